@@ -1,0 +1,112 @@
+"""`python -m glove fit | neighbours | coverage`."""
+
+import argparse
+import collections
+import sys
+from pathlib import Path
+
+from glove.embedding import embedding_matrix
+from glove.fit import fit
+from glove.vectors import VectorFileError, read_vectors, write_vectors
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, or 2 with one line on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (VectorFileError, OSError, UnicodeDecodeError) as error:
+        print(f"glove: {error}", file=sys.stderr)
+        return 2
+
+
+def _fit(options: argparse.Namespace) -> int:
+    documents = _read_tokens(options.corpus)
+    counts = collections.Counter(word for document in documents for word in document)
+    words = [word for word, count in counts.most_common() if count >= options.minimum_count]
+    print(f"{len(documents):,} lines, {counts.total():,} tokens, {len(words):,} words")
+    try:
+        vectors = fit(
+            documents,
+            words,
+            dimension=options.dimension,
+            window=options.window,
+            epochs=options.epochs,
+            seed=options.seed,
+            report=lambda epoch, error: print(
+                f"\repoch {epoch}/{options.epochs}  weighted squared error {error:.5f}", end="", flush=True
+            ),
+        )
+    except ValueError as error:
+        raise VectorFileError(f"{options.corpus}: {error}") from None
+    write_vectors(options.output, vectors)
+    print(f"\nwrote {len(vectors.words):,} vectors of {vectors.dimension} numbers to {options.output}")
+    print(f"next: python -m glove neighbours {options.output} {vectors.words[len(vectors.words) // 20]}")
+    return 0
+
+
+def _neighbours(options: argparse.Namespace) -> int:
+    vectors = read_vectors(options.vectors, member=options.member)
+    for word in options.words:
+        try:
+            nearest = vectors.nearest(word, options.count)
+        except KeyError:
+            raise VectorFileError(f"{options.vectors}: no vector for {word!r} (words are in lower case)") from None
+        print(f"{word}: " + ", ".join(f"{other} {similarity:.2f}" for other, similarity in nearest))
+    return 0
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    documents = _read_tokens(options.corpus)
+    counts = collections.Counter(word for document in documents for word in document)
+    words = [word for word, _ in counts.most_common()]
+    vectors = read_vectors(options.vectors, words, member=options.member)
+    print(embedding_matrix(words, vectors, counts).report(most=options.count))
+    return 0
+
+
+def _read_tokens(path: Path) -> list[list[str]]:
+    return [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m glove", description="GloVe word vectors: fit, look at, check.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("fit", help="fit vectors to a tokenised text")
+    command.add_argument("corpus", type=Path, help="UTF-8 text, one document a line, words separated by spaces")
+    command.add_argument("--output", type=Path, default=Path("vectors.txt"), help="file to write (.txt or .gz)")
+    command.add_argument("--dimension", type=_positive, default=100)
+    command.add_argument("--window", type=_positive, default=10, help="words to each side that count as context")
+    command.add_argument("--epochs", type=_positive, default=30)
+    command.add_argument("--minimum-count", type=_positive, default=1, help="leave out rarer words")
+    command.add_argument("--seed", type=int, default=0)
+    command.set_defaults(run=_fit)
+
+    command = commands.add_parser("neighbours", help="the words nearest to a word, by cosine")
+    command.add_argument("vectors", type=Path, help="a GloVe .txt, .gz or .zip file")
+    command.add_argument("words", nargs="+")
+    command.add_argument("--member", help="the file inside a .zip")
+    command.add_argument("--count", type=_positive, default=10)
+    command.set_defaults(run=_neighbours)
+
+    command = commands.add_parser("coverage", help="how much of a tokenised text the vectors know")
+    command.add_argument("vectors", type=Path, help="a GloVe .txt, .gz or .zip file")
+    command.add_argument("corpus", type=Path)
+    command.add_argument("--member", help="the file inside a .zip")
+    command.add_argument("--count", type=_positive, default=20, help="how many missing words to list")
+    command.set_defaults(run=_coverage)
+    for each in commands.choices.values():
+        each.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive whole number")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Word vectors aligned with a vocabulary: the matrix of the papers' white block, and how much of a text it covers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from glove.vectors import Vectors
+
+
+@dataclass(frozen=True)
+class EmbeddingMatrix:
+    """The matrix W_e of Eq. 1, transposed (a row a word), and its coverage.
+
+    matrix:  (vocabulary size, dimension) float32; words without a vector are rows of zeros.
+    missing: the words without a vector, in the vocabulary's order.
+    counts:  how often each word of the vocabulary stands in the corpus, where that is known.
+    """
+
+    matrix: np.ndarray
+    words: Sequence[str]
+    missing: list[str]
+    counts: Mapping[str, int]
+
+    @property
+    def word_coverage(self) -> float:
+        """The share of the vocabulary that has a vector, in [0, 1]."""
+        return 1.0 - len(self.missing) / len(self.words) if len(self.words) else 0.0
+
+    @property
+    def token_coverage(self) -> float:
+        """The share of the corpus' tokens whose word has a vector, in [0, 1]; NaN where no counts were given."""
+        total = sum(self.counts.get(word, 0) for word in self.words)
+        lost = sum(self.counts.get(word, 0) for word in self.missing)
+        return 1.0 - lost / total if total else float("nan")
+
+    def report(self, most: int = 10) -> str:
+        """Two lines for people: the coverage, and the most frequent words that are rows of zeros."""
+        known = len(self.words) - len(self.missing)
+        text = f"word vectors: {known:,} of {len(self.words):,} words ({self.word_coverage:.1%})"
+        if self.counts:
+            text += f", {self.token_coverage:.1%} of the tokens"
+        if not self.missing:
+            return text
+        first = sorted(self.missing, key=lambda word: -self.counts.get(word, 0))[:most]
+        dots = ", ..." if len(self.missing) > most else ""
+        return f"{text}\n{len(self.missing):,} words without a vector are rows of zeros: {', '.join(first)}{dots}"
+
+
+def embedding_matrix(
+    words: Sequence[str], vectors: Vectors, counts: Mapping[str, int] | None = None
+) -> EmbeddingMatrix:
+    """Align vectors with a vocabulary.
+
+    words:  the vocabulary; row i of the matrix belongs to words[i].
+    counts: the words' frequencies, for the coverage of the text.
+
+    Words without a vector become rows of zeros, as in the first paper's original program.
+    """
+    position = {word: i for i, word in enumerate(vectors.words)}
+    matrix = np.zeros((len(words), vectors.dimension), np.float32)
+    found = [(i, position[word]) for i, word in enumerate(words) if word in position]
+    if found:
+        target, source = map(list, zip(*found, strict=True))
+        matrix[target] = vectors.matrix[source]
+    missing = [word for word in words if word not in position]
+    return EmbeddingMatrix(matrix, words, missing, counts or {})

@@ -1,0 +1,127 @@
+"""Fit GloVe vectors to a corpus (Pennington, Socher and Manning 2014, Eq. 8 and 9), in NumPy.
+
+The objective is J = sum over i, j of f(X_ij) (w_i . v_j + b_i + c_j - log X_ij)^2 with f(x) = min(1, x / x_max)^alpha;
+a word's vector is w_i + v_i, as in the paper's Section 4.2.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from glove.vectors import Vectors
+
+
+def cooccurrences(
+    documents: Iterable[Sequence[int]], vocabulary_size: int, window: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted co-occurrence counts: two words at distance d <= window in one document add 1 / d, in both orders.
+
+    documents: sequences of word indices in [0, vocabulary_size); a negative index is a word that is not counted but
+        still takes its place. Windows do not cross documents.
+
+    Returns (rows, columns, counts) of the non-zero entries, int32, int32 and float64, sorted by row then column.
+    """
+    documents = [np.asarray(document, np.int64) for document in documents]
+    indices = np.concatenate([np.empty(0, np.int64), *documents])
+    owner = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
+    keys, weights = [np.empty(0, np.int64)], [np.empty(0)]
+    for distance in range(1, window + 1):
+        left, right = indices[:-distance], indices[distance:]
+        valid = (owner[:-distance] == owner[distance:]) & (left >= 0) & (right >= 0)
+        left, right = left[valid], right[valid]
+        keys += [left * vocabulary_size + right, right * vocabulary_size + left]
+        weights += [np.full(2 * len(left), 1.0 / distance)]
+    unique, inverse = np.unique(np.concatenate(keys), return_inverse=True)
+    counts = np.bincount(inverse, weights=np.concatenate(weights), minlength=len(unique))
+    return (unique // vocabulary_size).astype(np.int32), (unique % vocabulary_size).astype(np.int32), counts
+
+
+def fit(
+    documents: Iterable[Sequence[str]],
+    words: Sequence[str] | None = None,
+    dimension: int = 100,
+    window: int = 10,
+    x_max: float = 100.0,
+    alpha: float = 0.75,
+    learning_rate: float = 0.05,
+    epochs: int = 30,
+    batch_size: int = 8192,
+    seed: int = 0,
+    report: Callable[[int, float], None] | None = None,
+) -> Vectors:
+    """Fit GloVe vectors by AdaGrad over shuffled batches of the non-zero co-occurrences.
+
+    documents: tokenised texts; a window never crosses from one to the next.
+    words:     the vocabulary; None takes every word, most frequent first. Words that never co-occur keep no vector.
+    report:    called after each epoch with its number (from 1) and the mean weighted squared error.
+
+    Returns Vectors of float32. The same arguments and seed give the same numbers. Departure from the authors' C
+    program: it updates entry by entry; here the gradients of a batch are summed first, and AdaGrad's accumulators,
+    which start at 1 as there, take the batch's squared sums before the step, so that no step can exceed the rate.
+
+    Raises ValueError when no two words co-occur.
+    """
+    documents = [list(document) for document in documents]
+    if words is None:
+        words = _by_frequency(documents)
+    index = {word: i for i, word in enumerate(words)}
+    rows, columns, counts = cooccurrences(
+        ([index.get(word, -1) for word in document] for document in documents), len(words), window
+    )
+    if not len(rows):
+        raise ValueError("no two words of the corpus stand within one window: there is nothing to fit")
+    targets = np.log(counts).astype(np.float32)
+    weights = np.minimum(1.0, (counts / x_max) ** alpha).astype(np.float32)
+
+    random = np.random.default_rng(seed)
+    # The biases ride along as two extra columns: [w, b, 1] . [v, 1, c] = w . v + b + c.
+    word_side = _initial(random, len(words), dimension, bias=dimension)
+    context_side = _initial(random, len(words), dimension, bias=dimension + 1)
+    word_squares, context_squares = np.ones_like(word_side), np.ones_like(context_side)
+    for epoch in range(1, epochs + 1):
+        order = random.permutation(len(rows))
+        total = 0.0
+        for start in range(0, len(order), batch_size):
+            entries = order[start : start + batch_size]
+            i, j = rows[entries], columns[entries]
+            w, v = word_side[i], context_side[j]
+            errors = np.einsum("nd,nd->n", w, v) - targets[entries]
+            scale = weights[entries] * errors
+            total += float(scale @ errors)
+            _step(word_side, word_squares, i, scale[:, None] * v, learning_rate, constant=dimension + 1)
+            _step(context_side, context_squares, j, scale[:, None] * w, learning_rate, constant=dimension)
+        if report is not None:
+            report(epoch, total / len(rows))
+    present = np.unique(rows)
+    matrix = word_side[present, :dimension] + context_side[present, :dimension]
+    return Vectors([words[i] for i in present], matrix)
+
+
+def _by_frequency(documents: list[list[str]]) -> list[str]:
+    unique, counts = np.unique(np.array([word for document in documents for word in document]), return_counts=True)
+    return [str(unique[i]) for i in np.argsort(-counts, kind="stable")]
+
+
+def _initial(random: np.random.Generator, count: int, dimension: int, bias: int) -> np.ndarray:
+    """Uniform in (-0.5, 0.5) / dimension; the column `bias` is learned and the other extra one is constantly 1."""
+    side = np.ones((count, dimension + 2), np.float32)
+    side[:, :dimension] = (random.random((count, dimension), np.float32) - 0.5) / dimension
+    side[:, bias] = (random.random(count, np.float32) - 0.5) / dimension
+    return side
+
+
+def _step(
+    parameters: np.ndarray,
+    squares: np.ndarray,
+    indices: np.ndarray,
+    gradients: np.ndarray,
+    learning_rate: float,
+    constant: int,
+) -> None:
+    """One AdaGrad step, in place, on the rows named by `indices` (repeated rows add up)."""
+    order = np.argsort(indices, kind="stable")
+    touched, starts = np.unique(indices[order], return_index=True)
+    sums = np.add.reduceat(gradients[order], starts, axis=0)
+    sums[:, constant] = 0.0
+    squares[touched] += sums**2
+    parameters[touched] -= learning_rate * sums / np.sqrt(squares[touched])

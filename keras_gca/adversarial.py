@@ -1,0 +1,429 @@
+"""Algorithm 2, whole: end-to-end adversarial training by backpropagation.
+
+The algorithm is a list of stages (`schedule`); `AdversarialTraining` walks through it and can be stored and restored
+after any step. All randomness comes from the run's seed and the stage's number, so a resumed training takes exactly
+the steps of an uninterrupted one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gca import teacher_forcing
+from keras_gca.config import Config
+from keras_gca.decoding import Decoder
+from keras_gca.learning import LABELS, TOKENS, Learner
+from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, assign
+from keras_gca.pairs import Pairs, plan_batches, take_batch
+from keras_gca.prefixes import rows_of
+from keras_gca.self_conversation import choose_seeds, converse
+from keras_gca.teacher_forcing import Evaluator, TeacherForcing
+from keras_gca.vocabulary import EOS
+
+HUMAN, MACHINE = 1.0, 0.0  # the labels of Section 4
+
+TEACHER_FORCING = "teacher_forcing"
+SELF_CONVERSATION = "self_conversation"
+DISCRIMINATOR = "discriminator"
+GENERATOR = "generator"
+INTERLEAVED = "interleaved_teacher_forcing"
+LINES = {TEACHER_FORCING: 3, SELF_CONVERSATION: 5, DISCRIMINATOR: 6, GENERATOR: 9, INTERLEAVED: 11}
+
+
+class DiscriminatorTraining(Learner):
+    """Line 6: the green blocks learn to tell H from M, token by token, by binary cross-entropy (Eq. 7-8)."""
+
+    def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float):
+        super().__init__(gca, GREEN, learning_rate)
+
+    @tf.function(input_signature=[TOKENS, TOKENS, LABELS])
+    def step(self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """One training step; labels, (B,) float32, are HUMAN or MACHINE for every token of an answer.
+
+        Returns five sums: the losses; human tokens, and those of them judged human; machine-generated tokens, and those
+        of them judged so.
+        """
+
+        def loss():
+            losses, sums = self._losses(contexts, answers, labels)
+            return tf.reduce_mean(losses), sums
+
+        return self.descend(loss)
+
+    @tf.function(input_signature=[TOKENS, TOKENS, LABELS])
+    def evaluate(self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """The same sums without learning."""
+        return self._losses(contexts, answers, labels)[1]
+
+    def _losses(self, contexts, answers, labels):
+        rows = rows_of(answers)
+        logits = self.encoder.discriminator_logits(contexts, answers, rows)
+        label = tf.gather(labels, rows.answer)
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(label, logits)
+        human = label == HUMAN
+        correct = (logits >= 0) == human
+
+        def number(condition):
+            return tf.math.count_nonzero(condition, dtype=tf.float32)
+
+        sums = number(human), number(human & correct), number(~human), number(~human & correct)
+        return losses, (tf.reduce_sum(losses), *sums)
+
+    @staticmethod
+    def metrics(sums: np.ndarray) -> dict[str, float]:
+        """Loss, and accuracy in each class (NaN for a class without tokens)."""
+        loss, human, human_correct, machine, machine_correct = sums
+        return {
+            "loss": float(loss / (human + machine)),
+            "accuracy_human": float(human_correct / human) if human else float("nan"),
+            "accuracy_machine": float(machine_correct / machine) if machine else float("nan"),
+        }
+
+
+class GeneratorTraining(Learner):
+    """Line 9: the yellow blocks learn, through the frozen green ones, to make D call M human (MSE against 1)."""
+
+    def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float):
+        super().__init__(gca, YELLOW, learning_rate)
+
+    @tf.function(input_signature=[TOKENS, TOKENS])
+    def step(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """One training step on pairs of M. Returns three sums: squared errors, D's outputs l, and tokens."""
+
+        def loss():
+            errors, sums = self._errors(contexts, answers)
+            return tf.reduce_mean(errors), sums
+
+        return self.descend(loss)
+
+    @tf.function(input_signature=[TOKENS, TOKENS])
+    def evaluate(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """The same sums without learning."""
+        return self._errors(contexts, answers)[1]
+
+    def _errors(self, contexts, answers):
+        rows = rows_of(answers)
+        p = tf.nn.softmax(self.encoder.generator_logits(contexts, answers, rows))
+        l = tf.sigmoid(self.encoder.discriminator_logits(contexts, answers, rows, p))  # noqa: E741  (Eq. 8's name)
+        errors = tf.square(HUMAN - l)
+        return errors, (tf.reduce_sum(errors), tf.reduce_sum(l), tf.cast(tf.size(l), tf.float32))
+
+    @staticmethod
+    def metrics(sums: np.ndarray) -> dict[str, float]:
+        """Loss, and the mean output of D over the generator's tokens."""
+        errors, judged, tokens = sums
+        return {"loss": float(errors / tokens), "judged_human": float(judged / tokens)}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One epoch of one line of Algorithm 2. iteration counts line 4's loop from 1 (0: line 3), epoch from 1."""
+
+    phase: str
+    iteration: int
+    epoch: int
+    epochs: int
+
+    @property
+    def line(self) -> int:
+        """Its line in Algorithm 2."""
+        return LINES[self.phase]
+
+
+def schedule(config: Config) -> list[Stage]:
+    """Algorithm 2 as a list of stages."""
+    stages = [
+        Stage(TEACHER_FORCING, 0, e, config.teacher_forcing_epochs) for e in _count(config.teacher_forcing_epochs)
+    ]
+    for iteration in _count(config.adversarial_epochs):
+        stages.append(Stage(SELF_CONVERSATION, iteration, 1, 1))
+        for phase, epochs in (
+            (DISCRIMINATOR, config.discriminator_epochs),
+            (GENERATOR, config.generator_epochs),
+            (INTERLEAVED, config.interleaved_epochs),
+        ):
+            stages += [Stage(phase, iteration, epoch, epochs) for epoch in _count(epochs)]
+    return stages
+
+
+@dataclass(frozen=True)
+class Event:
+    """What `AdversarialTraining` yields after each step.
+
+    step of steps of the stage are done. metrics are those of the stage so far. row is the line of the log if the stage
+    has ended with this event, else None.
+    """
+
+    stage: Stage
+    step: int
+    steps: int
+    metrics: dict[str, float]
+    row: dict[str, Any] | None = None
+
+
+@dataclass
+class AdversarialTraining:
+    """Walks through Algorithm 2: `for event in training: ...`.
+
+    Between two events the training may be stored (`state`), or left and taken up again by another iteration.
+    history holds one row for each stage that has ended: phase, iteration, epoch, and its metrics (`val_` held out).
+    """
+
+    config: Config
+    gca: GenerativeConversationalAgent
+    training: Pairs
+    validation: Pairs
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.stages = schedule(self.config)
+        self.decoder = Decoder(self.gca)
+        self._evaluator = Evaluator(self.gca)
+        self._position = 0  # of the stage in hand
+        self._step = 0  # steps of it that are done
+        self._sums: np.ndarray | None = None  # over these steps
+        self._best: dict[str, Any] | None = None  # perplexity, and the epochs since, in line 3
+        self._teacher_forced: list[np.ndarray] | None = None  # the generator's weights at the end of line 3
+        self._machine: tuple[Pairs, Pairs] | None = None  # M, and its counterpart from held-out seeds
+        self._learners: dict[str, Learner] = {}
+
+    @property
+    def finished(self) -> bool:
+        return self._position == len(self.stages)
+
+    @property
+    def phase(self) -> str | None:
+        """The phase in hand; None at the end."""
+        return None if self.finished else self.stages[self._position].phase
+
+    @property
+    def teacher_forced(self) -> list[np.ndarray] | None:
+        """The best weights of WHITE and YELLOW that line 3 has reached by held-out perplexity, else None."""
+        return self._teacher_forced
+
+    @property
+    def best_perplexity(self) -> float | None:
+        """The held-out perplexity of `teacher_forced`."""
+        return None if self._best is None else self._best["perplexity"]
+
+    def __iter__(self) -> Iterator[Event]:
+        walks = {
+            TEACHER_FORCING: self._walk_teacher_forcing,
+            SELF_CONVERSATION: self._walk_self_conversation,
+            DISCRIMINATOR: self._walk_discriminator,
+            GENERATOR: self._walk_generator,
+            INTERLEAVED: self._walk_teacher_forcing,
+        }
+        while not self.finished:
+            stage = self.stages[self._position]
+            yield from walks[stage.phase](stage)
+
+    # One epoch of each line
+
+    def _walk_teacher_forcing(self, stage: Stage) -> Iterator[Event]:
+        learner = self._learner(stage.phase)
+        size = self._batch_size(stage.phase)
+        seeds = self._seeds()
+        batches = plan_batches(self.training, size, seeds[0])
+
+        def step(number, batch):
+            seed = tf.constant([int(seeds[1]), number], tf.int32)
+            return learner.step(*take_batch(self.training, batch, size), seed)
+
+        yield from self._epoch(stage, batches, step, teacher_forcing.metrics)
+        row = self._perplexity()
+        event = self._end(stage, len(batches), teacher_forcing.metrics(self._sums), row)
+        if stage.phase == TEACHER_FORCING:
+            self._keep_best(row["val_perplexity"])
+        yield event
+
+    def _walk_self_conversation(self, stage: Stage) -> Iterator[Event]:
+        seeds = self._seeds()
+        sources = (
+            choose_seeds(self.training, self.config.machine_pairs, seeds[0]),
+            choose_seeds(self.validation, min(len(self.validation), self.config.machine_pairs), seeds[1]),
+        )
+        total, done, machine = sum(map(len, sources)), 0, []
+        for source in sources:
+            parts = []
+            for answered, pairs in converse(self.decoder, source, self.config.self_conversation_turns):
+                parts.append(pairs)
+                if done + answered < total:
+                    yield Event(stage, done + answered, total, {})
+            done += len(source)
+            machine.append(Pairs.concatenate(parts))
+        self._machine = (machine[0], machine[1])
+        yield self._end(stage, total, {}, _diversity(machine[0]))
+
+    def _walk_discriminator(self, stage: Stage) -> Iterator[Event]:
+        learner = self._learner(stage.phase)
+        machine, machine_held_out = self._machine
+        seeds = self._seeds()
+        # As many human pairs as machine-made ones, where H has more: in the paper both are about 8,000.
+        human = self.training
+        if len(human) > len(machine):
+            human = human[np.random.default_rng(seeds[0]).permutation(len(human))[: len(machine)]]
+        size = self._batch_size(stage.phase)
+
+        def judged(human: Pairs, machine: Pairs, run, seed):
+            both = Pairs.concatenate([human, machine])
+            labels = np.repeat(np.float32([HUMAN, MACHINE]), [len(human), len(machine)])
+            batches = plan_batches(both, size, seed)
+
+            def step(_, batch):
+                padded = np.zeros(size, np.float32)
+                padded[: len(batch)] = labels[batch]
+                return run(*take_batch(both, batch, size), padded)
+
+            return batches, step
+
+        batches, step = judged(human, machine, learner.step, seeds[1])
+        yield from self._epoch(stage, batches, step, learner.metrics)
+        held_out, evaluate = judged(self.validation, machine_held_out, learner.evaluate, None)
+        row = _held_out(learner.metrics(_sum(evaluate(0, batch) for batch in held_out)))
+        yield self._end(stage, len(batches), learner.metrics(self._sums), row)
+
+    def _walk_generator(self, stage: Stage) -> Iterator[Event]:
+        learner = self._learner(stage.phase)
+        machine, machine_held_out = self._machine
+        size = self._batch_size(stage.phase)
+        batches = plan_batches(machine, size, self._seeds()[0])
+        step = lambda _, batch: learner.step(*take_batch(machine, batch, size))  # noqa: E731
+        yield from self._epoch(stage, batches, step, learner.metrics)
+        sums = _sum(
+            learner.evaluate(*take_batch(machine_held_out, batch, size))
+            for batch in plan_batches(machine_held_out, size)
+        )
+        row = _held_out(learner.metrics(sums)) | self._perplexity()
+        yield self._end(stage, len(batches), learner.metrics(self._sums), row)
+
+    # Their common parts
+
+    def _epoch(self, stage: Stage, batches, step, metrics) -> Iterator[Event]:
+        while self._step < len(batches):
+            sums = _sum([step(self._step, batches[self._step])])
+            self._sums = sums if self._sums is None else self._sums + sums
+            self._step += 1
+            yield Event(stage, self._step, len(batches), metrics(self._sums))
+
+    def _end(self, stage: Stage, steps: int, metrics: dict[str, float], row: dict[str, float]) -> Event:
+        row = {"phase": stage.phase, "iteration": stage.iteration, "epoch": stage.epoch, **metrics, **row}
+        self.history.append(row)
+        self._position += 1
+        self._step, self._sums = 0, None
+        return Event(stage, steps, steps, metrics, row)
+
+    def _learner(self, phase: str) -> Learner:
+        if phase not in self._learners:
+            config, gca = self.config, self.gca
+            if phase == TEACHER_FORCING:
+                learner = TeacherForcing(gca, (*WHITE, *YELLOW), config.teacher_forcing_learning_rate, config.dropout)
+            elif phase == INTERLEAVED:
+                learner = TeacherForcing(gca, YELLOW, config.interleaved_learning_rate, config.dropout)
+            elif phase == DISCRIMINATOR:
+                learner = DiscriminatorTraining(gca, config.discriminator_learning_rate)
+            else:
+                learner = GeneratorTraining(gca, config.generator_learning_rate)
+            self._learners[phase] = learner
+        learner = self._learners[phase]
+        self.gca.select_trainable(*learner.names)
+        return learner
+
+    def _batch_size(self, phase: str) -> int:
+        return self.config.batch_size if phase == TEACHER_FORCING else self.config.adversarial_batch_size
+
+    def _seeds(self) -> np.ndarray:
+        """Two seeds of the stage in hand, int32."""
+        sequence = np.random.SeedSequence([self.config.seed, self._position])
+        return (sequence.generate_state(2) >> 1).astype(np.int32)
+
+    def _perplexity(self) -> dict[str, float]:
+        """The generator's perplexity on the held-out pairs of H."""
+        size = self.config.batch_size
+        batches = plan_batches(self.validation, size)
+        sums = _sum(self._evaluator.evaluate(*take_batch(self.validation, batch, size)) for batch in batches)
+        return {"val_perplexity": teacher_forcing.metrics(sums)["perplexity"]}
+
+    def _keep_best(self, perplexity: float) -> None:
+        """Keep the generator if it is the best of line 3 so far; at the end of line 3, go on with the best."""
+        best, patience = self._best, self.config.patience
+        if best is None or perplexity < best["perplexity"]:
+            best = self._best = {"perplexity": perplexity, "waited": 0}
+            self._teacher_forced = [variable.numpy() for variable in self.gca.variables(*WHITE, *YELLOW)]
+        else:
+            best["waited"] += 1
+        if patience is not None and best["waited"] >= patience:
+            self._position = self.config.teacher_forcing_epochs
+        if self.phase != TEACHER_FORCING:
+            assign(self.gca.variables(*WHITE, *YELLOW), self._teacher_forced)
+            del self._learners[TEACHER_FORCING]
+
+    # Storing and restoring
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """All that the rest of the training depends on: facts for JSON, and named arrays."""
+        facts = {
+            "position": self._position,
+            "step": self._step,
+            "sums": None if self._sums is None else self._sums.tolist(),
+            "best": self._best,
+            "history": self.history,
+        }
+        arrays = dict(_numbered("networks", [variable.numpy() for variable in self._networks()]))
+        if self._teacher_forced is not None:
+            arrays |= _numbered("teacher_forced", self._teacher_forced)
+        if self._machine is not None:
+            for name, pairs in zip(_MACHINE, self._machine, strict=True):
+                arrays |= _numbered(name, pairs.arrays())
+        for phase, learner in self._learners.items():
+            arrays |= _numbered(f"optimizers/{phase}", learner.state())
+        return facts, arrays
+
+    def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Return to a stored state of a training with the same config, sizes and pairs."""
+        self._position, self._step = facts["position"], facts["step"]
+        self._sums = None if facts["sums"] is None else np.array(facts["sums"])
+        self._best, self.history = facts["best"], facts["history"]
+        assign(self._networks(), _collected("networks", arrays))
+        self._teacher_forced = _collected("teacher_forced", arrays) or None
+        machine = [_collected(name, arrays) for name in _MACHINE]
+        self._machine = (Pairs(*machine[0]), Pairs(*machine[1])) if machine[0] else None
+        for phase in (TEACHER_FORCING, DISCRIMINATOR, GENERATOR, INTERLEAVED):
+            if stored := _collected(f"optimizers/{phase}", arrays):
+                self._learner(phase).restore(stored)
+
+    def _networks(self):
+        return self.gca.variables(*WHITE, *YELLOW, *GREEN)
+
+
+_MACHINE = ("machine/training", "machine/validation")
+
+
+def _numbered(name: str, values) -> dict[str, np.ndarray]:
+    return {f"{name}/{i:03d}": value for i, value in enumerate(values)}
+
+
+def _collected(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    return [arrays[key] for key in sorted(arrays) if key.startswith(name + "/")]
+
+
+def _count(epochs: int) -> range:
+    return range(1, epochs + 1)
+
+
+def _sum(steps) -> np.ndarray:
+    """The sums of several steps added up, float64."""
+    return np.sum([[float(value) for value in sums] for sums in steps], axis=0)
+
+
+def _held_out(metrics: dict[str, float]) -> dict[str, float]:
+    return {f"val_{name}": value for name, value in metrics.items()}
+
+
+def _diversity(machine: Pairs) -> dict[str, float]:
+    """Of the generated answers y-: the share that differ, and their mean length in words."""
+    words = np.count_nonzero(machine.answers, axis=1) - 1 - np.any(machine.answers == EOS, axis=1)
+    return {"distinct_answers": len(np.unique(machine.answers, axis=0)) / len(machine), "words": float(words.mean())}

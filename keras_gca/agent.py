@@ -1,0 +1,240 @@
+"""A trained model as an object that replies: `Agent.load("runs/.../bot.h5").reply(["Hello!", "Hi, how are you?"])`."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_gca import scoring
+from keras_gca.config import Config
+from keras_gca.decoding import Decoded, Decoder
+from keras_gca.errors import UserError
+from keras_gca.models import GREEN, WHITE, YELLOW, assign, build
+from keras_gca.pairs import pad_contexts
+from keras_gca.prefixes import PrefixEncoder, rows_of
+from keras_gca.run_folder import RunFolder, read_arrays, write_arrays
+from keras_gca.text import detokenise, tokenise
+from keras_gca.vocabulary import PAD, Vocabulary
+
+FORMAT = "keras_gca bot 1"
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How replies are made: greedily (Algorithm 1) unless a temperature or a beam is given.
+
+    temperature: of sampling, with top_k and top_p as filters. beam: width of a beam search, ranked by log p(y|x) per
+    token.
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float = 1.0
+    beam: int | None = None
+
+    def __post_init__(self):
+        if self.temperature is not None and self.beam is not None:
+            raise UserError("sampling (a temperature) and beam search exclude each other")
+        if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
+            raise UserError("top-k and top-p are filters of sampling, which needs a temperature")
+        for name, value, good in (
+            ("temperature", self.temperature, self.temperature is None or self.temperature > 0),
+            ("top-k", self.top_k, self.top_k is None or self.top_k >= 1),
+            ("top-p", self.top_p, 0 < self.top_p <= 1),
+            ("beam", self.beam, self.beam is None or self.beam >= 1),
+        ):
+            if not good:
+                raise UserError(f"{name} {value} is out of range")
+
+    def run(self, decoder: Decoder, contexts: np.ndarray, seed: int) -> Decoded:
+        """Decode without the unknown word."""
+        if self.temperature is not None:
+            return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=False)
+        if self.beam is not None:
+            return decoder.beam(contexts, self.beam, length_penalty=1.0, allow_unknown=False)
+        return decoder.greedy(contexts, allow_unknown=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One generator's answer and what the discriminator holds of it.
+
+    generator:     "teacher_forcing" or "adversarial".
+    probability:   p(y|x) under that generator (Algorithm 1).
+    human:         p(y+|x), Eq. 9. score: S(y+), Eq. 10.
+    token_scores:  (token, l_i) for each token of the answer, the end of the sentence last.
+    """
+
+    generator: str
+    text: str
+    probability: float
+    human: float
+    score: float
+    token_scores: tuple[tuple[str, float], ...]
+
+
+class Agent:
+    """One or more generators, and the discriminator that chooses among their answers.
+
+    generators: {name: weights of WHITE and YELLOW}. discriminator: weights of GREEN. All share the word vectors, which
+    are frozen from line 4 of Algorithm 2 on.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        vocabulary: Vocabulary,
+        generators: dict[str, list[np.ndarray]],
+        discriminator: list[np.ndarray],
+    ):
+        if not generators:
+            raise ValueError("an agent needs a generator")
+        self.config, self.vocabulary = config, vocabulary
+        self._weights = generators
+        self._green = discriminator
+        self._decoders: dict[str, Decoder] = {}
+        for name, weights in generators.items():
+            gca = build(config, len(vocabulary))
+            assign(gca.variables(*WHITE, *YELLOW, *GREEN), [*weights, *discriminator])
+            self._decoders[name] = Decoder(gca)
+        self._judge = PrefixEncoder(gca)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Agent":
+        """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
+        path = Path(path)
+        if path.is_dir():
+            path = RunFolder.open(path).bot
+        facts, arrays = read_arrays(path)
+        if facts.get("format") != FORMAT:
+            raise UserError(f"{path}: not a bot that this version can read ({FORMAT} is expected)")
+        try:
+            config = Config.from_json(json.dumps(facts["config"]))
+            vocabulary = Vocabulary.from_json(json.dumps(facts["vocabulary"]))
+            generators = {
+                name: [arrays["shared"], *(arrays[f"generators/{name}/{i}"] for i in range(facts["yellow"]))]
+                for name in facts["generators"]
+            }
+            return cls(config, vocabulary, generators, [arrays[f"discriminator/{i}"] for i in range(facts["green"])])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write one self-contained HDF5 file: weights, config and vocabulary."""
+        save_bot(Path(path), self.config, self.vocabulary, self._weights, self._green)
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        return tuple(self._decoders)
+
+    def reply(self, history: Sequence[str], decoding: Decoding = Decoding(), seed: int = 0) -> str:
+        """The best answer to a conversation.
+
+        history: its utterances so far, the last one to be answered; the last N_u of them form the context.
+        """
+        return self.answers(history, decoding=decoding, seed=seed)[0].text
+
+    def answers(
+        self,
+        history: Sequence[str],
+        context_utterances: int | None = None,
+        decoding: Decoding = Decoding(),
+        seed: int = 0,
+    ) -> list[Answer]:
+        """Every generator's answer, the discriminator's choice (Eq. 10) first.
+
+        context_utterances: how many of the last utterances form the context; None takes the training's N_u.
+        Raises ValueError on an empty history.
+        """
+        if not history:
+            raise ValueError("there is no utterance to answer")
+        count = context_utterances or self.config.context_utterances
+        tokens = [token for utterance in self.tokenise(history[-count:]) for token in utterance]
+        context = pad_contexts([self.vocabulary.encode(tokens)], self.config.sentence_length)
+        return self.answer_contexts(context, decoding, seed)[0]
+
+    def answer_contexts(
+        self,
+        contexts: np.ndarray,
+        decoding: Decoding = Decoding(),
+        seed: int = 0,
+    ) -> list[list[Answer]]:
+        """`answers` for a batch of encoded contexts, (B, s_s) int32 padded on the left."""
+        decoded = {name: decoding.run(decoder, contexts, seed) for name, decoder in self._decoders.items()}
+        rows = np.concatenate([each.answers for each in decoded.values()])
+        log_l = np.split(self.judge(np.tile(contexts, (len(decoded), 1)), rows), len(decoded))
+        return [
+            self._ranked(
+                [self._answer(name, each, log, i) for (name, each), log in zip(decoded.items(), log_l, strict=True)]
+            )
+            for i in range(len(contexts))
+        ]
+
+    def _answer(self, name: str, decoded: Decoded, log_l: np.ndarray, i: int) -> Answer:
+        row = decoded.answers[i]
+        written = [self.vocabulary.tokens[index] for index in row[1:] if index != PAD]
+        return Answer(
+            generator=name,
+            text=detokenise(self.vocabulary.decode(row), self.vocabulary.surfaces),
+            probability=float(decoded.probabilities[i]),
+            human=float(np.exp(scoring.log_human_probability(log_l[i]))),
+            score=float(np.exp(scoring.log_score(log_l[i]))),
+            token_scores=tuple(zip(written, np.exp(log_l[i, : len(written)]).tolist(), strict=True)),
+        )
+
+    @staticmethod
+    def _ranked(answers: list[Answer]) -> list[Answer]:
+        chosen = scoring.best([answer.score for answer in answers], [answer.probability for answer in answers])
+        return [answers[chosen], *answers[:chosen], *answers[chosen + 1 :]]
+
+    def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """The logarithms of the discriminator's outputs l_i for the tokens after BOS, in one batched call.
+
+        contexts: (B, s) int32, answers: (B, s_s + 1) int32, as in `pairs.py`. Returns (B, s_s) float32, NaN after the
+        end.
+        """
+        import tensorflow as tf
+
+        rows = rows_of(tf.convert_to_tensor(answers))
+        logits = self._judge.discriminator_logits(tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers), rows)
+        log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
+        log_l[tuple(rows.positions.numpy().T)] = -np.logaddexp(0, -logits.numpy())
+        return log_l
+
+    def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
+        """Tokens of utterances, as the model was trained on them."""
+        return tokenise(utterances, self.config.contractions)
+
+    def unknown_words(self, utterance: str) -> list[str]:
+        """The words of an utterance that the model has never seen."""
+        return [token for token in self.tokenise([utterance])[0] if token not in self.vocabulary.counts]
+
+
+def save_bot(
+    path: Path,
+    config: Config,
+    vocabulary: Vocabulary,
+    generators: dict[str, list[np.ndarray]],
+    discriminator: list[np.ndarray],
+) -> None:
+    """Write a bot: see `Agent`, whose arguments these are."""
+    first = next(iter(generators.values()))
+    arrays = {"shared": first[0]}
+    for name, weights in generators.items():
+        if not np.array_equal(weights[0], first[0]):
+            raise ValueError("the generators of a bot must share their word vectors")
+        arrays |= {f"generators/{name}/{i}": value for i, value in enumerate(weights[1:])}
+    arrays |= {f"discriminator/{i}": value for i, value in enumerate(discriminator)}
+    facts: dict[str, Any] = {
+        "format": FORMAT,
+        "config": json.loads(config.to_json()),
+        "vocabulary": json.loads(vocabulary.to_json()),
+        "generators": list(generators),
+        "yellow": len(first) - 1,
+        "green": len(discriminator),
+    }
+    write_arrays(path, arrays, facts)

@@ -1,0 +1,67 @@
+"""What the commands share: settings as options, errors as one line, and a quiet TensorFlow. Imports nothing heavy."""
+
+import argparse
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from glove.vectors import VectorFileError
+from keras_gca.config import Config, field_type
+from keras_gca.errors import UserError
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, with exit status 2."""
+
+    def __init__(self, **arguments: Any):
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **arguments)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """One option for each field of Config, absent from the parsed options unless given."""
+    group = parser.add_argument_group("settings (each replaces the preset's value)")
+    for option in dataclasses.fields(Config):
+        _, kind = field_type(option)
+        group.add_argument(
+            f"--{option.name.replace('_', '-')}",
+            type=_value(kind),
+            default=argparse.SUPPRESS,
+            metavar="|".join(option.metadata["choices"]) or {int: "N", float: "X"}[kind],
+            help=f"{option.metadata['help']} [paper: {option.default}]".replace("%", "%%"),
+        )
+
+
+def settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of Config that were given on the command line."""
+    return {o.name: getattr(options, o.name) for o in dataclasses.fields(Config) if hasattr(options, o.name)}
+
+
+def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str] | None = None) -> int:
+    """Call a command's main; what the user can mend becomes one line on standard error and exit status 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return main(arguments)
+    except (UserError, VectorFileError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"{name}: {where}{error.strerror or error}", file=sys.stderr)
+    except BrokenPipeError:
+        sys.stderr.close()
+    return 2
+
+
+def _value(kind: type) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            wanted = {int: "a whole number", float: "a number"}[kind]
+            raise argparse.ArgumentTypeError(f"{text!r} where {wanted} is expected") from None
+
+    return convert

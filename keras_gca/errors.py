@@ -1,0 +1,5 @@
+"""The error that means "the user can mend this": commands print it as one line and exit with status 2."""
+
+
+class UserError(ValueError):
+    """Says in one line what is wrong, where (file and line, or option), and what would be right."""

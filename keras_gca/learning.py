@@ -1,0 +1,67 @@
+"""What the three trainings of Algorithm 2 have in common: Adam on the weights of some blocks, and sums over rows.
+
+A step returns sums (of losses, of rows), not means: the sums of an epoch give exact means over its rows, whatever the
+batches' sizes.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.models import GenerativeConversationalAgent
+from keras_gca.prefixes import PrefixEncoder
+
+TOKENS = tf.TensorSpec((None, None), tf.int32)
+LABELS = tf.TensorSpec((None,), tf.float32)
+SEED = tf.TensorSpec((2,), tf.int32)
+
+
+class Learner:
+    """Trains the named layers of a GenerativeConversationalAgent and leaves all others as they are.
+
+    names: the layers that learn (models.WHITE, YELLOW, GREEN). learning_rate: Adam's.
+    """
+
+    def __init__(self, gca: GenerativeConversationalAgent, names: tuple[str, ...], learning_rate: float):
+        self.gca = gca
+        self.encoder = PrefixEncoder(gca)
+        self.names = names
+        self.optimizer = keras.optimizers.Adam(learning_rate)
+        self._variables = gca.variables(*names)
+        self.optimizer.build(self._variables)
+        # XLA makes one pass over the memory of Adam's many small operations.
+        self._apply = tf.function(self._update, jit_compile=True)
+
+    def _update(self, gradients: list[tf.Tensor]) -> None:
+        self.optimizer.apply(gradients, self._variables)
+
+    def descend(self, loss: Callable[[], tuple[tf.Tensor, tuple[tf.Tensor, ...]]]) -> tuple[tf.Tensor, ...]:
+        """One step of gradient descent inside a graph.
+
+        loss: computes the scalar to make small, and the sums to report, which are returned.
+        """
+        values = [variable.value for variable in self._variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            scalar, sums = loss()
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scalar, values)]
+        self._apply(gradients)
+        return sums
+
+    def state(self) -> list[np.ndarray]:
+        """The optimizer's variables, to be stored."""
+        return [variable.numpy() for variable in self.optimizer.variables]
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        for variable, value in zip(self.optimizer.variables, state, strict=True):
+            variable.assign(value)
+
+
+def dropout(values: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+    """Set a share `rate` of the values to zero and scale the others, by an explicit seed (2,) int32."""
+    if not rate:
+        return values
+    kept = tf.random.stateless_uniform(tf.shape(values), seed) >= rate
+    return tf.where(kept, values / (1 - rate), 0.0)

@@ -1,0 +1,151 @@
+"""Figure 1 and Figure 2: white, yellow and green blocks (Eq. 1-3, 7-8).
+
+Shapes: B samples, s_s = sentence_length, s_e = word_embedding, s_se and s_sed = (discriminator_)sentence_embedding,
+s_v = vocabulary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_gca.config import Config
+from keras_gca.vocabulary import PAD
+
+WHITE = ("shared",)
+YELLOW = ("encoder_context_bot", "encoder_answer_bot", "bot", "decision_bot")
+GREEN = ("encoder_context_discriminator", "encoder_answer_discriminator", "discriminator_output")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """s_v, s_s, s_e, s_se, s_sed and the units of the hidden layer (the author's program has s_v / 2)."""
+
+    vocabulary: int
+    sentence_length: int = 50
+    word_embedding: int = 100
+    sentence_embedding: int = 300
+    discriminator_sentence_embedding: int = 300
+    hidden: int | None = None
+
+    @property
+    def hidden_units(self) -> int:
+        return self.hidden or self.vocabulary // 2
+
+
+class GenerativeConversationalAgent:
+    """The three functional models of the paper, over shared layers.
+
+    generator:     Figure 1, (context, answer) -> p, (B, s_v) float32; Eq. 1-3.
+    discriminator: (context, answer, token) -> l, (B, 1) float32; Eq. 1, 7, 8. `token` is the current token as a
+        distribution over the vocabulary: one-hot for a given token, p for the generator's.
+    adversarial:   Figure 2, (context, answer) -> l: the discriminator over the generator's p.
+
+    context and answer are (B, s_s) int32, padded with PAD on the left; every LSTM skips the padding.
+
+    Because the layers are shared, the paper's imports of weights (Algorithm 2, lines 7, 8, 10) hold by construction.
+    `blocks` names the layers of a colour; `select_trainable` freezes all others.
+    """
+
+    def __init__(self, sizes: Sizes, embedding: np.ndarray | None = None, seed: int = 0):
+        """
+        embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
+        seed:      of the initial weights.
+        """
+        self.sizes = sizes
+        seeds = iter(np.random.default_rng(seed).integers(2**31, size=32).tolist())
+
+        # Layers
+        if embedding is None:
+            initial = keras.initializers.RandomUniform(-0.05, 0.05, seed=next(seeds))
+        else:
+            expected = (sizes.vocabulary, sizes.word_embedding)
+            if embedding.shape != expected:
+                raise ValueError(f"the embedding has shape {embedding.shape}; {expected} is expected")
+            initial = keras.initializers.Constant(embedding)
+        context = keras.Input((sizes.sentence_length,), dtype="int32", name="context")
+        answer = keras.Input((sizes.sentence_length,), dtype="int32", name="answer")
+        token = keras.Input((sizes.vocabulary,), name="token")
+        shared = keras.layers.Embedding(
+            sizes.vocabulary, sizes.word_embedding, embeddings_initializer=initial, mask_zero=PAD == 0, name="shared"
+        )
+        encoder_context_bot = _lstm(sizes.sentence_embedding, "encoder_context_bot", seeds)
+        encoder_answer_bot = _lstm(sizes.sentence_embedding, "encoder_answer_bot", seeds)
+        bot = _dense(sizes.hidden_units, "relu", "bot", seeds)
+        decision_bot = _dense(sizes.vocabulary, "softmax", "decision_bot", seeds)
+        units = sizes.discriminator_sentence_embedding
+        encoder_context_discriminator = _lstm(units, "encoder_context_discriminator", seeds)
+        encoder_answer_discriminator = _lstm(units, "encoder_answer_discriminator", seeds)
+        concatenation_discriminator = keras.layers.Concatenate(name="concatenation_discriminator")
+        discriminator_output = _dense(1, "sigmoid", "discriminator_output", seeds)
+
+        # Functional models
+        E_c = shared(context)  # (B, s_s, s_e), Eq. 1
+        E_a = shared(answer)
+        e_c = encoder_context_bot(E_c)  # (B, s_se), Eq. 2
+        e_a = encoder_answer_bot(E_a)
+        e = keras.layers.Concatenate(name="concatenation_bot")([e_c, e_a])  # (B, 2 s_se)
+        p = decision_bot(bot(e))  # (B, s_v), Eq. 3
+        e_cd = encoder_context_discriminator(E_c)  # (B, s_sed), Eq. 7
+        e_ad = encoder_answer_discriminator(E_a)
+
+        def judge(current_token):  # (B, s_v) -> (B, 1), Eq. 8
+            return discriminator_output(concatenation_discriminator([current_token, e_cd, e_ad]))
+
+        self.generator = keras.Model([context, answer], p, name="generator")
+        self.discriminator = keras.Model([context, answer, token], judge(token), name="discriminator")
+        self.adversarial = keras.Model([context, answer], judge(p), name="adversarial")
+
+    def layer(self, name: str) -> keras.layers.Layer:
+        """A layer by its name in the figures."""
+        try:
+            return self.adversarial.get_layer(name)
+        except ValueError:
+            raise KeyError(f"no layer {name!r} in Figure 2") from None
+
+    def variables(self, *names: str) -> list[keras.Variable]:
+        """The weights of the named layers, in order: `variables(*WHITE, *YELLOW)` are the generator's."""
+        return [variable for name in names for variable in self.layer(name).weights]
+
+    def select_trainable(self, *names: str) -> list[keras.Variable]:
+        """Make the named layers trainable and freeze all others; returns the trainable weights.
+
+        Teacher forcing trains WHITE and YELLOW, the discriminator's epochs GREEN, the generator's YELLOW.
+        """
+        for layer in self.adversarial.layers:
+            layer.trainable = layer.name in names
+        return self.variables(*names)
+
+
+def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = None) -> GenerativeConversationalAgent:
+    """The networks of a config. embedding: (s_v, s_e) initial word vectors."""
+    sizes = Sizes(
+        vocabulary=vocabulary_size,
+        sentence_length=config.sentence_length,
+        word_embedding=config.word_embedding_size,
+        sentence_embedding=config.sentence_embedding_size,
+        discriminator_sentence_embedding=config.discriminator_sentence_embedding_size,
+        hidden=config.hidden_size,
+    )
+    return GenerativeConversationalAgent(sizes, embedding, config.seed)
+
+
+def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
+    """Set variables, in order; raises ValueError where their number or a shape differs."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _lstm(units: int, name: str, seeds) -> keras.layers.LSTM:
+    return keras.layers.LSTM(
+        units,
+        kernel_initializer=keras.initializers.LecunUniform(next(seeds)),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+        name=name,
+    )
+
+
+def _dense(units: int, activation: str, name: str, seeds) -> keras.layers.Dense:
+    initial = keras.initializers.GlorotUniform(next(seeds))
+    return keras.layers.Dense(units, activation=activation, kernel_initializer=initial, name=name)

@@ -1,0 +1,106 @@
+"""All prefixes of an answer in one pass: the fast equal of the per-token figures.
+
+The figures take one partial answer and give one row. An answer of n tokens has n partial answers, and with masked
+padding the answer LSTM's state after k tokens *is* the encoding of the k-token partial answer; the context's encoding
+is the same for all of them. So one pass over the answer and one over the context give every row (Eq. 2 and 7).
+
+A "row" is one pair of partial answer and next token. Rows of padding are never computed beyond the LSTMs.
+Shapes: B answers, T partial answers in the longest of them, R <= B T rows.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from keras_gca.models import GenerativeConversationalAgent
+from keras_gca.recurrence import lstm_states
+from keras_gca.vocabulary import PAD
+
+
+class Rows(NamedTuple):
+    """Where the rows of a batch of answers lie, and the token that follows each.
+
+    positions: (R, 2) int64: the answer, and the number of tokens of the partial answer less one.
+    targets:   (R,) int32: the next token.
+    """
+
+    positions: tf.Tensor
+    targets: tf.Tensor
+
+    @property
+    def answer(self) -> tf.Tensor:
+        """(R,) int64: which answer of the batch each row belongs to."""
+        return self.positions[:, 0]
+
+
+def rows_of(answers: tf.Tensor) -> Rows:
+    """The rows of (B, T + 1) int32 answers, `BOS ... EOS` padded on the right, in the order of reading."""
+    targets = answers[:, 1:]
+    positions = tf.where(tf.not_equal(targets, PAD))
+    return Rows(positions, tf.gather_nd(targets, positions))
+
+
+class PrefixEncoder:
+    """Encodes contexts, and all prefixes of answers, with the layers of a GenerativeConversationalAgent."""
+
+    def __init__(self, gca: GenerativeConversationalAgent):
+        self.gca = gca
+
+    def embed(self, tokens: tf.Tensor) -> tf.Tensor:
+        """(B, T) int32 -> (B, T, s_e), Eq. 1."""
+        return tf.gather(self.gca.layer("shared").embeddings, tokens)
+
+    def contexts(self, block: str, contexts: tf.Tensor, keep=tf.identity) -> tf.Tensor:
+        """The encodings e_c (block "bot") or e_cd (block "discriminator") of contexts.
+
+        contexts: (B, s) int32, padded on the left. keep: applied to the word vectors (dropout in training).
+        Returns (B, units).
+        """
+        lengths = tf.math.count_nonzero(contexts, axis=1, dtype=tf.int32)
+        moved = tf.reverse_sequence(contexts[:, ::-1], lengths, seq_axis=1)  # the same tokens, padded on the right
+        states = lstm_states(self.gca.layer(f"encoder_context_{block}"), keep(self.embed(moved)))  # (B, s, units)
+        last = tf.gather(states, tf.maximum(lengths - 1, 0), batch_dims=1)
+        return tf.where(lengths[:, None] > 0, last, 0.0)
+
+    def prefixes(self, block: str, answers: tf.Tensor, rows: Rows, keep=tf.identity) -> tf.Tensor:
+        """The encodings e_a or e_ad of all partial answers: (B, T + 1) int32, padded on the right -> (R, units)."""
+        states = lstm_states(
+            self.gca.layer(f"encoder_answer_{block}"), keep(self.embed(answers[:, :-1]))
+        )  # (B, T, units)
+        return tf.gather_nd(states, rows.positions)
+
+    def context_term(self, e_c: tf.Tensor) -> tf.Tensor:
+        """The part of W_1 [e_c e_a] + b_1 that is the same for all prefixes of an answer: (B, s_se) -> (B, hidden)."""
+        layer = self.gca.layer("bot")
+        return e_c @ layer.kernel[: self.gca.sizes.sentence_embedding] + layer.bias
+
+    def hidden(self, context_term: tf.Tensor, e_a: tf.Tensor) -> tf.Tensor:
+        """y_h of Eq. 3: (R, hidden) and (R, s_se) -> (R, hidden)."""
+        return tf.nn.relu(context_term + e_a @ self.gca.layer("bot").kernel[self.gca.sizes.sentence_embedding :])
+
+    def token_logits(self, hidden: tf.Tensor) -> tf.Tensor:
+        """The argument of Eq. 3's softmax: (R, hidden) -> (R, s_v)."""
+        layer = self.gca.layer("decision_bot")
+        return hidden @ layer.kernel + layer.bias
+
+    def generator_logits(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tf.Tensor:
+        """Figure 1 for every prefix, before the softmax: (R, s_v)."""
+        term, e_a = self.context_term(self.contexts("bot", contexts)), self.prefixes("bot", answers, rows)
+        return self.token_logits(self.hidden(tf.gather(term, rows.answer), e_a))
+
+    def discriminator_logits(
+        self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, probabilities: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """The argument of Eq. 8's sigmoid for every prefix: (R,).
+
+        probabilities: (R, s_v), the generator's p as in Figure 2; None judges the answers' own tokens, for which the
+        product of W_d with a one-hot vector is one look-up.
+        """
+        layer = self.gca.layer("discriminator_output")
+        kernel, bias = tf.convert_to_tensor(layer.kernel)[:, 0], layer.bias[0]
+        units = self.gca.sizes.discriminator_sentence_embedding
+        W_p, W_c, W_a = tf.split(kernel, [self.gca.sizes.vocabulary, units, units])
+        e_cd = self.contexts("discriminator", contexts)
+        e_ad = self.prefixes("discriminator", answers, rows)
+        token = tf.gather(W_p, rows.targets) if probabilities is None else tf.linalg.matvec(probabilities, W_p)
+        return token + tf.gather(tf.linalg.matvec(e_cd, W_c), rows.answer) + tf.linalg.matvec(e_ad, W_a) + bias

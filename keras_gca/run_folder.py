@@ -1,0 +1,163 @@
+"""One run on disk.
+
+    config.json                     every setting of the run, and where its data came from
+    vocabulary.json  pairs.h5       the data as it was divided: a resumed run does not need the corpus again
+    checkpoint.h5                   all that `--resume` needs
+    log.csv          tensorboard/   one line and one point for each epoch
+    samples/                        replies to the same held-out contexts after each epoch
+    teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5
+    bot.h5                          what chats: weights, config and vocabulary in one file
+    transcripts/                    saved chats
+
+Every file is written beside its place and moved there when it is complete: an interruption never leaves half a file.
+"""
+
+import contextlib
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from keras_gca.config import Config
+from keras_gca.errors import UserError
+from keras_gca.pairs import Dataset, Pairs
+from keras_gca.vocabulary import Vocabulary
+
+
+class RunFolder:
+    """Reads and writes one run. `create` starts a new one; `open` finds one that exists."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> "RunFolder":
+        """Make the folder and write what does not change.
+
+        source: where the data came from, for people. Raises UserError where a run is already there.
+        """
+        run = cls(Path(path))
+        if (run.path / "config.json").exists():
+            raise UserError(f"{run.path} holds a run already; take another --run, or go on with --resume {run.path}")
+        run.path.mkdir(parents=True, exist_ok=True)
+        _write_text(run.path / "vocabulary.json", dataset.vocabulary.to_json())
+        pairs = {"training": dataset.training, "validation": dataset.validation}
+        arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
+        write_arrays(run.path / "pairs.h5", arrays, {"whole_conversations": dataset.whole_conversations}, compress=True)
+        _write_text(
+            run.path / "config.json", json.dumps({"source": source, "config": json.loads(config.to_json())}, indent=2)
+        )
+        return run
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> "RunFolder":
+        """Raises UserError where there is no run."""
+        run = cls(Path(path))
+        if not (run.path / "config.json").exists():
+            raise UserError(f"{run.path}: no run here (config.json is missing)")
+        return run
+
+    @property
+    def bot(self) -> Path:
+        return self.path / "bot.h5"
+
+    def config(self) -> Config:
+        return Config.from_json(json.dumps(self._read_json("config.json")["config"]))
+
+    def source(self) -> dict[str, Any]:
+        return self._read_json("config.json")["source"]
+
+    def dataset(self) -> Dataset:
+        """The stored data; its `documents` are empty: they only served to fit word vectors."""
+        vocabulary = Vocabulary.from_json(json.dumps(self._read_json("vocabulary.json")))
+        facts, arrays = read_arrays(self.path / "pairs.h5")
+        training, validation = (
+            Pairs(*(arrays[f"{name}/{i}"] for i in range(3))) for name in ("training", "validation")
+        )
+        return Dataset(vocabulary, training, validation, [], facts["whole_conversations"])
+
+    def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        write_arrays(self.path / "checkpoint.h5", arrays, facts)
+
+    def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        return read_arrays(self.path / "checkpoint.h5")
+
+    def write_log(self, history: list[dict[str, Any]]) -> None:
+        """The history as log.csv, whole: a resumed run's log holds each epoch once."""
+        columns = list(dict.fromkeys(key for row in history for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+        _write_text(self.path / "log.csv", text.getvalue())
+
+    def write_samples(self, name: str, exchanges: list[tuple[str, str]]) -> None:
+        """Contexts and replies, as text."""
+        (self.path / "samples").mkdir(exist_ok=True)
+        _write_text(
+            self.path / "samples" / f"{name}.txt",
+            "".join(f"{context}\n    {reply}\n\n" for context, reply in exchanges),
+        )
+
+    def write_weights(self, name: str, save: Callable[[Path], None]) -> None:
+        """`{name}.weights.h5`, written by save(path): Keras wants that ending."""
+        with replacing(self.path / f"{name}.weights.h5", suffix=".weights.h5") as temporary:
+            save(temporary)
+
+    def _read_json(self, name: str) -> Any:
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        except ValueError:
+            raise UserError(f"{path}: damaged; valid JSON is expected") from None
+
+
+@contextlib.contextmanager
+def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
+    """A name beside `path` to write to; moved over `path` when the block ends well, removed when it does not."""
+    temporary = path.with_name(f".{path.name}.part{suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any], compress: bool = False) -> None:
+    """Named arrays and JSON facts as one HDF5 file, atomically."""
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.create_dataset("facts", data=np.frombuffer(json.dumps(facts).encode(), np.uint8))
+        for name, array in arrays.items():
+            file.create_dataset(f"arrays/{name}", data=array, compression="gzip" if compress else None)
+
+
+def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What `write_arrays` wrote. Raises UserError where the file is missing or damaged."""
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    arrays: dict[str, np.ndarray] = {}
+    try:
+        with h5py.File(path, "r") as file:
+            facts = json.loads(file["facts"][()].tobytes())
+            names: list[str] = []
+            file["arrays"].visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+            for name in names:
+                arrays[name] = file["arrays"][name][()]
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path}: not a complete file of this program ({error})") from None
+    return facts, arrays
+
+
+def _write_text(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")

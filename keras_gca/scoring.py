@@ -1,0 +1,48 @@
+"""Eq. 9 and 10, the 5 % tie, and the discriminator's choice of the best answer.
+
+l_i is the discriminator's output for token i of an answer, EOS included, and s*_s the number of those tokens. All is
+kept in logarithms: the product of 50 outputs would leave the range of float32.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+TIE = 0.05  # Section 5: a difference below 5 % of the smaller score is a tie
+
+
+def log_human_probability(log_l: np.ndarray) -> np.ndarray:
+    """Eq. 9, log p(y+|x) = sum of log l_i.
+
+    log_l: (..., s_s) float, the logarithms of l_i; NaN after the end of an answer. Returns (...,) float64.
+    """
+    return np.nansum(np.asarray(log_l, np.float64), axis=-1)
+
+
+def log_score(log_l: np.ndarray) -> np.ndarray:
+    """Eq. 10, log S(y+) = (sum of log l_i) / s*_s: the log of a geometric mean, which does not favour short answers.
+
+    log_l: as for `log_human_probability`. Returns (...,) float64; raises ValueError for an answer without tokens.
+    """
+    tokens = np.sum(~np.isnan(log_l), axis=-1)
+    if np.any(tokens == 0):
+        raise ValueError("an answer without tokens has no score")
+    return log_human_probability(log_l) / tokens
+
+
+def is_tie(first: float, second: float) -> bool:
+    """Whether two scores, in [0, 1], differ by less than 5 % of the smaller one."""
+    return abs(first - second) < TIE * min(first, second)
+
+
+def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
+    """The index of the answer that the discriminator chooses: the highest score by Eq. 10.
+
+    The paper assigns no winner to a tie; a chat needs one, so among the answers that tie with the highest score the
+    likeliest under its own generator wins.
+
+    scores: S(y+) of each answer. probabilities: p(y|x) of each.
+    """
+    top = max(scores)
+    tied = [i for i, score in enumerate(scores) if score == top or is_tie(score, top)]
+    return max(tied, key=lambda i: probabilities[i])

@@ -1,0 +1,55 @@
+"""Algorithm 2, line 5: M, pairs of machine-generated utterances.
+
+A seed context x+ from H is answered (x-), and that answer alone is answered again (y-): M = {(x-, y-)}.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_gca.decoding import Decoder
+from keras_gca.pairs import Pairs, pad_contexts
+from keras_gca.vocabulary import BOS, EOS, PAD
+
+
+def choose_seeds(pairs: Pairs, count: int, seed: int) -> np.ndarray:
+    """`count` contexts x+ of `pairs`, each as often as any other but for one: (count, s_s) int32."""
+    random = np.random.default_rng(seed)
+    rounds = -(-count // len(pairs))
+    order = np.concatenate([random.permutation(len(pairs)) for _ in range(rounds)])[:count]
+    return pairs.contexts[order]
+
+
+def converse(decoder: Decoder, seeds: np.ndarray, turns: int = 2, batch_size: int = 128) -> Iterator[tuple[int, Pairs]]:
+    """Answer the seeds, answer the answers, and so on, greedily.
+
+    turns: answers per seed. Each answer after the first makes a pair with the one before, which is its whole context:
+        2 turns give the paper's M, k turns give k - 1 times as many pairs. One turn gives Li et al.'s pairs (x+, y-).
+
+    Yields, for each batch of seeds, the number of seeds answered so far and the batch's pairs (their `conversation` is
+    the seed's index). Seeds of like lengths go together.
+    """
+    length = seeds.shape[1]
+    order = np.argsort(np.count_nonzero(seeds, axis=1), kind="stable")
+    for start in range(0, len(order), batch_size):
+        owner = order[start : start + batch_size]
+        contexts = seeds[owner]
+        pairs = []
+        for turn in range(turns):
+            answers = decoder.greedy(_trim(contexts)).answers
+            if turn or turns == 1:
+                pairs.append(Pairs(contexts, answers, owner.astype(np.int32)))
+            contexts = as_contexts(answers, length)
+        yield start + len(owner), Pairs.concatenate(pairs)
+
+
+def as_contexts(answers: np.ndarray, sentence_length: int) -> np.ndarray:
+    """Answers `BOS ... EOS` as contexts: their words, padded on the left."""
+    words = [row[(row != PAD) & (row != BOS) & (row != EOS)] for row in answers]
+    return pad_contexts(words, sentence_length)
+
+
+def _trim(contexts: np.ndarray) -> np.ndarray:
+    """Without the columns that are padding in every row, but at least one."""
+    widest = max(int(np.count_nonzero(contexts, axis=1).max()), 1)
+    return contexts[:, -widest:]

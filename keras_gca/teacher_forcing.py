@@ -1,0 +1,74 @@
+"""Algorithm 2, lines 3 and 11: the GCA of Figure 1 learns H's answers by categorical cross-entropy.
+
+Targets are token indices (sparse): no one-hot matrix is ever made.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.learning import SEED, TOKENS, Learner, dropout
+from keras_gca.models import GenerativeConversationalAgent
+from keras_gca.prefixes import PrefixEncoder, rows_of
+
+
+class TeacherForcing(Learner):
+    """Teacher forcing of the named layers: WHITE and YELLOW in line 3, YELLOW in line 11.
+
+    dropout: share of the word vectors, of e and of y_h (Eq. 3) that a training step drops. The paper has none.
+    """
+
+    def __init__(
+        self,
+        gca: GenerativeConversationalAgent,
+        names: tuple[str, ...],
+        learning_rate: float,
+        dropout: float = 0.0,
+    ):
+        super().__init__(gca, names, learning_rate)
+        self._rate = dropout
+
+    @tf.function(input_signature=[TOKENS, TOKENS, SEED])
+    def step(self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """One training step on (B, s) contexts and (B, T + 1) answers.
+
+        Returns the sum of the tokens' negative log-likelihoods (with dropout), and their number.
+        """
+
+        def keep(site: int, values: tf.Tensor) -> tf.Tensor:
+            return dropout(values, self._rate, tf.random.experimental.stateless_fold_in(seed, site))
+
+        def loss():
+            losses = _losses(self.encoder, contexts, answers, keep)
+            return tf.reduce_mean(losses), (tf.reduce_sum(losses), tf.size(losses))
+
+        return self.descend(loss)
+
+
+class Evaluator:
+    """Measures a generator by the same losses, without dropout and without learning."""
+
+    def __init__(self, gca: GenerativeConversationalAgent):
+        self._encoder = PrefixEncoder(gca)
+
+    @tf.function(input_signature=[TOKENS, TOKENS])
+    def evaluate(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The sum of the tokens' negative log-likelihoods, and their number."""
+        losses = _losses(self._encoder, contexts, answers, lambda site, values: values)
+        return tf.reduce_sum(losses), tf.size(losses)
+
+
+def _losses(encoder: PrefixEncoder, contexts: tf.Tensor, answers: tf.Tensor, keep: Callable) -> tf.Tensor:
+    """-log p(y_t | x, y) of every row, (R,). keep(site, values) may drop some of the values of five sites."""
+    rows = rows_of(answers)
+    e_c = keep(0, encoder.contexts("bot", contexts, lambda vectors: keep(1, vectors)))
+    e_a = keep(2, encoder.prefixes("bot", answers, rows, lambda vectors: keep(3, vectors)))
+    hidden = keep(4, encoder.hidden(tf.gather(encoder.context_term(e_c), rows.answer), e_a))
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, encoder.token_logits(hidden))
+
+
+def metrics(sums: np.ndarray) -> dict[str, float]:
+    """Loss (nats a token) and perplexity from the sums that `step` and `evaluate` return."""
+    loss = sums[0] / sums[1]
+    return {"loss": float(loss), "perplexity": float(np.exp(loss))}

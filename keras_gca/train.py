@@ -1,0 +1,354 @@
+"""`python -m keras_gca.train`: Algorithm 2 from a corpus to a bot that chats."""
+
+import argparse
+import contextlib
+import datetime
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tqdm import tqdm
+
+from keras_gca import command_line
+from keras_gca.config import PRESETS, Config
+from keras_gca.conversations import FORMATS, read_conversations
+from keras_gca.errors import UserError
+
+if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_gca.adversarial import AdversarialTraining, Event, Stage
+    from keras_gca.pairs import Dataset, Pairs
+    from keras_gca.run_folder import RunFolder
+    from keras_gca.vocabulary import Vocabulary
+
+SAMPLES = 6  # exchanges to show
+GLOVE_EPOCHS = 25
+
+DESCRIPTION = """\
+Train a generative conversational agent by Algorithm 2 of Ludwig 2017: teacher forcing, then, again and again,
+self-conversation, the discriminator, the generator through the frozen discriminator, and teacher forcing.
+
+  python -m keras_gca.train                            the embedded corpus of English courses; about 10 minutes
+  python -m keras_gca.train --data FILE --glove FILE   your own conversations and word vectors
+  python -m keras_gca.train --resume RUN               go on with an interrupted run
+"""
+
+EPILOG = f"""\
+corpus formats: {", ".join(FORMATS)}; each is explained in keras_gca/conversations.py.
+Ctrl-C stops after the step in hand; the run can be resumed, and chats with what it has learned so far.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0, or 130 after an interruption."""
+    options = _parser().parse_args(arguments)
+    changes = command_line.settings(options)
+    if options.resume is None:
+        config = Config.preset(options.preset or "default", **changes)
+        session = _start(config, options)
+    else:
+        given = [f"--{name.replace('_', '-')}" for name in changes]
+        given += [
+            f"--{name}"
+            for name in ("preset", "data", "format", "glove", "glove_member", "run")
+            if getattr(options, name)
+        ]
+        if given:
+            raise UserError(f"--resume takes no other settings than the run's own; leave out {', '.join(given)}")
+        session = _resume(options.resume)
+
+    with _interruptible() as interruption:
+        _walk(session, interruption)
+    _write_networks(session)
+    if not session.training.finished:
+        path = session.run.path
+        print(f"\nstopped; what is learned so far is in {path}")
+        print(f"next: python -m keras_gca.train --resume {path}")
+        print(f"  or: python -m keras_gca.chat {path}")
+        return 130
+    _summarise(session)
+    return 0
+
+
+class _Session(NamedTuple):
+    run: "RunFolder"
+    training: "AdversarialTraining"
+    vocabulary: "Vocabulary"
+
+
+# Beginning
+
+
+def _start(config: Config, options: argparse.Namespace) -> _Session:
+    conversations = read_conversations(options.data, options.format)
+    _set_up_tensorflow()
+    from keras_gca.pairs import prepare
+    from keras_gca.run_folder import RunFolder
+
+    source = {
+        "data": str(options.data or "the embedded corpus"),
+        "glove": str(options.glove or "fitted to the training text"),
+    }
+    print(f"{source['data']}: {len(conversations):,} conversations")
+    dataset = prepare(conversations, config)
+    _describe(dataset)
+    embedding = _word_vectors(dataset, config, options)
+    path = options.run or Path("runs") / datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    run = RunFolder.create(path, config, dataset, source)
+    session = _session(run, config, dataset, embedding)
+    run.write_checkpoint(*session.training.state())
+    print(f"run folder: {run.path}\n")
+    return session
+
+
+def _resume(path: Path) -> _Session:
+    _set_up_tensorflow()
+    from keras_gca.run_folder import RunFolder
+
+    run = RunFolder.open(path)
+    session = _session(run, run.config(), run.dataset())
+    session.training.restore(*run.read_checkpoint())
+    print(f"{run.path}: {len(session.training.history)} epochs are done\n")
+    return session
+
+
+def _session(run: "RunFolder", config: Config, dataset: "Dataset", embedding: "np.ndarray | None" = None) -> _Session:
+    from keras_gca.adversarial import AdversarialTraining
+    from keras_gca.models import build
+
+    gca = build(config, len(dataset.vocabulary), embedding)
+    return _Session(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)
+
+
+def _set_up_tensorflow() -> None:
+    import tensorflow as tf
+
+    # Same steps, same bits: what a resumed run is promised.
+    tf.config.experimental.enable_op_determinism()
+
+
+def _describe(dataset: "Dataset") -> None:
+    vocabulary, training, validation = dataset.vocabulary, dataset.training, dataset.validation
+    unit = (
+        "whole conversations"
+        if dataset.whole_conversations
+        else "single pairs (the corpus has no conversation boundaries)"
+    )
+    print(f"vocabulary: {len(vocabulary):,} tokens, from the training text")
+    print(f"training:   {len(training):,} pairs, {training.tokens:,} tokens")
+    print(f"held out:   {len(validation):,} pairs, {validation.tokens:,} tokens, {unit}")
+
+
+def _word_vectors(dataset: "Dataset", config: Config, options: argparse.Namespace) -> "np.ndarray":
+    import glove
+
+    words = list(dataset.vocabulary.counts)
+    if options.glove:
+        vectors = glove.read_vectors(options.glove, words, config.word_embedding_size, options.glove_member)
+    else:
+        with tqdm(total=GLOVE_EPOCHS, desc="fitting GloVe vectors", leave=False, **_bar_style()) as bar:
+            vectors = glove.fit(
+                dataset.documents,
+                words,
+                config.word_embedding_size,
+                epochs=GLOVE_EPOCHS,
+                seed=config.seed,
+                report=lambda epoch, error: bar.update(),
+            )
+    print(glove.embedding_matrix(words, vectors, dataset.vocabulary.counts).report())
+    return glove.embedding_matrix(dataset.vocabulary.tokens, vectors).matrix
+
+
+# Walking
+
+
+class _Interruption:
+    requested = False
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[_Interruption]:
+    """Ctrl-C and SIGTERM ask the training to stop after the step in hand; asked twice, they end the program."""
+    interruption = _Interruption()
+
+    def request(number, frame):
+        if interruption.requested:
+            raise KeyboardInterrupt
+        interruption.requested = True
+        print("\nstopping after this step ...", file=sys.stderr)
+
+    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _walk(session: _Session, interruption: _Interruption) -> None:
+    """Train to the end, or to an interruption."""
+    import tensorflow as tf
+
+    run, training, _ = session
+    board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
+    bar, began, stored = None, time.monotonic(), time.monotonic()
+    for event in training:
+        if bar is None:
+            bar = tqdm(total=event.steps, initial=event.step, desc=_title(event.stage), leave=False, **_bar_style())
+        bar.set_postfix_str(_figures(event.metrics), refresh=False)
+        bar.update(event.step - bar.n)
+        if event.row is not None:
+            bar.close()
+            bar = None
+            print(f"{_title(event.stage)}  {_figures(event.row)}  ({time.monotonic() - began:.0f} s)", flush=True)
+            _end_epoch(session, event, board)
+            began = time.monotonic()
+        overdue = time.monotonic() - stored > 60 * training.config.checkpoint_minutes
+        if event.row is not None or overdue or interruption.requested:
+            run.write_checkpoint(*training.state())
+            stored = time.monotonic()
+        if interruption.requested:
+            break
+    if bar is not None:
+        bar.close()
+    board.close()
+
+
+def _end_epoch(session: _Session, event: "Event", board: "tf.summary.SummaryWriter") -> None:
+    import tensorflow as tf
+
+    from keras_gca.adversarial import GENERATOR, INTERLEAVED, TEACHER_FORCING
+
+    run, training, vocabulary = session
+    run.write_log(training.history)
+    number = len(training.history)
+    with board.as_default(step=number):
+        for name, value in event.row.items():
+            if isinstance(value, float):
+                tf.summary.scalar(f"{event.stage.phase}/{name}", value)
+    board.flush()
+    if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
+        contexts = _sample_contexts(training.validation)
+        answers = training.decoder.greedy(contexts, allow_unknown=False).answers
+        exchanges = [(_text(c, vocabulary), _text(a, vocabulary)) for c, a in zip(contexts, answers, strict=True)]
+        run.write_samples(f"{number:03d}_{event.stage.phase}", exchanges)
+
+
+def _bar_style() -> dict[str, Any]:
+    return {"dynamic_ncols": True, "mininterval": 0.5 if sys.stderr.isatty() else 30.0}
+
+
+def _title(stage: "Stage") -> str:
+    where = f"{stage.iteration}." if stage.iteration else ""
+    name = stage.phase.removeprefix("interleaved_").replace("_", " ")
+    return f"line {stage.line:>2}  {name:17} {where}{stage.epoch}/{stage.epochs}"
+
+
+def _figures(row: dict[str, Any]) -> str:
+    figures = {
+        name.replace("val_", "held-out ").replace("_", " "): v for name, v in row.items() if isinstance(v, float)
+    }
+    return ", ".join(f"{name} {value:.3f}" if value < 1 else f"{name} {value:.2f}" for name, value in figures.items())
+
+
+# Ending
+
+
+def _write_networks(session: _Session) -> None:
+    """The three networks' weights, and the bot."""
+    from keras_gca.adversarial import TEACHER_FORCING
+    from keras_gca.agent import save_bot
+    from keras_gca.models import GREEN, WHITE, YELLOW, assign
+
+    run, training, vocabulary = session
+    gca = training.gca
+    live = [variable.numpy() for variable in gca.variables(*WHITE, *YELLOW)]
+    if training.phase == TEACHER_FORCING or training.config.adversarial_epochs == 0:
+        generators = {"teacher_forcing": training.teacher_forced or live}
+    else:
+        generators = {"teacher_forcing": training.teacher_forced, "adversarial": live}
+    for name, weights in generators.items():
+        assign(gca.variables(*WHITE, *YELLOW), weights)
+        run.write_weights(name, gca.generator.save_weights)
+    assign(gca.variables(*WHITE, *YELLOW), live)
+    run.write_weights("discriminator", gca.discriminator.save_weights)
+    save_bot(run.bot, training.config, vocabulary, generators, [v.numpy() for v in gca.variables(*GREEN)])
+
+
+def _summarise(session: _Session) -> None:
+    from keras_gca.agent import Agent
+
+    run, training, vocabulary = session
+    print("\nheld-out perplexity")
+    before = training.best_perplexity
+    print(f"  after teacher forcing        {before:8.2f}")
+    later = [row["val_perplexity"] for row in training.history if row["iteration"] and "val_perplexity" in row]
+    if later:
+        print(f"  after adversarial training   {later[-1]:8.2f}")
+    judged = [row for row in training.history if "val_accuracy_human" in row]
+    if judged:
+        print("discriminator, held-out tokens recognised")
+        print(f"  human                        {judged[-1]['val_accuracy_human']:8.1%}")
+        print(f"  machine-generated            {judged[-1]['val_accuracy_machine']:8.1%}")
+
+    print("\nreplies to held-out contexts (* the discriminator's choice)")
+    agent = Agent.load(run.bot)
+    contexts = _sample_contexts(training.validation)
+    for context, answers in zip(contexts, agent.answer_contexts(contexts), strict=True):
+        print(f"\n  {_text(context, vocabulary)}")
+        for answer in sorted(answers, key=lambda each: agent.generators.index(each.generator)):
+            mark = "*" if answer is answers[0] else " "
+            print(f"   {mark} {answer.generator.replace('_', ' '):16} {answer.text}")
+
+    print(f"\nwrote {run.path}: bot.h5 chats; log.csv, samples and tensorboard show how it learned")
+    print(f"next: python -m keras_gca.chat {run.path}")
+    print(f"  or: python -m keras_gca.evaluate {run.path}")
+
+
+def _sample_contexts(validation: "Pairs") -> "np.ndarray":
+    """Held-out contexts to show replies to, evenly spread: all words known, neither very short nor very long."""
+    import numpy as np
+
+    from keras_gca.vocabulary import UNK
+
+    contexts = validation.contexts
+    lengths = np.count_nonzero(contexts, axis=1)
+    legible = np.flatnonzero(~np.any(contexts == UNK, axis=1) & (lengths >= 6) & (lengths <= 30))
+    candidates = legible if len(legible) >= SAMPLES else np.arange(len(contexts))
+    return contexts[candidates[np.linspace(0, len(candidates) - 1, SAMPLES).astype(int)]]
+
+
+def _text(indices: "np.ndarray", vocabulary: "Vocabulary") -> str:
+    from keras_gca.text import detokenise
+
+    return detokenise(vocabulary.decode(indices), vocabulary.surfaces)
+
+
+def _parser() -> command_line.Parser:
+    parser = command_line.Parser(prog="python -m keras_gca.train", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--preset", choices=PRESETS, help="paper: every number of Section 5; default; tiny: seconds")
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE", help="a corpus (file or folder) instead of the embedded one"
+    )
+    parser.add_argument("--format", choices=FORMATS, help="the corpus' format; detected if not given")
+    parser.add_argument(
+        "--glove", type=Path, metavar="FILE", help="word vectors (glove.6B.100d.txt, .gz or .zip); fitted if not given"
+    )
+    parser.add_argument(
+        "--glove-member", metavar="NAME", help="the file inside a .zip; chosen by its dimension if not given"
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="the run folder to make; runs/ and the date if not given"
+    )
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run, with its own settings")
+    command_line.add_settings(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, "train"))
