@@ -31,6 +31,7 @@ def _fit(options: argparse.Namespace) -> int:
             words,
             dimension=options.dimension,
             window=options.window,
+            x_max=options.x_max,
             epochs=options.epochs,
             seed=options.seed,
             report=lambda epoch, error: print(
@@ -78,7 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--output", type=Path, default=Path("vectors.txt"), help="file to write (.txt or .gz)")
     command.add_argument("--dimension", type=_positive, default=100)
     command.add_argument("--window", type=_positive, default=10, help="words to each side that count as context")
-    command.add_argument("--epochs", type=_positive, default=30)
+    command.add_argument(
+        "--x-max", type=float, default=100.0, help="co-occurrences of full weight; 10 suits small corpora better"
+    )
+    command.add_argument("--epochs", type=_positive, default=50)
     command.add_argument("--minimum-count", type=_positive, default=1, help="leave out rarer words")
     command.add_argument("--seed", type=int, default=0)
     command.set_defaults(run=_fit)

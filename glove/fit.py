@@ -44,8 +44,8 @@ def fit(
     x_max: float = 100.0,
     alpha: float = 0.75,
     learning_rate: float = 0.05,
-    epochs: int = 30,
-    batch_size: int = 8192,
+    epochs: int = 50,
+    batch_size: int = 2048,
     seed: int = 0,
     report: Callable[[int, float], None] | None = None,
 ) -> Vectors:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_gca import teacher_forcing
 from keras_gca.config import Config
 from keras_gca.decoding import Decoder
-from keras_gca.learning import LABELS, TOKENS, Learner
+from keras_gca.learning import LABELS, TOKENS, Learner, add_up
 from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, assign
 from keras_gca.pairs import Pairs, plan_batches, take_batch
 from keras_gca.prefixes import rows_of
@@ -201,11 +201,11 @@ class AdversarialTraining:
 
     @property
     def teacher_forced(self) -> list[np.ndarray] | None:
-        """The best weights of WHITE and YELLOW that line 3 has reached by held-out perplexity, else None."""
+        """The weights of WHITE and YELLOW that line 3 has kept (see `Config.patience`); None in its first epoch."""
         return self._teacher_forced
 
     @property
-    def best_perplexity(self) -> float | None:
+    def teacher_forced_perplexity(self) -> float | None:
         """The held-out perplexity of `teacher_forced`."""
         return None if self._best is None else self._best["perplexity"]
 
@@ -225,6 +225,9 @@ class AdversarialTraining:
 
     def _walk_teacher_forcing(self, stage: Stage) -> Iterator[Event]:
         learner = self._learner(stage.phase)
+        if stage.phase == TEACHER_FORCING:
+            decay = self.config.learning_rate_decay ** (stage.epoch - 1)
+            learner.optimizer.learning_rate.assign(self.config.teacher_forcing_learning_rate * decay)
         size = self._batch_size(stage.phase)
         seeds = self._seeds()
         batches = plan_batches(self.training, size, seeds[0])
@@ -283,7 +286,7 @@ class AdversarialTraining:
         batches, step = judged(human, machine, learner.step, seeds[1])
         yield from self._epoch(stage, batches, step, learner.metrics)
         held_out, evaluate = judged(self.validation, machine_held_out, learner.evaluate, None)
-        row = _held_out(learner.metrics(_sum(evaluate(0, batch) for batch in held_out)))
+        row = _held_out(learner.metrics(add_up(evaluate(0, batch) for batch in held_out)))
         yield self._end(stage, len(batches), learner.metrics(self._sums), row)
 
     def _walk_generator(self, stage: Stage) -> Iterator[Event]:
@@ -293,7 +296,7 @@ class AdversarialTraining:
         batches = plan_batches(machine, size, self._seeds()[0])
         step = lambda _, batch: learner.step(*take_batch(machine, batch, size))  # noqa: E731
         yield from self._epoch(stage, batches, step, learner.metrics)
-        sums = _sum(
+        sums = add_up(
             learner.evaluate(*take_batch(machine_held_out, batch, size))
             for batch in plan_batches(machine_held_out, size)
         )
@@ -304,7 +307,7 @@ class AdversarialTraining:
 
     def _epoch(self, stage: Stage, batches, step, metrics) -> Iterator[Event]:
         while self._step < len(batches):
-            sums = _sum([step(self._step, batches[self._step])])
+            sums = add_up([step(self._step, batches[self._step])])
             self._sums = sums if self._sums is None else self._sums + sums
             self._step += 1
             yield Event(stage, self._step, len(batches), metrics(self._sums))
@@ -320,9 +323,11 @@ class AdversarialTraining:
         if phase not in self._learners:
             config, gca = self.config, self.gca
             if phase == TEACHER_FORCING:
-                learner = TeacherForcing(gca, (*WHITE, *YELLOW), config.teacher_forcing_learning_rate, config.dropout)
+                names, rate = (*WHITE, *YELLOW), config.teacher_forcing_learning_rate
+                learner = TeacherForcing(gca, names, rate, config.dropout, config.hidden_dropout)
             elif phase == INTERLEAVED:
-                learner = TeacherForcing(gca, YELLOW, config.interleaved_learning_rate, config.dropout)
+                rate = config.interleaved_learning_rate
+                learner = TeacherForcing(gca, YELLOW, rate, config.dropout, config.hidden_dropout)
             elif phase == DISCRIMINATOR:
                 learner = DiscriminatorTraining(gca, config.discriminator_learning_rate)
             else:
@@ -342,15 +347,12 @@ class AdversarialTraining:
 
     def _perplexity(self) -> dict[str, float]:
         """The generator's perplexity on the held-out pairs of H."""
-        size = self.config.batch_size
-        batches = plan_batches(self.validation, size)
-        sums = _sum(self._evaluator.evaluate(*take_batch(self.validation, batch, size)) for batch in batches)
-        return {"val_perplexity": teacher_forcing.metrics(sums)["perplexity"]}
+        return {"val_perplexity": self._evaluator.perplexity(self.validation, self.config.batch_size)}
 
     def _keep_best(self, perplexity: float) -> None:
-        """Keep the generator if it is the best of line 3 so far; at the end of line 3, go on with the best."""
+        """Keep line 3's generator: the latest, or with a patience the best, with which the training then goes on."""
         best, patience = self._best, self.config.patience
-        if best is None or perplexity < best["perplexity"]:
+        if best is None or patience is None or perplexity < best["perplexity"]:
             best = self._best = {"perplexity": perplexity, "waited": 0}
             self._teacher_forced = [variable.numpy() for variable in self.gca.variables(*WHITE, *YELLOW)]
         else:
@@ -412,11 +414,6 @@ def _collected(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
 
 def _count(epochs: int) -> range:
     return range(1, epochs + 1)
-
-
-def _sum(steps) -> np.ndarray:
-    """The sums of several steps added up, float64."""
-    return np.sum([[float(value) for value in sums] for sums in steps], axis=0)
 
 
 def _held_out(metrics: dict[str, float]) -> dict[str, float]:

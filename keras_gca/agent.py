@@ -14,9 +14,10 @@ from keras_gca.config import Config
 from keras_gca.decoding import Decoded, Decoder
 from keras_gca.errors import UserError
 from keras_gca.models import GREEN, WHITE, YELLOW, assign, build
-from keras_gca.pairs import pad_contexts
+from keras_gca.pairs import Pairs, pad_contexts
 from keras_gca.prefixes import PrefixEncoder, rows_of
 from keras_gca.run_folder import RunFolder, read_arrays, write_arrays
+from keras_gca.teacher_forcing import Evaluator
 from keras_gca.text import detokenise, tokenise
 from keras_gca.vocabulary import PAD, Vocabulary
 
@@ -204,6 +205,11 @@ class Agent:
         log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
         log_l[tuple(rows.positions.numpy().T)] = -np.logaddexp(0, -logits.numpy())
         return log_l
+
+    def perplexities(self, pairs: Pairs, batch_size: int = 32) -> dict[str, float]:
+        """Each generator's perplexity on pairs: exp of the total negative log-likelihood over the total of tokens."""
+        evaluators = {name: Evaluator(decoder.gca) for name, decoder in self._decoders.items()}
+        return {name: evaluator.perplexity(pairs, batch_size) for name, evaluator in evaluators.items()}
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
         """Tokens of utterances, as the model was trained on them."""

@@ -1,10 +1,12 @@
 """What the commands share: settings as options, errors as one line, and a quiet TensorFlow. Imports nothing heavy."""
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from glove.vectors import VectorFileError
@@ -48,12 +50,41 @@ def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str]
         return main(arguments)
     except (UserError, VectorFileError) as error:
         print(f"{name}: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has gone; say no more
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"{name}: {where}{error.strerror or error}", file=sys.stderr)
-    except BrokenPipeError:
-        sys.stderr.close()
     return 2
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Import TensorFlow in this block without its start-up lines, which no setting of its own turns off.
+
+    They go to the process' standard error; if an import fails, what was held back is shown.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def at_least_one(text: str) -> int:
+    """The type of an option that is a positive whole number."""
+    value = _value(int)(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} where at least 1 is expected")
+    return value
 
 
 def _value(kind: type) -> Callable[[str], Any]:

@@ -45,10 +45,14 @@ class Config:
 
     # Algorithm 2, line 3
     teacher_forcing_epochs: int = _option(100, "epochs of teacher forcing before the adversarial part", low=1)
-    patience: int | None = _option(None, "end teacher forcing after so many epochs without a better validation", low=1)
+    patience: int | None = _option(
+        None, "end teacher forcing after so many epochs without a better validation, and return to the best", low=1
+    )
     teacher_forcing_learning_rate: float = _option(5e-5, "Adam's rate, line 3", low=1e-9, high=1)
+    learning_rate_decay: float = _option(1.0, "line 3's rate is multiplied by this after each epoch", low=0.01, high=1)
     batch_size: int = _option(12, "answers in a batch (12 hold about the original's 128 tokens)", low=1)
-    dropout: float = _option(0.0, "share of units dropped in teacher forcing (the paper has none)", low=0, high=0.95)
+    dropout: float = _option(0.0, "share of word vectors' and e's numbers dropped in teacher forcing", low=0, high=0.95)
+    hidden_dropout: float = _option(0.0, "share of the hidden layer's units dropped there", low=0, high=0.95)
 
     # Algorithm 2, lines 4 to 12
     adversarial_epochs: int = _option(15, "outer iterations, line 4 (15 in the author's program)", low=0)
@@ -98,12 +102,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     # For the embedded corpus (6,000 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
     "default": {
         "minimum_count": 2,
-        "teacher_forcing_epochs": 12,
-        "patience": 2,
+        "teacher_forcing_epochs": 22,
         "teacher_forcing_learning_rate": 1e-3,
+        "learning_rate_decay": 0.92,
         "batch_size": 16,
-        "dropout": 0.3,
-        "adversarial_epochs": 2,
+        "dropout": 0.2,
+        "hidden_dropout": 0.5,
+        "adversarial_epochs": 3,
         "machine_pairs": 2000,
         "discriminator_epochs": 3,
         "discriminator_learning_rate": 1e-3,

@@ -46,6 +46,7 @@ class Decoder:
     """
 
     def __init__(self, gca: GenerativeConversationalAgent):
+        self.gca = gca
         self._encoder = PrefixEncoder(gca)
         self._sizes = gca.sizes
 

@@ -4,7 +4,7 @@ A step returns sums (of losses, of rows), not means: the sums of an epoch give e
 batches' sizes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -57,6 +57,11 @@ class Learner:
     def restore(self, state: list[np.ndarray]) -> None:
         for variable, value in zip(self.optimizer.variables, state, strict=True):
             variable.assign(value)
+
+
+def add_up(steps: Iterable[Sequence[tf.Tensor]]) -> np.ndarray:
+    """The sums that several steps return, added up: float64."""
+    return np.sum([[float(value) for value in sums] for sums in steps], axis=0)
 
 
 def dropout(values: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:

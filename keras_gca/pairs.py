@@ -7,7 +7,7 @@ answers:  (n, s_s + 1) int32, `BOS w1 ... wn EOS` padded on the right: s_s parti
           An answer too long to end within s_s + 1 tokens is cut, and then has no EOS: its end was never seen.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from keras_gca.config import Config
 from keras_gca.conversations import Conversation
 from keras_gca.errors import UserError
+from keras_gca.text import tokenise
 from keras_gca.vocabulary import BOS, EOS, PAD, Vocabulary, usual_surfaces
 
 MINIMUM_PAIRS = 20
@@ -114,9 +115,7 @@ def prepare(conversations: Sequence[Conversation], config: Config) -> Dataset:
 
     Raises UserError where the corpus is too small to be divided.
     """
-    from keras_gca.text import tokenise  # TensorFlow Text: not for those who only want a run's arrays
-
-    tokenised = _tokenise_all(conversations, lambda texts: tokenise(texts, config.contractions))
+    tokenised = _tokenise_all(conversations, config.contractions)
     if config.max_pairs is not None:
         tokenised = _some(tokenised, config.max_pairs, config.seed)
     owner = np.repeat(np.arange(len(tokenised)), [len(conversation) - 1 for conversation in tokenised])
@@ -171,9 +170,9 @@ def _is_divisible(owner: np.ndarray) -> bool:
     return len(np.unique(owner)) >= 10
 
 
-def _tokenise_all(conversations: Sequence[Conversation], tokenise: Callable) -> list[list[list[str]]]:
+def _tokenise_all(conversations: Sequence[Conversation], style: str) -> list[list[list[str]]]:
     """Tokenised conversations of at least two utterances; utterances without a token are left out."""
-    flat = iter(tokenise([text for conversation in conversations for text in conversation.utterances]))
+    flat = iter(tokenise([text for conversation in conversations for text in conversation.utterances], style))
     tokenised = [[tokens for _ in conversation.utterances if (tokens := next(flat))] for conversation in conversations]
     return [conversation for conversation in tokenised if len(conversation) > 1]
 

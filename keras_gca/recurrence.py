@@ -43,7 +43,8 @@ def _step(z: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Te
 
 @tf.custom_gradient
 def _lstm_states(x, W, U, b):
-    states, cells, gates = _forward(x, W, U, b)
+    # stop_gradient: outside a graph, the tape would otherwise try to differentiate the XLA program itself.
+    states, cells, gates = _forward(*map(tf.stop_gradient, (x, W, U, b)))
 
     def gradient(upstream):
         return _backward(upstream, x, W, U, states, cells, gates)

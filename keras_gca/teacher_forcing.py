@@ -8,15 +8,19 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from keras_gca.learning import SEED, TOKENS, Learner, dropout
+from keras_gca.learning import SEED, TOKENS, Learner, add_up, dropout
 from keras_gca.models import GenerativeConversationalAgent
+from keras_gca.pairs import Pairs, plan_batches, take_batch
 from keras_gca.prefixes import PrefixEncoder, rows_of
+
+INPUTS, HIDDEN = range(4), 4  # the sites of dropout: E_c, E_a, e_c, e_a; and y_h
 
 
 class TeacherForcing(Learner):
     """Teacher forcing of the named layers: WHITE and YELLOW in line 3, YELLOW in line 11.
 
-    dropout: share of the word vectors, of e and of y_h (Eq. 3) that a training step drops. The paper has none.
+    dropout, hidden_dropout: share of the word vectors and of e, and of y_h (Eq. 3), that a training step drops. The
+    paper has none.
     """
 
     def __init__(
@@ -25,9 +29,10 @@ class TeacherForcing(Learner):
         names: tuple[str, ...],
         learning_rate: float,
         dropout: float = 0.0,
+        hidden_dropout: float = 0.0,
     ):
         super().__init__(gca, names, learning_rate)
-        self._rate = dropout
+        self._rates = dict.fromkeys(INPUTS, dropout) | {HIDDEN: hidden_dropout}
 
     @tf.function(input_signature=[TOKENS, TOKENS, SEED])
     def step(self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -37,7 +42,7 @@ class TeacherForcing(Learner):
         """
 
         def keep(site: int, values: tf.Tensor) -> tf.Tensor:
-            return dropout(values, self._rate, tf.random.experimental.stateless_fold_in(seed, site))
+            return dropout(values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, site))
 
         def loss():
             losses = _losses(self.encoder, contexts, answers, keep)
@@ -52,6 +57,11 @@ class Evaluator:
     def __init__(self, gca: GenerativeConversationalAgent):
         self._encoder = PrefixEncoder(gca)
 
+    def perplexity(self, pairs: Pairs, batch_size: int = 32) -> float:
+        """exp of the total negative log-likelihood of the answers over the total of their tokens, EOS counted."""
+        batches = plan_batches(pairs, batch_size)
+        return metrics(add_up(self.evaluate(*take_batch(pairs, batch, batch_size)) for batch in batches))["perplexity"]
+
     @tf.function(input_signature=[TOKENS, TOKENS])
     def evaluate(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The sum of the tokens' negative log-likelihoods, and their number."""
@@ -62,9 +72,10 @@ class Evaluator:
 def _losses(encoder: PrefixEncoder, contexts: tf.Tensor, answers: tf.Tensor, keep: Callable) -> tf.Tensor:
     """-log p(y_t | x, y) of every row, (R,). keep(site, values) may drop some of the values of five sites."""
     rows = rows_of(answers)
-    e_c = keep(0, encoder.contexts("bot", contexts, lambda vectors: keep(1, vectors)))
-    e_a = keep(2, encoder.prefixes("bot", answers, rows, lambda vectors: keep(3, vectors)))
-    hidden = keep(4, encoder.hidden(tf.gather(encoder.context_term(e_c), rows.answer), e_a))
+    E_c, E_a, site_c, site_a = INPUTS
+    e_c = keep(site_c, encoder.contexts("bot", contexts, lambda vectors: keep(E_c, vectors)))
+    e_a = keep(site_a, encoder.prefixes("bot", answers, rows, lambda vectors: keep(E_a, vectors)))
+    hidden = keep(HIDDEN, encoder.hidden(tf.gather(encoder.context_term(e_c), rows.answer), e_a))
     return tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, encoder.token_logits(hidden))
 
 

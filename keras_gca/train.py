@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
     from keras_gca.vocabulary import Vocabulary
 
 SAMPLES = 6  # exchanges to show
-GLOVE_EPOCHS = 25
+GLOVE_EPOCHS, GLOVE_X_MAX = 50, 10.0  # for corpora of some 100,000 tokens, where few words co-occur 100 times
 
 DESCRIPTION = """\
 Train a generative conversational agent by Algorithm 2 of Ludwig 2017: teacher forcing, then, again and again,
@@ -126,7 +126,10 @@ def _session(run: "RunFolder", config: Config, dataset: "Dataset", embedding: "n
 
 
 def _set_up_tensorflow() -> None:
-    import tensorflow as tf
+    with command_line.quiet_imports():
+        import tensorflow as tf
+
+        import keras_gca.pairs  # noqa: F401  (TensorFlow Text has start-up lines of its own)
 
     # Same steps, same bits: what a resumed run is promised.
     tf.config.experimental.enable_op_determinism()
@@ -156,6 +159,7 @@ def _word_vectors(dataset: "Dataset", config: Config, options: argparse.Namespac
                 dataset.documents,
                 words,
                 config.word_embedding_size,
+                x_max=GLOVE_X_MAX,
                 epochs=GLOVE_EPOCHS,
                 seed=config.seed,
                 report=lambda epoch, error: bar.update(),
@@ -285,7 +289,7 @@ def _summarise(session: _Session) -> None:
 
     run, training, vocabulary = session
     print("\nheld-out perplexity")
-    before = training.best_perplexity
+    before = training.teacher_forced_perplexity
     print(f"  after teacher forcing        {before:8.2f}")
     later = [row["val_perplexity"] for row in training.history if row["iteration"] and "val_perplexity" in row]
     if later:

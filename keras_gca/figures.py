@@ -1,0 +1,134 @@
+"""`python -m keras_gca.figures`: Figures 1 and 2, painted from the Keras models themselves.
+
+White blocks are shared, yellow ones are the generator's, green ones the discriminator's.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import keras
+import matplotlib
+
+from keras_gca import command_line
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.patches import FancyBboxPatch
+
+WHITE, YELLOW, GREEN = "#ffffff", "#ffe27a", "#a8dba8"
+
+
+def colour(layer: str) -> str:
+    """The colour of a layer in Figure 2, by its name."""
+    if layer.endswith("_bot") or layer == "bot":
+        return YELLOW
+    return GREEN if "discriminator" in layer else WHITE
+
+
+def edges(model: keras.Model) -> list[tuple[str, str]]:
+    """The graph of a functional model as pairs of layer names, (from, to); the masks' own way is left out."""
+    found = []
+    layers = {layer.name for layer in model.layers}  # the operations that make masks are no layers
+    for operation in model.get_config()["layers"]:
+        for node in operation["inbound_nodes"]:
+            found += [(source, operation["name"]) for source in _sources(node["args"]) if operation["name"] in layers]
+    return list(dict.fromkeys(found))
+
+
+def draw(model: keras.Model, path: Path, title: str = "") -> None:
+    """Paint a functional model, inputs above, to a file whose ending names the format (.png, .svg, .pdf)."""
+    arrows = edges(model)
+    rows = _rows(arrows)
+    place = {}
+    for depth, names in enumerate(rows):
+        for i, name in enumerate(names):
+            place[name] = (4.0 * (i - (len(names) - 1) / 2), -1.6 * depth)
+    width = 4.0 * max(map(len, rows))
+    figure, axes = plt.subplots(figsize=(0.75 * width, 1.05 * len(rows) + 0.6))
+    for source, target in arrows:
+        (x0, y0), (x1, y1) = place[source], place[target]
+        style = {"arrowstyle": "-|>", "color": "#444444", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.1}
+        axes.annotate("", (x1, y1 + 0.42), (x0, y0 - 0.42), arrowprops=style, zorder=1)
+    for name, (x, y) in place.items():
+        layer = model.get_layer(name)
+        box = FancyBboxPatch((x - 1.75, y - 0.42), 3.5, 0.84, boxstyle="round,pad=0,rounding_size=0.12", zorder=2)
+        box.set(facecolor=colour(name), edgecolor="#444444", linewidth=1.2)
+        axes.add_patch(box)
+        axes.text(x, y + 0.13, name.replace("_", " "), ha="center", va="center", fontsize=9, zorder=3)
+        axes.text(x, y - 0.2, _describe(layer), ha="center", va="center", fontsize=7, color="#333333", zorder=3)
+    axes.set(xlim=(-width / 2, width / 2), ylim=(-1.6 * (len(rows) - 1) - 0.7, 0.7), aspect="equal", title=title)
+    axes.axis("off")
+    figure.savefig(path, dpi=160, bbox_inches="tight")
+    plt.close(figure)
+
+
+def _sources(value) -> list[str]:
+    """The names of the layers whose outputs stand anywhere in a node's serialised arguments."""
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            return [value["config"]["keras_history"][0]]
+        return [name for part in value.values() for name in _sources(part)]
+    if isinstance(value, list | tuple):
+        return [name for part in value for name in _sources(part)]
+    return []
+
+
+def _rows(arrows: list[tuple[str, str]]) -> list[list[str]]:
+    """Layers by their distance from the inputs; in a row, each stands below the mean place of those it comes from."""
+    names = list(dict.fromkeys(name for arrow in arrows for name in arrow))
+    parents = {name: [source for source, target in arrows if target == name] for name in names}
+
+    def depth(name):
+        return 1 + max(map(depth, parents[name])) if parents[name] else 0
+
+    depths = {name: depth(name) for name in names}
+    rows: list[list[str]] = []
+    place: dict[str, float] = {}
+    for level in range(max(depths.values()) + 1):
+        row = [name for name in names if depths[name] == level]
+        centre = {name: sum(place[p] for p in parents[name]) / max(len(parents[name]), 1) for name in row}
+        row.sort(key=lambda name: (centre[name], "discriminator" in name))
+        place |= {name: i - (len(row) - 1) / 2 for i, name in enumerate(row)}
+        rows.append(row)
+    return rows
+
+
+def _describe(layer: keras.layers.Layer) -> str:
+    """The layer's kind and what comes out of it, without the batch."""
+    shape = layer.output[0].shape if isinstance(layer.output, list) else layer.output.shape
+    return f"{type(layer).__name__}  ({', '.join(str(size) for size in shape[1:])})"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    from keras_gca.config import Config
+    from keras_gca.models import build
+
+    options = _parser().parse_args(arguments)
+    options.output.mkdir(parents=True, exist_ok=True)
+    config = Config.preset("paper")
+    gca = build(config, config.vocabulary_size)
+    for number, model, title in (
+        (1, gca.generator, "Figure 1: the generative conversational agent"),
+        (2, gca.adversarial, "Figure 2: generator (yellow) and discriminator (green)"),
+    ):
+        for ending in ("png", "svg"):
+            path = options.output / f"figure{number}.{ending}"
+            draw(model, path, title)
+            print(f"wrote {path}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.Parser(
+        prog="python -m keras_gca.figures", description="Paint Figures 1 and 2 at the paper's sizes, as PNG and SVG."
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("figures"), metavar="DIR", help="folder; figures/ if not given"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, "figures"))

@@ -1,0 +1,88 @@
+import collections
+
+import numpy as np
+import pytest
+
+import glove
+
+
+def slow_cooccurrences(documents, window):
+    """Pennington et al., Section 3.1, word by word."""
+    counts = collections.Counter()
+    for document in documents:
+        for i, word in enumerate(document):
+            for j in range(max(0, i - window), i):
+                counts[word, document[j]] += 1 / (i - j)
+                counts[document[j], word] += 1 / (i - j)
+    return counts
+
+
+def test_cooccurrences_equal_a_count_word_by_word():
+    random = np.random.default_rng(0)
+    documents = [random.integers(0, 9, length).tolist() for length in (1, 2, 30, 0, 17)]
+    rows, columns, counts = glove.cooccurrences(documents, 9, window=4)
+    expected = slow_cooccurrences(documents, 4)
+    found = dict(zip(zip(rows.tolist(), columns.tolist(), strict=True), counts, strict=True))
+    assert found.keys() == expected.keys()
+    for key, count in expected.items():
+        assert found[key] == pytest.approx(count)
+
+
+def test_an_uncounted_word_keeps_its_place():
+    rows, columns, counts = glove.cooccurrences([[0, -1, 1]], 2)
+    assert (rows.tolist(), columns.tolist(), counts.tolist()) == ([0, 1], [1, 0], [0.5, 0.5])
+
+
+def documents(count=60):
+    random = np.random.default_rng(1)
+    animals, tools = ["cat", "dog", "cow", "pig"], ["saw", "nail", "drill", "screw"]
+    return [[str(random.choice(group)) for _ in range(12)] for _ in range(count) for group in (animals, tools)]
+
+
+def test_words_that_stand_together_come_to_lie_together():
+    vectors = glove.fit(documents(), dimension=8, x_max=10, epochs=40)
+    assert {word for word, _ in vectors.nearest("cat", 3)} == {"dog", "cow", "pig"}
+    assert {word for word, _ in vectors.nearest("saw", 3)} == {"nail", "drill", "screw"}
+
+
+def test_the_objective_falls_and_reaches_what_the_equation_says():
+    reported = []
+    corpus = documents(5)
+    glove.fit(
+        corpus, dimension=30, x_max=1, epochs=400, learning_rate=0.1, report=lambda _, error: reported.append(error)
+    )
+    assert reported[-1] < 1e-3 * reported[0]  # 8 words, 30 dimensions: log X can be met exactly
+
+
+def test_one_step_equals_the_equations():
+    """One batch that holds all entries: Eq. 8's gradient and AdaGrad, in plain loops."""
+    corpus, size, d, rate, x_max, alpha = [["a", "b", "a", "c", "b"]], 3, 4, 0.05, 2.0, 0.75
+    vectors = glove.fit(corpus, ["a", "b", "c"], dimension=d, x_max=x_max, epochs=1, learning_rate=rate, seed=3)
+    random = np.random.default_rng(3)
+    W = (random.random((size, d), np.float32) - 0.5) / d
+    b = (random.random(size, np.float32) - 0.5) / d
+    V = (random.random((size, d), np.float32) - 0.5) / d
+    c = (random.random(size, np.float32) - 0.5) / d
+    X = slow_cooccurrences([[0, 1, 0, 2, 1]], 10)
+    dW, dV = np.zeros((size, d)), np.zeros((size, d))
+    for (i, j), x in X.items():
+        error = W[i] @ V[j] + b[i] + c[j] - np.log(x)
+        weight = min(1.0, (x / x_max) ** alpha)
+        dW[i] += weight * error * V[j]
+        dV[j] += weight * error * W[i]
+    W = W - rate * dW / np.sqrt(1 + dW**2)
+    V = V - rate * dV / np.sqrt(1 + dV**2)
+    np.testing.assert_allclose(vectors.matrix, W + V, rtol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_vectors_and_another_one_does_not():
+    first, again, other = (glove.fit(documents(5), dimension=5, epochs=2, seed=seed).matrix for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1e-3
+
+
+def test_words_without_company_get_no_vector_and_an_empty_corpus_is_an_error():
+    vectors = glove.fit([["a", "b"], ["alone"]], dimension=3, epochs=1)
+    assert sorted(vectors.words) == ["a", "b"]
+    with pytest.raises(ValueError, match="no two words"):
+        glove.fit([["alone"]])

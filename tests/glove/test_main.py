@@ -1,0 +1,42 @@
+import pytest
+
+from glove.__main__ import main
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_text("the cat sat on the mat\nthe dog sat on the log\n")
+    return path
+
+
+def test_fit_then_neighbours_then_coverage(corpus, tmp_path, capsys):
+    vectors = tmp_path / "v.txt"
+    assert main(["fit", str(corpus), "--output", str(vectors), "--dimension", "5", "--epochs", "3"]) == 0
+    assert f"wrote 7 vectors of 5 numbers to {vectors}" in capsys.readouterr().out
+    assert main(["neighbours", str(vectors), "cat", "--count", "2"]) == 0
+    assert capsys.readouterr().out.startswith("cat: ")
+    (tmp_path / "other.txt").write_text("the bird sat\n")
+    assert main(["coverage", str(vectors), str(tmp_path / "other.txt")]) == 0
+    assert "2 of 3 words" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["neighbours", "none.txt", "cat"], "none.txt"),
+        (["neighbours", "{corpus}", "cat"], ":1: 'cat' is not a number"),
+        (["fit", "none.txt"], "none.txt"),
+    ],
+)
+def test_errors_are_one_line_and_status_2(corpus, capsys, arguments, message):
+    assert main([argument.format(corpus=corpus) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_a_word_without_vector_is_one_line(tmp_path, capsys):
+    (tmp_path / "v.txt").write_text("a 1 2\n")
+    assert main(["neighbours", str(tmp_path / "v.txt"), "b"]) == 2
+    assert "no vector for 'b'" in capsys.readouterr().err

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from keras_gca.config import Config
+from keras_gca.models import GenerativeConversationalAgent, Sizes
+from keras_gca.pairs import Pairs, frame_answers, pad_contexts
+from keras_gca.vocabulary import SPECIAL_TOKENS
+
+VOCABULARY, LENGTH = 30, 12
+
+
+@pytest.fixture
+def gca():
+    """Networks of toy sizes whose weights are far from zero, so that errors show."""
+    sizes = Sizes(VOCABULARY, LENGTH, word_embedding=7, sentence_embedding=9, discriminator_sentence_embedding=8)
+    gca = GenerativeConversationalAgent(sizes, seed=1)
+    random = np.random.default_rng(0)
+    for layer in gca.adversarial.layers:
+        layer.set_weights([random.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
+    return gca
+
+
+def random_pairs(count, seed=0, vocabulary=VOCABULARY, length=LENGTH):
+    """Pairs of all lengths: contexts of 0 to `length` tokens, answers of 1 to `length` rows."""
+    random = np.random.default_rng(seed)
+
+    def words(number):
+        return random.integers(len(SPECIAL_TOKENS), vocabulary, number)
+
+    contexts = [words(i % (length + 1)) for i in range(count)]
+    answers = [words(i % length) for i in range(count)]
+    return Pairs(pad_contexts(contexts, length), frame_answers(answers, length), np.arange(count, dtype=np.int32))
+
+
+@pytest.fixture
+def pairs():
+    return random_pairs(24)
+
+
+def per_token_samples(pairs):
+    """The samples of the paper's figures, a row a token: contexts, partial answers, next tokens, answers' numbers."""
+    contexts, partial, targets, owner = [], [], [], []
+    length = pairs.contexts.shape[1]
+    for number, (context, answer) in enumerate(zip(pairs.contexts, pairs.answers, strict=True)):
+        for k in range(1, np.count_nonzero(answer)):
+            row = np.zeros(length, np.int32)
+            row[length - k :] = answer[:k]
+            contexts.append(context)
+            partial.append(row)
+            targets.append(answer[k])
+            owner.append(number)
+    return np.array(contexts), np.array(partial), np.array(targets), np.array(owner)
+
+
+@pytest.fixture
+def tiny():
+    return Config.preset("tiny")

@@ -1,0 +1,56 @@
+"""The equations in plain NumPy and float64, written from the paper's text: what the Keras models are compared with."""
+
+import numpy as np
+
+PAD, BOS, EOS = 0, 1, 2
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def softmax(z):
+    z = np.exp(z - z.max())
+    return z / z.sum()
+
+
+def lstm(weights, sequence):
+    """Hochreiter and Schmidhuber's LSTM with forget gate: the state after the last of the inputs (T, s_e)."""
+    W, U, b = weights
+    units = U.shape[0]
+    h = c = np.zeros(units)
+    for x in sequence:
+        i, f, g, o = np.split(x @ W + h @ U + b, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+    return h
+
+
+class Equations:
+    """Eq. 1-3, 7 and 8 with the weights of a GenerativeConversationalAgent, one context and partial answer at a time.
+
+    x and y are token indices, padded on the left; the padding is skipped.
+    """
+
+    def __init__(self, gca):
+        self.weights = {
+            layer.name: [np.asarray(weight, np.float64) for weight in layer.get_weights()]
+            for layer in gca.adversarial.layers
+        }
+
+    def encode(self, name, tokens):
+        W_e = self.weights["shared"][0]
+        return lstm(self.weights[name], [W_e[token] for token in tokens if token != PAD])
+
+    def p(self, x, y):
+        e = np.concatenate([self.encode("encoder_context_bot", x), self.encode("encoder_answer_bot", y)])
+        W_1, b_1 = self.weights["bot"]
+        W_2, b_2 = self.weights["decision_bot"]
+        return softmax(np.maximum(e @ W_1 + b_1, 0) @ W_2 + b_2)
+
+    def human(self, x, y, token):
+        """l, the probability that the current token is human; token: as a distribution, (s_v,)."""
+        e_cd = self.encode("encoder_context_discriminator", x)
+        e_ad = self.encode("encoder_answer_discriminator", y)
+        W_d, b_d = self.weights["discriminator_output"]
+        return sigmoid(np.concatenate([token, e_cd, e_ad]) @ W_d + b_d)[0]
