@@ -58,7 +58,11 @@ def detect_format(path: Path) -> str:
     """The name of the format that a file or folder looks like; plain text where nothing says otherwise."""
     if path.is_dir():
         return "cornell" if (path / "movie_lines.txt").exists() else "text"
-    head = "".join(line for _, line in zip(range(20), _lines(path), strict=False))
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(1 << 16).decode("utf-8-sig", "replace")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     first = head.lstrip()
     if CORNELL_SEPARATOR.strip() in head:
         return "cornell"

@@ -24,7 +24,7 @@ class Vocabulary:
         self.tokens = [*SPECIAL_TOKENS, *words]
         self.counts = dict(zip(words, map(int, counts), strict=True))
         self.surfaces = dict(surfaces or {})
-        self._index = {token: i for i, token in enumerate(self.tokens)}
+        self._index = {word: i for i, word in enumerate(words, start=len(SPECIAL_TOKENS))}
 
     @classmethod
     def build(
@@ -51,7 +51,7 @@ class Vocabulary:
         return len(self.tokens)
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
-        """Indices, int32; a word outside the vocabulary becomes UNK."""
+        """Indices, int32; a word outside the vocabulary becomes UNK, and so does the spelling of a special token."""
         return np.array([self._index.get(token, UNK) for token in tokens], np.int32)
 
     def decode(self, indices: Iterable[int]) -> list[str]:

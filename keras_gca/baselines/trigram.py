@@ -4,7 +4,6 @@ It sees no context: what a generator gains over it is what the context and a lon
 """
 
 import collections
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -42,6 +41,7 @@ class TrigramModel:
     def __init__(self, answers: Iterable[Sequence[int]], vocabulary_size: int, discount: float = 0.1):
         sentences = [_padded(answer) for answer in answers]
         vocabulary = Vocabulary(map(str, range(vocabulary_size)))
+        self._vocabulary_size = vocabulary_size
         self._model = KneserNeyInterpolated(ORDER, discount=discount, vocabulary=vocabulary)
         self._model.estimator = IndexedKneserNey(vocabulary, self._model.counts, discount=discount, order=ORDER)
         self._model.fit(everygrams(sentence, max_len=ORDER) for sentence in sentences)
@@ -50,14 +50,14 @@ class TrigramModel:
     def log_probabilities(self, answer: Sequence[int]) -> np.ndarray:
         """The natural logarithm of each token's probability after BOS, EOS included; float64, (tokens - 1,).
 
-        A token that the model gives no probability, having never seen it, is minus infinity.
+        NLTK's model gives no probability to a token it has never seen; it counts as 1 / vocabulary_size, in its favour.
         """
         sentence = _padded(answer)
         scores = [
             self._model.unmasked_score(sentence[i], sentence[i - ORDER + 1 : i])
             for i in range(ORDER - 1, len(sentence))
         ]
-        return np.array([math.log(score) if score > 0 else -math.inf for score in scores])
+        return np.log([score if score > 0 else 1 / self._vocabulary_size for score in scores])
 
     def perplexity(self, answers: Iterable[Sequence[int]]) -> float:
         """exp of the total negative log-likelihood over the total of tokens, EOS counted, BOS not."""

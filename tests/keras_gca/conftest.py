@@ -4,7 +4,7 @@ import pytest
 from keras_gca.config import Config
 from keras_gca.models import GenerativeConversationalAgent, Sizes
 from keras_gca.pairs import Pairs, frame_answers, pad_contexts
-from keras_gca.vocabulary import SPECIAL_TOKENS
+from keras_gca.vocabulary import EOS, SPECIAL_TOKENS
 
 VOCABULARY, LENGTH = 30, 12
 
@@ -17,6 +17,9 @@ def gca():
     random = np.random.default_rng(0)
     for layer in gca.adversarial.layers:
         layer.set_weights([random.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
+    bias = random.normal(0, 0.5, VOCABULARY)
+    bias[EOS] = 2.0  # some answers end early
+    gca.layer("decision_bot").bias.assign(bias)
     return gca
 
 

@@ -1,0 +1,148 @@
+import h5py
+import numpy as np
+import pytest
+
+from keras_gca import scoring
+from keras_gca.agent import Agent, Decoding
+from keras_gca.config import Config
+from keras_gca.decoding import Decoder
+from keras_gca.errors import UserError
+from keras_gca.models import GREEN, WHITE, YELLOW, build
+from keras_gca.pairs import pad_contexts
+from keras_gca.vocabulary import EOS, PAD, Vocabulary
+from tests.keras_gca.equations import Equations
+
+WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
+
+
+@pytest.fixture
+def agent():
+    config = Config.preset(
+        "tiny",
+        sentence_length=8,
+        word_embedding_size=5,
+        sentence_embedding_size=6,
+        discriminator_sentence_embedding_size=7,
+    )
+    vocabulary = Vocabulary(WORDS, [1] * len(WORDS), {"tom": "Tom"})
+    generators = {}
+    random = np.random.default_rng(0)
+    shared = random.normal(size=(len(vocabulary), 5)).astype(np.float32)
+    gca = build(config, len(vocabulary))
+    for name in ("teacher_forcing", "adversarial"):
+        shapes = [variable.shape for variable in gca.variables(*YELLOW)]
+        generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
+    green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*GREEN)]
+    return Agent(config, vocabulary, generators, green)
+
+
+def test_both_generators_answer_and_the_discriminator_chooses_by_equation_10(agent):
+    history = ["Nobody hears this.", "Hello there, Tom!", "How are you?"]
+    answers = agent.answers(history)
+    assert {answer.generator for answer in answers} == {"teacher_forcing", "adversarial"}
+    assert agent.reply(history) == answers[0].text
+    assert answers[0].score >= answers[1].score or scoring.is_tie(answers[0].score, answers[1].score)
+    context = pad_contexts([agent.vocabulary.encode(["hello", "there", ",", "tom", "!", "how", "are", "you", "?"])], 8)
+    for answer in answers:
+        gca = agent._decoders[answer.generator].gca
+        decoded = Decoder(gca).greedy(context, allow_unknown=False)
+        row = [token for token in decoded.answers[0] if token != PAD]
+        equations = Equations(gca)
+        one_hot = np.eye(len(agent.vocabulary))
+        l = [equations.human(context[0], row[:k], one_hot[row[k]]) for k in range(1, len(row))]  # noqa: E741
+        assert [token for token, _ in answer.token_scores] == [agent.vocabulary.tokens[t] for t in row[1:]]
+        np.testing.assert_allclose([score for _, score in answer.token_scores], l, rtol=1e-4)
+        assert answer.human == pytest.approx(np.prod(l), rel=1e-4)
+        assert answer.score == pytest.approx(np.prod(l) ** (1 / len(l)), rel=1e-4)
+        assert answer.probability == pytest.approx(decoded.probabilities[0])
+
+
+def test_only_the_last_n_u_utterances_are_read(agent):
+    assert agent.answers(["Fine.", "Hello", "there"]) == agent.answers(["Tom?", "Hello", "there"])
+    assert agent.answers(["Hello", "there"], context_utterances=1) == agent.answers(["there"])
+    assert agent.answers(["Hello", "there"]) != agent.answers(["there"])
+    with pytest.raises(ValueError, match="no utterance"):
+        agent.answers([])
+
+
+def test_a_saved_bot_says_the_same(agent, tmp_path):
+    agent.save(tmp_path / "bot.h5")
+    again = Agent.load(tmp_path / "bot.h5")
+    history = ["Hello, Tom.", "How are you?"]
+    assert again.answers(history) == agent.answers(history)
+    assert again.config == agent.config
+    assert again.generators == agent.generators == ("teacher_forcing", "adversarial")
+
+
+def test_many_contexts_at_once_are_answered_like_each(agent):
+    contexts = pad_contexts([[4, 5], [6], [7, 8, 9]], 8)
+    together = agent.answer_contexts(contexts)
+    for i in range(3):
+        alone = agent.answer_contexts(contexts[i : i + 1])[0]
+        assert [a.text for a in alone] == [a.text for a in together[i]]
+        assert alone[0].score == pytest.approx(together[i][0].score, rel=1e-4)
+
+
+def test_decoding_options(agent):
+    history = ["Hello"]
+    greedy = {a.generator: a.text for a in agent.answers(history)}
+    assert {a.generator: a.text for a in agent.answers(history, decoding=Decoding(temperature=1e-4))} == greedy
+    assert {a.generator: a.text for a in agent.answers(history, decoding=Decoding(beam=1))} == greedy
+    sampled = {agent.reply(history, Decoding(temperature=2.0), seed) for seed in range(5)}
+    assert len(sampled) > 1
+    assert agent.reply(history, Decoding(temperature=2.0), 3) == agent.reply(history, Decoding(temperature=2.0), 3)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"temperature": 0}, {"temperature": 1, "beam": 2}, {"beam": 0}, {"top_k": 3}, {"temperature": 1, "top_p": 2}],
+)
+def test_impossible_decoding_options(bad):
+    with pytest.raises(UserError):
+        Decoding(**bad)
+
+
+def test_unknown_words(agent):
+    assert agent.unknown_words("Hello zebra, are <eos> you?") == ["zebra", "eos"]
+
+
+def test_a_discriminators_judgement_ends_with_the_answer(agent):
+    answers = np.array([[1, 4, 5, EOS, 0, 0, 0, 0, 0], [1, 4, EOS, 0, 0, 0, 0, 0, 0]], np.int32)
+    log_l = agent.judge(pad_contexts([[4], [5]], 8), answers)
+    assert log_l.shape == (2, 8)
+    assert (~np.isnan(log_l)).sum(1).tolist() == [3, 2]
+    assert (log_l[~np.isnan(log_l)] < 0).all()
+
+
+def test_damaged_and_foreign_files_are_one_clear_line(agent, tmp_path):
+    path = tmp_path / "bot.h5"
+    for content, message in ((b"no HDF5", "not a complete file"), (b"", "not a complete file")):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            Agent.load(path)
+    agent.save(path)
+    path.write_bytes(path.read_bytes()[:-3000])
+    with pytest.raises(UserError, match="not a complete file"):
+        Agent.load(path)
+    agent.save(path)
+    with h5py.File(path, "r+") as file:
+        del file["arrays/discriminator/0"]
+    with pytest.raises(UserError, match="damaged; its parts do not fit together"):
+        Agent.load(path)
+    with h5py.File(path, "w") as file:
+        file["something"] = [1]
+    with pytest.raises(UserError, match="not a complete file"):
+        Agent.load(path)
+    with pytest.raises(UserError, match=r"none\.h5: no such file"):
+        Agent.load(tmp_path / "none.h5")
+    with pytest.raises(UserError, match="no run here"):
+        Agent.load(tmp_path)
+
+
+def test_generators_of_one_bot_share_their_word_vectors(agent, tmp_path):
+    weights = dict(agent._weights)
+    weights["adversarial"] = [weights["adversarial"][0] + 1, *weights["adversarial"][1:]]
+    other = Agent(agent.config, agent.vocabulary, weights, agent._green)
+    with pytest.raises(ValueError, match="share their word vectors"):
+        other.save(tmp_path / "bot.h5")
+    assert len(WHITE) == 1

@@ -1,0 +1,57 @@
+import pytest
+
+from keras_gca.config import PRESETS, Config
+from keras_gca.errors import UserError
+
+
+def test_the_paper_preset_has_every_number_of_section_5():
+    config = Config.preset("paper")
+    assert config.context_utterances == 2  # N_u
+    assert config.generator_epochs == 1  # N_G
+    assert config.discriminator_epochs == 15  # N_D
+    assert config.interleaved_epochs == 1  # N_tf
+    assert config.machine_pairs == 7900  # N_m
+    assert config.word_embedding_size == 100  # s_e
+    assert config.sentence_embedding_size == 300  # s_se
+    assert config.discriminator_sentence_embedding_size == 300  # s_sed
+    assert config.vocabulary_size == 7000  # s_v
+    assert config.sentence_length == 50  # s_s
+    assert config.generator_learning_rate == 5e-5  # alpha_g
+    assert config.discriminator_learning_rate == 1e-4  # alpha_d
+    assert config.self_conversation_turns == 2  # "iterates twice"
+    assert config.dropout == config.hidden_dropout == 0
+    assert config.patience is None
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_json(name):
+    config = Config.preset(name)
+    assert Config.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 0}, "--batch-size: 0 is out of range; at least 1 is expected"),
+        ({"batch_size": 1.5}, "--batch-size: 1.5 where int is expected"),
+        ({"batch_size": True}, "--batch-size: True where int is expected"),
+        ({"dropout": 1.0}, "--dropout: 1.0 is out of range; from 0 to 0.95 is expected"),
+        ({"dropout": float("nan")}, "--dropout: nan is out of range"),
+        ({"dropout": "x"}, "--dropout: 'x' where a number is expected"),
+        ({"batch_size": None}, "--batch-size: None where int is expected"),
+        ({"contractions": "none"}, "--contractions: 'none' is not one of split, expanded"),
+        ({"nonsense": 1}, "'nonsense' is no setting"),
+    ],
+)
+def test_impossible_values(changes, message):
+    with pytest.raises(UserError, match=message):
+        Config.preset("tiny", **changes)
+
+
+def test_an_unknown_preset():
+    with pytest.raises(UserError, match="'huge' is no preset; choose from paper, default, tiny"):
+        Config.preset("huge")
+
+
+def test_optional_fields_may_be_absent():
+    assert Config.preset("tiny", max_pairs=None, hidden_size=None, patience=3).max_pairs is None

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+from nltk.lm import KneserNeyInterpolated
+from nltk.lm.preprocessing import padded_everygram_pipeline
+
+from keras_gca.baselines.trigram import IndexedKneserNey, TrigramModel
+from keras_gca.vocabulary import BOS, EOS, PAD
+
+
+def answers(count, seed=0):
+    random = np.random.default_rng(seed)
+    words = random.zipf(1.5, (count, 6)) % 9 + 4
+    return [[BOS, *row[: 1 + i % 6], EOS] + [PAD] * (5 - i % 6) for i, row in enumerate(words.tolist())]
+
+
+@pytest.mark.parametrize("discount", [0.1, 0.75])
+def test_the_index_gives_nltks_own_probabilities(discount):
+    sentences = [[str(t) for t in answer if t not in (PAD, BOS, EOS)] for answer in answers(60)]
+    grams, words = padded_everygram_pipeline(3, sentences)
+    plain = KneserNeyInterpolated(3, discount)
+    plain.fit(grams, words)
+    indexed = KneserNeyInterpolated(3, discount, vocabulary=plain.vocab, counter=plain.counts)
+    indexed.estimator = IndexedKneserNey(plain.vocab, plain.counts, order=3, discount=discount)
+    indexed.estimator.index()
+    for word in ["4", "5", "6", "</s>"]:
+        for context in [("<s>", "<s>"), ("<s>", "4"), ("4", "5"), ("12", "12"), ("6", "4")]:
+            assert indexed.score(word, context) == pytest.approx(plain.score(word, context))
+
+
+def test_hand_computed_probabilities():
+    """One sentence, a b: p(b | BOS a) by Chen and Goodman's recursion with discount 0.5."""
+    a, b = 4, 5
+    model = TrigramModel([[BOS, a, b, EOS]], 6, discount=0.5)
+    # Padded: BOS BOS a b EOS. Bigram types by their second word: BOS 1, a 1, b 1, EOS 1; so each unigram has 1/4.
+    # Bigram level after "a": continuation count of "a b" is 1 of 1, discounted 0.5, and 0.5 to the unigram: 0.625.
+    # Trigram level after "BOS a": 0.5 + 0.5 * 0.625.
+    assert np.exp(model.log_probabilities([BOS, a, b, EOS])[1]) == pytest.approx(0.5 + 0.5 * 0.625)
+    assert len(model.log_probabilities([BOS, a, b, EOS, PAD, PAD])) == 3
+
+
+def test_probabilities_sum_to_one_nearly():
+    """Nearly: NLTK's interpolation weight counts successors where its lower orders count predecessors."""
+    model = TrigramModel(answers(60), 13, discount=0.75)
+    for context in ([BOS], [BOS, 5], [BOS, 5, 4], [BOS, 4, 4, 12]):
+        total = sum(np.exp(model.log_probabilities([*context, word])[-1]) for word in range(1, 13))
+        assert total == pytest.approx(1, abs=0.02)
+
+
+def test_perplexity_is_over_tokens():
+    model = TrigramModel(answers(60), 13, discount=0.75)
+    held_out = answers(7, seed=5)
+    logs = np.concatenate([model.log_probabilities(answer) for answer in held_out])
+    assert len(logs) == sum(np.count_nonzero(answer) - 1 for answer in held_out)
+    assert model.perplexity(held_out) == pytest.approx(np.exp(-logs.mean()))
+
+
+def test_a_token_never_seen_gets_the_uniform_share():
+    model = TrigramModel([[BOS, 4, EOS]], 6)
+    assert np.exp(model.log_probabilities([BOS, 5, EOS])[0]) == pytest.approx(1 / 6)
