@@ -102,12 +102,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     # For the embedded corpus (6,000 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
     "default": {
         "minimum_count": 2,
-        "teacher_forcing_epochs": 22,
+        "teacher_forcing_epochs": 16,
         "teacher_forcing_learning_rate": 1e-3,
-        "learning_rate_decay": 0.92,
+        "learning_rate_decay": 0.9,
         "batch_size": 16,
-        "dropout": 0.2,
-        "hidden_dropout": 0.5,
+        "dropout": 0.1,
+        "hidden_dropout": 0.4,
         "adversarial_epochs": 3,
         "machine_pairs": 2000,
         "discriminator_epochs": 3,

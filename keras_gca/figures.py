@@ -6,8 +6,8 @@ White blocks are shared, yellow ones are the generator's, green ones the discrim
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import matplotlib
 
 from keras_gca import command_line
@@ -15,6 +15,9 @@ from keras_gca import command_line
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.patches import FancyBboxPatch
+
+if TYPE_CHECKING:  # `--help` must not wait for it
+    import keras
 
 WHITE, YELLOW, GREEN = "#ffffff", "#ffe27a", "#a8dba8"
 
@@ -26,7 +29,7 @@ def colour(layer: str) -> str:
     return GREEN if "discriminator" in layer else WHITE
 
 
-def edges(model: keras.Model) -> list[tuple[str, str]]:
+def edges(model: "keras.Model") -> list[tuple[str, str]]:
     """The graph of a functional model as pairs of layer names, (from, to); the masks' own way is left out."""
     found = []
     layers = {layer.name for layer in model.layers}  # the operations that make masks are no layers
@@ -36,7 +39,7 @@ def edges(model: keras.Model) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
-def draw(model: keras.Model, path: Path, title: str = "") -> None:
+def draw(model: "keras.Model", path: Path, title: str = "") -> None:
     """Paint a functional model, inputs above, to a file whose ending names the format (.png, .svg, .pdf)."""
     arrows = edges(model)
     rows = _rows(arrows)
@@ -94,7 +97,7 @@ def _rows(arrows: list[tuple[str, str]]) -> list[list[str]]:
     return rows
 
 
-def _describe(layer: keras.layers.Layer) -> str:
+def _describe(layer: "keras.layers.Layer") -> str:
     """The layer's kind and what comes out of it, without the batch."""
     shape = layer.output[0].shape if isinstance(layer.output, list) else layer.output.shape
     return f"{type(layer).__name__}  ({', '.join(str(size) for size in shape[1:])})"
@@ -102,10 +105,11 @@ def _describe(layer: keras.layers.Layer) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    from keras_gca.config import Config
-    from keras_gca.models import build
-
     options = _parser().parse_args(arguments)
+    with command_line.quiet_imports():
+        from keras_gca.config import Config
+        from keras_gca.models import build
+
     options.output.mkdir(parents=True, exist_ok=True)
     config = Config.preset("paper")
     gca = build(config, config.vocabulary_size)

@@ -1,0 +1,247 @@
+"""The commands as a user runs them: each in a process of its own."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_gca import command_line
+from keras_gca.adversarial import LINES
+
+PROJECT = Path(__file__).parents[2]
+TINY = ["--preset", "tiny", "--max-pairs", "120", "--vocabulary-size", "150"]
+
+
+def start(module, *arguments, folder, **options):
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", f"keras_gca.{module}", *map(str, arguments)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes, **options)
+
+
+def run(module, *arguments, folder, text=None):
+    process = start(module, *arguments, folder=folder)
+    out, err = process.communicate(text, timeout=300)
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A tiny whole training, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    status, out, err = run("train", *TINY, "--run", "run", folder=folder)
+    assert status == 0, err
+    return folder / "run", out
+
+
+def test_a_whole_run_prints_what_a_newcomer_needs(trained):
+    _, out = trained
+    for line in sorted(set(LINES.values())):
+        assert f"line {line:>2}" in out
+    assert re.search(r"after teacher forcing +\d+\.\d\d\n  after adversarial training +\d+\.\d\d\n", out)
+    assert re.search(r"human +\d+\.\d%\n  machine-generated +\d+\.\d%\n", out)
+    assert len(re.findall(r"^   [* ] teacher forcing", out, re.MULTILINE)) == 6
+    assert len(re.findall(r"^   \* ", out, re.MULTILINE)) == 6
+    assert "python -m keras_gca.chat run" in out
+
+
+def test_a_whole_run_leaves_a_whole_folder(trained):
+    path, _ = trained
+    assert {file.name for file in path.iterdir()} == {
+        "config.json",
+        "vocabulary.json",
+        "pairs.h5",
+        "checkpoint.h5",
+        "log.csv",
+        "tensorboard",
+        "samples",
+        "teacher_forcing.weights.h5",
+        "adversarial.weights.h5",
+        "discriminator.weights.h5",
+        "bot.h5",
+    }
+    log = (path / "log.csv").read_text().splitlines()
+    assert log[0].startswith("phase,iteration,epoch,loss,perplexity,val_perplexity")
+    assert len(log) == 1 + 2 + 1 + 2 + 1 + 1
+    assert len(list((path / "samples").iterdir())) == 4
+    assert list((path / "tensorboard").iterdir())
+
+
+def test_chat_in_all_its_ways(trained):
+    path, _ = trained
+    lines = ["Hello!", "", "   ", "\x1b[31mRed\x07 text", "***", "word " * 400, "zyzzyva?", "\udcff bytes", "Bye."]
+    typed = "\n".join(lines) + "\n"
+    process = start("chat", path, "--verbose", folder=path.parent)
+    process.stdin.reconfigure(errors="surrogateescape")
+    out, err = process.communicate(typed, timeout=300)
+    assert process.returncode == 0, err
+    assert out.count("bot> ") == 6
+    assert "(no words to answer in that)" in out
+    assert "(only the last 50 of its 400 words are read)" in out
+    assert "words it does not know: zyzzyva" in out
+    assert out.count("(Eq. 10)") == 12
+    assert "\x07" not in out
+    transcript = next((path / "transcripts").iterdir())
+    assert f"transcript: {transcript}" in out
+    saved = transcript.read_text()
+    assert saved.count("you> ") == saved.count("bot> ") == 6
+    assert err == ""
+
+
+def test_chat_finds_the_latest_run_or_says_that_there_is_none(trained, tmp_path):
+    path, _ = trained
+    status, out, err = run("chat", folder=tmp_path)
+    assert (status, out) == (2, "")
+    assert err == (
+        "chat: no trained model in runs/; name a run folder or a bot.h5, or train one: python -m keras_gca.train\n"
+    )
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "one").symlink_to(path)
+    options = ["--context", "author", "--temperature", "0.8", "--top-k", "5", "--no-transcript"]
+    status, out, _ = run("chat", *options, folder=tmp_path, text="Hi.\nHow are you?\n/quit\n")
+    assert status == 0
+    assert out.count("bot> ") == 2
+    assert "transcript" not in out
+
+
+def test_evaluate_writes_the_perplexities_beside_the_trigram(trained):
+    path, printed = trained
+    status, out, err = run("evaluate", path, folder=path.parent)
+    assert status == 0, err
+    after = re.search(r"after adversarial training +(\S+)", printed)[1]
+    assert re.search(rf"adversarial +{re.escape(after)}\n", out)
+    assert re.search(r"Kneser-Ney trigram, discount 0.1 +\d+\.\d\d\n", out)
+    assert (path / "evaluation.json").exists()
+    (path / "evaluation.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "huge"], "argument --preset: invalid choice: 'huge'"),
+        (["--batch-size", "0"], "--batch-size: 0 is out of range; at least 1 is expected"),
+        (["--batch-size", "many"], "argument --batch-size: 'many' where a whole number is expected"),
+        (["--nonsense", "1"], "unrecognized arguments: --nonsense 1"),
+        (["--data", "none.txt"], "none.txt: no such file or folder"),
+        (["--resume", "none"], "none: no run here"),
+        (["--resume", "none", "--seed", "1", "--data", "x"], "leave out --seed, --data"),
+    ],
+)
+def test_errors_of_train_are_one_line_and_status_2(tmp_path, monkeypatch, capsys, arguments, message):
+    from keras_gca import train
+
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = command_line.run(train.main, "train", arguments)
+    except SystemExit as error:
+        status = error.code
+    captured = capsys.readouterr()
+    assert status == 2
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("train: ") or captured.err.startswith("keras_gca.train: ")
+
+
+@pytest.mark.parametrize(
+    ("corpus", "glove", "message"),
+    [
+        ("A\nB\n", None, "corpus.txt: no conversation of two"),
+        ("A\n\nB\n", None, "no conversation of two or more utterances"),
+        ("hello\nthere\n", None, "the corpus has 1 context/answer pairs; at least 20 are needed"),
+        ("hello\nthere\n" * 20, "a 1 2\n", "v.txt:1: 2 numbers where 16 are expected"),
+    ],
+)
+def test_errors_in_the_users_own_files(tmp_path, capsys, corpus, glove, message):
+    from keras_gca import train
+
+    (tmp_path / "corpus.txt").write_text(corpus)
+    arguments = ["--preset", "tiny", "--data", str(tmp_path / "corpus.txt"), "--run", str(tmp_path / "run")]
+    if corpus == "A\nB\n":
+        (tmp_path / "corpus.txt").write_text("A\n")
+    if glove:
+        (tmp_path / "v.txt").write_text(glove)
+        arguments += ["--glove", str(tmp_path / "v.txt")]
+    assert command_line.run(train.main, "train", arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures"])
+def test_help_is_quick_and_needs_no_tensorflow(module):
+    code = (
+        f"import sys, keras_gca.{module} as m\n"
+        "try: m.main(['--help'])\n"
+        "except SystemExit as e: assert not e.code\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout
+
+
+def weights(path):
+    return read_arrays(path / "bot.h5")[1]
+
+
+def test_a_training_killed_in_each_phase_and_resumed_ends_with_the_same_bits(trained):
+    """SIGKILL at a random moment of every stage, with a checkpoint after every step."""
+    reference, _ = trained
+    folder = reference.parent
+    chance = random.Random(11)
+    arguments = [*TINY, "--run", "killed", "--checkpoint-minutes", "0"]
+    kills = 0
+    while True:
+        process = start("train", *arguments, folder=folder)
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        # The first process is killed in the first stage, each later one in a stage after the one that it ends.
+        awaited = "line " if kills else "run folder"
+        for line in process.stdout:
+            if line.startswith(awaited):
+                time.sleep(chance.uniform(0, 3))
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+                break
+        process.stdout.read()
+        if process.wait(60) != -signal.SIGKILL:
+            break
+        arguments = ["--resume", "killed"]
+    assert kills >= 3
+    assert process.returncode == 0
+    expected, found = weights(reference), weights(folder / "killed")
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
+    assert (folder / "killed" / "log.csv").read_text() == (reference / "log.csv").read_text()
+
+
+def test_ctrl_c_leaves_a_run_that_chats_and_resumes(trained):
+    reference, _ = trained
+    folder = reference.parent
+    process = start("train", *TINY, "--run", "stopped", folder=folder)
+    threading.Thread(target=process.stderr.read, daemon=True).start()
+    out = ""
+    for line in process.stdout:
+        out += line
+        if line.startswith("line  3"):
+            process.send_signal(signal.SIGINT)
+            break
+    out += process.stdout.read()
+    assert process.wait(60) == 130
+    assert "next: python -m keras_gca.train --resume stopped" in out
+    status, chat, _ = run("chat", "stopped", "--no-transcript", folder=folder, text="Hello.\n")
+    assert status == 0
+    assert "bot> " in chat
+    status, _, err = run("train", "--resume", "stopped", folder=folder)
+    assert status == 0, err
+    for name, value in weights(reference).items():
+        np.testing.assert_array_equal(value, weights(folder / "stopped")[name])

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from keras_gca.config import Config
+from keras_gca.errors import UserError
+from keras_gca.pairs import Dataset
+from keras_gca.run_folder import RunFolder, read_arrays, write_arrays
+from keras_gca.vocabulary import Vocabulary
+from tests.keras_gca.conftest import random_pairs
+
+
+@pytest.fixture
+def dataset():
+    vocabulary = Vocabulary(["a", "b"], [2, 1], {"a": "A"})
+    return Dataset(vocabulary, random_pairs(20, 1), random_pairs(5, 2), [["a"]], True)
+
+
+def test_a_run_gives_back_what_was_put_in(tmp_path, dataset):
+    config = Config.preset("tiny", seed=5)
+    RunFolder.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"})
+    run = RunFolder.open(tmp_path / "deep" / "run")
+    assert run.config() == config
+    assert run.source() == {"data": "x"}
+    again = run.dataset()
+    assert again.vocabulary.tokens == dataset.vocabulary.tokens
+    assert again.whole_conversations
+    for ours, theirs in ((again.training, dataset.training), (again.validation, dataset.validation)):
+        for a, b in zip(ours.arrays(), theirs.arrays(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_is_not_overwritten(tmp_path, dataset):
+    RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {})
+    with pytest.raises(UserError, match="holds a run already; take another --run, or go on with --resume"):
+        RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {})
+
+
+def test_arrays_and_facts_survive_to_the_bit(tmp_path):
+    random = np.random.default_rng(0)
+    arrays = {
+        "a/0": random.normal(size=(3, 4)).astype(np.float32),
+        "b": np.arange(5, dtype=np.int32),
+        "c": np.float32(2),
+    }
+    facts = {"x": [0.1 + 0.2, None, float("nan")], "y": "ü"}
+    write_arrays(tmp_path / "f.h5", arrays, facts)
+    found, again = read_arrays(tmp_path / "f.h5")
+    assert repr(found) == repr(facts)
+    assert again.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert again[name].dtype == array.dtype
+        np.testing.assert_array_equal(again[name], array)
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path):
+    path = tmp_path / "f.h5"
+    write_arrays(path, {"a": np.ones(3)}, {"n": 1})
+    with pytest.raises(TypeError):
+        write_arrays(path, {"a": np.ones(3), "b": object()}, {"n": 2})
+    assert read_arrays(path)[0] == {"n": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["f.h5"]
+
+
+def test_the_log_is_the_history(tmp_path):
+    run = RunFolder(tmp_path)
+    run.write_log([{"phase": "a", "loss": 1.5}, {"phase": "b", "val_loss": 2.0}])
+    assert (tmp_path / "log.csv").read_text() == "phase,loss,val_loss\na,1.5,\nb,,2.0\n"
+
+
+def test_damaged_files_are_named(tmp_path, dataset):
+    run = RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {})
+    (tmp_path / "vocabulary.json").write_text("{")
+    with pytest.raises(UserError, match=r"vocabulary\.json: damaged"):
+        run.dataset()
+    with pytest.raises(UserError, match=r"checkpoint\.h5: no such file"):
+        run.read_checkpoint()
+    (tmp_path / "config.json").write_text('{"config": {"nonsense": 1}}')
+    with pytest.raises(UserError, match="'nonsense' is no setting"):
+        run.config()
