@@ -42,13 +42,10 @@ def edges(model: "keras.Model") -> list[tuple[str, str]]:
 def draw(model: "keras.Model", path: Path, title: str = "") -> None:
     """Paint a functional model, inputs above, to a file whose ending names the format (.png, .svg, .pdf)."""
     arrows = edges(model)
-    rows = _rows(arrows)
-    place = {}
-    for depth, names in enumerate(rows):
-        for i, name in enumerate(names):
-            place[name] = (4.0 * (i - (len(names) - 1) / 2), -1.6 * depth)
-    width = 4.0 * max(map(len, rows))
-    figure, axes = plt.subplots(figsize=(0.75 * width, 1.05 * len(rows) + 0.6))
+    place = _places(arrows)
+    xs, ys = zip(*place.values(), strict=True)
+    left, right, bottom = min(xs) - 2, max(xs) + 2, min(ys)
+    figure, axes = plt.subplots(figsize=(0.75 * (right - left), 1.2 - 0.66 * bottom))
     for source, target in arrows:
         (x0, y0), (x1, y1) = place[source], place[target]
         style = {"arrowstyle": "-|>", "color": "#444444", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.1}
@@ -58,9 +55,9 @@ def draw(model: "keras.Model", path: Path, title: str = "") -> None:
         box = FancyBboxPatch((x - 1.75, y - 0.42), 3.5, 0.84, boxstyle="round,pad=0,rounding_size=0.12", zorder=2)
         box.set(facecolor=colour(name), edgecolor="#444444", linewidth=1.2)
         axes.add_patch(box)
-        axes.text(x, y + 0.13, name.replace("_", " "), ha="center", va="center", fontsize=9, zorder=3)
+        axes.text(x, y + 0.13, name.replace("_", " "), ha="center", va="center", fontsize=8.5, zorder=3)
         axes.text(x, y - 0.2, _describe(layer), ha="center", va="center", fontsize=7, color="#333333", zorder=3)
-    axes.set(xlim=(-width / 2, width / 2), ylim=(-1.6 * (len(rows) - 1) - 0.7, 0.7), aspect="equal", title=title)
+    axes.set(xlim=(left, right), ylim=(bottom - 0.7, 0.7), aspect="equal", title=title)
     axes.axis("off")
     figure.savefig(path, dpi=160, bbox_inches="tight")
     plt.close(figure)
@@ -77,24 +74,22 @@ def _sources(value) -> list[str]:
     return []
 
 
-def _rows(arrows: list[tuple[str, str]]) -> list[list[str]]:
-    """Layers by their distance from the inputs; in a row, each stands below the mean place of those it comes from."""
+def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
+    """Where the layers' boxes stand: a row for each distance from the inputs, below those it comes from."""
     names = list(dict.fromkeys(name for arrow in arrows for name in arrow))
     parents = {name: [source for source, target in arrows if target == name] for name in names}
 
     def depth(name):
         return 1 + max(map(depth, parents[name])) if parents[name] else 0
 
-    depths = {name: depth(name) for name in names}
-    rows: list[list[str]] = []
-    place: dict[str, float] = {}
-    for level in range(max(depths.values()) + 1):
-        row = [name for name in names if depths[name] == level]
-        centre = {name: sum(place[p] for p in parents[name]) / max(len(parents[name]), 1) for name in row}
+    place: dict[str, tuple[float, float]] = {}
+    for level in range(max(map(depth, names)) + 1):
+        row = [name for name in names if depth(name) == level]
+        centre = {name: sum(place[p][0] for p in parents[name]) / max(len(parents[name]), 1) for name in row}
         row.sort(key=lambda name: (centre[name], "discriminator" in name))
-        place |= {name: i - (len(row) - 1) / 2 for i, name in enumerate(row)}
-        rows.append(row)
-    return rows
+        middle = sum(centre.values()) / len(row)
+        place |= {name: (middle + 4.0 * (i - (len(row) - 1) / 2), -1.6 * level) for i, name in enumerate(row)}
+    return place
 
 
 def _describe(layer: "keras.layers.Layer") -> str:

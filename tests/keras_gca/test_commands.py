@@ -15,6 +15,7 @@ import pytest
 
 from keras_gca import command_line
 from keras_gca.adversarial import LINES
+from keras_gca.run_folder import read_arrays
 
 PROJECT = Path(__file__).parents[2]
 TINY = ["--preset", "tiny", "--max-pairs", "120", "--vocabulary-size", "150"]
@@ -27,9 +28,9 @@ def start(module, *arguments, folder, **options):
     return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes, **options)
 
 
-def run(module, *arguments, folder, text=None):
+def run(module, *arguments, folder, text=None, timeout=300):
     process = start(module, *arguments, folder=folder)
-    out, err = process.communicate(text, timeout=300)
+    out, err = process.communicate(text, timeout=timeout)
     return process.returncode, out, err
 
 
