@@ -19,6 +19,7 @@ _CLITICS = ("n't", "'s", "'m", "'d", "'re", "'ve", "'ll")
 
 # In the rules below, \x01 stands for an apostrophe that is part of a word, until the others are gone.
 _SPLIT_RULES = (
+    (r"^\s*[AB]: ", ""),  # a speaker's tag, as in the first paper's corpus
     (r"[‘’ʼ´`]", "'"),
     (r"(?i)(n)'(t)\b", " \\1\x01\\2"),
     (r"(?i)'(s|m|d|re|ve|ll)\b", " \x01\\1"),

@@ -18,6 +18,7 @@ from keras_gca.text import detokenise, normalise, tokenise
         ("$30 & 50%", "$ 30 & 50 %"),
         ("ＦＵＬＬ width, Café Zoë", "full width , café zoë"),
         ("tab\there\x07\x00and\u200bthere\n", "tab here and there"),
+        ("A: So did I. B: yes", "so did i . b : yes"),
         ("  ", ""),
         ("", ""),
         ("***", ""),
