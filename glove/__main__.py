@@ -5,6 +5,8 @@ import collections
 import sys
 from pathlib import Path
 
+from tqdm import tqdm
+
 from glove.embedding import embedding_matrix
 from glove.fit import fit
 from glove.vectors import VectorFileError, read_vectors, write_vectors
@@ -26,22 +28,26 @@ def _fit(options: argparse.Namespace) -> int:
     words = [word for word, count in counts.most_common() if count >= options.minimum_count]
     print(f"{len(documents):,} lines, {counts.total():,} tokens, {len(words):,} words")
     try:
-        vectors = fit(
-            documents,
-            words,
-            dimension=options.dimension,
-            window=options.window,
-            x_max=options.x_max,
-            epochs=options.epochs,
-            seed=options.seed,
-            report=lambda epoch, error: print(
-                f"\repoch {epoch}/{options.epochs}  weighted squared error {error:.5f}", end="", flush=True
-            ),
-        )
+        with tqdm(total=options.epochs, desc="fitting", unit="epoch", leave=False, dynamic_ncols=True) as bar:
+
+            def report(_: int, error: float) -> None:
+                bar.set_postfix_str(f"weighted squared error {error:.5f}", refresh=False)
+                bar.update()
+
+            vectors = fit(
+                documents,
+                words,
+                dimension=options.dimension,
+                window=options.window,
+                x_max=options.x_max,
+                epochs=options.epochs,
+                seed=options.seed,
+                report=report,
+            )
     except ValueError as error:
         raise VectorFileError(f"{options.corpus}: {error}") from None
     write_vectors(options.output, vectors)
-    print(f"\nwrote {len(vectors.words):,} vectors of {vectors.dimension} numbers to {options.output}")
+    print(f"wrote {len(vectors.words):,} vectors of {vectors.dimension} numbers to {options.output}")
     print(f"next: python -m glove neighbours {options.output} {vectors.words[len(vectors.words) // 20]}")
     return 0
 

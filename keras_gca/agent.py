@@ -109,7 +109,10 @@ class Agent:
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
         path = Path(path)
         if path.is_dir():
-            path = RunFolder.open(path).bot
+            run = RunFolder.open(path)
+            path = run.bot
+            if not path.exists():
+                raise UserError(f"{path}: not written yet; python -m keras_gca.train --resume {run.path} writes it")
         facts, arrays = read_arrays(path)
         if facts.get("format") != FORMAT:
             raise UserError(f"{path}: not a bot that this version can read ({FORMAT} is expected)")

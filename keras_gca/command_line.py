@@ -44,12 +44,18 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str] | None = None) -> int:
-    """Call a command's main; what the user can mend becomes one line on standard error and exit status 2."""
+    """Call a command's main; returns the exit status.
+
+    What the user can mend becomes one line on standard error and status 2, an interruption status 130.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return main(arguments)
     except (UserError, VectorFileError) as error:
         print(f"{name}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"\n{name}: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has gone; say no more
     except OSError as error:

@@ -65,6 +65,7 @@ class RunFolder:
 
     @property
     def bot(self) -> Path:
+        """Where the bot is written."""
         return self.path / "bot.h5"
 
     def config(self) -> Config:

@@ -203,7 +203,9 @@ def _walk(session: _Session, interruption: _Interruption) -> None:
     bar, began, stored = None, time.monotonic(), time.monotonic()
     for event in training:
         if bar is None:
-            bar = tqdm(total=event.steps, initial=event.step, desc=_title(event.stage), leave=False, **_bar_style())
+            count = f"[{training.stages.index(event.stage) + 1}/{len(training.stages)}] "
+            title = count + _title(event.stage)
+            bar = tqdm(total=event.steps, initial=event.step, desc=title, leave=False, **_bar_style())
         bar.set_postfix_str(_figures(event.metrics), refresh=False)
         bar.update(event.step - bar.n)
         if event.row is not None:

@@ -137,6 +137,10 @@ def test_damaged_and_foreign_files_are_one_clear_line(agent, tmp_path):
         Agent.load(tmp_path / "none.h5")
     with pytest.raises(UserError, match="no run here"):
         Agent.load(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    path.unlink()
+    with pytest.raises(UserError, match=r"bot\.h5: not written yet; .* --resume"):
+        Agent.load(tmp_path)
 
 
 def test_generators_of_one_bot_share_their_word_vectors(agent, tmp_path):
