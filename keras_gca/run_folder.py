@@ -42,9 +42,8 @@ class RunFolder:
 
         source: where the data came from, for people. Raises UserError where a run is already there.
         """
+        cls.refuse_existing(path)
         run = cls(Path(path))
-        if (run.path / "config.json").exists():
-            raise UserError(f"{run.path} holds a run already; take another --run, or go on with --resume {run.path}")
         run.path.mkdir(parents=True, exist_ok=True)
         _write_text(run.path / "vocabulary.json", dataset.vocabulary.to_json())
         pairs = {"training": dataset.training, "validation": dataset.validation}
@@ -54,6 +53,14 @@ class RunFolder:
             run.path / "config.json", json.dumps({"source": source, "config": json.loads(config.to_json())}, indent=2)
         )
         return run
+
+    @staticmethod
+    def refuse_existing(path: str | os.PathLike) -> None:
+        """Raises UserError where a run is already there, or where a file stands in the way."""
+        if (Path(path) / "config.json").exists():
+            raise UserError(f"{path} holds a run already; take another --run, or go on with --resume {path}")
+        if Path(path).exists() and not Path(path).is_dir():
+            raise UserError(f"{path} is a file; --run names a folder")
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "RunFolder":

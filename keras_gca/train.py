@@ -52,14 +52,11 @@ def main(arguments: list[str] | None = None) -> int:
         config = Config.preset(options.preset or "default", **changes)
         session = _start(config, options)
     else:
-        given = [f"--{name.replace('_', '-')}" for name in changes]
-        given += [
-            f"--{name}"
-            for name in ("preset", "data", "format", "glove", "glove_member", "run")
-            if getattr(options, name)
-        ]
+        others = ("preset", "data", "format", "glove", "glove_member", "run")
+        given = [*changes, *(name for name in others if getattr(options, name))]
         if given:
-            raise UserError(f"--resume takes no other settings than the run's own; leave out {', '.join(given)}")
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UserError(f"--resume takes no other settings than the run's own; leave out {names}")
         session = _resume(options.resume)
 
     with _interruptible() as interruption:
@@ -90,6 +87,8 @@ def _start(config: Config, options: argparse.Namespace) -> _Session:
     from keras_gca.pairs import prepare
     from keras_gca.run_folder import RunFolder
 
+    path = options.run or Path("runs") / datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    RunFolder.refuse_existing(path)
     source = {
         "data": str(options.data or "the embedded corpus"),
         "glove": str(options.glove or "fitted to the training text"),
@@ -98,7 +97,6 @@ def _start(config: Config, options: argparse.Namespace) -> _Session:
     dataset = prepare(conversations, config)
     _describe(dataset)
     embedding = _word_vectors(dataset, config, options)
-    path = options.run or Path("runs") / datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     run = RunFolder.create(path, config, dataset, source)
     session = _session(run, config, dataset, embedding)
     run.write_checkpoint(*session.training.state())

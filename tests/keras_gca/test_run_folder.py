@@ -33,6 +33,9 @@ def test_a_run_is_not_overwritten(tmp_path, dataset):
     RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {})
     with pytest.raises(UserError, match="holds a run already; take another --run, or go on with --resume"):
         RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file is a file; --run names a folder"):
+        RunFolder.refuse_existing(tmp_path / "file")
 
 
 def test_arrays_and_facts_survive_to_the_bit(tmp_path):
