@@ -237,10 +237,13 @@ class AdversarialTraining:
             return learner.step(*take_batch(self.training, batch, size), seed)
 
         yield from self._epoch(stage, batches, step, teacher_forcing.metrics)
-        row = self._perplexity()
+        with learner.averaged():
+            row = self._perplexity()
+            if stage.phase == TEACHER_FORCING:
+                self._keep(row["val_perplexity"])
         event = self._end(stage, len(batches), teacher_forcing.metrics(self._sums), row)
         if stage.phase == TEACHER_FORCING:
-            self._keep_best(row["val_perplexity"])
+            self._end_of_line_3()
         yield event
 
     def _walk_self_conversation(self, stage: Stage) -> Iterator[Event]:
@@ -324,7 +327,8 @@ class AdversarialTraining:
             config, gca = self.config, self.gca
             if phase == TEACHER_FORCING:
                 names, rate = (*WHITE, *YELLOW), config.teacher_forcing_learning_rate
-                learner = TeacherForcing(gca, names, rate, config.dropout, config.hidden_dropout)
+                average = config.weight_average
+                learner = TeacherForcing(gca, names, rate, config.dropout, config.hidden_dropout, average)
             elif phase == INTERLEAVED:
                 rate = config.interleaved_learning_rate
                 learner = TeacherForcing(gca, YELLOW, rate, config.dropout, config.hidden_dropout)
@@ -349,15 +353,19 @@ class AdversarialTraining:
         """The generator's perplexity on the held-out pairs of H."""
         return {"val_perplexity": self._evaluator.perplexity(self.validation, self.config.batch_size)}
 
-    def _keep_best(self, perplexity: float) -> None:
-        """Keep line 3's generator: the latest, or with a patience the best, with which the training then goes on."""
-        best, patience = self._best, self.config.patience
-        if best is None or patience is None or perplexity < best["perplexity"]:
-            best = self._best = {"perplexity": perplexity, "waited": 0}
+    def _keep(self, perplexity: float) -> None:
+        """Keep line 3's generator as it is now: in any case, or with a patience if it is the best so far."""
+        best = self._best
+        if best is None or self.config.patience is None or perplexity < best["perplexity"]:
+            self._best = {"perplexity": perplexity, "waited": 0}
             self._teacher_forced = [variable.numpy() for variable in self.gca.variables(*WHITE, *YELLOW)]
         else:
             best["waited"] += 1
-        if patience is not None and best["waited"] >= patience:
+
+    def _end_of_line_3(self) -> None:
+        """Leave line 3 early where patience has run out; wherever it ends, go on with the generator that was kept."""
+        patience = self.config.patience
+        if patience is not None and self._best["waited"] >= patience:
             self._position = self.config.teacher_forcing_epochs
         if self.phase != TEACHER_FORCING:
             assign(self.gca.variables(*WHITE, *YELLOW), self._teacher_forced)

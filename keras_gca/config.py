@@ -52,6 +52,12 @@ class Config:
     learning_rate_decay: float = _option(1.0, "line 3's rate is multiplied by this after each epoch", low=0.01, high=1)
     batch_size: int = _option(12, "answers in a batch (12 hold about the original's 128 tokens)", low=1)
     dropout: float = _option(0.0, "share of word vectors' and e's numbers dropped in teacher forcing", low=0, high=0.95)
+    weight_average: float = _option(
+        0.0,
+        "momentum of the running average of weights that line 3 ends with; 0 ends with the last",
+        low=0,
+        high=0.99999,
+    )
     hidden_dropout: float = _option(0.0, "share of the hidden layer's units dropped there", low=0, high=0.95)
 
     # Algorithm 2, lines 4 to 12
@@ -102,16 +108,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     # For the embedded corpus (6,000 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
     "default": {
         "minimum_count": 2,
-        "teacher_forcing_epochs": 16,
+        "teacher_forcing_epochs": 14,
         "teacher_forcing_learning_rate": 1e-3,
         "learning_rate_decay": 0.92,
         "batch_size": 16,
-        "dropout": 0.2,
-        "hidden_dropout": 0.5,
+        "dropout": 0.1,
+        "hidden_dropout": 0.4,
+        "weight_average": 0.999,
         "adversarial_epochs": 3,
         "machine_pairs": 2000,
         "discriminator_epochs": 3,
         "discriminator_learning_rate": 1e-3,
+        "interleaved_learning_rate": 2e-5,
         "adversarial_batch_size": 32,
     },
     # Seconds: for tests, and to try one's own data.

@@ -4,13 +4,14 @@ A step returns sums (of losses, of rows), not means: the sums of an epoch give e
 batches' sizes.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gca.models import GenerativeConversationalAgent
+from keras_gca.models import GenerativeConversationalAgent, assign
 from keras_gca.prefixes import PrefixEncoder
 
 TOKENS = tf.TensorSpec((None, None), tf.int32)
@@ -21,14 +22,17 @@ SEED = tf.TensorSpec((2,), tf.int32)
 class Learner:
     """Trains the named layers of a GenerativeConversationalAgent and leaves all others as they are.
 
-    names: the layers that learn (models.WHITE, YELLOW, GREEN). learning_rate: Adam's.
+    names: the layers that learn (models.WHITE, YELLOW, GREEN). learning_rate: Adam's. average: the momentum of a
+    running average of the weights, see `averaged`; 0 keeps none.
     """
 
-    def __init__(self, gca: GenerativeConversationalAgent, names: tuple[str, ...], learning_rate: float):
+    def __init__(
+        self, gca: GenerativeConversationalAgent, names: tuple[str, ...], learning_rate: float, average: float = 0.0
+    ):
         self.gca = gca
         self.encoder = PrefixEncoder(gca)
         self.names = names
-        self.optimizer = keras.optimizers.Adam(learning_rate)
+        self.optimizer = keras.optimizers.Adam(learning_rate, use_ema=average > 0, ema_momentum=average)
         self._variables = gca.variables(*names)
         self.optimizer.build(self._variables)
         # XLA makes one pass over the memory of Adam's many small operations.
@@ -50,13 +54,23 @@ class Learner:
         self._apply(gradients)
         return sums
 
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside this block the weights are their running averages over the steps, where the learner keeps any."""
+        latest = [variable.numpy() for variable in self._variables]
+        if self.optimizer.use_ema:
+            self.optimizer.finalize_variable_values(self._variables)
+        try:
+            yield
+        finally:
+            assign(self._variables, latest)
+
     def state(self) -> list[np.ndarray]:
         """The optimizer's variables, to be stored."""
         return [variable.numpy() for variable in self.optimizer.variables]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        for variable, value in zip(self.optimizer.variables, state, strict=True):
-            variable.assign(value)
+        assign(self.optimizer.variables, state)
 
 
 def add_up(steps: Iterable[Sequence[tf.Tensor]]) -> np.ndarray:

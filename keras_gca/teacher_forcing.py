@@ -30,8 +30,9 @@ class TeacherForcing(Learner):
         learning_rate: float,
         dropout: float = 0.0,
         hidden_dropout: float = 0.0,
+        average: float = 0.0,
     ):
-        super().__init__(gca, names, learning_rate)
+        super().__init__(gca, names, learning_rate, average)
         self._rates = dict.fromkeys(INPUTS, dropout) | {HIDDEN: hidden_dropout}
 
     @tf.function(input_signature=[TOKENS, TOKENS, SEED])

@@ -254,8 +254,11 @@ def _title(stage: "Stage") -> str:
 
 
 def _figures(row: dict[str, Any]) -> str:
+    """The figures of a row for people; a held-out figure stands for its counterpart in training."""
     figures = {
-        name.replace("val_", "held-out ").replace("_", " "): v for name, v in row.items() if isinstance(v, float)
+        name.replace("val_", "held-out ").replace("_", " "): value
+        for name, value in row.items()
+        if isinstance(value, float) and f"val_{name}" not in row
     }
     return ", ".join(f"{name} {value:.3f}" if value < 1 else f"{name} {value:.2f}" for name, value in figures.items())
 

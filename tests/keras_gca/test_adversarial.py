@@ -37,6 +37,7 @@ SMALL = {
     "machine_pairs": 20,
     "dropout": 0.1,
     "hidden_dropout": 0.2,
+    "weight_average": 0.9,
 }
 
 
@@ -256,6 +257,21 @@ def test_patience_returns_to_the_best_epoch():
     assert perplexities.index(min(perplexities)) == len(perplexities) - 3
     assert walk.teacher_forced_perplexity == min(perplexities)
     assert not moved(kept[min(perplexities)], snapshot(walk.gca))
+
+
+def test_the_running_average_of_the_weights_is_what_line_3_ends_with():
+    config = small(teacher_forcing_epochs=2, weight_average=0.9, adversarial_epochs=0)
+    walk = training(config)
+    variables = walk.gca.variables(*WHITE, *YELLOW)
+    average = None
+    for event in walk:
+        if event.row is None:
+            now = [variable.numpy() for variable in variables]
+            average = now if average is None else [0.9 * a + 0.1 * b for a, b in zip(average, now, strict=True)]
+    for ours, kept, live in zip(average, walk.teacher_forced, variables, strict=True):
+        np.testing.assert_allclose(kept, ours, atol=1e-5)
+        np.testing.assert_array_equal(kept, live)
+    assert walk.teacher_forced_perplexity == Evaluator(walk.gca).perplexity(walk.validation, config.batch_size)
 
 
 def test_without_patience_the_last_epoch_goes_on():
