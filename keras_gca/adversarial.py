@@ -327,7 +327,8 @@ class AdversarialTraining:
             config, gca = self.config, self.gca
             if phase == TEACHER_FORCING:
                 names, rate = (*WHITE, *YELLOW), config.teacher_forcing_learning_rate
-                average = config.weight_average
+                window = config.average_epochs * -(-len(self.training) // config.batch_size)  # in steps
+                average = max(0.0, 1 - 1 / window) if window else 0.0
                 learner = TeacherForcing(gca, names, rate, config.dropout, config.hidden_dropout, average)
             elif phase == INTERLEAVED:
                 rate = config.interleaved_learning_rate

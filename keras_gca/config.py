@@ -52,11 +52,8 @@ class Config:
     learning_rate_decay: float = _option(1.0, "line 3's rate is multiplied by this after each epoch", low=0.01, high=1)
     batch_size: int = _option(12, "answers in a batch (12 hold about the original's 128 tokens)", low=1)
     dropout: float = _option(0.0, "share of word vectors' and e's numbers dropped in teacher forcing", low=0, high=0.95)
-    weight_average: float = _option(
-        0.0,
-        "momentum of the running average of weights that line 3 ends with; 0 ends with the last",
-        low=0,
-        high=0.99999,
+    average_epochs: float = _option(
+        0.0, "line 3 ends with weights averaged over about so many of its last epochs; 0: with the last", low=0
     )
     hidden_dropout: float = _option(0.0, "share of the hidden layer's units dropped there", low=0, high=0.95)
 
@@ -114,7 +111,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 16,
         "dropout": 0.1,
         "hidden_dropout": 0.4,
-        "weight_average": 0.999,
+        "average_epochs": 3.0,
         "adversarial_epochs": 3,
         "machine_pairs": 2000,
         "discriminator_epochs": 3,

@@ -37,7 +37,6 @@ SMALL = {
     "machine_pairs": 20,
     "dropout": 0.1,
     "hidden_dropout": 0.2,
-    "weight_average": 0.9,
 }
 
 
@@ -260,7 +259,7 @@ def test_patience_returns_to_the_best_epoch():
 
 
 def test_the_running_average_of_the_weights_is_what_line_3_ends_with():
-    config = small(teacher_forcing_epochs=2, weight_average=0.9, adversarial_epochs=0)
+    config = small(teacher_forcing_epochs=2, average_epochs=1.25, adversarial_epochs=0)  # 10 steps: momentum 0.9
     walk = training(config)
     variables = walk.gca.variables(*WHITE, *YELLOW)
     average = None
@@ -324,7 +323,7 @@ def count_events(config):
 
 
 def test_a_restored_training_ends_with_the_same_bits_from_any_point_of_any_phase():
-    config = small(adversarial_epochs=1, patience=1, teacher_forcing_epochs=2)
+    config = small(adversarial_epochs=1, patience=1, average_epochs=0.5, teacher_forcing_epochs=2)
     expected, history = weights_at_the_end(config)
     random = np.random.default_rng(7)
     places = count_events(config)
