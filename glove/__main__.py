@@ -2,8 +2,10 @@
 
 import argparse
 import collections
+import math
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -17,9 +19,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (VectorFileError, OSError, UnicodeDecodeError) as error:
+    except (VectorFileError, OSError) as error:
         print(f"glove: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nglove: interrupted", file=sys.stderr)
+        return 130
 
 
 def _fit(options: argparse.Namespace) -> int:
@@ -73,11 +78,19 @@ def _coverage(options: argparse.Namespace) -> int:
 
 
 def _read_tokens(path: Path) -> list[list[str]]:
-    return [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        return [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise VectorFileError(f"{path}: not UTF-8 text") from None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"glove: {message} (see --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m glove", description="GloVe word vectors: fit, look at, check.")
+    parser = _Parser(prog="python -m glove", description="GloVe word vectors: fit, look at, check.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("fit", help="fit vectors to a tokenised text")
@@ -86,11 +99,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--dimension", type=_positive, default=100)
     command.add_argument("--window", type=_positive, default=10, help="words to each side that count as context")
     command.add_argument(
-        "--x-max", type=float, default=100.0, help="co-occurrences of full weight; 10 suits small corpora better"
+        "--x-max",
+        type=_positive_number,
+        default=100.0,
+        help="co-occurrences of full weight; 10 suits small corpora better",
     )
     command.add_argument("--epochs", type=_positive, default=50)
     command.add_argument("--minimum-count", type=_positive, default=1, help="leave out rarer words")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=_seed, default=0)
     command.set_defaults(run=_fit)
 
     command = commands.add_parser("neighbours", help="the words nearest to a word, by cosine")
@@ -112,9 +128,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a positive whole number")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def _positive_number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return value
 
 

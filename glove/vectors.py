@@ -66,7 +66,7 @@ def read_vectors(
     member:    the file inside a .zip; None takes its only one, or the only one named `*.{dimension}d.txt`.
 
     Returns Vectors in the file's order; of a word that stands twice, the first. Raises VectorFileError with file and
-    line on a wrong dimension, a field that is not a finite number, text that is not UTF-8, or a file cut short, and
+    line on a wrong dimension, a kept word's field that is no finite number, text that is not UTF-8, a cut file, and
     FileNotFoundError when there is no such file.
     """
     path = Path(path)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras_gca import teacher_forcing
 from keras_gca.config import Config
 from keras_gca.decoding import Decoder
+from keras_gca.errors import UserError
 from keras_gca.learning import LABELS, TOKENS, Learner, add_up
 from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, assign
 from keras_gca.pairs import Pairs, plan_batches, take_batch
@@ -311,6 +312,10 @@ class AdversarialTraining:
     def _epoch(self, stage: Stage, batches, step, metrics) -> Iterator[Event]:
         while self._step < len(batches):
             sums = add_up([step(self._step, batches[self._step])])
+            if not np.isfinite(sums).all():
+                rate = {DISCRIMINATOR: "discriminator", GENERATOR: "generator", INTERLEAVED: "interleaved"}
+                option = f"--{rate.get(stage.phase, 'teacher-forcing')}-learning-rate"
+                raise UserError(f"line {stage.line} has diverged: its loss is no number any more; try a lower {option}")
             self._sums = sums if self._sums is None else self._sums + sums
             self._step += 1
             yield Event(stage, self._step, len(batches), metrics(self._sums))

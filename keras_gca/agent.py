@@ -19,7 +19,7 @@ from keras_gca.prefixes import PrefixEncoder, rows_of
 from keras_gca.run_folder import RunFolder, read_arrays, write_arrays
 from keras_gca.teacher_forcing import Evaluator
 from keras_gca.text import detokenise, tokenise
-from keras_gca.vocabulary import PAD, Vocabulary
+from keras_gca.vocabulary import EOS, PAD, Vocabulary
 
 FORMAT = "keras_gca bot 1"
 
@@ -43,7 +43,7 @@ class Decoding:
         if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
             raise UserError("top-k and top-p are filters of sampling, which needs a temperature")
         for name, value, good in (
-            ("temperature", self.temperature, self.temperature is None or self.temperature > 0),
+            ("temperature", self.temperature, self.temperature is None or 0.01 <= self.temperature <= 100),
             ("top-k", self.top_k, self.top_k is None or self.top_k >= 1),
             ("top-p", self.top_p, 0 < self.top_p <= 1),
             ("beam", self.beam, self.beam is None or self.beam >= 1),
@@ -65,7 +65,7 @@ class Answer:
     """One generator's answer and what the discriminator holds of it.
 
     generator:     "teacher_forcing" or "adversarial".
-    probability:   p(y|x) under that generator (Algorithm 1).
+    probability:   p(y|x) under that generator (Algorithm 1). probability_of_words: the same without the factor of EOS.
     human:         p(y+|x), Eq. 9. score: S(y+), Eq. 10.
     token_scores:  (token, l_i) for each token of the answer, the end of the sentence last.
     """
@@ -73,6 +73,7 @@ class Answer:
     generator: str
     text: str
     probability: float
+    probability_of_words: float
     human: float
     score: float
     token_scores: tuple[tuple[str, float], ...]
@@ -152,10 +153,10 @@ class Agent:
         """Every generator's answer, the discriminator's choice (Eq. 10) first.
 
         context_utterances: how many of the last utterances form the context; None takes the training's N_u.
-        Raises ValueError on an empty history.
+        Raises ValueError on an empty history, or a single string.
         """
-        if not history:
-            raise ValueError("there is no utterance to answer")
+        if isinstance(history, str) or not history:
+            raise ValueError("a list of at least one utterance is expected")
         count = context_utterances or self.config.context_utterances
         tokens = [token for utterance in self.tokenise(history[-count:]) for token in utterance]
         context = pad_contexts([self.vocabulary.encode(tokens)], self.config.sentence_length)
@@ -181,10 +182,12 @@ class Agent:
     def _answer(self, name: str, decoded: Decoded, log_l: np.ndarray, i: int) -> Answer:
         row = decoded.answers[i]
         written = [self.vocabulary.tokens[index] for index in row[1:] if index != PAD]
+        words = [index != EOS for index in row[1 : len(written) + 1]]
         return Answer(
             generator=name,
             text=detokenise(self.vocabulary.decode(row), self.vocabulary.surfaces),
             probability=float(decoded.probabilities[i]),
+            probability_of_words=float(np.prod(decoded.token_probabilities[i][: len(written)][np.array(words)])),
             human=float(np.exp(scoring.log_human_probability(log_l[i]))),
             score=float(np.exp(scoring.log_score(log_l[i]))),
             token_scores=tuple(zip(written, np.exp(log_l[i, : len(written)]).tolist(), strict=True)),

@@ -29,6 +29,8 @@ RELEVANT = 0.2  # the author's program keeps its last reply in the context if th
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
+    if options.utterances and options.context == "author":
+        raise UserError("--utterances belongs to --context paper; the author's rule takes one or two")
     path = options.bot or _latest_run()
     with command_line.quiet_imports():
         from keras_gca.agent import Agent, Decoding
@@ -63,7 +65,7 @@ def _talk(agent: "Agent", decoding: "Decoding", options: argparse.Namespace, tra
             print(f"(only the last {agent.config.sentence_length} of its {words} words are read)")
         history.append(line)
         if options.context == "author":
-            count = 2 if last is not None and last.probability > RELEVANT else 1
+            count = 2 if last is not None and last.probability_of_words > RELEVANT else 1
         else:
             count = options.utterances or agent.config.context_utterances
         answers = agent.answers(history, count, decoding, options.seed + turn)
@@ -135,7 +137,7 @@ def _parser() -> command_line.Parser:
         choices=("paper", "author"),
         default="paper",
         help="what is answered. paper (the default): the last N_u utterances. author, his program's: the last reply "
-        "and the user's line if that reply's p(y|x) exceeded 0.2, else the line alone",
+        "and the user's line if that reply's p(y|x), EOS left out, exceeded 0.2, else the line alone",
     )
     parser.add_argument("--utterances", type=command_line.at_least_one, metavar="N", help="N_u, if not the training's")
     parser.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature instead of greedily")
@@ -144,7 +146,7 @@ def _parser() -> command_line.Parser:
         "--top-p", type=float, default=1.0, metavar="X", help="sample among the likeliest, up to probability X"
     )
     parser.add_argument("--beam", type=int, metavar="N", help="beam search of this width")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampling")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampling")
     parser.add_argument(
         "--transcript", type=Path, metavar="FILE", help="append the chat to this file; in transcripts/ if not given"
     )

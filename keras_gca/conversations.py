@@ -87,6 +87,8 @@ def _read(path: Path, format: str) -> list[Conversation]:
 def _read_text(path: Path) -> Iterator[Conversation]:
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     for file in files:
+        if path.is_dir() and (found := detect_format(file)) != "text":
+            raise UserError(f"{file}: looks like {found}, not plain text; name this file, not its folder")
         utterances: list[str] = []
         for line in _lines(file):
             line = line.strip()
@@ -131,6 +133,8 @@ def _read_dailydialog(path: Path) -> Iterator[Conversation]:
             raise UserError(
                 f"{path}:{number}: no __eou__; one conversation a line is expected, __eou__ after each utterance"
             )
+        # The published files set apostrophes apart: "don ’ t", "Let ' s".
+        line = re.sub(r"(\w) ?[’'] ?(s|t|m|re|ve|ll|d)\b", r"\1'\2", line)
         yield Conversation(tuple(part.strip() for part in line.split("__eou__") if part.strip()))
 
 
@@ -165,16 +169,24 @@ def _read_jsonl(path: Path) -> Iterator[Conversation]:
         try:
             value = json.loads(line)
         except json.JSONDecodeError as error:
-            raise UserError(f"{path}:{number}: not JSON ({error.msg} at column {error.colno}); {wanted}") from None
+            where = f"{error.msg} at column {error.colno}"
+            raise UserError(
+                f"{path}:{number}: not JSON ({where}); {wanted} (or, for plain text, --format text)"
+            ) from None
         emotion = value.get("emotion") if isinstance(value, dict) else None
         turns = value.get("utterances") if isinstance(value, dict) else value
         if not isinstance(turns, list):
             raise UserError(f"{path}:{number}: {wanted}")
         texts = [turn.get("text") if isinstance(turn, dict) else turn for turn in turns]
-        if not all(isinstance(text, str) for text in texts):
-            raise UserError(f"{path}:{number}: an utterance is not text; {wanted}")
+        if not all(isinstance(text, str) and _is_encodable(text) for text in texts):
+            raise UserError(f"{path}:{number}: an utterance is not (whole) text; {wanted}")
         # A line break inside an utterance is white space like any other.
         yield Conversation(tuple(" ".join(text.split()) for text in texts if text.strip()), emotion)
+
+
+def _is_encodable(text: str) -> bool:
+    """Whether the text is whole: JSON may hold half of a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _lines(path: Path, encoding: str = "utf-8-sig") -> Iterator[str]:

@@ -66,14 +66,19 @@ class Decoder:
         """Draw tokens from the softmax at a temperature, among the top_k likeliest and the top_p nucleus.
 
         The same seed gives the same answers. Probabilities are those of the model itself (temperature 1, no filter).
-        Raises ValueError on a temperature <= 0, top_k < 1, or top_p outside (0, 1].
+        Raises ValueError on a temperature outside [0.01, 100], top_k < 1, or top_p outside (0, 1].
         """
-        if temperature <= 0 or (top_k is not None and top_k < 1) or not 0 < top_p <= 1:
+        if not 0.01 <= temperature <= 100 or (top_k is not None and top_k < 1) or not 0 < top_p <= 1:
             raise ValueError(
-                f"temperature {temperature} > 0, top_k {top_k} >= 1 and 0 < top_p {top_p} <= 1 are expected"
+                f"0.01 <= temperature {temperature} <= 100, top_k {top_k} >= 1, 0 < top_p {top_p} <= 1 are expected"
             )
         k = min(top_k or self._sizes.vocabulary, self._sizes.vocabulary)
-        arguments = (tf.constant([seed, 0]), tf.constant(float(temperature)), tf.constant(k), tf.constant(float(top_p)))
+        arguments = (
+            tf.constant([seed % 2**31, 0]),
+            tf.constant(float(temperature)),
+            tf.constant(k),
+            tf.constant(float(top_p)),
+        )
         return _decoded(self._sample(contexts, self._forbidden(allow_unknown), *arguments))
 
     def beam(

@@ -45,7 +45,7 @@ class GenerativeConversationalAgent:
     context and answer are (B, s_s) int32, padded with PAD on the left; every LSTM skips the padding.
 
     Because the layers are shared, the paper's imports of weights (Algorithm 2, lines 7, 8, 10) hold by construction.
-    `blocks` names the layers of a colour; `select_trainable` freezes all others.
+    WHITE, YELLOW and GREEN name the layers of a colour; `select_trainable` freezes all others.
     """
 
     def __init__(self, sizes: Sizes, embedding: np.ndarray | None = None, seed: int = 0):

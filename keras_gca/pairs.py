@@ -1,4 +1,4 @@
-"""Context/answer pairs with N_u, as arrays and as `tf.data`.
+"""Context/answer pairs with N_u, as arrays.
 
 The conventions of the `masked` padding (design rule 4): PAD is index 0 and stands for nothing else.
 
@@ -27,7 +27,8 @@ POOL = 32  # batches whose pairs are sorted by length together: wider pools pad 
 class Pairs:
     """Contexts and answers as arrays (see the module), and the conversation that each pair comes from.
 
-    conversation: (n,) int32; pairs of one conversation are never divided between training and validation.
+    conversation: (n,) int32. Where a corpus has ten conversations or more, none is divided between training and
+    validation.
     """
 
     contexts: np.ndarray
@@ -98,7 +99,7 @@ def frame_answers(answers: Sequence[Sequence[int]], sentence_length: int) -> np.
 class Dataset:
     """A corpus made ready for training.
 
-    vocabulary: built from the training text alone.
+    vocabulary: built from the training text alone (but for how names are written).
     training, validation: its pairs. documents: the tokenised training conversations, to fit word vectors to.
     whole_conversations: whether whole conversations are held out, or single pairs (see `hold_out`).
     """
@@ -140,6 +141,8 @@ def prepare(conversations: Sequence[Conversation], config: Config) -> Dataset:
         config.minimum_count,
         usual_surfaces(cased),
     )
+    if not vocabulary.counts:
+        raise UserError(f"no word of the training text stands {config.minimum_count} times; try --minimum-count 1")
     pairs = make_pairs(tokenised, vocabulary, config.context_utterances, config.sentence_length)
     return Dataset(
         vocabulary,
@@ -154,8 +157,8 @@ def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Which pairs to hold out, (n,) bool: whole conversations at random by seed.
 
     owner: (n,) the conversation of each pair. fraction: the share of the conversations to hold out. A corpus of fewer
-    than ten conversations cannot be divided so (the paper's own, without boundaries, is one): there single pairs are
-    drawn, and their contexts overlap with training utterances.
+    than ten conversations, or with one that holds a tenth of all pairs, cannot be divided so (the paper's own, without
+    boundaries, is one): there single pairs are drawn, and their contexts overlap with training utterances.
     """
     random = np.random.default_rng(seed)
     if _is_divisible(owner):
@@ -167,7 +170,8 @@ def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
 
 
 def _is_divisible(owner: np.ndarray) -> bool:
-    return len(np.unique(owner)) >= 10
+    sizes = np.unique(owner, return_counts=True)[1]
+    return len(sizes) >= 10 and int(sizes.max()) <= max(len(owner) / 10, 10)
 
 
 def _tokenise_all(conversations: Sequence[Conversation], style: str) -> list[list[list[str]]]:

@@ -8,8 +8,10 @@
     teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5
     bot.h5                          what chats: weights, config and vocabulary in one file
     transcripts/                    saved chats
+    evaluation.json                 what `keras_gca.evaluate` found
 
-Every file is written beside its place and moved there when it is complete: an interruption never leaves half a file.
+The files of a training are written beside their places and moved there when they are complete: an interruption never
+leaves half a file.
 """
 
 import contextlib
@@ -57,7 +59,7 @@ class RunFolder:
     @staticmethod
     def refuse_existing(path: str | os.PathLike) -> None:
         """Raises UserError where a run is already there, or where a file stands in the way."""
-        if (Path(path) / "config.json").exists():
+        if (Path(path) / "checkpoint.h5").exists():
             raise UserError(f"{path} holds a run already; take another --run, or go on with --resume {path}")
         if Path(path).exists() and not Path(path).is_dir():
             raise UserError(f"{path} is a file; --run names a folder")
@@ -66,8 +68,8 @@ class RunFolder:
     def open(cls, path: str | os.PathLike) -> "RunFolder":
         """Raises UserError where there is no run."""
         run = cls(Path(path))
-        if not (run.path / "config.json").exists():
-            raise UserError(f"{run.path}: no run here (config.json is missing)")
+        if not (run.path / "checkpoint.h5").exists():
+            raise UserError(f"{run.path}: no run here (checkpoint.h5 is missing)")
         return run
 
     @property

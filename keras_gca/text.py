@@ -13,20 +13,17 @@ from collections.abc import Iterable, Sequence
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-STYLES = ("split", "expanded")
-
 _CLITICS = ("n't", "'s", "'m", "'d", "'re", "'ve", "'ll")
 
 # In the rules below, \x01 stands for an apostrophe that is part of a word, until the others are gone.
 _SPLIT_RULES = (
     (r"^\s*[AB]: ", ""),  # a speaker's tag, as in the first paper's corpus
-    (r"[‘’ʼ´`]", "'"),
     (r"(?i)(n)'(t)\b", " \\1\x01\\2"),
     (r"(?i)'(s|m|d|re|ve|ll)\b", " \x01\\1"),
     (r"(\pL)'(\pL)", "\\1\x01\\2"),
     (r"'", " "),
     ("\x01", "'"),
-    (r"\.\.+|…", " . "),
+    (r"\.\.+", " . "),
     # Everything but letters, digits, apostrophes, sentence marks and a few signs is white space.
     (r"[^\pL\pM\pN'.,:;!?$€£¥%&+=@#]", " "),
     (r"([;!?$€£¥%&+=@#])", r" \1 "),
@@ -71,7 +68,10 @@ def normalise(texts: tf.Tensor, style: str = "split", lower: bool = True) -> tf.
 
     Returns a string tensor of the same shape. Works eagerly and in a graph.
     """
-    texts = tf_text.normalize_utf8(texts, "NFKC") if style == "split" else tf.convert_to_tensor(texts)
+    texts = tf.convert_to_tensor(texts)
+    if style == "split":
+        # Before NFKC, which would take an acute accent apart.
+        texts = tf_text.normalize_utf8(tf.strings.regex_replace(texts, r"[‘’ʼ´`]", "'"), "NFKC")
     for pattern, replacement in _RULES[style]:
         texts = tf.strings.regex_replace(texts, pattern, replacement)
     if lower:

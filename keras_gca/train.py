@@ -49,6 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     changes = command_line.settings(options)
     if options.resume is None:
+        if options.format and not options.data:
+            raise UserError("--format tells how to read --data, which is not given")
+        if options.glove_member and not options.glove:
+            raise UserError("--glove-member names a part of --glove, which is not given")
         config = Config.preset(options.preset or "default", **changes)
         session = _start(config, options)
     else:
@@ -152,6 +156,8 @@ def _word_vectors(dataset: "Dataset", config: Config, options: argparse.Namespac
     if options.glove:
         vectors = glove.read_vectors(options.glove, words, config.word_embedding_size, options.glove_member)
     else:
+        if sum(map(len, dataset.documents)) < 2 * len(dataset.documents):
+            raise UserError("no two words of the training text stand together: there are no word vectors to fit")
         with tqdm(total=GLOVE_EPOCHS, desc="fitting GloVe vectors", leave=False, **_bar_style()) as bar:
             vectors = glove.fit(
                 dataset.documents,

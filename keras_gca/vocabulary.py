@@ -37,12 +37,11 @@ class Vocabulary:
         """The most frequent words of tokenised utterances, ties in alphabetical order.
 
         size: s_v, the special tokens included. minimum_count: rarer words become the unknown word, which is thereby
-        learned too.
+        learned too, and so does text that spells a special token.
         """
         counts = collections.Counter(token for utterance in utterances for token in utterance)
-        words = sorted(
-            (word for word in counts if counts[word] >= minimum_count), key=lambda word: (-counts[word], word)
-        )
+        kept = (word for word in counts if counts[word] >= minimum_count and word not in SPECIAL_TOKENS)
+        words = sorted(kept, key=lambda word: (-counts[word], word))
         words = words[: max(size - len(SPECIAL_TOKENS), 0)]
         surfaces = {word: surfaces[word] for word in words if word in surfaces} if surfaces else {}
         return cls(words, [counts[word] for word in words], surfaces)

@@ -17,9 +17,10 @@ def shared_file():
     """shared_file("data/x"): a path of the reference data; the test is skipped where it is absent."""
 
     def find(name: str):
+        if not shared.folder().is_dir():
+            pytest.skip(f"no reference data at {shared.folder()}; set {shared.VARIABLE} to its folder")
         path = shared.folder() / name
-        if not path.exists():
-            pytest.skip(f"no reference data at {path}; set {shared.VARIABLE} to its folder")
+        assert path.exists(), f"the reference data lacks {name}"
         return path
 
     return find

@@ -36,6 +36,14 @@ def test_errors_are_one_line_and_status_2(corpus, capsys, arguments, message):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("options", [["--x-max", "-5"], ["--seed", "-1"], ["--epochs", "none"], ["--nonsense"]])
+def test_impossible_options_are_one_line_and_status_2(corpus, capsys, options):
+    with pytest.raises(SystemExit) as exit:
+        main(["fit", str(corpus), *options])
+    assert exit.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_a_word_without_vector_is_one_line(tmp_path, capsys):
     (tmp_path / "v.txt").write_text("a 1 2\n")
     assert main(["neighbours", str(tmp_path / "v.txt"), "b"]) == 2

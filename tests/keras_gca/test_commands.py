@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from keras_gca import command_line
-from keras_gca.adversarial import LINES
+from keras_gca.adversarial import LINES, schedule
+from keras_gca.config import Config
 from keras_gca.run_folder import read_arrays
 
 PROJECT = Path(__file__).parents[2]
@@ -200,7 +201,8 @@ def test_a_training_killed_in_each_phase_and_resumed_ends_with_the_same_bits(tra
     folder = reference.parent
     chance = random.Random(11)
     arguments = [*TINY, "--run", "killed", "--checkpoint-minutes", "0"]
-    kills = 0
+    kills, phases = 0, set()
+    stages = schedule(Config.preset("tiny"))
     while True:
         process = start("train", *arguments, folder=folder)
         threading.Thread(target=process.stderr.read, daemon=True).start()
@@ -208,15 +210,17 @@ def test_a_training_killed_in_each_phase_and_resumed_ends_with_the_same_bits(tra
         awaited = "line " if kills else "run folder"
         for line in process.stdout:
             if line.startswith(awaited):
-                time.sleep(chance.uniform(0, 3))
+                time.sleep(chance.uniform(0, 0.5))
                 process.send_signal(signal.SIGKILL)
-                kills += 1
                 break
         process.stdout.read()
         if process.wait(60) != -signal.SIGKILL:
             break
+        kills += 1
+        position = read_arrays(folder / "killed" / "checkpoint.h5")[0]["position"]
+        phases |= {stage.phase for stage in stages[position : position + 1]}
         arguments = ["--resume", "killed"]
-    assert kills >= 3
+    assert phases == set(LINES)
     assert process.returncode == 0
     expected, found = weights(reference), weights(folder / "killed")
     assert expected.keys() == found.keys()

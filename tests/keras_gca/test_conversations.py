@@ -32,8 +32,10 @@ def test_a_folder_of_text_files_is_one_corpus(tmp_path):
 
 
 def test_dailydialog(tmp_path):
-    file = write(tmp_path / "d.txt", "Hi . __eou__ Hello ! __eou__\n\nA __eou__ B __eou__ C __eou__\n")
-    assert utterances(read_conversations(file)) == [("Hi .", "Hello !"), ("A", "B", "C")]
+    file = write(tmp_path / "d.txt", "Hi . __eou__ I don ’ t , Let ' s ! __eou__\n\nA __eou__ B __eou__ C __eou__\n")
+    assert utterances(read_conversations(file)) == [("Hi .", "I don't , Let's !"), ("A", "B", "C")]
+    with pytest.raises(UserError, match=r"d\.txt: looks like dailydialog, not plain text"):
+        read_conversations(tmp_path)
 
 
 def test_empathetic_dialogues_with_literal_quotes_and_commas(tmp_path):
@@ -83,7 +85,9 @@ def test_json_lines(tmp_path):
         ("e.csv", EMPATHETIC + "hit:2,1,sad\n", None, r"e\.csv:6: 3 fields where 8 are expected"),
         ("c.jsonl", '["A", "B"]\n["A", \n', None, r"c\.jsonl:2: not JSON"),
         ("c.jsonl", '{"turns": []}\n', None, r"c\.jsonl:1: a list of strings or"),
-        ("c.jsonl", "[1, 2]\n", None, r"c\.jsonl:1: an utterance is not text"),
+        ("c.jsonl", "[1, 2]\n", None, r"c\.jsonl:1: an utterance is not \(whole\) text"),
+        ("c.jsonl", '["A", "\\ud83d"]\n', None, r"c\.jsonl:1: an utterance is not \(whole\) text"),
+        ("a.txt", "[Phone rings] Hello?\nHi.\n", None, r"for plain text, --format text"),
         ("a.txt", "A\nB\n", "xml", r"'xml' is no corpus format; choose from text, cornell"),
     ],
 )

@@ -30,5 +30,5 @@ def test_both_figures_are_painted_in_both_formats(tmp_path, capsys):
         assert min(picture.shape[:2]) > 400
         svg = (tmp_path / f"figure{number}.svg").read_text()
         for fill, count in blocks.items():
-            if fill != WHITE:
-                assert len(re.findall(f"fill: {fill}", svg)) == count
+            boxes = len(re.findall(f"fill: {fill}; stroke: #444444", svg))
+            assert boxes == count

@@ -20,8 +20,11 @@ def of_keras(lstm, sequences):
     return twin(sequences)
 
 
+@pytest.mark.parametrize("devices", [[], ["GPU:0"]])
 @pytest.mark.parametrize(("batch", "steps"), [(1, 1), (3, 5), (4, 50)])
-def test_states_and_gradients_equal_those_of_keras(lstm, batch, steps):
+def test_states_and_gradients_equal_those_of_keras(lstm, batch, steps, devices, monkeypatch):
+    """Our own gradient, and the way that is taken on a GPU (here Keras' layer without one)."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
     random = np.random.default_rng(0)
     x = tf.constant(random.normal(size=(batch, steps, 4)), tf.float32)
     upstream = tf.constant(random.normal(size=(batch, steps, 6)), tf.float32)

@@ -18,6 +18,9 @@ def dataset():
 def test_a_run_gives_back_what_was_put_in(tmp_path, dataset):
     config = Config.preset("tiny", seed=5)
     RunFolder.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"})
+    with pytest.raises(UserError, match="no run here"):
+        RunFolder.open(tmp_path / "deep" / "run")  # before its first checkpoint it can only be begun again
+    RunFolder.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"}).write_checkpoint({}, {"a": np.ones(1)})
     run = RunFolder.open(tmp_path / "deep" / "run")
     assert run.config() == config
     assert run.source() == {"data": "x"}
@@ -30,7 +33,7 @@ def test_a_run_gives_back_what_was_put_in(tmp_path, dataset):
 
 
 def test_a_run_is_not_overwritten(tmp_path, dataset):
-    RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {})
+    RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {}).write_checkpoint({}, {"a": np.ones(1)})
     with pytest.raises(UserError, match="holds a run already; take another --run, or go on with --resume"):
         RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {})
     (tmp_path / "file").write_text("")

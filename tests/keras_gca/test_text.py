@@ -19,6 +19,7 @@ from keras_gca.text import detokenise, normalise, tokenise
         ("ＦＵＬＬ width, Café Zoë", "full width , café zoë"),
         ("tab\there\x07\x00and\u200bthere\n", "tab here and there"),
         ("A: So did I. B: yes", "so did i . b : yes"),
+        ("don´t… no", "do n't . no"),
         ("  ", ""),
         ("", ""),
         ("***", ""),

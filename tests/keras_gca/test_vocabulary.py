@@ -16,6 +16,7 @@ def test_most_frequent_words_first_after_the_special_tokens():
 def test_size_and_minimum_count():
     assert len(Vocabulary.build(TEXT, size=6)) == 6
     assert Vocabulary.build(TEXT, minimum_count=2).tokens[4:] == ["b", "a"]
+    assert Vocabulary.build([["<unk>", "<unk>", "a"]]).tokens[4:] == ["a"]
 
 
 def test_encode_and_decode():
