@@ -65,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     with _interruptible() as interruption:
         _walk(session, interruption)
+    session.run.write_log(session.training.history)
     _write_networks(session)
     if not session.training.finished:
         path = session.run.path
@@ -212,16 +213,16 @@ def _walk(session: _Session, interruption: _Interruption) -> None:
             bar = tqdm(total=event.steps, initial=event.step, desc=title, leave=False, **_bar_style())
         bar.set_postfix_str(_figures(event.metrics), refresh=False)
         bar.update(event.step - bar.n)
+        overdue = time.monotonic() - stored > 60 * training.config.checkpoint_minutes
+        if event.row is not None or overdue or interruption.requested:
+            run.write_checkpoint(*training.state())
+            stored = time.monotonic()
         if event.row is not None:
             bar.close()
             bar = None
             print(f"{_title(event.stage)}  {_figures(event.row)}  ({time.monotonic() - began:.0f} s)", flush=True)
             _end_epoch(session, event, board)
             began = time.monotonic()
-        overdue = time.monotonic() - stored > 60 * training.config.checkpoint_minutes
-        if event.row is not None or overdue or interruption.requested:
-            run.write_checkpoint(*training.state())
-            stored = time.monotonic()
         if interruption.requested:
             break
     if bar is not None:
