@@ -80,9 +80,6 @@ class RunFolder:
     def config(self) -> Config:
         return Config.from_json(json.dumps(self._read_json("config.json")["config"]))
 
-    def source(self) -> dict[str, Any]:
-        return self._read_json("config.json")["source"]
-
     def dataset(self) -> Dataset:
         """The stored data; its `documents` are empty: they only served to fit word vectors."""
         vocabulary = Vocabulary.from_json(json.dumps(self._read_json("vocabulary.json")))

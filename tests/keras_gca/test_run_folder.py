@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ def test_a_run_gives_back_what_was_put_in(tmp_path, dataset):
     RunFolder.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"}).write_checkpoint({}, {"a": np.ones(1)})
     run = RunFolder.open(tmp_path / "deep" / "run")
     assert run.config() == config
-    assert run.source() == {"data": "x"}
+    assert json.loads((run.path / "config.json").read_text())["source"] == {"data": "x"}
     again = run.dataset()
     assert again.vocabulary.tokens == dataset.vocabulary.tokens
     assert again.whole_conversations
