@@ -87,8 +87,8 @@ class DiscriminatorTraining(Learner):
 class GeneratorTraining(Learner):
     """Line 9: the yellow blocks learn, through the frozen green ones, to make D call M human (MSE against 1)."""
 
-    def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float):
-        super().__init__(gca, YELLOW, learning_rate)
+    def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
+        super().__init__(gca, YELLOW, learning_rate, precision=precision)
 
     @tf.function(input_signature=[TOKENS, TOKENS])
     def step(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -334,14 +334,16 @@ class AdversarialTraining:
                 names, rate = (*WHITE, *YELLOW), config.teacher_forcing_learning_rate
                 window = config.average_epochs * -(-len(self.training) // config.batch_size)  # in steps
                 average = max(0.0, 1 - 1 / window) if window else 0.0
-                learner = TeacherForcing(gca, names, rate, config.dropout, config.hidden_dropout, average)
+                rates = config.dropout, config.hidden_dropout
+                learner = TeacherForcing(gca, names, rate, *rates, average, config.precision)
             elif phase == INTERLEAVED:
                 rate = config.interleaved_learning_rate
-                learner = TeacherForcing(gca, YELLOW, rate, config.dropout, config.hidden_dropout)
+                rates = config.dropout, config.hidden_dropout
+                learner = TeacherForcing(gca, YELLOW, rate, *rates, precision=config.precision)
             elif phase == DISCRIMINATOR:
                 learner = DiscriminatorTraining(gca, config.discriminator_learning_rate)
             else:
-                learner = GeneratorTraining(gca, config.generator_learning_rate)
+                learner = GeneratorTraining(gca, config.generator_learning_rate, config.precision)
             self._learners[phase] = learner
         learner = self._learners[phase]
         self.gca.select_trainable(*learner.names)

@@ -21,7 +21,7 @@ from keras_gca.teacher_forcing import Evaluator
 from keras_gca.text import detokenise, tokenise
 from keras_gca.vocabulary import EOS, PAD, Vocabulary
 
-FORMAT = "keras_gca bot 1"
+FORMAT = "keras_gca bot 2"
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,13 @@ class Decoding:
                 raise UserError(f"{name} {value} is out of range")
 
     def run(self, decoder: Decoder, contexts: np.ndarray, seed: int) -> Decoded:
-        """Decode without the unknown word."""
+        """Decode without the unknown word, but with the author's, which is a real one."""
+        allow = decoder.gca.original_padding
         if self.temperature is not None:
-            return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=False)
+            return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow)
         if self.beam is not None:
-            return decoder.beam(contexts, self.beam, length_penalty=1.0, allow_unknown=False)
-        return decoder.greedy(contexts, allow_unknown=False)
+            return decoder.beam(contexts, self.beam, length_penalty=1.0, allow_unknown=allow)
+        return decoder.greedy(contexts, allow_unknown=allow)
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,7 @@ class Answer:
 class Agent:
     """One or more generators, and the discriminator that chooses among their answers.
 
-    generators: {name: weights of WHITE and YELLOW}. discriminator: weights of GREEN. All share the word vectors, which
-    are frozen from line 4 of Algorithm 2 on.
+    generators: {name: weights of WHITE and YELLOW}. discriminator: weights of WHITE and GREEN.
     """
 
     def __init__(
@@ -96,14 +96,18 @@ class Agent:
         if not generators:
             raise ValueError("an agent needs a generator")
         self.config, self.vocabulary = config, vocabulary
-        self._weights = generators
-        self._green = discriminator
+        self.weights, self.discriminator = generators, discriminator
         self._decoders: dict[str, Decoder] = {}
+        judge = None
         for name, weights in generators.items():
             gca = build(config, len(vocabulary))
-            assign(gca.variables(*WHITE, *YELLOW, *GREEN), [*weights, *discriminator])
+            assign(gca.variables(*WHITE, *YELLOW), weights)
             self._decoders[name] = Decoder(gca)
-        self._judge = PrefixEncoder(gca)
+            if np.array_equal(weights[0], discriminator[0]):  # the same word vectors, as Algorithm 2 leaves them
+                judge = gca
+        judge = judge or build(config, len(vocabulary))
+        assign(judge.variables(*WHITE, *GREEN), discriminator)
+        self._judge = PrefixEncoder(judge)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Agent":
@@ -120,17 +124,17 @@ class Agent:
         try:
             config = Config.from_json(json.dumps(facts["config"]))
             vocabulary = Vocabulary.from_json(json.dumps(facts["vocabulary"]))
-            generators = {
-                name: [arrays["shared"], *(arrays[f"generators/{name}/{i}"] for i in range(facts["yellow"]))]
-                for name in facts["generators"]
-            }
-            return cls(config, vocabulary, generators, [arrays[f"discriminator/{i}"] for i in range(facts["green"])])
+            *generators, discriminator = (
+                [arrays[f"{name}/{i}"] for i in range(count)] for name, count in facts["networks"].items()
+            )
+            names = list(facts["networks"])[:-1]
+            return cls(config, vocabulary, dict(zip(names, generators, strict=True)), discriminator)
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
 
     def save(self, path: str | os.PathLike) -> None:
         """Write one self-contained HDF5 file: weights, config and vocabulary."""
-        save_bot(Path(path), self.config, self.vocabulary, self._weights, self._green)
+        save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator)
 
     @property
     def generators(self) -> tuple[str, ...]:
@@ -234,19 +238,12 @@ def save_bot(
     discriminator: list[np.ndarray],
 ) -> None:
     """Write a bot: see `Agent`, whose arguments these are."""
-    first = next(iter(generators.values()))
-    arrays = {"shared": first[0]}
-    for name, weights in generators.items():
-        if not np.array_equal(weights[0], first[0]):
-            raise ValueError("the generators of a bot must share their word vectors")
-        arrays |= {f"generators/{name}/{i}": value for i, value in enumerate(weights[1:])}
-    arrays |= {f"discriminator/{i}": value for i, value in enumerate(discriminator)}
+    networks = {**generators, "discriminator": discriminator}
+    arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
     facts: dict[str, Any] = {
         "format": FORMAT,
         "config": json.loads(config.to_json()),
         "vocabulary": json.loads(vocabulary.to_json()),
-        "generators": list(generators),
-        "yellow": len(first) - 1,
-        "green": len(discriminator),
+        "networks": {name: len(weights) for name, weights in networks.items()},
     }
     write_arrays(path, arrays, facts)

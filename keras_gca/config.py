@@ -32,6 +32,10 @@ class Config:
         "split", "don't -> do n't (split, as in GloVe), or do not (expanded, as in the author's program)",
         choices=("split", "expanded"),
     )  # fmt: skip
+    padding: str = _option(
+        "masked", "masked: LSTMs skip the padding; original: it is the token \".\", as in the author's program",
+        choices=("masked", "original"),
+    )  # fmt: skip
     validation_fraction: float = _option(0.1, "share of the conversations held out", low=0.001, high=0.5)
     max_pairs: int | None = _option(None, "use only about so many context/answer pairs of the corpus", low=20)
 
@@ -72,6 +76,10 @@ class Config:
     adversarial_batch_size: int = _option(12, "answers in a batch of lines 6, 9 and 11", low=1)
 
     # The run
+    precision: str = _option(
+        "float32", "of the generator's two large matrix products in training; weights stay float32",
+        choices=("float32", "bfloat16"),
+    )  # fmt: skip
     seed: int = _option(0, "repeats a run exactly on the same machine", low=0, high=2**31 - 1)
     checkpoint_minutes: float = _option(5.0, "time between checkpoints inside an epoch", low=0)
 

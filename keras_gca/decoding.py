@@ -2,7 +2,8 @@
 
 The context is encoded once and each token costs one LSTM step; the whole loop is one compiled function, which ends when
 every row has ended. PAD and BOS are no tokens of an answer and an answer has at least one word: their probabilities
-are left out of the choice (not out of the softmax), where Algorithm 1's arg-max merely never picks them.
+are left out of the choice (not out of the softmax), where Algorithm 1's arg-max merely never picks them. Nothing is
+left out with `original` padding, as in the author's program.
 
 Shapes: B contexts; answers have the frame of `pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
 """
@@ -12,12 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_gca.models import GenerativeConversationalAgent
+from keras_gca.models import FORBIDDEN, GenerativeConversationalAgent
 from keras_gca.prefixes import PrefixEncoder
-from keras_gca.recurrence import lstm_step
+from keras_gca.recurrence import States, lstm_step
 from keras_gca.vocabulary import BOS, EOS, PAD, UNK
-
-FORBIDDEN = -1e9
 
 
 class Decoded(NamedTuple):
@@ -93,43 +92,61 @@ class Decoder:
 
     def _forbidden(self, allow_unknown: bool) -> tf.Tensor:
         """(s_v,) float32, added to the logarithms that tokens are chosen by."""
-        barred = [PAD, BOS] if allow_unknown else [PAD, BOS, UNK]
+        barred = [] if self.gca.original_padding else [PAD, BOS]
+        if not allow_unknown:
+            barred.append(UNK)
         return tf.constant([FORBIDDEN if i in barred else 0.0 for i in range(self._sizes.vocabulary)])
 
-    def _start(self, contexts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The context's term of the hidden layer, and an empty state of the answer LSTM."""
-        term = self._encoder.context_term(self._encoder.contexts("bot", contexts))
-        return term, tf.zeros([tf.shape(contexts)[0], self._sizes.sentence_embedding])
+    def _start(self, contexts: tf.Tensor) -> tuple[tf.Tensor, States]:
+        """The context's term of the hidden layer, and the answer LSTM's memory before the first token.
 
-    def _next(self, term: tf.Tensor, tokens: tf.Tensor, h: tf.Tensor, c: tf.Tensor):
-        """One turn of Algorithm 1's loop: log p of Eq. 3 after one more token, (B, s_v), and the LSTM's state."""
-        h, c = lstm_step(self._encoder.gca.layer("encoder_answer_bot"), self._encoder.embed(tokens), h, c)
-        return tf.nn.log_softmax(self._encoder.token_logits(self._encoder.hidden(term, h))), h, c
+        The memory is (B, s_se) each; with `original` padding (B, steps, s_se): the one at t has read as many paddings
+        as stand before a partial answer of t + 1 tokens.
+        """
+        term = self._encoder.context_term(self._encoder.contexts("bot", contexts))
+        count, length = tf.shape(contexts)[0], self._sizes.sentence_length
+        counts = length - 1 - tf.range(self.gca.longest_answer)
+        start = self._encoder.after_paddings(self.gca.layer("encoder_answer_bot"), counts)
+        if start is None:
+            zeros = tf.zeros([count, self._sizes.sentence_embedding])
+            return term, States(zeros, zeros)
+        return term, States(*(tf.tile(memory[None], [count, 1, 1]) for memory in start))
+
+    def _next(self, t: tf.Tensor, term: tf.Tensor, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
+        """One turn of Algorithm 1's loop: log p of Eq. 3 after one more token, (B, s_v), and the LSTM's memory."""
+        memory = lstm_step(self.gca.layer("encoder_answer_bot"), self._encoder.embed(tokens), memory)
+        h = memory.h[:, t] if self.gca.original_padding else memory.h
+        return tf.nn.log_softmax(self._encoder.token_logits(self._encoder.hidden(term, h))), memory
+
+    def _forbid_end(self, t: tf.Tensor) -> tf.Tensor:
+        """(s_v,) float32: an answer does not begin with its end."""
+        if self.gca.original_padding:
+            return tf.zeros(self._sizes.vocabulary)
+        return tf.where(t == 0, tf.one_hot(EOS, self._sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
 
     def _loop(self, contexts: tf.Tensor, forbidden: tf.Tensor, choose):
         """Decode with choose(log_probabilities (B, s_v), step) -> tokens (B,)."""
-        term, empty = self._start(contexts)
+        term, memory = self._start(contexts)
         count = tf.shape(contexts)[0]
-        length = self._sizes.sentence_length
-        forbid_end = tf.one_hot(EOS, self._sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0)
+        length = self.gca.longest_answer
 
-        def step(t, tokens, running, h, c, chosen, logs):
-            log_p, h, c = self._next(term, tokens, h, c)
-            tokens = choose(log_p + forbidden + tf.where(t == 0, forbid_end, 0.0), t)
+        def step(t, tokens, running, memory, chosen, logs):
+            log_p, memory = self._next(t, term, tokens, memory)
+            tokens = choose(log_p + forbidden + self._forbid_end(t), t)
             tokens = tf.where(running, tokens, PAD)
             log = tf.where(running, tf.gather(log_p, tokens, batch_dims=1), -np.inf)
             running &= tokens != EOS
-            return t + 1, tokens, running, h, c, chosen.write(t, tokens), logs.write(t, log)
+            return t + 1, tokens, running, memory, chosen.write(t, tokens), logs.write(t, log)
 
         arrays = (
             tf.TensorArray(tf.int32, length, element_shape=(None,)),
             tf.TensorArray(tf.float32, length, element_shape=(None,)),
         )
-        state = (0, tf.fill([count], BOS), tf.fill([count], True), empty, empty, *arrays)
-        steps, _, _, _, _, chosen, logs = tf.while_loop(
+        state = (0, tf.fill([count], BOS), tf.fill([count], True), memory, *arrays)
+        steps, _, _, _, chosen, logs = tf.while_loop(
             lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state
         )
-        return _frame(chosen.stack(), logs.stack(), steps, length)
+        return _frame(chosen.stack(), logs.stack(), steps, self._sizes.sentence_length)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.float32)])
     def _greedy(self, contexts, forbidden):
@@ -165,15 +182,14 @@ class Decoder:
     )
     def _beam(self, contexts, forbidden, width, length_penalty):
         """K = width partial answers a context, (B K,) for the model; ended ones wait with PAD at no cost."""
-        term, empty = self._start(contexts)
-        count, size, length = tf.shape(contexts)[0], self._sizes.vocabulary, self._sizes.sentence_length
-        term, empty = tf.repeat(term, width, 0), tf.repeat(empty, width, 0)
-        forbid_end = tf.one_hot(EOS, size, on_value=FORBIDDEN, off_value=0.0)
+        term, memory = self._start(contexts)
+        count, size, length = tf.shape(contexts)[0], self._sizes.vocabulary, self.gca.longest_answer
+        term, memory = tf.repeat(term, width, 0), States(*(tf.repeat(each, width, 0) for each in memory))
         only_pad = tf.one_hot([PAD], size, on_value=0.0, off_value=FORBIDDEN)  # (1, s_v)
 
-        def step(t, scores, answers, logs, running, h, c):
-            log_p, h, c = self._next(term, answers[:, t], h, c)
-            steps = tf.where(running[:, None], log_p + forbidden + tf.where(t == 0, forbid_end, 0.0), only_pad)
+        def step(t, scores, answers, logs, running, memory):
+            log_p, memory = self._next(t, term, answers[:, t], memory)
+            steps = tf.where(running[:, None], log_p + forbidden + self._forbid_end(t), only_pad)
             totals = tf.reshape(tf.reshape(scores, [-1, 1]) + steps, [count, -1])  # (B, K s_v)
             scores, best = tf.math.top_k(totals, width)
             parent = tf.reshape(best // size + tf.range(count)[:, None] * width, [-1])
@@ -188,25 +204,26 @@ class Decoder:
                 answers,
                 logs,
                 was_running & (tokens != EOS),
-                tf.gather(h, parent),
-                tf.gather(c, parent),
+                States(*(tf.gather(each, parent) for each in memory)),
             )
 
         # All beams start alike: only the first may be continued at the first step.
         scores = tf.tile(tf.where(tf.range(width) == 0, 0.0, FORBIDDEN)[None], [count, 1])
         answers = tf.fill([count * width, 1], BOS)
-        state = (0, scores, answers, tf.zeros([count * width, 0]), tf.fill([count * width], True), empty, empty)
-        shapes = ((), (None, None), (None, None), (None, None), (None,), (None, None), (None, None))
-        steps, scores, answers, logs, _, _, _ = tf.while_loop(
+        state = (0, scores, answers, tf.zeros([count * width, 0]), tf.fill([count * width], True), memory)
+        shapes = ((), (None, None), (None, None), (None, None), (None,))
+        shapes = (*map(tf.TensorShape, shapes), States(*(tf.TensorShape([None, *each.shape[1:]]) for each in memory)))
+        steps, scores, answers, logs, _, _ = tf.while_loop(
             lambda t, _, __, ___, running, *____: (t < length) & tf.reduce_any(running),
             step,
             state,
-            shape_invariants=tuple(tf.TensorShape(shape) for shape in shapes),
+            shape_invariants=shapes,
         )
         tokens = tf.math.count_nonzero(answers[:, 1:], axis=1, dtype=tf.float32)
         ranked = scores / tf.reshape(tokens, tf.shape(scores)) ** length_penalty
         best = tf.argmax(ranked, 1, output_type=tf.int32) + tf.range(count) * width
-        return _frame(tf.transpose(tf.gather(answers, best)[:, 1:]), tf.transpose(tf.gather(logs, best)), steps, length)
+        tokens, logs = tf.gather(answers, best)[:, 1:], tf.gather(logs, best)
+        return _frame(tf.transpose(tokens), tf.transpose(logs), steps, self._sizes.sentence_length)
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor) -> tf.Tensor:

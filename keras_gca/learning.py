@@ -23,14 +23,19 @@ class Learner:
     """Trains the named layers of a GenerativeConversationalAgent and leaves all others as they are.
 
     names: the layers that learn (models.WHITE, YELLOW, GREEN). learning_rate: Adam's. average: the momentum of a
-    running average of the weights, see `averaged`; 0 keeps none.
+    running average of the weights, see `averaged`; 0 keeps none. precision: see `PrefixEncoder`.
     """
 
     def __init__(
-        self, gca: GenerativeConversationalAgent, names: tuple[str, ...], learning_rate: float, average: float = 0.0
+        self,
+        gca: GenerativeConversationalAgent,
+        names: tuple[str, ...],
+        learning_rate: float,
+        average: float = 0.0,
+        precision: str = "float32",
     ):
         self.gca = gca
-        self.encoder = PrefixEncoder(gca)
+        self.encoder = PrefixEncoder(gca, precision)
         self.names = names
         self.optimizer = keras.optimizers.Adam(learning_rate, use_ema=average > 0, ema_momentum=average)
         self._variables = gca.variables(*names)

@@ -11,11 +11,14 @@ import keras
 import numpy as np
 
 from keras_gca.config import Config
-from keras_gca.vocabulary import PAD
+from keras_gca.recurrence import hard_sigmoid
+from keras_gca.vocabulary import PAD, PERIOD
 
 WHITE = ("shared",)
 YELLOW = ("encoder_context_bot", "encoder_answer_bot", "bot", "decision_bot")
 GREEN = ("encoder_context_discriminator", "encoder_answer_discriminator", "discriminator_output")
+
+FORBIDDEN = -1e9  # as the logarithm of a probability: never
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,26 @@ class GenerativeConversationalAgent:
         distribution over the vocabulary: one-hot for a given token, p for the generator's.
     adversarial:   Figure 2, (context, answer) -> l: the discriminator over the generator's p.
 
-    context and answer are (B, s_s) int32, padded with PAD on the left; every LSTM skips the padding.
+    context and answer are (B, s_s) int32, padded on the left. Two conventions exist:
+
+    masked:   padded with PAD; every LSTM skips the padding, and its gates are sigmoids.
+    original: as in the author's program. Padded with the token "." (PERIOD), which every LSTM reads like any other; the
+        gates are Keras 2's hard sigmoids. PAD never occurs, and has a probability of 0.
 
     Because the layers are shared, the paper's imports of weights (Algorithm 2, lines 7, 8, 10) hold by construction.
     WHITE, YELLOW and GREEN name the layers of a colour; `select_trainable` freezes all others.
     """
 
-    def __init__(self, sizes: Sizes, embedding: np.ndarray | None = None, seed: int = 0):
+    def __init__(
+        self, sizes: Sizes, embedding: np.ndarray | None = None, seed: int = 0, original_padding: bool = False
+    ):
         """
         embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
         seed:      of the initial weights.
+        original_padding: follow the `original` convention.
         """
         self.sizes = sizes
+        self.original_padding = original_padding
         seeds = iter(np.random.default_rng(seed).integers(2**31, size=32).tolist())
 
         # Layers
@@ -68,15 +79,20 @@ class GenerativeConversationalAgent:
         answer = keras.Input((sizes.sentence_length,), dtype="int32", name="answer")
         token = keras.Input((sizes.vocabulary,), name="token")
         shared = keras.layers.Embedding(
-            sizes.vocabulary, sizes.word_embedding, embeddings_initializer=initial, mask_zero=PAD == 0, name="shared"
+            sizes.vocabulary,
+            sizes.word_embedding,
+            embeddings_initializer=initial,
+            mask_zero=not original_padding,  # PAD is 0
+            name="shared",
         )
-        encoder_context_bot = _lstm(sizes.sentence_embedding, "encoder_context_bot", seeds)
-        encoder_answer_bot = _lstm(sizes.sentence_embedding, "encoder_answer_bot", seeds)
+        gate = hard_sigmoid if original_padding else "sigmoid"
+        encoder_context_bot = _lstm(sizes.sentence_embedding, gate, "encoder_context_bot", seeds)
+        encoder_answer_bot = _lstm(sizes.sentence_embedding, gate, "encoder_answer_bot", seeds)
         bot = _dense(sizes.hidden_units, "relu", "bot", seeds)
         decision_bot = _dense(sizes.vocabulary, "softmax", "decision_bot", seeds)
         units = sizes.discriminator_sentence_embedding
-        encoder_context_discriminator = _lstm(units, "encoder_context_discriminator", seeds)
-        encoder_answer_discriminator = _lstm(units, "encoder_answer_discriminator", seeds)
+        encoder_context_discriminator = _lstm(units, gate, "encoder_context_discriminator", seeds)
+        encoder_answer_discriminator = _lstm(units, gate, "encoder_answer_discriminator", seeds)
         concatenation_discriminator = keras.layers.Concatenate(name="concatenation_discriminator")
         discriminator_output = _dense(1, "sigmoid", "discriminator_output", seeds)
 
@@ -96,6 +112,21 @@ class GenerativeConversationalAgent:
         self.generator = keras.Model([context, answer], p, name="generator")
         self.discriminator = keras.Model([context, answer, token], judge(token), name="discriminator")
         self.adversarial = keras.Model([context, answer], judge(p), name="adversarial")
+        if original_padding:
+            decision_bot.bias.assign(np.where(np.arange(sizes.vocabulary) == PAD, FORBIDDEN, 0))
+
+    @property
+    def padding(self) -> int:
+        """The index that contexts and partial answers are padded with."""
+        return PERIOD if self.original_padding else PAD
+
+    @property
+    def longest_answer(self) -> int:
+        """Tokens that Algorithm 1 may choose: one for each partial answer of up to s_s tokens, BOS alone the first.
+
+        The author's program chooses one fewer.
+        """
+        return self.sizes.sentence_length - self.original_padding
 
     def layer(self, name: str) -> keras.layers.Layer:
         """A layer by its name in the figures."""
@@ -128,7 +159,7 @@ def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = N
         discriminator_sentence_embedding=config.discriminator_sentence_embedding_size,
         hidden=config.hidden_size,
     )
-    return GenerativeConversationalAgent(sizes, embedding, config.seed)
+    return GenerativeConversationalAgent(sizes, embedding, config.seed, config.padding == "original")
 
 
 def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
@@ -137,9 +168,10 @@ def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) ->
         variable.assign(value)
 
 
-def _lstm(units: int, name: str, seeds) -> keras.layers.LSTM:
+def _lstm(units: int, gate, name: str, seeds) -> keras.layers.LSTM:
     return keras.layers.LSTM(
         units,
+        recurrent_activation=gate,
         kernel_initializer=keras.initializers.LecunUniform(next(seeds)),
         recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
         name=name,

@@ -140,6 +140,7 @@ def prepare(conversations: Sequence[Conversation], config: Config) -> Dataset:
         config.vocabulary_size,
         config.minimum_count,
         usual_surfaces(cased),
+        period_first=config.padding == "original",
     )
     if not vocabulary.counts:
         raise UserError(f"no word of the training text stands {config.minimum_count} times; try --minimum-count 1")

@@ -4,16 +4,21 @@ The figures take one partial answer and give one row. An answer of n tokens has 
 padding the answer LSTM's state after k tokens *is* the encoding of the k-token partial answer; the context's encoding
 is the same for all of them. So one pass over the answer and one over the context give every row (Eq. 2 and 7).
 
+With `original` padding the LSTM has read s_s - k paddings before k tokens. Its memory after j paddings is the same for
+every sample: one pass over s_s paddings gives them all. From there each partial answer needs k steps of its own, in
+place of s_s, and they run side by side; a context needs as many steps as it has tokens.
+
 A "row" is one pair of partial answer and next token. Rows of padding are never computed beyond the LSTMs.
 Shapes: B answers, T partial answers in the longest of them, R <= B T rows.
 """
 
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 
 from keras_gca.models import GenerativeConversationalAgent
-from keras_gca.recurrence import lstm_states
+from keras_gca.recurrence import States, lstm_memories, lstm_states
 from keras_gca.vocabulary import PAD
 
 
@@ -41,10 +46,14 @@ def rows_of(answers: tf.Tensor) -> Rows:
 
 
 class PrefixEncoder:
-    """Encodes contexts, and all prefixes of answers, with the layers of a GenerativeConversationalAgent."""
+    """Encodes contexts, and all prefixes of answers, with the layers of a GenerativeConversationalAgent.
 
-    def __init__(self, gca: GenerativeConversationalAgent):
+    precision: "bfloat16" multiplies the matrices of `bot` and `decision_bot` in that format.
+    """
+
+    def __init__(self, gca: GenerativeConversationalAgent, precision: str = "float32"):
         self.gca = gca
+        self._precision = precision
 
     def embed(self, tokens: tf.Tensor) -> tf.Tensor:
         """(B, T) int32 -> (B, T, s_e), Eq. 1."""
@@ -58,30 +67,53 @@ class PrefixEncoder:
         """
         lengths = tf.math.count_nonzero(contexts, axis=1, dtype=tf.int32)
         moved = tf.reverse_sequence(contexts[:, ::-1], lengths, seq_axis=1)  # the same tokens, padded on the right
-        states = lstm_states(self.gca.layer(f"encoder_context_{block}"), keep(self.embed(moved)))  # (B, s, units)
+        lstm = self.gca.layer(f"encoder_context_{block}")
+        start = self.after_paddings(lstm, self.gca.sizes.sentence_length - lengths)
+        states = lstm_states(lstm, keep(self.embed(moved)), start)  # (B, s, units)
         last = tf.gather(states, tf.maximum(lengths - 1, 0), batch_dims=1)
-        return tf.where(lengths[:, None] > 0, last, 0.0)
+        return tf.where(lengths[:, None] > 0, last, 0.0 if start is None else start.h)
+
+    def after_paddings(self, lstm: keras.layers.LSTM, counts: tf.Tensor) -> States | None:
+        """The memory of `lstm` after so many paddings, (n,) int32 -> (n, units) each; None where they are skipped."""
+        if not self.gca.original_padding:
+            return None
+        paddings = self.embed(tf.fill([1, self.gca.sizes.sentence_length], self.gca.padding))
+        memories = lstm_memories(lstm, paddings)  # (1, s_s, units)
+        return States(*(tf.gather(tf.pad(memory[0], [[1, 0], [0, 0]]), counts) for memory in memories))
 
     def prefixes(self, block: str, answers: tf.Tensor, rows: Rows, keep=tf.identity) -> tf.Tensor:
         """The encodings e_a or e_ad of all partial answers: (B, T + 1) int32, padded on the right -> (R, units)."""
-        states = lstm_states(
-            self.gca.layer(f"encoder_answer_{block}"), keep(self.embed(answers[:, :-1]))
-        )  # (B, T, units)
-        return tf.gather_nd(states, rows.positions)
+        lstm = self.gca.layer(f"encoder_answer_{block}")
+        vectors = keep(self.embed(answers[:, :-1]))  # (B, T, s_e)
+        if not self.gca.original_padding:
+            return tf.gather_nd(lstm_states(lstm, vectors), rows.positions)
+        # T memories for each answer: the one at t has started after s_s - t - 1 paddings, and is complete at t.
+        count, steps, _ = tf.unstack(tf.shape(vectors))
+        start = self.after_paddings(lstm, self.gca.sizes.sentence_length - 1 - tf.range(steps))
+        start = States(*(tf.tile(memory, [count, 1]) for memory in start))
+        states = lstm_states(lstm, tf.repeat(vectors, steps, axis=0), start)  # (B T, T, units)
+        states = tf.reshape(states, [count, steps, steps, lstm.units])
+        return tf.gather_nd(states, tf.concat([rows.positions, rows.positions[:, 1:]], 1))
 
     def context_term(self, e_c: tf.Tensor) -> tf.Tensor:
         """The part of W_1 [e_c e_a] + b_1 that is the same for all prefixes of an answer: (B, s_se) -> (B, hidden)."""
         layer = self.gca.layer("bot")
-        return e_c @ layer.kernel[: self.gca.sizes.sentence_embedding] + layer.bias
+        return self._product(e_c, layer.kernel[: self.gca.sizes.sentence_embedding]) + layer.bias
 
     def hidden(self, context_term: tf.Tensor, e_a: tf.Tensor) -> tf.Tensor:
         """y_h of Eq. 3: (R, hidden) and (R, s_se) -> (R, hidden)."""
-        return tf.nn.relu(context_term + e_a @ self.gca.layer("bot").kernel[self.gca.sizes.sentence_embedding :])
+        kernel = self.gca.layer("bot").kernel[self.gca.sizes.sentence_embedding :]
+        return tf.nn.relu(context_term + self._product(e_a, kernel))
 
     def token_logits(self, hidden: tf.Tensor) -> tf.Tensor:
         """The argument of Eq. 3's softmax: (R, hidden) -> (R, s_v)."""
         layer = self.gca.layer("decision_bot")
-        return hidden @ layer.kernel + layer.bias
+        return self._product(hidden, layer.kernel) + layer.bias
+
+    def _product(self, rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        if self._precision == "float32":
+            return rows @ kernel
+        return tf.cast(tf.cast(rows, self._precision) @ tf.cast(kernel, self._precision), tf.float32)
 
     def generator_logits(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tf.Tensor:
         """Figure 1 for every prefix, before the softmax: (R, s_v)."""

@@ -2,99 +2,149 @@
 
 A recurrence differentiated by the framework adds its weights' gradients up step by step. Here the backward pass only
 carries the gates' gradients through time; the weights' gradients are then one matrix product each over all steps. Both
-passes are XLA programs. The equations are those of the usual LSTM, the gates in Keras' order:
+passes are XLA programs. The equations are those of the usual LSTM, the gates in Keras' order, s the sigmoid or
+`hard_sigmoid`:
 
     [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x W + h' U + b,  c = f c' + i g,  h = o tanh(c)
 
 Shapes: B sequences, T steps, u units.
 """
 
+import functools
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
 
-def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor) -> tf.Tensor:
+@keras.saving.register_keras_serializable("keras_gca")
+def hard_sigmoid(z: tf.Tensor) -> tf.Tensor:
+    """Keras 2's piecewise linear sigmoid, clip(0.2 z + 0.5, 0, 1); Keras 3's has another slope."""
+    return tf.clip_by_value(0.2 * z + 0.5, 0.0, 1.0)
+
+
+class States(NamedTuple):
+    """An LSTM's memory: h and c, float32, of equal shapes (..., u)."""
+
+    h: tf.Tensor
+    c: tf.Tensor
+
+
+def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> tf.Tensor:
     """The state h of `lstm` after every step: (B, T, s_e) float32 -> (B, T, u), differentiable once.
 
+    start: (B, u) each, the memory before the first step; zeros if None.
+
     There is no mask: with padding on the right, the states at the tokens do not depend on it. On a GPU Keras' own layer
-    runs instead, which reaches the cuDNN kernel.
+    runs instead, which reaches the cuDNN kernel where its gates are sigmoids.
     """
     if tf.config.list_physical_devices("GPU"):
         twin = keras.layers.LSTM.from_config({**lstm.get_config(), "return_sequences": True})
         twin.cell = lstm.cell
-        return twin(sequences)
+        return twin(sequences, initial_state=None if start is None else list(start))
+    return lstm_memories(lstm, sequences, start).h
+
+
+def lstm_memories(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> States:
+    """As `lstm_states`, but h and c of every step, (B, T, u) each, on every device."""
     cell = lstm.cell
-    return _lstm_states(sequences, *(tf.convert_to_tensor(w) for w in (cell.kernel, cell.recurrent_kernel, cell.bias)))
+    if start is None:
+        zeros = tf.zeros([tf.shape(sequences)[0], lstm.units])
+        start = States(zeros, zeros)
+    weights = (tf.convert_to_tensor(weight) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias))
+    return States(*_recurrence(_is_hard(lstm))(sequences, *start, *weights))
 
 
-def lstm_step(lstm: keras.layers.LSTM, x: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """One step of `lstm`: x (B, s_e), h and c (B, u) -> the next h and c."""
+def lstm_step(lstm: keras.layers.LSTM, x: tf.Tensor, state: States) -> States:
+    """One step of `lstm`: x (B, s_e), state (B, u), or (B, L, u) for L memories that read the same x."""
     cell = lstm.cell
-    h, c, _ = _step(x @ cell.kernel + h @ cell.recurrent_kernel + cell.bias, c)
-    return h, c
+    z = x @ cell.kernel + cell.bias
+    if state.h.shape.rank == 3:
+        z = z[:, None] + tf.tensordot(state.h, cell.recurrent_kernel, 1)
+    else:
+        z += state.h @ cell.recurrent_kernel
+    return _step(z, state.c, _is_hard(lstm))[0]
 
 
-def _step(z: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
-    i, f, g, o = tf.split(z, 4, axis=1)
-    i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+def _is_hard(lstm: keras.layers.LSTM) -> bool:
+    return lstm.cell.recurrent_activation is hard_sigmoid
+
+
+def _step(z: tf.Tensor, c: tf.Tensor, hard: bool) -> tuple[States, tuple[tf.Tensor, ...]]:
+    s = hard_sigmoid if hard else tf.sigmoid
+    i, f, g, o = tf.split(z, 4, axis=-1)
+    i, f, g, o = s(i), s(f), tf.tanh(g), s(o)
     c = f * c + i * g
-    return o * tf.tanh(c), c, (i, f, g, o)
+    return States(o * tf.tanh(c), c), (i, f, g, o)
 
 
-@tf.custom_gradient
-def _lstm_states(x, W, U, b):
-    # stop_gradient: outside a graph, the tape would otherwise try to differentiate the XLA program itself.
-    states, cells, gates = _forward(*map(tf.stop_gradient, (x, W, U, b)))
+def _slope(gate: tf.Tensor, hard: bool) -> tf.Tensor:
+    """The derivative of a gate, given its value."""
+    return tf.where((gate > 0) & (gate < 1), 0.2, 0.0) if hard else gate * (1 - gate)
 
-    def gradient(upstream):
-        return _backward(upstream, x, W, U, states, cells, gates)
 
-    return tf.transpose(states, [1, 0, 2]), gradient
+@functools.cache
+def _recurrence(hard: bool):
+    """(x, h, c, W, U, b) -> h and c after every step, for gates of one kind."""
+
+    @tf.custom_gradient
+    def recurrence(*arguments):
+        # stop_gradient: outside a graph, the tape would otherwise try to differentiate the XLA program itself.
+        states, cells, gates = _forward(*map(tf.stop_gradient, arguments), hard)
+
+        def gradient(upstream_h, upstream_c):
+            return _backward(upstream_h, upstream_c, *arguments[:-1], states, cells, gates, hard)
+
+        return (tf.transpose(states, [1, 0, 2]), tf.transpose(cells, [1, 0, 2])), gradient
+
+    return recurrence
 
 
 @tf.function(jit_compile=True)
-def _forward(x, W, U, b):
+def _forward(x, h, c, W, U, b, hard):
     """States and cells (T, B, u), and the gates after their activations (T, B, 4u), in the order i, f, c, o."""
     inputs = tf.transpose(x, [1, 0, 2])
     z = tf.tensordot(inputs, W, 1) + b  # (T, B, 4u)
     steps = z.shape[0] or tf.shape(z)[0]
-    zeros = tf.zeros([tf.shape(x)[0], U.shape[0]])
     arrays = [
         tf.TensorArray(tf.float32, size=steps, element_shape=(None, n)) for n in (U.shape[0], U.shape[0], U.shape[1])
     ]
 
     def step(t, h, c, states, cells, gates):
-        h, c, activated = _step(z[t] + h @ U, c)
+        (h, c), activated = _step(z[t] + h @ U, c, hard)
         return t + 1, h, c, states.write(t, h), cells.write(t, c), gates.write(t, tf.concat(activated, 1))
 
-    _, _, _, *arrays = tf.while_loop(
-        lambda t, *_: t < steps, step, (0, zeros, zeros, *arrays), maximum_iterations=steps
-    )
+    _, _, _, *arrays = tf.while_loop(lambda t, *_: t < steps, step, (0, h, c, *arrays), maximum_iterations=steps)
     return tuple(array.stack() for array in arrays)
 
 
 @tf.function(jit_compile=True)
-def _backward(upstream, x, W, U, states, cells, gates):
-    """The gradients of x, W, U and b, given that of the states (B, T, u)."""
-    upstream = tf.transpose(upstream, [1, 0, 2])
-    steps = upstream.shape[0] or tf.shape(upstream)[0]
-    first = tf.zeros_like(states[:1])
-    before_h, before_c = tf.concat([first, states[:-1]], 0), tf.concat([first, cells[:-1]], 0)
-    zeros = tf.zeros_like(states[0])
+def _backward(upstream_h, upstream_c, x, h, c, W, U, states, cells, gates, hard):
+    """The gradients of x, h, c, W, U and b, given those of the states and cells (B, T, u)."""
+    upstream_h, upstream_c = (tf.transpose(upstream, [1, 0, 2]) for upstream in (upstream_h, upstream_c))
+    steps = upstream_h.shape[0] or tf.shape(upstream_h)[0]
+    before_h, before_c = tf.concat([h[None], states[:-1]], 0), tf.concat([c[None], cells[:-1]], 0)
+    zeros = tf.zeros_like(h)
     U_transposed = tf.transpose(U)
     collected = tf.TensorArray(tf.float32, size=steps, element_shape=(None, U.shape[1]))
 
     def step(t, dh, dc, collected):
         i, f, g, o = tf.split(gates[t], 4, axis=1)
-        dh += upstream[t]
+        dh += upstream_h[t]
         squashed = tf.tanh(cells[t])
-        dc += dh * o * (1 - squashed**2)
+        dc += upstream_c[t] + dh * o * (1 - squashed**2)
         dz = tf.concat(
-            [dc * g * i * (1 - i), dc * before_c[t] * f * (1 - f), dc * i * (1 - g**2), dh * squashed * o * (1 - o)], 1
+            [
+                dc * g * _slope(i, hard),
+                dc * before_c[t] * _slope(f, hard),
+                dc * i * (1 - g**2),
+                dh * squashed * _slope(o, hard),
+            ],
+            1,
         )
         return t - 1, dz @ U_transposed, dc * f, collected.write(t, dz)
 
-    _, _, _, collected = tf.while_loop(
+    _, dh, dc, collected = tf.while_loop(
         lambda t, *_: t >= 0, step, (steps - 1, zeros, zeros, collected), maximum_iterations=steps
     )
     dz = collected.stack()  # (T, B, 4u)
@@ -102,4 +152,4 @@ def _backward(upstream, x, W, U, states, cells, gates):
     flat = tf.reshape(dz, [-1, U.shape[1]])
     dW = tf.matmul(tf.reshape(tf.transpose(x, [1, 0, 2]), [-1, W.shape[0]]), flat, transpose_a=True)
     dU = tf.matmul(tf.reshape(before_h, [-1, U.shape[0]]), flat, transpose_a=True)
-    return dx, dW, dU, tf.reduce_sum(flat, 0)
+    return dx, dh, dc, dW, dU, tf.reduce_sum(flat, 0)

@@ -31,8 +31,9 @@ class TeacherForcing(Learner):
         dropout: float = 0.0,
         hidden_dropout: float = 0.0,
         average: float = 0.0,
+        precision: str = "float32",
     ):
-        super().__init__(gca, names, learning_rate, average)
+        super().__init__(gca, names, learning_rate, average, precision)
         self._rates = dict.fromkeys(INPUTS, dropout) | {HIDDEN: hidden_dropout}
 
     @tf.function(input_signature=[TOKENS, TOKENS, SEED])

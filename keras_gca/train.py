@@ -291,7 +291,7 @@ def _write_networks(session: _Session) -> None:
         run.write_weights(name, gca.generator.save_weights)
     assign(gca.variables(*WHITE, *YELLOW), live)
     run.write_weights("discriminator", gca.discriminator.save_weights)
-    save_bot(run.bot, training.config, vocabulary, generators, [v.numpy() for v in gca.variables(*GREEN)])
+    save_bot(run.bot, training.config, vocabulary, generators, [v.numpy() for v in gca.variables(*WHITE, *GREEN)])
 
 
 def _summarise(session: _Session) -> None:

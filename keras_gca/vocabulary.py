@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 PAD, BOS, EOS, UNK = range(4)
+PERIOD = 4  # "." in the vocabularies of `original` padding, where it stands for the padding too
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")
 
 
@@ -33,15 +34,19 @@ class Vocabulary:
         size: int = 7000,
         minimum_count: int = 1,
         surfaces: dict[str, str] | None = None,
+        period_first: bool = False,
     ) -> "Vocabulary":
         """The most frequent words of tokenised utterances, ties in alphabetical order.
 
         size: s_v, the special tokens included. minimum_count: rarer words become the unknown word, which is thereby
-        learned too, and so does text that spells a special token.
+        learned too, and so does text that spells a special token. period_first: give "." the index PERIOD, for
+        `original` padding.
         """
         counts = collections.Counter(token for utterance in utterances for token in utterance)
         kept = (word for word in counts if counts[word] >= minimum_count and word not in SPECIAL_TOKENS)
         words = sorted(kept, key=lambda word: (-counts[word], word))
+        if period_first:
+            words = [".", *(word for word in words if word != ".")]
         words = words[: max(size - len(SPECIAL_TOKENS), 0)]
         surfaces = {word: surfaces[word] for word in words if word in surfaces} if surfaces else {}
         return cls(words, [counts[word] for word in words], surfaces)

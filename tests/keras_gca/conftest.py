@@ -2,25 +2,37 @@ import numpy as np
 import pytest
 
 from keras_gca.config import Config
-from keras_gca.models import GenerativeConversationalAgent, Sizes
+from keras_gca.models import FORBIDDEN, GenerativeConversationalAgent, Sizes
 from keras_gca.pairs import Pairs, frame_answers, pad_contexts
-from keras_gca.vocabulary import EOS, SPECIAL_TOKENS
+from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS
 
 VOCABULARY, LENGTH = 30, 12
 
 
-@pytest.fixture
-def gca():
+def toy_networks(length=LENGTH, original_padding=False):
     """Networks of toy sizes whose weights are far from zero, so that errors show."""
-    sizes = Sizes(VOCABULARY, LENGTH, word_embedding=7, sentence_embedding=9, discriminator_sentence_embedding=8)
-    gca = GenerativeConversationalAgent(sizes, seed=1)
+    sizes = Sizes(VOCABULARY, length, word_embedding=7, sentence_embedding=9, discriminator_sentence_embedding=8)
+    gca = GenerativeConversationalAgent(sizes, seed=1, original_padding=original_padding)
     random = np.random.default_rng(0)
     for layer in gca.adversarial.layers:
         layer.set_weights([random.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
     bias = random.normal(0, 0.5, VOCABULARY)
     bias[EOS] = 2.0  # some answers end early
+    if original_padding:
+        bias[PAD] = FORBIDDEN
     gca.layer("decision_bot").bias.assign(bias)
     return gca
+
+
+@pytest.fixture
+def gca():
+    return toy_networks()
+
+
+@pytest.fixture(params=[False, True], ids=["masked", "original"])
+def either_gca(request):
+    """Both conventions of padding."""
+    return toy_networks(original_padding=request.param)
 
 
 def random_pairs(count, seed=0, vocabulary=VOCABULARY, length=LENGTH):
@@ -40,15 +52,15 @@ def pairs():
     return random_pairs(24)
 
 
-def per_token_samples(pairs):
+def per_token_samples(pairs, padding=PAD):
     """The samples of the paper's figures, a row a token: contexts, partial answers, next tokens, answers' numbers."""
     contexts, partial, targets, owner = [], [], [], []
     length = pairs.contexts.shape[1]
     for number, (context, answer) in enumerate(zip(pairs.contexts, pairs.answers, strict=True)):
         for k in range(1, np.count_nonzero(answer)):
-            row = np.zeros(length, np.int32)
+            row = np.full(length, padding, np.int32)
             row[length - k :] = answer[:k]
-            contexts.append(context)
+            contexts.append(np.where(context == PAD, padding, context))
             partial.append(row)
             targets.append(answer[k])
             owner.append(number)

@@ -2,11 +2,15 @@
 
 import numpy as np
 
-PAD, BOS, EOS = 0, 1, 2
+PAD, BOS, EOS, PERIOD = 0, 1, 2, 4
 
 
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
+
+
+def hard_sigmoid(z):
+    return np.clip(0.2 * z + 0.5, 0, 1)
 
 
 def softmax(z):
@@ -14,25 +18,27 @@ def softmax(z):
     return z / z.sum()
 
 
-def lstm(weights, sequence):
+def lstm(weights, sequence, s=sigmoid):
     """Hochreiter and Schmidhuber's LSTM with forget gate: the state after the last of the inputs (T, s_e)."""
     W, U, b = weights
     units = U.shape[0]
     h = c = np.zeros(units)
     for x in sequence:
         i, f, g, o = np.split(x @ W + h @ U + b, 4)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
+        c = s(f) * c + s(i) * np.tanh(g)
+        h = s(o) * np.tanh(c)
     return h
 
 
 class Equations:
     """Eq. 1-3, 7 and 8 with the weights of a GenerativeConversationalAgent, one context and partial answer at a time.
 
-    x and y are token indices, padded on the left; the padding is skipped.
+    x and y are token indices, padded on the left with PAD. The padding is skipped; with the author's convention
+    both are filled with "." up to s_s tokens instead.
     """
 
     def __init__(self, gca):
+        self.original_padding, self.length = gca.original_padding, gca.sizes.sentence_length
         self.weights = {
             layer.name: [np.asarray(weight, np.float64) for weight in layer.get_weights()]
             for layer in gca.adversarial.layers
@@ -40,7 +46,10 @@ class Equations:
 
     def encode(self, name, tokens):
         W_e = self.weights["shared"][0]
-        return lstm(self.weights[name], [W_e[token] for token in tokens if token != PAD])
+        tokens = [token for token in tokens if token != PAD]
+        if self.original_padding:
+            tokens = [PERIOD] * (self.length - len(tokens)) + tokens
+        return lstm(self.weights[name], W_e[tokens], hard_sigmoid if self.original_padding else sigmoid)
 
     def p(self, x, y):
         e = np.concatenate([self.encode("encoder_context_bot", x), self.encode("encoder_answer_bot", y)])

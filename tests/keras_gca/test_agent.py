@@ -33,7 +33,7 @@ def agent():
         shapes = [variable.shape for variable in gca.variables(*YELLOW)]
         generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
     green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*GREEN)]
-    return Agent(config, vocabulary, generators, green)
+    return Agent(config, vocabulary, generators, [shared, *green])
 
 
 def test_both_generators_answer_and_the_discriminator_chooses_by_equation_10(agent):
@@ -44,10 +44,9 @@ def test_both_generators_answer_and_the_discriminator_chooses_by_equation_10(age
     assert answers[0].score >= answers[1].score or scoring.is_tie(answers[0].score, answers[1].score)
     context = pad_contexts([agent.vocabulary.encode(["hello", "there", ",", "tom", "!", "how", "are", "you", "?"])], 8)
     for answer in answers:
-        gca = agent._decoders[answer.generator].gca
-        decoded = Decoder(gca).greedy(context, allow_unknown=False)
+        decoded = Decoder(agent._decoders[answer.generator].gca).greedy(context, allow_unknown=False)
         row = [token for token in decoded.answers[0] if token != PAD]
-        equations = Equations(gca)
+        equations = Equations(agent._judge.gca)
         one_hot = np.eye(len(agent.vocabulary))
         l = [equations.human(context[0], row[:k], one_hot[row[k]]) for k in range(1, len(row))]  # noqa: E741
         assert [token for token, _ in answer.token_scores] == [agent.vocabulary.tokens[t] for t in row[1:]]
@@ -151,10 +150,19 @@ def test_damaged_and_foreign_files_are_one_clear_line(agent, tmp_path):
         Agent.load(tmp_path)
 
 
-def test_generators_of_one_bot_share_their_word_vectors(agent, tmp_path):
-    weights = dict(agent._weights)
-    weights["adversarial"] = [weights["adversarial"][0] + 1, *weights["adversarial"][1:]]
-    other = Agent(agent.config, agent.vocabulary, weights, agent._green)
-    with pytest.raises(ValueError, match="share their word vectors"):
-        other.save(tmp_path / "bot.h5")
+def test_every_network_may_have_word_vectors_of_its_own(agent, tmp_path):
     assert len(WHITE) == 1
+    history = ["Hello, Tom.", "How are you?"]
+    (weights, green), before = (dict(agent.weights), agent.discriminator), agent.answers(history)
+    weights["adversarial"] = [weights["adversarial"][0] + 1, *weights["adversarial"][1:]]
+    other = Agent(agent.config, agent.vocabulary, weights, green)
+    by_name = [{each.generator: each for each in answers} for answers in (before, other.answers(history))]
+    assert by_name[0]["teacher_forcing"] == by_name[1]["teacher_forcing"]
+    assert by_name[0]["adversarial"] != by_name[1]["adversarial"]
+
+    judged = Agent(agent.config, agent.vocabulary, weights, [green[0] * 2, *green[1:]])
+    answer = {each.generator: each for each in judged.answers(history)}["teacher_forcing"]
+    assert answer.text == by_name[0]["teacher_forcing"].text
+    assert answer.score != by_name[0]["teacher_forcing"].score
+    judged.save(tmp_path / "bot.h5")
+    assert Agent.load(tmp_path / "bot.h5").answers(history) == judged.answers(history)

@@ -33,16 +33,18 @@ def test_the_graphs_have_the_edges_of_the_figures(gca):
     assert set(edges(gca.adversarial)) == FIGURE_2
 
 
-def test_the_generator_computes_equations_1_to_3(gca):
-    contexts, partial, _, _ = per_token_samples(random_pairs(14))
+def test_the_generator_computes_equations_1_to_3(either_gca):
+    gca = either_gca
+    contexts, partial, _, _ = per_token_samples(random_pairs(14), gca.padding)
     p = gca.generator.predict([contexts, partial], verbose=0)
     equations = Equations(gca)
     expected = [equations.p(x, y) for x, y in zip(contexts, partial, strict=True)]
     np.testing.assert_allclose(p, expected, atol=1e-5)
 
 
-def test_the_discriminator_computes_equations_7_and_8(gca):
-    contexts, partial, targets, _ = per_token_samples(random_pairs(14))
+def test_the_discriminator_computes_equations_7_and_8(either_gca):
+    gca = either_gca
+    contexts, partial, targets, _ = per_token_samples(random_pairs(14), gca.padding)
     one_hot = np.eye(VOCABULARY, dtype=np.float32)[targets]
     judged = gca.discriminator.predict([contexts, partial, one_hot], verbose=0)[:, 0]
     equations = Equations(gca)

@@ -1,0 +1,339 @@
+"""The author's own files: `vocabulary_movie` and `my_model_weights*.h5`, read and written.
+
+His programs (2017, Keras 2.0.4) number the words from the most frequent one on: "." is 0, "," 1, BOS 2, EOS 3, and the
+last index is the unknown word, which is the real word "something". Here PAD, BOS, EOS and UNK come first, then the
+words in his order. Reading permutes the weights so; all else is the `original` padding of `models.py`.
+
+    agent = load("folder")          # an Agent that decodes, scores and chooses as his programs do
+    write("folder", agent)          # the same files again
+"""
+
+import io
+import os
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import h5py
+import numpy as np
+from nltk.tokenize import NLTKWordTokenizer
+
+from keras_gca.agent import Agent, Answer
+from keras_gca.config import Config
+from keras_gca.errors import UserError
+from keras_gca.models import FORBIDDEN, GREEN, WHITE, YELLOW
+from keras_gca.run_folder import replacing
+from keras_gca.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
+
+VOCABULARY = "vocabulary_movie"
+GENERATORS = {"teacher_forcing": "my_model_weights20.h5", "adversarial": "my_model_weights.h5"}
+DISCRIMINATOR = "my_model_weights_discriminator.h5"
+UNKNOWN = "something"  # his unknown word
+FIRST = {0: ".", 2: "BOS", 3: "EOS"}  # his indices that mean something to his programs
+LIKELY = 0.9  # an answer likelier than this is not judged by D
+LARGEST = 100_000_000  # bytes of a vocabulary file; 7,000 words need 200,000
+
+# Layer names differ from file to file: what a layer is follows from its place among those with weights.
+_LAYERS = {"generator": (*WHITE, *YELLOW), "discriminator": (*WHITE, *GREEN)}
+_NAMES = {
+    "shared": "Shared",
+    "encoder_context_bot": "Encode context",
+    "encoder_answer_bot": "Encode answer up to the current token",
+    "bot": "relu activation",
+    "decision_bot": "likelihood of the current token using softmax activation",
+    "encoder_context_discriminator": "encoder discriminator",
+    "encoder_answer_discriminator": "decoder discriminator",
+    "discriminator_output": "discriminator output",
+}
+_LSTM = ("kernel", "recurrent_kernel", "bias")
+_DENSE = ("kernel", "bias")
+_PARTS = {
+    "shared": ("embeddings",),
+    "encoder_context_bot": _LSTM,
+    "encoder_answer_bot": _LSTM,
+    "bot": _DENSE,
+    "decision_bot": _DENSE,
+    "encoder_context_discriminator": _LSTM,
+    "encoder_answer_discriminator": _LSTM,
+    "discriminator_output": _DENSE,
+}
+
+
+# The vocabulary
+
+
+class _Unpickler(pickle.Unpickler):
+    """Makes lists, tuples, strings and numbers; nothing that a pickle could run."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+    def persistent_load(self, pid: object) -> NoReturn:
+        raise pickle.UnpicklingError("it asks for an object of elsewhere")
+
+
+def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
+    """Read `vocabulary_movie`: a pickled list of (word, count), most frequent first.
+
+    Raises UserError where the file is missing, is no such list, or asks for anything but lists, tuples, strings and
+    numbers: no code of a pickle is ever run.
+    """
+    path = Path(path)
+    content = _bytes_of(path)
+    try:
+        entries = _Unpickler(io.BytesIO(content), encoding="utf-8").load()
+    except (pickle.UnpicklingError, ValueError, TypeError, EOFError, IndexError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: not a vocabulary; a pickled list of (word, count) is expected ({error})") from None
+    except (MemoryError, OverflowError, RecursionError) as error:
+        raise UserError(f"{path}: not a vocabulary; it unpickles to something enormous ({error})") from None
+    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
+        raise UserError(f"{path}: not a vocabulary; a list of (word, count) is expected")
+    words = [word for word, _ in entries]
+    if len(words) < 4 or any(words[index] != word for index, word in FIRST.items()):
+        raise UserError(f"{path}: its first words are {words[:4]}; '.', another, 'BOS' and 'EOS' are expected")
+    known = [*entries[:2], *entries[4:]]
+    try:
+        return Vocabulary([word for word, _ in known], [count for _, count in known], {SPECIAL_TOKENS[UNK]: UNKNOWN})
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _bytes_of(path: Path) -> bytes:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if path.stat().st_size > LARGEST:
+        raise UserError(f"{path}: larger than {LARGEST:,} bytes; not a vocabulary")
+    return path.read_bytes()
+
+
+def _is_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, (list, tuple))
+        and len(entry) == 2
+        and isinstance(entry[0], str)
+        and isinstance(entry[1], (int, float))
+        and abs(entry[1]) < 2**63
+    )
+
+
+def _write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
+    counts = [*vocabulary.counts.items()]
+    sentences = max(counts[0][1], 1)  # his BOS and EOS have counts of their own, which are not kept
+    entries = [*counts[:2], ("BOS", sentences), ("EOS", sentences), *counts[2:]]
+    with replacing(path) as temporary:
+        temporary.write_bytes(pickle.dumps(entries, protocol=0))
+
+
+def original_indices(size: int) -> np.ndarray:
+    """His index of each of our tokens but PAD, (size - 1,): BOS, EOS, UNK, then "." and "," and the other words.
+
+    size: the number of our tokens, PAD included.
+    """
+    return np.array([2, 3, size - 2, 0, 1, *range(4, size - 2)])
+
+
+# The weights
+
+
+class Placement(NamedTuple):
+    """Where one layer of a file went: its name there, the shapes of its arrays, and the layer's name here."""
+
+    source: str
+    shapes: list[tuple[int, ...]]
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source!r} {' '.join(map(str, self.shapes))} -> {self.target}"
+
+
+def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray], list[Placement]]:
+    """Read a weights-only HDF5 file of Keras 2 by position.
+
+    network: "generator" or "discriminator".
+
+    Returns the float32 arrays in the order of GenerativeConversationalAgent.variables, in his numbering of the words,
+    and what went where. Raises UserError where a layer is missing, one too many, or of another kind or shape.
+    """
+    path, expected = Path(path), _LAYERS[network]
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            layers = [layer for layer in _layers(file) if layer[1]]
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not a weights file of Keras 2 ({error})") from None
+    if len(layers) != len(expected):
+        names = ", ".join(repr(name) for name, _ in layers)
+        raise UserError(f"{path}: {len(layers)} layers with weights ({names}); {len(expected)} are expected")
+    for (name, arrays), target in zip(layers, expected, strict=True):
+        if len(arrays) != len(_PARTS[target]):
+            raise UserError(
+                f"{path}: layer {name!r} has {len(arrays)} arrays; as {target} it would have {len(_PARTS[target])}"
+            )
+    report = [Placement(n, [a.shape for a in arrays], t) for (n, arrays), t in zip(layers, expected, strict=True)]
+    _check_shapes(path, report)
+    return [array for _, arrays in layers for array in arrays], report
+
+
+def _layers(file: h5py.File) -> list[tuple[str, list[np.ndarray]]]:
+    layers = []
+    for name in map(_text, file.attrs["layer_names"]):
+        arrays = []
+        for part in map(_text, file[name].attrs["weight_names"]):
+            array = file[name][part]
+            if not isinstance(array, h5py.Dataset) or array.dtype.kind != "f":
+                raise ValueError(f"{name}/{part} is no array of numbers")
+            arrays.append(array[()].astype(np.float32))
+        layers.append((name, arrays))
+    return layers
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode("utf-8") if isinstance(name, bytes) else str(name)
+
+
+def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
+    """Every size of the networks stands in two layers at least; all must agree."""
+    try:
+        ((words, s_e),) = report[0].shapes
+        units = report[1].shapes[1][0]
+        lstm = [(s_e, 4 * units), (units, 4 * units), (4 * units,)]
+        expected = [[(words, s_e)], lstm, lstm]
+        if len(report) == 5:
+            hidden = report[3].shapes[1][0]
+            expected += [[(2 * units, hidden), (hidden,)], [(hidden, words), (words,)]]
+        else:
+            expected += [[(words + 2 * units, 1), (1,)]]
+    except (ValueError, IndexError):
+        raise UserError(f"{path}: arrays with too few or too many dimensions: {report[0]}, ...") from None
+    for placement, shapes in zip(report, expected, strict=True):
+        if placement.shapes != shapes:
+            raise UserError(f"{path}: {placement} does not fit; {' '.join(map(str, shapes))} is expected")
+
+
+def _ours(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
+    """His weights in our numbering of the words, with a row or column for PAD."""
+    indices = original_indices(len(arrays[0]) + 1)
+
+    def rows(array, first):
+        return np.concatenate([np.full_like(array[:1], first), array[indices]])
+
+    shared, *rest = arrays
+    if network == "generator":
+        *rest, kernel, bias = rest
+        return [rows(shared, 0), *rest, rows(kernel.T, 0).T.copy(), rows(bias, FORBIDDEN)]
+    *rest, kernel, bias = rest
+    words = len(shared)  # his discriminator reads [e_cd e_ad p], Eq. 8 [p e_cd e_ad]
+    return [rows(shared, 0), *rest, np.concatenate([rows(kernel[-words:], 0), kernel[:-words]]), bias]
+
+
+def _his(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
+    """The inverse of `_ours`."""
+    size = len(arrays[0])
+    places = np.argsort(original_indices(size)) + 1
+    shared, *rest, kernel, bias = arrays
+    if network == "generator":
+        return [shared[places], *rest, kernel[:, places], bias[places]]
+    return [shared[places], *rest, np.concatenate([kernel[size:], kernel[:size][places]]), bias]
+
+
+def _write_weights(path: Path, arrays: Sequence[np.ndarray], network: str) -> None:
+    left = iter(arrays)
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["layer_names"] = [_NAMES[target].encode() for target in _LAYERS[network]]
+        file.attrs["backend"], file.attrs["keras_version"] = b"theano", b"2.0.4"
+        for target in _LAYERS[network]:
+            name = _NAMES[target]
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [f"{name}/{part}".encode() for part in _PARTS[target]]
+            for part in _PARTS[target]:
+                group.create_dataset(f"{name}/{part}", data=next(left))
+
+
+# The agent
+
+
+class OriginalAgent(Agent):
+    """An agent of the author's files that replies as his `conversation_discriminator.py` does.
+
+    report: what went where, a line for each layer of each file.
+    """
+
+    report: list[str]
+
+    def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
+        """His rules, and NLTK's word tokenizer after them, as in his chat."""
+        return [NLTKWordTokenizer().tokenize(" ".join(tokens)) for tokens in super().tokenise(utterances)]
+
+    @staticmethod
+    def _ranked(answers: list[Answer]) -> list[Answer]:
+        """The likelier answer wins if it is likelier than 0.9, or else the one with the higher score by Eq. 10."""
+        likely = max(answer.probability_of_words for answer in answers) > LIKELY
+        return sorted(answers, key=lambda answer: -(answer.probability_of_words if likely else answer.score))
+
+
+def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
+    """An agent of the author's four files; see GENERATORS, DISCRIMINATOR and VOCABULARY for their names.
+
+    sentence_length: s_s, which his files do not hold. Raises UserError where they are missing or do not fit together.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: no such folder; {', '.join([VOCABULARY, *GENERATORS.values()])} are expected in one"
+        )
+    vocabulary = read_vocabulary(folder / VOCABULARY)
+    files = {**GENERATORS, "discriminator": DISCRIMINATOR}
+    networks, report = {}, []
+    for name, file in files.items():
+        network = "generator" if name in GENERATORS else "discriminator"
+        arrays, placements = read_weights(folder / file, network)
+        words = len(arrays[0])
+        if words != len(vocabulary) - 1:
+            raise UserError(
+                f"{folder / file}: weights for {words:,} words; {folder / VOCABULARY} and the unknown word have "
+                f"{len(vocabulary) - 1:,}"
+            )
+        networks[name] = _ours(arrays, network)
+        report += [f"{file}: {placement}" for placement in placements]
+    discriminator = networks.pop("discriminator")
+    shapes = [[array.shape for array in arrays] for arrays in networks.values()]
+    if shapes[0] != shapes[1]:
+        raise UserError(f"{folder}: the generators' sizes differ: {shapes[0]} and {shapes[1]}")
+    first = networks["teacher_forcing"]
+    config = Config.preset(
+        "paper",
+        padding="original",
+        contractions="expanded",
+        vocabulary_size=len(vocabulary),
+        sentence_length=sentence_length,
+        word_embedding_size=first[0].shape[1],
+        sentence_embedding_size=first[2].shape[0],
+        hidden_size=len(first[8]),
+        discriminator_sentence_embedding_size=discriminator[2].shape[0],
+    )
+    agent = OriginalAgent(config, vocabulary, networks, discriminator)
+    agent.report = report
+    return agent
+
+
+def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
+    """Write an agent of `original` padding as the author's four files; returns their paths.
+
+    An agent with one generator fills both generators' files. Raises UserError for an agent of masked padding: his
+    programs would read its padding as words.
+    """
+    if agent.config.padding != "original":
+        raise UserError("only a model of --padding original can be written in the author's layout")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = folder / VOCABULARY
+    _write_vocabulary(vocabulary, agent.vocabulary)
+    written = [vocabulary]
+    for name, file in GENERATORS.items():
+        weights = agent.weights[name if name in agent.weights else agent.generators[0]]
+        _write_weights(folder / file, _his(weights, "generator"), "generator")
+        written.append(folder / file)
+    _write_weights(folder / DISCRIMINATOR, _his(agent.discriminator, "discriminator"), "discriminator")
+    return [*written, folder / DISCRIMINATOR]
