@@ -19,7 +19,7 @@ from keras_gca.prefixes import PrefixEncoder, rows_of
 from keras_gca.run_folder import RunFolder, read_arrays, write_arrays
 from keras_gca.teacher_forcing import Evaluator
 from keras_gca.text import detokenise, tokenise
-from keras_gca.vocabulary import EOS, PAD, Vocabulary
+from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 
 FORMAT = "keras_gca bot 2"
 
@@ -51,14 +51,13 @@ class Decoding:
             if not good:
                 raise UserError(f"{name} {value} is out of range")
 
-    def run(self, decoder: Decoder, contexts: np.ndarray, seed: int) -> Decoded:
-        """Decode without the unknown word, but with the author's, which is a real one."""
-        allow = decoder.gca.original_padding
+    def run(self, decoder: Decoder, contexts: np.ndarray, seed: int, allow_unknown: bool = False) -> Decoded:
+        """Decode, usually without the unknown word."""
         if self.temperature is not None:
-            return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow)
+            return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
         if self.beam is not None:
-            return decoder.beam(contexts, self.beam, length_penalty=1.0, allow_unknown=allow)
-        return decoder.greedy(contexts, allow_unknown=allow)
+            return decoder.beam(contexts, self.beam, length_penalty=1.0, allow_unknown=allow_unknown)
+        return decoder.greedy(contexts, allow_unknown=allow_unknown)
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,10 @@ class Agent:
         seed: int = 0,
     ) -> list[list[Answer]]:
         """`answers` for a batch of encoded contexts, (B, s_s) int32 padded on the left."""
-        decoded = {name: decoding.run(decoder, contexts, seed) for name, decoder in self._decoders.items()}
+        allow_unknown = SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # where it is a real word, as the author's is
+        decoded = {
+            name: decoding.run(decoder, contexts, seed, allow_unknown) for name, decoder in self._decoders.items()
+        }
         rows = np.concatenate([each.answers for each in decoded.values()])
         log_l = np.split(self.judge(np.tile(contexts, (len(decoded), 1)), rows), len(decoded))
         return [

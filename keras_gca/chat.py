@@ -21,6 +21,7 @@ Chat with a trained agent. Each of its generators (teacher forcing, adversarial)
   python -m keras_gca.chat                      the latest run in runs/
   python -m keras_gca.chat runs/NAME            that run
   python -m keras_gca.chat bot.h5 --verbose     a bot file, with both answers and their scores
+  python -m keras_gca.chat --original DIR       the author's own files: vocabulary_movie and my_model_weights*.h5
 """
 
 RELEVANT = 0.2  # the author's program keeps its last reply in the context if that reply was likelier than this
@@ -29,14 +30,20 @@ RELEVANT = 0.2  # the author's program keeps its last reply in the context if th
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
+    options.context = options.context or ("author" if options.original else "paper")
     if options.utterances and options.context == "author":
         raise UserError("--utterances belongs to --context paper; the author's rule takes one or two")
-    path = options.bot or _latest_run()
+    if options.bot and options.original:
+        raise UserError(f"either a bot ({options.bot}) or --original, not both")
+    path = options.original or options.bot or _latest_run()
     with command_line.quiet_imports():
+        from keras_gca import original
         from keras_gca.agent import Agent, Decoding
 
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
-    agent = Agent.load(path)
+    agent = original.load(path) if options.original else Agent.load(path)
+    if options.original and options.verbose:
+        print("\n".join(agent.report))
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(errors="replace")
     with contextlib.suppress(ImportError):
@@ -112,7 +119,7 @@ def _transcript(options: argparse.Namespace, bot: Path) -> Iterator[TextIO | Non
         return
     path = options.transcript
     if path is None:
-        folder = bot if bot.is_dir() else Path()
+        folder = bot if bot.is_dir() and not options.original else Path()
         path = folder / "transcripts" / f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as stream:
@@ -131,13 +138,19 @@ def _latest_run() -> Path:
 def _parser() -> command_line.Parser:
     parser = command_line.Parser(prog="python -m keras_gca.chat", description=DESCRIPTION)
     parser.add_argument("bot", nargs="?", type=Path, help="a run folder or a bot.h5; the latest run if not given")
+    parser.add_argument(
+        "--original",
+        type=Path,
+        metavar="DIR",
+        help="chat with the author's files as his program does: --context author; the likelier answer wins if "
+        "it is likelier than 0.9, else the one with the higher score",
+    )
     parser.add_argument("--verbose", action="store_true", help="show every answer, its scores, and unknown words")
     parser.add_argument(
         "--context",
         choices=("paper", "author"),
-        default="paper",
-        help="what is answered. paper (the default): the last N_u utterances. author, his program's: the last reply "
-        "and the user's line if that reply's p(y|x), EOS left out, exceeded 0.2, else the line alone",
+        help="what is answered. paper (default without --original): the last N_u utterances. author, his program's: "
+        "the last reply and the user's line if that reply's p(y|x), EOS left out, exceeded 0.2, else the line alone",
     )
     parser.add_argument("--utterances", type=command_line.at_least_one, metavar="N", help="N_u, if not the training's")
     parser.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature instead of greedily")

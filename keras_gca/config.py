@@ -113,7 +113,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # For the embedded corpus (6,000 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
     "default": {
         "minimum_count": 2,
-        "teacher_forcing_epochs": 14,
+        "teacher_forcing_epochs": 13,
         "teacher_forcing_learning_rate": 1e-3,
         "learning_rate_decay": 0.92,
         "batch_size": 16,
@@ -124,7 +124,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "machine_pairs": 2000,
         "discriminator_epochs": 3,
         "discriminator_learning_rate": 1e-3,
-        "interleaved_learning_rate": 2e-5,
+        "generator_learning_rate": 2e-5,
+        "interleaved_learning_rate": 1e-5,
         "adversarial_batch_size": 32,
     },
     # Seconds: for tests, and to try one's own data.

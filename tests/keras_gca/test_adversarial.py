@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gca import recurrence, teacher_forcing
 from keras_gca.adversarial import (
     DISCRIMINATOR,
     GENERATOR,
@@ -21,6 +22,7 @@ from keras_gca.decoding import Decoder
 from keras_gca.learning import add_up, dropout
 from keras_gca.models import GREEN, WHITE, YELLOW, build
 from keras_gca.pairs import plan_batches, take_batch
+from keras_gca.prefixes import PrefixEncoder
 from keras_gca.self_conversation import as_contexts, choose_seeds, converse
 from keras_gca.teacher_forcing import Evaluator, TeacherForcing, metrics
 from keras_gca.vocabulary import BOS, EOS, PAD
@@ -67,6 +69,35 @@ def test_the_schedule_is_algorithm_2():
         (3, 0, 2),
         *[(line, i, e) for i in (1, 2) for line, e in [(5, 1), (6, 1), (6, 2), (6, 3), (9, 1), (9, 2), (11, 1)]],
     ]
+
+
+def test_every_step_is_traced_once_and_for_all():
+    walk = training(small(teacher_forcing_epochs=2, adversarial_epochs=2))
+    inner = (recurrence._forward, recurrence._backward)
+    counts = []
+    for event in walk:
+        if event.row is not None and event.stage.phase == INTERLEAVED:
+            counts.append([function.experimental_get_tracing_count() for function in inner])
+    assert counts[0] == counts[1]
+    for learner in walk._learners.values():
+        assert learner.step.experimental_get_tracing_count() == 1
+
+
+def test_bfloat16_products_give_nearly_the_same_losses_and_gradients(gca, pairs):
+    variables = [variable.value for variable in gca.variables(*WHITE, *YELLOW)]
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        encoder = PrefixEncoder(gca, precision)
+        with tf.GradientTape() as tape:
+            losses = teacher_forcing._losses(encoder, pairs.contexts, pairs.answers, lambda site, values: values)
+            loss = tf.reduce_mean(losses)
+        gradients = [tf.reshape(tf.convert_to_tensor(g), [-1]) for g in tape.gradient(loss, variables)]
+        found[precision] = loss.numpy(), tf.concat(gradients, 0).numpy()
+    (loss, gradient), (rounded, rounded_gradient) = found["float32"], found["bfloat16"]
+    assert rounded != loss
+    assert rounded == pytest.approx(loss, rel=0.01)
+    cosine = gradient @ rounded_gradient / np.linalg.norm(gradient) / np.linalg.norm(rounded_gradient)
+    assert cosine > 0.999
 
 
 def test_each_line_moves_its_own_blocks_and_no_other():

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_gca import command_line
+from keras_gca import command_line, original
 from keras_gca.adversarial import LINES, schedule
+from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.run_folder import read_arrays
 
@@ -112,6 +113,24 @@ def test_chat_finds_the_latest_run_or_says_that_there_is_none(trained, tmp_path)
     assert status == 0
     assert out.count("bot> ") == 2
     assert "transcript" not in out
+
+
+def test_a_run_in_the_authors_padding_chats_from_his_files_too(tmp_path):
+    options = ["--padding", "original", "--contractions", "expanded", "--precision", "bfloat16"]
+    status, out, err = run("train", *TINY, *options, "--run", "run", folder=tmp_path)
+    assert status == 0, err
+    original.write(tmp_path / "his", Agent.load(tmp_path / "run"))
+    typed = "What is your name?\nDo you like tea?\n"
+    status, by_bot, err = run("chat", "run", "--context", "author", "--no-transcript", folder=tmp_path, text=typed)
+    assert status == 0, err
+    status, out, err = run("chat", "--original", "his", "--verbose", "--no-transcript", folder=tmp_path, text=typed)
+    assert status == 0, err
+    assert "my_model_weights20.h5: 'Shared' (149, 16) -> shared" in out
+    for generator in ("teacher forcing", "adversarial"):
+        assert out.count(f"{generator:16} p(y|x)") == 2
+    assert by_bot.count("bot> ") == out.count("bot> ") == 2
+    status, _, err = run("chat", "run", "--original", "his", folder=tmp_path)
+    assert (status, err) == (2, "chat: either a bot (run) or --original, not both\n")
 
 
 def test_evaluate_writes_the_perplexities_beside_the_trigram(trained):

@@ -1,0 +1,1 @@
+"""How fast, against whom: `python -m benchmarks.first_paper --help`."""

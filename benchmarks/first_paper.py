@@ -1,0 +1,325 @@
+"""`python -m benchmarks.first_paper`: the first paper's training and decoding at the paper's sizes, against others.
+
+    speed    each kind of work against the original method and PyTorch, interleaved
+    epoch    one epoch of teacher forcing over a corpus of the paper's size, in float32 and bfloat16
+    growth   how the cost grows with vocabulary, answer length and batch
+    memory   peak memory of training on 100,000 pairs
+
+Prints Markdown tables. PyTorch takes part where it is installed: pip install -e '.[benchmarks]'.
+"""
+
+import argparse
+import importlib.util
+import itertools
+import json
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from benchmarks.measure import interleave, matrix_product_rate, number, table
+from benchmarks.original_method import OriginalMethod, samples_of
+from keras_gca.adversarial import DiscriminatorTraining, GeneratorTraining
+from keras_gca.config import Config
+from keras_gca.conversations import read_conversations
+from keras_gca.decoding import Decoder
+from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
+from keras_gca.pairs import Pairs, frame_answers, pad_contexts, plan_batches, prepare, take_batch
+from keras_gca.self_conversation import converse
+from keras_gca.teacher_forcing import TeacherForcing
+
+PAPER = Sizes(vocabulary=7000)
+SMALL, LARGE = 12, 64  # answers in a batch: about the original's 128 tokens, and more
+RATE = 5e-5
+SEED = np.zeros(2, np.int32)
+OURS, ORIGINAL, TORCH = "here", "original method", "PyTorch"
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {time.strftime('%Y-%m-%d')}\n")
+    results = {}
+    for name in options.parts or PARTS:
+        results[name] = PARTS[name](options)
+    if options.output:
+        options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        print(f"wrote {options.output}")
+    return 0
+
+
+# Work
+
+
+def pairs_of(path: Path | None, share: float = 0.001) -> Pairs:
+    """Training pairs of a corpus with at most 7,000 words; the embedded one if no path is given."""
+    config = Config.preset("paper", validation_fraction=share)
+    return prepare(read_conversations(path), config).training
+
+
+def flops_of_a_token(sizes: Sizes) -> float:
+    """Floating-point operations of the two large layers for one token, forward and backward."""
+    return 6 * (2 * sizes.sentence_embedding * sizes.hidden_units + sizes.hidden_units * sizes.vocabulary)
+
+
+def cycling(pairs: Pairs, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches without end."""
+    batches = [take_batch(pairs, batch, size) for batch in plan_batches(pairs, size, seed=0) if len(batch) == size]
+    return itertools.cycle(batches)
+
+
+def several(work: Callable[[], int], times: int) -> Callable[[], int]:
+    """Do a piece of work several times; returns the sum of its units."""
+    return lambda: sum(work() for _ in range(times))
+
+
+def teacher_forcing(pairs: Pairs, size: int, precision: str = "float32", sizes: Sizes = PAPER) -> Callable[[], int]:
+    """One training step a call; returns its tokens."""
+    learner = TeacherForcing(
+        GenerativeConversationalAgent(sizes), (*WHITE, *YELLOW), RATE, average=0.0, precision=precision
+    )
+    batches = cycling(pairs, size)
+    return lambda: int(learner.step(*next(batches), SEED)[1])
+
+
+def discriminator(pairs: Pairs, size: int) -> Callable[[], int]:
+    learner = DiscriminatorTraining(GenerativeConversationalAgent(PAPER), RATE)
+    batches, labels = cycling(pairs, size), np.arange(size, dtype=np.float32) % 2
+
+    def work() -> int:
+        _, human, _, machine, _ = learner.step(*next(batches), labels)
+        return int(human + machine)
+
+    return work
+
+
+def generator(pairs: Pairs, size: int) -> Callable[[], int]:
+    learner = GeneratorTraining(GenerativeConversationalAgent(PAPER), RATE)
+    batches = cycling(pairs, size)
+    return lambda: int(learner.step(*next(batches))[2])
+
+
+def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
+    """A generator with some training, whose replies end."""
+    gca = GenerativeConversationalAgent(PAPER)
+    learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, LARGE)
+    for _ in range(steps):
+        learner.step(*next(batches), SEED)
+    return gca
+
+
+# Parts
+
+
+def speed(options: argparse.Namespace) -> dict:
+    """Training and decoding against the original method and PyTorch."""
+    pairs = pairs_of(options.data)
+    method = OriginalMethod(PAPER)
+    results: dict = {"matrix product GFLOP/s": matrix_product_rate()}
+    for size in (SMALL, LARGE):
+        few = several_batches = None
+        contestants = {OURS: several(teacher_forcing(pairs, size), 8)}
+        if size == SMALL:
+            contestants[f"{OURS}, bfloat16"] = several(teacher_forcing(pairs, size, "bfloat16"), 8)
+        method.compile("teacher forcing")
+        few = _samples(pairs, size, method)
+        contestants[ORIGINAL] = lambda few=few: method.teacher_forcing(few)
+        if _torch():
+            from benchmarks.torch_model import TorchModel
+
+            model, several_batches = TorchModel(PAPER), cycling(pairs, size)
+            contestants[TORCH] = several(lambda m=model, b=several_batches: m.step(*next(b)), 4)
+        _compete(results, f"teacher forcing, {size} answers a batch, tokens/s", contestants, options.rounds)
+
+    for name, ours in (("discriminator", discriminator), ("generator", generator)):
+        method.compile(name)
+        few = _samples(pairs, SMALL, method)
+        contestants = {OURS: several(ours(pairs, SMALL), 8), ORIGINAL: lambda n=name, f=few: getattr(method, n)(f)}
+        title = {"discriminator": "discriminator training", "generator": "adversarial step of G"}[name]
+        _compete(results, f"{title}, {SMALL} answers a batch, tokens/s", contestants, options.rounds)
+
+    gca = taught(pairs, 60)
+    method.gca.layer("decision_bot").set_weights(gca.layer("decision_bot").get_weights())
+    decoder = Decoder(gca)
+    contexts = pairs.contexts[:: max(1, len(pairs) // 512)][:512]
+    turns = itertools.cycle(contexts)
+
+    def reply() -> int:
+        for _ in range(16):
+            decoder.greedy(next(turns)[None])
+        return 16
+
+    def talk() -> int:
+        return sum(2 * answered - done for answered, done in _talked(decoder, contexts))
+
+    def original_reply() -> int:
+        method.reply(next(turns))
+        return 1
+
+    latency = {OURS: reply, ORIGINAL: original_reply}
+    many = {OURS: talk, ORIGINAL: original_reply}
+    if _torch():
+        from benchmarks.torch_model import TorchModel
+
+        model = TorchModel(PAPER)
+        model.load(gca)
+        same = [decoder.greedy(c[None]).answers[0, 1:] for c in contexts[:8]]
+        for ours, context in zip(same, contexts, strict=False):
+            theirs = model.greedy(context[None])[0]
+            print(f"the same reply in PyTorch: {np.array_equal(ours[: len(theirs)], theirs)}", file=sys.stderr)
+
+        def torch_reply() -> int:
+            for _ in range(16):
+                model.greedy(next(turns)[None])
+            return 16
+
+        def torch_talk() -> int:
+            for start in range(0, len(contexts), 128):
+                first = model.greedy(contexts[start : start + 128])
+                model.greedy(pad_contexts([row[row > 2] for row in first], PAPER.sentence_length))
+            return 2 * len(contexts)
+
+        latency[TORCH], many[TORCH] = torch_reply, torch_talk
+    rounds = max(3, options.rounds // 2)
+    _compete(results, "one greedy reply, replies/s", latency, rounds)
+    _compete(results, "self-conversation, replies/s", many, rounds)
+    _print_speed(results)
+    return results
+
+
+def _talked(decoder: Decoder, contexts: np.ndarray) -> Iterator[tuple[int, int]]:
+    done = 0
+    for answered, _ in converse(decoder, contexts):
+        yield answered, 2 * done
+        done = answered
+
+
+def _samples(pairs: Pairs, size: int, method: OriginalMethod):
+    contexts, answers = next(cycling(pairs, size))
+    batch = Pairs(
+        pad_contexts([row[row != 0] for row in contexts], PAPER.sentence_length),
+        frame_answers([row[(row != 0)][1:-1] for row in answers], PAPER.sentence_length),
+        np.zeros(size, np.int32),
+    )
+    return samples_of(batch, PAPER.vocabulary, method.gca.padding)
+
+
+def _torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def _compete(results: dict, title: str, contestants: dict[str, Callable[[], int]], rounds: int) -> None:
+    print(f"{title} ...", file=sys.stderr, flush=True)
+    results[title] = {name: statistics.median(rates) for name, rates in interleave(contestants, rounds).items()}
+
+
+def _print_speed(results: dict) -> None:
+    rate = results["matrix product GFLOP/s"]
+    rows = []
+    for title, rates in results.items():
+        if title == "matrix product GFLOP/s":
+            continue
+        ours = rates[OURS]
+        for name, value in rates.items():
+            flops = flops_of_a_token(PAPER) * value / 1e9 / rate if title.startswith("teacher") else None
+            rows.append([title, name, number(value), number(ours / value), "" if flops is None else f"{flops:.0%}"])
+    print(f"One matrix product of the largest layer: {rate:.0f} GFLOP/s.\n")
+    header = ["work", "by", "rate", "here is so many times as fast", "of the matrix-product rate"]
+    print(table(header, rows) + "\n")
+
+
+def epoch(options: argparse.Namespace) -> dict:
+    """Whole epochs of teacher forcing."""
+    pairs = pairs_of(options.data)
+    results, rows = {}, []
+    for precision in ("float32", "bfloat16"):
+        for size in (SMALL, LARGE):
+            learner = TeacherForcing(GenerativeConversationalAgent(PAPER), (*WHITE, *YELLOW), RATE, precision=precision)
+            seconds = []
+            for turn in range(2):  # the first compiles
+                began = time.perf_counter()
+                for batch in plan_batches(pairs, size, seed=turn):
+                    tokens = learner.step(*take_batch(pairs, batch, size), SEED)[1]
+                int(tokens)
+                seconds.append(time.perf_counter() - began)
+            waiting = time.perf_counter()
+            for batch in plan_batches(pairs, size, seed=2):
+                take_batch(pairs, batch, size)
+            waiting = time.perf_counter() - waiting
+            results[f"{precision}, {size}"] = seconds
+            rows.append([precision, size, *(f"{s:.1f}" for s in seconds), f"{waiting / seconds[1]:.2%}"])
+    print(f"One epoch: {len(pairs):,} pairs, {pairs.tokens:,} tokens, 7,000 words.\n")
+    header = ["precision", "answers a batch", "first epoch, s", "second, s", "of it in the input pipeline"]
+    print(table(header, rows) + "\n")
+    return results
+
+
+def growth(options: argparse.Namespace) -> dict:
+    """Tokens per second of teacher forcing as one size grows."""
+    random = np.random.default_rng(0)
+
+    def synthetic(vocabulary: int, length: int, count: int) -> Pairs:
+        words = lambda n: random.integers(4, vocabulary, n)  # noqa: E731
+        contexts, answers = [words(20) for _ in range(count)], [words(length - 1) for _ in range(count)]
+        return Pairs(pad_contexts(contexts, 50), frame_answers(answers, 50), np.zeros(count, np.int32))
+
+    cases = [
+        *((f"{v:,} words", Sizes(v), 11, 32) for v in (1000, 2000, 5000, 10_000, 20_000, 50_000)),
+        *((f"{n} tokens an answer", PAPER, n, 32) for n in (5, 10, 20, 50)),
+        *((f"{b} answers a batch", PAPER, 11, b) for b in (4, 12, 32, 64, 128)),
+    ]
+    results, rows = {}, []
+    for title, sizes, length, batch in cases:
+        work = teacher_forcing(synthetic(sizes.vocabulary, length, batch * 4), batch, sizes=sizes)
+        rate = statistics.median(interleave({OURS: several(work, 3)}, 3)[OURS])
+        results[title] = rate
+        gflops = flops_of_a_token(sizes) * rate / 1e9
+        rows.append([title, f"{sizes.hidden_units:,}", number(rate), number(gflops)])
+    print(table(["growing", "units of the hidden layer", "tokens/s", "GFLOP/s in the two large layers"], rows) + "\n")
+    return results
+
+
+def memory(options: argparse.Namespace) -> dict:
+    """Peak memory of a process that prepares 100,000 pairs and trains on them at the paper's sizes."""
+    random = np.random.default_rng(0)
+    count, words = 100_000, [f"word{i}" for i in range(20_000)]
+    lines = [" ".join(random.choice(words[:2000], random.integers(3, 20))) for _ in range(count)]
+    lines += [" ".join(words[i : i + 5]) for i in range(0, len(words), 5)]
+    path = Path(options.folder) / "100000_pairs.txt"
+    path.write_text("".join(f"{line}\n" + "\n" * (i % 10 == 9) for i, line in enumerate(lines)), encoding="utf-8")
+    pairs = prepare(read_conversations(path), Config.preset("paper")).training
+    path.unlink()
+    for work in (teacher_forcing(pairs, LARGE), discriminator(pairs, LARGE), generator(pairs, LARGE)):
+        for _ in range(10):
+            work()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{len(pairs):,} pairs, three phases of training at the paper's sizes: {peak:.2f} GiB at the peak\n")
+    return {"pairs": len(pairs), "peak GiB": peak}
+
+
+PARTS = {"memory": memory, "speed": speed, "epoch": epoch, "growth": growth}  # memory's peak is the process', so first
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.first_paper",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)}; all if none is named")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus instead of the embedded one")
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="turns of each contestant [7]")
+    parser.add_argument("--folder", default=".", metavar="DIR", help="for the temporary corpus of `memory`")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="also write the results as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

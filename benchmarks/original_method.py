@@ -1,0 +1,81 @@
+"""The original method, written anew in current Keras: what the fast paths are compared with.
+
+Per-token samples of 50 steps each, unmasked; one-hot targets; `train_on_batch`; `predict` for each of 49
+tokens, whether the answer has ended or not.
+"""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes
+from keras_gca.pairs import Pairs
+from keras_gca.vocabulary import BOS, PAD
+
+
+class Samples(NamedTuple):
+    """One row for each token: contexts and partial answers, (n, s_s) int32, and the next token, (n, s_v) one-hot."""
+
+    contexts: np.ndarray
+    partial_answers: np.ndarray
+    tokens: np.ndarray
+
+
+def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
+    """The per-token samples of pairs."""
+    contexts, partial_answers, tokens = [], [], []
+    length = pairs.contexts.shape[1]
+    for context, answer in zip(pairs.contexts, pairs.answers, strict=True):
+        for k in range(1, np.count_nonzero(answer)):
+            partial = np.full(length, padding, np.int32)
+            partial[length - k :] = answer[:k]
+            contexts.append(np.where(context == PAD, padding, context))
+            partial_answers.append(partial)
+            tokens.append(answer[k])
+    one_hot = np.zeros((len(tokens), vocabulary), np.float32)
+    one_hot[np.arange(len(tokens)), tokens] = 1
+    return Samples(np.array(contexts), np.array(partial_answers), one_hot)
+
+
+class OriginalMethod:
+    """Trains and decodes the figures' models as the author's programs do."""
+
+    def __init__(self, sizes: Sizes):
+        self.gca = GenerativeConversationalAgent(sizes, original_padding=True)
+
+    def compile(self, phase: str) -> None:
+        """Ready the models for one phase: "teacher forcing", "discriminator" or "generator"."""
+        model, names, loss = {
+            "teacher forcing": (self.gca.generator, (*WHITE, *YELLOW), "categorical_crossentropy"),
+            "discriminator": (self.gca.discriminator, GREEN, "binary_crossentropy"),
+            "generator": (self.gca.adversarial, YELLOW, "mean_squared_error"),
+        }[phase]
+        self.gca.select_trainable(*names)
+        model.compile(optimizer=keras.optimizers.Adam(5e-5), loss=loss)
+
+    def teacher_forcing(self, samples: Samples) -> int:
+        """One training step; returns its tokens."""
+        self.gca.generator.train_on_batch([samples.contexts, samples.partial_answers], samples.tokens)
+        return len(samples.tokens)
+
+    def discriminator(self, samples: Samples) -> int:
+        labels = (np.arange(len(samples.tokens)) % 2).astype(np.float32)[:, None]
+        self.gca.discriminator.train_on_batch(list(samples), labels)
+        return len(labels)
+
+    def generator(self, samples: Samples) -> int:
+        ones = np.ones((len(samples.tokens), 1), np.float32)
+        self.gca.adversarial.train_on_batch([samples.contexts, samples.partial_answers], ones)
+        return len(ones)
+
+    def reply(self, context: np.ndarray) -> np.ndarray:
+        """Algorithm 1 as the author runs it: the partial answer moves left by one for each token. Returns (s_s,)."""
+        length = self.gca.sizes.sentence_length
+        context = np.where(context == PAD, self.gca.padding, context)[None]
+        answer = np.full((1, length), self.gca.padding, np.int32)
+        answer[0, -1] = BOS
+        for _ in range(length - 1):
+            p = self.gca.generator.predict([context, answer], verbose=0)
+            answer = np.concatenate([answer[:, 1:], [[np.argmax(p)]]], axis=1).astype(np.int32)
+        return answer[0]
