@@ -107,9 +107,9 @@ def generator(pairs: Pairs, size: int) -> Callable[[], int]:
 
 
 def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
-    """A generator with some training, whose replies end."""
+    """A generator with some training, whose replies end, and whose hidden layer is as sparse as training makes it."""
     gca = GenerativeConversationalAgent(PAPER)
-    learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, LARGE)
+    learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, SMALL)
     for _ in range(steps):
         learner.step(*next(batches), SEED)
     return gca
@@ -124,7 +124,6 @@ def speed(options: argparse.Namespace) -> dict:
     method = OriginalMethod(PAPER)
     results: dict = {"matrix product GFLOP/s": matrix_product_rate()}
     for size in (SMALL, LARGE):
-        few = several_batches = None
         contestants = {OURS: several(teacher_forcing(pairs, size), 8)}
         if size == SMALL:
             contestants[f"{OURS}, bfloat16"] = several(teacher_forcing(pairs, size, "bfloat16"), 8)
@@ -145,7 +144,7 @@ def speed(options: argparse.Namespace) -> dict:
         title = {"discriminator": "discriminator training", "generator": "adversarial step of G"}[name]
         _compete(results, f"{title}, {SMALL} answers a batch, tokens/s", contestants, options.rounds)
 
-    gca = taught(pairs, 60)
+    gca = taught(pairs, 600)
     method.gca.layer("decision_bot").set_weights(gca.layer("decision_bot").get_weights())
     decoder = Decoder(gca)
     contexts = pairs.contexts[:: max(1, len(pairs) // 512)][:512]
@@ -289,7 +288,7 @@ def growth(options: argparse.Namespace) -> dict:
 def memory(options: argparse.Namespace) -> dict:
     """Peak memory of a process that prepares 100,000 pairs and trains on them at the paper's sizes."""
     random = np.random.default_rng(0)
-    count, words = 100_000, [f"word{i}" for i in range(20_000)]
+    count, words = 120_000, [f"word{i}" for i in range(20_000)]
     lines = [" ".join(random.choice(words[:2000], random.integers(3, 20))) for _ in range(count)]
     lines += [" ".join(words[i : i + 5]) for i in range(0, len(words), 5)]
     path = Path(options.folder) / "100000_pairs.txt"

@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_gca.active_units import active_product
 from keras_gca.models import FORBIDDEN, GenerativeConversationalAgent
+from keras_gca.pairs import cut_contexts
 from keras_gca.prefixes import PrefixEncoder
 from keras_gca.recurrence import States, lstm_step
 from keras_gca.vocabulary import BOS, EOS, PAD, UNK
@@ -51,7 +53,7 @@ class Decoder:
 
     def greedy(self, contexts: np.ndarray, allow_unknown: bool = True) -> Decoded:
         """Algorithm 1: the most probable token at every step."""
-        return _decoded(self._greedy(contexts, self._forbidden(allow_unknown)))
+        return _decoded(self._greedy(cut_contexts(contexts), self._forbidden(allow_unknown)))
 
     def sample(
         self,
@@ -78,7 +80,7 @@ class Decoder:
             tf.constant(k),
             tf.constant(float(top_p)),
         )
-        return _decoded(self._sample(contexts, self._forbidden(allow_unknown), *arguments))
+        return _decoded(self._sample(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def beam(
         self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
@@ -87,8 +89,8 @@ class Decoder:
         if width < 1:
             raise ValueError(f"a beam has a width of at least 1, not {width}")
         width = min(width, self._sizes.vocabulary)
-        contexts = tf.convert_to_tensor(contexts)
-        return _decoded(self._beam(contexts, self._forbidden(allow_unknown), tf.constant(width), float(length_penalty)))
+        arguments = tf.constant(width), float(length_penalty)
+        return _decoded(self._beam(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def _forbidden(self, allow_unknown: bool) -> tf.Tensor:
         """(s_v,) float32, added to the logarithms that tokens are chosen by."""
@@ -116,7 +118,18 @@ class Decoder:
         """One turn of Algorithm 1's loop: log p of Eq. 3 after one more token, (B, s_v), and the LSTM's memory."""
         memory = lstm_step(self.gca.layer("encoder_answer_bot"), self._encoder.embed(tokens), memory)
         h = memory.h[:, t] if self.gca.original_padding else memory.h
-        return tf.nn.log_softmax(self._encoder.token_logits(self._encoder.hidden(term, h))), memory
+        return tf.nn.log_softmax(self._token_logits(self._encoder.hidden(term, h))), memory
+
+    def _token_logits(self, hidden: tf.Tensor) -> tf.Tensor:
+        """The argument of Eq. 3's softmax: (B, hidden) -> (B, s_v); a single row skips the units that are zero."""
+        if tf.config.list_physical_devices("GPU"):
+            return self._encoder.token_logits(hidden)
+        layer = self.gca.layer("decision_bot")
+        return tf.cond(
+            tf.equal(tf.shape(hidden)[0], 1),
+            lambda: active_product(hidden, tf.convert_to_tensor(layer.kernel)) + layer.bias,
+            lambda: self._encoder.token_logits(hidden),
+        )
 
     def _forbid_end(self, t: tf.Tensor) -> tf.Tensor:
         """(s_v,) float32: an answer does not begin with its end."""

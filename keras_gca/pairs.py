@@ -223,9 +223,14 @@ def take_batch(pairs: Pairs, selection: np.ndarray, batch_size: int) -> tuple[np
     contexts = np.full((batch_size, pairs.contexts.shape[1]), PAD, np.int32)
     answers = np.full((batch_size, pairs.answers.shape[1]), PAD, np.int32)
     contexts[: len(selection)], answers[: len(selection)] = pairs.contexts[selection], pairs.answers[selection]
-    width = int(_bucket(np.count_nonzero(contexts, axis=1)).max())
     steps = int(_bucket(np.count_nonzero(answers, axis=1) - 1).max())
-    return contexts[:, -min(width, contexts.shape[1]) :], answers[:, : min(steps + 1, answers.shape[1])]
+    return cut_contexts(contexts), answers[:, : min(steps + 1, answers.shape[1])]
+
+
+def cut_contexts(contexts: np.ndarray) -> np.ndarray:
+    """Contexts without columns that are padding in every row: the widest row's length, rounded up to BUCKET."""
+    width = int(_bucket(np.count_nonzero(contexts, axis=1)).max())
+    return contexts[:, -min(width, contexts.shape[1]) :]
 
 
 def _bucket(lengths: np.ndarray) -> np.ndarray:

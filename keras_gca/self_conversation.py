@@ -36,7 +36,7 @@ def converse(decoder: Decoder, seeds: np.ndarray, turns: int = 2, batch_size: in
         contexts = seeds[owner]
         pairs = []
         for turn in range(turns):
-            answers = decoder.greedy(_trim(contexts)).answers
+            answers = decoder.greedy(contexts).answers
             if turn or turns == 1:
                 pairs.append(Pairs(contexts, answers, owner.astype(np.int32)))
             contexts = as_contexts(answers, length)
@@ -47,9 +47,3 @@ def as_contexts(answers: np.ndarray, sentence_length: int) -> np.ndarray:
     """Answers `BOS ... EOS` as contexts: their words, padded on the left."""
     words = [row[(row != PAD) & (row != BOS) & (row != EOS)] for row in answers]
     return pad_contexts(words, sentence_length)
-
-
-def _trim(contexts: np.ndarray) -> np.ndarray:
-    """Without the columns that are padding in every row, but at least one."""
-    widest = max(int(np.count_nonzero(contexts, axis=1).max()), 1)
-    return contexts[:, -widest:]

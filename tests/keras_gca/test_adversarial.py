@@ -145,7 +145,8 @@ def test_discriminator_sums_by_the_equations(gca, pairs):
         (~human).sum(),
         (judged[~human] < 0.5).sum(),
     ]
-    sums = DiscriminatorTraining(gca, 1e-3).evaluate(pairs.contexts, pairs.answers, labels)
+    learner = DiscriminatorTraining(gca, 1e-3)
+    sums = learner.evaluate(pairs.contexts, pairs.answers, labels)
     np.testing.assert_allclose([float(value) for value in sums], expected, rtol=1e-5)
     found = DiscriminatorTraining.metrics(np.array(expected))
     assert found["accuracy_human"] == pytest.approx((judged[human] >= 0.5).mean())
@@ -156,7 +157,8 @@ def test_generator_sums_by_the_equations(gca, pairs):
     contexts, partial, _, _ = per_token_samples(pairs)
     equations = Equations(gca)
     judged = np.array([equations.human(x, y, equations.p(x, y)) for x, y in zip(contexts, partial, strict=True)])
-    sums = [float(value) for value in GeneratorTraining(gca, 1e-3).evaluate(pairs.contexts, pairs.answers)]
+    learner = GeneratorTraining(gca, 1e-3)
+    sums = [float(value) for value in learner.evaluate(pairs.contexts, pairs.answers)]
     np.testing.assert_allclose(sums, [((1 - judged) ** 2).sum(), judged.sum(), len(judged)], rtol=1e-5)
 
 
