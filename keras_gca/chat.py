@@ -38,8 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
     path = options.original or options.bot or _latest_run()
     with command_line.quiet_imports():
         from keras_gca import original
-        from keras_gca.agent import Agent, Decoding
+        from keras_gca.agent import CHAT_BEAM, Agent, Decoding
 
+    if options.greedy and (options.temperature or options.beam):
+        raise UserError("--greedy leaves no room for --temperature or --beam")
+    if not (options.greedy or options.temperature or options.beam or options.original):
+        options.beam = CHAT_BEAM
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
     agent = original.load(path) if options.original else Agent.load(path)
     if options.original and options.verbose:
@@ -153,12 +157,15 @@ def _parser() -> command_line.Parser:
         "the last reply and the user's line if that reply's p(y|x), EOS left out, exceeded 0.2, else the line alone",
     )
     parser.add_argument("--utterances", type=command_line.at_least_one, metavar="N", help="N_u, if not the training's")
-    parser.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature instead of greedily")
+    parser.add_argument(
+        "--greedy", action="store_true", help="Algorithm 1: the likeliest token at every step [always with --original]"
+    )
+    parser.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature")
     parser.add_argument("--top-k", type=int, metavar="N", help="sample among the N likeliest tokens")
     parser.add_argument(
         "--top-p", type=float, default=1.0, metavar="X", help="sample among the likeliest, up to probability X"
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="beam search of this width")
+    parser.add_argument("--beam", type=int, metavar="N", help="beam search of this width [5]")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampling")
     parser.add_argument(
         "--transcript", type=Path, metavar="FILE", help="append the chat to this file; in transcripts/ if not given"

@@ -1,4 +1,4 @@
-"""Eq. 9 and 10, the 5 % tie, and the discriminator's choice of the best answer.
+"""Eq. 9 to 11, the 5 % tie, and the discriminator's choice of the best answer.
 
 l_i is the discriminator's output for token i of an answer, EOS included, and s*_s the number of those tokens. All is
 kept in logarithms: the product of 50 outputs would leave the range of float32.
@@ -46,3 +46,24 @@ def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
     top = max(scores)
     tied = [i for i, score in enumerate(scores) if score == top or is_tie(score, top)]
     return max(tied, key=lambda i: probabilities[i])
+
+
+def winner(first: float, second: float) -> int | None:
+    """Which of two scores wins: 0, 1, or None for a tie (Section 5's rule)."""
+    if is_tie(first, second) or first == second:
+        return None
+    return int(second > first)
+
+
+def jaccard_index(humans: Sequence[int | None], discriminator: Sequence[int | None]) -> float:
+    """Eq. 11, J(H, A) = |H and A| / |H or A|, over dialogue lines with two answers each.
+
+    humans, discriminator: for each line, the answer that won (0 or 1), or None for a tie.
+
+    The paper calls the denominator "the total number of dialogue lines that received votes", so a line on which both
+    voted counts once, also where they disagree. Returns NaN if nobody voted; raises ValueError on unequal lengths.
+    """
+    lines = list(zip(humans, discriminator, strict=True))
+    voted = [line for line in lines if line != (None, None)]
+    agreed = [line for line in voted if line[0] == line[1]]
+    return len(agreed) / len(voted) if voted else float("nan")

@@ -295,7 +295,7 @@ def _write_networks(session: _Session) -> None:
 
 
 def _summarise(session: _Session) -> None:
-    from keras_gca.agent import Agent
+    from keras_gca.agent import CHAT_BEAM, Agent, Decoding
 
     run, training, vocabulary = session
     print("\nheld-out perplexity")
@@ -310,10 +310,10 @@ def _summarise(session: _Session) -> None:
         print(f"  human                        {judged[-1]['val_accuracy_human']:8.1%}")
         print(f"  machine-generated            {judged[-1]['val_accuracy_machine']:8.1%}")
 
-    print("\nreplies to held-out contexts (* the discriminator's choice)")
+    print(f"\nreplies to held-out contexts, by a beam of {CHAT_BEAM} as in a chat (* the discriminator's choice)")
     agent = Agent.load(run.bot)
     contexts = _sample_contexts(training.validation)
-    for context, answers in zip(contexts, agent.answer_contexts(contexts), strict=True):
+    for context, answers in zip(contexts, agent.answer_contexts(contexts, Decoding(beam=CHAT_BEAM)), strict=True):
         print(f"\n  {_text(context, vocabulary)}")
         for answer in sorted(answers, key=lambda each: agent.generators.index(each.generator)):
             mark = "*" if answer is answers[0] else " "

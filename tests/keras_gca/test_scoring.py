@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gca.scoring import best, is_tie, log_human_probability, log_score
+from keras_gca.scoring import best, is_tie, jaccard_index, log_human_probability, log_score, winner
 
 NAN = np.nan
 
@@ -36,3 +36,21 @@ def test_the_highest_score_wins_and_a_tie_goes_to_the_likelier():
     assert best([0.59, 0.6], [0.9, 0.1]) == 0
     assert best([0.0, 0.0], [0.1, 0.2]) == 1
     assert best([0.3], [0.1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [(0.5, 0.6, 1), (0.6, 0.5, 0), (0.5, 0.52, None), (0.5, 0.525, 1), (0.0, 0.0, None), (0.0, 1e-9, 1)],
+)
+def test_the_winner_of_a_line(first, second, expected):
+    assert winner(first, second) == expected
+
+
+def test_equation_11_by_hand():
+    humans = [0, 1, 1, None, None, 0]
+    judged = [0, 0, 1, 1, None, None]
+    assert jaccard_index(humans, judged) == pytest.approx(2 / 5)
+    assert jaccard_index([1, 1], [1, 1]) == 1
+    assert np.isnan(jaccard_index([None], [None]))
+    with pytest.raises(ValueError, match="shorter"):
+        jaccard_index([1], [1, 1])
