@@ -5,7 +5,7 @@ after any step. All randomness comes from the run's seed and the stage's number,
 the steps of an uninterrupted one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +82,21 @@ class DiscriminatorTraining(Learner):
             "accuracy_human": float(human_correct / human) if human else float("nan"),
             "accuracy_machine": float(machine_correct / machine) if machine else float("nan"),
         }
+
+
+def labelled_batches(
+    human: Pairs, machine: Pairs, batch_size: int, seed: int | None = None
+) -> tuple[list[np.ndarray], Callable[[np.ndarray], tuple[np.ndarray, ...]]]:
+    """The batches of one epoch over H and M (see `plan_batches`), and what takes one: contexts, answers, labels."""
+    both = Pairs.concatenate([human, machine])
+    labels = np.repeat(np.float32([HUMAN, MACHINE]), [len(human), len(machine)])
+
+    def take(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        padded = np.zeros(batch_size, np.float32)
+        padded[: len(batch)] = labels[batch]
+        return *take_batch(both, batch, batch_size), padded
+
+    return plan_batches(both, batch_size, seed), take
 
 
 class GeneratorTraining(Learner):
@@ -275,22 +290,10 @@ class AdversarialTraining:
             human = human[np.random.default_rng(seeds[0]).permutation(len(human))[: len(machine)]]
         size = self._batch_size(stage.phase)
 
-        def judged(human: Pairs, machine: Pairs, run, seed):
-            both = Pairs.concatenate([human, machine])
-            labels = np.repeat(np.float32([HUMAN, MACHINE]), [len(human), len(machine)])
-            batches = plan_batches(both, size, seed)
-
-            def step(_, batch):
-                padded = np.zeros(size, np.float32)
-                padded[: len(batch)] = labels[batch]
-                return run(*take_batch(both, batch, size), padded)
-
-            return batches, step
-
-        batches, step = judged(human, machine, learner.step, seeds[1])
-        yield from self._epoch(stage, batches, step, learner.metrics)
-        held_out, evaluate = judged(self.validation, machine_held_out, learner.evaluate, None)
-        row = _held_out(learner.metrics(add_up(evaluate(0, batch) for batch in held_out)))
+        batches, take = labelled_batches(human, machine, size, seeds[1])
+        yield from self._epoch(stage, batches, lambda _, batch: learner.step(*take(batch)), learner.metrics)
+        held_out, take = labelled_batches(self.validation, machine_held_out, size)
+        row = _held_out(learner.metrics(add_up(learner.evaluate(*take(batch)) for batch in held_out)))
         yield self._end(stage, len(batches), learner.metrics(self._sums), row)
 
     def _walk_generator(self, stage: Stage) -> Iterator[Event]:

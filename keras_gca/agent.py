@@ -173,10 +173,7 @@ class Agent:
         seed: int = 0,
     ) -> list[list[Answer]]:
         """`answers` for a batch of encoded contexts, (B, s_s) int32 padded on the left."""
-        allow_unknown = SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # where it is a real word, as the author's is
-        decoded = {
-            name: decoding.run(decoder, contexts, seed, allow_unknown) for name, decoder in self._decoders.items()
-        }
+        decoded = {name: self.decode(name, contexts, decoding, seed) for name in self.generators}
         rows = np.concatenate([each.answers for each in decoded.values()])
         log_l = np.split(self.judge(np.tile(contexts, (len(decoded), 1)), rows), len(decoded))
         return [
@@ -185,6 +182,11 @@ class Agent:
             )
             for i in range(len(contexts))
         ]
+
+    def decode(self, generator: str, contexts: np.ndarray, decoding: Decoding = Decoding(), seed: int = 0) -> Decoded:
+        """One generator's answers to contexts, (B, s_s) int32 padded on the left, without text and scores."""
+        allow_unknown = SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # where it is a real word, as the author's is
+        return decoding.run(self._decoders[generator], contexts, seed, allow_unknown)
 
     def _answer(self, name: str, decoded: Decoded, log_l: np.ndarray, i: int) -> Answer:
         row = decoded.answers[i]

@@ -1,5 +1,6 @@
 """The commands as a user runs them: each in a process of its own."""
 
+import json
 import os
 import random
 import re
@@ -133,14 +134,21 @@ def test_a_run_in_the_authors_padding_chats_from_his_files_too(tmp_path):
     assert (status, err) == (2, "chat: either a bot (run) or --original, not both\n")
 
 
-def test_evaluate_writes_the_perplexities_beside_the_trigram(trained):
+def test_evaluate_says_what_held_out_conversations_say(trained):
     path, printed = trained
-    status, out, err = run("evaluate", path, folder=path.parent)
+    status, out, err = run("evaluate", path, path, "--temperature", "0.8", folder=path.parent)
     assert status == 0, err
     after = re.search(r"after adversarial training +(\S+)", printed)[1]
-    assert re.search(rf"adversarial +{re.escape(after)}\n", out)
-    assert re.search(r"Kneser-Ney trigram, discount 0.1 +\d+\.\d\d\n", out)
-    assert (path / "evaluation.json").exists()
+    assert re.search(rf"^adversarial +{re.escape(after)} ± 0.00$", out, re.MULTILINE)
+    assert re.search(r"^Kneser-Ney trigram, discount 0.1 +\d+\.\d\d ± 0.00$", out, re.MULTILINE)
+    assert re.search(r"^human +\S+ ± 0 .* 100 ± \S+ +1 ± \S+ +1 ± \S+ +1 ± \S+$", out, re.MULTILINE)
+    for judge in ("own", "independent"):
+        for row in ("teacher forcing", "adversarial", "tie", "human"):
+            assert re.search(rf"^{judge} +{row} ", out, re.MULTILINE)
+    results = json.loads((path / "evaluation.json").read_text())
+    table = results["table_1"]["independent"]
+    assert sum(table["wins"].values()) + table["ties"] == len(read_arrays(path / "pairs.h5")[1]["validation/0"])
+    assert "tok:13a" in results["replies"]["human"]["BLEU signature"]
     (path / "evaluation.json").unlink()
 
 

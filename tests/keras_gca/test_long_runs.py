@@ -36,5 +36,5 @@ def test_the_default_run_beats_the_trigram(tmp_path):
     assert status == 0, err
     perplexity = json.loads((tmp_path / "run" / "evaluation.json").read_text())["perplexity"]
     trigram = perplexity["Kneser-Ney trigram, discount 0.1"]
-    assert perplexity["teacher forcing"] <= 0.6 * trigram
+    assert perplexity["teacher_forcing"] <= 0.6 * trigram
     assert perplexity["adversarial"] <= 0.6 * trigram

@@ -52,5 +52,5 @@ def test_equation_11_by_hand():
     assert jaccard_index(humans, judged) == pytest.approx(2 / 5)
     assert jaccard_index([1, 1], [1, 1]) == 1
     assert np.isnan(jaccard_index([None], [None]))
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="longer"):
         jaccard_index([1], [1, 1])
