@@ -124,25 +124,32 @@ def speed(options: argparse.Namespace) -> dict:
     method = OriginalMethod(PAPER)
     results: dict = {"matrix product GFLOP/s": matrix_product_rate()}
     for size in (SMALL, LARGE):
-        contestants = {OURS: several(teacher_forcing(pairs, size), 8)}
-        if size == SMALL:
-            contestants[f"{OURS}, bfloat16"] = several(teacher_forcing(pairs, size, "bfloat16"), 8)
         method.compile("teacher forcing")
-        few = _samples(pairs, size, method)
-        contestants[ORIGINAL] = lambda few=few: method.teacher_forcing(few)
+        samples = _samples(pairs, size, method)
+        contestants = {
+            OURS: several(teacher_forcing(pairs, size), 8),
+            f"{OURS}, bfloat16": several(teacher_forcing(pairs, size, "bfloat16"), 8),
+            ORIGINAL: lambda samples=samples: method.teacher_forcing(samples),
+        }
         if _torch():
             from benchmarks.torch_model import TorchModel
 
-            model, several_batches = TorchModel(PAPER), cycling(pairs, size)
-            contestants[TORCH] = several(lambda m=model, b=several_batches: m.step(*next(b)), 4)
+            model, batches = TorchModel(PAPER), cycling(pairs, size)
+            contestants[TORCH] = several(lambda m=model, b=batches: m.step(*next(b)), 4)
         _compete(results, f"teacher forcing, {size} answers a batch, tokens/s", contestants, options.rounds)
 
-    for name, ours in (("discriminator", discriminator), ("generator", generator)):
+    for name, title, ours in (
+        ("discriminator", "discriminator training", discriminator),
+        ("generator", "adversarial step of G", generator),
+    ):
         method.compile(name)
-        few = _samples(pairs, SMALL, method)
-        contestants = {OURS: several(ours(pairs, SMALL), 8), ORIGINAL: lambda n=name, f=few: getattr(method, n)(f)}
-        title = {"discriminator": "discriminator training", "generator": "adversarial step of G"}[name]
-        _compete(results, f"{title}, {SMALL} answers a batch, tokens/s", contestants, options.rounds)
+        for size in (SMALL, LARGE):
+            samples = _samples(pairs, size, method)
+            contestants = {
+                OURS: several(ours(pairs, size), 8),
+                ORIGINAL: lambda name=name, samples=samples: getattr(method, name)(samples),
+            }
+            _compete(results, f"{title}, {size} answers a batch, tokens/s", contestants, options.rounds)
 
     gca = taught(pairs, 600)
     method.gca.layer("decision_bot").set_weights(gca.layer("decision_bot").get_weights())
