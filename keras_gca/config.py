@@ -43,6 +43,10 @@ class Config:
     word_embedding_size: int = _option(100, "s_e: numbers in a word vector", low=1)
     sentence_embedding_size: int = _option(300, "s_se: units of the generator's two LSTMs", low=1)
     discriminator_sentence_embedding_size: int = _option(300, "s_sed: units of the discriminator's two LSTMs", low=1)
+    generator: str = _option(
+        "gca", "gca: Figure 1 (Eq. 6); canonical: the context only sets the decoder's initial state (Eq. 4-5)",
+        choices=("gca", "canonical"),
+    )  # fmt: skip
     hidden_size: int | None = _option(
         None, "units of the generator's hidden layer; half the vocabulary if not given", low=1
     )
@@ -86,6 +90,8 @@ class Config:
     def __post_init__(self):
         for option in dataclasses.fields(self):
             _check(option, getattr(self, option.name))
+        if self.generator == "canonical" and self.padding == "original":
+            raise UserError("--generator canonical: the author's program has none; --padding masked is expected")
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> "Config":

@@ -105,8 +105,11 @@ class Decoder:
         The memory is (B, s_se) each; with `original` padding (B, steps, s_se): the one at t has read as many paddings
         as stand before a partial answer of t + 1 tokens.
         """
-        term = self._encoder.context_term(self._encoder.contexts("bot", contexts))
         count, length = tf.shape(contexts)[0], self._sizes.sentence_length
+        if self.gca.canonical:
+            bias = tf.convert_to_tensor(self.gca.layer("bot").bias)
+            return tf.tile(bias[None], [count, 1]), self._encoder.thought(contexts)
+        term = self._encoder.context_term(self._encoder.contexts("bot", contexts))
         counts = length - 1 - tf.range(self.gca.longest_answer)
         start = self._encoder.after_paddings(self.gca.layer("encoder_answer_bot"), counts)
         if start is None:

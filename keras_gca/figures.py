@@ -35,7 +35,8 @@ def edges(model: "keras.Model") -> list[tuple[str, str]]:
     layers = {layer.name for layer in model.layers}  # the operations that make masks are no layers
     for operation in model.get_config()["layers"]:
         for node in operation["inbound_nodes"]:
-            found += [(source, operation["name"]) for source in _sources(node["args"]) if operation["name"] in layers]
+            sources = _sources([node["args"], node["kwargs"].get("initial_state")])
+            found += [(source, operation["name"]) for source in sources if operation["name"] in layers]
     return list(dict.fromkeys(found))
 
 

@@ -51,19 +51,31 @@ class GenerativeConversationalAgent:
     original: as in the author's program. Padded with the token "." (PERIOD), which every LSTM reads like any other; the
         gates are Keras 2's hard sigmoids. PAD never occurs, and has a probability of 0.
 
+    A canonical generator (Eq. 4-5, Section 3.1's baseline) differs in one thing: the context's memory is no part of
+    e, but where the answer's LSTM starts.
+
     Because the layers are shared, the paper's imports of weights (Algorithm 2, lines 7, 8, 10) hold by construction.
     WHITE, YELLOW and GREEN name the layers of a colour; `select_trainable` freezes all others.
     """
 
     def __init__(
-        self, sizes: Sizes, embedding: np.ndarray | None = None, seed: int = 0, original_padding: bool = False
+        self,
+        sizes: Sizes,
+        embedding: np.ndarray | None = None,
+        seed: int = 0,
+        original_padding: bool = False,
+        canonical: bool = False,
     ):
         """
         embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
         seed:      of the initial weights.
         original_padding: follow the `original` convention.
+        canonical: make the generator a canonical seq2seq model.
         """
+        if original_padding and canonical:
+            raise ValueError("the author's program has no canonical seq2seq model")
         self.sizes = sizes
+        self.canonical = canonical
         self.original_padding = original_padding
         seeds = iter(np.random.default_rng(seed).integers(2**31, size=32).tolist())
 
@@ -86,7 +98,9 @@ class GenerativeConversationalAgent:
             name="shared",
         )
         gate = hard_sigmoid if original_padding else "sigmoid"
-        encoder_context_bot = _lstm(sizes.sentence_embedding, gate, "encoder_context_bot", seeds)
+        encoder_context_bot = _lstm(
+            sizes.sentence_embedding, gate, "encoder_context_bot", seeds, return_state=canonical
+        )
         encoder_answer_bot = _lstm(sizes.sentence_embedding, gate, "encoder_answer_bot", seeds)
         bot = _dense(sizes.hidden_units, "relu", "bot", seeds)
         decision_bot = _dense(sizes.vocabulary, "softmax", "decision_bot", seeds)
@@ -99,9 +113,14 @@ class GenerativeConversationalAgent:
         # Functional models
         E_c = shared(context)  # (B, s_s, s_e), Eq. 1
         E_a = shared(answer)
-        e_c = encoder_context_bot(E_c)  # (B, s_se), Eq. 2
-        e_a = encoder_answer_bot(E_a)
-        e = keras.layers.Concatenate(name="concatenation_bot")([e_c, e_a])  # (B, 2 s_se)
+        if canonical:
+            _, h, c = encoder_context_bot(E_c)  # (B, s_se), Eq. 4
+            # Eq. 5. Keras passes no mask on to a layer that is called on several tensors.
+            e = encoder_answer_bot(E_a, initial_state=[h, c], mask=shared.compute_mask(answer))
+        else:
+            e_c = encoder_context_bot(E_c)  # (B, s_se), Eq. 2
+            e_a = encoder_answer_bot(E_a)
+            e = keras.layers.Concatenate(name="concatenation_bot")([e_c, e_a])  # (B, 2 s_se)
         p = decision_bot(bot(e))  # (B, s_v), Eq. 3
         e_cd = encoder_context_discriminator(E_c)  # (B, s_sed), Eq. 7
         e_ad = encoder_answer_discriminator(E_a)
@@ -159,7 +178,13 @@ def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = N
         discriminator_sentence_embedding=config.discriminator_sentence_embedding_size,
         hidden=config.hidden_size,
     )
-    return GenerativeConversationalAgent(sizes, embedding, config.seed, config.padding == "original")
+    return GenerativeConversationalAgent(
+        sizes,
+        embedding,
+        config.seed,
+        original_padding=config.padding == "original",
+        canonical=config.generator == "canonical",
+    )
 
 
 def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
@@ -168,9 +193,10 @@ def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) ->
         variable.assign(value)
 
 
-def _lstm(units: int, gate, name: str, seeds) -> keras.layers.LSTM:
+def _lstm(units: int, gate, name: str, seeds, return_state: bool = False) -> keras.layers.LSTM:
     return keras.layers.LSTM(
         units,
+        return_state=return_state,
         recurrent_activation=gate,
         kernel_initializer=keras.initializers.LecunUniform(next(seeds)),
         recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),

@@ -12,6 +12,7 @@ A "row" is one pair of partial answer and next token. Rows of padding are never 
 Shapes: B answers, T partial answers in the longest of them, R <= B T rows.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -45,6 +46,13 @@ def rows_of(answers: tf.Tensor) -> Rows:
     return Rows(positions, tf.gather_nd(targets, positions))
 
 
+SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # where values may be dropped in training
+
+
+def keep_all(site: str, values: tf.Tensor) -> tf.Tensor:
+    return values
+
+
 class PrefixEncoder:
     """Encodes contexts, and all prefixes of answers, with the layers of a GenerativeConversationalAgent.
 
@@ -65,13 +73,17 @@ class PrefixEncoder:
         contexts: (B, s) int32, padded on the left. keep: applied to the word vectors (dropout in training).
         Returns (B, units).
         """
-        lengths = tf.math.count_nonzero(contexts, axis=1, dtype=tf.int32)
-        moved = tf.reverse_sequence(contexts[:, ::-1], lengths, seq_axis=1)  # the same tokens, padded on the right
+        lengths, moved = _moved_right(contexts)
         lstm = self.gca.layer(f"encoder_context_{block}")
         start = self.after_paddings(lstm, self.gca.sizes.sentence_length - lengths)
         states = lstm_states(lstm, keep(self.embed(moved)), start)  # (B, s, units)
-        last = tf.gather(states, tf.maximum(lengths - 1, 0), batch_dims=1)
-        return tf.where(lengths[:, None] > 0, last, 0.0 if start is None else start.h)
+        return _last(states, lengths, 0.0 if start is None else start.h)
+
+    def thought(self, contexts: tf.Tensor, keep=tf.identity) -> States:
+        """The memory with which a canonical decoder starts, g(x) of Eq. 5: (B, s) -> (B, s_se) each."""
+        lengths, moved = _moved_right(contexts)
+        memories = lstm_memories(self.gca.layer("encoder_context_bot"), keep(self.embed(moved)))  # (B, s, s_se)
+        return States(*(_last(memory, lengths, 0.0) for memory in memories))
 
     def after_paddings(self, lstm: keras.layers.LSTM, counts: tf.Tensor) -> States | None:
         """The memory of `lstm` after so many paddings, (n,) int32 -> (n, units) each; None where they are skipped."""
@@ -81,12 +93,17 @@ class PrefixEncoder:
         memories = lstm_memories(lstm, paddings)  # (1, s_s, units)
         return States(*(tf.gather(tf.pad(memory[0], [[1, 0], [0, 0]]), counts) for memory in memories))
 
-    def prefixes(self, block: str, answers: tf.Tensor, rows: Rows, keep=tf.identity) -> tf.Tensor:
-        """The encodings e_a or e_ad of all partial answers: (B, T + 1) int32, padded on the right -> (R, units)."""
+    def prefixes(
+        self, block: str, answers: tf.Tensor, rows: Rows, keep=tf.identity, start: States | None = None
+    ) -> tf.Tensor:
+        """The encodings e_a or e_ad of all partial answers: (B, T + 1) int32, padded on the right -> (R, units).
+
+        start: (B, units) each, a memory to start from, with masked padding only.
+        """
         lstm = self.gca.layer(f"encoder_answer_{block}")
         vectors = keep(self.embed(answers[:, :-1]))  # (B, T, s_e)
         if not self.gca.original_padding:
-            return tf.gather_nd(lstm_states(lstm, vectors), rows.positions)
+            return tf.gather_nd(lstm_states(lstm, vectors, start), rows.positions)
         # T memories for each answer: the one at t has started after s_s - t - 1 paddings, and is complete at t.
         count, steps, _ = tf.unstack(tf.shape(vectors))
         start = self.after_paddings(lstm, self.gca.sizes.sentence_length - 1 - tf.range(steps))
@@ -101,8 +118,8 @@ class PrefixEncoder:
         return self._product(e_c, layer.kernel[: self.gca.sizes.sentence_embedding]) + layer.bias
 
     def hidden(self, context_term: tf.Tensor, e_a: tf.Tensor) -> tf.Tensor:
-        """y_h of Eq. 3: (R, hidden) and (R, s_se) -> (R, hidden)."""
-        kernel = self.gca.layer("bot").kernel[self.gca.sizes.sentence_embedding :]
+        """y_h of Eq. 3: (R, hidden) and (R, s_se) -> (R, hidden). Of a canonical generator, the term is b_1 alone."""
+        kernel = self.gca.layer("bot").kernel[-self.gca.sizes.sentence_embedding :]
         return tf.nn.relu(context_term + self._product(e_a, kernel))
 
     def token_logits(self, hidden: tf.Tensor) -> tf.Tensor:
@@ -115,10 +132,20 @@ class PrefixEncoder:
             return rows @ kernel
         return tf.cast(tf.cast(rows, self._precision) @ tf.cast(kernel, self._precision), tf.float32)
 
-    def generator_logits(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tf.Tensor:
+    def generator_hidden(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, keep=keep_all) -> tf.Tensor:
+        """y_h of Eq. 3 for every prefix: (R, hidden). keep(site, values) may drop values of each of SITES."""
+        inputs = partial(keep, "E_c"), partial(keep, "E_a")
+        if self.gca.canonical:
+            start = States(*(keep("e_c", memory) for memory in self.thought(contexts, inputs[0])))
+            e_a = keep("e_a", self.prefixes("bot", answers, rows, inputs[1], start))
+            return keep("y_h", self.hidden(self.gca.layer("bot").bias, e_a))
+        e_c = keep("e_c", self.contexts("bot", contexts, inputs[0]))
+        e_a = keep("e_a", self.prefixes("bot", answers, rows, inputs[1]))
+        return keep("y_h", self.hidden(tf.gather(self.context_term(e_c), rows.answer), e_a))
+
+    def generator_logits(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, keep=keep_all) -> tf.Tensor:
         """Figure 1 for every prefix, before the softmax: (R, s_v)."""
-        term, e_a = self.context_term(self.contexts("bot", contexts)), self.prefixes("bot", answers, rows)
-        return self.token_logits(self.hidden(tf.gather(term, rows.answer), e_a))
+        return self.token_logits(self.generator_hidden(contexts, answers, rows, keep))
 
     def discriminator_logits(
         self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, probabilities: tf.Tensor | None = None
@@ -136,3 +163,15 @@ class PrefixEncoder:
         e_ad = self.prefixes("discriminator", answers, rows)
         token = tf.gather(W_p, rows.targets) if probabilities is None else tf.linalg.matvec(probabilities, W_p)
         return token + tf.gather(tf.linalg.matvec(e_cd, W_c), rows.answer) + tf.linalg.matvec(e_ad, W_a) + bias
+
+
+def _moved_right(contexts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The numbers of tokens, (B,), and the same tokens padded on the right."""
+    lengths = tf.math.count_nonzero(contexts, axis=1, dtype=tf.int32)
+    return lengths, tf.reverse_sequence(contexts[:, ::-1], lengths, seq_axis=1)
+
+
+def _last(states: tf.Tensor, lengths: tf.Tensor, empty: tf.Tensor | float) -> tf.Tensor:
+    """The states (B, s, u) after the last token, (B, u); `empty` where there is none."""
+    last = tf.gather(states, tf.maximum(lengths - 1, 0), batch_dims=1)
+    return tf.where(lengths[:, None] > 0, last, empty)

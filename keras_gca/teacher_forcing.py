@@ -11,9 +11,7 @@ import tensorflow as tf
 from keras_gca.learning import SEED, TOKENS, Learner, add_up, dropout
 from keras_gca.models import GenerativeConversationalAgent
 from keras_gca.pairs import Pairs, plan_batches, take_batch
-from keras_gca.prefixes import PrefixEncoder, rows_of
-
-INPUTS, HIDDEN = range(4), 4  # the sites of dropout: E_c, E_a, e_c, e_a; and y_h
+from keras_gca.prefixes import SITES, PrefixEncoder, keep_all, rows_of
 
 
 class TeacherForcing(Learner):
@@ -34,7 +32,7 @@ class TeacherForcing(Learner):
         precision: str = "float32",
     ):
         super().__init__(gca, names, learning_rate, average, precision)
-        self._rates = dict.fromkeys(INPUTS, dropout) | {HIDDEN: hidden_dropout}
+        self._rates = dict.fromkeys(SITES, dropout) | {"y_h": hidden_dropout}
 
     @tf.function(input_signature=[TOKENS, TOKENS, SEED])
     def step(self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -43,8 +41,8 @@ class TeacherForcing(Learner):
         Returns the sum of the tokens' negative log-likelihoods (with dropout), and their number.
         """
 
-        def keep(site: int, values: tf.Tensor) -> tf.Tensor:
-            return dropout(values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, site))
+        def keep(site: str, values: tf.Tensor) -> tf.Tensor:
+            return dropout(values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, SITES.index(site)))
 
         def loss():
             losses = _losses(self.encoder, contexts, answers, keep)
@@ -67,18 +65,15 @@ class Evaluator:
     @tf.function(input_signature=[TOKENS, TOKENS])
     def evaluate(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The sum of the tokens' negative log-likelihoods, and their number."""
-        losses = _losses(self._encoder, contexts, answers, lambda site, values: values)
+        losses = _losses(self._encoder, contexts, answers)
         return tf.reduce_sum(losses), tf.size(losses)
 
 
-def _losses(encoder: PrefixEncoder, contexts: tf.Tensor, answers: tf.Tensor, keep: Callable) -> tf.Tensor:
-    """-log p(y_t | x, y) of every row, (R,). keep(site, values) may drop some of the values of five sites."""
+def _losses(encoder: PrefixEncoder, contexts: tf.Tensor, answers: tf.Tensor, keep: Callable = keep_all) -> tf.Tensor:
+    """-log p(y_t | x, y) of every row, (R,)."""
     rows = rows_of(answers)
-    E_c, E_a, site_c, site_a = INPUTS
-    e_c = keep(site_c, encoder.contexts("bot", contexts, lambda vectors: keep(E_c, vectors)))
-    e_a = keep(site_a, encoder.prefixes("bot", answers, rows, lambda vectors: keep(E_a, vectors)))
-    hidden = keep(HIDDEN, encoder.hidden(tf.gather(encoder.context_term(e_c), rows.answer), e_a))
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, encoder.token_logits(hidden))
+    logits = encoder.generator_logits(contexts, answers, rows, keep)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
 
 
 def metrics(sums: np.ndarray) -> dict[str, float]:

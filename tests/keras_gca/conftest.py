@@ -9,16 +9,16 @@ from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS
 VOCABULARY, LENGTH = 30, 12
 
 
-def toy_networks(length=LENGTH, original_padding=False):
+def toy_networks(length=LENGTH, **convention):
     """Networks of toy sizes whose weights are far from zero, so that errors show."""
     sizes = Sizes(VOCABULARY, length, word_embedding=7, sentence_embedding=9, discriminator_sentence_embedding=8)
-    gca = GenerativeConversationalAgent(sizes, seed=1, original_padding=original_padding)
+    gca = GenerativeConversationalAgent(sizes, seed=1, **convention)
     random = np.random.default_rng(0)
     for layer in gca.adversarial.layers:
         layer.set_weights([random.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
     bias = random.normal(0, 0.5, VOCABULARY)
-    bias[EOS] = 2.0  # some answers end early
-    if original_padding:
+    bias[EOS] = 0.0 if gca.canonical else 2.0  # some answers end early
+    if gca.original_padding:
         bias[PAD] = FORBIDDEN
     gca.layer("decision_bot").bias.assign(bias)
     return gca
@@ -29,10 +29,13 @@ def gca():
     return toy_networks()
 
 
-@pytest.fixture(params=[False, True], ids=["masked", "original"])
-def either_gca(request):
-    """Both conventions of padding."""
-    return toy_networks(original_padding=request.param)
+CONVENTIONS = {"masked": {}, "original": {"original_padding": True}, "canonical": {"canonical": True}}
+
+
+@pytest.fixture(params=CONVENTIONS)
+def any_gca(request):
+    """Both conventions of padding, and the canonical generator."""
+    return toy_networks(**CONVENTIONS[request.param])
 
 
 def random_pairs(count, seed=0, vocabulary=VOCABULARY, length=LENGTH):

@@ -18,16 +18,16 @@ def softmax(z):
     return z / z.sum()
 
 
-def lstm(weights, sequence, s=sigmoid):
-    """Hochreiter and Schmidhuber's LSTM with forget gate: the state after the last of the inputs (T, s_e)."""
+def lstm(weights, sequence, s=sigmoid, start=None):
+    """Hochreiter and Schmidhuber's LSTM with forget gate: its h and c after the last of the inputs (T, s_e)."""
     W, U, b = weights
     units = U.shape[0]
-    h = c = np.zeros(units)
+    h, c = start or (np.zeros(units), np.zeros(units))
     for x in sequence:
         i, f, g, o = np.split(x @ W + h @ U + b, 4)
         c = s(f) * c + s(i) * np.tanh(g)
         h = s(o) * np.tanh(c)
-    return h
+    return h, c
 
 
 class Equations:
@@ -39,27 +39,33 @@ class Equations:
 
     def __init__(self, gca):
         self.original_padding, self.length = gca.original_padding, gca.sizes.sentence_length
+        self.canonical = gca.canonical
         self.weights = {
             layer.name: [np.asarray(weight, np.float64) for weight in layer.get_weights()]
             for layer in gca.adversarial.layers
         }
 
-    def encode(self, name, tokens):
+    def encode(self, name, tokens, start=None):
+        """h and c of an LSTM after the tokens."""
         W_e = self.weights["shared"][0]
         tokens = [token for token in tokens if token != PAD]
         if self.original_padding:
             tokens = [PERIOD] * (self.length - len(tokens)) + tokens
-        return lstm(self.weights[name], W_e[tokens], hard_sigmoid if self.original_padding else sigmoid)
+        return lstm(self.weights[name], W_e[tokens], hard_sigmoid if self.original_padding else sigmoid, start)
 
     def p(self, x, y):
-        e = np.concatenate([self.encode("encoder_context_bot", x), self.encode("encoder_answer_bot", y)])
+        context = self.encode("encoder_context_bot", x)
+        if self.canonical:  # Eq. 5
+            e, _ = self.encode("encoder_answer_bot", y, start=context)
+        else:
+            e = np.concatenate([context[0], self.encode("encoder_answer_bot", y)[0]])
         W_1, b_1 = self.weights["bot"]
         W_2, b_2 = self.weights["decision_bot"]
         return softmax(np.maximum(e @ W_1 + b_1, 0) @ W_2 + b_2)
 
     def human(self, x, y, token):
         """l, the probability that the current token is human; token: as a distribution, (s_v,)."""
-        e_cd = self.encode("encoder_context_discriminator", x)
-        e_ad = self.encode("encoder_answer_discriminator", y)
+        e_cd, _ = self.encode("encoder_context_discriminator", x)
+        e_ad, _ = self.encode("encoder_answer_discriminator", y)
         W_d, b_d = self.weights["discriminator_output"]
         return sigmoid(np.concatenate([token, e_cd, e_ad]) @ W_d + b_d)[0]

@@ -158,6 +158,7 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
         (["--preset", "huge"], "argument --preset: invalid choice: 'huge'"),
         (["--batch-size", "0"], "--batch-size: 0 is out of range; at least 1 is expected"),
         (["--batch-size", "many"], "argument --batch-size: 'many' where a whole number is expected"),
+        (["--generator", "canonical", "--padding", "original"], "--generator canonical: the author's program has none"),
         (["--nonsense", "1"], "unrecognized arguments: --nonsense 1"),
         (["--data", "none.txt"], "none.txt: no such file or folder"),
         (["--resume", "none"], "none: no run here"),

@@ -30,8 +30,8 @@ def algorithm_1(equations, x, length):
     return [*y, tokens], p, probabilities
 
 
-def test_greedy_decoding_is_algorithm_1(either_gca):
-    gca = either_gca
+def test_greedy_decoding_is_algorithm_1(any_gca):
+    gca = any_gca
     contexts = random_pairs(26).contexts
     decoded = Decoder(gca).greedy(contexts)
     equations = Equations(gca)
@@ -85,8 +85,8 @@ def test_the_unknown_word_can_be_left_out(fond_of_unknown):
         assert decoded.token_probabilities[0, 0] < 1e-3  # the probabilities stay those of the model
 
 
-def test_sampling_repeats_by_seed_and_has_the_models_probabilities(either_gca):
-    gca = either_gca
+def test_sampling_repeats_by_seed_and_has_the_models_probabilities(any_gca):
+    gca = any_gca
     contexts = random_pairs(10).contexts
     decoder = Decoder(gca)
     first, again, other = (decoder.sample(contexts, seed) for seed in (1, 1, 2))
@@ -139,8 +139,8 @@ def test_filters(top_k, top_p, kept):
     assert [i for i in range(4) if filtered[i] > FORBIDDEN] == kept
 
 
-def test_a_beam_of_one_is_greedy(either_gca):
-    gca = either_gca
+def test_a_beam_of_one_is_greedy(any_gca):
+    gca = any_gca
     contexts = random_pairs(15).contexts
     decoder = Decoder(gca)
     greedy, beam = decoder.greedy(contexts), decoder.beam(contexts, 1)

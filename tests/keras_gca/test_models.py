@@ -5,7 +5,7 @@ import pytest
 from keras_gca.config import Config
 from keras_gca.figures import edges
 from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes, build
-from tests.keras_gca.conftest import LENGTH, VOCABULARY, per_token_samples, random_pairs
+from tests.keras_gca.conftest import LENGTH, VOCABULARY, per_token_samples, random_pairs, toy_networks
 from tests.keras_gca.equations import Equations
 
 FIGURE_1 = {
@@ -33,8 +33,18 @@ def test_the_graphs_have_the_edges_of_the_figures(gca):
     assert set(edges(gca.adversarial)) == FIGURE_2
 
 
-def test_the_generator_computes_equations_1_to_3(either_gca):
-    gca = either_gca
+def test_a_canonical_generator_starts_its_answer_with_the_context():
+    graph = set(edges(toy_networks(canonical=True).generator))
+    bypass = {("encoder_context_bot", "concatenation_bot"), ("encoder_answer_bot", "concatenation_bot")}
+    merged = {("concatenation_bot", "bot")}
+    chain = {("encoder_context_bot", "encoder_answer_bot"), ("encoder_answer_bot", "bot")}
+    assert graph == FIGURE_1 - bypass - merged | chain
+    with pytest.raises(ValueError, match="no canonical"):
+        toy_networks(canonical=True, original_padding=True)
+
+
+def test_the_generator_computes_equations_1_to_3(any_gca):
+    gca = any_gca
     contexts, partial, _, _ = per_token_samples(random_pairs(14), gca.padding)
     p = gca.generator.predict([contexts, partial], verbose=0)
     equations = Equations(gca)
@@ -42,8 +52,8 @@ def test_the_generator_computes_equations_1_to_3(either_gca):
     np.testing.assert_allclose(p, expected, atol=1e-5)
 
 
-def test_the_discriminator_computes_equations_7_and_8(either_gca):
-    gca = either_gca
+def test_the_discriminator_computes_equations_7_and_8(any_gca):
+    gca = any_gca
     contexts, partial, targets, _ = per_token_samples(random_pairs(14), gca.padding)
     one_hot = np.eye(VOCABULARY, dtype=np.float32)[targets]
     judged = gca.discriminator.predict([contexts, partial, one_hot], verbose=0)[:, 0]
