@@ -17,7 +17,7 @@ def toy_networks(length=LENGTH, **convention):
     for layer in gca.adversarial.layers:
         layer.set_weights([random.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
     bias = random.normal(0, 0.5, VOCABULARY)
-    bias[EOS] = 0.0 if gca.canonical else 2.0  # some answers end early
+    bias[EOS] = 1.0 if gca.canonical else 2.0  # some answers end early
     if gca.original_padding:
         bias[PAD] = FORBIDDEN
     gca.layer("decision_bot").bias.assign(bias)
