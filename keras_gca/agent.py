@@ -69,6 +69,7 @@ class Answer:
     probability:   p(y|x) under that generator (Algorithm 1). probability_of_words: the same without the factor of EOS.
     human:         p(y+|x), Eq. 9. score: S(y+), Eq. 10.
     token_scores:  (token, l_i) for each token of the answer, the end of the sentence last.
+    token_probabilities: p(y_t | x, y) of the same tokens under the generator.
     """
 
     generator: str
@@ -78,6 +79,7 @@ class Answer:
     human: float
     score: float
     token_scores: tuple[tuple[str, float], ...]
+    token_probabilities: tuple[float, ...]
 
 
 class Agent:
@@ -200,6 +202,7 @@ class Agent:
             human=float(np.exp(scoring.log_human_probability(log_l[i]))),
             score=float(np.exp(scoring.log_score(log_l[i]))),
             token_scores=tuple(zip(written, np.exp(log_l[i, : len(written)]).tolist(), strict=True)),
+            token_probabilities=tuple(decoded.token_probabilities[i, : len(written)].tolist()),
         )
 
     @staticmethod

@@ -21,6 +21,7 @@ Chat with a trained agent. Each of its generators (teacher forcing, adversarial)
   python -m keras_gca.chat                      the latest run in runs/
   python -m keras_gca.chat runs/NAME            that run
   python -m keras_gca.chat bot.h5 --verbose     a bot file, with both answers and their scores
+  python -m keras_gca.chat --web                in the browser, with what the discriminator makes of every word
   python -m keras_gca.chat --original DIR       the author's own files: vocabulary_movie and my_model_weights*.h5
 """
 
@@ -30,9 +31,11 @@ RELEVANT = 0.2  # the author's program keeps its last reply in the context if th
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    options.context = options.context or ("author" if options.original else "paper")
+    options.context = options.context or ("author" if options.original and not options.web else "paper")
     if options.utterances and options.context == "author":
         raise UserError("--utterances belongs to --context paper; the author's rule takes one or two")
+    if options.web and options.context == "author":
+        raise UserError("--web answers the last N_u utterances; --context author is for the terminal")
     if options.bot and options.original:
         raise UserError(f"either a bot ({options.bot}) or --original, not both")
     path = options.original or options.bot or _latest_run()
@@ -48,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     agent = original.load(path) if options.original else Agent.load(path)
     if options.original and options.verbose:
         print("\n".join(agent.report))
+    if options.web:
+        return _serve(agent, decoding, options, path)
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(errors="replace")
     with contextlib.suppress(ImportError):
@@ -61,6 +66,18 @@ def main(arguments: list[str] | None = None) -> int:
         _talk(agent, decoding, options, transcript)
     if transcript is not None:
         print(f"\ntranscript: {transcript.name}")
+    return 0
+
+
+def _serve(agent: "Agent", decoding: "Decoding", options: argparse.Namespace, bot: Path) -> int:
+    with command_line.needs_extra("web"):
+        from keras_gca.chat_page import create_app
+        from keras_gca.local_server import make_local_server
+
+    app = create_app(agent, decoding, f"A chat with {bot.name}", options.utterances)
+    server = make_local_server(app, options.host, options.port)
+    print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
+    server.serve_forever()  # returns at Ctrl-C
     return 0
 
 
@@ -149,6 +166,11 @@ def _parser() -> command_line.Parser:
         help="chat with the author's files as his program does: --context author; the likelier answer wins if "
         "it is likelier than 0.9, else the one with the higher score",
     )
+    parser.add_argument("--web", action="store_true", help="chat in the browser instead of the terminal")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="of --web; this machine alone [127.0.0.1]"
+    )
+    parser.add_argument("--port", type=int, default=8000, metavar="N", help="of --web; 0 takes a free one [8000]")
     parser.add_argument("--verbose", action="store_true", help="show every answer, its scores, and unknown words")
     parser.add_argument(
         "--context",

@@ -85,6 +85,15 @@ def quiet_imports() -> Iterator[None]:
             os.close(kept)
 
 
+@contextlib.contextmanager
+def needs_extra(name: str) -> Iterator[None]:
+    """Import in this block what an extra of the package brings; raises UserError with its name where it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is not installed; pip install 'keras-conversational-agents[{name}]'") from None
+
+
 def at_least_one(text: str) -> int:
     """The type of an option that is a positive whole number."""
     value = _value(int)(text)

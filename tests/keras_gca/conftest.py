@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from keras_gca.agent import Agent
 from keras_gca.config import Config
-from keras_gca.models import FORBIDDEN, GenerativeConversationalAgent, Sizes
+from keras_gca.models import FORBIDDEN, GREEN, YELLOW, GenerativeConversationalAgent, Sizes, build
 from keras_gca.pairs import Pairs, frame_answers, pad_contexts
-from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS
+from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS, Vocabulary
 
 VOCABULARY, LENGTH = 30, 12
 
@@ -73,3 +74,27 @@ def per_token_samples(pairs, padding=PAD):
 @pytest.fixture
 def tiny():
     return Config.preset("tiny")
+
+
+WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
+
+
+@pytest.fixture
+def agent():
+    config = Config.preset(
+        "tiny",
+        sentence_length=8,
+        word_embedding_size=5,
+        sentence_embedding_size=6,
+        discriminator_sentence_embedding_size=7,
+    )
+    vocabulary = Vocabulary(WORDS, [1] * len(WORDS), {"tom": "Tom"})
+    generators = {}
+    random = np.random.default_rng(0)
+    shared = random.normal(size=(len(vocabulary), 5)).astype(np.float32)
+    gca = build(config, len(vocabulary))
+    for name in ("teacher_forcing", "adversarial"):
+        shapes = [variable.shape for variable in gca.variables(*YELLOW)]
+        generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
+    green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*GREEN)]
+    return Agent(config, vocabulary, generators, [shared, *green])

@@ -4,36 +4,12 @@ import pytest
 
 from keras_gca import scoring
 from keras_gca.agent import Agent, Decoding
-from keras_gca.config import Config
 from keras_gca.decoding import Decoder
 from keras_gca.errors import UserError
-from keras_gca.models import GREEN, WHITE, YELLOW, build
+from keras_gca.models import WHITE
 from keras_gca.pairs import pad_contexts
-from keras_gca.vocabulary import EOS, PAD, Vocabulary
+from keras_gca.vocabulary import EOS, PAD
 from tests.keras_gca.equations import Equations
-
-WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
-
-
-@pytest.fixture
-def agent():
-    config = Config.preset(
-        "tiny",
-        sentence_length=8,
-        word_embedding_size=5,
-        sentence_embedding_size=6,
-        discriminator_sentence_embedding_size=7,
-    )
-    vocabulary = Vocabulary(WORDS, [1] * len(WORDS), {"tom": "Tom"})
-    generators = {}
-    random = np.random.default_rng(0)
-    shared = random.normal(size=(len(vocabulary), 5)).astype(np.float32)
-    gca = build(config, len(vocabulary))
-    for name in ("teacher_forcing", "adversarial"):
-        shapes = [variable.shape for variable in gca.variables(*YELLOW)]
-        generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
-    green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*GREEN)]
-    return Agent(config, vocabulary, generators, [shared, *green])
 
 
 def test_both_generators_answer_and_the_discriminator_chooses_by_equation_10(agent):
@@ -51,6 +27,7 @@ def test_both_generators_answer_and_the_discriminator_chooses_by_equation_10(age
         l = [equations.human(context[0], row[:k], one_hot[row[k]]) for k in range(1, len(row))]  # noqa: E741
         assert [token for token, _ in answer.token_scores] == [agent.vocabulary.tokens[t] for t in row[1:]]
         np.testing.assert_allclose([score for _, score in answer.token_scores], l, rtol=1e-4)
+        assert answer.token_probabilities == pytest.approx(decoded.token_probabilities[0, : len(row) - 1])
         assert answer.human == pytest.approx(np.prod(l), rel=1e-4)
         assert answer.score == pytest.approx(np.prod(l) ** (1 / len(l)), rel=1e-4)
         assert answer.probability == pytest.approx(decoded.probabilities[0])

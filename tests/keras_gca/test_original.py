@@ -216,7 +216,7 @@ def test_only_original_padding_can_be_written(agent, tmp_path):
 
 
 def answer(name, probability, score):
-    return Answer(name, name, 0.0, probability, 0.5, score, ())
+    return Answer(name, name, 0.0, probability, 0.5, score, (), ())
 
 
 @pytest.mark.parametrize(

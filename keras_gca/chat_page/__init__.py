@@ -1,0 +1,69 @@
+"""The chat as a web page: both answers, how likely each token was, and what the discriminator holds of it.
+
+The page keeps the conversation and sends it with every line, so the server remembers nothing of anybody.
+"""
+
+import threading
+from typing import Any
+
+from flask import Flask, abort, render_template, request
+
+from keras_gca.agent import Agent, Answer, Decoding
+from keras_gca.local_server import protect
+
+LONGEST_UTTERANCE = 2_000  # characters
+LONGEST_HISTORY = 20  # utterances that the page sends at most; the context takes the last N_u of them
+
+
+def create_app(agent: Agent, decoding: Decoding, title: str, context_utterances: int | None = None) -> Flask:
+    """The web application, with the training's N_u unless another is given. Its pages:
+
+    /         the chat
+    /answers  a POST of {"history": [utterance, ...]} gives every generator's answer, the discriminator's choice first
+    """
+    app = Flask(__name__)
+    protect(app, largest_request=LONGEST_HISTORY * LONGEST_UTTERANCE * 8)
+    one_at_a_time = threading.Lock()  # more than one decoding at once would only slow each other down
+
+    @app.get("/")
+    def page():
+        return render_template(
+            "chat.html",
+            title=title,
+            generators=agent.generators,
+            words=len(agent.vocabulary),
+            context_utterances=context_utterances or agent.config.context_utterances,
+            longest=LONGEST_UTTERANCE,
+        )
+
+    @app.post("/answers")
+    def answers():
+        history = _history(request.get_json(silent=True))
+        if not agent.tokenise(history[-1:])[0]:
+            abort(400, "There are no words to answer in that.")
+        with one_at_a_time:
+            found = agent.answers(history, context_utterances, decoding)
+        return {"answers": [_as_json(answer) for answer in found], "unknown": agent.unknown_words(history[-1])}
+
+    return app
+
+
+def _history(content: Any) -> list[str]:
+    history = content.get("history") if isinstance(content, dict) else None
+    if not isinstance(history, list) or not 1 <= len(history) <= LONGEST_HISTORY:
+        abort(400, f"A history of 1 to {LONGEST_HISTORY} utterances is expected.")
+    if not all(isinstance(utterance, str) and len(utterance) <= LONGEST_UTTERANCE for utterance in history):
+        abort(400, f"Utterances are texts of at most {LONGEST_UTTERANCE} characters.")
+    return ["".join(c if c.isprintable() else " " for c in utterance) for utterance in history]
+
+
+def _as_json(answer: Answer) -> dict[str, Any]:
+    tokens = zip(answer.token_scores, answer.token_probabilities, strict=True)
+    return {
+        "generator": answer.generator.replace("_", " "),
+        "text": answer.text,
+        "probability": answer.probability,
+        "human": answer.human,
+        "score": answer.score,
+        "tokens": [{"text": text, "human": human, "probability": p} for (text, human), p in tokens],
+    }

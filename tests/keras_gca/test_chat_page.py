@@ -1,0 +1,111 @@
+"""The chat page: its answers as JSON, what it refuses, and the page in a browser."""
+
+import importlib.util
+import shutil
+import threading
+
+import pytest
+
+from keras_gca.agent import Decoding
+from keras_gca.chat_page import LONGEST_HISTORY, LONGEST_UTTERANCE, create_app
+from keras_gca.local_server import make_local_server
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture
+def client(agent):
+    return create_app(agent, Decoding(), "A <b>bot</b>").test_client()
+
+
+def test_the_answers_are_the_agents(agent, client):
+    history = ["Hello there, Tom!", "How are you, zyzzyva?"]
+    response = client.post("/answers", json={"history": history})
+    assert response.status_code == 200
+    assert response.json["unknown"] == ["zyzzyva"]
+    expected = agent.answers(history)
+    assert [answer["text"] for answer in response.json["answers"]] == [answer.text for answer in expected]
+    for sent, answer in zip(response.json["answers"], expected, strict=True):
+        assert sent["generator"] == answer.generator.replace("_", " ")
+        assert sent["score"] == pytest.approx(answer.score)
+        assert [(token["text"], token["human"]) for token in sent["tokens"]] == list(answer.token_scores)
+        assert [token["probability"] for token in sent["tokens"]] == list(answer.token_probabilities)
+
+
+def test_only_the_last_n_u_utterances_are_answered(agent):
+    client = create_app(agent, Decoding(), "bot", context_utterances=1).test_client()
+    long, short = (client.post("/answers", json={"history": h}).json for h in (["Fine.", "Hello"], ["Hello"]))
+    assert long == short
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [],
+        {"history": []},
+        {"history": "Hello"},
+        {"history": [1]},
+        {"history": ["Hello"] * (LONGEST_HISTORY + 1)},
+        {"history": ["x" * (LONGEST_UTTERANCE + 1)]},
+        {"history": ["*** \x00"]},
+    ],
+)
+def test_what_is_no_conversation_is_refused_in_a_sentence(client, content):
+    response = client.post("/answers", json=content)
+    assert response.status_code == 400
+    assert response.mimetype == "text/plain"
+    assert response.text.endswith(".")
+
+
+def test_other_sites_large_requests_and_other_ways_are_refused(client):
+    good = {"history": ["Hello"]}
+    assert client.post("/answers", json=good, headers={"Origin": "http://elsewhere.example"}).status_code == 403
+    assert client.post("/answers", json=good, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert client.post("/answers", json={"history": ["x" * 10**6]}).status_code in (400, 413)
+    assert client.get("/answers").status_code == 405
+    assert client.get("/nowhere").status_code == 404
+
+
+def test_the_page_escapes_its_title_and_loads_nothing_from_outside(client):
+    response = client.get("/")
+    assert "A &lt;b&gt;bot&lt;/b&gt;" in response.text
+    assert "//" not in response.text.replace("<!doctype html>", "")
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+
+
+@pytest.mark.skipif(
+    CHROMIUM is None or importlib.util.find_spec("playwright") is None,
+    reason="a browser test: needs Chromium (Debian's package) and playwright",
+)
+def test_a_conversation_in_a_browser(agent):
+    from playwright.sync_api import sync_playwright
+
+    server = make_local_server(create_app(agent, Decoding(), "bot"), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.port}/")
+        for number, line in enumerate(["Hello, Tom!", "<img src=x onerror='document.title=1'> How are you?"], start=1):
+            page.fill("#text", line)
+            page.press("#text", "Enter")
+            page.locator(".bot").nth(number - 1).wait_for()
+        assert page.locator(".you").all_inner_texts()[1].startswith("<img")
+        assert page.locator("img").count() == 0
+        assert page.title() == "bot"
+        first = agent.answers(["Hello, Tom!"])
+        bubble = page.locator(".bot").first
+        assert bubble.locator("p").inner_text() == first[0].text
+        assert bubble.locator(".answer").count() == 2
+        tokens = bubble.locator(".answer").first.locator(".token")
+        assert tokens.count() == len(first[0].token_scores)
+        bands = [int(token.get_attribute("data-band")) for token in tokens.all()]
+        assert bands == [min(9, int(score * 10)) for _, score in first[0].token_scores]
+        expected = agent.answers(["Hello, Tom!", first[0].text, "<img src=x onerror='document.title=1'> How are you?"])
+        assert page.locator(".bot").nth(1).locator("p").inner_text() == expected[0].text
+        page.click("#again")
+        assert page.locator(".bot").count() == 0
+        browser.close()
+    server.shutdown()
