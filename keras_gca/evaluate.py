@@ -74,7 +74,7 @@ def evaluate(agent: "Agent", dataset: "Dataset", decoding: "Decoding | None" = N
         trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), discount)
         perplexity[f"Kneser-Ney trigram, discount {discount}"] = trigram.perplexity(held_out.answers)
     answers = {
-        name: _answers(agent, name, held_out.contexts, decoding or Decoding(), seed) for name in agent.generators
+        name: answers_to(agent, name, held_out.contexts, decoding or Decoding(), seed) for name in agent.generators
     }
     judges = {"own": agent, "independent": independent_judge(agent, dataset.training, seed)}
     return {
@@ -86,7 +86,8 @@ def evaluate(agent: "Agent", dataset: "Dataset", decoding: "Decoding | None" = N
     }
 
 
-def _answers(agent: "Agent", name: str, contexts: "np.ndarray", decoding: "Decoding", seed: int) -> "np.ndarray":
+def answers_to(agent: "Agent", name: str, contexts: "np.ndarray", decoding: "Decoding", seed: int) -> "np.ndarray":
+    """One generator's answers to many contexts: (n, s_s + 1) int32."""
     import numpy as np
 
     starts = range(0, len(contexts), DECODING_BATCH)

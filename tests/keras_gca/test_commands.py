@@ -152,6 +152,26 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
     (path / "evaluation.json").unlink()
 
 
+def test_quality_against_diversity_over_the_temperature(trained):
+    path, _ = trained
+    status, out, err = run("quality_diversity", path, "--temperatures", "0.2", "1.5", folder=path.parent)
+    assert status == 0, err
+    assert "findfont" not in err
+    picture = path / "quality_diversity.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    curves = json.loads((path / "quality_diversity.json").read_text())
+    assert set(curves) == {"human", "teacher_forcing", "adversarial"}
+    for name in ("teacher_forcing", "adversarial"):
+        cold, hot = curves[name]
+        assert cold["temperature"] < hot["temperature"]
+        assert cold["distinct_2"] < hot["distinct_2"]
+        assert cold["perplexity"] < hot["perplexity"]
+    status, _, err = run("quality_diversity", path, "--temperatures", "0", folder=path.parent)
+    assert (status, err.count("\n")) == (2, 1)
+    picture.unlink()
+    (path / "quality_diversity.json").unlink()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -206,7 +226,7 @@ def test_errors_in_the_users_own_files(tmp_path, capsys, corpus, glove, message)
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures"])
+@pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures", "quality_diversity"])
 def test_help_is_quick_and_needs_no_tensorflow(module):
     code = (
         f"import sys, keras_gca.{module} as m\n"

@@ -1,0 +1,129 @@
+"""`python -m keras_gca.quality_diversity`: quality against diversity of sampled replies, over the temperature.
+
+One temperature proves nothing: a model may look better merely because it is less diverse. Caccia et al. 2020 ("Language
+GANs Falling Short") therefore compare whole curves. Quality is here the perplexity of the replies under a trigram model
+of the human training answers (lower is better), diversity their distinct-2.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_gca import command_line
+from keras_gca.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_gca.agent import Agent
+    from keras_gca.pairs import Dataset
+
+DESCRIPTION = """\
+Samples replies to a run's held-out contexts at several temperatures, with each of its generators, and draws quality
+(perplexity under a trigram model of the human answers; lower is better) against diversity (distinct-2). The human
+replies are a point of their own. Writes RUN/quality_diversity.json and .png.
+"""
+
+TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
+DISCOUNT = 0.75  # the trigram's; see docs/results.md
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    if not all(0.01 <= temperature <= 100 for temperature in options.temperatures):
+        raise UserError(f"--temperatures {options.temperatures}: values from 0.01 to 100 are expected")
+    with command_line.quiet_imports():
+        from keras_gca.agent import Agent
+        from keras_gca.run_folder import RunFolder
+
+    run = RunFolder.open(options.run)
+    curves = measure(Agent.load(run.path), run.dataset(), options.temperatures, options.seed)
+    print(f"{'':18}{'temperature':>12}{'perplexity':>12}{'distinct-2':>12}")
+    for name, points in curves.items():
+        for point in points:
+            temperature = "" if point["temperature"] is None else f"{point['temperature']:g}"
+            figures = f"{temperature:>12}{point['perplexity']:12.1f}{point['distinct_2']:12.3f}"
+            print(f"{name.replace('_', ' '):18}{figures}")
+    data, picture = (run.path / f"quality_diversity.{ending}" for ending in ("json", "png"))
+    data.write_text(json.dumps(curves, indent=2) + "\n", encoding="utf-8")
+    draw(curves, picture)
+    print(f"wrote {data} and {picture}")
+    return 0
+
+
+def measure(
+    agent: "Agent", dataset: "Dataset", temperatures: Sequence[float], seed: int = 0
+) -> dict[str, list[dict[str, Any]]]:
+    """{"human" or generator: [{"temperature", "perplexity", "distinct_2"}, ...]}; human replies have no temperature."""
+    from keras_gca import metrics
+    from keras_gca.agent import Decoding
+    from keras_gca.baselines.trigram import TrigramModel
+    from keras_gca.evaluate import answers_to
+
+    trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), DISCOUNT)
+
+    def point(temperature, answers):
+        replies = [agent.vocabulary.decode(row[1:]) for row in answers]
+        return {
+            "temperature": temperature,
+            "perplexity": trigram.perplexity(answers),
+            "distinct_2": metrics.distinct(replies, 2),
+        }
+
+    held_out = dataset.validation
+    curves = {"human": [point(None, held_out.answers)]}
+    for name in agent.generators:
+        curves[name] = [
+            point(temperature, answers_to(agent, name, held_out.contexts, Decoding(temperature), seed))
+            for temperature in temperatures
+        ]
+    return curves
+
+
+def draw(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    """Paint the curves, better replies above and more diverse ones to the right."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot, ticker
+
+    figure, axes = pyplot.subplots(figsize=(6.4, 4.4), layout="constrained")
+    for name, points in curves.items():
+        x, y = [p["distinct_2"] for p in points], [p["perplexity"] for p in points]
+        style = {"marker": "*", "markersize": 15, "linestyle": ""} if name == "human" else {"marker": "o"}
+        axes.plot(x, y, label=name.replace("_", " "), **style)
+        for p in points:
+            if p["temperature"] is not None:
+                axes.annotate(
+                    f"{p['temperature']:g}",
+                    (p["distinct_2"], p["perplexity"]),
+                    textcoords="offset points",
+                    xytext=(5, 5),
+                    fontsize=8,
+                )
+    axes.set_yscale("log")
+    for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):  # plain numbers, no powers of ten
+        axis(ticker.FormatStrFormatter("%g"))
+    axes.invert_yaxis()
+    axes.set_xlabel("diversity: distinct-2 of the replies")
+    axes.set_ylabel("quality: trigram perplexity (lower is better, above)")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.Parser(prog="python -m keras_gca.quality_diversity", description=DESCRIPTION)
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument(
+        "--temperatures", type=float, nargs="+", default=TEMPERATURES, metavar="X", help=f"of sampling {TEMPERATURES}"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampling")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, "quality_diversity"))
