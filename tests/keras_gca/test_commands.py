@@ -154,7 +154,7 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
 
 def test_quality_against_diversity_over_the_temperature(trained):
     path, _ = trained
-    status, out, err = run("quality_diversity", path, "--temperatures", "0.2", "1.5", folder=path.parent)
+    status, _, err = run("quality_diversity", path, "--temperatures", "0.2", "1.5", folder=path.parent)
     assert status == 0, err
     assert "findfont" not in err
     picture = path / "quality_diversity.png"
