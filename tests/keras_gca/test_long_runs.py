@@ -23,7 +23,7 @@ def test_a_short_run_on_a_real_corpus_with_the_real_glove(shared_file, tmp_path,
     assert re.search(r"word vectors: .* \((\d\d\.\d)%\), 9\d\.\d% of the tokens", out)
     perplexities = [float(value) for value in re.findall(r"held-out perplexity (\d+\.\d+)", out)]
     vocabulary = int(re.search(r"vocabulary: ([\d,]+)", out)[1].replace(",", ""))
-    assert perplexities[-1] < perplexities[0] < vocabulary / 4
+    assert perplexities[-1] < min(perplexities[0], vocabulary) / 2  # line 3 ends with averages over three epochs
     status, chat, _ = run("chat", "run", "--no-transcript", folder=tmp_path, text="How are you?\n")
     assert status == 0
     assert "bot> " in chat
