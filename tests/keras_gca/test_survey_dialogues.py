@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from keras_gca import scoring
+from keras_gca.agent import Agent, Decoding
+from keras_gca.config import Config
+from keras_gca.conversations import Conversation
+from keras_gca.errors import UserError
+from keras_gca.models import GREEN, WHITE, YELLOW, build
+from keras_gca.pairs import frame_answers, pad_contexts, prepare
+from keras_gca.survey.dialogues import Model, all_lines, held_out_lines, make_survey
+from keras_gca.vocabulary import Vocabulary
+
+WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
+SIZES = {"sentence_length": 8, "word_embedding_size": 5, "sentence_embedding_size": 6}
+SIZES |= {"discriminator_sentence_embedding_size": 7}
+
+
+def random_agent(seed, words=WORDS, vocabulary=None, **settings):
+    """An agent of toy sizes, with two generators of random weights."""
+    config = Config.preset("tiny", **(SIZES | settings))
+    vocabulary = vocabulary or Vocabulary(words, [1] * len(words))
+    random = np.random.default_rng(seed)
+    gca = build(config, len(vocabulary))
+    shared = random.normal(size=gca.variables(*WHITE)[0].shape).astype(np.float32)
+
+    def weights(*layers):
+        return [shared, *(random.normal(0, 0.7, each.shape).astype(np.float32) for each in gca.variables(*layers))]
+
+    generators = {name: weights(*YELLOW) for name in ("teacher_forcing", "adversarial")}
+    return Agent(config, vocabulary, generators, weights(*GREEN))
+
+
+@pytest.fixture(scope="module")
+def agent():
+    return random_agent(0)
+
+
+def conversations(count, length=5):
+    """Conversations of which no utterance is like another, with words that the agents do not know."""
+    return [Conversation(tuple(f"Hello, how are you, N{i} {'Tom ' * j}?" for j in range(length))) for i in range(count)]
+
+
+def two_of(agent):
+    return tuple(Model(name, agent, name) for name in agent.generators)
+
+
+def survey_of(models, lines, dialogues, length, seed=0):
+    return make_survey(models, lines, dialogues, length, seed, {"data": "a test"}, Decoding())
+
+
+def test_each_line_has_its_context_and_what_the_agent_says_to_it(agent):
+    lines = all_lines(conversations(20), agent, 2)
+    assert [len(context) for context in lines[0]] == [1, 2, 2, 2]
+    survey = survey_of(two_of(agent), lines, dialogues=3, length=7)
+    assert [len(dialogue) for dialogue in survey.dialogues] == [7, 7, 7]
+    contexts = [context for conversation in lines for context in conversation]
+    assert len({line.context for line in survey.lines}) == 21
+    for line in survey.lines:
+        assert line.context in contexts
+        said = {answer.generator: answer for answer in agent.answers(line.context)}
+        for name, answer in zip(survey.models, line.answers, strict=True):
+            assert answer.text == said[name].text
+            assert answer.human == pytest.approx(said[name].human, rel=1e-4)
+            assert answer.score == pytest.approx(said[name].score, rel=1e-4)
+        assert line.answers[0].text != line.answers[1].text
+
+
+def test_which_answer_stands_first_is_drawn_and_all_repeats_with_the_seed(agent):
+    lines = all_lines(conversations(40), agent, 2)
+    survey = survey_of(two_of(agent), lines, 1, 60)
+    first = sum(line.order == (0, 1) for line in survey.lines)
+    assert 15 < first < 45
+    assert survey_of(two_of(agent), lines, 1, 60) == survey
+    assert survey_of(two_of(agent), lines, 1, 60, seed=1).lines[0].context != survey.lines[0].context
+
+
+def test_two_agents_of_different_words_are_judged_by_the_first(agent):
+    other = random_agent(1, ["tom", ".", "hello", "you", "zyzzyva"], context_utterances=1)
+    models = (Model("one", agent, "adversarial"), Model("other", other, "adversarial"))
+    survey = survey_of(models, all_lines(conversations(5), agent, 2), 1, 6)
+    assert survey.models == ("one", "other")
+    for line in survey.lines:
+        [said] = [answer for answer in other.answers(line.context) if answer.generator == "adversarial"]
+        assert line.answers[1].text == said.text
+        context = [token for tokens in agent.tokenise(line.context) for token in tokens]
+        rows = [agent.vocabulary.encode(tokens) for tokens in (context, agent.tokenise([said.text])[0])]
+        log_l = agent.judge(pad_contexts(rows[:1], 8), frame_answers(rows[1:], 8))
+        assert line.answers[1].score == pytest.approx(np.exp(scoring.log_score(log_l)[0]), rel=1e-4)
+        assert line.answers[1].human == pytest.approx(np.exp(scoring.log_human_probability(log_l)[0]), rel=1e-4)
+
+
+def test_lines_that_both_answer_alike_are_passed_over(agent):
+    lines = all_lines(conversations(5), agent, 2)
+    same = (Model("one", agent, "adversarial"), Model("other", agent, "adversarial"))
+    with pytest.raises(UserError, match="2 dialogues of 3 lines need 6 lines that the models answer differently; here"):
+        survey_of(same, lines, 2, 3)
+    with pytest.raises(UserError, match="no generator 'best'; this bot has teacher_forcing, adversarial"):
+        Model("one", agent, "best")
+
+
+@pytest.mark.parametrize("padding", ["masked", "original"])
+def test_held_out_lines_are_found_again_as_people_wrote_them(padding):
+    corpus = [*conversations(30), Conversation(("***", "Alone.")), Conversation(("Hello.", "...", "-", "Hello there."))]
+    settings = SIZES | {"padding": padding, "minimum_count": 2, "sentence_length": 20}
+    data = prepare(corpus, Config.preset("tiny", **settings))
+    agent = random_agent(0, vocabulary=data.vocabulary, padding=padding, minimum_count=2, sentence_length=20)
+    found = held_out_lines(data.validation, corpus, agent, 2)
+    assert sum(map(len, found)) == len(data.validation)
+    raw = [set(all_lines([conversation], agent, 2)[0]) for conversation in corpus[:30]]
+    for lines in found:
+        assert len(lines) == 4
+        assert set(lines) in raw
+    changed = [Conversation((*each.utterances[:-1], "Bye.")) for each in corpus]
+    with pytest.raises(UserError, match="the corpus has changed"):
+        held_out_lines(data.validation, changed, agent, 2)
