@@ -140,8 +140,9 @@ def _answered(
 
 def _encode(agent: Agent, contexts: Sequence[tuple[str, ...]]) -> np.ndarray:
     """Contexts in an agent's vocabulary, (B, s_s) int32: their last N_u utterances, by that agent's own N_u."""
-    texts = [" ".join(context[-agent.config.context_utterances :]) for context in contexts]
-    rows = [agent.vocabulary.encode(tokens) for tokens in agent.tokenise(texts)]
+    read = [context[-agent.config.context_utterances :] for context in contexts]
+    tokens = iter(agent.tokenise([utterance for utterances in read for utterance in utterances]))
+    rows = [agent.vocabulary.encode([token for _ in utterances for token in next(tokens)]) for utterances in read]
     return pad_contexts(rows, agent.config.sentence_length)
 
 

@@ -58,6 +58,7 @@ def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
 
 def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> dict[int, int]:
     choices: dict[int, int] = {}
+    numbers = {str(line + 1): line for line in range(len(survey.lines))}
     for row in rows:
         where = f"{path}:{rows.line_num}"
         vote = row["vote"].strip()
@@ -66,9 +67,9 @@ def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> d
         if row["survey"].strip() != survey.fingerprint:
             raise UserError(f"{where}: a form of another survey ({row['survey']!r})")
         number = row["line"].strip()
-        if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= len(survey.lines):
-            raise UserError(f"{where}: line {number!r} where 1 to {len(survey.lines)} is expected")
-        line = int(number) - 1
+        if number not in numbers:
+            raise UserError(f"{where}: line {number!r} where 1 to {len(numbers)} is expected")
+        line = numbers[number]
         if line in choices:
             raise UserError(f"{where}: a second vote on line {number}")
         if vote not in ("0", "1", "2"):

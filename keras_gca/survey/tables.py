@@ -1,7 +1,8 @@
 """Tables 1 and 2, Eq. 11, and how sure they are.
 
 A human majority decides each line; "no difference" is the paper's tie, "no votes", and a line with equally many votes
-for both models has no winner. The discriminator's winners follow Section 5's 5 % rule.
+for both models has no winner. The discriminator's winners follow Section 5's 5 % rule. Lines that no volunteer has
+judged yet count nowhere, so that humans and D are compared on the same lines.
 """
 
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Results:
     """What a survey found.
 
     volunteers: how many voted. judgements: votes and "no difference" together. no_difference: how often it was marked.
-    by_line:      (lines, 3) int64, the votes for each model and "no difference". winners: of each line.
+    by_line:      (lines, 3) int64, the votes for each model and "no difference". winners: of each line, judged or not.
     best_answers: Table 1: "humans", "Eq. 10" and "Eq. 9".
     votes:        Table 2.
     jaccard:      Eq. 11 between the humans and the discriminator, by "Eq. 9" and by "Eq. 10".
@@ -85,7 +86,7 @@ class Results:
 def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
     """Count the votes.
 
-    ballots: (volunteers, lines), as `Votes.ballots` gives them. seed: of the intervals.
+    ballots: (volunteers, lines), as `Votes.ballots` gives them, with at least one vote. seed: of the intervals.
 
     The intervals are percentiles of RESAMPLES drawings of as many dialogue lines, with replacement: votes on one line
     depend on each other, lines much less. The sign test counts lines for the same reason.
@@ -96,18 +97,20 @@ def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
         [scoring.winner(*(answer.human for answer in line.answers)) for line in survey.lines],
         [scoring.winner(*(answer.score for answer in line.answers)) for line in survey.lines],
     )
-    drawn = np.random.default_rng(seed).multinomial(len(by_line), np.full(len(by_line), 1 / len(by_line)), RESAMPLES)
+    judged = np.flatnonzero(by_line.sum(axis=1))
+    drawn = np.random.default_rng(seed).multinomial(len(judged), np.full(len(judged), 1 / len(judged)), RESAMPLES)
 
     def compare(wins: np.ndarray) -> Comparison:
         """wins: (lines, 2), how often each model won on each line."""
+        wins = wins[judged]
         first, second = wins.sum(axis=0).tolist()
         return Comparison((first, second), _interval(drawn, wins[:, 1], wins.sum(axis=1)))
 
-    def similarity(judged: list[int | None]) -> Similarity:
-        pairs = list(zip(winners.humans, judged, strict=True))
-        agreed = np.array([one == other and one is not None for one, other in pairs])
+    def similarity(discriminator: list[int | None]) -> Similarity:
+        pairs = [(winners.humans[i], discriminator[i]) for i in judged]
+        agreed = np.array([human == machine and human is not None for human, machine in pairs])
         voted = np.array([pair != (None, None) for pair in pairs])
-        return Similarity(scoring.jaccard_index(winners.humans, judged), _interval(drawn, agreed, voted))
+        return Similarity(scoring.jaccard_index(*zip(*pairs, strict=True)), _interval(drawn, agreed, voted))
 
     best_answers = {
         "humans": compare(_one_hot(winners.humans)),

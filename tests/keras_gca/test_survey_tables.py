@@ -60,7 +60,9 @@ def test_a_line_without_majority_has_no_winner():
     assert results.winners.score == [None] * 4
     assert results.by_line.tolist() == [[1, 1, 0], [0, 2, 1], [1, 0, 2], [0, 0, 0]]
     assert results.votes.wins == (2, 3)
-    assert results.jaccard["Eq. 9"].value == pytest.approx(1 / 4)
+    # The last line is judged by nobody, and counts nowhere.
+    assert results.best_answers["Eq. 9"].wins == (3, 0)
+    assert results.jaccard["Eq. 9"].value == pytest.approx(1 / 3)
     assert results.jaccard["Eq. 10"].value == 0
 
 
