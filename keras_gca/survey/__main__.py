@@ -99,12 +99,12 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
     if not options.bots[0].is_dir():
         raise UserError(f"{options.bots[0]} does not know what was held out; name its run folder, or --data FILE")
     run = RunFolder.open(options.bots[0])
-    corpus = run.source()["data"]
+    corpus, validation = run.source()["data"], run.dataset().validation
     try:
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format)
-        lines = held_out_lines(run.dataset().validation, conversations, agent, utterances)
+        lines = held_out_lines(validation, conversations, agent, utterances)
     except UserError as error:
-        raise UserError(f"{run.path} was trained on {corpus}: {error}") from None
+        raise UserError(f"{run.path} was trained on {corpus}: {error}; name dialogues by --data FILE") from None
     return f"held out of {corpus}", lines
 
 

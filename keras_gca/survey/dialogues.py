@@ -51,7 +51,7 @@ def held_out_lines(
     for i, conversation in enumerate(validation.conversation.tolist()):
         context = by_indices.get(_key(validation, i))
         if context is None:
-            raise UserError("the corpus has changed since the run was trained on it; name dialogues by --data FILE")
+            raise UserError("the corpus has changed since then")
         found.setdefault(conversation, []).append(context)
     return list(found.values())
 
