@@ -19,9 +19,7 @@ from keras_gca import command_line, original
 from keras_gca.adversarial import LINES, schedule
 from keras_gca.agent import Agent
 from keras_gca.config import Config
-from keras_gca.conversations import read_conversations
 from keras_gca.run_folder import read_arrays
-from keras_gca.survey.questionnaire import Survey
 from tests.keras_gca.surveys import make_survey
 
 PROJECT = Path(__file__).parents[2]
@@ -176,36 +174,6 @@ def test_quality_against_diversity_over_the_temperature(trained):
     (path / "quality_diversity.json").unlink()
 
 
-def test_a_survey_of_a_run_and_its_tables(trained, tmp_path):
-    path, _ = trained
-    make = ["make", path, "--dialogues", "1", "--lines", "3"]
-    status, out, err = run("survey", *make, folder=tmp_path)
-    assert status == 0, err
-    assert "held out of the embedded corpus; teacher_forcing and adversarial; " in out
-    assert "wrote survey.json: 1 dialogues, 3 lines\n" in out
-    survey = Survey.read(tmp_path / "survey.json")
-    corpus = [utterance for conversation in read_conversations() for utterance in conversation.utterances]
-    assert all(utterance in corpus for line in survey.lines for utterance in line.context)
-    status, _, err = run("survey", *make, folder=tmp_path)
-    assert (status, err) == (
-        2,
-        "survey: survey.json exists already, and votes may belong to it; name another --output\n",
-    )
-    for option, value, message in (
-        ("--lines", "500", "need 500 lines that the models answer differently; here are "),
-        ("--models", ["adversarial", "adversarial"], "adversarial twice; two different models are expected"),
-        ("--models", ["adversarial", "best"], "no generator 'best'; this bot has teacher_forcing, adversarial"),
-    ):
-        values = value if isinstance(value, list) else [value]
-        status, _, err = run("survey", *make, "--output", "x.json", option, *values, folder=tmp_path)
-        assert status == 2
-        assert message in err
-        assert err.count("\n") == 1
-    status, _, err = run("survey", "make", path / "bot.h5", folder=tmp_path / "..")
-    assert (status, err.count("\n")) == (2, 1)
-    assert "does not know what was held out; name its run folder, or --data FILE" in err
-
-
 def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     make_survey([(0.4, 0.6)] * 2).write(tmp_path / "survey.json")
     process = start("survey", "serve", "survey.json", "--port", "0", folder=tmp_path)
@@ -280,8 +248,6 @@ def test_errors_in_the_users_own_files(tmp_path, capsys, corpus, glove, message)
 
 
 @pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures", "quality_diversity"])
-
-
 @pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures", "survey.__main__"])
 def test_help_is_quick_and_needs_no_tensorflow(module):
     code = (

@@ -1,14 +1,19 @@
+import shutil
+
 import numpy as np
 import pytest
 
-from keras_gca import scoring
+from keras_gca import command_line, scoring
 from keras_gca.agent import Agent, Decoding
 from keras_gca.config import Config
-from keras_gca.conversations import Conversation
+from keras_gca.conversations import EMBEDDED, Conversation, read_conversations
 from keras_gca.errors import UserError
 from keras_gca.models import GREEN, WHITE, YELLOW, build
 from keras_gca.pairs import frame_answers, pad_contexts, prepare
+from keras_gca.run_folder import RunFolder
+from keras_gca.survey import __main__ as survey_command
 from keras_gca.survey.dialogues import Model, all_lines, held_out_lines, make_survey
+from keras_gca.survey.questionnaire import Survey
 from keras_gca.vocabulary import Vocabulary
 
 WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
@@ -114,3 +119,76 @@ def test_held_out_lines_are_found_again_as_people_wrote_them(padding):
     changed = [Conversation((*each.utterances[:-1], "Bye.")) for each in corpus]
     with pytest.raises(UserError, match="the corpus has changed"):
         held_out_lines(data.validation, changed, agent, 2)
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """The folder of a run on a part of the embedded corpus, with a bot of random weights."""
+    settings = {"max_pairs": 400, "minimum_count": 2}
+    data = prepare(read_conversations(), Config.preset("tiny", **(SIZES | settings)))
+    agent = random_agent(0, vocabulary=data.vocabulary, **settings)
+    run = RunFolder.create(tmp_path_factory.mktemp("runs") / "run", agent.config, data, {"data": EMBEDDED})
+    run.write_checkpoint({}, {})
+    agent.save(run.bot)
+    return run.path
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch, capsys):
+    """make(*arguments): exit status, output and errors of `survey make`."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        status = command_line.run(survey_command.main, "survey", ["make", *map(str, arguments)])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_makes_a_survey_of_what_a_run_held_out(run_folder, make):
+    status, out, err = make(run_folder, "--dialogues", 2, "--lines", 6)
+    assert status == 0, err
+    assert out.startswith("held out of the embedded corpus; teacher_forcing and adversarial; ")
+    assert "wrote survey.json: 2 dialogues, 12 lines\n" in out
+    survey = Survey.read("survey.json")
+    assert survey.models == ("teacher_forcing", "adversarial")
+    corpus = {utterance for conversation in read_conversations() for utterance in conversation.utterances}
+    assert corpus.issuperset(utterance for line in survey.lines for utterance in line.context)
+
+
+def test_the_command_compares_two_bots_on_other_lines(run_folder, make, tmp_path):
+    random_agent(5).save(tmp_path / "other.h5")
+    (tmp_path / "lines.txt").write_text("How are you?\nI'm fine.\nWhere do you live?\n\nHello!\nHi, Tom.\nBye.\n")
+    bots = [run_folder, "other.h5"]
+    status, _, err = make(*bots, "--data", "lines.txt", "--dialogues", 1, "--lines", 4, "--beam", 2)
+    assert status == 0, err
+    survey = Survey.read("survey.json")
+    assert survey.models == (f"adversarial of {run_folder}", "adversarial of other.h5")
+    assert {line.context[-1] for line in survey.lines} == {"How are you?", "I'm fine.", "Hello!", "Hi, Tom."}
+    assert survey.source["beam"] == 2
+
+
+def test_what_the_command_cannot_do_gets_one_line(run_folder, make, tmp_path):
+    random_agent(5).save(tmp_path / "other.h5")
+    gone = tmp_path / "gone"
+    shutil.copytree(run_folder, gone)
+    config = (gone / "config.json").read_text()
+    (gone / "config.json").write_text(config.replace(EMBEDDED, "gone.txt"))
+    for arguments, message in (
+        ([run_folder, "--lines", 500], "need 5000 lines that the models answer differently; here are "),
+        (
+            [run_folder, "--models", "adversarial", "adversarial"],
+            "adversarial twice; two different models are expected",
+        ),
+        ([run_folder, run_folder], "twice; two different models are expected"),
+        ([run_folder, "--models", "adversarial", "best"], "no generator 'best'; this bot has teacher_forcing"),
+        (["other.h5"], "other.h5 does not know what was held out; name its run folder, or --data FILE"),
+        ([gone], "was trained on gone.txt: gone.txt: no such file or folder; name dialogues by --data FILE"),
+        (["none"], "none: no such file"),
+        ([run_folder, "--data", "none.txt"], "none.txt: no such file or folder"),
+    ):
+        status, out, err = make(*arguments)
+        assert (status, out) == (2, "")
+        assert message in err
+        assert err.count("\n") == 1
+    assert not (tmp_path / "survey.json").exists()
