@@ -1,9 +1,7 @@
 """`python -m keras_gca.survey make | serve | print | import | tabulate`: the human evaluation of Section 5."""
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,8 +108,9 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
 
 def _serve(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
-    with _web_extra():
-        from keras_gca.survey.server import create_app, make_local_server
+    with command_line.needs_extra("web"):
+        from keras_gca.local_server import make_local_server
+        from keras_gca.survey.server import create_app
     from keras_gca.survey.votes import Votes
 
     server = make_local_server(create_app(survey, Votes.create(options.votes, survey)), options.host, options.port)
@@ -124,7 +123,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _print(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
-    with _web_extra():
+    with command_line.needs_extra("web"):
         from keras_gca.survey.paper_form import write_forms
     for path in write_forms(survey, options.folder):
         print(f"wrote {path}")
@@ -135,7 +134,7 @@ def _print(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
-    with _web_extra():
+    with command_line.needs_extra("web"):
         from keras_gca.survey.paper_form import read_form
     from keras_gca.survey.votes import Votes
 
@@ -158,7 +157,7 @@ def _tabulate(options: argparse.Namespace) -> int:
     ballots = Votes.open(options.votes, survey).ballots()
     if not len(ballots):
         raise UserError(f"{options.votes}: no votes yet")
-    with _web_extra():
+    with command_line.needs_extra("web"):
         from keras_gca.survey import report, tables
     results = tables.tabulate(survey, ballots, options.seed)
     print(f"{report.summary(results)}\n")
@@ -167,15 +166,6 @@ def _tabulate(options: argparse.Namespace) -> int:
     paths = report.write(survey, results, options.folder)
     print(f"wrote {', '.join(path.name for path in paths)} to {options.folder}")
     return 0
-
-
-@contextlib.contextmanager
-def _web_extra() -> Iterator[None]:
-    """Imports in this block are of the extra `web`."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is missing; the extra `web` brings it: pip install -e '.[web]'") from None
 
 
 def _parser() -> command_line.Parser:

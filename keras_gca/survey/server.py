@@ -4,26 +4,14 @@ A volunteer sees two answers to each line and marks the better one, or that ther
 answer comes from is known on this side only. The pages work with and without JavaScript and load nothing from outside.
 """
 
-import socket
-from urllib.parse import urlsplit
+from flask import Flask, abort, redirect, render_template, request, url_for
 
-from flask import Flask, Response, abort, redirect, render_template, request, url_for
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
-
-from keras_gca.errors import UserError
+from keras_gca.local_server import protect
 from keras_gca.survey.questionnaire import Line, Survey
 from keras_gca.survey.votes import LONGEST_NAME, NO_DIFFERENCE, Volunteer, Votes
 
 LARGEST_FORM = 64 * 1024  # bytes
 NEITHER = "none"  # the form's word for NO_DIFFERENCE; "first" and "second" are the answers as they stand on the page
-
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",  # the link is secret; no referrer at all would hide the origin of our own forms
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 
 
 def create_app(survey: Survey, votes: Votes) -> Flask:
@@ -36,7 +24,7 @@ def create_app(survey: Survey, votes: Votes) -> Flask:
     /form/TOKEN/thanks    what is done and what is left
     """
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_FORM
+    protect(app, LARGEST_FORM, say=lambda sentence: render_template("error.html", message=sentence))
     total = len(survey.lines)
 
     def volunteer_of(token: str) -> Volunteer:
@@ -51,28 +39,6 @@ def create_app(survey: Survey, votes: Votes) -> Flask:
             sum(number not in done for number, _ in survey.numbered(dialogue))
             for dialogue in range(len(survey.dialogues))
         ]
-
-    @app.before_request
-    def refuse_other_sites():
-        """A page of another site must not vote or enrol in a volunteer's name."""
-        if request.method != "POST":
-            return
-        site, origin = request.headers.get("Sec-Fetch-Site", "same-origin"), request.headers.get("Origin")
-        if site != "same-origin" or (origin is not None and urlsplit(origin).netloc != request.host):
-            abort(403, "Votes are taken from this site's own pages only.")
-
-    @app.after_request
-    def add_headers(response: Response) -> Response:
-        response.headers.update(HEADERS)
-        return response
-
-    @app.errorhandler(400)
-    @app.errorhandler(403)
-    @app.errorhandler(404)
-    @app.errorhandler(405)
-    @app.errorhandler(413)
-    def say_what_is_wrong(error):
-        return render_template("error.html", message=error.description), error.code
 
     @app.get("/")
     def welcome():
@@ -138,23 +104,6 @@ def create_app(survey: Survey, votes: Votes) -> Flask:
         return render_template("thanks.html", token=token, done=len(done), total=total, left=open_lines(done))
 
     return app
-
-
-def make_local_server(app: Flask, host: str, port: int) -> BaseWSGIServer:
-    """A server with a thread for each request; port 0 takes a free one. Raises UserError where it cannot listen."""
-    try:
-        listening = socket.create_server((host, port))
-    except (OSError, OverflowError) as error:
-        raise UserError(f"cannot serve at {host}, port {port}: {error}") from None
-    with listening:  # the server takes a duplicate of its own
-        return make_server(host, listening.getsockname()[1], app, True, 1, _Quiet, fd=listening.fileno())
-
-
-class _Quiet(WSGIRequestHandler):
-    """Requests are not logged: their addresses hold the secret links."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        pass
 
 
 def _choice(line: Line, mark: str) -> int:

@@ -6,8 +6,9 @@ import threading
 import pytest
 
 from keras_gca import command_line
+from keras_gca.local_server import make_local_server
 from keras_gca.survey import __main__ as survey_command
-from keras_gca.survey.server import create_app, make_local_server
+from keras_gca.survey.server import create_app
 from keras_gca.survey.votes import NO_DIFFERENCE, Votes
 from tests.keras_gca.surveys import make_survey
 

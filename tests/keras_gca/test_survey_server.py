@@ -3,8 +3,9 @@ import re
 import pytest
 
 from keras_gca.errors import UserError
+from keras_gca.local_server import make_local_server
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
-from keras_gca.survey.server import create_app, make_local_server
+from keras_gca.survey.server import create_app
 from keras_gca.survey.votes import NO_DIFFERENCE, Votes
 from tests.keras_gca.surveys import MODELS, make_survey
 
