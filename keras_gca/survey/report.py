@@ -21,8 +21,13 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 @dataclass(frozen=True)
 class Table:
-    """caption: a sentence. header and rows: cells as text, the first column being words and the others numbers."""
+    """One table of a report.
 
+    number: as in the paper, None for a table that it does not have. caption: a sentence.
+    header and rows: cells as text, the first column being words and the others numbers.
+    """
+
+    number: int | None
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -36,10 +41,11 @@ class Table:
             [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
             for row in cells
         ]
-        return f"{self.caption}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        title = self.caption if self.number is None else f"Table {self.number}: {self.caption}"
+        return f"{title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
     def to_latex(self, label: str) -> str:
-        """A floating table that needs no package."""
+        """A floating table that needs no package; LaTeX numbers it."""
         rows = [r" & ".join(map(_latex, row)) + r" \\" for row in (self.header, *self.rows)]
         return "\n".join(
             [
@@ -80,16 +86,20 @@ def make_tables(results: Results) -> list[Table]:
     ]
     return [
         Table(
-            "Table 1: The number of best machine-generated answers.",
+            1,
+            "The number of best machine-generated answers.",
             ("training method", *columns),
             [(name, *(_count(each, i) for each in compared)) for i, name in enumerate(names)],
         ),
         Table(
-            "Table 2: Number of human votes.",
+            2,
+            "Number of human votes.",
             ("training method", "human votes"),
             [(name, _count(results.votes, i)) for i, name in enumerate(names)],
         ),
-        Table("Measures, with 95 % intervals over dialogue lines.", ("measure", "value", "95 % interval"), measures),
+        Table(
+            None, "Measures, with 95 % intervals over dialogue lines.", ("measure", "value", "95 % interval"), measures
+        ),
     ]
 
 

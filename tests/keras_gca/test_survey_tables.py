@@ -114,6 +114,8 @@ def test_every_format_holds_the_tables(paper, tmp_path):
     assert "| adversarial | 61 (70.11 %) | 57 (61.96 %) | 0 (undefined) |" in markdown
     assert "| adversarial | 570 (69.34 %) |" in markdown
     assert "| J(H, A), D by Eq. 10 | 0.85 | 0." in markdown
+    assert r"\caption{The number of best machine-generated answers.}" in texts["tables.tex"]
+    assert "Table 1: The number of best machine-generated answers. | training method |" in markdown
     assert r"teacher forcing & 252 (30.66 \%) \\" in texts["tables.tex"]
     assert texts["tables.tex"].count(r"\begin{tabular}") == texts["tables.tex"].count(r"\end{tabular}") == 3
     rows = {name: list(csv.DictReader(texts[name].splitlines())) for name in texts if name.endswith(".csv")}
@@ -136,6 +138,6 @@ def test_every_format_holds_the_tables(paper, tmp_path):
 
 
 def test_names_of_models_do_no_harm_to_latex_and_markdown():
-    table = report.Table("Of 95 %", ("a_b", "c|d"), [(r"runs\x_1", "{5} %")])
+    table = report.Table(None, "Of 95 %", ("a_b", "c|d"), [(r"runs\x_1", "{5} %")])
     assert r"runs\textbackslash{}x\_1 & \{5\} \% \\" in table.to_latex("tab:x")
     assert r"c\|d" in table.to_markdown()
