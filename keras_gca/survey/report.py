@@ -98,7 +98,7 @@ def make_tables(results: Results) -> list[Table]:
             [(name, _count(results.votes, i)) for i, name in enumerate(names)],
         ),
         Table(
-            None, "Measures, with 95 % intervals over dialogue lines.", ("measure", "value", "95 % interval"), measures
+            None, "Measures and their intervals over dialogue lines.", ("measure", "value", "95 % interval"), measures
         ),
     ]
 

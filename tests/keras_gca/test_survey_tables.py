@@ -103,6 +103,13 @@ def test_intervals_are_of_the_expected_width_and_repeat_with_the_seed():
     assert tabulate(survey, ballots, seed=3).best_answers == results.best_answers
 
 
+def test_lines_that_are_ties_for_all_do_not_move_the_interval_of_equation_11():
+    survey = make_survey([FIRST] * 20 + [TIE] * 20)
+    results = tabulate(survey, make_ballots([(2, 0)] * 20 + [(1, 1)] * 20, 3))
+    assert results.jaccard["Eq. 10"].value == 1
+    assert results.jaccard["Eq. 10"].interval == (1, 1)
+
+
 def test_every_format_holds_the_tables(paper, tmp_path):
     survey, ballots = paper
     results = tabulate(survey, ballots)
