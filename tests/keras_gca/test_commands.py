@@ -247,8 +247,7 @@ def test_errors_in_the_users_own_files(tmp_path, capsys, corpus, glove, message)
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures", "quality_diversity"])
-@pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures", "survey.__main__"])
+@pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures", "quality_diversity", "survey.__main__"])
 def test_help_is_quick_and_needs_no_tensorflow(module):
     code = (
         f"import sys, keras_gca.{module} as m\n"
