@@ -24,6 +24,7 @@ from keras_gca.errors import UserError
 
 EMPATHETIC_HEADER = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags"
 CORNELL_SEPARATOR = " +++$+++ "
+EMBEDDED = "the embedded corpus"  # its name in messages, and in a run's config.json
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,10 @@ class RunFolder:
         """Where the bot is written."""
         return self.path / "bot.h5"
 
+    def source(self) -> dict[str, Any]:
+        """Where the data came from, as `create` was told."""
+        return self._read_json("config.json")["source"]
+
     def config(self) -> Config:
         return Config.from_json(json.dumps(self._read_json("config.json")["config"]))
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from keras_gca import command_line
 from keras_gca.config import PRESETS, Config
-from keras_gca.conversations import FORMATS, read_conversations
+from keras_gca.conversations import EMBEDDED, FORMATS, read_conversations
 from keras_gca.errors import UserError
 
 if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
@@ -95,7 +95,7 @@ def _start(config: Config, options: argparse.Namespace) -> _Session:
     path = options.run or Path("runs") / datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     RunFolder.refuse_existing(path)
     source = {
-        "data": str(options.data or "the embedded corpus"),
+        "data": str(options.data or EMBEDDED),
         "glove": str(options.glove or "fitted to the training text"),
     }
     print(f"{source['data']}: {len(conversations):,} conversations")

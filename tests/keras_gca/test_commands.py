@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from keras_gca.adversarial import LINES, schedule
 from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.run_folder import read_arrays
+from tests.keras_gca.surveys import make_survey
 
 PROJECT = Path(__file__).parents[2]
 TINY = ["--preset", "tiny", "--max-pairs", "120", "--vocabulary-size", "150"]
@@ -172,6 +174,25 @@ def test_quality_against_diversity_over_the_temperature(trained):
     (path / "quality_diversity.json").unlink()
 
 
+def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
+    make_survey([(0.4, 0.6)] * 2).write(tmp_path / "survey.json")
+    process = start("survey", "serve", "survey.json", "--port", "0", folder=tmp_path)
+    assert process.stdout.readline() == "survey.json: 1 dialogues, 2 lines; votes: votes.sqlite\n"
+    address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends\n", process.stdout.readline())[1]
+    with urllib.request.urlopen(f"{address}volunteers", data=b"name=Ann", timeout=60) as reply:
+        form = reply.url.removesuffix("/1")
+        assert "0 of 2 lines" in reply.read().decode()
+    with urllib.request.urlopen(f"{form}/votes", data=b"line=1&choice=first", timeout=60) as reply:
+        assert b'"done":1' in reply.read()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert out == "\nnext: python -m keras_gca.survey tabulate survey.json --votes votes.sqlite\n"
+    status, out, _ = run("survey", "tabulate", "survey.json", folder=tmp_path)
+    assert status == 0
+    assert "volunteers: 1; votes: 1; marked as no difference: 0; lines judged: 1 of 2\n" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -226,7 +247,7 @@ def test_errors_in_the_users_own_files(tmp_path, capsys, corpus, glove, message)
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures", "quality_diversity"])
+@pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures", "quality_diversity", "survey.__main__"])
 def test_help_is_quick_and_needs_no_tensorflow(module):
     code = (
         f"import sys, keras_gca.{module} as m\n"

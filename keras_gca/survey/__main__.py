@@ -1,0 +1,224 @@
+"""`python -m keras_gca.survey make | serve | print | import | tabulate`: the human evaluation of Section 5."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_gca import command_line
+from keras_gca.conversations import EMBEDDED, FORMATS, read_conversations
+from keras_gca.errors import UserError
+from keras_gca.survey.questionnaire import DIALOGUES, LINES, Survey
+
+if TYPE_CHECKING:  # imports TensorFlow, for which `--help` must not wait
+    from keras_gca.agent import Agent
+
+DESCRIPTION = """\
+The human evaluation of Ludwig 2017, Section 5: volunteers read dialogue lines with two machine-generated answers each
+and mark the better one (Figure 3); their votes become Tables 1 and 2 and the Jaccard index of Eq. 11.
+
+  python -m keras_gca.survey make runs/NAME             two models answer held-out lines: survey.json
+  python -m keras_gca.survey serve survey.json          volunteers vote in their browsers: votes.sqlite
+  python -m keras_gca.survey tabulate survey.json       Tables 1 and 2, Eq. 11, agreement, test, intervals
+
+Without a server: `print` writes a form for paper and as CSV, `import` reads filled CSVs.
+"""
+
+MAKE = """\
+Make a survey of held-out dialogue lines, which two models answer by Algorithm 1. Which answer stands first is drawn
+for each line. A dialogue takes several held-out conversations where they are short; lines that both models answer with
+the same words are passed over.
+
+  python -m keras_gca.survey make runs/NAME                     teacher forcing against adversarial learning
+  python -m keras_gca.survey make runs/A runs/B                 the adversarial generators of two runs
+  python -m keras_gca.survey make runs/A runs/B --models teacher_forcing adversarial
+
+Lines come from what the first run held out of its training; see to it that the second run has not learned them. The
+first bot's discriminator judges all answers (Eq. 9 and 10).
+"""
+
+SERVE = """\
+Serve the form. Each volunteer who opens the address gets a personal link, can stop, and go on later with that link;
+every vote is stored as it is given. Ctrl-C ends; serving again goes on with the same votes.
+
+Only this computer can open the form at first. To share it in your own network, take --host 0.0.0.0 and give the
+volunteers http://ADDRESS:PORT/ with this computer's address. Across the internet let a web server with HTTPS pass
+requests on (with their Host header as it is): the links are secrets and must not travel in the open.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    return options.run(options)
+
+
+def _make(options: argparse.Namespace) -> int:
+    if len(options.bots) > 2:
+        raise UserError(f"{len(options.bots)} bots where one or two are expected")
+    if options.output.exists():
+        raise UserError(f"{options.output} exists already, and votes may belong to it; name another --output")
+    if not options.output.parent.is_dir():
+        raise UserError(f"{options.output}: its folder does not exist")
+    conversations = read_conversations(options.data, options.format) if options.data else None
+    with command_line.quiet_imports():
+        from keras_gca.agent import Agent, Decoding
+        from keras_gca.survey.dialogues import Model, all_lines, make_survey
+
+    agents = [Agent.load(path) for path in options.bots]
+    generators = options.models or (["teacher_forcing", "adversarial"] if len(agents) == 1 else ["adversarial"] * 2)
+    names = list(generators)
+    if len(agents) == 2 and names[0] == names[1]:
+        names = [f"{name} of {path}" for name, path in zip(names, options.bots, strict=True)]
+    if names[0] == names[1]:
+        raise UserError(f"{names[0]} twice; two different models are expected")
+    models = tuple(Model(*each) for each in zip(names, (agents[0], agents[-1]), generators, strict=True))
+    utterances = max(agent.config.context_utterances for agent in agents)
+    if conversations is not None:
+        source, lines = str(options.data), all_lines(conversations, agents[0], utterances)
+    else:
+        source, lines = _held_out(options, agents[0], utterances)
+    facts: dict[str, Any] = {"data": source, "bots": [str(path) for path in options.bots], "beam": options.beam}
+    decoding = Decoding(beam=options.beam)
+    survey = make_survey(models, lines, options.dialogues, options.lines, options.seed, facts, decoding)
+    survey.write(options.output)
+    same = survey.source["lines_with_equal_answers_passed_over"]
+    print(f"{source}; {' and '.join(names)}; {same:,} lines with equal answers were passed over")
+    print(f"wrote {options.output}: {len(survey.dialogues)} dialogues, {len(survey.lines):,} lines")
+    print(f"next: python -m keras_gca.survey serve {options.output}")
+    return 0
+
+
+def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> tuple[str, list[list[tuple[str, ...]]]]:
+    """The lines that a run held out, with the words of its corpus, and where they came from."""
+    from keras_gca.run_folder import RunFolder
+    from keras_gca.survey.dialogues import held_out_lines
+
+    if not options.bots[0].is_dir():
+        raise UserError(f"{options.bots[0]} does not know what was held out; name its run folder, or --data FILE")
+    run = RunFolder.open(options.bots[0])
+    corpus, validation = run.source()["data"], run.dataset().validation
+    try:
+        conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format)
+        lines = held_out_lines(validation, conversations, agent, utterances)
+    except UserError as error:
+        raise UserError(f"{run.path} was trained on {corpus}: {error}; name dialogues by --data FILE") from None
+    return f"held out of {corpus}", lines
+
+
+def _serve(options: argparse.Namespace) -> int:
+    survey = Survey.read(options.survey)
+    with command_line.needs_extra("web"):
+        from keras_gca.local_server import make_local_server
+        from keras_gca.survey.server import create_app
+    from keras_gca.survey.votes import Votes
+
+    server = make_local_server(create_app(survey, Votes.create(options.votes, survey)), options.host, options.port)
+    print(f"{options.survey}: {len(survey.dialogues)} dialogues, {len(survey.lines):,} lines; votes: {options.votes}")
+    print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
+    server.serve_forever()  # returns at Ctrl-C
+    print(f"\nnext: python -m keras_gca.survey tabulate {options.survey} --votes {options.votes}")
+    return 0
+
+
+def _print(options: argparse.Namespace) -> int:
+    survey = Survey.read(options.survey)
+    with command_line.needs_extra("web"):
+        from keras_gca.survey.paper_form import write_forms
+    for path in write_forms(survey, options.folder):
+        print(f"wrote {path}")
+    print("In the CSV's last column, 1 and 2 are the better answer, 0 is no difference.")
+    print(f"next: python -m keras_gca.survey import {options.survey} FILLED.csv ... --votes votes.sqlite")
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    survey = Survey.read(options.survey)
+    with command_line.needs_extra("web"):
+        from keras_gca.survey.paper_form import read_form
+    from keras_gca.survey.votes import Votes
+
+    names = [path.stem for path in options.forms]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"{twice} twice; a form's file name names its volunteer")
+    forms = {path.stem: read_form(path, survey) for path in options.forms}  # all are good before one is stored
+    votes = Votes.create(options.votes, survey)
+    for name, choices in forms.items():
+        votes.replace_imported(name, choices)
+        print(f"{name}: {len(choices)} of {len(survey.lines)} lines")
+    return 0
+
+
+def _tabulate(options: argparse.Namespace) -> int:
+    survey = Survey.read(options.survey)
+    from keras_gca.survey.votes import Votes
+
+    ballots = Votes.open(options.votes, survey).ballots()
+    if not len(ballots):
+        raise UserError(f"{options.votes}: no votes yet")
+    with command_line.needs_extra("web"):
+        from keras_gca.survey import report, tables
+    results = tables.tabulate(survey, ballots, options.seed)
+    print(f"{report.summary(results)}\n")
+    for table in report.make_tables(results):
+        print(table.to_markdown())
+    paths = report.write(survey, results, options.folder)
+    print(f"wrote {', '.join(path.name for path in paths)} to {options.folder}")
+    return 0
+
+
+def _parser() -> command_line.Parser:
+    parser = command_line.Parser(prog="python -m keras_gca.survey", description=DESCRIPTION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run, help: str, description: str | None = None) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
+        added.set_defaults(run=run)
+        if name != "make":
+            added.add_argument("survey", type=Path, metavar="SURVEY", help="a survey.json")
+        return added
+
+    make = command("make", _make, "let two models answer held-out dialogue lines", MAKE)
+    make.add_argument("bots", nargs="+", type=Path, metavar="RUN_OR_BOT", help="one or two run folders or bot.h5")
+    make.add_argument(
+        "--models", nargs=2, metavar=("A", "B"), help="the generators to compare [teacher_forcing adversarial]"
+    )
+    make.add_argument("--data", type=Path, metavar="FILE", help="take the lines of this corpus, all of it")
+    make.add_argument("--format", choices=sorted(FORMATS), help="of the corpus, if not the one that it looks like")
+    at_least_one = command_line.at_least_one
+    make.add_argument("--dialogues", type=at_least_one, default=DIALOGUES, metavar="N", help=f"[paper: {DIALOGUES}]")
+    make.add_argument(
+        "--lines",
+        type=at_least_one,
+        default=LINES,
+        metavar="L",
+        help=f"human lines in each [paper: about {LINES}]",
+    )
+    make.add_argument("--beam", type=at_least_one, metavar="N", help="answer by a beam search of this width")
+    make.add_argument("--seed", type=int, default=0, metavar="S", help="draws the lines and the order of the answers")
+    make.add_argument("--output", type=Path, default=Path("survey.json"), metavar="FILE", help="[survey.json]")
+
+    serve = command("serve", _serve, "serve the form to volunteers' browsers", SERVE)
+    serve.add_argument("--host", default="127.0.0.1", help="the address to listen at [127.0.0.1: this computer only]")
+    serve.add_argument("--port", type=int, default=8000, help="[8000]; 0 takes a free one")
+
+    printed = command("print", _print, "write the form for paper, and as CSV")
+    printed.add_argument("--folder", type=Path, default=Path("forms"), metavar="DIR", help="[forms]")
+
+    imported = command("import", _import, "store the votes of filled CSV forms; the same file name replaces its votes")
+    imported.add_argument("forms", nargs="+", type=Path, metavar="CSV", help="filled forms, one for each volunteer")
+
+    tabulated = command("tabulate", _tabulate, "count: Tables 1 and 2, Eq. 11, agreement, sign test, intervals")
+    tabulated.add_argument("--folder", type=Path, default=Path("tables"), metavar="DIR", help="[tables]")
+    tabulated.add_argument("--seed", type=int, default=0, metavar="S", help="of the bootstrap intervals")
+
+    for each in (serve, imported, tabulated):
+        each.add_argument(
+            "--votes", type=Path, default=Path("votes.sqlite"), metavar="FILE", help="the votes [votes.sqlite]"
+        )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, "survey"))

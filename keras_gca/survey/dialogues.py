@@ -1,0 +1,154 @@
+"""Makes a survey: held-out dialogue lines, two models' answers to each, and what the discriminator holds of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_gca import scoring
+from keras_gca.agent import Agent, Decoding
+from keras_gca.conversations import Conversation
+from keras_gca.errors import UserError
+from keras_gca.pairs import Pairs, frame_answers, make_pairs, pad_contexts
+from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
+
+BATCH = 64  # lines answered at once
+
+
+@dataclass(frozen=True)
+class Model:
+    """One of the two models that are compared: a generator of an agent, and its name in the survey."""
+
+    name: str
+    agent: Agent
+    generator: str
+
+    def __post_init__(self):
+        if self.generator not in self.agent.generators:
+            raise UserError(f"no generator {self.generator!r}; this bot has {', '.join(self.agent.generators)}")
+
+
+def held_out_lines(
+    validation: Pairs, conversations: Sequence[Conversation], agent: Agent, utterances: int
+) -> list[list[tuple[str, ...]]]:
+    """For each held-out conversation, the contexts of its lines as people wrote them.
+
+    validation:    a run's held-out pairs; they hold indices, in which rare words are lost.
+    conversations: the corpus that the run was trained on: its text.
+    agent:         the run's bot. utterances: how many of the last utterances to show, N_u.
+
+    Raises UserError where the corpus is not the one that the pairs were made of.
+    """
+    written = _with_words(conversations, agent)
+    tokens = iter(agent.tokenise([utterance for conversation in written for utterance in conversation]))
+    tokenised = [[next(tokens) for _ in conversation] for conversation in written]
+    config = agent.config
+    pairs = make_pairs(tokenised, agent.vocabulary, config.context_utterances, config.sentence_length)
+    shown = (context for conversation in written for context in _contexts(conversation, utterances))
+    by_indices = {_key(pairs, i): context for i, context in enumerate(shown)}
+    found: dict[int, list[tuple[str, ...]]] = {}
+    for i, conversation in enumerate(validation.conversation.tolist()):
+        context = by_indices.get(_key(validation, i))
+        if context is None:
+            raise UserError("the corpus has changed since then")
+        found.setdefault(conversation, []).append(context)
+    return list(found.values())
+
+
+def all_lines(conversations: Sequence[Conversation], agent: Agent, utterances: int) -> list[list[tuple[str, ...]]]:
+    """For each conversation, the contexts of its lines: every utterance but the last, with those before it.
+
+    utterances: how many of the last utterances to show, N_u.
+    """
+    return [list(_contexts(conversation, utterances)) for conversation in _with_words(conversations, agent)]
+
+
+def make_survey(
+    models: tuple[Model, Model],
+    lines: Sequence[Sequence[tuple[str, ...]]],
+    dialogues: int,
+    length: int,
+    seed: int,
+    source: dict[str, Any],
+    decoding: Decoding,
+) -> Survey:
+    """Draw conversations at random and let both models answer their lines.
+
+    lines:     the contexts of each conversation's lines (`held_out_lines`).
+    dialogues: how many dialogues of `length` lines each. One dialogue takes several conversations where they are short.
+    seed:      draws conversations, and which answer stands first.
+    source:    where the lines came from, for people.
+
+    Lines on which both models say the same are passed over: nobody can choose between the two answers, and a tie
+    counts neither in Tables 1 and 2 nor in Eq. 11. Where the models are of two agents, the first one's discriminator
+    judges both. Raises UserError where there are too few lines.
+    """
+    random = np.random.default_rng(seed)
+    contexts = [context for i in random.permutation(len(lines)) for context in lines[i]]
+    wanted, passed_over, chosen = dialogues * length, 0, []
+    for context, answers in _answered(models, contexts, decoding, seed):
+        if answers[0].text == answers[1].text:
+            passed_over += 1
+            continue
+        first = int(random.integers(2))
+        chosen.append(Line(context, answers, (first, 1 - first)))
+        if len(chosen) == wanted:
+            break
+    if len(chosen) < wanted:
+        raise UserError(
+            f"{dialogues} dialogues of {length} lines need {wanted} lines that the models answer differently; here are "
+            f"{len(chosen)} (take fewer --dialogues or --lines, or more text by --data)"
+        )
+    facts = source | {"seed": seed, "lines_with_equal_answers_passed_over": passed_over}
+    parts = tuple(tuple(chosen[start : start + length]) for start in range(0, wanted, length))
+    return Survey((models[0].name, models[1].name), parts, facts)
+
+
+def _with_words(conversations: Sequence[Conversation], agent: Agent) -> list[list[str]]:
+    """The utterances in which the agent finds a token, of conversations of at least two of them."""
+    tokens = iter(agent.tokenise([text for conversation in conversations for text in conversation.utterances]))
+    kept = [[text for text in conversation.utterances if next(tokens)] for conversation in conversations]
+    return [utterances for utterances in kept if len(utterances) > 1]
+
+
+def _contexts(utterances: Sequence[str], count: int) -> Iterator[tuple[str, ...]]:
+    return (tuple(utterances[max(0, i - count) : i]) for i in range(1, len(utterances)))
+
+
+def _key(pairs: Pairs, i: int) -> bytes:
+    return pairs.contexts[i].tobytes() + pairs.answers[i].tobytes()
+
+
+def _answered(
+    models: tuple[Model, Model], contexts: Sequence[tuple[str, ...]], decoding: Decoding, seed: int
+) -> Iterator[tuple[tuple[str, ...], tuple[MachineAnswer, MachineAnswer]]]:
+    """Each context with both models' answers, in the order of the models."""
+    judge = models[0].agent
+    for start in range(0, len(contexts), BATCH):
+        batch = contexts[start : start + BATCH]
+        by_model = []
+        for model in models:
+            every = model.agent.answer_contexts(_encode(model.agent, batch), decoding, seed + start)
+            answers = [next(each for each in line if each.generator == model.generator) for line in every]
+            if model.agent is judge:
+                by_model.append([MachineAnswer(answer.text, answer.human, answer.score) for answer in answers])
+            else:
+                by_model.append(_judged(judge, batch, [answer.text for answer in answers]))
+        yield from zip(batch, zip(*by_model, strict=True), strict=True)
+
+
+def _encode(agent: Agent, contexts: Sequence[tuple[str, ...]]) -> np.ndarray:
+    """Contexts in an agent's vocabulary, (B, s_s) int32: their last N_u utterances, by that agent's own N_u."""
+    read = [context[-agent.config.context_utterances :] for context in contexts]
+    tokens = iter(agent.tokenise([utterance for utterances in read for utterance in utterances]))
+    rows = [agent.vocabulary.encode([token for _ in utterances for token in next(tokens)]) for utterances in read]
+    return pad_contexts(rows, agent.config.sentence_length)
+
+
+def _judged(judge: Agent, contexts: Sequence[tuple[str, ...]], texts: list[str]) -> list[MachineAnswer]:
+    """Another agent's answers with Eq. 9 and 10 under the judge's discriminator, in the judge's own words."""
+    rows = [judge.vocabulary.encode(tokens) for tokens in judge.tokenise(texts)]
+    log_l = judge.judge(_encode(judge, contexts), frame_answers(rows, judge.config.sentence_length))
+    human, score = np.exp(scoring.log_human_probability(log_l)), np.exp(scoring.log_score(log_l))
+    return [MachineAnswer(*each) for each in zip(texts, human.tolist(), score.tolist(), strict=True)]

@@ -1,0 +1,85 @@
+"""The survey without a server: a form to print, the same form as CSV, and the reading of filled CSVs."""
+
+import csv
+import io
+import os
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader
+
+from keras_gca.errors import UserError
+from keras_gca.survey.questionnaire import Survey
+from keras_gca.survey.votes import NO_DIFFERENCE
+
+COLUMNS = ("survey", "dialogue", "line", "context", "first answer", "second answer", "vote")
+FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet program takes for the beginning of a formula
+
+
+def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
+    """Write form.html, to print, and form.csv, whose last column is to be filled; returns their paths."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    html, table = folder / "form.html", folder / "form.csv"
+    environment = Environment(loader=PackageLoader("keras_gca.survey"), autoescape=True, trim_blocks=True)
+    html.write_text(environment.get_template("printed.html").render(survey=survey), encoding="utf-8")
+    with table.open("w", encoding="utf-8-sig", newline="") as stream:  # the mark tells Excel that this is UTF-8
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        for dialogue in range(len(survey.dialogues)):
+            for number, line in survey.numbered(dialogue):
+                texts = (" / ".join(line.context), *line.shown)
+                writer.writerow([survey.fingerprint, dialogue + 1, number + 1, *map(_plain, texts), ""])
+    return html, table
+
+
+def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
+    """The votes of a filled form.csv: {line: vote}, see `votes.py`.
+
+    In the column `vote`, 1 and 2 are the answers as they stand there, 0 is no difference; an empty field is no vote.
+    The columns may have been put in another order or be separated by semicolons or tabs, as spreadsheet programs do.
+    Raises UserError naming file and line where the form is damaged or belongs to another survey.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8 text; save the form as CSV in UTF-8") from None
+    head = text.partition("\n")[0]
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), restval="")
+    try:
+        missing = [name for name in ("survey", "line", "vote") if name not in (rows.fieldnames or ())]
+        if missing:
+            raise UserError(f"{path}:1: no column {missing[0]!r}; the form has {', '.join(COLUMNS)}")
+        return _choices(path, rows, survey)
+    except csv.Error as error:
+        raise UserError(f"{path}:{rows.line_num}: not a form as CSV ({error})") from None
+
+
+def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> dict[int, int]:
+    choices: dict[int, int] = {}
+    numbers = {str(line + 1): line for line in range(len(survey.lines))}
+    for row in rows:
+        where = f"{path}:{rows.line_num}"
+        vote = row["vote"].strip()
+        if not vote:
+            continue
+        if row["survey"].strip() != survey.fingerprint:
+            raise UserError(f"{where}: a form of another survey ({row['survey']!r})")
+        number = row["line"].strip()
+        if number not in numbers:
+            raise UserError(f"{where}: line {number!r} where 1 to {len(numbers)} is expected")
+        line = numbers[number]
+        if line in choices:
+            raise UserError(f"{where}: a second vote on line {number}")
+        if vote not in ("0", "1", "2"):
+            raise UserError(f"{where}: vote {vote!r} where 1, 2, 0 (no difference) or nothing is expected")
+        choices[line] = NO_DIFFERENCE if vote == "0" else survey.lines[line].order[int(vote) - 1]
+    if not choices:
+        raise UserError(f"{path}: no votes in this form")
+    return choices
+
+
+def _plain(text: str) -> str:
+    """Text that a spreadsheet program shows as it is."""
+    return f"'{text}" if text.startswith(FORMULA) else text

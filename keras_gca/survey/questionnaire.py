@@ -1,0 +1,134 @@
+"""`Survey`: dialogue lines by humans, two machine-generated answers to each, and the discriminator's scores of them."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_gca.errors import UserError
+
+FORMAT = "keras_gca survey 1"
+DIALOGUES, LINES = 10, 24  # Section 5: each volunteer was given 10 dialogues of 24 lines on average
+
+
+@dataclass(frozen=True)
+class MachineAnswer:
+    """One model's answer to a dialogue line.
+
+    human: p(y+|x), Eq. 9. score: S(y+), Eq. 10. Both are in [0, 1].
+    """
+
+    text: str
+    human: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """One dialogue line.
+
+    context: the last N_u utterances, the human-generated line to be answered last.
+    answers: one for each model, in the survey's order of models.
+    order:   (0, 1) or (1, 0): the model whose answer a volunteer sees first, and the other.
+    """
+
+    context: tuple[str, ...]
+    answers: tuple[MachineAnswer, MachineAnswer]
+    order: tuple[int, int]
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """The two answers' texts as a volunteer sees them, first and second."""
+        return self.answers[self.order[0]].text, self.answers[self.order[1]].text
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What all volunteers judge.
+
+    models:    the names of the two models; volunteers never see them.
+    dialogues: the lines of each dialogue. Lines are numbered from 0 through all of them.
+    source:    where the lines and answers came from, for people.
+    """
+
+    models: tuple[str, str]
+    dialogues: tuple[tuple[Line, ...], ...]
+    source: dict[str, Any]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of all dialogues, in their order."""
+        return tuple(line for dialogue in self.dialogues for line in dialogue)
+
+    def numbered(self, dialogue: int) -> list[tuple[int, Line]]:
+        """The lines of one dialogue (counted from 0) and their numbers in the survey."""
+        start = sum(len(earlier) for earlier in self.dialogues[:dialogue])
+        return list(enumerate(self.dialogues[dialogue], start))
+
+    @property
+    def fingerprint(self) -> str:
+        """A short text that no other survey has: votes belong to exactly this one."""
+        return f"survey-{hashlib.sha256(self.to_json().encode()).hexdigest()[:16]}"
+
+    def to_json(self) -> str:
+        """The survey as JSON text; equal surveys have equal texts."""
+        dialogues = [[asdict(line) for line in dialogue] for dialogue in self.dialogues]
+        facts = {"format": FORMAT, "source": self.source, "models": self.models, "dialogues": dialogues}
+        return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> "Survey":
+        """Read a survey.json. Raises UserError where it is missing, damaged, or not a survey."""
+        try:
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        except ValueError:
+            raise UserError(f"{path}: damaged; valid JSON is expected") from None
+        if not isinstance(value, dict) or value.get("format") != FORMAT:
+            raise UserError(f"{path}: not a survey that this version can read ({FORMAT} is expected)")
+        try:
+            return cls._from_facts(value)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: damaged ({error})") from None
+
+    @classmethod
+    def _from_facts(cls, value: dict[str, Any]) -> "Survey":
+        models = tuple(value["models"])
+        if len(models) != 2 or len(set(models)) != 2 or not all(isinstance(name, str) for name in models):
+            raise ValueError("two models of different names are expected")
+        dialogues, number = [], 0
+        for dialogue in value["dialogues"]:
+            lines = []
+            for line in dialogue:
+                number += 1
+                lines.append(_line(line, number))
+            dialogues.append(tuple(lines))
+        if not number or not all(dialogues):
+            raise ValueError("dialogues of at least one line each are expected")
+        return cls(models, tuple(dialogues), dict(value["source"]))
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Write a survey.json. Raises UserError where the file exists: votes may belong to it."""
+        try:
+            with Path(path).open("x", encoding="utf-8", newline="") as stream:
+                stream.write(self.to_json())
+        except FileExistsError:
+            raise UserError(f"{path} exists already, and votes may belong to it; name another file") from None
+
+
+def _line(value: dict[str, Any], number: int) -> Line:
+    line = Line(
+        tuple(value["context"]), tuple(MachineAnswer(**answer) for answer in value["answers"]), tuple(value["order"])
+    )
+    if not line.context or not all(isinstance(text, str) for text in line.context):
+        raise ValueError(f"line {number}: a context of at least one utterance is expected")
+    if len(line.answers) != 2 or not all(isinstance(answer.text, str) for answer in line.answers):
+        raise ValueError(f"line {number}: two answers are expected")
+    if not all(0 <= score <= 1 for answer in line.answers for score in (answer.human, answer.score)):
+        raise ValueError(f"line {number}: scores in [0, 1] are expected")
+    if line.order not in ((0, 1), (1, 0)):
+        raise ValueError(f"line {number}: the order [0, 1] or [1, 0] is expected")
+    return line

@@ -1,0 +1,226 @@
+"""Writes what a survey found, as Markdown, LaTeX, CSV and JSON: Tables 1 and 2, and the measures."""
+
+import csv
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_gca.survey.questionnaire import Survey
+from keras_gca.survey.tables import Comparison, Results
+
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a report.
+
+    number: as in the paper, None for a table that it does not have. caption: a sentence.
+    header and rows: cells as text, the first column being words and the others numbers.
+    """
+
+    number: int | None
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def to_markdown(self) -> str:
+        """The table with aligned columns, which reads well in a terminal too."""
+        cells = [[cell.replace("|", r"\|") for cell in row] for row in (self.header, *self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        cells.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+        lines = [
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+            for row in cells
+        ]
+        title = self.caption if self.number is None else f"Table {self.number}: {self.caption}"
+        return f"{title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+    def to_latex(self, label: str) -> str:
+        """A floating table that needs no package; LaTeX numbers it."""
+        rows = [r" & ".join(map(_latex, row)) + r" \\" for row in (self.header, *self.rows)]
+        return "\n".join(
+            [
+                r"\begin{table}",
+                r"\centering",
+                rf"\caption{{{_latex(self.caption)}}}",
+                rf"\label{{{label}}}",
+                rf"\begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
+                r"\hline",
+                rows[0],
+                r"\hline",
+                *rows[1:],
+                r"\hline",
+                r"\end{tabular}",
+                r"\end{table}",
+                "",
+            ]
+        )
+
+
+def make_tables(results: Results) -> list[Table]:
+    """Table 1, Table 2 and the table of measures."""
+    names = [readable(model) for model in results.models]
+    columns = {"human evaluation": "humans", "D by Eq. 10": "Eq. 10", "D by Eq. 9": "Eq. 9"}
+    compared = [results.best_answers[key] for key in columns.values()]
+    second = names[1]
+    measures = [
+        (f"{second}, best answers by humans", *_share(results.best_answers["humans"])),
+        (f"{second}, best answers by D, Eq. 10", *_share(results.best_answers["Eq. 10"])),
+        (f"{second}, best answers by D, Eq. 9", *_share(results.best_answers["Eq. 9"])),
+        (f"{second}, human votes", *_share(results.votes)),
+        *(
+            (f"J(H, A), D by {equation}", _number(jaccard.value), _range(jaccard.interval, _number))
+            for equation, jaccard in results.jaccard.items()
+        ),
+        ("Krippendorff's alpha between volunteers", _number(results.alpha), ""),
+        ("sign test on the lines, p", _number(results.p_value, 4), ""),
+    ]
+    return [
+        Table(
+            1,
+            "The number of best machine-generated answers.",
+            ("training method", *columns),
+            [(name, *(_count(each, i) for each in compared)) for i, name in enumerate(names)],
+        ),
+        Table(
+            2,
+            "Number of human votes.",
+            ("training method", "human votes"),
+            [(name, _count(results.votes, i)) for i, name in enumerate(names)],
+        ),
+        Table(
+            None, "Measures and their intervals over dialogue lines.", ("measure", "value", "95 % interval"), measures
+        ),
+    ]
+
+
+def summary(results: Results) -> str:
+    """Who judged how much, in one line."""
+    judged, lines = int((results.by_line.sum(axis=1) > 0).sum()), len(results.by_line)
+    return (
+        f"volunteers: {results.volunteers}; votes: {results.votes.total:,}; marked as no difference: "
+        f"{results.no_difference:,}; lines judged: {judged:,} of {lines:,}"
+    )
+
+
+def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[Path]:
+    """Write the tables in all formats, and lines.csv with the votes and winners of each line; returns the paths."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = make_tables(results)
+    markdown = "\n".join([summary(results) + ".\n", *(table.to_markdown() for table in tables)])
+    latex = "\n".join(table.to_latex(f"tab:survey-{i}") for i, table in enumerate(tables, start=1))
+    paths = [folder / name for name in ("tables.md", "tables.tex", "tables.json")]
+    texts = (markdown, latex, json.dumps(_facts(survey, results), indent=2) + "\n")
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding="utf-8")
+    grids = {"table1.csv": _table_1(results), "table2.csv": _table_2(results)}
+    for name, grid in (grids | {"lines.csv": _lines(survey, results)}).items():
+        paths.append(folder / name)
+        with paths[-1].open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerows(grid)
+    return paths
+
+
+def readable(model: str) -> str:
+    """A model's name as people write it."""
+    return model.replace("_", " ")
+
+
+def _table_1(results: Results) -> list[list[Any]]:
+    head = ["model"]
+    for who in ("humans", "eq10", "eq9"):
+        head += [f"{who}_best_answers", f"{who}_percent"]
+    rows = []
+    for i, model in enumerate(results.models):
+        compared = ((each.wins[i], _percent(each.shares[i])) for each in results.best_answers.values())
+        rows.append([model, *(value for pair in compared for value in pair)])
+    return [head, *rows]
+
+
+def _table_2(results: Results) -> list[list[Any]]:
+    rows = zip(results.models, results.votes.wins, map(_percent, results.votes.shares), strict=True)
+    return [["model", "votes", "percent"], *(list(row) for row in rows)]
+
+
+def _lines(survey: Survey, results: Results) -> list[list[Any]]:
+    names = {0: survey.models[0], 1: survey.models[1], None: ""}
+    rows: list[list[Any]] = [
+        ["dialogue", "line", *(f"votes_{model}" for model in survey.models), "no_difference", "humans", "eq9", "eq10"]
+    ]
+    winners = results.winners
+    for dialogue in range(len(survey.dialogues)):
+        for i, _ in survey.numbered(dialogue):
+            won = (names[each[i]] for each in (winners.humans, winners.human, winners.score))
+            rows.append([dialogue + 1, i + 1, *results.by_line[i].tolist(), *won])
+    return rows
+
+
+def _facts(survey: Survey, results: Results) -> dict[str, Any]:
+    """All results as JSON; what is undefined is null."""
+
+    def comparison(each: Comparison) -> dict[str, Any]:
+        by_model = zip(results.models, each.wins, each.shares, strict=True)
+        return {
+            **{model: {"count": count, "share": _defined(share)} for model, count, share in by_model},
+            "interval_of_the_second_share": [_defined(end) for end in each.interval],
+        }
+
+    return {
+        "survey": survey.fingerprint,
+        "source": survey.source,
+        "models": list(results.models),
+        "volunteers": results.volunteers,
+        "lines": len(results.by_line),
+        "judgements": results.judgements,
+        "no_difference": results.no_difference,
+        "table_1": {who: comparison(each) for who, each in results.best_answers.items()},
+        "table_2": comparison(results.votes),
+        "jaccard_index": {
+            equation: {"value": _defined(each.value), "interval": [_defined(end) for end in each.interval]}
+            for equation, each in results.jaccard.items()
+        },
+        "krippendorff_alpha": _defined(results.alpha),
+        "sign_test_p_value": _defined(results.p_value),
+    }
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _count(comparison: Comparison, model: int) -> str:
+    return f"{comparison.wins[model]} ({_in_percent(comparison.shares[model])})"
+
+
+def _share(comparison: Comparison) -> tuple[str, str]:
+    return _in_percent(comparison.shares[1]), _range(comparison.interval, _in_percent)
+
+
+def _range(interval: tuple[float, float], shown) -> str:
+    return "" if math.isnan(interval[0]) else " to ".join(map(shown, interval))
+
+
+def _percent(share: float) -> str:
+    return "" if math.isnan(share) else f"{100 * share:.2f}"
+
+
+def _in_percent(share: float) -> str:
+    return "undefined" if math.isnan(share) else f"{100 * share:.2f} %"
+
+
+def _number(value: float, digits: int = 2) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in text)

@@ -1,0 +1,118 @@
+"""The form of Figure 3 as a web page: every volunteer has a secret link, and every vote is stored as it is given.
+
+A volunteer sees two answers to each line and marks the better one, or that there is no difference. Which model an
+answer comes from is known on this side only. The pages work with and without JavaScript and load nothing from outside.
+"""
+
+from flask import Flask, abort, redirect, render_template, request, url_for
+
+from keras_gca.local_server import protect
+from keras_gca.survey.questionnaire import Line, Survey
+from keras_gca.survey.votes import LONGEST_NAME, NO_DIFFERENCE, Volunteer, Votes
+
+LARGEST_FORM = 64 * 1024  # bytes
+NEITHER = "none"  # the form's word for NO_DIFFERENCE; "first" and "second" are the answers as they stand on the page
+
+
+def create_app(survey: Survey, votes: Votes) -> Flask:
+    """The web application. Its pages:
+
+    /                     welcome: what is asked, and a field for a name
+    /form/TOKEN           goes to the first dialogue with lines left to judge
+    /form/TOKEN/N         dialogue N, counted from 1; a POST stores every mark on the page
+    /form/TOKEN/votes     a POST stores one vote, and answers with the progress as JSON
+    /form/TOKEN/thanks    what is done and what is left
+    """
+    app = Flask(__name__)
+    protect(app, LARGEST_FORM, say=lambda sentence: render_template("error.html", message=sentence))
+    total = len(survey.lines)
+
+    def volunteer_of(token: str) -> Volunteer:
+        volunteer = votes.volunteer(token)
+        if volunteer is None:
+            abort(404, "No such form. Please check that the link is whole.")
+        return volunteer
+
+    def open_lines(done: dict[int, int]) -> list[int]:
+        """For each dialogue, how many of its lines are left to judge."""
+        return [
+            sum(number not in done for number, _ in survey.numbered(dialogue))
+            for dialogue in range(len(survey.dialogues))
+        ]
+
+    @app.get("/")
+    def welcome():
+        return render_template("welcome.html", survey=survey, total=total, longest=LONGEST_NAME)
+
+    @app.post("/volunteers")
+    def enrol():
+        token = votes.enrol(request.form.get("name", ""))
+        return redirect(url_for("dialogue", token=token, number=1), 303)
+
+    @app.get("/form/<token>")
+    def resume(token: str):
+        left = open_lines(votes.of(volunteer_of(token)))
+        first = next((i for i, lines in enumerate(left, start=1) if lines), None)
+        if first is None:
+            return redirect(url_for("thanks", token=token))
+        return redirect(url_for("dialogue", token=token, number=first))
+
+    @app.get("/form/<token>/<int:number>")
+    def dialogue(token: str, number: int):
+        volunteer = volunteer_of(token)
+        if not 1 <= number <= len(survey.dialogues):
+            abort(404, "No such dialogue.")
+        done = votes.of(volunteer)
+        lines = [(i, line, _word(line, done[i]) if i in done else None) for i, line in survey.numbered(number - 1)]
+        return render_template(
+            "dialogue.html",
+            survey=survey,
+            volunteer=volunteer,
+            token=token,
+            number=number,
+            lines=lines,
+            left=open_lines(done),
+            done=len(done),
+            total=total,
+        )
+
+    @app.post("/form/<token>/<int:number>")
+    def save(token: str, number: int):
+        volunteer = volunteer_of(token)
+        if not 1 <= number <= len(survey.dialogues):
+            abort(404, "No such dialogue.")
+        lines = survey.numbered(number - 1)
+        marks = {i: (line, request.form[f"line-{i}"]) for i, line in lines if f"line-{i}" in request.form}
+        votes.record(volunteer, {i: _choice(line, mark) for i, (line, mark) in marks.items()})
+        if number == len(survey.dialogues):
+            return redirect(url_for("thanks", token=token), 303)
+        return redirect(url_for("dialogue", token=token, number=number + 1), 303)
+
+    @app.post("/form/<token>/votes")
+    def vote(token: str):
+        volunteer = volunteer_of(token)
+        number = request.form.get("line", -1, type=int)
+        if not 0 <= number < total:
+            abort(400, "No such line.")
+        votes.record(volunteer, {number: _choice(survey.lines[number], request.form.get("choice", ""))})
+        done = votes.of(volunteer)
+        return {"done": len(done), "total": total, "left": open_lines(done)}
+
+    @app.get("/form/<token>/thanks")
+    def thanks(token: str):
+        done = votes.of(volunteer_of(token))
+        return render_template("thanks.html", token=token, done=len(done), total=total, left=open_lines(done))
+
+    return app
+
+
+def _choice(line: Line, mark: str) -> int:
+    """The vote that a mark on the page stands for."""
+    if mark not in ("first", "second", NEITHER):
+        abort(400, "A mark is first, second or none.")
+    return NO_DIFFERENCE if mark == NEITHER else line.order[mark == "second"]
+
+
+def _word(line: Line, choice: int) -> str:
+    """The mark on the page that a vote stands for."""
+    return NEITHER if choice == NO_DIFFERENCE else ("first", "second")[line.order.index(choice)]

@@ -1,0 +1,32 @@
+// Sends each mark as it is made, one after another, so that the last one on a line is the one that stays.
+"use strict";
+
+const form = document.querySelector("form[data-votes]");
+let earlier = Promise.resolve();
+
+form.addEventListener("change", (event) => {
+  const mark = event.target;
+  earlier = earlier.then(() => send(mark));
+});
+
+async function send(mark) {
+  const field = mark.closest("fieldset");
+  const state = field.querySelector(".state");
+  const vote = new URLSearchParams({ line: field.id.replace("line-", ""), choice: mark.value });
+  try {
+    const reply = await fetch(form.dataset.votes, { method: "POST", body: vote });
+    if (!reply.ok) throw new Error(reply.status);
+    show(await reply.json());
+    state.textContent = "saved";
+    state.classList.remove("failed");
+  } catch {
+    state.textContent = "Not saved. Please mark it again, or press the button below when the connection is back.";
+    state.classList.add("failed");
+  }
+}
+
+function show(progress) {
+  document.getElementById("progress").textContent = `${progress.done} of ${progress.total} lines`;
+  document.getElementById("meter").value = progress.done;
+  document.querySelectorAll("nav a").forEach((link, i) => { link.dataset.left = progress.left[i]; });
+}

@@ -1,0 +1,170 @@
+"""The volunteers and their votes, in one SQLite file.
+
+A vote is the index of the model whose answer is the better one, 0 or 1, or NO_DIFFERENCE: the paper's tie, "no votes".
+Each is stored in a transaction of its own as it is given, and many processes and threads may write at the same time.
+"""
+
+import contextlib
+import datetime
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_gca.errors import UserError
+from keras_gca.survey.questionnaire import Survey
+
+NO_DIFFERENCE = 2
+PATIENCE = 30  # seconds to wait for another's write to end
+LONGEST_NAME = 80  # characters
+
+_SCHEMA = """
+CREATE TABLE survey (fingerprint TEXT NOT NULL);
+CREATE TABLE volunteers (
+    id INTEGER PRIMARY KEY,
+    token TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    since TEXT NOT NULL,
+    imported_from TEXT UNIQUE
+);
+CREATE TABLE votes (
+    volunteer INTEGER NOT NULL REFERENCES volunteers,
+    line INTEGER NOT NULL,
+    choice INTEGER NOT NULL CHECK (choice IN (0, 1, 2)),
+    at TEXT NOT NULL,
+    PRIMARY KEY (volunteer, line)
+);
+"""
+
+
+@dataclass(frozen=True)
+class Volunteer:
+    """id: the row in the file. name: as given, perhaps empty."""
+
+    id: int
+    name: str
+
+
+class Votes:
+    """The votes on one survey. `create` starts a file or goes on with one; `open` needs one that exists.
+
+    Both raise UserError where the file is something else, or belongs to another survey.
+    """
+
+    def __init__(self, path: Path, survey: Survey):
+        self.path, self._lines = path, len(survey.lines)
+        try:
+            with self._connection() as connection:
+                found = connection.execute("SELECT fingerprint FROM survey").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise UserError(f"{path}: not a file of votes ({error})") from None
+        if found != (survey.fingerprint,):
+            raise UserError(f"{path}: holds the votes on another survey; name another file by --votes")
+
+    @classmethod
+    def create(cls, path: str | os.PathLike, survey: Survey) -> "Votes":
+        path = Path(path)
+        if not path.exists():
+            if not path.parent.is_dir():
+                raise UserError(f"{path}: its folder does not exist")
+            belongs = f"INSERT INTO survey VALUES ('{survey.fingerprint}');"
+            with contextlib.closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")  # readers and one writer do not wait for each other
+                connection.executescript(f"BEGIN; {_SCHEMA} {belongs} COMMIT;")
+        return cls(path, survey)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike, survey: Survey) -> "Votes":
+        if not Path(path).is_file():
+            raise UserError(f"{path}: no such file of votes")
+        return cls(Path(path), survey)
+
+    def enrol(self, name: str) -> str:
+        """Add a volunteer; returns the secret token of the personal link."""
+        token = secrets.token_urlsafe(16)
+        with self._connection() as connection:
+            connection.execute(
+                "INSERT INTO volunteers (token, name, since) VALUES (?, ?, ?)", [token, _tidy(name), _now()]
+            )
+        return token
+
+    def volunteer(self, token: str) -> Volunteer | None:
+        """Whose token this is; None for nobody's."""
+        with self._connection() as connection:
+            found = connection.execute("SELECT id, name FROM volunteers WHERE token = ?", [token]).fetchone()
+        return Volunteer(*found) if found else None
+
+    def record(self, volunteer: Volunteer, choices: Mapping[int, int]) -> None:
+        """Store {line: vote}; a later vote on a line replaces an earlier one.
+
+        Raises ValueError, and stores nothing, where a line or a vote does not exist.
+        """
+        self._check(choices)
+        with self._connection() as connection:
+            _insert(connection, volunteer.id, choices)
+
+    def of(self, volunteer: Volunteer) -> dict[int, int]:
+        """{line: vote} of one volunteer."""
+        with self._connection() as connection:
+            return dict(connection.execute("SELECT line, choice FROM votes WHERE volunteer = ?", [volunteer.id]))
+
+    def replace_imported(self, name: str, choices: Mapping[int, int]) -> None:
+        """Store the votes of a form on paper or CSV; what was imported under this name before is replaced.
+
+        Raises ValueError, and stores nothing, where a line or a vote does not exist.
+        """
+        self._check(choices)
+        with self._connection() as connection:
+            connection.execute(
+                "INSERT INTO volunteers (token, name, since, imported_from) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (imported_from) DO NOTHING",
+                [secrets.token_urlsafe(16), _tidy(name), _now(), name],
+            )
+            [volunteer] = connection.execute("SELECT id FROM volunteers WHERE imported_from = ?", [name]).fetchone()
+            connection.execute("DELETE FROM votes WHERE volunteer = ?", [volunteer])
+            _insert(connection, volunteer, choices)
+
+    def ballots(self) -> np.ndarray:
+        """All votes, (volunteers, lines) float64: 0, 1 or NO_DIFFERENCE; NaN where a line has not been judged.
+
+        Volunteers without any vote are left out.
+        """
+        with self._connection() as connection:
+            rows = connection.execute("SELECT volunteer, line, choice FROM votes").fetchall()
+        places = {volunteer: i for i, volunteer in enumerate(sorted({row[0] for row in rows}))}
+        ballots = np.full((len(places), self._lines), np.nan)
+        for volunteer, line, choice in rows:
+            ballots[places[volunteer], line] = choice
+        return ballots
+
+    def _check(self, choices: Mapping[int, int]) -> None:
+        for line, choice in choices.items():
+            if line not in range(self._lines) or choice not in (0, 1, NO_DIFFERENCE):
+                raise ValueError(f"no vote {choice} on line {line} exists")
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: committed at the end of the block, rolled back by an error in it."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=PATIENCE)) as connection, connection:
+            yield connection
+
+
+def _insert(connection: sqlite3.Connection, volunteer: int, choices: Mapping[int, int]) -> None:
+    connection.executemany(
+        "INSERT INTO votes VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (volunteer, line) DO UPDATE SET choice = excluded.choice, at = excluded.at",
+        [(volunteer, line, choice, _now()) for line, choice in choices.items()],
+    )
+
+
+def _tidy(name: str) -> str:
+    """A name on one line, without control characters, of at most LONGEST_NAME characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:LONGEST_NAME]
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
