@@ -1,8 +1,12 @@
+import shutil
+import threading
+
 import numpy as np
 import pytest
 
 from keras_gca.agent import Agent
 from keras_gca.config import Config
+from keras_gca.local_server import make_local_server
 from keras_gca.models import FORBIDDEN, GREEN, YELLOW, GenerativeConversationalAgent, Sizes, build
 from keras_gca.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS, Vocabulary
@@ -98,3 +102,38 @@ def agent():
         generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
     green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*GREEN)]
     return Agent(config, vocabulary, generators, [shared, *green])
+
+
+# Web pages
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium, driven by Playwright; the test is skipped where either is missing."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no Chromium on the path")
+    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def serve():
+    """serve(app): serves a web application until the test ends; returns its address."""
+    servers = []
+
+    def start(app):
+        server = make_local_server(app, "127.0.0.1", 0)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.port}/"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()

@@ -1,17 +1,9 @@
 """The chat page: its answers as JSON, what it refuses, and the page in a browser."""
 
-import importlib.util
-import shutil
-import threading
-
 import pytest
 
 from keras_gca.agent import Decoding
 from keras_gca.chat_page import LONGEST_HISTORY, LONGEST_UTTERANCE, create_app
-from keras_gca.local_server import make_local_server
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture
@@ -75,37 +67,26 @@ def test_the_page_escapes_its_title_and_loads_nothing_from_outside(client):
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-@pytest.mark.skipif(
-    CHROMIUM is None or importlib.util.find_spec("playwright") is None,
-    reason="a browser test: needs Chromium (Debian's package) and playwright",
-)
-def test_a_conversation_in_a_browser(agent):
-    from playwright.sync_api import sync_playwright
-
-    server = make_local_server(create_app(agent, Decoding(), "bot"), "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.port}/")
-        for number, line in enumerate(["Hello, Tom!", "<img src=x onerror='document.title=1'> How are you?"], start=1):
-            page.fill("#text", line)
-            page.press("#text", "Enter")
-            page.locator(".bot").nth(number - 1).wait_for()
-        assert page.locator(".you").all_inner_texts()[1].startswith("<img")
-        assert page.locator("img").count() == 0
-        assert page.title() == "bot"
-        first = agent.answers(["Hello, Tom!"])
-        bubble = page.locator(".bot").first
-        assert bubble.locator("p").inner_text() == first[0].text
-        assert bubble.locator(".answer").count() == 2
-        tokens = bubble.locator(".answer").first.locator(".token")
-        assert tokens.count() == len(first[0].token_scores)
-        bands = [int(token.get_attribute("data-band")) for token in tokens.all()]
-        assert bands == [min(9, int(score * 10)) for _, score in first[0].token_scores]
-        expected = agent.answers(["Hello, Tom!", first[0].text, "<img src=x onerror='document.title=1'> How are you?"])
-        assert page.locator(".bot").nth(1).locator("p").inner_text() == expected[0].text
-        page.click("#again")
-        assert page.locator(".bot").count() == 0
-        browser.close()
-    server.shutdown()
+def test_a_conversation_in_a_browser(agent, browser, serve):
+    page = browser.new_page()
+    page.goto(serve(create_app(agent, Decoding(), "bot")))
+    lines = ["Hello, Tom!", "<img src=x onerror='document.title=1'> How are you?"]
+    for number, line in enumerate(lines):
+        page.fill("#text", line)
+        page.press("#text", "Enter")
+        page.locator(".bot").nth(number).wait_for()
+    assert page.locator(".you").all_inner_texts() == lines
+    assert page.locator("img").count() == 0
+    assert page.title() == "bot"
+    first = agent.answers(lines[:1])
+    bubble = page.locator(".bot").first
+    assert bubble.locator("p").inner_text() == first[0].text
+    assert bubble.locator(".answer").count() == 2
+    tokens = bubble.locator(".answer").first.locator(".token")
+    bands = [int(token.get_attribute("data-band")) for token in tokens.all()]
+    assert bands == [min(9, int(score * 10)) for _, score in first[0].token_scores]
+    expected = agent.answers([lines[0], first[0].text, lines[1]])
+    assert page.locator(".bot").nth(1).locator("p").inner_text() == expected[0].text
+    page.click("#again")
+    assert page.locator(".bot").count() == 0
+    page.close()

@@ -1,12 +1,8 @@
 """The form in a real browser: headless Chromium, driven by Playwright."""
 
-import shutil
-import threading
-
 import pytest
 
 from keras_gca import command_line
-from keras_gca.local_server import make_local_server
 from keras_gca.survey import __main__ as survey_command
 from keras_gca.survey.server import create_app
 from keras_gca.survey.votes import NO_DIFFERENCE, Votes
@@ -15,18 +11,6 @@ from tests.keras_gca.surveys import make_survey
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
 HARM = "<script>window.hacked=1</script>"
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium on the path")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -41,13 +25,8 @@ def votes(tmp_path, survey):
 
 
 @pytest.fixture
-def address(survey, votes):
-    server = make_local_server(create_app(survey, votes), "127.0.0.1", 0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}/"
-    server.shutdown()
-    thread.join()
+def address(serve, survey, votes):
+    return serve(create_app(survey, votes))
 
 
 @pytest.fixture
