@@ -72,12 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _serve(agent: "Agent", decoding: "Decoding", options: argparse.Namespace, bot: Path) -> int:
     with command_line.needs_extra("web"):
         from keras_gca.chat_page import create_app
-        from keras_gca.local_server import make_local_server
+        from keras_gca.local_server import make_local_server, serve_until_stopped
 
     app = create_app(agent, decoding, f"A chat with {bot.name}", options.utterances)
     server = make_local_server(app, options.host, options.port)
     print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
-    server.serve_forever()  # returns at Ctrl-C
+    serve_until_stopped(server)
     return 0
 
 

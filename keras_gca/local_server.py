@@ -3,6 +3,7 @@
 Nothing is loaded from outside, no other site may post here, and what goes wrong is one plain sentence.
 """
 
+import signal
 import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -59,6 +60,13 @@ def make_local_server(app: Flask, host: str, port: int) -> BaseWSGIServer:
         raise UserError(f"cannot serve at {host}, port {port}: {error}") from None
     with listening:  # the server takes a duplicate of its own
         return make_server(host, listening.getsockname()[1], app, True, 1, _Quiet, fd=listening.fileno())
+
+
+def serve_until_stopped(server: BaseWSGIServer) -> None:
+    """Serve until Ctrl-C or SIGTERM, also where a shell has started this program with Ctrl-C turned off."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    server.serve_forever()  # returns at a KeyboardInterrupt
 
 
 class _Quiet(WSGIRequestHandler):

@@ -109,14 +109,14 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
 def _serve(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
     with command_line.needs_extra("web"):
-        from keras_gca.local_server import make_local_server
+        from keras_gca.local_server import make_local_server, serve_until_stopped
         from keras_gca.survey.server import create_app
     from keras_gca.survey.votes import Votes
 
     server = make_local_server(create_app(survey, Votes.create(options.votes, survey)), options.host, options.port)
     print(f"{options.survey}: {len(survey.dialogues)} dialogues, {len(survey.lines):,} lines; votes: {options.votes}")
     print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
-    server.serve_forever()  # returns at Ctrl-C
+    serve_until_stopped(server)
     print(f"\nnext: python -m keras_gca.survey tabulate {options.survey} --votes {options.votes}")
     return 0
 
