@@ -58,9 +58,9 @@ def main() -> int:
 # Work
 
 
-def pairs_of(path: Path | None, share: float = 0.001) -> Pairs:
+def pairs_of(path: Path | None) -> Pairs:
     """Training pairs of a corpus with at most 7,000 words; the embedded one if no path is given."""
-    config = Config.preset("paper", validation_fraction=share)
+    config = Config.preset("paper", validation_fraction=0.001)
     return prepare(read_conversations(path), config).training
 
 
@@ -82,9 +82,7 @@ def several(work: Callable[[], int], times: int) -> Callable[[], int]:
 
 def teacher_forcing(pairs: Pairs, size: int, precision: str = "float32", sizes: Sizes = PAPER) -> Callable[[], int]:
     """One training step a call; returns its tokens."""
-    learner = TeacherForcing(
-        GenerativeConversationalAgent(sizes), (*WHITE, *YELLOW), RATE, average=0.0, precision=precision
-    )
+    learner = TeacherForcing(GenerativeConversationalAgent(sizes), (*WHITE, *YELLOW), RATE, precision=precision)
     batches = cycling(pairs, size)
     return lambda: int(learner.step(*next(batches), SEED)[1])
 
@@ -163,7 +161,7 @@ def speed(options: argparse.Namespace) -> dict:
         return 16
 
     def talk() -> int:
-        return sum(2 * answered - done for answered, done in _talked(decoder, contexts))
+        return 2 * sum(len(made) for _, made in converse(decoder, contexts))  # two answers a seed, one pair of them
 
     def original_reply() -> int:
         method.reply(next(turns))
@@ -198,13 +196,6 @@ def speed(options: argparse.Namespace) -> dict:
     _compete(results, "self-conversation, replies/s", many, rounds)
     _print_speed(results)
     return results
-
-
-def _talked(decoder: Decoder, contexts: np.ndarray) -> Iterator[tuple[int, int]]:
-    done = 0
-    for answered, _ in converse(decoder, contexts):
-        yield answered, 2 * done
-        done = answered
 
 
 def _samples(pairs: Pairs, size: int, method: OriginalMethod):

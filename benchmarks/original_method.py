@@ -22,20 +22,27 @@ class Samples(NamedTuple):
     tokens: np.ndarray
 
 
-def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
-    """The per-token samples of pairs."""
-    contexts, partial_answers, tokens = [], [], []
+def per_token_samples(pairs: Pairs, padding: int = PAD) -> tuple[np.ndarray, ...]:
+    """The samples of the paper's figures, a row a token: contexts, partial answers, next tokens, answers' numbers."""
+    contexts, partial_answers, tokens, owner = [], [], [], []
     length = pairs.contexts.shape[1]
-    for context, answer in zip(pairs.contexts, pairs.answers, strict=True):
+    for number, (context, answer) in enumerate(zip(pairs.contexts, pairs.answers, strict=True)):
         for k in range(1, np.count_nonzero(answer)):
             partial = np.full(length, padding, np.int32)
             partial[length - k :] = answer[:k]
             contexts.append(np.where(context == PAD, padding, context))
             partial_answers.append(partial)
             tokens.append(answer[k])
+            owner.append(number)
+    return np.array(contexts), np.array(partial_answers), np.array(tokens), np.array(owner)
+
+
+def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
+    """The per-token samples of pairs, their targets one-hot."""
+    contexts, partial_answers, tokens, _ = per_token_samples(pairs, padding)
     one_hot = np.zeros((len(tokens), vocabulary), np.float32)
     one_hot[np.arange(len(tokens)), tokens] = 1
-    return Samples(np.array(contexts), np.array(partial_answers), one_hot)
+    return Samples(contexts, partial_answers, one_hot)
 
 
 class OriginalMethod:

@@ -60,21 +60,6 @@ def pairs():
     return random_pairs(24)
 
 
-def per_token_samples(pairs, padding=PAD):
-    """The samples of the paper's figures, a row a token: contexts, partial answers, next tokens, answers' numbers."""
-    contexts, partial, targets, owner = [], [], [], []
-    length = pairs.contexts.shape[1]
-    for number, (context, answer) in enumerate(zip(pairs.contexts, pairs.answers, strict=True)):
-        for k in range(1, np.count_nonzero(answer)):
-            row = np.full(length, padding, np.int32)
-            row[length - k :] = answer[:k]
-            contexts.append(np.where(context == PAD, padding, context))
-            partial.append(row)
-            targets.append(answer[k])
-            owner.append(number)
-    return np.array(contexts), np.array(partial), np.array(targets), np.array(owner)
-
-
 @pytest.fixture
 def tiny():
     return Config.preset("tiny")

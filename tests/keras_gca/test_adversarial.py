@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.original_method import per_token_samples
 from keras_gca import recurrence, teacher_forcing
 from keras_gca.adversarial import (
     DISCRIMINATOR,
@@ -26,7 +27,7 @@ from keras_gca.prefixes import PrefixEncoder
 from keras_gca.self_conversation import as_contexts, choose_seeds, converse
 from keras_gca.teacher_forcing import Evaluator, TeacherForcing, metrics
 from keras_gca.vocabulary import BOS, EOS, PAD
-from tests.keras_gca.conftest import LENGTH, VOCABULARY, per_token_samples, random_pairs
+from tests.keras_gca.conftest import LENGTH, VOCABULARY, random_pairs
 from tests.keras_gca.equations import Equations
 
 SMALL = {

@@ -2,10 +2,11 @@ import keras
 import numpy as np
 import pytest
 
+from benchmarks.original_method import per_token_samples
 from keras_gca.config import Config
 from keras_gca.figures import edges
 from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes, build
-from tests.keras_gca.conftest import LENGTH, VOCABULARY, per_token_samples, random_pairs, toy_networks
+from tests.keras_gca.conftest import LENGTH, VOCABULARY, random_pairs, toy_networks
 from tests.keras_gca.equations import Equations
 
 FIGURE_1 = {

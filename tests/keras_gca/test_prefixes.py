@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.original_method import per_token_samples
 from keras_gca.adversarial import GeneratorTraining
 from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 from keras_gca.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.prefixes import PrefixEncoder, rows_of
-from tests.keras_gca.conftest import CONVENTIONS, VOCABULARY, per_token_samples, random_pairs
+from tests.keras_gca.conftest import CONVENTIONS, VOCABULARY, random_pairs
 
 
 def test_rows_are_all_tokens_after_bos_in_the_order_of_reading():
