@@ -13,13 +13,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca import teacher_forcing
+from keras_gca.baselines.reinforce import ReinforceTraining
 from keras_gca.config import Config
 from keras_gca.decoding import Decoder
 from keras_gca.errors import UserError
 from keras_gca.learning import LABELS, TOKENS, Learner, add_up
-from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, assign
+from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, assign
 from keras_gca.pairs import Pairs, plan_batches, take_batch
-from keras_gca.prefixes import rows_of
+from keras_gca.prefixes import last_rows, rows_of
 from keras_gca.self_conversation import choose_seeds, converse
 from keras_gca.teacher_forcing import Evaluator, TeacherForcing
 from keras_gca.vocabulary import EOS
@@ -35,10 +36,14 @@ LINES = {TEACHER_FORCING: 3, SELF_CONVERSATION: 5, DISCRIMINATOR: 6, GENERATOR: 
 
 
 class DiscriminatorTraining(Learner):
-    """Line 6: the green blocks learn to tell H from M, token by token, by binary cross-entropy (Eq. 7-8)."""
+    """Line 6: the green blocks learn to tell H from M, token by token, by binary cross-entropy (Eq. 7-8).
 
-    def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float):
-        super().__init__(gca, GREEN, learning_rate)
+    whole_answers: judge each answer once, at its last token, in place of every token (Li et al. 2017).
+    """
+
+    def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, whole_answers: bool = False):
+        super().__init__(gca, gca.green, learning_rate)
+        self._rows = (lambda answers: last_rows(rows_of(answers))) if whole_answers else rows_of
 
     @tf.function(input_signature=[TOKENS, TOKENS, LABELS])
     def step(self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -60,7 +65,7 @@ class DiscriminatorTraining(Learner):
         return self._losses(contexts, answers, labels)[1]
 
     def _losses(self, contexts, answers, labels):
-        rows = rows_of(answers)
+        rows = self._rows(answers)
         logits = self.encoder.discriminator_logits(contexts, answers, rows)
         label = tf.gather(labels, rows.answer)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(label, logits)
@@ -225,6 +230,15 @@ class AdversarialTraining:
         """The held-out perplexity of `teacher_forced`."""
         return None if self._best is None else self._best["perplexity"]
 
+    def start_from(self, weights: list[np.ndarray]) -> None:
+        """Leave out line 3: take this generator, weights of WHITE and YELLOW, as what it ends with.
+
+        The rest is what it would have been after a line 3 that ended so.
+        """
+        assign(self.gca.variables(*WHITE, *YELLOW), weights)
+        self._keep(self._perplexity()["val_perplexity"])
+        self._position = self.config.teacher_forcing_epochs
+
     def __iter__(self) -> Iterator[Event]:
         walks = {
             TEACHER_FORCING: self._walk_teacher_forcing,
@@ -269,9 +283,10 @@ class AdversarialTraining:
             choose_seeds(self.validation, min(len(self.validation), self.config.machine_pairs), seeds[1]),
         )
         total, done, machine = sum(map(len, sources)), 0, []
-        for source in sources:
+        for source, seed in zip(sources, seeds, strict=True):
+            how = (1, int(seed)) if self._reinforce else (self.config.self_conversation_turns,)
             parts = []
-            for answered, pairs in converse(self.decoder, source, self.config.self_conversation_turns):
+            for answered, pairs in converse(self.decoder, source, *how):
                 parts.append(pairs)
                 if done + answered < total:
                     yield Event(stage, done + answered, total, {})
@@ -300,9 +315,18 @@ class AdversarialTraining:
         learner = self._learner(stage.phase)
         machine, machine_held_out = self._machine
         size = self._batch_size(stage.phase)
-        batches = plan_batches(machine, size, self._seeds()[0])
-        step = lambda _, batch: learner.step(*take_batch(machine, batch, size))  # noqa: E731
+        seeds = self._seeds()
+        batches = plan_batches(machine, size, seeds[0])
+
+        def step(number, batch):
+            if not self._reinforce:
+                return learner.step(*take_batch(machine, batch, size))
+            pairs = self._sampled(machine.contexts[batch], int(seeds[1]) + number)  # by the policy as it is now
+            return learner.step(*take_batch(pairs, np.arange(len(pairs)), size))
+
         yield from self._epoch(stage, batches, step, learner.metrics)
+        if self._reinforce:
+            machine_held_out = self._sampled(machine_held_out.contexts, int(seeds[0]))
         sums = add_up(
             learner.evaluate(*take_batch(machine_held_out, batch, size))
             for batch in plan_batches(machine_held_out, size)
@@ -311,6 +335,14 @@ class AdversarialTraining:
         yield self._end(stage, len(batches), learner.metrics(self._sums), row)
 
     # Their common parts
+
+    @property
+    def _reinforce(self) -> bool:
+        return self.config.algorithm == "reinforce"
+
+    def _sampled(self, contexts: np.ndarray, seed: int) -> Pairs:
+        """Pairs of contexts and answers drawn by the generator."""
+        return Pairs.concatenate([pairs for _, pairs in converse(self.decoder, contexts, 1, seed)])
 
     def _epoch(self, stage: Stage, batches, step, metrics) -> Iterator[Event]:
         while self._step < len(batches):
@@ -344,7 +376,9 @@ class AdversarialTraining:
                 rates = config.dropout, config.hidden_dropout
                 learner = TeacherForcing(gca, YELLOW, rate, *rates, precision=config.precision)
             elif phase == DISCRIMINATOR:
-                learner = DiscriminatorTraining(gca, config.discriminator_learning_rate)
+                learner = DiscriminatorTraining(gca, config.discriminator_learning_rate, self._reinforce)
+            elif self._reinforce:
+                learner = ReinforceTraining(gca, config.generator_learning_rate, config.precision)
             else:
                 learner = GeneratorTraining(gca, config.generator_learning_rate, config.precision)
             self._learners[phase] = learner
@@ -417,7 +451,7 @@ class AdversarialTraining:
                 self._learner(phase).restore(stored)
 
     def _networks(self):
-        return self.gca.variables(*WHITE, *YELLOW, *GREEN)
+        return self.gca.variables(*WHITE, *YELLOW, *self.gca.green)
 
 
 _MACHINE = ("machine/training", "machine/validation")

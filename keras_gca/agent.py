@@ -13,9 +13,9 @@ from keras_gca import scoring
 from keras_gca.config import Config
 from keras_gca.decoding import Decoded, Decoder
 from keras_gca.errors import UserError
-from keras_gca.models import GREEN, WHITE, YELLOW, assign, build
+from keras_gca.models import WHITE, YELLOW, assign, build
 from keras_gca.pairs import Pairs, pad_contexts
-from keras_gca.prefixes import PrefixEncoder, rows_of
+from keras_gca.prefixes import PrefixEncoder, last_rows, rows_of
 from keras_gca.run_folder import RunFolder, read_arrays, write_arrays
 from keras_gca.teacher_forcing import Evaluator
 from keras_gca.text import detokenise, tokenise
@@ -68,7 +68,8 @@ class Answer:
     generator:     "teacher_forcing" or "adversarial".
     probability:   p(y|x) under that generator (Algorithm 1). probability_of_words: the same without the factor of EOS.
     human:         p(y+|x), Eq. 9. score: S(y+), Eq. 10.
-    token_scores:  (token, l_i) for each token of the answer, the end of the sentence last.
+    token_scores:  (token, l_i) for each token of the answer, the end of the sentence last. A discriminator of whole
+        answers (--algorithm reinforce) scores the last token alone; the others have NaN.
     token_probabilities: p(y_t | x, y) of the same tokens under the generator.
     """
 
@@ -85,7 +86,7 @@ class Answer:
 class Agent:
     """One or more generators, and the discriminator that chooses among their answers.
 
-    generators: {name: weights of WHITE and YELLOW}. discriminator: weights of WHITE and GREEN.
+    generators: {name: weights of WHITE and YELLOW}. discriminator: weights of WHITE and of the green layers.
     """
 
     def __init__(
@@ -100,15 +101,17 @@ class Agent:
         self.config, self.vocabulary = config, vocabulary
         self.weights, self.discriminator = generators, discriminator
         self._decoders: dict[str, Decoder] = {}
+        self._evaluators: dict[str, Evaluator] = {}
         judge = None
         for name, weights in generators.items():
             gca = build(config, len(vocabulary))
             assign(gca.variables(*WHITE, *YELLOW), weights)
             self._decoders[name] = Decoder(gca)
+            self._evaluators[name] = Evaluator(gca)
             if np.array_equal(weights[0], discriminator[0]):  # the same word vectors, as Algorithm 2 leaves them
                 judge = gca
         judge = judge or build(config, len(vocabulary))
-        assign(judge.variables(*WHITE, *GREEN), discriminator)
+        assign(judge.variables(*WHITE, *judge.green), discriminator)
         self._judge = PrefixEncoder(judge)
 
     @classmethod
@@ -187,8 +190,15 @@ class Agent:
 
     def decode(self, generator: str, contexts: np.ndarray, decoding: Decoding = Decoding(), seed: int = 0) -> Decoded:
         """One generator's answers to contexts, (B, s_s) int32 padded on the left, without text and scores."""
-        allow_unknown = SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # where it is a real word, as the author's is
-        return decoding.run(self._decoders[generator], contexts, seed, allow_unknown)
+        return decoding.run(self._decoders[generator], contexts, seed, self._may_say_unknown())
+
+    def n_best(self, generator: str, contexts: np.ndarray, decoding: Decoding) -> Decoded:
+        """All answers of a beam search, the best by log p(y|x) a token first; see `Decoder.n_best`."""
+        allow_unknown = self._may_say_unknown()
+        return self._decoders[generator].n_best(contexts, decoding.beam, 1.0, allow_unknown)
+
+    def _may_say_unknown(self) -> bool:
+        return SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # where it is a real word, as the author's is
 
     def _answer(self, name: str, decoded: Decoded, log_l: np.ndarray, i: int) -> Answer:
         row = decoded.answers[i]
@@ -214,11 +224,13 @@ class Agent:
         """The logarithms of the discriminator's outputs l_i for the tokens after BOS, in one batched call.
 
         contexts: (B, s) int32, answers: (B, s_s + 1) int32, as in `pairs.py`. Returns (B, s_s) float32, NaN after the
-        end.
+        end, and NaN before the last token where the discriminator was trained on whole answers.
         """
         import tensorflow as tf
 
         rows = rows_of(tf.convert_to_tensor(answers))
+        if self.config.algorithm == "reinforce":
+            rows = last_rows(rows)
         logits = self._judge.discriminator_logits(tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers), rows)
         log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
         log_l[tuple(rows.positions.numpy().T)] = -np.logaddexp(0, -logits.numpy())
@@ -226,8 +238,11 @@ class Agent:
 
     def perplexities(self, pairs: Pairs, batch_size: int = 32) -> dict[str, float]:
         """Each generator's perplexity on pairs: exp of the total negative log-likelihood over the total of tokens."""
-        evaluators = {name: Evaluator(decoder.gca) for name, decoder in self._decoders.items()}
-        return {name: evaluator.perplexity(pairs, batch_size) for name, evaluator in evaluators.items()}
+        return {name: evaluator.perplexity(pairs, batch_size) for name, evaluator in self._evaluators.items()}
+
+    def token_log_probabilities(self, pairs: Pairs) -> np.ndarray:
+        """log p(y_t | x, y) of every token of the pairs' answers under the first generator: see `Evaluator`."""
+        return self._evaluators[self.generators[0]].token_log_probabilities(pairs)
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
         """Tokens of utterances, as the model was trained on them."""

@@ -36,6 +36,11 @@ class Config:
         "masked", "masked: LSTMs skip the padding; original: it is the token \".\", as in the author's program",
         choices=("masked", "original"),
     )  # fmt: skip
+    predict: str = _option(
+        "answer", "answer: from its context, p(y|x), as in the paper; context: from its answer, p(x|y); unconditional: "
+        "the answer alone, p(y). The last two serve MMI reranking (python -m keras_gca.baselines.mmi)",
+        choices=("answer", "context", "unconditional"),
+    )  # fmt: skip
     validation_fraction: float = _option(0.1, "share of the conversations held out", low=0.001, high=0.5)
     max_pairs: int | None = _option(None, "use only about so many context/answer pairs of the corpus", low=20)
 
@@ -49,6 +54,9 @@ class Config:
     )  # fmt: skip
     hidden_size: int | None = _option(
         None, "units of the generator's hidden layer; half the vocabulary if not given", low=1
+    )
+    discriminator_hidden_size: int | None = _option(
+        None, "units of a hidden layer (relu) before the discriminator's output; none in the paper", low=1
     )
 
     # Algorithm 2, line 3
@@ -66,10 +74,17 @@ class Config:
     hidden_dropout: float = _option(0.0, "share of the hidden layer's units dropped there", low=0, high=0.95)
 
     # Algorithm 2, lines 4 to 12
+    algorithm: str = _option(
+        "backpropagation", "backpropagation: through the frozen discriminator, token by token (the paper); reinforce: "
+        "Li et al. 2017, a policy gradient with the reward of a discriminator of whole answers",
+        choices=("backpropagation", "reinforce"),
+    )  # fmt: skip
     adversarial_epochs: int = _option(15, "outer iterations, line 4 (15 in the author's program)", low=0)
     machine_pairs: int = _option(7900, "N_m: machine-generated pairs in each iteration, line 5", low=1)
     self_conversation_turns: int = _option(
-        2, "answers per seed; 2 gives the paper's (x-, y-), 1 gives Li et al.'s (x+, y-)", low=1
+        2,
+        "answers per seed; 2 gives the paper's (x-, y-), 1 gives Li et al.'s (x+, y-), as reinforce always has",
+        low=1,
     )
     discriminator_epochs: int = _option(15, "N_D, line 6", low=0)
     generator_epochs: int = _option(1, "N_G, line 9", low=0)
@@ -112,6 +127,28 @@ class Config:
     def from_json(cls, text: str) -> "Config":
         return cls.preset("paper", **json.loads(text))
 
+
+# What a run that starts from another one's generator (`train --start-from`) may have otherwise: all that line 3 and the
+# data do not depend on.
+AFTER_LINE_3 = (
+    "discriminator_sentence_embedding_size",
+    "discriminator_hidden_size",
+    "dropout",
+    "hidden_dropout",
+    "algorithm",
+    "adversarial_epochs",
+    "machine_pairs",
+    "self_conversation_turns",
+    "discriminator_epochs",
+    "generator_epochs",
+    "interleaved_epochs",
+    "discriminator_learning_rate",
+    "generator_learning_rate",
+    "interleaved_learning_rate",
+    "adversarial_batch_size",
+    "precision",
+    "checkpoint_minutes",
+)
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Every number of Section 5. Its text gives one rate for the generator; it is used wherever G learns.

@@ -86,6 +86,13 @@ class Decoder:
         self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
     ) -> Decoded:
         """The answer of highest log p(y|x) / tokens^length_penalty that a beam of `width` finds; width 1 is greedy."""
+        lists = self.n_best(contexts, width, length_penalty, allow_unknown)
+        return Decoded(*(each[:, 0] for each in lists))
+
+    def n_best(
+        self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
+    ) -> Decoded:
+        """All `width` answers of the beam, the highest first: each array of Decoded is (B, width, ...)."""
         if width < 1:
             raise ValueError(f"a beam has a width of at least 1, not {width}")
         width = min(width, self._sizes.vocabulary)
@@ -237,9 +244,11 @@ class Decoder:
         )
         tokens = tf.math.count_nonzero(answers[:, 1:], axis=1, dtype=tf.float32)
         ranked = scores / tf.reshape(tokens, tf.shape(scores)) ** length_penalty
-        best = tf.argmax(ranked, 1, output_type=tf.int32) + tf.range(count) * width
+        best = tf.argsort(ranked, 1, "DESCENDING", stable=True) + tf.range(count)[:, None] * width
+        best = tf.reshape(best, [-1])
         tokens, logs = tf.gather(answers, best)[:, 1:], tf.gather(logs, best)
-        return _frame(tf.transpose(tokens), tf.transpose(logs), steps, self._sizes.sentence_length)
+        frame = _frame(tf.transpose(tokens), tf.transpose(logs), steps, self._sizes.sentence_length)
+        return [tf.reshape(each, tf.concat([[count, width], tf.shape(each)[1:]], 0)) for each in frame]
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor) -> tf.Tensor:

@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_gca import command_line
+from keras_gca.aggregate import as_json, columns, over_runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from keras_gca.pairs import Dataset
 
 DESCRIPTION = """\
-Measures the generators of a run on its held-out pairs; several runs (seeds) give mean and standard deviation.
+Measures the generators of a run on its held-out pairs; several runs (seeds) give mean and standard deviation, and
+with --summary a 95 % confidence interval of the mean (Student's t) as well.
 
 perplexity   exp of the total negative log-likelihood over the total of tokens, EOS counted; beside a trigram model
              (interpolated Kneser-Ney, NLTK's) fitted to the same training answers, measured on the same tokens
-replies      diversity, length, repeated replies, entropy, BLEU and word-vector similarities, beside the human replies'
+replies      diversity, length, repeated replies, the share of the most frequent one, entropy, BLEU and similarities by
+             word vectors (--glove, or the run's own), beside the human replies'
 Table 1      whose answer the discriminator takes for human (Eq. 10, ties left out): the run's own, and an independent
-             one, trained afresh on human answers and those of all generators
+             one, trained afresh on human answers and those of all generators; then what choosing by Eq. 9 and by
+             Eq. 10 does: how often the shorter answer wins, and how often the human answer is put above a machine's
 
 The results are also written to RUN/evaluation.json.
 """
@@ -31,12 +34,14 @@ The results are also written to RUN/evaluation.json.
 DISCOUNTS = (0.1, 0.75)  # NLTK's default, and one that suits small corpora better
 BATCH = 32
 DECODING_BATCH = 128
+OWN_VECTORS = "the run's own"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
     with command_line.quiet_imports():
+        import glove
         from keras_gca.agent import Agent, Decoding
         from keras_gca.run_folder import RunFolder
 
@@ -44,22 +49,38 @@ def main(arguments: list[str] | None = None) -> int:
     results = []
     for path in options.runs:
         run = RunFolder.open(path)
-        results.append(evaluate(Agent.load(run.path), run.dataset(), decoding, options.seed))
+        agent = Agent.load(run.path)
+        vectors = None
+        if options.glove:
+            vectors = glove.read_vectors(options.glove, list(agent.vocabulary.counts))
+        results.append(evaluate(agent, run.dataset(), decoding, options.seed, vectors))
+        results[-1]["vectors"] = str(options.glove or OWN_VECTORS)
         target = run.path / "evaluation.json"
         target.write_text(json.dumps(results[-1], indent=2) + "\n", encoding="utf-8")
-    print(f"{', '.join(map(str, options.runs))}: {_mean([r['tokens'] for r in results], ',.0f')} held-out tokens, "
-          f"{_mean([r['unknown_share'] for r in results], '.2%')} of them the unknown word")  # fmt: skip
-    for section in ("perplexity", "replies", "table_1"):
-        print("\n" + _section(section, results))
-    print(f"\nwrote {', '.join(str(path / 'evaluation.json') for path in options.runs)}")
+    summary = over_runs(results)
+    print(f"{', '.join(map(str, options.runs))}: {summary['tokens']:,.0f} held-out tokens, "
+          f"{summary['unknown_share']:.2%} of them the unknown word")  # fmt: skip
+    for section in _sections(summary):
+        print("\n" + section)
+    written = [path / "evaluation.json" for path in options.runs]
+    if options.summary:
+        options.summary.write_text(json.dumps(as_json(summary), indent=2) + "\n", encoding="utf-8")
+        written.append(options.summary)
+    print(f"\nwrote {', '.join(map(str, written))}")
     return 0
 
 
-def evaluate(agent: "Agent", dataset: "Dataset", decoding: "Decoding | None" = None, seed: int = 0) -> dict[str, Any]:
+def evaluate(
+    agent: "Agent",
+    dataset: "Dataset",
+    decoding: "Decoding | None" = None,
+    seed: int = 0,
+    vectors: "Mapping[str, np.ndarray] | None" = None,
+) -> dict[str, Any]:
     """All figures of one run, for JSON.
 
     decoding: how the generators answer the held-out contexts; greedily if None. seed: of the independent
-    discriminator, and of sampling.
+    discriminator, and of sampling. vectors: of words, {word: (size,)}, for the similarities; None: the run's own.
     """
     import numpy as np
 
@@ -81,8 +102,8 @@ def evaluate(agent: "Agent", dataset: "Dataset", decoding: "Decoding | None" = N
         "tokens": held_out.tokens,
         "unknown_share": float(np.count_nonzero(held_out.answers == UNK) / held_out.tokens),
         "perplexity": perplexity,
-        "replies": _figures(agent, {"human": held_out.answers, **answers}),
-        "table_1": {name: judge(each, held_out, answers)._asdict() for name, each in judges.items()},
+        "replies": reply_figures(agent, {"human": held_out.answers, **answers}, vectors),
+        "table_1": {name: judge(each, held_out, answers) for name, each in judges.items()},
     }
 
 
@@ -95,13 +116,19 @@ def answers_to(agent: "Agent", name: str, contexts: "np.ndarray", decoding: "Dec
     return np.concatenate(parts)
 
 
-def _figures(agent: "Agent", answers: "dict[str, np.ndarray]") -> dict[str, dict[str, float | str]]:
-    """The figures of each system's replies; "human" is the reference."""
+def reply_figures(
+    agent: "Agent", answers: "dict[str, np.ndarray]", vectors: "Mapping[str, np.ndarray] | None" = None
+) -> dict[str, dict[str, float | str]]:
+    """The figures of each system's replies to the same contexts, {system: (n, s_s + 1) int32}.
+
+    "human" is one of the systems, and the reference of the others. vectors: as for `evaluate`.
+    """
     from keras_gca import metrics
     from keras_gca.text import detokenise
 
     vocabulary = agent.vocabulary
-    vectors = dict(zip(vocabulary.tokens, agent.discriminator[0], strict=True))
+    if vectors is None:
+        vectors = dict(zip(vocabulary.tokens, agent.discriminator[0], strict=True))
     replies = {name: [vocabulary.decode(row[1:]) for row in rows] for name, rows in answers.items()}
     texts = {name: [detokenise(tokens, vocabulary.surfaces) for tokens in each] for name, each in replies.items()}
     figures = {}
@@ -113,6 +140,7 @@ def _figures(agent: "Agent", answers: "dict[str, np.ndarray]") -> dict[str, dict
             "distinct-2": metrics.distinct(each, 2),
             "tokens": metrics.mean_length(each),
             "repeated": metrics.repeated(each),
+            "most frequent": metrics.most_frequent(each),
             "entropy, bits": metrics.entropy(each),
             "BLEU": score,
             **{f"vectors, {kind}": value for kind, value in similarities.items()},
@@ -124,46 +152,36 @@ def _figures(agent: "Agent", answers: "dict[str, np.ndarray]") -> dict[str, dict
 # Printing
 
 
-def _section(name: str, results: Sequence[dict[str, Any]]) -> str:
-    if name == "perplexity":
-        rows = [[title, _mean([r["perplexity"][title] for r in results], ".2f")] for title in results[0]["perplexity"]]
-        return _columns([["perplexity", ""], *rows])
-    if name == "replies":
-        systems = results[0]["replies"]
-        titles = [title for title in systems["human"] if title != "BLEU signature"]
-        rows = [
-            [system, *(_mean([r["replies"][system][title] for r in results], ".3g") for title in titles)]
-            for system in systems
-        ]
-        signature = systems["human"]["BLEU signature"]
-        return _columns([["replies", *titles], *rows]) + f"\nBLEU: {signature}"
-    rows = []
-    for judge, judgement in results[0]["table_1"].items():
-        for system in judgement["wins"]:
-            wins = [r["table_1"][judge]["wins"][system] for r in results]
-            share = [w / max(1, sum(r["table_1"][judge]["wins"].values())) for w, r in zip(wins, results, strict=True)]
-            score = [r["table_1"][judge]["scores"][system] for r in results]
-            rows.append([judge, system, _mean(wins, ".0f"), _mean(share, ".2%"), _mean(score, ".3f")])
-        rows.append([judge, "tie", _mean([r["table_1"][judge]["ties"] for r in results], ".0f"), "", ""])
-        human = [r["table_1"][judge]["scores"]["human"] for r in results]
-        rows.append([judge, "human", "", "", _mean(human, ".3f")])
-    return _columns([["discriminator", "answers of", "best (Table 1)", "share", "mean score (Eq. 10)"], *rows])
+def _sections(summary: dict[str, Any]) -> Iterator[str]:
+    """The tables for people, of figures over runs."""
+    yield columns([["perplexity", ""], *([name, f"{value:.2f}"] for name, value in summary["perplexity"].items())])
+
+    systems = summary["replies"]
+    titles = [title for title in systems["human"] if title != "BLEU signature"]
+    rows = [[_name(system), *(f"{values[title]:.3g}" for title in titles)] for system, values in systems.items()]
+    yield columns([["replies", *titles], *rows])
+    yield f"BLEU: {systems['human']['BLEU signature']}; vectors: {summary['vectors']}"
+
+    rows = [["discriminator", "answers of", "best (Table 1)", "share", "mean score (Eq. 10)"]]
+    for judge, judgement in summary["table_1"].items():
+        chosen = judgement["equations"]["Eq. 10"]
+        for system, wins in chosen["wins"].items():
+            share, score = chosen["shares"][system], judgement["scores"][system]
+            rows.append([judge, _name(system), f"{wins:.0f}", f"{share:.2%}", f"{score:.3f}"])
+        rows.append([judge, "tie", f"{chosen['ties']:.0f}", "", ""])
+        rows.append([judge, "human", "", "", f"{judgement['scores']['human']:.3f}"])
+    yield columns(rows)
+
+    rows = [["discriminator", "choice by", "ties", "the shorter answer wins", "human answer above the machine's"]]
+    for judge, judgement in summary["table_1"].items():
+        for equation, chosen in judgement["equations"].items():
+            figures = [f"{chosen[key]:.1%}" for key in ("shorter", "human_first")]
+            rows.append([judge, equation, f"{chosen['ties']:.0f}", *figures])
+    yield columns(rows)
 
 
-def _mean(values: Sequence[float], form: str) -> str:
-    """The mean, and the standard deviation where there are several values."""
-    text = format(statistics.fmean(values), form)
-    return text if len(values) == 1 else f"{text} ± {format(statistics.stdev(values), form)}"
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    rows = [[cell.replace("_", " ") for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+def _name(system: str) -> str:
+    return system.replace("_", " ")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -171,6 +189,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several are averaged")
     parser.add_argument("--temperature", type=float, metavar="X", help="sample the replies; greedy if not given")
     parser.add_argument("--beam", type=int, metavar="N", help="replies by a beam search of this width")
+    parser.add_argument(
+        "--glove", type=Path, metavar="FILE", help="word vectors for the similarities; the run's own if not given"
+    )
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the figures over all runs as JSON")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the independent discriminator and sampling"
     )

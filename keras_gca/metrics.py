@@ -29,6 +29,11 @@ def repeated(replies: Sequence[Reply]) -> float:
     return 1 - len({tuple(reply) for reply in replies}) / len(replies)
 
 
+def most_frequent(replies: Sequence[Reply]) -> float:
+    """The share of the reply that is said most often: the safe answer, where there is one."""
+    return collections.Counter(map(tuple, replies)).most_common(1)[0][1] / len(replies)
+
+
 def entropy(replies: Sequence[Reply], n: int = 1) -> float:
     """The Shannon entropy of the n-grams' frequencies, in bits (Zhang et al. 2018)."""
     counts = collections.Counter(tuple(reply[i : i + n]) for reply in replies for i in range(len(reply) - n + 1))

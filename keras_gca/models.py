@@ -23,7 +23,11 @@ FORBIDDEN = -1e9  # as the logarithm of a probability: never
 
 @dataclass(frozen=True)
 class Sizes:
-    """s_v, s_s, s_e, s_se, s_sed and the units of the hidden layer (the author's program has s_v / 2)."""
+    """s_v, s_s, s_e, s_se, s_sed and the units of the hidden layer (the author's program has s_v / 2).
+
+    discriminator_hidden: units of a hidden layer before the discriminator's output. The paper has none: there the
+        context, the partial answer and the current token add up and never interact.
+    """
 
     vocabulary: int
     sentence_length: int = 50
@@ -31,6 +35,7 @@ class Sizes:
     sentence_embedding: int = 300
     discriminator_sentence_embedding: int = 300
     hidden: int | None = None
+    discriminator_hidden: int | None = None
 
     @property
     def hidden_units(self) -> int:
@@ -109,6 +114,9 @@ class GenerativeConversationalAgent:
         encoder_answer_discriminator = _lstm(units, gate, "encoder_answer_discriminator", seeds)
         concatenation_discriminator = keras.layers.Concatenate(name="concatenation_discriminator")
         discriminator_output = _dense(1, "sigmoid", "discriminator_output", seeds)
+        discriminator_hidden = None
+        if sizes.discriminator_hidden:
+            discriminator_hidden = _dense(sizes.discriminator_hidden, "relu", "discriminator_hidden", seeds)
 
         # Functional models
         E_c = shared(context)  # (B, s_s, s_e), Eq. 1
@@ -126,13 +134,19 @@ class GenerativeConversationalAgent:
         e_ad = encoder_answer_discriminator(E_a)
 
         def judge(current_token):  # (B, s_v) -> (B, 1), Eq. 8
-            return discriminator_output(concatenation_discriminator([current_token, e_cd, e_ad]))
+            everything = concatenation_discriminator([current_token, e_cd, e_ad])
+            return discriminator_output(discriminator_hidden(everything) if discriminator_hidden else everything)
 
         self.generator = keras.Model([context, answer], p, name="generator")
         self.discriminator = keras.Model([context, answer, token], judge(token), name="discriminator")
         self.adversarial = keras.Model([context, answer], judge(p), name="adversarial")
         if original_padding:
             decision_bot.bias.assign(np.where(np.arange(sizes.vocabulary) == PAD, FORBIDDEN, 0))
+
+    @property
+    def green(self) -> tuple[str, ...]:
+        """The layers of this discriminator: GREEN, and the hidden layer where there is one."""
+        return (*GREEN, "discriminator_hidden") if self.sizes.discriminator_hidden else GREEN
 
     @property
     def padding(self) -> int:
@@ -161,7 +175,7 @@ class GenerativeConversationalAgent:
     def select_trainable(self, *names: str) -> list[keras.Variable]:
         """Make the named layers trainable and freeze all others; returns the trainable weights.
 
-        Teacher forcing trains WHITE and YELLOW, the discriminator's epochs GREEN, the generator's YELLOW.
+        Teacher forcing trains WHITE and YELLOW, the discriminator's epochs `green`, the generator's YELLOW.
         """
         for layer in self.adversarial.layers:
             layer.trainable = layer.name in names
@@ -177,6 +191,7 @@ def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = N
         sentence_embedding=config.sentence_embedding_size,
         discriminator_sentence_embedding=config.discriminator_sentence_embedding_size,
         hidden=config.hidden_size,
+        discriminator_hidden=config.discriminator_hidden_size,
     )
     return GenerativeConversationalAgent(
         sizes,

@@ -321,11 +321,13 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
 def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
     """Write an agent of `original` padding as the author's four files; returns their paths.
 
-    An agent with one generator fills both generators' files. Raises UserError for an agent of masked padding: his
-    programs would read its padding as words.
+    An agent with one generator fills both generators' files. Raises UserError for an agent of masked padding, whose
+    padding his programs would read as words, and for a discriminator with a hidden layer, which his do not have.
     """
     if agent.config.padding != "original":
         raise UserError("only a model of --padding original can be written in the author's layout")
+    if agent.config.discriminator_hidden_size:
+        raise UserError("a discriminator with a hidden layer cannot be written in the author's layout")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = folder / VOCABULARY

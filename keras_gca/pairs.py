@@ -77,6 +77,27 @@ def make_pairs(
     )
 
 
+def backward(pairs: Pairs) -> Pairs:
+    """The pairs the other way round: what was the answer is the context. Words beyond s_s tokens are cut."""
+    length = pairs.contexts.shape[1]
+    contexts = frame_answers([row[row != PAD] for row in pairs.contexts], length)
+    return Pairs(answers_as_contexts(pairs.answers, length), contexts, pairs.conversation)
+
+
+def unconditional(pairs: Pairs) -> Pairs:
+    """The same answers to empty contexts."""
+    return Pairs(np.full_like(pairs.contexts, PAD), pairs.answers, pairs.conversation)
+
+
+PREDICTED = {"answer": lambda pairs: pairs, "context": backward, "unconditional": unconditional}  # Config.predict
+
+
+def answers_as_contexts(answers: np.ndarray, sentence_length: int) -> np.ndarray:
+    """Answers `BOS ... EOS` as contexts: their words, padded on the left."""
+    words = [row[(row != PAD) & (row != BOS) & (row != EOS)] for row in answers]
+    return pad_contexts(words, sentence_length)
+
+
 def pad_contexts(contexts: Sequence[Sequence[int]], sentence_length: int) -> np.ndarray:
     """(n, s_s) int32: the last s_s tokens of each context, padded on the left."""
     rows = np.full((len(contexts), sentence_length), PAD, np.int32)
@@ -145,6 +166,7 @@ def prepare(conversations: Sequence[Conversation], config: Config) -> Dataset:
     if not vocabulary.counts:
         raise UserError(f"no word of the training text stands {config.minimum_count} times; try --minimum-count 1")
     pairs = make_pairs(tokenised, vocabulary, config.context_utterances, config.sentence_length)
+    pairs = PREDICTED[config.predict](pairs)
     return Dataset(
         vocabulary,
         pairs[~held_out],

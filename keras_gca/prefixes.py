@@ -46,6 +46,13 @@ def rows_of(answers: tf.Tensor) -> Rows:
     return Rows(positions, tf.gather_nd(targets, positions))
 
 
+def last_rows(rows: Rows) -> Rows:
+    """Of each answer, the row of its last token: the partial answer there is the whole sentence."""
+    following = tf.concat([rows.answer[1:], [-1]], 0)
+    last = tf.where(tf.not_equal(rows.answer, following))[:, 0]
+    return Rows(tf.gather(rows.positions, last), tf.gather(rows.targets, last))
+
+
 SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # where values may be dropped in training
 
 
@@ -155,14 +162,15 @@ class PrefixEncoder:
         probabilities: (R, s_v), the generator's p as in Figure 2; None judges the answers' own tokens, for which the
         product of W_d with a one-hot vector is one look-up.
         """
-        layer = self.gca.layer("discriminator_output")
-        kernel, bias = tf.convert_to_tensor(layer.kernel)[:, 0], layer.bias[0]
-        units = self.gca.sizes.discriminator_sentence_embedding
-        W_p, W_c, W_a = tf.split(kernel, [self.gca.sizes.vocabulary, units, units])
+        sizes, output = self.gca.sizes, self.gca.layer("discriminator_output")
+        first = self.gca.layer("discriminator_hidden") if sizes.discriminator_hidden else output
+        units = sizes.discriminator_sentence_embedding
+        W_p, W_c, W_a = tf.split(tf.convert_to_tensor(first.kernel), [sizes.vocabulary, units, units])
         e_cd = self.contexts("discriminator", contexts)
         e_ad = self.prefixes("discriminator", answers, rows)
-        token = tf.gather(W_p, rows.targets) if probabilities is None else tf.linalg.matvec(probabilities, W_p)
-        return token + tf.gather(tf.linalg.matvec(e_cd, W_c), rows.answer) + tf.linalg.matvec(e_ad, W_a) + bias
+        token = tf.gather(W_p, rows.targets) if probabilities is None else probabilities @ W_p
+        total = token + tf.gather(e_cd @ W_c, rows.answer) + e_ad @ W_a + first.bias
+        return (total if first is output else tf.nn.relu(total) @ output.kernel + output.bias)[:, 0]
 
 
 def _moved_right(contexts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -4,6 +4,7 @@ l_i is the discriminator's output for token i of an answer, EOS included, and s*
 kept in logarithms: the product of 50 outputs would leave the range of float32.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,8 @@ TIE = 0.05  # Section 5: a difference below 5 % of the smaller score is a tie
 def log_human_probability(log_l: np.ndarray) -> np.ndarray:
     """Eq. 9, log p(y+|x) = sum of log l_i.
 
-    log_l: (..., s_s) float, the logarithms of l_i; NaN after the end of an answer. Returns (...,) float64.
+    log_l: (..., s_s) float, the logarithms of l_i; NaN where there is none, as after an answer's end. Returns (...,)
+        float64.
     """
     return np.nansum(np.asarray(log_l, np.float64), axis=-1)
 
@@ -46,6 +48,11 @@ def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
     top = max(scores)
     tied = [i for i, score in enumerate(scores) if score == top or is_tie(score, top)]
     return max(tied, key=lambda i: probabilities[i])
+
+
+def is_tie_of_logs(first: float, second: float) -> bool:
+    """`is_tie` from the scores' logarithms, also where a product of 50 outputs is too small for a float."""
+    return abs(first - second) < math.log1p(TIE)
 
 
 def winner(first: float, second: float) -> int | None:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_gca.decoding import Decoder
-from keras_gca.pairs import Pairs, pad_contexts
-from keras_gca.vocabulary import BOS, EOS, PAD
+from keras_gca.pairs import Pairs, answers_as_contexts
 
 
 def choose_seeds(pairs: Pairs, count: int, seed: int) -> np.ndarray:
@@ -20,11 +19,14 @@ def choose_seeds(pairs: Pairs, count: int, seed: int) -> np.ndarray:
     return pairs.contexts[order]
 
 
-def converse(decoder: Decoder, seeds: np.ndarray, turns: int = 2, batch_size: int = 128) -> Iterator[tuple[int, Pairs]]:
-    """Answer the seeds, answer the answers, and so on, greedily.
+def converse(
+    decoder: Decoder, seeds: np.ndarray, turns: int = 2, sampling_seed: int | None = None, batch_size: int = 128
+) -> Iterator[tuple[int, Pairs]]:
+    """Answer the seeds, answer the answers, and so on.
 
     turns: answers per seed. Each answer after the first makes a pair with the one before, which is its whole context:
         2 turns give the paper's M, k turns give k - 1 times as many pairs. One turn gives Li et al.'s pairs (x+, y-).
+    sampling_seed: draws the answers from the softmax; None answers greedily (Algorithm 1).
 
     Yields, for each batch of seeds, the number of seeds answered so far and the batch's pairs (their `conversation` is
     the seed's index). Seeds of like lengths go together.
@@ -36,14 +38,11 @@ def converse(decoder: Decoder, seeds: np.ndarray, turns: int = 2, batch_size: in
         contexts = seeds[owner]
         pairs = []
         for turn in range(turns):
-            answers = decoder.greedy(contexts).answers
+            if sampling_seed is None:
+                answers = decoder.greedy(contexts).answers
+            else:
+                answers = decoder.sample(contexts, sampling_seed + start * turns + turn).answers
             if turn or turns == 1:
                 pairs.append(Pairs(contexts, answers, owner.astype(np.int32)))
-            contexts = as_contexts(answers, length)
+            contexts = answers_as_contexts(answers, length)
         yield start + len(owner), Pairs.concatenate(pairs)
-
-
-def as_contexts(answers: np.ndarray, sentence_length: int) -> np.ndarray:
-    """Answers `BOS ... EOS` as contexts: their words, padded on the left."""
-    words = [row[(row != PAD) & (row != BOS) & (row != EOS)] for row in answers]
-    return pad_contexts(words, sentence_length)

@@ -62,6 +62,19 @@ class Evaluator:
         batches = plan_batches(pairs, batch_size)
         return metrics(add_up(self.evaluate(*take_batch(pairs, batch, batch_size)) for batch in batches))["perplexity"]
 
+    def token_log_probabilities(self, pairs: Pairs, batch_size: int = 64) -> np.ndarray:
+        """log p(y_t | x, y) of every token after BOS: (n, s_s) float32, NaN after the end."""
+        logs = np.full((len(pairs), pairs.answers.shape[1] - 1), np.nan, np.float32)
+        for batch in plan_batches(pairs, batch_size):
+            positions, values = self._token_losses(*take_batch(pairs, batch, batch_size))
+            answer, token = positions.numpy().T
+            logs[batch[answer], token] = -values.numpy()
+        return logs
+
+    @tf.function(input_signature=[TOKENS, TOKENS])
+    def _token_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return rows_of(answers).positions, _losses(self._encoder, contexts, answers)
+
     @tf.function(input_signature=[TOKENS, TOKENS])
     def evaluate(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The sum of the tokens' negative log-likelihoods, and their number."""

@@ -2,18 +2,19 @@
 
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tqdm import tqdm
 
 from keras_gca import command_line
-from keras_gca.config import PRESETS, Config
+from keras_gca.config import AFTER_LINE_3, PRESETS, Config
 from keras_gca.conversations import EMBEDDED, FORMATS, read_conversations
 from keras_gca.errors import UserError
 
@@ -36,6 +37,7 @@ self-conversation, the discriminator, the generator through the frozen discrimin
   python -m keras_gca.train                            the embedded corpus of English courses; about 10 minutes
   python -m keras_gca.train --data FILE --glove FILE   your own conversations and word vectors
   python -m keras_gca.train --resume RUN               go on with an interrupted run
+  python -m keras_gca.train --start-from RUN           again from line 4, with other settings of lines 4 to 12
 """
 
 EPILOG = f"""\
@@ -53,14 +55,15 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError("--format tells how to read --data, which is not given")
         if options.glove_member and not options.glove:
             raise UserError("--glove-member names a part of --glove, which is not given")
-        config = Config.preset(options.preset or "default", **changes)
-        session = _start(config, options)
+        if options.start_from is None:
+            session = _start(Config.preset(options.preset or "default", **changes), options)
+        else:
+            others = [name for name in changes if name not in AFTER_LINE_3]
+            _refuse(options, _DATA_OPTIONS, others, "--start-from takes the other run's data and line 3")
+            session = _start_from(options.start_from, changes, options)
     else:
-        others = ("preset", "data", "format", "glove", "glove_member", "run")
-        given = [*changes, *(name for name in others if getattr(options, name))]
-        if given:
-            names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise UserError(f"--resume takes no other settings than the run's own; leave out {names}")
+        others = (*_DATA_OPTIONS, "run", "start_from")
+        _refuse(options, others, [*changes], "--resume takes no other settings than the run's own")
         session = _resume(options.resume)
 
     with _interruptible() as interruption:
@@ -75,6 +78,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     _summarise(session)
     return 0
+
+
+_DATA_OPTIONS = ("preset", "data", "format", "glove", "glove_member")
+
+
+def _refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Sequence[str], why: str) -> None:
+    given = [*settings, *(name for name in unwanted if getattr(options, name))]
+    if given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UserError(f"{why}; leave out {names}")
 
 
 class _Session(NamedTuple):
@@ -92,7 +105,7 @@ def _start(config: Config, options: argparse.Namespace) -> _Session:
     from keras_gca.pairs import prepare
     from keras_gca.run_folder import RunFolder
 
-    path = options.run or Path("runs") / datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    path = _new_path(options)
     RunFolder.refuse_existing(path)
     source = {
         "data": str(options.data or EMBEDDED),
@@ -103,9 +116,35 @@ def _start(config: Config, options: argparse.Namespace) -> _Session:
     _describe(dataset)
     embedding = _word_vectors(dataset, config, options)
     run = RunFolder.create(path, config, dataset, source)
-    session = _session(run, config, dataset, embedding)
-    run.write_checkpoint(*session.training.state())
-    print(f"run folder: {run.path}\n")
+    return _begin(_session(run, config, dataset, embedding))
+
+
+def _start_from(source: Path, changes: dict[str, Any], options: argparse.Namespace) -> _Session:
+    _set_up_tensorflow()
+    from keras_gca.agent import Agent
+    from keras_gca.run_folder import RunFolder
+
+    first = RunFolder.open(source)
+    path = _new_path(options)
+    RunFolder.refuse_existing(path)
+    weights = Agent.load(first.path).weights["teacher_forcing"]
+    config = dataclasses.replace(first.config(), **changes)
+    dataset = first.dataset()
+    run = RunFolder.create(path, config, dataset, {**first.source(), "start_from": str(source)})
+    session = _session(run, config, dataset)
+    session.training.start_from(weights)
+    print(f"{source}: its data, and its generator after line 3, held-out perplexity "
+          f"{session.training.teacher_forced_perplexity:.2f}")  # fmt: skip
+    return _begin(session)
+
+
+def _new_path(options: argparse.Namespace) -> Path:
+    return options.run or Path("runs") / datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+
+
+def _begin(session: _Session) -> _Session:
+    session.run.write_checkpoint(*session.training.state())
+    print(f"run folder: {session.run.path}\n")
     return session
 
 
@@ -277,7 +316,7 @@ def _write_networks(session: _Session) -> None:
     """The three networks' weights, and the bot."""
     from keras_gca.adversarial import TEACHER_FORCING
     from keras_gca.agent import save_bot
-    from keras_gca.models import GREEN, WHITE, YELLOW, assign
+    from keras_gca.models import WHITE, YELLOW, assign
 
     run, training, vocabulary = session
     gca = training.gca
@@ -291,7 +330,7 @@ def _write_networks(session: _Session) -> None:
         run.write_weights(name, gca.generator.save_weights)
     assign(gca.variables(*WHITE, *YELLOW), live)
     run.write_weights("discriminator", gca.discriminator.save_weights)
-    save_bot(run.bot, training.config, vocabulary, generators, [v.numpy() for v in gca.variables(*WHITE, *GREEN)])
+    save_bot(run.bot, training.config, vocabulary, generators, [v.numpy() for v in gca.variables(*WHITE, *gca.green)])
 
 
 def _summarise(session: _Session) -> None:
@@ -360,6 +399,13 @@ def _parser() -> command_line.Parser:
         "--run", type=Path, metavar="DIR", help="the run folder to make; runs/ and the date if not given"
     )
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run, with its own settings")
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="RUN",
+        help="take this run's data, settings and generator after line 3, and go on from line 4 as a new run; what may "
+        f"be set otherwise: {', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
+    )
     command_line.add_settings(parser)
     return parser
 

@@ -3,6 +3,7 @@
 The page keeps the conversation and sends it with every line, so the server remembers nothing of anybody.
 """
 
+import math
 import threading
 from typing import Any
 
@@ -65,5 +66,8 @@ def _as_json(answer: Answer) -> dict[str, Any]:
         "probability": answer.probability,
         "human": answer.human,
         "score": answer.score,
-        "tokens": [{"text": text, "human": human, "probability": p} for (text, human), p in tokens],
+        "tokens": [
+            {"text": text, "human": None if math.isnan(human) else human, "probability": p}
+            for (text, human), p in tokens
+        ],
     }

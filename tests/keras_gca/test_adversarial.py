@@ -24,7 +24,7 @@ from keras_gca.learning import add_up, dropout
 from keras_gca.models import GREEN, WHITE, YELLOW, build
 from keras_gca.pairs import plan_batches, take_batch
 from keras_gca.prefixes import PrefixEncoder
-from keras_gca.self_conversation import as_contexts, choose_seeds, converse
+from keras_gca.self_conversation import choose_seeds, converse
 from keras_gca.teacher_forcing import Evaluator, TeacherForcing, metrics
 from keras_gca.vocabulary import BOS, EOS, PAD
 from tests.keras_gca.conftest import LENGTH, VOCABULARY, random_pairs
@@ -254,11 +254,6 @@ def test_seeds_are_spread_evenly():
     counts = [sum(seed.tolist() == row for seed in seeds) for row in known]
     assert set(counts) <= {2, 3}
     assert len(choose_seeds(pairs, 3, seed=0)) == 3
-
-
-def test_answers_as_contexts():
-    answers = np.array([[BOS, 7, 8, EOS, PAD], [BOS, 4, 5, 6, 7]], np.int32)
-    assert as_contexts(answers, 4).tolist() == [[0, 0, 7, 8], [4, 5, 6, 7]]
 
 
 def test_the_log_has_a_row_for_each_stage_with_held_out_figures_of_both_classes():

@@ -28,8 +28,9 @@ function showAnswer(bubble, answer, chosen) {
     `${answer.score.toFixed(3)} (Eq. 10)${chosen ? ", chosen" : ""}`);
   for (const token of answer.tokens) {
     const box = add(block, "span", "token", token.text === "<eos>" ? "end" : token.text);
-    box.dataset.band = Math.min(9, Math.floor(token.human * 10));
-    box.title = `discriminator l ${token.human.toFixed(3)}, generator p ${token.probability.toFixed(3)}`;
+    const judged = token.human === null ? "not judged by itself" : `discriminator l ${token.human.toFixed(3)}`;
+    if (token.human !== null) box.dataset.band = Math.min(9, Math.floor(token.human * 10));
+    box.title = `${judged}, generator p ${token.probability.toFixed(3)}`;
     add(box, "small", "", short(token.probability));
   }
 }
