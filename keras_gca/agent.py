@@ -16,7 +16,7 @@ from keras_gca.errors import UserError
 from keras_gca.models import WHITE, YELLOW, assign, build
 from keras_gca.pairs import Pairs, pad_contexts
 from keras_gca.prefixes import PrefixEncoder, last_rows, rows_of
-from keras_gca.run_folder import RunFolder, read_arrays, write_arrays
+from keras_gca.run_folder import GCARun, read_arrays, write_arrays
 from keras_gca.teacher_forcing import Evaluator
 from keras_gca.text import detokenise, tokenise
 from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
@@ -119,7 +119,7 @@ class Agent:
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
         path = Path(path)
         if path.is_dir():
-            run = RunFolder.open(path)
+            run = GCARun.open(path)
             path = run.bot
             if not path.exists():
                 raise UserError(f"{path}: not written yet; python -m keras_gca.train --resume {run.path} writes it")

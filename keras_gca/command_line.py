@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from glove.vectors import VectorFileError
-from keras_gca.config import Config, field_type
 from keras_gca.errors import UserError
+from keras_gca.settings import Settings, field_type
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,23 +24,23 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """One option for each field of Config, absent from the parsed options unless given."""
+def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
+    """One option for each field of a class of settings, absent from the parsed options unless given."""
     group = parser.add_argument_group("settings (each replaces the preset's value)")
-    for option in dataclasses.fields(Config):
-        _, kind = field_type(option)
+    for option in dataclasses.fields(kind):
+        _, value = field_type(option)
         group.add_argument(
             f"--{option.name.replace('_', '-')}",
-            type=_value(kind),
+            type=_value(value),
             default=argparse.SUPPRESS,
-            metavar="|".join(option.metadata["choices"]) or {int: "N", float: "X"}[kind],
+            metavar="|".join(option.metadata["choices"]) or {int: "N", float: "X"}[value],
             help=f"{option.metadata['help']} [paper: {option.default}]".replace("%", "%%"),
         )
 
 
-def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The fields of Config that were given on the command line."""
-    return {o.name: getattr(options, o.name) for o in dataclasses.fields(Config) if hasattr(options, o.name)}
+def settings(options: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
+    """The fields of a class of settings that were given on the command line."""
+    return {o.name: getattr(options, o.name) for o in dataclasses.fields(kind) if hasattr(options, o.name)}
 
 
 def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str] | None = None) -> int:

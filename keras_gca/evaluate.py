@@ -43,12 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
     with command_line.quiet_imports():
         import glove
         from keras_gca.agent import Agent, Decoding
-        from keras_gca.run_folder import RunFolder
+        from keras_gca.run_folder import GCARun
 
     decoding = Decoding(options.temperature, beam=options.beam)
     results = []
     for path in options.runs:
-        run = RunFolder.open(path)
+        run = GCARun.open(path)
         agent = Agent.load(run.path)
         vectors = None
         if options.glove:

@@ -36,9 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(f"--temperatures {options.temperatures}: values from 0.01 to 100 are expected")
     with command_line.quiet_imports():
         from keras_gca.agent import Agent
-        from keras_gca.run_folder import RunFolder
+        from keras_gca.run_folder import GCARun
 
-    run = RunFolder.open(options.run)
+    run = GCARun.open(options.run)
     curves = measure(Agent.load(run.path), run.dataset(), options.temperatures, options.seed)
     print(f"{'':18}{'temperature':>12}{'perplexity':>12}{'distinct-2':>12}")
     for name, points in curves.items():

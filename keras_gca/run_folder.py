@@ -21,7 +21,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import h5py
 import numpy as np
@@ -29,31 +29,32 @@ import numpy as np
 from keras_gca.config import Config
 from keras_gca.errors import UserError
 from keras_gca.pairs import Dataset, Pairs
+from keras_gca.settings import Settings
 from keras_gca.vocabulary import Vocabulary
 
 
 class RunFolder:
-    """Reads and writes one run. `create` starts a new one; `open` finds one that exists."""
+    """What the runs of both papers have in common: settings, checkpoint, log, samples; see `GCARun`.
+
+    kind: the class of its settings.
+    """
+
+    kind: ClassVar[type[Settings]]
 
     def __init__(self, path: Path):
         self.path = path
 
     @classmethod
-    def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> "RunFolder":
-        """Make the folder and write what does not change.
+    def make(cls, path: str | os.PathLike, config: Settings, source: dict[str, Any]) -> Self:
+        """Make the folder and write the settings.
 
         source: where the data came from, for people. Raises UserError where a run is already there.
         """
         cls.refuse_existing(path)
         run = cls(Path(path))
         run.path.mkdir(parents=True, exist_ok=True)
-        _write_text(run.path / "vocabulary.json", dataset.vocabulary.to_json())
-        pairs = {"training": dataset.training, "validation": dataset.validation}
-        arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
-        write_arrays(run.path / "pairs.h5", arrays, {"whole_conversations": dataset.whole_conversations}, compress=True)
-        _write_text(
-            run.path / "config.json", json.dumps({"source": source, "config": json.loads(config.to_json())}, indent=2)
-        )
+        settings = json.dumps({"source": source, "config": json.loads(config.to_json())}, indent=2)
+        write_text(run.path / "config.json", settings)
         return run
 
     @staticmethod
@@ -65,33 +66,19 @@ class RunFolder:
             raise UserError(f"{path} is a file; --run names a folder")
 
     @classmethod
-    def open(cls, path: str | os.PathLike) -> "RunFolder":
+    def open(cls, path: str | os.PathLike) -> Self:
         """Raises UserError where there is no run."""
         run = cls(Path(path))
         if not (run.path / "checkpoint.h5").exists():
             raise UserError(f"{run.path}: no run here (checkpoint.h5 is missing)")
         return run
 
-    @property
-    def bot(self) -> Path:
-        """Where the bot is written."""
-        return self.path / "bot.h5"
-
     def source(self) -> dict[str, Any]:
-        """Where the data came from, as `create` was told."""
+        """Where the data came from, as `make` was told."""
         return self._read_json("config.json")["source"]
 
-    def config(self) -> Config:
-        return Config.from_json(json.dumps(self._read_json("config.json")["config"]))
-
-    def dataset(self) -> Dataset:
-        """The stored data; its `documents` are empty: they only served to fit word vectors."""
-        vocabulary = Vocabulary.from_json(json.dumps(self._read_json("vocabulary.json")))
-        facts, arrays = read_arrays(self.path / "pairs.h5")
-        training, validation = (
-            Pairs(*(arrays[f"{name}/{i}"] for i in range(3))) for name in ("training", "validation")
-        )
-        return Dataset(vocabulary, training, validation, [], facts["whole_conversations"])
+    def config(self) -> Settings:
+        return self.kind.from_json(json.dumps(self._read_json("config.json")["config"]))
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         write_arrays(self.path / "checkpoint.h5", arrays, facts)
@@ -106,20 +93,15 @@ class RunFolder:
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-        _write_text(self.path / "log.csv", text.getvalue())
+        write_text(self.path / "log.csv", text.getvalue())
 
     def write_samples(self, name: str, exchanges: list[tuple[str, str]]) -> None:
         """Contexts and replies, as text."""
         (self.path / "samples").mkdir(exist_ok=True)
-        _write_text(
+        write_text(
             self.path / "samples" / f"{name}.txt",
             "".join(f"{context}\n    {reply}\n\n" for context, reply in exchanges),
         )
-
-    def write_weights(self, name: str, save: Callable[[Path], None]) -> None:
-        """`{name}.weights.h5`, written by save(path): Keras wants that ending."""
-        with replacing(self.path / f"{name}.weights.h5", suffix=".weights.h5") as temporary:
-            save(temporary)
 
     def _read_json(self, name: str) -> Any:
         path = self.path / name
@@ -129,6 +111,41 @@ class RunFolder:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         except ValueError:
             raise UserError(f"{path}: damaged; valid JSON is expected") from None
+
+
+class GCARun(RunFolder):
+    """Reads and writes one run of the first paper. `create` starts a new one; `open` finds one that exists."""
+
+    kind = Config
+
+    @classmethod
+    def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> Self:
+        """Make the folder and write what does not change; see `make`."""
+        run = cls.make(path, config, source)
+        write_text(run.path / "vocabulary.json", dataset.vocabulary.to_json())
+        pairs = {"training": dataset.training, "validation": dataset.validation}
+        arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
+        write_arrays(run.path / "pairs.h5", arrays, {"whole_conversations": dataset.whole_conversations}, compress=True)
+        return run
+
+    @property
+    def bot(self) -> Path:
+        """Where the bot is written."""
+        return self.path / "bot.h5"
+
+    def dataset(self) -> Dataset:
+        """The stored data; its `documents` are empty: they only served to fit word vectors."""
+        vocabulary = Vocabulary.from_json(json.dumps(self._read_json("vocabulary.json")))
+        facts, arrays = read_arrays(self.path / "pairs.h5")
+        training, validation = (
+            Pairs(*(arrays[f"{name}/{i}"] for i in range(3))) for name in ("training", "validation")
+        )
+        return Dataset(vocabulary, training, validation, [], facts["whole_conversations"])
+
+    def write_weights(self, name: str, save: Callable[[Path], None]) -> None:
+        """`{name}.weights.h5`, written by save(path): Keras wants that ending."""
+        with replacing(self.path / f"{name}.weights.h5", suffix=".weights.h5") as temporary:
+            save(temporary)
 
 
 @contextlib.contextmanager
@@ -169,6 +186,7 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return facts, arrays
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """A text file, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from keras_gca import command_line
 from keras_gca.aggregate import as_json, columns, markdown, over_runs
-from keras_gca.config import AFTER_LINE_3, PRESETS
+from keras_gca.config import AFTER_LINE_3, PRESETS, Config
 from keras_gca.conversations import FORMATS
 from keras_gca.errors import UserError
 
@@ -61,7 +61,7 @@ REPLIES = ("distinct-2", "tokens", "repeated", "most frequent", "BLEU")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
-    if "seed" in command_line.settings(options):
+    if "seed" in command_line.settings(options, Config):
         raise UserError("--seed: a study takes several, --seeds")
     for name in STUDIES if options.study == "all" else [options.study]:
         study = STUDIES[name]
@@ -102,7 +102,7 @@ def _train(variant: str, seed: int, options: argparse.Namespace) -> int:
             return status
         arguments = ["--start-from", str(_folder(options, "default", seed))]
     else:
-        changes = command_line.settings(options) | changes | {"seed": seed}
+        changes = command_line.settings(options, Config) | changes | {"seed": seed}
         given = ((f"--{name}", getattr(options, name)) for name in ("preset", "data", "format", "glove"))
         arguments = [text for name, value in given if value for text in (name, str(value))]
     settings = [text for name, value in changes.items() for text in (f"--{name.replace('_', '-')}", str(value))]
@@ -112,9 +112,9 @@ def _train(variant: str, seed: int, options: argparse.Namespace) -> int:
 
 def _is_finished(path: Path) -> bool:
     from keras_gca.adversarial import schedule
-    from keras_gca.run_folder import RunFolder
+    from keras_gca.run_folder import GCARun
 
-    run = RunFolder.open(path)
+    run = GCARun.open(path)
     facts, _ = run.read_checkpoint()
     return run.bot.exists() and facts["position"] == len(schedule(run.config()))
 
@@ -213,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus instead of the embedded one")
     parser.add_argument("--format", choices=FORMATS, help="the corpus' format; detected if not given")
     parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors, for the trainings and similarities")
-    command_line.add_settings(parser)
+    command_line.add_settings(parser, Config)
     return parser
 
 

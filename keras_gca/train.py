@@ -1,17 +1,13 @@
 """`python -m keras_gca.train`: Algorithm 2 from a corpus to a bot that chats."""
 
 import argparse
-import contextlib
 import dataclasses
 import datetime
-import signal
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from tqdm import tqdm
 
 from keras_gca import command_line
 from keras_gca.config import AFTER_LINE_3, PRESETS, Config
@@ -20,11 +16,10 @@ from keras_gca.errors import UserError
 
 if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
     import numpy as np
-    import tensorflow as tf
 
     from keras_gca.adversarial import AdversarialTraining, Event, Stage
     from keras_gca.pairs import Dataset, Pairs
-    from keras_gca.run_folder import RunFolder
+    from keras_gca.run_folder import GCARun
     from keras_gca.vocabulary import Vocabulary
 
 SAMPLES = 6  # exchanges to show
@@ -49,7 +44,7 @@ Ctrl-C stops after the step in hand; the run can be resumed, and chats with what
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
-    changes = command_line.settings(options)
+    changes = command_line.settings(options, Config)
     if options.resume is None:
         if options.format and not options.data:
             raise UserError("--format tells how to read --data, which is not given")
@@ -66,8 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
         _refuse(options, others, [*changes], "--resume takes no other settings than the run's own")
         session = _resume(options.resume)
 
-    with _interruptible() as interruption:
-        _walk(session, interruption)
+    from keras_gca.training_loop import interruptible, walk
+
+    with interruptible() as interruption:
+        walk(session.training, session.run, interruption, _title, partial(_end_of_stage, session))
     session.run.write_log(session.training.history)
     _write_networks(session)
     if not session.training.finished:
@@ -91,7 +88,7 @@ def _refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Sequ
 
 
 class _Session(NamedTuple):
-    run: "RunFolder"
+    run: "GCARun"
     training: "AdversarialTraining"
     vocabulary: "Vocabulary"
 
@@ -103,10 +100,10 @@ def _start(config: Config, options: argparse.Namespace) -> _Session:
     conversations = read_conversations(options.data, options.format)
     _set_up_tensorflow()
     from keras_gca.pairs import prepare
-    from keras_gca.run_folder import RunFolder
+    from keras_gca.run_folder import GCARun
 
     path = _new_path(options)
-    RunFolder.refuse_existing(path)
+    GCARun.refuse_existing(path)
     source = {
         "data": str(options.data or EMBEDDED),
         "glove": str(options.glove or "fitted to the training text"),
@@ -115,22 +112,22 @@ def _start(config: Config, options: argparse.Namespace) -> _Session:
     dataset = prepare(conversations, config)
     _describe(dataset)
     embedding = _word_vectors(dataset, config, options)
-    run = RunFolder.create(path, config, dataset, source)
+    run = GCARun.create(path, config, dataset, source)
     return _begin(_session(run, config, dataset, embedding))
 
 
 def _start_from(source: Path, changes: dict[str, Any], options: argparse.Namespace) -> _Session:
     _set_up_tensorflow()
     from keras_gca.agent import Agent
-    from keras_gca.run_folder import RunFolder
+    from keras_gca.run_folder import GCARun
 
-    first = RunFolder.open(source)
+    first = GCARun.open(source)
     path = _new_path(options)
-    RunFolder.refuse_existing(path)
+    GCARun.refuse_existing(path)
     weights = Agent.load(first.path).weights["teacher_forcing"]
     config = dataclasses.replace(first.config(), **changes)
     dataset = first.dataset()
-    run = RunFolder.create(path, config, dataset, {**first.source(), "start_from": str(source)})
+    run = GCARun.create(path, config, dataset, {**first.source(), "start_from": str(source)})
     session = _session(run, config, dataset)
     session.training.start_from(weights)
     print(f"{source}: its data, and its generator after line 3, held-out perplexity "
@@ -150,16 +147,16 @@ def _begin(session: _Session) -> _Session:
 
 def _resume(path: Path) -> _Session:
     _set_up_tensorflow()
-    from keras_gca.run_folder import RunFolder
+    from keras_gca.run_folder import GCARun
 
-    run = RunFolder.open(path)
+    run = GCARun.open(path)
     session = _session(run, run.config(), run.dataset())
     session.training.restore(*run.read_checkpoint())
     print(f"{run.path}: {len(session.training.history)} epochs are done\n")
     return session
 
 
-def _session(run: "RunFolder", config: Config, dataset: "Dataset", embedding: "np.ndarray | None" = None) -> _Session:
+def _session(run: "GCARun", config: Config, dataset: "Dataset", embedding: "np.ndarray | None" = None) -> _Session:
     from keras_gca.adversarial import AdversarialTraining
     from keras_gca.models import build
 
@@ -191,6 +188,7 @@ def _describe(dataset: "Dataset") -> None:
 
 def _word_vectors(dataset: "Dataset", config: Config, options: argparse.Namespace) -> "np.ndarray":
     import glove
+    from keras_gca.training_loop import progress
 
     words = list(dataset.vocabulary.counts)
     if options.glove:
@@ -198,7 +196,7 @@ def _word_vectors(dataset: "Dataset", config: Config, options: argparse.Namespac
     else:
         if sum(map(len, dataset.documents)) < 2 * len(dataset.documents):
             raise UserError("no two words of the training text stand together: there are no word vectors to fit")
-        with tqdm(total=GLOVE_EPOCHS, desc="fitting GloVe vectors", leave=False, **_bar_style()) as bar:
+        with progress(total=GLOVE_EPOCHS, desc="fitting GloVe vectors") as bar:
             vectors = glove.fit(
                 dataset.documents,
                 words,
@@ -215,98 +213,22 @@ def _word_vectors(dataset: "Dataset", config: Config, options: argparse.Namespac
 # Walking
 
 
-class _Interruption:
-    requested = False
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[_Interruption]:
-    """Ctrl-C and SIGTERM ask the training to stop after the step in hand; asked twice, they end the program."""
-    interruption = _Interruption()
-
-    def request(number, frame):
-        if interruption.requested:
-            raise KeyboardInterrupt
-        interruption.requested = True
-        print("\nstopping after this step ...", file=sys.stderr)
-
-    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interruption
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _walk(session: _Session, interruption: _Interruption) -> None:
-    """Train to the end, or to an interruption."""
-    import tensorflow as tf
-
-    run, training, _ = session
-    board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
-    bar, began, stored = None, time.monotonic(), time.monotonic()
-    for event in training:
-        if bar is None:
-            count = f"[{training.stages.index(event.stage) + 1}/{len(training.stages)}] "
-            title = count + _title(event.stage)
-            bar = tqdm(total=event.steps, initial=event.step, desc=title, leave=False, **_bar_style())
-        bar.set_postfix_str(_figures(event.metrics), refresh=False)
-        bar.update(event.step - bar.n)
-        overdue = time.monotonic() - stored > 60 * training.config.checkpoint_minutes
-        if event.row is not None or overdue or interruption.requested:
-            run.write_checkpoint(*training.state())
-            stored = time.monotonic()
-        if event.row is not None:
-            bar.close()
-            bar = None
-            print(f"{_title(event.stage)}  {_figures(event.row)}  ({time.monotonic() - began:.0f} s)", flush=True)
-            _end_epoch(session, event, board)
-            began = time.monotonic()
-        if interruption.requested:
-            break
-    if bar is not None:
-        bar.close()
-    board.close()
-
-
-def _end_epoch(session: _Session, event: "Event", board: "tf.summary.SummaryWriter") -> None:
-    import tensorflow as tf
-
+def _end_of_stage(session: _Session, event: "Event") -> None:
+    """Samples, where the generator has learned."""
     from keras_gca.adversarial import GENERATOR, INTERLEAVED, TEACHER_FORCING
 
     run, training, vocabulary = session
-    run.write_log(training.history)
-    number = len(training.history)
-    with board.as_default(step=number):
-        for name, value in event.row.items():
-            if isinstance(value, float):
-                tf.summary.scalar(f"{event.stage.phase}/{name}", value)
-    board.flush()
     if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
         contexts = _sample_contexts(training.validation)
         answers = training.decoder.greedy(contexts, allow_unknown=False).answers
         exchanges = [(_text(c, vocabulary), _text(a, vocabulary)) for c, a in zip(contexts, answers, strict=True)]
-        run.write_samples(f"{number:03d}_{event.stage.phase}", exchanges)
-
-
-def _bar_style() -> dict[str, Any]:
-    return {"dynamic_ncols": True, "mininterval": 0.5 if sys.stderr.isatty() else 30.0}
+        run.write_samples(f"{len(training.history):03d}_{event.stage.phase}", exchanges)
 
 
 def _title(stage: "Stage") -> str:
     where = f"{stage.iteration}." if stage.iteration else ""
     name = stage.phase.removeprefix("interleaved_").replace("_", " ")
     return f"line {stage.line:>2}  {name:17} {where}{stage.epoch}/{stage.epochs}"
-
-
-def _figures(row: dict[str, Any]) -> str:
-    """The figures of a row for people; a held-out figure stands for its counterpart in training."""
-    figures = {
-        name.replace("val_", "held-out ").replace("_", " "): value
-        for name, value in row.items()
-        if isinstance(value, float) and f"val_{name}" not in row
-    }
-    return ", ".join(f"{name} {value:.3f}" if value < 1 else f"{name} {value:.2f}" for name, value in figures.items())
 
 
 # Ending
@@ -406,7 +328,7 @@ def _parser() -> command_line.Parser:
         help="take this run's data, settings and generator after line 3, and go on from line 4 as a new run; what may "
         f"be set otherwise: {', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
     )
-    command_line.add_settings(parser)
+    command_line.add_settings(parser, Config)
     return parser
 
 

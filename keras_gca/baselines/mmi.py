@@ -48,9 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(f"--weights {options.weights}: values from 0 to below 1 are expected")
     with command_line.quiet_imports():
         from keras_gca.agent import Agent
-        from keras_gca.run_folder import RunFolder
+        from keras_gca.run_folder import GCARun
 
-    run = RunFolder.open(options.run)
+    run = GCARun.open(options.run)
     agent = Agent.load(run.path)
     generator = options.generator or agent.generators[0]
     if generator not in agent.generators:

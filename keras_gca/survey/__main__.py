@@ -91,12 +91,12 @@ def _make(options: argparse.Namespace) -> int:
 
 def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> tuple[str, list[list[tuple[str, ...]]]]:
     """The lines that a run held out, with the words of its corpus, and where they came from."""
-    from keras_gca.run_folder import RunFolder
+    from keras_gca.run_folder import GCARun
     from keras_gca.survey.dialogues import held_out_lines
 
     if not options.bots[0].is_dir():
         raise UserError(f"{options.bots[0]} does not know what was held out; name its run folder, or --data FILE")
-    run = RunFolder.open(options.bots[0])
+    run = GCARun.open(options.bots[0])
     corpus, validation = run.source()["data"], run.dataset().validation
     try:
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format)

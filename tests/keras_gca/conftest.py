@@ -14,9 +14,9 @@ from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS, Vocabulary
 VOCABULARY, LENGTH = 30, 12
 
 
-def toy_networks(length=LENGTH, **convention):
+def toy_networks(length=LENGTH, discriminator_hidden=None, **convention):
     """Networks of toy sizes whose weights are far from zero, so that errors show."""
-    sizes = Sizes(VOCABULARY, length, word_embedding=7, sentence_embedding=9, discriminator_sentence_embedding=8)
+    sizes = Sizes(VOCABULARY, length, 7, 9, 8, discriminator_hidden=discriminator_hidden)
     gca = GenerativeConversationalAgent(sizes, seed=1, **convention)
     random = np.random.default_rng(0)
     for layer in gca.adversarial.layers:

@@ -68,4 +68,8 @@ class Equations:
         e_cd, _ = self.encode("encoder_context_discriminator", x)
         e_ad, _ = self.encode("encoder_answer_discriminator", y)
         W_d, b_d = self.weights["discriminator_output"]
-        return sigmoid(np.concatenate([token, e_cd, e_ad]) @ W_d + b_d)[0]
+        everything = np.concatenate([token, e_cd, e_ad])
+        if "discriminator_hidden" in self.weights:  # not in the paper
+            W_h, b_h = self.weights["discriminator_hidden"]
+            everything = np.maximum(everything @ W_h + b_h, 0)
+        return sigmoid(everything @ W_d + b_d)[0]

@@ -324,6 +324,49 @@ def test_h_is_not_larger_than_m_in_the_discriminators_epochs():
     assert steps[DISCRIMINATOR] == len(plan_batches(random_pairs(16), 6))
 
 
+@pytest.mark.parametrize("changes", [{"algorithm": "reinforce"}, {"discriminator_hidden_size": 5}])
+def test_other_ways_move_the_same_blocks(changes):
+    walk = training(small(adversarial_epochs=1, **changes))
+    before, found = snapshot(walk.gca), {}
+    for event in walk:
+        if event.row is not None:
+            after = snapshot(walk.gca)
+            found[event.stage.phase] = moved(before, after)
+            before = after
+    assert found[DISCRIMINATOR] == set(walk.gca.green)
+    assert found[GENERATOR] == found[INTERLEAVED] == set(YELLOW)
+    assert 0 <= walk.history[-2]["val_judged_human"] <= 1
+
+
+def test_reinforce_draws_its_answers_to_human_contexts():
+    walk = training(small(algorithm="reinforce", adversarial_epochs=1))
+    for event in walk:
+        if event.stage.phase == SELF_CONVERSATION and event.row is not None:
+            break
+    machine, held_out = walk._machine
+    known = {row.tobytes() for row in walk.training.contexts}
+    assert {row.tobytes() for row in machine.contexts} <= known
+    assert len(machine) == walk.config.machine_pairs
+    greedy = walk.decoder.greedy(machine.contexts).answers
+    assert (greedy != machine.answers).any()
+    assert len(held_out) == len(walk.validation)
+
+
+def test_a_training_may_start_where_line_3_of_another_ended():
+    config = small(adversarial_epochs=1, average_epochs=0.5)
+    whole = training(config)
+    for _ in whole:
+        pass
+    other = training(config)
+    other.start_from(whole.teacher_forced)
+    assert other.phase == SELF_CONVERSATION
+    assert other.teacher_forced_perplexity == whole.teacher_forced_perplexity
+    for _ in other:
+        pass
+    assert other.history == whole.history[config.teacher_forcing_epochs :]
+    assert not moved(snapshot(whole.gca), snapshot(other.gca))
+
+
 # Restoring
 
 
@@ -351,8 +394,16 @@ def count_events(config):
     return positions
 
 
-def test_a_restored_training_ends_with_the_same_bits_from_any_point_of_any_phase():
-    config = small(adversarial_epochs=1, patience=1, average_epochs=0.5, teacher_forcing_epochs=2)
+@pytest.mark.parametrize("algorithm", ["backpropagation", "reinforce"])
+def test_a_restored_training_ends_with_the_same_bits_from_any_point_of_any_phase(algorithm):
+    config = small(
+        algorithm=algorithm,
+        adversarial_epochs=1,
+        patience=1,
+        average_epochs=0.5,
+        teacher_forcing_epochs=2,
+        discriminator_hidden_size=None if algorithm == "backpropagation" else 5,
+    )
     expected, history = weights_at_the_end(config)
     random = np.random.default_rng(7)
     places = count_events(config)

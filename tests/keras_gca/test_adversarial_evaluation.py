@@ -25,16 +25,32 @@ def rows(*first):
 def test_wins_ties_and_scores_by_hand():
     pairs = Pairs(np.ones((4, 3), np.int32), rows(100, 60, 60, 60), np.arange(4))
     found = judge(Judge(), pairs, {"a": rows(60, 30, 62, 20), "b": rows(40, 50, 60, 20)})
-    assert found.wins == {"a": 1, "b": 1}
-    assert found.ties == 2  # 0.52 and 0.50 differ by less than 5 %; equal scores
-    assert found.scores == pytest.approx(
+    for chosen in found["equations"].values():  # l is the same for both tokens, so both equations agree but for ties
+        assert chosen["wins"] == {"a": 1, "b": 1}
+        assert chosen["shares"] == {"a": 0.5, "b": 0.5}
+    assert found["equations"]["Eq. 10"]["ties"] == 2  # 0.52 and 0.50 differ by less than 5 %; equal scores
+    assert found["equations"]["Eq. 10"]["human_first"] == pytest.approx(5 / 8)
+    assert found["scores"] == pytest.approx(
         {"human": 0.60, "a": (50 + 20 + 52 + 10) / 400, "b": (30 + 40 + 50 + 10) / 400}
     )
 
 
+def test_equation_9_favours_short_answers_and_equation_10_does_not():
+    human = np.array([[1, 70, 70, 70, 2]] * 3, np.int32)
+    pairs = Pairs(np.ones((3, 3), np.int32), human, np.arange(3))
+    short = np.array([[1, 70, 2, 0, 0], [1, 60, 2, 0, 0], [1, 60, 2, 0, 0]], np.int32)
+    long = np.array([[1, 80, 80, 80, 2], [1, 80, 80, 80, 2], [1, 61, 2, 0, 0]], np.int32)
+    found = judge(Judge(), pairs, {"short": short, "long": long})["equations"]
+    # Eq. 9: 0.36 > 0.24, 0.25 > 0.24 (a tie), 0.25 and 0.26; Eq. 10: 0.6 < 0.7, 0.5 < 0.7, 0.50 and 0.51.
+    assert (found["Eq. 9"]["wins"], found["Eq. 9"]["ties"]) == ({"short": 1, "long": 0}, 2)
+    assert (found["Eq. 10"]["wins"], found["Eq. 10"]["ties"]) == ({"short": 0, "long": 2}, 1)
+    assert (found["Eq. 9"]["shorter"], found["Eq. 10"]["shorter"]) == (1, 0)
+
+
 def test_one_generator_wins_all_without_a_rival():
     pairs = Pairs(np.ones((2, 3), np.int32), rows(60, 60), np.arange(2))
-    assert judge(Judge(), pairs, {"a": rows(60, 30)}).wins == {"a": 2}
+    found = judge(Judge(), pairs, {"a": rows(60, 30)})["equations"]["Eq. 10"]
+    assert (found["wins"], found["shorter"]) == ({"a": 2}, 0)
 
 
 @pytest.fixture
@@ -65,8 +81,8 @@ def test_an_independent_judge_tells_human_answers_from_those_of_all_generators(a
     answers = {name: agent.decode(name, held_out.contexts).answers for name in agent.generators}
     independent = independent_judge(agent, training, seed=3, epochs=8)
     again, other = (independent_judge(agent, training, seed, epochs=1) for seed in (3, 4))
-    scores = judge(independent, held_out, answers).scores
-    before = judge(agent, held_out, answers).scores
+    scores = judge(independent, held_out, answers)["scores"]
+    before = judge(agent, held_out, answers)["scores"]
     for name in answers:
         assert scores["human"] - scores[name] > 0.2 > abs(before["human"] - before[name])
     assert independent.generators == agent.generators

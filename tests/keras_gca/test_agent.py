@@ -1,3 +1,5 @@
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
@@ -31,6 +33,18 @@ def test_both_generators_answer_and_the_discriminator_chooses_by_equation_10(age
         assert answer.human == pytest.approx(np.prod(l), rel=1e-4)
         assert answer.score == pytest.approx(np.prod(l) ** (1 / len(l)), rel=1e-4)
         assert answer.probability == pytest.approx(decoded.probabilities[0])
+
+
+def test_a_discriminator_of_whole_answers_scores_their_ends(agent):
+    config = dataclasses.replace(agent.config, algorithm="reinforce")
+    whole = Agent(config, agent.vocabulary, agent.weights, agent.discriminator)
+    for answer in whole.answers(["Hello, Tom."]):
+        by_token = next(each for each in agent.answers(["Hello, Tom."]) if each.generator == answer.generator)
+        *before, (_, last) = answer.token_scores
+        assert all(np.isnan(score) for _, score in before)
+        assert last == pytest.approx(by_token.token_scores[-1][1])
+        assert answer.score == pytest.approx(last)
+        assert answer.human == pytest.approx(last)
 
 
 def test_only_the_last_n_u_utterances_are_read(agent):

@@ -138,8 +138,13 @@ def test_a_run_in_the_authors_padding_chats_from_his_files_too(tmp_path):
 
 def test_evaluate_says_what_held_out_conversations_say(trained):
     path, printed = trained
-    status, out, err = run("evaluate", path, path, "--temperature", "0.8", folder=path.parent)
+    (path.parent / "vectors.txt").write_text(
+        "".join(f"{word} {i} 1 {-i}\n" for i, word in enumerate(["the", "i", "."]))
+    )
+    options = "--temperature", "0.8", "--glove", "vectors.txt", "--summary", "summary.json"
+    status, out, err = run("evaluate", path, path, *options, folder=path.parent)
     assert status == 0, err
+    assert "vectors: vectors.txt" in out
     after = re.search(r"after adversarial training +(\S+)", printed)[1]
     assert re.search(rf"^adversarial +{re.escape(after)} ± 0.00$", out, re.MULTILINE)
     assert re.search(r"^Kneser-Ney trigram, discount 0.1 +\d+\.\d\d ± 0.00$", out, re.MULTILINE)
@@ -148,10 +153,47 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
         for row in ("teacher forcing", "adversarial", "tie", "human"):
             assert re.search(rf"^{judge} +{row} ", out, re.MULTILINE)
     results = json.loads((path / "evaluation.json").read_text())
-    table = results["table_1"]["independent"]
-    assert sum(table["wins"].values()) + table["ties"] == len(read_arrays(path / "pairs.h5")[1]["validation/0"])
+    for chosen in results["table_1"]["independent"]["equations"].values():
+        assert sum(chosen["wins"].values()) + chosen["ties"] == len(read_arrays(path / "pairs.h5")[1]["validation/0"])
+    summary = json.loads((path.parent / "summary.json").read_text())
+    of_both = summary["perplexity"]["adversarial"]
+    assert of_both["low"] == of_both["mean"] == of_both["high"] == results["perplexity"]["adversarial"]
     assert "tok:13a" in results["replies"]["human"]["BLEU signature"]
     (path / "evaluation.json").unlink()
+
+
+def test_a_run_that_starts_from_another_ends_like_it(trained):
+    path, _ = trained
+    status, out, err = run("train", "--start-from", "run", "--run", "again", folder=path.parent)
+    assert status == 0, err
+    assert "run: its data, and its generator after line 3, held-out perplexity" in out
+    assert "line  3" not in out
+    expected, found = weights(path), weights(path.parent / "again")
+    for name in expected:
+        np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
+
+
+def test_studies_train_what_is_missing_and_compare_it(tmp_path):
+    arguments = [*TINY, "--teacher-forcing-epochs", "4", "--seeds", "0", "1", "--runs", "studies"]
+    status, out, err = run("studies", "discriminator", *arguments, folder=tmp_path)
+    assert status == 0, err
+    table = (tmp_path / "studies" / "discriminator.md").read_text()
+    for row in ("default | teacher forcing", "hidden discriminator | adversarial"):
+        assert re.search(rf"\| {row} \| \d+\.\d\d ± \d+\.\d\d \|", table)
+    figures = json.loads((tmp_path / "studies" / "discriminator.json").read_text())
+    both = [figures[name]["perplexity"]["teacher_forcing"] for name in ("default", "hidden_discriminator")]
+    assert both[0] == both[1]  # they share line 3
+    status, out, err = run("studies", "mmi", *arguments[:-4], "--seeds", "0", "--runs", "studies", folder=tmp_path)
+    assert status == 0, err
+    assert "== default" not in out  # trained already
+    assert re.search(
+        r"^\| bidirectional, lambda 0.5 \| \d", (tmp_path / "studies" / "mmi.md").read_text(), re.MULTILINE
+    )
+    folder = tmp_path / "studies"
+    wrong = "--language-model", folder / "backward/seed_0", "--backward", folder / "backward/seed_0"
+    status, _, err = run("baselines.mmi", folder / "default/seed_0", *wrong, folder=tmp_path)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "a run of --predict unconditional is expected, not of context" in err
 
 
 def test_quality_against_diversity_over_the_temperature(trained):
@@ -204,6 +246,11 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--data", "none.txt"], "none.txt: no such file or folder"),
         (["--resume", "none"], "none: no run here"),
         (["--resume", "none", "--seed", "1", "--data", "x"], "leave out --seed, --data"),
+        (["--start-from", "none"], "none: no run here"),
+        (
+            ["--start-from", "none", "--hidden-size", "9"],
+            "takes the other run's data and line 3; leave out --hidden-size",
+        ),
     ],
 )
 def test_errors_of_train_are_one_line_and_status_2(tmp_path, monkeypatch, capsys, arguments, message):
@@ -247,7 +294,10 @@ def test_errors_in_the_users_own_files(tmp_path, capsys, corpus, glove, message)
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("module", ["train", "chat", "evaluate", "figures", "quality_diversity", "survey.__main__"])
+@pytest.mark.parametrize(
+    "module",
+    ["train", "chat", "evaluate", "figures", "quality_diversity", "studies", "baselines.mmi", "survey.__main__"],
+)
 def test_help_is_quick_and_needs_no_tensorflow(module):
     code = (
         f"import sys, keras_gca.{module} as m\n"

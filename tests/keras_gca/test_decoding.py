@@ -158,6 +158,7 @@ def test_a_beam_that_holds_everything_finds_the_best_answer_of_all(length_penalt
         layer.set_weights([random.normal(0, 1, weight.shape) for weight in layer.get_weights()])
     contexts = np.array([[0, 5, 6], [4, 4, 5], [0, 0, 3]], np.int32)
     decoded = Decoder(gca).beam(contexts, 200, length_penalty)
+    listed = Decoder(gca).n_best(contexts, 200, length_penalty)
     equations = Equations(gca)
     words = [UNK, 4, 5, 6]
     candidates = [
@@ -171,8 +172,12 @@ def test_a_beam_that_holds_everything_finds_the_best_answer_of_all(length_penalt
             steps = [equations.p(x, [BOS, *answer[:k]])[answer[k]] for k in range(len(answer))]
             return np.log(steps).sum() / len(answer) ** length_penalty
 
-        best = max(candidates, key=log_p)
-        assert tuple(t for t in decoded.answers[i, 1:] if t != PAD) == best
+        ordered = sorted(candidates, key=log_p, reverse=True)
+        assert tuple(t for t in decoded.answers[i, 1:] if t != PAD) == ordered[0]
+        for rank in range(3):  # the whole list is in order
+            assert tuple(t for t in listed.answers[i, rank, 1:] if t != PAD) == ordered[rank]
+            expected = log_p(ordered[rank]) * len(ordered[rank]) ** length_penalty
+            assert listed.log_probabilities[i, rank] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("bad", [{"temperature": 0.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}])

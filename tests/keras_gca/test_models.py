@@ -63,6 +63,19 @@ def test_the_discriminator_computes_equations_7_and_8(any_gca):
     np.testing.assert_allclose(judged, expected, atol=1e-5)
 
 
+def test_a_hidden_layer_of_the_discriminator():
+    gca = toy_networks(discriminator_hidden=5)
+    extra = {("concatenation_discriminator", "discriminator_hidden"), ("discriminator_hidden", "discriminator_output")}
+    assert set(edges(gca.adversarial)) == FIGURE_2 - {("concatenation_discriminator", "discriminator_output")} | extra
+    assert gca.green == (*GREEN, "discriminator_hidden")
+    contexts, partial, targets, _ = per_token_samples(random_pairs(14))
+    one_hot = np.eye(VOCABULARY, dtype=np.float32)[targets]
+    equations = Equations(gca)
+    expected = [equations.human(x, y, token) for x, y, token in zip(contexts, partial, one_hot, strict=True)]
+    judged = gca.discriminator.predict([contexts, partial, one_hot], verbose=0)[:, 0]
+    np.testing.assert_allclose(judged, expected, atol=1e-5)
+
+
 def test_figure_2_is_the_discriminator_over_the_generator(gca):
     contexts, partial, _, _ = per_token_samples(random_pairs(14))
     judged = gca.adversarial.predict([contexts, partial], verbose=0)[:, 0]

@@ -6,10 +6,10 @@ import tensorflow as tf
 
 from benchmarks.original_method import per_token_samples
 from keras_gca.adversarial import GeneratorTraining
-from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes
+from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 from keras_gca.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.prefixes import PrefixEncoder, rows_of
-from tests.keras_gca.conftest import CONVENTIONS, VOCABULARY, random_pairs
+from tests.keras_gca.conftest import CONVENTIONS, VOCABULARY, random_pairs, toy_networks
 
 
 def test_rows_are_all_tokens_after_bos_in_the_order_of_reading():
@@ -51,7 +51,7 @@ def one_pass_and_per_token(gca, pairs, loss):
 
     return {
         "teacher forcing": (teacher_forcing, lambda: cross_entropy(gca.generator([x, y]), targets), (*WHITE, *YELLOW)),
-        "discriminator": (discriminator, discriminator_per_token, GREEN),
+        "discriminator": (discriminator, discriminator_per_token, gca.green),
         "generator": (generator, lambda: tf.reduce_mean((1 - gca.adversarial([x, y])) ** 2), YELLOW),
     }[loss]
 
@@ -75,6 +75,11 @@ def assert_equal_losses_and_gradients(gca, pairs, loss):
 @pytest.mark.parametrize("loss", ["teacher forcing", "discriminator", "generator"])
 def test_losses_and_gradients_equal_the_per_token_figure(any_gca, loss):
     assert_equal_losses_and_gradients(any_gca, random_pairs(25, seed=3), loss)
+
+
+@pytest.mark.parametrize("loss", ["discriminator", "generator"])
+def test_losses_and_gradients_with_a_hidden_layer_in_the_discriminator(loss):
+    assert_equal_losses_and_gradients(toy_networks(discriminator_hidden=5), random_pairs(25, seed=3), loss)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)

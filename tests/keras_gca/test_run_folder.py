@@ -6,7 +6,7 @@ import pytest
 from keras_gca.config import Config
 from keras_gca.errors import UserError
 from keras_gca.pairs import Dataset
-from keras_gca.run_folder import RunFolder, read_arrays, write_arrays
+from keras_gca.run_folder import GCARun, read_arrays, write_arrays
 from keras_gca.vocabulary import Vocabulary
 from tests.keras_gca.conftest import random_pairs
 
@@ -19,11 +19,11 @@ def dataset():
 
 def test_a_run_gives_back_what_was_put_in(tmp_path, dataset):
     config = Config.preset("tiny", seed=5)
-    RunFolder.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"})
+    GCARun.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"})
     with pytest.raises(UserError, match="no run here"):
-        RunFolder.open(tmp_path / "deep" / "run")  # before its first checkpoint it can only be begun again
-    RunFolder.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"}).write_checkpoint({}, {"a": np.ones(1)})
-    run = RunFolder.open(tmp_path / "deep" / "run")
+        GCARun.open(tmp_path / "deep" / "run")  # before its first checkpoint it can only be begun again
+    GCARun.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"}).write_checkpoint({}, {"a": np.ones(1)})
+    run = GCARun.open(tmp_path / "deep" / "run")
     assert run.config() == config
     assert json.loads((run.path / "config.json").read_text())["source"] == {"data": "x"}
     again = run.dataset()
@@ -35,12 +35,12 @@ def test_a_run_gives_back_what_was_put_in(tmp_path, dataset):
 
 
 def test_a_run_is_not_overwritten(tmp_path, dataset):
-    RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {}).write_checkpoint({}, {"a": np.ones(1)})
+    GCARun.create(tmp_path, Config.preset("tiny"), dataset, {}).write_checkpoint({}, {"a": np.ones(1)})
     with pytest.raises(UserError, match="holds a run already; take another --run, or go on with --resume"):
-        RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {})
+        GCARun.create(tmp_path, Config.preset("tiny"), dataset, {})
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file is a file; --run names a folder"):
-        RunFolder.refuse_existing(tmp_path / "file")
+        GCARun.refuse_existing(tmp_path / "file")
 
 
 def test_arrays_and_facts_survive_to_the_bit(tmp_path):
@@ -70,13 +70,13 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(tmp_path):
 
 
 def test_the_log_is_the_history(tmp_path):
-    run = RunFolder(tmp_path)
+    run = GCARun(tmp_path)
     run.write_log([{"phase": "a", "loss": 1.5}, {"phase": "b", "val_loss": 2.0}])
     assert (tmp_path / "log.csv").read_text() == "phase,loss,val_loss\na,1.5,\nb,,2.0\n"
 
 
 def test_damaged_files_are_named(tmp_path, dataset):
-    run = RunFolder.create(tmp_path, Config.preset("tiny"), dataset, {})
+    run = GCARun.create(tmp_path, Config.preset("tiny"), dataset, {})
     (tmp_path / "vocabulary.json").write_text("{")
     with pytest.raises(UserError, match=r"vocabulary\.json: damaged"):
         run.dataset()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_gca.scoring import best, is_tie, jaccard_index, log_human_probability, log_score, winner
+from keras_gca.scoring import best, is_tie, is_tie_of_logs, jaccard_index, log_human_probability, log_score, winner
 
 NAN = np.nan
 
@@ -29,6 +29,8 @@ def test_an_answer_without_tokens_has_no_score():
 )
 def test_a_difference_below_5_percent_of_the_smaller_score_is_a_tie(first, second, tie):
     assert is_tie(first, second) == tie
+    if first:
+        assert is_tie_of_logs(np.log(first) - 5000, np.log(second) - 5000) == tie
 
 
 def test_the_highest_score_wins_and_a_tie_goes_to_the_likelier():

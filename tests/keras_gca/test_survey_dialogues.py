@@ -10,7 +10,7 @@ from keras_gca.conversations import EMBEDDED, Conversation, read_conversations
 from keras_gca.errors import UserError
 from keras_gca.models import GREEN, WHITE, YELLOW, build
 from keras_gca.pairs import frame_answers, pad_contexts, prepare
-from keras_gca.run_folder import RunFolder
+from keras_gca.run_folder import GCARun
 from keras_gca.survey import __main__ as survey_command
 from keras_gca.survey.dialogues import Model, all_lines, held_out_lines, make_survey
 from keras_gca.survey.questionnaire import Survey
@@ -127,7 +127,7 @@ def run_folder(tmp_path_factory):
     settings = {"max_pairs": 400, "minimum_count": 2}
     data = prepare(read_conversations(), Config.preset("tiny", **(SIZES | settings)))
     agent = random_agent(0, vocabulary=data.vocabulary, **settings)
-    run = RunFolder.create(tmp_path_factory.mktemp("runs") / "run", agent.config, data, {"data": EMBEDDED})
+    run = GCARun.create(tmp_path_factory.mktemp("runs") / "run", agent.config, data, {"data": EMBEDDED})
     run.write_checkpoint({}, {})
     agent.save(run.bot)
     return run.path

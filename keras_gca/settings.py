@@ -1,0 +1,70 @@
+"""The settings of a run as a frozen dataclass: how a field is declared and checked, presets, and JSON.
+
+Each of the two papers has one such class; the commands turn its fields into options.
+"""
+
+import dataclasses
+import json
+from dataclasses import field
+from typing import Any, ClassVar, Self
+
+from keras_gca.errors import UserError
+
+
+def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
+    """A field: its default, what it means, and which values are possible."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+class Settings:
+    """Base of the dataclasses. Their fields' defaults are their paper's numbers; `presets` lists what others change.
+
+    Raises UserError on an impossible value.
+    """
+
+    presets: ClassVar[dict[str, dict[str, Any]]]
+
+    def __post_init__(self):
+        for option in dataclasses.fields(self):
+            _check(option, getattr(self, option.name))
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """A preset with some fields changed. Raises UserError for an unknown preset or field, or a bad value."""
+        if name not in cls.presets:
+            raise UserError(f"{name!r} is no preset; choose from {', '.join(cls.presets)}")
+        unknown = set(changes) - {option.name for option in dataclasses.fields(cls)}
+        if unknown:
+            raise UserError(
+                f"{sorted(unknown)[0]!r} is no setting; the settings are the fields of {cls.__module__}.{cls.__name__}"
+            )
+        return cls(**{**cls.presets[name], **changes})
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        return cls.preset("paper", **json.loads(text))
+
+
+def _check(option: dataclasses.Field, value: Any) -> None:
+    low, high, choices = (option.metadata[key] for key in ("low", "high", "choices"))
+    name = option.name.replace("_", "-")
+    optional, kind = field_type(option)
+    if value is None and optional:
+        return
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or isinstance(value, bool):
+        raise UserError(f"--{name}: {value!r} where {'a number' if kind is float else kind.__name__} is expected")
+    if choices and value not in choices:
+        raise UserError(f"--{name}: {value!r} is not one of {', '.join(choices)}")
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        bounds = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
+        raise UserError(f"--{name}: {value} is out of range; {bounds} is expected")
+
+
+def field_type(option: dataclasses.Field) -> tuple[bool, type]:
+    """Whether a field may be None, and the type of its other values."""
+    arguments = getattr(option.type, "__args__", (option.type,))
+    return type(None) in arguments, next(kind for kind in arguments if kind is not type(None))

@@ -1,0 +1,136 @@
+"""Walking through a training from the command line: progress, checkpoints, log, Ctrl-C. Both papers' commands use it.
+
+A training is an iterator of events, and can be stored after any of them; see `Training`.
+"""
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_gca.run_folder import RunFolder
+from keras_gca.settings import Settings
+
+
+class Stage(Protocol):
+    """One epoch, or one update: a line of the log."""
+
+    phase: str
+
+
+class Event(Protocol):
+    """step of steps of the stage are done; metrics are those so far; row is the log's line if the stage has ended."""
+
+    stage: Stage
+    step: int
+    steps: int
+    metrics: dict[str, float]
+    row: dict[str, Any] | None
+
+
+class Training(Protocol):
+    """What `walk` walks through. config has the setting `checkpoint_minutes`."""
+
+    config: Settings
+    stages: list[Any]
+    history: list[dict[str, Any]]
+
+    def __iter__(self) -> Iterator[Event]: ...
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]: ...
+
+
+class Interruption:
+    """Whether the user has asked the training to stop."""
+
+    requested = False
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Ctrl-C and SIGTERM ask the training to stop after the step in hand; asked twice, they end the program."""
+    interruption = Interruption()
+
+    def request(number, frame):
+        if interruption.requested:
+            raise KeyboardInterrupt
+        interruption.requested = True
+        print("\nstopping after this step ...", file=sys.stderr)
+
+    previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def walk(
+    training: Training,
+    run: RunFolder,
+    interruption: Interruption,
+    title: Callable[[Stage], str],
+    end_of_stage: Callable[[Event], None],
+) -> None:
+    """Train to the end, or to an interruption.
+
+    title: what a stage is called in the progress bar and in its line. end_of_stage: called after each stage, when its
+    line is in the log and on TensorBoard.
+    """
+    import tensorflow as tf
+
+    board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
+    bar, began, stored = None, time.monotonic(), time.monotonic()
+    for event in training:
+        if bar is None:
+            count = f"[{training.stages.index(event.stage) + 1}/{len(training.stages)}] "
+            bar = progress(total=event.steps, initial=event.step, desc=count + title(event.stage))
+        bar.set_postfix_str(figures(event.metrics), refresh=False)
+        bar.update(event.step - bar.n)
+        overdue = time.monotonic() - stored > 60 * training.config.checkpoint_minutes
+        if event.row is not None or overdue or interruption.requested:
+            run.write_checkpoint(*training.state())
+            stored = time.monotonic()
+        if event.row is not None:
+            bar.close()
+            bar = None
+            print(f"{title(event.stage)}  {figures(event.row)}  ({time.monotonic() - began:.0f} s)", flush=True)
+            _record(training, run, event, board)
+            end_of_stage(event)
+            began = time.monotonic()
+        if interruption.requested:
+            break
+    if bar is not None:
+        bar.close()
+    board.close()
+
+
+def _record(training: Training, run: RunFolder, event: Event, board: Any) -> None:
+    import tensorflow as tf
+
+    run.write_log(training.history)
+    with board.as_default(step=len(training.history)):
+        for name, value in event.row.items():
+            if isinstance(value, float):
+                tf.summary.scalar(f"{event.stage.phase}/{name}", value)
+    board.flush()
+
+
+def progress(**arguments: Any) -> tqdm:
+    """A progress bar that vanishes when it ends, and does not fill a log file."""
+    return tqdm(leave=False, dynamic_ncols=True, mininterval=0.5 if sys.stderr.isatty() else 30.0, **arguments)
+
+
+def figures(row: dict[str, Any]) -> str:
+    """The figures of a row for people; a held-out figure stands for its counterpart in training."""
+    shown = {
+        name.replace("val_", "held-out ").replace("_", " "): value
+        for name, value in row.items()
+        if isinstance(value, float) and f"val_{name}" not in row
+    }
+    return ", ".join(f"{name} {value:.3f}" if value < 1 else f"{name} {value:.2f}" for name, value in shown.items())
