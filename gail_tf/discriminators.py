@@ -124,7 +124,7 @@ def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> 
 
     At a logit of 0 D says expert's.
     """
-    return _mean(tf.cast((logits >= 0) == expert, tf.float32), mask)
+    return _mean(tf.cast(tf.equal(logits >= 0, expert), tf.float32), mask)
 
 
 def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:

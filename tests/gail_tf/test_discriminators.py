@@ -68,16 +68,23 @@ def test_a_gradient_reaches_the_encoder_behind_the_features():
 
 
 def test_the_optimizer_is_adamw_of_table_1():
-    network = discriminators.build_discriminator(4)
     optimizer = discriminators.make_optimizer()
     assert float(optimizer.learning_rate) == pytest.approx(1e-4)
+    assert optimizer.weight_decay == 0.01
+
+
+def test_only_kernels_decay():
+    network = discriminators.build_discriminator(4)
+    random = np.random.default_rng(0)
+    network.set_weights([random.normal(size=weight.shape) for weight in network.get_weights()])
     before = [weight.copy() for weight in network.get_weights()]
     gradients = [tf.fill(variable.shape, 0.25) for variable in network.trainable_variables]
+    optimizer = discriminators.make_optimizer(learning_rate=0.1, weight_decay=0.5)
     optimizer.apply(gradients, network.trainable_variables)
     for variable, old in zip(network.trainable_variables, before, strict=True):
-        decay = 1e-4 * 0.01 * old if variable.name == "kernel" else 0.0
+        decay = 0.1 * 0.5 * old if variable.name == "kernel" else 0.0
         # Adam's first step is the learning rate in the gradient's direction.
-        np.testing.assert_allclose(variable, old - decay - 1e-4, rtol=1e-5, atol=2e-8)
+        np.testing.assert_allclose(variable, old - decay - 0.1, rtol=1e-4, atol=1e-5)
 
 
 # Losses
@@ -136,6 +143,8 @@ def test_accuracy_and_entropy_by_hand():
     assert float(discriminators.accuracy(LOGITS, expert=True)) == 0.75
     assert float(discriminators.accuracy(LOGITS, expert=False)) == 0.25
     assert float(discriminators.accuracy(LOGITS, expert=True, mask=np.array([1, 0, 0, 1]))) == 0.5
+    in_graph = tf.function(lambda logits: discriminators.accuracy(logits, expert=False), jit_compile=True)
+    assert float(in_graph(tf.constant(LOGITS, tf.bfloat16))) == 0.25
     p = 1 / (1 + np.exp(-LOGITS))
     expected = -(p * np.log(p) + (1 - p) * np.log(1 - p))
     assert float(discriminators.entropy(LOGITS)) == pytest.approx(expected.mean(), rel=1e-5)
