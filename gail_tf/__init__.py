@@ -1,0 +1,1 @@
+"""EmpathyGAIL: GPT-2 imitates empathetic experts by GAIL and PPO."""

@@ -1,0 +1,177 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gail_tf import discriminators, occupancy
+from keras_gca.errors import UserError
+
+LOGITS = np.array([-2.0, 0.0, 0.5, 3.0])  # of an expert
+
+
+def log_sigmoid(x):
+    return -np.log1p(np.exp(-x))
+
+
+# Features and the network
+
+
+def test_features_of_a_response():
+    states = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
+    mask = np.array([[0, 1, 1, 0], [0, 0, 1, 1]])
+    states[0, 3] = np.nan
+    found = discriminators.response_features(states, mask)
+    np.testing.assert_allclose(found[0], [*states[0, 1:3].mean(0), *states[0, 2]])
+    np.testing.assert_allclose(found[1], [*states[1, 2:].mean(0), *states[1, 3]])
+    assert not np.any(discriminators.response_features(states, mask * 0))
+
+
+def test_the_network_is_the_papers():
+    network = discriminators.build_discriminator(feature_size=7, sentiment_size=2, seed=3)
+    units = [layer.units for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+    assert units == [100, 100, 1]
+    assert network.get_layer("normalisation").epsilon == 1e-5
+    random = np.random.default_rng(0)
+    for layer in network.layers:
+        layer.set_weights([random.normal(0, 0.3, weight.shape) for weight in layer.get_weights()])
+    features, sentiments = random.normal(3, 2, (5, 7)), random.uniform(-1, 1, (5, 2))
+
+    gamma, beta = network.get_layer("normalisation").get_weights()
+    centred = features - features.mean(1, keepdims=True)
+    state = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5) * gamma + beta
+    state = np.concatenate([state, sentiments], 1)
+    for name in ("hidden_1", "hidden_2"):
+        kernel, bias = network.get_layer(name).get_weights()
+        state = np.tanh(state @ kernel + bias)
+    kernel, bias = network.get_layer("output").get_weights()
+    found = network([features, sentiments])
+    assert found.shape == (5,)
+    np.testing.assert_allclose(found, (state @ kernel + bias)[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_equal_seeds_give_equal_networks():
+    first, same, other = (discriminators.build_discriminator(4, seed=seed).get_weights() for seed in (1, 1, 9))
+    assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
+    assert not np.array_equal(first[2], other[2])
+
+
+def test_a_gradient_reaches_the_encoder_behind_the_features():
+    network = discriminators.build_discriminator(6)
+    encoder = tf.Variable(tf.random.stateless_normal((5, 3), (0, 1)))
+    with tf.GradientTape() as tape:
+        states = tf.gather(encoder, [[0, 1, 2], [3, 4, 4]])
+        features = discriminators.response_features(states, [[0.0, 1.0, 1.0], [0.0, 1.0, 0.0]])
+        logits = network(features)
+        loss = discriminators.binary_loss(logits[:1], logits[1:])
+    moved = np.any(tf.convert_to_tensor(tape.gradient(loss, encoder)).numpy(), axis=1)
+    assert moved.tolist() == [False, True, True, False, True]  # the prompts' own states are no part of it
+
+
+def test_the_optimizer_is_adamw_of_table_1():
+    optimizer = discriminators.make_optimizer()
+    assert float(optimizer.learning_rate) == pytest.approx(1e-4)
+    assert optimizer.weight_decay == 0.01
+
+
+def test_only_kernels_decay():
+    network = discriminators.build_discriminator(4)
+    random = np.random.default_rng(0)
+    network.set_weights([random.normal(size=weight.shape) for weight in network.get_weights()])
+    before = [weight.copy() for weight in network.get_weights()]
+    gradients = [tf.fill(variable.shape, 0.25) for variable in network.trainable_variables]
+    optimizer = discriminators.make_optimizer(learning_rate=0.1, weight_decay=0.5)
+    optimizer.apply(gradients, network.trainable_variables)
+    for variable, old in zip(network.trainable_variables, before, strict=True):
+        decay = 0.1 * 0.5 * old if variable.name == "kernel" else 0.0
+        # Adam's first step is the learning rate in the gradient's direction.
+        np.testing.assert_allclose(variable, old - decay - 0.1, rtol=1e-4, atol=1e-5)
+
+
+# Losses
+
+
+def test_the_binary_loss_by_hand():
+    generated = np.array([-1.0, 0.3])
+    d_expert, d_generated = 1 / (1 + np.exp(LOGITS)), 1 / (1 + np.exp(generated))  # Eq. 6: high for the policy's
+    expected = -np.log(1 - d_expert).mean() - np.log(d_generated).mean()
+    found = discriminators.binary_loss(LOGITS, generated)
+    assert found.dtype == tf.float32
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+    assert float(discriminators.binary_loss([0.0], [0.0])) == pytest.approx(2 * np.log(2))
+    assert float(discriminators.binary_loss([-900.0], [900.0])) == pytest.approx(1800)
+    mask = np.array([1, 0, 1, 0])
+    masked = discriminators.binary_loss(LOGITS, generated, mask, np.array([False, True]))
+    assert float(masked) == pytest.approx(-log_sigmoid(LOGITS[[0, 2]]).mean() - log_sigmoid(-0.3), rel=1e-6)
+
+
+def test_the_loss_of_tokens():
+    logits, mask = np.array([[1.0, -1.0], [2.0, 9.0]]), np.array([[1, 1], [1, 0]])
+    found = discriminators.binary_loss(logits, -logits, mask, mask)
+    assert float(found) == pytest.approx(-2 * log_sigmoid(np.array([1.0, -1, 2])).mean(), rel=1e-6)
+
+
+def test_label_smoothing_is_cross_entropy_with_a_softer_label_for_experts():
+    expected = -(0.9 * log_sigmoid(LOGITS) + 0.1 * log_sigmoid(-LOGITS)).mean() - log_sigmoid(-np.array([0.7]))[0]
+    found = discriminators.binary_loss(LOGITS, [0.7], label_smoothing=0.1)
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(UserError, match=r"label smoothing of 0.5; from 0 to below 0.5 is expected"):
+        discriminators.binary_loss(LOGITS, [0.7], label_smoothing=0.5)
+
+
+def test_the_contrastive_loss_is_a_softmax_over_two():
+    human, generated = np.array([1.0, -0.5, 40.0]), np.array([0.2, 2.0, 0.0])
+    softmax = np.exp(human) / (np.exp(human) + np.exp(generated))
+    assert float(discriminators.contrastive_loss(human, generated)) == pytest.approx(-np.log(softmax).mean(), rel=1e-6)
+    found = discriminators.contrastive_loss(human, generated, mask=np.array([True, False, False]))
+    assert float(found) == pytest.approx(-np.log(softmax[0]), rel=1e-6)
+    assert float(discriminators.contrastive_loss([0.0], [0.0])) == pytest.approx(np.log(2))
+
+
+def test_instance_noise():
+    features = np.random.default_rng(0).normal(size=(4000, 2)) * [1, 10] + 5
+    noisy = discriminators.with_instance_noise(features, 0.5, (1, 2)).numpy()
+    np.testing.assert_allclose((noisy - features).std(0), 0.5 * features.std(0), rtol=0.05)
+    np.testing.assert_allclose((noisy - features).mean(0) / features.std(0), [0, 0], atol=0.03)
+    np.testing.assert_array_equal(noisy, discriminators.with_instance_noise(features, 0.5, (1, 2)))
+    assert np.any(noisy != discriminators.with_instance_noise(features, 0.5, (1, 3)))
+
+
+# What to log
+
+
+def test_accuracy_and_entropy_by_hand():
+    assert float(discriminators.accuracy(LOGITS, expert=True)) == 0.75
+    assert float(discriminators.accuracy(LOGITS, expert=False)) == 0.25
+    assert float(discriminators.accuracy(LOGITS, expert=True, mask=np.array([1, 0, 0, 1]))) == 0.5
+    in_graph = tf.function(lambda logits: discriminators.accuracy(logits, expert=False), jit_compile=True)
+    assert float(in_graph(tf.constant(LOGITS, tf.bfloat16))) == 0.25
+    p = 1 / (1 + np.exp(-LOGITS))
+    expected = -(p * np.log(p) + (1 - p) * np.log(1 - p))
+    assert float(discriminators.entropy(LOGITS)) == pytest.approx(expected.mean(), rel=1e-5)
+    assert float(discriminators.entropy([0.0])) == pytest.approx(np.log(2))
+    assert float(discriminators.entropy([-500.0, 500.0])) == 0
+
+
+def test_a_trained_discriminator_finds_equation_6s_optimum():
+    """Four replies, seen as noise-free features: D learns rho_pi / (rho_pi + rho_E) and its loss."""
+    policy, expert = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.1, 0.1, 0.3, 0.5])
+    replies = np.eye(4, dtype=np.float32)
+    of_expert, of_policy = (np.repeat(replies, np.round(10 * rho).astype(int), axis=0) for rho in (expert, policy))
+    network, optimizer = (
+        discriminators.build_discriminator(4, seed=1),
+        discriminators.make_optimizer(1e-2, weight_decay=0.0),
+    )
+
+    @tf.function(jit_compile=True)
+    def step():
+        with tf.GradientTape() as tape:
+            loss = discriminators.binary_loss(network(of_expert), network(of_policy))
+        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+        return loss
+
+    optimizer.build(network.trainable_variables)
+    for _ in range(300):
+        loss = step()
+    best = occupancy.optimal_discriminator(policy, expert)
+    np.testing.assert_allclose(tf.sigmoid(-network(replies)), best, atol=0.01)
+    assert -float(loss) == pytest.approx(occupancy.log_loss(best, policy, expert), abs=1e-3)
