@@ -1,0 +1,185 @@
+"""One dataclass holds every number of a run of the second paper; presets `paper`, `default` and `tiny`.
+
+Each field names Table 1's entry or the place it comes from. A departure from the paper stands beside the value that
+departs.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from keras_gca.errors import UserError
+from keras_gca.settings import Settings, option
+
+TRAINABLE = ("full", "lora", "head")
+COUNTING = ("plain", "filtered")
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Table 1 and Section 4.2, on a real GPT-2 (--gpt2).
+    "paper": {},
+    # For the embedded corpus and a GPT-2 of a million weights, from scratch, on two CPU cores in a quarter of an hour.
+    "default": {
+        "vocabulary_size": 2000,
+        "n_layer": 4,
+        "n_head": 4,
+        "n_embd": 128,
+        "n_positions": 256,
+        "condition_tokens": 96,
+        "response_tokens": 40,
+        "pretraining_epochs": 12,
+        "pretraining_learning_rate": 1e-3,
+        "mle_epochs": 8,
+        "mle_learning_rate": 5e-4,
+        "warmup_steps": 50,
+        "dropout": 0.2,
+        "discriminator_steps": 100,
+        "discriminator_learning_rate": 1e-3,
+        "updates": 60,
+        "generator_learning_rate": 5e-5,
+        "validation_frequency": 10,
+    },
+    # Seconds: for tests, and to try one's own data.
+    "tiny": {
+        "max_trajectories": 150,
+        "vocabulary_size": 320,
+        "n_layer": 2,
+        "n_head": 2,
+        "n_embd": 16,
+        "n_positions": 64,
+        "condition_tokens": 24,
+        "response_tokens": 12,
+        "pretraining_epochs": 1,
+        "pretraining_learning_rate": 1e-2,
+        "mle_epochs": 2,
+        "mle_learning_rate": 1e-2,
+        "warmup_steps": 2,
+        "discriminator_steps": 4,
+        "updates": 4,
+        "rollouts": 16,
+        "sample_batch_size": 8,
+        "batch_size": 16,
+        "generator_learning_rate": 1e-3,
+        "validation_frequency": 2,
+    },
+}
+
+
+@dataclass(frozen=True)
+class GAILConfig(Settings):
+    """All settings of a run. The defaults here are the paper's (Table 1, Section 4); PRESETS lists what others change.
+
+    Raises UserError on an impossible value.
+    """
+
+    # Expert trajectories (Sections 4.1, 4.2)
+    turns: str = option(
+        "disjoint", "disjoint: a turn is a prompt and its response, as in the paper's text; staggered: every utterance "
+        "after the first is a response", choices=("disjoint", "staggered"),
+    )  # fmt: skip
+    max_trajectories: int | None = option(None, "use only about so many trajectories, whole conversations", low=30)
+    sentiment: str = option(
+        "on",
+        "VADER's sentiment of each turn, as a control token for the policy and numbers for D",
+        choices=("on", "off"),
+    )
+    condition_tokens: int = option(
+        128, "the longest history and prompt, in tokens; older utterances are left out", low=8
+    )
+    response_tokens: int = option(50, "the longest response, END included (TextGAIL's 50)", low=2)
+
+    # GPT-2, where none is given
+    vocabulary_size: int = option(4000, "tokens of the byte-level BPE that is fitted to the training text", low=300)
+    n_layer: int = option(12, "blocks", low=1)
+    n_head: int = option(12, "attention heads", low=1)
+    n_embd: int = option(768, "numbers in a hidden state", low=1)
+    n_positions: int = option(1024, "the longest sequence", low=16)
+    pretraining_epochs: int = option(
+        5, "epochs over all tokens of general and expert conversations, from scratch", low=0
+    )
+    pretraining_learning_rate: float = option(3e-4, "AdamW's rate there", low=1e-9, high=1)
+
+    # What learns
+    trainable: str = option(
+        "full", "full: all of GPT-2; lora: low-rank adapters; head: the paper's two layers of 100 tanh units on a "
+        "frozen GPT-2", choices=TRAINABLE,
+    )  # fmt: skip
+    lora_rank: int = option(8, "rank of the adapters", low=1)
+    lora_alpha: float = option(16.0, "their scale is alpha / rank", low=1e-3)
+    dropout: float = option(0.1, "GPT-2's dropout in maximum likelihood training; none in PPO", low=0, high=0.9)
+
+    # Maximum likelihood before imitation
+    mle_epochs: int = option(3, "epochs over the expert responses", low=0)
+    mle_learning_rate: float = option(5e-5, "AdamW's rate there", low=1e-9, high=1)
+    warmup_steps: int = option(1000, 'Table 1, "Generator Warmup Steps": the rates rise linearly so long', low=0)
+    batch_size: int = option(32, 'Table 1, "Batch Size": of maximum likelihood training and of D', low=1)
+    weight_decay: float = option(0.01, 'Table 1, "Weight Decay"', low=0, high=1)
+
+    # Rollouts (Algorithm 2)
+    updates: int = option(750, 'Table 1, "Epochs": updates of the policy', low=0)
+    rollouts: int = option(128, 'Table 1, "PPO Buffer Size": responses in an update', low=2)
+    sample_batch_size: int = option(16, 'Table 1, "Sample Batch Size": responses that are drawn together', low=1)
+    human_ratio: float = option(0.3, 'Table 1, "Human Demo Ratio" at first; it falls linearly to 0', low=0, high=1)
+    human_reward: float = option(2.0, "reward of a human demonstration (TextGAIL)", low=-100, high=100)
+    top_p: float = option(0.9, "nucleus that responses are drawn from", low=1e-3, high=1)
+    temperature: float = option(0.9, "temperature that they are drawn at", low=0.01, high=100)
+    counting: str = option(
+        "plain", "probabilities of the ratio: plain, under GPT-2 itself; filtered, under what was drawn from",
+        choices=COUNTING,
+    )  # fmt: skip
+
+    # Reward
+    reward_form: str = option(
+        "gail", "gail: -log D of Eq. 6; log_expert; logit: their sum; probability (TextGAIL)",
+        choices=("gail", "log_expert", "logit", "probability"),
+    )  # fmt: skip
+    length_drift_strength: float = option(0.0, "reward against a drift of the mean length; 0: none", low=0)
+
+    # PPO
+    generator_learning_rate: float = option(1e-5, "AdamW's rate of the policy", low=1e-9, high=1)
+    ppo_epochs: int = option(1, "passes over an update's rollouts", low=1)
+    minibatch_size: int = option(8, 'Table 1, "PPO Minibatch Size"', low=1)
+    objective: str = option(
+        "both", "clip: the clipped objective; kl: Eq. 7; both, as Table 1 and Eq. 7 together say",
+        choices=("clip", "kl", "both"),
+    )  # fmt: skip
+    epsilon: float = option(0.2, 'Table 1, "PPO Epsilon"', low=1e-6, high=1)
+    kl_penalty: str = option(
+        "adaptive", "C of Eq. 7. adaptive: doubled or halved to keep the KL near --kl-target; fixed",
+        choices=("adaptive", "fixed"),
+    )  # fmt: skip
+    kl_coefficient: float = option(0.1, "C of Eq. 7 at first", low=0)
+    kl_target: float = option(0.05, "KL between two updates that adaptive C aims at, nats per response", low=1e-9)
+    kl_stop: float | None = option(None, "leave an update early where a minibatch's KL is above this", low=0)
+    level: str = option("response", "the ratio's action: the whole response, or a token", choices=("response", "token"))
+    value_baseline: str = option("off", "subtract a learned value from the reward", choices=("on", "off"))
+    entropy_bonus: float = option(0.0, "weight of the policy's entropy in the objective", low=0)
+    gradient_clip: float = option(1.0, "largest norm of the policy's gradient", low=1e-9)
+
+    # Discriminator (Eq. 6)
+    discriminator_steps: int = option(200, 'Table 1, "Discriminator Pre-Train Steps"', low=0)
+    discriminator_learning_rate: float = option(
+        1e-4, 'Table 1, "Discriminator Optimizer Learning Rate"', low=1e-9, high=1
+    )
+    discriminator_passes: int = option(1, "passes of D over each update's rollouts", low=0)
+    label_smoothing: float = option(0.0, "D's label of experts is 1 minus this", low=0, high=0.49)
+    instance_noise: float = option(0.0, "noise on D's features, in standard deviations", low=0)
+
+    # The run
+    validation_frequency: int = option(10, 'Table 1, "Validation Frequency"', low=1)
+    precision: str = option("float32", "of GPT-2's matrix products", choices=("float32", "bfloat16"))
+    seed: int = option(0, "repeats a run exactly on the same machine", low=0, high=2**31 - 1)
+    checkpoint_minutes: float = option(5.0, "time between checkpoints inside an epoch or update", low=0)
+
+    presets: ClassVar = PRESETS
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.condition_tokens + self.response_tokens > self.n_positions:
+            raise UserError(
+                f"--n-positions: {self.n_positions} where --condition-tokens and --response-tokens need "
+                f"{self.condition_tokens + self.response_tokens}"
+            )
+        if self.rollouts % self.sample_batch_size or self.rollouts % self.minibatch_size:
+            raise UserError(
+                f"--rollouts: {self.rollouts} where a multiple of --sample-batch-size ({self.sample_batch_size}) and of "
+                f"--minibatch-size ({self.minibatch_size}) is expected"
+            )
