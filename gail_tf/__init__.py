@@ -1,0 +1,1 @@
+"""EmpathyGAIL: generative adversarial imitation learning of empathetic dialogue with GPT-2 and PPO."""
