@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from gail_tf.gpt2 import GPT2, GPT2Config
+from gail_tf.tokenizer import Tokenizer
+from keras_gca.conversations import read_conversations
 
 SIZES = {"vocab_size": 61, "n_positions": 24, "n_embd": 16, "n_layer": 3, "n_head": 2, "eos_token_id": 3}
+CONTROLS = ("<|negative|>", "<|neutral|>", "<|positive|>")
 
 
 def randomise(gpt2: GPT2, seed: int = 0, scale: float = 0.3) -> GPT2:
@@ -63,3 +66,15 @@ def torch_logits(folder, tokens, mask) -> np.ndarray:
     with torch.no_grad():
         tokens = torch.tensor(np.array(tokens, np.int64))
         return model(input_ids=tokens, attention_mask=mask, position_ids=positions).logits.numpy()
+
+
+@pytest.fixture(scope="session")
+def texts():
+    """The utterances of the first paper's embedded corpus."""
+    return [text for conversation in read_conversations() for text in conversation.utterances]
+
+
+@pytest.fixture(scope="session")
+def fitted(texts):
+    """A tokenizer of 600 tokens, CONTROLS among them."""
+    return Tokenizer.fit(texts, 600, CONTROLS)
