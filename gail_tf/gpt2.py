@@ -147,7 +147,9 @@ class GPT2:
         seeds = keras.Input((2,), dtype="int32", name="seeds")
         visible = CausalMask(name="causal_mask")(mask)  # (B, T, T)
         h, written = self.embeddings(tokens, positions, seeds=seeds), []  # (B, T, E)
-        for block in self.blocks:
+        for i, block in enumerate(self.blocks):
+            if adapted and i == config.n_layer - adapted:
+                h = keras.ops.stop_gradient(h)  # nothing below learns
             h, *memory = block(h, visible, seeds=seeds)
             written.append(memory)
         self.whole = keras.Model([tokens, positions, mask, seeds], [self.ln_f(h), written], name="gpt2")

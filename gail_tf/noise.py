@@ -12,7 +12,7 @@ import tensorflow as tf
 def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
     """A seed for each sample: (2,) int32 and the samples' global indices, (B,) int32 -> (B, 2) int32."""
     first, second = tf.unstack(_scrambled(seed))
-    return tf.map_fn(lambda sample: _scrambled(tf.stack([first, second + sample])), samples, tf.int32)
+    return tf.map_fn(lambda sample: _scrambled(tf.stack([first, second + sample])), samples)
 
 
 def _scrambled(seed: tf.Tensor) -> tf.Tensor:
@@ -27,7 +27,9 @@ def uniform(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.T
     Returns (B, *shape) float32.
     """
     keys = tf.stack([seeds[:, 0], seeds[:, 1] + place], axis=1)
-    return tf.map_fn(lambda key: tf.random.stateless_uniform(shape, key, alg="philox"), keys, tf.float32)
+    return tf.map_fn(
+        lambda key: tf.random.stateless_uniform(shape, key, alg="philox"), keys, fn_output_signature=tf.float32
+    )
 
 
 def gumbel(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
