@@ -1,1 +1,1 @@
-"""EmpathyGAIL: GPT-2 imitates empathetic experts by GAIL and PPO."""
+"""EmpathyGAIL: generative adversarial imitation of empathetic experts with GPT-2 and PPO."""

@@ -1,0 +1,103 @@
+"""Conversations as arrays: conditions padded on the left, responses padded on the right.
+
+A conversation is written as its utterances, each followed by `<|endoftext|>`; a control token, such as the utterance's
+sentiment, may stand before it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gail_tf.tokenizer import Tokenizer
+
+
+class Batch(NamedTuple):
+    """Conditions, and responses to them. The masks are true at tokens and false at padding.
+
+    condition, condition_mask: (B, C) int32 and bool: history and prompt, padded on the left.
+    response, response_mask:   (B, R) int32 and bool: responses with END, padded on the right. R is 0 without responses.
+    """
+
+    condition: np.ndarray
+    condition_mask: np.ndarray
+    response: np.ndarray
+    response_mask: np.ndarray
+
+    @property
+    def condition_lengths(self) -> np.ndarray:
+        return self.condition_mask.sum(1, dtype=np.int32)
+
+    @property
+    def response_lengths(self) -> np.ndarray:
+        return self.response_mask.sum(1, dtype=np.int32)
+
+
+class Utterance(NamedTuple):
+    """What was said, and the control token before it, if any."""
+
+    text: str
+    control: str | None = None
+
+
+def encode_batch(
+    tokenizer: Tokenizer,
+    contexts: Sequence[Sequence[Utterance]],
+    responses: Sequence[str] | None = None,
+    condition_limit: int = 128,
+    response_limit: int = 50,
+    multiple: int = 8,
+) -> Batch:
+    """Conversations as arrays.
+
+    contexts: for each sample the utterances before the response, the prompt last. condition_limit: the longest
+    condition, in tokens; the oldest utterances that do not fit whole are left out, and of a prompt that is too long by
+    itself the beginning. response_limit: the longest response, END included; a longer one is cut and has no END.
+    multiple: widths are rounded up to multiples of it, within the limits, so that few shapes are compiled.
+
+    Raises ValueError for a sample without a prompt, or limits below 1.
+    """
+    if not all(contexts) or min(condition_limit, response_limit, multiple) < 1:
+        raise ValueError("every sample needs a prompt, and limits are 1 or more")
+    texts = [utterance.text for context in contexts for utterance in context]
+    encoded = iter(tokenizer.encode_all(texts))
+    conditions = [
+        _condition([_utterance(tokenizer, utterance, next(encoded)) for utterance in context], condition_limit)
+        for context in contexts
+    ]
+    answers = [[*ids, tokenizer.end][:response_limit] for ids in tokenizer.encode_all(responses or [])]
+    if responses is not None and len(answers) != len(conditions):
+        raise ValueError(f"{len(answers)} responses to {len(conditions)} conditions")
+    condition = _padded(conditions, _width(conditions, condition_limit, multiple), tokenizer.end, on_left=True)
+    response = _padded(
+        answers or [[]] * len(conditions), _width(answers, response_limit, multiple), tokenizer.end, on_left=False
+    )
+    return Batch(*condition, *response)
+
+
+def _utterance(tokenizer: Tokenizer, utterance: Utterance, ids: list[int]) -> list[int]:
+    control = [] if utterance.control is None else [tokenizer.special(utterance.control)]
+    return [*control, *ids, tokenizer.end]
+
+
+def _condition(utterances: list[list[int]], limit: int) -> list[int]:
+    kept = utterances[-1][-limit:]
+    for utterance in reversed(utterances[:-1]):
+        if len(utterance) + len(kept) > limit:
+            break
+        kept = utterance + kept
+    return kept
+
+
+def _width(rows: list[list[int]], limit: int, multiple: int) -> int:
+    longest = max(map(len, rows), default=0)
+    return min(-(-longest // multiple) * multiple, limit)
+
+
+def _padded(rows: list[list[int]], width: int, padding: int, on_left: bool) -> tuple[np.ndarray, np.ndarray]:
+    lengths = np.array([len(row) for row in rows])[:, None]
+    places = np.arange(width)
+    mask = places >= width - lengths if on_left else places < lengths
+    tokens = np.full((len(rows), width), padding, np.int32)
+    tokens[mask] = [i for row in rows for i in row]
+    return tokens, mask

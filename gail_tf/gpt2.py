@@ -1,0 +1,397 @@
+"""GPT-2 (Radford et al. 2019) in Keras 3: whole sequences in one pass, or token by token with a cache.
+
+Two functional models share their layers. `whole` reads sequences, padded on either side; `stepwise` reads one more
+token of each sequence, whose earlier keys and values wait in a cache of fixed size. Both end at the hidden states: the
+product with the vocabulary is made by `logits`, for the positions that need it.
+
+The layers bear the names of GPT-2's own files. Shapes: B sequences, T tokens, C places in the cache, E = n_embd,
+H = n_head, V = vocab_size.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gail_tf.noise import dropout
+from keras_gca.errors import UserError
+
+MASKED = -1e9  # as an attention score: never
+
+Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and values, (B, H, C, E / H)
+
+
+@dataclass(frozen=True)
+class GPT2Config:
+    """The sizes of a GPT-2, under the names of Hugging Face's config.json; the defaults are those of the smallest.
+
+    The three dropout rates, of embeddings, attention and residual branches, matter only where seeds are given.
+    Raises UserError on an impossible value.
+    """
+
+    vocab_size: int = 50257
+    n_positions: int = 1024
+    n_embd: int = 768
+    n_layer: int = 12
+    n_head: int = 12
+    n_inner: int | None = None  # units of a block's hidden layer; 4 n_embd if not given
+    layer_norm_epsilon: float = 1e-5
+    embd_pdrop: float = 0.1
+    attn_pdrop: float = 0.1
+    resid_pdrop: float = 0.1
+    initializer_range: float = 0.02
+    eos_token_id: int = 50256
+
+    def __post_init__(self):
+        for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "inner", "eos_token_id"):
+            value, least = getattr(self, name), int(name != "eos_token_id")
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise UserError(f"{name} is {value!r}; a whole number from {least} is expected")
+        for name in ("embd_pdrop", "attn_pdrop", "resid_pdrop", "layer_norm_epsilon", "initializer_range"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not 0 <= value < 1:
+                raise UserError(f"{name} is {value!r}; a number from 0, less than 1, is expected")
+        if self.n_embd % self.n_head:
+            raise UserError(f"n_embd is {self.n_embd}; a multiple of n_head, {self.n_head}, is expected")
+        if self.eos_token_id >= self.vocab_size:
+            raise UserError(f"eos_token_id is {self.eos_token_id}; vocab_size, {self.vocab_size}, must be more")
+
+    @property
+    def inner(self) -> int:
+        return 4 * self.n_embd if self.n_inner is None else self.n_inner
+
+    @classmethod
+    def from_hugging_face(cls, values: dict[str, Any]) -> "GPT2Config":
+        """From the content of a config.json. Raises UserError where it is no GPT-2, or a variant that is not built."""
+        if values.get("model_type") != "gpt2":
+            raise UserError(f"model_type is {values.get('model_type')!r}; gpt2 is expected")
+        for name, expected in _ONE_VALUE.items():
+            if values.get(name, expected[0]) not in expected:
+                raise UserError(f"{name} is {values[name]!r}; only {expected[0]!r} is supported")
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: values[name] for name in names if name in values})
+
+    def to_hugging_face(self) -> dict[str, Any]:
+        """The content of a config.json."""
+        return {
+            "architectures": ["GPT2LMHeadModel"],
+            "model_type": "gpt2",
+            "activation_function": "gelu_new",
+            "bos_token_id": self.eos_token_id,
+            **dataclasses.asdict(self),
+        }
+
+
+# Settings of Hugging Face's GPT-2 that change the computation: what they must be, under each of its names.
+_ONE_VALUE = {
+    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
+    "scale_attn_weights": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+    "add_cross_attention": (False,),
+    "tie_word_embeddings": (True,),
+}
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """Low-rank adapters (LoRA, Hu et al. 2021): each of a block's four products gains x A B alpha / rank.
+
+    A is (inputs, rank), drawn at random; B is (rank, units), zero at first, so that training starts from GPT-2.
+    blocks: how many of the last blocks have them; None means all. No gradient passes below the first that has.
+    """
+
+    rank: int = 8
+    alpha: float = 16.0
+    blocks: int | None = None
+
+    def __post_init__(self):
+        if self.rank < 1 or self.alpha <= 0 or (self.blocks is not None and self.blocks < 1):
+            raise UserError(f"adapters: rank, alpha and blocks above 0 are expected, not {self}")
+
+
+class GPT2:
+    """The network, and what is done with it: `hidden`, `logits`, `prefill` and `step`.
+
+    seed: of the initial weights, which are drawn as GPT-2's own were (Section 2.3 of its paper). precision: "float32",
+    or "bfloat16" for the matrix products; weights, softmax and layer norms stay float32.
+    """
+
+    def __init__(self, config: GPT2Config, seed: int = 0, adapters: Adapters | None = None, precision: str = "float32"):
+        if precision not in ("float32", "bfloat16"):
+            raise UserError(f"precision {precision!r} is not one of float32, bfloat16")
+        adapted = 0 if adapters is None else adapters.blocks or config.n_layer
+        if adapted > config.n_layer:
+            raise UserError(f"adapters: {adapted} blocks where GPT-2 has {config.n_layer}")
+        self.config = config
+        self.adapters = adapters
+        policy = keras.dtype_policies.get("float32" if precision == "float32" else "mixed_bfloat16")
+        self._compute_dtype = policy.compute_dtype
+        initial = Initial(config, seed)
+
+        # Layers
+        self.embeddings = Embeddings(config, initial, policy)
+        self.blocks = [
+            Block(config, i, initial, adapters if i >= config.n_layer - adapted else None, policy)
+            for i in range(config.n_layer)
+        ]
+        self.ln_f = _layer_norm(config, policy, "ln_f")
+
+        # Functional model: whole sequences
+        tokens = keras.Input((None,), dtype="int32", name="tokens")
+        positions = keras.Input((None,), dtype="int32", name="positions")
+        mask = keras.Input((None,), dtype="bool", name="mask")
+        seeds = keras.Input((2,), dtype="int32", name="seeds")
+        visible = CausalMask(name="causal_mask")(mask)  # (B, T, T)
+        h, written = self.embeddings(tokens, positions, seeds=seeds), []  # (B, T, E)
+        for i, block in enumerate(self.blocks):
+            if adapted and i == config.n_layer - adapted:
+                h = keras.ops.stop_gradient(h)  # nothing below learns
+            h, *memory = block(h, visible, seeds=seeds)
+            written.append(memory)
+        self.whole = keras.Model([tokens, positions, mask, seeds], [self.ln_f(h), written], name="gpt2")
+
+        # Functional model: one token more
+        token = keras.Input((1,), dtype="int32", name="token")
+        position = keras.Input((1,), dtype="int32", name="position")
+        visible = keras.Input((1, None), dtype="bool", name="visible")  # (B, 1, C)
+        place = keras.Input(batch_shape=(), dtype="int32", name="place")
+        frame = (config.n_head, None, config.n_embd // config.n_head)
+        cache = [
+            [keras.Input(frame, dtype=self._compute_dtype, name=f"{name}_{i}") for name in ("keys", "values")]
+            for i in range(config.n_layer)
+        ]
+        h, written = self.embeddings(token, position), []  # (B, 1, E)
+        for block, memory in zip(self.blocks, cache, strict=True):
+            h, *memory = block(h, visible, memory=memory, place=place)
+            written.append(memory)
+        inputs = [token, position, visible, place, cache]
+        self.stepwise = keras.Model(inputs, [self.ln_f(h), written], name="gpt2_stepwise")
+
+    def hidden(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
+        """The last layer's states after every token.
+
+        tokens: (B, T) int32. mask: (B, T) bool, false at padding, which may stand on either side or on both; the states
+        there mean nothing. seeds: (B, 2) int32 for dropout (`noise.sample_seeds`); None leaves it out.
+        Returns (B, T, E) float32. Raises ValueError where T is more than n_positions.
+        """
+        return tf.cast(self._read(tokens, mask, seeds)[0], tf.float32)
+
+    def logits(self, hidden: tf.Tensor) -> tf.Tensor:
+        """The product with the token embeddings, which GPT-2 ties: (..., E) -> (..., V) float32."""
+        rows = tf.reshape(tf.cast(hidden, self._compute_dtype), [-1, self.config.n_embd])
+        embeddings = tf.cast(tf.convert_to_tensor(self.embeddings.wte.embeddings), self._compute_dtype)
+        product = tf.cast(tf.matmul(rows, embeddings, transpose_b=True), tf.float32)
+        return tf.reshape(product, [*tf.unstack(tf.shape(hidden))[:-1], self.config.vocab_size])
+
+    def prefill(self, tokens: tf.Tensor, mask: tf.Tensor, capacity: int) -> tuple[tf.Tensor, Cache]:
+        """As `hidden`, and a cache of `capacity` places, the first T of which hold these tokens."""
+        hidden, cache = self._read(tokens, mask, None)
+        free = [[0, 0], [0, 0], [0, capacity - tokens.shape[1]], [0, 0]]
+        return tf.cast(hidden, tf.float32), tf.nest.map_structure(lambda each: tf.pad(each, free), cache)
+
+    def step(
+        self, tokens: tf.Tensor, positions: tf.Tensor, mask: tf.Tensor, cache: Cache, place: tf.Tensor
+    ) -> tuple[tf.Tensor, Cache]:
+        """Read one more token of each sequence.
+
+        tokens, positions: (B,) int32, the tokens and how many stand before them. mask: (B, C) bool, the places of the
+        cache that hold tokens, this one included. place: () int32, where in the cache it goes.
+        Returns the states after it, (B, E) float32, and the cache.
+        """
+        tokens, positions, place = (tf.convert_to_tensor(each, tf.int32) for each in (tokens, positions, place))
+        visible = tf.convert_to_tensor(mask)[:, None]
+        hidden, cache = self.stepwise([tokens[:, None], positions[:, None], visible, place, cache])
+        return tf.cast(hidden[:, 0], tf.float32), cache
+
+    def _read(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None) -> tuple[tf.Tensor, Cache]:
+        tokens, mask = tf.convert_to_tensor(tokens, tf.int32), tf.convert_to_tensor(mask)
+        if tokens.shape[1] is not None and tokens.shape[1] > self.config.n_positions:
+            raise ValueError(f"{tokens.shape[1]} tokens where GPT-2 has {self.config.n_positions} positions")
+        training = seeds is not None
+        seeds = tf.convert_to_tensor(seeds) if training else tf.zeros([tf.shape(tokens)[0], 2], tf.int32)
+        return self.whole([tokens, positions_of(mask), mask, seeds], training=training)
+
+    @property
+    def weights(self) -> dict[str, keras.Variable]:
+        """GPT-2's own weights under the names of its files, in a fixed order; without the adapters'."""
+        layers = {"wte": self.embeddings.wte, "wpe": self.embeddings.wpe}
+        for i, block in enumerate(self.blocks):
+            layers |= {f"h.{i}.{name}": layer for name, layer in block.parts.items()}
+        named = {}
+        for name, layer in {**layers, "ln_f": self.ln_f}.items():
+            if isinstance(layer, keras.layers.Embedding):
+                named[f"{name}.weight"] = layer.embeddings
+            else:
+                named[f"{name}.weight"], named[f"{name}.bias"] = layer.weights[:2]
+        return named
+
+    @property
+    def products(self) -> dict[str, "Projection"]:
+        """The layers of the blocks' matrix products, by the names of their weights."""
+        found = {}
+        for i, block in enumerate(self.blocks):
+            parts = block.parts.items()
+            found |= {f"h.{i}.{name}.weight": part for name, part in parts if isinstance(part, Projection)}
+        return found
+
+    @property
+    def adapter_weights(self) -> list[keras.Variable]:
+        """A and B of every adapter."""
+        return [weight for product in self.products.values() for weight in product.weights[2:]]
+
+
+def positions_of(mask: tf.Tensor) -> tf.Tensor:
+    """How many tokens stand before each: (B, T) bool -> (B, T) int32; 0 in padding on the left."""
+    return tf.maximum(tf.cumsum(tf.cast(mask, tf.int32), axis=1) - 1, 0)
+
+
+class Embeddings(keras.layers.Layer):
+    """The sum of a token's vector and its position's: (B, T) int32 each -> (B, T, E)."""
+
+    def __init__(self, config: GPT2Config, initial: "Initial", policy):
+        super().__init__(dtype=policy, name="embeddings")
+        self.rate = config.embd_pdrop
+        self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), dtype=policy, name="wte")
+        self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), dtype=policy, name="wpe")
+
+    def call(self, tokens, positions, seeds=None, training=False):
+        vectors = self.wte(tokens) + self.wpe(positions)
+        return dropout(vectors, self.rate, seeds, 0) if training else vectors
+
+
+class CausalMask(keras.layers.Layer):
+    """Which tokens each token may attend to, itself and those before it: (B, T) bool -> (B, T, T) bool."""
+
+    def call(self, mask):
+        places = tf.range(tf.shape(mask)[1])
+        return (places[None, :, None] >= places) & mask[:, None]
+
+
+class Block(keras.layers.Layer):
+    """One transformer block: attention, then two layers with gelu between them, each after a layer norm."""
+
+    def __init__(self, config: GPT2Config, number: int, initial: "Initial", adapters: Adapters | None, policy):
+        super().__init__(dtype=policy, name=f"h_{number}")
+        self.config = config
+        self.number = number
+        width = config.n_embd
+
+        def product(units: int, kernel: keras.Initializer, name: str) -> Projection:
+            return Projection(units, kernel, adapters, initial.normal(), policy, name)
+
+        self.ln_1 = _layer_norm(config, policy, "ln_1")
+        self.c_attn = product(3 * width, initial.normal(), "c_attn")
+        self.attn_c_proj = product(width, initial.residual(), "attn_c_proj")
+        self.ln_2 = _layer_norm(config, policy, "ln_2")
+        self.c_fc = product(config.inner, initial.normal(), "c_fc")
+        self.mlp_c_proj = product(width, initial.residual(), "mlp_c_proj")
+
+    @property
+    def parts(self) -> dict[str, keras.layers.Layer]:
+        """The layers that have weights, by their names in GPT-2's files."""
+        return {
+            "ln_1": self.ln_1,
+            "attn.c_attn": self.c_attn,
+            "attn.c_proj": self.attn_c_proj,
+            "ln_2": self.ln_2,
+            "mlp.c_fc": self.c_fc,
+            "mlp.c_proj": self.mlp_c_proj,
+        }
+
+    def call(self, h, visible, seeds=None, memory=None, place=None, training=False):
+        """
+        h: (B, T, E). visible: (B, T, S) bool, the keys that each token may attend to. Without a memory the keys are
+        those of the T tokens, S = T; else the keys and values of one token, T = 1, are written at `place` into memory,
+        (B, H, S, E / H) each. Returns the next h, and all keys and values.
+        """
+
+        def drop(values, rate, site):
+            return dropout(values, rate, seeds, 1 + 3 * self.number + site) if training else values
+
+        query, keys, values = (self._split(part) for part in tf.split(self.c_attn(self.ln_1(h)), 3, axis=-1))
+        if memory is not None:
+            new = zip(memory, (keys, values), strict=True)
+            keys, values = (keras.ops.slice_update(old, (0, 0, place, 0), one) for old, one in new)
+        scores = tf.matmul(query, keys, transpose_b=True) / math.sqrt(query.shape[-1])  # (B, H, T, S)
+        scores = tf.where(visible[:, None], tf.cast(scores, tf.float32), MASKED)
+        attention = drop(tf.cast(tf.nn.softmax(scores), h.dtype), self.config.attn_pdrop, 0)
+        read = self.attn_c_proj(self._merge(tf.matmul(attention, values)))  # (B, T, E)
+        h += drop(read, self.config.resid_pdrop, 1)
+        thought = self.mlp_c_proj(tf.nn.gelu(self.c_fc(self.ln_2(h)), approximate=True))
+        h += drop(thought, self.config.resid_pdrop, 2)
+        return h, keys, values
+
+    def _split(self, values):  # (B, T, E) -> (B, H, T, E / H)
+        heads = self.config.n_head
+        shape = [*tf.unstack(tf.shape(values))[:2], heads, self.config.n_embd // heads]
+        return tf.transpose(tf.reshape(values, shape), [0, 2, 1, 3])
+
+    def _merge(self, values):  # (B, H, T, E / H) -> (B, T, E)
+        values = tf.transpose(values, [0, 2, 1, 3])
+        return tf.reshape(values, [*tf.unstack(tf.shape(values))[:2], self.config.n_embd])
+
+
+class Projection(keras.layers.Layer):
+    """x W + b, with an adapter x W + b + x A B alpha / rank. W is (inputs, units), as in GPT-2's files."""
+
+    def __init__(
+        self,
+        units: int,
+        kernel: keras.Initializer,
+        adapters: Adapters | None,
+        adapter: keras.Initializer,
+        policy: keras.DTypePolicy,
+        name: str,
+    ):
+        super().__init__(dtype=policy, name=name)
+        self.units = units
+        self.adapters = adapters
+        self._initial, self._initial_A = kernel, adapter
+
+    def build(self, shape):
+        self.kernel = self.add_weight((shape[-1], self.units), self._initial, name="kernel")
+        self.bias = self.add_weight((self.units,), "zeros", name="bias")
+        if self.adapters is not None:
+            self.A = self.add_weight((shape[-1], self.adapters.rank), self._initial_A, name="A")
+            self.B = self.add_weight((self.adapters.rank, self.units), "zeros", name="B")
+
+    def call(self, x):
+        y = tf.matmul(x, self.kernel) + self.bias
+        if self.adapters is not None:
+            y += tf.matmul(tf.matmul(x, self.A), self.B) * self._scale
+        return y
+
+    def merged(self) -> np.ndarray:
+        """W of the plain product that does the same, (inputs, units) float32."""
+        kernel = self.kernel.numpy()
+        return kernel if self.adapters is None else kernel + self.A.numpy() @ self.B.numpy() * np.float32(self._scale)
+
+    @property
+    def _scale(self) -> float:
+        return self.adapters.alpha / self.adapters.rank
+
+
+class Initial:
+    """Draws initial weights: normal, narrower where a product ends in the residual stream (GPT-2's Section 2.3)."""
+
+    def __init__(self, config: GPT2Config, seed: int):
+        self._deviation = config.initializer_range
+        self._residual_layers = 2 * config.n_layer
+        self._draw = np.random.default_rng(seed)
+
+    def normal(self) -> keras.Initializer:
+        return self._initializer(self._deviation)
+
+    def residual(self) -> keras.Initializer:
+        return self._initializer(self._deviation / math.sqrt(self._residual_layers))
+
+    def _initializer(self, deviation: float) -> keras.Initializer:
+        return keras.initializers.RandomNormal(stddev=deviation, seed=int(self._draw.integers(2**31)))
+
+
+def _layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
+    return keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, dtype=policy, name=name)

@@ -1,0 +1,141 @@
+"""GPT-2 as a folder in Hugging Face's format: `config.json`, `model.safetensors` (or its shards), tokenizer files.
+
+A name on Hugging Face's hub works in place of a folder, and is the only thing here that reaches the network.
+"""
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
+from keras_gca.errors import UserError
+from keras_gca.run_folder import replacing
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
+PREFIX = "transformer."  # of a language model's tensors; those of the bare network have none
+TIED = "lm_head.weight"
+_CONSTANTS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")  # causal masks, which old files hold
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # a model, or owner/model
+
+
+def find(model: str | os.PathLike) -> Path:
+    """The folder of a model: itself, or a copy of the hub's files where `model` is no folder but a name there.
+
+    Raises UserError where there is neither.
+    """
+    if Path(model).is_dir():
+        return Path(model)
+    if not _HUB_NAME.fullmatch(str(model)) or Path(model).exists():
+        raise UserError(f"{model}: no folder; one with {CONFIG} and {WEIGHTS}, or a name on the hub, is expected")
+    import huggingface_hub  # only those who name a remote model pay for it
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    patterns = [CONFIG, WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES]
+    try:
+        return Path(huggingface_hub.snapshot_download(str(model), allow_patterns=patterns))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{model}: no such folder, and not to be had from the hub ({reason})") from None
+
+
+def read_config(folder: Path) -> GPT2Config:
+    """Raises UserError naming the file where it is missing, damaged, or not of a GPT-2."""
+    values = _read_json(folder / CONFIG)
+    try:
+        return GPT2Config.from_hugging_face(values)
+    except UserError as error:
+        raise UserError(f"{folder / CONFIG}: {error}") from None
+
+
+def read_gpt2(
+    folder: Path,
+    vocab_size: int | None = None,
+    adapters: Adapters | None = None,
+    precision: str = "float32",
+    seed: int = 0,
+) -> GPT2:
+    """The network of a folder.
+
+    vocab_size: a larger vocabulary than the folder's, for tokens that were added; each starts as the mean of all
+    others. adapters, precision: see GPT2. seed: of the adapters. Raises UserError naming the file, and the tensor that
+    is missing, unknown, or of another shape than config.json says.
+    """
+    config = read_config(folder)
+    gpt2 = GPT2(dataclasses.replace(config, vocab_size=vocab_size or config.vocab_size), seed, adapters, precision)
+    added = gpt2.config.vocab_size - config.vocab_size
+    if added < 0:
+        raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {vocab_size} at most are expected")
+    missing = dict(gpt2.weights)
+    for file, name, tensor in _tensors(folder):
+        if name not in missing:
+            raise UserError(f"{file}: {name!r} is no tensor of a GPT-2 with {config.n_layer} blocks")
+        variable = missing.pop(name)
+        expected = list(variable.shape)
+        if name == "wte.weight":
+            expected[0] -= added
+        if tensor.get_shape() != expected:
+            raise UserError(f"{file}: {name!r} is of shape {tensor.get_shape()}; {CONFIG} asks for {expected}")
+        values = tensor[:].astype(np.float32)
+        if name == "wte.weight":
+            values = np.concatenate([values, np.repeat(values.mean(0, keepdims=True), added, 0)])
+        variable.assign(values)
+    if missing:
+        raise UserError(f"{folder}: the tensor {next(iter(missing))!r} is missing")
+    return gpt2
+
+
+def write_gpt2(folder: Path, gpt2: GPT2) -> None:
+    """Write config.json and model.safetensors, with adapters merged into the weights they adapt; makes the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: variable.numpy() for name, variable in gpt2.weights.items()}
+    tensors |= {name: product.merged() for name, product in gpt2.products.items()}
+    with replacing(folder / WEIGHTS) as temporary:
+        named = {PREFIX + name: values for name, values in tensors.items()}
+        safetensors.numpy.save_file(named, temporary, metadata={"format": "pt"})  # transformers asks for this mark
+    with replacing(folder / CONFIG) as temporary:
+        temporary.write_text(json.dumps(gpt2.config.to_hugging_face(), indent=2), encoding="utf-8")
+
+
+def _tensors(folder: Path) -> Iterator[tuple[Path, str, Any]]:
+    """File, bare name and content, not read yet, of every tensor that is a weight of the network itself."""
+    for file in _weight_files(folder):
+        try:
+            with safetensors.safe_open(file, "numpy") as content:
+                for name in content.keys():  # noqa: SIM118 - this object is no dictionary
+                    bare = name.removeprefix(PREFIX)
+                    if bare != TIED and not _CONSTANTS.fullmatch(bare):
+                        yield file, bare, content.get_slice(name)
+        except (OSError, safetensors.SafetensorError) as error:
+            raise UserError(f"{file}: not readable as safetensors ({error})") from None
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    if (folder / WEIGHTS).exists():
+        return [folder / WEIGHTS]
+    if not (folder / INDEX).exists():
+        raise UserError(f"{folder}: {WEIGHTS} is missing; weights in other formats, such as pickles, are not read")
+    shards = _read_json(folder / INDEX).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
+        raise UserError(f"{folder / INDEX}: a weight_map from tensors to files is expected")
+    return [folder / Path(name).name for name in sorted(set(shards.values()))]  # files of this folder, and no others
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise UserError(f"{path}: damaged; valid JSON is expected") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: a JSON object is expected")
+    return value

@@ -1,0 +1,46 @@
+"""Random numbers by sample: what a sample draws depends on its own seed alone, not on the batch that it stands in.
+
+So a response does not change with its neighbours, and several devices that share a batch draw what one device draws.
+The numbers are Philox's; programs compiled by XLA draw others than the plain runtime does, each the same every time.
+"""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
+    """A seed for each sample: (2,) int32 and the samples' global indices, (B,) int32 -> (B, 2) int32."""
+    first, second = tf.unstack(_scrambled(seed))
+    return tf.map_fn(lambda sample: _scrambled(tf.stack([first, second + sample])), samples)
+
+
+def _scrambled(seed: tf.Tensor) -> tf.Tensor:
+    """64 random bits from a seed: (2,) int32 each. Adding to one of them cannot lead to another's (fold_in's can)."""
+    return tf.random.stateless_uniform([2], seed, None, None, tf.int32, alg="philox")
+
+
+def uniform(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+    """Numbers in [0, 1) of the given shape for each sample.
+
+    seeds: (B, 2) int32. place: what tells this use of a seed from its others (the number of a token, or of a dropout).
+    Returns (B, *shape) float32.
+    """
+    keys = tf.stack([seeds[:, 0], seeds[:, 1] + place], axis=1)
+    return tf.map_fn(
+        lambda key: tf.random.stateless_uniform(shape, key, alg="philox"), keys, fn_output_signature=tf.float32
+    )
+
+
+def gumbel(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+    """The same, from the standard Gumbel distribution: arg-max(log p + noise) is a sample from p."""
+    smallest = 2.0**-24  # half the step between two uniform numbers, for the one that is 0
+    return -tf.math.log(-tf.math.log(tf.maximum(uniform(seeds, place, shape), smallest)))
+
+
+def dropout(values: tf.Tensor, rate: float, seeds: tf.Tensor, place: int) -> tf.Tensor:
+    """Set a share `rate` of the values (B, ...) to zero and scale the others; seeds and place as for `uniform`."""
+    if not rate:
+        return values
+    kept = uniform(seeds, place, tf.shape(values)[1:]) >= rate
+    return tf.where(kept, values / (1 - rate), 0)

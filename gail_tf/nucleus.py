@@ -1,0 +1,44 @@
+"""The nucleus (Holtzman et al. 2020): the fewest likeliest tokens whose probability reaches top_p.
+
+A sort of a vocabulary costs more than the network's step does. The nucleus is all tokens from some probability up, and
+that bound is found by bisection, exactly: float32 numbers from 0 to 1 are in the order of their bits.
+"""
+
+import tensorflow as tf
+
+FORBIDDEN = -1e9  # as the logarithm of a probability: never
+
+
+def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tensor | None = None) -> tf.Tensor:
+    """Log-probabilities within the nucleus of softmax(scores), FORBIDDEN outside.
+
+    scores: (N, V) float32, logarithms up to a constant. top_p: in (0, 1). also: (N,) int32, a token of each row that
+    counts as one of the nucleus whether it is or not. Tokens as likely as the least likely of the nucleus belong to it.
+    Gradients reach the scores, as if the nucleus were fixed.
+    """
+    probabilities = tf.stop_gradient(tf.nn.softmax(scores))
+    inside = probabilities >= lowest_in_nucleus(probabilities, top_p)
+    if also is not None:
+        inside |= tf.range(tf.shape(scores)[1]) == also[:, None]
+    return tf.nn.log_softmax(tf.where(inside, scores, FORBIDDEN))
+
+
+@tf.function(jit_compile=True)  # XLA makes one pass over the memory of each round's three operations
+def lowest_in_nucleus(probabilities: tf.Tensor, top_p: tf.Tensor | float) -> tf.Tensor:
+    """The smallest probability in the nucleus: (N, V) -> (N, 1) float32.
+
+    A token belongs if the likelier ones together do not reach top_p. The bound sought is the smallest number which has
+    that property, since the likelier tokens' sum changes nowhere but at the probabilities themselves.
+    """
+    count = tf.shape(probabilities)[0]
+    low = tf.zeros([count, 1], tf.int32)
+    high = tf.fill([count, 1], tf.bitcast(tf.constant(1.0), tf.int32))
+
+    def halve(i, low, high):
+        middle = (low + high) // 2
+        likelier = tf.where(probabilities > tf.bitcast(middle, tf.float32), probabilities, 0.0)
+        enough = tf.reduce_sum(likelier, axis=1, keepdims=True) < top_p
+        return i + 1, tf.where(enough, low, middle + 1), tf.where(enough, middle, high)
+
+    _, _, high = tf.while_loop(lambda i, *_: i < 30, halve, (0, low, high))  # bits of 1.0 are less than 2^30
+    return tf.bitcast(high, tf.float32)

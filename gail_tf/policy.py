@@ -1,0 +1,261 @@
+"""GPT-2 as a policy (Section 3): a state is a condition, history and prompt; an action is a response.
+
+Algorithm 2 recovers a response from noise z. Here z is Gumbel noise, one number for each token of the vocabulary at
+each place of the response, and the token there is arg-max(log p + z): a sample from p, and the same one whenever z is
+the same. z comes from a seed, the sample's number and the place alone, so that neither the rest of the batch nor its
+padding changes a response.
+
+Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E = n_embd, V tokens.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from gail_tf.gpt2 import GPT2
+from gail_tf.noise import gumbel, sample_seeds
+from gail_tf.nucleus import nucleus_log_probs
+from gail_tf.tanh_network import TanhNetwork
+from keras_gca.errors import UserError
+
+TRAINABLE = ("full", "lora", "head")
+COUNTING = ("plain", "filtered")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How responses are drawn, and how their probabilities are counted. TextGAIL's numbers.
+
+    temperature: 0 takes the likeliest token. top_p: of the nucleus; 1 leaves nothing out.
+    counting: "plain" counts a token's probability under GPT-2 itself, as perplexity does. "filtered" counts it under
+        what it was drawn from: at that temperature, within that nucleus. A token that is outside (of a human's
+        response, or after an update) is then counted as if it were one of the nucleus, so that none has probability 0.
+    """
+
+    max_new_tokens: int = 50
+    top_p: float = 0.9
+    temperature: float = 0.9
+    counting: str = "plain"
+
+    def __post_init__(self):
+        if self.max_new_tokens < 1:
+            raise UserError(f"--max-new-tokens: {self.max_new_tokens}; 1 or more is expected")
+        if not 0 < self.top_p <= 1:
+            raise UserError(f"--top-p: {self.top_p}; a number above 0, at most 1, is expected")
+        if self.temperature != 0 and not 0.01 <= self.temperature <= 100:
+            raise UserError(f"--temperature: {self.temperature}; 0, or a number from 0.01 to 100, is expected")
+        if self.counting not in COUNTING:
+            raise UserError(f"--counting: {self.counting!r} is not one of {', '.join(COUNTING)}")
+        if self.counting == "filtered" and self.temperature == 0:
+            raise UserError("--counting filtered: with a temperature of 0 nothing is drawn; plain is expected")
+
+
+DEFAULT = Sampling()
+
+
+class Responses(NamedTuple):
+    """What was drawn.
+
+    tokens:    (B, max_new_tokens) int32, END included where one was drawn in time; END as padding.
+    mask:      (B, max_new_tokens) bool, true at tokens, false at padding.
+    log_probs: (B, max_new_tokens) float32, of each token as `Sampling.counting` says; 0 at padding.
+    """
+
+    tokens: tf.Tensor
+    mask: tf.Tensor
+    log_probs: tf.Tensor
+
+    @property
+    def lengths(self) -> tf.Tensor:
+        """(B,) int32, tokens in each response."""
+        return tf.reduce_sum(tf.cast(self.mask, tf.int32), axis=1)
+
+
+class TokenScores(NamedTuple):
+    """log_probs, entropy: (B, R) float32, of each token and of the distribution that it is from; 0 at padding."""
+
+    log_probs: tf.Tensor
+    entropy: tf.Tensor
+
+
+class Policy:
+    """GPT-2 with what learns of it.
+
+    trainable: "full": all of GPT-2. "lora": its low-rank adapters. "head": a network of the paper's shape on a frozen
+    GPT-2. The paper does not say how such a network makes responses; here it adds a correction to GPT-2's last hidden
+    state, before the product with the vocabulary, and starts as no correction at all: every policy starts as GPT-2.
+
+    seed: of the head. jit_compile: whether `log_probs` is compiled by XLA. Raises ValueError where adapters and
+    `trainable` do not go together.
+    """
+
+    def __init__(self, gpt2: GPT2, trainable: str = "full", seed: int = 0, jit_compile: bool = False):
+        if trainable not in TRAINABLE:
+            raise UserError(f"--trainable: {trainable!r} is not one of {', '.join(TRAINABLE)}")
+        if (trainable == "lora") != (gpt2.adapters is not None):
+            raise ValueError(f"a GPT-2 with adapters, and no other, is trained as lora, not {trainable}")
+        self.gpt2 = gpt2
+        self.trainable = trainable
+        width = gpt2.config.n_embd
+        self._correction = TanhNetwork(width, width, seed, "head") if trainable == "head" else None
+        self._sample = tf.function(self._draw, autograph=False)
+        self._log_probs = tf.function(self._score, autograph=False, jit_compile=jit_compile)
+
+    @property
+    def trainable_variables(self) -> list[keras.Variable]:
+        """What learns, in a fixed order. A gradient tape should watch these alone: then nothing else costs a thing."""
+        if self.trainable == "lora":
+            return self.gpt2.adapter_weights
+        if self.trainable == "head":
+            return self._correction.trainable_variables
+        return list(self.gpt2.weights.values())
+
+    def sample(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        seed: tuple[int, int],
+        sampling: Sampling = DEFAULT,
+        samples: tf.Tensor | None = None,
+        candidates: int = 1,
+    ) -> Responses:
+        """Responses to conditions (Algorithm 2): one compiled loop, which ends when every row has ended.
+
+        condition, condition_mask: (B, C) int32 and bool. seed: two numbers; with `samples` they determine z. samples:
+        the global numbers of the responses, int32; 0, 1, ... if not given. candidates: responses to each condition,
+        which follow each other in the result; it has B * candidates rows, and so has `samples`.
+
+        Raises ValueError where condition and response do not fit into GPT-2's positions.
+        """
+        condition, condition_mask = tf.convert_to_tensor(condition, tf.int32), tf.convert_to_tensor(condition_mask)
+        count = condition.shape[0] * candidates
+        return self._sample(
+            condition,
+            condition_mask,
+            tf.convert_to_tensor(seed, tf.int32),
+            tf.range(count) if samples is None else tf.convert_to_tensor(samples, tf.int32),
+            dataclasses.astuple(sampling),
+            candidates,
+        )
+
+    def log_probs(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        response: tf.Tensor,
+        response_mask: tf.Tensor,
+        sampling: Sampling = DEFAULT,
+    ) -> TokenScores:
+        """Probabilities of given responses, from one pass over (condition, response): those that `sample` returned.
+
+        response, response_mask: (B, R) int32 and bool. Of `sampling` only what says how to count matters.
+        """
+        arrays = (condition, condition_mask, response, response_mask)
+        return self._log_probs(*map(tf.convert_to_tensor, arrays), dataclasses.astuple(sampling))
+
+    def features(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        response: tf.Tensor,
+        response_mask: tf.Tensor,
+        seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """GPT-2's last hidden states before each token of the response: (B, R, E) float32.
+
+        seeds: (B, 2) int32, for dropout (`noise.sample_seeds`); None leaves it out. For use inside a step's own graph.
+        With `head` no gradient passes and the values never change: compute them once, outside of the tape.
+        """
+        tokens = tf.concat([condition, response[:, :-1]], axis=1)
+        mask = tf.concat([condition_mask, response_mask[:, :-1]], axis=1)
+        hidden = self.gpt2.hidden(tokens, mask, seeds)[:, condition.shape[1] - 1 :]
+        return tf.stop_gradient(hidden) if self.trainable == "head" else hidden
+
+    def logits(self, features: tf.Tensor) -> tf.Tensor:
+        """(..., E) -> (..., V) float32."""
+        if self._correction is not None:
+            features += self._correction(features)
+        return self.gpt2.logits(features)
+
+    def scores(
+        self, features: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
+    ) -> TokenScores:
+        """The rest of `log_probs`, from features (B, R, E). For use inside a step's own graph."""
+        tokens = tf.reshape(response, [-1])
+        all_log_probs = _counted(tf.reshape(self.logits(features), [-1, self.gpt2.config.vocab_size]), sampling, tokens)
+        log_probs = tf.gather(all_log_probs, tokens, batch_dims=1)
+        entropy = -tf.reduce_sum(tf.exp(all_log_probs) * all_log_probs, axis=1)
+        shaped = (tf.reshape(each, tf.shape(response)) for each in (log_probs, entropy))
+        return TokenScores(*(tf.where(response_mask, each, 0.0) for each in shaped))
+
+    def trace_counts(self) -> dict[str, int]:
+        """How often each compiled function was traced: once for each combination of shapes and settings."""
+        phases = {"sample": self._sample, "log_probs": self._log_probs}
+        return {name: function.experimental_get_tracing_count() for name, function in phases.items()}
+
+    def _score(self, condition, condition_mask, response, response_mask, settings):
+        features = self.features(condition, condition_mask, response, response_mask)
+        return self.scores(features, response, response_mask, Sampling(*settings))
+
+    def _draw(self, condition, condition_mask, seed, samples, settings, candidates):
+        sampling = Sampling(*settings)
+        end = self.gpt2.config.eos_token_id
+        width, length = condition.shape[1], sampling.max_new_tokens
+        if width + length - 1 > self.gpt2.config.n_positions:
+            raise ValueError(
+                f"conditions of {width} and responses of {length} tokens where GPT-2 has {self.gpt2.config.n_positions}"
+                " positions"
+            )
+        seeds = sample_seeds(seed, samples)
+        hidden, cache = self.gpt2.prefill(condition, condition_mask, width + length - 1)
+        repeat = partial(tf.repeat, repeats=candidates, axis=0)
+        hidden, cache = repeat(hidden[:, -1]), tf.nest.map_structure(repeat, cache)
+        lengths = repeat(tf.reduce_sum(tf.cast(condition_mask, tf.int32), axis=1))
+        in_condition = repeat(tf.pad(condition_mask, [[0, 0], [0, length - 1]]))  # (B, places in the cache)
+        places = tf.range(width + length - 1)
+
+        def draw(t, hidden, running, drawn):
+            tokens, log_probs = _choose(self.logits(hidden), seeds, t, sampling)
+            tokens, log_probs = tf.where(running, tokens, end), tf.where(running, log_probs, 0.0)
+            drawn = [array.write(t, each) for array, each in zip(drawn, (tokens, running, log_probs), strict=True)]
+            return tokens, running & (tokens != end), drawn
+
+        def step(t, tokens, running, cache, drawn):
+            seen = in_condition | ((places >= width) & (places < width + t))
+            hidden, cache = self.gpt2.step(tokens, lengths + t - 1, seen, cache, width + t - 1)
+            tokens, running, drawn = draw(t, hidden, running, drawn)
+            return t + 1, tokens, running, cache, drawn
+
+        count = samples.shape[0]
+        drawn = [tf.TensorArray(kind, length, element_shape=[count]) for kind in (tf.int32, tf.bool, tf.float32)]
+        tokens, running, drawn = draw(0, hidden, tf.fill([count], True), drawn)
+        state = (1, tokens, running, cache, drawn)
+        *_, drawn = tf.while_loop(lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state)
+        tokens, mask, log_probs = (tf.transpose(array.stack()) for array in drawn)
+        return Responses(tf.where(mask, tokens, end), mask, log_probs)  # places that the loop did not reach hold zeros
+
+
+def _choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
+    """One token for each row of (B, V), and its log-probability as it is counted."""
+    if sampling.temperature == 0:
+        scores = logits
+    else:
+        drawn_from = _filtered(logits, sampling)
+        scores = drawn_from + gumbel(seeds, t, [logits.shape[1]])
+    tokens = tf.argmax(scores, axis=1, output_type=tf.int32)
+    counted = tf.nn.log_softmax(logits) if sampling.counting == "plain" else drawn_from
+    return tokens, tf.gather(counted, tokens, batch_dims=1)
+
+
+def _counted(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) -> tf.Tensor:
+    """The log-probabilities, (N, V), that tokens (N,) are counted by."""
+    return tf.nn.log_softmax(logits) if sampling.counting == "plain" else _filtered(logits, sampling, tokens)
+
+
+def _filtered(logits: tf.Tensor, sampling: Sampling, also: tf.Tensor | None = None) -> tf.Tensor:
+    scores = logits / sampling.temperature
+    return tf.nn.log_softmax(scores) if sampling.top_p == 1 else nucleus_log_probs(scores, sampling.top_p, also)

@@ -1,0 +1,49 @@
+"""The paper's network for generator and discriminator: "two hidden layers of 100 units each, with tanh" (Section 4.2).
+
+It says nothing of what goes in and comes out. Here hidden states of GPT-2 go in, normalised first, because theirs are
+large enough to leave every tanh unit at its end; the epsilon is Table 1's. The output starts at zero.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+HIDDEN_UNITS = 100
+EPSILON = 1e-5  # Table 1, "Layer Normalization Epsilon"
+
+
+class TanhNetwork(keras.layers.Layer):
+    """(..., inputs) float32 -> (..., outputs) float32, zero at first. seed: of the two hidden layers."""
+
+    def __init__(self, inputs: int, outputs: int, seed: int, name: str):
+        super().__init__(dtype="float32", name=name)
+        draw = np.random.default_rng(seed)
+
+        def hidden(number: int) -> keras.layers.Layer:
+            initial = keras.initializers.GlorotUniform(int(draw.integers(2**31)))
+            return keras.layers.Dense(
+                HIDDEN_UNITS, activation="tanh", kernel_initializer=initial, dtype="float32", name=f"hidden_{number}"
+            )
+
+        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, dtype="float32", name="norm")
+        self.hidden_1 = hidden(1)
+        self.hidden_2 = hidden(2)
+        self.output_layer = keras.layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name="output")
+        self(np.zeros((1, inputs), np.float32))  # makes the weights
+
+    def call(self, x):
+        return self.output_layer(self.hidden_2(self.hidden_1(self.norm(x))))
+
+
+class ValueBaseline(TanhNetwork):
+    """The value of a state, which PPO may take from the reward: a tanh network on the policy's features.
+
+    (B, R, E) float32, `Policy.features`, -> (B, R): the value before each token; the first is the response's. What it
+    learns does not reach GPT-2: the two share nothing but the features.
+    """
+
+    def __init__(self, n_embd: int, seed: int = 0):
+        super().__init__(n_embd, 1, seed, "value")
+
+    def call(self, features):
+        return super().call(tf.stop_gradient(features))[..., 0]

@@ -1,0 +1,141 @@
+"""Byte-level BPE by Hugging Face's `tokenizers`: GPT-2's own, or one fitted to the training text.
+
+`<|endoftext|>` ends an utterance; control tokens may say of what kind it is. Text that spells out one of these tokens
+is read as plain text, so that no message can end an utterance or set a control.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+
+from keras_gca.errors import UserError
+from keras_gca.run_folder import replacing
+
+END = "<|endoftext|>"
+BYTES = 256
+
+
+class Tokenizer:
+    """Text to token ids and back. Its files are those of transformers' GPT2TokenizerFast."""
+
+    def __init__(self, implementation: tokenizers.Tokenizer):
+        self._implementation = implementation
+        self._implementation.encode_special_tokens = True  # in text they are text
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike, control_tokens: Sequence[str] = ()) -> "Tokenizer":
+        """From tokenizer.json, or from vocab.json and merges.txt.
+
+        control_tokens: those that the files lack are added after all others. Raises UserError naming the file that is
+        missing, damaged, or not of a tokenizer like GPT-2's.
+        """
+        whole, vocabulary, merges = (Path(folder) / name for name in ("tokenizer.json", "vocab.json", "merges.txt"))
+        if whole.exists():
+            found = _attempt(whole, lambda: tokenizers.Tokenizer.from_file(str(whole)))
+            if not isinstance(found.model, models.BPE) or not isinstance(found.pre_tokenizer, pre_tokenizers.ByteLevel):
+                raise UserError(f"{whole}: a byte-level BPE tokenizer, like GPT-2's, is expected")
+        elif vocabulary.exists() and merges.exists():
+            model = _attempt(vocabulary, lambda: models.BPE.from_file(str(vocabulary), str(merges)))
+            found = _byte_level(model)
+        else:
+            raise UserError(f"{folder}: no tokenizer; tokenizer.json, or vocab.json and merges.txt, are expected")
+        if found.token_to_id(END) is None:
+            raise UserError(f"{folder}: the tokenizer has no {END}")
+        found.add_special_tokens([END, *control_tokens])
+        return cls(found)
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], size: int, control_tokens: Sequence[str] = ()) -> "Tokenizer":
+        """The byte-level BPE of `texts`, with at most `size` tokens, END and control tokens included.
+
+        Raises UserError where the size does not suffice for the 256 bytes and the special tokens.
+        """
+        special = [END, *control_tokens]
+        if size < BYTES + len(special):
+            raise UserError(f"a vocabulary of {size}; {BYTES + len(special)} tokens or more are expected")
+        fitted = _byte_level(models.BPE())
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=special,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        fitted.train_from_iterator(texts, trainer)
+        return cls(fitted)
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt; makes the folder."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        content = self._implementation.to_str(pretty=True)
+        model = json.loads(content)["model"]
+        merges = "".join(" ".join(pair) + "\n" for pair in model["merges"])
+        config = {
+            "tokenizer_class": "GPT2Tokenizer",
+            "add_prefix_space": False,
+            "clean_up_tokenization_spaces": False,
+            "bos_token": END,
+            "eos_token": END,
+            "unk_token": END,
+            "additional_special_tokens": self.control_tokens,
+        }
+        files = {
+            "vocab.json": json.dumps(model["vocab"], ensure_ascii=False),
+            "merges.txt": "#version: 0.2\n" + merges,
+            "tokenizer_config.json": json.dumps(config, indent=2),
+            "tokenizer.json": content,
+        }
+        for name, text in files.items():
+            with replacing(folder / name) as temporary:
+                temporary.write_text(text, encoding="utf-8", newline="")
+
+    def encode(self, text: str) -> list[int]:
+        return self._implementation.encode(text, add_special_tokens=False).ids
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """The same for many texts, on all cores."""
+        return [found.ids for found in self._implementation.encode_batch(texts, add_special_tokens=False)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of token ids; END and control tokens are left out."""
+        return self._implementation.decode([int(i) for i in ids], skip_special_tokens=True)
+
+    def special(self, token: str) -> int:
+        """The id of END or of a control token. Raises UserError where there is none."""
+        found = self._implementation.token_to_id(token)
+        if token != END and token not in self.control_tokens:
+            raise UserError(f"{token} is no control token of this tokenizer; it has {self.control_tokens}")
+        return found
+
+    @property
+    def control_tokens(self) -> list[str]:
+        added = self._implementation.get_added_tokens_decoder()
+        return [added[i].content for i in sorted(added) if added[i].special and added[i].content != END]
+
+    @property
+    def end(self) -> int:
+        """The id of END: it ends every utterance, and fills the padding."""
+        return self.special(END)
+
+    def __len__(self) -> int:
+        return self._implementation.get_vocab_size(with_added_tokens=True)
+
+
+def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
+    made = tokenizers.Tokenizer(model)
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.post_processor = processors.ByteLevel(trim_offsets=False)
+    return made
+
+
+def _attempt(path: Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except Exception as error:  # the library raises no narrower class
+        raise UserError(f"{path}: not readable as a tokenizer ({error})") from None

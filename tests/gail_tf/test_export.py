@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from gail_tf import hugging_face
+from gail_tf.batches import Utterance, encode_batch
+from gail_tf.export import export
+from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.policy import Policy, Sampling
+from gail_tf.tokenizer import Tokenizer
+from keras_gca.errors import UserError
+from tests.gail_tf.conftest import CONTROLS, randomise, torch_logits
+
+CONTEXTS = [
+    [Utterance("I got the job!", "<|positive|>"), Utterance("Great!"), Utterance("Thank you.", "<|neutral|>")],
+    [Utterance("My dog is ill.", "<|negative|>")],
+]
+
+
+@pytest.fixture(params=["full", "lora"])
+def policy(request, fitted):
+    config = GPT2Config(len(fitted), n_positions=64, n_embd=16, n_layer=2, n_head=2, eos_token_id=fitted.end)
+    gpt2 = randomise(GPT2(config, adapters=Adapters(rank=2) if request.param == "lora" else None))
+    draw = np.random.default_rng(7)
+    for variable in gpt2.adapter_weights:
+        variable.assign(draw.normal(0, 0.2, variable.shape))
+    return Policy(gpt2, request.param)
+
+
+def test_pytorch_gives_the_same_logits_and_tokens(policy, fitted, tmp_path):
+    export(policy, fitted, tmp_path / "out")
+    batch = encode_batch(fitted, CONTEXTS)
+    arrays = batch.condition, batch.condition_mask
+    logits = policy.gpt2.logits(policy.gpt2.hidden(*arrays)).numpy()
+    expected = torch_logits(tmp_path / "out", *arrays)
+    np.testing.assert_allclose(logits[batch.condition_mask], expected[batch.condition_mask], atol=1e-4)
+
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    peer, tokenizer = (kind.from_pretrained(tmp_path / "out") for kind in (AutoModelForCausalLM, AutoTokenizer))
+    written = [
+        "<|positive|>I got the job!<|endoftext|>Great!<|endoftext|><|neutral|>Thank you.<|endoftext|>",
+        "<|negative|>My dog is ill.<|endoftext|>",
+    ]
+    assert tokenizer(written)["input_ids"] == [row[mask].tolist() for row, mask in zip(*arrays, strict=True)]
+    with torch.no_grad():
+        theirs = peer.generate(
+            torch.tensor(batch.condition.astype(np.int64)),
+            attention_mask=torch.tensor(batch.condition_mask.astype(np.int64)),
+            max_new_tokens=12,
+            do_sample=False,
+        )[:, batch.condition.shape[1] :].numpy()
+    ours = policy.sample(*arrays, (0, 0), Sampling(12, temperature=0)).tokens.numpy()
+    np.testing.assert_array_equal(ours[:, : theirs.shape[1]], theirs)
+    again = [tokenizer.decode(row, skip_special_tokens=True) for row in ours]
+    assert [fitted.decode(row) for row in ours] == again
+
+
+def test_what_was_exported_is_read_again(policy, fitted, tmp_path):
+    export(policy, fitted, tmp_path / "out")
+    again = Policy(hugging_face.read_gpt2(tmp_path / "out"))
+    tokenizer = Tokenizer.read(tmp_path / "out")
+    assert tokenizer.control_tokens == list(CONTROLS)
+    assert again.gpt2.config == policy.gpt2.config
+    arrays = encode_batch(tokenizer, CONTEXTS, ["Good.", "Oh no, I am sorry."])
+    expected = policy.log_probs(*encode_batch(fitted, CONTEXTS, ["Good.", "Oh no, I am sorry."])).log_probs
+    np.testing.assert_allclose(again.log_probs(*arrays).log_probs, expected, atol=1e-4)
+
+
+def test_what_cannot_be_exported(fitted, tmp_path):
+    config = GPT2Config(len(fitted), n_positions=8, n_embd=4, n_layer=1, n_head=1, eos_token_id=fitted.end)
+    gpt2 = GPT2(config)
+    with pytest.raises(UserError, match="a head on a frozen GPT-2 is no GPT-2"):
+        export(Policy(gpt2, "head"), fitted, tmp_path / "out")
+    smaller = Tokenizer.fit(["a text"], 300)
+    with pytest.raises(UserError, match=r"a tokenizer of 26\d tokens .* where the policy has 600"):
+        export(Policy(gpt2), smaller, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("here")
+    for place in (tmp_path, tmp_path / "file"):
+        with pytest.raises(UserError, match="not an empty folder; name a new one"):
+            export(Policy(gpt2), fitted, place)

@@ -1,0 +1,279 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.noise import gumbel, sample_seeds
+from gail_tf.policy import Policy, Sampling
+from keras_gca.errors import UserError
+from tests.gail_tf.conftest import SIZES, padded, randomise
+from tests.gail_tf.test_gpt2 import gpt2_in_numpy
+from tests.gail_tf.test_nucleus import by_sorting
+
+CONFIG = GPT2Config(**SIZES | {"n_layer": 2})
+END = CONFIG.eos_token_id
+CONDITION, MASK = padded([0, 3, 7, 1, 5, 2], [0] * 6, 9)
+TAUGHT = (CONDITION, MASK, *padded([0] * 6, [0, 2, 1, 0, 3, 1], 5, seed=2))  # with responses
+SAMPLINGS = {
+    "plain": Sampling(8, top_p=0.7),
+    "filtered": Sampling(8, top_p=0.7, counting="filtered"),
+    "unfiltered": Sampling(8, top_p=1.0, temperature=1.3, counting="filtered"),
+    "greedy": Sampling(8, temperature=0.0),
+}
+
+
+def a_gpt2(adapters=None, fond_of_end=0.0):
+    """A tiny GPT-2; with a fondness for END it ends some responses early."""
+    gpt2 = randomise(GPT2(CONFIG, adapters=adapters), scale=0.25)
+    embeddings = gpt2.weights["wte.weight"].numpy()
+    embeddings[END] += fond_of_end * gpt2.weights["ln_f.bias"].numpy()
+    gpt2.weights["wte.weight"].assign(embeddings)
+    return gpt2
+
+
+def random_assign(variables, seed=5, scale=0.3):
+    draw = np.random.default_rng(seed)
+    for variable in variables:
+        variable.assign(draw.normal(0, scale, variable.shape))
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return Policy(a_gpt2(fond_of_end=1.5))
+
+
+@pytest.fixture(scope="module", params=["full", "lora", "head"])
+def any_policy(request):
+    """A policy of each kind, away from where it started."""
+    adapters = Adapters(rank=2, blocks=1) if request.param == "lora" else None
+    policy = Policy(a_gpt2(adapters, fond_of_end=1.5), request.param)
+    if request.param != "full":
+        random_assign(policy.trainable_variables)
+    return policy
+
+
+def sample(policy, sampling, rows=slice(None), **others):
+    return policy.sample(CONDITION[rows], MASK[rows], (1, 2), sampling, **others)
+
+
+@pytest.mark.parametrize("name", SAMPLINGS)
+def test_a_response_is_recovered_from_noise(policy, name):
+    """Algorithm 2 token by token: GPT-2 in NumPy, the nucleus by sorting, arg-max with the same z."""
+    sampling = SAMPLINGS[name]
+    drawn = sample(policy, sampling)
+    seeds = sample_seeds([1, 2], tf.range(6))
+    z = [gumbel(seeds, t, [CONFIG.vocab_size]).numpy() for t in range(8)]
+    lengths = set()
+    for i in range(6):
+        tokens, log_probs = CONDITION[i][MASK[i]].tolist(), []
+        for t in range(8):
+            logits = gpt2_in_numpy(policy.gpt2.weights, CONFIG, np.array(tokens))[-1]
+            distribution = plain = logits - np.log(np.exp(logits).sum())
+            if sampling.temperature:
+                distribution = by_sorting(logits / sampling.temperature, sampling.top_p)
+            token = int(np.argmax(distribution + (z[t][i] if sampling.temperature else 0)))
+            log_probs.append((plain if sampling.counting == "plain" else distribution)[token])
+            tokens.append(token)
+            if token == END:
+                break
+        length = len(log_probs)
+        lengths.add(length)
+        assert drawn.tokens[i].numpy().tolist() == tokens[-length:] + [END] * (8 - length)
+        assert drawn.lengths[i] == length
+        np.testing.assert_array_equal(drawn.mask[i], np.arange(8) < length)
+        np.testing.assert_allclose(drawn.log_probs[i], log_probs + [0] * (8 - length), atol=1e-4)
+    assert len(lengths) > 1 or name == "greedy"
+
+
+@pytest.mark.parametrize("name", ["plain", "filtered"])
+def test_a_forward_pass_gives_the_probabilities_of_sampling(any_policy, name):
+    drawn = sample(any_policy, SAMPLINGS[name])
+    scores = any_policy.log_probs(CONDITION, MASK, drawn.tokens, drawn.mask, SAMPLINGS[name])
+    np.testing.assert_allclose(scores.log_probs, drawn.log_probs, atol=1e-4)
+    assert drawn.log_probs.numpy().min() < -1
+    assert not scores.log_probs.numpy()[~drawn.mask].any()
+    assert not scores.entropy.numpy()[~drawn.mask].any()
+
+
+def test_a_response_depends_on_nothing_but_its_condition_and_its_noise(policy):
+    sampling = SAMPLINGS["filtered"]
+    together = sample(policy, sampling)
+    others = sample(policy, sampling, rows=slice(2, 5), samples=[2, 3, 4])
+    wider = policy.sample(
+        np.pad(CONDITION, [[0, 0], [4, 0]], constant_values=END), np.pad(MASK, [[0, 0], [4, 0]]), (1, 2), sampling
+    )
+    longer = sample(policy, dataclasses.replace(sampling, max_new_tokens=11))
+    assert not np.array_equal(together.tokens, sample(policy, sampling, samples=tf.range(6, 12)).tokens)
+    np.testing.assert_array_equal(others.tokens, together.tokens[2:5])
+    np.testing.assert_array_equal(wider.tokens, together.tokens)
+    np.testing.assert_array_equal(longer.tokens[:, :8], together.tokens)
+    for drawn, expected in ((others, together.log_probs[2:5]), (wider, together.log_probs)):
+        np.testing.assert_allclose(drawn.log_probs, expected, atol=1e-4)
+
+
+def test_what_is_drawn_follows_the_distribution(policy):
+    """12,000 first tokens of one condition against the probabilities that they are counted by: chi-squared."""
+    sampling = Sampling(1, top_p=0.9, temperature=2.0, counting="filtered")
+    count = 12_000
+    drawn = policy.sample(CONDITION[:1], MASK[:1], (7, 8), sampling, candidates=count)
+    logits = gpt2_in_numpy(policy.gpt2.weights, CONFIG, CONDITION[0])[-1]
+    log_probs = by_sorting(logits / 2.0, 0.9)
+    expected = count * np.exp(log_probs)
+    counts = np.bincount(drawn.tokens.numpy().ravel(), minlength=CONFIG.vocab_size)
+    inside = expected > 0
+    freedom = inside.sum() - 1
+    assert freedom > 8
+    assert not counts[~inside].any()
+    statistic = ((counts - expected)[inside] ** 2 / expected[inside]).sum()
+    assert statistic < freedom + 4 * np.sqrt(2 * freedom)
+
+
+def test_candidates_share_the_prefill(policy):
+    drawn = sample(policy, SAMPLINGS["plain"], candidates=3)
+    repeated = policy.sample(np.repeat(CONDITION, 3, 0), np.repeat(MASK, 3, 0), (1, 2), SAMPLINGS["plain"])
+    np.testing.assert_array_equal(drawn.tokens, repeated.tokens)
+    np.testing.assert_allclose(drawn.log_probs, repeated.log_probs, atol=1e-4)
+
+
+def test_the_same_seed_gives_the_same(policy):
+    once, again = sample(policy, Sampling(8)), sample(policy, Sampling(8))
+    np.testing.assert_array_equal(once.tokens, again.tokens)
+    other = policy.sample(CONDITION, MASK, (1, 3), Sampling(8))
+    assert not np.array_equal(once.tokens, other.tokens)
+
+
+def test_a_shape_is_traced_once():
+    policy = Policy(a_gpt2())
+    for seed in range(3):
+        for rows in (slice(0, 6), slice(1, 3)):
+            drawn = policy.sample(CONDITION[rows], MASK[rows], (seed, seed), Sampling(4))
+            policy.log_probs(CONDITION[rows], MASK[rows], drawn.tokens, drawn.mask, Sampling(4))
+    assert policy.trace_counts() == {"sample": 2, "log_probs": 2}
+
+
+def test_log_probs_compiled_by_xla(policy):
+    drawn = sample(policy, SAMPLINGS["filtered"])
+    arrays = CONDITION, MASK, drawn.tokens, drawn.mask, SAMPLINGS["filtered"]
+    compiled = Policy(policy.gpt2, jit_compile=True).log_probs(*arrays)
+    for one, other in zip(compiled, policy.log_probs(*arrays), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_entropy(policy):
+    drawn = sample(policy, SAMPLINGS["plain"])
+    for name, temperature, top_p in (("plain", 1.0, 1.1), ("filtered", 0.9, 0.7)):
+        entropy = policy.log_probs(CONDITION, MASK, drawn.tokens, drawn.mask, SAMPLINGS[name]).entropy.numpy()
+        tokens = np.concatenate([CONDITION[3][MASK[3]], drawn.tokens[3, :1]])
+        logits = gpt2_in_numpy(policy.gpt2.weights, CONFIG, tokens)[-2:]
+        for t in range(2):
+            log_p = by_sorting(logits[t] / temperature, top_p)
+            assert entropy[3, t] == pytest.approx(-(np.exp(log_p) * log_p).sum(), abs=1e-4)
+
+
+def test_a_token_outside_of_the_nucleus_keeps_a_probability(policy):
+    response = np.full((6, 4), 17, np.int32)
+    scores = policy.log_probs(CONDITION, MASK, response, np.ones_like(response, bool), SAMPLINGS["filtered"])
+    logits = gpt2_in_numpy(policy.gpt2.weights, CONFIG, CONDITION[0])[-1]
+    assert float(scores.log_probs[0, 0]) == pytest.approx(by_sorting(logits / 0.9, 0.7, also=17)[17], abs=1e-4)
+    assert scores.log_probs.numpy().min() > -30
+
+
+@pytest.mark.parametrize("trainable", ["lora", "head"])
+def test_every_policy_starts_as_gpt2(policy, trainable):
+    start = Policy(a_gpt2(Adapters(rank=2) if trainable == "lora" else None, fond_of_end=1.5), trainable)
+    np.testing.assert_allclose(
+        start.log_probs(*TAUGHT, SAMPLINGS["filtered"]).log_probs,
+        policy.log_probs(*TAUGHT, SAMPLINGS["filtered"]).log_probs,
+        atol=1e-5,
+    )
+
+
+def gradients(policy, variables):
+    """Of the mean log-probability of some responses, with everything watched."""
+    arrays = tuple(map(tf.constant, TAUGHT))
+    with tf.GradientTape() as tape:
+        tape.watch([variable.value for variable in variables])
+        loss = tf.reduce_mean(policy.scores(policy.features(*arrays), *arrays[2:]).log_probs)
+    return tape.gradient(loss, [variable.value for variable in variables])
+
+
+def test_every_trainable_weight_has_a_gradient(any_policy):
+    for gradient in gradients(any_policy, any_policy.trainable_variables):
+        assert np.abs(tf.convert_to_tensor(gradient)).max() > 0
+
+
+def test_no_backward_pass_through_frozen_blocks(any_policy):
+    weights = any_policy.gpt2.weights
+    reached = {
+        name for name, gradient in zip(weights, gradients(any_policy, list(weights.values())), strict=True)
+        if gradient is not None
+    }  # fmt: skip
+    reached.discard("wte.weight")  # of the product with the vocabulary, where it is watched as here
+    if any_policy.trainable == "full":
+        assert len(reached) == len(weights) - 1
+    elif any_policy.trainable == "head":
+        assert not reached
+    else:  # adapters in the last block alone
+        assert {name for name in reached if not name.startswith("ln_f")} == {n for n in weights if n.startswith("h.1.")}
+
+
+def test_gradients_are_those_of_finite_differences(any_policy):
+    variable = any_policy.trainable_variables[2]
+    direction = np.random.default_rng(3).normal(size=variable.shape).astype(np.float32)
+    (gradient,) = gradients(any_policy, [variable])
+    start, values = variable.numpy(), []
+    for step in (0.002, -0.002):
+        variable.assign(start + step * direction)
+        values.append(any_policy.log_probs(*TAUGHT).log_probs.numpy().astype(np.float64).mean())
+    variable.assign(start)
+    expected = (values[0] - values[1]) / 0.004
+    assert abs(expected) > 1e-3
+    assert (np.asarray(tf.convert_to_tensor(gradient)) * direction).sum() == pytest.approx(expected, rel=0.02)
+
+
+def test_training_raises_the_probability_of_what_is_taught(any_policy):
+    import keras
+
+    variables = any_policy.trainable_variables
+    start = [variable.numpy() for variable in variables]
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(variables)
+    arrays = tuple(map(tf.constant, TAUGHT))
+
+    @tf.function(jit_compile=any_policy.trainable == "full")
+    def learn(step):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in variables])
+            seeds = sample_seeds(tf.stack([9, step]), tf.range(6))
+            loss = -tf.reduce_sum(any_policy.scores(any_policy.features(*arrays, seeds), *arrays[2:]).log_probs)
+        optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
+        return loss
+
+    losses = [float(learn(tf.constant(step))) for step in range(30)]
+    for variable, value in zip(variables, start, strict=True):
+        variable.assign(value)
+    assert np.mean(losses[-5:]) < 0.9 * losses[0]
+
+
+class TestBadInput:
+    def test_sampling(self):
+        for setting, value in (("max_new_tokens", 0), ("top_p", 0), ("top_p", 1.5), ("temperature", -1)):
+            with pytest.raises(UserError, match=f"--{setting.replace('_', '-')}: {value}; .* is expected"):
+                Sampling(**{setting: value})
+        with pytest.raises(UserError, match="--counting: 'all' is not one of plain, filtered"):
+            Sampling(counting="all")
+        with pytest.raises(UserError, match="with a temperature of 0 nothing is drawn"):
+            Sampling(temperature=0, counting="filtered")
+
+    def test_policy(self, gpt2):
+        with pytest.raises(UserError, match="--trainable: 'some' is not one of full, lora, head"):
+            Policy(gpt2, "some")
+        with pytest.raises(ValueError, match="a GPT-2 with adapters, and no other, is trained as lora"):
+            Policy(gpt2, "lora")
+
+    def test_what_does_not_fit_into_the_positions(self, policy):
+        sample(policy, Sampling(16))
+        with pytest.raises(ValueError, match="conditions of 9 and responses of 17 tokens where GPT-2 has 24 positions"):
+            sample(policy, Sampling(17))
