@@ -1,1 +1,1 @@
-"""EmpathyGAIL: generative adversarial imitation of empathetic experts with GPT-2 and PPO."""
+"""EmpathyGAIL: a GPT-2 policy that imitates empathetic experts by GAIL and PPO, in Keras."""

@@ -6,7 +6,8 @@ text        plain text: one utterance a line, an empty line between conversation
             corpus. (The first paper's own corpus is of this format, without any empty line.)
 cornell     the Cornell Movie-Dialogs Corpus: `movie_lines.txt` and `movie_conversations.txt` in one folder, fields
             separated by ` +++$+++ `.
-dailydialog DailyDialog: one conversation a line, `__eou__` after each utterance.
+dailydialog DailyDialog: one conversation a line, `__eou__` after each utterance. Utterances have labels where the
+            corpus' file of emotions lies beside it (`dialogues_emotion_train.txt` beside `dialogues_train.txt`).
 empathetic  EmpatheticDialogues: CSV with a header, `_comma_` for commas inside a field, quotes literal.
 jsonl       JSON lines: a list of strings, or an object whose key `utterances` holds a list of strings or of objects
             with a key `text`.
@@ -24,6 +25,15 @@ from keras_gca.errors import UserError
 
 EMPATHETIC_HEADER = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags"
 CORNELL_SEPARATOR = " +++$+++ "
+DAILYDIALOG_EMOTIONS = (
+    None,
+    "anger",
+    "disgust",
+    "fear",
+    "happiness",
+    "sadness",
+    "surprise",
+)  # by their numbers, 0 to 6
 EMBEDDED = "the embedded corpus"  # its name in messages, and in a run's config.json
 
 
@@ -32,10 +42,12 @@ class Conversation:
     """Utterances in their order, two or more speakers taking turns.
 
     emotion: the label that the corpus gives to the whole conversation (EmpatheticDialogues), else None.
+    emotions: the label that the corpus gives to each utterance, None for "no emotion" (DailyDialog); else empty.
     """
 
     utterances: tuple[str, ...]
     emotion: str | None = None
+    emotions: tuple[str | None, ...] = ()
 
 
 def read_conversations(path: str | os.PathLike | None = None, format: str | None = None) -> list[Conversation]:
@@ -127,6 +139,8 @@ def _read_cornell(path: Path) -> Iterator[Conversation]:
 
 
 def _read_dailydialog(path: Path) -> Iterator[Conversation]:
+    emotions_file = path.with_name(re.sub(r"^dialogues_(text)?", "dialogues_emotion_", path.name).replace("_.", "."))
+    labels = list(_lines(emotions_file)) if emotions_file != path and emotions_file.exists() else None
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip():
             continue
@@ -136,7 +150,17 @@ def _read_dailydialog(path: Path) -> Iterator[Conversation]:
             )
         # The published files set apostrophes apart: "don ’ t", "Let ' s".
         line = re.sub(r"(\w) ?[’'] ?(s|t|m|re|ve|ll|d)\b", r"\1'\2", line)
-        yield Conversation(tuple(part.strip() for part in line.split("__eou__") if part.strip()))
+        utterances = tuple(part.strip() for part in line.split("__eou__") if part.strip())
+        emotions: tuple[str | None, ...] = ()
+        if labels is not None:
+            numbers = labels[number - 1].split() if number <= len(labels) else []
+            if len(numbers) != len(utterances) or not set(numbers) <= set("0123456"):
+                raise UserError(
+                    f"{emotions_file}:{number}: {len(utterances)} numbers from 0 to 6 are expected, one for each "
+                    f"utterance of line {number} of {path.name}"
+                )
+            emotions = tuple(DAILYDIALOG_EMOTIONS[int(label)] for label in numbers)
+        yield Conversation(utterances, emotions=emotions)
 
 
 def _read_empathetic(path: Path) -> Iterator[Conversation]:

@@ -38,6 +38,26 @@ def test_dailydialog(tmp_path):
         read_conversations(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "emotions"),
+    [
+        ("dialogues_train.txt", "dialogues_emotion_train.txt"),
+        ("dialogues_text.txt", "dialogues_emotion.txt"),
+    ],
+)
+def test_dailydialog_with_the_emotions_beside_it(tmp_path, name, emotions):
+    file = write(tmp_path / name, "Hi . __eou__ Boo ! __eou__\n\nNo . __eou__ Yes . __eou__ No ! __eou__\n")
+    write(tmp_path / emotions, "0 6 \n\n5 4 1 \n")
+    assert read_conversations(file) == [
+        Conversation(("Hi .", "Boo !"), emotions=(None, "surprise")),
+        Conversation(("No .", "Yes .", "No !"), emotions=("sadness", "happiness", "anger")),
+    ]
+    for wrong in ("0 6\n\n5 4\n", "0 6\n\n5 4 7\n", "0 6\n"):
+        write(tmp_path / emotions, wrong)
+        with pytest.raises(UserError, match=rf"{emotions}:3: 3 numbers from 0 to 6 are expected, .* line 3 of {name}"):
+            read_conversations(file)
+
+
 def test_empathetic_dialogues_with_literal_quotes_and_commas(tmp_path):
     file = write(tmp_path / "e.csv", EMPATHETIC)
     assert read_conversations(file) == [

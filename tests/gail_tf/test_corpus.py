@@ -1,0 +1,125 @@
+"""The embedded corpus is what the default run learns from: its size and variety are part of its contract."""
+
+import collections
+import itertools
+import re
+from importlib import resources
+
+import pytest
+
+from gail_tf.trajectories import count_trajectories, read_trajectories, read_tweets, split
+from keras_gca.conversations import EMPATHETIC_HEADER, read_conversations
+from keras_gca.text import detokenise, tokenise
+
+EMOTIONS = """
+    afraid angry annoyed anticipating anxious apprehensive ashamed caring confident content devastated
+    disappointed disgusted embarrassed excited faithful furious grateful guilty hopeful impressed jealous joyful lonely
+    nostalgic prepared proud sad sentimental surprised terrified trusting
+"""
+FOLDER = resources.files("gail_tf") / "corpus"
+
+
+@pytest.fixture(scope="module")
+def conversations():
+    with resources.as_file(FOLDER / "conversations.csv") as file:
+        return read_conversations(file)
+
+
+@pytest.fixture(scope="module")
+def uplifting():
+    with resources.as_file(FOLDER / "uplifting.txt") as file:
+        return read_tweets(file)
+
+
+@pytest.fixture(scope="module")
+def texts(conversations, uplifting):
+    return [utterance for conversation in conversations for utterance in conversation.utterances] + uplifting
+
+
+def test_size_emotions_and_lengths(conversations, uplifting):
+    emotions = collections.Counter(conversation.emotion for conversation in conversations)
+    assert sorted(emotions) == EMOTIONS.split()
+    assert min(emotions.values()) >= 8
+    assert len(conversations) >= 256
+    lengths = [len(conversation.utterances) for conversation in conversations]
+    assert sum(lengths) >= 1200
+    assert min(lengths) >= 4
+    assert max(lengths) >= 8
+    assert len(uplifting) >= 150
+
+
+def test_the_layout_is_that_of_empathetic_dialogues():
+    header, *lines = (FOLDER / "conversations.csv").read_text(encoding="utf-8").splitlines()
+    assert header == EMPATHETIC_HEADER
+    rows = [line.split(",") for line in lines]
+    assert {len(row) for row in rows} == {8}
+    groups = [(name, list(group)) for name, group in itertools.groupby(rows, key=lambda row: row[0])]
+    assert len({name for name, _ in groups}) == len(groups)
+    for _, group in groups:
+        assert len({(context, prompt) for _, _, context, prompt, *_ in group}) == 1
+        assert [row[1] for row in group] == [str(i + 1) for i in range(len(group))]
+        assert [row[4] for row in group] == [str(i % 2) for i in range(len(group))]
+    situations = {group[0][3] for _, group in groups}
+    assert len(situations) == len(groups)
+
+
+def test_no_text_repeats_another(texts):
+    bare = collections.Counter(" ".join(re.findall(r"[a-z0-9']+", text.lower())) for text in texts)
+    assert [text for text, count in bare.items() if count > 1] == []
+
+
+def test_distinct_2_is_at_least_0_5_with_and_without_punctuation(texts):
+    for keep in (lambda token: True, lambda token: any(map(str.isalnum, token))):
+        tokens = [[token for token in sentence if keep(token)] for sentence in tokenise(texts)]
+        bigrams = [pair for sentence in tokens for pair in itertools.pairwise(sentence)]
+        assert len(set(bigrams)) / len(bigrams) >= 0.5
+
+
+def test_speakers_and_listeners_open_in_different_ways(conversations):
+    """A template would show here: replies of one mould begin alike."""
+    for place, share in ((0, 0.25), (1, 0.05)):
+        openings = collections.Counter(
+            tuple(tokens[: place + 1]) for tokens in tokenise([each.utterances[place] for each in conversations])
+        )
+        assert len(openings) >= 60
+        assert max(openings.values()) <= share * openings.total()
+
+
+def test_no_stretch_of_eight_words_comes_back(texts):
+    places = collections.defaultdict(set)
+    for number, tokens in enumerate(tokenise(texts)):
+        for start in range(len(tokens) - 7):
+            places[tuple(tokens[start : start + 8])].add(number)
+    assert [" ".join(stretch) for stretch, numbers in places.items() if len(numbers) > 1] == []
+
+
+def test_the_text_is_clean_and_survives_the_tokeniser(texts):
+    for text in texts:
+        assert re.fullmatch(r"[A-Za-z0-9 ,.?!':]+", text), text
+        assert text[-1] in ".?!", text
+    spelled = [detokenise(tokens) for tokens in tokenise(texts)]
+    differing = sum(a.lower() != b.lower() for a, b in zip(texts, spelled, strict=True))
+    assert differing <= 0.005 * len(spelled)
+
+
+def test_without_files_the_embedded_corpus_is_read_and_every_part_has_one_two_and_three_turns(conversations, uplifting):
+    trajectories = read_trajectories()
+    assert len(trajectories) == count_trajectories(conversations) + len(uplifting)
+    divided = split(trajectories, seed=0)
+    for part in (divided.train, divided.test, divided.validation):
+        turns = collections.Counter(min(each.turn, 3) for each in part if each.source == "empathetic")
+        assert min(turns[turn] for turn in (1, 2, 3)) >= 10
+        assert any(each.source == "tweets" for each in part)
+
+
+def test_nothing_long_is_taken_from_the_public_corpora(texts, shared_file):
+    """Short questions such as "What happened?" are anybody's; longer sentences must be ours alone."""
+
+    def bare(text):
+        return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
+
+    names = ["empatheticdialogues/train.csv", "dailydialog/dialogues_train.txt"]
+    corpora = [read_conversations(shared_file(f"data/{name}")) for name in names]
+    public = {bare(text) for corpus in corpora for each in corpus for text in each.utterances}
+    public |= set(map(bare, read_tweets(shared_file("data/tweets/DalaiLama.csv"))))
+    assert [text for text in map(bare, texts) if len(text.split()) > 5 and text in public] == []
