@@ -183,6 +183,7 @@ class Event:
     steps: int
     metrics: dict[str, float]
     row: dict[str, Any] | None = None
+    resumable: bool = True  # the training may be stored after any of them
 
 
 @dataclass

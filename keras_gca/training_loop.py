@@ -1,6 +1,6 @@
 """Walking through a training from the command line: progress, checkpoints, log, Ctrl-C. Both papers' commands use it.
 
-A training is an iterator of events, and can be stored after any of them; see `Training`.
+A training is an iterator of events, and can be stored after any that says so; see `Training`.
 """
 
 import contextlib
@@ -24,13 +24,17 @@ class Stage(Protocol):
 
 
 class Event(Protocol):
-    """step of steps of the stage are done; metrics are those so far; row is the log's line if the stage has ended."""
+    """step of steps of the stage are done; metrics are those so far; row is the log's line if the stage has ended.
+
+    resumable: whether the training may be stored, and left, after this event.
+    """
 
     stage: Stage
     step: int
     steps: int
     metrics: dict[str, float]
     row: dict[str, Any] | None
+    resumable: bool
 
 
 class Training(Protocol):
@@ -93,7 +97,7 @@ def walk(
         bar.set_postfix_str(figures(event.metrics), refresh=False)
         bar.update(event.step - bar.n)
         overdue = time.monotonic() - stored > 60 * training.config.checkpoint_minutes
-        if event.row is not None or overdue or interruption.requested:
+        if event.row is not None or (event.resumable and (overdue or interruption.requested)):
             run.write_checkpoint(*training.state())
             stored = time.monotonic()
         if event.row is not None:
@@ -103,7 +107,7 @@ def walk(
             _record(training, run, event, board)
             end_of_stage(event)
             began = time.monotonic()
-        if interruption.requested:
+        if interruption.requested and event.resumable:
             break
     if bar is not None:
         bar.close()

@@ -1,0 +1,427 @@
+"""Algorithm 1: generative adversarial imitation of expert responses, with maximum likelihood before it.
+
+The algorithm is a list of stages (`schedule`); `GAILTraining` walks through it and can be stored and restored after
+nearly any of its events. All randomness comes from the run's seed and the stage's number, so a resumed training takes exactly the
+steps of an uninterrupted one.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gail_tf import discriminators, failures, ppo, rewards, schedules
+from gail_tf.config import GAILConfig
+from gail_tf.discriminator_training import DiscriminatorTraining
+from gail_tf.gpt2 import GPT2, Adapters
+from gail_tf.learning import Learner
+from gail_tf.maximum_likelihood import MaximumLikelihood, Perplexity
+from gail_tf.policy import Policy, Sampling
+from gail_tf.policy_training import PolicyTraining
+from gail_tf.rollouts import Collector, Reference, Rollouts, draw_rows
+from gail_tf.samples import Samples, plan, take
+from gail_tf.tokenizer import Tokenizer
+from keras_gca import metrics
+from keras_gca.errors import UserError
+from keras_gca.models import assign
+
+PRETRAINING = "pretraining"
+MAXIMUM_LIKELIHOOD = "maximum_likelihood"
+DISCRIMINATOR = "discriminator"
+IMITATION = "imitation"
+
+VALIDATION_RESPONSES = 64  # drawn for the reward on held-out prompts
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One epoch of maximum likelihood, one buffer of D's pretraining, or one update; number counts from 1."""
+
+    phase: str
+    number: int
+    of: int
+
+
+def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
+    """The stages of a run. from_scratch: GPT-2 is pretrained first."""
+    per_buffer = config.rollouts // config.batch_size or 1  # D's steps on one buffer
+    counts = {
+        PRETRAINING: config.pretraining_epochs if from_scratch else 0,
+        MAXIMUM_LIKELIHOOD: config.mle_epochs,
+        DISCRIMINATOR: math.ceil(config.discriminator_steps / per_buffer) if config.updates else 0,
+        IMITATION: config.updates,
+    }
+    return [Stage(phase, number, count) for phase, count in counts.items() for number in range(1, count + 1)]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What `GAILTraining` yields: step of steps of the stage are done.
+
+    metrics are those of the stage so far. row is the line of the log if the stage has ended with this event, else None.
+    resumable: whether the training may be stored now. An update is taken up again from its beginning, so not within it.
+    """
+
+    stage: Stage
+    step: int
+    steps: int
+    metrics: dict[str, float]
+    row: dict[str, Any] | None = None
+    resumable: bool = True
+
+
+@dataclass
+class GAILTraining:
+    """Walks through Algorithm 1: `for event in training: ...`.
+
+    tokenizer, gpt2: the policy's; with `--trainable lora` gpt2 has adapters. general: conversations to pretrain on, or
+    None for a GPT-2 that is pretrained already. training, validation: expert trajectories.
+    """
+
+    config: GAILConfig
+    tokenizer: Tokenizer
+    gpt2: GPT2
+    training: Samples
+    validation: Samples
+    general: Samples | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self):
+        config = self.config
+        self.stages = schedule(config, from_scratch=self.general is not None)
+        self.sampling = Sampling(config.response_tokens, config.top_p, config.temperature, config.counting)
+        self.policy = Policy(self.gpt2, config.trainable, config.seed)
+        self.reference = Reference(self._twin(), self.sampling)
+        self.collector = Collector(self.policy, self.reference, self.tokenizer, self.training, self.sampling)
+        self._held_out = Collector(self.policy, self.reference, self.tokenizer, self.validation, self.sampling)
+        self._perplexity = Perplexity(self.policy)
+        self.discriminator = DiscriminatorTraining(self.reference.feature_size, config)
+        self.policy_training = PolicyTraining(self.policy, config, self.sampling)
+        self._statistics = rewards.RewardStatistics.initial()
+        self._kl_coefficient = config.kl_coefficient
+        self._pretrained = Policy(self._without_adapters(), "full") if self.general is not None else None
+        self._likelihood: MaximumLikelihood | None = None  # of the phase in hand
+        self._position = 0  # of the stage in hand
+        self._step = 0  # steps of it that are done, in epochs of maximum likelihood
+        self._sums = np.zeros(2)  # over these steps
+
+    @property
+    def finished(self) -> bool:
+        return self._position == len(self.stages)
+
+    @property
+    def phase(self) -> str | None:
+        """The phase in hand; None at the end."""
+        return None if self.finished else self.stages[self._position].phase
+
+    @property
+    def imitates(self) -> bool:
+        """Whether maximum likelihood is done, and the reference stands."""
+        return self.phase in (DISCRIMINATOR, IMITATION, None)
+
+    def __iter__(self) -> Iterator[Event]:
+        walks = {
+            PRETRAINING: self._walk_likelihood,
+            MAXIMUM_LIKELIHOOD: self._walk_likelihood,
+            DISCRIMINATOR: self._walk_discriminator,
+            IMITATION: self._walk_imitation,
+        }
+        while not self.finished:
+            stage = self.stages[self._position]
+            yield from walks[stage.phase](stage)
+
+    # Maximum likelihood
+
+    def _walk_likelihood(self, stage: Stage) -> Iterator[Event]:
+        likelihood = self._likelihood_of(stage.phase)
+        samples = self.general if stage.phase == PRETRAINING else self.training
+        size, seeds = self.config.batch_size, self._seeds()
+        batches = plan(samples.batch, size, seeds[0])
+        while self._step < len(batches):
+            batch = take(samples.batch, batches[self._step], size)
+            sums = [float(value) for value in likelihood.step(batch, (seeds[1], self._step))]
+            _refuse_nan(sums[0], stage.phase, "mle" if stage.phase == MAXIMUM_LIKELIHOOD else "pretraining")
+            self._sums += sums
+            self._step += 1
+            yield Event(stage, self._step, len(batches), self._likelihood_metrics())
+        row = self._likelihood_metrics() | {"val_perplexity": Perplexity(likelihood.policy)(self.validation.batch)}
+        self._step, self._sums = 0, np.zeros(2)
+        event = self._end(stage, len(batches), row)
+        if stage.phase == PRETRAINING and stage.number == stage.of:
+            assign(list(self.gpt2.weights.values()), list(self._pretrained.gpt2.weights.values()))
+        yield event
+
+    def _likelihood_metrics(self) -> dict[str, float]:
+        loss = float(self._sums[0] / self._sums[1])
+        return {"loss": loss, "perplexity": math.exp(min(loss, 700))}
+
+    def _likelihood_of(self, phase: str) -> MaximumLikelihood:
+        if self._likelihood is None:
+            config = self.config
+            if phase == PRETRAINING:
+                policy, rate = self._pretrained, config.pretraining_learning_rate
+            else:
+                policy, rate = self.policy, config.mle_learning_rate
+            variables = policy.trainable_variables
+            learner = Learner(variables, rate, config.weight_decay, config.warmup_steps, config.gradient_clip)
+            self._likelihood = MaximumLikelihood(policy, learner)
+        return self._likelihood
+
+    # Imitation
+
+    def _walk_discriminator(self, stage: Stage) -> Iterator[Event]:
+        rollouts = self._collect(stage, human_ratio=0.0)
+        yield Event(stage, 1, 2, {}, resumable=False)
+        row = self._judgement(rollouts) | self._train_discriminator(rollouts)
+        yield self._end(stage, 2, row)
+
+    def _walk_imitation(self, stage: Stage) -> Iterator[Event]:
+        """One turn of Algorithm 1's loop: sample, collect scores from D, update the policy by PPO, update D."""
+        config, began = self.config, time.monotonic()
+        ratio = schedules.human_ratio(stage.number - 1, stage.of, config.human_ratio)
+        rollouts = self._collect(stage, ratio)
+        lengths = rollouts.batch.response_lengths
+        expert_length = float(self.training.batch.response_lengths[rollouts.rows].mean())
+        row = self._judgement(rollouts)
+        steps = config.ppo_epochs * (config.rollouts // config.minibatch_size) + 2
+        yield Event(stage, 1, steps, row, resumable=False)
+
+        normalised = self._rewards(rollouts, expert_length)
+        figures = []
+        for figure in self._ppo(rollouts, normalised):
+            figures.append(figure)
+            yield Event(stage, 1 + len(figures), steps, row, resumable=False)
+        kl = float(np.mean([figure["kl"] for figure in figures]))
+        if config.kl_penalty == "adaptive":
+            self._kl_coefficient = float(ppo.adapt_kl_coefficient(self._kl_coefficient, kl, config.kl_target))
+        row |= {name: float(np.mean([figure[name] for figure in figures])) for name in figures[0]}
+        row |= {"kl_coefficient": self._kl_coefficient, "human_ratio": ratio}
+        for _ in range(config.discriminator_passes):
+            row |= self._train_discriminator(rollouts)
+        generated = rollouts.generated
+        row |= self._diversity(rollouts)
+        row |= {"response_length": float(lengths[generated].mean()), "expert_length": expert_length}
+        row["tokens_per_second"] = float(lengths.sum() / (time.monotonic() - began))
+        if stage.number % config.validation_frequency == 0 or stage.number == stage.of:
+            row |= self._validate()
+        yield self._end(stage, steps, row)
+
+    def _collect(self, stage: Stage, human_ratio: float) -> Rollouts:
+        config = self.config
+        if stage.number == 1 and stage.phase == self.stages[self._first_of_imitation()].phase:
+            self._stand_reference()
+        earlier = self._position - self._first_of_imitation()
+        rows = draw_rows(len(self.training), config.rollouts, earlier * config.rollouts, config.seed)
+        seeds = self._seeds()
+        return self.collector.collect(rows, (seeds[0], seeds[1]), config.sample_batch_size, human_ratio)
+
+    def _rewards(self, rollouts: Rollouts, expert_length: float) -> np.ndarray:
+        """Normalised rewards (B,), demonstrations included; the running statistics move on."""
+        config = self.config
+        logits = self.discriminator.expert_logits(rollouts.features, rollouts.sentiments)
+        found = rewards.reward(logits, config.reward_form)
+        if config.length_drift_strength:
+            found = rewards.counter_length_drift(
+                found, rollouts.batch.response_lengths, expert_length, config.length_drift_strength
+            )
+        normalised, self._statistics = rewards.normalise(found, self._statistics, rollouts.generated)
+        return rewards.with_demonstrations(normalised, rollouts.human, config.human_reward).numpy()
+
+    def _ppo(self, rollouts: Rollouts, normalised: np.ndarray) -> Iterator[dict[str, float]]:
+        config, size = self.config, self.config.minibatch_size
+        width = self.sampling.max_new_tokens
+        values = np.concatenate(
+            [
+                self.policy_training.values(take(rollouts.batch, np.arange(start, start + size), size, width))
+                for start in range(0, config.rollouts, size)
+            ]
+        )
+        for epoch in range(config.ppo_epochs):
+            for rows in plan(rollouts.batch, size, int(self._seeds()[2]) + epoch):
+                figures = self.policy_training.step(
+                    take(rollouts.batch, rows, size, width),
+                    rollouts.log_probs[rows],
+                    normalised[rows],
+                    values[rows],
+                    rollouts.generated[rows],
+                    self._kl_coefficient,
+                )
+                _refuse_nan(figures["gradient_norm"], IMITATION, "generator")
+                yield figures
+                if config.kl_stop is not None and figures["kl"] > config.kl_stop:
+                    return
+
+    def _train_discriminator(self, rollouts: Rollouts) -> dict[str, float]:
+        """One pass over the generated responses and the experts' to the same prompts."""
+        size, found = self.config.batch_size, []
+        seed = int(self._seeds()[3])
+        order = np.random.default_rng(seed).permutation(np.flatnonzero(rollouts.generated))
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            counted = np.arange(size) < len(rows)
+            rows = np.pad(rows, (0, size - len(rows)), mode="edge")
+            expert = rollouts.expert_features[rows], rollouts.expert_sentiments[rows]
+            generated = rollouts.features[rows], rollouts.sentiments[rows]
+            found.append(self.discriminator.step(expert, generated, counted, (seed, start)))
+        return {"discriminator_loss": float(np.mean([figures["loss"] for figures in found]))}
+
+    def _judgement(self, rollouts: Rollouts) -> dict[str, float]:
+        """What D, before it learns from them, holds of the generated responses and of the experts'."""
+        generated = rollouts.generated
+        own = self.discriminator.expert_logits(rollouts.features, rollouts.sentiments)[generated]
+        expert = self.discriminator.expert_logits(rollouts.expert_features, rollouts.expert_sentiments)
+        tokens = rollouts.batch.response_mask[generated]
+        distance = (rollouts.log_probs - rollouts.reference)[generated]
+        form = self.config.reward_form
+        return {
+            "reward_generated": float(np.mean(rewards.reward(own, form))),
+            "reward_expert": float(np.mean(rewards.reward(expert, form))),
+            "accuracy_generated": float(discriminators.accuracy(own, expert=False)),
+            "accuracy_expert": float(discriminators.accuracy(expert, expert=True)),
+            "discriminator_entropy": float(discriminators.entropy(np.concatenate([own, expert]))),
+            "kl_per_token": float(distance[tokens].mean()),
+        }
+
+    def _diversity(self, rollouts: Rollouts) -> dict[str, float]:
+        texts = self.collector.texts(rollouts)
+        replies = [text.split() for text, generated in zip(texts, rollouts.generated, strict=True) if generated]
+        return {
+            "distinct_2": metrics.distinct(replies, 2),
+            "repeated": metrics.repeated(replies),
+            "most_common_share": failures.most_common_share(replies),
+        }
+
+    def _validate(self) -> dict[str, float]:
+        """Perplexity, and D's reward, on held-out trajectories; always by the same noise."""
+        rows = np.arange(min(VALIDATION_RESPONSES, len(self.validation)))
+        rollouts = self._held_out.collect(rows, (self.config.seed, 0), self.config.sample_batch_size)
+        judged = self._judgement(rollouts)
+        return {
+            "val_perplexity": self._perplexity(self.validation.batch),
+            **{f"val_{name}": judged[name] for name in ("reward_generated", "accuracy_generated", "accuracy_expert")},
+        }
+
+    # The reference, and the end of a stage
+
+    def _twin(self) -> Policy:
+        """A policy of the same form, to be the reference. A frozen GPT-2 is shared, not doubled."""
+        config = self.config
+        if config.trainable == "head":
+            return Policy(self.gpt2, "head", config.seed)
+        return Policy(GPT2(self.gpt2.config, config.seed, self.gpt2.adapters, config.precision), config.trainable)
+
+    def _without_adapters(self) -> GPT2:
+        """The GPT-2 to pretrain: the policy's own, unless that one has adapters, below which no gradient passes."""
+        if self.gpt2.adapters is None:
+            return self.gpt2
+        return GPT2(self.gpt2.config, self.config.seed, precision=self.config.precision)
+
+    def _reference_variables(self, policy: Policy):
+        if policy.trainable == "head":
+            return policy.trainable_variables
+        return [*policy.gpt2.weights.values(), *policy.gpt2.adapter_weights]
+
+    def _stand_reference(self) -> None:
+        """The reference becomes what the policy is now."""
+        now = [variable.numpy() for variable in self._reference_variables(self.policy)]
+        assign(self._reference_variables(self.reference.policy), now)
+
+    def _first_of_imitation(self) -> int:
+        phases = [stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages]
+        return phases.index(True)
+
+    def _end(self, stage: Stage, steps: int, row: dict[str, float]) -> Event:
+        metrics = {name: value for name, value in row.items() if not name.startswith("val_")}
+        row = {"phase": stage.phase, "number": stage.number, **row}
+        self.history.append(row)
+        self._position += 1
+        if stage.number == stage.of:
+            self._likelihood = None
+        return Event(stage, steps, steps, metrics, row)
+
+    def _seeds(self) -> list[int]:
+        """Four seeds of the stage in hand."""
+        sequence = np.random.SeedSequence([self.config.seed, self._position])
+        return [int(seed >> 1) for seed in sequence.generate_state(4)]
+
+    # Storing and restoring
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """All that the rest of the training depends on: facts for JSON, and named arrays."""
+        facts = {
+            "position": self._position,
+            "step": self._step,
+            "sums": self._sums.tolist(),
+            "kl_coefficient": self._kl_coefficient,
+            "history": self.history,
+        }
+        parts = self._parts()
+        arrays = {f"{name}/{i:04d}": array for name, part in parts.items() for i, array in enumerate(part.state())}
+        for name, policy in self._policies().items():
+            values = [*policy.gpt2.weights.values(), *self._reference_variables(policy)]
+            arrays |= {f"{name}/{i:04d}": value.numpy() for i, value in enumerate(values)}
+        arrays |= {"statistics/mean": np.array(self._statistics.mean)}
+        return facts, arrays | {"statistics/variance": np.array(self._statistics.variance)}
+
+    def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Return to a stored state of a training with the same config and data."""
+        self._position, self._step = facts["position"], facts["step"]
+        self._sums, self.history = np.array(facts["sums"]), facts["history"]
+        self._kl_coefficient = facts["kl_coefficient"]
+        for name, policy in self._policies().items():
+            assign([*policy.gpt2.weights.values(), *self._reference_variables(policy)], _collected(name, arrays))
+        if stored := _collected("likelihood", arrays):
+            self._likelihood_of(self.phase).learner.restore(stored)
+        for name, part in self._parts().items():
+            if name != "likelihood":
+                part.restore(_collected(name, arrays))
+        self._statistics = rewards.RewardStatistics(arrays["statistics/mean"], arrays["statistics/variance"])
+
+    def _policies(self) -> dict[str, Policy]:
+        """Those whose weights are to be stored."""
+        if self.phase == PRETRAINING:
+            return {"policy": self.policy, "pretrained": self._pretrained}
+        return {"policy": self.policy} | ({"reference": self.reference.policy} if self.imitates else {})
+
+    def _parts(self) -> dict[str, Learner]:
+        parts = {"discriminator": self.discriminator.learner, "generator": self.policy_training.learner}
+        if self.policy_training.value_learner is not None:
+            parts["value"] = self.policy_training.value_learner
+        if self._likelihood is not None:
+            parts["likelihood"] = self._likelihood.learner
+        return parts
+
+
+def _collected(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    return [arrays[key] for key in sorted(arrays) if key.startswith(name + "/")]
+
+
+def _refuse_nan(value: float, phase: str, rate: str) -> None:
+    if not math.isfinite(value):
+        name = phase.replace("_", " ")
+        raise UserError(f"{name} has diverged: its loss is no number any more; try a lower --{rate}-learning-rate")
+
+
+def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
+    """A GPT-2 from scratch, of the sizes of a config."""
+    from gail_tf.gpt2 import GPT2Config
+
+    sizes = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=config.n_positions,
+        n_embd=config.n_embd,
+        n_layer=config.n_layer,
+        n_head=config.n_head,
+        embd_pdrop=config.dropout,
+        attn_pdrop=config.dropout,
+        resid_pdrop=config.dropout,
+        eos_token_id=tokenizer.end,
+    )
+    return GPT2(sizes, config.seed, adapters_of(config), config.precision)
+
+
+def adapters_of(config: GAILConfig) -> Adapters | None:
+    return Adapters(config.lora_rank, config.lora_alpha) if config.trainable == "lora" else None

@@ -1,0 +1,72 @@
+"""Maximum likelihood: GPT-2 learns to say what the experts said, before it imitates; and perplexity."""
+
+import numpy as np
+import tensorflow as tf
+
+from gail_tf.batches import Batch
+from gail_tf.learning import Learner
+from gail_tf.noise import sample_seeds
+from gail_tf.policy import Policy
+from gail_tf.samples import plan, take
+
+
+class MaximumLikelihood:
+    """Teacher forcing of a policy on responses, given their conditions."""
+
+    def __init__(self, policy: Policy, learner: Learner):
+        self.policy, self.learner = policy, learner
+        self._step = tf.function(self._descend, autograph=False)
+
+    def step(self, batch: Batch, seed: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
+        """One training step. seed: of dropout.
+
+        Returns the sum of the tokens' negative log-likelihoods (with dropout), and their number.
+        """
+        return self._step(*map(tf.convert_to_tensor, batch), tf.constant(seed, tf.int32))
+
+    def _descend(self, condition, condition_mask, response, response_mask, seed):
+        seeds = sample_seeds(seed, tf.range(tf.shape(condition)[0]))
+
+        def loss():
+            arrays = (condition, condition_mask, response, response_mask)
+            losses = negative_log_likelihoods(self.policy, *arrays, seeds)
+            return tf.reduce_mean(losses), {"loss": tf.reduce_sum(losses), "tokens": tf.size(losses)}
+
+        _, figures = self.learner.descend(loss)
+        return figures["loss"], figures["tokens"]
+
+
+class Perplexity:
+    """Measures a policy by the same losses, without dropout and without learning."""
+
+    def __init__(self, policy: Policy):
+        self.policy = policy
+        self._sums = tf.function(self._measure, autograph=False)
+
+    def __call__(self, batch: Batch, size: int = 32) -> float:
+        """exp of the responses' total negative log-likelihood over the total of their tokens, END counted."""
+        sums = np.zeros(2)
+        for rows in plan(batch, size):
+            sums += [float(value) for value in self._sums(*map(tf.convert_to_tensor, take(batch, rows, size)))]
+        return float(np.exp(sums[0] / sums[1]))
+
+    def _measure(self, *arrays):
+        losses = negative_log_likelihoods(self.policy, *arrays)
+        return tf.reduce_sum(losses), tf.size(losses)
+
+
+def negative_log_likelihoods(
+    policy: Policy,
+    condition: tf.Tensor,
+    condition_mask: tf.Tensor,
+    response: tf.Tensor,
+    response_mask: tf.Tensor,
+    seeds: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """-log p of every token of the responses, in nats, (tokens,) float32: padding never meets the vocabulary.
+
+    The arguments are those of `Policy.features`.
+    """
+    features = policy.features(condition, condition_mask, response, response_mask, seeds)
+    logits = policy.logits(tf.boolean_mask(features, response_mask))
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.boolean_mask(response, response_mask), logits)

@@ -1,0 +1,87 @@
+"""PPO's minibatches: the policy, and with it the value baseline, learn from a buffer (Eq. 7, Table 1)."""
+
+import numpy as np
+import tensorflow as tf
+
+from gail_tf import ppo
+from gail_tf.batches import Batch
+from gail_tf.config import GAILConfig
+from gail_tf.learning import Learner
+from gail_tf.policy import Policy, Sampling
+from gail_tf.tanh_network import ValueBaseline
+
+
+class PolicyTraining:
+    """One minibatch at a time, in one compiled function for each combination of widths."""
+
+    def __init__(self, policy: Policy, config: GAILConfig, sampling: Sampling):
+        self.policy, self.config, self._sampling = policy, config, sampling
+        self.learner = Learner(
+            policy.trainable_variables,
+            config.generator_learning_rate,
+            config.weight_decay,
+            config.warmup_steps,
+            config.gradient_clip,
+        )
+        self.value: ValueBaseline | None = None
+        self.value_learner: Learner | None = None
+        if config.value_baseline == "on":
+            self.value = ValueBaseline(policy.gpt2.config.n_embd, config.seed)
+            self.value_learner = Learner(self.value.trainable_variables, config.discriminator_learning_rate)
+        self._step = tf.function(self._descend, autograph=False)
+        self._values = tf.function(self._value_of, autograph=False)
+
+    def values(self, batch: Batch) -> np.ndarray:
+        """The baseline's value of each state (history, prompt), (B,) float32; zeros without a baseline."""
+        if self.value is None:
+            return np.zeros(len(batch.condition), np.float32)
+        return self._values(*map(tf.convert_to_tensor, batch)).numpy()
+
+    def step(
+        self, batch: Batch, log_probs: np.ndarray, rewards: np.ndarray, values: np.ndarray, generated: np.ndarray,
+        kl_coefficient: float,
+    ) -> dict[str, float]:  # fmt: skip
+        """One minibatch of a buffer.
+
+        log_probs: (B, R) of the old policy. rewards: (B,), normalised. values: (B,). generated: (B,) bool, false for
+        human demonstrations. kl_coefficient: C of Eq. 7.
+        Returns the figures of `ppo.policy_loss`, the gradient's norm, and the baseline's explained variance.
+        """
+        arrays = (*batch, log_probs, rewards, values, generated, np.float32(kl_coefficient))
+        return {name: float(value) for name, value in self._step(*map(tf.convert_to_tensor, arrays)).items()}
+
+    def _value_of(self, condition, condition_mask, response, response_mask):
+        return self.value(self.policy.features(condition, condition_mask, response, response_mask))[:, 0]
+
+    def _descend(
+        self, condition, condition_mask, response, response_mask, log_probs, rewards, values, generated, kl_coefficient
+    ):
+        config, arrays = self.config, (condition, condition_mask, response, response_mask)
+        advantages = ppo.response_advantages(rewards, values)
+
+        def loss():
+            scores = self.policy.scores(self.policy.features(*arrays), response, response_mask, self._sampling)
+            return ppo.policy_loss(
+                scores.log_probs,
+                log_probs,
+                advantages,
+                response_mask,
+                level=config.level,
+                epsilon=None if config.objective == "kl" else config.epsilon,
+                kl_coefficient=0.0 if config.objective == "clip" else kl_coefficient,
+                generated=generated,
+                entropy=scores.entropy,
+                entropy_coefficient=config.entropy_bonus,
+            )
+
+        _, figures = self.learner.descend(loss)
+        if self.value is not None:
+            features = self.policy.features(*arrays)
+            counted = tf.reduce_any(response_mask, axis=1)
+
+            def error():
+                return ppo.value_loss(self.value(features)[:, 0], rewards, counted), {}
+
+            self.value_learner.descend(error)
+            figures["explained_variance"] = ppo.explained_variance(values, rewards, counted)
+        return figures

@@ -1,0 +1,120 @@
+"""Trajectories as arrays: encoded once, and taken in batches of few shapes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from gail_tf.batches import Batch, Utterance, encode_batch
+from gail_tf.sentiment import sentiment
+from gail_tf.tokenizer import Tokenizer
+from gail_tf.trajectories import Trajectory
+
+SENTIMENTS = 3  # numbers that D is given: compound scores of the prompt, of the history (their mean), of the response
+BUCKET = 16  # widths are rounded up to multiples of this many tokens
+
+
+def control_token(name: str) -> str:
+    """The token that says that the utterance after it has this sentiment."""
+    return f"<|{name}|>"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Encoded trajectories, in order.
+
+    batch: their arrays, see `Batch`. sentiments: (n, 2) float32, of prompt and history; history without turns: 0.
+    response_sentiments: (n,) float32.
+    """
+
+    batch: Batch
+    sentiments: np.ndarray
+    response_sentiments: np.ndarray
+    trajectories: tuple[Trajectory, ...]
+
+    @classmethod
+    def encode(
+        cls,
+        tokenizer: Tokenizer,
+        trajectories: Sequence[Trajectory],
+        condition_tokens: int,
+        response_tokens: int,
+        with_sentiment: bool,
+    ) -> Self:
+        """Encode trajectories; with sentiments each utterance before the response has a control token before it."""
+        contexts, scores = [], np.zeros((len(trajectories), 2), np.float32)
+        for row, trajectory in zip(scores, trajectories, strict=True):
+            contexts.append(context(trajectory.history, trajectory.prompt, with_sentiment))
+            compounds = [sentiment(text).compound for text in (*trajectory.history, trajectory.prompt)]
+            row[:] = compounds[-1], np.mean(compounds[:-1]) if trajectory.history else 0.0
+        responses = [trajectory.response for trajectory in trajectories]
+        batch = encode_batch(tokenizer, contexts, responses, condition_tokens, response_tokens, multiple=1)
+        answered = np.array([sentiment(text).compound for text in responses], np.float32)
+        return cls(batch, scores, answered, tuple(trajectories))
+
+    def __len__(self) -> int:
+        return len(self.trajectories)
+
+    @property
+    def response_tokens(self) -> int:
+        """All tokens of the responses."""
+        return int(self.batch.response_mask.sum())
+
+
+def context(history: Sequence[str], prompt: str, with_sentiment: bool) -> list[Utterance]:
+    """What a response answers, as utterances to encode."""
+    texts = (*history, prompt)
+    return [Utterance(text, control_token(sentiment(text).name) if with_sentiment else None) for text in texts]
+
+
+def take(
+    batch: Batch, rows: Sequence[int] | np.ndarray, size: int | None = None, response_width: int | None = None
+) -> Batch:
+    """Some rows of a batch, cut to the widths that they need, rounded up to multiples of BUCKET.
+
+    size: fills up with rows of padding, which have no tokens and count for nothing. response_width: of the responses,
+    if it is to be another.
+    """
+    rows = np.asarray(rows)
+    size = len(rows) if size is None else size
+    condition, condition_mask = batch.condition[rows], batch.condition_mask[rows]
+    response, response_mask = batch.response[rows], batch.response_mask[rows]
+    width = _bucket(condition_mask)
+    condition, condition_mask = (_fitted(each, width, on_left=True) for each in (condition, condition_mask))
+    width = _bucket(response_mask) if response_width is None else response_width
+    response, response_mask = (_fitted(each, width, on_left=False) for each in (response, response_mask))
+    free = [(0, size - len(rows)), (0, 0)]
+    return Batch(*(np.pad(each, free) for each in (condition, condition_mask, response, response_mask)))
+
+
+def _bucket(mask: np.ndarray) -> int:
+    longest = int(mask.sum(1).max(initial=1))
+    return -(-longest // BUCKET) * BUCKET
+
+
+def _fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
+    """Rows, padded on one side, at another width that holds all their tokens."""
+    surplus = rows.shape[1] - width
+    if surplus >= 0:
+        return rows[:, surplus:] if on_left else rows[:, :width]
+    return np.pad(rows, [(0, 0), (-surplus, 0) if on_left else (0, -surplus)])
+
+
+def plan(batch: Batch, size: int, seed: int | None = None, pool: int = 16) -> list[np.ndarray]:
+    """The batches of one epoch, as arrays of row numbers; rows of like lengths go together.
+
+    seed: shuffles; None keeps a fixed order, for validation.
+    """
+    random = np.random.default_rng(seed)
+    count = len(batch.condition)
+    order = np.arange(count) if seed is None else random.permutation(count)
+    lengths = batch.condition_lengths + batch.response_lengths
+    batches = []
+    for start in range(0, count, pool * size):
+        drawn = order[start : start + pool * size]
+        drawn = drawn[np.argsort(lengths[drawn], kind="stable")]
+        batches += [drawn[i : i + size] for i in range(0, len(drawn), size)]
+    if seed is not None:
+        batches = [batches[i] for i in random.permutation(len(batches))]
+    return batches
