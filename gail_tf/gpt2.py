@@ -117,7 +117,7 @@ class GPT2:
     """The network, and what is done with it: `hidden`, `logits`, `prefill` and `step`.
 
     seed: of the initial weights, which are drawn as GPT-2's own were (Section 2.3 of its paper). precision: "float32",
-    or "bfloat16" for the matrix products; weights, softmax and layer norms stay float32.
+    or "bfloat16" for all that is computed but softmax and layer norms; weights stay float32.
     """
 
     def __init__(self, config: GPT2Config, seed: int = 0, adapters: Adapters | None = None, precision: str = "float32"):

@@ -62,15 +62,18 @@ def read_gpt2(
     adapters: Adapters | None = None,
     precision: str = "float32",
     seed: int = 0,
+    dropout: float | None = None,
 ) -> GPT2:
     """The network of a folder.
 
     vocab_size: a larger vocabulary than the folder's, for tokens that were added; each starts as the mean of all
-    others. adapters, precision: see GPT2. seed: of the adapters. Raises UserError naming the file, and the tensor that
-    is missing, unknown, or of another shape than config.json says.
+    others. adapters, precision: see GPT2. seed: of the adapters. dropout: in place of the folder's three rates. Raises
+    UserError naming the file, and the tensor that is missing, unknown, or of another shape than config.json says.
     """
     config = read_config(folder)
-    gpt2 = GPT2(dataclasses.replace(config, vocab_size=vocab_size or config.vocab_size), seed, adapters, precision)
+    changes = {} if dropout is None else dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), dropout)
+    changes["vocab_size"] = vocab_size or config.vocab_size
+    gpt2 = GPT2(dataclasses.replace(config, **changes), seed, adapters, precision)
     added = gpt2.config.vocab_size - config.vocab_size
     if added < 0:
         raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {vocab_size} at most are expected")

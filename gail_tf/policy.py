@@ -89,8 +89,9 @@ class Policy:
     GPT-2. The paper does not say how such a network makes responses; here it adds a correction to GPT-2's last hidden
     state, before the product with the vocabulary, and starts as no correction at all: every policy starts as GPT-2.
 
-    seed: of the head. jit_compile: whether `log_probs` is compiled by XLA. Raises ValueError where adapters and
-    `trainable` do not go together.
+    seed: of the head. jit_compile: whether `sample` and `log_probs` are XLA programs, which other devices want; on CPUs
+    sampling is faster without. z differs between the two. Raises ValueError where adapters and `trainable` do not go
+    together.
     """
 
     def __init__(self, gpt2: GPT2, trainable: str = "full", seed: int = 0, jit_compile: bool = False):
@@ -102,7 +103,7 @@ class Policy:
         self.trainable = trainable
         width = gpt2.config.n_embd
         self._correction = TanhNetwork(width, width, seed, "head") if trainable == "head" else None
-        self._sample = tf.function(self._draw, autograph=False)
+        self._sample = tf.function(self._draw, autograph=False, jit_compile=jit_compile)
         self._log_probs = tf.function(self._score, autograph=False, jit_compile=jit_compile)
 
     @property

@@ -26,6 +26,8 @@ class Tokenizer:
     def __init__(self, implementation: tokenizers.Tokenizer):
         self._implementation = implementation
         self._implementation.encode_special_tokens = True  # in text they are text
+        added = implementation.get_added_tokens_decoder().items()
+        self._special = {token.content: i for i, token in sorted(added) if token.special}
 
     @classmethod
     def read(cls, folder: str | os.PathLike, control_tokens: Sequence[str] = ()) -> "Tokenizer":
@@ -107,15 +109,13 @@ class Tokenizer:
 
     def special(self, token: str) -> int:
         """The id of END or of a control token. Raises UserError where there is none."""
-        found = self._implementation.token_to_id(token)
-        if token != END and token not in self.control_tokens:
+        if token not in self._special:
             raise UserError(f"{token} is no control token of this tokenizer; it has {self.control_tokens}")
-        return found
+        return self._special[token]
 
     @property
     def control_tokens(self) -> list[str]:
-        added = self._implementation.get_added_tokens_decoder()
-        return [added[i].content for i in sorted(added) if added[i].special and added[i].content != END]
+        return [token for token in self._special if token != END]
 
     @property
     def end(self) -> int:

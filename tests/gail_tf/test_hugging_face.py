@@ -97,6 +97,11 @@ def test_added_tokens_start_as_the_mean_of_all_others(folder):
         hugging_face.read_gpt2(folder, vocab_size=60)
 
 
+def test_dropout_rates_can_be_set(folder):
+    config = hugging_face.read_gpt2(folder, dropout=0.25).config
+    assert config.embd_pdrop == config.attn_pdrop == config.resid_pdrop == 0.25
+
+
 def damage_config(folder, **changes):
     values = json.loads((folder / "config.json").read_text()) | changes
     (folder / "config.json").write_text(json.dumps(values))
