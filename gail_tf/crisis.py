@@ -1,7 +1,7 @@
 """Recognises messages that speak of suicide, self-harm or danger, and what a chat says to them instead of a model.
 
 A message is compared with the patterns of crisis_patterns.txt (English only); no model runs. They err on the side of
-caution: who tells of a film about a suicide gets the note too. They see what is named and hardly ever what is only
+caution: who tells of a film about a suicide gets the note too. They see most of what is named and nothing that is only
 hinted at (docs/fidelity.md has the figures), so a chat shows FIRST_USE_NOTICE as well.
 """
 

@@ -18,13 +18,13 @@ def test_messages_that_do_not(message):
 
 
 def test_held_out_messages_that_name_the_matter():
-    """At first 19 of 20; the one that was missed has been mended since."""
-    assert sum(map(speaks_of_crisis, HELD_OUT_SPEAK)) >= 0.95 * len(HELD_OUT_SPEAK)
+    """23 of 30 when they were new: how well the patterns do on words that they were not made for."""
+    assert sum(map(speaks_of_crisis, HELD_OUT_SPEAK)) >= 23
 
 
 def test_held_out_false_alarms():
-    """At first 3 of 40."""
-    assert sum(map(speaks_of_crisis, HELD_OUT_SILENT)) <= 0.1 * len(HELD_OUT_SILENT)
+    """2 of 40 when they were new."""
+    assert sum(map(speaks_of_crisis, HELD_OUT_SILENT)) <= 2
 
 
 @pytest.mark.parametrize(
