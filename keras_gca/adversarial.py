@@ -225,6 +225,11 @@ class AdversarialTraining:
         """The held-out perplexity of `teacher_forced`."""
         return None if self._best is None else self._best["perplexity"]
 
+    @property
+    def machine(self) -> tuple[Pairs, Pairs] | None:
+        """The latest M of line 5, and its counterpart from held-out seeds; None before the first."""
+        return self._machine
+
     def __iter__(self) -> Iterator[Event]:
         walks = {
             TEACHER_FORCING: self._walk_teacher_forcing,
