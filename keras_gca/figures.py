@@ -48,7 +48,7 @@ def paint(model: "keras.Model", title: str = "") -> Figure:
     place = _places(arrows)
     xs, ys = zip(*place.values(), strict=True)
     left, right, bottom = min(xs) - 2, max(xs) + 2, min(ys)
-    figure = Figure(figsize=(0.75 * (right - left), 1.2 - 0.66 * bottom))
+    figure = Figure(figsize=(0.75 * (right - left), 1.2 - 0.66 * bottom), layout="constrained")
     axes = figure.subplots()
     for source, target in arrows:
         (x0, y0), (x1, y1) = place[source], place[target]
