@@ -180,6 +180,6 @@ class GAILConfig(Settings):
             )
         if self.rollouts % self.sample_batch_size or self.rollouts % self.minibatch_size:
             raise UserError(
-                f"--rollouts: {self.rollouts} where a multiple of --sample-batch-size ({self.sample_batch_size}) and of "
-                f"--minibatch-size ({self.minibatch_size}) is expected"
+                f"--rollouts: {self.rollouts} where a multiple of --sample-batch-size ({self.sample_batch_size}) "
+                f"and of --minibatch-size ({self.minibatch_size}) is expected"
             )

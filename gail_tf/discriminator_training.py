@@ -11,7 +11,7 @@ from gail_tf.samples import SENTIMENTS
 
 
 class DiscriminatorTraining:
-    """The paper's network on features of the frozen reference (see `Rollouts`), with the turns' sentiments by option."""
+    """The paper's network on features of the frozen reference (see `Rollouts`), with sentiments by option."""
 
     def __init__(self, feature_size: int, config: GAILConfig):
         self.config = config

@@ -1,8 +1,8 @@
 """Algorithm 1: generative adversarial imitation of expert responses, with maximum likelihood before it.
 
 The algorithm is a list of stages (`schedule`); `GAILTraining` walks through it and can be stored and restored after
-nearly any of its events. All randomness comes from the run's seed and the stage's number, so a resumed training takes exactly the
-steps of an uninterrupted one.
+those of its events that say so. All randomness comes from the run's seed and the stage's number, so a resumed training
+takes exactly the steps of an uninterrupted one.
 """
 
 import math

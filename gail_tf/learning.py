@@ -1,4 +1,4 @@
-"""Gradient descent on some variables, as every training of the second paper does it: AdamW, warm-up, clipped gradients."""
+"""Gradient descent as every training of the second paper does it: AdamW, warm-up, clipped gradients."""
 
 from collections.abc import Callable, Sequence
 

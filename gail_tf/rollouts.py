@@ -85,7 +85,9 @@ class Reference:
 class Collector:
     """Fills buffers with a policy's responses to the prompts of expert trajectories (Algorithm 2)."""
 
-    def __init__(self, policy: Policy, reference: Reference, tokenizer: Tokenizer, samples: Samples, sampling: Sampling):
+    def __init__(
+        self, policy: Policy, reference: Reference, tokenizer: Tokenizer, samples: Samples, sampling: Sampling
+    ):
         self.policy, self.reference, self.tokenizer, self.samples = policy, reference, tokenizer, samples
         self.sampling = sampling
 

@@ -240,6 +240,11 @@ class AdversarialTraining:
         self._keep(self._perplexity()["val_perplexity"])
         self._position = self.config.teacher_forcing_epochs
 
+    @property
+    def machine(self) -> tuple[Pairs, Pairs] | None:
+        """The latest M of line 5, and its counterpart from held-out seeds; None before the first."""
+        return self._machine
+
     def __iter__(self) -> Iterator[Event]:
         walks = {
             TEACHER_FORCING: self._walk_teacher_forcing,

@@ -8,13 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 
 from keras_gca import command_line
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.patches import FancyBboxPatch
 
 if TYPE_CHECKING:  # `--help` must not wait for it
     import keras
@@ -41,12 +38,18 @@ def edges(model: "keras.Model") -> list[tuple[str, str]]:
 
 
 def draw(model: "keras.Model", path: Path, title: str = "") -> None:
-    """Paint a functional model, inputs above, to a file whose ending names the format (.png, .svg, .pdf)."""
+    """Paint a functional model to a file whose ending names the format (.png, .svg, .pdf)."""
+    paint(model, title).savefig(path, dpi=160, bbox_inches="tight")
+
+
+def paint(model: "keras.Model", title: str = "") -> Figure:
+    """Paint a functional model, inputs above; a notebook shows the figure that is returned."""
     arrows = edges(model)
     place = _places(arrows)
     xs, ys = zip(*place.values(), strict=True)
     left, right, bottom = min(xs) - 2, max(xs) + 2, min(ys)
-    figure, axes = plt.subplots(figsize=(0.75 * (right - left), 1.2 - 0.66 * bottom))
+    figure = Figure(figsize=(0.75 * (right - left), 1.2 - 0.66 * bottom), layout="constrained")
+    axes = figure.subplots()
     for source, target in arrows:
         (x0, y0), (x1, y1) = place[source], place[target]
         style = {"arrowstyle": "-|>", "color": "#444444", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.1}
@@ -60,8 +63,7 @@ def draw(model: "keras.Model", path: Path, title: str = "") -> None:
         axes.text(x, y - 0.2, _describe(layer), ha="center", va="center", fontsize=7, color="#333333", zorder=3)
     axes.set(xlim=(left, right), ylim=(bottom - 0.7, 0.7), aspect="equal", title=title)
     axes.axis("off")
-    figure.savefig(path, dpi=160, bbox_inches="tight")
-    plt.close(figure)
+    return figure
 
 
 def _sources(value) -> list[str]:

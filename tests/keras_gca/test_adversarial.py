@@ -246,6 +246,19 @@ def test_self_conversation_by_greedy_decoding_one_at_a_time(gca):
             assert found[i] == expected
 
 
+def test_the_pairs_of_line_5_can_be_read_between_two_stages():
+    walk = training(small(teacher_forcing_epochs=1))
+    for event in walk:
+        if event.stage.phase == TEACHER_FORCING:
+            assert walk.machine is None
+        elif event.row is not None:
+            break
+    assert event.stage.phase == SELF_CONVERSATION
+    for machine, source in zip(walk.machine, (walk.training, walk.validation), strict=True):
+        assert len(machine) == min(len(source), walk.config.machine_pairs)
+        assert np.array_equal(Decoder(walk.gca).greedy(machine.contexts).answers, machine.answers)
+
+
 def test_seeds_are_spread_evenly():
     pairs = random_pairs(10)
     seeds = choose_seeds(pairs, 25, seed=0)

@@ -1,0 +1,84 @@
+"""The notebooks: each runs from top to bottom at toy sizes, and is stored with the outputs of one whole run."""
+
+import re
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+# In place of the cell tagged "parameters". Short sentences: few shapes to compile.
+TINY = {
+    "01_generative_conversational_agent": 'preset = "tiny"\nchanges = {"sentence_length": 16}',
+    "02_adversarial_training": 'preset = "tiny"\nchanges = {"sentence_length": 16, "adversarial_epochs": 2}',
+}
+SHOWN = {"stdout", "image/png", "text/markdown"}  # no error, no log lines, no object's bare name
+MOST_BYTES = 1_500_000
+FOREIGN_PATH = re.compile(r"(?:/(?:home|root|tmp|usr|opt|Users)/|[A-Z]:\\{2})[\w./-]+")
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook, [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def parameters(cells):
+    [cell] = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    return cell
+
+
+def kinds(cells):
+    """For each cell, the kinds of its outputs: the stream's name, or the richest form in which a value is shown."""
+    return [{output.get("name") or _richest(output) for output in cell.outputs} for cell in cells]
+
+
+def _richest(output):
+    forms = output.get("data", {output.output_type: ""})
+    return next((form for form in ("image/png", "text/markdown") if form in forms), next(iter(forms)))
+
+
+def test_every_notebook_has_its_toy_sizes():
+    assert [path.stem for path in NOTEBOOKS] == list(TINY)
+
+
+@every_notebook
+def test_it_runs_from_top_to_bottom_and_is_stored_with_such_outputs(path, monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
+    stored = kinds(read(path)[1])
+    assert {kind for each in stored for kind in each} <= SHOWN
+    assert sum("image/png" in each for each in stored) >= 5
+
+    notebook, cells = read(path)
+    parameters(cells).source = TINY[path.stem]
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute()  # raises CellExecutionError, with the cell and its traceback, where a cell fails
+    assert kinds(cells) == stored
+    assert list(tmp_path.iterdir()) == []  # it leaves no files behind
+
+
+@every_notebook
+def test_it_is_stored_as_one_whole_run_left_it(path):
+    _, cells = read(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert 'preset = "default"' in parameters(cells).source
+
+
+@every_notebook
+def test_it_is_small_and_knows_no_machine(path):
+    assert path.stat().st_size < MOST_BYTES
+    notebook, cells = read(path)
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
+    for output in (output for cell in cells for output in cell.outputs):
+        output.get("data", {}).pop("image/png", None)  # letters without a meaning
+    text = nbformat.writes(notebook)
+    assert str(FOLDER.parent) not in text
+    assert FOREIGN_PATH.findall(text) == []
