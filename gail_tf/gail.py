@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from gail_tf import discriminators, failures, ppo, rewards, schedules
+from gail_tf.batches import Batch
 from gail_tf.config import GAILConfig
 from gail_tf.discriminator_training import DiscriminatorTraining
 from gail_tf.gpt2 import GPT2, Adapters
 from gail_tf.learning import Learner
 from gail_tf.maximum_likelihood import MaximumLikelihood, Perplexity
-from gail_tf.policy import Policy, Sampling
+from gail_tf.policy import Policy, Sampling, policy_variables
 from gail_tf.policy_training import PolicyTraining
 from gail_tf.rollouts import Collector, Reference, Rollouts, draw_rows
 from gail_tf.samples import Samples, plan, take
@@ -77,8 +78,8 @@ class Event:
 class GAILTraining:
     """Walks through Algorithm 1: `for event in training: ...`.
 
-    tokenizer, gpt2: the policy's; with `--trainable lora` gpt2 has adapters. general: conversations to pretrain on, or
-    None for a GPT-2 that is pretrained already. training, validation: expert trajectories.
+    tokenizer, gpt2: the policy's; with `--trainable lora` gpt2 has adapters. training, validation: expert trajectories.
+    general: text to pretrain on (`samples.running_text`), or None for a GPT-2 that is pretrained already.
     """
 
     config: GAILConfig
@@ -86,7 +87,7 @@ class GAILTraining:
     gpt2: GPT2
     training: Samples
     validation: Samples
-    general: Samples | None = None
+    general: Batch | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self):
@@ -137,11 +138,11 @@ class GAILTraining:
 
     def _walk_likelihood(self, stage: Stage) -> Iterator[Event]:
         likelihood = self._likelihood_of(stage.phase)
-        samples = self.general if stage.phase == PRETRAINING else self.training
+        text = self.general if stage.phase == PRETRAINING else self.training.batch
         size, seeds = self.config.batch_size, self._seeds()
-        batches = plan(samples.batch, size, seeds[0])
+        batches = plan(text, size, seeds[0])
         while self._step < len(batches):
-            batch = take(samples.batch, batches[self._step], size)
+            batch = take(text, batches[self._step], size)
             sums = [float(value) for value in likelihood.step(batch, (seeds[1], self._step))]
             _refuse_nan(sums[0], stage.phase, "mle" if stage.phase == MAXIMUM_LIKELIHOOD else "pretraining")
             self._sums += sums
@@ -319,15 +320,10 @@ class GAILTraining:
             return self.gpt2
         return GPT2(self.gpt2.config, self.config.seed, precision=self.config.precision)
 
-    def _reference_variables(self, policy: Policy):
-        if policy.trainable == "head":
-            return policy.trainable_variables
-        return [*policy.gpt2.weights.values(), *policy.gpt2.adapter_weights]
-
     def _stand_reference(self) -> None:
         """The reference becomes what the policy is now."""
-        now = [variable.numpy() for variable in self._reference_variables(self.policy)]
-        assign(self._reference_variables(self.reference.policy), now)
+        now = [variable.numpy() for variable in policy_variables(self.policy)]
+        assign(policy_variables(self.reference.policy), now)
 
     def _first_of_imitation(self) -> int:
         phases = [stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages]
@@ -361,8 +357,7 @@ class GAILTraining:
         parts = self._parts()
         arrays = {f"{name}/{i:04d}": array for name, part in parts.items() for i, array in enumerate(part.state())}
         for name, policy in self._policies().items():
-            values = [*policy.gpt2.weights.values(), *self._reference_variables(policy)]
-            arrays |= {f"{name}/{i:04d}": value.numpy() for i, value in enumerate(values)}
+            arrays |= {f"{name}/{i:04d}": value.numpy() for i, value in enumerate(policy_variables(policy))}
         arrays |= {"statistics/mean": np.array(self._statistics.mean)}
         return facts, arrays | {"statistics/variance": np.array(self._statistics.variance)}
 
@@ -372,7 +367,7 @@ class GAILTraining:
         self._sums, self.history = np.array(facts["sums"]), facts["history"]
         self._kl_coefficient = facts["kl_coefficient"]
         for name, policy in self._policies().items():
-            assign([*policy.gpt2.weights.values(), *self._reference_variables(policy)], _collected(name, arrays))
+            assign(policy_variables(policy), _collected(name, arrays))
         if stored := _collected("likelihood", arrays):
             self._likelihood_of(self.phase).learner.restore(stored)
         for name, part in self._parts().items():

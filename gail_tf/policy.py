@@ -16,14 +16,12 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from gail_tf.config import COUNTING, TRAINABLE
 from gail_tf.gpt2 import GPT2
 from gail_tf.noise import gumbel, sample_seeds
 from gail_tf.nucleus import nucleus_log_probs
 from gail_tf.tanh_network import TanhNetwork
 from keras_gca.errors import UserError
-
-TRAINABLE = ("full", "lora", "head")
-COUNTING = ("plain", "filtered")
 
 
 @dataclass(frozen=True)
@@ -238,6 +236,12 @@ class Policy:
         *_, drawn = tf.while_loop(lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state)
         tokens, mask, log_probs = (tf.transpose(array.stack()) for array in drawn)
         return Responses(tf.where(mask, tokens, end), mask, log_probs)  # places that the loop did not reach hold zeros
+
+
+def policy_variables(policy: Policy) -> list[keras.Variable]:
+    """All weights of a policy in a fixed order: GPT-2's own, then those of adapters or head."""
+    variables = list(policy.gpt2.weights.values())
+    return variables if policy.trainable == "full" else [*variables, *policy.trainable_variables]
 
 
 def _choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:

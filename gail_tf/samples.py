@@ -62,6 +62,23 @@ class Samples:
         return int(self.batch.response_mask.sum())
 
 
+def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], length: int) -> Batch:
+    """Whole conversations to pretrain on, in pieces of at most `length` tokens: all tokens are to be predicted.
+
+    conversations: the utterances of each. A piece's condition is END alone; its response goes on from there.
+    """
+    ids = iter(tokenizer.encode_all([text for utterances in conversations for text in utterances]))
+    pieces = []
+    for utterances in conversations:
+        tokens = [token for _ in utterances for token in (*next(ids), tokenizer.end)]
+        pieces += [tokens[start : start + length] for start in range(0, len(tokens), length)]
+    mask = np.arange(length) < np.array([len(piece) for piece in pieces])[:, None]
+    response = np.full(mask.shape, tokenizer.end, np.int32)
+    response[mask] = [token for piece in pieces for token in piece]
+    condition = np.full((len(pieces), 1), tokenizer.end, np.int32)
+    return Batch(condition, np.ones_like(condition, bool), response, mask)
+
+
 def context(history: Sequence[str], prompt: str, with_sentiment: bool) -> list[Utterance]:
     """What a response answers, as utterances to encode."""
     texts = (*history, prompt)

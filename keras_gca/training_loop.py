@@ -7,7 +7,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,11 +80,12 @@ def walk(
     interruption: Interruption,
     title: Callable[[Stage], str],
     end_of_stage: Callable[[Event], None],
+    shown: Collection[str] | None = None,
 ) -> None:
     """Train to the end, or to an interruption.
 
     title: what a stage is called in the progress bar and in its line. end_of_stage: called after each stage, when its
-    line is in the log and on TensorBoard.
+    line is in the log and on TensorBoard. shown: the figures of that line; all if None.
     """
     import tensorflow as tf
 
@@ -94,7 +95,7 @@ def walk(
         if bar is None:
             count = f"[{training.stages.index(event.stage) + 1}/{len(training.stages)}] "
             bar = progress(total=event.steps, initial=event.step, desc=count + title(event.stage))
-        bar.set_postfix_str(figures(event.metrics), refresh=False)
+        bar.set_postfix_str(figures(event.metrics, shown), refresh=False)
         bar.update(event.step - bar.n)
         overdue = time.monotonic() - stored > 60 * training.config.checkpoint_minutes
         if event.row is not None or (event.resumable and (overdue or interruption.requested)):
@@ -103,7 +104,7 @@ def walk(
         if event.row is not None:
             bar.close()
             bar = None
-            print(f"{title(event.stage)}  {figures(event.row)}  ({time.monotonic() - began:.0f} s)", flush=True)
+            print(f"{title(event.stage)}  {figures(event.row, shown)}  ({time.monotonic() - began:.0f} s)", flush=True)
             _record(training, run, event, board)
             end_of_stage(event)
             began = time.monotonic()
@@ -130,11 +131,11 @@ def progress(**arguments: Any) -> tqdm:
     return tqdm(leave=False, dynamic_ncols=True, mininterval=0.5 if sys.stderr.isatty() else 30.0, **arguments)
 
 
-def figures(row: dict[str, Any]) -> str:
-    """The figures of a row for people; a held-out figure stands for its counterpart in training."""
-    shown = {
+def figures(row: dict[str, Any], shown: Collection[str] | None = None) -> str:
+    """The figures of a row for people, those of `shown`; a held-out figure stands for its counterpart in training."""
+    found = {
         name.replace("val_", "held-out ").replace("_", " "): value
         for name, value in row.items()
-        if isinstance(value, float) and f"val_{name}" not in row
+        if isinstance(value, float) and f"val_{name}" not in row and (shown is None or name in shown)
     }
-    return ", ".join(f"{name} {value:.3f}" if value < 1 else f"{name} {value:.2f}" for name, value in shown.items())
+    return ", ".join(f"{name} {value:.3f}" if value < 1 else f"{name} {value:.2f}" for name, value in found.items())

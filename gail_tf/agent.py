@@ -1,0 +1,182 @@
+"""A trained policy as an object that replies: `GAILAgent.load("runs/.../bot.h5").reply(["I lost my job today."])`."""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gail_tf.batches import encode_batch
+from gail_tf.config import GAILConfig
+from gail_tf.crisis import NOTE, speaks_of_crisis
+from gail_tf.discriminator_training import DiscriminatorTraining
+from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.policy import Policy, Sampling, policy_variables
+from gail_tf.rollouts import Reference
+from gail_tf.run import CONTROL_TOKENS, GAILRun
+from gail_tf.samples import context
+from gail_tf.sentiment import sentiment
+from gail_tf.tokenizer import Tokenizer
+from keras_gca.agent import Answer
+from keras_gca.errors import UserError
+from keras_gca.models import assign
+from keras_gca.run_folder import read_arrays, write_arrays
+
+FORMAT = "gail_tf bot 1"
+LIKELIHOOD, IMITATION = "maximum_likelihood", "imitation"
+
+
+@dataclass(frozen=True)
+class Replying:
+    """How replies are made. temperature 0: the likeliest token. candidates: of each policy, ranked by D."""
+
+    temperature: float = 0.9
+    top_p: float = 0.9
+    candidates: int = 1
+
+
+class GAILAgent:
+    """Policies, and the discriminator that chooses among their responses.
+
+    policies: {name: weights}, see `policy_weights`. reference: the name of the one whose features D reads.
+    """
+
+    def __init__(
+        self,
+        config: GAILConfig,
+        tokenizer: Tokenizer,
+        gpt2: GPT2Config,
+        policies: dict[str, list[np.ndarray]],
+        reference: str,
+        discriminator: list[np.ndarray],
+    ):
+        self.config, self.tokenizer, self.gpt2 = config, tokenizer, gpt2
+        self.weights, self.discriminator, self.reference = policies, discriminator, reference
+        self.policies: dict[str, Policy] = {}
+        adapters = Adapters(config.lora_rank, config.lora_alpha) if config.trainable == "lora" else None
+        for name, weights in policies.items():
+            policy = Policy(GPT2(gpt2, adapters=adapters, precision=config.precision), config.trainable)
+            assign(policy_variables(policy), weights)
+            self.policies[name] = policy
+        self._sampling = Sampling(config.response_tokens)
+        self._reference = Reference(self.policies[reference], self._sampling)
+        self._judge = DiscriminatorTraining(self._reference.feature_size, config)
+        assign(self._judge.network.weights, discriminator)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "GAILAgent":
+        """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
+        path = Path(path)
+        if path.is_dir():
+            run = GAILRun.open(path)
+            path = run.bot
+            if not path.exists():
+                raise UserError(f"{path}: not written yet; python -m gail_tf.train --resume {run.path} writes it")
+        facts, arrays = read_arrays(path)
+        if facts.get("format") != FORMAT:
+            raise UserError(f"{path}: not a bot that this version can read ({FORMAT} is expected)")
+        try:
+            config = GAILConfig.from_json(json.dumps(facts["config"]))
+            with tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / "tokenizer.json").write_text(facts["tokenizer"], encoding="utf-8")
+                tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
+            networks = {
+                name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in facts["networks"].items()
+            }
+            discriminator = networks.pop("discriminator")
+            gpt2 = GPT2Config.from_hugging_face(facts["gpt2"])
+            return cls(config, tokenizer, gpt2, networks, facts["reference"], discriminator)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write one self-contained HDF5 file: weights, settings and tokenizer."""
+        networks = {**self.weights, "discriminator": self.discriminator}
+        arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
+        with tempfile.TemporaryDirectory() as folder:
+            self.tokenizer.save(folder)
+            tokenizer = (Path(folder) / "tokenizer.json").read_text(encoding="utf-8")
+        facts: dict[str, Any] = {
+            "format": FORMAT,
+            "config": json.loads(self.config.to_json()),
+            "gpt2": self.gpt2.to_hugging_face(),
+            "tokenizer": tokenizer,
+            "networks": {name: len(weights) for name, weights in networks.items()},
+            "reference": self.reference,
+        }
+        write_arrays(Path(path), arrays, facts)
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        return tuple(self.policies)
+
+    def reply(self, history: Sequence[str], replying: Replying = Replying(), seed: int = 0) -> str:
+        """The best response to a conversation; history: its utterances so far, the last one to be answered."""
+        return self.answers(history, None, replying, seed)[0].text
+
+    def answers(
+        self,
+        history: Sequence[str],
+        context_utterances: int | None = None,
+        decoding: Replying = Replying(),
+        seed: int = 0,
+    ) -> list[Answer]:
+        """Every policy's responses, the discriminator's choice first.
+
+        context_utterances: how many of the last utterances are read; None: all that fit, as in training. A message that
+        speaks of self-harm or danger is no matter of this method; see `note_instead`.
+        Raises ValueError on an empty history, or a single string.
+        """
+        if isinstance(history, str) or not history:
+            raise ValueError("a list of at least one utterance is expected")
+        read = list(history if context_utterances is None else history[-context_utterances:])
+        with_sentiment = self.config.sentiment == "on"
+        utterances = context(read[:-1], read[-1], with_sentiment)
+        batch = encode_batch(self.tokenizer, [utterances], None, self.config.condition_tokens, multiple=16)
+        sampling = Sampling(self.config.response_tokens, decoding.top_p, decoding.temperature)
+        compounds = [sentiment(text).compound for text in read]
+        asked = [compounds[-1], float(np.mean(compounds[:-1])) if read[:-1] else 0.0]
+        found = []
+        for name, policy in self.policies.items():
+            drawn = policy.sample(
+                batch.condition, batch.condition_mask, (seed, 0), sampling, candidates=decoding.candidates
+            )
+            for tokens, mask, log_probs in zip(*(each.numpy() for each in drawn), strict=True):
+                found.append(self._answer(name, batch, tokens, mask, log_probs, asked))
+        return sorted(found, key=lambda answer: -answer.score)
+
+    def _answer(self, name, batch, tokens, mask, log_probs, asked) -> Answer:
+        text = self.tokenizer.decode(tokens[mask]).strip()
+        judged = batch._replace(response=tokens[None], response_mask=mask[None])
+        features, _ = self._reference(judged)
+        sentiments = np.array([[*asked, sentiment(text).compound]], np.float32)
+        expert = float(1 / (1 + np.exp(-self._judge.expert_logits(features, sentiments)[0])))
+        written = [self.tokenizer.decode([token]) or "<eos>" for token in tokens[mask]]
+        total = float(log_probs[mask].sum())
+        ended = tokens[mask][-1] == self.tokenizer.end
+        return Answer(
+            generator=name,
+            text=text,
+            probability=float(np.exp(total)),
+            probability_of_words=float(np.exp(total - (log_probs[mask][-1] if ended else 0.0))),
+            human=expert,
+            score=expert,
+            token_scores=(*((token, float("nan")) for token in written[:-1]), (written[-1], expert)),
+            token_probabilities=tuple(np.exp(log_probs[mask]).tolist()),
+        )
+
+    def note_instead(self, message: str) -> str | None:
+        """What a message that speaks of self-harm or danger is answered with, before any model runs; else None."""
+        return NOTE if speaks_of_crisis(message) else None
+
+    def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
+        """The utterances' tokens, as text."""
+        return [[self.tokenizer.decode([token]) for token in ids] for ids in self.tokenizer.encode_all(utterances)]
+
+    def unknown_words(self, utterance: str) -> list[str]:
+        """None: bytes can spell every word."""
+        return []

@@ -1,0 +1,106 @@
+"""One run of the second paper on disk.
+
+config.json                  every setting of the run, and where its data came from
+trajectories.jsonl           the expert trajectories as they were divided, and the conversations to pretrain on
+tokenizer/  gpt2.json        the tokenizer's files, and the sizes of GPT-2
+checkpoint.h5                all that `--resume` needs
+log.csv     tensorboard/     one line and one point for each epoch and update
+curves.png                   the same as pictures
+samples/                     responses to the same held-out prompts
+bot.h5                       what chats: weights, tokenizer and settings in one file
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from gail_tf.config import GAILConfig
+from gail_tf.gpt2 import GPT2Config
+from gail_tf.samples import control_token
+from gail_tf.sentiment import NAMES
+from gail_tf.tokenizer import Tokenizer
+from gail_tf.trajectories import Trajectory
+from keras_gca.errors import UserError
+from keras_gca.run_folder import RunFolder, write_text
+
+CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)
+PARTS = ("train", "test", "validation")
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What a run learns from: the parts of the expert trajectories, and general conversations to pretrain on.
+
+    general: utterances of each conversation; empty for a GPT-2 that is pretrained already.
+    """
+
+    train: tuple[Trajectory, ...]
+    test: tuple[Trajectory, ...]
+    validation: tuple[Trajectory, ...]
+    general: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def training_text(self) -> list[tuple[str, ...]]:
+        """The utterances of each conversation that may be learned from: general ones, and those of `train`."""
+        last = {trajectory.conversation: trajectory for trajectory in self.train}  # the longest history of each
+        return [*self.general, *((*each.history, each.prompt, each.response) for each in last.values())]
+
+
+class GAILRun(RunFolder):
+    """Reads and writes one run. `create` starts a new one; `open` finds one that exists."""
+
+    kind = GAILConfig
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike,
+        config: GAILConfig,
+        data: Data,
+        tokenizer: Tokenizer,
+        gpt2: GPT2Config,
+        source: dict[str, Any],
+    ) -> Self:
+        """Make the folder and write what does not change; see `make`."""
+        run = cls.make(path, config, source)
+        lines = [{"part": part, **dataclasses.asdict(each)} for part in PARTS for each in getattr(data, part)]
+        lines += [{"part": "general", "utterances": utterances} for utterances in data.general]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        write_text(run.path / "trajectories.jsonl", text)
+        tokenizer.save(run.path / "tokenizer")
+        write_text(run.path / "gpt2.json", json.dumps(gpt2.to_hugging_face(), indent=2))
+        return run
+
+    @property
+    def bot(self) -> Path:
+        """Where the bot is written."""
+        return self.path / "bot.h5"
+
+    def data(self) -> Data:
+        """Raises UserError where the file is missing or damaged."""
+        path = self.path / "trajectories.jsonl"
+        parts: dict[str, list[Any]] = {part: [] for part in (*PARTS, "general")}
+        number = 0
+        try:
+            # Not splitlines: utterances may hold the line separators of Unicode.
+            for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
+                number += 1
+                values = json.loads(line)
+                part = values.pop("part")
+                if part == "general":
+                    parts[part].append(tuple(values["utterances"]))
+                else:
+                    parts[part].append(Trajectory(**values | {"history": tuple(values["history"])}))
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise UserError(f"{path}:{number}: damaged; a trajectory as JSON is expected") from None
+        return Data(**{part: tuple(found) for part, found in parts.items()})
+
+    def tokenizer(self) -> Tokenizer:
+        return Tokenizer.read(self.path / "tokenizer", CONTROL_TOKENS)
+
+    def gpt2_config(self) -> GPT2Config:
+        return GPT2Config.from_hugging_face(self._read_json("gpt2.json"))

@@ -1,0 +1,342 @@
+"""`python -m gail_tf.train`: EmpathyGAIL from a corpus to an agent that chats."""
+
+import argparse
+import datetime
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from gail_tf.config import PRESETS, GAILConfig
+from keras_gca import command_line
+from keras_gca.errors import UserError
+
+if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
+    import numpy as np
+
+    from gail_tf.agent import GAILAgent
+    from gail_tf.gail import Event, GAILTraining, Stage
+    from gail_tf.gpt2 import GPT2
+    from gail_tf.run import Data, GAILRun
+    from gail_tf.tokenizer import Tokenizer
+    from gail_tf.trajectories import Trajectory
+
+SAMPLES = 6  # exchanges to show
+# The figures of a line on the screen; log.csv has all.
+SHOWN = (
+    "loss", "val_perplexity", "reward_generated", "reward_expert", "accuracy_generated", "accuracy_expert",
+    "kl_per_token", "response_length", "repeated",
+)  # fmt: skip
+
+DESCRIPTION = """\
+Train an empathetic conversational agent by generative adversarial imitation: GPT-2 learns the experts' responses by
+maximum likelihood, then a discriminator learns to tell its responses from theirs, and PPO makes GPT-2 deceive it.
+
+  python -m gail_tf.train                              an embedded corpus and a small GPT-2 from scratch, offline
+  python -m gail_tf.train --preset paper --gpt2 gpt2 --data train.csv dialogues_train.txt --tweets tweets.csv
+                                                       the paper's settings, on a real GPT-2 (a folder or a hub name)
+  python -m gail_tf.train --resume RUN                 go on with an interrupted run
+"""
+
+EPILOG = """\
+Corpora: EmpatheticDialogues (CSV), DailyDialog, and the other formats of keras_gca/conversations.py; tweets as CSV with
+a column `text`, or one a line. What is logged is explained in docs/metrics.md.
+Ctrl-C stops after the step or update in hand; the run can be resumed, and chats with what it has learned so far.
+"""
+
+_BEGINNING = ("preset", "data", "tweets", "general", "gpt2", "run")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0, or 130 after an interruption."""
+    options = _parser().parse_args(arguments)
+    changes = command_line.settings(options, GAILConfig)
+    if options.resume is None:
+        preset = options.preset or "default"
+        if preset == "paper" and options.gpt2 is None:
+            raise UserError("--preset paper fine-tunes a real GPT-2: name its folder, or a model of the hub, by --gpt2")
+        if options.gpt2 is not None and options.general:
+            raise UserError("--general is text to pretrain on, and --gpt2 is pretrained; leave one out")
+        session = _start(GAILConfig.preset(preset, **changes), options)
+    else:
+        given = [*changes, *(name for name in _BEGINNING if getattr(options, name))]
+        if given:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UserError(f"--resume takes no other settings than the run's own; leave out {names}")
+        session = _resume(options.resume)
+    from keras_gca.training_loop import interruptible, walk
+
+    with interruptible() as interruption:
+        walk(session.training, session.run, interruption, _title, partial(_end_of_stage, session), SHOWN)
+    agent = _write(session)
+    path = session.run.path
+    if not session.training.finished:
+        print(f"\nstopped; what is learned so far is in {path}")
+        print(f"next: python -m gail_tf.train --resume {path}")
+        return 130
+    _summarise(session, agent)
+    return 0
+
+
+class _Session(NamedTuple):
+    run: "GAILRun"
+    training: "GAILTraining"
+    data: "Data"
+    warned: set[str]  # failures that the user has been told of
+
+
+# Beginning
+
+
+def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
+    from gail_tf.trajectories import read_trajectories
+
+    found = read_trajectories(options.data, options.tweets, config.turns)
+    _set_up_tensorflow()
+    from gail_tf.run import CONTROL_TOKENS, Data, GAILRun
+    from gail_tf.tokenizer import Tokenizer
+    from gail_tf.trajectories import split
+
+    path = options.run or Path("runs") / datetime.datetime.now().strftime("gail_%Y-%m-%d_%H-%M-%S")
+    GAILRun.refuse_existing(path)
+    parts = split(_some(found, config.max_trajectories, config.seed), config.seed)
+    general = _general(options, config)
+    data = Data(parts.train, parts.test, parts.validation, general)
+    _describe(data)
+    if options.gpt2 is None:
+        text = [utterance for utterances in data.training_text for utterance in utterances]
+        tokenizer = Tokenizer.fit(text, config.vocabulary_size, CONTROL_TOKENS)
+    else:
+        from gail_tf.hugging_face import find
+
+        folder = find(options.gpt2)
+        tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
+    gpt2 = _new_gpt2(config, tokenizer) if options.gpt2 is None else _read_gpt2(config, folder, len(tokenizer))
+    weights = sum(variable.shape.num_elements() for variable in gpt2.weights.values())
+    kind = "from scratch" if options.gpt2 is None else f"of {options.gpt2}"
+    print(f"GPT-2 {kind}: {gpt2.config.n_layer} blocks, {weights:,} weights; {len(tokenizer):,} tokens")
+    names = ("data", "tweets", "general", "gpt2")
+    source = {name: _as_text(getattr(options, name)) for name in names}
+    run = GAILRun.create(path, config, data, tokenizer, gpt2.config, source)
+    session = _session(run, config, data, tokenizer, gpt2)
+    run.write_checkpoint(*session.training.state())
+    print(f"run folder: {run.path}\n")
+    return session
+
+
+def _resume(path: Path) -> _Session:
+    _set_up_tensorflow()
+    from gail_tf.gail import adapters_of
+    from gail_tf.gpt2 import GPT2
+    from gail_tf.run import GAILRun
+
+    run = GAILRun.open(path)
+    config, tokenizer = run.config(), run.tokenizer()
+    gpt2 = GPT2(run.gpt2_config(), config.seed, adapters_of(config), config.precision)
+    session = _session(run, config, run.data(), tokenizer, gpt2)
+    session.training.restore(*run.read_checkpoint())
+    print(f"{run.path}: {len(session.training.history)} epochs and updates are done\n")
+    return session
+
+
+def _session(run: "GAILRun", config: GAILConfig, data: "Data", tokenizer: "Tokenizer", gpt2: "GPT2") -> _Session:
+    from gail_tf.gail import GAILTraining
+    from gail_tf.samples import Samples, running_text
+
+    limits = config.condition_tokens, config.response_tokens, config.sentiment == "on"
+    training, validation = (Samples.encode(tokenizer, part, *limits) for part in (data.train, data.validation))
+    general = None
+    if data.general:
+        length = config.condition_tokens + config.response_tokens - 1
+        general = running_text(tokenizer, data.training_text, length)
+    return _Session(run, GAILTraining(config, tokenizer, gpt2, training, validation, general), data, set())
+
+
+def _set_up_tensorflow() -> None:
+    with command_line.quiet_imports():
+        import tensorflow as tf
+
+        import keras_gca.pairs  # noqa: F401  (TensorFlow Text has start-up lines of its own)
+
+    # Same steps, same bits: what a resumed run is promised.
+    tf.config.experimental.enable_op_determinism()
+
+
+def _general(options: argparse.Namespace, config: GAILConfig) -> tuple[tuple[str, ...], ...]:
+    """Conversations to pretrain on: the first paper's corpus unless others are named; none for a real GPT-2."""
+    from keras_gca.conversations import read_conversations
+
+    if options.gpt2 is not None or not config.pretraining_epochs:
+        return ()
+    return tuple(each.utterances for path in options.general or [None] for each in read_conversations(path))
+
+
+def _some(trajectories: "Sequence[Trajectory]", count: int | None, seed: int) -> "list[Trajectory]":
+    """Those of whole conversations, at random by seed, until about `count` are reached."""
+    import numpy as np
+
+    if count is None or len(trajectories) <= count:
+        return list(trajectories)
+    numbers = np.array([trajectory.conversation for trajectory in trajectories])
+    conversations = np.unique(numbers)
+    order = np.random.default_rng(seed).permutation(conversations)
+    sizes = dict(zip(*np.unique(numbers, return_counts=True), strict=True))
+    total = np.cumsum([sizes[number] for number in order])
+    kept = set(order[: int(np.searchsorted(total, count)) + 1].tolist())
+    return [trajectory for trajectory in trajectories if trajectory.conversation in kept]
+
+
+def _describe(data: "Data") -> None:
+    sizes = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in ("train", "test", "validation"))
+    print(f"expert trajectories: {sizes}; whole conversations")
+    if data.general:
+        print(f"general conversations to pretrain on: {len(data.general):,}")
+
+
+def _new_gpt2(config: GAILConfig, tokenizer: "Tokenizer") -> "GPT2":
+    from gail_tf.gail import make_gpt2
+
+    return make_gpt2(config, tokenizer)
+
+
+def _read_gpt2(config: GAILConfig, folder: Path, vocabulary: int) -> "GPT2":
+    from gail_tf.gail import adapters_of
+    from gail_tf.hugging_face import read_gpt2
+
+    return read_gpt2(folder, vocabulary, adapters_of(config), config.precision, config.seed, config.dropout)
+
+
+def _as_text(value: object) -> str | list[str] | None:
+    return [str(each) for each in value] if isinstance(value, list) else None if value is None else str(value)
+
+
+# Walking
+
+
+def _title(stage: "Stage") -> str:
+    return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
+
+
+def _end_of_stage(session: _Session, event: "Event") -> None:
+    """Warnings, curves, and samples where validation was due."""
+    from gail_tf import curves, failures
+    from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD
+
+    run, training, *_ = session
+    if event.stage.phase == IMITATION:
+        for failure in failures.watch(training.history):
+            if failure.name not in session.warned:
+                session.warned.add(failure.name)
+                print(f"warning: {failure}", flush=True)
+    due = "val_perplexity" in event.row
+    if due and event.stage.phase in (MAXIMUM_LIKELIHOOD, IMITATION):
+        run.write_samples(f"{len(training.history):04d}_{event.stage.phase}", _exchanges(session))
+    if due:
+        curves.draw(training.history, run.path / "curves.png")
+
+
+def _exchanges(session: _Session) -> list[tuple[str, str]]:
+    """Responses to the same held-out prompts, always by the same noise."""
+    import numpy as np
+
+    from gail_tf.samples import take
+
+    training = session.training
+    rows = _sample_rows(session.data.validation)
+    batch = take(training.validation.batch, rows)
+    drawn = training.policy.sample(batch.condition, batch.condition_mask, (training.config.seed, 1), training.sampling)
+    texts = [training.tokenizer.decode(row[mask]) for row, mask in zip(*map(np.array, drawn[:2]), strict=True)]
+    asked = [session.data.validation[row] for row in rows]
+    return [(" / ".join((*each.history, each.prompt)), text) for each, text in zip(asked, texts, strict=True)]
+
+
+def _sample_rows(trajectories: "Sequence[Trajectory]") -> "np.ndarray":
+    """Held-out trajectories to show responses to: evenly spread, tweets left out where there is anything else."""
+    import numpy as np
+
+    spoken = [row for row, trajectory in enumerate(trajectories) if trajectory.source != "tweets"]
+    candidates = np.array(spoken or range(len(trajectories)))
+    return candidates[np.linspace(0, len(candidates) - 1, min(SAMPLES, len(candidates))).astype(int)]
+
+
+# Ending
+
+
+def _write(session: _Session) -> "GAILAgent":
+    """The bot, with the policy after maximum likelihood and, where it has begun to imitate, as it is now."""
+    from gail_tf.agent import IMITATION, LIKELIHOOD, GAILAgent
+    from gail_tf.policy import policy_variables
+
+    run, training, *_ = session
+    run.write_log(training.history)
+    policies = {LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
+    if training.imitates and training.config.updates:
+        policies[IMITATION] = training.policy
+    weights = {name: [v.numpy() for v in policy_variables(policy)] for name, policy in policies.items()}
+    judge = [variable.numpy() for variable in training.discriminator.network.weights]
+    agent = GAILAgent(training.config, training.tokenizer, training.gpt2.config, weights, LIKELIHOOD, judge)
+    agent.save(run.bot)
+    return agent
+
+
+def _summarise(session: _Session, agent: "GAILAgent") -> None:
+    from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING
+
+    run, training, data, *_ = session
+    names = (PRETRAINING, MAXIMUM_LIKELIHOOD, IMITATION)
+    phases = {phase: [row for row in training.history if row["phase"] == phase] for phase in names}
+    print("\nheld-out perplexity")
+    for phase, rows in phases.items():
+        found = [row["val_perplexity"] for row in rows if "val_perplexity" in row]
+        if found:
+            print(f"  after {phase.replace('_', ' '):19} {found[-1]:8.2f}")
+    if phases[IMITATION]:
+        first, last = phases[IMITATION][0], phases[IMITATION][-1]
+        print("reward by the discriminator, of the policy's responses (of the experts')")
+        for name, row in (("first update", first), ("last update", last)):
+            print(f"  {name:25} {row['reward_generated']:8.3f} ({row['reward_expert']:.3f})")
+        print("discriminator, responses recognised in the last update")
+        print(f"  experts' {last['accuracy_expert']:25.1%}\n  the policy's {last['accuracy_generated']:21.1%}")
+
+    print("\nresponses to held-out prompts (* the discriminator's choice)")
+    for row in _sample_rows(data.validation):
+        asked = data.validation[row]
+        answers = agent.answers([*asked.history, asked.prompt], seed=training.config.seed)
+        print(f"\n  {' / '.join((*asked.history, asked.prompt))}")
+        for answer in sorted(answers, key=lambda each: agent.generators.index(each.generator)):
+            mark = "*" if answer is answers[0] else " "
+            print(f"   {mark} {answer.generator.replace('_', ' '):18} {answer.text}")
+        print(f"     {'expert':18} {asked.response}")
+    print(f"\nwrote {run.path}: bot.h5 chats; log.csv, curves.png, samples and tensorboard show how it learned")
+    print(f"next: python -m gail_tf.chat {run.path}")
+
+
+def _parser() -> command_line.Parser:
+    parser = command_line.Parser(prog="python -m gail_tf.train", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument(
+        "--preset", choices=PRESETS, help="paper: Table 1, on a real GPT-2; default: offline; tiny: seconds"
+    )
+    parser.add_argument(
+        "--data", type=Path, nargs="+", default=[], metavar="FILE", help="conversations instead of the embedded ones"
+    )
+    parser.add_argument("--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets, with --data")
+    parser.add_argument(
+        "--general",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="conversations to pretrain a GPT-2 from scratch on; the first paper's corpus if not given",
+    )
+    parser.add_argument(
+        "--gpt2", metavar="MODEL", help="a Hugging Face folder, or a name on the hub; from scratch if not given"
+    )
+    parser.add_argument("--run", type=Path, metavar="DIR", help="the run folder to make; in runs/ if not given")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run, with its own settings")
+    command_line.add_settings(parser, GAILConfig)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, "train"))
