@@ -169,6 +169,21 @@ class GAILAgent:
             token_probabilities=tuple(np.exp(log_probs[mask]).tolist()),
         )
 
+    @property
+    def description(self) -> str:
+        names = " and ".join(name.replace("_", " ") for name in self.generators)
+        return f"GPT-2 of {self.gpt2.n_layer} blocks, by {names}; it reads the last {self.longest} tokens"
+
+    @property
+    def longest(self) -> int:
+        """Tokens of a conversation that are read."""
+        return self.config.condition_tokens
+
+    @staticmethod
+    def figures(answer: Answer) -> str:
+        """An answer's scores, for people."""
+        return f"p(y|x) {answer.probability:.2g}  expert's by D {answer.score:.3f}"
+
     def note_instead(self, message: str) -> str | None:
         """What a message that speaks of self-harm or danger is answered with, before any model runs; else None."""
         return NOTE if speaks_of_crisis(message) else None

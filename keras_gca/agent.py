@@ -145,6 +145,25 @@ class Agent:
     def generators(self) -> tuple[str, ...]:
         return tuple(self._decoders)
 
+    @property
+    def description(self) -> str:
+        names = " and ".join(name.replace("_", " ") for name in self.generators)
+        return f"{names}, {len(self.vocabulary):,} words"
+
+    @property
+    def longest(self) -> int:
+        """Tokens of an utterance that are read."""
+        return self.config.sentence_length
+
+    @staticmethod
+    def figures(answer: Answer) -> str:
+        """An answer's scores, for people."""
+        by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
+        return f"p(y|x) {answer.probability:.2g}  {by}"
+
+    def note_instead(self, message: str) -> None:
+        """Every message is replied to."""
+
     def reply(self, history: Sequence[str], decoding: Decoding = Decoding(), seed: int = 0) -> str:
         """The best answer to a conversation.
 

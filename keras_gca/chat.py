@@ -1,14 +1,12 @@
 """`python -m keras_gca.chat`: chat with a trained model in the terminal."""
 
 import argparse
-import contextlib
-import datetime
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from keras_gca import command_line
+from keras_gca import chatting, command_line
 from keras_gca.errors import UserError
 
 if TYPE_CHECKING:  # imports TensorFlow, for which `--help` must not wait
@@ -52,103 +50,31 @@ def main(arguments: list[str] | None = None) -> int:
     if options.original and options.verbose:
         print("\n".join(agent.report))
     if options.web:
-        return _serve(agent, decoding, options, path)
-    if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(errors="replace")
-    with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  (line editing and recall, where the platform has them)
-
-    print(
-        f"{path}: {' and '.join(name.replace('_', ' ') for name in agent.generators)}, {len(agent.vocabulary):,} words"
-    )
-    print("Type a line and press Enter; Ctrl-D ends the chat.\n")
-    with _transcript(options, path) as transcript:
-        _talk(agent, decoding, options, transcript)
-    if transcript is not None:
-        print(f"\ntranscript: {transcript.name}")
-    return 0
+        return chatting.serve(agent, decoding, options, path, options.utterances)
+    folder = path if path.is_dir() and not options.original else Path()
+    return chatting.talk(agent, _reply(agent, decoding, options), options, path, folder)
 
 
-def _serve(agent: "Agent", decoding: "Decoding", options: argparse.Namespace, bot: Path) -> int:
-    with command_line.needs_extra("web"):
-        from keras_gca.chat_page import create_app
-        from keras_gca.local_server import make_local_server, serve_until_stopped
+def _reply(
+    agent: "Agent", decoding: "Decoding", options: argparse.Namespace
+) -> "Callable[[list[str], int], list[Answer]]":
+    """Answers a conversation by the paper's rule for the context, or by the author's, which looks at the last reply."""
+    last: list[Answer] = []
 
-    app = create_app(agent, decoding, f"A chat with {bot.name}", options.utterances)
-    server = make_local_server(app, options.host, options.port)
-    print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
-    serve_until_stopped(server)
-    return 0
-
-
-def _talk(agent: "Agent", decoding: "Decoding", options: argparse.Namespace, transcript: TextIO | None) -> None:
-    history: list[str] = []
-    last: Answer | None = None
-    for turn, line in enumerate(_user_lines()):
-        words = len(agent.tokenise([line])[0])
-        if not words:
-            print("(no words to answer in that)")
-            continue
-        if words > agent.config.sentence_length:
-            print(f"(only the last {agent.config.sentence_length} of its {words} words are read)")
-        history.append(line)
+    def reply(history: list[str], turn: int) -> "list[Answer]":
         if options.context == "author":
-            count = 2 if last is not None and last.probability_of_words > RELEVANT else 1
+            count = 2 if last and last[0].probability_of_words > RELEVANT else 1
         else:
             count = options.utterances or agent.config.context_utterances
-        answers = agent.answers(history, count, decoding, options.seed + turn)
-        last = answers[0]
-        history.append(last.text)
-        print(f"bot> {last.text}")
-        notes = _details(agent, line, answers) if options.verbose else ""
-        print(notes, end="")
-        if transcript is not None:
-            transcript.write(f"you> {line}\nbot> {last.text}\n{notes}")
-            transcript.flush()
+        last[:] = agent.answers(history, count, decoding, options.seed + turn)
+        return list(last)
 
-
-def _user_lines() -> Iterator[str]:
-    """What the user types, without control characters, until the end of input."""
-    while True:
-        try:
-            line = input("you> ")
-        except (EOFError, KeyboardInterrupt):
-            print()
-            return
-        line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
-        if line == "/quit":
-            return
-        if line:
-            yield line
-
-
-def _details(agent: "Agent", line: str, answers: list["Answer"]) -> str:
-    """All answers with their scores, the chosen one first, and the words that the model does not know."""
-    text = "".join(
-        f"   {mark} {answer.generator.replace('_', ' '):16} p(y|x) {answer.probability:.2g}"
-        f"  human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)  {answer.text}\n"
-        for mark, answer in zip("*" + " " * len(answers), answers, strict=False)
-    )
-    unknown = agent.unknown_words(line)
-    return text + (f"     words it does not know: {', '.join(unknown)}\n" if unknown else "")
-
-
-@contextlib.contextmanager
-def _transcript(options: argparse.Namespace, bot: Path) -> Iterator[TextIO | None]:
-    if options.no_transcript:
-        yield None
-        return
-    path = options.transcript
-    if path is None:
-        folder = bot if bot.is_dir() and not options.original else Path()
-        path = folder / "transcripts" / f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as stream:
-        yield stream
+    return reply
 
 
 def _latest_run() -> Path:
-    bots = sorted(Path("runs").glob("*/bot.h5"), key=lambda bot: bot.stat().st_mtime)
+    found = (bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / "pairs.h5").exists())  # not of gail_tf
+    bots = sorted(found, key=lambda bot: bot.stat().st_mtime)
     if not bots:
         raise UserError(
             "no trained model in runs/; name a run folder or a bot.h5, or train one: python -m keras_gca.train"
@@ -166,12 +92,6 @@ def _parser() -> command_line.Parser:
         help="chat with the author's files as his program does: --context author; the likelier answer wins if "
         "it is likelier than 0.9, else the one with the higher score",
     )
-    parser.add_argument("--web", action="store_true", help="chat in the browser instead of the terminal")
-    parser.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="of --web; this machine alone [127.0.0.1]"
-    )
-    parser.add_argument("--port", type=int, default=8000, metavar="N", help="of --web; 0 takes a free one [8000]")
-    parser.add_argument("--verbose", action="store_true", help="show every answer, its scores, and unknown words")
     parser.add_argument(
         "--context",
         choices=("paper", "author"),
@@ -188,11 +108,7 @@ def _parser() -> command_line.Parser:
         "--top-p", type=float, default=1.0, metavar="X", help="sample among the likeliest, up to probability X"
     )
     parser.add_argument("--beam", type=int, metavar="N", help="beam search of this width [5]")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampling")
-    parser.add_argument(
-        "--transcript", type=Path, metavar="FILE", help="append the chat to this file; in transcripts/ if not given"
-    )
-    parser.add_argument("--no-transcript", action="store_true", help="save nothing")
+    chatting.add_options(parser)
     return parser
 
 

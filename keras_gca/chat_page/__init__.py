@@ -9,18 +9,24 @@ from typing import Any
 
 from flask import Flask, abort, render_template, request
 
-from keras_gca.agent import Agent, Answer, Decoding
+from keras_gca.agent import Answer
+from keras_gca.chatting import Chatting
 from keras_gca.local_server import protect
 
 LONGEST_UTTERANCE = 2_000  # characters
-LONGEST_HISTORY = 20  # utterances that the page sends at most; the context takes the last N_u of them
+LONGEST_HISTORY = 20  # utterances that the page sends at most
 
 
-def create_app(agent: Agent, decoding: Decoding, title: str, context_utterances: int | None = None) -> Flask:
-    """The web application, with the training's N_u unless another is given. Its pages:
+def create_app(
+    agent: Chatting, decoding: Any, title: str, context_utterances: int | None = None, notice: str = ""
+) -> Flask:
+    """The web application. Its pages:
 
     /         the chat
-    /answers  a POST of {"history": [utterance, ...]} gives every generator's answer, the discriminator's choice first
+    /answers  a POST of {"history": [utterance, ...]} gives every generator's answer, the discriminator's choice first,
+              or the note that the last utterance is answered with instead
+
+    decoding: how the agent replies. context_utterances: how many it reads; as in training if None. notice: shown above.
     """
     app = Flask(__name__)
     protect(app, largest_request=LONGEST_HISTORY * LONGEST_UTTERANCE * 8)
@@ -31,20 +37,23 @@ def create_app(agent: Agent, decoding: Decoding, title: str, context_utterances:
         return render_template(
             "chat.html",
             title=title,
-            generators=agent.generators,
-            words=len(agent.vocabulary),
-            context_utterances=context_utterances or agent.config.context_utterances,
+            description=agent.description,
+            notice=notice,
             longest=LONGEST_UTTERANCE,
         )
 
     @app.post("/answers")
     def answers():
         history = _history(request.get_json(silent=True))
+        note = agent.note_instead(history[-1])
+        if note is not None:
+            return {"note": note}
         if not agent.tokenise(history[-1:])[0]:
             abort(400, "There are no words to answer in that.")
         with one_at_a_time:
-            found = agent.answers(history, context_utterances, decoding)
-        return {"answers": [_as_json(answer) for answer in found], "unknown": agent.unknown_words(history[-1])}
+            found = agent.answers(history, context_utterances, decoding, seed=len(history))
+        shown = [_as_json(answer) | {"figures": agent.figures(answer)} for answer in found]
+        return {"answers": shown, "unknown": agent.unknown_words(history[-1])}
 
     return app
 
@@ -63,9 +72,6 @@ def _as_json(answer: Answer) -> dict[str, Any]:
     return {
         "generator": answer.generator.replace("_", " "),
         "text": answer.text,
-        "probability": answer.probability,
-        "human": answer.human,
-        "score": answer.score,
         "tokens": [
             {"text": text, "human": None if math.isnan(human) else human, "probability": p}
             for (text, human), p in tokens

@@ -24,8 +24,7 @@ function short(number) {
 function showAnswer(bubble, answer, chosen) {
   const block = add(bubble, "section", "answer");
   const title = add(block, "h2", "", (chosen ? "★ " : "") + answer.generator + " ");
-  add(title, "span", "", `p(y|x) ${short(answer.probability)}, human ${short(answer.human)} (Eq. 9), score ` +
-    `${answer.score.toFixed(3)} (Eq. 10)${chosen ? ", chosen" : ""}`);
+  add(title, "span", "", answer.figures + (chosen ? "  chosen" : ""));
   for (const token of answer.tokens) {
     const box = add(block, "span", "token", token.text === "<eos>" ? "end" : token.text);
     const judged = token.human === null ? "not judged by itself" : `discriminator l ${token.human.toFixed(3)}`;
@@ -53,7 +52,11 @@ form.addEventListener("submit", async (event) => {
   send.disabled = true;
   add(talk, "div", "you", line);
   try {
-    const { answers, unknown } = await answersTo([...history, line].slice(-LONGEST_HISTORY));
+    const { note, answers, unknown } = await answersTo([...history, line].slice(-LONGEST_HISTORY));
+    if (note) {
+      add(talk, "p", "notice", note);
+      return;
+    }
     if (unknown.length) add(talk, "p", "notice", `words it does not know: ${unknown.join(", ")}`);
     const bubble = add(talk, "div", "bot");
     add(bubble, "p", "", answers[0].text);
@@ -61,10 +64,11 @@ form.addEventListener("submit", async (event) => {
     history = [...history, line, answers[0].text];
   } catch (error) {
     add(talk, "p", "notice wrong", error.message);
+  } finally {
+    send.disabled = false;
+    talk.lastElementChild.scrollIntoView({ block: "nearest" });
+    text.focus();
   }
-  send.disabled = false;
-  talk.lastElementChild.scrollIntoView({ block: "nearest" });
-  text.focus();
 });
 
 document.getElementById("again").addEventListener("click", () => {

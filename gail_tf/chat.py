@@ -1,0 +1,85 @@
+"""`python -m gail_tf.chat`: chat with a trained agent in the terminal or in the browser."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_gca import chatting, command_line
+from keras_gca.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_gca.agent import Answer
+
+DESCRIPTION = """\
+Chat with a trained agent. Its policies (after maximum likelihood, and after imitation) respond to the conversation so
+far, and the discriminator chooses. Ctrl-D, Ctrl-C or /quit ends the chat.
+
+  python -m gail_tf.chat                       the latest run in runs/
+  python -m gail_tf.chat RUN --candidates 4    four responses of each policy, ranked by the discriminator
+  python -m gail_tf.chat RUN --web             in the browser
+
+This is a research program. A message that speaks of self-harm or danger is answered with a note, before any model runs.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    for name, value, good in (
+        ("temperature", options.temperature, options.temperature == 0 or 0.01 <= options.temperature <= 100),
+        ("top-p", options.top_p, 0 < options.top_p <= 1),
+    ):
+        if not good:
+            raise UserError(f"--{name}: {value} is out of range")
+    path = options.bot or _latest_run()
+    with command_line.quiet_imports():
+        from gail_tf.agent import GAILAgent, Replying
+        from gail_tf.crisis import FIRST_USE_NOTICE
+
+    agent = GAILAgent.load(path)
+    if options.no_crisis_note:
+        agent.note_instead = lambda message: None
+    replying = Replying(options.temperature, options.top_p, options.candidates)
+    if options.web:
+        return chatting.serve(agent, replying, options, path, options.history, FIRST_USE_NOTICE)
+
+    def reply(history: list[str], turn: int) -> "list[Answer]":
+        return agent.answers(history, options.history, replying, options.seed + turn)
+
+    folder = path if path.is_dir() else Path()
+    return chatting.talk(agent, reply, options, path, folder, FIRST_USE_NOTICE)
+
+
+def _latest_run() -> Path:
+    bots = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / "trajectories.jsonl").exists()]
+    if not bots:
+        raise UserError(
+            "no trained agent in runs/; name a run folder or a bot.h5, or train one: python -m gail_tf.train"
+        )
+    return max(bots, key=lambda bot: bot.stat().st_mtime).parent
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.Parser(prog="python -m gail_tf.chat", description=DESCRIPTION)
+    parser.add_argument("bot", nargs="?", type=Path, help="a run folder or a bot.h5; the latest run if not given")
+    parser.add_argument(
+        "--history",
+        type=command_line.at_least_one,
+        metavar="N",
+        help="utterances that are read, the prompt included; all that fit if not given, as in the paper",
+    )
+    parser.add_argument(
+        "--candidates", type=command_line.at_least_one, default=1, metavar="N", help="responses of each policy [1]"
+    )
+    parser.add_argument("--temperature", type=float, default=0.9, metavar="X", help="0: the likeliest token [0.9]")
+    parser.add_argument("--top-p", type=float, default=0.9, metavar="X", help="nucleus to draw from [0.9]")
+    parser.add_argument(
+        "--no-crisis-note", action="store_true", help="let the models answer messages that speak of self-harm or danger"
+    )
+    chatting.add_options(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, "chat"))
