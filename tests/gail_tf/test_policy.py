@@ -296,3 +296,7 @@ class TestBadInput:
     def test_what_does_not_fit_into_the_positions(self, policy):
         with pytest.raises(ValueError, match="conditions of 9 and responses of 17 tokens where GPT-2 has 24 positions"):
             sample(policy, Sampling(17))
+
+    def test_as_many_numbers_as_responses(self, policy):
+        with pytest.raises(ValueError, match=r"samples of shape \(6,\) for 12 responses"):
+            sample(policy, Sampling(4), samples=range(6), candidates=2)
