@@ -128,18 +128,15 @@ class Policy:
         the global numbers of the responses, int32; 0, 1, ... if not given. candidates: responses to each condition,
         which follow each other in the result; it has B * candidates rows, and so has `samples`.
 
-        Raises ValueError where condition and response do not fit into GPT-2's positions.
+        Raises ValueError where condition and response do not fit into GPT-2's positions, or `samples` is not as long.
         """
         condition, condition_mask = tf.convert_to_tensor(condition, tf.int32), tf.convert_to_tensor(condition_mask)
         count = condition.shape[0] * candidates
-        return self._sample(
-            condition,
-            condition_mask,
-            tf.convert_to_tensor(seed, tf.int32),
-            tf.range(count) if samples is None else tf.convert_to_tensor(samples, tf.int32),
-            dataclasses.astuple(sampling),
-            candidates,
-        )
+        samples = tf.range(count) if samples is None else tf.convert_to_tensor(samples, tf.int32)
+        if samples.shape != [count]:
+            raise ValueError(f"samples of shape {samples.shape} for {count} responses")
+        seed = tf.convert_to_tensor(seed, tf.int32)
+        return self._sample(condition, condition_mask, seed, samples, dataclasses.astuple(sampling), candidates)
 
     def log_probs(
         self,

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from gail_tf.noise import dropout, gumbel, sample_seeds, uniform
@@ -29,9 +30,16 @@ def test_gumbel_noise_has_the_distribution_of_its_name():
     assert np.isfinite(values).all()
 
 
-def test_dropout():
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_dropout(jit_compile):
     values = tf.ones([2, 50, 200])
-    dropped = dropout(values, 0.3, sample_seeds([1, 2], tf.range(2)), 7).numpy()
+
+    @tf.function(jit_compile=jit_compile)
+    def drop():
+        return dropout(values, 0.3, sample_seeds([1, 2], tf.range(2)), 7)
+
+    dropped = drop().numpy()
+    np.testing.assert_array_equal(dropped, drop())
     np.testing.assert_allclose(np.mean(dropped == 0, axis=(1, 2)), 0.3, atol=0.02)
     np.testing.assert_allclose(dropped[dropped > 0], 1 / 0.7, rtol=1e-6)
     assert dropout(values, 0.0, None, 0) is values

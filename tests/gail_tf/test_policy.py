@@ -104,7 +104,7 @@ def test_a_response_depends_on_nothing_but_its_condition_and_its_noise(policy):
     wider = policy.sample(
         np.pad(CONDITION, [[0, 0], [4, 0]], constant_values=END), np.pad(MASK, [[0, 0], [4, 0]]), (1, 2), sampling
     )
-    longer = sample(policy, dataclasses.replace(sampling, max_new_tokens=11))
+    longer = sample(policy, dataclasses.replace(sampling, max_new_tokens=16))  # as many as there are positions
     assert not np.array_equal(together.tokens, sample(policy, sampling, samples=tf.range(6, 12)).tokens)
     np.testing.assert_array_equal(others.tokens, together.tokens[2:5])
     np.testing.assert_array_equal(wider.tokens, together.tokens)
@@ -193,18 +193,35 @@ def test_every_policy_starts_as_gpt2(policy, trainable):
     )
 
 
-def gradients(policy, variables):
+def gradients(policy, variables, **options):
     """Of the mean log-probability of some responses, with everything watched."""
     arrays = tuple(map(tf.constant, TAUGHT))
-    with tf.GradientTape() as tape:
-        tape.watch([variable.value for variable in variables])
-        loss = tf.reduce_mean(policy.scores(policy.features(*arrays), *arrays[2:]).log_probs)
-    return tape.gradient(loss, [variable.value for variable in variables])
+
+    @tf.function(**options)
+    def descend():
+        with tf.GradientTape() as tape:
+            tape.watch([variable.value for variable in variables])
+            loss = tf.reduce_mean(policy.scores(policy.features(*arrays), *arrays[2:]).log_probs)
+        found = tape.gradient(loss, [variable.value for variable in variables])
+        return [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in found]
+
+    return descend()
+
+
+def test_gradients_compiled_by_xla():
+    gpt2 = randomise(GPT2(dataclasses.replace(CONFIG, n_layer=1), adapters=Adapters(rank=2)))
+    policy = Policy(gpt2, "lora")
+    random_assign(policy.trainable_variables)
+    variables = [*policy.trainable_variables, *gpt2.weights.values()]
+    for one, other in zip(gradients(policy, variables, jit_compile=True), gradients(policy, variables), strict=True):
+        assert (one is None) == (other is None)
+        if one is not None:
+            np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_every_trainable_weight_has_a_gradient(any_policy):
     for gradient in gradients(any_policy, any_policy.trainable_variables):
-        assert np.abs(tf.convert_to_tensor(gradient)).max() > 0
+        assert np.abs(gradient).max() > 0
 
 
 def test_no_backward_pass_through_frozen_blocks(any_policy):
@@ -233,7 +250,7 @@ def test_gradients_are_those_of_finite_differences(any_policy):
     variable.assign(start)
     expected = (values[0] - values[1]) / 0.004
     assert abs(expected) > 1e-3
-    assert (np.asarray(tf.convert_to_tensor(gradient)) * direction).sum() == pytest.approx(expected, rel=0.02)
+    assert (gradient.numpy() * direction).sum() == pytest.approx(expected, rel=0.02)
 
 
 def test_training_raises_the_probability_of_what_is_taught(any_policy):
@@ -245,7 +262,7 @@ def test_training_raises_the_probability_of_what_is_taught(any_policy):
     optimizer.build(variables)
     arrays = tuple(map(tf.constant, TAUGHT))
 
-    @tf.function(jit_compile=any_policy.trainable == "full")
+    @tf.function
     def learn(step):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
@@ -277,6 +294,9 @@ class TestBadInput:
             Policy(gpt2, "lora")
 
     def test_what_does_not_fit_into_the_positions(self, policy):
-        sample(policy, Sampling(16))
         with pytest.raises(ValueError, match="conditions of 9 and responses of 17 tokens where GPT-2 has 24 positions"):
             sample(policy, Sampling(17))
+
+    def test_as_many_numbers_as_responses(self, policy):
+        with pytest.raises(ValueError, match=r"samples of shape \(6,\) for 12 responses"):
+            sample(policy, Sampling(4), samples=range(6), candidates=2)
