@@ -52,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         agent = Agent.load(run.path)
         vectors = None
         if options.glove:
-            vectors = glove.read_vectors(options.glove, list(agent.vocabulary.counts))
+            found = glove.read_vectors(options.glove, list(agent.vocabulary.counts))
+            vectors = dict(zip(found.words, found.matrix, strict=True))
         results.append(evaluate(agent, run.dataset(), decoding, options.seed, vectors))
         results[-1]["vectors"] = str(options.glove or OWN_VECTORS)
         target = run.path / "evaluation.json"
