@@ -300,9 +300,9 @@ def _summarise(session: _Session, agent: "GAILAgent") -> None:
         print(f"  experts' {last['accuracy_expert']:25.1%}\n  the policy's {last['accuracy_generated']:21.1%}")
 
     print("\nresponses to held-out prompts (* the discriminator's choice)")
-    for row in _sample_rows(data.validation):
+    for number, row in enumerate(_sample_rows(data.validation)):
         asked = data.validation[row]
-        answers = agent.answers([*asked.history, asked.prompt], seed=training.config.seed)
+        answers = agent.answers([*asked.history, asked.prompt], seed=training.config.seed + number)
         print(f"\n  {' / '.join((*asked.history, asked.prompt))}")
         for answer in sorted(answers, key=lambda each: agent.generators.index(each.generator)):
             mark = "*" if answer is answers[0] else " "
