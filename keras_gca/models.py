@@ -86,7 +86,8 @@ class GenerativeConversationalAgent:
 
         # Layers
         if embedding is None:
-            initial = keras.initializers.RandomUniform(-0.05, 0.05, seed=next(seeds))
+            # Not one of `seeds`: with given word vectors the other layers start the same.
+            initial = keras.initializers.RandomUniform(-0.05, 0.05, seed=seed)
         else:
             expected = (sizes.vocabulary, sizes.word_embedding)
             if embedding.shape != expected:

@@ -183,7 +183,7 @@ def test_studies_train_what_is_missing_and_compare_it(tmp_path):
     figures = json.loads((tmp_path / "studies" / "discriminator.json").read_text())
     both = [figures[name]["perplexity"]["teacher_forcing"] for name in ("default", "hidden_discriminator")]
     assert both[0] == both[1]  # they share line 3
-    status, out, err = run("studies", "mmi", *arguments[:-4], "--seeds", "0", "--runs", "studies", folder=tmp_path)
+    status, out, err = run("studies", "mmi", *arguments[:-5], "--seeds", "0", "--runs", "studies", folder=tmp_path)
     assert status == 0, err
     assert "== default" not in out  # trained already
     assert re.search(
