@@ -13,10 +13,11 @@ import numpy as np
 from gail_tf.batches import encode_batch
 from gail_tf.config import GAILConfig
 from gail_tf.crisis import NOTE, speaks_of_crisis
-from gail_tf.discriminator_training import DiscriminatorTraining
-from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.discriminator_training import Discriminator
+from gail_tf.gail import adapters_of
+from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.policy import Policy, Sampling, policy_variables
-from gail_tf.rollouts import Reference
+from gail_tf.rollouts import Evidence, Reference
 from gail_tf.run import CONTROL_TOKENS, GAILRun
 from gail_tf.samples import context
 from gail_tf.sentiment import sentiment
@@ -57,15 +58,14 @@ class GAILAgent:
         self.config, self.tokenizer, self.gpt2 = config, tokenizer, gpt2
         self.weights, self.discriminator, self.reference = policies, discriminator, reference
         self.policies: dict[str, Policy] = {}
-        adapters = Adapters(config.lora_rank, config.lora_alpha) if config.trainable == "lora" else None
         for name, weights in policies.items():
-            policy = Policy(GPT2(gpt2, adapters=adapters, precision=config.precision), config.trainable)
+            policy = Policy(GPT2(gpt2, adapters=adapters_of(config), precision=config.precision), config.trainable)
             assign(policy_variables(policy), weights)
             self.policies[name] = policy
         self._sampling = Sampling(config.response_tokens)
         self._reference = Reference(self.policies[reference], self._sampling)
-        self._judge = DiscriminatorTraining(self._reference.feature_size, config)
-        assign(self._judge.network.weights, discriminator)
+        self._judge = Discriminator(gpt2, config)
+        assign(self._judge.variables, discriminator)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "GAILAgent":
@@ -152,9 +152,9 @@ class GAILAgent:
     def _answer(self, name, batch, tokens, mask, log_probs, asked) -> Answer:
         text = self.tokenizer.decode(tokens[mask]).strip()
         judged = batch._replace(response=tokens[None], response_mask=mask[None])
-        features, _ = self._reference(judged)
+        features, _ = self._reference(judged, size=1)
         sentiments = np.array([[*asked, sentiment(text).compound]], np.float32)
-        expert = float(1 / (1 + np.exp(-self._judge.expert_logits(features, sentiments)[0])))
+        expert = float(1 / (1 + np.exp(-self._judge.expert_logits(Evidence(judged, features, sentiments))[0])))
         written = [self.tokenizer.decode([token]) or "<eos>" for token in tokens[mask]]
         total = float(log_probs[mask].sum())
         ended = tokens[mask][-1] == self.tokenizer.end

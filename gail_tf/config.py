@@ -117,7 +117,7 @@ class GAILConfig(Settings):
     updates: int = option(750, 'Table 1, "Epochs": updates of the policy', low=0)
     rollouts: int = option(128, 'Table 1, "PPO Buffer Size": responses in an update', low=2)
     sample_batch_size: int = option(16, 'Table 1, "Sample Batch Size": responses that are drawn together', low=1)
-    human_ratio: float = option(0.3, 'Table 1, "Human Demo Ratio" at first; it falls linearly to 0', low=0, high=1)
+    human_ratio: float = option(0.3, 'Table 1, "Human Demo Ratio" at first; it falls linearly to 0', low=0, high=0.99)
     human_reward: float = option(2.0, "reward of a human demonstration (TextGAIL)", low=-100, high=100)
     top_p: float = option(0.9, "nucleus that responses are drawn from", low=1e-3, high=1)
     temperature: float = option(0.9, "temperature that they are drawn at", low=0.01, high=100)
@@ -159,6 +159,10 @@ class GAILConfig(Settings):
     discriminator_learning_rate: float = option(
         1e-4, 'Table 1, "Discriminator Optimizer Learning Rate"', low=1e-9, high=1
     )
+    discriminator_encoder: str = option(
+        "frozen", "what D reads responses by. frozen: the reference, once; trainable: a GPT-2 of its own, which starts "
+        "as the reference", choices=("frozen", "trainable"),
+    )  # fmt: skip
     discriminator_passes: int = option(1, "passes of D over each update's rollouts", low=0)
     label_smoothing: float = option(0.0, "D's label of experts is 1 minus this", low=0, high=0.49)
     instance_noise: float = option(0.0, "noise on D's features, in standard deviations", low=0)

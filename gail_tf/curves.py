@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 # Each picture: its title, and the figures that it shows; docs/metrics.md says what each means.
 PANELS = (
     ("perplexity, held out", ("val_perplexity",)),
@@ -19,15 +21,19 @@ PANELS = (
 
 
 def draw(history: Sequence[dict[str, Any]], path: Path) -> None:
-    """Paint the figures of every stage, one after the other; shades tell the phases apart."""
-    import matplotlib
+    """Paint the log to a file; see `paint`."""
+    paint(history).savefig(path, dpi=110)
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
+def paint(history: Sequence[dict[str, Any]]) -> Figure:
+    """Paint the figures of every stage, one after the other; shades tell the phases apart.
+
+    A notebook shows the figure that is returned.
+    """
     phases = [row["phase"] for row in history]
     borders = [i for i in range(1, len(phases)) if phases[i] != phases[i - 1]]
-    figure, grid = pyplot.subplots(3, 3, figsize=(13, 9), layout="constrained", sharex=True)
+    figure = Figure(figsize=(13, 9), layout="constrained")
+    grid = figure.subplots(3, 3, sharex=True)
     for axes, (title, names) in zip(grid.flat, PANELS, strict=True):
         for name in names:
             points = [(i + 1, row[name]) for i, row in enumerate(history) if name in row]
@@ -44,5 +50,4 @@ def draw(history: Sequence[dict[str, Any]], path: Path) -> None:
             axes.legend(fontsize=8)
     for axes in grid[-1]:
         axes.set_xlabel("epoch or update")
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    return figure

@@ -6,16 +6,11 @@ high for the policy's, is sigmoid(-expert_logit).
 Shapes: B samples, F = feature_size, S = sentiment_size, T tokens, H = size of a hidden state.
 """
 
-import keras
 import tensorflow as tf
 
 from gail_tf.masked import masked_mean
+from gail_tf.tanh_network import TanhNetwork
 from keras_gca.errors import UserError
-
-HIDDEN_UNITS = (100, 100)  # Section 4.2: two hidden layers of 100 units, with tanh
-LAYER_NORMALISATION_EPSILON = 1e-5  # Table 1
-LEARNING_RATE = 1e-4  # Table 1
-WEIGHT_DECAY = 0.01  # Table 1
 
 
 def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
@@ -32,42 +27,20 @@ def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.
     return tf.concat([mean, tf.einsum("bth,bt->bh", states, last)], axis=1)
 
 
-def build_discriminator(feature_size: int, sentiment_size: int = 0, seed: int = 0) -> keras.Model:
-    """The paper's network: features -> normalised -> 100 tanh -> 100 tanh -> expert_logit, (B,) float32.
+class DiscriminatorNetwork(TanhNetwork):
+    """The paper's network: features -> normalised -> 100 tanh -> 100 tanh -> expert_logit, (B,) float32; 0 at first.
 
-    Its input is features, (B, F), or with sentiments the list [features, sentiments], the second (B, S): numbers in
-    [-1, 1] that join the features after their normalisation. Features of a frozen model are computed once for each
-    sample; those of a trainable encoder let the gradient through to it. Trained by `contrastive_loss`, the output is a
-    score, and only differences between responses to one prompt have a meaning.
+    Its input is features, (B, F), and with sentiments a second one, (B, S): numbers in [-1, 1] that join the features
+    after their normalisation. Features of a frozen model are computed once for each sample; those of a trainable
+    encoder let the gradient through to it. Trained by `contrastive_loss`, the output is a score, and only differences
+    between responses to one prompt have a meaning.
     """
-    # Layers
-    initializers = (keras.initializers.GlorotUniform(seed + i) for i in range(len(HIDDEN_UNITS) + 1))
-    normalisation = keras.layers.LayerNormalization(epsilon=LAYER_NORMALISATION_EPSILON, name="normalisation")
-    hidden = [
-        keras.layers.Dense(units, "tanh", kernel_initializer=next(initializers), name=f"hidden_{i}")
-        for i, units in enumerate(HIDDEN_UNITS, start=1)
-    ]
-    # Float32 also under a policy of mixed precision: losses and rewards take logarithms of it.
-    output = keras.layers.Dense(1, kernel_initializer=next(initializers), dtype="float32", name="output")
 
-    # Functional model
-    features = keras.Input((feature_size,), name="features")
-    inputs, states = features, normalisation(features)
-    if sentiment_size:
-        sentiments = keras.Input((sentiment_size,), name="sentiments")
-        inputs = [features, sentiments]
-        states = keras.layers.Concatenate(name="with_sentiments")([states, sentiments])
-    for layer in hidden:
-        states = layer(states)
-    expert_logit = keras.layers.Reshape((), dtype="float32", name="expert_logit")(output(states))
-    return keras.Model(inputs, expert_logit, name="discriminator")
+    def __init__(self, feature_size: int, sentiment_size: int = 0, seed: int = 0):
+        super().__init__(feature_size, 1, seed, "discriminator", sentiment_size)
 
-
-def make_optimizer(learning_rate: float = LEARNING_RATE, weight_decay: float = WEIGHT_DECAY) -> keras.optimizers.AdamW:
-    """Table 1's AdamW; biases and the scales of a normalisation do not decay."""
-    optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    return optimizer
+    def call(self, features, sentiments=None):
+        return super().call(features, sentiments)[..., 0]
 
 
 # Losses
@@ -105,15 +78,17 @@ def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask:
     return _mean(tf.math.softplus(-difference), mask)
 
 
-def with_instance_noise(features: tf.Tensor, scale: float, seed: tf.Tensor) -> tf.Tensor:
+def with_instance_noise(features: tf.Tensor, scale: float, seed: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
     """features, (B, F), plus Gaussian noise of scale times each feature's standard deviation in the batch; float32.
 
     Noise on what D sees of both kinds keeps their distributions overlapping (Arjovsky and Bottou 2017). Experts and
     generated samples belong in one call, so that both get the same. seed: (2,) int32; the same seed, the same noise.
+    mask: (B,) bool, which samples count; None: all.
     """
     features = tf.cast(features, tf.float32)
     noise = tf.random.stateless_normal(tf.shape(features), seed)
-    return features + scale * tf.math.reduce_std(features, axis=0) * noise
+    counted = features if mask is None else tf.boolean_mask(features, mask)
+    return features + scale * tf.math.reduce_std(counted, axis=0) * noise
 
 
 # What to log

@@ -87,7 +87,6 @@ REMEDIES: dict[str, dict[str, str]] = {
         "human_ratio": "more human demonstrations in each batch (schedules.human_ratio)",
     },
     "length_drifts": {
-        "reward_per": "token: a mean over tokens instead of their sum (rewards.response_reward)",
         "length_drift_strength": "a reward against the drift of the mean length (rewards.counter_length_drift)",
     },
 }

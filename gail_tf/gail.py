@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
 import numpy as np
 
 from gail_tf import discriminators, failures, ppo, rewards, schedules
@@ -48,14 +49,18 @@ class Stage:
 
 def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
     """The stages of a run. from_scratch: GPT-2 is pretrained first."""
-    per_buffer = config.rollouts // config.batch_size or 1  # D's steps on one buffer
     counts = {
         PRETRAINING: config.pretraining_epochs if from_scratch else 0,
         MAXIMUM_LIKELIHOOD: config.mle_epochs,
-        DISCRIMINATOR: math.ceil(config.discriminator_steps / per_buffer) if config.updates else 0,
+        DISCRIMINATOR: math.ceil(config.discriminator_steps / steps_on_a_buffer(config)) if config.updates else 0,
         IMITATION: config.updates,
     }
     return [Stage(phase, number, count) for phase, count in counts.items() for number in range(1, count + 1)]
+
+
+def steps_on_a_buffer(config: GAILConfig) -> int:
+    """D's steps on a buffer without human demonstrations."""
+    return math.ceil(config.rollouts / config.batch_size)
 
 
 @dataclass(frozen=True)
@@ -96,10 +101,12 @@ class GAILTraining:
         self.sampling = Sampling(config.response_tokens, config.top_p, config.temperature, config.counting)
         self.policy = Policy(self.gpt2, config.trainable, config.seed)
         self.reference = Reference(self._twin(), self.sampling)
-        self.collector = Collector(self.policy, self.reference, self.tokenizer, self.training, self.sampling)
-        self._held_out = Collector(self.policy, self.reference, self.tokenizer, self.validation, self.sampling)
+        parts = self.policy, self.reference, self.tokenizer
+        drawn = config.rollouts * sum(stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages)
+        self.collector = Collector(*parts, self.training, self.sampling, keep_experts=drawn > len(self.training))
+        self._held_out = Collector(*parts, self.validation, self.sampling)
         self._perplexity = Perplexity(self.policy)
-        self.discriminator = DiscriminatorTraining(self.reference.feature_size, config)
+        self.discriminator = DiscriminatorTraining(self.gpt2.config, config)
         self.policy_training = PolicyTraining(self.policy, config, self.sampling)
         self._statistics = rewards.RewardStatistics.initial()
         self._kl_coefficient = config.kl_coefficient
@@ -108,6 +115,8 @@ class GAILTraining:
         self._position = 0  # of the stage in hand
         self._step = 0  # steps of it that are done, in epochs of maximum likelihood
         self._sums = np.zeros(2)  # over these steps
+        if self.imitates:
+            self._stand_reference()
 
     @property
     def finished(self) -> bool:
@@ -140,7 +149,7 @@ class GAILTraining:
         likelihood = self._likelihood_of(stage.phase)
         text = self.general if stage.phase == PRETRAINING else self.training.batch
         size, seeds = self.config.batch_size, self._seeds()
-        batches = plan(text, size, seeds[0])
+        batches = plan(text.lengths, size, seeds[0])
         while self._step < len(batches):
             batch = take(text, batches[self._step], size)
             sums = [float(value) for value in likelihood.step(batch, (seeds[1], self._step))]
@@ -150,10 +159,9 @@ class GAILTraining:
             yield Event(stage, self._step, len(batches), self._likelihood_metrics())
         row = self._likelihood_metrics() | {"val_perplexity": Perplexity(likelihood.policy)(self.validation.batch)}
         self._step, self._sums = 0, np.zeros(2)
-        event = self._end(stage, len(batches), row)
-        if stage.phase == PRETRAINING and stage.number == stage.of:
+        if stage.phase == PRETRAINING:
             assign(list(self.gpt2.weights.values()), list(self._pretrained.gpt2.weights.values()))
-        yield event
+        yield self._end(stage, len(batches), row)
 
     def _likelihood_metrics(self) -> dict[str, float]:
         loss = float(self._sums[0] / self._sums[1])
@@ -176,7 +184,9 @@ class GAILTraining:
     def _walk_discriminator(self, stage: Stage) -> Iterator[Event]:
         rollouts = self._collect(stage, human_ratio=0.0)
         yield Event(stage, 1, 2, {}, resumable=False)
-        row = self._judgement(rollouts) | self._train_discriminator(rollouts)
+        per_buffer = steps_on_a_buffer(self.config)
+        steps = min(per_buffer, self.config.discriminator_steps - (stage.number - 1) * per_buffer)
+        row = self._judgement(rollouts) | self._train_discriminator(rollouts, steps=steps)
         yield self._end(stage, 2, row)
 
     def _walk_imitation(self, stage: Stage) -> Iterator[Event]:
@@ -200,8 +210,8 @@ class GAILTraining:
             self._kl_coefficient = float(ppo.adapt_kl_coefficient(self._kl_coefficient, kl, config.kl_target))
         row |= {name: float(np.mean([figure[name] for figure in figures])) for name in figures[0]}
         row |= {"kl_coefficient": self._kl_coefficient, "human_ratio": ratio}
-        for _ in range(config.discriminator_passes):
-            row |= self._train_discriminator(rollouts)
+        for number in range(config.discriminator_passes):
+            row |= self._train_discriminator(rollouts, number)
         generated = rollouts.generated
         row |= self._diversity(rollouts)
         row |= {"response_length": float(lengths[generated].mean()), "expert_length": expert_length}
@@ -212,9 +222,7 @@ class GAILTraining:
 
     def _collect(self, stage: Stage, human_ratio: float) -> Rollouts:
         config = self.config
-        if stage.number == 1 and stage.phase == self.stages[self._first_of_imitation()].phase:
-            self._stand_reference()
-        earlier = self._position - self._first_of_imitation()
+        earlier = self._position - [each.phase in (DISCRIMINATOR, IMITATION) for each in self.stages].index(True)
         rows = draw_rows(len(self.training), config.rollouts, earlier * config.rollouts, config.seed)
         seeds = self._seeds()
         return self.collector.collect(rows, (seeds[0], seeds[1]), config.sample_batch_size, human_ratio)
@@ -222,13 +230,13 @@ class GAILTraining:
     def _rewards(self, rollouts: Rollouts, expert_length: float) -> np.ndarray:
         """Normalised rewards (B,), demonstrations included; the running statistics move on."""
         config = self.config
-        logits = self.discriminator.expert_logits(rollouts.features, rollouts.sentiments)
-        found = rewards.reward(logits, config.reward_form)
+        generated, lengths = rollouts.generated, rollouts.batch.response_lengths
+        found = rewards.reward(self.discriminator.expert_logits(rollouts.given), config.reward_form).numpy()
         if config.length_drift_strength:
-            found = rewards.counter_length_drift(
-                found, rollouts.batch.response_lengths, expert_length, config.length_drift_strength
+            found[generated] = rewards.counter_length_drift(
+                found[generated], lengths[generated], expert_length, config.length_drift_strength
             )
-        normalised, self._statistics = rewards.normalise(found, self._statistics, rollouts.generated)
+        normalised, self._statistics = rewards.normalise(found, self._statistics, generated)
         return rewards.with_demonstrations(normalised, rollouts.human, config.human_reward).numpy()
 
     def _ppo(self, rollouts: Rollouts, normalised: np.ndarray) -> Iterator[dict[str, float]]:
@@ -241,7 +249,9 @@ class GAILTraining:
             ]
         )
         for epoch in range(config.ppo_epochs):
-            for rows in plan(rollouts.batch, size, int(self._seeds()[2]) + epoch):
+            # Conditions of like lengths go together, never responses: a minibatch of nothing but long responses would
+            # pull at their length.
+            for rows in plan(rollouts.batch.condition_lengths, size, self._seeds()[2] + epoch):
                 figures = self.policy_training.step(
                     take(rollouts.batch, rows, size, width),
                     rollouts.log_probs[rows],
@@ -255,25 +265,28 @@ class GAILTraining:
                 if config.kl_stop is not None and figures["kl"] > config.kl_stop:
                     return
 
-    def _train_discriminator(self, rollouts: Rollouts) -> dict[str, float]:
-        """One pass over the generated responses and the experts' to the same prompts."""
-        size, found = self.config.batch_size, []
-        seed = int(self._seeds()[3])
-        order = np.random.default_rng(seed).permutation(np.flatnonzero(rollouts.generated))
-        for start in range(0, len(order), size):
+    def _train_discriminator(self, rollouts: Rollouts, number: int = 0, steps: int | None = None) -> dict[str, float]:
+        """A pass over the generated responses and the experts' to the same prompts.
+
+        number: of the pass over these rollouts. steps: at most so many.
+        """
+        size, seed = self.config.batch_size, self._seeds()[3]
+        order = np.random.default_rng([seed, number]).permutation(np.flatnonzero(rollouts.generated))
+        found = []
+        for start in range(0, len(order), size)[:steps]:
             rows = order[start : start + size]
-            counted = np.arange(size) < len(rows)
-            rows = np.pad(rows, (0, size - len(rows)), mode="edge")
-            expert = rollouts.expert_features[rows], rollouts.expert_sentiments[rows]
-            generated = rollouts.features[rows], rollouts.sentiments[rows]
-            found.append(self.discriminator.step(expert, generated, counted, (seed, start)))
-        return {"discriminator_loss": float(np.mean([figures["loss"] for figures in found]))}
+            evidence = rollouts.expert.rows(rows, size), rollouts.given.rows(rows, size)
+            noise = (seed, number * len(rollouts.rows) + start)
+            found.append(self.discriminator.step(*evidence, np.arange(size) < len(rows), noise))
+        loss, norm = (float(np.mean([figures[name] for figures in found])) for name in ("loss", "gradient_norm"))
+        _refuse_nan(loss + norm, DISCRIMINATOR, "discriminator")
+        return {"discriminator_loss": loss, "discriminator_gradient_norm": norm}
 
     def _judgement(self, rollouts: Rollouts) -> dict[str, float]:
         """What D, before it learns from them, holds of the generated responses and of the experts'."""
         generated = rollouts.generated
-        own = self.discriminator.expert_logits(rollouts.features, rollouts.sentiments)[generated]
-        expert = self.discriminator.expert_logits(rollouts.expert_features, rollouts.expert_sentiments)
+        own = self.discriminator.expert_logits(rollouts.given)[generated]
+        expert = self.discriminator.expert_logits(rollouts.expert)
         tokens = rollouts.batch.response_mask[generated]
         distance = (rollouts.log_probs - rollouts.reference)[generated]
         form = self.config.reward_form
@@ -297,7 +310,8 @@ class GAILTraining:
 
     def _validate(self) -> dict[str, float]:
         """Perplexity, and D's reward, on held-out trajectories; always by the same noise."""
-        rows = np.arange(min(VALIDATION_RESPONSES, len(self.validation)))
+        count = len(self.validation)
+        rows = np.linspace(0, count - 1, min(VALIDATION_RESPONSES, count)).astype(int)  # of every corpus
         rollouts = self._held_out.collect(rows, (self.config.seed, 0), self.config.sample_batch_size)
         judged = self._judgement(rollouts)
         return {
@@ -321,19 +335,19 @@ class GAILTraining:
         return GPT2(self.gpt2.config, self.config.seed, precision=self.config.precision)
 
     def _stand_reference(self) -> None:
-        """The reference becomes what the policy is now."""
-        now = [variable.numpy() for variable in policy_variables(self.policy)]
-        assign(policy_variables(self.reference.policy), now)
-
-    def _first_of_imitation(self) -> int:
-        phases = [stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages]
-        return phases.index(True)
+        """The reference, and an encoder of D's own, become what the policy is now."""
+        assign(policy_variables(self.reference.policy), policy_variables(self.policy))
+        if self.discriminator.encoder is not None:
+            assign(list(self.discriminator.encoder.weights.values()), list(self.gpt2.merged().values()))
 
     def _end(self, stage: Stage, steps: int, row: dict[str, float]) -> Event:
         metrics = {name: value for name, value in row.items() if not name.startswith("val_")}
         row = {"phase": stage.phase, "number": stage.number, **row}
         self.history.append(row)
+        began = self.imitates
         self._position += 1
+        if self.imitates and not began:
+            self._stand_reference()
         if stage.number == stage.of:
             self._likelihood = None
         return Event(stage, steps, steps, metrics, row)
@@ -352,42 +366,47 @@ class GAILTraining:
             "step": self._step,
             "sums": self._sums.tolist(),
             "kl_coefficient": self._kl_coefficient,
-            "history": self.history,
+            "history": list(self.history),
         }
-        parts = self._parts()
-        arrays = {f"{name}/{i:04d}": array for name, part in parts.items() for i, array in enumerate(part.state())}
-        for name, policy in self._policies().items():
-            arrays |= {f"{name}/{i:04d}": value.numpy() for i, value in enumerate(policy_variables(policy))}
+        arrays = {
+            f"{name}/{i:04d}": variable.numpy()
+            for name, variables in self._variables().items()
+            for i, variable in enumerate(variables)
+        }
         arrays |= {"statistics/mean": np.array(self._statistics.mean)}
         return facts, arrays | {"statistics/variance": np.array(self._statistics.variance)}
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Return to a stored state of a training with the same config and data."""
+        """Return to a stored state of a training with the same config and data; this one has not begun yet.
+
+        Raises KeyError or ValueError where the state is none of such a training.
+        """
         self._position, self._step = facts["position"], facts["step"]
-        self._sums, self.history = np.array(facts["sums"]), facts["history"]
+        self._sums, self.history = np.array(facts["sums"]), list(facts["history"])
         self._kl_coefficient = facts["kl_coefficient"]
-        for name, policy in self._policies().items():
-            assign(policy_variables(policy), _collected(name, arrays))
-        if stored := _collected("likelihood", arrays):
-            self._likelihood_of(self.phase).learner.restore(stored)
-        for name, part in self._parts().items():
-            if name != "likelihood":
-                part.restore(_collected(name, arrays))
+        if _collected("likelihood_optimizer", arrays):
+            self._likelihood_of(self.phase)
+        for name, variables in self._variables().items():
+            assign(variables, _collected(name, arrays))
         self._statistics = rewards.RewardStatistics(arrays["statistics/mean"], arrays["statistics/variance"])
 
-    def _policies(self) -> dict[str, Policy]:
-        """Those whose weights are to be stored."""
-        if self.phase == PRETRAINING:
-            return {"policy": self.policy, "pretrained": self._pretrained}
-        return {"policy": self.policy} | ({"reference": self.reference.policy} if self.imitates else {})
-
-    def _parts(self) -> dict[str, Learner]:
-        parts = {"discriminator": self.discriminator.learner, "generator": self.policy_training.learner}
-        if self.policy_training.value_learner is not None:
-            parts["value"] = self.policy_training.value_learner
+    def _variables(self) -> dict[str, list[keras.Variable]]:
+        """What is to be stored now: all that differs from a new training's."""
+        found = {"policy": policy_variables(self.policy)}
+        if self.phase == PRETRAINING and self._pretrained.gpt2 is not self.gpt2:
+            found["pretrained"] = policy_variables(self._pretrained)
         if self._likelihood is not None:
-            parts["likelihood"] = self._likelihood.learner
-        return parts
+            found["likelihood_optimizer"] = self._likelihood.learner.optimizer.variables
+        if self.imitates:
+            training = self.policy_training
+            found["reference"] = policy_variables(self.reference.policy)
+            found["discriminator"] = self.discriminator.variables
+            found["discriminator_optimizer"] = self.discriminator.learner.optimizer.variables
+            found["generator_optimizer"] = training.learner.optimizer.variables
+            if training.value is not None:
+                found["value"] = training.value.trainable_variables
+                found["value_optimizer"] = training.value_learner.optimizer.variables
+        return found
 
 
 def _collected(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:

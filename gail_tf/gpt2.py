@@ -238,6 +238,11 @@ class GPT2:
             found |= {f"h.{i}.{name}.weight": part for name, part in parts if isinstance(part, Projection)}
         return found
 
+    def merged(self) -> dict[str, np.ndarray]:
+        """The weights of a plain GPT-2 that does the same: `weights`, with the adapters merged into them."""
+        values = {name: variable.numpy() for name, variable in self.weights.items()}
+        return values | {name: product.merged() for name, product in self.products.items()}
+
     @property
     def adapter_weights(self) -> list[keras.Variable]:
         """A and B of every adapter."""

@@ -47,13 +47,13 @@ def find(model: str | os.PathLike) -> Path:
         raise UserError(f"{model}: no such folder, and not to be had from the hub ({reason})") from None
 
 
-def read_config(folder: Path) -> GPT2Config:
-    """Raises UserError naming the file where it is missing, damaged, or not of a GPT-2."""
-    values = _read_json(folder / CONFIG)
+def read_config(path: Path) -> GPT2Config:
+    """From a config.json. Raises UserError naming the file where it is missing, damaged, or not of a GPT-2."""
+    values = _read_json(path)
     try:
         return GPT2Config.from_hugging_face(values)
     except UserError as error:
-        raise UserError(f"{folder / CONFIG}: {error}") from None
+        raise UserError(f"{path}: {error}") from None
 
 
 def read_gpt2(
@@ -70,7 +70,7 @@ def read_gpt2(
     others. adapters, precision: see GPT2. seed: of the adapters. dropout: in place of the folder's three rates. Raises
     UserError naming the file, and the tensor that is missing, unknown, or of another shape than config.json says.
     """
-    config = read_config(folder)
+    config = read_config(folder / CONFIG)
     changes = {} if dropout is None else dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), dropout)
     changes["vocab_size"] = vocab_size or config.vocab_size
     gpt2 = GPT2(dataclasses.replace(config, **changes), seed, adapters, precision)
@@ -99,10 +99,8 @@ def read_gpt2(
 def write_gpt2(folder: Path, gpt2: GPT2) -> None:
     """Write config.json and model.safetensors, with adapters merged into the weights they adapt; makes the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: variable.numpy() for name, variable in gpt2.weights.items()}
-    tensors |= {name: product.merged() for name, product in gpt2.products.items()}
     with replacing(folder / WEIGHTS) as temporary:
-        named = {PREFIX + name: values for name, values in tensors.items()}
+        named = {PREFIX + name: values for name, values in gpt2.merged().items()}
         safetensors.numpy.save_file(named, temporary, metadata={"format": "pt"})  # transformers asks for this mark
     with replacing(folder / CONFIG) as temporary:
         temporary.write_text(json.dumps(gpt2.config.to_hugging_face(), indent=2), encoding="utf-8")

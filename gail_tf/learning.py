@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from gail_tf.schedules import learning_rate_factor
-from keras_gca.models import assign
 
 NOT_DECAYED = ("bias", "beta", "gamma")  # Table 1's weight decay pulls at matrices, not at biases and scales
 
@@ -53,13 +51,3 @@ class Learner:
         self.optimizer.learning_rate.assign(self._peak * factor)
         self.optimizer.apply(gradients, self.variables)
         return scalar, figures | {"gradient_norm": norm}
-
-    def state(self) -> list[np.ndarray]:
-        """The optimizer's variables and the learned ones, to be stored."""
-        return [variable.numpy() for variable in self._all()]
-
-    def restore(self, state: list[np.ndarray]) -> None:
-        assign(self._all(), state)
-
-    def _all(self) -> list[keras.Variable]:
-        return [*self.optimizer.variables, *self.variables]

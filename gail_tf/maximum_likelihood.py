@@ -46,7 +46,7 @@ class Perplexity:
     def __call__(self, batch: Batch, size: int = 32) -> float:
         """exp of the responses' total negative log-likelihood over the total of their tokens, END counted."""
         sums = np.zeros(2)
-        for rows in plan(batch, size):
+        for rows in plan(batch.lengths, size):
             sums += [float(value) for value in self._sums(*map(tf.convert_to_tensor, take(batch, rows, size)))]
         return float(np.exp(sums[0] / sums[1]))
 

@@ -3,41 +3,60 @@
 Shapes: B responses of the buffer, C and R the widths of conditions and responses, F numbers of D's features.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
 
 from gail_tf.batches import Batch
 from gail_tf.discriminators import response_features
+from gail_tf.gpt2 import GPT2
 from gail_tf.policy import Policy, Sampling
-from gail_tf.samples import SENTIMENTS, Samples, take
+from gail_tf.samples import Samples, take
 from gail_tf.schedules import human_demonstrations
 from gail_tf.sentiment import sentiment
 from gail_tf.tokenizer import Tokenizer
 
 
-class Rollouts(NamedTuple):
-    """One buffer of responses.
+class Evidence(NamedTuple):
+    """What D may look at of B responses.
 
-    batch:          conditions and responses.
-    rows:           (B,) the trajectories whose history and prompt were answered.
-    human:          (B,) bool, which responses are human demonstrations.
-    log_probs:      (B, R) float32, of the tokens under the policy that gave them.
-    reference:      (B, R) float32, of the same tokens under the reference.
-    features:       (B, F) float32, of the responses, by the frozen reference; expert_features: of the experts'.
-    sentiments:     (B, SENTIMENTS) float32, for D; expert_sentiments: with the experts' responses.
+    batch: conditions and responses. features: (B, F) float32, of the responses, by the frozen reference. sentiments:
+    (B, SENTIMENTS) float32.
     """
 
     batch: Batch
+    features: np.ndarray
+    sentiments: np.ndarray
+
+    def rows(self, rows: np.ndarray, size: int | None = None) -> Self:
+        """Some of them, filled up with empty rows to `size`; see `samples.take`."""
+        free = [(0, 0 if size is None else size - len(rows)), (0, 0)]
+        batch = take(self.batch, rows, size, response_width=self.batch.response.shape[1])
+        return type(self)(batch, *(np.pad(each[rows], free) for each in (self.features, self.sentiments)))
+
+
+class Rollouts(NamedTuple):
+    """One buffer of responses.
+
+    rows:      (B,) the trajectories whose history and prompt were answered.
+    human:     (B,) bool, which responses are human demonstrations.
+    log_probs: (B, R) float32, of the tokens under the policy that gave them.
+    reference: (B, R) float32, of the same tokens under the reference.
+    given:     the responses, for D. expert: the experts' to the same prompts.
+    """
+
     rows: np.ndarray
     human: np.ndarray
     log_probs: np.ndarray
     reference: np.ndarray
-    features: np.ndarray
-    expert_features: np.ndarray
-    sentiments: np.ndarray
-    expert_sentiments: np.ndarray
+    given: Evidence
+    expert: Evidence
+
+    @property
+    def batch(self) -> Batch:
+        """Conditions and responses."""
+        return self.given.batch
 
     @property
     def generated(self) -> np.ndarray:
@@ -48,48 +67,68 @@ class Rollouts(NamedTuple):
 class Reference:
     """The frozen policy that the training starts from: D's features, and probabilities to measure the distance by.
 
-    One pass gives both, and an expert's features are kept, since they never change.
+    One pass gives both.
     """
 
     def __init__(self, policy: Policy, sampling: Sampling):
         self.policy = policy
         self._sampling = sampling
         self._pass = tf.function(self._read, autograph=False)
-        self._known: dict[int, np.ndarray] = {}
 
     @property
     def feature_size(self) -> int:
         return 2 * self.policy.gpt2.config.n_embd
 
-    def __call__(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Features (B, F) of the responses, and the log-probabilities (B, R) of their tokens."""
-        return tuple(each.numpy() for each in self._pass(*map(tf.convert_to_tensor, batch)))
-
-    def experts(self, samples: Samples, rows: np.ndarray, size: int) -> np.ndarray:
-        """Features (n, F) of the experts' responses of some trajectories, read `size` at a time."""
-        missing = np.unique([row for row in rows if row not in self._known])
-        for start in range(0, len(missing), size):
-            part = missing[start : start + size].astype(int)
-            features, _ = self(take(samples.batch, part, size))
-            self._known.update(zip(part.tolist(), features, strict=False))
-        return np.stack([self._known[row] for row in rows])
+    def __call__(self, batch: Batch, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Features (B, F) of the responses, and the log-probabilities (B, R) of their tokens; read `size` at a time."""
+        features = np.zeros((len(batch.response), self.feature_size), np.float32)
+        log_probs = np.zeros(batch.response.shape, np.float32)
+        order, width = np.argsort(batch.condition_lengths, kind="stable"), batch.response.shape[1]
+        for start in range(0, len(order), size):
+            part = order[start : start + size]
+            found = self._pass(*map(tf.convert_to_tensor, take(batch, part, size, width)))
+            features[part], log_probs[part] = (each.numpy()[: len(part)] for each in found)
+        return features, log_probs
 
     def _read(self, condition, condition_mask, response, response_mask):
-        tokens, mask = tf.concat([condition, response], 1), tf.concat([condition_mask, response_mask], 1)
-        hidden = self.policy.gpt2.hidden(tokens, mask)
-        width = condition.shape[1]
-        scores = self.policy.scores(hidden[:, width - 1 : -1], response, response_mask, self._sampling)
-        return response_features(hidden[:, width:], response_mask), scores.log_probs
+        features, hidden = read_responses(self.policy.gpt2, condition, condition_mask, response, response_mask)
+        before = hidden[:, condition.shape[1] - 1 : -1]
+        return features, self.policy.scores(before, response, response_mask, self._sampling).log_probs
+
+
+def read_responses(
+    gpt2: GPT2, condition: tf.Tensor, condition_mask: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """D's features (B, F) of responses, and all hidden states (B, C + R, F / 2), from one pass. For use in a graph."""
+    mask = tf.concat([condition_mask, response_mask], 1)
+    hidden = gpt2.hidden(tf.concat([condition, response], 1), mask)
+    return response_features(hidden[:, condition.shape[1] :], response_mask), hidden
 
 
 class Collector:
-    """Fills buffers with a policy's responses to the prompts of expert trajectories (Algorithm 2)."""
+    """Fills buffers with a policy's responses to the prompts of expert trajectories (Algorithm 2).
+
+    keep_experts: read the features of all experts' responses at the first use, and keep them; worth it where buffers
+    come back to the same trajectories. `forget` them when the reference changes.
+    """
 
     def __init__(
-        self, policy: Policy, reference: Reference, tokenizer: Tokenizer, samples: Samples, sampling: Sampling
+        self,
+        policy: Policy,
+        reference: Reference,
+        tokenizer: Tokenizer,
+        samples: Samples,
+        sampling: Sampling,
+        keep_experts: bool = False,
     ):
         self.policy, self.reference, self.tokenizer, self.samples = policy, reference, tokenizer, samples
         self.sampling = sampling
+        self._keep_experts = keep_experts
+        self._kept: np.ndarray | None = None
+
+    def forget(self) -> None:
+        """The reference has changed."""
+        self._kept = None
 
     def collect(self, rows: np.ndarray, seed: tuple[int, int], size: int, human_ratio: float = 0.0) -> Rollouts:
         """Answer the histories and prompts of trajectories.
@@ -113,44 +152,41 @@ class Collector:
             found = self.policy.sample(batch.condition, batch.condition_mask, seed, self.sampling, numbers)
             for target, each in zip((response, response_mask, log_probs), found, strict=True):
                 target[part] = each.numpy()[: len(part)]
-        buffer = buffer._replace(response=response, response_mask=response_mask)
+        given = buffer._replace(response=response, response_mask=response_mask)
 
         demonstrated = np.flatnonzero(human)
         for start in range(0, len(demonstrated), size):
             part = demonstrated[start : start + size]
-            scores = self.policy.log_probs(*take(buffer, part, size, width), self.sampling)
+            scores = self.policy.log_probs(*take(given, part, size, width), self.sampling)
             log_probs[part] = scores.log_probs.numpy()[: len(part)]
 
-        reference = np.zeros_like(log_probs)
-        features = np.zeros((len(rows), self.reference.feature_size), np.float32)
-        for start in range(0, len(rows), size):
-            part = np.arange(start, min(start + size, len(rows)))
-            found, by_reference = self.reference(take(buffer, part, size, width))
-            features[part], reference[part] = found[: len(part)], by_reference[: len(part)]
-        answered = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
-        asked = self.samples.sentiments[rows]
-        return Rollouts(
-            buffer,
-            rows,
-            human,
-            log_probs,
-            reference,
-            features,
-            self.reference.experts(self.samples, rows, size),
-            _sentiments(asked, np.array([sentiment(text).compound for text in answered], np.float32)),
-            _sentiments(asked, self.samples.response_sentiments[rows]),
-        )
+        features, reference = self.reference(given, size)
+        asked, answered = self.samples.sentiments[rows], self.samples.response_sentiments[rows]
+        expert = Evidence(buffer, self._expert_features(buffer, rows, size), _sentiments(asked, answered))
+        answered = np.array([sentiment(text).compound for text in self._decoded(given)], np.float32)
+        given = Evidence(given, features, _sentiments(asked, answered))
+        return Rollouts(rows, human, log_probs, reference, given, expert)
 
     def texts(self, rollouts: Rollouts) -> list[str]:
         """The responses as text."""
-        batch = rollouts.batch
+        return self._decoded(rollouts.batch)
+
+    def _expert_features(self, buffer: Batch, rows: np.ndarray, size: int) -> np.ndarray:
+        if not self._keep_experts:
+            return self.reference(buffer, size)[0]
+        if self._kept is None:
+            # All at once, so that a resumed training, which reads them anew, meets each in the same company: in another
+            # one the last bits may differ.
+            self._kept, _ = self.reference(self.samples.batch, size)
+        return self._kept[rows]
+
+    def _decoded(self, batch: Batch) -> list[str]:
         return [self.tokenizer.decode(row[mask]) for row, mask in zip(batch.response, batch.response_mask, strict=True)]
 
 
 def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
-    found = np.concatenate([asked, answered[:, None]], axis=1)
-    assert found.shape[1] == SENTIMENTS
-    return found
+    """(B, 2) of prompts and histories, (B,) of responses -> (B, SENTIMENTS)."""
+    return np.concatenate([asked, answered[:, None]], axis=1)
 
 
 def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:

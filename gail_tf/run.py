@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2Config
+from gail_tf.hugging_face import read_config
 from gail_tf.samples import control_token
 from gail_tf.sentiment import NAMES
 from gail_tf.tokenizer import Tokenizer
@@ -103,4 +104,5 @@ class GAILRun(RunFolder):
         return Tokenizer.read(self.path / "tokenizer", CONTROL_TOKENS)
 
     def gpt2_config(self) -> GPT2Config:
-        return GPT2Config.from_hugging_face(self._read_json("gpt2.json"))
+        """Raises UserError where the file is missing or damaged."""
+        return read_config(self.path / "gpt2.json")

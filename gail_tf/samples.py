@@ -88,7 +88,7 @@ def context(history: Sequence[str], prompt: str, with_sentiment: bool) -> list[U
 def take(
     batch: Batch, rows: Sequence[int] | np.ndarray, size: int | None = None, response_width: int | None = None
 ) -> Batch:
-    """Some rows of a batch, cut to the widths that they need, rounded up to multiples of BUCKET.
+    """Some rows of a batch, cut to the widths that they need, rounded up to multiples of BUCKET within the batch's own.
 
     size: fills up with rows of padding, which have no tokens and count for nothing. response_width: of the responses,
     if it is to be another.
@@ -107,7 +107,7 @@ def take(
 
 def _bucket(mask: np.ndarray) -> int:
     longest = int(mask.sum(1).max(initial=1))
-    return -(-longest // BUCKET) * BUCKET
+    return min(-(-longest // BUCKET) * BUCKET, mask.shape[1])
 
 
 def _fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
@@ -118,15 +118,14 @@ def _fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
     return np.pad(rows, [(0, 0), (-surplus, 0) if on_left else (0, -surplus)])
 
 
-def plan(batch: Batch, size: int, seed: int | None = None, pool: int = 16) -> list[np.ndarray]:
+def plan(lengths: np.ndarray, size: int, seed: int | None = None, pool: int = 16) -> list[np.ndarray]:
     """The batches of one epoch, as arrays of row numbers; rows of like lengths go together.
 
-    seed: shuffles; None keeps a fixed order, for validation.
+    lengths: of the rows, in tokens. seed: shuffles; None keeps a fixed order, for validation.
     """
     random = np.random.default_rng(seed)
-    count = len(batch.condition)
+    count = len(lengths)
     order = np.arange(count) if seed is None else random.permutation(count)
-    lengths = batch.condition_lengths + batch.response_lengths
     batches = []
     for start in range(0, count, pool * size):
         drawn = order[start : start + pool * size]

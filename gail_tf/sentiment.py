@@ -6,7 +6,7 @@ the same text has the same sentiment everywhere, and nothing is trained.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 NAMES = ("negative", "neutral", "positive")  # in the order of the compound score
 THRESHOLD = 0.05  # VADER's customary bound between neutral and the others
@@ -20,6 +20,7 @@ class Sentiment:
     name: str
 
 
+@lru_cache(maxsize=2**16)  # an utterance stands in the histories of all later turns
 def sentiment(utterance: str) -> Sentiment:
     """The sentiment of one utterance; positive from 0.05 on, negative from -0.05 down, neutral between."""
     compound = _analyser().polarity_scores(utterance)["compound"]

@@ -13,9 +13,12 @@ EPSILON = 1e-5  # Table 1, "Layer Normalization Epsilon"
 
 
 class TanhNetwork(keras.layers.Layer):
-    """(..., inputs) float32 -> (..., outputs) float32, zero at first. seed: of the two hidden layers."""
+    """(..., inputs) float32 -> (..., outputs) float32, zero at first.
 
-    def __init__(self, inputs: int, outputs: int, seed: int, name: str):
+    seed: of the two hidden layers. beside: how many numbers join the inputs after their normalisation.
+    """
+
+    def __init__(self, inputs: int, outputs: int, seed: int, name: str, beside: int = 0):
         super().__init__(dtype="float32", name=name)
         draw = np.random.default_rng(seed)
 
@@ -29,10 +32,13 @@ class TanhNetwork(keras.layers.Layer):
         self.hidden_1 = hidden(1)
         self.hidden_2 = hidden(2)
         self.output_layer = keras.layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name="output")
-        self(np.zeros((1, inputs), np.float32))  # makes the weights
+        self(np.zeros((1, inputs), np.float32), np.zeros((1, beside), np.float32) if beside else None)  # makes weights
 
-    def call(self, x):
-        return self.output_layer(self.hidden_2(self.hidden_1(self.norm(x))))
+    def call(self, x, beside=None):
+        h = self.norm(x)
+        if beside is not None:
+            h = tf.concat([h, beside], axis=-1)
+        return self.output_layer(self.hidden_2(self.hidden_1(h)))
 
 
 class ValueBaseline(TanhNetwork):

@@ -45,6 +45,10 @@ a column `text`, or one a line. What is logged is explained in docs/metrics.md.
 Ctrl-C stops after the step or update in hand; the run can be resumed, and chats with what it has learned so far.
 """
 
+# Settings of a GPT-2 from scratch.
+_FROM_SCRATCH = (
+    "vocabulary_size", "n_layer", "n_head", "n_embd", "n_positions", "pretraining_epochs", "pretraining_learning_rate",
+)  # fmt: skip
 _BEGINNING = ("preset", "data", "tweets", "general", "gpt2", "run")
 
 
@@ -58,6 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError("--preset paper fine-tunes a real GPT-2: name its folder, or a model of the hub, by --gpt2")
         if options.gpt2 is not None and options.general:
             raise UserError("--general is text to pretrain on, and --gpt2 is pretrained; leave one out")
+        if options.gpt2 is not None and (useless := [name for name in _FROM_SCRATCH if name in changes]):
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
+            raise UserError(f"{names}: of a GPT-2 from scratch, and --gpt2 is trained already; leave one out")
         session = _start(GAILConfig.preset(preset, **changes), options)
     else:
         given = [*changes, *(name for name in _BEGINNING if getattr(options, name))]
@@ -135,7 +142,10 @@ def _resume(path: Path) -> _Session:
     config, tokenizer = run.config(), run.tokenizer()
     gpt2 = GPT2(run.gpt2_config(), config.seed, adapters_of(config), config.precision)
     session = _session(run, config, run.data(), tokenizer, gpt2)
-    session.training.restore(*run.read_checkpoint())
+    try:
+        session.training.restore(*run.read_checkpoint())
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{run.path / 'checkpoint.h5'}: not a checkpoint of this run ({error})") from None
     print(f"{run.path}: {len(session.training.history)} epochs and updates are done\n")
     return session
 
@@ -202,8 +212,13 @@ def _new_gpt2(config: GAILConfig, tokenizer: "Tokenizer") -> "GPT2":
 
 def _read_gpt2(config: GAILConfig, folder: Path, vocabulary: int) -> "GPT2":
     from gail_tf.gail import adapters_of
-    from gail_tf.hugging_face import read_gpt2
+    from gail_tf.hugging_face import CONFIG, read_config, read_gpt2
 
+    positions, needed = read_config(folder / CONFIG).n_positions, config.condition_tokens + config.response_tokens
+    if needed > positions:
+        raise UserError(
+            f"{folder}: a GPT-2 of {positions} positions, where --condition-tokens and --response-tokens need {needed}"
+        )
     return read_gpt2(folder, vocabulary, adapters_of(config), config.precision, config.seed, config.dropout)
 
 
@@ -274,7 +289,7 @@ def _write(session: _Session) -> "GAILAgent":
     if training.imitates and training.config.updates:
         policies[IMITATION] = training.policy
     weights = {name: [v.numpy() for v in policy_variables(policy)] for name, policy in policies.items()}
-    judge = [variable.numpy() for variable in training.discriminator.network.weights]
+    judge = [variable.numpy() for variable in training.discriminator.variables]
     agent = GAILAgent(training.config, training.tokenizer, training.gpt2.config, weights, LIKELIHOOD, judge)
     agent.save(run.bot)
     return agent

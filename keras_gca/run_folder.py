@@ -75,10 +75,10 @@ class RunFolder:
 
     def source(self) -> dict[str, Any]:
         """Where the data came from, as `make` was told."""
-        return self._read_json("config.json")["source"]
+        return self._settings()["source"]
 
     def config(self) -> Settings:
-        return self.kind.from_json(json.dumps(self._read_json("config.json")["config"]))
+        return self.kind.from_json(json.dumps(self._settings()["config"]))
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         write_arrays(self.path / "checkpoint.h5", arrays, facts)
@@ -102,6 +102,12 @@ class RunFolder:
             self.path / "samples" / f"{name}.txt",
             "".join(f"{context}\n    {reply}\n\n" for context, reply in exchanges),
         )
+
+    def _settings(self) -> dict[str, Any]:
+        found = self._read_json("config.json")
+        if not isinstance(found, dict) or not {"source", "config"} <= found.keys():
+            raise UserError(f"{self.path / 'config.json'}: damaged; the settings of a run are expected")
+        return found
 
     def _read_json(self, name: str) -> Any:
         path = self.path / name

@@ -16,6 +16,8 @@ from tqdm import tqdm
 from keras_gca.run_folder import RunFolder
 from keras_gca.settings import Settings
 
+SPARING = 9  # as long as this times what the last checkpoint took, the end of a stage alone is no reason for another
+
 
 class Stage(Protocol):
     """One epoch, or one update: a line of the log."""
@@ -86,21 +88,29 @@ def walk(
 
     title: what a stage is called in the progress bar and in its line. end_of_stage: called after each stage, when its
     line is in the log and on TensorBoard. shown: the figures of that line; all if None.
+
+    Checkpoints are written at the end of stages, unless stages are so short that it would take more than a tenth of the
+    time; within a stage after `checkpoint_minutes`; at an interruption and at the end.
     """
     import tensorflow as tf
 
     board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
     bar, began, stored = None, time.monotonic(), time.monotonic()
+    writing, pending = 0.0, False  # how long the last checkpoint took; whether there is something new to store
     for event in training:
         if bar is None:
             count = f"[{training.stages.index(event.stage) + 1}/{len(training.stages)}] "
             bar = progress(total=event.steps, initial=event.step, desc=count + title(event.stage))
         bar.set_postfix_str(figures(event.metrics, shown), refresh=False)
         bar.update(event.step - bar.n)
-        overdue = time.monotonic() - stored > 60 * training.config.checkpoint_minutes
-        if event.row is not None or (event.resumable and (overdue or interruption.requested)):
-            run.write_checkpoint(*training.state())
+        waited = time.monotonic() - stored
+        overdue = waited > 60 * training.config.checkpoint_minutes
+        due = overdue or interruption.requested or (event.row is not None and waited > SPARING * writing)
+        pending = event.resumable and not due
+        if event.resumable and due:
             stored = time.monotonic()
+            run.write_checkpoint(*training.state())
+            writing, stored = time.monotonic() - stored, time.monotonic()
         if event.row is not None:
             bar.close()
             bar = None
@@ -110,6 +120,8 @@ def walk(
             began = time.monotonic()
         if interruption.requested and event.resumable:
             break
+    if pending:
+        run.write_checkpoint(*training.state())
     if bar is not None:
         bar.close()
     board.close()
@@ -136,6 +148,8 @@ def figures(row: dict[str, Any], shown: Collection[str] | None = None) -> str:
     found = {
         name.replace("val_", "held-out ").replace("_", " "): value
         for name, value in row.items()
-        if isinstance(value, float) and f"val_{name}" not in row and (shown is None or name in shown)
+        if isinstance(value, float)
+        and f"val_{name}" not in row
+        and (shown is None or {name, name.removeprefix("val_")} & set(shown))
     }
     return ", ".join(f"{name} {value:.3f}" if value < 1 else f"{name} {value:.2f}" for name, value in found.items())

@@ -13,6 +13,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 TINY = {
     "01_generative_conversational_agent": 'preset = "tiny"\nchanges = {"sentence_length": 16}',
     "02_adversarial_training": 'preset = "tiny"\nchanges = {"sentence_length": 16, "adversarial_epochs": 2}',
+    "03_empathy_gail": 'preset = "tiny"\nchanges = {"batch_size": 128}',
 }
 SHOWN = {"stdout", "image/png", "text/markdown"}  # no error, no log lines, no object's bare name
 MOST_BYTES = 1_500_000
@@ -47,8 +48,9 @@ def test_every_notebook_has_its_toy_sizes():
 
 
 @every_notebook
-def test_it_runs_from_top_to_bottom_and_is_stored_with_such_outputs(path, monkeypatch, tmp_path):
+def test_it_runs_from_top_to_bottom_and_is_stored_with_such_outputs(path, monkeypatch, tmp_path, tmp_path_factory):
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.getbasetemp() / "matplotlib"))  # no cache of old fonts
     stored = kinds(read(path)[1])
     assert {kind for each in stored for kind in each} <= SHOWN
     assert sum("image/png" in each for each in stored) >= 5

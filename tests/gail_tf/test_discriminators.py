@@ -1,9 +1,9 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from gail_tf import discriminators, occupancy
+from gail_tf.learning import Learner
 from keras_gca.errors import UserError
 
 LOGITS = np.array([-2.0, 0.0, 0.5, 3.0])  # of an expert
@@ -26,37 +26,38 @@ def test_features_of_a_response():
     assert not np.any(discriminators.response_features(states, mask * 0))
 
 
-def test_the_network_is_the_papers():
-    network = discriminators.build_discriminator(feature_size=7, sentiment_size=2, seed=3)
-    units = [layer.units for layer in network.layers if isinstance(layer, keras.layers.Dense)]
-    assert units == [100, 100, 1]
-    assert network.get_layer("normalisation").epsilon == 1e-5
-    random = np.random.default_rng(0)
-    for layer in network.layers:
-        layer.set_weights([random.normal(0, 0.3, weight.shape) for weight in layer.get_weights()])
-    features, sentiments = random.normal(3, 2, (5, 7)), random.uniform(-1, 1, (5, 2))
+def away_from_zero(network, scale=0.3):
+    draw = np.random.default_rng(0)
+    for variable in network.trainable_variables:
+        variable.assign(draw.normal(0, scale, variable.shape))
+    return network
 
-    gamma, beta = network.get_layer("normalisation").get_weights()
+
+def test_the_network_is_the_papers():
+    network = away_from_zero(discriminators.DiscriminatorNetwork(feature_size=7, sentiment_size=2, seed=3))
+    gamma, beta, W_1, b_1, W_2, b_2, W_3, b_3 = (variable.numpy() for variable in network.trainable_variables)
+    assert (W_1.shape, W_2.shape, W_3.shape) == ((9, 100), (100, 100), (100, 1))
+    draw = np.random.default_rng(1)
+    features, sentiments = draw.normal(3, 2, (5, 7)), draw.uniform(-1, 1, (5, 2))
     centred = features - features.mean(1, keepdims=True)
     state = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5) * gamma + beta
     state = np.concatenate([state, sentiments], 1)
-    for name in ("hidden_1", "hidden_2"):
-        kernel, bias = network.get_layer(name).get_weights()
-        state = np.tanh(state @ kernel + bias)
-    kernel, bias = network.get_layer("output").get_weights()
-    found = network([features, sentiments])
+    expected = np.tanh(np.tanh(state @ W_1 + b_1) @ W_2 + b_2) @ W_3 + b_3
+    found = network(features.astype(np.float32), sentiments.astype(np.float32))
     assert found.shape == (5,)
-    np.testing.assert_allclose(found, (state @ kernel + bias)[:, 0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, expected[:, 0], rtol=1e-4, atol=1e-5)
 
 
-def test_equal_seeds_give_equal_networks():
-    first, same, other = (discriminators.build_discriminator(4, seed=seed).get_weights() for seed in (1, 1, 9))
+def test_equal_seeds_give_equal_networks_which_start_at_chance():
+    networks = [discriminators.DiscriminatorNetwork(4, seed=seed) for seed in (1, 1, 9)]
+    first, same, other = ([variable.numpy() for variable in network.trainable_variables] for network in networks)
     assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
     assert not np.array_equal(first[2], other[2])
+    np.testing.assert_array_equal(networks[0](np.ones((3, 4), np.float32)), np.zeros(3))
 
 
 def test_a_gradient_reaches_the_encoder_behind_the_features():
-    network = discriminators.build_discriminator(6)
+    network = away_from_zero(discriminators.DiscriminatorNetwork(6))
     encoder = tf.Variable(tf.random.stateless_normal((5, 3), (0, 1)))
     with tf.GradientTape() as tape:
         states = tf.gather(encoder, [[0, 1, 2], [3, 4, 4]])
@@ -65,26 +66,6 @@ def test_a_gradient_reaches_the_encoder_behind_the_features():
         loss = discriminators.binary_loss(logits[:1], logits[1:])
     moved = np.any(tf.convert_to_tensor(tape.gradient(loss, encoder)).numpy(), axis=1)
     assert moved.tolist() == [False, True, True, False, True]  # the prompts' own states are no part of it
-
-
-def test_the_optimizer_is_adamw_of_table_1():
-    optimizer = discriminators.make_optimizer()
-    assert float(optimizer.learning_rate) == pytest.approx(1e-4)
-    assert optimizer.weight_decay == 0.01
-
-
-def test_only_kernels_decay():
-    network = discriminators.build_discriminator(4)
-    random = np.random.default_rng(0)
-    network.set_weights([random.normal(size=weight.shape) for weight in network.get_weights()])
-    before = [weight.copy() for weight in network.get_weights()]
-    gradients = [tf.fill(variable.shape, 0.25) for variable in network.trainable_variables]
-    optimizer = discriminators.make_optimizer(learning_rate=0.1, weight_decay=0.5)
-    optimizer.apply(gradients, network.trainable_variables)
-    for variable, old in zip(network.trainable_variables, before, strict=True):
-        decay = 0.1 * 0.5 * old if variable.name == "kernel" else 0.0
-        # Adam's first step is the learning rate in the gradient's direction.
-        np.testing.assert_allclose(variable, old - decay - 0.1, rtol=1e-4, atol=1e-5)
 
 
 # Losses
@@ -157,19 +138,13 @@ def test_a_trained_discriminator_finds_equation_6s_optimum():
     policy, expert = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.1, 0.1, 0.3, 0.5])
     replies = np.eye(4, dtype=np.float32)
     of_expert, of_policy = (np.repeat(replies, np.round(10 * rho).astype(int), axis=0) for rho in (expert, policy))
-    network, optimizer = (
-        discriminators.build_discriminator(4, seed=1),
-        discriminators.make_optimizer(1e-2, weight_decay=0.0),
-    )
+    network = discriminators.DiscriminatorNetwork(4, seed=1)
+    learner = Learner(network.trainable_variables, learning_rate=1e-2)
 
-    @tf.function(jit_compile=True)
+    @tf.function
     def step():
-        with tf.GradientTape() as tape:
-            loss = discriminators.binary_loss(network(of_expert), network(of_policy))
-        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
-        return loss
+        return learner.descend(lambda: (discriminators.binary_loss(network(of_expert), network(of_policy)), {}))[0]
 
-    optimizer.build(network.trainable_variables)
     for _ in range(300):
         loss = step()
     best = occupancy.optimal_discriminator(policy, expert)

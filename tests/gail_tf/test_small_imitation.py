@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from gail_tf import discriminators, occupancy, ppo, rewards
+from gail_tf.learning import Learner
 
-PROMPTS, WORDS, BATCH, UPDATES = 3, 3, 128, 40
+PROMPTS, WORDS, BATCH, UPDATES = 3, 3, 128, 60
 EXPERT = np.random.default_rng(5).dirichlet(np.full(WORDS**2, 0.4), PROMPTS)  # of whole replies, by prompt
 
 
@@ -56,16 +57,13 @@ def divergence(policy):
 )
 def test_the_policy_approaches_the_expert(options, form):
     random = np.random.default_rng(0)
-    policy, network = TablePolicy(), discriminators.build_discriminator(PROMPTS * WORDS**2)
-    d_optimizer = discriminators.make_optimizer(5e-3)
-    d_optimizer.build(network.trainable_variables)
+    policy, network = TablePolicy(), discriminators.DiscriminatorNetwork(PROMPTS * WORDS**2)
+    learner = Learner(network.trainable_variables, 5e-3, weight_decay=0.01)
     mask = tf.ones((BATCH, 2))
 
     @tf.function
     def update_discriminator(expert, generated):
-        with tf.GradientTape() as tape:
-            loss = discriminators.binary_loss(network(expert), network(generated))
-        d_optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+        learner.descend(lambda: (discriminators.binary_loss(network(expert), network(generated)), {}))
 
     @tf.function
     def update_policy(prompts, replies, old, advantages):

@@ -1,0 +1,37 @@
+import numpy as np
+
+from gail_tf import curves
+
+HISTORY = [
+    {"phase": "maximum_likelihood", "number": 1, "loss": 3.0, "val_perplexity": 30.0},
+    {"phase": "maximum_likelihood", "number": 2, "loss": 2.5, "val_perplexity": 20.0},
+    {"phase": "imitation", "number": 1, "reward_generated": 0.5, "reward_expert": 0.9},
+    {"phase": "imitation", "number": 2, "reward_generated": 0.7, "reward_expert": 0.8, "val_perplexity": 21.0},
+]
+
+
+def panel(figure, title):
+    [axes] = [axes for axes in figure.axes if axes.get_title() == title]
+    return {line.get_label(): line.get_xydata() for line in axes.lines}
+
+
+def test_each_figure_stands_at_the_epochs_and_updates_that_have_it():
+    figure = curves.paint(HISTORY)
+    assert [axes.get_title() for axes in figure.axes] == [title for title, _ in curves.PANELS]
+    perplexity = panel(figure, "perplexity, held out")
+    np.testing.assert_array_equal(perplexity["val perplexity"], [(1, 30), (2, 20), (4, 21)])
+    reward = panel(figure, "reward")
+    assert set(reward) == {"reward generated", "reward expert"}
+    np.testing.assert_array_equal(reward["reward expert"], [(3, 0.9), (4, 0.8)])
+    assert panel(figure, "clip fraction") == {}
+
+
+def test_shades_tell_the_phases_apart():
+    axes = curves.paint(HISTORY).axes[0]
+    assert [(patch.get_x(), patch.get_width()) for patch in axes.patches] == [(0.5, 2), (2.5, 2)]
+    assert [text.get_text() for text in axes.texts] == ["maximum likelihood", "imitation"]
+
+
+def test_the_picture_goes_to_a_file(tmp_path):
+    curves.draw(HISTORY, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
