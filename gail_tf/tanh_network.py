@@ -32,7 +32,8 @@ class TanhNetwork(keras.layers.Layer):
         self.hidden_1 = hidden(1)
         self.hidden_2 = hidden(2)
         self.output_layer = keras.layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name="output")
-        self(np.zeros((1, inputs), np.float32), np.zeros((1, beside), np.float32) if beside else None)  # makes weights
+        sizes = (inputs, beside) if beside else (inputs,)
+        self(*(np.zeros((1, size), np.float32) for size in sizes))  # makes the weights
 
     def call(self, x, beside=None):
         h = self.norm(x)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.tokenizer import Tokenizer
@@ -78,3 +79,11 @@ def texts():
 def fitted(texts):
     """A tokenizer of 600 tokens, CONTROLS among them."""
     return Tokenizer.fit(texts, 600, CONTROLS)
+
+
+@pytest.fixture
+def eagerly():
+    """Without graphs: where a test takes few steps of many kinds, tracing them would take most of its time."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

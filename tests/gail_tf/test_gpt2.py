@@ -16,6 +16,11 @@ PADDINGS = {"left": ([0, 3, 7, 1], [0] * 4), "right": ([0] * 4, [0, 3, 7, 1]), "
 
 def gpt2_in_numpy(weights, config, tokens):
     """GPT-2 of one sequence in float64: (T,) -> logits (T, V)."""
+    return hidden_in_numpy(weights, config, tokens) @ weights["wte.weight"].numpy().T.astype(np.float64)
+
+
+def hidden_in_numpy(weights, config, tokens):
+    """The same up to the hidden states, (T, E)."""
     w = {name: variable.numpy().astype(np.float64) for name, variable in weights.items()}
 
     def norm(x, name):
@@ -42,7 +47,7 @@ def gpt2_in_numpy(weights, config, tokens):
             heads.append(p / p.sum(-1, keepdims=True) @ v[:, own])
         x = x + product(np.concatenate(heads, -1), f"h.{i}.attn.c_proj")
         x = x + product(gelu_new(product(norm(x, f"h.{i}.ln_2"), f"h.{i}.mlp.c_fc")), f"h.{i}.mlp.c_proj")
-    return norm(x, "ln_f") @ w["wte.weight"].T
+    return norm(x, "ln_f")
 
 
 def test_the_network_is_the_papers(gpt2):

@@ -1,0 +1,79 @@
+"""Data, settings and trainings small enough to be tested whole: two layers of 16 units, 16 rollouts."""
+
+from functools import cache
+
+import numpy as np
+
+from gail_tf.config import GAILConfig
+from gail_tf.gail import GAILTraining, make_gpt2
+from gail_tf.run import CONTROL_TOKENS
+from gail_tf.samples import Samples, running_text
+from gail_tf.tokenizer import Tokenizer
+from gail_tf.trajectories import read_trajectories, split
+
+SMALL = {
+    "condition_tokens": 24,
+    "response_tokens": 8,
+    "n_positions": 32,
+    "rollouts": 16,
+    "sample_batch_size": 8,
+    "minibatch_size": 8,
+    "batch_size": 8,
+    "discriminator_steps": 3,
+    "pretraining_epochs": 1,
+    "mle_epochs": 1,
+    "updates": 3,
+    "validation_frequency": 2,
+    "warmup_steps": 2,
+    "dropout": 0.1,
+}
+TRAINING, VALIDATION = 20, 6  # trajectories
+
+
+def config(**changes) -> GAILConfig:
+    return GAILConfig.preset("tiny", **SMALL | changes)
+
+
+@cache
+def trajectories():
+    """Some of each part of the embedded corpus, spoken ones and tweets among them."""
+    parts = split(read_trajectories(), seed=0)
+    counts = (parts.train, TRAINING), (parts.validation, VALIDATION)
+    some = [[part[i] for i in np.linspace(0, len(part) - 1, count).astype(int)] for part, count in counts]
+    assert {each.source for each in some[0]} == {"empathetic", "tweets"}
+    return some
+
+
+@cache
+def tokenizer() -> Tokenizer:
+    texts = [text for each in trajectories()[0] for text in (*each.history, each.prompt, each.response)]
+    return Tokenizer.fit(texts, 300, CONTROL_TOKENS)
+
+
+@cache
+def samples(part: int = 0, with_sentiment: bool = True) -> Samples:
+    """Of training (0) or validation (1)."""
+    limits = SMALL["condition_tokens"], SMALL["response_tokens"]
+    return Samples.encode(tokenizer(), trajectories()[part], *limits, with_sentiment)
+
+
+def gpt2(settings: GAILConfig):
+    """With weights that make long and short responses, and no two alike."""
+    made = make_gpt2(settings, tokenizer())
+    draw = np.random.default_rng(3)
+    for name, variable in made.weights.items():
+        centre = 1.0 if (".ln" in name and name.endswith("weight")) or name == "ln_f.weight" else 0.0
+        variable.assign(draw.normal(centre, 0.3, variable.shape))
+    embeddings = made.weights["wte.weight"].numpy()
+    embeddings[tokenizer().end] += 1.0 * made.weights["ln_f.bias"].numpy()
+    made.weights["wte.weight"].assign(embeddings)
+    return made
+
+
+def training(settings: GAILConfig, from_scratch: bool = False) -> GAILTraining:
+    general = None
+    if from_scratch:
+        general = running_text(tokenizer(), [(each.prompt, each.response) for each in trajectories()[0]], 31)
+    with_sentiment = settings.sentiment == "on"
+    parts = samples(0, with_sentiment), samples(1, with_sentiment)
+    return GAILTraining(settings, tokenizer(), gpt2(settings), *parts, general)

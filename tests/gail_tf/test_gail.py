@@ -1,0 +1,284 @@
+import math
+
+import numpy as np
+import pytest
+
+from gail_tf.config import GAILConfig
+from gail_tf.gail import DISCRIMINATOR, IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, schedule
+from gail_tf.policy import policy_variables
+from keras_gca.errors import UserError
+from keras_gca.run_folder import read_arrays, write_arrays
+from tests.gail_tf import small_runs
+
+LEARNING = {"discriminator_learning_rate": 1e-2, "generator_learning_rate": 1e-2}
+VARIANTS = {
+    "full": LEARNING | {"value_baseline": "on", "length_drift_strength": 0.5, "discriminator_passes": 2},
+    "lora": LEARNING | {"trainable": "lora", "discriminator_encoder": "trainable", "instance_noise": 0.1},
+    "head": LEARNING | {"trainable": "head", "sentiment": "off", "kl_penalty": "fixed", "kl_stop": 0.0},
+}
+# Where trainings are stored: in the middle of an epoch, between D's buffers, between updates.
+MARKS = [(PRETRAINING, 1, 2), (MAXIMUM_LIKELIHOOD, 1, 1), (DISCRIMINATOR, 1, 2), (IMITATION, 1, 4)]
+
+
+def make(variant):
+    return small_runs.training(small_runs.config(**VARIANTS[variant]), from_scratch=variant == "full")
+
+
+def networks(training):
+    """The weights of each network by name, copied."""
+    found = {
+        "gpt2": training.gpt2.weights.values(),
+        "policy": training.policy.trainable_variables,
+        "reference": policy_variables(training.reference.policy),
+        "discriminator": training.discriminator.variables,
+    }
+    return {name: [variable.numpy() for variable in variables] for name, variables in found.items()}
+
+
+def equal(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+class Walked:
+    """A whole training: its events, its networks after each stage, its states at MARKS, and its last state."""
+
+    def __init__(self, variant, folder):
+        self.training = training = make(variant)
+        self.events, self.after, self.files = [], {"beginning": networks(training)}, {}
+        for event in training:
+            self.events.append(event)
+            place = event.stage.phase, event.stage.number
+            if event.row is not None:
+                self.after[place] = networks(training)
+            if (*place, event.step) in MARKS:
+                assert event.resumable
+                self.files[place] = folder / f"{variant}_{event.stage.phase}.h5"
+                facts, arrays = training.state()
+                write_arrays(self.files[place], arrays, facts)
+        self.end = training.state()
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("states")
+    return {variant: Walked(variant, folder) for variant in VARIANTS}
+
+
+def test_the_schedule_is_table_1s():
+    stages = schedule(GAILConfig(), from_scratch=False)
+    counts = {phase: sum(stage.phase == phase for stage in stages) for phase in (PRETRAINING, DISCRIMINATOR, IMITATION)}
+    # 200 steps of D are 50 buffers of 128 in batches of 32; then 750 updates.
+    assert counts == {PRETRAINING: 0, DISCRIMINATOR: 50, IMITATION: 750}
+    assert [stage.phase for stage in stages] == sorted(
+        (stage.phase for stage in stages), key=[MAXIMUM_LIKELIHOOD, DISCRIMINATOR, IMITATION].index
+    )
+    assert [(stage.number, stage.of) for stage in stages[-750:]] == [(i, 750) for i in range(1, 751)]
+    assert schedule(GAILConfig(), from_scratch=True)[0].phase == PRETRAINING
+    assert {stage.phase for stage in schedule(GAILConfig(updates=0), False)} == {MAXIMUM_LIKELIHOOD}
+
+
+def test_d_is_pretrained_for_exactly_its_steps(walked):
+    """3 steps: two on the first buffer of 16 in batches of 8, one on the second."""
+    rows = [event.row for event in walked["head"].events if event.row and event.stage.phase == DISCRIMINATOR]
+    assert len(rows) == 2
+    training = make("head")
+    facts, arrays = read_arrays(walked["head"].files[DISCRIMINATOR, 1])
+    training.restore(facts, arrays)
+    assert int(training.discriminator.learner.optimizer.iterations) == 2
+    list(zip(training, range(2), strict=False))
+    assert training.phase == IMITATION
+    assert int(training.discriminator.learner.optimizer.iterations) == 3
+
+
+def test_demonstrations_fall_from_table_1s_share_to_none(walked):
+    rows = [row for row in walked["full"].training.history if row["phase"] == IMITATION]
+    assert [row["human_ratio"] for row in rows] == pytest.approx([0.3, 0.2, 0.1])
+    assert ["val_perplexity" in row for row in rows] == [False, True, True]  # every 2, and at the end
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_phase_moves_its_own_networks_and_no_other(walked, variant):
+    before = None
+    moves = {
+        PRETRAINING: {"gpt2", "policy"},
+        MAXIMUM_LIKELIHOOD: {"policy", "reference"},  # the reference stands when it ends
+        DISCRIMINATOR: {"discriminator"},
+        IMITATION: {"policy", "discriminator"},
+    }
+    for place, now in walked[variant].after.items():
+        if before is not None:
+            expected = set(moves[place[0]])
+            if variant == "full":
+                expected |= {"gpt2"} & {"gpt2" for name in expected if name == "policy"}
+            if variant == "lora" and place[0] == MAXIMUM_LIKELIHOOD:
+                expected |= {"discriminator"}  # its encoder starts as the reference
+            assert {name for name in now if not equal(now[name], before[name])} == expected, place
+        before = now
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_reference_is_the_policy_after_maximum_likelihood(walked, variant):
+    after, training = walked[variant].after, walked[variant].training
+    stood = after[MAXIMUM_LIKELIHOOD, 1]
+    learned = stood["reference"][-len(stood["policy"]) :]
+    assert equal(learned, stood["policy"])
+    assert equal(after[IMITATION, 3]["reference"], stood["reference"])
+    if variant == "lora":
+        reference = training.reference.policy.gpt2.merged().values()
+        count = len(training.discriminator.network.trainable_variables)
+        for encoder, weight in zip(stood["discriminator"][count:], reference, strict=True):
+            np.testing.assert_array_equal(encoder, weight)
+
+
+def assert_equal_ends(training, walked):
+    (facts, arrays), (expected_facts, expected) = training.state(), walked.end
+    assert arrays.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_array_equal(arrays[name], expected[name], err_msg=name)
+
+    def timeless(history):
+        return [{name: value for name, value in row.items() if name != "tokens_per_second"} for row in history]
+
+    np.testing.assert_equal(timeless(facts["history"]), timeless(expected_facts["history"]))
+    facts, expected_facts = ({**each, "history": None} for each in (facts, expected_facts))
+    assert facts == expected_facts
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_training_restored_in_the_middle_of_an_epoch_ends_with_the_same_bits(walked, variant):
+    """From pretraining through each phase; adapters and heads from maximum likelihood."""
+    of = walked[variant]
+    restored = make(variant)
+    restored.restore(*read_arrays(of.files[(PRETRAINING if variant == "full" else MAXIMUM_LIKELIHOOD), 1]))
+    (first, *_) = (*restored,)
+    assert first.step == (3 if variant == "full" else 2)
+    assert_equal_ends(restored, of)
+
+
+def test_a_training_restored_in_maximum_likelihood_after_pretraining(walked):
+    restored = make("full")
+    restored.restore(*read_arrays(walked["full"].files[MAXIMUM_LIKELIHOOD, 1]))
+    for _ in restored:
+        pass
+    assert_equal_ends(restored, walked["full"])
+
+
+@pytest.mark.parametrize("phase", [DISCRIMINATOR, IMITATION])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_training_restored_between_buffers_and_updates_ends_with_the_same_bits(walked, variant, phase):
+    """Into the training that has come to its end: whatever a state left out would still be the end's."""
+    of = walked[variant]
+    of.training.restore(*read_arrays(of.files[phase, 1]))
+    for _ in of.training:
+        pass
+    assert_equal_ends(of.training, of)
+
+
+def test_demonstrations_bear_a_constant_reward_and_are_not_shown_to_d_as_generated(walked, monkeypatch):
+    of = walked["head"]
+    training = of.training
+    facts, arrays = read_arrays(of.files[DISCRIMINATOR, 1])
+    training.restore(facts, arrays)
+    list(zip(training, range(2), strict=False))  # the rest of D's pretraining
+    buffers, judged, minibatches = [], [], []
+
+    def recorded(target, name, record):
+        original = getattr(target, name)
+
+        def call(*arguments, **named):
+            found = original(*arguments, **named)
+            record(found, *arguments)
+            return found
+
+        monkeypatch.setattr(target, name, call)
+
+    recorded(training.collector, "collect", lambda found, *_: buffers.append(found))
+    recorded(training.discriminator, "step", lambda _, expert, given, counted, seed: judged.append((given, counted)))
+    recorded(training.policy_training, "step", lambda _, *arguments: minibatches.append(arguments))
+    logits = None
+    for event in training:
+        if event.step == 1:
+            logits = training.discriminator.expert_logits(buffers[0].given)
+            mean, variance = (float(arrays[f"statistics/{name}"]) for name in ("mean", "variance"))
+        if event.row is not None:
+            break
+    (rollouts,) = buffers
+    assert rollouts.human.sum() == 2 * int(8 * 0.3)
+
+    shown = np.concatenate([given.features[counted] for given, counted in judged])
+    expected = rollouts.given.features[rollouts.generated]
+    np.testing.assert_array_equal(shown[np.lexsort(shown.T)], expected[np.lexsort(expected.T)])
+
+    # TextGAIL's normalisation of -log D, in NumPy.
+    found = np.log1p(np.exp(logits[rollouts.generated].astype(float)))
+    old = 0.9 ** len(found)
+    gap = mean - found.mean()
+    mean = old * mean + (1 - old) * found.mean()
+    variance = old * variance + (1 - old) * found.var() + old * (1 - old) * gap**2
+    normalised = np.full(16, 2.0)
+    normalised[rollouts.generated] = np.clip((found - mean) / (np.sqrt(variance) + 1e-5), -2, 2)
+    assert len(minibatches) == 2 or training.config.kl_stop is not None
+    for batch, log_probs, rewards, _, generated, _ in minibatches:
+        rows = [int(np.argmin(np.abs(rollouts.log_probs - row).sum(1))) for row in log_probs]
+        np.testing.assert_array_equal(rollouts.generated[rows], generated)
+        np.testing.assert_allclose(rewards, normalised[rows], rtol=1e-3, atol=1e-3)
+        np.testing.assert_array_equal(batch.response, rollouts.batch.response[rows])
+
+
+def test_minibatches_hold_each_rollout_once_and_conditions_of_like_length(walked, monkeypatch):
+    training = walked["full"].training
+    training.restore(*read_arrays(walked["full"].files[IMITATION, 1]))
+    seen, original = [], training.policy_training.step
+    monkeypatch.setattr(
+        training.policy_training, "step", lambda batch, *rest: (seen.append(batch), original(batch, *rest))[1]
+    )
+    next(event for event in training if event.row is not None)
+    lengths = [batch.condition_lengths for batch in seen]
+    assert [len(each) for each in lengths] == [8, 8]
+    short, long = sorted(lengths, key=np.sum)
+    assert short.max() <= long.min()
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_without_updates_the_reference_is_what_was_learned():
+    """So that the bot of such a run, or of one that is stopped there, says what the policy says."""
+    training = small_runs.training(small_runs.config(trainable="head", updates=0))
+    for _ in training:
+        pass
+    assert training.imitates
+    assert equal(
+        *([v.numpy() for v in policy_variables(each)] for each in (training.policy, training.reference.policy))
+    )
+    at_once = small_runs.training(small_runs.config(trainable="head", mle_epochs=0))
+    assert equal(
+        [variable.numpy() for variable in policy_variables(at_once.reference.policy)],
+        [variable.numpy() for variable in policy_variables(at_once.policy)],
+    )
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("policy", r"maximum likelihood has diverged: .* --mle-learning-rate"),
+        ("discriminator", r"discriminator has diverged: .* --discriminator-learning-rate"),
+    ],
+)
+def test_what_diverges_is_named(broken, message):
+    training = small_runs.training(small_runs.config(trainable="head", mle_epochs=1 if broken == "policy" else 0))
+    variable = getattr(training, broken)
+    variable = (variable.trainable_variables if broken == "policy" else variable.variables)[-1]
+    variable.assign(np.full(variable.shape, math.nan))
+    with pytest.raises(UserError, match=message):
+        list(training)
+
+
+def test_the_history_of_a_state_stands_still(walked):
+    training = walked["head"].training
+    facts, arrays = read_arrays(walked["head"].files[IMITATION, 1])
+    length = len(facts["history"])
+    training.restore(facts, arrays)
+    kept, _ = training.state()
+    for _ in training:
+        pass
+    assert len(facts["history"]) == len(kept["history"]) == length < len(training.history)

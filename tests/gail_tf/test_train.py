@@ -1,0 +1,213 @@
+"""The command as a user runs it; processes of their own where the process is what matters."""
+
+import csv
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gail_tf import hugging_face, train
+from gail_tf.agent import GAILAgent
+from gail_tf.gail import IMITATION, schedule
+from gail_tf.gpt2 import GPT2, GPT2Config
+from gail_tf.run import GAILRun
+from gail_tf.tokenizer import Tokenizer
+from keras_gca import command_line
+from keras_gca.run_folder import read_arrays
+from tests.gail_tf.conftest import randomise
+
+PROJECT = Path(__file__).parents[2]
+TALK = "".join(f"A: I feel sad today, number {i}.\n" for i in range(2))
+SMALL = [
+    "--preset", "tiny", "--max-trajectories", "40", "--pretraining-epochs", "0", "--mle-epochs", "1", "--updates", "3",
+    "--rollouts", "8", "--discriminator-steps", "1", "--response-tokens", "8", "--trainable", "head", "--dropout", "0",
+]  # fmt: skip
+
+
+def run(capsys, *arguments):
+    """In this process: status and what was printed."""
+    status = command_line.run(train.main, "train", list(map(str, arguments)))
+    return status, *capsys.readouterr()
+
+
+def start(*arguments, folder):
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "gail_tf.train", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A small whole run in a process of its own: its folder, and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    out, err = (process := start(*SMALL, "--run", "run", folder=folder)).communicate(timeout=300)
+    assert process.returncode == 0, err
+    return folder / "run", out
+
+
+def test_a_whole_run_prints_what_a_newcomer_needs(trained):
+    path, out = trained
+    for phase, count in (("maximum likelihood", 1), ("discriminator", 1), ("imitation", 3)):
+        assert len(re.findall(rf"^{phase} +\d/{count}  ", out, re.MULTILINE)) == count
+    assert re.search(r"after maximum likelihood +\d+\.\d\d\n  after imitation +\d+\.\d\d\n", out)
+    assert re.search(r"first update +\d+\.\d{3} \(\d+\.\d{3}\)\n  last update", out)
+    assert len(re.findall(r"^   \* (maximum likelihood|imitation) ", out, re.MULTILINE)) == 6
+    assert len(re.findall(r"^     expert ", out, re.MULTILINE)) == 6
+    assert f"python -m gail_tf.chat {path.name}" in out
+
+
+def test_a_whole_run_leaves_a_whole_folder(trained):
+    path, _ = trained
+    assert {file.name for file in path.iterdir()} == {
+        "config.json",
+        "trajectories.jsonl",
+        "tokenizer",
+        "gpt2.json",
+        "checkpoint.h5",
+        "log.csv",
+        "tensorboard",
+        "curves.png",
+        "samples",
+        "bot.h5",
+    }
+    rows = list(csv.DictReader((path / "log.csv").open()))
+    assert [row["phase"] for row in rows] == [stage.phase for stage in schedule(GAILRun.open(path).config(), False)]
+    assert len(list((path / "samples").iterdir())) == 3  # after maximum likelihood, update 2 and the last one
+    agent = GAILAgent.load(path)
+    assert agent.generators == ("maximum_likelihood", "imitation")
+    assert agent.answers(["I lost my job today."])[0].text is not None
+
+
+def test_metrics_md_names_every_column(trained):
+    """docs/metrics.md explains each figure of the log, and nothing that is not logged."""
+    path, _ = trained
+    with (path / "log.csv").open() as stream:
+        columns = set(next(csv.reader(stream)))
+    columns |= {"perplexity", "explained_variance"}  # of pretraining too; of --value-baseline on
+    page = (PROJECT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert explained == columns
+
+
+def test_a_training_killed_and_resumed_ends_with_the_same_bits(trained, capsys, monkeypatch):
+    reference, _ = trained
+    monkeypatch.chdir(reference.parent)
+    process = start(*SMALL, "--run", "killed", "--checkpoint-minutes", "0", folder=reference.parent)
+    threading.Thread(target=process.stderr.read, daemon=True).start()
+    for line in process.stdout:
+        if line.startswith("imitation          1/3"):
+            time.sleep(random.Random(5).uniform(0, 0.3))
+            process.send_signal(signal.SIGKILL)
+            break
+    process.stdout.read()
+    assert process.wait(60) == -signal.SIGKILL
+    facts, _ = read_arrays(Path("killed") / "checkpoint.h5")
+    stages = schedule(GAILRun.open("killed").config(), False)
+    assert stages[facts["position"]].phase == IMITATION
+    status, out, err = run(capsys, "--resume", "killed")
+    assert status == 0, err
+    assert "epochs and updates are done" in out
+    expected, found = (read_arrays(path / "bot.h5")[1] for path in (reference, Path("killed")))
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+    def log(path):
+        rows = csv.DictReader((path / "log.csv").open())
+        return [{name: value for name, value in row.items() if name != "tokens_per_second"} for row in rows]
+
+    assert log(Path("killed")) == log(reference)
+
+
+def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys, fitted):
+    """Random weights in Hugging Face's format; control tokens are added to its vocabulary."""
+    plain = Tokenizer.fit(["Hello there, how are you?", "I am fine."], 300)
+    plain.save(tmp_path / "gpt2")
+    config = GPT2Config(len(plain), n_positions=40, n_embd=16, n_layer=2, n_head=2, eos_token_id=plain.end)
+    hugging_face.write_gpt2(tmp_path / "gpt2", randomise(GPT2(config)))
+    small = [each for each in SMALL if each not in ("--pretraining-epochs",)]
+    del small[small.index("0")]
+    status, out, err = run(capsys, *small, "--gpt2", tmp_path / "gpt2", "--run", tmp_path / "run")
+    assert status == 0, err
+    assert f"GPT-2 of {tmp_path / 'gpt2'}: 2 blocks" in out
+    assert "pretraining" not in out
+    agent = GAILAgent.load(tmp_path / "run")
+    assert agent.gpt2.vocab_size == len(plain) + 3
+    # The frozen GPT-2 under the head is still the folder's.
+    read = hugging_face.read_gpt2(tmp_path / "gpt2", len(plain) + 3)
+    for name, variable in agent.policies["imitation"].gpt2.weights.items():
+        np.testing.assert_array_equal(variable, read.weights[name], err_msg=name)
+
+    for arguments, message in (
+        (["--n-layer", "3"], r"--n-layer: of a GPT-2 from scratch, and --gpt2 is trained already; leave one out"),
+        (["--general", "x.txt"], r"--general is text to pretrain on, and --gpt2 is pretrained"),
+        (["--condition-tokens", "33"], r"a GPT-2 of 40 positions, where --condition-tokens .* need 41"),
+    ):
+        status, _, err = run(capsys, *small, "--gpt2", tmp_path / "gpt2", *arguments, "--run", tmp_path / "other")
+        assert status == 2
+        assert re.fullmatch(rf"train: .*{message}.*\n", err)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "paper"], r"--preset paper fine-tunes a real GPT-2: name its folder"),
+        (["--preset", "tiny", "--rollouts", "20"], r"--rollouts: 20 where a multiple of --sample-batch-size \(8\)"),
+        (["--resume", "x", "--updates", "3", "--data", "y"], r"--resume takes no other settings .* --updates, --data"),
+        (["--resume", "nowhere"], r"nowhere: no run here \(checkpoint.h5 is missing\)"),
+        (["--preset", "tiny", "--data", "missing.csv"], r"missing.csv: "),
+        (["--preset", "tiny", "--data", "bad.csv"], r"bad.csv:2: "),
+        (["--preset", "tiny", "--tweets", "empty.txt"], r"empty.txt: holds no tweet"),
+        (["--preset", "tiny", "--data", "one.txt"], r"conversations are too few to be divided"),
+        (
+            ["--preset", "tiny", "--gpt2", "no/such/folder/here"],
+            r"no/such/folder/here: no folder; one with config.json",
+        ),
+        (["--preset", "tiny", "--run", "file"], r"file is a file; --run names a folder"),
+    ],
+)
+def test_errors_are_one_line(capsys, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.csv").write_text("conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags\n1,2\n")
+    (tmp_path / "empty.txt").write_text("\n\n")
+    (tmp_path / "one.txt").write_text("Hello.\nHi.\n")
+    (tmp_path / "file").write_text("")
+    status, _, err = run(capsys, *arguments)
+    assert status == 2
+    assert re.fullmatch(rf"train: .*{message}.*\n", err), err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_damaged_checkpoint_is_named(trained, tmp_path, capsys):
+    import shutil
+
+    from keras_gca.run_folder import write_arrays
+
+    path, _ = trained
+    shutil.copytree(path, tmp_path / "run")
+    facts, arrays = read_arrays(path / "checkpoint.h5")
+    arrays.pop(next(name for name in arrays if name.startswith("policy/")))
+    write_arrays(tmp_path / "run" / "checkpoint.h5", arrays, facts)
+    status, _, err = run(capsys, "--resume", tmp_path / "run")
+    assert status == 2
+    assert re.fullmatch(r"train: .*checkpoint.h5: not a checkpoint of this run \(.*\)\n", err), err
+
+
+def test_help_waits_for_no_tensorflow():
+    code = (
+        "import sys, gail_tf.train as t\ntry: t.main(['--help'])\nexcept SystemExit: print('tensorflow' in sys.modules)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert process.stdout.endswith("False\n")
+    for option in ("--human-ratio", "--discriminator-encoder", "--trainable"):
+        assert option in process.stdout
