@@ -38,7 +38,8 @@ def test_a_run_gives_back_what_it_was_given(run, data):
     assert again.source() == {"data": ["x.csv"]}
     text = "I lost my dog. \U0001f600"
     assert again.tokenizer().encode(text) == tokenizer().encode(text)
-    assert [again.tokenizer().special(each) for each in CONTROL_TOKENS] == [tokenizer().special(each) for each in CONTROL_TOKENS]  # fmt: skip
+    for token in CONTROL_TOKENS:
+        assert again.tokenizer().special(token) == tokenizer().special(token)
     facts, arrays = again.read_checkpoint()
     assert facts == {"position": 0}
     np.testing.assert_array_equal(arrays["a"], [0, 1, 2])
@@ -98,9 +99,9 @@ def test_a_folder_that_holds_a_run_or_none(run, data, tmp_path):
 # The agent
 
 
-@pytest.fixture(scope="module", params=["full", "lora", "head"])
+@pytest.fixture(scope="module", params=["full", "lora"])
 def agent(request):
-    """With two policies, and a discriminator away from zero; the first kind has an encoder of D's own."""
+    """With two policies, and a discriminator away from zero, with an encoder of its own or none."""
     encoder = "trainable" if request.param == "full" else "frozen"
     settings = small_runs.config(trainable=request.param, discriminator_encoder=encoder)
     training = small_runs.training(settings)
@@ -152,10 +153,11 @@ def test_a_damaged_bot_is_named(agent, run, tmp_path):
     with pytest.raises(UserError, match="not a bot that this version can read"):
         GAILAgent.load(run.path / "checkpoint.h5")
     short = GAILAgent.__new__(GAILAgent)
-    short.__dict__ |= agent.__dict__ | {"discriminator": agent.discriminator[:-1]}
+    short.__dict__ |= agent.__dict__ | {"discriminator": agent.discriminator[::-1]}
     short.save(tmp_path / "bot.h5")
-    with pytest.raises(UserError, match="bot.h5: damaged; its parts do not fit together"):
+    with pytest.raises(UserError, match=r"bot.h5: damaged; its parts do not fit together") as caught:
         GAILAgent.load(tmp_path / "bot.h5")
+    assert "\n" not in str(caught.value)
 
 
 def test_every_line_of_a_run_folder_is_json(run):

@@ -1,9 +1,12 @@
 """The command as a user runs it; processes of their own where the process is what matters."""
 
+import contextlib
 import csv
+import io
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,11 +24,10 @@ from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.run import GAILRun
 from gail_tf.tokenizer import Tokenizer
 from keras_gca import command_line
-from keras_gca.run_folder import read_arrays
+from keras_gca.run_folder import read_arrays, write_arrays
 from tests.gail_tf.conftest import randomise
 
 PROJECT = Path(__file__).parents[2]
-TALK = "".join(f"A: I feel sad today, number {i}.\n" for i in range(2))
 SMALL = [
     "--preset", "tiny", "--max-trajectories", "40", "--pretraining-epochs", "0", "--mle-epochs", "1", "--updates", "3",
     "--rollouts", "8", "--discriminator-steps", "1", "--response-tokens", "8", "--trainable", "head", "--dropout", "0",
@@ -47,11 +49,11 @@ def start(*arguments, folder):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A small whole run in a process of its own: its folder, and what it printed."""
-    folder = tmp_path_factory.mktemp("trained")
-    out, err = (process := start(*SMALL, "--run", "run", folder=folder)).communicate(timeout=300)
-    assert process.returncode == 0, err
-    return folder / "run", out
+    """A small whole run: its folder, and what it printed."""
+    path = tmp_path_factory.mktemp("trained") / "run"
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert command_line.run(train.main, "train", [*SMALL, "--run", str(path)]) == 0
+    return path, out.getvalue()
 
 
 def test_a_whole_run_prints_what_a_newcomer_needs(trained):
@@ -62,7 +64,7 @@ def test_a_whole_run_prints_what_a_newcomer_needs(trained):
     assert re.search(r"first update +\d+\.\d{3} \(\d+\.\d{3}\)\n  last update", out)
     assert len(re.findall(r"^   \* (maximum likelihood|imitation) ", out, re.MULTILINE)) == 6
     assert len(re.findall(r"^     expert ", out, re.MULTILINE)) == 6
-    assert f"python -m gail_tf.chat {path.name}" in out
+    assert f"python -m gail_tf.chat {path}" in out
 
 
 def test_a_whole_run_leaves_a_whole_folder(trained):
@@ -128,15 +130,16 @@ def test_a_training_killed_and_resumed_ends_with_the_same_bits(trained, capsys, 
     assert log(Path("killed")) == log(reference)
 
 
-def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys, fitted):
+def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     """Random weights in Hugging Face's format; control tokens are added to its vocabulary."""
     plain = Tokenizer.fit(["Hello there, how are you?", "I am fine."], 300)
     plain.save(tmp_path / "gpt2")
     config = GPT2Config(len(plain), n_positions=40, n_embd=16, n_layer=2, n_head=2, eos_token_id=plain.end)
     hugging_face.write_gpt2(tmp_path / "gpt2", randomise(GPT2(config)))
-    small = [each for each in SMALL if each not in ("--pretraining-epochs",)]
-    del small[small.index("0")]
-    status, out, err = run(capsys, *small, "--gpt2", tmp_path / "gpt2", "--run", tmp_path / "run")
+    place = SMALL.index("--pretraining-epochs")
+    small = SMALL[:place] + SMALL[place + 2 :]
+    small += ["--updates", "1", "--gpt2", tmp_path / "gpt2"]
+    status, out, err = run(capsys, *small, "--run", tmp_path / "run")
     assert status == 0, err
     assert f"GPT-2 of {tmp_path / 'gpt2'}: 2 blocks" in out
     assert "pretraining" not in out
@@ -152,7 +155,7 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys, fitted):
         (["--general", "x.txt"], r"--general is text to pretrain on, and --gpt2 is pretrained"),
         (["--condition-tokens", "33"], r"a GPT-2 of 40 positions, where --condition-tokens .* need 41"),
     ):
-        status, _, err = run(capsys, *small, "--gpt2", tmp_path / "gpt2", *arguments, "--run", tmp_path / "other")
+        status, _, err = run(capsys, *small, *arguments, "--run", tmp_path / "other")
         assert status == 2
         assert re.fullmatch(rf"train: .*{message}.*\n", err)
     assert not (tmp_path / "other").exists()
@@ -189,10 +192,6 @@ def test_errors_are_one_line(capsys, tmp_path, monkeypatch, arguments, message):
 
 
 def test_a_damaged_checkpoint_is_named(trained, tmp_path, capsys):
-    import shutil
-
-    from keras_gca.run_folder import write_arrays
-
     path, _ = trained
     shutil.copytree(path, tmp_path / "run")
     facts, arrays = read_arrays(path / "checkpoint.h5")

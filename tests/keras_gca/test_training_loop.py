@@ -1,0 +1,100 @@
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from keras_gca.training_loop import Interruption, figures, walk
+
+
+class Run:
+    """A run folder that notes when it is written to; writing takes `seconds`."""
+
+    def __init__(self, path, seconds):
+        self.path, self.seconds, self.checkpoints = path, seconds, []
+
+    def write_checkpoint(self, facts, arrays):
+        time.sleep(self.seconds)
+        self.checkpoints.append(facts["done"])
+
+    def write_log(self, history):
+        self.logged = len(history)
+
+
+class Training:
+    """Stages of `steps` steps each, every one of `seconds`."""
+
+    def __init__(self, stages, steps, seconds=0.0, minutes=10.0, resumable=True):
+        self.stages = [SimpleNamespace(phase="training", number=number) for number in range(stages)]
+        self.history, self.config = [], SimpleNamespace(checkpoint_minutes=minutes)
+        self.steps, self.seconds, self.resumable, self.done = steps, seconds, resumable, 0
+
+    def __iter__(self):
+        for stage in self.stages:
+            for step in range(1, self.steps + 1):
+                time.sleep(self.seconds)
+                self.done += 1
+                row = {"loss": 1.0} if step == self.steps else None
+                if row:
+                    self.history.append(row)
+                resumable = self.resumable or row is not None
+                yield SimpleNamespace(
+                    stage=stage, step=step, steps=self.steps, metrics={}, row=row, resumable=resumable
+                )
+
+    def state(self):
+        return {"done": self.done}, {"a": np.zeros(1)}
+
+
+def checkpoints(training, run, interruption=None, after=lambda event: None):
+    walk(training, run, interruption or Interruption(), lambda stage: "stage", after)
+    assert run.logged == len(training.history)
+    return run.checkpoints
+
+
+def test_the_end_of_every_stage_is_stored_where_that_costs_little(tmp_path):
+    assert checkpoints(Training(3, 2, seconds=0.02), Run(tmp_path, 0.0)) == [2, 4, 6]
+
+
+def test_short_stages_are_not_stored_each_but_the_end_is(tmp_path):
+    """Writing takes 50 ms and a stage 1: after the first one, another is due after 450."""
+    found = checkpoints(Training(30, 1, seconds=0.001), Run(tmp_path, 0.05))
+    assert found[0] == 1
+    assert found[-1] == 30
+    assert len(found) < 6
+
+
+def test_steps_are_stored_after_the_minutes_asked_for(tmp_path):
+    assert checkpoints(Training(2, 3, minutes=0.0), Run(tmp_path, 0.0)) == [1, 2, 3, 4, 5, 6]
+    found = checkpoints(Training(2, 3, minutes=0.0, resumable=False), Run(tmp_path, 0.0))
+    assert found == [3, 6]  # only where the training may be taken up again
+
+
+@pytest.mark.parametrize(("resumable", "stored"), [(True, 4), (False, 6)])
+def test_an_interruption_is_stored_where_it_can_be_taken_up_again(tmp_path, resumable, stored):
+    interruption = Interruption()
+
+    class Interrupted(Training):
+        def __iter__(self):
+            for event in super().__iter__():
+                interruption.requested = self.done >= 4
+                yield event
+
+    training = Interrupted(3, 3, resumable=resumable)
+    assert checkpoints(training, Run(tmp_path, 0.0), interruption)[-1] == stored
+    assert training.done == stored
+
+
+def test_the_figures_of_a_line():
+    row = {
+        "phase": "x",
+        "number": 3,
+        "loss": 2.5,
+        "perplexity": 12.0,
+        "val_perplexity": 13.25,
+        "reward": 0.5,
+        "kl": 0.125,
+    }
+    assert figures(row) == "loss 2.50, held-out perplexity 13.25, reward 0.500, kl 0.125"
+    assert figures(row, ("val_perplexity", "kl")) == "held-out perplexity 13.25, kl 0.125"
+    assert figures(row | {"val_reward": 0.25}, ("reward",)) == "held-out reward 0.250"
