@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from gail_tf import rewards
+from gail_tf import gail, rewards
 from gail_tf.config import GAILConfig
 from gail_tf.gail import DISCRIMINATOR, IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, schedule
 from gail_tf.policy import policy_variables
@@ -230,7 +230,8 @@ def test_an_update_in_its_parts(walked, monkeypatch):
     """Each rollout in one minibatch, conditions of like length together; drift by what is generated; passes of D."""
     training = walked["full"].training
     training.restore(*read_arrays(walked["full"].files[IMITATION, 1]))
-    buffers, minibatches, judged, drifts = [], [], [], []
+    buffers, plans, minibatches, judged, drifts = [], [], [], [], []
+    recorded(monkeypatch, gail, "plan", lambda _, *arguments: plans.append(arguments))
     recorded(monkeypatch, training.collector, "collect", lambda found, *_: buffers.append(found))
     recorded(monkeypatch, training.policy_training, "step", lambda _, batch, *__: minibatches.append(batch))
     recorded(monkeypatch, training.discriminator, "step", lambda _, *arguments: judged.append(arguments))
@@ -238,10 +239,11 @@ def test_an_update_in_its_parts(walked, monkeypatch):
     next(event for event in training if event.row is not None)
     (rollouts,), generated = buffers, buffers[0].generated
 
-    lengths = [batch.condition_lengths for batch in minibatches]
-    assert [len(each) for each in lengths] == [8, 8]
-    short, long = sorted(lengths, key=np.sum)
-    assert short.max() <= long.min()
+    ((planned, *_),) = plans
+    np.testing.assert_array_equal(planned, rollouts.batch.condition_lengths)  # and not the responses'
+    tokens = np.concatenate([batch.response[:, :8] for batch in minibatches])
+    assert len(minibatches) == 2
+    np.testing.assert_array_equal(np.sort(tokens, axis=0), np.sort(rollouts.batch.response, axis=0))
 
     ((before, drifted, expert_length, strength),) = drifts
     np.testing.assert_array_equal(drifted, rollouts.batch.response_lengths[generated])
