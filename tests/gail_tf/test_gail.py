@@ -6,6 +6,7 @@ import pytest
 from gail_tf import gail, rewards
 from gail_tf.config import GAILConfig
 from gail_tf.gail import DISCRIMINATOR, IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, schedule
+from gail_tf.maximum_likelihood import Perplexity
 from gail_tf.policy import policy_variables
 from keras_gca.errors import UserError
 from keras_gca.run_folder import read_arrays, write_arrays
@@ -206,7 +207,7 @@ def test_demonstrations_bear_a_constant_reward_and_are_not_shown_to_d_as_generat
     (rollouts,) = buffers
     assert rollouts.human.sum() == 2 * int(8 * 0.3)
 
-    shown = np.concatenate([given.features[counted] for _, given, counted, _ in judged])
+    shown = np.concatenate([given.features[counted] for given, counted in judged])
     expected = rollouts.given.features[rollouts.generated]
     np.testing.assert_array_equal(shown[np.lexsort(shown.T)], expected[np.lexsort(expected.T)])
 
@@ -270,6 +271,16 @@ def test_without_updates_the_reference_is_what_was_learned():
     assert equal(now["reference"][-len(now["policy"]) :], now["policy"])
     at_once = networks(small_runs.training(small_runs.config(trainable="head", mle_epochs=0)))
     assert equal(at_once["reference"], [*at_once["gpt2"], *at_once["policy"]])
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_perplexity_is_not_compiled_anew_in_every_epoch(monkeypatch):
+    made = []
+    training = small_runs.training(small_runs.config(trainable="head", mle_epochs=3, updates=0))
+    recorded(monkeypatch, Perplexity, "__init__", lambda _, *arguments: made.append(arguments))
+    rows = [event.row for event in training if event.row]
+    assert len({row["val_perplexity"] for row in rows}) == 3
+    assert len(made) == 1
 
 
 @pytest.mark.usefixtures("eagerly")
