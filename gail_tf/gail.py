@@ -157,7 +157,7 @@ class GAILTraining:
             self._sums += sums
             self._step += 1
             yield Event(stage, self._step, len(batches), self._likelihood_metrics())
-        row = self._likelihood_metrics() | {"val_perplexity": Perplexity(likelihood.policy)(self.validation.batch)}
+        row = self._likelihood_metrics() | {"val_perplexity": likelihood.perplexity(self.validation.batch)}
         self._step, self._sums = 0, np.zeros(2)
         if stage.phase == PRETRAINING:
             assign(list(self.gpt2.weights.values()), list(self._pretrained.gpt2.weights.values()))

@@ -11,10 +11,10 @@ from gail_tf.samples import plan, take
 
 
 class MaximumLikelihood:
-    """Teacher forcing of a policy on responses, given their conditions."""
+    """Teacher forcing of a policy on responses, given their conditions; perplexity: what measures it."""
 
     def __init__(self, policy: Policy, learner: Learner):
-        self.policy, self.learner = policy, learner
+        self.policy, self.learner, self.perplexity = policy, learner, Perplexity(policy)
         self._step = tf.function(self._descend, autograph=False)
 
     def step(self, batch: Batch, seed: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:

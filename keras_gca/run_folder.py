@@ -75,10 +75,10 @@ class RunFolder:
 
     def source(self) -> dict[str, Any]:
         """Where the data came from, as `make` was told."""
-        return self._settings()["source"]
+        return self._setting("source")
 
     def config(self) -> Settings:
-        return self.kind.from_json(json.dumps(self._settings()["config"]))
+        return self.kind.from_json(json.dumps(self._setting("config")))
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         write_arrays(self.path / "checkpoint.h5", arrays, facts)
@@ -103,11 +103,11 @@ class RunFolder:
             "".join(f"{context}\n    {reply}\n\n" for context, reply in exchanges),
         )
 
-    def _settings(self) -> dict[str, Any]:
+    def _setting(self, name: str) -> Any:
         found = self._read_json("config.json")
-        if not isinstance(found, dict) or not {"source", "config"} <= found.keys():
-            raise UserError(f"{self.path / 'config.json'}: damaged; the settings of a run are expected")
-        return found
+        if not isinstance(found, dict) or name not in found:
+            raise UserError(f"{self.path / 'config.json'}: damaged; the {name} of a run is missing")
+        return found[name]
 
     def _read_json(self, name: str) -> Any:
         path = self.path / name

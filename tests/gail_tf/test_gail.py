@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from gail_tf import rewards
+from gail_tf import gail, rewards
 from gail_tf.config import GAILConfig
 from gail_tf.gail import DISCRIMINATOR, IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, schedule
+from gail_tf.maximum_likelihood import Perplexity
 from gail_tf.policy import policy_variables
 from keras_gca.errors import UserError
 from keras_gca.run_folder import read_arrays, write_arrays
@@ -206,7 +207,7 @@ def test_demonstrations_bear_a_constant_reward_and_are_not_shown_to_d_as_generat
     (rollouts,) = buffers
     assert rollouts.human.sum() == 2 * int(8 * 0.3)
 
-    shown = np.concatenate([given.features[counted] for _, given, counted, _ in judged])
+    shown = np.concatenate([given.features[counted] for given, counted in judged])
     expected = rollouts.given.features[rollouts.generated]
     np.testing.assert_array_equal(shown[np.lexsort(shown.T)], expected[np.lexsort(expected.T)])
 
@@ -230,7 +231,8 @@ def test_an_update_in_its_parts(walked, monkeypatch):
     """Each rollout in one minibatch, conditions of like length together; drift by what is generated; passes of D."""
     training = walked["full"].training
     training.restore(*read_arrays(walked["full"].files[IMITATION, 1]))
-    buffers, minibatches, judged, drifts = [], [], [], []
+    buffers, plans, minibatches, judged, drifts = [], [], [], [], []
+    recorded(monkeypatch, gail, "plan", lambda _, *arguments: plans.append(arguments))
     recorded(monkeypatch, training.collector, "collect", lambda found, *_: buffers.append(found))
     recorded(monkeypatch, training.policy_training, "step", lambda _, batch, *__: minibatches.append(batch))
     recorded(monkeypatch, training.discriminator, "step", lambda _, *arguments: judged.append(arguments))
@@ -238,10 +240,11 @@ def test_an_update_in_its_parts(walked, monkeypatch):
     next(event for event in training if event.row is not None)
     (rollouts,), generated = buffers, buffers[0].generated
 
-    lengths = [batch.condition_lengths for batch in minibatches]
-    assert [len(each) for each in lengths] == [8, 8]
-    short, long = sorted(lengths, key=np.sum)
-    assert short.max() <= long.min()
+    ((planned, *_),) = plans
+    np.testing.assert_array_equal(planned, rollouts.batch.condition_lengths)  # and not the responses'
+    tokens = np.concatenate([batch.response[:, :8] for batch in minibatches])
+    assert len(minibatches) == 2
+    np.testing.assert_array_equal(np.sort(tokens, axis=0), np.sort(rollouts.batch.response, axis=0))
 
     ((before, drifted, expert_length, strength),) = drifts
     np.testing.assert_array_equal(drifted, rollouts.batch.response_lengths[generated])
@@ -268,6 +271,16 @@ def test_without_updates_the_reference_is_what_was_learned():
     assert equal(now["reference"][-len(now["policy"]) :], now["policy"])
     at_once = networks(small_runs.training(small_runs.config(trainable="head", mle_epochs=0)))
     assert equal(at_once["reference"], [*at_once["gpt2"], *at_once["policy"]])
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_perplexity_is_not_compiled_anew_in_every_epoch(monkeypatch):
+    made = []
+    training = small_runs.training(small_runs.config(trainable="head", mle_epochs=3, updates=0))
+    recorded(monkeypatch, Perplexity, "__init__", lambda _, *arguments: made.append(arguments))
+    rows = [event.row for event in training if event.row]
+    assert len({row["val_perplexity"] for row in rows}) == 3
+    assert len(made) == 1
 
 
 @pytest.mark.usefixtures("eagerly")

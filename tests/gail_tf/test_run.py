@@ -73,7 +73,7 @@ def test_a_damaged_trajectory_is_named_by_its_line(run, line):
     [
         ("trajectories.jsonl", None, GAILRun.data, r"trajectories.jsonl: cannot be read \(No such file"),
         ("config.json", "{", GAILRun.config, r"config.json: damaged; valid JSON is expected"),
-        ("config.json", "{}", GAILRun.config, r"config.json: damaged; the settings of a run are expected"),
+        ("config.json", "{}", GAILRun.config, r"config.json: damaged; the config of a run is missing"),
         ("config.json", '{"source": 1, "config": {"colour": 1}}', GAILRun.config, r"'colour' is no setting"),
         ("gpt2.json", "[]", GAILRun.gpt2_config, r"gpt2.json: a JSON object is expected"),
         ("gpt2.json", '{"model_type": "bert"}', GAILRun.gpt2_config, r"gpt2.json: model_type is 'bert'"),
