@@ -1,12 +1,17 @@
 import numpy as np
 import pytest
 
+from gail_tf import export as export_command
 from gail_tf import hugging_face
+from gail_tf.agent import GAILAgent
 from gail_tf.batches import Utterance, encode_batch
+from gail_tf.config import GAILConfig
+from gail_tf.discriminator_training import Discriminator
 from gail_tf.export import export
 from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
-from gail_tf.policy import Policy, Sampling
+from gail_tf.policy import Policy, Sampling, policy_variables
 from gail_tf.tokenizer import Tokenizer
+from keras_gca import command_line
 from keras_gca.errors import UserError
 from tests.gail_tf.conftest import CONTROLS, randomise, torch_logits
 
@@ -80,3 +85,29 @@ def test_what_cannot_be_exported(fitted, tmp_path):
     for place in (tmp_path, tmp_path / "file"):
         with pytest.raises(UserError, match="not an empty folder; name a new one"):
             export(Policy(gpt2), fitted, place)
+
+
+@pytest.fixture
+def bot(fitted, tmp_path):
+    """A bot of random weights, and its policy."""
+    config = GAILConfig.preset("tiny", n_positions=40)
+    sizes = GPT2Config(len(fitted), n_positions=40, n_embd=16, n_layer=2, n_head=2, eos_token_id=fitted.end)
+    weights = [variable.numpy() for variable in policy_variables(Policy(randomise(GPT2(sizes))))]
+    judge = [variable.numpy() for variable in Discriminator(sizes, config).variables]
+    agent = GAILAgent(config, fitted, sizes, {"maximum_likelihood": weights}, "maximum_likelihood", judge)
+    agent.save(tmp_path / "bot.h5")
+    return tmp_path / "bot.h5", agent.policies["maximum_likelihood"]
+
+
+def test_the_command_exports_a_bot_that_pytorch_reads(bot, tmp_path, capsys):
+    path, policy = bot
+    arguments = [str(path), str(tmp_path / "out")]
+    assert command_line.run(export_command.main, "export", arguments) == 0
+    assert "the policy after maximum likelihood" in capsys.readouterr().out
+    tokens = np.arange(1, 9, dtype=np.int32)[None]
+    mask = np.ones_like(tokens, bool)
+    expected = policy.gpt2.logits(policy.gpt2.hidden(tokens, mask))
+    np.testing.assert_allclose(torch_logits(tmp_path / "out", tokens, mask), expected, atol=1e-4)
+    for wrong, message in (([], "not an empty folder"), (["--policy", "imitation"], "has maximum_likelihood")):
+        assert command_line.run(export_command.main, "export", [*arguments, *wrong]) == 2
+        assert message in capsys.readouterr().err
