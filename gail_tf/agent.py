@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,12 +22,10 @@ from gail_tf.samples import context
 from gail_tf.sentiment import sentiment
 from gail_tf.tokenizer import Tokenizer
 from keras_gca.agent import Answer
-from keras_gca.errors import UserError
 from keras_gca.models import assign
-from keras_gca.run_folder import read_arrays, write_arrays
+from keras_gca.run_folder import damaged_bot, read_bot, write_bot
 
 FORMAT = "gail_tf bot 1"
-LIKELIHOOD, IMITATION = "maximum_likelihood", "imitation"
 
 
 @dataclass(frozen=True)
@@ -70,45 +67,30 @@ class GAILAgent:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "GAILAgent":
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
-        path = Path(path)
-        if path.is_dir():
-            run = GAILRun.open(path)
-            path = run.bot
-            if not path.exists():
-                raise UserError(f"{path}: not written yet; python -m gail_tf.train --resume {run.path} writes it")
-        facts, arrays = read_arrays(path)
-        if facts.get("format") != FORMAT:
-            raise UserError(f"{path}: not a bot that this version can read ({FORMAT} is expected)")
+        path, facts, networks = read_bot(path, FORMAT, GAILRun, "python -m gail_tf.train")
         try:
             config = GAILConfig.from_json(json.dumps(facts["config"]))
             with tempfile.TemporaryDirectory() as folder:
                 (Path(folder) / "tokenizer.json").write_text(facts["tokenizer"], encoding="utf-8")
                 tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
-            networks = {
-                name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in facts["networks"].items()
-            }
             discriminator = networks.pop("discriminator")
             gpt2 = GPT2Config.from_hugging_face(facts["gpt2"])
             return cls(config, tokenizer, gpt2, networks, facts["reference"], discriminator)
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+            raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike) -> None:
         """Write one self-contained HDF5 file: weights, settings and tokenizer."""
-        networks = {**self.weights, "discriminator": self.discriminator}
-        arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
         with tempfile.TemporaryDirectory() as folder:
             self.tokenizer.save(folder)
             tokenizer = (Path(folder) / "tokenizer.json").read_text(encoding="utf-8")
-        facts: dict[str, Any] = {
-            "format": FORMAT,
+        facts = {
             "config": json.loads(self.config.to_json()),
             "gpt2": self.gpt2.to_hugging_face(),
             "tokenizer": tokenizer,
-            "networks": {name: len(weights) for name, weights in networks.items()},
             "reference": self.reference,
         }
-        write_arrays(Path(path), arrays, facts)
+        write_bot(Path(path), FORMAT, facts, {**self.weights, "discriminator": self.discriminator})
 
     @property
     def generators(self) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ Each update of a training gives a row of figures (FIGURES says which are read); 
 way, and which settings counter them.
 """
 
-import collections
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -137,9 +136,3 @@ def _median(history: Sequence[Mapping[str, float]], name: str, window: int) -> f
     """Over the last `window` rows that hold the figure as a number; NaN if there are fewer."""
     values = [row[name] for row in history if not math.isnan(row.get(name, math.nan))][-window:]
     return float(statistics.median(values)) if len(values) == window else math.nan
-
-
-def most_common_share(replies: Sequence[Sequence]) -> float:
-    """The share of replies, sequences of tokens, that are the most frequent one: 1 if all are the same."""
-    (_, count), = collections.Counter(map(tuple, replies)).most_common(1)  # fmt: skip
-    return count / len(replies)

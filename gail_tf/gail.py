@@ -7,18 +7,18 @@ takes exactly the steps of an uninterrupted one.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 
-from gail_tf import discriminators, failures, ppo, rewards, schedules
+from gail_tf import discriminators, ppo, rewards, schedules
 from gail_tf.batches import Batch
 from gail_tf.config import GAILConfig
 from gail_tf.discriminator_training import DiscriminatorTraining
-from gail_tf.gpt2 import GPT2, Adapters
+from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
 from gail_tf.learning import Learner
 from gail_tf.maximum_likelihood import MaximumLikelihood, Perplexity
 from gail_tf.policy import Policy, Sampling, policy_variables
@@ -29,6 +29,7 @@ from gail_tf.tokenizer import Tokenizer
 from keras_gca import metrics
 from keras_gca.errors import UserError
 from keras_gca.models import assign
+from keras_gca.stages import Event, StagedTraining, collected, numbered
 
 PRETRAINING = "pretraining"
 MAXIMUM_LIKELIHOOD = "maximum_likelihood"
@@ -63,24 +64,8 @@ def steps_on_a_buffer(config: GAILConfig) -> int:
     return math.ceil(config.rollouts / config.batch_size)
 
 
-@dataclass(frozen=True)
-class Event:
-    """What `GAILTraining` yields: step of steps of the stage are done.
-
-    metrics are those of the stage so far. row is the line of the log if the stage has ended with this event, else None.
-    resumable: whether the training may be stored now. An update is taken up again from its beginning, so not within it.
-    """
-
-    stage: Stage
-    step: int
-    steps: int
-    metrics: dict[str, float]
-    row: dict[str, Any] | None = None
-    resumable: bool = True
-
-
 @dataclass
-class GAILTraining:
+class GAILTraining(StagedTraining):
     """Walks through Algorithm 1: `for event in training: ...`.
 
     tokenizer, gpt2: the policy's; with `--trainable lora` gpt2 has adapters. training, validation: expert trajectories.
@@ -119,29 +104,17 @@ class GAILTraining:
             self._stand_reference()
 
     @property
-    def finished(self) -> bool:
-        return self._position == len(self.stages)
-
-    @property
-    def phase(self) -> str | None:
-        """The phase in hand; None at the end."""
-        return None if self.finished else self.stages[self._position].phase
-
-    @property
     def imitates(self) -> bool:
         """Whether maximum likelihood is done, and the reference stands."""
         return self.phase in (DISCRIMINATOR, IMITATION, None)
 
-    def __iter__(self) -> Iterator[Event]:
-        walks = {
+    def _walks(self) -> dict[str, Callable[[Stage], Iterator[Event]]]:
+        return {
             PRETRAINING: self._walk_likelihood,
             MAXIMUM_LIKELIHOOD: self._walk_likelihood,
             DISCRIMINATOR: self._walk_discriminator,
             IMITATION: self._walk_imitation,
         }
-        while not self.finished:
-            stage = self.stages[self._position]
-            yield from walks[stage.phase](stage)
 
     # Maximum likelihood
 
@@ -186,7 +159,8 @@ class GAILTraining:
         yield Event(stage, 1, 2, {}, resumable=False)
         per_buffer = steps_on_a_buffer(self.config)
         steps = min(per_buffer, self.config.discriminator_steps - (stage.number - 1) * per_buffer)
-        row = self._judgement(rollouts) | self._train_discriminator(rollouts, steps=steps)
+        row = self._judgement(rollouts, self.discriminator.expert_logits(rollouts.given))
+        row |= self._train_discriminator(rollouts, steps=steps)
         yield self._end(stage, 2, row)
 
     def _walk_imitation(self, stage: Stage) -> Iterator[Event]:
@@ -196,11 +170,12 @@ class GAILTraining:
         rollouts = self._collect(stage, ratio)
         lengths = rollouts.batch.response_lengths
         expert_length = float(self.training.batch.response_lengths[rollouts.rows].mean())
-        row = self._judgement(rollouts)
+        logits = self.discriminator.expert_logits(rollouts.given)
+        row = self._judgement(rollouts, logits)
         steps = config.ppo_epochs * (config.rollouts // config.minibatch_size) + 2
         yield Event(stage, 1, steps, row, resumable=False)
 
-        normalised = self._rewards(rollouts, expert_length)
+        normalised = self._rewards(rollouts, logits, expert_length)
         figures = []
         for figure in self._ppo(rollouts, normalised):
             figures.append(figure)
@@ -227,11 +202,11 @@ class GAILTraining:
         seeds = self._seeds()
         return self.collector.collect(rows, (seeds[0], seeds[1]), config.sample_batch_size, human_ratio)
 
-    def _rewards(self, rollouts: Rollouts, expert_length: float) -> np.ndarray:
+    def _rewards(self, rollouts: Rollouts, logits: np.ndarray, expert_length: float) -> np.ndarray:
         """Normalised rewards (B,), demonstrations included; the running statistics move on."""
         config = self.config
         generated, lengths = rollouts.generated, rollouts.batch.response_lengths
-        found = rewards.reward(self.discriminator.expert_logits(rollouts.given), config.reward_form).numpy()
+        found = rewards.reward(logits, config.reward_form).numpy()
         if config.length_drift_strength:
             found[generated] = rewards.counter_length_drift(
                 found[generated], lengths[generated], expert_length, config.length_drift_strength
@@ -282,10 +257,13 @@ class GAILTraining:
         _refuse_nan(loss + norm, DISCRIMINATOR, "discriminator")
         return {"discriminator_loss": loss, "discriminator_gradient_norm": norm}
 
-    def _judgement(self, rollouts: Rollouts) -> dict[str, float]:
-        """What D, before it learns from them, holds of the generated responses and of the experts'."""
+    def _judgement(self, rollouts: Rollouts, logits: np.ndarray) -> dict[str, float]:
+        """What D, before it learns from them, holds of the generated responses and of the experts'.
+
+        logits: (B,), D's of the responses given.
+        """
         generated = rollouts.generated
-        own = self.discriminator.expert_logits(rollouts.given)[generated]
+        own = logits[generated]
         expert = self.discriminator.expert_logits(rollouts.expert)
         tokens = rollouts.batch.response_mask[generated]
         distance = (rollouts.log_probs - rollouts.reference)[generated]
@@ -300,12 +278,13 @@ class GAILTraining:
         }
 
     def _diversity(self, rollouts: Rollouts) -> dict[str, float]:
-        texts = self.collector.texts(rollouts)
-        replies = [text.split() for text, generated in zip(texts, rollouts.generated, strict=True) if generated]
+        replies = [
+            text.split() for text, generated in zip(rollouts.texts, rollouts.generated, strict=True) if generated
+        ]
         return {
             "distinct_2": metrics.distinct(replies, 2),
             "repeated": metrics.repeated(replies),
-            "most_common_share": failures.most_common_share(replies),
+            "most_common_share": metrics.most_frequent(replies),
         }
 
     def _validate(self) -> dict[str, float]:
@@ -313,7 +292,7 @@ class GAILTraining:
         count = len(self.validation)
         rows = np.linspace(0, count - 1, min(VALIDATION_RESPONSES, count)).astype(int)  # of every corpus
         rollouts = self._held_out.collect(rows, (self.config.seed, 0), self.config.sample_batch_size)
-        judged = self._judgement(rollouts)
+        judged = self._judgement(rollouts, self.discriminator.expert_logits(rollouts.given))
         return {
             "val_perplexity": self._perplexity(self.validation.batch),
             **{f"val_{name}": judged[name] for name in ("reward_generated", "accuracy_generated", "accuracy_expert")},
@@ -336,6 +315,7 @@ class GAILTraining:
 
     def _stand_reference(self) -> None:
         """The reference, and an encoder of D's own, become what the policy is now."""
+        self.collector.forget()
         assign(policy_variables(self.reference.policy), policy_variables(self.policy))
         if self.discriminator.encoder is not None:
             assign(list(self.discriminator.encoder.weights.values()), list(self.gpt2.merged().values()))
@@ -368,27 +348,25 @@ class GAILTraining:
             "kl_coefficient": self._kl_coefficient,
             "history": list(self.history),
         }
-        arrays = {
-            f"{name}/{i:04d}": variable.numpy()
-            for name, variables in self._variables().items()
-            for i, variable in enumerate(variables)
-        }
-        arrays |= {"statistics/mean": np.array(self._statistics.mean)}
-        return facts, arrays | {"statistics/variance": np.array(self._statistics.variance)}
+        arrays = {f"statistics/{name}": np.array(value) for name, value in self._statistics._asdict().items()}
+        for name, variables in self._variables().items():
+            arrays |= numbered(name, [variable.numpy() for variable in variables])
+        return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Return to a stored state of a training with the same config and data; this one has not begun yet.
+        """Return to a stored state of a training with the same config and data.
 
         Raises KeyError or ValueError where the state is none of such a training.
         """
         self._position, self._step = facts["position"], facts["step"]
         self._sums, self.history = np.array(facts["sums"]), list(facts["history"])
         self._kl_coefficient = facts["kl_coefficient"]
-        if _collected("likelihood_optimizer", arrays):
+        if collected("likelihood_optimizer", arrays):
             self._likelihood_of(self.phase)
         for name, variables in self._variables().items():
-            assign(variables, _collected(name, arrays))
+            assign(variables, collected(name, arrays))
         self._statistics = rewards.RewardStatistics(arrays["statistics/mean"], arrays["statistics/variance"])
+        self.collector.forget()
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
         """What is to be stored now: all that differs from a new training's."""
@@ -409,10 +387,6 @@ class GAILTraining:
         return found
 
 
-def _collected(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    return [arrays[key] for key in sorted(arrays) if key.startswith(name + "/")]
-
-
 def _refuse_nan(value: float, phase: str, rate: str) -> None:
     if not math.isfinite(value):
         name = phase.replace("_", " ")
@@ -421,8 +395,6 @@ def _refuse_nan(value: float, phase: str, rate: str) -> None:
 
 def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
     """A GPT-2 from scratch, of the sizes of a config."""
-    from gail_tf.gpt2 import GPT2Config
-
     sizes = GPT2Config(
         vocab_size=len(tokenizer),
         n_positions=config.n_positions,

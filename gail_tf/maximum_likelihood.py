@@ -24,12 +24,12 @@ class MaximumLikelihood:
         """
         return self._step(*map(tf.convert_to_tensor, batch), tf.constant(seed, tf.int32))
 
-    def _descend(self, condition, condition_mask, response, response_mask, seed):
-        seeds = sample_seeds(seed, tf.range(tf.shape(condition)[0]))
+    def _descend(self, *arrays_and_seed):
+        *arrays, seed = arrays_and_seed
+        seeds = sample_seeds(seed, tf.range(tf.shape(arrays[0])[0]))
 
         def loss():
-            arrays = (condition, condition_mask, response, response_mask)
-            losses = negative_log_likelihoods(self.policy, *arrays, seeds)
+            losses = negative_log_likelihoods(self.policy, *arrays, seeds=seeds)
             return tf.reduce_mean(losses), {"loss": tf.reduce_sum(losses), "tokens": tf.size(losses)}
 
         _, figures = self.learner.descend(loss)
@@ -55,18 +55,11 @@ class Perplexity:
         return tf.reduce_sum(losses), tf.size(losses)
 
 
-def negative_log_likelihoods(
-    policy: Policy,
-    condition: tf.Tensor,
-    condition_mask: tf.Tensor,
-    response: tf.Tensor,
-    response_mask: tf.Tensor,
-    seeds: tf.Tensor | None = None,
-) -> tf.Tensor:
+def negative_log_likelihoods(policy: Policy, *arrays: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
     """-log p of every token of the responses, in nats, (tokens,) float32: padding never meets the vocabulary.
 
-    The arguments are those of `Policy.features`.
+    arrays: those of a Batch. seeds: (B, 2) int32, for dropout; see `Policy.features`.
     """
-    features = policy.features(condition, condition_mask, response, response_mask, seeds)
-    logits = policy.logits(tf.boolean_mask(features, response_mask))
+    *_, response, response_mask = arrays
+    logits = policy.logits(tf.boolean_mask(policy.features(*arrays, seeds), response_mask))
     return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.boolean_mask(response, response_mask), logits)

@@ -44,6 +44,7 @@ class Rollouts(NamedTuple):
     log_probs: (B, R) float32, of the tokens under the policy that gave them.
     reference: (B, R) float32, of the same tokens under the reference.
     given:     the responses, for D. expert: the experts' to the same prompts.
+    texts:     (B,), the responses as text.
     """
 
     rows: np.ndarray
@@ -52,6 +53,7 @@ class Rollouts(NamedTuple):
     reference: np.ndarray
     given: Evidence
     expert: Evidence
+    texts: list[str]
 
     @property
     def batch(self) -> Batch:
@@ -163,13 +165,10 @@ class Collector:
         features, reference = self.reference(given, size)
         asked, answered = self.samples.sentiments[rows], self.samples.response_sentiments[rows]
         expert = Evidence(buffer, self._expert_features(buffer, rows, size), _sentiments(asked, answered))
-        answered = np.array([sentiment(text).compound for text in self._decoded(given)], np.float32)
+        texts = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
+        answered = np.array([sentiment(text).compound for text in texts], np.float32)
         given = Evidence(given, features, _sentiments(asked, answered))
-        return Rollouts(rows, human, log_probs, reference, given, expert)
-
-    def texts(self, rollouts: Rollouts) -> list[str]:
-        """The responses as text."""
-        return self._decoded(rollouts.batch)
+        return Rollouts(rows, human, log_probs, reference, given, expert, texts)
 
     def _expert_features(self, buffer: Batch, rows: np.ndarray, size: int) -> np.ndarray:
         if not self._keep_experts:
@@ -179,9 +178,6 @@ class Collector:
             # one the last bits may differ.
             self._kept, _ = self.reference(self.samples.batch, size)
         return self._kept[rows]
-
-    def _decoded(self, batch: Batch) -> list[str]:
-        return [self.tokenizer.decode(row[mask]) for row, mask in zip(batch.response, batch.response_mask, strict=True)]
 
 
 def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:

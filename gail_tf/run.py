@@ -13,7 +13,6 @@ bot.h5                       what chats: weights, tokenizer and settings in one 
 import dataclasses
 import json
 import os
-from pathlib import Path
 from typing import Any, Self
 
 from gail_tf.config import GAILConfig
@@ -73,11 +72,6 @@ class GAILRun(RunFolder):
         tokenizer.save(run.path / "tokenizer")
         write_text(run.path / "gpt2.json", json.dumps(gpt2.to_hugging_face(), indent=2))
         return run
-
-    @property
-    def bot(self) -> Path:
-        """Where the bot is written."""
-        return self.path / "bot.h5"
 
     def data(self) -> Data:
         """Raises UserError where the file is missing or damaged."""

@@ -1,7 +1,6 @@
 """`python -m gail_tf.train`: EmpathyGAIL from a corpus to an agent that chats."""
 
 import argparse
-import datetime
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -16,11 +15,12 @@ if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
     import numpy as np
 
     from gail_tf.agent import GAILAgent
-    from gail_tf.gail import Event, GAILTraining, Stage
+    from gail_tf.gail import GAILTraining, Stage
     from gail_tf.gpt2 import GPT2
     from gail_tf.run import Data, GAILRun
     from gail_tf.tokenizer import Tokenizer
     from gail_tf.trajectories import Trajectory
+    from keras_gca.stages import Event
 
 SAMPLES = 6  # exchanges to show
 # The figures of a line on the screen; log.csv has all.
@@ -67,10 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError(f"{names}: of a GPT-2 from scratch, and --gpt2 is trained already; leave one out")
         session = _start(GAILConfig.preset(preset, **changes), options)
     else:
-        given = [*changes, *(name for name in _BEGINNING if getattr(options, name))]
-        if given:
-            names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise UserError(f"--resume takes no other settings than the run's own; leave out {names}")
+        command_line.refuse(options, _BEGINNING, changes, "--resume takes no other settings than the run's own")
         session = _resume(options.resume)
     from keras_gca.training_loop import interruptible, walk
 
@@ -100,12 +97,13 @@ def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
     from gail_tf.trajectories import read_trajectories
 
     found = read_trajectories(options.data, options.tweets, config.turns)
-    _set_up_tensorflow()
+    command_line.set_up_tensorflow()
+    from gail_tf.gail import make_gpt2
     from gail_tf.run import CONTROL_TOKENS, Data, GAILRun
     from gail_tf.tokenizer import Tokenizer
     from gail_tf.trajectories import split
 
-    path = options.run or Path("runs") / datetime.datetime.now().strftime("gail_%Y-%m-%d_%H-%M-%S")
+    path = command_line.new_run(options, "gail_")
     GAILRun.refuse_existing(path)
     parts = split(_some(found, config.max_trajectories, config.seed), config.seed)
     general = _general(options, config)
@@ -114,12 +112,13 @@ def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
     if options.gpt2 is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
         tokenizer = Tokenizer.fit(text, config.vocabulary_size, CONTROL_TOKENS)
+        gpt2 = make_gpt2(config, tokenizer)
     else:
         from gail_tf.hugging_face import find
 
         folder = find(options.gpt2)
         tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
-    gpt2 = _new_gpt2(config, tokenizer) if options.gpt2 is None else _read_gpt2(config, folder, len(tokenizer))
+        gpt2 = _read_gpt2(config, folder, len(tokenizer))
     weights = sum(variable.shape.num_elements() for variable in gpt2.weights.values())
     kind = "from scratch" if options.gpt2 is None else f"of {options.gpt2}"
     print(f"GPT-2 {kind}: {gpt2.config.n_layer} blocks, {weights:,} weights; {len(tokenizer):,} tokens")
@@ -133,7 +132,7 @@ def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
 
 
 def _resume(path: Path) -> _Session:
-    _set_up_tensorflow()
+    command_line.set_up_tensorflow()
     from gail_tf.gail import adapters_of
     from gail_tf.gpt2 import GPT2
     from gail_tf.run import GAILRun
@@ -161,16 +160,6 @@ def _session(run: "GAILRun", config: GAILConfig, data: "Data", tokenizer: "Token
         length = config.condition_tokens + config.response_tokens - 1
         general = running_text(tokenizer, data.training_text, length)
     return _Session(run, GAILTraining(config, tokenizer, gpt2, training, validation, general), data, set())
-
-
-def _set_up_tensorflow() -> None:
-    with command_line.quiet_imports():
-        import tensorflow as tf
-
-        import keras_gca.pairs  # noqa: F401  (TensorFlow Text has start-up lines of its own)
-
-    # Same steps, same bits: what a resumed run is promised.
-    tf.config.experimental.enable_op_determinism()
 
 
 def _general(options: argparse.Namespace, config: GAILConfig) -> tuple[tuple[str, ...], ...]:
@@ -202,12 +191,6 @@ def _describe(data: "Data") -> None:
     print(f"expert trajectories: {sizes}; whole conversations")
     if data.general:
         print(f"general conversations to pretrain on: {len(data.general):,}")
-
-
-def _new_gpt2(config: GAILConfig, tokenizer: "Tokenizer") -> "GPT2":
-    from gail_tf.gail import make_gpt2
-
-    return make_gpt2(config, tokenizer)
 
 
 def _read_gpt2(config: GAILConfig, folder: Path, vocabulary: int) -> "GPT2":
@@ -280,17 +263,18 @@ def _sample_rows(trajectories: "Sequence[Trajectory]") -> "np.ndarray":
 
 def _write(session: _Session) -> "GAILAgent":
     """The bot, with the policy after maximum likelihood and, where it has begun to imitate, as it is now."""
-    from gail_tf.agent import IMITATION, LIKELIHOOD, GAILAgent
+    from gail_tf.agent import GAILAgent
+    from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD
     from gail_tf.policy import policy_variables
 
     run, training, *_ = session
     run.write_log(training.history)
-    policies = {LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
+    policies = {MAXIMUM_LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
     if training.imitates and training.config.updates:
         policies[IMITATION] = training.policy
     weights = {name: [v.numpy() for v in policy_variables(policy)] for name, policy in policies.items()}
     judge = [variable.numpy() for variable in training.discriminator.variables]
-    agent = GAILAgent(training.config, training.tokenizer, training.gpt2.config, weights, LIKELIHOOD, judge)
+    agent = GAILAgent(training.config, training.tokenizer, training.gpt2.config, weights, MAXIMUM_LIKELIHOOD, judge)
     agent.save(run.bot)
     return agent
 

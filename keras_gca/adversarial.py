@@ -22,6 +22,7 @@ from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, assig
 from keras_gca.pairs import Pairs, plan_batches, take_batch
 from keras_gca.prefixes import last_rows, rows_of
 from keras_gca.self_conversation import choose_seeds, converse
+from keras_gca.stages import Event, StagedTraining, collected, numbered
 from keras_gca.teacher_forcing import Evaluator, TeacherForcing
 from keras_gca.vocabulary import EOS
 
@@ -170,24 +171,8 @@ def schedule(config: Config) -> list[Stage]:
     return stages
 
 
-@dataclass(frozen=True)
-class Event:
-    """What `AdversarialTraining` yields after each step.
-
-    step of steps of the stage are done. metrics are those of the stage so far. row is the line of the log if the stage
-    has ended with this event, else None.
-    """
-
-    stage: Stage
-    step: int
-    steps: int
-    metrics: dict[str, float]
-    row: dict[str, Any] | None = None
-    resumable: bool = True  # the training may be stored after any of them
-
-
 @dataclass
-class AdversarialTraining:
+class AdversarialTraining(StagedTraining):
     """Walks through Algorithm 2: `for event in training: ...`.
 
     Between two events the training may be stored (`state`), or left and taken up again by another iteration.
@@ -213,15 +198,6 @@ class AdversarialTraining:
         self._learners: dict[str, Learner] = {}
 
     @property
-    def finished(self) -> bool:
-        return self._position == len(self.stages)
-
-    @property
-    def phase(self) -> str | None:
-        """The phase in hand; None at the end."""
-        return None if self.finished else self.stages[self._position].phase
-
-    @property
     def teacher_forced(self) -> list[np.ndarray] | None:
         """The weights of WHITE and YELLOW that line 3 has kept (see `Config.patience`); None in its first epoch."""
         return self._teacher_forced
@@ -245,17 +221,14 @@ class AdversarialTraining:
         """The latest M of line 5, and its counterpart from held-out seeds; None before the first."""
         return self._machine
 
-    def __iter__(self) -> Iterator[Event]:
-        walks = {
+    def _walks(self) -> dict[str, Callable[[Stage], Iterator[Event]]]:
+        return {
             TEACHER_FORCING: self._walk_teacher_forcing,
             SELF_CONVERSATION: self._walk_self_conversation,
             DISCRIMINATOR: self._walk_discriminator,
             GENERATOR: self._walk_generator,
             INTERLEAVED: self._walk_teacher_forcing,
         }
-        while not self.finished:
-            stage = self.stages[self._position]
-            yield from walks[stage.phase](stage)
 
     # One epoch of each line
 
@@ -433,14 +406,14 @@ class AdversarialTraining:
             "best": self._best,
             "history": self.history,
         }
-        arrays = dict(_numbered("networks", [variable.numpy() for variable in self._networks()]))
+        arrays = dict(numbered("networks", [variable.numpy() for variable in self._networks()]))
         if self._teacher_forced is not None:
-            arrays |= _numbered("teacher_forced", self._teacher_forced)
+            arrays |= numbered("teacher_forced", self._teacher_forced)
         if self._machine is not None:
             for name, pairs in zip(_MACHINE, self._machine, strict=True):
-                arrays |= _numbered(name, pairs.arrays())
+                arrays |= numbered(name, pairs.arrays())
         for phase, learner in self._learners.items():
-            arrays |= _numbered(f"optimizers/{phase}", learner.state())
+            arrays |= numbered(f"optimizers/{phase}", learner.state())
         return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -448,12 +421,12 @@ class AdversarialTraining:
         self._position, self._step = facts["position"], facts["step"]
         self._sums = None if facts["sums"] is None else np.array(facts["sums"])
         self._best, self.history = facts["best"], facts["history"]
-        assign(self._networks(), _collected("networks", arrays))
-        self._teacher_forced = _collected("teacher_forced", arrays) or None
-        machine = [_collected(name, arrays) for name in _MACHINE]
+        assign(self._networks(), collected("networks", arrays))
+        self._teacher_forced = collected("teacher_forced", arrays) or None
+        machine = [collected(name, arrays) for name in _MACHINE]
         self._machine = (Pairs(*machine[0]), Pairs(*machine[1])) if machine[0] else None
         for phase in (TEACHER_FORCING, DISCRIMINATOR, GENERATOR, INTERLEAVED):
-            if stored := _collected(f"optimizers/{phase}", arrays):
+            if stored := collected(f"optimizers/{phase}", arrays):
                 self._learner(phase).restore(stored)
 
     def _networks(self):
@@ -461,14 +434,6 @@ class AdversarialTraining:
 
 
 _MACHINE = ("machine/training", "machine/validation")
-
-
-def _numbered(name: str, values) -> dict[str, np.ndarray]:
-    return {f"{name}/{i:03d}": value for i, value in enumerate(values)}
-
-
-def _collected(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    return [arrays[key] for key in sorted(arrays) if key.startswith(name + "/")]
 
 
 def _count(epochs: int) -> range:

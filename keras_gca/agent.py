@@ -5,7 +5,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from keras_gca.errors import UserError
 from keras_gca.models import WHITE, YELLOW, assign, build
 from keras_gca.pairs import Pairs, pad_contexts
 from keras_gca.prefixes import PrefixEncoder, last_rows, rows_of
-from keras_gca.run_folder import GCARun, read_arrays, write_arrays
+from keras_gca.run_folder import GCARun, damaged_bot, read_bot, write_bot
 from keras_gca.teacher_forcing import Evaluator
 from keras_gca.text import detokenise, tokenise
 from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
@@ -117,25 +116,14 @@ class Agent:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Agent":
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
-        path = Path(path)
-        if path.is_dir():
-            run = GCARun.open(path)
-            path = run.bot
-            if not path.exists():
-                raise UserError(f"{path}: not written yet; python -m keras_gca.train --resume {run.path} writes it")
-        facts, arrays = read_arrays(path)
-        if facts.get("format") != FORMAT:
-            raise UserError(f"{path}: not a bot that this version can read ({FORMAT} is expected)")
+        path, facts, networks = read_bot(path, FORMAT, GCARun, "python -m keras_gca.train")
         try:
             config = Config.from_json(json.dumps(facts["config"]))
             vocabulary = Vocabulary.from_json(json.dumps(facts["vocabulary"]))
-            *generators, discriminator = (
-                [arrays[f"{name}/{i}"] for i in range(count)] for name, count in facts["networks"].items()
-            )
-            names = list(facts["networks"])[:-1]
-            return cls(config, vocabulary, dict(zip(names, generators, strict=True)), discriminator)
+            discriminator = networks.pop("discriminator")
+            return cls(config, vocabulary, networks, discriminator)
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+            raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike) -> None:
         """Write one self-contained HDF5 file: weights, config and vocabulary."""
@@ -280,12 +268,5 @@ def save_bot(
     discriminator: list[np.ndarray],
 ) -> None:
     """Write a bot: see `Agent`, whose arguments these are."""
-    networks = {**generators, "discriminator": discriminator}
-    arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
-    facts: dict[str, Any] = {
-        "format": FORMAT,
-        "config": json.loads(config.to_json()),
-        "vocabulary": json.loads(vocabulary.to_json()),
-        "networks": {name: len(weights) for name, weights in networks.items()},
-    }
-    write_arrays(path, arrays, facts)
+    facts = {"config": json.loads(config.to_json()), "vocabulary": json.loads(vocabulary.to_json())}
+    write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator})

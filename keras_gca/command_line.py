@@ -3,10 +3,12 @@
 import argparse
 import contextlib
 import dataclasses
+import datetime
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from glove.vectors import VectorFileError
@@ -41,6 +43,29 @@ def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
 def settings(options: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
     """The fields of a class of settings that were given on the command line."""
     return {o.name: getattr(options, o.name) for o in dataclasses.fields(kind) if hasattr(options, o.name)}
+
+
+def refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Iterable[str], why: str) -> None:
+    """Raises UserError where settings, or options of `unwanted`, are given; why: what they do not go with."""
+    given = [*settings, *(name for name in unwanted if getattr(options, name))]
+    if given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UserError(f"{why}; leave out {names}")
+
+
+def new_run(options: argparse.Namespace, prefix: str = "") -> Path:
+    """The run folder that is asked for, or one in runs/ with the date as its name."""
+    return options.run or Path("runs") / datetime.datetime.now().strftime(f"{prefix}%Y-%m-%d_%H-%M-%S")
+
+
+def set_up_tensorflow() -> None:
+    """Import TensorFlow, and make it repeat the same steps with the same bits: what a resumed run is promised."""
+    with quiet_imports():
+        import tensorflow as tf
+
+        import keras_gca.pairs  # noqa: F401  (TensorFlow Text has start-up lines of its own)
+
+    tf.config.experimental.enable_op_determinism()
 
 
 def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str] | None = None) -> int:

@@ -73,6 +73,11 @@ class RunFolder:
             raise UserError(f"{run.path}: no run here (checkpoint.h5 is missing)")
         return run
 
+    @property
+    def bot(self) -> Path:
+        """Where the bot is written."""
+        return self.path / "bot.h5"
+
     def source(self) -> dict[str, Any]:
         """Where the data came from, as `make` was told."""
         return self._setting("source")
@@ -134,11 +139,6 @@ class GCARun(RunFolder):
         write_arrays(run.path / "pairs.h5", arrays, {"whole_conversations": dataset.whole_conversations}, compress=True)
         return run
 
-    @property
-    def bot(self) -> Path:
-        """Where the bot is written."""
-        return self.path / "bot.h5"
-
     def dataset(self) -> Dataset:
         """The stored data; its `documents` are empty: they only served to fit word vectors."""
         vocabulary = Vocabulary.from_json(json.dumps(self._read_json("vocabulary.json")))
@@ -190,6 +190,41 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"{path}: not a complete file of this program ({error})") from None
     return facts, arrays
+
+
+def write_bot(path: Path, format: str, facts: dict[str, Any], networks: dict[str, list[np.ndarray]]) -> None:
+    """What chats, in one file: facts for JSON, and networks' weights. format: the name that `read_bot` looks for."""
+    arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
+    counts = {name: len(weights) for name, weights in networks.items()}
+    write_arrays(path, arrays, {"format": format, **facts, "networks": counts})
+
+
+def read_bot(
+    path: str | os.PathLike, format: str, kind: type[RunFolder], train: str
+) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
+    """The file of a bot, or of the one in a run folder; its facts, and its networks in the order of writing.
+
+    kind: of the run folder. train: the command that writes such bots, for the message. Raises UserError where the bot
+    is missing, damaged, or not of this format.
+    """
+    path = Path(path)
+    if path.is_dir():
+        run = kind.open(path)
+        path = run.bot
+        if not path.exists():
+            raise UserError(f"{path}: not written yet; {train} --resume {run.path} writes it")
+    facts, arrays = read_arrays(path)
+    if facts.get("format") != format:
+        raise UserError(f"{path}: not a bot that this version can read ({format} is expected)")
+    try:
+        counts = facts["networks"].items()
+        return path, facts, {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise damaged_bot(path, error) from None
+
+
+def damaged_bot(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: damaged; its parts do not fit together ({error})")
 
 
 def write_text(path: Path, text: str) -> None:

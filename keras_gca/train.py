@@ -2,9 +2,7 @@
 
 import argparse
 import dataclasses
-import datetime
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,9 +15,10 @@ from keras_gca.errors import UserError
 if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
     import numpy as np
 
-    from keras_gca.adversarial import AdversarialTraining, Event, Stage
+    from keras_gca.adversarial import AdversarialTraining, Stage
     from keras_gca.pairs import Dataset, Pairs
     from keras_gca.run_folder import GCARun
+    from keras_gca.stages import Event
     from keras_gca.vocabulary import Vocabulary
 
 SAMPLES = 6  # exchanges to show
@@ -54,11 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
             session = _start(Config.preset(options.preset or "default", **changes), options)
         else:
             others = [name for name in changes if name not in AFTER_LINE_3]
-            _refuse(options, _DATA_OPTIONS, others, "--start-from takes the other run's data and line 3")
+            command_line.refuse(options, _DATA_OPTIONS, others, "--start-from takes the other run's data and line 3")
             session = _start_from(options.start_from, changes, options)
     else:
         others = (*_DATA_OPTIONS, "run", "start_from")
-        _refuse(options, others, [*changes], "--resume takes no other settings than the run's own")
+        command_line.refuse(options, others, changes, "--resume takes no other settings than the run's own")
         session = _resume(options.resume)
 
     from keras_gca.training_loop import interruptible, walk
@@ -80,13 +79,6 @@ def main(arguments: list[str] | None = None) -> int:
 _DATA_OPTIONS = ("preset", "data", "format", "glove", "glove_member")
 
 
-def _refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Sequence[str], why: str) -> None:
-    given = [*settings, *(name for name in unwanted if getattr(options, name))]
-    if given:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise UserError(f"{why}; leave out {names}")
-
-
 class _Session(NamedTuple):
     run: "GCARun"
     training: "AdversarialTraining"
@@ -98,11 +90,11 @@ class _Session(NamedTuple):
 
 def _start(config: Config, options: argparse.Namespace) -> _Session:
     conversations = read_conversations(options.data, options.format)
-    _set_up_tensorflow()
+    command_line.set_up_tensorflow()
     from keras_gca.pairs import prepare
     from keras_gca.run_folder import GCARun
 
-    path = _new_path(options)
+    path = command_line.new_run(options)
     GCARun.refuse_existing(path)
     source = {
         "data": str(options.data or EMBEDDED),
@@ -117,12 +109,12 @@ def _start(config: Config, options: argparse.Namespace) -> _Session:
 
 
 def _start_from(source: Path, changes: dict[str, Any], options: argparse.Namespace) -> _Session:
-    _set_up_tensorflow()
+    command_line.set_up_tensorflow()
     from keras_gca.agent import Agent
     from keras_gca.run_folder import GCARun
 
     first = GCARun.open(source)
-    path = _new_path(options)
+    path = command_line.new_run(options)
     GCARun.refuse_existing(path)
     weights = Agent.load(first.path).weights["teacher_forcing"]
     config = dataclasses.replace(first.config(), **changes)
@@ -135,10 +127,6 @@ def _start_from(source: Path, changes: dict[str, Any], options: argparse.Namespa
     return _begin(session)
 
 
-def _new_path(options: argparse.Namespace) -> Path:
-    return options.run or Path("runs") / datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-
-
 def _begin(session: _Session) -> _Session:
     session.run.write_checkpoint(*session.training.state())
     print(f"run folder: {session.run.path}\n")
@@ -146,7 +134,7 @@ def _begin(session: _Session) -> _Session:
 
 
 def _resume(path: Path) -> _Session:
-    _set_up_tensorflow()
+    command_line.set_up_tensorflow()
     from keras_gca.run_folder import GCARun
 
     run = GCARun.open(path)
@@ -162,16 +150,6 @@ def _session(run: "GCARun", config: Config, dataset: "Dataset", embedding: "np.n
 
     gca = build(config, len(dataset.vocabulary), embedding)
     return _Session(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)
-
-
-def _set_up_tensorflow() -> None:
-    with command_line.quiet_imports():
-        import tensorflow as tf
-
-        import keras_gca.pairs  # noqa: F401  (TensorFlow Text has start-up lines of its own)
-
-    # Same steps, same bits: what a resumed run is promised.
-    tf.config.experimental.enable_op_determinism()
 
 
 def _describe(dataset: "Dataset") -> None:

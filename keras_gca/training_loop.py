@@ -1,54 +1,18 @@
-"""Walking through a training from the command line: progress, checkpoints, log, Ctrl-C. Both papers' commands use it.
-
-A training is an iterator of events, and can be stored after any that says so; see `Training`.
-"""
+"""Walking through a training from the command line: progress, checkpoints, log, Ctrl-C; for both papers."""
 
 import contextlib
 import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from keras_gca.run_folder import RunFolder
-from keras_gca.settings import Settings
+from keras_gca.stages import Event, StagedTraining
 
 SPARING = 9  # as long as this times what the last checkpoint took, the end of a stage alone is no reason for another
-
-
-class Stage(Protocol):
-    """One epoch, or one update: a line of the log."""
-
-    phase: str
-
-
-class Event(Protocol):
-    """step of steps of the stage are done; metrics are those so far; row is the log's line if the stage has ended.
-
-    resumable: whether the training may be stored, and left, after this event.
-    """
-
-    stage: Stage
-    step: int
-    steps: int
-    metrics: dict[str, float]
-    row: dict[str, Any] | None
-    resumable: bool
-
-
-class Training(Protocol):
-    """What `walk` walks through. config has the setting `checkpoint_minutes`."""
-
-    config: Settings
-    stages: list[Any]
-    history: list[dict[str, Any]]
-
-    def __iter__(self) -> Iterator[Event]: ...
-
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]: ...
 
 
 class Interruption:
@@ -77,10 +41,10 @@ def interruptible() -> Iterator[Interruption]:
 
 
 def walk(
-    training: Training,
+    training: StagedTraining,
     run: RunFolder,
     interruption: Interruption,
-    title: Callable[[Stage], str],
+    title: Callable[[Any], str],
     end_of_stage: Callable[[Event], None],
     shown: Collection[str] | None = None,
 ) -> None:
@@ -127,7 +91,7 @@ def walk(
     board.close()
 
 
-def _record(training: Training, run: RunFolder, event: Event, board: Any) -> None:
+def _record(training: StagedTraining, run: RunFolder, event: Event, board: Any) -> None:
     import tensorflow as tf
 
     run.write_log(training.history)

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from gail_tf.failures import FIGURES, REMEDIES, Failure, Limits, most_common_share, watch
+from gail_tf.failures import FIGURES, REMEDIES, Failure, Limits, watch
 from keras_gca.errors import UserError
 
 HEALTHY = {
@@ -114,9 +114,3 @@ def test_the_line_for_people():
 def test_impossible_limits(changes, message):
     with pytest.raises(UserError, match=message):
         dataclasses.replace(Limits(), **changes)
-
-
-def test_the_most_common_share():
-    replies = [["i", "see"], ["yes"], ["i", "see"], ["no", "i", "see"]]
-    assert most_common_share(replies) == 0.5
-    assert most_common_share([[1]]) == 1

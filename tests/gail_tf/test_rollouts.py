@@ -105,7 +105,7 @@ def test_features_by_numpy(reference, rollouts):
 
 
 def test_sentiments_are_those_of_what_was_said(collector, rollouts):
-    texts, trajectories = collector.texts(rollouts), small_runs.trajectories()[0]
+    texts, trajectories = rollouts.texts, small_runs.trajectories()[0]
     for i, row in enumerate(rollouts.rows):
         asked = [compound(text) for text in trajectories[row].history]
         asked = [compound(trajectories[row].prompt), np.mean(asked) if asked else 0]

@@ -16,6 +16,8 @@ def test_diversity_and_length():
     assert math.isnan(metrics.distinct([["no"]], 2))
     assert metrics.mean_length(REPLIES) == pytest.approx(10 / 4)
     assert metrics.repeated(REPLIES) == pytest.approx(1 / 4)
+    assert metrics.most_frequent(REPLIES) == 0.5
+    assert metrics.most_frequent([[1]]) == 1
 
 
 def test_entropy():

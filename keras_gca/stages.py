@@ -1,0 +1,78 @@
+"""A training as a list of stages that is walked through, and can be stored and taken up again: both papers' are.
+
+A stage is a line of the log: an epoch, or an update. It has a `phase`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from keras_gca.settings import Settings
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a training yields after each step.
+
+    step of steps of the stage are done. metrics are those of the stage so far. row is the line of the log if the stage
+    has ended with this event, else None. resumable: whether the training may be stored, and left, now.
+    """
+
+    stage: Any
+    step: int
+    steps: int
+    metrics: dict[str, float]
+    row: dict[str, Any] | None = None
+    resumable: bool = True
+
+
+class StagedTraining:
+    """Base of the trainings: `for event in training: ...`.
+
+    Between two events that say so the training may be stored (`state`, `restore`), or left and taken up again by
+    another iteration. config has the setting `checkpoint_minutes`. history: the rows of the stages that have ended.
+    """
+
+    config: Settings
+    stages: list[Any]
+    history: list[dict[str, Any]]
+    _position: int  # of the stage in hand
+
+    @property
+    def finished(self) -> bool:
+        return self._position == len(self.stages)
+
+    @property
+    def phase(self) -> str | None:
+        """The phase in hand; None at the end."""
+        return None if self.finished else self.stages[self._position].phase
+
+    def __iter__(self) -> Iterator[Event]:
+        walks = self._walks()
+        while not self.finished:
+            stage = self.stages[self._position]
+            yield from walks[stage.phase](stage)
+
+    def _walks(self) -> dict[str, Callable[[Any], Iterator[Event]]]:
+        """What walks through a stage of each phase."""
+        raise NotImplementedError
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """All that the rest of the training depends on: facts for JSON, and named arrays."""
+        raise NotImplementedError
+
+    def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Return to a stored state of a training with the same config and data."""
+        raise NotImplementedError
+
+
+def numbered(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays as one part of a state."""
+    return {f"{name}/{i:04d}": value for i, value in enumerate(values)}
+
+
+def collected(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The arrays of one part of a state, in their order."""
+    return [arrays[key] for key in sorted(arrays) if key.startswith(name + "/")]
