@@ -99,6 +99,16 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
         raise UserError(f"{path}: {error}") from None
 
 
+def is_pickle(path: str | os.PathLike) -> bool:
+    """Whether a file begins as a pickled list does, in any protocol; False where it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(2)
+    except OSError:
+        return False
+    return start in (b"(l", b"]q") or start[:1] == b"\x80"
+
+
 def _bytes_of(path: Path) -> bytes:
     if not path.is_file():
         raise UserError(f"{path}: no such file")

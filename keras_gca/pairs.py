@@ -132,10 +132,11 @@ class Dataset:
     whole_conversations: bool
 
 
-def prepare(conversations: Sequence[Conversation], config: Config) -> Dataset:
+def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
     """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
 
-    Raises UserError where the corpus is too small to be divided.
+    words: of the vocabulary, in their order, instead of the most frequent ones of the training text.
+    Raises UserError where the corpus is too small to be divided, or where no word of it is in the vocabulary.
     """
     tokenised = _tokenise_all(conversations, config.contractions)
     if config.max_pairs is not None:
@@ -162,7 +163,10 @@ def prepare(conversations: Sequence[Conversation], config: Config) -> Dataset:
         config.minimum_count,
         usual_surfaces(cased),
         period_first=config.padding == "original",
+        words=words,
     )
+    if words is not None and not any(vocabulary.counts.values()):
+        raise UserError("none of the vocabulary's words stands in the training text")
     if not vocabulary.counts:
         raise UserError(f"no word of the training text stands {config.minimum_count} times; try --minimum-count 1")
     pairs = make_pairs(tokenised, vocabulary, config.context_utterances, config.sentence_length)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
     from keras_gca.vocabulary import Vocabulary
 
 SAMPLES = 6  # exchanges to show
+OF_TRAINING_TEXT = "from the training text"
 GLOVE_EPOCHS, GLOVE_X_MAX = 50, 10.0  # for corpora of some 100,000 tokens, where few words co-occur 100 times
 
 DESCRIPTION = """\
@@ -49,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError("--format tells how to read --data, which is not given")
         if options.glove_member and not options.glove:
             raise UserError("--glove-member names a part of --glove, which is not given")
+        if options.vocabulary and (idle := [name for name in _VOCABULARY_SETTINGS if name in changes]):
+            raise UserError(f"--{idle[0].replace('_', '-')}: --vocabulary gives the words; leave one out")
         if options.start_from is None:
             session = _start(Config.preset(options.preset or "default", **changes), options)
         else:
@@ -76,7 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-_DATA_OPTIONS = ("preset", "data", "format", "glove", "glove_member")
+_DATA_OPTIONS = ("preset", "data", "format", "vocabulary", "glove", "glove_member")
+_VOCABULARY_SETTINGS = ("vocabulary_size", "minimum_count")
 
 
 class _Session(NamedTuple):
@@ -96,13 +100,15 @@ def _start(config: Config, options: argparse.Namespace) -> _Session:
 
     path = command_line.new_run(options)
     GCARun.refuse_existing(path)
+    words = _words(options.vocabulary, config) if options.vocabulary else None
     source = {
         "data": str(options.data or EMBEDDED),
+        "vocabulary": str(options.vocabulary or OF_TRAINING_TEXT),
         "glove": str(options.glove or "fitted to the training text"),
     }
     print(f"{source['data']}: {len(conversations):,} conversations")
-    dataset = prepare(conversations, config)
-    _describe(dataset)
+    dataset = prepare(conversations, config, words)
+    _describe(dataset, source["vocabulary"])
     embedding = _word_vectors(dataset, config, options)
     run = GCARun.create(path, config, dataset, source)
     return _begin(_session(run, config, dataset, embedding))
@@ -152,14 +158,25 @@ def _session(run: "GCARun", config: Config, dataset: "Dataset", embedding: "np.n
     return _Session(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)
 
 
-def _describe(dataset: "Dataset") -> None:
+def _words(path: Path, config: Config) -> list[str]:
+    """The words of --vocabulary: a list of words, or the author's pickle."""
+    from keras_gca import original
+    from keras_gca.vocabulary import read_words
+
+    words = list(original.read_vocabulary(path).counts) if original.is_pickle(path) else read_words(path)
+    if config.padding == "original" and words[0] != ".":
+        raise UserError(f"{path}: begins with {words[0]!r}; with --padding original the first word must be '.'")
+    return words
+
+
+def _describe(dataset: "Dataset", source: str) -> None:
     vocabulary, training, validation = dataset.vocabulary, dataset.training, dataset.validation
     unit = (
         "whole conversations"
         if dataset.whole_conversations
         else "single pairs (the corpus has no conversation boundaries)"
     )
-    print(f"vocabulary: {len(vocabulary):,} tokens, from the training text")
+    print(f"vocabulary: {len(vocabulary):,} tokens, {source}")
     print(f"training:   {len(training):,} pairs, {training.tokens:,} tokens")
     print(f"held out:   {len(validation):,} pairs, {validation.tokens:,} tokens, {unit}")
 
@@ -289,6 +306,12 @@ def _parser() -> command_line.Parser:
         "--data", type=Path, metavar="FILE", help="a corpus (file or folder) instead of the embedded one"
     )
     parser.add_argument("--format", choices=FORMATS, help="the corpus' format; detected if not given")
+    parser.add_argument(
+        "--vocabulary",
+        type=Path,
+        metavar="FILE",
+        help="the words to know: one a line, or the author's vocabulary_movie; the training text's if not given",
+    )
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors (glove.6B.100d.txt, .gz or .zip); fitted if not given"
     )

@@ -2,9 +2,13 @@
 
 import collections
 import json
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
+
+from keras_gca.errors import UserError
 
 PAD, BOS, EOS, UNK = range(4)
 PERIOD = 4  # "." in the vocabularies of `original` padding, where it stands for the padding too
@@ -35,19 +39,22 @@ class Vocabulary:
         minimum_count: int = 1,
         surfaces: dict[str, str] | None = None,
         period_first: bool = False,
+        words: Sequence[str] | None = None,
     ) -> "Vocabulary":
         """The most frequent words of tokenised utterances, ties in alphabetical order.
 
         size: s_v, the special tokens included. minimum_count: rarer words become the unknown word, which is thereby
         learned too, and so does text that spells a special token. period_first: give "." the index PERIOD, for
-        `original` padding.
+        `original` padding. words: takes these in this order instead, however often they stand there; then size,
+        minimum_count and period_first do not matter.
         """
         counts = collections.Counter(token for utterance in utterances for token in utterance)
-        kept = (word for word in counts if counts[word] >= minimum_count and word not in SPECIAL_TOKENS)
-        words = sorted(kept, key=lambda word: (-counts[word], word))
-        if period_first:
-            words = [".", *(word for word in words if word != ".")]
-        words = words[: max(size - len(SPECIAL_TOKENS), 0)]
+        if words is None:
+            kept = (word for word in counts if counts[word] >= minimum_count and word not in SPECIAL_TOKENS)
+            words = sorted(kept, key=lambda word: (-counts[word], word))
+            if period_first:
+                words = [".", *(word for word in words if word != ".")]
+            words = words[: max(size - len(SPECIAL_TOKENS), 0)]
         surfaces = {word: surfaces[word] for word in words if word in surfaces} if surfaces else {}
         return cls(words, [counts[word] for word in words], surfaces)
 
@@ -76,6 +83,37 @@ class Vocabulary:
     @classmethod
     def from_json(cls, text: str) -> "Vocabulary":
         return cls(**json.loads(text))
+
+
+def read_words(path: str | os.PathLike) -> list[str]:
+    """The words of a text file, one a line, in the order in which they are to be numbered; empty lines are passed over.
+
+    Raises UserError naming file and line where the file is missing, is not UTF-8, has a line of several words, a word
+    twice or the spelling of a special token, or holds no word.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8 text") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    words: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        found = line.split()
+        if not found:
+            continue
+        if len(found) > 1:
+            raise UserError(f"{path}:{number}: {line.strip()[:60]!r} is no single word; one a line is expected")
+        word = found[0]
+        if word in words:
+            raise UserError(f"{path}:{number}: {word!r} stands on line {words[word]} already")
+        if word in SPECIAL_TOKENS:
+            raise UserError(f"{path}:{number}: {word!r} is a special token, which is always there")
+        words[word] = number
+    if not words:
+        raise UserError(f"{path}: holds no word; one a line is expected")
+    return list(words)
 
 
 def usual_surfaces(cased: Iterable[Sequence[str]]) -> dict[str, str]:

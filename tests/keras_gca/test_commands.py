@@ -132,6 +132,12 @@ def test_a_run_in_the_authors_padding_chats_from_his_files_too(tmp_path):
     for generator in ("teacher forcing", "adversarial"):
         assert out.count(f"{generator:16} p(y|x)") == 2
     assert by_bot.count("bot> ") == out.count("bot> ") == 2
+    options += ["--vocabulary", "his/vocabulary_movie", "--adversarial-epochs", "0"]
+    status, out, err = run("train", "--preset", "tiny", *options, "--run", "again", folder=tmp_path)
+    assert status == 0, err
+    first, again = (Agent.load(tmp_path / name).vocabulary.tokens for name in ("run", "again"))
+    assert again == first
+    assert f"vocabulary: {len(first)} tokens, his/vocabulary_movie\n" in out
     status, _, err = run("chat", "run", "--original", "his", folder=tmp_path)
     assert (status, err) == (2, "chat: either a bot (run) or --original, not both\n")
 
@@ -244,6 +250,11 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--generator", "canonical", "--padding", "original"], "--generator canonical: the author's program has none"),
         (["--nonsense", "1"], "unrecognized arguments: --nonsense 1"),
         (["--data", "none.txt"], "none.txt: no such file or folder"),
+        (
+            ["--vocabulary", "v.txt", "--minimum-count", "2"],
+            "--minimum-count: --vocabulary gives the words; leave one out",
+        ),
+        (["--vocabulary", "v.txt"], "v.txt: cannot be read (No such file or directory)"),
         (["--resume", "none"], "none: no run here"),
         (["--resume", "none", "--seed", "1", "--data", "x"], "leave out --seed, --data"),
         (["--start-from", "none"], "none: no run here"),
@@ -277,7 +288,7 @@ def test_errors_of_train_are_one_line_and_status_2(tmp_path, monkeypatch, capsys
         ("hello\nthere\n" * 20, "a 1 2\n", "v.txt:1: 2 numbers where 16 are expected"),
     ],
 )
-def test_errors_in_the_users_own_files(tmp_path, capsys, corpus, glove, message):
+def test_errors_in_the_users_own_corpus_and_vectors(tmp_path, capsys, corpus, glove, message):
     from keras_gca import train
 
     (tmp_path / "corpus.txt").write_text(corpus)
@@ -291,6 +302,17 @@ def test_errors_in_the_users_own_files(tmp_path, capsys, corpus, glove, message)
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_vocabulary_for_the_authors_padding_begins_with_the_period(tmp_path, capsys):
+    from keras_gca import train
+
+    (tmp_path / "v.txt").write_text("you\n.\n")
+    arguments = ["--padding", "original", "--vocabulary", str(tmp_path / "v.txt"), "--run", str(tmp_path / "run")]
+    assert command_line.run(train.main, "train", arguments) == 2
+    error = f"train: {tmp_path / 'v.txt'}: begins with 'you'; with --padding original the first word must be '.'\n"
+    assert capsys.readouterr().err == error
     assert not (tmp_path / "run").exists()
 
 

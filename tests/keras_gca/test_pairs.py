@@ -86,6 +86,15 @@ def test_a_corpus_in_which_no_word_returns_says_so():
         prepare(once, Config.preset("paper", minimum_count=2))
 
 
+def test_given_words_are_the_vocabulary_and_all_others_are_unknown():
+    config = Config.preset("paper", vocabulary_size=5, minimum_count=99)
+    dataset = prepare(corpus(50), config, ["and", ".", "elsewhere"])
+    assert dataset.vocabulary.counts == {"and": 45, ".": 90, "elsewhere": 0}
+    assert np.unique(dataset.training.answers).tolist() == [PAD, BOS, EOS, UNK, 4, 5]
+    with pytest.raises(UserError, match="none of the vocabulary's words stands in the training text"):
+        prepare(corpus(50), config, ["elsewhere"])
+
+
 def test_one_large_conversation_among_small_ones_is_not_held_out_whole():
     owner = np.concatenate([np.arange(10), np.full(500, 10)])
     for seed in range(20):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_gca.vocabulary import BOS, EOS, PAD, UNK, Vocabulary, usual_surfaces
+from keras_gca.errors import UserError
+from keras_gca.vocabulary import BOS, EOS, PAD, UNK, Vocabulary, read_words, usual_surfaces
 
 TEXT = [["b", "a", "b"], ["c", "b", "a", "d"]]
 
@@ -42,3 +43,35 @@ def test_words_must_be_distinct_and_no_special_tokens():
 def test_surfaces_come_from_inside_sentences():
     cased = [["I", "know", "Tom", ".", "Will", "Tom", "come", "?"], ["Bread", "and", "will", "and", "OK"]]
     assert usual_surfaces(cased) == {"tom": "Tom", "ok": "OK"}
+
+
+def test_given_words_keep_their_order_whatever_the_text_says():
+    vocabulary = Vocabulary.build(TEXT, size=5, minimum_count=9, words=["d", "zebra", "b"])
+    assert vocabulary.tokens[4:] == ["d", "zebra", "b"]
+    assert vocabulary.counts == {"d": 1, "zebra": 0, "b": 3}
+    assert vocabulary.encode(["a", "b", "zebra"]).tolist() == [UNK, 6, 5]
+
+
+def test_words_of_a_file(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_bytes("\ufeff.\r\nthé\n\n  you \n".encode())
+    assert read_words(path) == [".", "thé", "you"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a\nb c\n", "words.txt:2: 'b c' is no single word; one a line is expected"),
+        (b"a\n\na\n", "words.txt:3: 'a' stands on line 1 already"),
+        (b"a\n<eos>\n", "words.txt:2: '<eos>' is a special token"),
+        (b" \n\n", "holds no word"),
+        (b"caf\xe9\n", "not UTF-8 text"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_of_words_that_cannot_be_used(tmp_path, content, message):
+    path = tmp_path / "words.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        read_words(path)
