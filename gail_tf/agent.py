@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import log_expit, log_softmax
 
-from gail_tf.batches import encode_batch
+from gail_tf.batches import Batch, encode_batch
 from gail_tf.config import GAILConfig
 from gail_tf.crisis import NOTE, speaks_of_crisis
 from gail_tf.discriminator_training import Discriminator
@@ -24,6 +25,7 @@ from gail_tf.tokenizer import Tokenizer
 from keras_gca.agent import Answer
 from keras_gca.models import assign
 from keras_gca.run_folder import damaged_bot, read_bot, write_bot
+from keras_gca.scoring import log_human_probability, log_score
 
 FORMAT = "gail_tf bot 1"
 
@@ -60,7 +62,7 @@ class GAILAgent:
             assign(policy_variables(policy), weights)
             self.policies[name] = policy
         self._sampling = Sampling(config.response_tokens)
-        self._reference = Reference(self.policies[reference], self._sampling)
+        self._reference = Reference(self.policies[reference], self._sampling, config.discriminator == "token")
         self._judge = Discriminator(gpt2, config)
         assign(self._judge.variables, discriminator)
 
@@ -120,23 +122,41 @@ class GAILAgent:
         utterances = context(read[:-1], read[-1], with_sentiment)
         batch = encode_batch(self.tokenizer, [utterances], None, self.config.condition_tokens, multiple=16)
         sampling = Sampling(self.config.response_tokens, decoding.top_p, decoding.temperature)
+        drawn = [
+            policy.sample(batch.condition, batch.condition_mask, (seed, 0), sampling, candidates=decoding.candidates)
+            for policy in self.policies.values()
+        ]
+        tokens, masks, log_probs = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
+        texts = [self.tokenizer.decode(row[mask]).strip() for row, mask in zip(tokens, masks, strict=True)]
+        log_l = self._judged(batch, tokens, masks, read, texts)
+        names = np.repeat(list(self.policies), decoding.candidates).tolist()
+        answers = [self._answer(*each) for each in zip(names, texts, tokens, masks, log_probs, log_l, strict=True)]
+        return sorted(answers, key=lambda answer: -answer.score)
+
+    def _judged(
+        self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: list[str], texts: list[str]
+    ) -> np.ndarray:
+        """Logarithms of D's probabilities that responses to one prompt are an expert's, in one pass: (B, R).
+
+        NaN where D says nothing: at padding, and of all tokens but the last unless it judges each.
+        """
+        count = len(texts)
+        condition = (np.repeat(each, count, axis=0) for each in (batch.condition, batch.condition_mask))
+        judged = Batch(*condition, tokens, masks)
+        features, _ = self._reference(judged, size=count)
         compounds = [sentiment(text).compound for text in read]
         asked = [compounds[-1], float(np.mean(compounds[:-1])) if read[:-1] else 0.0]
-        found = []
-        for name, policy in self.policies.items():
-            drawn = policy.sample(
-                batch.condition, batch.condition_mask, (seed, 0), sampling, candidates=decoding.candidates
-            )
-            for tokens, mask, log_probs in zip(*(each.numpy() for each in drawn), strict=True):
-                found.append(self._answer(name, batch, tokens, mask, log_probs, asked))
-        return sorted(found, key=lambda answer: -answer.score)
+        sentiments = np.array([[*asked, sentiment(text).compound] for text in texts], np.float32)
+        exchanges = [("\n".join(read), text) for text in texts]
+        logits = self._judge.expert_logits(Evidence(judged, features, sentiments, exchanges))
+        if self._judge.per_token:
+            return np.where(masks, log_expit(logits), np.nan)
+        last = np.arange(masks.shape[1]) == masks.sum(1, keepdims=True) - 1
+        # A contrastive D knows no probability but that of a choice among the responses.
+        of_each = log_softmax(logits) if self.config.discriminator == "contrastive" else log_expit(logits)
+        return np.where(last, of_each[:, None], np.nan)
 
-    def _answer(self, name, batch, tokens, mask, log_probs, asked) -> Answer:
-        text = self.tokenizer.decode(tokens[mask]).strip()
-        judged = batch._replace(response=tokens[None], response_mask=mask[None])
-        features, _ = self._reference(judged, size=1)
-        sentiments = np.array([[*asked, sentiment(text).compound]], np.float32)
-        expert = float(1 / (1 + np.exp(-self._judge.expert_logits(Evidence(judged, features, sentiments))[0])))
+    def _answer(self, name, text, tokens, mask, log_probs, log_l) -> Answer:
         written = [self.tokenizer.decode([token]) or "<eos>" for token in tokens[mask]]
         total = float(log_probs[mask].sum())
         ended = tokens[mask][-1] == self.tokenizer.end
@@ -145,9 +165,9 @@ class GAILAgent:
             text=text,
             probability=float(np.exp(total)),
             probability_of_words=float(np.exp(total - (log_probs[mask][-1] if ended else 0.0))),
-            human=expert,
-            score=expert,
-            token_scores=(*((token, float("nan")) for token in written[:-1]), (written[-1], expert)),
+            human=float(np.exp(log_human_probability(log_l))),
+            score=float(np.exp(log_score(log_l))),
+            token_scores=tuple(zip(written, np.exp(log_l[mask]).tolist(), strict=True)),
             token_probabilities=tuple(np.exp(log_probs[mask]).tolist()),
         )
 

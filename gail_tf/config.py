@@ -5,13 +5,32 @@ departs.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, option
 
 TRAINABLE = ("full", "lora", "head")
 COUNTING = ("plain", "filtered")
+DISCRIMINATORS = ("binary", "contrastive", "token")
+ENCODERS = ("frozen", "trainable", "roberta")
+
+# What an algorithm has otherwise than EmpathyGAIL; settings that are given go before these.
+ALGORITHMS: dict[str, dict[str, Any]] = {
+    "gail": {},
+    # GPT-2 + MLE: it ends where the others begin to imitate.
+    "mle": {"updates": 0},
+    # Wu et al. 2021, by its authors' program: no KL penalty, no sentiment, D by contrast.
+    "textgail": {
+        "objective": "clip",
+        "reward_form": "probability",
+        "discriminator": "contrastive",
+        "discriminator_encoder": "roberta",
+        "sentiment": "off",
+    },
+    # The optimiser of the original GAIL (Ho and Ermon 2016), on the paper's network of two layers.
+    "trpo": {"trainable": "head"},
+}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Table 1 and Section 4.2, on a real GPT-2 (--gpt2).
@@ -70,6 +89,12 @@ class GAILConfig(Settings):
     Raises UserError on an impossible value.
     """
 
+    algorithm: str = option(
+        "gail", "gail: EmpathyGAIL; its baselines: mle, GPT-2 + MLE; textgail (Wu et al. 2021), whose D is a RoBERTa "
+        "that compares two responses; trpo: the natural-gradient step of the original GAIL in place of PPO, with "
+        "--trainable head", choices=tuple(ALGORITHMS),
+    )  # fmt: skip
+
     # Expert trajectories (Sections 4.1, 4.2)
     turns: str = option(
         "disjoint", "disjoint: a turn is a prompt and its response, as in the paper's text; staggered: every utterance "
@@ -110,6 +135,10 @@ class GAILConfig(Settings):
     mle_epochs: int = option(3, "epochs over the expert responses", low=0)
     mle_learning_rate: float = option(5e-5, "AdamW's rate there", low=1e-9, high=1)
     warmup_steps: int = option(1000, 'Table 1, "Generator Warmup Steps": the rates rise linearly so long', low=0)
+    learning_rate_schedule: str = option(
+        "linear", 'Table 1, "WarmupLinear". linear: after the warm-up the rates fall in a straight line to 0, as in '
+        "TextGAIL; constant: they stay", choices=("linear", "constant"),
+    )  # fmt: skip
     batch_size: int = option(32, 'Table 1, "Batch Size": of maximum likelihood training and of D', low=1)
     weight_decay: float = option(0.01, 'Table 1, "Weight Decay"', low=0, high=1)
 
@@ -150,6 +179,15 @@ class GAILConfig(Settings):
     kl_target: float = option(0.05, "KL between two updates that adaptive C aims at, nats per response", low=1e-9)
     kl_stop: float | None = option(None, "leave an update early where a minibatch's KL is above this", low=0)
     level: str = option("response", "the ratio's action: the whole response, or a token", choices=("response", "token"))
+    discount: float = option(
+        0.95, "weight of the next token's reward; with --level token and --discriminator token", low=0, high=1
+    )
+    gae_lambda: float = option(
+        0.95, "lambda of generalised advantage estimation, there with --value-baseline on", low=0, high=1
+    )
+    trust_region: float = option(
+        0.01, "of --algorithm trpo: the largest KL of an update, in nats per action (see --level)", low=1e-9
+    )
     value_baseline: str = option("off", "subtract a learned value from the reward", choices=("on", "off"))
     entropy_bonus: float = option(0.0, "weight of the policy's entropy in the objective", low=0)
     gradient_clip: float = option(1.0, "largest norm of the policy's gradient", low=1e-9)
@@ -159,9 +197,13 @@ class GAILConfig(Settings):
     discriminator_learning_rate: float = option(
         1e-4, 'Table 1, "Discriminator Optimizer Learning Rate"', low=1e-9, high=1
     )
+    discriminator: str = option(
+        "binary", "binary: Eq. 6, of each response by itself; contrastive: TextGAIL's, of two responses to one prompt; "
+        "token: Eq. 6 of every token, after Eq. 7 and 8 of the first paper", choices=DISCRIMINATORS,
+    )  # fmt: skip
     discriminator_encoder: str = option(
         "frozen", "what D reads responses by. frozen: the reference, once; trainable: a GPT-2 of its own, which starts "
-        "as the reference", choices=("frozen", "trainable"),
+        "as the reference; roberta: a RoBERTa (--roberta, or a small one from scratch)", choices=ENCODERS,
     )  # fmt: skip
     discriminator_passes: int = option(1, "passes of D over each update's rollouts", low=0)
     label_smoothing: float = option(0.0, "D's label of experts is 1 minus this", low=0, high=0.49)
@@ -175,8 +217,25 @@ class GAILConfig(Settings):
 
     presets: ClassVar = PRESETS
 
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """A preset for an algorithm, with some fields changed. Raises UserError as Settings.preset does."""
+        return super().preset(name, **ALGORITHMS.get(changes.get("algorithm", "gail"), {}) | changes)
+
     def __post_init__(self):
         super().__post_init__()
+        if self.algorithm == "trpo" and self.trainable != "head":
+            raise UserError(f"--trainable: {self.trainable} where --algorithm trpo needs head")
+        if self.algorithm == "trpo" and self.value_baseline == "on":
+            raise UserError("--value-baseline: a matter of PPO; --algorithm trpo has none")
+        if self.discriminator_encoder == "roberta" and self.instance_noise:
+            raise UserError("--instance-noise: noise on features, and a RoBERTa reads text; 0 is expected")
+        if self.discriminator == "token" and self.discriminator_encoder == "roberta":
+            raise UserError(
+                "--discriminator token: RoBERTa reads whole responses; another --discriminator-encoder is needed"
+            )
+        if self.token_rewards and self.length_drift_strength:
+            raise UserError("--length-drift-strength: of rewards of whole responses; --level response is expected")
         if self.condition_tokens + self.response_tokens > self.n_positions:
             raise UserError(
                 f"--n-positions: {self.n_positions} where --condition-tokens and --response-tokens need "
@@ -187,3 +246,17 @@ class GAILConfig(Settings):
                 f"--rollouts: {self.rollouts} where a multiple of --sample-batch-size ({self.sample_batch_size}) "
                 f"and of --minibatch-size ({self.minibatch_size}) is expected"
             )
+
+    @property
+    def steps_in_a_buffer(self) -> int:
+        """PPO's minibatches."""
+        return self.rollouts // self.minibatch_size
+
+    def total_steps(self, steps: int, times: int) -> int | None:
+        """At which the learning rate of a phase of `times` rounds of `steps` steps ends; None: it does not fall."""
+        return steps * times if self.learning_rate_schedule == "linear" and times else None
+
+    @property
+    def token_rewards(self) -> bool:
+        """Whether every token has a reward and an advantage of its own."""
+        return self.discriminator == "token" and self.level == "token"

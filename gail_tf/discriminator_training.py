@@ -1,5 +1,7 @@
 """Eq. 6 in steps: the discriminator learns to tell the experts' responses from the policy's."""
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -8,49 +10,94 @@ from gail_tf import discriminators
 from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.learning import Learner
+from gail_tf.rewards import relative_logit
 from gail_tf.rollouts import Evidence, read_responses
 from gail_tf.samples import SENTIMENTS
+
+if TYPE_CHECKING:
+    from gail_tf.baselines.roberta import TextReader
+
+
+class Judgement(NamedTuple):
+    """Expert logits of the responses given and of the experts' to the same prompts.
+
+    (B,) float32 each; of a token discriminator (B, R), with no meaning at padding. A contrastive discriminator has
+    compared the two of each prompt, so that one logit is the negative of the other.
+    """
+
+    given: np.ndarray
+    expert: np.ndarray
 
 
 class Discriminator:
     """The paper's network on features of responses, with sentiments by option.
 
     The features are those of the frozen reference, computed once (see `Evidence`); with `--discriminator-encoder
-    trainable`, those of a GPT-2 of D's own, which starts as the reference and learns with D.
+    trainable`, those of a GPT-2 of D's own, which starts as the reference and learns with D; with `roberta` D is that
+    network, which reads the text alone.
+
+    reader: the RoBERTa; None with another encoder.
     """
 
-    def __init__(self, gpt2: GPT2Config, config: GAILConfig):
+    def __init__(self, gpt2: GPT2Config, config: GAILConfig, reader: "TextReader | None" = None):
         self.config = config
-        self._with_sentiment = config.sentiment == "on"
-        self.network = discriminators.DiscriminatorNetwork(
-            2 * gpt2.n_embd, SENTIMENTS if self._with_sentiment else 0, config.seed
-        )
-        owns_encoder = config.discriminator_encoder == "trainable"
-        self.encoder = GPT2(gpt2, config.seed, precision=config.precision) if owns_encoder else None
+        self.reader = reader
+        self.per_token = config.discriminator == "token"
+        # Those of a whole response would tell each token what comes after it.
+        self._with_sentiment = config.sentiment == "on" and not self.per_token and reader is None
+        self.network: discriminators.DiscriminatorNetwork | None = None
+        self.encoder: GPT2 | None = None
+        if reader is None:
+            size = gpt2.n_embd if self.per_token else 2 * gpt2.n_embd
+            sentiments = SENTIMENTS if self._with_sentiment else 0
+            self.network = discriminators.DiscriminatorNetwork(size, sentiments, config.seed)
+        if config.discriminator_encoder == "trainable":
+            self.encoder = GPT2(gpt2, config.seed, precision=config.precision)
         self._logits = tf.function(self._judge, autograph=False)
 
     @property
     def variables(self) -> list[keras.Variable]:
         """All weights, in a fixed order; all of them learn."""
+        if self.reader is not None:
+            return self.reader.network.trainable_variables
         encoder = [] if self.encoder is None else self.encoder.weights.values()
         return [*self.network.trainable_variables, *encoder]
 
     def expert_logits(self, evidence: Evidence) -> np.ndarray:
-        """(B,) float32, high where D takes a response for an expert's."""
+        """High where D takes a response for an expert's: (B,) float32, of a token discriminator (B, R).
+
+        Of a contrastive discriminator these are scores, of which only the differences at one prompt have a meaning.
+        """
         size, count = self.config.batch_size, len(evidence.features)
-        if self.encoder is None:
+        if self._reads_features:
             return self._logits(self._seen(evidence), evidence.sentiments).numpy()
         parts = [evidence.rows(np.arange(start, min(start + size, count)), size) for start in range(0, count, size)]
         return np.concatenate([self._logits(self._seen(part), part.sentiments).numpy() for part in parts])[:count]
 
+    def judge(self, given: Evidence, expert: Evidence) -> Judgement:
+        """Both responses to each prompt."""
+        found = Judgement(self.expert_logits(given), self.expert_logits(expert))
+        if self.config.discriminator != "contrastive":
+            return found
+        relative = relative_logit(*found).numpy()
+        return Judgement(relative, -relative)
+
+    @property
+    def _reads_features(self) -> bool:
+        return self.encoder is None and self.reader is None
+
     def _seen(self, evidence: Evidence) -> tuple[np.ndarray, ...]:
         """What the network, or the encoder before it, reads."""
+        if self.reader is not None:
+            return self.reader.encode(evidence.exchanges)
         return (evidence.features,) if self.encoder is None else tuple(evidence.batch)
 
     def _features(self, seen) -> tf.Tensor:
-        return seen[0] if self.encoder is None else read_responses(self.encoder, *seen)[0]
+        return seen[0] if self.encoder is None else read_responses(self.encoder, *seen, self.per_token)[0]
 
     def _judge(self, seen, sentiments):
+        if self.reader is not None:
+            return self.reader.network.scores(*seen)
         return self._of_features(self._features(seen), sentiments)
 
     def _of_features(self, features, sentiments):
@@ -60,8 +107,8 @@ class Discriminator:
 class DiscriminatorTraining(Discriminator):
     """One step at a time, in one compiled function for each combination of widths."""
 
-    def __init__(self, gpt2: GPT2Config, config: GAILConfig):
-        super().__init__(gpt2, config)
+    def __init__(self, gpt2: GPT2Config, config: GAILConfig, reader: "TextReader | None" = None):
+        super().__init__(gpt2, config, reader)
         self.learner = Learner(self.variables, config.discriminator_learning_rate, config.weight_decay)
         self._step = tf.function(self._descend, autograph=False)
 
@@ -73,20 +120,28 @@ class DiscriminatorTraining(Discriminator):
         counted: (B,) bool, false for rows that fill the batch up. seed: of the instance noise. Returns the loss and the
         gradient's norm.
         """
-        seen = self._seen(expert), self._seen(generated)
-        figures = self._step(*seen, expert.sentiments, generated.sentiments, counted, np.array(seed, np.int32))
+        both = expert, generated
+        seen = tuple(self._seen(each) for each in both)
+        masks = tuple(counted[:, None] & each.batch.response_mask if self.per_token else counted for each in both)
+        sentiments = tuple(each.sentiments for each in both)
+        figures = self._step(seen, sentiments, masks, np.array(seed, np.int32))
         return {name: float(value) for name, value in figures.items()}
 
-    def _descend(self, expert, generated, expert_sentiments, generated_sentiments, counted, seed):
-        sentiments = tf.concat([expert_sentiments, generated_sentiments], 0)
-        both = tf.concat([counted, counted], 0)
-
+    def _descend(self, seen, sentiments, masks, seed):
         def loss():
-            features = tf.concat([self._features(expert), self._features(generated)], 0)
-            if self.config.instance_noise:
-                features = discriminators.with_instance_noise(features, self.config.instance_noise, seed, both)
-            logits = tf.split(self._of_features(features, sentiments), 2)
-            return discriminators.binary_loss(*logits, counted, counted, self.config.label_smoothing), {}
+            logits = self._both_logits(seen, sentiments, masks, seed)
+            if self.config.discriminator == "contrastive":
+                return discriminators.contrastive_loss(*logits, masks[0]), {}
+            return discriminators.binary_loss(*logits, *masks, self.config.label_smoothing), {}
 
         scalar, figures = self.learner.descend(loss)
         return {"loss": scalar, **figures}
+
+    def _both_logits(self, seen, sentiments, masks, seed):
+        if self.reader is not None:
+            return [self._judge(each, None) for each in seen]
+        features = tf.concat([self._features(each) for each in seen], 0)
+        if self.config.instance_noise:
+            mask = tf.concat(masks, 0)
+            features = discriminators.with_instance_noise(features, self.config.instance_noise, seed, mask)
+        return tf.split(self._of_features(features, tf.concat(sentiments, 0)), 2)

@@ -13,6 +13,15 @@ from gail_tf.tanh_network import TanhNetwork
 from keras_gca.errors import UserError
 
 
+def token_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
+    """Features of (history, prompt, partial response, token), (B, R, H) float32: the states after each token.
+
+    What Eq. 7 and 8 of the first paper give its discriminator at each token, here from a causal language model.
+    hidden_states: (B, R, H) at the response's tokens; response_mask: (B, R). Padding gets zeros.
+    """
+    return tf.where(tf.cast(response_mask, tf.bool)[:, :, None], tf.cast(hidden_states, tf.float32), 0.0)
+
+
 def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
     """Features of (history, prompt, response), (B, 2 H) float32, from the states of a causal language model.
 
@@ -30,10 +39,10 @@ def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.
 class DiscriminatorNetwork(TanhNetwork):
     """The paper's network: features -> normalised -> 100 tanh -> 100 tanh -> expert_logit, (B,) float32; 0 at first.
 
-    Its input is features, (B, F), and with sentiments a second one, (B, S): numbers in [-1, 1] that join the features
-    after their normalisation. Features of a frozen model are computed once for each sample; those of a trainable
-    encoder let the gradient through to it. Trained by `contrastive_loss`, the output is a score, and only differences
-    between responses to one prompt have a meaning.
+    Its input is features, (B, F), or (B, T, F) for one logit a token, and with sentiments a second one, (B, S): numbers
+    in [-1, 1] that join the features after their normalisation. Features of a frozen model are computed once for each
+    sample; those of a trainable encoder let the gradient through to it. Trained by `contrastive_loss`, the output is a
+    score, and only differences between responses to one prompt have a meaning.
     """
 
     def __init__(self, feature_size: int, sentiment_size: int = 0, seed: int = 0):
@@ -79,15 +88,17 @@ def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask:
 
 
 def with_instance_noise(features: tf.Tensor, scale: float, seed: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """features, (B, F), plus Gaussian noise of scale times each feature's standard deviation in the batch; float32.
+    """features plus Gaussian noise of scale times each feature's standard deviation in the batch; float32.
+
+    features: (B, F), or (B, T, F).
 
     Noise on what D sees of both kinds keeps their distributions overlapping (Arjovsky and Bottou 2017). Experts and
     generated samples belong in one call, so that both get the same. seed: (2,) int32; the same seed, the same noise.
-    mask: (B,) bool, which samples count; None: all.
+    mask: (B,) or (B, T) bool, which samples or tokens count; None: all.
     """
     features = tf.cast(features, tf.float32)
     noise = tf.random.stateless_normal(tf.shape(features), seed)
-    counted = features if mask is None else tf.boolean_mask(features, mask)
+    counted = tf.boolean_mask(features, tf.ones(tf.shape(features)[:-1], bool) if mask is None else mask)
     return features + scale * tf.math.reduce_std(counted, axis=0) * noise
 
 

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -17,15 +17,16 @@ import numpy as np
 from gail_tf import discriminators, ppo, rewards, schedules
 from gail_tf.batches import Batch
 from gail_tf.config import GAILConfig
-from gail_tf.discriminator_training import DiscriminatorTraining
+from gail_tf.discriminator_training import DiscriminatorTraining, Judgement
 from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
-from gail_tf.learning import Learner
+from gail_tf.learning import Learner, check_warm_up
 from gail_tf.maximum_likelihood import MaximumLikelihood, Perplexity
 from gail_tf.policy import Policy, Sampling, policy_variables
 from gail_tf.policy_training import PolicyTraining
 from gail_tf.rollouts import Collector, Reference, Rollouts, draw_rows
 from gail_tf.samples import Samples, plan, take
 from gail_tf.tokenizer import Tokenizer
+from gail_tf.trust_region_training import TrustRegionTraining
 from keras_gca import metrics
 from keras_gca.errors import UserError
 from keras_gca.models import assign
@@ -35,6 +36,9 @@ PRETRAINING = "pretraining"
 MAXIMUM_LIKELIHOOD = "maximum_likelihood"
 DISCRIMINATOR = "discriminator"
 IMITATION = "imitation"
+
+if TYPE_CHECKING:
+    from gail_tf.baselines.roberta import TextReader
 
 VALIDATION_RESPONSES = 64  # drawn for the reward on held-out prompts
 
@@ -69,7 +73,8 @@ class GAILTraining(StagedTraining):
     """Walks through Algorithm 1: `for event in training: ...`.
 
     tokenizer, gpt2: the policy's; with `--trainable lora` gpt2 has adapters. training, validation: expert trajectories.
-    general: text to pretrain on (`samples.running_text`), or None for a GPT-2 that is pretrained already.
+    general: text to pretrain on (`samples.running_text`), or None for a GPT-2 that is pretrained already. reader: D's
+    RoBERTa, with `--discriminator-encoder roberta`.
     """
 
     config: GAILConfig
@@ -78,6 +83,7 @@ class GAILTraining(StagedTraining):
     training: Samples
     validation: Samples
     general: Batch | None = None
+    reader: "TextReader | None" = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self):
@@ -85,18 +91,21 @@ class GAILTraining(StagedTraining):
         self.stages = schedule(config, from_scratch=self.general is not None)
         self.sampling = Sampling(config.response_tokens, config.top_p, config.temperature, config.counting)
         self.policy = Policy(self.gpt2, config.trainable, config.seed)
-        self.reference = Reference(self._twin(), self.sampling)
+        self.reference = Reference(self._twin(), self.sampling, config.discriminator == "token")
         parts = self.policy, self.reference, self.tokenizer
         drawn = config.rollouts * sum(stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages)
         self.collector = Collector(*parts, self.training, self.sampling, keep_experts=drawn > len(self.training))
         self._held_out = Collector(*parts, self.validation, self.sampling)
         self._perplexity = Perplexity(self.policy)
-        self.discriminator = DiscriminatorTraining(self.gpt2.config, config)
+        self.discriminator = DiscriminatorTraining(self.gpt2.config, config, self.reader)
         self.policy_training = PolicyTraining(self.policy, config, self.sampling)
+        self._trust_region = TrustRegionTraining(self.policy, config, self.sampling)
         self._statistics = rewards.RewardStatistics.initial()
         self._kl_coefficient = config.kl_coefficient
         self._pretrained = Policy(self._without_adapters(), "full") if self.general is not None else None
         self._likelihood: MaximumLikelihood | None = None  # of the phase in hand
+        for phase in {stage.phase for stage in self.stages} & {PRETRAINING, MAXIMUM_LIKELIHOOD}:
+            check_warm_up(config.warmup_steps, self._total_steps(phase))
         self._position = 0  # of the stage in hand
         self._step = 0  # steps of it that are done, in epochs of maximum likelihood
         self._sums = np.zeros(2)  # over these steps
@@ -119,8 +128,7 @@ class GAILTraining(StagedTraining):
     # Maximum likelihood
 
     def _walk_likelihood(self, stage: Stage) -> Iterator[Event]:
-        likelihood = self._likelihood_of(stage.phase)
-        text = self.general if stage.phase == PRETRAINING else self.training.batch
+        likelihood, text = self._likelihood_of(stage.phase), self._text_of(stage.phase)
         size, seeds = self.config.batch_size, self._seeds()
         batches = plan(text.lengths, size, seeds[0])
         while self._step < len(batches):
@@ -140,6 +148,14 @@ class GAILTraining(StagedTraining):
         loss = float(self._sums[0] / self._sums[1])
         return {"loss": loss, "perplexity": math.exp(min(loss, 700))}
 
+    def _text_of(self, phase: str) -> Batch:
+        return self.general if phase == PRETRAINING else self.training.batch
+
+    def _total_steps(self, phase: str) -> int | None:
+        config = self.config
+        epochs = config.pretraining_epochs if phase == PRETRAINING else config.mle_epochs
+        return config.total_steps(math.ceil(len(self._text_of(phase).condition) / config.batch_size), epochs)
+
     def _likelihood_of(self, phase: str) -> MaximumLikelihood:
         if self._likelihood is None:
             config = self.config
@@ -147,8 +163,14 @@ class GAILTraining(StagedTraining):
                 policy, rate = self._pretrained, config.pretraining_learning_rate
             else:
                 policy, rate = self.policy, config.mle_learning_rate
-            variables = policy.trainable_variables
-            learner = Learner(variables, rate, config.weight_decay, config.warmup_steps, config.gradient_clip)
+            learner = Learner(
+                policy.trainable_variables,
+                rate,
+                config.weight_decay,
+                config.warmup_steps,
+                config.gradient_clip,
+                self._total_steps(phase),
+            )
             self._likelihood = MaximumLikelihood(policy, learner)
         return self._likelihood
 
@@ -159,7 +181,7 @@ class GAILTraining(StagedTraining):
         yield Event(stage, 1, 2, {}, resumable=False)
         per_buffer = steps_on_a_buffer(self.config)
         steps = min(per_buffer, self.config.discriminator_steps - (stage.number - 1) * per_buffer)
-        row = self._judgement(rollouts, self.discriminator.expert_logits(rollouts.given))
+        row = self._judgement(rollouts, self._judge(rollouts))
         row |= self._train_discriminator(rollouts, steps=steps)
         yield self._end(stage, 2, row)
 
@@ -170,21 +192,24 @@ class GAILTraining(StagedTraining):
         rollouts = self._collect(stage, ratio)
         lengths = rollouts.batch.response_lengths
         expert_length = float(self.training.batch.response_lengths[rollouts.rows].mean())
-        logits = self.discriminator.expert_logits(rollouts.given)
-        row = self._judgement(rollouts, logits)
-        steps = config.ppo_epochs * (config.rollouts // config.minibatch_size) + 2
+        judgement = self._judge(rollouts)
+        row = self._judgement(rollouts, judgement)
+        update = self._trpo if config.algorithm == "trpo" else self._ppo
+        steps = 3 if config.algorithm == "trpo" else config.ppo_epochs * config.steps_in_a_buffer + 2
         yield Event(stage, 1, steps, row, resumable=False)
 
-        normalised = self._rewards(rollouts, logits, expert_length)
+        normalised = self._rewards(rollouts, judgement.given, expert_length)
         figures = []
-        for figure in self._ppo(rollouts, normalised):
+        for figure in update(rollouts, *self._advantages(rollouts, normalised)):
             figures.append(figure)
             yield Event(stage, 1 + len(figures), steps, row, resumable=False)
         kl = float(np.mean([figure["kl"] for figure in figures]))
         if config.kl_penalty == "adaptive":
             self._kl_coefficient = float(ppo.adapt_kl_coefficient(self._kl_coefficient, kl, config.kl_target))
         row |= {name: float(np.mean([figure[name] for figure in figures])) for name in figures[0]}
-        row |= {"kl_coefficient": self._kl_coefficient, "human_ratio": ratio}
+        row["human_ratio"] = ratio
+        if config.algorithm != "trpo":
+            row["kl_coefficient"] = self._kl_coefficient
         for number in range(config.discriminator_passes):
             row |= self._train_discriminator(rollouts, number)
         generated = rollouts.generated
@@ -202,11 +227,23 @@ class GAILTraining(StagedTraining):
         seeds = self._seeds()
         return self.collector.collect(rows, (seeds[0], seeds[1]), config.sample_batch_size, human_ratio)
 
+    def _judge(self, rollouts: Rollouts) -> Judgement:
+        return self.discriminator.judge(rollouts.given, rollouts.expert)
+
     def _rewards(self, rollouts: Rollouts, logits: np.ndarray, expert_length: float) -> np.ndarray:
-        """Normalised rewards (B,), demonstrations included; the running statistics move on."""
-        config = self.config
+        """Normalised rewards of responses, (B,), or of their tokens, (B, R); the running statistics move on.
+
+        logits: D's of the responses given. Demonstrations, and all their tokens, get a reward of their own.
+        """
+        config, mask = self.config, rollouts.batch.response_mask
         generated, lengths = rollouts.generated, rollouts.batch.response_lengths
         found = rewards.reward(logits, config.reward_form).numpy()
+        if config.token_rewards:
+            normalised, self._statistics = rewards.normalise(found, self._statistics, mask & generated[:, None])
+            human = mask & rollouts.human[:, None]
+            return rewards.with_demonstrations(normalised, human, config.human_reward).numpy()
+        if config.discriminator == "token":
+            found = rewards.response_reward(found, mask, per="token").numpy()
         if config.length_drift_strength:
             found[generated] = rewards.counter_length_drift(
                 found[generated], lengths[generated], expert_length, config.length_drift_strength
@@ -214,15 +251,28 @@ class GAILTraining(StagedTraining):
         normalised, self._statistics = rewards.normalise(found, self._statistics, generated)
         return rewards.with_demonstrations(normalised, rollouts.human, config.human_reward).numpy()
 
-    def _ppo(self, rollouts: Rollouts, normalised: np.ndarray) -> Iterator[dict[str, float]]:
-        config, size = self.config, self.config.minibatch_size
-        width = self.sampling.max_new_tokens
+    def _advantages(self, rollouts: Rollouts, normalised: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Advantages, and what the value baseline should have said, of responses or of tokens."""
+        config, size, width = self.config, self.config.minibatch_size, self.sampling.max_new_tokens
         values = np.concatenate(
             [
                 self.policy_training.values(take(rollouts.batch, np.arange(start, start + size), size, width))
                 for start in range(0, config.rollouts, size)
             ]
         )
+        if not config.token_rewards:
+            return ppo.response_advantages(normalised, values).numpy(), normalised
+        # Without a baseline nothing but the rewards themselves is known: lambda is 1.
+        lambda_ = config.gae_lambda if config.value_baseline == "on" else 1.0
+        mask = rollouts.batch.response_mask
+        found = ppo.generalised_advantages(normalised, values, mask, config.discount, lambda_)
+        return tuple(each.numpy() for each in found)
+
+    def _trpo(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray) -> Iterator[dict[str, float]]:
+        yield self._trust_region.step(rollouts.batch, advantages, rollouts.generated)
+
+    def _ppo(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray) -> Iterator[dict[str, float]]:
+        config, size, width = self.config, self.config.minibatch_size, self.sampling.max_new_tokens
         for epoch in range(config.ppo_epochs):
             # Conditions of like lengths go together, never responses: a minibatch of nothing but long responses would
             # pull at their length.
@@ -230,8 +280,8 @@ class GAILTraining(StagedTraining):
                 figures = self.policy_training.step(
                     take(rollouts.batch, rows, size, width),
                     rollouts.log_probs[rows],
-                    normalised[rows],
-                    values[rows],
+                    advantages[rows],
+                    targets[rows],
                     rollouts.generated[rows],
                     self._kl_coefficient,
                 )
@@ -257,15 +307,15 @@ class GAILTraining(StagedTraining):
         _refuse_nan(loss + norm, DISCRIMINATOR, "discriminator")
         return {"discriminator_loss": loss, "discriminator_gradient_norm": norm}
 
-    def _judgement(self, rollouts: Rollouts, logits: np.ndarray) -> dict[str, float]:
-        """What D, before it learns from them, holds of the generated responses and of the experts'.
-
-        logits: (B,), D's of the responses given.
-        """
+    def _judgement(self, rollouts: Rollouts, judgement: Judgement) -> dict[str, float]:
+        """What D, before it learns from them, holds of the generated responses and of the experts'."""
         generated = rollouts.generated
-        own = logits[generated]
-        expert = self.discriminator.expert_logits(rollouts.expert)
+        # A demonstration that was compared with itself says nothing.
+        compared = generated if self.config.discriminator == "contrastive" else np.ones_like(generated)
+        own, expert = judgement.given[generated], judgement.expert[compared]
         tokens = rollouts.batch.response_mask[generated]
+        if self.config.discriminator == "token":
+            own, expert = own[tokens], expert[rollouts.expert.batch.response_mask[compared]]
         distance = (rollouts.log_probs - rollouts.reference)[generated]
         form = self.config.reward_form
         return {
@@ -292,7 +342,7 @@ class GAILTraining(StagedTraining):
         count = len(self.validation)
         rows = np.linspace(0, count - 1, min(VALIDATION_RESPONSES, count)).astype(int)  # of every corpus
         rollouts = self._held_out.collect(rows, (self.config.seed, 0), self.config.sample_batch_size)
-        judged = self._judgement(rollouts, self.discriminator.expert_logits(rollouts.given))
+        judged = self._judgement(rollouts, self._judge(rollouts))
         return {
             "val_perplexity": self._perplexity(self.validation.batch),
             **{f"val_{name}": judged[name] for name in ("reward_generated", "accuracy_generated", "accuracy_expert")},

@@ -1,19 +1,32 @@
 """Gradient descent as every training of the second paper does it: AdamW, warm-up, clipped gradients."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import keras
 import tensorflow as tf
 
 from gail_tf.schedules import learning_rate_factor
+from keras_gca.errors import UserError
 
 NOT_DECAYED = ("bias", "beta", "gamma")  # Table 1's weight decay pulls at matrices, not at biases and scales
+
+
+def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
+    """Raises UserError where a warm-up does not end before a training does (None: nobody knows when that is)."""
+    if total_steps is not None and warmup_steps >= total_steps:
+        raise UserError(
+            f"--warmup-steps: {warmup_steps} where a phase of the training has {total_steps} steps in all; fewer are "
+            "expected, or --learning-rate-schedule constant"
+        )
 
 
 class Learner:
     """AdamW (Table 1) on the given variables; all others are left as they are.
 
     learning_rate: the peak, reached after warmup_steps. gradient_clip: the largest norm of all gradients together.
+    total_steps: after which the rate would be 0, in a straight line from its peak; None: it stays. Raises UserError as
+    `check_warm_up` does.
     """
 
     def __init__(
@@ -23,9 +36,17 @@ class Learner:
         weight_decay: float = 0.0,
         warmup_steps: int = 0,
         gradient_clip: float | None = None,
+        total_steps: int | None = None,
     ):
         self.variables = list(variables)
-        self._peak, self._warmup, self._clip = learning_rate, warmup_steps, gradient_clip
+        check_warm_up(warmup_steps, total_steps)
+        self._peak, self._clip = learning_rate, gradient_clip
+        # A step is counted from 1: the first one of a warm-up is small, and the last one of all too, not nothing.
+        self._factor = partial(
+            learning_rate_factor,
+            warmup_steps=warmup_steps,
+            total_steps=None if total_steps is None else total_steps + 1,
+        )
         self.optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
         self.optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
         self.optimizer.build(self.variables)
@@ -46,8 +67,7 @@ class Learner:
         norm = tf.linalg.global_norm(gradients)
         if self._clip is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self._clip, norm)
-        # The step that begins is number 1: the first one of a warm-up is small, not nothing.
-        factor = learning_rate_factor(tf.cast(self.optimizer.iterations, tf.float32) + 1, self._warmup)
+        factor = self._factor(tf.cast(self.optimizer.iterations, tf.float32) + 1)
         self.optimizer.learning_rate.assign(self._peak * factor)
         self.optimizer.apply(gradients, self.variables)
         return scalar, figures | {"gradient_norm": norm}

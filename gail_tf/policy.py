@@ -9,6 +9,7 @@ Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padd
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -171,18 +172,25 @@ class Policy:
         hidden = self.gpt2.hidden(tokens, mask, seeds)[:, condition.shape[1] - 1 :]
         return tf.stop_gradient(hidden) if self.trainable == "head" else hidden
 
-    def logits(self, features: tf.Tensor) -> tf.Tensor:
-        """(..., E) -> (..., V) float32."""
+    def logits(self, features: tf.Tensor, head: Sequence[tf.Tensor] | None = None) -> tf.Tensor:
+        """(..., E) -> (..., V) float32. head: weights in place of `trainable_variables`, of a policy of that kind."""
         if self._correction is not None:
-            features += self._correction(features)
+            head_of = self._correction
+            features += head_of(features) if head is None else head_of.stateless_call(head, [], features)[0]
         return self.gpt2.logits(features)
 
     def scores(
-        self, features: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
+        self,
+        features: tf.Tensor,
+        response: tf.Tensor,
+        response_mask: tf.Tensor,
+        sampling: Sampling = DEFAULT,
+        head: Sequence[tf.Tensor] | None = None,
     ) -> TokenScores:
-        """The rest of `log_probs`, from features (B, R, E). For use inside a step's own graph."""
+        """The rest of `log_probs`, from features (B, R, E). For use inside a step's own graph. head: see `logits`."""
         tokens = tf.reshape(response, [-1])
-        all_log_probs = _counted(tf.reshape(self.logits(features), [-1, self.gpt2.config.vocab_size]), sampling, tokens)
+        logits = tf.reshape(self.logits(features, head), [-1, self.gpt2.config.vocab_size])
+        all_log_probs = _counted(logits, sampling, tokens)
         log_probs = tf.gather(all_log_probs, tokens, batch_dims=1)
         entropy = -tf.reduce_sum(tf.exp(all_log_probs) * all_log_probs, axis=1)
         shaped = (tf.reshape(each, tf.shape(response)) for each in (log_probs, entropy))

@@ -22,6 +22,7 @@ class PolicyTraining:
             config.weight_decay,
             config.warmup_steps,
             config.gradient_clip,
+            config.total_steps(config.ppo_epochs * config.steps_in_a_buffer, config.updates),
         )
         self.value: ValueBaseline | None = None
         self.value_learner: Learner | None = None
@@ -32,32 +33,40 @@ class PolicyTraining:
         self._values = tf.function(self._value_of, autograph=False)
 
     def values(self, batch: Batch) -> np.ndarray:
-        """The baseline's value of each state (history, prompt), (B,) float32; zeros without a baseline."""
+        """The baseline's value of each state, float32; zeros without a baseline.
+
+        (B,), of history and prompt; where tokens have rewards of their own, (B, R), of the partial responses too.
+        """
         if self.value is None:
-            return np.zeros(len(batch.condition), np.float32)
+            return np.zeros(batch.response.shape if self.config.token_rewards else len(batch.response), np.float32)
         return self._values(*map(tf.convert_to_tensor, batch)).numpy()
 
     def step(
-        self, batch: Batch, log_probs: np.ndarray, rewards: np.ndarray, values: np.ndarray, generated: np.ndarray,
+        self, batch: Batch, log_probs: np.ndarray, advantages: np.ndarray, targets: np.ndarray, generated: np.ndarray,
         kl_coefficient: float,
     ) -> dict[str, float]:  # fmt: skip
         """One minibatch of a buffer.
 
-        log_probs: (B, R) of the old policy. rewards: (B,), normalised. values: (B,). generated: (B,) bool, false for
-        human demonstrations. kl_coefficient: C of Eq. 7.
+        log_probs: (B, R) of the old policy. advantages, targets: (B,), or (B, R) of tokens: how much better each action
+        was than its value, and what that value should have been. generated: (B,) bool, false for human demonstrations.
+        kl_coefficient: C of Eq. 7.
         Returns the figures of `ppo.policy_loss`, the gradient's norm, and the baseline's explained variance.
         """
-        arrays = (*batch, log_probs, rewards, values, generated, np.float32(kl_coefficient))
+        arrays = (*batch, log_probs, advantages, targets, generated, np.float32(kl_coefficient))
         return {name: float(value) for name, value in self._step(*map(tf.convert_to_tensor, arrays)).items()}
 
-    def _value_of(self, condition, condition_mask, response, response_mask):
-        return self.value(self.policy.features(condition, condition_mask, response, response_mask))[:, 0]
+    def _value_of(self, *arrays):
+        return self._states(self.value(self.policy.features(*arrays)))
+
+    def _states(self, per_token: tf.Tensor) -> tf.Tensor:
+        """Of (B, R), what the baseline is asked for: all, or the first token's alone."""
+        return per_token if self.config.token_rewards else per_token[:, 0]
 
     def _descend(
-        self, condition, condition_mask, response, response_mask, log_probs, rewards, values, generated, kl_coefficient
-    ):
+        self, condition, condition_mask, response, response_mask, log_probs, advantages, targets, generated,
+        kl_coefficient,
+    ):  # fmt: skip
         config, arrays = self.config, (condition, condition_mask, response, response_mask)
-        advantages = ppo.response_advantages(rewards, values)
 
         def loss():
             scores = self.policy.scores(self.policy.features(*arrays), response, response_mask, self._sampling)
@@ -77,11 +86,11 @@ class PolicyTraining:
         _, figures = self.learner.descend(loss)
         if self.value is not None:
             features = self.policy.features(*arrays)
-            counted = tf.reduce_any(response_mask, axis=1)
+            counted = response_mask if config.token_rewards else tf.reduce_any(response_mask, axis=1)
 
             def error():
-                return ppo.value_loss(self.value(features)[:, 0], rewards, counted), {}
+                return ppo.value_loss(self._states(self.value(features)), targets, counted), {}
 
             self.value_learner.descend(error)
-            figures["explained_variance"] = ppo.explained_variance(values, rewards, counted)
+            figures["explained_variance"] = ppo.explained_variance(targets - advantages, targets, counted)
         return figures

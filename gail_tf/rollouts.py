@@ -3,13 +3,14 @@
 Shapes: B responses of the buffer, C and R the widths of conditions and responses, F numbers of D's features.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
 
 from gail_tf.batches import Batch
-from gail_tf.discriminators import response_features
+from gail_tf.discriminators import response_features, token_features
 from gail_tf.gpt2 import GPT2
 from gail_tf.policy import Policy, Sampling
 from gail_tf.samples import Samples, take
@@ -21,19 +22,23 @@ from gail_tf.tokenizer import Tokenizer
 class Evidence(NamedTuple):
     """What D may look at of B responses.
 
-    batch: conditions and responses. features: (B, F) float32, of the responses, by the frozen reference. sentiments:
-    (B, SENTIMENTS) float32.
+    batch: conditions and responses. features: (B, F) float32, of the responses, by the frozen reference; (B, R, F) for
+    a token discriminator. sentiments: (B, SENTIMENTS) float32. exchanges: what is answered, and the response, as text.
     """
 
     batch: Batch
     features: np.ndarray
     sentiments: np.ndarray
+    exchanges: Sequence[tuple[str, str]]
 
     def rows(self, rows: np.ndarray, size: int | None = None) -> Self:
         """Some of them, filled up with empty rows to `size`; see `samples.take`."""
-        free = [(0, 0 if size is None else size - len(rows)), (0, 0)]
+        free = 0 if size is None else size - len(rows)
         batch = take(self.batch, rows, size, response_width=self.batch.response.shape[1])
-        return type(self)(batch, *(np.pad(each[rows], free) for each in (self.features, self.sentiments)))
+        arrays = (
+            np.pad(each[rows], [(0, free), *[(0, 0)] * (each.ndim - 1)]) for each in (self.features, self.sentiments)
+        )
+        return type(self)(batch, *arrays, [*(self.exchanges[row] for row in rows), *[("", "")] * free])
 
 
 class Rollouts(NamedTuple):
@@ -69,21 +74,23 @@ class Rollouts(NamedTuple):
 class Reference:
     """The frozen policy that the training starts from: D's features, and probabilities to measure the distance by.
 
-    One pass gives both.
+    One pass gives both. per_token: features are of every token, for a token discriminator.
     """
 
-    def __init__(self, policy: Policy, sampling: Sampling):
+    def __init__(self, policy: Policy, sampling: Sampling, per_token: bool = False):
         self.policy = policy
+        self.per_token = per_token
         self._sampling = sampling
         self._pass = tf.function(self._read, autograph=False)
 
-    @property
-    def feature_size(self) -> int:
-        return 2 * self.policy.gpt2.config.n_embd
-
     def __call__(self, batch: Batch, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Features (B, F) of the responses, and the log-probabilities (B, R) of their tokens; read `size` at a time."""
-        features = np.zeros((len(batch.response), self.feature_size), np.float32)
+        """Features (B, F), or (B, R, F), of the responses, and the log-probabilities (B, R) of their tokens.
+
+        size: of the batches that are read.
+        """
+        width = self.policy.gpt2.config.n_embd
+        shape = (*batch.response.shape, width) if self.per_token else (len(batch.response), 2 * width)
+        features = np.zeros(shape, np.float32)
         log_probs = np.zeros(batch.response.shape, np.float32)
         order, width = np.argsort(batch.condition_lengths, kind="stable"), batch.response.shape[1]
         for start in range(0, len(order), size):
@@ -93,18 +100,28 @@ class Reference:
         return features, log_probs
 
     def _read(self, condition, condition_mask, response, response_mask):
-        features, hidden = read_responses(self.policy.gpt2, condition, condition_mask, response, response_mask)
+        arrays = condition, condition_mask, response, response_mask
+        features, hidden = read_responses(self.policy.gpt2, *arrays, self.per_token)
         before = hidden[:, condition.shape[1] - 1 : -1]
         return features, self.policy.scores(before, response, response_mask, self._sampling).log_probs
 
 
 def read_responses(
-    gpt2: GPT2, condition: tf.Tensor, condition_mask: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor
+    gpt2: GPT2,
+    condition: tf.Tensor,
+    condition_mask: tf.Tensor,
+    response: tf.Tensor,
+    response_mask: tf.Tensor,
+    per_token: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """D's features (B, F) of responses, and all hidden states (B, C + R, F / 2), from one pass. For use in a graph."""
+    """D's features of responses, (B, 2 E), or of their tokens, (B, R, E), and all hidden states (B, C + R, E).
+
+    One pass gives both. For use in a graph.
+    """
     mask = tf.concat([condition_mask, response_mask], 1)
     hidden = gpt2.hidden(tf.concat([condition, response], 1), mask)
-    return response_features(hidden[:, condition.shape[1] :], response_mask), hidden
+    features = token_features if per_token else response_features
+    return features(hidden[:, condition.shape[1] :], response_mask), hidden
 
 
 class Collector:
@@ -164,10 +181,14 @@ class Collector:
 
         features, reference = self.reference(given, size)
         asked, answered = self.samples.sentiments[rows], self.samples.response_sentiments[rows]
-        expert = Evidence(buffer, self._expert_features(buffer, rows, size), _sentiments(asked, answered))
         texts = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
+        experts = [self.samples.trajectories[row] for row in rows]
+        spoken = ["\n".join((*each.history, each.prompt)) for each in experts]
+        said = list(zip(spoken, (each.response for each in experts), strict=True))
+        expert = Evidence(buffer, self._expert_features(buffer, rows, size), _sentiments(asked, answered), said)
         answered = np.array([sentiment(text).compound for text in texts], np.float32)
-        given = Evidence(given, features, _sentiments(asked, answered))
+        said = list(zip(spoken, texts, strict=True))
+        given = Evidence(given, features, _sentiments(asked, answered), said)
         return Rollouts(rows, human, log_probs, reference, given, expert, texts)
 
     def _expert_features(self, buffer: Batch, rows: np.ndarray, size: int) -> np.ndarray:
@@ -176,7 +197,9 @@ class Collector:
         if self._kept is None:
             # All at once, so that a resumed training, which reads them anew, meets each in the same company: in another
             # one the last bits may differ.
-            self._kept, _ = self.reference(self.samples.batch, size)
+            width = buffer.response.shape[1]
+            everything = take(self.samples.batch, np.arange(len(self.samples)), response_width=width)
+            self._kept, _ = self.reference(everything, size)
         return self._kept[rows]
 
 

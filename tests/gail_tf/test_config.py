@@ -65,12 +65,35 @@ def test_every_remedy_is_a_setting():
         ({"reward_form": "airl"}, r"--reward-form: 'airl' is not one of gail, log_expert, logit, probability"),
         ({"updates": 7.5}, r"--updates: 7.5 where int is expected"),
         ({"sentiment": True}, r"--sentiment: True where str is expected"),
+        ({"algorithm": "trpo", "trainable": "lora"}, r"--trainable: lora where --algorithm trpo needs head"),
+        ({"algorithm": "trpo", "value_baseline": "on"}, r"--value-baseline: a matter of PPO"),
+        ({"discriminator": "token", "discriminator_encoder": "roberta"}, r"--discriminator token: RoBERTa reads whole"),
+        ({"discriminator_encoder": "roberta", "instance_noise": 0.1}, r"--instance-noise: noise on features"),
+        (
+            {"discriminator": "token", "level": "token", "length_drift_strength": 1.0},
+            r"--length-drift-strength: of rewards",
+        ),
         ({"kl_stop": -0.1}, r"--kl-stop: -0.1 is out of range; at least 0"),
     ],
 )
 def test_what_is_impossible_is_named(changes, message):
     with pytest.raises(UserError, match=message):
         GAILConfig.preset("paper", **changes)
+
+
+def test_an_algorithm_brings_its_own_settings_and_given_ones_go_before_them():
+    textgail = GAILConfig.preset("tiny", algorithm="textgail")
+    assert (textgail.discriminator, textgail.discriminator_encoder, textgail.objective) == (
+        "contrastive",
+        "roberta",
+        "clip",
+    )
+    assert (textgail.human_reward, textgail.reward_form, textgail.sentiment) == (2.0, "probability", "off")
+    assert GAILConfig.preset("tiny", algorithm="textgail", sentiment="on").sentiment == "on"
+    assert GAILConfig.preset("paper", algorithm="mle").updates == 0
+    trpo = GAILConfig.preset("paper", algorithm="trpo")
+    assert trpo.trainable == "head"
+    assert GAILConfig.from_json(trpo.to_json()) == trpo
 
 
 def test_settings_survive_json():

@@ -17,7 +17,15 @@ def evidence(rows, seed):
     draw = np.random.default_rng(seed)
     features = draw.normal(seed, 1, (len(rows), 32)).astype(np.float32)
     sentiments = draw.uniform(-1, 1, (len(rows), SENTIMENTS)).astype(np.float32)
-    return Evidence(take(small_runs.samples().batch, rows, response_width=8), features, sentiments)
+    batch = take(small_runs.samples().batch, rows, response_width=8)
+    return Evidence(batch, features, sentiments, [(f"prompt {row}", f"response {row}") for row in rows])
+
+
+def of_tokens(rows, seed):
+    """The same with features of every token."""
+    found = evidence(rows, seed)
+    features = np.random.default_rng(seed).normal(seed, 1, (len(rows), 8, 16)).astype(np.float32)
+    return found._replace(features=features)
 
 
 def make(**changes):
@@ -70,6 +78,49 @@ def test_rows_that_fill_a_batch_up_count_for_nothing(changes):
             assert figures == pytest.approx(fitting, rel=1e-5)
     for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", ["contrastive", "token"])
+def test_the_losses_of_the_other_discriminators(kind):
+    """TextGAIL's softmax over the two responses to one prompt; Eq. 6 of every token, sentiments left out."""
+    draw = evidence if kind == "contrastive" else of_tokens
+    expert, generated = draw(np.arange(6), 0), draw(np.arange(6, 12), 1)
+    made = make(discriminator=kind)
+    logits = [made.expert_logits(each).astype(float) for each in (expert, generated)]
+    if kind == "contrastive":
+        loss = -np.log(np.exp(logits[0]) / (np.exp(logits[0]) + np.exp(logits[1])))[:4].mean()
+    else:
+        assert logits[0].shape == (6, 8)
+        first, second = (
+            each[:4][side.batch.response_mask[:4]] for each, side in zip(logits, (expert, generated), strict=True)
+        )
+        loss = np.log1p(np.exp(-first)).mean() + np.log1p(np.exp(second)).mean()
+    figures = made.step(expert, generated, np.arange(6) < 4, (0, 0))
+    assert figures["loss"] == pytest.approx(loss, rel=1e-4)
+    for number in range(60):
+        made.step(expert, generated, ALL, (0, number))
+    judged = made.judge(generated, expert)
+    if kind == "contrastive":
+        np.testing.assert_array_equal(judged.given, -judged.expert)
+        scores = [made.expert_logits(each) for each in (generated, expert)]
+        np.testing.assert_allclose(judged.given, scores[0] - scores[1], rtol=1e-6)
+        assert judged.expert.min() > 1
+    else:
+        assert judged.expert[expert.batch.response_mask].min() > 1
+        assert judged.given[generated.batch.response_mask].max() < -1
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_noise_of_tokens_is_that_of_the_tokens_alone():
+    """Padding, whatever it holds, does not widen the noise."""
+    losses = []
+    for filling in (0.0, 90.0):
+        made = make(discriminator="token", instance_noise=0.4)
+        both = [of_tokens(np.arange(6), 0), of_tokens(np.arange(6, 12), 1)]
+        for each in both:
+            each.features[~each.batch.response_mask] = filling
+        losses.append(made.step(*both, ALL, (1, 2))["loss"])
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.usefixtures("eagerly")

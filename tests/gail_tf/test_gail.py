@@ -18,9 +18,13 @@ VARIANTS = {
     "lora": LEARNING
     | {"trainable": "lora", "dropout": 0.0, "discriminator_encoder": "trainable", "instance_noise": 0.1},
     "head": LEARNING | {"trainable": "head", "dropout": 0.0, "sentiment": "off", "kl_penalty": "fixed", "kl_stop": 0.0},
+    "token": LEARNING | {"discriminator": "token", "level": "token", "value_baseline": "on", "dropout": 0.0},
+    "trpo": LEARNING
+    | {"algorithm": "trpo", "discriminator": "contrastive", "reward_form": "probability", "dropout": 0.0},
 }
 # Where trainings are stored: in the middle of an epoch, between D's buffers, between updates.
 MARKS = [(PRETRAINING, 1, 2), (MAXIMUM_LIKELIHOOD, 1, 1), (DISCRIMINATOR, 1, 2), (IMITATION, 1, 4)]
+TRPO_MARKS = [*MARKS[:-1], (IMITATION, 1, 3)]  # it takes one step where PPO takes two
 
 
 def make(variant):
@@ -53,7 +57,7 @@ class Walked:
             place = event.stage.phase, event.stage.number
             if event.row is not None:
                 self.after[place] = networks(training)
-            if (*place, event.step) in MARKS:
+            if (*place, event.step) in (TRPO_MARKS if variant == "trpo" else MARKS):
                 assert event.resumable
                 self.files[place] = folder / f"{variant}_{event.stage.phase}.h5"
                 facts, arrays = training.state()
@@ -111,7 +115,7 @@ def test_each_phase_moves_its_own_networks_and_no_other(walked, variant):
     for place, now in walked[variant].after.items():
         if before is not None:
             expected = set(moves[place[0]])
-            if variant == "full":
+            if variant in ("full", "token"):
                 expected |= {"gpt2"} & {"gpt2" for name in expected if name == "policy"}
             if variant == "lora" and place[0] == MAXIMUM_LIKELIHOOD:
                 expected |= {"discriminator"}  # its encoder starts as the reference
@@ -225,6 +229,46 @@ def test_demonstrations_bear_a_constant_reward_and_are_not_shown_to_d_as_generat
         np.testing.assert_array_equal(rollouts.generated[rows], generated)
         np.testing.assert_allclose(given, normalised[rows], rtol=1e-3, atol=1e-3)
         np.testing.assert_array_equal(batch.response, rollouts.batch.response[rows])
+
+
+def test_tokens_get_rewards_and_advantages_of_their_own(walked, monkeypatch):
+    """A token's reward is -log D of that token, normalised; its advantage all that follow, discounted (GAE)."""
+    of = walked["token"]
+    training = of.training
+    training.restore(*read_arrays(of.files[IMITATION, 1]))
+    buffers, minibatches, values = [], [], []
+    recorded(monkeypatch, training.collector, "collect", lambda found, *_: buffers.append(found))
+    recorded(monkeypatch, training.policy_training, "values", lambda found, *_: values.append(found))
+    recorded(monkeypatch, training.policy_training, "step", lambda _, *arguments: minibatches.append(arguments))
+    logits = None
+    for event in training:
+        if event.step == 1:
+            logits = training.discriminator.expert_logits(buffers[0].given)
+            mean, variance = (float(each) for each in training._statistics)
+        if event.row is not None:
+            break
+    (rollouts,), values = buffers, np.concatenate(values)
+    mask, human = rollouts.batch.response_mask, rollouts.human
+    assert human.any()
+    found = np.log1p(np.exp(logits.astype(float)))
+    own = found[mask & ~human[:, None]]
+    old = 0.9 ** len(own)
+    gap = mean - own.mean()
+    mean = old * mean + (1 - old) * own.mean()
+    variance = old * variance + (1 - old) * own.var() + old * (1 - old) * gap**2
+    reward = np.clip((found - mean) / (np.sqrt(variance) + 1e-5), -2, 2)
+    reward[human] = 2.0
+    expected = np.zeros(mask.shape)
+    for i, length in enumerate(mask.sum(1)):
+        following, advantage = 0.0, 0.0
+        for t in reversed(range(length)):
+            error = reward[i, t] + 0.95 * following - values[i, t]
+            advantage = error + 0.95 * 0.95 * advantage
+            expected[i, t], following = advantage, values[i, t]
+    for batch, log_probs, advantages, targets, _, _ in minibatches:
+        rows = [int(np.argmin(np.abs(rollouts.log_probs - row).sum(1))) for row in log_probs]
+        np.testing.assert_allclose(advantages, expected[rows], rtol=1e-3, atol=2e-3)
+        np.testing.assert_allclose(targets - advantages, values[rows] * batch.response_mask, rtol=1e-3, atol=1e-4)
 
 
 def test_an_update_in_its_parts(walked, monkeypatch):

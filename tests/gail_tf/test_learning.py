@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from gail_tf.learning import Learner
+from keras_gca.errors import UserError
 
 
 @pytest.fixture
@@ -66,3 +67,18 @@ def test_other_variables_stay_as_they_are(variables):
     tf.function(lambda: learner.descend(lambda: (tf.reduce_sum(variables[0] + variables[1]), {})))()
     np.testing.assert_array_equal(variables[0], kernel)
     np.testing.assert_allclose(variables[1], bias - 0.1, rtol=1e-4)  # no warm-up: the first step is a whole one
+
+
+def test_a_rate_that_falls_ends_above_nothing(variables):
+    """5 steps, 2 of them a warm-up: 1/2, 1, then in a straight line to where a sixth would be 0."""
+    learner = Learner(variables, 0.3, warmup_steps=2, total_steps=5)
+    rates = []
+    for _ in range(5):
+        learner.descend(lambda: (tf.add_n([tf.reduce_sum(variable.value) for variable in variables]), {}))
+        rates.append(float(learner.optimizer.learning_rate))
+    assert rates == pytest.approx([0.15, 0.3, 0.225, 0.15, 0.075])
+
+
+def test_a_warm_up_must_end(variables):
+    with pytest.raises(UserError, match="--warmup-steps: 5 where a phase of the training has 5 steps in all"):
+        Learner(variables, 0.3, warmup_steps=5, total_steps=5)

@@ -18,7 +18,8 @@ BATCH = take(small_runs.samples().batch, np.array([1, 6, 9, 12]), response_width
 
 def training(**changes) -> PolicyTraining:
     """Without a warm-up, so that one step moves what learns; with low-rank adapters and a head away from zero."""
-    settings = small_runs.config(**{"warmup_steps": 0, "generator_learning_rate": 1e-2} | changes)
+    plain = {"warmup_steps": 0, "generator_learning_rate": 1e-2, "learning_rate_schedule": "constant"}
+    settings = small_runs.config(**plain | changes)
     policy = Policy(small_runs.gpt2(settings), settings.trainable)
     if settings.trainable != "full":
         draw = np.random.default_rng(2)
@@ -29,7 +30,7 @@ def training(**changes) -> PolicyTraining:
 
 
 def step(training, log_probs, values=ZEROS, rewards=REWARDS, coefficient=0.1):
-    return training.step(BATCH, log_probs, rewards, values, GENERATED, coefficient)
+    return training.step(BATCH, log_probs, rewards - values, rewards, GENERATED, coefficient)
 
 
 def values_of(variables):
@@ -130,5 +131,35 @@ def test_the_baseline_learns_the_rewards_and_moves_nothing_else():
     assert found["explained_variance"] > 0.9
 
 
+def test_tokens_with_rewards_of_their_own():
+    """Eq. 7 with an advantage for each token; the baseline learns the value before each."""
+    changes = {"level": "token", "discriminator": "token", "value_baseline": "on", "objective": "kl"}
+    learner = training(**changes, trainable="head", generator_learning_rate=1e-9, discriminator_learning_rate=1e-2)
+    old = learner.policy.log_probs(*BATCH, SAMPLING).log_probs.numpy()
+    mask = BATCH.response_mask
+    targets = np.random.default_rng(0).normal(0, 1, mask.shape).astype(np.float32)
+    np.testing.assert_array_equal(learner.values(BATCH), np.zeros(mask.shape))
+    for number in range(150):
+        values = learner.values(BATCH)
+        found = learner.step(BATCH, old, targets - values, targets, GENERATED, 0.0)
+        if not number:
+            assert found["objective"] == pytest.approx(targets[mask].mean(), abs=1e-4)
+    np.testing.assert_allclose(learner.values(BATCH)[mask], targets[mask], atol=0.3)
+    assert found["explained_variance"] > 0.9
+
+
+def test_the_rate_falls_to_nearly_nothing_over_all_updates_or_stays():
+    for schedule, expected in (("linear", [6, 5, 4, 3, 2, 1]), ("constant", [7] * 6)):  # 3 updates of 2 minibatches
+        learner = training(trainable="head", learning_rate_schedule=schedule)
+        old = learner.policy.log_probs(*BATCH, SAMPLING).log_probs.numpy()
+        rates = []
+        for _ in range(6):
+            step(learner, old)
+            rates.append(float(learner.learner.optimizer.learning_rate))
+        assert rates == pytest.approx([1e-2 * each / 7 for each in expected])
+
+
 def test_no_baseline_gives_zeros():
     np.testing.assert_array_equal(training(trainable="head").values(BATCH), ZEROS)
+    of_tokens = training(trainable="head", level="token", discriminator="token").values(BATCH)
+    np.testing.assert_array_equal(of_tokens, np.zeros((4, 8)))

@@ -104,6 +104,29 @@ def test_features_by_numpy(reference, rollouts):
             np.testing.assert_allclose(evidence.features[i], [*states.mean(0), *states[-1]], atol=1e-4)
 
 
+def test_features_of_tokens_are_the_states_after_each(policy, reference, rollouts):
+    by_token = Reference(reference.policy, SAMPLING, per_token=True)
+    found = Collector(policy, by_token, tokenizer(), small_runs.samples(), SAMPLING, keep_experts=True)
+    found = found.collect(ROWS, SEED, 4, human_ratio=0.3)
+    gpt2 = reference.policy.gpt2
+    for evidence in (found.given, found.expert):
+        assert evidence.features.shape == (12, 8, 16)
+        assert not evidence.features[~evidence.batch.response_mask].any()
+        for i in range(0, len(ROWS), 4):
+            before, after = tokens_of(evidence.batch, i)
+            states = hidden_in_numpy(gpt2.weights, gpt2.config, np.concatenate([before, after]))[len(before) :]
+            np.testing.assert_allclose(evidence.features[i, : len(after)], states, atol=1e-4)
+    np.testing.assert_allclose(found.reference, rollouts.reference, atol=1e-4)
+
+
+def test_the_exchanges_are_what_was_said_as_text(rollouts):
+    trajectories = small_runs.trajectories()[0]
+    for i, row in enumerate(rollouts.rows):
+        asked = "\n".join((*trajectories[row].history, trajectories[row].prompt))
+        assert rollouts.given.exchanges[i] == (asked, rollouts.texts[i])
+        assert rollouts.expert.exchanges[i] == (asked, trajectories[row].response)
+
+
 def test_sentiments_are_those_of_what_was_said(collector, rollouts):
     texts, trajectories = rollouts.texts, small_runs.trajectories()[0]
     for i, row in enumerate(rollouts.rows):
@@ -148,6 +171,7 @@ def test_some_of_the_evidence(rollouts):
     np.testing.assert_array_equal(found.sentiments[:2], rollouts.given.sentiments[[7, 2]])
     np.testing.assert_array_equal(found.batch.response[:2], rollouts.batch.response[[7, 2]])
     assert not found.features[2:].any()
+    assert found.exchanges == [rollouts.given.exchanges[7], rollouts.given.exchanges[2], ("", ""), ("", "")]
     assert found.batch.lengths[2:].tolist() == [0, 0]
 
 

@@ -31,6 +31,7 @@ PROJECT = Path(__file__).parents[2]
 SMALL = [
     "--preset", "tiny", "--max-trajectories", "40", "--pretraining-epochs", "0", "--mle-epochs", "1", "--updates", "3",
     "--rollouts", "8", "--discriminator-steps", "1", "--response-tokens", "8", "--trainable", "head", "--dropout", "0",
+    "--warmup-steps", "0",
 ]  # fmt: skip
 
 
@@ -175,6 +176,10 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
         (
             ["--preset", "tiny", "--gpt2", "no/such/folder/here"],
             r"no/such/folder/here: no folder; one with config.json",
+        ),
+        (
+            ["--preset", "tiny", "--algorithm", "trpo", "--trainable", "full"],
+            r"--trainable: full where --algorithm trpo needs head",
         ),
         (["--preset", "tiny", "--run", "file"], r"file is a file; --run names a folder"),
     ],

@@ -1,0 +1,81 @@
+"""TRPO's updates: one natural-gradient step of a policy's head on a whole buffer, as in the original GAIL."""
+
+import numpy as np
+import tensorflow as tf
+
+from gail_tf import ppo, trpo
+from gail_tf.batches import Batch
+from gail_tf.config import GAILConfig
+from gail_tf.masked import masked_mean, masked_sum
+from gail_tf.policy import Policy, Sampling
+from gail_tf.samples import take
+
+
+class TrustRegionTraining:
+    """Steps of a policy with `--trainable head`; see `trpo`.
+
+    The objective is that of Eq. 7 without its penalty: the KL is bounded instead (`--trust-region`).
+    """
+
+    def __init__(self, policy: Policy, config: GAILConfig, sampling: Sampling):
+        self.policy, self.config, self._sampling = policy, config, sampling
+        self._features = tf.function(policy.features, autograph=False)
+        self._step = tf.function(self._ascend, autograph=False)
+
+    def step(self, batch: Batch, advantages: np.ndarray, generated: np.ndarray) -> dict[str, float]:
+        """One step on a whole buffer.
+
+        advantages: (B,), or (B, R) of tokens. generated: (B,) bool, false for human
+        demonstrations: these count in the objective, not in the KL.
+        Returns objective (before the step), kl, improvement, and step_fraction: the part of the natural-gradient step
+        that the line search has kept, 0 if it has refused all.
+        """
+        size, width = self.config.sample_batch_size, batch.response.shape[1]
+        features = np.concatenate(  # in pieces: they do not change, and a whole buffer of attention is large
+            [
+                self._features(*map(tf.convert_to_tensor, take(batch, rows, response_width=width))).numpy()
+                for rows in np.split(np.arange(len(batch.response)), len(batch.response) // size)
+            ]
+        )
+        arrays = (features, batch.response, batch.response_mask, advantages, generated)
+        return {name: float(value) for name, value in self._step(*map(tf.convert_to_tensor, arrays)).items()}
+
+    def _ascend(self, features, response, mask, advantages, generated):
+        variables, level = self.policy.trainable_variables, self.config.level
+        shapes = [variable.shape for variable in variables]
+
+        def log_probs(parameters):
+            head = trpo.unflatten(parameters, shapes)
+            return self.policy.scores(features, response, mask, self._sampling, head).log_probs
+
+        def objective(parameters):
+            ratio = tf.exp(ppo.log_ratio(log_probs(parameters), old, mask, level))
+            terms = ppo.surrogate(ratio, _as_actions(advantages, mask, level))
+            return tf.reduce_mean(terms) if level == "response" else masked_mean(terms, mask)
+
+        def kl(parameters):
+            each = ppo.sampled_kl(old, log_probs(parameters))
+            if level == "response":
+                return masked_mean(masked_sum(each, mask, axis=1), generated)
+            return masked_mean(each, mask & generated[:, None])
+
+        parameters = trpo.flatten([variable.value for variable in variables])
+        # Computed anew: what sampling has returned differs in its last digits, and the KL's minimum must lie here.
+        old = tf.stop_gradient(log_probs(parameters))
+        before = objective(parameters)
+        step = trpo.trust_region_step(parameters, objective, kl, self.config.trust_region)
+        for variable, value in zip(variables, trpo.unflatten(step.parameters, shapes), strict=True):
+            variable.assign(value)
+        return {
+            "objective": before,
+            "kl": step.kl,
+            "improvement": step.improvement,
+            "step_fraction": step.fraction,
+        }
+
+
+def _as_actions(advantages: tf.Tensor, mask: tf.Tensor, level: str) -> tf.Tensor:
+    """Advantages of responses, (B,), for each of their tokens too where tokens are the actions."""
+    if level == "token" and advantages.shape.rank == 1:
+        return advantages[:, None] * tf.ones(tf.shape(mask))
+    return advantages
