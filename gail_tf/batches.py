@@ -73,9 +73,9 @@ def encode_batch(
     answers = [[*ids, tokenizer.end][:response_limit] for ids in tokenizer.encode_all(responses or [])]
     if responses is not None and len(answers) != len(conditions):
         raise ValueError(f"{len(answers)} responses to {len(conditions)} conditions")
-    condition = _padded(conditions, _width(conditions, condition_limit, multiple), tokenizer.end, on_left=True)
-    response = _padded(
-        answers or [[]] * len(conditions), _width(answers, response_limit, multiple), tokenizer.end, on_left=False
+    condition = pad_rows(conditions, bucket_width(conditions, condition_limit, multiple), tokenizer.end, on_left=True)
+    response = pad_rows(
+        answers or [[]] * len(conditions), bucket_width(answers, response_limit, multiple), tokenizer.end, on_left=False
     )
     return Batch(*condition, *response)
 
@@ -94,12 +94,14 @@ def _condition(utterances: list[list[int]], limit: int) -> list[int]:
     return kept
 
 
-def _width(rows: list[list[int]], limit: int, multiple: int) -> int:
+def bucket_width(rows: list[list[int]], limit: int, multiple: int) -> int:
+    """The longest row's length, rounded up to a multiple within the limit."""
     longest = max(map(len, rows), default=0)
     return min(-(-longest // multiple) * multiple, limit)
 
 
-def _padded(rows: list[list[int]], width: int, padding: int, on_left: bool) -> tuple[np.ndarray, np.ndarray]:
+def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of ids as (B, width) int32, and a (B, width) bool mask, false at padding."""
     lengths = np.array([len(row) for row in rows])[:, None]
     places = np.arange(width)
     mask = places >= width - lengths if on_left else places < lengths

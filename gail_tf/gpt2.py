@@ -9,7 +9,6 @@ H = n_head, V = vocab_size.
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,17 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.noise import dropout
+from gail_tf.transformer import (
+    Initial,
+    attend,
+    check_heads,
+    check_sizes,
+    dtype_policy,
+    from_hugging_face,
+    merge_heads,
+    split_heads,
+)
 from keras_gca.errors import UserError
-
-MASKED = -1e9  # as an attention score: never
 
 Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and values, (B, H, C, E / H)
 
@@ -47,16 +54,10 @@ class GPT2Config:
     eos_token_id: int = 50256
 
     def __post_init__(self):
-        for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "inner", "eos_token_id"):
-            value, least = getattr(self, name), int(name != "eos_token_id")
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise UserError(f"{name} is {value!r}; a whole number from {least} is expected")
-        for name in ("embd_pdrop", "attn_pdrop", "resid_pdrop", "layer_norm_epsilon", "initializer_range"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not 0 <= value < 1:
-                raise UserError(f"{name} is {value!r}; a number from 0, less than 1, is expected")
-        if self.n_embd % self.n_head:
-            raise UserError(f"n_embd is {self.n_embd}; a multiple of n_head, {self.n_head}, is expected")
+        counts = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "inner")
+        shares = ("embd_pdrop", "attn_pdrop", "resid_pdrop", "layer_norm_epsilon", "initializer_range")
+        check_sizes(self, dict.fromkeys(counts, 1) | {"eos_token_id": 0}, shares)
+        check_heads(self, "n_embd", "n_head")
         if self.eos_token_id >= self.vocab_size:
             raise UserError(f"eos_token_id is {self.eos_token_id}; vocab_size, {self.vocab_size}, must be more")
 
@@ -67,13 +68,7 @@ class GPT2Config:
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> "GPT2Config":
         """From the content of a config.json. Raises UserError where it is no GPT-2, or a variant that is not built."""
-        if values.get("model_type") != "gpt2":
-            raise UserError(f"model_type is {values.get('model_type')!r}; gpt2 is expected")
-        for name, expected in _ONE_VALUE.items():
-            if values.get(name, expected[0]) not in expected:
-                raise UserError(f"{name} is {values[name]!r}; only {expected[0]!r} is supported")
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(**{name: values[name] for name in names if name in values})
+        return from_hugging_face(cls, values, "gpt2", _ONE_VALUE)
 
     def to_hugging_face(self) -> dict[str, Any]:
         """The content of a config.json."""
@@ -121,16 +116,14 @@ class GPT2:
     """
 
     def __init__(self, config: GPT2Config, seed: int = 0, adapters: Adapters | None = None, precision: str = "float32"):
-        if precision not in ("float32", "bfloat16"):
-            raise UserError(f"precision {precision!r} is not one of float32, bfloat16")
+        policy = dtype_policy(precision)
         adapted = 0 if adapters is None else adapters.blocks or config.n_layer
         if adapted > config.n_layer:
             raise UserError(f"adapters: {adapted} blocks where GPT-2 has {config.n_layer}")
         self.config = config
         self.adapters = adapters
-        policy = keras.dtype_policies.get("float32" if precision == "float32" else "mixed_bfloat16")
         self._compute_dtype = policy.compute_dtype
-        initial = Initial(config, seed)
+        initial = Initial(config.initializer_range, seed, residual_layers=2 * config.n_layer)
 
         # Layers
         self.embeddings = Embeddings(config, initial, policy)
@@ -257,7 +250,7 @@ def positions_of(mask: tf.Tensor) -> tf.Tensor:
 class Embeddings(keras.layers.Layer):
     """The sum of a token's vector and its position's: (B, T) int32 each -> (B, T, E)."""
 
-    def __init__(self, config: GPT2Config, initial: "Initial", policy):
+    def __init__(self, config: GPT2Config, initial: Initial, policy):
         super().__init__(dtype=policy, name="embeddings")
         self.rate = config.embd_pdrop
         self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), dtype=policy, name="wte")
@@ -279,7 +272,7 @@ class CausalMask(keras.layers.Layer):
 class Block(keras.layers.Layer):
     """One transformer block: attention, then two layers with gelu between them, each after a layer norm."""
 
-    def __init__(self, config: GPT2Config, number: int, initial: "Initial", adapters: Adapters | None, policy):
+    def __init__(self, config: GPT2Config, number: int, initial: Initial, adapters: Adapters | None, policy):
         super().__init__(dtype=policy, name=f"h_{number}")
         self.config = config
         self.number = number
@@ -317,27 +310,17 @@ class Block(keras.layers.Layer):
         def drop(values, rate, site):
             return dropout(values, rate, seeds, 1 + 3 * self.number + site) if training else values
 
-        query, keys, values = (self._split(part) for part in tf.split(self.c_attn(self.ln_1(h)), 3, axis=-1))
+        parts = tf.split(self.c_attn(self.ln_1(h)), 3, axis=-1)
+        query, keys, values = (split_heads(part, self.config.n_head) for part in parts)
         if memory is not None:
             new = zip(memory, (keys, values), strict=True)
             keys, values = (keras.ops.slice_update(old, (0, 0, place, 0), one) for old, one in new)
-        scores = tf.matmul(query, keys, transpose_b=True) / math.sqrt(query.shape[-1])  # (B, H, T, S)
-        scores = tf.where(visible[:, None], tf.cast(scores, tf.float32), MASKED)
-        attention = drop(tf.cast(tf.nn.softmax(scores), h.dtype), self.config.attn_pdrop, 0)
-        read = self.attn_c_proj(self._merge(tf.matmul(attention, values)))  # (B, T, E)
+        read = attend(query, keys, values, visible[:, None], lambda p: drop(p, self.config.attn_pdrop, 0))
+        read = self.attn_c_proj(merge_heads(read))  # (B, T, E)
         h += drop(read, self.config.resid_pdrop, 1)
         thought = self.mlp_c_proj(tf.nn.gelu(self.c_fc(self.ln_2(h)), approximate=True))
         h += drop(thought, self.config.resid_pdrop, 2)
         return h, keys, values
-
-    def _split(self, values):  # (B, T, E) -> (B, H, T, E / H)
-        heads = self.config.n_head
-        shape = [*tf.unstack(tf.shape(values))[:2], heads, self.config.n_embd // heads]
-        return tf.transpose(tf.reshape(values, shape), [0, 2, 1, 3])
-
-    def _merge(self, values):  # (B, H, T, E / H) -> (B, T, E)
-        values = tf.transpose(values, [0, 2, 1, 3])
-        return tf.reshape(values, [*tf.unstack(tf.shape(values))[:2], self.config.n_embd])
 
 
 class Projection(keras.layers.Layer):
@@ -378,24 +361,6 @@ class Projection(keras.layers.Layer):
     @property
     def _scale(self) -> float:
         return self.adapters.alpha / self.adapters.rank
-
-
-class Initial:
-    """Draws initial weights: normal, narrower where a product ends in the residual stream (GPT-2's Section 2.3)."""
-
-    def __init__(self, config: GPT2Config, seed: int):
-        self._deviation = config.initializer_range
-        self._residual_layers = 2 * config.n_layer
-        self._draw = np.random.default_rng(seed)
-
-    def normal(self) -> keras.Initializer:
-        return self._initializer(self._deviation)
-
-    def residual(self) -> keras.Initializer:
-        return self._initializer(self._deviation / math.sqrt(self._residual_layers))
-
-    def _initializer(self, deviation: float) -> keras.Initializer:
-        return keras.initializers.RandomNormal(stddev=deviation, seed=int(self._draw.integers(2**31)))
 
 
 def _layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:

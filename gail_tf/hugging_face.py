@@ -1,4 +1,6 @@
-"""GPT-2 as a folder in Hugging Face's format: `config.json`, `model.safetensors` (or its shards), tokenizer files.
+"""Networks as folders in Hugging Face's format: `config.json`, `model.safetensors` (or its shards), tokenizer files.
+
+GPT-2 is read and written here; other networks are read by the same steps, `read_config` and `read_weights`.
 
 A name on Hugging Face's hub works in place of a folder, and is the only thing here that reaches the network.
 """
@@ -7,7 +9,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,14 @@ import safetensors
 import safetensors.numpy
 
 from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.transformer import Config
 from keras_gca.errors import UserError
 from keras_gca.run_folder import replacing
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
 PREFIX = "transformer."  # of a language model's tensors; those of the bare network have none
-TIED = "lm_head.weight"
-_CONSTANTS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")  # causal masks, which old files hold
+_NO_WEIGHTS = re.compile(r"lm_head\.weight|h\.\d+\.attn\.(bias|masked_bias)")  # wte's again; old files' causal masks
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # a model, or owner/model
 
 
@@ -47,11 +49,14 @@ def find(model: str | os.PathLike) -> Path:
         raise UserError(f"{model}: no such folder, and not to be had from the hub ({reason})") from None
 
 
-def read_config(path: Path) -> GPT2Config:
-    """From a config.json. Raises UserError naming the file where it is missing, damaged, or not of a GPT-2."""
+def read_config(path: Path, kind: type[Config] = GPT2Config) -> Config:
+    """From a config.json. kind: of config, GPT2Config or one that also has its `from_hugging_face`.
+
+    Raises UserError naming the file where it is missing, damaged, or of another network.
+    """
     values = _read_json(path)
     try:
-        return GPT2Config.from_hugging_face(values)
+        return kind.from_hugging_face(values)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -77,22 +82,14 @@ def read_gpt2(
     added = gpt2.config.vocab_size - config.vocab_size
     if added < 0:
         raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {vocab_size} at most are expected")
-    missing = dict(gpt2.weights)
-    for file, name, tensor in _tensors(folder):
-        if name not in missing:
-            raise UserError(f"{file}: {name!r} is no tensor of a GPT-2 with {config.n_layer} blocks")
-        variable = missing.pop(name)
-        expected = list(variable.shape)
-        if name == "wte.weight":
-            expected[0] -= added
-        if tensor.get_shape() != expected:
-            raise UserError(f"{file}: {name!r} is of shape {tensor.get_shape()}; {CONFIG} asks for {expected}")
-        values = tensor[:].astype(np.float32)
+    weights = gpt2.weights
+    shapes = {name: list(variable.shape) for name, variable in weights.items()}
+    shapes["wte.weight"][0] -= added
+    kind = f"a GPT-2 with {config.n_layer} blocks"
+    for name, values in read_weights(folder, kind, shapes, PREFIX, _NO_WEIGHTS):
         if name == "wte.weight":
             values = np.concatenate([values, np.repeat(values.mean(0, keepdims=True), added, 0)])
-        variable.assign(values)
-    if missing:
-        raise UserError(f"{folder}: the tensor {next(iter(missing))!r} is missing")
+        weights[name].assign(values)
     return gpt2
 
 
@@ -106,15 +103,46 @@ def write_gpt2(folder: Path, gpt2: GPT2) -> None:
         temporary.write_text(json.dumps(gpt2.config.to_hugging_face(), indent=2), encoding="utf-8")
 
 
-def _tensors(folder: Path) -> Iterator[tuple[Path, str, Any]]:
-    """File, bare name and content, not read yet, of every tensor that is a weight of the network itself."""
+def read_weights(
+    folder: Path,
+    network: str,
+    shapes: Mapping[str, Sequence[int]],
+    prefix: str,
+    no_weights: re.Pattern,
+    optional: Sequence[str] = (),
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and float32 values of every weight of a network, in the order of its files.
+
+    network: what it is, for errors. shapes: of its weights, by name. prefix: what the files may have before a name.
+    no_weights: the names of tensors that are passed over. optional: the beginnings of names that the files may lack,
+    all of one beginning together. Raises UserError naming the file, and the tensor that is missing, unknown, or of
+    another shape.
+    """
+    missing = dict(shapes)
+    for file, name, tensor in _tensors(folder, prefix):
+        if no_weights.fullmatch(name):
+            continue
+        if name not in missing:
+            raise UserError(f"{file}: {name!r} is no tensor of {network}")
+        expected = list(missing.pop(name))
+        if tensor.get_shape() != expected:
+            raise UserError(f"{file}: {name!r} is of shape {tensor.get_shape()}; {CONFIG} asks for {expected}")
+        yield name, tensor[:].astype(np.float32)
+    for beginning in optional:
+        part = {name for name in shapes if name.startswith(beginning)}
+        if part <= missing.keys():
+            missing = {name: shape for name, shape in missing.items() if name not in part}
+    if missing:
+        raise UserError(f"{folder}: the tensor {next(iter(missing))!r} is missing")
+
+
+def _tensors(folder: Path, prefix: str) -> Iterator[tuple[Path, str, Any]]:
+    """File, bare name and content, not read yet, of every tensor."""
     for file in _weight_files(folder):
         try:
             with safetensors.safe_open(file, "numpy") as content:
                 for name in content.keys():  # noqa: SIM118 - this object is no dictionary
-                    bare = name.removeprefix(PREFIX)
-                    if bare != TIED and not _CONSTANTS.fullmatch(bare):
-                        yield file, bare, content.get_slice(name)
+                    yield file, name.removeprefix(prefix), content.get_slice(name)
         except (OSError, safetensors.SafetensorError) as error:
             raise UserError(f"{file}: not readable as safetensors ({error})") from None
 

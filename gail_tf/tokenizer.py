@@ -25,7 +25,6 @@ class Tokenizer:
 
     def __init__(self, implementation: tokenizers.Tokenizer):
         self._implementation = implementation
-        self._implementation.encode_special_tokens = True  # in text they are text
         added = implementation.get_added_tokens_decoder().items()
         self._special = {token.content: i for i, token in sorted(added) if token.special}
 
@@ -36,20 +35,7 @@ class Tokenizer:
         control_tokens: those that the files lack are added after all others. Raises UserError naming the file that is
         missing, damaged, or not of a tokenizer like GPT-2's.
         """
-        whole, vocabulary, merges = (Path(folder) / name for name in ("tokenizer.json", "vocab.json", "merges.txt"))
-        if whole.exists():
-            found = _attempt(whole, lambda: tokenizers.Tokenizer.from_file(str(whole)))
-            if not isinstance(found.model, models.BPE) or not isinstance(found.pre_tokenizer, pre_tokenizers.ByteLevel):
-                raise UserError(f"{whole}: a byte-level BPE tokenizer, like GPT-2's, is expected")
-        elif vocabulary.exists() and merges.exists():
-            model = _attempt(vocabulary, lambda: models.BPE.from_file(str(vocabulary), str(merges)))
-            found = _byte_level(model)
-        else:
-            raise UserError(f"{folder}: no tokenizer; tokenizer.json, or vocab.json and merges.txt, are expected")
-        if found.token_to_id(END) is None:
-            raise UserError(f"{folder}: the tokenizer has no {END}")
-        found.add_special_tokens([END, *control_tokens])
-        return cls(found)
+        return cls(read_byte_level(folder, [END], control_tokens))
 
     @classmethod
     def fit(cls, texts: Iterable[str], size: int, control_tokens: Sequence[str] = ()) -> "Tokenizer":
@@ -57,26 +43,10 @@ class Tokenizer:
 
         Raises UserError where the size does not suffice for the 256 bytes and the special tokens.
         """
-        special = [END, *control_tokens]
-        if size < BYTES + len(special):
-            raise UserError(f"a vocabulary of {size}; {BYTES + len(special)} tokens or more are expected")
-        fitted = _byte_level(models.BPE())
-        trainer = trainers.BpeTrainer(
-            vocab_size=size,
-            special_tokens=special,
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        fitted.train_from_iterator(texts, trainer)
-        return cls(fitted)
+        return cls(fit_byte_level(texts, size, [END, *control_tokens]))
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt; makes the folder."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        content = self._implementation.to_str(pretty=True)
-        model = json.loads(content)["model"]
-        merges = "".join(" ".join(pair) + "\n" for pair in model["merges"])
         config = {
             "tokenizer_class": "GPT2Tokenizer",
             "add_prefix_space": False,
@@ -86,15 +56,7 @@ class Tokenizer:
             "unk_token": END,
             "additional_special_tokens": self.control_tokens,
         }
-        files = {
-            "vocab.json": json.dumps(model["vocab"], ensure_ascii=False),
-            "merges.txt": "#version: 0.2\n" + merges,
-            "tokenizer_config.json": json.dumps(config, indent=2),
-            "tokenizer.json": content,
-        }
-        for name, text in files.items():
-            with replacing(folder / name) as temporary:
-                temporary.write_text(text, encoding="utf-8", newline="")
+        write_byte_level(folder, self._implementation, config)
 
     def encode(self, text: str) -> list[int]:
         return self._implementation.encode(text, add_special_tokens=False).ids
@@ -126,11 +88,82 @@ class Tokenizer:
         return self._implementation.get_vocab_size(with_added_tokens=True)
 
 
+# Byte-level BPE, with whatever special tokens
+
+
+def read_byte_level(
+    folder: str | os.PathLike, required: Sequence[str], others: Sequence[str] = ()
+) -> tokenizers.Tokenizer:
+    """From tokenizer.json, or from vocab.json and merges.txt.
+
+    required, others: the special tokens; the files must have the required ones, and what they lack of the others is
+    added after all tokens. Raises UserError naming the file that is missing, damaged, or of another kind of tokenizer.
+    """
+    whole, vocabulary, merges = (Path(folder) / name for name in ("tokenizer.json", "vocab.json", "merges.txt"))
+    if whole.exists():
+        found = _attempt(whole, lambda: tokenizers.Tokenizer.from_file(str(whole)))
+        if not isinstance(found.model, models.BPE) or not isinstance(found.pre_tokenizer, pre_tokenizers.ByteLevel):
+            raise UserError(f"{whole}: a byte-level BPE tokenizer, like GPT-2's, is expected")
+        found.no_truncation()  # files may ask for both, of every text
+        found.no_padding()
+    elif vocabulary.exists() and merges.exists():
+        model = _attempt(vocabulary, lambda: models.BPE.from_file(str(vocabulary), str(merges)))
+        found = _byte_level(model)
+    else:
+        raise UserError(f"{folder}: no tokenizer; tokenizer.json, or vocab.json and merges.txt, are expected")
+    for token in required:
+        if found.token_to_id(token) is None:
+            raise UserError(f"{folder}: the tokenizer has no {token}")
+    return _with_special(found, [*required, *others])
+
+
+def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> tokenizers.Tokenizer:
+    """The byte-level BPE of `texts`, with at most `size` tokens; the special tokens are the first of them.
+
+    Raises UserError where the size does not suffice for the 256 bytes and the special tokens.
+    """
+    if size < BYTES + len(special):
+        raise UserError(f"a vocabulary of {size}; {BYTES + len(special)} tokens or more are expected")
+    fitted = _byte_level(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=list(special),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    fitted.train_from_iterator(texts, trainer)
+    return _with_special(fitted, special)
+
+
+def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
+    """Write tokenizer.json, tokenizer_config.json (config), vocab.json and merges.txt; makes the folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = implementation.to_str(pretty=True)
+    model = json.loads(content)["model"]
+    merges = "".join(" ".join(pair) + "\n" for pair in model["merges"])
+    files = {
+        "vocab.json": json.dumps(model["vocab"], ensure_ascii=False),
+        "merges.txt": "#version: 0.2\n" + merges,
+        "tokenizer_config.json": json.dumps(config, indent=2),
+        "tokenizer.json": content,
+    }
+    for name, text in files.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+
+
 def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
     made = tokenizers.Tokenizer(model)
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     made.post_processor = processors.ByteLevel(trim_offsets=False)
+    return made
+
+
+def _with_special(made: tokenizers.Tokenizer, special: Sequence[str]) -> tokenizers.Tokenizer:
+    made.add_special_tokens(list(special))
+    made.encode_special_tokens = True  # in text they are text
     return made
 
 
