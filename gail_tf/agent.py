@@ -1,33 +1,36 @@
 """A trained policy as an object that replies: `GAILAgent.load("runs/.../bot.h5").reply(["I lost my job today."])`."""
 
+import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.special import log_expit, log_softmax
 
+from gail_tf.baselines.textgail import TextReader
 from gail_tf.batches import Batch, encode_batch
 from gail_tf.config import GAILConfig
 from gail_tf.crisis import NOTE, speaks_of_crisis
 from gail_tf.discriminator_training import Discriminator
 from gail_tf.gail import adapters_of
 from gail_tf.gpt2 import GPT2, GPT2Config
+from gail_tf.hugging_face import CONFIG
 from gail_tf.policy import Policy, Sampling, policy_variables
 from gail_tf.rollouts import Evidence, Reference
 from gail_tf.run import CONTROL_TOKENS, GAILRun
 from gail_tf.samples import context
 from gail_tf.sentiment import sentiment
-from gail_tf.tokenizer import Tokenizer
+from gail_tf.tokenizer import TOKENIZER, Tokenizer
 from keras_gca.agent import Answer
 from keras_gca.models import assign
 from keras_gca.run_folder import damaged_bot, read_bot, write_bot
 from keras_gca.scoring import log_human_probability, log_score
 
-FORMAT = "gail_tf bot 1"
+FORMAT = "gail_tf bot 2"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ class Replying:
 class GAILAgent:
     """Policies, and the discriminator that chooses among their responses.
 
-    policies: {name: weights}, see `policy_weights`. reference: the name of the one whose features D reads.
+    policies: {name: weights}, see `policy_weights`. reference: the name of the one whose features D reads. reader: D's
+    RoBERTa, where it has one.
     """
 
     def __init__(
@@ -53,9 +57,10 @@ class GAILAgent:
         policies: dict[str, list[np.ndarray]],
         reference: str,
         discriminator: list[np.ndarray],
+        reader: TextReader | None = None,
     ):
         self.config, self.tokenizer, self.gpt2 = config, tokenizer, gpt2
-        self.weights, self.discriminator, self.reference = policies, discriminator, reference
+        self.weights, self.discriminator, self.reference, self.reader = policies, discriminator, reference, reader
         self.policies: dict[str, Policy] = {}
         for name, weights in policies.items():
             policy = Policy(GPT2(gpt2, adapters=adapters_of(config), precision=config.precision), config.trainable)
@@ -63,7 +68,7 @@ class GAILAgent:
             self.policies[name] = policy
         self._sampling = Sampling(config.response_tokens)
         self._reference = Reference(self.policies[reference], self._sampling, config.discriminator == "token")
-        self._judge = Discriminator(gpt2, config)
+        self._judge = Discriminator(gpt2, config, reader)
         assign(self._judge.variables, discriminator)
 
     @classmethod
@@ -72,24 +77,25 @@ class GAILAgent:
         path, facts, networks = read_bot(path, FORMAT, GAILRun, "python -m gail_tf.train")
         try:
             config = GAILConfig.from_json(json.dumps(facts["config"]))
-            with tempfile.TemporaryDirectory() as folder:
-                (Path(folder) / "tokenizer.json").write_text(facts["tokenizer"], encoding="utf-8")
+            with _folder_of(facts["tokenizer"]) as folder:
                 tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
+            reader = None
+            if facts.get("roberta"):
+                with _folder_of(facts["roberta"]) as folder:
+                    reader = TextReader.open(config, folder)
             discriminator = networks.pop("discriminator")
             gpt2 = GPT2Config.from_hugging_face(facts["gpt2"])
-            return cls(config, tokenizer, gpt2, networks, facts["reference"], discriminator)
+            return cls(config, tokenizer, gpt2, networks, facts["reference"], discriminator, reader)
         except (KeyError, TypeError, ValueError) as error:
             raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike) -> None:
         """Write one self-contained HDF5 file: weights, settings and tokenizer."""
-        with tempfile.TemporaryDirectory() as folder:
-            self.tokenizer.save(folder)
-            tokenizer = (Path(folder) / "tokenizer.json").read_text(encoding="utf-8")
         facts = {
             "config": json.loads(self.config.to_json()),
             "gpt2": self.gpt2.to_hugging_face(),
-            "tokenizer": tokenizer,
+            "tokenizer": _texts_of(self.tokenizer.save, TOKENIZER),
+            "roberta": _texts_of(self.reader.save, TOKENIZER, CONFIG) if self.reader else None,
             "reference": self.reference,
         }
         write_bot(Path(path), FORMAT, facts, {**self.weights, "discriminator": self.discriminator})
@@ -197,3 +203,20 @@ class GAILAgent:
     def unknown_words(self, utterance: str) -> list[str]:
         """None: bytes can spell every word."""
         return []
+
+
+def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
+    """Some of the files that `save` writes to a folder, as {name: text}."""
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder))
+        return {name: (Path(folder) / name).read_text(encoding="utf-8") for name in names}
+
+
+@contextlib.contextmanager
+def _folder_of(texts: dict[str, str]) -> Iterator[Path]:
+    """The folder again, for a while."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (TOKENIZER, CONFIG):
+            if name in texts:
+                (Path(folder) / name).write_text(texts[name], encoding="utf-8")
+        yield Path(folder)

@@ -10,6 +10,7 @@ from gail_tf import discriminators
 from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.learning import Learner
+from gail_tf.noise import sample_seeds
 from gail_tf.rewards import relative_logit
 from gail_tf.rollouts import Evidence, read_responses
 from gail_tf.samples import SENTIMENTS
@@ -117,8 +118,8 @@ class DiscriminatorTraining(Discriminator):
     ) -> dict[str, float]:
         """One step on as many responses of experts as of the policy.
 
-        counted: (B,) bool, false for rows that fill the batch up. seed: of the instance noise. Returns the loss and the
-        gradient's norm.
+        counted: (B,) bool, false for rows that fill the batch up. seed: of the instance noise, and of a RoBERTa's
+        dropout. Returns the loss and the gradient's norm.
         """
         both = expert, generated
         seen = tuple(self._seen(each) for each in both)
@@ -139,7 +140,12 @@ class DiscriminatorTraining(Discriminator):
 
     def _both_logits(self, seen, sentiments, masks, seed):
         if self.reader is not None:
-            return [self._judge(each, None) for each in seen]
+            rows = tf.range(tf.shape(masks[0])[0])
+            numbers = rows, rows + tf.size(rows)
+            return [
+                self.reader.network.scores(*each, sample_seeds(seed, number))
+                for each, number in zip(seen, numbers, strict=True)
+            ]
         features = tf.concat([self._features(each) for each in seen], 0)
         if self.config.instance_noise:
             mask = tf.concat(masks, 0)

@@ -3,6 +3,7 @@
 config.json                  every setting of the run, and where its data came from
 trajectories.jsonl           the expert trajectories as they were divided, and the conversations to pretrain on
 tokenizer/  gpt2.json        the tokenizer's files, and the sizes of GPT-2
+roberta/                     the same of D's RoBERTa, where it has one
 checkpoint.h5                all that `--resume` needs
 log.csv     tensorboard/     one line and one point for each epoch and update
 curves.png                   the same as pictures
@@ -15,6 +16,7 @@ import json
 import os
 from typing import Any, Self
 
+from gail_tf.baselines.textgail import TextReader
 from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2Config
 from gail_tf.hugging_face import read_config
@@ -62,8 +64,9 @@ class GAILRun(RunFolder):
         tokenizer: Tokenizer,
         gpt2: GPT2Config,
         source: dict[str, Any],
+        reader: TextReader | None = None,
     ) -> Self:
-        """Make the folder and write what does not change; see `make`."""
+        """Make the folder and write what does not change; see `make`. reader: D's RoBERTa, where it has one."""
         run = cls.make(path, config, source)
         lines = [{"part": part, **dataclasses.asdict(each)} for part in PARTS for each in getattr(data, part)]
         lines += [{"part": "general", "utterances": utterances} for utterances in data.general]
@@ -71,6 +74,8 @@ class GAILRun(RunFolder):
         write_text(run.path / "trajectories.jsonl", text)
         tokenizer.save(run.path / "tokenizer")
         write_text(run.path / "gpt2.json", json.dumps(gpt2.to_hugging_face(), indent=2))
+        if reader is not None:
+            reader.save(run.path / "roberta")
         return run
 
     def data(self) -> Data:
@@ -96,6 +101,11 @@ class GAILRun(RunFolder):
 
     def tokenizer(self) -> Tokenizer:
         return Tokenizer.read(self.path / "tokenizer", CONTROL_TOKENS)
+
+    def reader(self) -> TextReader | None:
+        """D's RoBERTa, without its weights; None where it has none. Raises UserError where its files are damaged."""
+        folder = self.path / "roberta"
+        return TextReader.open(self.config(), folder) if folder.exists() else None
 
     def gpt2_config(self) -> GPT2Config:
         """Raises UserError where the file is missing or damaged."""

@@ -18,6 +18,7 @@ from keras_gca.run_folder import replacing
 
 END = "<|endoftext|>"
 BYTES = 256
+TOKENIZER = "tokenizer.json"  # the file that says all
 
 
 class Tokenizer:
@@ -99,7 +100,7 @@ def read_byte_level(
     required, others: the special tokens; the files must have the required ones, and what they lack of the others is
     added after all tokens. Raises UserError naming the file that is missing, damaged, or of another kind of tokenizer.
     """
-    whole, vocabulary, merges = (Path(folder) / name for name in ("tokenizer.json", "vocab.json", "merges.txt"))
+    whole, vocabulary, merges = (Path(folder) / name for name in (TOKENIZER, "vocab.json", "merges.txt"))
     if whole.exists():
         found = _attempt(whole, lambda: tokenizers.Tokenizer.from_file(str(whole)))
         if not isinstance(found.model, models.BPE) or not isinstance(found.pre_tokenizer, pre_tokenizers.ByteLevel):
@@ -146,7 +147,7 @@ def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Token
         "vocab.json": json.dumps(model["vocab"], ensure_ascii=False),
         "merges.txt": "#version: 0.2\n" + merges,
         "tokenizer_config.json": json.dumps(config, indent=2),
-        "tokenizer.json": content,
+        TOKENIZER: content,
     }
     for name, text in files.items():
         with replacing(folder / name) as temporary:

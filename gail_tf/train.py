@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
     import numpy as np
 
     from gail_tf.agent import GAILAgent
+    from gail_tf.baselines.textgail import TextReader
     from gail_tf.gail import GAILTraining, Stage
     from gail_tf.gpt2 import GPT2
     from gail_tf.run import Data, GAILRun
@@ -49,7 +50,7 @@ Ctrl-C stops after the step or update in hand; the run can be resumed, and chats
 _FROM_SCRATCH = (
     "vocabulary_size", "n_layer", "n_head", "n_embd", "n_positions", "pretraining_epochs", "pretraining_learning_rate",
 )  # fmt: skip
-_BEGINNING = ("preset", "data", "tweets", "general", "gpt2", "run")
+_BEGINNING = ("preset", "data", "tweets", "general", "gpt2", "roberta", "run")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,7 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
         if options.gpt2 is not None and (useless := [name for name in _FROM_SCRATCH if name in changes]):
             names = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
             raise UserError(f"{names}: of a GPT-2 from scratch, and --gpt2 is trained already; leave one out")
-        session = _start(GAILConfig.preset(preset, **changes), options)
+        config = GAILConfig.preset(preset, **changes)
+        if (config.discriminator_encoder == "roberta") < (options.roberta is not None):
+            raise UserError("--roberta: D reads by another encoder; --discriminator-encoder roberta is expected")
+        if preset == "paper" and (config.discriminator_encoder == "roberta") > (options.roberta is not None):
+            raise UserError("--preset paper takes a real RoBERTa: name its folder, or a model of the hub, by --roberta")
+        session = _start(config, options)
     else:
         command_line.refuse(options, _BEGINNING, changes, "--resume takes no other settings than the run's own")
         session = _resume(options.resume)
@@ -122,10 +128,11 @@ def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
     weights = sum(variable.shape.num_elements() for variable in gpt2.weights.values())
     kind = "from scratch" if options.gpt2 is None else f"of {options.gpt2}"
     print(f"GPT-2 {kind}: {gpt2.config.n_layer} blocks, {weights:,} weights; {len(tokenizer):,} tokens")
-    names = ("data", "tweets", "general", "gpt2")
+    names = ("data", "tweets", "general", "gpt2", "roberta")
     source = {name: _as_text(getattr(options, name)) for name in names}
-    run = GAILRun.create(path, config, data, tokenizer, gpt2.config, source)
-    session = _session(run, config, data, tokenizer, gpt2)
+    reader = _reader(options, config, data)
+    run = GAILRun.create(path, config, data, tokenizer, gpt2.config, source, reader)
+    session = _session(run, config, data, tokenizer, gpt2, reader)
     run.write_checkpoint(*session.training.state())
     print(f"run folder: {run.path}\n")
     return session
@@ -140,7 +147,7 @@ def _resume(path: Path) -> _Session:
     run = GAILRun.open(path)
     config, tokenizer = run.config(), run.tokenizer()
     gpt2 = GPT2(run.gpt2_config(), config.seed, adapters_of(config), config.precision)
-    session = _session(run, config, run.data(), tokenizer, gpt2)
+    session = _session(run, config, run.data(), tokenizer, gpt2, run.reader())
     try:
         session.training.restore(*run.read_checkpoint())
     except (KeyError, ValueError) as error:
@@ -149,7 +156,14 @@ def _resume(path: Path) -> _Session:
     return session
 
 
-def _session(run: "GAILRun", config: GAILConfig, data: "Data", tokenizer: "Tokenizer", gpt2: "GPT2") -> _Session:
+def _session(
+    run: "GAILRun",
+    config: GAILConfig,
+    data: "Data",
+    tokenizer: "Tokenizer",
+    gpt2: "GPT2",
+    reader: "TextReader | None",
+) -> _Session:
     from gail_tf.gail import GAILTraining
     from gail_tf.samples import Samples, running_text
 
@@ -159,7 +173,28 @@ def _session(run: "GAILRun", config: GAILConfig, data: "Data", tokenizer: "Token
     if data.general:
         length = config.condition_tokens + config.response_tokens - 1
         general = running_text(tokenizer, data.training_text, length)
-    return _Session(run, GAILTraining(config, tokenizer, gpt2, training, validation, general), data, set())
+    training = GAILTraining(config, tokenizer, gpt2, training, validation, general, reader)
+    return _Session(run, training, data, set())
+
+
+def _reader(options: argparse.Namespace, config: GAILConfig, data: "Data") -> "TextReader | None":
+    """D's RoBERTa, where the settings ask for one."""
+    if config.discriminator_encoder != "roberta":
+        return None
+    from gail_tf.baselines.textgail import TextReader
+
+    if options.roberta is None:
+        reader, kind = TextReader.make(config, [text for texts in data.training_text for text in texts]), "from scratch"
+    else:
+        from gail_tf.hugging_face import find
+
+        reader, lacking = TextReader.read(config, find(options.roberta))
+        kind = f"of {options.roberta}"
+        if lacking:
+            kind += f" ({', '.join(lacking)} from scratch)"
+    sizes = reader.network.config
+    print(f"RoBERTa {kind}: {sizes.num_hidden_layers} blocks; {len(reader.tokenizer):,} tokens")
+    return reader
 
 
 def _general(options: argparse.Namespace, config: GAILConfig) -> tuple[tuple[str, ...], ...]:
@@ -274,7 +309,8 @@ def _write(session: _Session) -> "GAILAgent":
         policies[IMITATION] = training.policy
     weights = {name: [v.numpy() for v in policy_variables(policy)] for name, policy in policies.items()}
     judge = [variable.numpy() for variable in training.discriminator.variables]
-    agent = GAILAgent(training.config, training.tokenizer, training.gpt2.config, weights, MAXIMUM_LIKELIHOOD, judge)
+    parts = training.tokenizer, training.gpt2.config, weights, MAXIMUM_LIKELIHOOD, judge, training.reader
+    agent = GAILAgent(training.config, *parts)
     agent.save(run.bot)
     return agent
 
@@ -330,6 +366,12 @@ def _parser() -> command_line.Parser:
     )
     parser.add_argument(
         "--gpt2", metavar="MODEL", help="a Hugging Face folder, or a name on the hub; from scratch if not given"
+    )
+    parser.add_argument(
+        "--roberta",
+        metavar="MODEL",
+        help="D's RoBERTa, with --algorithm textgail: a Hugging Face folder, or a name on the hub; a small one from "
+        "scratch if not given",
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="the run folder to make; in runs/ if not given")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run, with its own settings")

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from gail_tf import discriminators
+from gail_tf.baselines.textgail import TextReader
 from gail_tf.discriminator_training import DiscriminatorTraining
 from gail_tf.gpt2 import GPT2Config
 from gail_tf.rollouts import Evidence
@@ -162,3 +165,24 @@ def test_an_encoder_of_its_own_reads_tokens_and_learns():
     before = {name: variable.numpy() for name, variable in made.encoder.weights.items()}
     made.step(EXPERT, GENERATED, ALL, (0, 0))
     assert all(not np.array_equal(variable, before[name]) for name, variable in made.encoder.weights.items())
+
+
+def test_a_roberta_reads_the_exchanges_and_learns_to_prefer_the_experts():
+    settings = small_runs.config(discriminator_encoder="roberta", discriminator="contrastive", n_embd=8, dropout=0.0)
+    expert = EXPERT._replace(exchanges=[(f"prompt {row}", "good and warm") for row in range(6)])
+    generated = GENERATED._replace(exchanges=[(f"prompt {row}", "cold noise") for row in range(6)])
+    texts = [text for exchange in (*expert.exchanges, *generated.exchanges) for text in exchange]
+    reader = TextReader.make(settings, texts)
+    assert reader.network.config.max_tokens == reader.limit == 24 + 8 + 4
+    made = DiscriminatorTraining(GPT2, dataclasses.replace(settings, discriminator_learning_rate=1e-2), reader)
+    tokens, mask = reader.tokenizer.encode_pairs(*zip(*generated.exchanges, strict=True), reader.limit)
+    np.testing.assert_allclose(made.expert_logits(generated), reader.network.scores(tokens, mask), atol=1e-6)
+    blind = generated._replace(features=generated.features * 0, sentiments=generated.sentiments * 0)
+    np.testing.assert_array_equal(made.expert_logits(blind), made.expert_logits(generated))
+    before = [variable.numpy() for variable in made.variables]
+    for number in range(60):
+        figures = made.step(expert, generated, ALL, (0, number))
+        if not number:
+            assert figures["loss"] == pytest.approx(np.log(2), abs=0.1)
+    assert figures["loss"] < 0.4
+    assert all(not np.array_equal(v, old) for v, old in zip(made.variables, before, strict=True) if v.name != "bias")

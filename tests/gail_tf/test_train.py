@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import json
 import os
 import random
 import re
@@ -16,9 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from gail_tf import hugging_face, train
-from gail_tf.agent import GAILAgent
+from gail_tf.agent import GAILAgent, Replying
+from gail_tf.baselines.roberta import Roberta, RobertaConfig
+from gail_tf.baselines.roberta_tokenizer import RobertaTokenizer
 from gail_tf.gail import IMITATION, schedule
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.run import GAILRun
@@ -162,9 +166,42 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     assert not (tmp_path / "other").exists()
 
 
+def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_path, capsys):
+    """Without a head for scores, as roberta-base; the run and its bot need the folder no more."""
+    folder = tmp_path / "roberta"
+    plain = RobertaTokenizer.fit(["Hello there, how are you?", "I am fine."], 300)
+    plain.save(folder)
+    sizes = RobertaConfig(len(plain), 16, 1, 2, 32, 40)
+    weights = {f"roberta.{name}": v.numpy() for name, v in Roberta(sizes).weights.items() if name.startswith("e")}
+    safetensors.numpy.save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(sizes.to_hugging_face()))
+    small = [each for each in SMALL if each not in ("--trainable", "head")]
+    small += ["--algorithm", "textgail", "--trainable", "head", "--roberta", folder, "--dropout", "0.1"]
+    status, out, err = run(capsys, *small, "--run", tmp_path / "run")
+    assert status == 0, err
+    parts = "pooler.dense.weight, pooler.dense.bias, classifier.weight, classifier.bias"
+    assert f"RoBERTa of {folder} ({parts} from scratch): 1 blocks; " in out
+    shutil.rmtree(folder)
+    agent = GAILAgent.load(tmp_path / "run")
+    answers = agent.answers(["I lost my job today."], decoding=Replying(candidates=2))
+    assert sum(answer.score for answer in answers) == pytest.approx(1)  # a choice among all four
+    assert len(answers) == 4
+    run_folder = GAILRun.open(tmp_path / "run")
+    facts, arrays = run_folder.read_checkpoint()
+    facts["position"] -= 1  # the last update once more
+    run_folder.write_checkpoint(facts, arrays)
+    status, out, err = run(capsys, "--resume", tmp_path / "run")
+    assert status == 0, err
+    status, _, err = run(capsys, *SMALL, "--roberta", folder, "--run", tmp_path / "other")
+    assert (status, err) == (
+        2, "train: --roberta: D reads by another encoder; --discriminator-encoder roberta is expected\n"
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--preset", "paper", "--algorithm", "textgail", "--gpt2", "x"], r"--preset paper takes a real RoBERTa"),
         (["--preset", "paper"], r"--preset paper fine-tunes a real GPT-2: name its folder"),
         (["--preset", "tiny", "--rollouts", "20"], r"--rollouts: 20 where a multiple of --sample-batch-size \(8\)"),
         (["--resume", "x", "--updates", "3", "--data", "y"], r"--resume takes no other settings .* --updates, --data"),

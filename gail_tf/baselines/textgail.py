@@ -1,0 +1,81 @@
+"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa that scores responses, to be compared at one prompt.
+
+The rest of TextGAIL is `gail.py` with other settings; see `config.ALGORITHMS`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gail_tf.baselines.roberta import Roberta, RobertaConfig, read_roberta
+from gail_tf.baselines.roberta_tokenizer import RobertaTokenizer
+from gail_tf.config import GAILConfig
+from gail_tf.hugging_face import CONFIG, read_config
+from keras_gca.errors import UserError
+from keras_gca.run_folder import write_text
+
+
+@dataclass(frozen=True)
+class TextReader:
+    """What D reads text with. limit: the most tokens of a prompt, its history and a response together."""
+
+    network: Roberta
+    tokenizer: RobertaTokenizer
+    limit: int
+
+    def encode(self, exchanges: Sequence[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray]:
+        """(history and prompt, response) as tokens, (B, T) int32, and their mask, (B, T) bool."""
+        return self.tokenizer.encode_pairs(*zip(*exchanges, strict=True), self.limit)
+
+    @classmethod
+    def make(cls, config: GAILConfig, texts: Sequence[str]) -> "TextReader":
+        """From scratch: as large as the GPT-2 of these settings, with a tokenizer fitted to texts."""
+        tokenizer = RobertaTokenizer.fit(texts, config.vocabulary_size)
+        limit = _longest(config)
+        sizes = RobertaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.n_embd,
+            num_hidden_layers=config.n_layer,
+            num_attention_heads=config.n_head,
+            intermediate_size=4 * config.n_embd,
+            max_position_embeddings=limit + tokenizer.pad + 1,
+            pad_token_id=tokenizer.pad,
+            hidden_dropout_prob=config.dropout,
+            attention_probs_dropout_prob=config.dropout,
+        )
+        return cls(Roberta(sizes, config.seed, config.precision), tokenizer, limit)
+
+    @classmethod
+    def read(cls, config: GAILConfig, folder: Path) -> tuple["TextReader", list[str]]:
+        """From a folder in Hugging Face's format; and the weights that its files lack, see `read_roberta`.
+
+        Raises UserError where network and tokenizer do not fit together.
+        """
+        network, lacking = read_roberta(folder, config.precision, config.seed)
+        return cls._of(network, RobertaTokenizer.read(folder), config, folder), lacking
+
+    @classmethod
+    def open(cls, config: GAILConfig, folder: Path) -> "TextReader":
+        """What `save` wrote, with weights that are to be assigned."""
+        network = Roberta(read_config(folder / CONFIG, RobertaConfig), config.seed, config.precision)
+        return cls._of(network, RobertaTokenizer.read(folder), config, folder)
+
+    def save(self, folder: Path) -> None:
+        """Write tokenizer and sizes, no weights; makes the folder."""
+        self.tokenizer.save(folder)
+        write_text(folder / CONFIG, json.dumps(self.network.config.to_hugging_face(), indent=2))
+
+    @classmethod
+    def _of(cls, network: Roberta, tokenizer: RobertaTokenizer, config: GAILConfig, folder: Path) -> "TextReader":
+        if len(tokenizer) > network.config.vocab_size:
+            raise UserError(
+                f"{folder}: a tokenizer of {len(tokenizer)} tokens and a network of {network.config.vocab_size}"
+            )
+        return cls(network, tokenizer, min(_longest(config), network.config.max_tokens))
+
+
+def _longest(config: GAILConfig) -> int:
+    return config.condition_tokens + config.response_tokens + 4  # and four special tokens
