@@ -1,4 +1,4 @@
-"""Maximum likelihood: GPT-2 learns to say what the experts said, before it imitates; and perplexity."""
+"""Maximum likelihood: the policy learns to say what the experts said, before it imitates; and perplexity."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,14 +6,14 @@ import tensorflow as tf
 from gail_tf.batches import Batch
 from gail_tf.learning import Learner
 from gail_tf.noise import sample_seeds
-from gail_tf.policy import Policy
+from gail_tf.policy import LanguagePolicy
 from gail_tf.samples import plan, take
 
 
 class MaximumLikelihood:
     """Teacher forcing of a policy on responses, given their conditions; perplexity: what measures it."""
 
-    def __init__(self, policy: Policy, learner: Learner):
+    def __init__(self, policy: LanguagePolicy, learner: Learner):
         self.policy, self.learner, self.perplexity = policy, learner, Perplexity(policy)
         self._step = tf.function(self._descend, autograph=False)
 
@@ -39,7 +39,7 @@ class MaximumLikelihood:
 class Perplexity:
     """Measures a policy by the same losses, without dropout and without learning."""
 
-    def __init__(self, policy: Policy):
+    def __init__(self, policy: LanguagePolicy):
         self.policy = policy
         self._sums = tf.function(self._measure, autograph=False)
 
@@ -55,10 +55,10 @@ class Perplexity:
         return tf.reduce_sum(losses), tf.size(losses)
 
 
-def negative_log_likelihoods(policy: Policy, *arrays: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
+def negative_log_likelihoods(policy: LanguagePolicy, *arrays: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
     """-log p of every token of the responses, in nats, (tokens,) float32: padding never meets the vocabulary.
 
-    arrays: those of a Batch. seeds: (B, 2) int32, for dropout; see `Policy.features`.
+    arrays: those of a Batch. seeds: (B, 2) int32, for dropout; see `LanguagePolicy.features`.
     """
     *_, response, response_mask = arrays
     logits = policy.logits(tf.boolean_mask(policy.features(*arrays, seeds), response_mask))

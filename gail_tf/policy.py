@@ -1,18 +1,19 @@
-"""GPT-2 as a policy (Section 3): a state is a condition, history and prompt; an action is a response.
+"""Policies (Section 3): a state is a condition, history and prompt; an action is a response. GPT-2 as one of them.
 
 Algorithm 2 recovers a response from noise z. Here z is Gumbel noise, one number for each token of the vocabulary at
 each place of the response, and the token there is arg-max(log p + z): a sample from p, and the same one whenever z is
 the same. z comes from a seed, the sample's number and the place alone, so that neither the rest of the batch nor its
 padding changes a response.
 
-Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E = n_embd, V tokens.
+Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E features, V tokens.
 """
 
+import abc
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -30,8 +31,8 @@ class Sampling:
     """How responses are drawn, and how their probabilities are counted. TextGAIL's numbers.
 
     temperature: 0 takes the likeliest token. top_p: of the nucleus; 1 leaves nothing out.
-    counting: "plain" counts a token's probability under GPT-2 itself, as perplexity does. "filtered" counts it under
-        what it was drawn from: at that temperature, within that nucleus. A token that is outside (of a human's
+    counting: "plain" counts a token's probability under the policy itself, as perplexity does. "filtered" counts it
+        under what it was drawn from: at that temperature, within that nucleus. A token that is outside (of a human's
         response, or after an update) is then counted as if it were one of the nucleus, so that none has probability 0.
     """
 
@@ -81,38 +82,68 @@ class TokenScores(NamedTuple):
     entropy: tf.Tensor
 
 
-class Policy:
-    """GPT-2 with what learns of it.
+class LanguagePolicy(abc.ABC):
+    """A network that foretells the next token of a response, as a policy: what all such networks have in common.
 
-    trainable: "full": all of GPT-2. "lora": its low-rank adapters. "head": a network of the paper's shape on a frozen
-    GPT-2. The paper does not say how such a network makes responses; here it adds a correction to GPT-2's last hidden
-    state, before the product with the vocabulary, and starts as no correction at all: every policy starts as GPT-2.
+    A network has `features` before each token of a given response, and `logits` that come of them; `_begin` gives the
+    same features one token at a time.
 
-    seed: of the head. jit_compile: whether `sample` and `log_probs` are XLA programs, which other devices want; on CPUs
-    sampling is faster without. z differs between the two. Raises ValueError where adapters and `trainable` do not go
-    together.
+    end: the token that ends a response. jit_compile: whether `sample` and `log_probs` are XLA programs, which other
+    devices want; on CPUs sampling is faster without. z differs between the two.
     """
 
-    def __init__(self, gpt2: GPT2, trainable: str = "full", seed: int = 0, jit_compile: bool = False):
-        if trainable not in TRAINABLE:
-            raise UserError(f"--trainable: {trainable!r} is not one of {', '.join(TRAINABLE)}")
-        if (trainable == "lora") != (gpt2.adapters is not None):
-            raise ValueError(f"a GPT-2 with adapters, and no other, is trained as lora, not {trainable}")
-        self.gpt2 = gpt2
-        self.trainable = trainable
-        width = gpt2.config.n_embd
-        self._correction = TanhNetwork(width, width, seed, "head") if trainable == "head" else None
+    def __init__(self, end: int, jit_compile: bool = False):
+        self._end = end
         self._sample = tf.function(self._draw, autograph=False, jit_compile=jit_compile)
         self._log_probs = tf.function(self._score, autograph=False, jit_compile=jit_compile)
 
     @property
+    @abc.abstractmethod
+    def variables(self) -> list[keras.Variable]:
+        """All weights, in a fixed order."""
+
+    @property
+    @abc.abstractmethod
     def trainable_variables(self) -> list[keras.Variable]:
         """What learns, in a fixed order. A gradient tape should watch these alone: then nothing else costs a thing."""
-        if self.trainable == "lora":
-            return self.gpt2.adapter_weights
-        if self.trainable == "head":
-            return self._correction.trainable_variables
-        return list(self.gpt2.weights.values())
+
+    @property
+    @abc.abstractmethod
+    def feature_size(self) -> int:
+        """E."""
+
+    @abc.abstractmethod
+    def features(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        response: tf.Tensor,
+        response_mask: tf.Tensor,
+        seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """What the network knows before each token of the response: (B, R, E) float32.
+
+        seeds: (B, 2) int32, for dropout (`noise.sample_seeds`); None leaves it out. For use inside a step's own graph.
+        """
+
+    @abc.abstractmethod
+    def logits(self, features: tf.Tensor) -> tf.Tensor:
+        """(..., E) -> (..., V) float32."""
+
+    @abc.abstractmethod
+    def _begin(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        length: int,
+        repeat: Callable[[tf.Tensor], tf.Tensor],
+    ) -> tuple[tf.Tensor, Any, Callable[[tf.Tensor, tf.Tensor, Any], tuple[tf.Tensor, Any]]]:
+        """Read conditions, before responses of at most `length` tokens.
+
+        repeat: gives what belongs to the conditions, (B, ...), one row for each candidate.
+        Returns features before the first token, the memory (any structure of tensors), and what reads one more token:
+        (t, tokens before place t, memory) -> features before place t, and the memory.
+        """
 
     def sample(
         self,
@@ -129,7 +160,7 @@ class Policy:
         the global numbers of the responses, int32; 0, 1, ... if not given. candidates: responses to each condition,
         which follow each other in the result; it has B * candidates rows, and so has `samples`.
 
-        Raises ValueError where condition and response do not fit into GPT-2's positions, or `samples` is not as long.
+        Raises ValueError where condition and response do not fit into the network, or `samples` is not as long.
         """
         condition, condition_mask = tf.convert_to_tensor(condition, tf.int32), tf.convert_to_tensor(condition_mask)
         count = condition.shape[0] * candidates
@@ -154,43 +185,19 @@ class Policy:
         arrays = (condition, condition_mask, response, response_mask)
         return self._log_probs(*map(tf.convert_to_tensor, arrays), dataclasses.astuple(sampling))
 
-    def features(
-        self,
-        condition: tf.Tensor,
-        condition_mask: tf.Tensor,
-        response: tf.Tensor,
-        response_mask: tf.Tensor,
-        seeds: tf.Tensor | None = None,
-    ) -> tf.Tensor:
-        """GPT-2's last hidden states before each token of the response: (B, R, E) float32.
-
-        seeds: (B, 2) int32, for dropout (`noise.sample_seeds`); None leaves it out. For use inside a step's own graph.
-        With `head` no gradient passes and the values never change: compute them once, outside of the tape.
-        """
-        tokens = tf.concat([condition, response[:, :-1]], axis=1)
-        mask = tf.concat([condition_mask, response_mask[:, :-1]], axis=1)
-        hidden = self.gpt2.hidden(tokens, mask, seeds)[:, condition.shape[1] - 1 :]
-        return tf.stop_gradient(hidden) if self.trainable == "head" else hidden
-
-    def logits(self, features: tf.Tensor, head: Sequence[tf.Tensor] | None = None) -> tf.Tensor:
-        """(..., E) -> (..., V) float32. head: weights in place of `trainable_variables`, of a policy of that kind."""
-        if self._correction is not None:
-            head_of = self._correction
-            features += head_of(features) if head is None else head_of.stateless_call(head, [], features)[0]
-        return self.gpt2.logits(features)
-
     def scores(
-        self,
-        features: tf.Tensor,
-        response: tf.Tensor,
-        response_mask: tf.Tensor,
-        sampling: Sampling = DEFAULT,
-        head: Sequence[tf.Tensor] | None = None,
+        self, features: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
     ) -> TokenScores:
-        """The rest of `log_probs`, from features (B, R, E). For use inside a step's own graph. head: see `logits`."""
+        """The rest of `log_probs`, from features (B, R, E). For use inside a step's own graph."""
+        return self.scores_of(self.logits(features), response, response_mask, sampling)
+
+    @staticmethod
+    def scores_of(
+        logits: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
+    ) -> TokenScores:
+        """The same from logits (B, R, V)."""
         tokens = tf.reshape(response, [-1])
-        logits = tf.reshape(self.logits(features, head), [-1, self.gpt2.config.vocab_size])
-        all_log_probs = _counted(logits, sampling, tokens)
+        all_log_probs = _counted(tf.reshape(logits, [-1, logits.shape[-1]]), sampling, tokens)
         log_probs = tf.gather(all_log_probs, tokens, batch_dims=1)
         entropy = -tf.reduce_sum(tf.exp(all_log_probs) * all_log_probs, axis=1)
         shaped = (tf.reshape(each, tf.shape(response)) for each in (log_probs, entropy))
@@ -207,46 +214,116 @@ class Policy:
 
     def _draw(self, condition, condition_mask, seed, samples, settings, candidates):
         sampling = Sampling(*settings)
-        end = self.gpt2.config.eos_token_id
-        width, length = condition.shape[1], sampling.max_new_tokens
+        count, length = samples.shape[0], sampling.max_new_tokens
+        seeds = sample_seeds(seed, samples)
+        repeat = partial(tf.repeat, repeats=candidates, axis=0)
+        features, memory, read = self._begin(condition, condition_mask, length, repeat)
+
+        def draw(t, features, running, drawn):
+            tokens, log_probs = _choose(self.logits(features), seeds, t, sampling)
+            tokens, log_probs = tf.where(running, tokens, self._end), tf.where(running, log_probs, 0.0)
+            drawn = [array.write(t, each) for array, each in zip(drawn, (tokens, running, log_probs), strict=True)]
+            return tokens, running & (tokens != self._end), drawn
+
+        def step(t, tokens, running, memory, drawn):
+            features, memory = read(t, tokens, memory)
+            tokens, running, drawn = draw(t, features, running, drawn)
+            return t + 1, tokens, running, memory, drawn
+
+        drawn = [tf.TensorArray(kind, length, element_shape=[count]) for kind in (tf.int32, tf.bool, tf.float32)]
+        tokens, running, drawn = draw(0, features, tf.fill([count], True), drawn)
+        state = (1, tokens, running, memory, drawn)
+        *_, drawn = tf.while_loop(lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state)
+        tokens, mask, log_probs = (tf.transpose(array.stack()) for array in drawn)
+        return Responses(tf.where(mask, tokens, self._end), mask, log_probs)  # the loop may leave places with zeros
+
+
+class Policy(LanguagePolicy):
+    """GPT-2 with what learns of it.
+
+    trainable: "full": all of GPT-2. "lora": its low-rank adapters. "head": a network of the paper's shape on a frozen
+    GPT-2. The paper does not say how such a network makes responses; here it adds a correction to GPT-2's last hidden
+    state, before the product with the vocabulary, and starts as no correction at all: every policy starts as GPT-2.
+
+    seed: of the head. jit_compile: see `LanguagePolicy`. Raises ValueError where adapters and `trainable` do not go
+    together.
+    """
+
+    def __init__(self, gpt2: GPT2, trainable: str = "full", seed: int = 0, jit_compile: bool = False):
+        if trainable not in TRAINABLE:
+            raise UserError(f"--trainable: {trainable!r} is not one of {', '.join(TRAINABLE)}")
+        if (trainable == "lora") != (gpt2.adapters is not None):
+            raise ValueError(f"a GPT-2 with adapters, and no other, is trained as lora, not {trainable}")
+        super().__init__(gpt2.config.eos_token_id, jit_compile)
+        self.gpt2 = gpt2
+        self.trainable = trainable
+        width = gpt2.config.n_embd
+        self._correction = TanhNetwork(width, width, seed, "head") if trainable == "head" else None
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """GPT-2's own weights, then those of adapters or head."""
+        own = list(self.gpt2.weights.values())
+        return own if self.trainable == "full" else [*own, *self.trainable_variables]
+
+    @property
+    def trainable_variables(self) -> list[keras.Variable]:
+        if self.trainable == "lora":
+            return self.gpt2.adapter_weights
+        if self.trainable == "head":
+            return self._correction.trainable_variables
+        return list(self.gpt2.weights.values())
+
+    @property
+    def feature_size(self) -> int:
+        return self.gpt2.config.n_embd
+
+    def features(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        response: tf.Tensor,
+        response_mask: tf.Tensor,
+        seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """GPT-2's last hidden states before each token of the response; see `LanguagePolicy.features`.
+
+        With `head` no gradient passes and the values never change: compute them once, outside of the tape.
+        """
+        tokens = tf.concat([condition, response[:, :-1]], axis=1)
+        mask = tf.concat([condition_mask, response_mask[:, :-1]], axis=1)
+        hidden = self.gpt2.hidden(tokens, mask, seeds)[:, condition.shape[1] - 1 :]
+        return tf.stop_gradient(hidden) if self.trainable == "head" else hidden
+
+    def logits(self, features: tf.Tensor, head: Sequence[tf.Tensor] | None = None) -> tf.Tensor:
+        """(..., E) -> (..., V) float32. head: weights in place of the head's own, for TRPO."""
+        if self._correction is not None:
+            correct = self._correction
+            features += correct(features) if head is None else correct.stateless_call(head, [], features)[0]
+        return self.gpt2.logits(features)
+
+    def _begin(self, condition, condition_mask, length, repeat):
+        width = condition.shape[1]
         if width + length - 1 > self.gpt2.config.n_positions:
             raise ValueError(
                 f"conditions of {width} and responses of {length} tokens where GPT-2 has {self.gpt2.config.n_positions}"
                 " positions"
             )
-        seeds = sample_seeds(seed, samples)
         hidden, cache = self.gpt2.prefill(condition, condition_mask, width + length - 1)
-        repeat = partial(tf.repeat, repeats=candidates, axis=0)
-        hidden, cache = repeat(hidden[:, -1]), tf.nest.map_structure(repeat, cache)
         lengths = repeat(tf.reduce_sum(tf.cast(condition_mask, tf.int32), axis=1))
         in_condition = repeat(tf.pad(condition_mask, [[0, 0], [0, length - 1]]))  # (B, places in the cache)
         places = tf.range(width + length - 1)
 
-        def draw(t, hidden, running, drawn):
-            tokens, log_probs = _choose(self.logits(hidden), seeds, t, sampling)
-            tokens, log_probs = tf.where(running, tokens, end), tf.where(running, log_probs, 0.0)
-            drawn = [array.write(t, each) for array, each in zip(drawn, (tokens, running, log_probs), strict=True)]
-            return tokens, running & (tokens != end), drawn
-
-        def step(t, tokens, running, cache, drawn):
+        def read(t, tokens, cache):
             seen = in_condition | ((places >= width) & (places < width + t))
-            hidden, cache = self.gpt2.step(tokens, lengths + t - 1, seen, cache, width + t - 1)
-            tokens, running, drawn = draw(t, hidden, running, drawn)
-            return t + 1, tokens, running, cache, drawn
+            return self.gpt2.step(tokens, lengths + t - 1, seen, cache, width + t - 1)
 
-        count = samples.shape[0]
-        drawn = [tf.TensorArray(kind, length, element_shape=[count]) for kind in (tf.int32, tf.bool, tf.float32)]
-        tokens, running, drawn = draw(0, hidden, tf.fill([count], True), drawn)
-        state = (1, tokens, running, cache, drawn)
-        *_, drawn = tf.while_loop(lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state)
-        tokens, mask, log_probs = (tf.transpose(array.stack()) for array in drawn)
-        return Responses(tf.where(mask, tokens, end), mask, log_probs)  # places that the loop did not reach hold zeros
+        return repeat(hidden[:, -1]), tf.nest.map_structure(repeat, cache), read
 
 
-def policy_variables(policy: Policy) -> list[keras.Variable]:
-    """All weights of a policy in a fixed order: GPT-2's own, then those of adapters or head."""
-    variables = list(policy.gpt2.weights.values())
-    return variables if policy.trainable == "full" else [*variables, *policy.trainable_variables]
+def policy_variables(policy: LanguagePolicy) -> list[keras.Variable]:
+    """All weights of a policy in a fixed order."""
+    return policy.variables
 
 
 def _choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:

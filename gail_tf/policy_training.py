@@ -7,14 +7,14 @@ from gail_tf import ppo
 from gail_tf.batches import Batch
 from gail_tf.config import GAILConfig
 from gail_tf.learning import Learner
-from gail_tf.policy import Policy, Sampling
+from gail_tf.policy import LanguagePolicy, Sampling
 from gail_tf.tanh_network import ValueBaseline
 
 
 class PolicyTraining:
     """One minibatch at a time, in one compiled function for each combination of widths."""
 
-    def __init__(self, policy: Policy, config: GAILConfig, sampling: Sampling):
+    def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
         self.policy, self.config, self._sampling = policy, config, sampling
         self.learner = Learner(
             policy.trainable_variables,
@@ -27,7 +27,7 @@ class PolicyTraining:
         self.value: ValueBaseline | None = None
         self.value_learner: Learner | None = None
         if config.value_baseline == "on":
-            self.value = ValueBaseline(policy.gpt2.config.n_embd, config.seed)
+            self.value = ValueBaseline(policy.feature_size, config.seed)
             self.value_learner = Learner(self.value.trainable_variables, config.discriminator_learning_rate)
         self._step = tf.function(self._descend, autograph=False)
         self._values = tf.function(self._value_of, autograph=False)

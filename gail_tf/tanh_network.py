@@ -45,12 +45,12 @@ class TanhNetwork(keras.layers.Layer):
 class ValueBaseline(TanhNetwork):
     """The value of a state, which PPO may take from the reward: a tanh network on the policy's features.
 
-    (B, R, E) float32, `Policy.features`, -> (B, R): the value before each token; the first is the response's. What it
-    learns does not reach GPT-2: the two share nothing but the features.
+    (B, R, E) float32, `LanguagePolicy.features`, -> (B, R): the value before each token; the first is the response's.
+    What it learns does not reach the policy: the two share nothing but the features.
     """
 
-    def __init__(self, n_embd: int, seed: int = 0):
-        super().__init__(n_embd, 1, seed, "value")
+    def __init__(self, features: int, seed: int = 0):
+        super().__init__(features, 1, seed, "value")
 
     def call(self, features):
         return super().call(tf.stop_gradient(features))[..., 0]

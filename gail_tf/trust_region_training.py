@@ -45,8 +45,8 @@ class TrustRegionTraining:
         shapes = [variable.shape for variable in variables]
 
         def log_probs(parameters):
-            head = trpo.unflatten(parameters, shapes)
-            return self.policy.scores(features, response, mask, self._sampling, head).log_probs
+            logits = self.policy.logits(features, trpo.unflatten(parameters, shapes))
+            return self.policy.scores_of(logits, response, mask, self._sampling).log_probs
 
         def objective(parameters):
             ratio = tf.exp(ppo.log_ratio(log_probs(parameters), old, mask, level))

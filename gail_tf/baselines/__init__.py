@@ -1,0 +1,1 @@
+"""What the second paper compares EmpathyGAIL with (Section 5)."""

@@ -58,18 +58,18 @@ def sample(policy, sampling, rows=slice(None), **others):
     return policy.sample(CONDITION[rows], MASK[rows], (1, 2), sampling, **others)
 
 
-@pytest.mark.parametrize("name", SAMPLINGS)
-def test_a_response_is_recovered_from_noise(policy, name):
-    """Algorithm 2 token by token: GPT-2 in NumPy, the nucleus by sorting, arg-max with the same z."""
-    sampling = SAMPLINGS[name]
+def assert_recovered_from_noise(policy, sampling, logits_of):
+    """Algorithm 2 token by token: the nucleus by sorting, arg-max with the same z.
+
+    logits_of: (condition, response so far) -> (V,), of the same network in NumPy. Returns the responses' lengths.
+    """
     drawn = sample(policy, sampling)
     seeds = sample_seeds([1, 2], tf.range(6))
     z = [gumbel(seeds, t, [CONFIG.vocab_size]).numpy() for t in range(8)]
-    lengths = set()
     for i in range(6):
-        tokens, log_probs = CONDITION[i][MASK[i]].tolist(), []
+        tokens, log_probs = [], []
         for t in range(8):
-            logits = gpt2_in_numpy(policy.gpt2.weights, CONFIG, np.array(tokens))[-1]
+            logits = logits_of(CONDITION[i][MASK[i]], tokens)
             distribution = plain = logits - np.log(np.exp(logits).sum())
             if sampling.temperature:
                 distribution = by_sorting(logits / sampling.temperature, sampling.top_p)
@@ -79,38 +79,56 @@ def test_a_response_is_recovered_from_noise(policy, name):
             if token == END:
                 break
         length = len(log_probs)
-        lengths.add(length)
-        assert drawn.tokens[i].numpy().tolist() == tokens[-length:] + [END] * (8 - length)
+        assert drawn.tokens[i].numpy().tolist() == tokens + [END] * (8 - length)
         assert drawn.lengths[i] == length
         np.testing.assert_array_equal(drawn.mask[i], np.arange(8) < length)
         np.testing.assert_allclose(drawn.log_probs[i], log_probs + [0] * (8 - length), atol=1e-4)
+    return set(drawn.lengths.numpy().tolist())
+
+
+@pytest.mark.parametrize("name", SAMPLINGS)
+def test_a_response_is_recovered_from_noise(policy, name):
+    def logits_of(condition, begun):
+        tokens = np.concatenate([condition, np.array(begun, np.int32)])
+        return gpt2_in_numpy(policy.gpt2.weights, CONFIG, tokens)[-1]
+
+    lengths = assert_recovered_from_noise(policy, SAMPLINGS[name], logits_of)
     assert len(lengths) > 1 or name == "greedy"
 
 
-@pytest.mark.parametrize("name", ["plain", "filtered"])
-def test_a_forward_pass_gives_the_probabilities_of_sampling(any_policy, name):
-    drawn = sample(any_policy, SAMPLINGS[name])
-    scores = any_policy.log_probs(CONDITION, MASK, drawn.tokens, drawn.mask, SAMPLINGS[name])
+def assert_probabilities_are_those_of_a_forward_pass(policy, sampling):
+    drawn = sample(policy, sampling)
+    scores = policy.log_probs(CONDITION, MASK, drawn.tokens, drawn.mask, sampling)
     np.testing.assert_allclose(scores.log_probs, drawn.log_probs, atol=1e-4)
     assert drawn.log_probs.numpy().min() < -1
     assert not scores.log_probs.numpy()[~drawn.mask].any()
     assert not scores.entropy.numpy()[~drawn.mask].any()
 
 
-def test_a_response_depends_on_nothing_but_its_condition_and_its_noise(policy):
+@pytest.mark.parametrize("name", ["plain", "filtered"])
+def test_a_forward_pass_gives_the_probabilities_of_sampling(any_policy, name):
+    assert_probabilities_are_those_of_a_forward_pass(any_policy, SAMPLINGS[name])
+
+
+def assert_independent_of_company(policy):
+    """The same responses in another batch, with more padding, with room for more tokens (16: all that GPT-2 has)."""
     sampling = SAMPLINGS["filtered"]
     together = sample(policy, sampling)
     others = sample(policy, sampling, rows=slice(2, 5), samples=[2, 3, 4])
     wider = policy.sample(
         np.pad(CONDITION, [[0, 0], [4, 0]], constant_values=END), np.pad(MASK, [[0, 0], [4, 0]]), (1, 2), sampling
     )
-    longer = sample(policy, dataclasses.replace(sampling, max_new_tokens=16))  # as many as there are positions
+    longer = sample(policy, dataclasses.replace(sampling, max_new_tokens=16))
     assert not np.array_equal(together.tokens, sample(policy, sampling, samples=tf.range(6, 12)).tokens)
     np.testing.assert_array_equal(others.tokens, together.tokens[2:5])
     np.testing.assert_array_equal(wider.tokens, together.tokens)
     np.testing.assert_array_equal(longer.tokens[:, :8], together.tokens)
     for drawn, expected in ((others, together.log_probs[2:5]), (wider, together.log_probs)):
         np.testing.assert_allclose(drawn.log_probs, expected, atol=1e-4)
+
+
+def test_a_response_depends_on_nothing_but_its_condition_and_its_noise(policy):
+    assert_independent_of_company(policy)
 
 
 def test_what_is_drawn_follows_the_distribution(policy):

@@ -1,0 +1,147 @@
+"""The policy of RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder in GPT-2's place.
+
+It is the canonical generator of the first paper (Eq. 4, 5) over this paper's byte-level tokens: the memory with which
+the condition's LSTM ends is the one with which the response's LSTM starts, and a hidden layer and a softmax follow
+(Eq. 3). A control token, such as the prompt's emotion, is a token of the condition like any other.
+
+Its tokens are the tokenizer's, moved up by two, behind keras_gca's PAD and BOS. PAD is what the masks say, not END,
+which also ends utterances inside a condition. BOS begins a response.
+
+Shapes: as in `policy.py`, with E = sentence_embedding_size; H units in the hidden layer.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gail_tf.noise import dropout
+from gail_tf.policy import LanguagePolicy
+from gail_tf.tokenizer import Tokenizer
+from glove.vectors import Vectors
+from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
+from keras_gca.prefixes import SITES, PrefixEncoder
+from keras_gca.recurrence import States, lstm_states, lstm_step
+from keras_gca.vocabulary import BOS, PAD
+
+FIRST = BOS + 1  # the tokenizer's token 0
+
+
+class Seq2SeqPolicy(LanguagePolicy):
+    """An encoder-decoder as a policy. All of it learns.
+
+    vocabulary_size: V, the tokenizer's. end: the id of its END. word_embedding_size: numbers in a token's vector.
+    sentence_embedding_size: E, units of both LSTMs. hidden_size: H; half the vocabulary if None, as in the first paper.
+    dropout: share of the tokens' vectors and of the LSTMs' outputs that is dropped where `features` is given seeds.
+    word_vectors: {token id: (word_embedding_size,)}, where these start (`word_start_vectors`); others are drawn.
+    seed: of the initial weights, which do not depend on word_vectors otherwise. jit_compile: see `LanguagePolicy`.
+
+    Raises ValueError where a word vector has another shape.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        end: int,
+        word_embedding_size: int = 100,
+        sentence_embedding_size: int = 300,
+        hidden_size: int | None = None,
+        dropout: float = 0.0,
+        word_vectors: Mapping[int, np.ndarray] | None = None,
+        seed: int = 0,
+        jit_compile: bool = False,
+    ):
+        super().__init__(end, jit_compile)
+        sizes = Sizes(
+            vocabulary=FIRST + vocabulary_size,
+            word_embedding=word_embedding_size,
+            sentence_embedding=sentence_embedding_size,
+            discriminator_sentence_embedding=1,  # the green blocks are not used
+            hidden=hidden_size or vocabulary_size // 2,
+        )
+        self.gca = GenerativeConversationalAgent(sizes, seed=seed, canonical=True)
+        self._encoder = PrefixEncoder(self.gca)
+        self._dropout = dropout
+        if word_vectors:
+            self._give(word_vectors)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        return self.trainable_variables
+
+    @property
+    def trainable_variables(self) -> list[keras.Variable]:
+        return self.gca.variables(*WHITE, *YELLOW)
+
+    @property
+    def feature_size(self) -> int:
+        return self.gca.sizes.sentence_embedding
+
+    def features(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        response: tf.Tensor,
+        response_mask: tf.Tensor,
+        seeds: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The states of the response's LSTM (Eq. 5); see `LanguagePolicy.features`."""
+
+        def keep(site: str, values: tf.Tensor) -> tf.Tensor:
+            return values if seeds is None else dropout(values, self._dropout, seeds, SITES.index(site))
+
+        thought = self._encoder.thought(_moved(condition, condition_mask), partial(keep, "E_c"))
+        memory = States(*(keep("e_c", each) for each in thought))
+        tokens = tf.pad(FIRST + response[:, :-1], [[0, 0], [1, 0]], constant_values=BOS)
+        return keep("e_a", lstm_states(self._decoder, keep("E_a", self._encoder.embed(tokens)), memory))
+
+    def logits(self, features: tf.Tensor) -> tf.Tensor:
+        """Eq. 3 up to its softmax, which is over the tokenizer's tokens alone: a response holds no PAD and no BOS."""
+        rows = tf.reshape(features, [-1, self.feature_size])
+        logits = self._encoder.token_logits(self._encoder.hidden(self.gca.layer("bot").bias, rows))[:, FIRST:]
+        return tf.reshape(logits, [*tf.unstack(tf.shape(features))[:-1], self.gca.sizes.vocabulary - FIRST])
+
+    def _begin(self, condition, condition_mask, length, repeat):
+        memory = States(*map(repeat, self._encoder.thought(_moved(condition, condition_mask))))
+
+        def read(_, tokens, memory):
+            memory = lstm_step(self._decoder, self._encoder.embed(FIRST + tokens), memory)
+            return memory.h, memory
+
+        begin = tf.fill([tf.shape(memory.h)[0]], BOS - FIRST)
+        return *read(0, begin, memory), read
+
+    @property
+    def _decoder(self) -> keras.layers.LSTM:
+        return self.gca.layer("encoder_answer_bot")
+
+    def _give(self, word_vectors: Mapping[int, np.ndarray]) -> None:
+        embeddings = self.gca.layer("shared").embeddings
+        values = embeddings.numpy()
+        for token, vector in word_vectors.items():
+            if np.shape(vector) != values.shape[1:]:
+                raise ValueError(f"a word vector of shape {np.shape(vector)}; {values.shape[1:]} is expected")
+            values[FIRST + token] = vector
+        embeddings.assign(values)
+
+
+def word_start_vectors(tokenizer: Tokenizer, vectors: Vectors) -> dict[int, np.ndarray]:
+    """Word vectors for those tokens that are a word, or begin one, after a space: {token id: (dimension,) float32}.
+
+    A token inside a word, a control token or one without a vector is not among them. Words are looked up in lower case,
+    as GloVe's are.
+    """
+    position = {word: i for i, word in enumerate(vectors.words)}
+    found = {}
+    for token in range(len(tokenizer)):
+        text = tokenizer.decode([token])
+        if text.startswith(" ") and text[1:].lower() in position:
+            found[token] = vectors.matrix[position[text[1:].lower()]]
+    return found
+
+
+def _moved(tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """The tokenizer's tokens as keras_gca's, PAD where the mask is false."""
+    return tf.where(mask, FIRST + tokens, PAD)
