@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from scipy.special import log_expit, log_softmax
 
+from gail_tf.baselines.emotion import EmotionClassifier
+from gail_tf.baselines.rl_seq2seq import EmotionJudge, make_policy
 from gail_tf.baselines.textgail import TextReader
 from gail_tf.batches import Batch, encode_batch
 from gail_tf.config import GAILConfig
@@ -19,7 +21,7 @@ from gail_tf.discriminator_training import Discriminator
 from gail_tf.gail import adapters_of
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.hugging_face import CONFIG
-from gail_tf.policy import Policy, Sampling, policy_variables
+from gail_tf.policy import LanguagePolicy, Policy, Sampling
 from gail_tf.rollouts import Evidence, Reference
 from gail_tf.run import CONTROL_TOKENS, GAILRun
 from gail_tf.samples import context
@@ -53,23 +55,33 @@ class GAILAgent:
         self,
         config: GAILConfig,
         tokenizer: Tokenizer,
-        gpt2: GPT2Config,
+        gpt2: GPT2Config | None,
         policies: dict[str, list[np.ndarray]],
         reference: str,
         discriminator: list[np.ndarray],
         reader: TextReader | None = None,
+        emotions: EmotionClassifier | None = None,
     ):
         self.config, self.tokenizer, self.gpt2 = config, tokenizer, gpt2
         self.weights, self.discriminator, self.reference, self.reader = policies, discriminator, reference, reader
-        self.policies: dict[str, Policy] = {}
+        self.emotions = emotions
+        self.policies: dict[str, LanguagePolicy] = {}
         for name, weights in policies.items():
-            policy = Policy(GPT2(gpt2, adapters=adapters_of(config), precision=config.precision), config.trainable)
-            assign(policy_variables(policy), weights)
-            self.policies[name] = policy
+            self.policies[name] = self._new_policy()
+            assign(self.policies[name].variables, weights)
         self._sampling = Sampling(config.response_tokens)
         self._reference = Reference(self.policies[reference], self._sampling, config.discriminator == "token")
-        self._judge = Discriminator(gpt2, config, reader)
-        assign(self._judge.variables, discriminator)
+        if gpt2 is None:
+            self._judge = EmotionJudge(emotions)
+        else:
+            self._judge = Discriminator(gpt2, config, reader)
+            assign(self._judge.variables, discriminator)
+
+    def _new_policy(self) -> LanguagePolicy:
+        config = self.config
+        if self.gpt2 is None:
+            return make_policy(config, self.tokenizer, self.emotions)
+        return Policy(GPT2(self.gpt2, adapters=adapters_of(config), precision=config.precision), config.trainable)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "GAILAgent":
@@ -83,22 +95,28 @@ class GAILAgent:
             if facts.get("roberta"):
                 with _folder_of(facts["roberta"]) as folder:
                     reader = TextReader.open(config, folder)
-            discriminator = networks.pop("discriminator")
-            gpt2 = GPT2Config.from_hugging_face(facts["gpt2"])
-            return cls(config, tokenizer, gpt2, networks, facts["reference"], discriminator, reader)
+            discriminator, emotions = networks.pop("discriminator"), networks.pop("emotions")
+            if facts["emotions"] is not None:
+                emotions = EmotionClassifier.from_state(facts["emotions"], emotions)
+            gpt2 = None if facts["gpt2"] is None else GPT2Config.from_hugging_face(facts["gpt2"])
+            parts = facts["reference"], discriminator, reader, emotions or None
+            return cls(config, tokenizer, gpt2, networks, *parts)
         except (KeyError, TypeError, ValueError) as error:
             raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike) -> None:
         """Write one self-contained HDF5 file: weights, settings and tokenizer."""
+        emotions = (None, []) if self.emotions is None else self.emotions.state()
         facts = {
             "config": json.loads(self.config.to_json()),
-            "gpt2": self.gpt2.to_hugging_face(),
+            "gpt2": None if self.gpt2 is None else self.gpt2.to_hugging_face(),
+            "emotions": emotions[0],
             "tokenizer": _texts_of(self.tokenizer.save, TOKENIZER),
             "roberta": _texts_of(self.reader.save, TOKENIZER, CONFIG) if self.reader else None,
             "reference": self.reference,
         }
-        write_bot(Path(path), FORMAT, facts, {**self.weights, "discriminator": self.discriminator})
+        others = {"discriminator": self.discriminator, "emotions": emotions[1]}
+        write_bot(Path(path), FORMAT, facts, {**self.weights, **others})
 
     @property
     def generators(self) -> tuple[str, ...]:
@@ -125,7 +143,8 @@ class GAILAgent:
             raise ValueError("a list of at least one utterance is expected")
         read = list(history if context_utterances is None else history[-context_utterances:])
         with_sentiment = self.config.sentiment == "on"
-        utterances = context(read[:-1], read[-1], with_sentiment)
+        emotion = self.emotions.classify(read[-1:])[0] if self.emotions is not None else None
+        utterances = context(read[:-1], read[-1], with_sentiment, emotion)
         batch = encode_batch(self.tokenizer, [utterances], None, self.config.condition_tokens, multiple=16)
         sampling = Sampling(self.config.response_tokens, decoding.top_p, decoding.temperature)
         drawn = [
@@ -153,7 +172,7 @@ class GAILAgent:
         compounds = [sentiment(text).compound for text in read]
         asked = [compounds[-1], float(np.mean(compounds[:-1])) if read[:-1] else 0.0]
         sentiments = np.array([[*asked, sentiment(text).compound] for text in texts], np.float32)
-        exchanges = [("\n".join(read), text) for text in texts]
+        exchanges = [(read, text) for text in texts]
         logits = self._judge.expert_logits(Evidence(judged, features, sentiments, exchanges))
         if self._judge.per_token:
             return np.where(masks, log_expit(logits), np.nan)
@@ -180,7 +199,8 @@ class GAILAgent:
     @property
     def description(self) -> str:
         names = " and ".join(name.replace("_", " ") for name in self.generators)
-        return f"GPT-2 of {self.gpt2.n_layer} blocks, by {names}; it reads the last {self.longest} tokens"
+        network = "two LSTMs" if self.gpt2 is None else f"GPT-2 of {self.gpt2.n_layer} blocks"
+        return f"{network}, by {names}; the last {self.longest} tokens are read"
 
     @property
     def longest(self) -> int:

@@ -30,6 +30,14 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     },
     # The optimiser of the original GAIL (Ho and Ermon 2016), on the paper's network of two layers.
     "trpo": {"trainable": "head"},
+    # Fung et al. 2018: no discriminator and no demonstrations; see baselines/rl_seq2seq.py.
+    "rl_seq2seq": {
+        "reward_form": "probability",
+        "human_ratio": 0.0,
+        "sentiment": "off",
+        "discriminator_steps": 0,
+        "discriminator_passes": 0,
+    },
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -64,6 +72,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "n_head": 2,
         "n_embd": 16,
         "n_positions": 64,
+        "word_embedding_size": 16,
+        "sentence_embedding_size": 24,
         "condition_tokens": 24,
         "response_tokens": 12,
         "pretraining_epochs": 1,
@@ -92,7 +102,8 @@ class GAILConfig(Settings):
     algorithm: str = option(
         "gail", "gail: EmpathyGAIL; its baselines: mle, GPT-2 + MLE; textgail (Wu et al. 2021), whose D is a RoBERTa "
         "that compares two responses; trpo: the natural-gradient step of the original GAIL in place of PPO, with "
-        "--trainable head", choices=tuple(ALGORITHMS),
+        "--trainable head; rl_seq2seq (Fung et al. 2018): an LSTM encoder-decoder, rewarded for agreement with the "
+        "prompt's emotion", choices=tuple(ALGORITHMS),
     )  # fmt: skip
 
     # Expert trajectories (Sections 4.1, 4.2)
@@ -121,6 +132,10 @@ class GAILConfig(Settings):
         5, "epochs over all tokens of general and expert conversations, from scratch", low=0
     )
     pretraining_learning_rate: float = option(3e-4, "AdamW's rate there", low=1e-9, high=1)
+
+    # The encoder-decoder of RL-Seq2Seq, in GPT-2's place
+    word_embedding_size: int = option(100, "of --algorithm rl_seq2seq: numbers in a token's vector", low=1)
+    sentence_embedding_size: int = option(300, "of --algorithm rl_seq2seq: units of its two LSTMs", low=1)
 
     # What learns
     trainable: str = option(
@@ -226,6 +241,12 @@ class GAILConfig(Settings):
         super().__post_init__()
         if self.algorithm == "trpo" and self.trainable != "head":
             raise UserError(f"--trainable: {self.trainable} where --algorithm trpo needs head")
+        if self.algorithm == "rl_seq2seq" and self.trainable != "full":
+            raise UserError(
+                f"--trainable: {self.trainable} is of a GPT-2; --algorithm rl_seq2seq trains all of its LSTMs"
+            )
+        if self.algorithm == "rl_seq2seq" and (self.discriminator_steps or self.discriminator_passes):
+            raise UserError("--algorithm rl_seq2seq has no discriminator; its steps and passes must be 0")
         if self.algorithm == "trpo" and self.value_baseline == "on":
             raise UserError("--value-baseline: a matter of PPO; --algorithm trpo has none")
         if self.discriminator_encoder == "roberta" and self.instance_noise:

@@ -1,12 +1,14 @@
 """Eq. 6 in steps: the discriminator learns to tell the experts' responses from the policy's."""
 
-from typing import TYPE_CHECKING, NamedTuple
+import abc
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from gail_tf import discriminators
+from gail_tf.baselines.textgail import TextReader
 from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.learning import Learner
@@ -14,9 +16,6 @@ from gail_tf.noise import sample_seeds
 from gail_tf.rewards import relative_logit
 from gail_tf.rollouts import Evidence, read_responses
 from gail_tf.samples import SENTIMENTS
-
-if TYPE_CHECKING:
-    from gail_tf.baselines.roberta import TextReader
 
 
 class Judgement(NamedTuple):
@@ -30,7 +29,21 @@ class Judgement(NamedTuple):
     expert: np.ndarray
 
 
-class Discriminator:
+class Judge(abc.ABC):
+    """What says of responses how much they are an expert's: a discriminator, or what stands in its place."""
+
+    per_token = False  # whether it judges every token
+
+    @abc.abstractmethod
+    def expert_logits(self, evidence: Evidence) -> np.ndarray:
+        """High where a response is taken for an expert's: (B,) float32, or (B, R) where every token is judged."""
+
+    def judge(self, given: Evidence, expert: Evidence) -> Judgement:
+        """Both responses to each prompt."""
+        return Judgement(self.expert_logits(given), self.expert_logits(expert))
+
+
+class Discriminator(Judge):
     """The paper's network on features of responses, with sentiments by option.
 
     The features are those of the frozen reference, computed once (see `Evidence`); with `--discriminator-encoder
@@ -40,7 +53,7 @@ class Discriminator:
     reader: the RoBERTa; None with another encoder.
     """
 
-    def __init__(self, gpt2: GPT2Config, config: GAILConfig, reader: "TextReader | None" = None):
+    def __init__(self, gpt2: GPT2Config, config: GAILConfig, reader: TextReader | None = None):
         self.config = config
         self.reader = reader
         self.per_token = config.discriminator == "token"
@@ -65,7 +78,7 @@ class Discriminator:
         return [*self.network.trainable_variables, *encoder]
 
     def expert_logits(self, evidence: Evidence) -> np.ndarray:
-        """High where D takes a response for an expert's: (B,) float32, of a token discriminator (B, R).
+        """See `Judge`.
 
         Of a contrastive discriminator these are scores, of which only the differences at one prompt have a meaning.
         """
@@ -76,8 +89,7 @@ class Discriminator:
         return np.concatenate([self._logits(self._seen(part), part.sentiments).numpy() for part in parts])[:count]
 
     def judge(self, given: Evidence, expert: Evidence) -> Judgement:
-        """Both responses to each prompt."""
-        found = Judgement(self.expert_logits(given), self.expert_logits(expert))
+        found = super().judge(given, expert)
         if self.config.discriminator != "contrastive":
             return found
         relative = relative_logit(*found).numpy()
@@ -108,7 +120,7 @@ class Discriminator:
 class DiscriminatorTraining(Discriminator):
     """One step at a time, in one compiled function for each combination of widths."""
 
-    def __init__(self, gpt2: GPT2Config, config: GAILConfig, reader: "TextReader | None" = None):
+    def __init__(self, gpt2: GPT2Config, config: GAILConfig, reader: TextReader | None = None):
         super().__init__(gpt2, config, reader)
         self.learner = Learner(self.variables, config.discriminator_learning_rate, config.weight_decay)
         self._step = tf.function(self._descend, autograph=False)

@@ -41,7 +41,10 @@ def export(policy: "Policy", tokenizer: "Tokenizer", folder: str | os.PathLike) 
     not the policy's, and where the folder holds a model already.
     """
     from gail_tf.hugging_face import write_gpt2
+    from gail_tf.policy import Policy
 
+    if not isinstance(policy, Policy):
+        raise UserError("the LSTMs of RL-Seq2Seq are no GPT-2; export a policy of another algorithm")
     if policy.trainable == "head":
         raise UserError("a head on a frozen GPT-2 is no GPT-2 and has no such folder; export a full or lora policy")
     config = policy.gpt2.config

@@ -9,19 +9,23 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
 from gail_tf import discriminators, ppo, rewards, schedules
+from gail_tf.baselines import rl_seq2seq
+from gail_tf.baselines.emotion import EmotionClassifier
+from gail_tf.baselines.rl_seq2seq import EmotionJudge
+from gail_tf.baselines.textgail import TextReader
 from gail_tf.batches import Batch
 from gail_tf.config import GAILConfig
 from gail_tf.discriminator_training import DiscriminatorTraining, Judgement
 from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
 from gail_tf.learning import Learner, check_warm_up
 from gail_tf.maximum_likelihood import MaximumLikelihood, Perplexity
-from gail_tf.policy import Policy, Sampling, policy_variables
+from gail_tf.policy import LanguagePolicy, Policy, Sampling
 from gail_tf.policy_training import PolicyTraining
 from gail_tf.rollouts import Collector, Reference, Rollouts, draw_rows
 from gail_tf.samples import Samples, plan, take
@@ -36,9 +40,6 @@ PRETRAINING = "pretraining"
 MAXIMUM_LIKELIHOOD = "maximum_likelihood"
 DISCRIMINATOR = "discriminator"
 IMITATION = "imitation"
-
-if TYPE_CHECKING:
-    from gail_tf.baselines.roberta import TextReader
 
 VALIDATION_RESPONSES = 64  # drawn for the reward on held-out prompts
 
@@ -72,37 +73,40 @@ def steps_on_a_buffer(config: GAILConfig) -> int:
 class GAILTraining(StagedTraining):
     """Walks through Algorithm 1: `for event in training: ...`.
 
-    tokenizer, gpt2: the policy's; with `--trainable lora` gpt2 has adapters. training, validation: expert trajectories.
+    tokenizer, gpt2: the policy's; with `--trainable lora` gpt2 has adapters; for `--algorithm rl_seq2seq` it is None,
+    and emotions classifies prompts and responses. training, validation: expert trajectories.
     general: text to pretrain on (`samples.running_text`), or None for a GPT-2 that is pretrained already. reader: D's
     RoBERTa, with `--discriminator-encoder roberta`.
     """
 
     config: GAILConfig
     tokenizer: Tokenizer
-    gpt2: GPT2
+    gpt2: GPT2 | None
     training: Samples
     validation: Samples
     general: Batch | None = None
-    reader: "TextReader | None" = None
+    reader: TextReader | None = None
+    emotions: EmotionClassifier | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self):
         config = self.config
         self.stages = schedule(config, from_scratch=self.general is not None)
         self.sampling = Sampling(config.response_tokens, config.top_p, config.temperature, config.counting)
-        self.policy = Policy(self.gpt2, config.trainable, config.seed)
+        self.policy = self._new_policy()
         self.reference = Reference(self._twin(), self.sampling, config.discriminator == "token")
         parts = self.policy, self.reference, self.tokenizer
         drawn = config.rollouts * sum(stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages)
         self.collector = Collector(*parts, self.training, self.sampling, keep_experts=drawn > len(self.training))
         self._held_out = Collector(*parts, self.validation, self.sampling)
         self._perplexity = Perplexity(self.policy)
-        self.discriminator = DiscriminatorTraining(self.gpt2.config, config, self.reader)
+        self.discriminator = self._new_discriminator()
+        self._judge = self.discriminator or EmotionJudge(self.emotions)
         self.policy_training = PolicyTraining(self.policy, config, self.sampling)
         self._trust_region = TrustRegionTraining(self.policy, config, self.sampling)
         self._statistics = rewards.RewardStatistics.initial()
         self._kl_coefficient = config.kl_coefficient
-        self._pretrained = Policy(self._without_adapters(), "full") if self.general is not None else None
+        self._pretrained = self._to_pretrain() if self.general is not None else None
         self._likelihood: MaximumLikelihood | None = None  # of the phase in hand
         for phase in {stage.phase for stage in self.stages} & {PRETRAINING, MAXIMUM_LIKELIHOOD}:
             check_warm_up(config.warmup_steps, self._total_steps(phase))
@@ -140,8 +144,8 @@ class GAILTraining(StagedTraining):
             yield Event(stage, self._step, len(batches), self._likelihood_metrics())
         row = self._likelihood_metrics() | {"val_perplexity": likelihood.perplexity(self.validation.batch)}
         self._step, self._sums = 0, np.zeros(2)
-        if stage.phase == PRETRAINING:
-            assign(list(self.gpt2.weights.values()), list(self._pretrained.gpt2.weights.values()))
+        if stage.phase == PRETRAINING and self._pretrains_apart:
+            assign(list(self.gpt2.weights.values()), self._pretrained.variables)
         yield self._end(stage, len(batches), row)
 
     def _likelihood_metrics(self) -> dict[str, float]:
@@ -181,7 +185,7 @@ class GAILTraining(StagedTraining):
         yield Event(stage, 1, 2, {}, resumable=False)
         per_buffer = steps_on_a_buffer(self.config)
         steps = min(per_buffer, self.config.discriminator_steps - (stage.number - 1) * per_buffer)
-        row = self._judgement(rollouts, self._judge(rollouts))
+        row = self._judgement(rollouts, self._judge.judge(rollouts.given, rollouts.expert))
         row |= self._train_discriminator(rollouts, steps=steps)
         yield self._end(stage, 2, row)
 
@@ -192,7 +196,7 @@ class GAILTraining(StagedTraining):
         rollouts = self._collect(stage, ratio)
         lengths = rollouts.batch.response_lengths
         expert_length = float(self.training.batch.response_lengths[rollouts.rows].mean())
-        judgement = self._judge(rollouts)
+        judgement = self._judge.judge(rollouts.given, rollouts.expert)
         row = self._judgement(rollouts, judgement)
         update = self._trpo if config.algorithm == "trpo" else self._ppo
         steps = 3 if config.algorithm == "trpo" else config.ppo_epochs * config.steps_in_a_buffer + 2
@@ -226,9 +230,6 @@ class GAILTraining(StagedTraining):
         rows = draw_rows(len(self.training), config.rollouts, earlier * config.rollouts, config.seed)
         seeds = self._seeds()
         return self.collector.collect(rows, (seeds[0], seeds[1]), config.sample_batch_size, human_ratio)
-
-    def _judge(self, rollouts: Rollouts) -> Judgement:
-        return self.discriminator.judge(rollouts.given, rollouts.expert)
 
     def _rewards(self, rollouts: Rollouts, logits: np.ndarray, expert_length: float) -> np.ndarray:
         """Normalised rewards of responses, (B,), or of their tokens, (B, R); the running statistics move on.
@@ -318,13 +319,17 @@ class GAILTraining(StagedTraining):
             own, expert = own[tokens], expert[rollouts.expert.batch.response_mask[compared]]
         distance = (rollouts.log_probs - rollouts.reference)[generated]
         form = self.config.reward_form
-        return {
+        row = {
             "reward_generated": float(np.mean(rewards.reward(own, form))),
             "reward_expert": float(np.mean(rewards.reward(expert, form))),
+            "kl_per_token": float(distance[tokens].mean()),
+        }
+        if self.discriminator is None:
+            return row
+        return row | {
             "accuracy_generated": float(discriminators.accuracy(own, expert=False)),
             "accuracy_expert": float(discriminators.accuracy(expert, expert=True)),
             "discriminator_entropy": float(discriminators.entropy(np.concatenate([own, expert]))),
-            "kl_per_token": float(distance[tokens].mean()),
         }
 
     def _diversity(self, rollouts: Rollouts) -> dict[str, float]:
@@ -342,32 +347,50 @@ class GAILTraining(StagedTraining):
         count = len(self.validation)
         rows = np.linspace(0, count - 1, min(VALIDATION_RESPONSES, count)).astype(int)  # of every corpus
         rollouts = self._held_out.collect(rows, (self.config.seed, 0), self.config.sample_batch_size)
-        judged = self._judgement(rollouts, self._judge(rollouts))
+        judged = self._judgement(rollouts, self._judge.judge(rollouts.given, rollouts.expert))
+        names = ("reward_generated", "accuracy_generated", "accuracy_expert")
         return {
             "val_perplexity": self._perplexity(self.validation.batch),
-            **{f"val_{name}": judged[name] for name in ("reward_generated", "accuracy_generated", "accuracy_expert")},
+            **{f"val_{name}": judged[name] for name in names if name in judged},
         }
 
-    # The reference, and the end of a stage
+    # Policies and the discriminator
 
-    def _twin(self) -> Policy:
+    def _new_policy(self) -> LanguagePolicy:
+        if self.gpt2 is None:
+            return rl_seq2seq.make_policy(self.config, self.tokenizer, self.emotions)
+        return Policy(self.gpt2, self.config.trainable, self.config.seed)
+
+    def _new_discriminator(self) -> DiscriminatorTraining | None:
+        return None if self.gpt2 is None else DiscriminatorTraining(self.gpt2.config, self.config, self.reader)
+
+    def _twin(self) -> LanguagePolicy:
         """A policy of the same form, to be the reference. A frozen GPT-2 is shared, not doubled."""
         config = self.config
-        if config.trainable == "head":
-            return Policy(self.gpt2, "head", config.seed)
+        if self.gpt2 is None or config.trainable == "head":
+            return self._new_policy()
         return Policy(GPT2(self.gpt2.config, config.seed, self.gpt2.adapters, config.precision), config.trainable)
 
-    def _without_adapters(self) -> GPT2:
-        """The GPT-2 to pretrain: the policy's own, unless that one has adapters, below which no gradient passes."""
-        if self.gpt2.adapters is None:
-            return self.gpt2
-        return GPT2(self.gpt2.config, self.config.seed, precision=self.config.precision)
+    @property
+    def _pretrains_apart(self) -> bool:
+        """Whether another network is pretrained than the one that learns afterwards, and its weights are copied."""
+        return self.gpt2 is not None and self.gpt2.adapters is not None
+
+    def _to_pretrain(self) -> LanguagePolicy:
+        """All of the network: below adapters, and below a head, no gradient passes."""
+        if self.gpt2 is None:
+            return self.policy
+        if self._pretrains_apart:
+            return Policy(GPT2(self.gpt2.config, self.config.seed, precision=self.config.precision), "full")
+        return Policy(self.gpt2, "full")
+
+    # The reference, and the end of a stage
 
     def _stand_reference(self) -> None:
         """The reference, and an encoder of D's own, become what the policy is now."""
         self.collector.forget()
-        assign(policy_variables(self.reference.policy), policy_variables(self.policy))
-        if self.discriminator.encoder is not None:
+        assign(self.reference.policy.variables, self.policy.variables)
+        if self.discriminator is not None and self.discriminator.encoder is not None:
             assign(list(self.discriminator.encoder.weights.values()), list(self.gpt2.merged().values()))
 
     def _end(self, stage: Stage, steps: int, row: dict[str, float]) -> Event:
@@ -420,16 +443,17 @@ class GAILTraining(StagedTraining):
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
         """What is to be stored now: all that differs from a new training's."""
-        found = {"policy": policy_variables(self.policy)}
-        if self.phase == PRETRAINING and self._pretrained.gpt2 is not self.gpt2:
-            found["pretrained"] = policy_variables(self._pretrained)
+        found = {"policy": self.policy.variables}
+        if self.phase == PRETRAINING and self._pretrains_apart:
+            found["pretrained"] = self._pretrained.variables
         if self._likelihood is not None:
             found["likelihood_optimizer"] = self._likelihood.learner.optimizer.variables
         if self.imitates:
             training = self.policy_training
-            found["reference"] = policy_variables(self.reference.policy)
-            found["discriminator"] = self.discriminator.variables
-            found["discriminator_optimizer"] = self.discriminator.learner.optimizer.variables
+            found["reference"] = self.reference.policy.variables
+            if self.discriminator is not None:
+                found["discriminator"] = self.discriminator.variables
+                found["discriminator_optimizer"] = self.discriminator.learner.optimizer.variables
             found["generator_optimizer"] = training.learner.optimizer.variables
             if training.value is not None:
                 found["value"] = training.value.trainable_variables

@@ -321,11 +321,6 @@ class Policy(LanguagePolicy):
         return repeat(hidden[:, -1]), tf.nest.map_structure(repeat, cache), read
 
 
-def policy_variables(policy: LanguagePolicy) -> list[keras.Variable]:
-    """All weights of a policy in a fixed order."""
-    return policy.variables
-
-
 def _choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
     """One token for each row of (B, V), and its log-probability as it is counted."""
     if sampling.temperature == 0:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from gail_tf.batches import Batch
 from gail_tf.discriminators import response_features, token_features
 from gail_tf.gpt2 import GPT2
-from gail_tf.policy import Policy, Sampling
+from gail_tf.policy import LanguagePolicy, Policy, Sampling
 from gail_tf.samples import Samples, take
 from gail_tf.schedules import human_demonstrations
 from gail_tf.sentiment import sentiment
@@ -23,13 +23,14 @@ class Evidence(NamedTuple):
     """What D may look at of B responses.
 
     batch: conditions and responses. features: (B, F) float32, of the responses, by the frozen reference; (B, R, F) for
-    a token discriminator. sentiments: (B, SENTIMENTS) float32. exchanges: what is answered, and the response, as text.
+    a token discriminator. sentiments: (B, SENTIMENTS) float32. exchanges: the utterances that are answered, and the
+    response, as text.
     """
 
     batch: Batch
     features: np.ndarray
     sentiments: np.ndarray
-    exchanges: Sequence[tuple[str, str]]
+    exchanges: Sequence[tuple[Sequence[str], str]]
 
     def rows(self, rows: np.ndarray, size: int | None = None) -> Self:
         """Some of them, filled up with empty rows to `size`; see `samples.take`."""
@@ -38,7 +39,7 @@ class Evidence(NamedTuple):
         arrays = (
             np.pad(each[rows], [(0, free), *[(0, 0)] * (each.ndim - 1)]) for each in (self.features, self.sentiments)
         )
-        return type(self)(batch, *arrays, [*(self.exchanges[row] for row in rows), *[("", "")] * free])
+        return type(self)(batch, *arrays, [*(self.exchanges[row] for row in rows), *[((), "")] * free])
 
 
 class Rollouts(NamedTuple):
@@ -74,10 +75,11 @@ class Rollouts(NamedTuple):
 class Reference:
     """The frozen policy that the training starts from: D's features, and probabilities to measure the distance by.
 
-    One pass gives both. per_token: features are of every token, for a token discriminator.
+    One pass gives both. per_token: features are of every token, for a token discriminator. A policy that is no GPT-2
+    gives probabilities alone: its features have no numbers.
     """
 
-    def __init__(self, policy: Policy, sampling: Sampling, per_token: bool = False):
+    def __init__(self, policy: LanguagePolicy, sampling: Sampling, per_token: bool = False):
         self.policy = policy
         self.per_token = per_token
         self._sampling = sampling
@@ -88,19 +90,23 @@ class Reference:
 
         size: of the batches that are read.
         """
-        width = self.policy.gpt2.config.n_embd
-        shape = (*batch.response.shape, width) if self.per_token else (len(batch.response), 2 * width)
-        features = np.zeros(shape, np.float32)
+        features: np.ndarray | None = None
         log_probs = np.zeros(batch.response.shape, np.float32)
         order, width = np.argsort(batch.condition_lengths, kind="stable"), batch.response.shape[1]
         for start in range(0, len(order), size):
             part = order[start : start + size]
             found = self._pass(*map(tf.convert_to_tensor, take(batch, part, size, width)))
-            features[part], log_probs[part] = (each.numpy()[: len(part)] for each in found)
+            seen, log_probs[part] = (each.numpy()[: len(part)] for each in found)
+            if features is None:
+                features = np.zeros((len(order), *seen.shape[1:]), np.float32)
+            features[part] = seen
         return features, log_probs
 
     def _read(self, condition, condition_mask, response, response_mask):
         arrays = condition, condition_mask, response, response_mask
+        if not isinstance(self.policy, Policy):
+            scores = self.policy.scores(self.policy.features(*arrays), response, response_mask, self._sampling)
+            return tf.zeros([tf.shape(response)[0], 0]), scores.log_probs
         features, hidden = read_responses(self.policy.gpt2, *arrays, self.per_token)
         before = hidden[:, condition.shape[1] - 1 : -1]
         return features, self.policy.scores(before, response, response_mask, self._sampling).log_probs
@@ -133,7 +139,7 @@ class Collector:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: LanguagePolicy,
         reference: Reference,
         tokenizer: Tokenizer,
         samples: Samples,
@@ -183,7 +189,7 @@ class Collector:
         asked, answered = self.samples.sentiments[rows], self.samples.response_sentiments[rows]
         texts = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
         experts = [self.samples.trajectories[row] for row in rows]
-        spoken = ["\n".join((*each.history, each.prompt)) for each in experts]
+        spoken = [(*each.history, each.prompt) for each in experts]
         said = list(zip(spoken, (each.response for each in experts), strict=True))
         expert = Evidence(buffer, self._expert_features(buffer, rows, size), _sentiments(asked, answered), said)
         answered = np.array([sentiment(text).compound for text in texts], np.float32)

@@ -4,6 +4,7 @@ config.json                  every setting of the run, and where its data came f
 trajectories.jsonl           the expert trajectories as they were divided, and the conversations to pretrain on
 tokenizer/  gpt2.json        the tokenizer's files, and the sizes of GPT-2
 roberta/                     the same of D's RoBERTa, where it has one
+emotions.h5                  the classifier of `--algorithm rl_seq2seq`, which has no gpt2.json
 checkpoint.h5                all that `--resume` needs
 log.csv     tensorboard/     one line and one point for each epoch and update
 curves.png                   the same as pictures
@@ -16,6 +17,7 @@ import json
 import os
 from typing import Any, Self
 
+from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.textgail import TextReader
 from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2Config
@@ -25,7 +27,8 @@ from gail_tf.sentiment import NAMES
 from gail_tf.tokenizer import Tokenizer
 from gail_tf.trajectories import Trajectory
 from keras_gca.errors import UserError
-from keras_gca.run_folder import RunFolder, write_text
+from keras_gca.run_folder import RunFolder, read_arrays, write_arrays, write_text
+from keras_gca.stages import collected, numbered
 
 CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)
 PARTS = ("train", "test", "validation")
@@ -62,18 +65,26 @@ class GAILRun(RunFolder):
         config: GAILConfig,
         data: Data,
         tokenizer: Tokenizer,
-        gpt2: GPT2Config,
+        gpt2: GPT2Config | None,
         source: dict[str, Any],
         reader: TextReader | None = None,
+        emotions: EmotionClassifier | None = None,
     ) -> Self:
-        """Make the folder and write what does not change; see `make`. reader: D's RoBERTa, where it has one."""
+        """Make the folder and write what does not change; see `make`.
+
+        reader: D's RoBERTa, where it has one. emotions: RL-Seq2Seq's classifier, in place of gpt2.
+        """
         run = cls.make(path, config, source)
         lines = [{"part": part, **dataclasses.asdict(each)} for part in PARTS for each in getattr(data, part)]
         lines += [{"part": "general", "utterances": utterances} for utterances in data.general]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_text(run.path / "trajectories.jsonl", text)
         tokenizer.save(run.path / "tokenizer")
-        write_text(run.path / "gpt2.json", json.dumps(gpt2.to_hugging_face(), indent=2))
+        if gpt2 is not None:
+            write_text(run.path / "gpt2.json", json.dumps(gpt2.to_hugging_face(), indent=2))
+        if emotions is not None:
+            facts, arrays = emotions.state()
+            write_arrays(run.path / "emotions.h5", numbered("emotions", arrays), facts)
         if reader is not None:
             reader.save(run.path / "roberta")
         return run
@@ -107,6 +118,17 @@ class GAILRun(RunFolder):
         folder = self.path / "roberta"
         return TextReader.open(self.config(), folder) if folder.exists() else None
 
-    def gpt2_config(self) -> GPT2Config:
-        """Raises UserError where the file is missing or damaged."""
-        return read_config(self.path / "gpt2.json")
+    def emotions(self) -> EmotionClassifier | None:
+        """RL-Seq2Seq's classifier; None of another algorithm. Raises UserError where the file is missing or damaged."""
+        if self.config().algorithm != "rl_seq2seq":
+            return None
+        path = self.path / "emotions.h5"
+        facts, arrays = read_arrays(path)
+        try:
+            return EmotionClassifier.from_state(facts, collected("emotions", arrays))
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+
+    def gpt2_config(self) -> GPT2Config | None:
+        """None for RL-Seq2Seq. Raises UserError where the file is missing or damaged."""
+        return None if self.config().algorithm == "rl_seq2seq" else read_config(self.path / "gpt2.json")

@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.batches import Batch, Utterance, encode_batch
 from gail_tf.sentiment import sentiment
 from gail_tf.tokenizer import Tokenizer
@@ -18,6 +19,11 @@ BUCKET = 16  # widths are rounded up to multiples of this many tokens
 def control_token(name: str) -> str:
     """The token that says that the utterance after it has this sentiment."""
     return f"<|{name}|>"
+
+
+def emotion_token(label: str) -> str:
+    """The control token that says that the utterance after it has this emotion."""
+    return control_token(f"emotion:{label}")
 
 
 @dataclass(frozen=True)
@@ -41,11 +47,18 @@ class Samples:
         condition_tokens: int,
         response_tokens: int,
         with_sentiment: bool,
+        emotions: EmotionClassifier | None = None,
     ) -> Self:
-        """Encode trajectories; with sentiments each utterance before the response has a control token before it."""
+        """Encode trajectories.
+
+        with_sentiment: each utterance before the response has its sentiment's control token before it. emotions: the
+        prompt has its emotion's.
+        """
         contexts, scores = [], np.zeros((len(trajectories), 2), np.float32)
-        for row, trajectory in zip(scores, trajectories, strict=True):
-            contexts.append(context(trajectory.history, trajectory.prompt, with_sentiment))
+        of_prompts = [each.prompt for each in trajectories]
+        classes = emotions.classify(of_prompts) if emotions is not None else [None] * len(of_prompts)
+        for row, trajectory, emotion in zip(scores, trajectories, classes, strict=True):
+            contexts.append(context(trajectory.history, trajectory.prompt, with_sentiment, emotion))
             compounds = [sentiment(text).compound for text in (*trajectory.history, trajectory.prompt)]
             row[:] = compounds[-1], np.mean(compounds[:-1]) if trajectory.history else 0.0
         responses = [trajectory.response for trajectory in trajectories]
@@ -79,10 +92,13 @@ def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], l
     return Batch(condition, np.ones_like(condition, bool), response, mask)
 
 
-def context(history: Sequence[str], prompt: str, with_sentiment: bool) -> list[Utterance]:
-    """What a response answers, as utterances to encode."""
+def context(history: Sequence[str], prompt: str, with_sentiment: bool, emotion: str | None = None) -> list[Utterance]:
+    """What a response answers, as utterances to encode. emotion: of the prompt; its control token goes before it."""
     texts = (*history, prompt)
-    return [Utterance(text, control_token(sentiment(text).name) if with_sentiment else None) for text in texts]
+    utterances = [Utterance(text, control_token(sentiment(text).name) if with_sentiment else None) for text in texts]
+    if emotion is not None:
+        utterances[-1] = Utterance(prompt, emotion_token(emotion))
+    return utterances
 
 
 def take(

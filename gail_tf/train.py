@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
     import numpy as np
 
     from gail_tf.agent import GAILAgent
+    from gail_tf.baselines.emotion import EmotionClassifier
     from gail_tf.baselines.textgail import TextReader
     from gail_tf.gail import GAILTraining, Stage
     from gail_tf.gpt2 import GPT2
@@ -50,7 +51,7 @@ Ctrl-C stops after the step or update in hand; the run can be resumed, and chats
 _FROM_SCRATCH = (
     "vocabulary_size", "n_layer", "n_head", "n_embd", "n_positions", "pretraining_epochs", "pretraining_learning_rate",
 )  # fmt: skip
-_BEGINNING = ("preset", "data", "tweets", "general", "gpt2", "roberta", "run")
+_BEGINNING = ("preset", "data", "tweets", "general", "gpt2", "roberta", "glove", "run")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     changes = command_line.settings(options, GAILConfig)
     if options.resume is None:
         preset = options.preset or "default"
-        if preset == "paper" and options.gpt2 is None:
+        if preset == "paper" and options.gpt2 is None and changes.get("algorithm") != "rl_seq2seq":
             raise UserError("--preset paper fine-tunes a real GPT-2: name its folder, or a model of the hub, by --gpt2")
         if options.gpt2 is not None and options.general:
             raise UserError("--general is text to pretrain on, and --gpt2 is pretrained; leave one out")
@@ -71,6 +72,11 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError("--roberta: D reads by another encoder; --discriminator-encoder roberta is expected")
         if preset == "paper" and (config.discriminator_encoder == "roberta") > (options.roberta is not None):
             raise UserError("--preset paper takes a real RoBERTa: name its folder, or a model of the hub, by --roberta")
+        seq2seq = config.algorithm == "rl_seq2seq"
+        if seq2seq and options.gpt2 is not None:
+            raise UserError("--gpt2: --algorithm rl_seq2seq has two LSTMs in its place; leave it out")
+        if options.glove and not seq2seq:
+            raise UserError("--glove: word vectors are read by --algorithm rl_seq2seq alone; leave it out")
         session = _start(config, options)
     else:
         command_line.refuse(options, _BEGINNING, changes, "--resume takes no other settings than the run's own")
@@ -106,6 +112,7 @@ def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
     command_line.set_up_tensorflow()
     from gail_tf.gail import make_gpt2
     from gail_tf.run import CONTROL_TOKENS, Data, GAILRun
+    from gail_tf.samples import emotion_token
     from gail_tf.tokenizer import Tokenizer
     from gail_tf.trajectories import split
 
@@ -115,24 +122,27 @@ def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
     general = _general(options, config)
     data = Data(parts.train, parts.test, parts.validation, general)
     _describe(data)
+    emotions = _emotions(options, config, data)
     if options.gpt2 is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
-        tokenizer = Tokenizer.fit(text, config.vocabulary_size, CONTROL_TOKENS)
-        gpt2 = make_gpt2(config, tokenizer)
+        controls = CONTROL_TOKENS if emotions is None else tuple(map(emotion_token, emotions.labels))
+        tokenizer = Tokenizer.fit(text, config.vocabulary_size, controls)
+        gpt2 = make_gpt2(config, tokenizer) if emotions is None else None
     else:
         from gail_tf.hugging_face import find
 
         folder = find(options.gpt2)
         tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
         gpt2 = _read_gpt2(config, folder, len(tokenizer))
-    weights = sum(variable.shape.num_elements() for variable in gpt2.weights.values())
-    kind = "from scratch" if options.gpt2 is None else f"of {options.gpt2}"
-    print(f"GPT-2 {kind}: {gpt2.config.n_layer} blocks, {weights:,} weights; {len(tokenizer):,} tokens")
-    names = ("data", "tweets", "general", "gpt2", "roberta")
+    if gpt2 is not None:
+        weights = sum(variable.shape.num_elements() for variable in gpt2.weights.values())
+        kind = "from scratch" if options.gpt2 is None else f"of {options.gpt2}"
+        print(f"GPT-2 {kind}: {gpt2.config.n_layer} blocks, {weights:,} weights; {len(tokenizer):,} tokens")
+    names = ("data", "tweets", "general", "gpt2", "roberta", "glove")
     source = {name: _as_text(getattr(options, name)) for name in names}
     reader = _reader(options, config, data)
-    run = GAILRun.create(path, config, data, tokenizer, gpt2.config, source, reader)
-    session = _session(run, config, data, tokenizer, gpt2, reader)
+    run = GAILRun.create(path, config, data, tokenizer, gpt2 and gpt2.config, source, reader, emotions)
+    session = _session(run, config, data, tokenizer, gpt2, reader, emotions)
     run.write_checkpoint(*session.training.state())
     print(f"run folder: {run.path}\n")
     return session
@@ -146,8 +156,9 @@ def _resume(path: Path) -> _Session:
 
     run = GAILRun.open(path)
     config, tokenizer = run.config(), run.tokenizer()
-    gpt2 = GPT2(run.gpt2_config(), config.seed, adapters_of(config), config.precision)
-    session = _session(run, config, run.data(), tokenizer, gpt2, run.reader())
+    sizes = run.gpt2_config()
+    gpt2 = sizes and GPT2(sizes, config.seed, adapters_of(config), config.precision)
+    session = _session(run, config, run.data(), tokenizer, gpt2, run.reader(), run.emotions())
     try:
         session.training.restore(*run.read_checkpoint())
     except (KeyError, ValueError) as error:
@@ -161,19 +172,20 @@ def _session(
     config: GAILConfig,
     data: "Data",
     tokenizer: "Tokenizer",
-    gpt2: "GPT2",
+    gpt2: "GPT2 | None",
     reader: "TextReader | None",
+    emotions: "EmotionClassifier | None",
 ) -> _Session:
     from gail_tf.gail import GAILTraining
     from gail_tf.samples import Samples, running_text
 
-    limits = config.condition_tokens, config.response_tokens, config.sentiment == "on"
+    limits = config.condition_tokens, config.response_tokens, config.sentiment == "on", emotions
     training, validation = (Samples.encode(tokenizer, part, *limits) for part in (data.train, data.validation))
     general = None
     if data.general:
         length = config.condition_tokens + config.response_tokens - 1
         general = running_text(tokenizer, data.training_text, length)
-    training = GAILTraining(config, tokenizer, gpt2, training, validation, general, reader)
+    training = GAILTraining(config, tokenizer, gpt2, training, validation, general, reader, emotions)
     return _Session(run, training, data, set())
 
 
@@ -195,6 +207,26 @@ def _reader(options: argparse.Namespace, config: GAILConfig, data: "Data") -> "T
     sizes = reader.network.config
     print(f"RoBERTa {kind}: {sizes.num_hidden_layers} blocks; {len(reader.tokenizer):,} tokens")
     return reader
+
+
+def _emotions(options: argparse.Namespace, config: GAILConfig, data: "Data") -> "EmotionClassifier | None":
+    """RL-Seq2Seq's classifier of prompts, which is learned first; None of another algorithm."""
+    if config.algorithm != "rl_seq2seq":
+        return None
+    import glove
+    from gail_tf.baselines.rl_seq2seq import learn_emotions
+    from keras_gca.text import tokenise
+
+    vectors = None
+    if options.glove:
+        words = sorted({word for words in tokenise([each.prompt for each in data.train]) for word in words})
+        found = glove.read_vectors(options.glove, words, config.word_embedding_size)
+        vectors = dict(zip(found.words, found.matrix, strict=True))
+    emotions = learn_emotions(data.train, vectors, config)
+    prompts, labels = zip(*((each.prompt, each.emotion) for each in data.validation), strict=True)
+    print(f"emotions of prompts: {len(emotions.labels)}; recognised in held-out ones: "
+          f"{emotions.accuracy(prompts, labels):.1%}")  # fmt: skip
+    return emotions
 
 
 def _general(options: argparse.Namespace, config: GAILConfig) -> tuple[tuple[str, ...], ...]:
@@ -300,17 +332,17 @@ def _write(session: _Session) -> "GAILAgent":
     """The bot, with the policy after maximum likelihood and, where it has begun to imitate, as it is now."""
     from gail_tf.agent import GAILAgent
     from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD
-    from gail_tf.policy import policy_variables
 
     run, training, *_ = session
     run.write_log(training.history)
     policies = {MAXIMUM_LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
     if training.imitates and training.config.updates:
         policies[IMITATION] = training.policy
-    weights = {name: [v.numpy() for v in policy_variables(policy)] for name, policy in policies.items()}
-    judge = [variable.numpy() for variable in training.discriminator.variables]
-    parts = training.tokenizer, training.gpt2.config, weights, MAXIMUM_LIKELIHOOD, judge, training.reader
-    agent = GAILAgent(training.config, *parts)
+    weights = {name: [v.numpy() for v in policy.variables] for name, policy in policies.items()}
+    judge = [variable.numpy() for variable in training.discriminator.variables] if training.discriminator else []
+    sizes = training.gpt2 and training.gpt2.config
+    others = judge, training.reader, training.emotions
+    agent = GAILAgent(training.config, training.tokenizer, sizes, weights, MAXIMUM_LIKELIHOOD, *others)
     agent.save(run.bot)
     return agent
 
@@ -321,6 +353,7 @@ def _summarise(session: _Session, agent: "GAILAgent") -> None:
     run, training, data, *_ = session
     names = (PRETRAINING, MAXIMUM_LIKELIHOOD, IMITATION)
     phases = {phase: [row for row in training.history if row["phase"] == phase] for phase in names}
+    judge = "discriminator" if training.discriminator else "emotion classifier"
     print("\nheld-out perplexity")
     for phase, rows in phases.items():
         found = [row["val_perplexity"] for row in rows if "val_perplexity" in row]
@@ -328,13 +361,14 @@ def _summarise(session: _Session, agent: "GAILAgent") -> None:
             print(f"  after {phase.replace('_', ' '):19} {found[-1]:8.2f}")
     if phases[IMITATION]:
         first, last = phases[IMITATION][0], phases[IMITATION][-1]
-        print("reward by the discriminator, of the policy's responses (of the experts')")
+        print(f"reward by the {judge}, of the policy's responses (of the experts')")
         for name, row in (("first update", first), ("last update", last)):
             print(f"  {name:25} {row['reward_generated']:8.3f} ({row['reward_expert']:.3f})")
-        print("discriminator, responses recognised in the last update")
-        print(f"  experts' {last['accuracy_expert']:25.1%}\n  the policy's {last['accuracy_generated']:21.1%}")
+        if training.discriminator:
+            print("discriminator, responses recognised in the last update")
+            print(f"  experts' {last['accuracy_expert']:25.1%}\n  the policy's {last['accuracy_generated']:21.1%}")
 
-    print("\nresponses to held-out prompts (* the discriminator's choice)")
+    print(f"\nresponses to held-out prompts (* the {judge}'s choice)")
     for number, row in enumerate(_sample_rows(data.validation)):
         asked = data.validation[row]
         answers = agent.answers([*asked.history, asked.prompt], seed=training.config.seed + number)
@@ -372,6 +406,12 @@ def _parser() -> command_line.Parser:
         metavar="MODEL",
         help="D's RoBERTa, with --algorithm textgail: a Hugging Face folder, or a name on the hub; a small one from "
         "scratch if not given",
+    )
+    parser.add_argument(
+        "--glove",
+        type=Path,
+        metavar="FILE",
+        help="word vectors, for --algorithm rl_seq2seq; fitted to the prompts if not given",
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="the run folder to make; in runs/ if not given")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run, with its own settings")

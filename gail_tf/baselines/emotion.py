@@ -20,9 +20,9 @@ import tensorflow as tf
 
 import glove
 from gail_tf.learning import Learner
-from gail_tf.samples import control_token
 from gail_tf.sentiment import sentiment
 from gail_tf.tanh_network import TanhNetwork
+from glove.vectors import Vectors
 from keras_gca.errors import UserError
 from keras_gca.models import assign
 from keras_gca.text import tokenise
@@ -46,11 +46,6 @@ EMOTICONS = {
 
 DIMENSION = 100  # of word vectors that are fitted
 X_MAX = 10.0  # GloVe's, for corpora where few words co-occur 100 times
-
-
-def emotion_token(label: str) -> str:
-    """The control token that says that the response answers an utterance of this emotion."""
-    return control_token(f"emotion:{label}")
 
 
 def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: np.ndarray) -> np.ndarray:
@@ -89,6 +84,11 @@ class EmotionClassifier:
         dimension = self._vectors.shape[1]
         self._network = TanhNetwork(dimension, len(self.labels), seed, "emotion", beside=len(EMOTICONS) + 1)
 
+    @property
+    def vectors(self) -> Vectors:
+        """The word vectors."""
+        return Vectors(list(self._position), self._vectors)
+
     @classmethod
     def fit(
         cls,
@@ -100,17 +100,18 @@ class EmotionClassifier:
         batch_size: int = 32,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.01,
+        dimension: int = DIMENSION,
     ) -> Self:
         """Learn from labelled utterances by cross-entropy.
 
         texts, labels: n each. Those labelled None only serve to fit word vectors. vectors: {word: (d,)}; all of them
-        are stored with the classifier, so those of the corpus' words are enough. None fits DIMENSION numbers to the
-        texts. The same arguments give the same classifier.
+        are stored with the classifier, so those of the corpus' words are enough. None fits vectors of `dimension`
+        numbers to the texts. The same arguments give the same classifier.
 
         Raises UserError where there are fewer than two labels, no vector is given, or none can be fitted.
         """
         if vectors is None:
-            vectors = _fitted(texts, seed)
+            vectors = _fitted(texts, dimension, seed)
         known = [(text, label) for text, label in zip(texts, labels, strict=True) if label is not None]
         classifier = cls(sorted({label for _, label in known}), vectors, seed)
         number = {label: i for i, label in enumerate(classifier.labels)}
@@ -197,9 +198,9 @@ def _words(texts: Sequence[str]) -> list[list[str]]:
     return tokenise([_EMOTICON.sub(" ", text) for text in texts])
 
 
-def _fitted(texts: Sequence[str], seed: int) -> dict[str, np.ndarray]:
+def _fitted(texts: Sequence[str], dimension: int, seed: int) -> dict[str, np.ndarray]:
     try:
-        found = glove.fit(_words(texts), dimension=DIMENSION, x_max=X_MAX, seed=seed)
+        found = glove.fit(_words(texts), dimension=dimension, x_max=X_MAX, seed=seed)
     except ValueError:
         raise UserError("emotions: no two words of the text stand together, so no word vectors can be fitted") from None
     return dict(zip(found.words, found.matrix, strict=True))

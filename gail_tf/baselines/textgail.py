@@ -26,9 +26,10 @@ class TextReader:
     tokenizer: RobertaTokenizer
     limit: int
 
-    def encode(self, exchanges: Sequence[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, exchanges: Sequence[tuple[Sequence[str], str]]) -> tuple[np.ndarray, np.ndarray]:
         """(history and prompt, response) as tokens, (B, T) int32, and their mask, (B, T) bool."""
-        return self.tokenizer.encode_pairs(*zip(*exchanges, strict=True), self.limit)
+        spoken = ["\n".join(utterances) for utterances, _ in exchanges]
+        return self.tokenizer.encode_pairs(spoken, [response for _, response in exchanges], self.limit)
 
     @classmethod
     def make(cls, config: GAILConfig, texts: Sequence[str]) -> "TextReader":

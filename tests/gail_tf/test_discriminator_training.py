@@ -21,7 +21,7 @@ def evidence(rows, seed):
     features = draw.normal(seed, 1, (len(rows), 32)).astype(np.float32)
     sentiments = draw.uniform(-1, 1, (len(rows), SENTIMENTS)).astype(np.float32)
     batch = take(small_runs.samples().batch, rows, response_width=8)
-    return Evidence(batch, features, sentiments, [(f"prompt {row}", f"response {row}") for row in rows])
+    return Evidence(batch, features, sentiments, [((f"prompt {row}",), f"response {row}") for row in rows])
 
 
 def of_tokens(rows, seed):
@@ -169,13 +169,14 @@ def test_an_encoder_of_its_own_reads_tokens_and_learns():
 
 def test_a_roberta_reads_the_exchanges_and_learns_to_prefer_the_experts():
     settings = small_runs.config(discriminator_encoder="roberta", discriminator="contrastive", n_embd=8, dropout=0.0)
-    expert = EXPERT._replace(exchanges=[(f"prompt {row}", "good and warm") for row in range(6)])
-    generated = GENERATED._replace(exchanges=[(f"prompt {row}", "cold noise") for row in range(6)])
-    texts = [text for exchange in (*expert.exchanges, *generated.exchanges) for text in exchange]
+    expert = EXPERT._replace(exchanges=[(("history", f"prompt {row}"), "good and warm") for row in range(6)])
+    generated = GENERATED._replace(exchanges=[(("history", f"prompt {row}"), "cold noise") for row in range(6)])
+    texts = [text for spoken, answer in (*expert.exchanges, *generated.exchanges) for text in (*spoken, answer)]
     reader = TextReader.make(settings, texts)
     assert reader.network.config.max_tokens == reader.limit == 24 + 8 + 4
     made = DiscriminatorTraining(GPT2, dataclasses.replace(settings, discriminator_learning_rate=1e-2), reader)
-    tokens, mask = reader.tokenizer.encode_pairs(*zip(*generated.exchanges, strict=True), reader.limit)
+    spoken = ["\n".join(utterances) for utterances, _ in generated.exchanges]
+    tokens, mask = reader.tokenizer.encode_pairs(spoken, ["cold noise"] * 6, reader.limit)
     np.testing.assert_allclose(made.expert_logits(generated), reader.network.scores(tokens, mask), atol=1e-6)
     blind = generated._replace(features=generated.features * 0, sentiments=generated.sentiments * 0)
     np.testing.assert_array_equal(made.expert_logits(blind), made.expert_logits(generated))

@@ -6,8 +6,8 @@ from gail_tf.baselines.emotion import (
     EmotionClassifier,
     emoticon_classes,
     emotion_agreement,
-    emotion_token,
 )
+from gail_tf.samples import emotion_token
 from gail_tf.tokenizer import Tokenizer
 from keras_gca.errors import UserError
 from keras_gca.run_folder import read_arrays, write_arrays

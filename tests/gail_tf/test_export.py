@@ -9,7 +9,7 @@ from gail_tf.config import GAILConfig
 from gail_tf.discriminator_training import Discriminator
 from gail_tf.export import export
 from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
-from gail_tf.policy import Policy, Sampling, policy_variables
+from gail_tf.policy import Policy, Sampling
 from gail_tf.tokenizer import Tokenizer
 from keras_gca import command_line
 from keras_gca.errors import UserError
@@ -92,7 +92,7 @@ def bot(fitted, tmp_path):
     """A bot of random weights, and its policy."""
     config = GAILConfig.preset("tiny", n_positions=40)
     sizes = GPT2Config(len(fitted), n_positions=40, n_embd=16, n_layer=2, n_head=2, eos_token_id=fitted.end)
-    weights = [variable.numpy() for variable in policy_variables(Policy(randomise(GPT2(sizes))))]
+    weights = [variable.numpy() for variable in Policy(randomise(GPT2(sizes))).variables]
     judge = [variable.numpy() for variable in Discriminator(sizes, config).variables]
     agent = GAILAgent(config, fitted, sizes, {"maximum_likelihood": weights}, "maximum_likelihood", judge)
     agent.save(tmp_path / "bot.h5")

@@ -7,7 +7,6 @@ from gail_tf import gail, rewards
 from gail_tf.config import GAILConfig
 from gail_tf.gail import DISCRIMINATOR, IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, schedule
 from gail_tf.maximum_likelihood import Perplexity
-from gail_tf.policy import policy_variables
 from keras_gca.errors import UserError
 from keras_gca.run_folder import read_arrays, write_arrays
 from tests.gail_tf import small_runs
@@ -36,7 +35,7 @@ def networks(training):
     found = {
         "gpt2": training.gpt2.weights.values(),
         "policy": training.policy.trainable_variables,
-        "reference": policy_variables(training.reference.policy),
+        "reference": training.reference.policy.variables,
         "discriminator": training.discriminator.variables,
     }
     return {name: [variable.numpy() for variable in variables] for name, variables in found.items()}

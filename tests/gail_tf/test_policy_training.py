@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from gail_tf import ppo
 from gail_tf.gail import adapters_of
-from gail_tf.policy import Policy, Sampling, policy_variables
+from gail_tf.policy import Policy, Sampling
 from gail_tf.policy_training import PolicyTraining
 from gail_tf.samples import take
 from tests.gail_tf import small_runs
@@ -87,13 +87,13 @@ def test_at_first_the_ratio_is_1_and_only_what_learns_moves(trainable):
     policy = learner.policy
     old = policy.log_probs(*BATCH, SAMPLING).log_probs.numpy()
     learning = {id(variable) for variable in policy.trainable_variables}
-    before = values_of(policy_variables(policy))
+    before = values_of(policy.variables)
     figures = step(learner, old)
     assert figures["mean_ratio"] == pytest.approx(1, abs=1e-4)
     assert (figures["clip_fraction"], figures["kl"]) == (0, pytest.approx(0, abs=1e-6))
     assert figures["objective"] == pytest.approx(REWARDS.mean(), abs=1e-3)
     moved = {}
-    for variable, value in zip(policy_variables(policy), before, strict=True):
+    for variable, value in zip(policy.variables, before, strict=True):
         changed = not np.array_equal(variable.numpy(), value)
         if id(variable) in learning:
             moved[id(variable)] = changed

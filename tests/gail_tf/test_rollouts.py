@@ -122,7 +122,7 @@ def test_features_of_tokens_are_the_states_after_each(policy, reference, rollout
 def test_the_exchanges_are_what_was_said_as_text(rollouts):
     trajectories = small_runs.trajectories()[0]
     for i, row in enumerate(rollouts.rows):
-        asked = "\n".join((*trajectories[row].history, trajectories[row].prompt))
+        asked = (*trajectories[row].history, trajectories[row].prompt)
         assert rollouts.given.exchanges[i] == (asked, rollouts.texts[i])
         assert rollouts.expert.exchanges[i] == (asked, trajectories[row].response)
 
@@ -171,7 +171,7 @@ def test_some_of_the_evidence(rollouts):
     np.testing.assert_array_equal(found.sentiments[:2], rollouts.given.sentiments[[7, 2]])
     np.testing.assert_array_equal(found.batch.response[:2], rollouts.batch.response[[7, 2]])
     assert not found.features[2:].any()
-    assert found.exchanges == [rollouts.given.exchanges[7], rollouts.given.exchanges[2], ("", ""), ("", "")]
+    assert found.exchanges == [rollouts.given.exchanges[7], rollouts.given.exchanges[2], ((), ""), ((), "")]
     assert found.batch.lengths[2:].tolist() == [0, 0]
 
 

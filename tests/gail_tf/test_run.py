@@ -5,7 +5,6 @@ import pytest
 
 from gail_tf.agent import GAILAgent, Replying
 from gail_tf.gpt2 import GPT2Config
-from gail_tf.policy import policy_variables
 from gail_tf.run import CONTROL_TOKENS, Data, GAILRun
 from gail_tf.trajectories import Trajectory
 from keras_gca.errors import UserError
@@ -107,7 +106,7 @@ def agent(request):
     training = small_runs.training(settings)
     draw = np.random.default_rng(0)
     policies = {
-        name: [v.numpy() + draw.normal(0, 0.02, v.shape).astype(np.float32) for v in policy_variables(training.policy)]
+        name: [v.numpy() + draw.normal(0, 0.02, v.shape).astype(np.float32) for v in training.policy.variables]
         for name in ("maximum_likelihood", "imitation")
     }
     judge = [v.numpy() + draw.normal(0, 0.2, v.shape).astype(np.float32) for v in training.discriminator.variables]

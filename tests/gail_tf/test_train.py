@@ -198,9 +198,53 @@ def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_pa
     )  # fmt: skip
 
 
+def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
+    """Two LSTMs, pretrained and rewarded for the prompt's emotion; no discriminator, no GPT-2."""
+    small = ["--preset", "tiny", "--algorithm", "rl_seq2seq", "--updates", "3", "--mle-epochs", "1"]
+    status, out, err = run(capsys, *small, "--run", tmp_path / "run")
+    assert status == 0, err
+    assert re.search(r"^emotions of prompts: 32; recognised in held-out ones: \d+\.\d%$", out, re.MULTILINE)
+    assert re.search(r"after pretraining .*\n  after maximum likelihood .*\n  after imitation ", out)
+    assert "reward by the emotion classifier" in out
+    assert "discriminator" not in out
+    run_folder = GAILRun.open(tmp_path / "run")
+    assert run_folder.gpt2_config() is None
+    agent = GAILAgent.load(tmp_path / "run")
+    emotions = run_folder.emotions()
+    texts = ["I lost my job today.", "What a day! :)"]
+    np.testing.assert_array_equal(agent.emotions.probabilities(texts), emotions.probabilities(texts))
+    tokenizer = run_folder.tokenizer()
+    assert {tokenizer.special(f"<|emotion:{label}|>") for label in emotions.labels} <= set(range(len(tokenizer)))
+    best, *_ = answers = agent.answers(texts, decoding=Replying(candidates=3))
+    assert len(answers) == 6
+    agreement = emotions.probabilities([best.text])[0, emotions.probabilities(texts)[1].argmax()]
+    assert best.score == pytest.approx(agreement, rel=1e-4)
+    assert best.score == max(answer.score for answer in answers)
+
+    expected = read_arrays(tmp_path / "run" / "checkpoint.h5")
+    assert not any(name.startswith("discriminator") for name in expected[1])
+    status, _, err = run(capsys, *small, "--run", tmp_path / "other", "--checkpoint-minutes", "0")
+    assert status == 0, err
+    again = read_arrays(tmp_path / "other" / "checkpoint.h5")
+    assert again[1].keys() == expected[1].keys()
+    for name, array in expected[1].items():
+        np.testing.assert_array_equal(again[1][name], array, err_msg=name)
+    status, out, err = run(capsys, "--resume", tmp_path / "run")
+    assert status == 0, err
+    (tmp_path / "run" / "emotions.h5").unlink()
+    status, _, err = run(capsys, "--resume", tmp_path / "run")
+    assert status == 2
+    assert re.fullmatch(r"train: .*emotions.h5: no such file\n", err)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--algorithm", "rl_seq2seq", "--gpt2", "x"], r"--gpt2: --algorithm rl_seq2seq has two LSTMs in its place"),
+        (["--algorithm", "rl_seq2seq", "--trainable", "head"], r"--trainable: head is of a GPT-2"),
+        (["--algorithm", "rl_seq2seq", "--discriminator-passes", "1"], r"--algorithm rl_seq2seq has no discriminator"),
+        (["--algorithm", "rl_seq2seq", "--glove", "none.txt"], r"none.txt: "),
+        (["--glove", "none.txt"], r"--glove: word vectors are read by --algorithm rl_seq2seq alone"),
         (["--preset", "paper", "--algorithm", "textgail", "--gpt2", "x"], r"--preset paper takes a real RoBERTa"),
         (["--preset", "paper"], r"--preset paper fine-tunes a real GPT-2: name its folder"),
         (["--preset", "tiny", "--rollouts", "20"], r"--rollouts: 20 where a multiple of --sample-batch-size \(8\)"),

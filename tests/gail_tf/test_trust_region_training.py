@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gail_tf.policy import Policy, Sampling, policy_variables
+from gail_tf.policy import Policy, Sampling
 from gail_tf.samples import take
 from gail_tf.trust_region_training import TrustRegionTraining
 from tests.gail_tf import small_runs
@@ -62,10 +62,10 @@ def test_advantages_of_responses_hold_for_each_of_their_tokens():
 
 def test_without_advantage_nothing_moves():
     training = make()
-    before = [variable.numpy() for variable in policy_variables(training.policy)]
+    before = [variable.numpy() for variable in training.policy.variables]
     figures = training.step(BATCH, np.zeros(16, np.float32), GENERATED)
     assert (figures["kl"], figures["improvement"]) == (0, 0)
-    for variable, value in zip(policy_variables(training.policy), before, strict=True):
+    for variable, value in zip(training.policy.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
 
 
