@@ -13,7 +13,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 TINY = {
     "01_generative_conversational_agent": 'preset = "tiny"\nchanges = {"sentence_length": 16}',
     "02_adversarial_training": 'preset = "tiny"\nchanges = {"sentence_length": 16, "adversarial_epochs": 2}',
-    "03_empathy_gail": 'preset = "tiny"\nchanges = {"batch_size": 128, "n_layer": 1}',
+    "03_empathy_gail": 'preset = "tiny"\nchanges = {"batch_size": 128, "n_layer": 1, "warmup_steps": 0}',
 }
 SHOWN = {"stdout", "image/png", "text/markdown"}  # no error, no log lines, no object's bare name
 MOST_BYTES = 1_500_000
