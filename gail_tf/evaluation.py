@@ -17,7 +17,7 @@ from gail_tf import metrics
 from gail_tf.agent import GAILAgent
 from gail_tf.batches import Batch, Utterance, encode_batch
 from gail_tf.config import GAILConfig
-from gail_tf.gail import MAXIMUM_LIKELIHOOD
+from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.mauve import mauve
 from gail_tf.maximum_likelihood import Perplexity
 from gail_tf.metrics import Estimate, Likelihoods
@@ -90,21 +90,17 @@ class PolicyEvaluation:
 class RunEvaluation:
     """What a run's test part says.
 
-    generators: the policies that its bot has; policies: those that were measured. human: figures of the human responses
-    to what was answered. vectors: where the word vectors came from.
+    updates: how many updates of imitation were made. policies: those that were measured. human: figures of the human
+    responses to what was answered.
     """
 
     run: GAILRun
     config: GAILConfig
     test: tuple[Trajectory, ...]
     options: Options
-    generators: tuple[str, ...]
+    updates: int
     policies: dict[str, PolicyEvaluation]
     human: Figures
-
-    @property
-    def algorithm(self) -> str:
-        return getattr(self.config, "algorithm", "gail")
 
 
 def evaluate(
@@ -118,7 +114,8 @@ def evaluate(
     Raises UserError where there is no finished run, or a vector file cannot be read.
     """
     data, config = run.data(), run.config()
-    _refuse_unfinished(run, config)
+    phases = _phases(run)
+    _refuse_unfinished(run, config, phases.count(MAXIMUM_LIKELIHOOD))
     found = _stored(run, options)
     generators, policies, human = found or (None, {}, None)
     if found is None or any(name not in policies for name in choose(generators)):
@@ -137,19 +134,22 @@ def evaluate(
         }
         write_text(run.path / "evaluation.json", json.dumps(stored, ensure_ascii=False, allow_nan=False) + "\n")
     chosen = {name: policies[name] for name in choose(generators)}
-    return RunEvaluation(run, config, data.test, options, tuple(generators), chosen, human)
+    return RunEvaluation(run, config, data.test, options, phases.count(IMITATION), chosen, human)
 
 
-def _refuse_unfinished(run: GAILRun, config: GAILConfig) -> None:
+def _phases(run: GAILRun) -> list[str]:
+    """Of each line of the log."""
     try:
         with (run.path / "log.csv").open(encoding="utf-8", newline="") as stream:
-            phases = [row.get("phase") for row in csv.DictReader(stream)]
+            return [row.get("phase") for row in csv.DictReader(stream)]
     except OSError:
-        phases = []
-    done = phases.count(MAXIMUM_LIKELIHOOD)
-    if done < config.mle_epochs:
+        return []  # nothing is learned yet
+
+
+def _refuse_unfinished(run: GAILRun, config: GAILConfig, epochs: int) -> None:
+    if epochs < config.mle_epochs:
         raise UserError(
-            f"{run.path}: stopped before maximum likelihood ended ({done} of {config.mle_epochs} epochs); go on: "
+            f"{run.path}: stopped before maximum likelihood ended ({epochs} of {config.mle_epochs} epochs); go on: "
             f"python -m gail_tf.train --resume {run.path}"
         )
 
@@ -233,15 +233,17 @@ class _Measuring:
         return Likelihoods(nll, *measured_units(self._agent.tokenizer, self._samples.batch))
 
     def _respond(self, name: str) -> list[str]:
-        order = np.argsort(self._samples.batch.condition_lengths[self._rows], kind="stable")
-        rows, seed = self._rows[order], (self._options.seed, 0)
-        with self._progress(len(rows), name, "responses") as bar:
-            tokens, mask, _ = respond(
-                self._agent.policies[name], self._samples.batch, rows, seed, self._sampling, self._size, bar.update
+        with self._progress(len(self._rows), name, "responses") as bar:
+            return respond_to(
+                self._agent.policies[name],
+                self._agent.tokenizer,
+                self._samples.batch,
+                self._rows,
+                self._options.seed,
+                self._sampling,
+                self._size,
+                bar.update,
             )
-        decode = self._agent.tokenizer.decode
-        texts = [" ".join(decode(said[seen]).split()) for said, seen in zip(tokens, mask, strict=True)]
-        return [texts[i] for i in np.argsort(order)]
 
     def _features(self, texts: Sequence[str], name: str) -> np.ndarray:
         with self._progress(len(texts), name, "features") as bar:
@@ -260,6 +262,23 @@ class _Measuring:
 
     def _progress(self, total: int, name: str, what: str) -> tqdm:
         return progress(total=total, desc=f"{self._run.path}, {name.replace('_', ' ')}: {what}")
+
+
+def respond_to(
+    policy: Policy,
+    tokenizer: Tokenizer,
+    batch: Batch,
+    rows: np.ndarray,
+    seed: int,
+    sampling: Sampling,
+    size: int,
+    report: Callable[[int], object] = lambda _: None,
+) -> list[str]:
+    """A policy's responses to some conditions of a batch, as text with single spaces; see `rollouts.respond`."""
+    order = np.argsort(batch.condition_lengths[rows], kind="stable")
+    tokens, mask, _ = respond(policy, batch, rows[order], (seed, 0), sampling, size, report)
+    texts = [" ".join(tokenizer.decode(said[seen]).split()) for said, seen in zip(tokens, mask, strict=True)]
+    return [texts[i] for i in np.argsort(order)]
 
 
 def measured_units(tokenizer: Tokenizer, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
