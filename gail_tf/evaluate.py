@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from keras_gca import command_line
@@ -42,12 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(f"{options.glove}: no such file")
     command_line.set_up_tensorflow()
     from gail_tf import report
-    from gail_tf.evaluation import Options, evaluate
+    from gail_tf.evaluation import Options, evaluate, refuse_incomparable
     from gail_tf.run import GAILRun
 
     glove = None if options.glove is None else str(options.glove)
     how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove)
     runs = [GAILRun.open(path) for path in options.runs]
+    refuse_incomparable(runs)
     choose = _choice(options.policy)
     systems, remarks = report.systems([evaluate(run, how, choose, options.batch_size) for run in runs])
     results = report.paired_tests(systems)
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _choice(policy: str | None):
+def _choice(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
     """Names of a bot's policies -> those to measure."""
 
     def choose(names: Sequence[str]) -> Sequence[str]:

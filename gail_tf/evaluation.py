@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,8 +115,7 @@ def evaluate(
     Raises UserError where there is no finished run, or a vector file cannot be read.
     """
     data, config = run.data(), run.config()
-    phases = _phases(run)
-    _refuse_unfinished(run, config, phases.count(MAXIMUM_LIKELIHOOD))
+    refuse_incomparable([run])
     found = _stored(run, options)
     generators, policies, human = found or (None, {}, None)
     if found is None or any(name not in policies for name in choose(generators)):
@@ -134,7 +134,69 @@ def evaluate(
         }
         write_text(run.path / "evaluation.json", json.dumps(stored, ensure_ascii=False, allow_nan=False) + "\n")
     chosen = {name: policies[name] for name in choose(generators)}
-    return RunEvaluation(run, config, data.test, options, phases.count(IMITATION), chosen, human)
+    return RunEvaluation(run, config, data.test, options, _phases(run).count(IMITATION), chosen, human)
+
+
+def algorithm(config: GAILConfig) -> str:
+    """What a run has trained by."""
+    return getattr(config, "algorithm", "gail")
+
+
+def system_of(config: GAILConfig, policy: str) -> str:
+    """What Table 2 compares: a run's algorithm; "mle" for a policy after maximum likelihood, whatever came next."""
+    return "mle" if policy == MAXIMUM_LIKELIHOOD else algorithm(config)
+
+
+def refuse_incomparable(runs: Sequence[GAILRun]) -> None:
+    """Raises UserError where runs cannot stand in one table.
+
+    That is: one stopped before maximum likelihood ended, they are of other data, or runs of one algorithm differ in
+    something but the seed, or not in it.
+    """
+    configs = [run.config() for run in runs]
+    for place, (run, config) in enumerate(zip(runs, configs, strict=True)):
+        done = _phases(run).count(MAXIMUM_LIKELIHOOD)
+        if done < config.mle_epochs:
+            raise UserError(
+                f"{run.path}: stopped before maximum likelihood ended ({done} of {config.mle_epochs} epochs); go on: "
+                f"python -m gail_tf.train --resume {run.path}"
+            )
+        for other, of_other in zip(runs[:place], configs, strict=False):
+            _refuse_other_data(other, of_other, run, config)
+            if algorithm(of_other) == algorithm(config):
+                _refuse_other_settings(other, of_other, run, config)
+
+
+def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_other: GAILConfig) -> None:
+    facts = [
+        {
+            name: ", ".join(sorted(Path(each).name for each in run.source().get(name) or []))
+            for name in ("data", "tweets")
+        }
+        | {"turns": config.turns}
+        for run, config in ((first, of_first), (other, of_other))
+    ]
+    for name, there in facts[0].items():
+        if facts[1][name] != there:
+            raise UserError(
+                f"{other.path}: other data than {first.path} (--{name} {facts[1][name] or 'not given'}, there "
+                f"{there or 'not given'})"
+            )
+
+
+def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_other: GAILConfig) -> None:
+    for name, there in vars(of_first).items():
+        here = getattr(of_other, name)
+        if name not in ("seed", "checkpoint_minutes") and here != there:
+            raise UserError(
+                f"{other.path}: --{name.replace('_', '-')} {here}, in {first.path} {there}; runs of one algorithm are "
+                "averaged and differ in nothing but the seed"
+            )
+    if of_first.seed == of_other.seed:
+        raise UserError(
+            f"{other.path}: of the same algorithm and seed ({of_first.seed}) as {first.path}; runs of one "
+            "algorithm are averaged over different seeds"
+        )
 
 
 def _phases(run: GAILRun) -> list[str]:
@@ -144,14 +206,6 @@ def _phases(run: GAILRun) -> list[str]:
             return [row.get("phase") for row in csv.DictReader(stream)]
     except OSError:
         return []  # nothing is learned yet
-
-
-def _refuse_unfinished(run: GAILRun, config: GAILConfig, epochs: int) -> None:
-    if epochs < config.mle_epochs:
-        raise UserError(
-            f"{run.path}: stopped before maximum likelihood ended ({epochs} of {config.mle_epochs} epochs); go on: "
-            f"python -m gail_tf.train --resume {run.path}"
-        )
 
 
 def _stored(run: GAILRun, options: Options) -> tuple[list[str], dict[str, PolicyEvaluation], Figures] | None:

@@ -35,11 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     import tensorflow as tf
 
     from gail_tf.agent import GAILAgent
-    from gail_tf.report import HUMAN, name, system_of
+    from gail_tf.evaluation import refuse_incomparable, system_of
+    from gail_tf.report import HUMAN, name
     from gail_tf.run import GAILRun
 
     tf.get_logger().setLevel("ERROR")  # each temperature is a graph of its own, of which TensorFlow would warn
     runs = [GAILRun.open(path) for path in options.runs]
+    refuse_incomparable(runs)
     found: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
     for run in runs:
         data, agent = run.data(), GAILAgent.load(run.path)

@@ -12,11 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gail_tf import metrics
-from gail_tf.config import GAILConfig
-from gail_tf.evaluation import OWN_VECTORS, PolicyEvaluation, RunEvaluation
-from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD
+from gail_tf.evaluation import OWN_VECTORS, PolicyEvaluation, RunEvaluation, system_of
+from gail_tf.gail import IMITATION
 from keras_gca.aggregate import Summary, summarise
-from keras_gca.errors import UserError
 from keras_gca.metrics import bleu
 from keras_gca.tables import Table
 
@@ -71,15 +69,11 @@ Systems = dict[str, list[Measured]]  # by algorithm; one run for each seed
 def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
     """What is compared, in Table 2's order, and remarks: what is left out, and what has not learned to the end.
 
-    Where several runs of one seed bring a policy after maximum likelihood, the first counts. Raises UserError where
-    runs cannot stand in one table: other data, or runs of one algorithm that differ in more than the seed.
+    Where several runs of one seed bring a policy after maximum likelihood, the first counts.
     """
     found: Systems = {}
     remarks = []
-    for place, evaluation in enumerate(evaluations):
-        _refuse_other_data(evaluations[0], evaluation)
-        for other in evaluations[:place]:
-            _refuse_other_settings(other, evaluation)
+    for evaluation in evaluations:
         if IMITATION in evaluation.policies and evaluation.updates < evaluation.config.updates:
             remarks.append(
                 f"{evaluation.run.path}: imitation stopped after {evaluation.updates} of {evaluation.config.updates} "
@@ -97,38 +91,6 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
                 found.setdefault(system, []).append(Measured(evaluation, policy))
     order = [*NAMES, *(name for name in found if name not in NAMES)]
     return {name: found[name] for name in order if name in found}, remarks
-
-
-def _refuse_other_data(first: RunEvaluation, other: RunEvaluation) -> None:
-    for name in ("data", "tweets"):
-        files = [sorted(Path(each).name for each in run.run.source().get(name) or []) for run in (first, other)]
-        if files[0] != files[1]:
-            listed = [", ".join(each) or "none" for each in files]
-            raise UserError(
-                f"{other.run.path}: other data than {first.run.path} (--{name}: {listed[1]}, there {listed[0]})"
-            )
-    if first.config.turns != other.config.turns:
-        raise UserError(
-            f"{other.run.path}: other data than {first.run.path} (--turns {other.config.turns}, there "
-            f"{first.config.turns})"
-        )
-
-
-def _refuse_other_settings(first: RunEvaluation, other: RunEvaluation) -> None:
-    if algorithm(first.config) != algorithm(other.config):
-        return
-    settings = [vars(run.config) for run in (first, other)]
-    for name in settings[0]:
-        if name not in ("seed", "checkpoint_minutes") and settings[0][name] != settings[1][name]:
-            raise UserError(
-                f"{other.run.path}: --{name.replace('_', '-')} {settings[1][name]}, in {first.run.path} "
-                f"{settings[0][name]}; runs of one algorithm are averaged and differ in nothing but the seed"
-            )
-    if first.config.seed == other.config.seed:
-        raise UserError(
-            f"{other.run.path}: of the same algorithm and seed ({first.config.seed}) as {first.run.path}; runs of one "
-            "algorithm are averaged over different seeds"
-        )
 
 
 def paired_tests(found: Systems, seed: int = 0) -> list[PairedTest]:
@@ -258,16 +220,6 @@ def notes(found: Systems) -> list[str]:
         "GPT-2, after maximum likelihood; compare it only between runs with the same one.",
         "Tweets are no conversations and stand apart: their prompt is their response.",
     ]
-
-
-def algorithm(config: GAILConfig) -> str:
-    """What a run has trained by."""
-    return getattr(config, "algorithm", "gail")
-
-
-def system_of(config: GAILConfig, policy: str) -> str:
-    """What Table 2 compares: a run's algorithm; "mle" for a policy after maximum likelihood, whatever came next."""
-    return "mle" if policy == MAXIMUM_LIKELIHOOD else algorithm(config)
 
 
 def name(system: str) -> str:
