@@ -1,5 +1,7 @@
 """Maximum likelihood: the policy learns to say what the experts said, before it imitates; and perplexity."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -45,14 +47,23 @@ class Perplexity:
 
     def __call__(self, batch: Batch, size: int = 32) -> float:
         """exp of the responses' total negative log-likelihood over the total of their tokens, END counted."""
-        sums = np.zeros(2)
+        return float(np.exp(self.losses(batch, size).sum() / batch.response_mask.sum()))
+
+    def losses(self, batch: Batch, size: int = 32, report: Callable[[int], object] = lambda _: None) -> np.ndarray:
+        """Each response's negative log-likelihood in nats, (n,) float64.
+
+        size: responses read together. report: called after each reading with their number.
+        """
+        sums = np.zeros(len(batch.response))
         for rows in plan(batch.lengths, size):
-            sums += [float(value) for value in self._sums(*map(tf.convert_to_tensor, take(batch, rows, size)))]
-        return float(np.exp(sums[0] / sums[1]))
+            sums[rows] = self._sums(*map(tf.convert_to_tensor, take(batch, rows, size))).numpy()[: len(rows)]
+            report(len(rows))
+        return sums
 
     def _measure(self, *arrays):
+        response_mask = arrays[-1]
         losses = negative_log_likelihoods(self.policy, *arrays)
-        return tf.reduce_sum(losses), tf.size(losses)
+        return tf.math.unsorted_segment_sum(losses, tf.where(response_mask)[:, 0], tf.shape(response_mask)[0])
 
 
 def negative_log_likelihoods(policy: LanguagePolicy, *arrays: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:

@@ -3,7 +3,7 @@
 Shapes: B responses of the buffer, C and R the widths of conditions and responses, F numbers of D's features.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -130,6 +130,35 @@ def read_responses(
     return features(hidden[:, condition.shape[1] :], response_mask), hidden
 
 
+def respond(
+    policy: LanguagePolicy,
+    batch: Batch,
+    rows: np.ndarray,
+    seed: tuple[int, int],
+    sampling: Sampling,
+    size: int,
+    report: Callable[[int], object] = lambda _: None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Responses to some conditions of a batch, `size` drawn together, in the order of `rows`.
+
+    rows: (n,), preferably with like lengths side by side; a row's number determines its noise z, together with the
+    seed. report: called after each drawing with the number of responses.
+
+    Returns tokens, mask and log_probs as `Responses` has them, (n, max_new_tokens).
+    """
+    shape = len(rows), sampling.max_new_tokens
+    tokens, mask, log_probs = np.zeros(shape, np.int32), np.zeros(shape, bool), np.zeros(shape, np.float32)
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        asked = take(batch, part, size)
+        numbers = np.pad(part, (0, size - len(part))).astype(np.int32)
+        found = policy.sample(asked.condition, asked.condition_mask, seed, sampling, numbers)
+        for target, each in zip((tokens, mask, log_probs), found, strict=True):
+            target[start : start + size] = each.numpy()[: len(part)]
+        report(len(part))
+    return tokens, mask, log_probs
+
+
 class Collector:
     """Fills buffers with a policy's responses to the prompts of expert trajectories (Algorithm 2).
 
@@ -170,13 +199,9 @@ class Collector:
         log_probs = np.zeros(response.shape, np.float32)
 
         drawn = np.flatnonzero(~human)
-        for start in range(0, len(drawn), size):
-            part = drawn[start : start + size]
-            batch = take(buffer, part, size)
-            numbers = np.pad(part, (0, size - len(part))).astype(np.int32)
-            found = self.policy.sample(batch.condition, batch.condition_mask, seed, self.sampling, numbers)
-            for target, each in zip((response, response_mask, log_probs), found, strict=True):
-                target[part] = each.numpy()[: len(part)]
+        found = respond(self.policy, buffer, drawn, seed, self.sampling, size)
+        for target, each in zip((response, response_mask, log_probs), found, strict=True):
+            target[drawn] = each
         given = buffer._replace(response=response, response_mask=response_mask)
 
         demonstrated = np.flatnonzero(human)

@@ -48,7 +48,7 @@ Ctrl-C stops after the step or update in hand; the run can be resumed, and chats
 """
 
 # Settings of a GPT-2 from scratch.
-_FROM_SCRATCH = (
+FROM_SCRATCH = (
     "vocabulary_size", "n_layer", "n_head", "n_embd", "n_positions", "pretraining_epochs", "pretraining_learning_rate",
 )  # fmt: skip
 _BEGINNING = ("preset", "data", "tweets", "general", "gpt2", "roberta", "glove", "run")
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError("--preset paper fine-tunes a real GPT-2: name its folder, or a model of the hub, by --gpt2")
         if options.gpt2 is not None and options.general:
             raise UserError("--general is text to pretrain on, and --gpt2 is pretrained; leave one out")
-        if options.gpt2 is not None and (useless := [name for name in _FROM_SCRATCH if name in changes]):
+        if options.gpt2 is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
             names = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
             raise UserError(f"{names}: of a GPT-2 from scratch, and --gpt2 is trained already; leave one out")
         config = GAILConfig.preset(preset, **changes)

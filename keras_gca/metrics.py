@@ -50,6 +50,27 @@ def bleu(replies: Sequence[str], references: Sequence[str]) -> tuple[float, str]
     return score.score, str(metric.get_signature())
 
 
+def bleu_counts(replies: Sequence[str], references: Sequence[str]) -> np.ndarray:
+    """What corpus BLEU is made of, (n, 10) int64: matches of 1- to 4-grams, their totals, both texts' lengths.
+
+    `bleu_of_counts` of the sum over replies is `bleu` of them: so it can be had for many selections of replies.
+    """
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU(effective_order=True)  # which matters to single scores, not to counts
+    scores = [metric.sentence_score(reply, [human]) for reply, human in zip(replies, references, strict=True)]
+    rows = [[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores]
+    return np.array(rows, np.int64).reshape(-1, 10)
+
+
+def bleu_of_counts(counts: np.ndarray) -> float:
+    """Corpus BLEU, 0 to 100, of summed counts (10,); see `bleu_counts`."""
+    from sacrebleu.metrics import BLEU
+
+    *grams, length, reference = map(int, counts)
+    return BLEU.compute_bleu(grams[:4], grams[4:], length, reference, BLEU().smooth_method).score
+
+
 def embedding_similarities(
     replies: Sequence[Reply], references: Sequence[Reply], vectors: Mapping[str, np.ndarray]
 ) -> dict[str, float]:

@@ -4,66 +4,12 @@ import csv
 import json
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.tables import Comparison, Results
-
-_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table of a report.
-
-    number: as in the paper, None for a table that it does not have. caption: a sentence.
-    header and rows: cells as text, the first column being words and the others numbers.
-    """
-
-    number: int | None
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-    def to_markdown(self) -> str:
-        """The table with aligned columns, which reads well in a terminal too."""
-        cells = [[cell.replace("|", r"\|") for cell in row] for row in (self.header, *self.rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        cells.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-        lines = [
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-            for row in cells
-        ]
-        title = self.caption if self.number is None else f"Table {self.number}: {self.caption}"
-        return f"{title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-    def to_latex(self, label: str) -> str:
-        """A floating table that needs no package; LaTeX numbers it."""
-        rows = [r" & ".join(map(_latex, row)) + r" \\" for row in (self.header, *self.rows)]
-        return "\n".join(
-            [
-                r"\begin{table}",
-                r"\centering",
-                rf"\caption{{{_latex(self.caption)}}}",
-                rf"\label{{{label}}}",
-                rf"\begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
-                r"\hline",
-                rows[0],
-                r"\hline",
-                *rows[1:],
-                r"\hline",
-                r"\end{tabular}",
-                r"\end{table}",
-                "",
-            ]
-        )
+from keras_gca.tables import Table
 
 
 def make_tables(results: Results) -> list[Table]:
@@ -220,7 +166,3 @@ def _in_percent(share: float) -> str:
 
 def _number(value: float, digits: int = 2) -> str:
     return "undefined" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(c, c) for c in text)

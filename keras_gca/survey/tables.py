@@ -11,12 +11,10 @@ import krippendorff
 import numpy as np
 from scipy import stats
 
-from keras_gca import scoring
+from keras_gca import bootstrap, scoring
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.votes import NO_DIFFERENCE
 
-RESAMPLES = 10_000
-COVERED = (2.5, 97.5)  # percentiles of a 95 % interval
 NAN = float("nan")
 
 
@@ -88,8 +86,8 @@ def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
 
     ballots: (volunteers, lines), as `Votes.ballots` gives them, with at least one vote. seed: of the intervals.
 
-    The intervals are percentiles of RESAMPLES drawings of as many dialogue lines, with replacement: votes on one line
-    depend on each other, lines much less. The sign test counts lines for the same reason.
+    The intervals are a bootstrap's over dialogue lines: votes on one line depend on each other, lines much less. The
+    sign test counts lines for the same reason.
     """
     by_line = np.stack([(ballots == choice).sum(axis=0) for choice in (0, 1, NO_DIFFERENCE)], axis=-1)
     winners = Winners(
@@ -98,19 +96,21 @@ def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
         [scoring.winner(*(answer.score for answer in line.answers)) for line in survey.lines],
     )
     judged = np.flatnonzero(by_line.sum(axis=1))
-    drawn = np.random.default_rng(seed).multinomial(len(judged), np.full(len(judged), 1 / len(judged)), RESAMPLES)
+    drawn = bootstrap.draw(len(judged), seed)
 
     def compare(wins: np.ndarray) -> Comparison:
         """wins: (lines, 2), how often each model won on each line."""
         wins = wins[judged]
         first, second = wins.sum(axis=0).tolist()
-        return Comparison((first, second), _interval(drawn, wins[:, 1], wins.sum(axis=1)))
+        return Comparison((first, second), bootstrap.ratio_interval(drawn, wins[:, 1], wins.sum(axis=1)))
 
     def similarity(discriminator: list[int | None]) -> Similarity:
         pairs = [(winners.humans[i], discriminator[i]) for i in judged]
         agreed = np.array([human == machine and human is not None for human, machine in pairs])
         voted = np.array([pair != (None, None) for pair in pairs])
-        return Similarity(scoring.jaccard_index(*zip(*pairs, strict=True)), _interval(drawn, agreed, voted))
+        return Similarity(
+            scoring.jaccard_index(*zip(*pairs, strict=True)), bootstrap.ratio_interval(drawn, agreed, voted)
+        )
 
     best_answers = {
         "humans": compare(_one_hot(winners.humans)),
@@ -151,17 +151,3 @@ def _majority(first: int, second: int) -> int | None:
 
 def _one_hot(winners: list[int | None]) -> np.ndarray:
     return np.array([[winner == 0, winner == 1] for winner in winners], np.int64)
-
-
-def _interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) -> tuple[float, float]:
-    """Percentiles of a ratio of sums over lines.
-
-    drawn: (resamples, lines), how often each line was drawn. numerator, denominator: (lines,). A drawing whose
-    denominator is 0 has no ratio and is left out.
-    """
-    top, bottom = drawn @ numerator, drawn @ denominator
-    ratios = top[bottom > 0] / bottom[bottom > 0]
-    if not len(ratios):
-        return NAN, NAN
-    low, high = np.percentile(ratios, COVERED).tolist()
-    return low, high

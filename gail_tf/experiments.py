@@ -1,0 +1,261 @@
+"""`python -m gail_tf.experiments`: the second paper's Table 2, and ablations, from corpora to tables.
+
+A variant is one training; it starts from scratch, or from another variant's GPT-2, so that what they have in common is
+trained once. What is trained already in the folder is used again, and an interrupted experiment goes on where it
+stopped.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gail_tf import config
+from gail_tf.config import GAILConfig
+from gail_tf.train import FROM_SCRATCH
+from keras_gca import command_line
+from keras_gca.aggregate import columns, markdown, summarise
+from keras_gca.errors import UserError
+from keras_gca.run_folder import write_text
+
+
+class Variant(NamedTuple):
+    """start: the variant whose GPT-2 it goes on with; None: from scratch (at --scale paper: --gpt2)."""
+
+    start: str | None
+    settings: dict[str, Any]
+
+
+PRETRAINED, MLE, MLE_PLAIN = "pretrained", "mle", "mle_without_sentiment"
+VARIANTS: dict[str, Variant] = {
+    PRETRAINED: Variant(None, {"algorithm": "mle", "mle_epochs": 0}),
+    MLE: Variant(PRETRAINED, {"algorithm": "mle"}),
+    MLE_PLAIN: Variant(PRETRAINED, {"algorithm": "mle", "sentiment": "off"}),
+    "rl_seq2seq": Variant(None, {"algorithm": "rl_seq2seq"}),
+    "textgail": Variant(MLE_PLAIN, {"algorithm": "textgail"}),
+    "trpo": Variant(MLE, {"algorithm": "trpo"}),
+    "gail": Variant(MLE, {}),
+    "contrastive": Variant(MLE, {"discriminator": "contrastive", "reward_form": "probability"}),
+    "clip_alone": Variant(MLE, {"objective": "clip"}),
+    "kl_alone": Variant(MLE, {"objective": "kl"}),
+    "no_demonstrations": Variant(MLE, {"human_ratio": 0.0}),
+    "no_sentiment": Variant(MLE_PLAIN, {"sentiment": "off"}),
+    "lora": Variant(MLE, {"trainable": "lora"}),
+    "head": Variant(MLE, {"trainable": "head"}),
+    "token_rewards": Variant(MLE, {"discriminator": "token", "level": "token"}),
+}
+
+
+class Experiment(NamedTuple):
+    question: str
+    variants: tuple[str, ...]
+
+
+EXPERIMENTS = {
+    "table2": Experiment(
+        "Table 2: four models, and TRPO in PPO's place", (MLE, "rl_seq2seq", "textgail", "trpo", "gail")
+    ),
+    "discriminator": Experiment(
+        "D of single responses, of two, or of tokens?", (MLE, "gail", "contrastive", "token_rewards")
+    ),
+    "objective": Experiment("clipped objective, KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")),
+    "demonstrations": Experiment(
+        "a share of human demonstrations, 0.3 at first, or none?", (MLE, "gail", "no_demonstrations")
+    ),
+    "sentiment": Experiment("does the sentiment of each turn help?", (MLE, MLE_PLAIN, "gail", "no_sentiment")),
+    "trainable": Experiment("all of GPT-2, low-rank adapters, or a head?", (MLE, "gail", "lora", "head", "trpo")),
+}
+
+# What the trainings of each scale have, beside the settings that are given.
+SCALES: dict[str, dict[str, Any]] = {
+    "tiny": {"preset": "tiny"},
+    # Two CPU cores, minutes a training: GPT-2 from scratch, of 1.3 million weights.
+    "small": {
+        "preset": "default",
+        "max_trajectories": 8000,
+        "vocabulary_size": 4000,
+        "pretraining_epochs": 8,
+        "mle_epochs": 4,
+        "warmup_steps": 100,
+        "updates": 80,
+    },
+    # Table 1, on a real GPT-2 and RoBERTa: for a GPU or TPU.
+    "paper": {"preset": "paper"},
+}
+_FILES = ("data", "tweets", "general")
+
+FIGURES = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
+
+DESCRIPTION = f"""\
+Trains what an experiment compares, over several seeds, and makes its tables:
+
+{chr(10).join(f"  {name:15} {each.question}" for name, each in EXPERIMENTS.items())}
+  {"all":15} all of these
+
+  python -m gail_tf.experiments table2 --data train.csv dialogues_train.txt
+                                           two CPU cores: a small GPT-2 from scratch, 8,000 trajectories
+  python -m gail_tf.experiments table2 --scale paper --gpt2 gpt2 --roberta roberta-base --data ... --tweets ...
+                                           Table 1's settings, for a GPU or TPU
+  python -m gail_tf.experiments all --scale tiny
+                                           the embedded corpus, minutes, to see what it prints
+"""
+
+EPILOG = """\
+Trainings go to --runs/VARIANT/seed_N; one that is there already is used again or gone on with. Every other setting (see
+python -m gail_tf.train --help) is given to all. table2 writes what python -m gail_tf.evaluate writes, the others
+--runs/EXPERIMENT.md and EXPERIMENT.json.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0, or 130 after an interruption."""
+    options = _parser().parse_args(arguments)
+    if "seed" in command_line.settings(options, GAILConfig):
+        raise UserError("--seed: an experiment takes several, --seeds")
+    if (options.scale == "paper") != (options.gpt2 is not None):
+        raise UserError("--gpt2 belongs to --scale paper, which needs one; the others train a GPT-2 from scratch")
+    names = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
+    for name in names:
+        for seed in options.seeds:
+            for variant in EXPERIMENTS[name].variants:
+                status = _train(variant, seed, options)
+                if status:
+                    print(f"next: the same command goes on with {_folder(options, variant, seed)}")
+                    return status
+        print(f"\n{EXPERIMENTS[name].question}\n")
+        _table_2(options) if name == "table2" else _compare(name, options)
+    return 0
+
+
+# Training
+
+
+def _folder(options: argparse.Namespace, variant: str, seed: int) -> Path:
+    return options.runs / variant / f"seed_{seed}"
+
+
+def _train(name: str, seed: int, options: argparse.Namespace) -> int:
+    """Train a variant and what it starts from, or go on with it; returns the exit status."""
+    from gail_tf import train
+
+    if name == PRETRAINED and options.gpt2 is not None:
+        return 0
+    variant, path = VARIANTS[name], _folder(options, name, seed)
+    if variant.start is not None:
+        status = _train(variant.start, seed, options)
+        if status:
+            return status
+    if (path / "checkpoint.h5").exists():
+        return 0 if _is_finished(path) else train.main(["--resume", str(path)])
+    print(f"\n== {name.replace('_', ' ')}, seed {seed}\n")
+    return train.main([*_arguments(name, seed, options), "--run", str(path)])
+
+
+def _arguments(name: str, seed: int, options: argparse.Namespace) -> list[str]:
+    """Of `gail_tf.train`."""
+    variant = VARIANTS[name]
+    scale = dict(SCALES[options.scale])
+    settings = {"preset": scale.pop("preset"), **scale, **command_line.settings(options, GAILConfig)}
+    settings |= {"seed": seed, **variant.settings}
+    files = list(_FILES)
+    algorithm = config.ALGORITHMS[settings.get("algorithm", "gail")]
+    if (settings | algorithm).get("discriminator_encoder") == "roberta" and options.roberta:
+        settings["roberta"] = options.roberta
+    if settings.get("algorithm") == "rl_seq2seq":
+        settings |= {"glove": options.glove} if options.glove else {}
+    elif variant.start is not None:
+        start = (
+            options.gpt2 if variant.start == PRETRAINED and options.gpt2 else _exported(variant.start, seed, options)
+        )
+        settings = {key: value for key, value in settings.items() if key not in FROM_SCRATCH} | {"gpt2": start}
+        files.remove("general")
+        if variant.start != PRETRAINED:
+            settings["mle_epochs"] = 0
+    given = [text for key, value in settings.items() for text in (f"--{key.replace('_', '-')}", str(value))]
+    for key in files:
+        if paths := getattr(options, key):
+            given += [f"--{key}", *map(str, paths)]
+    return given
+
+
+def _exported(name: str, seed: int, options: argparse.Namespace) -> Path:
+    """A variant's GPT-2 as a folder; made at the first use."""
+    from gail_tf import export
+
+    run = _folder(options, name, seed)
+    folder = run / "exported"
+    if not (folder / "config.json").exists():
+        export.main([str(run), str(folder)])
+    return folder
+
+
+def _is_finished(path: Path) -> bool:
+    from gail_tf.gail import schedule
+    from gail_tf.run import GAILRun
+
+    run = GAILRun.open(path)
+    facts, _ = run.read_checkpoint()
+    from_scratch = bool(run.data().general)
+    return run.bot.exists() and facts["position"] == len(schedule(run.config(), from_scratch))
+
+
+# Measuring
+
+
+def _table_2(options: argparse.Namespace) -> None:
+    from gail_tf import evaluate
+
+    runs = [_folder(options, variant, seed) for variant in EXPERIMENTS["table2"].variants for seed in options.seeds]
+    glove = ["--glove", str(options.glove)] if options.glove else []
+    evaluate.main([*map(str, runs), "--beside-paper", *glove, "--output", str(options.runs / "table2")])
+
+
+def _compare(name: str, options: argparse.Namespace) -> None:
+    """A line for each variant, mean and deviation over seeds, and the human responses'."""
+    from gail_tf import metrics
+    from gail_tf.evaluation import Options, evaluate
+    from gail_tf.run import GAILRun
+
+    how = Options(glove=None if options.glove is None else str(options.glove))
+    found: dict[str, list[dict[str, float]]] = {}
+    for variant in EXPERIMENTS[name].variants:
+        for seed in options.seeds:
+            evaluation = evaluate(GAILRun.open(_folder(options, variant, seed)), how, lambda names: names[-1:])
+            (policy,) = evaluation.policies.values()
+            for system, of_parts in ((variant, policy.figures), ("human", evaluation.human)):
+                figures = {figure: each.value for figure, each in of_parts[metrics.ALL].items()}
+                found.setdefault(system, []).append(figures)
+    human = found.pop("human")
+    titles = [title for title in FIGURES if title in next(iter(found.values()))[0]]
+    rows = [["variant", *titles]]
+    for system, each in {**found, "human": human}.items():
+        cells = [f"{summarise([run[title] for run in each]):.3g}" if title in each[0] else "" for title in titles]
+        rows.append([system.replace("_", " "), *cells])
+    print(columns(rows))
+    target = options.runs / f"{name}.md"
+    write_text(target, f"{EXPERIMENTS[name].question}\n\n{markdown(rows)}\n")
+    write_text(target.with_suffix(".json"), json.dumps({**found, "human": human}, indent=2) + "\n")
+    print(f"\nwrote {target} and {target.with_suffix('.json')}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.Parser(prog="python -m gail_tf.experiments", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("experiment", choices=[*EXPERIMENTS, "all"], metavar="EXPERIMENT", help="one of the above")
+    parser.add_argument("--scale", choices=SCALES, default="small", help="of all trainings [small]")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="[0 1 2]")
+    parser.add_argument("--runs", type=Path, default=Path("runs/experiments"), metavar="DIR", help="[runs/experiments]")
+    parser.add_argument("--data", type=Path, nargs="+", default=[], metavar="FILE", help="as for gail_tf.train")
+    parser.add_argument("--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="as for gail_tf.train")
+    parser.add_argument("--general", type=Path, nargs="+", default=[], metavar="FILE", help="as for gail_tf.train")
+    parser.add_argument("--gpt2", metavar="MODEL", help="the real GPT-2 of --scale paper: a folder or a hub name")
+    parser.add_argument(
+        "--roberta", metavar="MODEL", help="TextGAIL's real RoBERTa; a small one from scratch if not given"
+    )
+    parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors, for RL-Seq2Seq and similarities")
+    command_line.add_settings(parser, GAILConfig)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, "experiments"))

@@ -1,0 +1,66 @@
+"""MAUVE (Pillutla et al. 2021): how near the distribution of a model's texts comes to that of human texts.
+
+Texts are features of a language model. The features of both sides are clustered together; the clusters' frequencies are
+two discrete distributions, and MAUVE is the area under their divergence frontier. It depends on the language model and
+on the number of texts: compare only figures that have both in common.
+"""
+
+import warnings
+
+import numpy as np
+from scipy import special
+from scipy.cluster import vq
+
+# The authors' settings.
+SCALING = 5.0  # c of the frontier, exp(-c KL)
+MIXTURES = np.linspace(1e-6, 1 - 1e-6, 25)
+EXPLAINED = 0.9  # share of the features' variance that the clustering sees
+TEXTS_PER_CLUSTER = 10
+CLUSTERINGS, ITERATIONS = 5, 500  # of k-means: the best of so many, each of so many iterations at most
+
+
+def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
+    """MAUVE of two sets of texts, above 0 (nothing in common) to 1 (the same distribution).
+
+    generated: (n, E), human: (m, E), the features of the texts. seed: of k-means. There are min(n, m) / 10 clusters, 2
+    at least. Raises ValueError where a set has fewer than 2 texts.
+    """
+    if min(len(generated), len(human)) < 2:
+        raise ValueError("MAUVE needs two texts or more on each side")
+    clusters = max(2, round(min(len(generated), len(human)) / TEXTS_PER_CLUSTER))
+    labels = _clustered(np.concatenate([generated, human]).astype(np.float64), clusters, seed)
+    counts = [np.bincount(part, minlength=clusters) for part in np.split(labels, [len(generated)])]
+    return area(frontier(*(count / count.sum() for count in counts)))
+
+
+def frontier(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """The divergence frontier of two discrete distributions (k,): points (exp(-c KL(q|r)), exp(-c KL(p|r))), (27, 2).
+
+    r runs through mixtures of p and q, from q to p; the first point is (1, 0) and the last (0, 1).
+    """
+    mixtures = MIXTURES[:, None] * p + (1 - MIXTURES[:, None]) * q
+    divergences = [special.rel_entr(each, mixtures).sum(axis=1) for each in (q, p)]
+    return np.concatenate([[(1.0, 0.0)], np.exp(-SCALING * np.stack(divergences, axis=1)), [(0.0, 1.0)]])
+
+
+def area(points: np.ndarray) -> float:
+    """The area under a frontier, by trapezia."""
+    x, y = points.T
+    return float(np.trapezoid(x, y))
+
+
+def _clustered(features: np.ndarray, clusters: int, seed: int) -> np.ndarray:
+    """The cluster of each row: k-means on the principal components of rows of length 1."""
+    norms = np.linalg.norm(features, axis=1, keepdims=True)
+    features = features / np.where(norms == 0, 1, norms)
+    centred = features - features.mean(axis=0)
+    _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
+    explained = np.cumsum(sizes**2)
+    kept = int(np.searchsorted(explained, EXPLAINED * explained[-1])) + 1
+    rows = centred @ axes[:kept].T
+    clusters = min(clusters, len(np.unique(rows.round(6), axis=0)))  # texts may be repeated
+    random = np.random.default_rng(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a cluster that stays empty has the frequency 0, and no more
+        found = [vq.kmeans2(rows, clusters, ITERATIONS, minit="++", rng=random) for _ in range(CLUSTERINGS)]
+    return min(found, key=lambda each: float(((rows - each[0][each[1]]) ** 2).sum()))[1]

@@ -1,0 +1,324 @@
+"""The commands on small runs, as a user runs them."""
+
+import contextlib
+import csv
+import io
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gail_tf import evaluate, evaluation, metrics, quality_diversity, report, train
+from gail_tf.agent import GAILAgent
+from gail_tf.evaluation import Options, TextReader
+from gail_tf.maximum_likelihood import Perplexity
+from gail_tf.run import GAILRun
+from gail_tf.samples import Samples
+from keras_gca import command_line
+from tests.gail_tf.test_train import SMALL
+
+PROJECT = Path(__file__).parents[2]
+
+
+def run(module, capsys, *arguments):
+    """In this process: status and what was printed."""
+    name = module.__name__.rpartition(".")[-1]
+    status = command_line.run(module.main, name, list(map(str, arguments)))
+    return status, *capsys.readouterr()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two small runs. `second` is `first` again, with another seed and another test part."""
+    path = tmp_path_factory.mktemp("runs")
+    with contextlib.redirect_stdout(io.StringIO()):
+        arguments = [*SMALL, "--updates", "1", "--run", str(path / "first")]
+        assert command_line.run(train.main, "train", arguments) == 0
+    shutil.copytree(path / "first", path / "second")
+    change_config(path / "second", seed=1)
+    names = {"test": "validation", "validation": "test"}
+    lines = [json.loads(line) for line in (path / "second" / "trajectories.jsonl").read_text().splitlines()]
+    changed = [line | {"part": names.get(line["part"], line["part"])} for line in lines]
+    (path / "second" / "trajectories.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
+    (path / "vectors.txt").write_text("i 1 0\nyou 0.5 0.5\n. 0 1\n")
+    return path
+
+
+def change_config(path, **changes):
+    file = Path(path) / "config.json"
+    facts = json.loads(file.read_text())
+    facts["source"] |= changes.pop("source", {})
+    facts["config"] |= changes
+    file.write_text(json.dumps(facts))
+
+
+@pytest.fixture
+def runs(folder, tmp_path, monkeypatch):
+    """Copies of them, in the current folder, for a test to change."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return Path()
+
+
+@pytest.fixture(scope="module")
+def evaluated(folder):
+    """What the command prints and writes for both policies of the first run."""
+    command = [
+        sys.executable,
+        "-m",
+        "gail_tf.evaluate",
+        "first",
+        "--policy",
+        "all",
+        "--beside-paper",
+        "--max-responses",
+        "6",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    return folder / "first", done.stdout
+
+
+def stored(path):
+    return json.loads((path / "evaluation.json").read_text(encoding="utf-8"))
+
+
+def test_a_run_is_printed_and_written(evaluated):
+    path, out = evaluated
+    assert out.startswith("Table 2: Perplexity and BLEU on the test conversations, with 95 % intervals")
+    for text in ("GPT-2 + MLE", "EmpathyGAIL", "| 3+ turns |", "sacreBLEU's (nrefs:1|case:mixed", '"BLEU error"'):
+        assert text in re.sub(" +", " ", out)
+    assert "36.61 ± 3.21" in out  # beside ours
+    assert "wrote first/evaluation.json\nwrote first/evaluation: tables.md, tables.tex, tables.json, table3.md" in out
+    assert out.endswith("next: python -m gail_tf.quality_diversity first\n")
+    found = {file.name for file in (path / "evaluation").iterdir()}
+    assert found == {
+        "tables.md", "tables.tex", "tables.json", "table3.md", "table2.csv", "responses.csv", "figure5.png",
+        "figure6.png",
+    }  # fmt: skip
+    assert all((path / "evaluation" / f"figure{n}.png").read_bytes().startswith(b"\x89PNG") for n in (5, 6))
+    tables = json.loads((path / "evaluation" / "tables.json").read_text())
+    assert set(tables["systems"]) == {"mle", "gail"}
+    assert {test["figure"] for test in tables["tests"]} >= {"nats a word", "BLEU-4", "sentiment as the human's"}
+    with (path / "evaluation" / "table2.csv").open() as stream:
+        lines = list(csv.DictReader(stream))
+    (line,) = [x for x in lines if (x["figure"], x["system"], x["part"]) == ("perplexity", "gail", "all turns")]
+    assert float(line["mean"]) == tables["systems"]["gail"][0]["figures"]["all turns"]["perplexity"]["value"]
+    assert (path / "evaluation" / "tables.tex").read_text().count(r"\begin{table}") == 3
+
+
+def test_perplexity_is_the_policys_own_on_the_test_part(evaluated):
+    path, _ = evaluated
+    agent, config = GAILAgent.load(path), GAILRun.open(path).config()
+    test = GAILRun.open(path).data().test
+    spoken = [each for each in test if each.source != "tweets"]
+    samples = Samples.encode(agent.tokenizer, spoken, config.condition_tokens, config.response_tokens, True)
+    for name, found in stored(path)["policies"].items():
+        expected = Perplexity(agent.policies[name])(samples.batch)
+        assert found["figures"]["all turns"]["perplexity"][0] == pytest.approx(expected, rel=1e-5)
+        assert len(found["likelihoods"]["nll"]) == len(test)
+        assert len(found["responses"]) == len(found["rows"]) == 6
+
+
+def test_what_was_measured_of_a_text(evaluated):
+    """Tokens and words are those that the likelihood is of: a cut response has no END."""
+    path, _ = evaluated
+    run, found = GAILRun.open(path), stored(path)["policies"]["imitation"]["likelihoods"]
+    tokenizer, limit = run.tokenizer(), run.config().response_tokens
+    assert any(found["cut"])
+    for i, each in enumerate(run.data().test):
+        ids = [*tokenizer.encode_all([each.response])[0], tokenizer.end]
+        cut = len(ids) > limit
+        text = tokenizer.decode(ids[:limit]) if cut else each.response
+        assert found["tokens"][i] == min(len(ids), limit)
+        assert found["cut"][i] == cut
+        assert found["words"][i] == len(metrics.words(text)) + (not cut)
+
+
+def test_responses_repeat_by_seed_and_do_not_depend_on_the_batch(runs, evaluated, capsys):
+    path, _ = evaluated
+    arguments = ["first", "--max-responses", "6", "--glove", "vectors.txt"]
+    assert run(evaluate, capsys, *arguments, "--batch-size", "3")[0] == 0
+    same = stored(Path("first"))["policies"]["imitation"]
+    assert same["responses"] == stored(path)["policies"]["imitation"]["responses"]
+    np.testing.assert_allclose(
+        same["likelihoods"]["nll"], stored(path)["policies"]["imitation"]["likelihoods"]["nll"], 1e-4
+    )
+    assert list(stored(Path("first"))["policies"]) == ["imitation"]
+    assert run(evaluate, capsys, *arguments, "--seed", "1")[0] == 0
+    assert stored(Path("first"))["policies"]["imitation"]["responses"] != same["responses"]
+
+
+def test_an_evaluation_is_used_again_until_bot_or_options_change(runs, evaluated, capsys, monkeypatch):
+    path, _ = evaluated
+    shutil.copy(path / "evaluation.json", "first/evaluation.json")
+    Path("first/evaluation.json").touch()
+    loaded = []
+    load = GAILAgent.load
+    monkeypatch.setattr(GAILAgent, "load", lambda path: loaded.append(path) or load(path))
+    tables = (path / "evaluation" / "tables.md").read_text()
+    again = ["first", "--policy", "all", "--beside-paper", "--max-responses", "6"]
+    status, out, _ = run(evaluate, capsys, *again)
+    assert (status, loaded) == (0, [])
+    assert out.startswith(tables)
+    assert run(evaluate, capsys, "first", "--policy", "maximum_likelihood", "--max-responses", "6")[0] == 0
+    assert loaded == []
+    for change in ("--temperature", "0.5"), ("--temperature", "0.5"):
+        assert run(evaluate, capsys, "first", "--max-responses", "2", "--glove", "vectors.txt", *change)[0] == 0
+    assert len(loaded) == 1
+    later = Path("first/evaluation.json").stat().st_mtime + 10
+    os.utime("first/bot.h5", (later, later))
+    options = Options(0.5, max_responses=2, glove="vectors.txt")
+    assert evaluation._stored(GAILRun.open("first"), options) is None
+    os.utime("first/bot.h5", (0, 0))
+    assert evaluation._stored(GAILRun.open("first"), options) is not None
+    Path("first/evaluation.json").write_text("{")
+    assert evaluation._stored(GAILRun.open("first"), options) is None
+
+
+def test_seeds_are_averaged_and_compared_where_test_parts_are_the_same(runs, capsys):
+    arguments = ["first", "second", "--policy", "all", "--max-responses", "4", "--glove", "vectors.txt"]
+    status, out, err = run(evaluate, capsys, *arguments, "--output", "out", "--examples", "2")
+    assert status == 0, err
+    assert "mean ± standard deviation over 2 seeds" in out
+    tables = json.loads(Path("out/tables.json").read_text())
+    with Path("out/table2.csv").open() as stream:
+        lines = list(csv.DictReader(stream))
+    assert not any("paper" in line["figure"] for line in lines)
+    (line,) = [x for x in lines if (x["figure"], x["system"], x["part"]) == ("perplexity", "mle", "all turns")]
+    values = [each["figures"]["all turns"]["perplexity"]["value"] for each in tables["systems"]["mle"]]
+    assert float(line["mean"]) == pytest.approx(np.mean(values))
+    assert float(line["deviation"]) == pytest.approx(np.std(values, ddof=1))
+    # The seeds divide the data differently: each run's policies are compared, and nothing across runs.
+    assert [test["seed"] for test in tables["tests"] if test["figure"] == "BLEU-1"] == [0, 1]
+    third = Path("out/table3.md").read_text()
+    assert third.count("Example ") == 2
+    test = GAILRun.open("first").data().test
+    for asked, said in re.findall(
+        r"^\| prompt +\| (.*?) +\|$.*?^\| human +\| (.*?) +\|$", third, re.MULTILINE | re.DOTALL
+    ):
+        assert any((each.prompt, each.response) == (asked, said) for each in test if each.source != "tweets")
+
+
+def test_quality_and_diversity_of_both_policies(runs, capsys):
+    arguments = "first", "--temperatures", "1.5", "0.2", "--max-responses", "4", "--output", "out"
+    status, out, err = run(quality_diversity, capsys, *arguments)
+    assert status == 0, err
+    assert "wrote out/quality_diversity.json and out/quality_diversity.png" in out
+    curves = json.loads(Path("out/quality_diversity.json").read_text())
+    assert set(curves) == {"human", "GPT-2 + MLE", "EmpathyGAIL"}
+    assert [point["temperature"] for point in curves["EmpathyGAIL"]] == [0.2, 1.5]
+    assert all(math.isfinite(point["perplexity"]) for points in curves.values() for point in points)
+
+
+def test_curves_are_averaged_by_hand():
+    curves = [
+        [{"temperature": 1, "perplexity": 2.0, "distinct_2": 0.5}],
+        [{"temperature": 1, "perplexity": 4.0, "distinct_2": 1}],
+    ]
+    assert quality_diversity.mean_curve(curves) == [{"temperature": 1, "perplexity": 3.0, "distinct_2": 0.75}]
+
+
+def test_features_of_texts_do_not_depend_on_the_company(folder):
+    agent = GAILAgent.load(folder / "first")
+    reader = TextReader(agent.policies["maximum_likelihood"], agent.tokenizer, 8)
+    texts = ["Oh no!", "", "I'm so happy for you, that is such good news after all this time.", "Oh no!"]
+    found = reader(texts, 3)
+    assert found.shape == (4, agent.gpt2.n_embd)
+    np.testing.assert_allclose(found[0], found[3], atol=1e-5)
+    np.testing.assert_allclose(reader(texts[2:3], 1)[0], found[2], atol=1e-5)
+    assert abs(found[0] - found[2]).max() > 1e-2
+    # By hand: GPT-2's last state after END and the text.
+    ids = [agent.tokenizer.end, *agent.tokenizer.encode_all(["Oh no!"])[0]]
+    hidden = agent.policies["maximum_likelihood"].gpt2.hidden(np.array([ids]), np.ones((1, len(ids)), bool))
+    np.testing.assert_allclose(found[0], hidden.numpy()[0, -1], atol=1e-5)
+
+
+def test_mauve_is_measured_where_texts_are_enough(runs, capsys, monkeypatch):
+    monkeypatch.setattr(evaluation, "MAUVE_TEXTS", 3)
+    assert run(evaluate, capsys, "first", "--max-responses", "6", "--glove", "vectors.txt")[0] == 0
+    figures = stored(Path("first"))["policies"]["imitation"]["figures"]
+    assert 0 < figures["all turns"]["MAUVE"][0] <= 1
+    assert "MAUVE" not in figures["1 turn"]
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere: no run here (checkpoint.h5 is missing)"),
+        (["first", "--policy", "best"], "--policy best: the bot has maximum_likelihood and imitation"),
+        (["first", "--temperature", "-1"], "--temperature: -1.0; 0, or a number from 0.01 to 100, is expected"),
+        (["first", "--top-p", "0"], "--top-p: 0.0; a number above 0, at most 1, is expected"),
+        (["first", "--glove", "none.txt"], "none.txt: no such file"),
+    ],
+)
+def test_bad_input_is_one_line(runs, capsys, arguments, message):
+    status, out, err = run(evaluate, capsys, *arguments)
+    assert (status, out, err) == (2, "", f"evaluate: {message}\n")
+
+
+def test_a_run_that_stopped_early_is_refused(runs, capsys):
+    log = Path("first/log.csv").read_text().splitlines()
+    Path("first/log.csv").write_text(log[0] + "\n")
+    status, _, err = run(evaluate, capsys, "first")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "first: stopped before maximum likelihood ended (0 of 1 epochs)" in err
+    assert err.endswith("go on: python -m gail_tf.train --resume first\n")
+    Path("first/log.csv").unlink()
+    assert run(evaluate, capsys, "first")[2] == err
+    Path("second/bot.h5").unlink()
+    status, _, err = run(evaluate, capsys, "second")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "second/bot.h5: not written yet" in err
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 0}, "second: of the same algorithm and seed (0) as first;"),
+        ({"epsilon": 0.3}, "second: --epsilon 0.3, in first 0.2; runs of one algorithm are averaged"),
+        ({"source": {"data": ["x/other.csv"]}}, "second: other data than first (--data other.csv, there not given)"),
+        ({"turns": "staggered"}, "second: other data than first (--turns staggered, there disjoint)"),
+    ],
+)
+def test_runs_that_cannot_stand_in_one_table(runs, capsys, changes, message):
+    change_config("second", **changes)
+    status, _, err = run(evaluate, capsys, "first", "second", "--max-responses", "2", "--glove", "vectors.txt")
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith(f"evaluate: {message}")
+
+
+def test_an_unfinished_imitation_is_remarked(runs, capsys):
+    change_config("first", updates=9)
+    status, out, _ = run(evaluate, capsys, "first", "--max-responses", "2", "--glove", "vectors.txt")
+    assert status == 0
+    assert out.startswith("first: imitation stopped after 1 of 9 updates\n")
+
+
+def test_the_papers_table_2_gives_its_conclusions():
+    """Section 6: 80 % and 42 % less perplexity than GPT-2 + MLE and TextGAIL, 81 % and 44 % less BLEU error."""
+    for figure, drops in (("perplexity", (80, 42)), ("BLEU", (81, 44))):
+        means = {system: np.array(values)[:, 0].mean() for system, values in report.PAPER[figure].items()}
+        for system, drop in zip(("mle", "textgail"), drops, strict=True):
+            assert 100 * (1 - means["gail"] / means[system]) == pytest.approx(drop, abs=0.6)
+
+
+@pytest.mark.parametrize("module", ["evaluate", "quality_diversity"])
+def test_help_waits_for_no_tensorflow(module):
+    code = (
+        f"import sys, gail_tf.{module} as m\ntry: m.main(['--help'])\n"
+        "except SystemExit: print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False\n")
+    assert "usage" in done.stdout

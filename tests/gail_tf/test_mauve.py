@@ -1,0 +1,57 @@
+import math
+
+import numpy as np
+import pytest
+
+from gail_tf.mauve import MIXTURES, SCALING, area, frontier, mauve
+
+
+def test_frontier_by_hand():
+    """Disjoint distributions: r = w p + (1 - w) q has KL(q|r) = -log(1 - w) and KL(p|r) = -log w."""
+    points = frontier(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+    assert points[0].tolist() == [1, 0]
+    assert points[-1].tolist() == [0, 1]
+    np.testing.assert_allclose(points[1:-1, 0], (1 - MIXTURES) ** SCALING, rtol=1e-9)
+    np.testing.assert_allclose(points[1:-1, 1], MIXTURES**SCALING, rtol=1e-9)
+    # The area under x^(1/5) + y^(1/5) = 1, 5 B(5, 6), is 1 / 252; trapezia come near to it.
+    assert area(points) == pytest.approx(1 / 252, rel=0.05)
+
+    p, q = np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.25, 0.5])
+    middle = frontier(p, q)[1 + len(MIXTURES) // 2]  # w = 1 / 2: r = (3/8, 3/8, 1/4)
+    of_q = 0.5 * math.log(0.25 / 0.375) + 0.5 * math.log(0.5 / 0.25)
+    of_p = math.log(0.5 / 0.375)
+    np.testing.assert_allclose(middle, np.exp([-5 * of_q, -5 * of_p]), rtol=1e-9)
+
+
+def test_equal_distributions_have_the_whole_square():
+    p = np.array([0.2, 0.3, 0.5])
+    assert area(frontier(p, p)) == pytest.approx(1)
+
+
+def clouds(count, share, seed):
+    """Points around eight centres, of which the first `share` are drawn from."""
+    draw = np.random.default_rng(seed)
+    centres = np.random.default_rng(9).normal(0, 4, (8, 12))
+    return centres[draw.integers(0, round(8 * share), count)] + draw.normal(0, 0.3, (count, 12))
+
+
+def test_the_same_texts_score_1_alike_ones_high_and_others_low():
+    human = clouds(200, 1, 0)
+    assert mauve(human, human) == pytest.approx(1)
+    same, half, other = mauve(clouds(200, 1, 1), human), mauve(clouds(200, 0.5, 1), human), mauve(human + 20, human)
+    assert same > 0.85
+    assert 0.1 < half < same - 0.2
+    assert other == pytest.approx(1 / 252, rel=0.05)
+    assert mauve(clouds(200, 0.5, 1), human) == half  # repeats by seed
+
+
+def test_repeated_texts_and_texts_without_direction_do_no_harm():
+    one = np.ones((40, 5))
+    assert mauve(one, one) == pytest.approx(1)
+    assert mauve(np.zeros((40, 5)), one) < 0.01
+    assert mauve(np.repeat(clouds(4, 1, 0), 10, axis=0), clouds(40, 1, 2)) < 0.9
+
+
+def test_single_texts_are_refused():
+    with pytest.raises(ValueError, match="two texts"):
+        mauve(np.ones((1, 3)), np.ones((5, 3)))
