@@ -10,8 +10,9 @@ from gail_tf.run import GAILRun
 from keras_gca import command_line
 
 SMALL = [
-    "--scale", "tiny", "--seeds", "3", "--max-trajectories", "60", "--updates", "2", "--rollouts", "8", "--mle-epochs", "1",
-    "--pretraining-epochs", "1", "--response-tokens", "8", "--warmup-steps", "0", "--discriminator-steps", "1",
+    "--scale", "tiny", "--seeds", "3", "--max-trajectories", "60", "--updates", "2", "--rollouts", "8",
+    "--mle-epochs", "1", "--pretraining-epochs", "1", "--response-tokens", "8", "--warmup-steps", "0",
+    "--discriminator-steps", "1",
 ]  # fmt: skip
 
 
