@@ -47,8 +47,8 @@ class Replying:
 class GAILAgent:
     """Policies, and the discriminator that chooses among their responses.
 
-    policies: {name: weights}, see `policy_weights`. reference: the name of the one whose features D reads. reader: D's
-    RoBERTa, where it has one.
+    policies: {name: weights}, see `LanguagePolicy.variables`. reference: the name of the one whose features D reads.
+    reader: D's RoBERTa, where it has one. emotions: RL-Seq2Seq's classifier, in place of gpt2 and D.
     """
 
     def __init__(

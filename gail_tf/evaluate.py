@@ -20,8 +20,9 @@ and 6, and Table 3. Runs of one algorithm with different seeds are averaged.
 perplexity    of the human responses given history and prompt, per token and per word, for conversations of 1, 2 and 3+
               turns; of all test trajectories
 responses     drawn from the policies: BLEU (sacreBLEU's; NLTK's BLEU-1 to BLEU-4 of single responses), distinct-1 and
-              distinct-2, length, repeated ones, agreement of the sentiment (VADER's) with the human response's and the
-              prompt's, similarity by word vectors, MAUVE; beside those of the human responses
+              distinct-2, length, repeated ones, agreement of the sentiment (VADER's) and of the emotion (a classifier's
+              of the training prompts' labels) with the human response's and the prompt's, similarity by word vectors,
+              MAUVE; beside those of the human responses
 uncertainty   of one run 95 % intervals by a bootstrap over conversations, of several the deviation over seeds; paired
               sign-flip tests between systems whose test trajectories are the same
 """

@@ -16,6 +16,7 @@ from tqdm import tqdm
 import glove
 from gail_tf import metrics
 from gail_tf.agent import GAILAgent
+from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.batches import Batch, Utterance, encode_batch
 from gail_tf.config import GAILConfig
 from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD
@@ -233,6 +234,7 @@ class _Measuring:
         self._answered = [data.test[row] for row in self._rows]
         self._parts = metrics.parts(data.test)
         self._data, self._seed = data, config.seed
+        self._classifiers = dict(metrics.CLASSIFIERS)
         self._conversations = np.array([each.conversation for each in data.test])
         self._reader = TextReader(agent.policies[agent.reference], agent.tokenizer, config.response_tokens)
 
@@ -240,17 +242,34 @@ class _Measuring:
         likelihoods = {name: self._likelihoods(name) for name in names}
         responses = {name: self._respond(name) for name in names}
         texts = [*(each.response for each in self._answered), *itertools.chain(*responses.values())]
+        texts += [each.prompt for each in self._data.train]
         vectors = self._vectors({word for text in texts for word in metrics.words(text)})
+        self._learn_emotions(vectors)
         return {name: self._policy(name, likelihoods[name], responses[name], vectors) for name in names}
 
     def human(self) -> Figures:
         places = {part: self._places(part) for part in self._parts}
-        return {part: metrics.human_figures(self._answered_at(at)) for part, at in places.items() if len(at)}
+        return {
+            part: metrics.human_figures(self._answered_at(at), self._classifiers)
+            for part, at in places.items()
+            if len(at)
+        }
+
+    def _learn_emotions(self, vectors: Mapping[str, np.ndarray]) -> None:
+        """A classifier of the labels of the training prompts, where there are any; not the one of RL-Seq2Seq's reward.
+
+        Its seed is another, so that no policy is judged by what it was trained to please.
+        """
+        labelled = [each for each in self._data.train if each.emotion is not None]
+        if vectors and len({each.emotion for each in labelled}) > 1:
+            prompts, labels = [each.prompt for each in labelled], [each.emotion for each in labelled]
+            emotions = EmotionClassifier.fit(prompts, labels, vectors, self._seed + 1)
+            self._classifiers["emotion"] = emotions.classify
 
     def _policy(
         self, name: str, likelihoods: Likelihoods, responses: list[str], vectors: Mapping[str, np.ndarray]
     ) -> PolicyEvaluation:
-        scores = metrics.response_scores(responses, self._answered)
+        scores = metrics.response_scores(responses, self._answered, self._classifiers)
         figures: Figures = {}
         for part, numbers in self._parts.items():
             of_part = Likelihoods(*(each[numbers] for each in likelihoods))
