@@ -125,8 +125,8 @@ def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
     emotions = _emotions(options, config, data)
     if options.gpt2 is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
-        controls = CONTROL_TOKENS if emotions is None else tuple(map(emotion_token, emotions.labels))
-        tokenizer = Tokenizer.fit(text, config.vocabulary_size, controls)
+        of_emotions = map(emotion_token, emotions.labels if emotions is not None else ())
+        tokenizer = Tokenizer.fit(text, config.vocabulary_size, (*CONTROL_TOKENS, *of_emotions))
         gpt2 = make_gpt2(config, tokenizer) if emotions is None else None
     else:
         from gail_tf.hugging_face import find
