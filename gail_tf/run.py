@@ -10,6 +10,7 @@ log.csv     tensorboard/     one line and one point for each epoch and update
 curves.png                   the same as pictures
 samples/                     responses to the same held-out prompts
 bot.h5                       what chats: weights, tokenizer and settings in one file
+evaluation.json  evaluation/ what `gail_tf.evaluate` found, and its tables and figures
 """
 
 import dataclasses

@@ -379,6 +379,7 @@ def _summarise(session: _Session, agent: "GAILAgent") -> None:
         print(f"     {'expert':18} {asked.response}")
     print(f"\nwrote {run.path}: bot.h5 chats; log.csv, curves.png, samples and tensorboard show how it learned")
     print(f"next: python -m gail_tf.chat {run.path}")
+    print(f"  or: python -m gail_tf.evaluate {run.path} --policy all")
 
 
 def _parser() -> command_line.Parser:
