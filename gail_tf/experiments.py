@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gail_tf import config
-from gail_tf.config import GAILConfig
+from gail_tf.config import ALGORITHMS, GAILConfig
 from gail_tf.train import FROM_SCRATCH
 from keras_gca import command_line
 from keras_gca.aggregate import columns, markdown, summarise
@@ -103,7 +102,7 @@ Trains what an experiment compares, over several seeds, and makes its tables:
 
 EPILOG = """\
 Trainings go to --runs/VARIANT/seed_N; one that is there already is used again or gone on with. Every other setting (see
-python -m gail_tf.train --help) is given to all. table2 writes what python -m gail_tf.evaluate writes, the others
+python -m gail_tf.train --help) is given to all but those that it tells apart. table2 writes what python -m gail_tf.evaluate writes, the others
 --runs/EXPERIMENT.md and EXPERIMENT.json.
 """
 
@@ -157,10 +156,10 @@ def _arguments(name: str, seed: int, options: argparse.Namespace) -> list[str]:
     variant = VARIANTS[name]
     scale = dict(SCALES[options.scale])
     settings = {"preset": scale.pop("preset"), **scale, **command_line.settings(options, GAILConfig)}
-    settings |= {"seed": seed, **variant.settings}
+    # What makes an algorithm or a variant goes before what is given to all.
+    settings |= ALGORITHMS[variant.settings.get("algorithm", "gail")] | variant.settings | {"seed": seed}
     files = list(_FILES)
-    algorithm = config.ALGORITHMS[settings.get("algorithm", "gail")]
-    if (settings | algorithm).get("discriminator_encoder") == "roberta" and options.roberta:
+    if settings.get("discriminator_encoder") == "roberta" and options.roberta:
         settings["roberta"] = options.roberta
     if settings.get("algorithm") == "rl_seq2seq":
         settings |= {"glove": options.glove} if options.glove else {}

@@ -45,6 +45,8 @@ def test_table_2_and_an_ablation_share_what_they_have_in_common(tmp_path, capsys
     assert starts["gail"] == starts["trpo"] == str(tmp_path / "mle" / "seed_3" / "exported")
     assert starts["textgail"] == str(tmp_path / "mle_without_sentiment" / "seed_3" / "exported")
     assert runs["gail"].config().mle_epochs == 0
+    assert runs["mle"].config().updates == runs["rl_seq2seq"].config().discriminator_steps == 0  # whatever is given
+    assert runs["gail"].config().updates == 2
     assert runs["textgail"].config().discriminator_encoder == "roberta"
 
     status, out, err = run(capsys, "sentiment", *SMALL, "--runs", tmp_path)
@@ -67,7 +69,8 @@ def test_every_variant_is_a_possible_training():
     compared = {name for each in experiments.EXPERIMENTS.values() for name in each.variants}
     assert compared == set(experiments.VARIANTS) - {experiments.PRETRAINED}
     for scale in experiments.SCALES.values():
-        config.GAILConfig.preset(**scale)
+        settings = dict(scale)
+        config.GAILConfig.preset(settings.pop("preset"), **settings)
 
 
 @pytest.mark.parametrize(
