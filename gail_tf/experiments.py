@@ -102,8 +102,8 @@ Trains what an experiment compares, over several seeds, and makes its tables:
 
 EPILOG = """\
 Trainings go to --runs/VARIANT/seed_N; one that is there already is used again or gone on with. Every other setting (see
-python -m gail_tf.train --help) is given to all but those that it tells apart. table2 writes what python -m gail_tf.evaluate writes, the others
---runs/EXPERIMENT.md and EXPERIMENT.json.
+python -m gail_tf.train --help) is given to all of them, but what makes a variant stays. table2 writes what python -m
+gail_tf.evaluate writes, the others --runs/EXPERIMENT.md and EXPERIMENT.json.
 """
 
 
