@@ -57,8 +57,8 @@ def encode_batch(
 
     contexts: for each sample the utterances before the response, the prompt last. condition_limit: the longest
     condition, in tokens; the oldest utterances that do not fit whole are left out, and of a prompt that is too long by
-    itself the beginning. response_limit: the longest response, END included; a longer one is cut and has no END.
-    multiple: widths are rounded up to multiples of it, within the limits, so that few shapes are compiled.
+    itself the beginning of its text. response_limit: the longest response, END included; a longer one is cut and has no
+    END. multiple: widths are rounded up to multiples of it, within the limits, so that few shapes are compiled.
 
     Raises ValueError for a sample without a prompt, or limits below 1.
     """
@@ -67,7 +67,7 @@ def encode_batch(
     texts = [utterance.text for context in contexts for utterance in context]
     encoded = iter(tokenizer.encode_all(texts))
     conditions = [
-        _condition([_utterance(tokenizer, utterance, next(encoded)) for utterance in context], condition_limit)
+        _condition([_Encoded.of(tokenizer, utterance, next(encoded)) for utterance in context], condition_limit)
         for context in contexts
     ]
     answers = [[*ids, tokenizer.end][:response_limit] for ids in tokenizer.encode_all(responses or [])]
@@ -80,17 +80,26 @@ def encode_batch(
     return Batch(*condition, *response)
 
 
-def _utterance(tokenizer: Tokenizer, utterance: Utterance, ids: list[int]) -> list[int]:
-    control = [] if utterance.control is None else [tokenizer.special(utterance.control)]
-    return [*control, *ids, tokenizer.end]
+class _Encoded(NamedTuple):
+    """An utterance as ids: its control token, if any, and its text with END."""
+
+    control: list[int]
+    text: list[int]
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, utterance: Utterance, ids: list[int]) -> "_Encoded":
+        control = [] if utterance.control is None else [tokenizer.special(utterance.control)]
+        return cls(control, [*ids, tokenizer.end])
 
 
-def _condition(utterances: list[list[int]], limit: int) -> list[int]:
-    kept = utterances[-1][-limit:]
-    for utterance in reversed(utterances[:-1]):
-        if len(utterance) + len(kept) > limit:
+def _condition(utterances: list[_Encoded], limit: int) -> list[int]:
+    prompt = utterances[-1]
+    cut = max(len(prompt.control) + len(prompt.text) - limit, 0)
+    kept = [*prompt.control, *prompt.text[cut:]][-limit:]
+    for control, text in reversed(utterances[:-1]):
+        if len(control) + len(text) + len(kept) > limit:
             break
-        kept = utterance + kept
+        kept = [*control, *text, *kept]
     return kept
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from gail_tf.batches import Utterance, encode_batch
 from keras_gca.errors import UserError
+from tests.gail_tf.conftest import CONTROLS
 
 
 def test_how_a_conversation_is_written(fitted):
@@ -42,6 +43,10 @@ def test_old_utterances_are_left_out_whole(fitted):
         assert batch.condition[batch.condition_mask].tolist() == ids
         assert batch.condition.shape[1] <= limit
     prompt = [*fitted.encode("The prompt."), fitted.end]
+    batch = encode_batch(fitted, [[Utterance("I lost my job today.", CONTROLS[0])]], condition_limit=3)
+    assert batch.condition.tolist() == [
+        [fitted.special(CONTROLS[0]), *fitted.encode("I lost my job today.")[-1:], fitted.end]
+    ]
     batch = encode_batch(fitted, [context], condition_limit=3)
     assert batch.condition.tolist() == [prompt[-3:]]
 
