@@ -12,16 +12,16 @@ import numpy as np
 from scipy.special import log_expit, log_softmax
 
 from gail_tf.baselines.emotion import EmotionClassifier
-from gail_tf.baselines.rl_seq2seq import EmotionJudge, make_policy
+from gail_tf.baselines.rl_seq2seq import EmotionJudge
 from gail_tf.baselines.textgail import TextReader
 from gail_tf.batches import Batch, encode_batch
 from gail_tf.config import GAILConfig
 from gail_tf.crisis import NOTE, speaks_of_crisis
 from gail_tf.discriminator_training import Discriminator
-from gail_tf.gail import adapters_of
+from gail_tf.gail import adapters_of, make_policy
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.hugging_face import CONFIG
-from gail_tf.policy import LanguagePolicy, Policy, Sampling
+from gail_tf.policy import LanguagePolicy, Sampling
 from gail_tf.rollouts import Evidence, Reference
 from gail_tf.run import CONTROL_TOKENS, GAILRun
 from gail_tf.samples import context
@@ -79,9 +79,8 @@ class GAILAgent:
 
     def _new_policy(self) -> LanguagePolicy:
         config = self.config
-        if self.gpt2 is None:
-            return make_policy(config, self.tokenizer, self.emotions)
-        return Policy(GPT2(self.gpt2, adapters=adapters_of(config), precision=config.precision), config.trainable)
+        gpt2 = self.gpt2 and GPT2(self.gpt2, adapters=adapters_of(config), precision=config.precision)
+        return make_policy(config, self.tokenizer, gpt2, self.emotions)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "GAILAgent":

@@ -357,9 +357,7 @@ class GAILTraining(StagedTraining):
     # Policies and the discriminator
 
     def _new_policy(self) -> LanguagePolicy:
-        if self.gpt2 is None:
-            return rl_seq2seq.make_policy(self.config, self.tokenizer, self.emotions)
-        return Policy(self.gpt2, self.config.trainable, self.config.seed)
+        return make_policy(self.config, self.tokenizer, self.gpt2, self.emotions)
 
     def _new_discriminator(self) -> DiscriminatorTraining | None:
         return None if self.gpt2 is None else DiscriminatorTraining(self.gpt2.config, self.config, self.reader)
@@ -481,6 +479,15 @@ def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
         eos_token_id=tokenizer.end,
     )
     return GPT2(sizes, config.seed, adapters_of(config), config.precision)
+
+
+def make_policy(
+    config: GAILConfig, tokenizer: Tokenizer, gpt2: GPT2 | None, emotions: EmotionClassifier | None
+) -> LanguagePolicy:
+    """The policy of a config: on gpt2, or without it RL-Seq2Seq's."""
+    if gpt2 is None:
+        return rl_seq2seq.make_policy(config, tokenizer, emotions)
+    return Policy(gpt2, config.trainable, config.seed)
 
 
 def adapters_of(config: GAILConfig) -> Adapters | None:
