@@ -69,7 +69,7 @@ EXPERIMENTS = {
 # What the trainings of each scale have, beside the settings that are given.
 SCALES: dict[str, dict[str, Any]] = {
     "tiny": {"preset": "tiny"},
-    # Two CPU cores, minutes a training: GPT-2 from scratch, of 1.3 million weights.
+    # For two CPU cores: a small GPT-2 from scratch. Its sizes are chosen by estimate; they have not been timed.
     "small": {
         "preset": "default",
         "max_trajectories": 8000,
