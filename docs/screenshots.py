@@ -1,6 +1,8 @@
-"""`python -m docs.screenshots RUN`: the pictures of the README, taken in headless Chromium of a trained run's pages.
+"""`python -m docs.screenshots RUN GAIL_RUN`: the pictures of the README, taken in headless Chromium of the pages of two
+trained runs, one of each paper.
 
-Needs the extras `web` and `test`, and Chromium on the path. Writes docs/chat_page.png and docs/survey.png.
+Needs the extras `web` and `test`, and Chromium on the path. Writes docs/chat_page.png, docs/survey.png and
+docs/empathy_chat_page.png.
 """
 
 import shutil
@@ -10,8 +12,10 @@ import threading
 from pathlib import Path
 
 from flask import Flask
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
+from gail_tf.agent import GAILAgent, Replying
+from gail_tf.crisis import FIRST_USE_NOTICE
 from keras_gca import chat_page
 from keras_gca.agent import CHAT_BEAM, Agent, Decoding
 from keras_gca.local_server import make_local_server
@@ -22,6 +26,7 @@ from keras_gca.survey.votes import Votes
 
 DOCS = Path(__file__).parent
 LINES = ["Good morning. Can I help you?", "I'd like a cup of tea, please."]
+EMPATHY_LINES = ["I lost my job last week.", "Thank you. I don't know what to do now."]
 
 
 def address_of(app: Flask) -> str:
@@ -30,8 +35,20 @@ def address_of(app: Flask) -> str:
     return f"http://127.0.0.1:{server.port}/"
 
 
-def main(run: str) -> None:
+def take_chat(page: Page, app: Flask, lines: list[str], picture: Path) -> None:
+    page.goto(address_of(app))
+    for number, line in enumerate(lines):
+        page.fill("#text", line)
+        page.press("#text", "Enter")
+        page.locator(".bot").nth(number).wait_for()
+    page.screenshot(path=picture, full_page=True)
+    print(f"wrote {picture}")
+
+
+def main(run: str, gail_run: str) -> None:
     chat = chat_page.create_app(Agent.load(run), Decoding(beam=CHAT_BEAM), f"A chat with {Path(run).name}")
+    agent, title = GAILAgent.load(gail_run), f"A chat with {Path(gail_run).name}"
+    empathy_chat = chat_page.create_app(agent, Replying(candidates=4), title, notice=FIRST_USE_NOTICE)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "survey.json"
         survey_command.main(["make", run, "--dialogues", "2", "--lines", "4", "--output", str(path)])
@@ -43,18 +60,14 @@ def main(run: str) -> None:
             args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         page = browser.new_page(viewport={"width": 860, "height": 840})
-        page.goto(address_of(chat))
-        for number, line in enumerate(LINES):
-            page.fill("#text", line)
-            page.press("#text", "Enter")
-            page.locator(".bot").nth(number).wait_for()
-        page.screenshot(path=DOCS / "chat_page.png", full_page=True)
+        take_chat(page, chat, LINES, DOCS / "chat_page.png")
+        take_chat(page, empathy_chat, EMPATHY_LINES, DOCS / "empathy_chat_page.png")
         page.goto(address_of(form))
         page.get_by_role("button").first.click()
         page.locator("main").wait_for()
         page.screenshot(path=DOCS / "survey.png", full_page=True)
+        print(f"wrote {DOCS / 'survey.png'}")
         browser.close()
-    print(f"wrote {DOCS / 'chat_page.png'} and {DOCS / 'survey.png'}")
 
 
 if __name__ == "__main__":

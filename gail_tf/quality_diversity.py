@@ -32,14 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     quality_diversity.refuse_temperatures(options.temperatures)
     command_line.set_up_tensorflow()
-    import tensorflow as tf
-
     from gail_tf.agent import GAILAgent
     from gail_tf.evaluation import refuse_incomparable, system_of
     from gail_tf.report import HUMAN, name
     from gail_tf.run import GAILRun
 
-    tf.get_logger().setLevel("ERROR")  # each temperature is a graph of its own, of which TensorFlow would warn
     runs = [GAILRun.open(path) for path in options.runs]
     refuse_incomparable(runs)
     found: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}

@@ -66,6 +66,7 @@ def set_up_tensorflow() -> None:
         import keras_gca.pairs  # noqa: F401  (TensorFlow Text has start-up lines of its own)
 
     tf.config.experimental.enable_op_determinism()
+    tf.get_logger().setLevel("ERROR")  # batches of different widths are graphs of their own, of which it would warn
 
 
 def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str] | None = None) -> int:
