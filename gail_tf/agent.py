@@ -132,7 +132,7 @@ class GAILAgent:
         decoding: Replying = Replying(),
         seed: int = 0,
     ) -> list[Answer]:
-        """Every policy's responses, the discriminator's choice first.
+        """Every policy's responses, the discriminator's choice first; a tie goes to the likelier one.
 
         context_utterances: how many of the last utterances are read; None: all that fit, as in training. A message that
         speaks of self-harm or danger is no matter of this method; see `note_instead`.
@@ -155,7 +155,7 @@ class GAILAgent:
         log_l = self._judged(batch, tokens, masks, read, texts)
         names = np.repeat(list(self.policies), decoding.candidates).tolist()
         answers = [self._answer(*each) for each in zip(names, texts, tokens, masks, log_probs, log_l, strict=True)]
-        return sorted(answers, key=lambda answer: -answer.score)
+        return sorted(answers, key=lambda answer: (-answer.score, -answer.probability))
 
     def _judged(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: list[str], texts: list[str]
