@@ -45,7 +45,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     # For the embedded corpus and a GPT-2 of a million weights, from scratch, on two CPU cores in a quarter of an hour.
     "default": {
-        "vocabulary_size": 2000,
         "n_layer": 4,
         "n_head": 4,
         "n_embd": 128,

@@ -73,7 +73,6 @@ SCALES: dict[str, dict[str, Any]] = {
     "small": {
         "preset": "default",
         "max_trajectories": 8000,
-        "vocabulary_size": 4000,
         "pretraining_epochs": 15,
         "dropout": 0.2,
         "mle_epochs": 3,
