@@ -1,4 +1,4 @@
-"""What evaluations of several runs say together: Table 2, Figures 5 and 6, Table 3, and paired tests."""
+"""What evaluations of several runs say together: Table 2, Figures 5 and 6, Table 3, paired tests, learning curves."""
 
 import csv
 import itertools
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from gail_tf import metrics
+from gail_tf import curves, metrics
 from gail_tf.evaluation import OWN_VECTORS, PolicyEvaluation, RunEvaluation, system_of
 from gail_tf.gail import IMITATION
 from keras_gca.aggregate import Summary, summarise
@@ -53,6 +53,11 @@ class Measured(NamedTuple):
 
     run: RunEvaluation
     policy: PolicyEvaluation
+
+    @property
+    def imitates(self) -> bool:
+        """Whether it is the policy after imitation."""
+        return self.run.policies.get(IMITATION) is self.policy
 
 
 class PairedTest(NamedTuple):
@@ -207,6 +212,7 @@ def notes(found: Systems) -> list[str]:
     options = measured[0].run.options
     cut = np.concatenate([each.policy.likelihoods.cut for each in measured])
     _, signature = bleu(["a"], ["a"])
+    vectors = Path(options.glove).name if options.glove else OWN_VECTORS
     return [
         "Perplexity is exp of the total negative log-likelihood of the human responses over their tokens, END counted; "
         "per word, over their words and one END each, which also compares models with different tokenizers. "
@@ -217,7 +223,7 @@ def notes(found: Systems) -> list[str]:
         "another figure: lower is better there, it goes beyond 100, and the definition that the paper cites does not "
         "give it. The two cannot be compared.",
         "BLEU-1 to BLEU-4 are NLTK's of single responses (words in lower case, smoothing method 1), averaged.",
-        f"Similarities are by word vectors ({options.glove or OWN_VECTORS}). MAUVE has the features of the run's own "
+        f"Similarities are by word vectors ({vectors}). MAUVE has the features of the run's own "
         "GPT-2, after maximum likelihood; compare it only between runs with the same one.",
         "Tweets are no conversations and stand apart: their prompt is their response.",
     ]
@@ -282,6 +288,12 @@ def figure_6(found: Systems) -> Figure:
     return _finished(figure, found)
 
 
+def histories(found: Systems) -> dict[str, list[curves.History]]:
+    """The logs of the systems that imitate, by their names, for `curves.compare`."""
+    logs = {name(key): [each.run.run.read_log() for each in runs if each.imitates] for key, runs in found.items()}
+    return {system: of_runs for system, of_runs in logs.items() if of_runs}
+
+
 def _lines(axes: Any, found: Systems, figure: str) -> None:
     turns = [part for part in _parts(found) if part in metrics.TURNS]
     for number, (system, measured) in enumerate(found.items()):
@@ -305,13 +317,9 @@ def _with_error(measured: Sequence[Measured], part: str, figure: str) -> tuple[f
 
 
 def _finished(figure: Figure, found: Systems) -> Figure:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     for axes in figure.axes:
-        if axes.get_yscale() == "log":  # plain numbers, no powers of ten
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.yaxis.set_minor_formatter(NullFormatter())
+        if axes.get_yscale() == "log":
+            curves.plain_logarithm(axes)
         axes.legend(fontsize=8)
     bars = "95 % intervals" if "intervals" in _bars(found) else "standard deviation over seeds"
     figure.suptitle(f"error bars: {bars}", fontsize=9)
@@ -340,9 +348,12 @@ def write(found: Systems, results: Sequence[PairedTest], folder: Path, beside_pa
     for file, rows in (("table2.csv", _csv(found, TABLE_2, beside_paper)), ("responses.csv", _csv(found))):
         with (folder / file).open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerows(rows)
-    figure_5(found, beside_paper).savefig(folder / "figure5.png", dpi=130)
-    figure_6(found).savefig(folder / "figure6.png", dpi=130)
-    return [folder / file for file in (*texts, "table2.csv", "responses.csv", "figure5.png", "figure6.png")]
+    figures = {"figure5.png": figure_5(found, beside_paper), "figure6.png": figure_6(found)}
+    if logs := histories(found):
+        figures["curves.png"] = curves.compare(logs)
+    for file, figure in figures.items():
+        figure.savefig(folder / file, dpi=130)
+    return [folder / file for file in (*texts, "table2.csv", "responses.csv", *figures)]
 
 
 def _csv(found: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Iterator[Sequence[Any]]:

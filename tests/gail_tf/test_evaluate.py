@@ -101,7 +101,7 @@ def test_a_run_is_printed_and_written(evaluated):
     found = {file.name for file in (path / "evaluation").iterdir()}
     assert found == {
         "tables.md", "tables.tex", "tables.json", "table3.md", "table2.csv", "responses.csv", "figure5.png",
-        "figure6.png",
+        "figure6.png", "curves.png",
     }  # fmt: skip
     assert all((path / "evaluation" / f"figure{n}.png").read_bytes().startswith(b"\x89PNG") for n in (5, 6))
     tables = json.loads((path / "evaluation" / "tables.json").read_text())
@@ -179,8 +179,10 @@ def test_an_evaluation_is_used_again_until_bot_or_options_change(runs, evaluated
     assert evaluation._stored(GAILRun.open("first"), options) is None
     os.utime("first/bot.h5", (0, 0))
     assert evaluation._stored(GAILRun.open("first"), options) is not None
+    assert evaluation.options_of(GAILRun.open("first")) == options
     Path("first/evaluation.json").write_text("{")
     assert evaluation._stored(GAILRun.open("first"), options) is None
+    assert evaluation.options_of(GAILRun.open("first")) == Options()
 
 
 def test_seeds_are_averaged_and_compared_where_test_parts_are_the_same(runs, capsys):
