@@ -20,7 +20,7 @@ Found = dict[str, list[dict[str, float]]]
 def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options) -> Found:
     """The figures of the last policy of each run, all turns together, and of the human responses.
 
-    runs: of each variant. Raises UserError where one is not finished.
+    runs: of each variant, of the same seeds in the same order. Raises UserError where one is not finished.
     """
     found: Found = {}
     for variant, of_variant in runs.items():
@@ -49,15 +49,20 @@ def rows(found: Found) -> list[list[str]]:
 
 
 def paint(found: Found) -> Figure:
-    """Some figures as dots: means with standard deviations over runs, each run in grey, a line for the human ones."""
+    """Some figures as dots: means with standard deviations over runs, and a line for the human responses.
+
+    Each run is a grey dot. Runs of the same place in their lists, of the same seed, are joined: where the seeds differ
+    by what they hold out, the joined ones can still be compared.
+    """
     variants = [system for system in found if system != HUMAN]
     figure = Figure(figsize=(13, 1.6 + 0.4 * len(variants)), layout="constrained")
     grid = figure.subplots(1, len(PICTURED), sharey=True)
     for axes, title in zip(grid, PICTURED, strict=True):
-        for place, variant in enumerate(variants):
-            values = [run[title] for run in found[variant]]
-            summary = summarise(values)
-            axes.plot(values, [place] * len(values), "o", color="0.6", markersize=4, zorder=1)
+        values = [[run[title] for run in found[variant]] for variant in variants]
+        for of_seed in zip(*values, strict=True):
+            axes.plot(of_seed, range(len(variants)), "o-", color="0.75", markersize=4, linewidth=0.8, zorder=1)
+        for place, of_variant in enumerate(values):
+            summary = summarise(of_variant)
             axes.errorbar(summary.mean, place, xerr=summary.deviation, fmt="o", color=f"C{place}", capsize=4)
         if title in found[HUMAN][0]:
             human = summarise([run[title] for run in found[HUMAN]]).mean

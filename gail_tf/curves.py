@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from gail_tf.gail import IMITATION
 from keras_gca.aggregate import summarise
@@ -96,8 +96,10 @@ def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
         axes.grid(alpha=0.3)
     grid[0, 0].set_yscale("log")
     plain_logarithm(grid[0, 0])
+    grid[0, 2].set_ylim(-0.03, 1.03)  # shares, whose bands would go beyond
     for axes in grid[-1]:
         axes.set_xlabel("update")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if imitating:
         figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9)
     return figure

@@ -106,8 +106,8 @@ EPILOG = """\
 Trainings go to --runs/VARIANT/seed_N; one that is there already is used again or gone on with. Every other setting (see
 python -m gail_tf.train --help) is given to all of them, but what makes a variant stays. table2 writes what python -m
 gail_tf.evaluate writes to --runs/table2. The others write --runs/EXPERIMENT.md and EXPERIMENT.json, EXPERIMENT.png, a
-picture of the same, and EXPERIMENT_curves.png, how the variants that imitate learned. notebooks/04_results.ipynb shows
-all of it.
+picture of the same, and EXPERIMENT_curves.png, how the variants that imitate learned. notebooks/04_results.ipynb draws
+what is there.
 """
 
 
@@ -147,15 +147,22 @@ def finished(folder: Path) -> "dict[str, list[GAILRun]]":
         runs = [GAILRun.open(path) for path in paths if _is_finished(path)]
         if runs:
             found[variant] = sorted(runs, key=lambda run: run.config().seed)
-    if not found:
+    if not found.keys() - {PRETRAINED}:
         raise UserError(f"{folder}: no finished experiment here; python -m gail_tf.experiments all --runs {folder}")
     return found
 
 
 def lacking(found: "dict[str, list[GAILRun]]") -> dict[str, list[str]]:
-    """Of each experiment that is not whole, the variants that it lacks."""
+    """Of each experiment that is not whole, the variants that it lacks; `found` is as `finished` gives it."""
     missing = {name: [each for each in made.variants if each not in found] for name, made in EXPERIMENTS.items()}
     return {name: variants for name, variants in missing.items() if variants}
+
+
+def compared(name: str, found: "dict[str, list[GAILRun]]") -> "dict[str, list[GAILRun]]":
+    """The runs of an experiment's variants, of those seeds that each variant has; `found` is as `finished` gives it."""
+    runs = {variant: found[variant] for variant in EXPERIMENTS[name].variants}
+    common = set.intersection(*({run.config().seed for run in of_variant} for of_variant in runs.values()))
+    return {variant: [run for run in of_variant if run.config().seed in common] for variant, of_variant in runs.items()}
 
 
 def table_of_runs(found: "dict[str, list[GAILRun]]") -> Table:

@@ -262,7 +262,7 @@ def _cell(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f
 
 def figure_5(found: Systems, beside_paper: bool = False) -> Figure:
     """Perplexity over the turns of a conversation, per token as in the paper and per word."""
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.subplots(1, 2)
     for each, title in zip(axes, ("perplexity", "perplexity per word"), strict=True):
         _lines(each, found, title)
@@ -280,7 +280,7 @@ def figure_5(found: Systems, beside_paper: bool = False) -> Figure:
 
 def figure_6(found: Systems) -> Figure:
     """sacreBLEU's corpus BLEU over the turns of a conversation."""
-    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    figure = Figure(figsize=(6, 4.6), layout="constrained")
     axes = figure.subplots()
     _lines(axes, found, "BLEU")
     axes.set_ylabel("BLEU (higher is better)")
@@ -320,7 +320,9 @@ def _finished(figure: Figure, found: Systems) -> Figure:
     for axes in figure.axes:
         if axes.get_yscale() == "log":
             curves.plain_logarithm(axes)
-        axes.legend(fontsize=8)
+    # Below: with the paper's lines there is no room inside.
+    shown, columns = figure.axes[0].get_legend_handles_labels(), 5 if len(figure.axes) > 1 else 3
+    figure.legend(*shown, loc="outside lower center", ncols=columns, fontsize=8)
     bars = "95 % intervals" if "intervals" in _bars(found) else "standard deviation over seeds"
     figure.suptitle(f"error bars: {bars}", fontsize=9)
     return figure

@@ -30,6 +30,8 @@ def test_a_dot_for_each_variant_and_a_line_for_people():
     np.testing.assert_allclose(means, [(10, 0), (21, 1)])
     (ends,) = perplexity.containers[1][2][0].get_segments()
     np.testing.assert_allclose(ends[:, 0], [21 - 2**0.5, 21 + 2**0.5])
+    joined = [line.get_xydata().tolist() for line in perplexity.lines if line.get_linestyle() == "-"]
+    assert joined[:2] == [[[10, 0], [20, 1]], [[10, 0], [22, 1]]]
     assert perplexity.get_legend() is None
     assert [text.get_text() for text in distinct.get_legend().get_texts()] == ["human"]
     assert [set(line.get_xdata()) for line in distinct.lines if line.get_label() == "human"] == [{0.8}]
