@@ -30,7 +30,7 @@ uncertainty   of one run 95 % intervals by a bootstrap over conversations, of se
 EPILOG = """\
 Writes RUN/evaluation.json, which holds figures, likelihoods and responses and is used again while the bot and the
 options are the same, and in DIR: tables.md, tables.tex, tables.json (Table 2, the responses' figures, the tests),
-table2.csv, responses.csv, figure5.png, figure6.png, table3.md.
+table2.csv, responses.csv, figure5.png, figure6.png, table3.md; of policies that imitate curves.png, how they learned.
 """
 
 ALL = "all"

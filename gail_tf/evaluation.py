@@ -1,6 +1,5 @@
 """What a run's test part says about its policies; kept in RUN/evaluation.json, so that tables need no model."""
 
-import csv
 import dataclasses
 import itertools
 import json
@@ -138,6 +137,14 @@ def evaluate(
     return RunEvaluation(run, config, data.test, options, _phases(run).count(IMITATION), chosen, human)
 
 
+def options_of(run: GAILRun) -> Options:
+    """What a run was measured with at last, so that `evaluate` need not measure it again; else the defaults."""
+    try:
+        return Options(**json.loads((run.path / "evaluation.json").read_text(encoding="utf-8"))["options"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Options()
+
+
 def system_of(config: GAILConfig, policy: str) -> str:
     """What Table 2 compares: a run's algorithm, or what a policy is after maximum likelihood, whatever came next."""
     if policy != MAXIMUM_LIKELIHOOD:
@@ -199,11 +206,7 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
 
 def _phases(run: GAILRun) -> list[str]:
     """Of each line of the log."""
-    try:
-        with (run.path / "log.csv").open(encoding="utf-8", newline="") as stream:
-            return [row.get("phase") for row in csv.DictReader(stream)]
-    except OSError:
-        return []  # nothing is learned yet
+    return [row["phase"] for row in run.read_log()]
 
 
 def _stored(run: GAILRun, options: Options) -> tuple[list[str], dict[str, PolicyEvaluation], Figures] | None:

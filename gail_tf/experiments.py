@@ -9,14 +9,17 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gail_tf.config import ALGORITHMS, GAILConfig
 from gail_tf.train import FROM_SCRATCH
 from keras_gca import command_line
-from keras_gca.aggregate import columns, markdown, summarise
+from keras_gca.aggregate import columns, markdown
 from keras_gca.errors import UserError
-from keras_gca.run_folder import write_text
+from keras_gca.tables import Table
+
+if TYPE_CHECKING:
+    from gail_tf.run import GAILRun
 
 
 class Variant(NamedTuple):
@@ -83,8 +86,6 @@ SCALES: dict[str, dict[str, Any]] = {
 }
 _FILES = ("data", "tweets", "general")
 
-FIGURES = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
-
 DESCRIPTION = f"""\
 Trains what an experiment compares, over several seeds, and makes its tables:
 
@@ -102,7 +103,9 @@ Trains what an experiment compares, over several seeds, and makes its tables:
 EPILOG = """\
 Trainings go to --runs/VARIANT/seed_N; one that is there already is used again or gone on with. Every other setting (see
 python -m gail_tf.train --help) is given to all of them, but what makes a variant stays. table2 writes what python -m
-gail_tf.evaluate writes, the others --runs/EXPERIMENT.md and EXPERIMENT.json.
+gail_tf.evaluate writes to --runs/table2. The others write --runs/EXPERIMENT.md and EXPERIMENT.json, EXPERIMENT.png, a
+picture of the same, and EXPERIMENT_curves.png, how the variants that imitate learned. notebooks/04_results.ipynb draws
+what is there.
 """
 
 
@@ -124,6 +127,61 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\n{EXPERIMENTS[name].question}\n")
         _table_2(options) if name == "table2" else _compare(name, options)
     return 0
+
+
+# What is there
+
+
+def finished(folder: Path) -> "dict[str, list[GAILRun]]":
+    """The finished trainings in a folder of experiments: of each variant that has some, by rising seed.
+
+    Raises UserError where there is none.
+    """
+    from gail_tf.run import GAILRun
+
+    found = {}
+    for variant in VARIANTS:
+        paths = (each.parent for each in (folder / variant).glob("seed_*/checkpoint.h5"))
+        runs = [GAILRun.open(path) for path in paths if _is_finished(path)]
+        if runs:
+            found[variant] = sorted(runs, key=lambda run: run.config().seed)
+    if not found.keys() - {PRETRAINED}:
+        raise UserError(f"{folder}: no finished experiment here; python -m gail_tf.experiments all --runs {folder}")
+    return found
+
+
+def lacking(found: "dict[str, list[GAILRun]]") -> dict[str, list[str]]:
+    """Of each experiment that is not whole, the variants that it lacks; `found` is as `finished` gives it."""
+    missing = {name: [each for each in made.variants if each not in found] for name, made in EXPERIMENTS.items()}
+    return {name: variants for name, variants in missing.items() if variants}
+
+
+def compared(name: str, found: "dict[str, list[GAILRun]]") -> "dict[str, list[GAILRun]]":
+    """The runs of an experiment's variants, of those seeds that each variant has; `found` is as `finished` gives it."""
+    runs = {variant: found[variant] for variant in EXPERIMENTS[name].variants}
+    common = set.intersection(*({run.config().seed for run in of_variant} for of_variant in runs.values()))
+    return {variant: [run for run in of_variant if run.config().seed in common] for variant, of_variant in runs.items()}
+
+
+def table_of_runs(found: "dict[str, list[GAILRun]]") -> Table:
+    """What each variant is, and how long its runs have learned."""
+    from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD
+
+    rows = []
+    for name, runs in found.items():
+        variant, phases = VARIANTS[name], [row["phase"] for row in runs[0].read_log()]
+        rows.append(
+            (
+                name.replace("_", " "),
+                (variant.start or "").replace("_", " "),
+                ", ".join(f"{key} {value}" for key, value in variant.settings.items()),
+                ", ".join(str(run.config().seed) for run in runs),
+                str(phases.count(MAXIMUM_LIKELIHOOD)),
+                str(phases.count(IMITATION)),
+            )
+        )
+    header = ("variant", "goes on from", "settings of its own", "seeds", "epochs", "updates")
+    return Table(None, "Trainings: epochs of maximum likelihood, and updates of imitation.", header, rows, 4)
 
 
 # Training
@@ -210,31 +268,30 @@ def _table_2(options: argparse.Namespace) -> None:
 
 
 def _compare(name: str, options: argparse.Namespace) -> None:
-    """A line for each variant, mean and deviation over seeds, and the human responses'."""
-    from gail_tf import metrics
-    from gail_tf.evaluation import Options, evaluate
+    """A line and a dot for each variant, mean and deviation over seeds, the human responses', and learning curves."""
+    from gail_tf import ablations, curves
+    from gail_tf.evaluation import Options
     from gail_tf.run import GAILRun
+    from keras_gca.run_folder import write_text
 
     how = Options(glove=None if options.glove is None else str(options.glove))
-    found: dict[str, list[dict[str, float]]] = {}
-    for variant in EXPERIMENTS[name].variants:
-        for seed in options.seeds:
-            evaluation = evaluate(GAILRun.open(_folder(options, variant, seed)), how, lambda names: names[-1:])
-            (policy,) = evaluation.policies.values()
-            for system, of_parts in ((variant, policy.figures), ("human", evaluation.human)):
-                figures = {figure: each.value for figure, each in of_parts[metrics.ALL].items()}
-                found.setdefault(system, []).append(figures)
-    human = found.pop("human")
-    titles = [title for title in FIGURES if title in next(iter(found.values()))[0]]
-    rows = [["variant", *titles]]
-    for system, each in {**found, "human": human}.items():
-        cells = [f"{summarise([run[title] for run in each]):.3g}" if title in each[0] else "" for title in titles]
-        rows.append([system.replace("_", " "), *cells])
+    runs = {
+        variant: [GAILRun.open(_folder(options, variant, seed)) for seed in options.seeds]
+        for variant in EXPERIMENTS[name].variants
+    }
+    found = ablations.measure(runs, how)
+    rows = ablations.rows(found)
     print(columns(rows))
-    target = options.runs / f"{name}.md"
-    write_text(target, f"{EXPERIMENTS[name].question}\n\n{markdown(rows)}\n")
-    write_text(target.with_suffix(".json"), json.dumps({**found, "human": human}, indent=2) + "\n")
-    print(f"\nwrote {target} and {target.with_suffix('.json')}")
+    texts = {
+        f"{name}.md": f"{EXPERIMENTS[name].question}\n\n{markdown(rows)}\n",
+        f"{name}.json": json.dumps(found, indent=2) + "\n",
+    }
+    for file, text in texts.items():
+        write_text(options.runs / file, text)
+    figures = {f"{name}.png": ablations.paint(found), f"{name}_curves.png": curves.compare(ablations.histories(runs))}
+    for file, figure in figures.items():
+        figure.savefig(options.runs / file, dpi=130)
+    print(f"\nwrote {options.runs}: {', '.join((*texts, *figures))}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ from keras_gca import command_line, quality_diversity
 
 if TYPE_CHECKING:
     from gail_tf.agent import GAILAgent
-    from gail_tf.run import Data
+    from gail_tf.run import Data, GAILRun
 
 DESCRIPTION = """\
 Responds to a run's test conversations at several temperatures, with each of its policies, and draws quality (perplexity
@@ -32,24 +32,39 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     quality_diversity.refuse_temperatures(options.temperatures)
     command_line.set_up_tensorflow()
-    from gail_tf.agent import GAILAgent
-    from gail_tf.evaluation import refuse_incomparable, system_of
-    from gail_tf.report import HUMAN, name
     from gail_tf.run import GAILRun
 
     runs = [GAILRun.open(path) for path in options.runs]
+    curves = measure_runs(runs, options.temperatures, options.seed, options.max_responses, options.batch_size)
+    folder = options.output or (runs[0].path if len(runs) == 1 else Path("runs") / "evaluation")
+    quality_diversity.write(curves, folder)
+    return 0
+
+
+def measure_runs(
+    runs: "Sequence[GAILRun]",
+    temperatures: Sequence[float],
+    seed: int = 0,
+    max_responses: int = 500,
+    batch_size: int = 32,
+) -> quality_diversity.Curves:
+    """The point of the human responses, and a curve for each of Table 2's systems: means over its runs; see `measure`.
+
+    Raises UserError where runs cannot stand together, or one is not finished.
+    """
+    from gail_tf.agent import GAILAgent
+    from gail_tf.evaluation import refuse_incomparable, system_of
+    from gail_tf.report import HUMAN, name
+
     refuse_incomparable(runs)
     found: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
     for run in runs:
-        data, agent = run.data(), GAILAgent.load(run.path)
-        temperatures = sorted(options.temperatures)
-        human, curves = measure(agent, data, temperatures, options.seed, options.max_responses, options.batch_size)
+        agent = GAILAgent.load(run.path)
+        human, curves = measure(agent, run.data(), sorted(temperatures), seed, max_responses, batch_size)
         found[HUMAN].append(human)
         for policy, curve in curves.items():
             found.setdefault(name(system_of(agent.config, policy)), []).append(curve)
-    folder = options.output or (runs[0].path if len(runs) == 1 else Path("runs") / "evaluation")
-    quality_diversity.write({title: mean_curve(curves) for title, curves in found.items()}, folder)
-    return 0
+    return {title: mean_curve(curves) for title, curves in found.items()}
 
 
 def measure(

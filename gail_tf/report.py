@@ -1,4 +1,4 @@
-"""What evaluations of several runs say together: Table 2, Figures 5 and 6, Table 3, and paired tests."""
+"""What evaluations of several runs say together: Table 2, Figures 5 and 6, Table 3, paired tests, learning curves."""
 
 import csv
 import itertools
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from gail_tf import metrics
+from gail_tf import curves, metrics
 from gail_tf.evaluation import OWN_VECTORS, PolicyEvaluation, RunEvaluation, system_of
 from gail_tf.gail import IMITATION
 from keras_gca.aggregate import Summary, summarise
@@ -53,6 +53,11 @@ class Measured(NamedTuple):
 
     run: RunEvaluation
     policy: PolicyEvaluation
+
+    @property
+    def imitates(self) -> bool:
+        """Whether it is the policy after imitation."""
+        return self.run.policies.get(IMITATION) is self.policy
 
 
 class PairedTest(NamedTuple):
@@ -207,6 +212,7 @@ def notes(found: Systems) -> list[str]:
     options = measured[0].run.options
     cut = np.concatenate([each.policy.likelihoods.cut for each in measured])
     _, signature = bleu(["a"], ["a"])
+    vectors = Path(options.glove).name if options.glove else OWN_VECTORS
     return [
         "Perplexity is exp of the total negative log-likelihood of the human responses over their tokens, END counted; "
         "per word, over their words and one END each, which also compares models with different tokenizers. "
@@ -217,7 +223,7 @@ def notes(found: Systems) -> list[str]:
         "another figure: lower is better there, it goes beyond 100, and the definition that the paper cites does not "
         "give it. The two cannot be compared.",
         "BLEU-1 to BLEU-4 are NLTK's of single responses (words in lower case, smoothing method 1), averaged.",
-        f"Similarities are by word vectors ({options.glove or OWN_VECTORS}). MAUVE has the features of the run's own "
+        f"Similarities are by word vectors ({vectors}). MAUVE has the features of the run's own "
         "GPT-2, after maximum likelihood; compare it only between runs with the same one.",
         "Tweets are no conversations and stand apart: their prompt is their response.",
     ]
@@ -256,7 +262,7 @@ def _cell(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f
 
 def figure_5(found: Systems, beside_paper: bool = False) -> Figure:
     """Perplexity over the turns of a conversation, per token as in the paper and per word."""
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.subplots(1, 2)
     for each, title in zip(axes, ("perplexity", "perplexity per word"), strict=True):
         _lines(each, found, title)
@@ -274,12 +280,18 @@ def figure_5(found: Systems, beside_paper: bool = False) -> Figure:
 
 def figure_6(found: Systems) -> Figure:
     """sacreBLEU's corpus BLEU over the turns of a conversation."""
-    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    figure = Figure(figsize=(6, 4.6), layout="constrained")
     axes = figure.subplots()
     _lines(axes, found, "BLEU")
     axes.set_ylabel("BLEU (higher is better)")
     axes.set_ylim(bottom=0)
     return _finished(figure, found)
+
+
+def histories(found: Systems) -> dict[str, list[curves.History]]:
+    """The logs of the systems that imitate, by their names, for `curves.compare`."""
+    logs = {name(key): [each.run.run.read_log() for each in runs if each.imitates] for key, runs in found.items()}
+    return {system: of_runs for system, of_runs in logs.items() if of_runs}
 
 
 def _lines(axes: Any, found: Systems, figure: str) -> None:
@@ -305,14 +317,12 @@ def _with_error(measured: Sequence[Measured], part: str, figure: str) -> tuple[f
 
 
 def _finished(figure: Figure, found: Systems) -> Figure:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     for axes in figure.axes:
-        if axes.get_yscale() == "log":  # plain numbers, no powers of ten
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.legend(fontsize=8)
+        if axes.get_yscale() == "log":
+            curves.plain_logarithm(axes)
+    # Below: with the paper's lines there is no room inside.
+    shown, columns = figure.axes[0].get_legend_handles_labels(), 5 if len(figure.axes) > 1 else 3
+    figure.legend(*shown, loc="outside lower center", ncols=columns, fontsize=8)
     bars = "95 % intervals" if "intervals" in _bars(found) else "standard deviation over seeds"
     figure.suptitle(f"error bars: {bars}", fontsize=9)
     return figure
@@ -340,9 +350,12 @@ def write(found: Systems, results: Sequence[PairedTest], folder: Path, beside_pa
     for file, rows in (("table2.csv", _csv(found, TABLE_2, beside_paper)), ("responses.csv", _csv(found))):
         with (folder / file).open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerows(rows)
-    figure_5(found, beside_paper).savefig(folder / "figure5.png", dpi=130)
-    figure_6(found).savefig(folder / "figure6.png", dpi=130)
-    return [folder / file for file in (*texts, "table2.csv", "responses.csv", "figure5.png", "figure6.png")]
+    figures = {"figure5.png": figure_5(found, beside_paper), "figure6.png": figure_6(found)}
+    if logs := histories(found):
+        figures["curves.png"] = curves.compare(logs)
+    for file, figure in figures.items():
+        figure.savefig(folder / file, dpi=130)
+    return [folder / file for file in (*texts, "table2.csv", "responses.csv", *figures)]
 
 
 def _csv(found: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Iterator[Sequence[Any]]:

@@ -3,3 +3,7 @@
 
 class UserError(ValueError):
     """Says in one line what is wrong, where (file and line, or option), and what would be right."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows of it: a notebook's reader gets the line, and no traceback."""
+        return [f"error: {self}"]

@@ -107,17 +107,18 @@ def paint(curves: Curves) -> Figure:
     """Paint the curves, better replies above and more diverse ones to the right."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()
-    for name, points in curves.items():
+    for number, (name, points) in enumerate(curves.items()):
         x, y = [p["distinct_2"] for p in points], [p["perplexity"] for p in points]
         style = {"marker": "*", "markersize": 15, "linestyle": ""} if name == "human" else {"marker": "o"}
-        axes.plot(x, y, label=name.replace("_", " "), **style)
+        (line,) = axes.plot(x, y, label=name.replace("_", " "), **style)
         for p in points:
             if p["temperature"] is not None:
                 axes.annotate(
                     f"{p['temperature']:g}",
                     (p["distinct_2"], p["perplexity"]),
                     textcoords="offset points",
-                    xytext=(5, 5),
+                    xytext=(5, 5 if number % 2 else -11),  # curves often lie on each other
+                    color=line.get_color(),
                     fontsize=8,
                 )
     axes.set_yscale("log")

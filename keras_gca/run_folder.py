@@ -100,6 +100,23 @@ class RunFolder:
         writer.writerows(history)
         write_text(self.path / "log.csv", text.getvalue())
 
+    def read_log(self) -> list[dict[str, Any]]:
+        """The history as `write_log` was given it, numbers as float; empty where nothing is learned yet.
+
+        Raises UserError where the file is damaged.
+        """
+        path = self.path / "log.csv"
+        try:
+            with path.open(encoding="utf-8", newline="") as stream:
+                return [
+                    {key: text if key == "phase" else float(text) for key, text in row.items() if text}
+                    for row in csv.DictReader(stream)
+                ]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{path}: cannot be read ({error})") from None
+
     def write_samples(self, name: str, exchanges: list[tuple[str, str]]) -> None:
         """Contexts and replies, as text."""
         (self.path / "samples").mkdir(exist_ok=True)

@@ -1,12 +1,18 @@
-"""Settings of all tests, and the one way to the optional reference data."""
+"""Settings of all tests, what several of them read, and the one way to the optional reference data."""
 
+import contextlib
+import io
 import os
+from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 import tensorflow as tf
 
+from gail_tf import experiments
+from keras_gca import command_line
 from tests import shared
 
 tf.config.experimental.enable_op_determinism()
@@ -24,3 +30,31 @@ def shared_file():
         return path
 
     return find
+
+
+class Experiments(NamedTuple):
+    """Experiments of the second paper at toy sizes.
+
+    folder: of the trainings. arguments: of the command, but the experiment. printed: by each experiment.
+    """
+
+    folder: Path
+    arguments: list[str]
+    printed: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def small_experiments(tmp_path_factory):
+    """Table 2 and an ablation over two seeds."""
+    folder = tmp_path_factory.mktemp("project") / "runs" / "experiments"
+    arguments = [
+        "--scale", "tiny", "--seeds", "3", "4", "--max-trajectories", "60", "--updates", "2", "--rollouts", "8",
+        "--mle-epochs", "1", "--pretraining-epochs", "1", "--response-tokens", "8", "--warmup-steps", "0",
+        "--discriminator-steps", "1", "--runs", str(folder),
+    ]  # fmt: skip
+    printed = {}
+    for name in ("table2", "sentiment"):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            assert command_line.run(experiments.main, "experiments", [name, *arguments]) == 0
+        printed[name] = out.getvalue()
+    return Experiments(folder, arguments, printed)

@@ -9,12 +9,16 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-# In place of the cell tagged "parameters". Short sentences: few shapes to compile.
+# In place of the cell tagged "parameters". Short sentences: few shapes to compile. EXPERIMENTS stands for the folder of
+# the fixture small_experiments.
 TINY = {
     "01_generative_conversational_agent": 'preset = "tiny"\nchanges = {"sentence_length": 16}',
     "02_adversarial_training": 'preset = "tiny"\nchanges = {"sentence_length": 16, "adversarial_epochs": 2}',
     "03_empathy_gail": 'preset = "tiny"\nchanges = {"batch_size": 128, "n_layer": 1, "warmup_steps": 0}',
+    "04_results": 'runs = Path("EXPERIMENTS")\ntemperatures = (0.5, 1.0)\nresponses = 8',
 }
+# What that cell has where the outputs are stored.
+STORED = dict.fromkeys(TINY, 'preset = "default"') | {"04_results": 'runs = Path("runs/experiments")'}
 SHOWN = {"stdout", "image/png", "text/markdown"}  # no error, no log lines, no object's bare name
 MOST_BYTES = 1_500_000
 FOREIGN_PATH = re.compile(r"(?:/(?:home|root|tmp|usr|opt|Users)/|[A-Z]:\\{2})[\w./-]+")
@@ -26,6 +30,12 @@ def read(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     return notebook, [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def execute(notebook, folder):
+    """Run a notebook in a folder; raises CellExecutionError, with the cell and its traceback, where a cell fails."""
+    where = {"metadata": {"path": str(folder)}}
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where).execute()
 
 
 def parameters(cells):
@@ -47,8 +57,18 @@ def test_every_notebook_has_its_toy_sizes():
     assert [path.stem for path in NOTEBOOKS] == list(TINY)
 
 
+@pytest.fixture
+def tiny(path, request):
+    """The toy sizes of a notebook."""
+    if "EXPERIMENTS" not in TINY[path.stem]:
+        return TINY[path.stem]
+    return TINY[path.stem].replace("EXPERIMENTS", request.getfixturevalue("small_experiments").folder.as_posix())
+
+
 @every_notebook
-def test_it_runs_from_top_to_bottom_and_is_stored_with_such_outputs(path, monkeypatch, tmp_path, tmp_path_factory):
+def test_it_runs_from_top_to_bottom_and_is_stored_with_such_outputs(
+    path, tiny, monkeypatch, tmp_path, tmp_path_factory
+):
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.getbasetemp() / "matplotlib"))  # no cache of old fonts
     stored = kinds(read(path)[1])
@@ -56,11 +76,8 @@ def test_it_runs_from_top_to_bottom_and_is_stored_with_such_outputs(path, monkey
     assert sum("image/png" in each for each in stored) >= 5
 
     notebook, cells = read(path)
-    parameters(cells).source = TINY[path.stem]
-    client = nbclient.NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-    )
-    client.execute()  # raises CellExecutionError, with the cell and its traceback, where a cell fails
+    parameters(cells).source = tiny
+    execute(notebook, tmp_path)
     assert kinds(cells) == stored
     assert list(tmp_path.iterdir()) == []  # it leaves no files behind
 
@@ -69,7 +86,19 @@ def test_it_runs_from_top_to_bottom_and_is_stored_with_such_outputs(path, monkey
 def test_it_is_stored_as_one_whole_run_left_it(path):
     _, cells = read(path)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    assert 'preset = "default"' in parameters(cells).source
+    assert STORED[path.stem] in parameters(cells).source
+
+
+def test_results_without_runs_are_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
+    notebook, _ = read(FOLDER / "04_results.ipynb")
+    with pytest.raises(nbclient.exceptions.CellExecutionError):
+        execute(notebook, tmp_path)
+    *_, last = (
+        output for cell in notebook.cells for output in cell.get("outputs", ()) if output.output_type == "error"
+    )
+    command = "python -m gail_tf.experiments all --runs runs/experiments"
+    assert last.traceback == [f"error: runs/experiments: no finished experiment here; {command}"]
 
 
 @every_notebook

@@ -101,7 +101,7 @@ def test_a_run_is_printed_and_written(evaluated):
     found = {file.name for file in (path / "evaluation").iterdir()}
     assert found == {
         "tables.md", "tables.tex", "tables.json", "table3.md", "table2.csv", "responses.csv", "figure5.png",
-        "figure6.png",
+        "figure6.png", "curves.png",
     }  # fmt: skip
     assert all((path / "evaluation" / f"figure{n}.png").read_bytes().startswith(b"\x89PNG") for n in (5, 6))
     tables = json.loads((path / "evaluation" / "tables.json").read_text())
@@ -179,8 +179,10 @@ def test_an_evaluation_is_used_again_until_bot_or_options_change(runs, evaluated
     assert evaluation._stored(GAILRun.open("first"), options) is None
     os.utime("first/bot.h5", (0, 0))
     assert evaluation._stored(GAILRun.open("first"), options) is not None
+    assert evaluation.options_of(GAILRun.open("first")) == options
     Path("first/evaluation.json").write_text("{")
     assert evaluation._stored(GAILRun.open("first"), options) is None
+    assert evaluation.options_of(GAILRun.open("first")) == Options()
 
 
 def test_seeds_are_averaged_and_compared_where_test_parts_are_the_same(runs, capsys):
@@ -313,7 +315,7 @@ def test_the_papers_table_2_gives_its_conclusions():
             assert 100 * (1 - means["gail"] / means[system]) == pytest.approx(drop, abs=0.6)
 
 
-@pytest.mark.parametrize("module", ["evaluate", "quality_diversity"])
+@pytest.mark.parametrize("module", ["evaluate", "experiments", "quality_diversity"])
 def test_help_waits_for_no_tensorflow(module):
     code = (
         f"import sys, gail_tf.{module} as m\ntry: m.main(['--help'])\n"

@@ -1,19 +1,14 @@
-"""The experiments of the second paper at toy sizes, one seed: what is trained, from what, and what is written."""
+"""The experiments of the second paper at toy sizes: what is trained, from what, and what is written."""
 
 import json
 import re
+import shutil
 
 import pytest
 
 from gail_tf import config, experiments
-from gail_tf.run import GAILRun
 from keras_gca import command_line
-
-SMALL = [
-    "--scale", "tiny", "--seeds", "3", "--max-trajectories", "60", "--updates", "2", "--rollouts", "8",
-    "--mle-epochs", "1", "--pretraining-epochs", "1", "--response-tokens", "8", "--warmup-steps", "0",
-    "--discriminator-steps", "1",
-]  # fmt: skip
+from keras_gca.errors import UserError
 
 
 def run(capsys, *arguments):
@@ -21,44 +16,69 @@ def run(capsys, *arguments):
     return status, *capsys.readouterr()
 
 
-def trained(out):
-    return re.findall(r"^== (.*), seed 3$", out, re.MULTILINE)
+def trained(out, seed=3):
+    return re.findall(rf"^== (.*), seed {seed}$", out, re.MULTILINE)
 
 
-def test_table_2_and_an_ablation_share_what_they_have_in_common(tmp_path, capsys):
-    status, out, err = run(capsys, "table2", *SMALL, "--runs", tmp_path)
-    assert status == 0, err
+def test_table_2_and_what_it_trains(small_experiments):
+    folder, _, printed = small_experiments
     shared = ["pretrained", "mle", "rl seq2seq", "mle without sentiment", "textgail", "trpo", "gail"]
-    assert trained(out) == shared
+    assert trained(printed["table2"], 3) == trained(printed["table2"], 4) == shared
     for model in ("GPT-2 + MLE", "RL-Seq2Seq", "TextGAIL", "GAIL with TRPO", "EmpathyGAIL"):
-        assert re.search(rf"^\| perplexity +\| {re.escape(model)} +\|", out, re.MULTILINE), model
-    assert {"tables.md", "tables.tex", "table2.csv", "figure5.png", "figure6.png", "table3.md"} <= {
-        file.name for file in (tmp_path / "table2").iterdir()
+        assert re.search(rf"^\| perplexity +\| {re.escape(model)} +\|", printed["table2"], re.MULTILINE), model
+    assert {"tables.md", "tables.tex", "table2.csv", "figure5.png", "figure6.png", "table3.md", "curves.png"} <= {
+        file.name for file in (folder / "table2").iterdir()
     }
-    runs = {
-        name: GAILRun.open(tmp_path / name / "seed_3") for name in experiments.VARIANTS if (tmp_path / name).exists()
-    }
+    runs = {name: of_seeds[0] for name, of_seeds in experiments.finished(folder).items()}
     assert len({runs[name].data().test for name in runs}) == 1
     starts = {name: each.source()["gpt2"] for name, each in runs.items()}
     assert starts["pretrained"] is starts["rl_seq2seq"] is None
-    assert starts["mle"] == starts["mle_without_sentiment"] == str(tmp_path / "pretrained" / "seed_3" / "exported")
-    assert starts["gail"] == starts["trpo"] == str(tmp_path / "mle" / "seed_3" / "exported")
-    assert starts["textgail"] == str(tmp_path / "mle_without_sentiment" / "seed_3" / "exported")
+    assert starts["mle"] == starts["mle_without_sentiment"] == str(folder / "pretrained" / "seed_3" / "exported")
+    assert starts["gail"] == starts["trpo"] == str(folder / "mle" / "seed_3" / "exported")
+    assert starts["textgail"] == str(folder / "mle_without_sentiment" / "seed_3" / "exported")
     assert runs["gail"].config().mle_epochs == 0
     assert runs["mle"].config().updates == runs["rl_seq2seq"].config().discriminator_steps == 0  # whatever is given
     assert runs["gail"].config().updates == 2
     assert runs["textgail"].config().discriminator_encoder == "roberta"
 
-    status, out, err = run(capsys, "sentiment", *SMALL, "--runs", tmp_path)
-    assert status == 0, err
-    assert trained(out) == ["no sentiment"]
-    assert re.search(r"^mle without sentiment +\d", out, re.MULTILINE)
-    assert re.search(r"^human ", out, re.MULTILINE)
-    found = json.loads((tmp_path / "sentiment.json").read_text())
+
+def test_an_ablation_goes_on_from_what_is_there(small_experiments, capsys):
+    folder, arguments, printed = small_experiments
+    assert trained(printed["sentiment"]) == ["no sentiment"]
+    assert re.search(r"^mle without sentiment +\d", printed["sentiment"], re.MULTILINE)
+    assert re.search(r"^human ", printed["sentiment"], re.MULTILINE)
+    found = json.loads((folder / "sentiment.json").read_text())
     assert list(found) == ["mle", "mle_without_sentiment", "gail", "no_sentiment", "human"]
-    assert (tmp_path / "sentiment.md").read_text().startswith("does the sentiment of each turn help?\n\n| variant |")
-    status, out, _ = run(capsys, "sentiment", *SMALL, "--runs", tmp_path)
+    assert (folder / "sentiment.md").read_text().startswith("does the sentiment of each turn help?\n\n| variant |")
+    for picture in ("sentiment.png", "sentiment_curves.png"):
+        assert (folder / picture).read_bytes().startswith(b"\x89PNG")
+    status, out, _ = run(capsys, "sentiment", *arguments)
     assert (status, trained(out)) == (0, [])
+    assert out.endswith(f"wrote {folder}: sentiment.md, sentiment.json, sentiment.png, sentiment_curves.png\n")
+
+
+def test_what_is_finished_and_what_is_lacking(small_experiments, tmp_path):
+    found = experiments.finished(small_experiments.folder)
+    assert list(found) == [
+        "pretrained", "mle", "mle_without_sentiment", "rl_seq2seq", "textgail", "trpo", "gail", "no_sentiment"
+    ]  # fmt: skip
+    assert {tuple(each.path.name for each in runs) for runs in found.values()} == {("seed_3", "seed_4")}
+    lacking = experiments.lacking(found)
+    assert list(lacking) == ["discriminator", "objective", "demonstrations", "trainable"]
+    assert lacking["trainable"] == ["lora", "head"]
+    without = found | {"no_sentiment": found["no_sentiment"][1:]}
+    compared = experiments.compared("sentiment", without)
+    assert list(compared) == ["mle", "mle_without_sentiment", "gail", "no_sentiment"]
+    assert {tuple(run.path.name for run in runs) for runs in compared.values()} == {("seed_4",)}
+    rows = {row[0]: row[1:] for row in experiments.table_of_runs(found).rows}
+    assert rows["mle"] == ("pretrained", "algorithm mle", "3, 4", "1", "0")
+    assert rows["no sentiment"] == ("mle without sentiment", "sentiment off", "3, 4", "0", "2")
+    unfinished = tmp_path / "mle" / "seed_3"
+    shutil.copytree(found["mle"][0].path, unfinished)
+    assert list(experiments.finished(tmp_path)) == ["mle"]
+    (unfinished / "bot.h5").unlink()
+    with pytest.raises(UserError, match=r"no finished experiment here; python -m gail_tf.experiments all --runs /"):
+        experiments.finished(tmp_path)
 
 
 def test_every_variant_is_a_possible_training():

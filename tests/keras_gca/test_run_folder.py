@@ -73,6 +73,13 @@ def test_the_log_is_the_history(tmp_path):
     run = GCARun(tmp_path)
     run.write_log([{"phase": "a", "loss": 1.5}, {"phase": "b", "val_loss": 2.0}])
     assert (tmp_path / "log.csv").read_text() == "phase,loss,val_loss\na,1.5,\nb,,2.0\n"
+    assert run.read_log() == [{"phase": "a", "loss": 1.5}, {"phase": "b", "val_loss": 2.0}]
+    for damaged in ("phase,loss\na,x\n", "phase\na,1\n"):
+        (tmp_path / "log.csv").write_text(damaged)
+        with pytest.raises(UserError, match=r"log\.csv: cannot be read"):
+            run.read_log()
+    (tmp_path / "log.csv").unlink()
+    assert run.read_log() == []
 
 
 def test_damaged_files_are_named(tmp_path, dataset):

@@ -1,0 +1,37 @@
+import numpy as np
+
+from gail_tf import ablations
+
+FOUND = {
+    "mle": [{"perplexity": 10.0, "BLEU": 1.0, "distinct-2": 0.2, "words": 9.0, "x": 1.0}] * 2,
+    "no_sentiment": [
+        {"perplexity": 20.0, "BLEU": 2.0, "distinct-2": 0.4, "words": 8.0, "x": 1.0},
+        {"perplexity": 22.0, "BLEU": 4.0, "distinct-2": 0.6, "words": 8.0, "x": 1.0},
+    ],
+    "human": [{"distinct-2": 0.8, "words": 12.0}],
+}
+
+
+def test_a_line_for_each_variant():
+    assert ablations.rows(FOUND) == [
+        ["variant", "perplexity", "BLEU", "distinct-2", "words"],
+        ["mle", "10 ± 0", "1 ± 0", "0.2 ± 0", "9 ± 0"],
+        ["no sentiment", "21 ± 1.41", "3 ± 1.41", "0.5 ± 0.141", "8 ± 0"],
+        ["human", "", "", "0.8", "12"],
+    ]
+
+
+def test_a_dot_for_each_variant_and_a_line_for_people():
+    figure = ablations.paint(FOUND)
+    perplexity, _, distinct, _ = figure.axes
+    assert [axes.get_xlabel() for axes in figure.axes] == list(ablations.PICTURED)
+    assert [label.get_text() for label in perplexity.get_yticklabels()] == ["mle", "no sentiment"]
+    means = [container[0].get_xydata()[0] for container in perplexity.containers]
+    np.testing.assert_allclose(means, [(10, 0), (21, 1)])
+    (ends,) = perplexity.containers[1][2][0].get_segments()
+    np.testing.assert_allclose(ends[:, 0], [21 - 2**0.5, 21 + 2**0.5])
+    joined = [line.get_xydata().tolist() for line in perplexity.lines if line.get_linestyle() == "-"]
+    assert joined[:2] == [[[10, 0], [20, 1]], [[10, 0], [22, 1]]]
+    assert perplexity.get_legend() is None
+    assert [text.get_text() for text in distinct.get_legend().get_texts()] == ["human"]
+    assert [set(line.get_xdata()) for line in distinct.lines if line.get_label() == "human"] == [{0.8}]
