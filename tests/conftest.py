@@ -9,13 +9,22 @@ from typing import NamedTuple
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
-import tensorflow as tf
 
 from gail_tf import experiments
 from keras_gca import command_line
 from tests import shared
 
-tf.config.experimental.enable_op_determinism()
+command_line.set_up_tensorflow()
+
+
+def pytest_collection_modifyitems(items):
+    """Which tests run in one process: those of a file; and files that read the same toy trainings."""
+    for item in items:
+        if item.path.name in ("test_experiments.py", "test_notebooks.py"):
+            group = "experiments"
+        else:
+            group = "gail_tf" if item.path.parent.name == "gail_tf" else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
