@@ -180,10 +180,10 @@ class GPT2:
         product = tf.cast(tf.matmul(rows, embeddings, transpose_b=True), tf.float32)
         return tf.reshape(product, [*tf.unstack(tf.shape(hidden))[:-1], self.config.vocab_size])
 
-    def prefill(self, tokens: tf.Tensor, mask: tf.Tensor, capacity: int) -> tuple[tf.Tensor, Cache]:
+    def prefill(self, tokens: tf.Tensor, mask: tf.Tensor, capacity: int | tf.Tensor) -> tuple[tf.Tensor, Cache]:
         """As `hidden`, and a cache of `capacity` places, the first T of which hold these tokens."""
         hidden, cache = self._read(tokens, mask, None)
-        free = [[0, 0], [0, 0], [0, capacity - tokens.shape[1]], [0, 0]]
+        free = [[0, 0], [0, 0], [0, capacity - tf.shape(tokens)[1]], [0, 0]]
         return tf.cast(hidden, tf.float32), tf.nest.map_structure(lambda each: tf.pad(each, free), cache)
 
     def step(

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from gail_tf.compilation import compiled
 from gail_tf.config import COUNTING, TRAINABLE
 from gail_tf.gpt2 import GPT2
 from gail_tf.noise import gumbel, sample_seeds
@@ -94,8 +95,8 @@ class LanguagePolicy(abc.ABC):
 
     def __init__(self, end: int, jit_compile: bool = False):
         self._end = end
-        self._sample = tf.function(self._draw, autograph=False, jit_compile=jit_compile)
-        self._log_probs = tf.function(self._score, autograph=False, jit_compile=jit_compile)
+        self._sample = compiled(self._draw, jit_compile=jit_compile)
+        self._log_probs = compiled(self._score, jit_compile=jit_compile)
 
     @property
     @abc.abstractmethod
@@ -111,6 +112,11 @@ class LanguagePolicy(abc.ABC):
     @abc.abstractmethod
     def feature_size(self) -> int:
         """E."""
+
+    @property
+    @abc.abstractmethod
+    def positions(self) -> int | None:
+        """How many tokens the network can read, of a condition and all but the last of a response; None: any number."""
 
     @abc.abstractmethod
     def features(
@@ -138,7 +144,7 @@ class LanguagePolicy(abc.ABC):
         length: int,
         repeat: Callable[[tf.Tensor], tf.Tensor],
     ) -> tuple[tf.Tensor, Any, Callable[[tf.Tensor, tf.Tensor, Any], tuple[tf.Tensor, Any]]]:
-        """Read conditions, before responses of at most `length` tokens.
+        """Read conditions, before responses of at most `length` tokens, inside a graph.
 
         repeat: gives what belongs to the conditions, (B, ...), one row for each candidate.
         Returns features before the first token, the memory (any structure of tensors), and what reads one more token:
@@ -163,6 +169,12 @@ class LanguagePolicy(abc.ABC):
         Raises ValueError where condition and response do not fit into the network, or `samples` is not as long.
         """
         condition, condition_mask = tf.convert_to_tensor(condition, tf.int32), tf.convert_to_tensor(condition_mask)
+        width, length = condition.shape[1], sampling.max_new_tokens
+        if self.positions is not None and width + length - 1 > self.positions:
+            raise ValueError(
+                f"conditions of {width} and responses of {length} tokens where the network has {self.positions} "
+                "positions"
+            )
         count = condition.shape[0] * candidates
         samples = tf.range(count) if samples is None else tf.convert_to_tensor(samples, tf.int32)
         if samples.shape != [count]:
@@ -204,7 +216,7 @@ class LanguagePolicy(abc.ABC):
         return TokenScores(*(tf.where(response_mask, each, 0.0) for each in shaped))
 
     def trace_counts(self) -> dict[str, int]:
-        """How often each compiled function was traced: once for each combination of shapes and settings."""
+        """How often each compiled function was traced; see `compiled`."""
         phases = {"sample": self._sample, "log_probs": self._log_probs}
         return {name: function.experimental_get_tracing_count() for name, function in phases.items()}
 
@@ -214,7 +226,7 @@ class LanguagePolicy(abc.ABC):
 
     def _draw(self, condition, condition_mask, seed, samples, settings, candidates):
         sampling = Sampling(*settings)
-        count, length = samples.shape[0], sampling.max_new_tokens
+        count, length = tf.shape(samples)[0], sampling.max_new_tokens
         seeds = sample_seeds(seed, samples)
         repeat = partial(tf.repeat, repeats=candidates, axis=0)
         features, memory, read = self._begin(condition, condition_mask, length, repeat)
@@ -230,7 +242,7 @@ class LanguagePolicy(abc.ABC):
             tokens, running, drawn = draw(t, features, running, drawn)
             return t + 1, tokens, running, memory, drawn
 
-        drawn = [tf.TensorArray(kind, length, element_shape=[count]) for kind in (tf.int32, tf.bool, tf.float32)]
+        drawn = [tf.TensorArray(kind, length, element_shape=[None]) for kind in (tf.int32, tf.bool, tf.float32)]
         tokens, running, drawn = draw(0, features, tf.fill([count], True), drawn)
         state = (1, tokens, running, memory, drawn)
         *_, drawn = tf.while_loop(lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state)
@@ -278,6 +290,10 @@ class Policy(LanguagePolicy):
     def feature_size(self) -> int:
         return self.gpt2.config.n_embd
 
+    @property
+    def positions(self) -> int:
+        return self.gpt2.config.n_positions
+
     def features(
         self,
         condition: tf.Tensor,
@@ -292,7 +308,7 @@ class Policy(LanguagePolicy):
         """
         tokens = tf.concat([condition, response[:, :-1]], axis=1)
         mask = tf.concat([condition_mask, response_mask[:, :-1]], axis=1)
-        hidden = self.gpt2.hidden(tokens, mask, seeds)[:, condition.shape[1] - 1 :]
+        hidden = self.gpt2.hidden(tokens, mask, seeds)[:, tf.shape(condition)[1] - 1 :]
         return tf.stop_gradient(hidden) if self.trainable == "head" else hidden
 
     def logits(self, features: tf.Tensor, head: Sequence[tf.Tensor] | None = None) -> tf.Tensor:
@@ -303,12 +319,7 @@ class Policy(LanguagePolicy):
         return self.gpt2.logits(features)
 
     def _begin(self, condition, condition_mask, length, repeat):
-        width = condition.shape[1]
-        if width + length - 1 > self.gpt2.config.n_positions:
-            raise ValueError(
-                f"conditions of {width} and responses of {length} tokens where GPT-2 has {self.gpt2.config.n_positions}"
-                " positions"
-            )
+        width = tf.shape(condition)[1]
         hidden, cache = self.gpt2.prefill(condition, condition_mask, width + length - 1)
         lengths = repeat(tf.reduce_sum(tf.cast(condition_mask, tf.int32), axis=1))
         in_condition = repeat(tf.pad(condition_mask, [[0, 0], [0, length - 1]]))  # (B, places in the cache)

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from gail_tf import ppo
 from gail_tf.batches import Batch
+from gail_tf.compilation import compiled
 from gail_tf.config import GAILConfig
 from gail_tf.learning import Learner
 from gail_tf.policy import LanguagePolicy, Sampling
@@ -29,8 +30,8 @@ class PolicyTraining:
         if config.value_baseline == "on":
             self.value = ValueBaseline(policy.feature_size, config.seed)
             self.value_learner = Learner(self.value.trainable_variables, config.discriminator_learning_rate)
-        self._step = tf.function(self._descend, autograph=False)
-        self._values = tf.function(self._value_of, autograph=False)
+        self._step = compiled(self._descend)
+        self._values = compiled(self._value_of)
 
     def values(self, batch: Batch) -> np.ndarray:
         """The baseline's value of each state, float32; zeros without a baseline.

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.batches import Batch
+from gail_tf.compilation import compiled
 from gail_tf.discriminators import response_features, token_features
 from gail_tf.gpt2 import GPT2
 from gail_tf.policy import LanguagePolicy, Policy, Sampling
@@ -83,7 +84,7 @@ class Reference:
         self.policy = policy
         self.per_token = per_token
         self._sampling = sampling
-        self._pass = tf.function(self._read, autograph=False)
+        self._pass = compiled(self._read)
 
     def __call__(self, batch: Batch, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Features (B, F), or (B, R, F), of the responses, and the log-probabilities (B, R) of their tokens.
@@ -108,7 +109,7 @@ class Reference:
             scores = self.policy.scores(self.policy.features(*arrays), response, response_mask, self._sampling)
             return tf.zeros([tf.shape(response)[0], 0]), scores.log_probs
         features, hidden = read_responses(self.policy.gpt2, *arrays, self.per_token)
-        before = hidden[:, condition.shape[1] - 1 : -1]
+        before = hidden[:, tf.shape(condition)[1] - 1 : -1]
         return features, self.policy.scores(before, response, response_mask, self._sampling).log_probs
 
 
@@ -127,7 +128,7 @@ def read_responses(
     mask = tf.concat([condition_mask, response_mask], 1)
     hidden = gpt2.hidden(tf.concat([condition, response], 1), mask)
     features = token_features if per_token else response_features
-    return features(hidden[:, condition.shape[1] :], response_mask), hidden
+    return features(hidden[:, tf.shape(condition)[1] :], response_mask), hidden
 
 
 def respond(

@@ -79,6 +79,10 @@ class Seq2SeqPolicy(LanguagePolicy):
     def feature_size(self) -> int:
         return self.gca.sizes.sentence_embedding
 
+    @property
+    def positions(self) -> None:
+        return None
+
     def features(
         self,
         condition: tf.Tensor,

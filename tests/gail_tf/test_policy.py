@@ -162,13 +162,19 @@ def test_the_same_seed_gives_the_same(policy):
     assert not np.array_equal(once.tokens, other.tokens)
 
 
-def test_a_shape_is_traced_once():
-    policy = Policy(a_gpt2())
-    for seed in range(3):
-        for rows in (slice(0, 6), slice(1, 3)):
-            drawn = policy.sample(CONDITION[rows], MASK[rows], (seed, seed), Sampling(4))
-            policy.log_probs(CONDITION[rows], MASK[rows], drawn.tokens, drawn.mask, Sampling(4))
-    assert policy.trace_counts() == {"sample": 2, "log_probs": 2}
+@pytest.mark.parametrize(("jit_compile", "traces"), [(False, 2), (True, 3)])
+def test_graphs_are_made_for_the_first_width_and_for_all_others(jit_compile, traces):
+    policy, again = (Policy(a_gpt2(), jit_compile=jit_compile) for _ in range(2))
+    for width in (9, 8, 7):
+        for seed in range(2):
+            arrays = CONDITION[:, -width:], MASK[:, -width:]
+            drawn = policy.sample(*arrays, (seed, seed), Sampling(4))
+            scores = policy.log_probs(*arrays, drawn.tokens, drawn.mask, Sampling(4))
+            np.testing.assert_allclose(drawn.log_probs, scores.log_probs, atol=1e-4)
+    assert policy.trace_counts() == {"sample": traces, "log_probs": traces}
+    alone = again.sample(*arrays, (seed, seed), Sampling(4))  # of static widths
+    np.testing.assert_array_equal(alone.tokens, drawn.tokens)
+    np.testing.assert_allclose(alone.log_probs, drawn.log_probs, atol=1e-5)
 
 
 def test_compiled_by_xla(policy):
@@ -312,7 +318,7 @@ class TestBadInput:
             Policy(gpt2, "lora")
 
     def test_what_does_not_fit_into_the_positions(self, policy):
-        with pytest.raises(ValueError, match="conditions of 9 and responses of 17 tokens where GPT-2 has 24 positions"):
+        with pytest.raises(ValueError, match="conditions of 9 and responses of 17 tokens where the network has 24 pos"):
             sample(policy, Sampling(17))
 
     def test_as_many_numbers_as_responses(self, policy):
