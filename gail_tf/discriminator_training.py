@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from gail_tf import discriminators
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.compilation import compiled
+from gail_tf.compilation import Compiled
 from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.learning import Learner
@@ -68,7 +68,7 @@ class Discriminator(Judge):
             self.network = discriminators.DiscriminatorNetwork(size, sentiments, config.seed)
         if config.discriminator_encoder == "trainable":
             self.encoder = GPT2(gpt2, config.seed, precision=config.precision)
-        self._logits = compiled(self._judge)
+        self._logits = Compiled(self._judge)
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -124,7 +124,7 @@ class DiscriminatorTraining(Discriminator):
     def __init__(self, gpt2: GPT2Config, config: GAILConfig, reader: TextReader | None = None):
         super().__init__(gpt2, config, reader)
         self.learner = Learner(self.variables, config.discriminator_learning_rate, config.weight_decay)
-        self._step = compiled(self._descend)
+        self._step = Compiled(self._descend)
 
     def step(
         self, expert: Evidence, generated: Evidence, counted: np.ndarray, seed: tuple[int, int]

@@ -17,7 +17,7 @@ from gail_tf import metrics
 from gail_tf.agent import GAILAgent
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.batches import Batch, Utterance, encode_batch
-from gail_tf.compilation import compiled
+from gail_tf.compilation import Compiled
 from gail_tf.config import GAILConfig
 from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.mauve import mauve
@@ -370,7 +370,7 @@ class TextReader:
     def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limit: int):
         """limit: of a text, in tokens; the rest is not read."""
         self._policy, self._tokenizer, self._limit = policy, tokenizer, limit
-        self._read = compiled(self._last)
+        self._read = Compiled(self._last)
 
     def __call__(self, texts: Sequence[str], size: int, report: Callable[[int], object] = lambda _: None) -> np.ndarray:
         """(n, feature_size) float32; `size` texts read together. report: called after each reading with the number."""

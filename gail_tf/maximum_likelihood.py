@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.batches import Batch
-from gail_tf.compilation import compiled
+from gail_tf.compilation import Compiled
 from gail_tf.learning import Learner
 from gail_tf.noise import sample_seeds
 from gail_tf.policy import LanguagePolicy
@@ -18,7 +18,7 @@ class MaximumLikelihood:
 
     def __init__(self, policy: LanguagePolicy, learner: Learner):
         self.policy, self.learner, self.perplexity = policy, learner, Perplexity(policy)
-        self._step = compiled(self._descend)
+        self._step = Compiled(self._descend)
 
     def step(self, batch: Batch, seed: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
         """One training step. seed: of dropout.
@@ -44,7 +44,7 @@ class Perplexity:
 
     def __init__(self, policy: LanguagePolicy):
         self.policy = policy
-        self._sums = compiled(self._measure)
+        self._sums = Compiled(self._measure)
 
     def __call__(self, batch: Batch, size: int = 32) -> float:
         """exp of the responses' total negative log-likelihood over the total of their tokens, END counted."""

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from gail_tf.compilation import compiled
+from gail_tf.compilation import Compiled
 from gail_tf.config import COUNTING, TRAINABLE
 from gail_tf.gpt2 import GPT2
 from gail_tf.noise import gumbel, sample_seeds
@@ -95,8 +95,8 @@ class LanguagePolicy(abc.ABC):
 
     def __init__(self, end: int, jit_compile: bool = False):
         self._end = end
-        self._sample = compiled(self._draw, jit_compile=jit_compile)
-        self._log_probs = compiled(self._score, jit_compile=jit_compile)
+        self._sample = Compiled(self._draw, jit_compile=jit_compile)
+        self._log_probs = Compiled(self._score, jit_compile=jit_compile)
 
     @property
     @abc.abstractmethod
@@ -216,9 +216,9 @@ class LanguagePolicy(abc.ABC):
         return TokenScores(*(tf.where(response_mask, each, 0.0) for each in shaped))
 
     def trace_counts(self) -> dict[str, int]:
-        """How often each compiled function was traced; see `compiled`."""
+        """How often each compiled function was traced; see `Compiled`."""
         phases = {"sample": self._sample, "log_probs": self._log_probs}
-        return {name: function.experimental_get_tracing_count() for name, function in phases.items()}
+        return {name: function.traces for name, function in phases.items()}
 
     def _score(self, condition, condition_mask, response, response_mask, settings):
         features = self.features(condition, condition_mask, response, response_mask)

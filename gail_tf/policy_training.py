@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from gail_tf import ppo
 from gail_tf.batches import Batch
-from gail_tf.compilation import compiled
+from gail_tf.compilation import Compiled
 from gail_tf.config import GAILConfig
 from gail_tf.learning import Learner
 from gail_tf.policy import LanguagePolicy, Sampling
@@ -30,8 +30,8 @@ class PolicyTraining:
         if config.value_baseline == "on":
             self.value = ValueBaseline(policy.feature_size, config.seed)
             self.value_learner = Learner(self.value.trainable_variables, config.discriminator_learning_rate)
-        self._step = compiled(self._descend)
-        self._values = compiled(self._value_of)
+        self._step = Compiled(self._descend)
+        self._values = Compiled(self._value_of)
 
     def values(self, batch: Batch) -> np.ndarray:
         """The baseline's value of each state, float32; zeros without a baseline.

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.batches import Batch
-from gail_tf.compilation import compiled
+from gail_tf.compilation import Compiled
 from gail_tf.discriminators import response_features, token_features
 from gail_tf.gpt2 import GPT2
 from gail_tf.policy import LanguagePolicy, Policy, Sampling
@@ -84,7 +84,7 @@ class Reference:
         self.policy = policy
         self.per_token = per_token
         self._sampling = sampling
-        self._pass = compiled(self._read)
+        self._pass = Compiled(self._read)
 
     def __call__(self, batch: Batch, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Features (B, F), or (B, R, F), of the responses, and the log-probabilities (B, R) of their tokens.

@@ -162,8 +162,8 @@ def test_the_same_seed_gives_the_same(policy):
     assert not np.array_equal(once.tokens, other.tokens)
 
 
-@pytest.mark.parametrize(("jit_compile", "traces"), [(False, 2), (True, 3)])
-def test_graphs_are_made_for_the_first_width_and_for_all_others(jit_compile, traces):
+@pytest.mark.parametrize(("jit_compile", "traces"), [(False, 1), (True, 3)])
+def test_one_graph_is_made_for_all_widths_but_by_xla(jit_compile, traces):
     policy, again = (Policy(a_gpt2(), jit_compile=jit_compile) for _ in range(2))
     for width in (9, 8, 7):
         for seed in range(2):
@@ -172,9 +172,9 @@ def test_graphs_are_made_for_the_first_width_and_for_all_others(jit_compile, tra
             scores = policy.log_probs(*arrays, drawn.tokens, drawn.mask, Sampling(4))
             np.testing.assert_allclose(drawn.log_probs, scores.log_probs, atol=1e-4)
     assert policy.trace_counts() == {"sample": traces, "log_probs": traces}
-    alone = again.sample(*arrays, (seed, seed), Sampling(4))  # of static widths
+    alone = again.sample(*arrays, (seed, seed), Sampling(4))  # whose first width this is
     np.testing.assert_array_equal(alone.tokens, drawn.tokens)
-    np.testing.assert_allclose(alone.log_probs, drawn.log_probs, atol=1e-5)
+    np.testing.assert_array_equal(alone.log_probs, drawn.log_probs)
 
 
 def test_compiled_by_xla(policy):
