@@ -48,7 +48,7 @@ def take_chat(page: Page, app: Flask, lines: list[str], picture: Path) -> None:
 def main(run: str, gail_run: str) -> None:
     chat = chat_page.create_app(Agent.load(run), Decoding(beam=CHAT_BEAM), f"A chat with {Path(run).name}")
     agent, title = GAILAgent.load(gail_run), f"A chat with {Path(gail_run).name}"
-    empathy_chat = chat_page.create_app(agent, Replying(candidates=4), title, notice=FIRST_USE_NOTICE)
+    empathy_chat = chat_page.create_app(agent, Replying(), title, notice=FIRST_USE_NOTICE)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "survey.json"
         survey_command.main(["make", run, "--dialogues", "2", "--lines", "4", "--output", str(path)])
