@@ -169,12 +169,7 @@ class LanguagePolicy(abc.ABC):
         Raises ValueError where condition and response do not fit into the network, or `samples` is not as long.
         """
         condition, condition_mask = tf.convert_to_tensor(condition, tf.int32), tf.convert_to_tensor(condition_mask)
-        width, length = condition.shape[1], sampling.max_new_tokens
-        if self.positions is not None and width + length - 1 > self.positions:
-            raise ValueError(
-                f"conditions of {width} and responses of {length} tokens where the network has {self.positions} "
-                "positions"
-            )
+        self._check_widths(condition.shape[1], sampling.max_new_tokens)
         count = condition.shape[0] * candidates
         samples = tf.range(count) if samples is None else tf.convert_to_tensor(samples, tf.int32)
         if samples.shape != [count]:
@@ -192,10 +187,12 @@ class LanguagePolicy(abc.ABC):
     ) -> TokenScores:
         """Probabilities of given responses, from one pass over (condition, response): those that `sample` returned.
 
-        response, response_mask: (B, R) int32 and bool. Of `sampling` only what says how to count matters.
+        response, response_mask: (B, R) int32 and bool. Of `sampling` only what says how to count matters. Raises
+        ValueError where condition and response do not fit into the network.
         """
-        arrays = (condition, condition_mask, response, response_mask)
-        return self._log_probs(*map(tf.convert_to_tensor, arrays), dataclasses.astuple(sampling))
+        arrays = [tf.convert_to_tensor(each) for each in (condition, condition_mask, response, response_mask)]
+        self._check_widths(arrays[0].shape[1], arrays[2].shape[1])
+        return self._log_probs(*arrays, dataclasses.astuple(sampling))
 
     def scores(
         self, features: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
@@ -219,6 +216,14 @@ class LanguagePolicy(abc.ABC):
         """How often each compiled function was traced; see `Compiled`."""
         phases = {"sample": self._sample, "log_probs": self._log_probs}
         return {name: function.traces for name, function in phases.items()}
+
+    def _check_widths(self, condition: int, response: int) -> None:
+        """Here and not in a graph, which does not know the widths."""
+        if self.positions is not None and condition + response - 1 > self.positions:
+            raise ValueError(
+                f"conditions of {condition} and responses of {response} tokens where the network has {self.positions} "
+                "positions"
+            )
 
     def _score(self, condition, condition_mask, response, response_mask, settings):
         features = self.features(condition, condition_mask, response, response_mask)

@@ -318,8 +318,11 @@ class TestBadInput:
             Policy(gpt2, "lora")
 
     def test_what_does_not_fit_into_the_positions(self, policy):
-        with pytest.raises(ValueError, match="conditions of 9 and responses of 17 tokens where the network has 24 pos"):
+        message = "conditions of 9 and responses of 17 tokens where the network has 24 positions"
+        with pytest.raises(ValueError, match=message):
             sample(policy, Sampling(17))
+        with pytest.raises(ValueError, match=message):
+            policy.log_probs(CONDITION, MASK, np.zeros((6, 17), np.int32), np.ones((6, 17), bool))
 
     def test_as_many_numbers_as_responses(self, policy):
         with pytest.raises(ValueError, match=r"samples of shape \(6,\) for 12 responses"):
