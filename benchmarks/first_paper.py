@@ -9,23 +9,30 @@ Prints Markdown tables. PyTorch takes part where it is installed: pip install -e
 """
 
 import argparse
-import importlib.util
 import itertools
-import json
 import os
-import platform
-import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from benchmarks.measure import interleave, matrix_product_rate, number, table
+from benchmarks.measure import (
+    compete,
+    installed,
+    interleave,
+    matrix_product_rate,
+    number,
+    parser,
+    peak_memory,
+    run_parts,
+    table,
+)
 from benchmarks.original_method import OriginalMethod, samples_of
 from keras_gca.adversarial import DiscriminatorTraining, GeneratorTraining
 from keras_gca.config import Config
@@ -45,13 +52,7 @@ OURS, ORIGINAL, TORCH = "here", "original method", "PyTorch"
 
 def main() -> int:
     options = _parser().parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {time.strftime('%Y-%m-%d')}\n")
-    results = {}
-    for name in options.parts or PARTS:
-        results[name] = PARTS[name](options)
-    if options.output:
-        options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        print(f"wrote {options.output}")
+    run_parts({name: partial(part, options) for name, part in PARTS.items()}, options, {})
     return 0
 
 
@@ -129,12 +130,12 @@ def speed(options: argparse.Namespace) -> dict:
             f"{OURS}, bfloat16": several(teacher_forcing(pairs, size, "bfloat16"), 8),
             ORIGINAL: lambda samples=samples: method.teacher_forcing(samples),
         }
-        if _torch():
+        if installed("torch"):
             from benchmarks.torch_model import TorchModel
 
             model, batches = TorchModel(PAPER), cycling(pairs, size)
             contestants[TORCH] = several(lambda m=model, b=batches: m.step(*next(b)), 4)
-        _compete(results, f"teacher forcing, {size} answers a batch, tokens/s", contestants, options.rounds)
+        compete(results, f"teacher forcing, {size} answers a batch, tokens/s", contestants, options.rounds)
 
     for name, title, ours in (
         ("discriminator", "discriminator training", discriminator),
@@ -147,7 +148,7 @@ def speed(options: argparse.Namespace) -> dict:
                 OURS: several(ours(pairs, size), 8),
                 ORIGINAL: lambda name=name, samples=samples: getattr(method, name)(samples),
             }
-            _compete(results, f"{title}, {size} answers a batch, tokens/s", contestants, options.rounds)
+            compete(results, f"{title}, {size} answers a batch, tokens/s", contestants, options.rounds)
 
     gca = taught(pairs, 600)
     method.gca.layer("decision_bot").set_weights(gca.layer("decision_bot").get_weights())
@@ -169,7 +170,7 @@ def speed(options: argparse.Namespace) -> dict:
 
     latency = {OURS: reply, ORIGINAL: original_reply}
     many = {OURS: talk, ORIGINAL: original_reply}
-    if _torch():
+    if installed("torch"):
         from benchmarks.torch_model import TorchModel
 
         model = TorchModel(PAPER)
@@ -192,8 +193,8 @@ def speed(options: argparse.Namespace) -> dict:
 
         latency[TORCH], many[TORCH] = torch_reply, torch_talk
     rounds = max(3, options.rounds // 2)
-    _compete(results, "one greedy reply, replies/s", latency, rounds)
-    _compete(results, "self-conversation, replies/s", many, rounds)
+    compete(results, "one greedy reply, replies/s", latency, rounds)
+    compete(results, "self-conversation, replies/s", many, rounds)
     _print_speed(results)
     return results
 
@@ -206,15 +207,6 @@ def _samples(pairs: Pairs, size: int, method: OriginalMethod):
         np.zeros(size, np.int32),
     )
     return samples_of(batch, PAPER.vocabulary, method.gca.padding)
-
-
-def _torch() -> bool:
-    return importlib.util.find_spec("torch") is not None
-
-
-def _compete(results: dict, title: str, contestants: dict[str, Callable[[], int]], rounds: int) -> None:
-    print(f"{title} ...", file=sys.stderr, flush=True)
-    results[title] = {name: statistics.median(rates) for name, rates in interleave(contestants, rounds).items()}
 
 
 def _print_speed(results: dict) -> None:
@@ -299,7 +291,7 @@ def memory(options: argparse.Namespace) -> dict:
     for work in (teacher_forcing(pairs, LARGE), discriminator(pairs, LARGE), generator(pairs, LARGE)):
         for _ in range(10):
             work()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_memory()
     print(f"{len(pairs):,} pairs, three phases of training at the paper's sizes: {peak:.2f} GiB at the peak\n")
     return {"pairs": len(pairs), "peak GiB": peak}
 
@@ -308,17 +300,10 @@ PARTS = {"memory": memory, "speed": speed, "epoch": epoch, "growth": growth}  # 
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.first_paper",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)}; all if none is named")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus instead of the embedded one")
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="turns of each contestant [7]")
-    parser.add_argument("--folder", default=".", metavar="DIR", help="for the temporary corpus of `memory`")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="also write the results as JSON")
-    return parser
+    made = parser("first_paper", __doc__, PARTS, rounds=7)
+    made.add_argument("--data", type=Path, metavar="FILE", help="a corpus instead of the embedded one")
+    made.add_argument("--folder", default=".", metavar="DIR", help="for the temporary corpus of `memory`")
+    return made
 
 
 if __name__ == "__main__":

@@ -1,8 +1,23 @@
-"""Fair timing: all contestants in one process, interleaved; medians; and the machine's own matrix-product rate."""
+"""Fair timing: all contestants in one process, interleaved; medians; and the machine's own matrix-product rate.
 
+And what the benchmarks' commands have in common: parts that are chosen by name, Markdown tables, results as JSON.
+"""
+
+import argparse
+import contextlib
+import gc
+import importlib.util
+import json
+import os
+import platform
+import resource
 import statistics
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -12,16 +27,57 @@ PRODUCT = (1536, 3500, 7000)  # rows, and the sizes of the paper's largest layer
 def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
     """Work rates of contestants that take turns: {name: [units of work per second, ...]}.
 
-    contestants: each call does a share of work and returns its units. A first round warms up and is not counted.
+    contestants: each call does a share of work and returns its units. A first round warms up and is not counted. What
+    lives after it is left out of garbage collections, so that nobody's wade through the others' objects.
     """
     rates: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(rounds + 1):
+    for work in contestants.values():
+        work()
+    gc.collect()
+    gc.freeze()
+    for _ in range(rounds):
         for name, work in contestants.items():
             began = time.perf_counter()
             units = work()
-            if turn:
-                rates[name].append(units / (time.perf_counter() - began))
+            rates[name].append(units / (time.perf_counter() - began))
+    gc.unfreeze()
     return rates
+
+
+def compete(results: dict[str, Any], title: str, contestants: dict[str, Callable[[], int]], rounds: int) -> None:
+    """Put under the title the median work rate of each of `interleave`'s contestants."""
+    progress(title)
+    results[title] = {name: statistics.median(rates) for name, rates in interleave(contestants, rounds).items()}
+
+
+class Stopwatch:
+    """Adds up the seconds that named phases of a piece of work take; a phase within another one interrupts it."""
+
+    def __init__(self):
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._within = 0.0  # what phases within the one that runs have taken
+
+    @contextlib.contextmanager
+    def during(self, phase: str) -> Iterator[None]:
+        began, before, self._within = time.perf_counter(), self._within, 0.0
+        yield
+        whole = time.perf_counter() - began
+        self._seconds[phase] += whole - self._within
+        self._within = before + whole
+
+    def timed(self, phase: str, function: Callable) -> Callable:
+        """The function; the time of its calls belongs to the phase."""
+
+        def call(*arguments, **options):
+            with self.during(phase):
+                return function(*arguments, **options)
+
+        return call
+
+    def lap(self) -> dict[str, float]:
+        """Seconds by phase since the last lap."""
+        seconds, self._seconds = dict(self._seconds), defaultdict(float)
+        return seconds
 
 
 def matrix_product_rate(seconds: float = 2.0) -> float:
@@ -36,6 +92,61 @@ def matrix_product_rate(seconds: float = 2.0) -> float:
         product(a, b)[0, 0].numpy()
         rates.append(2e-9 * rows * inner * columns / (time.perf_counter() - start))
     return statistics.median(rates)
+
+
+def peak_memory() -> float:
+    """The most memory that this process has had at once, in GiB.
+
+    A new process takes over its parent's peak where that is higher (Linux), so that only a small parent's children can
+    be measured.
+    """
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+
+
+def installed(module: str) -> bool:
+    """Whether a module can be imported, without doing it; false too where a package on the way to it is missing."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+# Commands
+
+
+def parser(name: str, description: str, parts: Sequence[str], rounds: int) -> argparse.ArgumentParser:
+    """Of a benchmark: which parts, how many rounds [rounds], and where results go."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("parts", nargs="*", help=f"which of {', '.join(parts)}; all if none is named")
+    made.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"turns of each contestant [{rounds}]")
+    made.add_argument("--output", type=Path, metavar="FILE", help="also write the results as JSON")
+    return made
+
+
+def run_parts(parts: Mapping[str, Callable[[], Any]], options: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Run the parts that are asked for, always in the order of `parts`; results: filled with what they return."""
+    unknown = [name for name in options.parts if name not in parts]
+    if unknown:
+        raise SystemExit(f"{', '.join(unknown)}: no such part; {', '.join(parts)} are")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {time.strftime('%Y-%m-%d')}\n")
+    for name, part in parts.items():
+        if options.parts and name not in options.parts:
+            continue
+        gc.collect()  # the earlier parts' networks
+        results[name] = part()
+        if options.output:  # after each, so that what is measured is kept
+            options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    if options.output:
+        print(f"wrote {options.output}")
+
+
+def progress(line: str) -> None:
+    """What is running, to stderr."""
+    print(f"{line} ...", file=sys.stderr, flush=True)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

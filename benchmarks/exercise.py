@@ -1,0 +1,106 @@
+"""What every contestant of the second paper's benchmark does: one PPO update on prompts and responses of one length."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import tokenizers
+from tokenizers import models
+
+from benchmarks.measure import Stopwatch
+from gail_tf.config import GAILConfig
+from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
+
+# Phases of an update
+SAMPLING = "sampling"
+OLD = "old log-probs"  # of the responses, where sampling does not give them
+REFERENCE = "reference"  # its log-probabilities, and D's features of responses and experts' responses
+LEARNING = "learning"  # of the policy
+JUDGING = "D"  # its judgement, and its own learning
+REST = "rest"
+PHASES = (SAMPLING, OLD, REFERENCE, LEARNING, JUDGING, REST)
+
+
+def _sizes(vocabulary: int, positions: int, width: int, layers: int, heads: int) -> GPT2Config:
+    return GPT2Config(vocabulary, positions, width, layers, heads, eos_token_id=vocabulary - 1)
+
+
+_DEFAULT = GAILConfig.preset("default")
+SIZES = {
+    "tiny": _sizes(512, 128, 64, 2, 2),
+    "default": _sizes(
+        _DEFAULT.vocabulary_size, _DEFAULT.n_positions, _DEFAULT.n_embd, _DEFAULT.n_layer, _DEFAULT.n_head
+    ),
+    "small": GPT2Config(),
+    "medium": _sizes(50257, 1024, 1024, 24, 16),
+    "large": _sizes(50257, 1024, 1280, 36, 20),
+    "xl": _sizes(50257, 1024, 1600, 48, 25),
+}
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One update's work.
+
+    sizes: of the policy's GPT-2. rollouts: responses in the update, sampled and read `sample_batch` at a time, and
+    learned from `minibatch` at a time; D learns from `discriminator_batch`, and as many of experts. prompt, response:
+    the tokens of each; no response ends before.
+    """
+
+    sizes: GPT2Config
+    rollouts: int = 128
+    prompt: int = 64
+    response: int = 32
+    sample_batch: int = 16
+    minibatch: int = 8
+    discriminator_batch: int = 32
+    top_p: float = 0.9
+    temperature: float = 0.9
+
+    @property
+    def tokens(self) -> int:
+        """All tokens of the responses."""
+        return self.rollouts * self.response
+
+    def gpt2(self, adapters: Adapters | None = None, precision: str = "float32") -> GPT2:
+        """A GPT-2 of random weights, the same at each call, which never says END.
+
+        END's logit is about -1000, through one number of the hidden state that is always large: so every contestant
+        that has these weights makes responses of full length, in its own ordinary way.
+        """
+        made = GPT2(self.sizes, seed=1, adapters=adapters, precision=precision)
+        shift, embeddings = made.weights["ln_f.bias"].numpy(), made.weights["wte.weight"].numpy()
+        shift[0], embeddings[self.sizes.eos_token_id, 0] = 10, -100
+        made.weights["ln_f.bias"].assign(shift)
+        made.weights["wte.weight"].assign(embeddings)
+        return made
+
+    def prompts(self) -> np.ndarray:
+        """(rollouts, prompt) int32."""
+        return self._random(self.prompt, seed=2)
+
+    def expert_responses(self) -> np.ndarray:
+        """(rollouts, response) int32."""
+        return self._random(self.response, seed=3)
+
+    def tokenizer(self) -> tokenizers.Tokenizer:
+        """One word a token, to read what was sampled."""
+        return tokenizers.Tokenizer(
+            models.WordLevel({f"word{i}": i for i in range(self.sizes.vocab_size)}, unk_token="word0")
+        )
+
+    def _random(self, width: int, seed: int) -> np.ndarray:
+        draw = np.random.default_rng(seed)
+        return draw.integers(0, self.sizes.eos_token_id, (self.rollouts, width), dtype=np.int32)
+
+
+class Update(Protocol):
+    """A contestant. watch: the time of its phases. flops: floating-point operations of an update, by phase."""
+
+    watch: Stopwatch
+
+    @property
+    def flops(self) -> dict[str, float]: ...
+
+    def __call__(self) -> int:
+        """Make one update; returns the tokens of its responses."""

@@ -1,0 +1,65 @@
+"""The paper's Table 1 at full scale, by arithmetic: the work of each phase, and hours at given rates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from benchmarks.costs import learning_flops
+from benchmarks.exercise import LEARNING, REFERENCE, SAMPLING, Exercise
+from benchmarks.our_update import update_flops
+from gail_tf.config import GAILConfig
+from gail_tf.gpt2 import GPT2Config
+from gail_tf.trajectories import FRACTIONS
+
+TRAJECTORIES = 208_600  # Section 4.1
+
+
+class Work(NamedTuple):
+    """A phase of the training. kind: SAMPLING, REFERENCE or LEARNING, which differ in the rate that they run at."""
+
+    phase: str
+    kind: str
+    flops: float
+
+
+def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int = 32) -> list[Work]:
+    """All that Algorithm 1 makes of Table 1; validation is left out.
+
+    table: whose epochs, updates, rollouts and D's steps are taken. prompt, response: tokens of every trajectory.
+    """
+    trained = round(FRACTIONS[0] * TRAJECTORIES)
+    passes = trained * table.mle_epochs
+    likelihood = learning_flops(sizes, passes * (prompt + response - 1), passes * response)
+    update = update_flops(Exercise(sizes, table.rollouts, prompt, response))
+    buffers = table.discriminator_steps * table.batch_size / table.rollouts
+    return [
+        Work("maximum likelihood", LEARNING, likelihood),
+        *(Work("D's first steps", kind, buffers * update[kind]) for kind in (SAMPLING, REFERENCE)),
+        *(Work("updates", kind, table.updates * update[kind]) for kind in (SAMPLING, REFERENCE, LEARNING)),
+    ]
+
+
+def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
+    """Of each phase. rates: FLOP/s of each kind of work."""
+    return [each.flops / rates[each.kind] / 3600 for each in work]
+
+
+@dataclass(frozen=True)
+class Device:
+    """An accelerator that nobody has measured here: `peak` is its maker's figure for bfloat16, dense, FLOP/s.
+
+    The shares of the peak are assumptions. Sampling 16 responses a token at a time waits for the memory and for the
+    programs' starts; the others are products of large matrices.
+    """
+
+    name: str
+    peak: float
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """FLOP/s of each kind of work."""
+        return {kind: share * self.peak for kind, share in UTILISATION.items()}
+
+
+UTILISATION = {SAMPLING: 0.01, REFERENCE: 0.3, LEARNING: 0.3}
+DEVICES = (Device("A100", 312e12), Device("H100 SXM", 989e12), Device("TPU v5e-8", 8 * 197e12))

@@ -1,0 +1,106 @@
+"""One turn of Algorithm 1's loop by `gail_tf`, and the time of its phases."""
+
+import numpy as np
+
+from benchmarks.costs import flops, learning_flops
+from benchmarks.exercise import JUDGING, LEARNING, REFERENCE, REST, SAMPLING, Exercise
+from benchmarks.measure import Stopwatch
+from gail_tf.batches import Batch
+from gail_tf.config import GAILConfig
+from gail_tf.gail import GAILTraining, adapters_of
+from gail_tf.samples import Samples
+from gail_tf.tokenizer import Tokenizer
+from gail_tf.trajectories import Trajectory
+
+UPDATES = 100  # more than are ever asked for
+
+
+def settings(exercise: Exercise, trainable: str = "full", precision: str = "float32") -> GAILConfig:
+    """The paper's settings, but for what would make the work of updates differ from each other and from others'."""
+    sizes = exercise.sizes
+    return GAILConfig(
+        n_layer=sizes.n_layer,
+        n_head=sizes.n_head,
+        n_embd=sizes.n_embd,
+        n_positions=sizes.n_positions,
+        condition_tokens=exercise.prompt,
+        response_tokens=exercise.response,
+        sentiment="off",
+        trainable=trainable,
+        mle_epochs=0,
+        discriminator_steps=0,
+        updates=UPDATES,
+        rollouts=exercise.rollouts,
+        sample_batch_size=exercise.sample_batch,
+        minibatch_size=exercise.minibatch,
+        batch_size=exercise.discriminator_batch,
+        top_p=exercise.top_p,
+        temperature=exercise.temperature,
+        human_ratio=0.0,
+        warmup_steps=0,
+        learning_rate_schedule="constant",
+        validation_frequency=UPDATES + 1,
+        precision=precision,
+    )
+
+
+class OurUpdate:
+    """`GAILTraining` from its first update on. A call makes one.
+
+    All of it counts, its figures too. Experts' responses are read anew at each update, as where a corpus is larger than
+    what a training meets of it (the paper's is).
+    """
+
+    def __init__(self, exercise: Exercise, trainable: str = "full", precision: str = "float32"):
+        self.exercise, self.trainable, self.watch = exercise, trainable, Stopwatch()
+        config = settings(exercise, trainable, precision)
+        gpt2 = exercise.gpt2(adapters_of(config), precision)
+        samples = _samples(exercise)
+        training = GAILTraining(config, Tokenizer(exercise.tokenizer()), gpt2, samples, samples)
+        for owner, name, phase in (
+            (training.policy, "sample", SAMPLING),
+            (training.collector, "reference", REFERENCE),
+            (training.policy_training, "step", LEARNING),
+            (training.discriminator, "judge", JUDGING),
+            (training.discriminator, "step", JUDGING),
+        ):
+            setattr(owner, name, self.watch.timed(phase, getattr(owner, name)))
+        self._rows = (event.row for event in training if event.row is not None)
+
+    def __call__(self) -> int:
+        """One update; returns the tokens of its responses."""
+        with self.watch.during(REST):
+            row = next(self._rows)
+        assert row["response_length"] == self.exercise.response, "a response has ended early"
+        return self.exercise.tokens
+
+    @property
+    def flops(self) -> dict[str, float]:
+        """Of an update, by phase; those of D are too few to matter."""
+        return update_flops(self.exercise, self.trainable)
+
+
+def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float]:
+    """Floating-point operations of one update here, by phase.
+
+    Sampling reads a prompt once and then every token but the last, and multiplies by the vocabulary for each token of a
+    response. The reference reads both responses to a prompt, and gives the log-probabilities of both.
+    """
+    sizes, tokens = exercise.sizes, exercise.tokens
+    sequences = exercise.rollouts * (exercise.prompt + exercise.response)
+    read = sequences - exercise.rollouts
+    return {
+        SAMPLING: flops(sizes, read, tokens),
+        REFERENCE: 2 * flops(sizes, sequences, tokens),
+        LEARNING: learning_flops(sizes, read, tokens, trainable),
+    }
+
+
+def _samples(exercise: Exercise) -> Samples:
+    """As many trajectories as all updates meet, so that none comes back."""
+    arrays = exercise.prompts(), exercise.expert_responses()
+    condition, response = (np.tile(each, (UPDATES, 1)) for each in arrays)
+    batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))
+    trajectory = Trajectory((), "I have not slept for two days.", "What is it that keeps you awake?")
+    nothing = np.zeros(len(condition), np.float32)
+    return Samples(batch, np.stack([nothing, nothing], 1), nothing, (trajectory,) * len(condition))

@@ -1,0 +1,492 @@
+"""`python -m benchmarks.second_paper`: the second paper's training at GPT-2's sizes, against others.
+
+    memory     peak memory of one PPO update, alone in a process
+    update     one PPO update, against TextGAIL's loop in PyTorch and TRL's PPO trainer, by phases
+    sampling   responses, against Hugging Face's `generate`; candidates that share the reading of a prompt
+    mle        a step of maximum likelihood, against PyTorch
+    growth     how the cost grows with batch, length of responses, and GPT-2's size
+    padding    how much of the batches is padding, against batches in random order
+    plan       Table 1 at full scale: hours here and on accelerators, memory, traffic
+
+Prints Markdown tables. Contestants take turns in one process; figures are medians. PyTorch, transformers and TRL take
+part where they are installed: pip install -e '.[benchmarks]'. All of `update` at once take about 20 GB of memory;
+--contestants names fewer.
+"""
+
+import argparse
+import gc
+import importlib
+import importlib.metadata
+import multiprocessing
+import os
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+
+import numpy as np
+
+from benchmarks import costs, full_scale
+from benchmarks.exercise import LEARNING, PHASES, SAMPLING, SIZES, Exercise, Update
+from benchmarks.measure import (
+    compete,
+    installed,
+    interleave,
+    matrix_product_rate,
+    number,
+    parser,
+    peak_memory,
+    progress,
+    run_parts,
+    table,
+)
+from benchmarks.our_update import OurUpdate, settings
+from gail_tf.batches import Batch
+from gail_tf.config import GAILConfig
+from gail_tf.gpt2 import GPT2Config
+from gail_tf.learning import Learner
+from gail_tf.maximum_likelihood import MaximumLikelihood
+from gail_tf.policy import Policy, Sampling
+from gail_tf.policy_training import PolicyTraining
+from gail_tf.rollouts import draw_rows
+from gail_tf.run import CONTROL_TOKENS
+from gail_tf.samples import Samples, plan, take
+from gail_tf.tokenizer import Tokenizer
+from gail_tf.trajectories import read_trajectories, split
+
+PAPER = GAILConfig()
+OURS, TORCH, GENERATE = "here", "PyTorch", "Hugging Face's generate"
+TITLES = {
+    "full": f"{OURS}, full",
+    "head": f"{OURS}, head",
+    "lora": f"{OURS}, lora",
+    "bfloat16": f"{OURS}, full, bfloat16",
+    "textgail": f"TextGAIL's loop, {TORCH}",
+    "trl": "TRL's PPO trainer",
+}
+# Imported where they take part
+THEIRS = {"textgail": ("benchmarks.torch_gail", "TorchUpdate"), "trl": ("benchmarks.trl_ppo", "TRLUpdate")}
+CANDIDATES = 4
+CONDITIONS, RESPONSES = (1,), (3,)  # places of their masks in a Batch
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    if options.rollouts < 1 or options.rollouts % Exercise.discriminator_batch:
+        raise SystemExit(f"--rollouts: {options.rollouts}; a multiple of {Exercise.discriminator_batch} is expected")
+    results: dict = {}
+    parts = {name: partial(part, options) for name, part in PARTS.items()}
+    parts["plan"] = lambda: table_1(options, results.get("update"))
+    run_parts(parts, options, results)
+    return 0
+
+
+# Contestants of an update
+
+
+def make_update(name: str, exercise: Exercise) -> Update:
+    """The contestant of that name, one of TITLES."""
+    if name in THEIRS:
+        module, theirs = THEIRS[name]
+        return getattr(importlib.import_module(module), theirs)(exercise)
+    if name == "bfloat16":
+        return OurUpdate(exercise, precision=name)
+    return OurUpdate(exercise, name)
+
+
+def absence(name: str) -> str | None:
+    """Why a contestant cannot take part; None where it can."""
+    if name in THEIRS and not (installed("torch") and installed("transformers")):
+        return "PyTorch or transformers is not installed"
+    if name == "trl" and not installed("trl"):
+        return "it is not installed"
+    if name == "trl" and not installed("trl.experimental.ppo"):
+        return f"TRL {importlib.metadata.version('trl')} has no PPO trainer; 1.12 is the last that has"
+    return None
+
+
+def takes_part(name: str, title: str) -> bool:
+    """Whether a contestant can; a line says why it cannot."""
+    reason = absence(name)
+    if reason:
+        print(f"{title} takes no part: {reason}.\n")
+    return not reason
+
+
+def present(options: argparse.Namespace) -> list[str]:
+    """The contestants of an update that are asked for and can take part."""
+    return [name for name in options.contestants if takes_part(name, TITLES[name])]
+
+
+# Parts
+
+
+def memory(options: argparse.Namespace) -> dict:
+    """Peak memory of a process that makes one update, of as few rollouts as are sampled together."""
+    exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
+    results = {}
+    for name in present(options):
+        progress(f"memory: {TITLES[name]}")
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+            results[name] = fresh.submit(peaks, name, exercise).result()
+    rows = [
+        [TITLES[name], *(f"{gib:.2f}" for gib in (found["peak"], found["imports"], found["peak"] - found["imports"]))]
+        for name, found in results.items()
+    ]
+    print(f"Peak memory of one update, {options.size}, GiB. Every process has imported TensorFlow.\n")
+    print(table(["by", "peak", "after the imports", "difference"], rows) + "\n")
+    return results
+
+
+def peaks(name: str, exercise: Exercise) -> dict[str, float]:
+    """This process's peak memory after a contestant's imports, and after its update, in GiB."""
+    if name in THEIRS:
+        importlib.import_module(THEIRS[name][0])
+    imports = peak_memory()
+    make_update(name, exercise)()
+    return {"imports": imports, "peak": peak_memory()}
+
+
+def update(options: argparse.Namespace) -> dict:
+    """One PPO update by phases. Seconds are those of the paper's 128 rollouts."""
+    rate = matrix_product_rate()
+    exercise = Exercise(SIZES[options.size], options.rollouts)
+    updates = {name: make_update(name, exercise) for name in present(options)}
+    laps: dict[str, list[dict[str, float]]] = {name: [] for name in updates}
+
+    def work(name: str) -> int:
+        tokens = updates[name]()
+        laps[name].append(updates[name].watch.lap())
+        return tokens
+
+    progress(f"update: {', '.join(updates)}")
+    rates = interleave({name: partial(work, name) for name in updates}, options.rounds)
+    scale = PAPER.rollouts / options.rollouts
+    by = {}
+    for name, made in updates.items():
+        counted = laps[name][1:]
+        seconds = {phase: scale * statistics.median(lap.get(phase, 0) for lap in counted) for phase in PHASES}
+        tokens_per_second = statistics.median(rates[name])
+        by[name] = {
+            "seconds": seconds,
+            "total": scale * exercise.tokens / tokens_per_second,
+            "tokens/s": tokens_per_second,
+            "flops": {phase: scale * count for phase, count in made.flops.items()},
+        }
+    _print_update(options, by, rate)
+    return {"matrix product GFLOP/s": rate, "rollouts": options.rollouts, "by": by}
+
+
+def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float) -> None:
+    print(f"One matrix product of the first paper's largest layer: {rate:.0f} GFLOP/s.\n")
+    print(
+        f"One PPO update, {options.size}: {PAPER.rollouts} rollouts ({options.rollouts} were timed), prompts of "
+        f"{Exercise.prompt} and responses of {Exercise.response} tokens. Seconds.\n"
+    )
+    rows = []
+    for name, found in by.items():
+        fraction = sum(found["flops"].values()) / found["total"] / 1e9 / rate
+        times = found["total"] / by["full"]["total"] if "full" in by else None
+        rows.append(
+            [
+                TITLES[name],
+                *(number(found["seconds"][phase]) for phase in PHASES),
+                number(found["total"]),
+                number(found["tokens/s"]),
+                "" if times is None else number(times),
+                number(sum(found["flops"].values()) / 1e12),
+                f"{fraction:.0%}",
+            ]
+        )
+    header = ["by", *PHASES, "total", "tokens/s", f"{TITLES['full']} is so many times as fast", "TFLOP"]
+    print(table([*header, "of the matrix-product rate"], rows) + "\n")
+
+
+def sampling(options: argparse.Namespace) -> dict:
+    """Responses to 16 prompts: one to each, and several, where they share the reading of the prompt or do not."""
+    exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
+    prompts, mask = exercise.prompts(), np.ones((exercise.rollouts, exercise.prompt), bool)
+    drawn = Sampling(exercise.response, exercise.top_p, exercise.temperature)
+    policies = {precision: Policy(exercise.gpt2(precision=precision)) for precision in ("float32", "bfloat16")}
+    results: dict = {}
+
+    def ours(precision: str, repeats: int = 1, candidates: int = 1) -> Callable[[], int]:
+        policy, rows = policies[precision], [np.repeat(each, repeats, 0) for each in (prompts, mask)]
+        return lambda: int(policy.sample(*rows, (0, 0), drawn, candidates=candidates).lengths.numpy().sum())
+
+    contestants = {OURS: ours("float32"), f"{OURS}, bfloat16": ours("bfloat16")}
+    if takes_part("textgail", GENERATE):
+        import torch
+
+        from benchmarks.torch_gail import sample, torch_gpt2
+
+        def theirs(dtype: torch.dtype) -> Callable[[], int]:
+            model, tokens = torch_gpt2(exercise.gpt2()).to(dtype), torch.from_numpy(prompts).long()
+            return lambda: sample(model, tokens, exercise)[:, exercise.prompt :].numel()
+
+        contestants[GENERATE] = theirs(torch.float32)
+        contestants[f"{GENERATE}, bfloat16"] = theirs(torch.bfloat16)
+    compete(results, f"sampling, {len(prompts)} responses, tokens/s", contestants, options.rounds)
+    contestants = {
+        "reading shared": ours("float32", candidates=CANDIDATES),
+        "each reads for itself": ours("float32", repeats=CANDIDATES),
+    }
+    title = f"{CANDIDATES} candidates to each of {len(prompts)} prompts, tokens/s"
+    compete(results, title, contestants, options.rounds)
+    _print_rates(results)
+    return results
+
+
+def mle(options: argparse.Namespace) -> dict:
+    """One step of maximum likelihood on 8 sequences of 64 tokens, with dropout."""
+    exercise, results = Exercise(SIZES[options.size], rollouts=8, prompt=1, response=64), {}
+    condition, response = exercise.prompts(), exercise.expert_responses()
+    batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))
+
+    def ours(precision: str) -> Callable[[], int]:
+        policy = Policy(exercise.gpt2(precision=precision))
+        learner = Learner(
+            policy.trainable_variables, PAPER.mle_learning_rate, PAPER.weight_decay, gradient_clip=PAPER.gradient_clip
+        )
+        training = MaximumLikelihood(policy, learner)
+        return lambda: int(training.step(batch, (0, 0))[1])
+
+    contestants = {OURS: ours("float32"), f"{OURS}, bfloat16": ours("bfloat16")}
+    if takes_part("textgail", TORCH):
+        from benchmarks.torch_gail import TorchMaximumLikelihood
+
+        training, tokens = TorchMaximumLikelihood(exercise.gpt2()), np.concatenate([condition, response], 1)
+        contestants[TORCH] = lambda: training.step(tokens)
+    compete(results, "maximum likelihood, 8 x 64 tokens, tokens/s", contestants, options.rounds)
+    _print_rates(results)
+    return results
+
+
+def _print_rates(results: dict[str, dict[str, float]]) -> None:
+    """The first contestant is compared with the others."""
+    rows = []
+    for title, rates in results.items():
+        first = next(iter(rates.values()))
+        rows += [[title, name, number(value), number(first / value)] for name, value in rates.items()]
+    print(table(["work", "by", "rate", "the first is so many times as fast"], rows) + "\n")
+
+
+def growth(options: argparse.Namespace) -> dict:
+    """Sampling and PPO minibatches as batch, response or GPT-2 grows. GPT-2s beyond the next one are extrapolated."""
+    names = list(SIZES)
+    measured = names[: names.index(options.size) + 2]
+    sizes, results = SIZES[options.size], {}
+    cases = {f"batches of {batch}": (sizes, batch, batch, 32) for batch in (1, 4, 16, 64)}
+    cases |= {f"responses of {response} tokens": (sizes, 16, 8, response) for response in (8, 16, 32, 50)}
+    cases |= {_described(name): (SIZES[name], 16, 8, 32) for name in measured}
+    for title, case in cases.items():
+        progress(f"growth: {title}")
+        results[title] = growing(*case, options.rounds)
+        gc.collect()
+    largest = results[_described(measured[-1])]
+    for name in names[len(measured) :]:
+        per_token = flops_of_a_token(SIZES[name], 32)
+        rates = {kind: largest[kind]["FLOP/s"] for kind in per_token}
+        results[f"{_described(name)}, extrapolated"] = {
+            kind: {"tokens/s": rates[kind] / count, "FLOP/s": rates[kind]} for kind, count in per_token.items()
+        }
+    rows = [
+        [title, *(number(each) for kind in found.values() for each in (kind["tokens/s"], kind["FLOP/s"] / 1e9))]
+        for title, found in results.items()
+    ]
+    print(
+        f"Here, full, float32, {options.size} unless the row says otherwise: responses of 32 tokens to prompts of "
+        f"{Exercise.prompt}, sampled 16 and learned from 8 at a time. What is extrapolated has the largest measured "
+        "GPT-2's GFLOP/s.\n"
+    )
+    print(table(["growing", "sampling, tokens/s", "GFLOP/s", "PPO, tokens/s", "GFLOP/s"], rows) + "\n")
+    return results
+
+
+def _described(name: str) -> str:
+    return f"GPT-2 {name}, {number(costs.parameters(SIZES[name]) / 1e6)} million weights"
+
+
+def flops_of_a_token(sizes: GPT2Config, response: int) -> dict[str, float]:
+    """Floating-point operations for each token of a response of so many, in sampling and in a PPO minibatch."""
+    read = (Exercise.prompt + response - 1) / response
+    return {SAMPLING: costs.flops(sizes, read, 1), LEARNING: costs.learning_flops(sizes, read, 1)}
+
+
+def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds: int) -> dict[str, dict[str, float]]:
+    """The rates of sampling `sampled` responses together, and of one PPO minibatch of `learned`."""
+    exercise = Exercise(sizes, max(sampled, learned), response=response)
+    prompts, responses = exercise.prompts(), exercise.expert_responses()
+    arrays = (prompts, np.ones_like(prompts, bool), responses, np.ones_like(responses, bool))
+    condition = [each[:sampled] for each in arrays[:2]]
+    batch = Batch(*(each[:learned] for each in arrays))
+    drawn = Sampling(response, exercise.top_p, exercise.temperature)
+    policy = Policy(exercise.gpt2())
+    training = PolicyTraining(policy, settings(Exercise(sizes, response=response)), drawn)
+    old = np.full(batch.response.shape, -np.log(sizes.vocab_size), np.float32)
+    ones = np.ones(learned, np.float32)
+
+    def learn() -> int:
+        training.step(batch, old, ones, ones, ones > 0, PAPER.kl_coefficient)
+        return batch.response.size
+
+    works = {
+        SAMPLING: lambda: int(policy.sample(*condition, (0, 0), drawn).lengths.numpy().sum()),
+        LEARNING: learn,
+    }
+    rates = {kind: statistics.median(found) for kind, found in interleave(works, rounds).items()}
+    counts = flops_of_a_token(sizes, response)
+    return {kind: {"tokens/s": rate, "FLOP/s": rate * counts[kind]} for kind, rate in rates.items()}
+
+
+def padding(options: argparse.Namespace) -> dict:
+    """The share of padding in batches of the embedded corpus."""
+    config = GAILConfig.preset("default") if options.size in ("tiny", "default") else PAPER
+    training = split(read_trajectories(), seed=0).train
+    progress(f"padding: encoding {len(training):,} trajectories")
+    texts = (text for each in training for text in (*each.history, each.prompt, each.response))
+    tokenizer = Tokenizer.fit(texts, config.vocabulary_size, CONTROL_TOKENS)
+    batch = Samples.encode(
+        tokenizer, training, config.condition_tokens, config.response_tokens, with_sentiment=True
+    ).batch
+    count, rollouts, width = len(training), config.rollouts, config.response_tokens
+    starts = range(0, min(count, 20 * rollouts), rollouts)
+    buffers = [take(batch, draw_rows(count, rollouts, start, seed=0), response_width=width) for start in starts]
+
+    def epoch(order: Sequence[np.ndarray]) -> list[Batch]:
+        return [take(batch, rows, config.batch_size) for rows in order]
+
+    def taken(size: int, order: Callable[[Batch], Sequence[np.ndarray]], width: int | None = width) -> list[Batch]:
+        return [take(buffer, rows, size, width) for buffer in buffers for rows in order(buffer)]
+
+    def sorted_by_length(buffer: Batch) -> list[np.ndarray]:
+        return np.split(np.argsort(buffer.condition_lengths), rollouts // sampled)
+
+    def planned(buffer: Batch) -> list[np.ndarray]:
+        return plan(buffer.condition_lengths, learned, seed=0)
+
+    def by_chance(size: int) -> Callable[[Batch], list[np.ndarray]]:
+        return lambda _: in_random_order(rollouts, size)
+
+    sampled, learned = config.sample_batch_size, config.minibatch_size
+    minibatches = taken(learned, planned), taken(learned, by_chance(learned))
+    cut = taken(learned, planned, None), taken(learned, by_chance(learned), None)
+    cases = {
+        "maximum likelihood": (
+            epoch(plan(batch.lengths, config.batch_size, seed=0)),
+            epoch(in_random_order(count, config.batch_size)),
+            CONDITIONS + RESPONSES,
+        ),
+        "rollouts, conditions": (taken(sampled, sorted_by_length), taken(sampled, by_chance(sampled)), CONDITIONS),
+        "PPO minibatches, conditions": (*minibatches, CONDITIONS),
+        "PPO minibatches, experts' responses": (*minibatches, RESPONSES),
+        "the same, cut to the longest of each": (*cut, RESPONSES),
+    }
+    results = {
+        title: [padded_share([each[i] for each in batches for i in masks]) for batches in order]
+        for title, (*order, masks) in cases.items()
+    }
+    rows = [[title, *(f"{share:.1%}" for share in shares)] for title, shares in results.items()]
+    print(f"Share of padding, {count:,} trajectories of the embedded corpus, {config.vocabulary_size:,} tokens.\n")
+    print(table(["batches", "as the training makes them", "in random order"], rows) + "\n")
+    return results
+
+
+def padded_share(masks: Sequence[np.ndarray]) -> float:
+    """The share of places, (B, T) bool in each mask, that hold no token."""
+    return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.size for mask in masks)
+
+
+def in_random_order(count: int, size: int) -> list[np.ndarray]:
+    """All rows in batches of `size`."""
+    order = np.random.default_rng(0).permutation(count)
+    return [order[start : start + size] for start in range(0, count, size)]
+
+
+def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
+    """Table 1 at full scale. measured: what `update` has returned; without it there are no hours of this machine."""
+    rates = {device.name: device.rates for device in full_scale.DEVICES}
+    if measured and "full" in measured["by"]:
+        ours = measured["by"]["full"]
+        rates = {"this machine": {kind: count / ours["seconds"][kind] for kind, count in ours["flops"].items()}} | rates
+    work = full_scale.plan(SIZES[options.size], PAPER)
+    hours = {name: full_scale.hours(work, each) for name, each in rates.items()}
+    rows = [
+        [f"{each.phase}, {each.kind}", number(each.flops / 1e15), *(number(found[i]) for found in hours.values())]
+        for i, each in enumerate(work)
+    ]
+    rows.append(["all", number(sum(each.flops for each in work) / 1e15), *(number(sum(h)) for h in hours.values())])
+    shares = ", ".join(f"{share:.0%} in {kind}" for kind, share in full_scale.UTILISATION.items())
+    print(
+        f"Table 1 at full scale, {options.size}: {full_scale.TRAJECTORIES:,} trajectories of {Exercise.prompt} + "
+        f"{Exercise.response} tokens, 70 % of them for training; {PAPER.mle_epochs} epochs of maximum likelihood, "
+        f"{PAPER.updates} updates of {PAPER.rollouts} rollouts. Hours. The accelerators have not been measured: what "
+        f"is assumed is bfloat16, and of the peak {shares}.\n"
+    )
+    print(table(["work", "PFLOP", *hours], rows) + "\n")
+
+    sizes = {name: SIZES[name] for name in ("small", "medium", "large", "xl")}
+    ways = {
+        "full, float32": ("full", 4, False),
+        "full, bfloat16 with float32 copies": ("full", 2, True),
+        "lora, float32": ("lora", 4, False),
+        "head, float32": ("head", 4, False),
+    }
+    footprints = {way: {name: costs.memory(each, *how) for name, each in sizes.items()} for way, how in ways.items()}
+    print(
+        "Policy, gradients, AdamW's moments and the reference, without activations, GiB. With --precision bfloat16 "
+        "weights, gradients and moments here stay float32.\n"
+    )
+    rows = [[way, *(number(count / 2**30) for count in found.values())] for way, found in footprints.items()]
+    print(table(["what learns", *sizes], rows) + "\n")
+
+    steps, workers = PAPER.ppo_epochs * PAPER.steps_in_a_buffer, 8
+    sent = {
+        trainable: {name: costs.traffic(each, trainable, steps, workers) for name, each in sizes.items()}
+        for trainable in costs.PRODUCTS
+    }
+    print(f"What each of {workers} workers sends for the gradients of an update's {steps} steps, float32, GB.\n")
+    rows = [[trainable, *(number(count / 1e9) for count in found.values())] for trainable, found in sent.items()]
+    print(table(["what learns", *sizes], rows) + "\n")
+    return {"flops": {f"{w.phase}, {w.kind}": w.flops for w in work}, "hours": hours, "bytes": footprints, "sent": sent}
+
+
+# memory's peak is the process's, so first: a new process takes over its parent's
+PARTS = {
+    "memory": memory,
+    "update": update,
+    "sampling": sampling,
+    "mle": mle,
+    "growth": growth,
+    "padding": padding,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = parser("second_paper", __doc__, [*PARTS, "plan"], rounds=3)
+    made.add_argument("--size", choices=SIZES, default="small", help="of GPT-2 [small]")
+    made.add_argument(
+        "--contestants",
+        nargs="+",
+        choices=TITLES,
+        default=list(TITLES),
+        metavar="NAME",
+        help=f"of `memory` and `update`, among {', '.join(TITLES)} [all]",
+    )
+    made.add_argument(
+        "--rollouts",
+        type=int,
+        default=32,
+        metavar="N",
+        help=f"timed in an update, a multiple of 32 [32]; seconds are given for the paper's {PAPER.rollouts}, of which "
+        "each 32 are the same work",
+    )
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

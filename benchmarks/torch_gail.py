@@ -1,0 +1,200 @@
+"""TextGAIL's loop (Wu et al. 2021) in PyTorch, as a user of Hugging Face's transformers would write it today.
+
+`generate` makes responses, a pass of its own their old log-probabilities; PPO of whole responses with a clipped ratio
+learns from them by AdamW. In place of TextGAIL's RoBERTa stands the discriminator of `gail_tf`, two tanh layers on
+features of the frozen reference, so that what is compared is the policies. The vocabulary is multiplied at the
+responses' places alone, by `logits_to_keep`.
+
+Shapes: B responses, T tokens of prompt and response together, R of the response, E = n_embd.
+"""
+
+import numpy as np
+import torch
+import transformers
+from torch import nn
+from torch.nn import functional
+
+from benchmarks.costs import flops, learning_flops
+from benchmarks.exercise import JUDGING, LEARNING, OLD, REFERENCE, REST, SAMPLING, Exercise
+from benchmarks.measure import Stopwatch
+from gail_tf.config import GAILConfig
+from gail_tf.gpt2 import GPT2
+from gail_tf.tanh_network import EPSILON, HIDDEN_UNITS
+
+TABLE = GAILConfig()
+
+
+def torch_gpt2(gpt2: GPT2) -> transformers.GPT2LMHeadModel:
+    """Hugging Face's GPT-2 with the weights of ours; without dropout until `train()` is called."""
+    model = transformers.GPT2LMHeadModel(transformers.GPT2Config.from_dict(gpt2.config.to_hugging_face()))
+    weights = {name: torch.from_numpy(variable.numpy()) for name, variable in gpt2.weights.items()}
+    model.transformer.load_state_dict(weights)
+    return model.eval()
+
+
+def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise: Exercise) -> torch.Tensor:
+    """Prompts (B, P) with responses, (B, P + R)."""
+    return model.generate(
+        prompts,
+        attention_mask=torch.ones_like(prompts),
+        do_sample=True,
+        top_k=0,
+        top_p=exercise.top_p,
+        temperature=exercise.temperature,
+        max_new_tokens=exercise.response,
+        pad_token_id=model.config.eos_token_id,
+    )
+
+
+def log_probs_of(logits: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
+    """Logits (B, R, V) before each token of the responses, (B, R) -> their log-probabilities, (B, R)."""
+    return torch.log_softmax(logits, -1).gather(-1, responses[..., None])[..., 0]
+
+
+def response_log_probs(model: transformers.GPT2LMHeadModel, tokens: torch.Tensor, width: int) -> torch.Tensor:
+    """Those of the last `width` tokens of (B, T): (B, width)."""
+    logits = model(tokens, use_cache=False, logits_to_keep=width + 1).logits
+    return log_probs_of(logits[:, :-1], tokens[:, -width:])
+
+
+def response_features(hidden: torch.Tensor) -> torch.Tensor:
+    """States at the tokens of responses, (B, R, E) -> their mean and the last of them, (B, 2 E)."""
+    return torch.cat([hidden.mean(1), hidden[:, -1]], -1)
+
+
+def clipped_loss(log_probs: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """PPO's, a scalar, of whole responses: log-probabilities (B, R), advantages (B,)."""
+    ratio = torch.exp((log_probs - old).sum(1))
+    clipped = ratio.clamp(1 - epsilon, 1 + epsilon)
+    return -torch.minimum(ratio * advantages, clipped * advantages).mean()
+
+
+class RunningRewards:
+    """TextGAIL's normalisation of rewards: by a running mean and standard deviation, and cut at +-2."""
+
+    def __init__(self, momentum: float = 0.9, limit: float = 2.0):
+        self.momentum, self.limit = momentum, limit
+        self.mean = self.square = torch.zeros(())
+
+    def __call__(self, rewards: torch.Tensor) -> torch.Tensor:
+        """(B,) -> (B,)."""
+        new = 1 - self.momentum ** len(rewards)
+        self.mean = torch.lerp(self.mean, rewards.mean(), new)
+        self.square = torch.lerp(self.square, rewards.square().mean(), new)
+        deviation = (self.square - self.mean**2).clamp(min=0).sqrt()
+        return ((rewards - self.mean) / (deviation + 1e-5)).clamp(-self.limit, self.limit)
+
+
+class TorchUpdate:
+    """A call makes one update. The policy starts with the weights that ours starts with."""
+
+    def __init__(self, exercise: Exercise):
+        self.exercise, self.watch = exercise, Stopwatch()
+        gpt2 = exercise.gpt2()
+        self.policy, self.reference = torch_gpt2(gpt2), torch_gpt2(gpt2).requires_grad_(False)
+        features = 2 * exercise.sizes.n_embd
+        self.discriminator = nn.Sequential(
+            nn.LayerNorm(features, eps=EPSILON),
+            nn.Linear(features, HIDDEN_UNITS),
+            nn.Tanh(),
+            nn.Linear(HIDDEN_UNITS, HIDDEN_UNITS),
+            nn.Tanh(),
+            nn.Linear(HIDDEN_UNITS, 1),
+            nn.Flatten(0),
+        )  # expert logits, high for the expert's
+        self.policy_optimizer = _adamw(self.policy, TABLE.generator_learning_rate)
+        self.discriminator_optimizer = _adamw(self.discriminator, TABLE.discriminator_learning_rate)
+        self.rewards = RunningRewards()
+        self.kl = torch.zeros(())  # to the reference, nats a token, of the last update
+        self.prompts = torch.from_numpy(exercise.prompts()).long()
+        self.experts = torch.cat([self.prompts, torch.from_numpy(exercise.expert_responses()).long()], 1)
+
+    def __call__(self) -> int:
+        """One update; returns the tokens of its responses."""
+        with self.watch.during(REST):
+            self._update()
+        return self.exercise.tokens
+
+    @property
+    def flops(self) -> dict[str, float]:
+        """Of an update, by phase."""
+        sizes, tokens = self.exercise.sizes, self.exercise.tokens
+        sequences = self.experts.numel()
+        return {
+            SAMPLING: flops(sizes, sequences - len(self.experts), tokens),
+            OLD: flops(sizes, sequences, tokens + len(self.experts)),
+            REFERENCE: 2 * flops(sizes, sequences) + flops(sizes, 0, tokens),
+            LEARNING: learning_flops(sizes, sequences, tokens + len(self.experts)),
+        }
+
+    def states(self, tokens: torch.Tensor) -> torch.Tensor:
+        """The reference's, after each token: (B, T, E)."""
+        parts = tokens.split(self.exercise.sample_batch)
+        return torch.cat([self.reference.transformer(part, use_cache=False).last_hidden_state for part in parts])
+
+    def reference_log_probs(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, R)."""
+        width, size = self.exercise.response, self.exercise.sample_batch
+        before, responses = states[:, -width - 1 : -1].split(size), tokens[:, -width:].split(size)
+        parts = zip(before, responses, strict=True)
+        return torch.cat([log_probs_of(self.reference.lm_head(each), response) for each, response in parts])
+
+    def _update(self) -> None:
+        exercise, watch, width = self.exercise, self.watch, self.exercise.response
+        with torch.no_grad():
+            with watch.during(SAMPLING):
+                parts = self.prompts.split(exercise.sample_batch)
+                tokens = torch.cat([sample(self.policy, part, exercise) for part in parts])
+            with watch.during(OLD):
+                parts = tokens.split(exercise.sample_batch)
+                old = torch.cat([response_log_probs(self.policy, part, width) for part in parts])
+            with watch.during(REFERENCE):
+                states, expert_states = self.states(tokens), self.states(self.experts)
+                self.kl = (old - self.reference_log_probs(states, tokens)).mean()
+                given, expert = (response_features(each[:, -width:]) for each in (states, expert_states))
+            with watch.during(JUDGING):
+                rewards = functional.softplus(self.discriminator(given))
+        assert tokens.shape[1] == exercise.prompt + width, "the responses have ended early"
+        with watch.during(LEARNING):
+            self._learn(tokens, old, self.rewards(rewards))
+        with watch.during(JUDGING):
+            self._learn_to_judge(given, expert)
+
+    def _learn(self, tokens: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor) -> None:
+        for rows in torch.randperm(len(tokens)).split(self.exercise.minibatch):
+            log_probs = response_log_probs(self.policy, tokens[rows], self.exercise.response)
+            loss = clipped_loss(log_probs, old[rows], advantages[rows], TABLE.epsilon)
+            _descend(loss, self.policy, self.policy_optimizer)
+
+    def _learn_to_judge(self, given: torch.Tensor, expert: torch.Tensor) -> None:
+        for rows in torch.randperm(len(given)).split(self.exercise.discriminator_batch):
+            judged = self.discriminator(given[rows]), self.discriminator(expert[rows])
+            loss = functional.softplus(judged[0]).mean() + functional.softplus(-judged[1]).mean()
+            _descend(loss, self.discriminator, self.discriminator_optimizer)
+
+
+class TorchMaximumLikelihood:
+    """Teacher forcing, with dropout."""
+
+    def __init__(self, gpt2: GPT2):
+        self.model = torch_gpt2(gpt2).train()
+        self.optimizer = _adamw(self.model, TABLE.mle_learning_rate)
+
+    def step(self, tokens: np.ndarray) -> int:
+        """One step on (B, T + 1), whose first token is given; returns how many are learned from."""
+        tokens = torch.from_numpy(tokens).long()
+        logits = self.model(tokens[:, :-1], use_cache=False).logits
+        loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+        _descend(loss, self.model, self.optimizer)
+        return tokens[:, 1:].numel()
+
+
+def _adamw(model: nn.Module, rate: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=TABLE.weight_decay)
+
+
+def _descend(loss: torch.Tensor, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), TABLE.gradient_clip)
+    optimizer.step()

@@ -1,0 +1,102 @@
+"""The PPO trainer of Hugging Face's TRL at the benchmark's exercise. TRL 1.12 is the last that has one.
+
+It runs as it is, with what is its own: a value network as large as the policy, log-probabilities from `generate`'s
+scores (kept for the whole vocabulary), products with the vocabulary at the prompts' places too, no nucleus. The reward
+model is a tiny one, since nobody else has such a thing.
+"""
+
+import contextlib
+import io
+import tempfile
+
+import datasets
+import torch
+import transformers
+from trl.experimental.ppo import PPOConfig, PPOTrainer
+
+from benchmarks.costs import flops, learning_flops
+from benchmarks.exercise import JUDGING, LEARNING, REFERENCE, SAMPLING, SIZES, Exercise
+from benchmarks.measure import Stopwatch
+from benchmarks.torch_gail import torch_gpt2
+
+
+class TRLUpdate:
+    """A call makes one update, by a `train()` of one batch.
+
+    Phases: `generate` is SAMPLING, the reference's passes REFERENCE, the reward model's JUDGING; all else is LEARNING,
+    the value network's passes over the responses too.
+    """
+
+    def __init__(self, exercise: Exercise):
+        self.exercise, self.watch = exercise, Stopwatch()
+        gpt2 = exercise.gpt2()
+        self.policy, reference = torch_gpt2(gpt2), torch_gpt2(gpt2)
+        end = exercise.sizes.eos_token_id
+        tiny = {"n_embd": SIZES["tiny"].n_embd, "n_layer": SIZES["tiny"].n_layer, "n_head": SIZES["tiny"].n_head}
+        value, reward = (
+            transformers.GPT2ForSequenceClassification(
+                transformers.GPT2Config.from_dict(gpt2.config.to_hugging_face() | changes | {"num_labels": 1})
+            )
+            for changes in ({}, tiny)
+        )
+        for owner, name, phase in (
+            (self.policy, "generate", SAMPLING),
+            (reference, "forward", REFERENCE),
+            (reward.transformer, "forward", JUDGING),
+        ):
+            setattr(owner, name, self.watch.timed(phase, getattr(owner, name)))
+        tokenizer = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=exercise.tokenizer(), pad_token=f"word{end}", eos_token=f"word{end}"
+        )
+        self._folder = tempfile.TemporaryDirectory()
+        self._trainer = PPOTrainer(
+            args=self._settings(),
+            processing_class=tokenizer,
+            model=self.policy,
+            ref_model=reference,
+            reward_model=reward,
+            value_model=value,
+            train_dataset=datasets.Dataset.from_dict({"input_ids": exercise.prompts().tolist()}),
+            data_collator=lambda rows: {"input_ids": torch.tensor([row["input_ids"] for row in rows])},
+        )
+
+    def __call__(self) -> int:
+        """One update; returns the tokens of its responses."""
+        with self.watch.during(LEARNING), contextlib.redirect_stdout(io.StringIO()):
+            self._trainer.train()
+        return self.exercise.tokens
+
+    @property
+    def flops(self) -> dict[str, float]:
+        """Of an update, by phase; those of the tiny reward model are too few to matter."""
+        sizes, tokens = self.exercise.sizes, self.exercise.tokens
+        sequences = self.exercise.rollouts * (self.exercise.prompt + self.exercise.response)
+        value = flops(sizes, sequences) + learning_flops(sizes, sequences, 0)
+        return {
+            SAMPLING: flops(sizes, sequences - self.exercise.rollouts, tokens),
+            REFERENCE: flops(sizes, sequences, sequences),
+            LEARNING: learning_flops(sizes, sequences, sequences) + value,
+        }
+
+    def _settings(self) -> PPOConfig:
+        exercise = self.exercise
+        return PPOConfig(
+            output_dir=self._folder.name,
+            use_cpu=True,
+            bf16=False,
+            gradient_checkpointing=False,
+            report_to="none",
+            disable_tqdm=True,
+            save_strategy="no",
+            lr_scheduler_type="constant",
+            total_episodes=exercise.rollouts,
+            # So the optimizer moves after every minibatch: with gradient_accumulation_steps = 16 it would move once.
+            per_device_train_batch_size=exercise.rollouts,
+            gradient_accumulation_steps=1,
+            num_mini_batches=exercise.rollouts // exercise.minibatch,
+            num_ppo_epochs=1,
+            local_rollout_forward_batch_size=exercise.sample_batch,
+            num_sample_generations=0,
+            response_length=exercise.response,
+            temperature=exercise.temperature,
+        )

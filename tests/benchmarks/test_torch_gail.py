@@ -1,0 +1,95 @@
+"""The PyTorch contestant does what ours does, on the same weights."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import torch_gail
+from benchmarks.exercise import JUDGING, LEARNING, OLD, REFERENCE, REST, SAMPLING, SIZES, Exercise
+from benchmarks.our_update import OurUpdate
+from gail_tf import rewards
+from gail_tf.batches import Batch
+from gail_tf.policy import Policy, Sampling
+from gail_tf.rollouts import Reference
+
+EXERCISE = Exercise(SIZES["tiny"], rollouts=16, prompt=12, response=6)
+MASKS = [np.ones((16, width), bool) for width in (12, 6)]
+BATCH = Batch(EXERCISE.prompts(), MASKS[0], EXERCISE.expert_responses(), MASKS[1])
+
+
+@pytest.fixture(scope="module")
+def gpt2():
+    """Away from its beginning, where all tokens are about as likely."""
+    made = EXERCISE.gpt2()
+    draw = np.random.default_rng(4)
+    for variable in made.weights.values():
+        variable.assign(variable.numpy() + draw.normal(0, 0.1, variable.shape))
+    return made
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    return torch.from_numpy(np.concatenate([BATCH.condition, BATCH.response], 1)).long()
+
+
+def test_log_probs_are_ours(gpt2, tokens):
+    ours = Policy(gpt2).log_probs(*BATCH).log_probs.numpy()
+    with torch.no_grad():
+        theirs = torch_gail.response_log_probs(torch_gail.torch_gpt2(gpt2), tokens, EXERCISE.response)
+    assert np.ptp(ours) > 1
+    np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
+
+
+def test_the_reference_reads_what_ours_reads(gpt2, tokens):
+    features, log_probs = Reference(Policy(gpt2), Sampling(EXERCISE.response))(BATCH, size=8)
+    update = torch_gail.TorchUpdate(EXERCISE)
+    update.reference = torch_gail.torch_gpt2(gpt2)
+    with torch.no_grad():
+        states = update.states(tokens)
+        np.testing.assert_allclose(update.reference_log_probs(states, tokens), log_probs, rtol=1e-4, atol=1e-4)
+        found = torch_gail.response_features(states[:, -EXERCISE.response :])
+    np.testing.assert_allclose(found, features, rtol=1e-3, atol=1e-4)
+
+
+def test_rewards_are_normalised_like_ours():
+    running, statistics = torch_gail.RunningRewards(), rewards.RewardStatistics.initial()
+    draw = np.random.default_rng(0)
+    for count in (3, 8):
+        values = draw.normal(1, 2, count).astype(np.float32)
+        ours, statistics = rewards.normalise(values, statistics)
+        np.testing.assert_allclose(running(torch.from_numpy(values)), ours, rtol=1e-4)
+
+
+def test_the_clipped_loss():
+    """Ratios e^0.1, e^0.5 and e^-0.5, within 0.8 and 1.2, with advantages 1, 2 and -1."""
+    log_probs = torch.tensor([[0.1, 0.0], [0.2, 0.3], [-0.5, 0.0]])
+    loss = torch_gail.clipped_loss(log_probs, torch.zeros(3, 2), torch.tensor([1.0, 2.0, -1.0]), 0.2)
+    assert float(loss) == pytest.approx(-(np.exp(0.1) + 1.2 * 2 - 0.8) / 3, rel=1e-6)
+
+
+def test_a_step_of_maximum_likelihood_learns(gpt2, tokens):
+    training = torch_gail.TorchMaximumLikelihood(gpt2)
+    before = training.model.lm_head.weight.clone()
+    assert training.step(tokens.numpy()) == tokens[:, 1:].numel()
+    assert not torch.equal(before, training.model.lm_head.weight)
+
+
+@pytest.mark.parametrize(
+    ("contestant", "phases"), [(torch_gail.TorchUpdate, {OLD}), (OurUpdate, set())], ids=["PyTorch", "ours"]
+)
+def test_an_update_makes_whole_responses_and_times_its_phases(contestant, phases):
+    update = contestant(EXERCISE)
+    assert update() == 16 * 6
+    assert set(update.watch.lap()) == {SAMPLING, REFERENCE, LEARNING, JUDGING, REST} | phases
+    assert set(update.flops) == {SAMPLING, REFERENCE, LEARNING} | phases
+
+
+def test_trl_makes_an_update():
+    pytest.importorskip("trl.experimental.ppo")
+    from benchmarks.trl_ppo import TRLUpdate
+
+    update = TRLUpdate(EXERCISE)
+    before = update.policy.lm_head.weight.clone()
+    assert update() == 16 * 6
+    assert set(update.watch.lap()) == {SAMPLING, REFERENCE, LEARNING, JUDGING}
+    assert not torch.equal(before, update.policy.lm_head.weight)
