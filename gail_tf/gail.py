@@ -273,18 +273,17 @@ class GAILTraining(StagedTraining):
         yield self._trust_region.step(rollouts.batch, advantages, rollouts.generated)
 
     def _ppo(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray) -> Iterator[dict[str, float]]:
-        config, size, width = self.config, self.config.minibatch_size, self.sampling.max_new_tokens
+        config, size = self.config, self.config.minibatch_size
         for epoch in range(config.ppo_epochs):
             # Conditions of like lengths go together, never responses: a minibatch of nothing but long responses would
             # pull at their length.
             for rows in plan(rollouts.batch.condition_lengths, size, self._seeds()[2] + epoch):
+                batch = take(rollouts.batch, rows, size)
+                width = batch.response.shape[1]  # of the longest response among them
+                of_tokens = [each[rows, :width] if each.ndim > 1 else each[rows] for each in (advantages, targets)]
+                old = rollouts.log_probs[rows, :width]
                 figures = self.policy_training.step(
-                    take(rollouts.batch, rows, size, width),
-                    rollouts.log_probs[rows],
-                    advantages[rows],
-                    targets[rows],
-                    rollouts.generated[rows],
-                    self._kl_coefficient,
+                    batch, old, *of_tokens, rollouts.generated[rows], self._kl_coefficient
                 )
                 _refuse_nan(figures["gradient_norm"], IMITATION, "generator")
                 yield figures

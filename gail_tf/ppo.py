@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from gail_tf.masked import masked, masked_mean, masked_sum
 from gail_tf.rewards import returns
+from keras_gca import strategy
 from keras_gca.errors import UserError
 
 LEVELS = ("response", "token")
@@ -78,7 +79,8 @@ def policy_loss(
     }
     if entropy is not None:
         figures["entropy"] = masked_mean(entropy, mask)
-        loss -= entropy_coefficient * figures["entropy"]
+        if entropy_coefficient:  # the gradient of nothing costs as much
+            loss -= entropy_coefficient * figures["entropy"]
     elif entropy_coefficient:
         raise UserError(f"an entropy bonus of {entropy_coefficient} needs the policy's entropy, which is not given")
     return loss, figures
@@ -194,7 +196,7 @@ def explained_variance(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -
     values, targets = _paired(values, targets)
     variance = _variance(targets, mask)
     explained = 1 - tf.math.divide_no_nan(_variance(targets - values, mask), variance)
-    return tf.where(variance > 0, explained, float("nan"))
+    return strategy.part(tf.where(variance > 0, explained, float("nan")))
 
 
 # Their common parts
@@ -226,4 +228,5 @@ def _expected(log_p: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
 
 
 def _variance(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    return masked_mean(tf.square(values - masked_mean(values, mask)), mask)
+    mean = strategy.total(masked_mean(values, mask))
+    return strategy.total(masked_mean(tf.square(values - mean), mask))
