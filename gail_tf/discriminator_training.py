@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from gail_tf import discriminators
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.compilation import Compiled
 from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.learning import Learner
@@ -17,6 +16,7 @@ from gail_tf.noise import sample_seeds
 from gail_tf.rewards import relative_logit
 from gail_tf.rollouts import Evidence, read_responses
 from gail_tf.samples import SENTIMENTS
+from keras_gca.compilation import Compiled
 
 
 class Judgement(NamedTuple):
@@ -124,7 +124,7 @@ class DiscriminatorTraining(Discriminator):
     def __init__(self, gpt2: GPT2Config, config: GAILConfig, reader: TextReader | None = None):
         super().__init__(gpt2, config, reader)
         self.learner = Learner(self.variables, config.discriminator_learning_rate, config.weight_decay)
-        self._step = Compiled(self._descend)
+        self._step = Compiled(self._descend, whole=("seed",))
 
     def step(
         self, expert: Evidence, generated: Evidence, counted: np.ndarray, seed: tuple[int, int]
@@ -138,12 +138,16 @@ class DiscriminatorTraining(Discriminator):
         seen = tuple(self._seen(each) for each in both)
         masks = tuple(counted[:, None] & each.batch.response_mask if self.per_token else counted for each in both)
         sentiments = tuple(each.sentiments for each in both)
-        figures = self._step(seen, sentiments, masks, np.array(seed, np.int32))
+        rows = np.arange(len(counted), dtype=np.int32)
+        numbers = rows, rows + len(rows)
+        figures = self._step(seen, sentiments, masks, numbers, np.array(seed, np.int32))
         return {name: float(value) for name, value in figures.items()}
 
-    def _descend(self, seen, sentiments, masks, seed):
+    def _descend(self, seen, sentiments, masks, numbers, seed):
+        seeds = [sample_seeds(seed, each) for each in numbers]
+
         def loss():
-            logits = self._both_logits(seen, sentiments, masks, seed)
+            logits = self._both_logits(seen, sentiments, masks, seeds)
             if self.config.discriminator == "contrastive":
                 return discriminators.contrastive_loss(*logits, masks[0]), {}
             return discriminators.binary_loss(*logits, *masks, self.config.label_smoothing), {}
@@ -151,16 +155,12 @@ class DiscriminatorTraining(Discriminator):
         scalar, figures = self.learner.descend(loss)
         return {"loss": scalar, **figures}
 
-    def _both_logits(self, seen, sentiments, masks, seed):
+    def _both_logits(self, seen, sentiments, masks, seeds):
         if self.reader is not None:
-            rows = tf.range(tf.shape(masks[0])[0])
-            numbers = rows, rows + tf.size(rows)
-            return [
-                self.reader.network.scores(*each, sample_seeds(seed, number))
-                for each, number in zip(seen, numbers, strict=True)
-            ]
+            return [self.reader.network.scores(*each, noise) for each, noise in zip(seen, seeds, strict=True)]
         features = tf.concat([self._features(each) for each in seen], 0)
         if self.config.instance_noise:
             mask = tf.concat(masks, 0)
-            features = discriminators.with_instance_noise(features, self.config.instance_noise, seed, mask)
+            noise = self.config.instance_noise, tf.concat(seeds, 0)
+            features = discriminators.with_instance_noise(features, *noise, mask)
         return tf.split(self._of_features(features, tf.concat(sentiments, 0)), 2)

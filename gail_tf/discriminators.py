@@ -8,8 +8,10 @@ Shapes: B samples, F = feature_size, S = sentiment_size, T tokens, H = size of a
 
 import tensorflow as tf
 
+from gail_tf import noise
 from gail_tf.masked import masked_mean
 from gail_tf.tanh_network import TanhNetwork
+from keras_gca import strategy
 from keras_gca.errors import UserError
 
 
@@ -87,19 +89,24 @@ def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask:
     return _mean(tf.math.softplus(-difference), mask)
 
 
-def with_instance_noise(features: tf.Tensor, scale: float, seed: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+def with_instance_noise(
+    features: tf.Tensor, scale: float, seeds: tf.Tensor, mask: tf.Tensor | None = None
+) -> tf.Tensor:
     """features plus Gaussian noise of scale times each feature's standard deviation in the batch; float32.
 
     features: (B, F), or (B, T, F).
 
     Noise on what D sees of both kinds keeps their distributions overlapping (Arjovsky and Bottou 2017). Experts and
-    generated samples belong in one call, so that both get the same. seed: (2,) int32; the same seed, the same noise.
-    mask: (B,) or (B, T) bool, which samples or tokens count; None: all.
+    generated samples belong in one call, so that both get the same. seeds: (B, 2) int32 (`noise.sample_seeds`); the
+    same seed, the same noise. mask: (B,) or (B, T) bool, which samples or tokens count; None: all.
     """
     features = tf.cast(features, tf.float32)
-    noise = tf.random.stateless_normal(tf.shape(features), seed)
-    counted = tf.boolean_mask(features, tf.ones(tf.shape(features)[:-1], bool) if mask is None else mask)
-    return features + scale * tf.math.reduce_std(counted, axis=0) * noise
+    counted = tf.ones(tf.shape(features)[:-1], bool) if mask is None else mask
+    rows, number = tf.boolean_mask(features, counted), tf.math.count_nonzero(counted, dtype=tf.float32)
+    number = strategy.total(number)
+    mean = strategy.total(tf.reduce_sum(rows, 0)) / number
+    deviation = tf.sqrt(strategy.total(tf.reduce_sum(tf.square(rows - mean), 0)) / number)
+    return features + scale * deviation * noise.normal(seeds, 0, tf.shape(features)[1:])
 
 
 # What to log
@@ -120,4 +127,4 @@ def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
 
 
 def _mean(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
-    return tf.reduce_mean(values) if mask is None else masked_mean(values, mask)
+    return strategy.mean(values) if mask is None else masked_mean(values, mask)

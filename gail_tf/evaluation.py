@@ -17,7 +17,6 @@ from gail_tf import metrics
 from gail_tf.agent import GAILAgent
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.batches import Batch, Utterance, encode_batch
-from gail_tf.compilation import Compiled
 from gail_tf.config import GAILConfig
 from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.mauve import mauve
@@ -29,6 +28,7 @@ from gail_tf.run import Data, GAILRun
 from gail_tf.samples import Samples, take
 from gail_tf.tokenizer import Tokenizer
 from gail_tf.trajectories import Trajectory
+from keras_gca.compilation import Compiled
 from keras_gca.errors import UserError
 from keras_gca.run_folder import write_text
 from keras_gca.training_loop import progress

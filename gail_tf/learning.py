@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from gail_tf.schedules import learning_rate_factor
+from keras_gca import strategy
 from keras_gca.errors import UserError
 
 NOT_DECAYED = ("bias", "beta", "gamma")  # Table 1's weight decay pulls at matrices, not at biases and scales
@@ -47,7 +48,7 @@ class Learner:
             warmup_steps=warmup_steps,
             total_steps=None if total_steps is None else total_steps + 1,
         )
-        self.optimizer = keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay)
+        self.optimizer = strategy.AdamW(learning_rate, weight_decay=weight_decay)
         self.optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
         self.optimizer.build(self.variables)
 
@@ -57,17 +58,17 @@ class Learner:
         """One step inside a graph.
 
         loss: computes the scalar to make small, and figures. Returns both, with `gradient_norm` (before it is clipped)
-        among the figures.
+        among the figures. Of several replicas each computes, and gets, its part of all that.
         """
         values = [variable.value for variable in self.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             scalar, figures = loss()
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scalar, values)]
+        gradients = strategy.total([tf.convert_to_tensor(gradient) for gradient in tape.gradient(scalar, values)])
         norm = tf.linalg.global_norm(gradients)
         if self._clip is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self._clip, norm)
         factor = self._factor(tf.cast(self.optimizer.iterations, tf.float32) + 1)
         self.optimizer.learning_rate.assign(self._peak * factor)
         self.optimizer.apply(gradients, self.variables)
-        return scalar, figures | {"gradient_norm": norm}
+        return scalar, figures | {"gradient_norm": strategy.part(norm)}

@@ -2,9 +2,13 @@
 
 A mask is bool or float (1 counts, 0 does not) and bears the shape of the values. What is not counted may hold anything,
 NaN and infinity too.
+
+A mean over everything is, inside a step of several replicas, this replica's part of the mean (see `strategy`).
 """
 
 import tensorflow as tf
+
+from keras_gca import strategy
 
 
 def masked(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -22,4 +26,5 @@ def masked_sum(values: tf.Tensor, mask: tf.Tensor, axis: int | None = None) -> t
 
 def masked_mean(values: tf.Tensor, mask: tf.Tensor, axis: int | None = None) -> tf.Tensor:
     """The mean over what counts, float32; 0 where nothing counts."""
-    return tf.math.divide_no_nan(masked_sum(values, mask, axis), tf.reduce_sum(tf.cast(mask, tf.float32), axis))
+    counted = tf.reduce_sum(tf.cast(mask, tf.float32), axis)
+    return tf.math.divide_no_nan(masked_sum(values, mask, axis), strategy.total(counted) if axis is None else counted)

@@ -6,11 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.batches import Batch
-from gail_tf.compilation import Compiled
 from gail_tf.learning import Learner
 from gail_tf.noise import sample_seeds
 from gail_tf.policy import LanguagePolicy
 from gail_tf.samples import plan, take
+from keras_gca import strategy
+from keras_gca.compilation import Compiled
 
 
 class MaximumLikelihood:
@@ -18,22 +19,22 @@ class MaximumLikelihood:
 
     def __init__(self, policy: LanguagePolicy, learner: Learner):
         self.policy, self.learner, self.perplexity = policy, learner, Perplexity(policy)
-        self._step = Compiled(self._descend)
+        self._step = Compiled(self._descend, whole=("seed",))
 
     def step(self, batch: Batch, seed: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
         """One training step. seed: of dropout.
 
         Returns the sum of the tokens' negative log-likelihoods (with dropout), and their number.
         """
-        return self._step(*map(tf.convert_to_tensor, batch), tf.constant(seed, tf.int32))
+        numbers = np.arange(len(batch.condition), dtype=np.int32)
+        return self._step(batch, numbers, np.array(seed, np.int32))
 
-    def _descend(self, *arrays_and_seed):
-        *arrays, seed = arrays_and_seed
-        seeds = sample_seeds(seed, tf.range(tf.shape(arrays[0])[0]))
+    def _descend(self, batch, numbers, seed):
+        seeds = sample_seeds(seed, numbers)
 
         def loss():
-            losses = negative_log_likelihoods(self.policy, *arrays, seeds=seeds)
-            return tf.reduce_mean(losses), {"loss": tf.reduce_sum(losses), "tokens": tf.size(losses)}
+            losses = negative_log_likelihoods(self.policy, *batch, seeds=seeds)
+            return strategy.mean(losses), {"loss": tf.reduce_sum(losses), "tokens": tf.size(losses)}
 
         _, figures = self.learner.descend(loss)
         return figures["loss"], figures["tokens"]

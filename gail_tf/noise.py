@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+_SMALLEST = 2.0**-24  # half the step between two uniform numbers, for the one that is 0
+
 
 def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
     """A seed for each sample: (2,) int32 and the samples' global indices, (B,) int32 -> (B, 2) int32."""
@@ -34,8 +36,12 @@ def uniform(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.T
 
 def gumbel(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
     """The same, from the standard Gumbel distribution: arg-max(log p + noise) is a sample from p."""
-    smallest = 2.0**-24  # half the step between two uniform numbers, for the one that is 0
-    return -tf.math.log(-tf.math.log(tf.maximum(uniform(seeds, place, shape), smallest)))
+    return -tf.math.log(-tf.math.log(tf.maximum(uniform(seeds, place, shape), _SMALLEST)))
+
+
+def normal(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+    """The same, from the standard normal distribution."""
+    return tf.math.ndtri(tf.maximum(uniform(seeds, place, shape), _SMALLEST))
 
 
 def dropout(values: tf.Tensor, rate: float, seeds: tf.Tensor, place: int) -> tf.Tensor:

@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from gail_tf.compilation import Compiled
 from gail_tf.config import COUNTING, TRAINABLE
 from gail_tf.gpt2 import GPT2
 from gail_tf.noise import gumbel, sample_seeds
 from gail_tf.nucleus import nucleus_log_probs
 from gail_tf.tanh_network import TanhNetwork
+from keras_gca.compilation import Compiled
 from keras_gca.errors import UserError
 
 
@@ -95,8 +95,8 @@ class LanguagePolicy(abc.ABC):
 
     def __init__(self, end: int, jit_compile: bool = False):
         self._end = end
-        self._sample = Compiled(self._draw, jit_compile=jit_compile)
-        self._log_probs = Compiled(self._score, jit_compile=jit_compile)
+        self._sample = Compiled(self._draw, jit_compile, whole=("seed",))
+        self._log_probs = Compiled(self._score, jit_compile)
 
     @property
     @abc.abstractmethod

@@ -5,11 +5,11 @@ import tensorflow as tf
 
 from gail_tf import ppo
 from gail_tf.batches import Batch
-from gail_tf.compilation import Compiled
 from gail_tf.config import GAILConfig
 from gail_tf.learning import Learner
 from gail_tf.policy import LanguagePolicy, Sampling
 from gail_tf.tanh_network import ValueBaseline
+from keras_gca.compilation import Compiled
 
 
 class PolicyTraining:

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.batches import Batch
-from gail_tf.compilation import Compiled
 from gail_tf.discriminators import response_features, token_features
 from gail_tf.gpt2 import GPT2
 from gail_tf.policy import LanguagePolicy, Policy, Sampling
@@ -18,6 +17,7 @@ from gail_tf.samples import Samples, take
 from gail_tf.schedules import human_demonstrations
 from gail_tf.sentiment import sentiment
 from gail_tf.tokenizer import Tokenizer
+from keras_gca.compilation import Compiled
 
 
 class Evidence(NamedTuple):
@@ -93,14 +93,16 @@ class Reference:
         """
         features: np.ndarray | None = None
         log_probs = np.zeros(batch.response.shape, np.float32)
-        order, width = np.argsort(batch.condition_lengths, kind="stable"), batch.response.shape[1]
+        order = np.argsort(batch.condition_lengths, kind="stable")
         for start in range(0, len(order), size):
             part = order[start : start + size]
-            found = self._pass(*map(tf.convert_to_tensor, take(batch, part, size, width)))
-            seen, log_probs[part] = (each.numpy()[: len(part)] for each in found)
+            taken = take(batch, part, size)
+            width = taken.response.shape[1]  # of the longest response among them
+            seen, log_probs[part, :width] = (each.numpy()[: len(part)] for each in self._pass(*taken))
             if features is None:
-                features = np.zeros((len(order), *seen.shape[1:]), np.float32)
-            features[part] = seen
+                shape = (batch.response.shape[1], seen.shape[2]) if self.per_token else seen.shape[1:]
+                features = np.zeros((len(order), *shape), np.float32)
+            features[(part, slice(width)) if self.per_token else part] = seen
         return features, log_probs
 
     def _read(self, condition, condition_mask, response, response_mask):

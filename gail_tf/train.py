@@ -1,11 +1,12 @@
 """`python -m gail_tf.train`: EmpathyGAIL from a corpus to an agent that chats."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gail_tf.config import PRESETS, GAILConfig
 from keras_gca import command_line
@@ -39,6 +40,7 @@ maximum likelihood, then a discriminator learns to tell its responses from their
   python -m gail_tf.train --preset paper --gpt2 gpt2 --data train.csv dialogues_train.txt --tweets tweets.csv
                                                        the paper's settings, on a real GPT-2 (a folder or a hub name)
   python -m gail_tf.train --resume RUN                 go on with an interrupted run
+  python -m gail_tf.train --strategy mirrored          on all GPUs of this machine
 """
 
 EPILOG = """\
@@ -58,6 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
+    with contextlib.ExitStack() as devices:
+        return _train(_begin(options, changes, devices))
+
+
+def _begin(options: argparse.Namespace, changes: dict[str, Any], devices: contextlib.ExitStack) -> "_Session":
     if options.resume is None:
         preset = options.preset or "default"
         if preset == "paper" and options.gpt2 is None and changes.get("algorithm") != "rl_seq2seq":
@@ -77,10 +84,12 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError("--gpt2: --algorithm rl_seq2seq has two LSTMs in its place; leave it out")
         if options.glove and not seq2seq:
             raise UserError("--glove: word vectors are read by --algorithm rl_seq2seq alone; leave it out")
-        session = _start(config, options)
-    else:
-        command_line.refuse(options, _BEGINNING, changes, "--resume takes no other settings than the run's own")
-        session = _resume(options.resume)
+        return _start(config, options, devices)
+    command_line.refuse(options, _BEGINNING, changes, "--resume takes no other settings than the run's own")
+    return _resume(options, devices)
+
+
+def _train(session: "_Session") -> int:
     from keras_gca.training_loop import interruptible, walk
 
     with interruptible() as interruption:
@@ -105,16 +114,17 @@ class _Session(NamedTuple):
 # Beginning
 
 
-def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
+def _start(config: GAILConfig, options: argparse.Namespace, devices: contextlib.ExitStack) -> _Session:
     from gail_tf.trajectories import read_trajectories
 
     found = read_trajectories(options.data, options.tweets, config.turns)
-    command_line.set_up_tensorflow()
+    chosen = command_line.set_up_tensorflow(options)
     from gail_tf.gail import make_gpt2
     from gail_tf.run import CONTROL_TOKENS, Data, GAILRun
     from gail_tf.samples import emotion_token
     from gail_tf.tokenizer import Tokenizer
     from gail_tf.trajectories import split
+    from keras_gca import strategy
 
     path = command_line.new_run(options, "gail_")
     GAILRun.refuse_existing(path)
@@ -123,6 +133,7 @@ def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
     data = Data(parts.train, parts.test, parts.validation, general)
     _describe(data)
     emotions = _emotions(options, config, data)
+    path = devices.enter_context(strategy.training_on(chosen, path))
     if options.gpt2 is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
         of_emotions = map(emotion_token, emotions.labels if emotions is not None else ())
@@ -148,13 +159,15 @@ def _start(config: GAILConfig, options: argparse.Namespace) -> _Session:
     return session
 
 
-def _resume(path: Path) -> _Session:
-    command_line.set_up_tensorflow()
+def _resume(options: argparse.Namespace, devices: contextlib.ExitStack) -> _Session:
+    chosen = command_line.set_up_tensorflow(options)
     from gail_tf.gail import adapters_of
     from gail_tf.gpt2 import GPT2
     from gail_tf.run import GAILRun
+    from keras_gca import strategy
 
-    run = GAILRun.open(path)
+    run = GAILRun.open(options.resume)
+    run = GAILRun(devices.enter_context(strategy.training_on(chosen, run.path)))
     config, tokenizer = run.config(), run.tokenizer()
     sizes = run.gpt2_config()
     gpt2 = sizes and GPT2(sizes, config.seed, adapters_of(config), config.precision)
@@ -416,6 +429,7 @@ def _parser() -> command_line.Parser:
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="the run folder to make; in runs/ if not given")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run, with its own settings")
+    command_line.add_devices(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser
 

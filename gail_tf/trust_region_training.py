@@ -5,11 +5,11 @@ import tensorflow as tf
 
 from gail_tf import ppo, trpo
 from gail_tf.batches import Batch
-from gail_tf.compilation import Compiled
 from gail_tf.config import GAILConfig
 from gail_tf.masked import masked_mean, masked_sum
 from gail_tf.policy import Policy, Sampling
 from gail_tf.samples import take
+from keras_gca.compilation import Compiled
 
 
 class TrustRegionTraining:
@@ -21,7 +21,8 @@ class TrustRegionTraining:
     def __init__(self, policy: Policy, config: GAILConfig, sampling: Sampling):
         self.policy, self.config, self._sampling = policy, config, sampling
         self._features = Compiled(policy.features)
-        self._step = Compiled(self._ascend)
+        # A head on features is small: each process takes the step of the whole buffer.
+        self._step = Compiled(self._ascend, shared=False)
 
     def step(self, batch: Batch, advantages: np.ndarray, generated: np.ndarray) -> dict[str, float]:
         """One step on a whole buffer.

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_gca import teacher_forcing
+from keras_gca import strategy, teacher_forcing
 from keras_gca.baselines.reinforce import ReinforceTraining
+from keras_gca.compilation import Compiled
 from keras_gca.config import Config
 from keras_gca.decoding import Decoder
 from keras_gca.errors import UserError
-from keras_gca.learning import LABELS, TOKENS, Learner, add_up
+from keras_gca.learning import Learner, add_up
 from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, assign
 from keras_gca.pairs import Pairs, plan_batches, take_batch
 from keras_gca.prefixes import last_rows, rows_of
@@ -45,24 +46,28 @@ class DiscriminatorTraining(Learner):
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, whole_answers: bool = False):
         super().__init__(gca, gca.green, learning_rate)
         self._rows = (lambda answers: last_rows(rows_of(answers))) if whole_answers else rows_of
+        self._step, self._sums = Compiled(self._descend), Compiled(self._measure)
 
-    @tf.function(input_signature=[TOKENS, TOKENS, LABELS])
-    def step(self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def step(self, contexts: np.ndarray, answers: np.ndarray, labels: np.ndarray) -> tuple[tf.Tensor, ...]:
         """One training step; labels, (B,) float32, are HUMAN or MACHINE for every token of an answer.
 
         Returns five sums: the losses; human tokens, and those of them judged human; machine-generated tokens, and those
         of them judged so.
         """
+        return self._step(contexts, answers, labels)
 
+    def evaluate(self, contexts: np.ndarray, answers: np.ndarray, labels: np.ndarray) -> tuple[tf.Tensor, ...]:
+        """The same sums without learning."""
+        return self._sums(contexts, answers, labels)
+
+    def _descend(self, contexts, answers, labels):
         def loss():
             losses, sums = self._losses(contexts, answers, labels)
-            return tf.reduce_mean(losses), sums
+            return strategy.mean(losses), sums
 
         return self.descend(loss)
 
-    @tf.function(input_signature=[TOKENS, TOKENS, LABELS])
-    def evaluate(self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """The same sums without learning."""
+    def _measure(self, contexts, answers, labels):
         return self._losses(contexts, answers, labels)[1]
 
     def _losses(self, contexts, answers, labels):
@@ -110,20 +115,24 @@ class GeneratorTraining(Learner):
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
         super().__init__(gca, YELLOW, learning_rate, precision=precision)
+        self._step, self._sums = Compiled(self._descend), Compiled(self._measure)
 
-    @tf.function(input_signature=[TOKENS, TOKENS])
-    def step(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def step(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, ...]:
         """One training step on pairs of M. Returns three sums: squared errors, D's outputs l, and tokens."""
+        return self._step(contexts, answers)
 
+    def evaluate(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, ...]:
+        """The same sums without learning."""
+        return self._sums(contexts, answers)
+
+    def _descend(self, contexts, answers):
         def loss():
             errors, sums = self._errors(contexts, answers)
-            return tf.reduce_mean(errors), sums
+            return strategy.mean(errors), sums
 
         return self.descend(loss)
 
-    @tf.function(input_signature=[TOKENS, TOKENS])
-    def evaluate(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """The same sums without learning."""
+    def _measure(self, contexts, answers):
         return self._errors(contexts, answers)[1]
 
     def _errors(self, contexts, answers):

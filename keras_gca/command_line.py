@@ -9,11 +9,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from glove.vectors import VectorFileError
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, field_type
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+STRATEGIES = ("none", "mirrored", "multi_worker", "tpu")  # see keras_gca/strategy.py
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,15 +64,36 @@ def new_run(options: argparse.Namespace, prefix: str = "") -> Path:
     return options.run or Path("runs") / datetime.datetime.now().strftime(f"{prefix}%Y-%m-%d_%H-%M-%S")
 
 
-def set_up_tensorflow() -> None:
-    """Import TensorFlow, and make it repeat the same steps with the same bits: what a resumed run is promised."""
+def add_devices(parser: argparse.ArgumentParser) -> None:
+    """The options that say what a training runs on: --strategy and --replicas."""
+    group = parser.add_argument_group("devices (docs/performance.md)")
+    group.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default="none",
+        help="none: one device; mirrored: this machine's GPUs, or parts of its CPU; multi_worker: the processes that "
+        "TF_CONFIG names; tpu [none]",
+    )
+    group.add_argument(
+        "--replicas", type=at_least_one, metavar="N", help="of mirrored: how many [all GPUs; without one, 1]"
+    )
+
+
+def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribute.Strategy":
+    """Import TensorFlow, and make it repeat the same steps with the same bits: what a resumed run is promised.
+
+    options: those of `add_devices`; one device if not given. Returns their strategy. To be called before anything else
+    is done with TensorFlow. Raises UserError where there are no such devices.
+    """
     with quiet_imports():
         import tensorflow as tf
 
         import keras_gca.pairs  # noqa: F401  (TensorFlow Text has start-up lines of its own)
+        from keras_gca import strategy
 
     tf.config.experimental.enable_op_determinism()
     tf.get_logger().setLevel("ERROR")  # batches of different widths are graphs of their own, of which it would warn
+    return strategy.make("none") if options is None else strategy.make(options.strategy, options.replicas)
 
 
 def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str] | None = None) -> int:

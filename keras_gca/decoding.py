@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from keras_gca import strategy
 from keras_gca.active_units import active_product
+from keras_gca.compilation import Compiled
 from keras_gca.models import FORBIDDEN, GenerativeConversationalAgent
 from keras_gca.pairs import cut_contexts
 from keras_gca.prefixes import PrefixEncoder
@@ -50,6 +52,9 @@ class Decoder:
         self.gca = gca
         self._encoder = PrefixEncoder(gca)
         self._sizes = gca.sizes
+        self._greedy = Compiled(self._decode_greedily, whole=("forbidden",))
+        self._sample = Compiled(self._draw, whole=("forbidden", "seed"))
+        self._beam = Compiled(self._search, whole=("forbidden",))
 
     def greedy(self, contexts: np.ndarray, allow_unknown: bool = True) -> Decoded:
         """Algorithm 1: the most probable token at every step."""
@@ -96,7 +101,7 @@ class Decoder:
         if width < 1:
             raise ValueError(f"a beam has a width of at least 1, not {width}")
         width = min(width, self._sizes.vocabulary)
-        arguments = tf.constant(width), float(length_penalty)
+        arguments = tf.constant(width), tf.constant(float(length_penalty))
         return _decoded(self._beam(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def _forbidden(self, allow_unknown: bool) -> tf.Tensor:
@@ -171,39 +176,22 @@ class Decoder:
         )
         return _frame(chosen.stack(), logs.stack(), steps, self._sizes.sentence_length)
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.float32)])
-    def _greedy(self, contexts, forbidden):
+    def _decode_greedily(self, contexts, forbidden):
         return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32))
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, None), tf.int32),
-            tf.TensorSpec((None,), tf.float32),
-            tf.TensorSpec((2,), tf.int32),
-            tf.TensorSpec((), tf.float32),
-            tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((), tf.float32),
-        ]
-    )
-    def _sample(self, contexts, forbidden, seed, temperature, top_k, top_p):
+    def _draw(self, contexts, forbidden, seed, temperature, top_k, top_p):
+        place = strategy.place(tf.shape(contexts)[0])
+
         def choose(log_p, t):
             scores = keep_likeliest(log_p / temperature, top_k, top_p)
-            uniform = tf.random.stateless_uniform(tf.shape(scores), tf.stack([seed[0], t]), minval=1e-20)
+            uniform = strategy.uniform(tf.stack([seed[0], t]), place, [self._sizes.vocabulary], minval=1e-20)
             return tf.argmax(
                 scores - tf.math.log(-tf.math.log(uniform)), 1, output_type=tf.int32
             )  # the Gumbel-max trick
 
         return self._loop(contexts, forbidden, choose)
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, None), tf.int32),
-            tf.TensorSpec((None,), tf.float32),
-            tf.TensorSpec((), tf.int32),
-            tf.TensorSpec((), tf.float32),
-        ]
-    )
-    def _beam(self, contexts, forbidden, width, length_penalty):
+    def _search(self, contexts, forbidden, width, length_penalty):
         """K = width partial answers a context, (B K,) for the model; ended ones wait with PAD at no cost."""
         term, memory = self._start(contexts)
         count, size, length = tf.shape(contexts)[0], self._sizes.vocabulary, self.gca.longest_answer

@@ -7,16 +7,12 @@ batches' sizes.
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gca import strategy
 from keras_gca.models import GenerativeConversationalAgent, assign
 from keras_gca.prefixes import PrefixEncoder
-
-TOKENS = tf.TensorSpec((None, None), tf.int32)
-LABELS = tf.TensorSpec((None,), tf.float32)
-SEED = tf.TensorSpec((2,), tf.int32)
 
 
 class Learner:
@@ -37,11 +33,12 @@ class Learner:
         self.gca = gca
         self.encoder = PrefixEncoder(gca, precision)
         self.names = names
-        self.optimizer = keras.optimizers.Adam(learning_rate, use_ema=average > 0, ema_momentum=average)
+        self.optimizer = strategy.Adam(learning_rate, use_ema=average > 0, ema_momentum=average)
         self._variables = gca.variables(*names)
         self.optimizer.build(self._variables)
-        # XLA makes one pass over the memory of Adam's many small operations.
-        self._apply = tf.function(self._update, jit_compile=True)
+        # XLA makes one pass over the memory of Adam's many small operations. It has no way to other replicas.
+        alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
+        self._apply = tf.function(self._update, jit_compile=True) if alone else self._update
 
     def _update(self, gradients: list[tf.Tensor]) -> None:
         self.optimizer.apply(gradients, self._variables)
@@ -49,13 +46,14 @@ class Learner:
     def descend(self, loss: Callable[[], tuple[tf.Tensor, tuple[tf.Tensor, ...]]]) -> tuple[tf.Tensor, ...]:
         """One step of gradient descent inside a graph.
 
-        loss: computes the scalar to make small, and the sums to report, which are returned.
+        loss: computes the scalar to make small, and the sums to report, which are returned. Of several replicas each
+        computes its part of both.
         """
         values = [variable.value for variable in self._variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             scalar, sums = loss()
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scalar, values)]
+        gradients = strategy.total([tf.convert_to_tensor(gradient) for gradient in tape.gradient(scalar, values)])
         self._apply(gradients)
         return sums
 
@@ -84,8 +82,9 @@ def add_up(steps: Iterable[Sequence[tf.Tensor]]) -> np.ndarray:
 
 
 def dropout(values: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Set a share `rate` of the values to zero and scale the others, by an explicit seed (2,) int32."""
+    """Set a share `rate` of the values (B, ...) to zero and scale the others, by an explicit seed (2,) int32."""
     if not rate:
         return values
-    kept = tf.random.stateless_uniform(tf.shape(values), seed) >= rate
+    count, *shape = tf.unstack(tf.shape(values))
+    kept = strategy.uniform(seed, strategy.place(count), shape) >= rate
     return tf.where(kept, values / (1 - rate), 0.0)

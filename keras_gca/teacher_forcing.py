@@ -8,7 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from keras_gca.learning import SEED, TOKENS, Learner, add_up, dropout
+from keras_gca import strategy
+from keras_gca.compilation import Compiled
+from keras_gca.learning import Learner, add_up, dropout
 from keras_gca.models import GenerativeConversationalAgent
 from keras_gca.pairs import Pairs, plan_batches, take_batch
 from keras_gca.prefixes import SITES, PrefixEncoder, keep_all, rows_of
@@ -33,20 +35,22 @@ class TeacherForcing(Learner):
     ):
         super().__init__(gca, names, learning_rate, average, precision)
         self._rates = dict.fromkeys(SITES, dropout) | {"y_h": hidden_dropout}
+        self._step = Compiled(self._descend, whole=("seed",))
 
-    @tf.function(input_signature=[TOKENS, TOKENS, SEED])
-    def step(self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """One training step on (B, s) contexts and (B, T + 1) answers.
+    def step(self, contexts: np.ndarray, answers: np.ndarray, seed: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
+        """One training step on (B, s) contexts and (B, T + 1) answers; seed: (2,) int32, of dropout.
 
         Returns the sum of the tokens' negative log-likelihoods (with dropout), and their number.
         """
+        return self._step(contexts, answers, seed)
 
+    def _descend(self, contexts, answers, seed):
         def keep(site: str, values: tf.Tensor) -> tf.Tensor:
             return dropout(values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, SITES.index(site)))
 
         def loss():
             losses = _losses(self.encoder, contexts, answers, keep)
-            return tf.reduce_mean(losses), (tf.reduce_sum(losses), tf.size(losses))
+            return strategy.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
 
         return self.descend(loss)
 
@@ -56,6 +60,8 @@ class Evaluator:
 
     def __init__(self, gca: GenerativeConversationalAgent):
         self._encoder = PrefixEncoder(gca)
+        self._sums = Compiled(self._measure)
+        self._each = Compiled(self._token_losses, shared=False)
 
     def perplexity(self, pairs: Pairs, batch_size: int = 32) -> float:
         """exp of the total negative log-likelihood of the answers over the total of their tokens, EOS counted."""
@@ -66,18 +72,19 @@ class Evaluator:
         """log p(y_t | x, y) of every token after BOS: (n, s_s) float32, NaN after the end."""
         logs = np.full((len(pairs), pairs.answers.shape[1] - 1), np.nan, np.float32)
         for batch in plan_batches(pairs, batch_size):
-            positions, values = self._token_losses(*take_batch(pairs, batch, batch_size))
+            positions, values = self._each(*take_batch(pairs, batch, batch_size))
             answer, token = positions.numpy().T
             logs[batch[answer], token] = -values.numpy()
         return logs
 
-    @tf.function(input_signature=[TOKENS, TOKENS])
-    def _token_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def evaluate(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
+        """The sum of the tokens' negative log-likelihoods, and their number."""
+        return self._sums(contexts, answers)
+
+    def _token_losses(self, contexts, answers):
         return rows_of(answers).positions, _losses(self._encoder, contexts, answers)
 
-    @tf.function(input_signature=[TOKENS, TOKENS])
-    def evaluate(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The sum of the tokens' negative log-likelihoods, and their number."""
+    def _measure(self, contexts, answers):
         losses = _losses(self._encoder, contexts, answers)
         return tf.reduce_sum(losses), tf.size(losses)
 

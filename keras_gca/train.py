@@ -1,6 +1,7 @@
 """`python -m keras_gca.train`: Algorithm 2 from a corpus to a bot that chats."""
 
 import argparse
+import contextlib
 import dataclasses
 import sys
 from functools import partial
@@ -33,6 +34,7 @@ self-conversation, the discriminator, the generator through the frozen discrimin
   python -m keras_gca.train --data FILE --glove FILE   your own conversations and word vectors
   python -m keras_gca.train --resume RUN               go on with an interrupted run
   python -m keras_gca.train --start-from RUN           again from line 4, with other settings of lines 4 to 12
+  python -m keras_gca.train --strategy mirrored        on all GPUs of this machine
 """
 
 EPILOG = f"""\
@@ -45,6 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
     changes = command_line.settings(options, Config)
+    with contextlib.ExitStack() as devices:
+        return _train(_begin(options, changes, devices))
+
+
+def _begin(options: argparse.Namespace, changes: dict[str, Any], devices: contextlib.ExitStack) -> "_Session":
     if options.resume is None:
         if options.format and not options.data:
             raise UserError("--format tells how to read --data, which is not given")
@@ -53,16 +60,16 @@ def main(arguments: list[str] | None = None) -> int:
         if options.vocabulary and (idle := [name for name in _VOCABULARY_SETTINGS if name in changes]):
             raise UserError(f"--{idle[0].replace('_', '-')}: --vocabulary gives the words; leave one out")
         if options.start_from is None:
-            session = _start(Config.preset(options.preset or "default", **changes), options)
-        else:
-            others = [name for name in changes if name not in AFTER_LINE_3]
-            command_line.refuse(options, _DATA_OPTIONS, others, "--start-from takes the other run's data and line 3")
-            session = _start_from(options.start_from, changes, options)
-    else:
-        others = (*_DATA_OPTIONS, "run", "start_from")
-        command_line.refuse(options, others, changes, "--resume takes no other settings than the run's own")
-        session = _resume(options.resume)
+            return _start(Config.preset(options.preset or "default", **changes), options, devices)
+        others = [name for name in changes if name not in AFTER_LINE_3]
+        command_line.refuse(options, _DATA_OPTIONS, others, "--start-from takes the other run's data and line 3")
+        return _start_from(options.start_from, changes, options, devices)
+    others = (*_DATA_OPTIONS, "run", "start_from")
+    command_line.refuse(options, others, changes, "--resume takes no other settings than the run's own")
+    return _resume(options, devices)
 
+
+def _train(session: "_Session") -> int:
     from keras_gca.training_loop import interruptible, walk
 
     with interruptible() as interruption:
@@ -92,9 +99,10 @@ class _Session(NamedTuple):
 # Beginning
 
 
-def _start(config: Config, options: argparse.Namespace) -> _Session:
+def _start(config: Config, options: argparse.Namespace, devices: contextlib.ExitStack) -> _Session:
     conversations = read_conversations(options.data, options.format)
-    command_line.set_up_tensorflow()
+    chosen = command_line.set_up_tensorflow(options)
+    from keras_gca import strategy
     from keras_gca.pairs import prepare
     from keras_gca.run_folder import GCARun
 
@@ -110,12 +118,15 @@ def _start(config: Config, options: argparse.Namespace) -> _Session:
     dataset = prepare(conversations, config, words)
     _describe(dataset, source["vocabulary"])
     embedding = _word_vectors(dataset, config, options)
-    run = GCARun.create(path, config, dataset, source)
-    return _begin(_session(run, config, dataset, embedding))
+    run = GCARun.create(devices.enter_context(strategy.training_on(chosen, path)), config, dataset, source)
+    return _stored(_session(run, config, dataset, embedding))
 
 
-def _start_from(source: Path, changes: dict[str, Any], options: argparse.Namespace) -> _Session:
-    command_line.set_up_tensorflow()
+def _start_from(
+    source: Path, changes: dict[str, Any], options: argparse.Namespace, devices: contextlib.ExitStack
+) -> _Session:
+    chosen = command_line.set_up_tensorflow(options)
+    from keras_gca import strategy
     from keras_gca.agent import Agent
     from keras_gca.run_folder import GCARun
 
@@ -125,25 +136,28 @@ def _start_from(source: Path, changes: dict[str, Any], options: argparse.Namespa
     weights = Agent.load(first.path).weights["teacher_forcing"]
     config = dataclasses.replace(first.config(), **changes)
     dataset = first.dataset()
+    path = devices.enter_context(strategy.training_on(chosen, path))
     run = GCARun.create(path, config, dataset, {**first.source(), "start_from": str(source)})
     session = _session(run, config, dataset)
     session.training.start_from(weights)
     print(f"{source}: its data, and its generator after line 3, held-out perplexity "
           f"{session.training.teacher_forced_perplexity:.2f}")  # fmt: skip
-    return _begin(session)
+    return _stored(session)
 
 
-def _begin(session: _Session) -> _Session:
+def _stored(session: _Session) -> _Session:
     session.run.write_checkpoint(*session.training.state())
     print(f"run folder: {session.run.path}\n")
     return session
 
 
-def _resume(path: Path) -> _Session:
-    command_line.set_up_tensorflow()
+def _resume(options: argparse.Namespace, devices: contextlib.ExitStack) -> _Session:
+    chosen = command_line.set_up_tensorflow(options)
+    from keras_gca import strategy
     from keras_gca.run_folder import GCARun
 
-    run = GCARun.open(path)
+    run = GCARun.open(options.resume)
+    run = GCARun(devices.enter_context(strategy.training_on(chosen, run.path)))
     session = _session(run, run.config(), run.dataset())
     session.training.restore(*run.read_checkpoint())
     print(f"{run.path}: {len(session.training.history)} epochs are done\n")
@@ -329,6 +343,7 @@ def _parser() -> command_line.Parser:
         help="take this run's data, settings and generator after line 3, and go on from line 4 as a new run; what may "
         f"be set otherwise: {', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
     )
+    command_line.add_devices(parser)
     command_line.add_settings(parser, Config)
     return parser
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from keras_gca import strategy
 from keras_gca.run_folder import RunFolder
 from keras_gca.stages import Event, StagedTraining
 
@@ -53,6 +54,8 @@ def walk(
     title: what a stage is called in the progress bar and in its line. end_of_stage: called after each stage, when its
     line is in the log and on TensorBoard. shown: the figures of that line; all if None.
 
+    Of several processes (`strategy`) all stop at the same step, and the chief alone writes checkpoints.
+
     Checkpoints are written at the end of stages, unless stages are so short that it would take more than a tenth of the
     time; within a stage after `checkpoint_minutes`; at an interruption and at the end.
     """
@@ -69,11 +72,12 @@ def walk(
         bar.update(event.step - bar.n)
         waited = time.monotonic() - stored
         overdue = waited > 60 * training.config.checkpoint_minutes
-        due = overdue or interruption.requested or (event.row is not None and waited > SPARING * writing)
+        stopping = strategy.any_worker(interruption.requested)
+        due = overdue or stopping or (event.row is not None and waited > SPARING * writing)
         pending = event.resumable and not due
         if event.resumable and due:
             stored = time.monotonic()
-            run.write_checkpoint(*training.state())
+            _store(training, run)
             writing, stored = time.monotonic() - stored, time.monotonic()
         if event.row is not None:
             bar.close()
@@ -82,13 +86,18 @@ def walk(
             _record(training, run, event, board)
             end_of_stage(event)
             began = time.monotonic()
-        if interruption.requested and event.resumable:
+        if stopping and event.resumable:
             break
     if pending:
-        run.write_checkpoint(*training.state())
+        _store(training, run)
     if bar is not None:
         bar.close()
     board.close()
+
+
+def _store(training: StagedTraining, run: RunFolder) -> None:
+    if strategy.is_chief():
+        run.write_checkpoint(*training.state())
 
 
 def _record(training: StagedTraining, run: RunFolder, event: Event, board: Any) -> None:
@@ -104,7 +113,13 @@ def _record(training: StagedTraining, run: RunFolder, event: Event, board: Any) 
 
 def progress(**arguments: Any) -> tqdm:
     """A progress bar that vanishes when it ends, and does not fill a log file."""
-    return tqdm(leave=False, dynamic_ncols=True, mininterval=0.5 if sys.stderr.isatty() else 30.0, **arguments)
+    return tqdm(
+        disable=not strategy.is_chief(),
+        leave=False,
+        dynamic_ncols=True,
+        mininterval=0.5 if sys.stderr.isatty() else 30.0,
+        **arguments,
+    )
 
 
 def figures(row: dict[str, Any], shown: Collection[str] | None = None) -> str:

@@ -11,7 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gca.learning import TOKENS, Learner
+from keras_gca import strategy
+from keras_gca.compilation import Compiled
+from keras_gca.learning import Learner
 from keras_gca.models import YELLOW, GenerativeConversationalAgent, assign
 from keras_gca.prefixes import Rows, last_rows, rows_of
 
@@ -25,15 +27,22 @@ class ReinforceTraining(Learner):
         super().__init__(gca, YELLOW, learning_rate, precision=precision)
         self.baseline = keras.layers.Dense(1, kernel_initializer="zeros", name="baseline")
         self.baseline.build((None, gca.sizes.hidden_units))
-        self._baseline_optimizer = keras.optimizers.Adam(BASELINE_RATE)
+        self._baseline_optimizer = strategy.Adam(BASELINE_RATE)
         self._baseline_optimizer.build(self.baseline.trainable_variables)
+        self._step, self._measured = Compiled(self._descend), Compiled(self._measure)
 
-    @tf.function(input_signature=[TOKENS, TOKENS])
-    def step(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def step(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, ...]:
         """One training step on (B, s) contexts and the (B, T + 1) answers that the generator drew for them.
 
         Returns four sums: rewards, and answers; squared errors of the baseline, and tokens.
         """
+        return self._step(contexts, answers)
+
+    def evaluate(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, ...]:
+        """The same sums without learning."""
+        return self._measured(contexts, answers)
+
+    def _descend(self, contexts, answers):
         rows = rows_of(answers)
         rewards, by_row = self._rewards(contexts, answers, rows)
 
@@ -43,13 +52,11 @@ class ReinforceTraining(Learner):
             errors = by_row - self.baseline(tf.stop_gradient(y_h))[:, 0]  # Q - b_t, (R,)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
             self._improve_baseline(y_h, errors)
-            return tf.reduce_mean(tf.stop_gradient(errors) * losses), self._sums(rewards, errors)
+            return strategy.mean(tf.stop_gradient(errors) * losses), self._sums(rewards, errors)
 
         return self.descend(loss)
 
-    @tf.function(input_signature=[TOKENS, TOKENS])
-    def evaluate(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """The same sums without learning."""
+    def _measure(self, contexts, answers):
         rows = rows_of(answers)
         rewards, by_row = self._rewards(contexts, answers, rows)
         y_h = self.encoder.generator_hidden(contexts, answers, rows)
@@ -64,12 +71,12 @@ class ReinforceTraining(Learner):
 
     def _improve_baseline(self, y_h: tf.Tensor, errors: tf.Tensor) -> None:
         """One step towards the least mean of errors^2, whose gradients are written out: b_t is linear in y_h."""
-        count = tf.cast(tf.size(errors), tf.float32)
+        count = strategy.total(tf.cast(tf.size(errors), tf.float32))
         gradients = [
             -2 / count * tf.linalg.matvec(y_h, errors, transpose_a=True)[:, None],
-            [-2 * tf.reduce_mean(errors)],
+            tf.reshape(-2 * strategy.mean(errors), [1]),
         ]
-        self._baseline_optimizer.apply(gradients, self.baseline.trainable_variables)
+        self._baseline_optimizer.apply(strategy.total(gradients), self.baseline.trainable_variables)
 
     @staticmethod
     def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:

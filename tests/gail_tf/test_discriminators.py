@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from gail_tf import discriminators, occupancy
 from gail_tf.learning import Learner
+from gail_tf.noise import sample_seeds
 from keras_gca.errors import UserError
 
 LOGITS = np.array([-2.0, 0.0, 0.5, 3.0])  # of an expert
@@ -110,11 +111,16 @@ def test_the_contrastive_loss_is_a_softmax_over_two():
 
 def test_instance_noise():
     features = np.random.default_rng(0).normal(size=(4000, 2)) * [1, 10] + 5
-    noisy = discriminators.with_instance_noise(features, 0.5, (1, 2)).numpy()
+    seeds, others = (sample_seeds((1, last), np.arange(4000, dtype=np.int32)) for last in (2, 3))
+    noisy = discriminators.with_instance_noise(features, 0.5, seeds).numpy()
     np.testing.assert_allclose((noisy - features).std(0), 0.5 * features.std(0), rtol=0.05)
     np.testing.assert_allclose((noisy - features).mean(0) / features.std(0), [0, 0], atol=0.03)
-    np.testing.assert_array_equal(noisy, discriminators.with_instance_noise(features, 0.5, (1, 2)))
-    assert np.any(noisy != discriminators.with_instance_noise(features, 0.5, (1, 3)))
+    np.testing.assert_array_equal(noisy, discriminators.with_instance_noise(features, 0.5, seeds))
+    assert np.any(noisy != discriminators.with_instance_noise(features, 0.5, others))
+    # The scale is that of what counts.
+    masked = discriminators.with_instance_noise(features, 0.5, seeds, np.arange(4000) < 100)
+    expected = (noisy - features) * features[:100].std(0) / features.std(0)
+    np.testing.assert_allclose(masked - features, expected, rtol=1e-3, atol=1e-4)
 
 
 # What to log

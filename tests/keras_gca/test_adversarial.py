@@ -81,7 +81,7 @@ def test_every_step_is_traced_once_and_for_all():
             counts.append([function.experimental_get_tracing_count() for function in inner])
     assert counts[0] == counts[1]
     for learner in walk._learners.values():
-        assert learner.step.experimental_get_tracing_count() == 1
+        assert learner._step.traces == 1
 
 
 def test_bfloat16_products_give_nearly_the_same_losses_and_gradients(gca, pairs):
@@ -222,7 +222,7 @@ def test_steps_are_traced_once():
     for _ in walk:
         pass
     for learner in walk._learners.values():
-        assert learner.step.experimental_get_tracing_count() == 1, type(learner)
+        assert learner._step.traces == 1, type(learner)
 
 
 def test_self_conversation_by_greedy_decoding_one_at_a_time(gca):

@@ -1,0 +1,122 @@
+"""Both papers' compiled functions: XLA, which TPUs need, takes each with static shapes and computes the same."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gail_tf import discriminator_training, maximum_likelihood, policy, policy_training, rollouts
+from gail_tf.batches import Batch
+from gail_tf.config import GAILConfig
+from gail_tf.gpt2 import GPT2, GPT2Config
+from gail_tf.learning import Learner
+from keras_gca import adversarial, decoding, teacher_forcing
+from keras_gca.baselines import reinforce
+from keras_gca.compilation import Compiled
+from keras_gca.config import Config
+from keras_gca.models import WHITE, YELLOW, build
+
+ROWS, WIDTH, WORDS = 4, 8, 60
+SIZES = GPT2Config(WORDS, n_positions=32, n_embd=16, n_layer=2, n_head=2, eos_token_id=0)
+SAMPLING = policy.Sampling(WIDTH, 0.9, 0.9)
+RANDOM = np.random.default_rng(0)
+MASK = np.arange(WIDTH) < RANDOM.integers(1, WIDTH + 1, ROWS)[:, None]
+BATCH = Batch(
+    RANDOM.integers(1, WORDS, (ROWS, WIDTH), np.int32), MASK[::-1, ::-1],
+    RANDOM.integers(1, WORDS, (ROWS, WIDTH), np.int32), MASK,
+)  # fmt: skip
+CONTEXTS = RANDOM.integers(4, WORDS, (ROWS, WIDTH), np.int32)
+ANSWERS = np.where(np.pad(MASK, [(0, 0), (1, 0)], constant_values=True), np.pad(CONTEXTS, [(0, 0), (1, 0)]) + 2, 0)
+ANSWERS = np.where(ANSWERS < WORDS, ANSWERS, 5).astype(np.int32)
+FEATURES = RANDOM.normal(size=(ROWS, 2 * SIZES.n_embd)).astype(np.float32)
+EVIDENCE = rollouts.Evidence(BATCH, FEATURES, np.zeros((ROWS, 3), np.float32), [((), "")] * ROWS)
+
+
+def gail_policy():
+    return policy.Policy(GPT2(SIZES, seed=1))
+
+
+def likelihood():
+    made = gail_policy()
+    learner = Learner(made.trainable_variables, 1e-3, gradient_clip=1.0)
+    return maximum_likelihood.MaximumLikelihood(made, learner).step(BATCH, (1, 2))
+
+
+def ppo():
+    training = policy_training.PolicyTraining(
+        gail_policy(), GAILConfig.preset("tiny", value_baseline="on", warmup_steps=0), SAMPLING
+    )
+    ones = np.ones(ROWS, np.float32)
+    old = np.where(MASK, np.float32(-4), 0)
+    return *training.step(BATCH, old, ones, ones, MASK[:, 1], 0.1).values(), training.values(BATCH)
+
+
+def discriminator():
+    training = discriminator_training.DiscriminatorTraining(SIZES, GAILConfig.preset("tiny"))
+    figures = training.step(EVIDENCE, EVIDENCE._replace(features=FEATURES[::-1]), MASK[:, 1], (1, 2))
+    return *figures.values(), training.expert_logits(EVIDENCE)
+
+
+def gca():
+    return build(Config.preset("tiny"), WORDS)
+
+
+FUNCTIONS = {
+    "log-probabilities": lambda: gail_policy().log_probs(*BATCH, SAMPLING),
+    "maximum likelihood": likelihood,
+    "perplexity": lambda: [maximum_likelihood.Perplexity(gail_policy())(BATCH)],
+    "reference": lambda: rollouts.Reference(gail_policy(), SAMPLING)(BATCH, ROWS),
+    "PPO": ppo,
+    "discriminator": discriminator,
+    "line 3": lambda: teacher_forcing.TeacherForcing(gca(), (*WHITE, *YELLOW), 1e-3).step(
+        CONTEXTS, ANSWERS, np.zeros(2, np.int32)
+    ),
+    "line 3, held out": lambda: teacher_forcing.Evaluator(gca()).evaluate(CONTEXTS, ANSWERS),
+    "line 5": lambda: decoding.Decoder(gca()).greedy(CONTEXTS),
+    "line 6": lambda: adversarial.DiscriminatorTraining(gca(), 1e-3).step(
+        CONTEXTS, ANSWERS, MASK[:, 2].astype(np.float32)
+    ),
+    "line 9": lambda: adversarial.GeneratorTraining(gca(), 1e-3).step(CONTEXTS, ANSWERS),
+    "line 9 by REINFORCE": lambda: reinforce.ReinforceTraining(gca(), 1e-3).step(CONTEXTS, ANSWERS),
+}
+
+
+@pytest.fixture
+def with_xla(monkeypatch):
+    """Every function that is compiled in the test is an XLA program."""
+    plain = Compiled.__init__
+
+    def initialise(self, function, jit_compile=False, **settings):
+        plain(self, function, jit_compile=True, **settings)
+
+    monkeypatch.setattr(Compiled, "__init__", initialise)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_xla_computes_the_same(name, request):
+    plain = FUNCTIONS[name]()
+    request.getfixturevalue("with_xla")
+    for found, expected in zip(FUNCTIONS[name](), plain, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=5e-4, atol=1e-5)  # its tanh and exp are its own
+
+
+def test_xla_samples(with_xla):
+    """Its random numbers are others than the plain runtime's; what it says of them must be true all the same."""
+    made = gail_policy()
+    drawn = made.sample(BATCH.condition, BATCH.condition_mask, (1, 2), SAMPLING)
+    scores = made.log_probs(BATCH.condition, BATCH.condition_mask, drawn.tokens, drawn.mask, SAMPLING)
+    np.testing.assert_allclose(scores.log_probs, drawn.log_probs, atol=1e-4)
+    again = made.sample(BATCH.condition, BATCH.condition_mask, (1, 2), SAMPLING)
+    np.testing.assert_array_equal(drawn.tokens, again.tokens)
+
+
+def test_one_graph_for_all_sizes_and_one_each_with_xla():
+    for jit_compile, graphs in ((False, 1), (True, 2)):
+        doubled = Compiled(lambda rows: 2 * rows, jit_compile)
+        for shape in ((2, 3), (4, 5), (2, 3)):
+            np.testing.assert_array_equal(doubled(np.ones(shape, np.int32)), 2 * np.ones(shape))
+        assert doubled.traces == graphs
+
+
+def test_what_is_whole_must_be_an_argument():
+    with pytest.raises(ValueError, match="no arguments of the function: seed"):
+        Compiled(tf.identity, whole=("seed",))
