@@ -35,7 +35,7 @@ def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.
     last = mask - mask * tf.pad(mask[:, 1:], [[0, 0], [0, 1]])
     states = tf.where(mask[:, :, None] > 0, tf.cast(hidden_states, tf.float32), 0.0)
     mean = tf.math.divide_no_nan(tf.reduce_sum(states, axis=1), tf.reduce_sum(mask, axis=1, keepdims=True))
-    return tf.concat([mean, tf.einsum("bth,bt->bh", states, last)], axis=1)
+    return tf.concat([mean, tf.linalg.matvec(states, last, transpose_a=True)], axis=1)
 
 
 class DiscriminatorNetwork(TanhNetwork):

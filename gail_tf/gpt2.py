@@ -25,6 +25,7 @@ from gail_tf.transformer import (
     dtype_policy,
     from_hugging_face,
     merge_heads,
+    product,
     split_heads,
 )
 from keras_gca.errors import UserError
@@ -177,8 +178,8 @@ class GPT2:
         """The product with the token embeddings, which GPT-2 ties: (..., E) -> (..., V) float32."""
         rows = tf.reshape(tf.cast(hidden, self._compute_dtype), [-1, self.config.n_embd])
         embeddings = tf.cast(tf.convert_to_tensor(self.embeddings.wte.embeddings), self._compute_dtype)
-        product = tf.cast(tf.matmul(rows, embeddings, transpose_b=True), tf.float32)
-        return tf.reshape(product, [*tf.unstack(tf.shape(hidden))[:-1], self.config.vocab_size])
+        scores = tf.cast(tf.matmul(rows, embeddings, transpose_b=True), tf.float32)
+        return tf.reshape(scores, [*tf.unstack(tf.shape(hidden))[:-1], self.config.vocab_size])
 
     def prefill(self, tokens: tf.Tensor, mask: tf.Tensor, capacity: int | tf.Tensor) -> tuple[tf.Tensor, Cache]:
         """As `hidden`, and a cache of `capacity` places, the first T of which hold these tokens."""
@@ -278,15 +279,15 @@ class Block(keras.layers.Layer):
         self.number = number
         width = config.n_embd
 
-        def product(units: int, kernel: keras.Initializer, name: str) -> Projection:
+        def projection(units: int, kernel: keras.Initializer, name: str) -> Projection:
             return Projection(units, kernel, adapters, initial.normal(), policy, name)
 
         self.ln_1 = _layer_norm(config, policy, "ln_1")
-        self.c_attn = product(3 * width, initial.normal(), "c_attn")
-        self.attn_c_proj = product(width, initial.residual(), "attn_c_proj")
+        self.c_attn = projection(3 * width, initial.normal(), "c_attn")
+        self.attn_c_proj = projection(width, initial.residual(), "attn_c_proj")
         self.ln_2 = _layer_norm(config, policy, "ln_2")
-        self.c_fc = product(config.inner, initial.normal(), "c_fc")
-        self.mlp_c_proj = product(width, initial.residual(), "mlp_c_proj")
+        self.c_fc = projection(config.inner, initial.normal(), "c_fc")
+        self.mlp_c_proj = projection(width, initial.residual(), "mlp_c_proj")
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
@@ -348,9 +349,9 @@ class Projection(keras.layers.Layer):
             self.B = self.add_weight((self.adapters.rank, self.units), "zeros", name="B")
 
     def call(self, x):
-        y = tf.matmul(x, self.kernel) + self.bias
+        y = product(x, self.kernel) + self.bias
         if self.adapters is not None:
-            y += tf.matmul(tf.matmul(x, self.A), self.B) * self._scale
+            y += product(product(x, self.A), self.B) * self._scale
         return y
 
     def merged(self) -> np.ndarray:

@@ -26,6 +26,7 @@ from gail_tf.transformer import (
     dtype_policy,
     from_hugging_face,
     merge_heads,
+    product,
     split_heads,
 )
 from keras_gca.errors import UserError
@@ -225,7 +226,7 @@ class Block(keras.layers.Layer):
         self.number = number
 
         def dense(units: int, name: str) -> keras.layers.Layer:
-            return _dense(units, initial, policy, name)
+            return Dense(units, initial, policy, name)
 
         self.query = dense(config.hidden_size, "query")
         self.key = dense(config.hidden_size, "key")
@@ -273,8 +274,8 @@ class ScoreHead(keras.layers.Layer):
         super().__init__(dtype="float32", name="score_head")
         self.rate = config.hidden_dropout_prob
         self.site = 1 + 3 * config.num_hidden_layers
-        self.pooler = _dense(config.hidden_size, initial, self.dtype_policy, "pooler")
-        self.classifier = _dense(1, initial, self.dtype_policy, "classifier")
+        self.pooler = Dense(config.hidden_size, initial, self.dtype_policy, "pooler")
+        self.classifier = Dense(1, initial, self.dtype_policy, "classifier")
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
@@ -286,11 +287,19 @@ class ScoreHead(keras.layers.Layer):
         return self.classifier(dropout(pooled, self.rate, seeds, self.site) if training else pooled)[:, 0]
 
 
-def _dense(units: int, initial: Initial, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
+class Dense(keras.layers.Layer):
     """W x + b; W is (units, inputs), as in RoBERTa's files."""
-    return keras.layers.EinsumDense(
-        "...x,yx->...y", units, bias_axes="y", kernel_initializer=initial.normal(), dtype=policy, name=name
-    )
+
+    def __init__(self, units: int, initial: Initial, policy: keras.DTypePolicy, name: str):
+        super().__init__(dtype=policy, name=name)
+        self.units, self._initial = units, initial.normal()
+
+    def build(self, shape):
+        self.kernel = self.add_weight((self.units, shape[-1]), self._initial, name="kernel")
+        self.bias = self.add_weight((self.units,), "zeros", name="bias")
+
+    def call(self, x):
+        return product(x, tf.transpose(self.kernel)) + self.bias
 
 
 def _layer_norm(config: RobertaConfig, policy: keras.DTypePolicy) -> keras.layers.Layer:
