@@ -225,6 +225,10 @@ class GAILConfig(Settings):
 
     # The run
     validation_frequency: int = option(10, 'Table 1, "Validation Frequency"', low=1)
+    on_failure: str = option(
+        "warn", "where the training fails in one of the known ways (gail_tf/failures.py): warn, or stop the run too",
+        choices=("warn", "stop"),
+    )  # fmt: skip
     precision: str = option("float32", "of GPT-2's matrix products", choices=("float32", "bfloat16"))
     seed: int = option(0, "repeats a run exactly on the same machine", low=0, high=2**31 - 1)
     checkpoint_minutes: float = option(5.0, "time between checkpoints inside an epoch or update", low=0)

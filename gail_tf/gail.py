@@ -32,7 +32,7 @@ from gail_tf.samples import Samples, plan, take
 from gail_tf.tokenizer import Tokenizer
 from gail_tf.trust_region_training import TrustRegionTraining
 from keras_gca import metrics
-from keras_gca.errors import UserError
+from keras_gca.errors import DivergedError
 from keras_gca.models import assign
 from keras_gca.stages import Event, StagedTraining, collected, numbered
 
@@ -461,7 +461,7 @@ class GAILTraining(StagedTraining):
 def _refuse_nan(value: float, phase: str, rate: str) -> None:
     if not math.isfinite(value):
         name = phase.replace("_", " ")
-        raise UserError(f"{name} has diverged: its loss is no number any more; try a lower --{rate}-learning-rate")
+        raise DivergedError(f"{name} has diverged: its loss is no number any more; try a lower --{rate}-learning-rate")
 
 
 def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:

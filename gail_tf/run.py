@@ -5,7 +5,7 @@ trajectories.jsonl           the expert trajectories as they were divided, and t
 tokenizer/  gpt2.json        the tokenizer's files, and the sizes of GPT-2
 roberta/                     the same of D's RoBERTa, where it has one
 emotions.h5                  the classifier of `--algorithm rl_seq2seq`, which has no gpt2.json
-checkpoint.h5                all that `--resume` needs
+checkpoint.h5                all that `--resume` needs; checkpoint.previous.h5, the one before
 log.csv     tensorboard/     one line and one point for each epoch and update
 curves.png                   the same as pictures
 samples/                     responses to the same held-out prompts

@@ -161,6 +161,7 @@ def _start(config: GAILConfig, options: argparse.Namespace, devices: contextlib.
 
 def _resume(options: argparse.Namespace, devices: contextlib.ExitStack) -> _Session:
     chosen = command_line.set_up_tensorflow(options)
+    from gail_tf import failures
     from gail_tf.gail import adapters_of
     from gail_tf.gpt2 import GPT2
     from gail_tf.run import GAILRun
@@ -176,6 +177,8 @@ def _resume(options: argparse.Namespace, devices: contextlib.ExitStack) -> _Sess
         session.training.restore(*run.read_checkpoint())
     except (KeyError, ValueError) as error:
         raise UserError(f"{run.path / 'checkpoint.h5'}: not a checkpoint of this run ({error})") from None
+    if config.on_failure == "stop":  # what it has stopped for does not stop it again
+        session.warned.update(failure.name for failure in failures.watch(session.training.history))
     print(f"{run.path}: {len(session.training.history)} epochs and updates are done\n")
     return session
 
@@ -296,22 +299,25 @@ def _title(stage: "Stage") -> str:
     return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
 
 
-def _end_of_stage(session: _Session, event: "Event") -> None:
-    """Warnings, curves, and samples where validation was due."""
+def _end_of_stage(session: _Session, event: "Event") -> bool:
+    """Warnings, curves, and samples where validation was due. Returns whether a new failure is to stop the run."""
     from gail_tf import curves, failures
     from gail_tf.gail import IMITATION, MAXIMUM_LIKELIHOOD
 
     run, training, *_ = session
+    failed = False
     if event.stage.phase == IMITATION:
         for failure in failures.watch(training.history):
             if failure.name not in session.warned:
                 session.warned.add(failure.name)
                 print(f"warning: {failure}", flush=True)
+                failed = training.config.on_failure == "stop"
     due = "val_perplexity" in event.row
     if due and event.stage.phase in (MAXIMUM_LIKELIHOOD, IMITATION):
         run.write_samples(f"{len(training.history):04d}_{event.stage.phase}", _exchanges(session))
     if due:
         curves.draw(training.history, run.path / "curves.png")
+    return failed
 
 
 def _exchanges(session: _Session) -> list[tuple[str, str]]:

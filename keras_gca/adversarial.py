@@ -17,7 +17,7 @@ from keras_gca.baselines.reinforce import ReinforceTraining
 from keras_gca.compilation import Compiled
 from keras_gca.config import Config
 from keras_gca.decoding import Decoder
-from keras_gca.errors import UserError
+from keras_gca.errors import DivergedError
 from keras_gca.learning import Learner, add_up
 from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, assign
 from keras_gca.pairs import Pairs, plan_batches, take_batch
@@ -338,7 +338,9 @@ class AdversarialTraining(StagedTraining):
             if not np.isfinite(sums).all():
                 rate = {DISCRIMINATOR: "discriminator", GENERATOR: "generator", INTERLEAVED: "interleaved"}
                 option = f"--{rate.get(stage.phase, 'teacher-forcing')}-learning-rate"
-                raise UserError(f"line {stage.line} has diverged: its loss is no number any more; try a lower {option}")
+                raise DivergedError(
+                    f"line {stage.line} has diverged: its loss is no number any more; try a lower {option}"
+                )
             self._sums = sums if self._sums is None else self._sums + sums
             self._step += 1
             yield Event(stage, self._step, len(batches), metrics(self._sums))

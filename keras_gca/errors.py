@@ -7,3 +7,7 @@ class UserError(ValueError):
     def _render_traceback_(self) -> list[str]:
         """What IPython shows of it: a notebook's reader gets the line, and no traceback."""
         return [f"error: {self}"]
+
+
+class DivergedError(UserError):
+    """A training's figures, or its weights, are no numbers any more."""

@@ -3,6 +3,7 @@
     config.json                     every setting of the run, and where its data came from
     vocabulary.json  pairs.h5       the data as it was divided: a resumed run does not need the corpus again
     checkpoint.h5                   all that `--resume` needs
+    checkpoint.previous.h5          the one before, for the case that the other is damaged
     log.csv          tensorboard/   one line and one point for each epoch
     samples/                        replies to the same held-out contexts after each epoch
     teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5
@@ -11,26 +12,47 @@
     evaluation.json                 what `keras_gca.evaluate` found
 
 The files of a training are written beside their places and moved there when they are complete: an interruption never
-leaves half a file.
+leaves half a file. Those in HDF5 begin with a checksum of the rest. `lock` keeps two trainings out of one folder.
 """
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import filelock
 import h5py
 import numpy as np
 
 from keras_gca.config import Config
-from keras_gca.errors import UserError
+from keras_gca.errors import DivergedError, UserError
 from keras_gca.pairs import Dataset, Pairs
 from keras_gca.settings import Settings
 from keras_gca.vocabulary import Vocabulary
+
+CHECKPOINT, PREVIOUS, LOCK = "checkpoint.h5", "checkpoint.previous.h5", ".lock"
+MARK, HEADER = b"keras-conversational-agents sha256 ", 512  # what such a file begins with, and how long that is
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Keep other trainings out of a run folder, which is made if it is not there, until the block or the process ends.
+
+    Raises UserError where another process trains in it.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(path / LOCK, blocking=False):
+            yield
+    except filelock.Timeout:
+        raise UserError(f"{path}: another process is training in this folder; take another --run, or wait") from None
 
 
 class RunFolder:
@@ -60,7 +82,7 @@ class RunFolder:
     @staticmethod
     def refuse_existing(path: str | os.PathLike) -> None:
         """Raises UserError where a run is already there, or where a file stands in the way."""
-        if (Path(path) / "checkpoint.h5").exists():
+        if (Path(path) / CHECKPOINT).exists():
             raise UserError(f"{path} holds a run already; take another --run, or go on with --resume {path}")
         if Path(path).exists() and not Path(path).is_dir():
             raise UserError(f"{path} is a file; --run names a folder")
@@ -69,8 +91,8 @@ class RunFolder:
     def open(cls, path: str | os.PathLike) -> Self:
         """Raises UserError where there is no run."""
         run = cls(Path(path))
-        if not (run.path / "checkpoint.h5").exists():
-            raise UserError(f"{run.path}: no run here (checkpoint.h5 is missing)")
+        if not (run.path / CHECKPOINT).exists():
+            raise UserError(f"{run.path}: no run here ({CHECKPOINT} is missing)")
         return run
 
     @property
@@ -86,10 +108,28 @@ class RunFolder:
         return self.kind.from_json(json.dumps(self._setting("config")))
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        write_arrays(self.path / "checkpoint.h5", arrays, facts)
+        """Write what `--resume` needs, and keep the checkpoint before it.
+
+        Raises DivergedError, and writes nothing, where an array holds NaN or infinity.
+        """
+        for name, array in arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise DivergedError(f"the training has diverged: {name} holds NaN or infinity")
+        write_arrays(self.path / CHECKPOINT, arrays, facts, keep=self.path / PREVIOUS)
 
     def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        return read_arrays(self.path / "checkpoint.h5")
+        """The last checkpoint; where it is damaged, the one before, and a line on standard error says so.
+
+        Raises UserError where neither can be read.
+        """
+        try:
+            return read_arrays(self.path / CHECKPOINT)
+        except UserError as error:
+            if not (self.path / PREVIOUS).exists():
+                raise
+            found = read_arrays(self.path / PREVIOUS)
+            print(f"{error}; the checkpoint before it is taken", file=sys.stderr)
+            return found
 
     def write_log(self, history: list[dict[str, Any]]) -> None:
         """The history as log.csv, whole: a resumed run's log holds each epoch once."""
@@ -172,24 +212,70 @@ class GCARun(RunFolder):
 
 
 @contextlib.contextmanager
-def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
-    """A name beside `path` to write to; moved over `path` when the block ends well, removed when it does not."""
+def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterator[Path]:
+    """A name beside `path` to write to; moved over `path` when the block ends well, removed when it does not.
+
+    keep: another name for what was in `path` before. At every moment `path` is there, whole, if it was there before.
+    """
     temporary = path.with_name(f".{path.name}.part{suffix}")
     try:
         yield temporary
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
+        if keep is not None and path.exists():
+            _copy(path, keep)
         temporary.replace(path)
+        _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any], compress: bool = False) -> None:
-    """Named arrays and JSON facts as one HDF5 file, atomically."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.create_dataset("facts", data=np.frombuffer(json.dumps(facts).encode(), np.uint8))
-        for name, array in arrays.items():
-            file.create_dataset(f"arrays/{name}", data=array, compression="gzip" if compress else None)
+def _copy(path: Path, other: Path) -> None:
+    """A second name for a file, or a second file where the file system has no such thing; atomically."""
+    spare = other.with_name(f".{other.name}.part")
+    spare.unlink(missing_ok=True)
+    try:
+        os.link(path, spare)
+    except OSError:
+        shutil.copyfile(path, spare)
+    spare.replace(other)
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder written to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_arrays(
+    path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any], compress: bool = False, keep: Path | None = None
+) -> None:
+    """Named arrays and JSON facts as one HDF5 file with a checksum, atomically. keep: see `replacing`."""
+    with replacing(path, keep=keep) as temporary:
+        with h5py.File(temporary, "w", userblock_size=HEADER) as file:
+            file.create_dataset("facts", data=np.frombuffer(json.dumps(facts).encode(), np.uint8))
+            for name, array in arrays.items():
+                file.create_dataset(f"arrays/{name}", data=array, compression="gzip" if compress else None)
+        with temporary.open("rb+") as stream:
+            checksum = _checksum(stream)
+            stream.seek(0)
+            stream.write(MARK + checksum)
+
+
+def _checksum(stream: io.BufferedIOBase) -> bytes:
+    """Of all that comes after the header."""
+    stream.seek(HEADER)
+    return hashlib.file_digest(stream, "sha256").hexdigest().encode()
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the checksum is right; true for a file without one, which an earlier version has written."""
+    with path.open("rb") as stream:
+        header = stream.read(HEADER)
+        return not header.startswith(MARK) or header[len(MARK) :].rstrip(b"\0") == _checksum(stream)
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -198,6 +284,8 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise UserError(f"{path}: no such file")
     arrays: dict[str, np.ndarray] = {}
     try:
+        if not _is_whole(path):
+            raise ValueError("its checksum is wrong")
         with h5py.File(path, "r") as file:
             facts = json.loads(file["facts"][()].tobytes())
             names: list[str] = []

@@ -22,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_gca.errors import UserError
+from keras_gca.run_folder import lock
 
 GONE = (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.CancelledError, tf.errors.AbortedError)
 
@@ -101,13 +102,14 @@ def training_on(strategy: tf.distribute.Strategy, path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _run_folder(path: Path) -> Iterator[Path]:
-    """Where this process writes: to the path, if it is the chief.
+    """Where this process writes: to the path, if it is the chief; nobody else may train there meanwhile.
 
     All processes do the same, but of the others nobody needs the files or the words: they get a copy of the folder,
     which goes when the block ends, and say nothing on standard output meanwhile.
     """
     if is_chief():
-        yield path
+        with lock(path):
+            yield path
         return
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
         if path.exists():

@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from keras_gca import strategy
+from keras_gca.errors import DivergedError
 from keras_gca.run_folder import RunFolder
 from keras_gca.stages import Event, StagedTraining
 
@@ -46,53 +47,59 @@ def walk(
     run: RunFolder,
     interruption: Interruption,
     title: Callable[[Any], str],
-    end_of_stage: Callable[[Event], None],
+    end_of_stage: Callable[[Event], bool | None],
     shown: Collection[str] | None = None,
 ) -> None:
     """Train to the end, or to an interruption.
 
     title: what a stage is called in the progress bar and in its line. end_of_stage: called after each stage, when its
-    line is in the log and on TensorBoard. shown: the figures of that line; all if None.
+    line is in the log and on TensorBoard; true means to stop. shown: the figures of the stage's line; all if None.
 
     Of several processes (`strategy`) all stop at the same step, and the chief alone writes checkpoints.
 
     Checkpoints are written at the end of stages, unless stages are so short that it would take more than a tenth of the
-    time; within a stage after `checkpoint_minutes`; at an interruption and at the end.
+    time; within a stage after `checkpoint_minutes`; at an interruption and at the end. Raises DivergedError, which says
+    where the last one is, where a loss or a weight is no number any more.
     """
     import tensorflow as tf
 
     board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
     bar, began, stored = None, time.monotonic(), time.monotonic()
     writing, pending = 0.0, False  # how long the last checkpoint took; whether there is something new to store
-    for event in training:
-        if bar is None:
-            count = f"[{training.stages.index(event.stage) + 1}/{len(training.stages)}] "
-            bar = progress(total=event.steps, initial=event.step, desc=count + title(event.stage))
-        bar.set_postfix_str(figures(event.metrics, shown), refresh=False)
-        bar.update(event.step - bar.n)
-        waited = time.monotonic() - stored
-        overdue = waited > 60 * training.config.checkpoint_minutes
-        stopping = strategy.any_worker(interruption.requested)
-        due = overdue or stopping or (event.row is not None and waited > SPARING * writing)
-        pending = event.resumable and not due
-        if event.resumable and due:
-            stored = time.monotonic()
+    try:
+        for event in training:
+            if bar is None:
+                count = f"[{training.stages.index(event.stage) + 1}/{len(training.stages)}] "
+                bar = progress(total=event.steps, initial=event.step, desc=count + title(event.stage))
+            bar.set_postfix_str(figures(event.metrics, shown), refresh=False)
+            bar.update(event.step - bar.n)
+            waited = time.monotonic() - stored
+            overdue = waited > 60 * training.config.checkpoint_minutes
+            stopping = strategy.any_worker(interruption.requested)
+            due = overdue or stopping or (event.row is not None and waited > SPARING * writing)
+            pending = event.resumable and not due
+            if event.resumable and due:
+                stored = time.monotonic()
+                _store(training, run)
+                writing, stored = time.monotonic() - stored, time.monotonic()
+            if event.row is not None:
+                bar.close()
+                bar = None
+                taken = f"({time.monotonic() - began:.0f} s)"
+                print(f"{title(event.stage)}  {figures(event.row, shown)}  {taken}", flush=True)
+                _record(training, run, event, board)
+                stopping |= bool(end_of_stage(event))
+                began = time.monotonic()
+            if stopping and event.resumable:
+                break
+        if pending:
             _store(training, run)
-            writing, stored = time.monotonic() - stored, time.monotonic()
-        if event.row is not None:
+    except DivergedError as error:
+        raise DivergedError(f"{error}; the last good checkpoint is in {run.path}") from None
+    finally:
+        if bar is not None:
             bar.close()
-            bar = None
-            print(f"{title(event.stage)}  {figures(event.row, shown)}  ({time.monotonic() - began:.0f} s)", flush=True)
-            _record(training, run, event, board)
-            end_of_stage(event)
-            began = time.monotonic()
-        if stopping and event.resumable:
-            break
-    if pending:
-        _store(training, run)
-    if bar is not None:
-        bar.close()
-    board.close()
+        board.close()
 
 
 def _store(training: StagedTraining, run: RunFolder) -> None:

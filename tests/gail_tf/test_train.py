@@ -19,16 +19,16 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gail_tf import hugging_face, train
+from gail_tf import failures, hugging_face, train
 from gail_tf.agent import GAILAgent, Replying
 from gail_tf.baselines.roberta import Roberta, RobertaConfig
 from gail_tf.baselines.roberta_tokenizer import RobertaTokenizer
-from gail_tf.gail import IMITATION, schedule
+from gail_tf.gail import IMITATION, GAILTraining, schedule
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.run import GAILRun
 from gail_tf.tokenizer import Tokenizer
 from keras_gca import command_line
-from keras_gca.run_folder import read_arrays, write_arrays
+from keras_gca.run_folder import lock, read_arrays, write_arrays
 from tests.gail_tf.conftest import randomise
 
 PROJECT = Path(__file__).parents[2]
@@ -79,7 +79,9 @@ def test_a_whole_run_leaves_a_whole_folder(trained):
         "trajectories.jsonl",
         "tokenizer",
         "gpt2.json",
+        ".lock",
         "checkpoint.h5",
+        "checkpoint.previous.h5",
         "log.csv",
         "tensorboard",
         "curves.png",
@@ -134,6 +136,21 @@ def test_a_training_killed_and_resumed_ends_with_the_same_bits(trained, capsys, 
         return [{name: value for name, value in row.items() if name != "tokens_per_second"} for row in rows]
 
     assert log(Path("killed")) == log(reference)
+
+
+def test_a_failure_stops_the_run_where_that_is_asked_for_and_only_once(tmp_path, capsys, monkeypatch):
+    failure = failures.Failure("kl_runs_away", "the policy runs away")
+    monkeypatch.setattr(failures, "watch", lambda history: [failure] if history[-1]["number"] == 2 else [])
+    path = tmp_path / "run"
+    status, out, _ = run(capsys, *SMALL, "--on-failure", "stop", "--run", path)
+    assert status == 130
+    assert "warning: the policy runs away; remedies: --kl-penalty" in out
+    assert f"next: python -m gail_tf.train --resume {path}" in out
+    assert [row["number"] for row in GAILRun.open(path).read_log() if row["phase"] == IMITATION] == [1, 2]
+    monkeypatch.setattr(failures, "watch", lambda history: [failure])
+    status, out, _ = run(capsys, "--resume", path)
+    assert status == 0
+    assert len(GAILRun.open(path).read_log()) == len(schedule(GAILRun.open(path).config(), False))
 
 
 def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
@@ -276,6 +293,32 @@ def test_errors_are_one_line(capsys, tmp_path, monkeypatch, arguments, message):
     assert status == 2
     assert re.fullmatch(rf"train: .*{message}.*\n", err), err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_in_use_is_refused(trained, capsys):
+    path, _ = trained
+    with lock(path):
+        status, _, err = run(capsys, "--resume", path)
+    assert status == 2
+    assert err == f"train: {path}: another process is training in this folder; take another --run, or wait\n"
+
+
+def test_a_training_that_diverges_names_its_last_checkpoint_which_is_good(tmp_path, capsys, monkeypatch):
+    def diverge(self):
+        facts, arrays = state(self)
+        return facts, arrays | ({"policy/0000": arrays["policy/0000"] * np.nan} if len(facts["history"]) == 2 else {})
+
+    state = GAILTraining.state
+    monkeypatch.setattr(GAILTraining, "state", diverge)
+    path = tmp_path / "run"
+    status, _, err = run(capsys, *SMALL, "--checkpoint-minutes", "0", "--run", path)
+    assert status == 2
+    assert err.splitlines()[-1] == (
+        f"train: the training has diverged: policy/0000 holds NaN or infinity; the last good checkpoint is in {path}"
+    )
+    facts, arrays = GAILRun.open(path).read_checkpoint()
+    assert len(facts["history"]) == 1
+    assert all(np.isfinite(array).all() for array in arrays.values())
 
 
 def test_a_damaged_checkpoint_is_named(trained, tmp_path, capsys):

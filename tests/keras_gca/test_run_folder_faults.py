@@ -1,0 +1,194 @@
+"""A run folder when the disk, the power or another process spoils it: nothing that was saved is lost."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_gca.errors import DivergedError, UserError
+from keras_gca.run_folder import CHECKPOINT, HEADER, MARK, PREVIOUS, GCARun, lock, read_arrays, write_arrays
+
+PROJECT = Path(__file__).parents[2]
+
+
+def arrays(number: int) -> dict[str, np.ndarray]:
+    return {"weights": np.full((50, 40), number, np.float32), "steps": np.array(number)}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run with two checkpoints, numbers 1 and 2."""
+    made = GCARun(tmp_path)
+    for number in (1, 2):
+        made.write_checkpoint({"number": number}, arrays(number))
+    return made
+
+
+def number_of(run: GCARun) -> int:
+    """Of its checkpoint, whose facts and arrays must fit together."""
+    facts, found = run.read_checkpoint()
+    np.testing.assert_array_equal(found["weights"], arrays(facts["number"])["weights"])
+    return facts["number"]
+
+
+# Damaged files
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
+
+
+def test_any_damage_is_found_and_the_checkpoint_before_is_taken(run, capsys):
+    content = (run.path / CHECKPOINT).read_bytes()
+    assert content.startswith(MARK)
+    random = np.random.default_rng(0)
+    places = random.integers(HEADER, len(content), 200).tolist()
+    spoiled = [flipped(content, place) for place in [*places, len(MARK), len(MARK) + 63, len(content) - 1]]
+    spoiled += [content[:length] for length in (0, 1, 100, HEADER, HEADER + 1, len(content) // 2, len(content) - 1)]
+    spoiled.append(content + b"\0")
+    for each in spoiled:
+        (run.path / CHECKPOINT).write_bytes(each)
+        with pytest.raises(UserError, match=r"checkpoint\.h5: not a complete file of this program"):
+            read_arrays(run.path / CHECKPOINT)
+        assert number_of(run) == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "checkpoint.h5: not a complete file" in said
+        assert said.endswith("; the checkpoint before it is taken\n")
+
+
+def test_two_damaged_checkpoints_are_one_error(run):
+    for name in (CHECKPOINT, PREVIOUS):
+        (run.path / name).write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"checkpoint\.previous\.h5: not a complete file"):
+        run.read_checkpoint()
+
+
+def test_files_of_earlier_versions_have_no_checksum(tmp_path):
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.create_dataset("facts", data=np.frombuffer(b'{"n": 1}', np.uint8))
+        file.create_dataset("arrays/a", data=np.ones(2))
+    facts, found = read_arrays(tmp_path / "old.h5")
+    assert facts == {"n": 1}
+    np.testing.assert_array_equal(found["a"], [1, 1])
+
+
+# Writes that fail
+
+
+def fail(number: int):
+    def failing(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    return failing
+
+
+FAULTS = {
+    "no space for a part": (h5py.Group, "create_dataset", errno.ENOSPC),
+    "no space at the end": (os, "fsync", errno.ENOSPC),
+    "the disk fails": (os, "fsync", errno.EIO),
+    "no move": (Path, "replace", errno.EIO),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_ones(run, name, monkeypatch):
+    owner, function, number = FAULTS[name]
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, function, fail(number))
+        with pytest.raises(OSError, match=os.strerror(number)):
+            run.write_checkpoint({"number": 3}, arrays(3))
+    assert number_of(run) == 2
+    assert read_arrays(run.path / PREVIOUS)[0]["number"] == 1
+    run.write_checkpoint({"number": 4}, arrays(4))
+    assert number_of(run) == 4
+    assert read_arrays(run.path / PREVIOUS)[0]["number"] == 2
+    assert not list(run.path.glob("*.part"))
+
+
+def test_a_file_system_without_links(run, monkeypatch):
+    monkeypatch.setattr(os, "link", fail(errno.EPERM))
+    run.write_checkpoint({"number": 3}, arrays(3))
+    assert number_of(run) == 3
+    assert read_arrays(run.path / PREVIOUS)[0]["number"] == 2
+
+
+WRITER = """
+import resource, signal, sys
+import numpy as np
+from pathlib import Path
+from keras_gca.run_folder import GCARun
+run = GCARun(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+run.write_checkpoint({"number": 3}, {"weights": np.full((50, 40), 3, np.float32), "steps": np.array(3)})
+"""
+
+
+@pytest.mark.parametrize("limit", [1, 600, 4000, 9000])
+def test_a_short_write_leaves_the_old_checkpoints(run, limit):
+    """The kernel itself refuses to write beyond the limit."""
+    assert (run.path / CHECKPOINT).stat().st_size > limit
+    command = [sys.executable, "-c", WRITER, str(run.path), str(limit)]
+    failed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+    assert failed.returncode != 0
+    assert number_of(run) == 2
+    assert read_arrays(run.path / PREVIOUS)[0]["number"] == 1
+
+
+def test_numbers_that_are_none_are_not_written(run):
+    for bad in (np.nan, np.inf, -np.inf):
+        broken = arrays(3)
+        broken["weights"][7, 7] = bad
+        with pytest.raises(DivergedError, match="the training has diverged: weights holds NaN or infinity"):
+            run.write_checkpoint({"number": 3}, broken)
+    assert number_of(run) == 2
+
+
+# Two processes
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from keras_gca.run_folder import lock
+with lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_the_second_process_on_a_folder_is_refused_until_the_first_ends_even_by_force(tmp_path):
+    path = tmp_path / "deep" / "run"
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    holder = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(UserError, match="another process is training in this folder"), lock(path):
+        pass
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    with lock(path):
+        assert path.is_dir()
+
+
+def test_a_copied_run_is_free(run, tmp_path_factory):
+    with lock(run.path):
+        other = tmp_path_factory.mktemp("copy") / "run"
+        shutil.copytree(run.path, other)
+        with lock(other):
+            assert number_of(GCARun(other)) == 2
+
+
+def test_bots_have_a_checksum_too(tmp_path):
+    write_arrays(tmp_path / "bot.h5", arrays(1), {"format": "x"})
+    content = (tmp_path / "bot.h5").read_bytes()
+    (tmp_path / "bot.h5").write_bytes(flipped(content, len(content) // 2))
+    with pytest.raises(UserError, match=r"bot\.h5: not a complete file of this program \(its checksum is wrong\)"):
+        read_arrays(tmp_path / "bot.h5")
