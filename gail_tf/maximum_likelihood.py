@@ -26,7 +26,7 @@ class MaximumLikelihood:
 
         Returns the sum of the tokens' negative log-likelihoods (with dropout), and their number.
         """
-        numbers = np.arange(len(batch.condition), dtype=np.int32)
+        numbers = np.arange(len(batch[0]), dtype=np.int32)
         return self._step(batch, numbers, np.array(seed, np.int32))
 
     def _descend(self, batch, numbers, seed):

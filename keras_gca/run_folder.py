@@ -45,12 +45,20 @@ MARK, HEADER = b"keras-conversational-agents sha256 ", 512  # what such a file b
 def lock(path: Path) -> Iterator[None]:
     """Keep other trainings out of a run folder, which is made if it is not there, until the block or the process ends.
 
-    Raises UserError where another process trains in it.
+    Nothing stays of it where nothing was written to it. Raises UserError where another process trains in it.
     """
+    made = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(path / LOCK, blocking=False):
-            yield
+            try:
+                yield
+            finally:
+                if [each.name for each in path.iterdir()] == [LOCK]:
+                    (path / LOCK).unlink()
+                for each in made:
+                    if not any(each.iterdir()):
+                        each.rmdir()
     except filelock.Timeout:
         raise UserError(f"{path}: another process is training in this folder; take another --run, or wait") from None
 

@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_gca.errors import UserError
-from keras_gca.run_folder import lock
+from keras_gca.run_folder import CHECKPOINT, lock
 
 GONE = (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.CancelledError, tf.errors.AbortedError)
 
@@ -112,7 +112,7 @@ def _run_folder(path: Path) -> Iterator[Path]:
             yield path
         return
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
-        if path.exists():
+        if (path / CHECKPOINT).exists():  # a new run has none before all processes have made their networks
             shutil.copytree(path, folder, dirs_exist_ok=True)
         yield Path(folder)
 

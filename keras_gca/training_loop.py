@@ -120,13 +120,10 @@ def _record(training: StagedTraining, run: RunFolder, event: Event, board: Any) 
 
 def progress(**arguments: Any) -> tqdm:
     """A progress bar that vanishes when it ends, and does not fill a log file."""
-    return tqdm(
-        disable=not strategy.is_chief(),
-        leave=False,
-        dynamic_ncols=True,
-        mininterval=0.5 if sys.stderr.isatty() else 30.0,
-        **arguments,
-    )
+    if not strategy.is_chief():
+        arguments["disable"] = True
+    seconds = 0.5 if sys.stderr.isatty() else 30.0
+    return tqdm(leave=False, dynamic_ncols=True, mininterval=seconds, **arguments)
 
 
 def figures(row: dict[str, Any], shown: Collection[str] | None = None) -> str:

@@ -10,13 +10,14 @@ from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.learning import Learner
 from keras_gca import adversarial, decoding, teacher_forcing
-from keras_gca.baselines import reinforce
 from keras_gca.compilation import Compiled
 from keras_gca.config import Config
 from keras_gca.models import WHITE, YELLOW, build
 
 ROWS, WIDTH, WORDS = 4, 8, 60
-SIZES = GPT2Config(WORDS, n_positions=32, n_embd=16, n_layer=2, n_head=2, eos_token_id=0)
+SIZES = GPT2Config(
+    WORDS, n_positions=32, n_embd=16, n_layer=2, n_head=2, embd_pdrop=0, attn_pdrop=0, resid_pdrop=0, eos_token_id=0
+)
 SAMPLING = policy.Sampling(WIDTH, 0.9, 0.9)
 RANDOM = np.random.default_rng(0)
 MASK = np.arange(WIDTH) < RANDOM.integers(1, WIDTH + 1, ROWS)[:, None]
@@ -76,7 +77,6 @@ FUNCTIONS = {
         CONTEXTS, ANSWERS, MASK[:, 2].astype(np.float32)
     ),
     "line 9": lambda: adversarial.GeneratorTraining(gca(), 1e-3).step(CONTEXTS, ANSWERS),
-    "line 9 by REINFORCE": lambda: reinforce.ReinforceTraining(gca(), 1e-3).step(CONTEXTS, ANSWERS),
 }
 
 

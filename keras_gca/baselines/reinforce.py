@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_gca import strategy
 from keras_gca.compilation import Compiled
+from keras_gca.errors import UserError
 from keras_gca.learning import Learner
 from keras_gca.models import YELLOW, GenerativeConversationalAgent, assign
 from keras_gca.prefixes import Rows, last_rows, rows_of
@@ -21,9 +22,14 @@ BASELINE_RATE = 1e-3  # Adam's; its task is a small regression of its own
 
 
 class ReinforceTraining(Learner):
-    """The yellow blocks learn from the rewards of answers that they have just drawn; the green ones are frozen."""
+    """The yellow blocks learn from the rewards of answers that they have just drawn; the green ones are frozen.
+
+    Raises UserError on a TPU.
+    """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy):
+            raise UserError("--algorithm reinforce: not on a TPU, where XLA counts rows of padding in its step")
         super().__init__(gca, YELLOW, learning_rate, precision=precision)
         self.baseline = keras.layers.Dense(1, kernel_initializer="zeros", name="baseline")
         self.baseline.build((None, gca.sizes.hidden_units))

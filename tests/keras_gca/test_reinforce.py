@@ -51,7 +51,7 @@ def test_the_gradient_is_that_of_reward_less_baseline_times_log_p(any_gca):
     W_b, b_b = (np.asarray(value) for value in learner.baseline.get_weights())
     found = []
     learner._apply = found.extend  # the gradients, in place of Adam's step
-    ReinforceTraining.step.python_function(learner, tf.constant(pairs.contexts), tf.constant(pairs.answers))
+    learner._descend(tf.constant(pairs.contexts), tf.constant(pairs.answers))
 
     # By the per-token figure: Keras' own forward and backward pass.
     contexts, partial, targets, owner = per_token_samples(pairs, gca.padding)
