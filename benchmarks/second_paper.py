@@ -377,7 +377,7 @@ def padding(options: argparse.Namespace) -> dict:
     cut = taken(learned, planned, None), taken(learned, by_chance(learned), None)
     cases = {
         "maximum likelihood": (
-            epoch(plan(batch.lengths, config.batch_size, seed=0)),
+            epoch(plan(batch.condition_lengths, config.batch_size, 0, batch.response_lengths)),
             epoch(in_random_order(count, config.batch_size)),
             CONDITIONS + RESPONSES,
         ),

@@ -32,11 +32,6 @@ class Batch(NamedTuple):
     def response_lengths(self) -> np.ndarray:
         return self.response_mask.sum(1, dtype=np.int32)
 
-    @property
-    def lengths(self) -> np.ndarray:
-        """Of condition and response together."""
-        return self.condition_lengths + self.response_lengths
-
 
 class Utterance(NamedTuple):
     """What was said, and the control token before it, if any."""

@@ -57,7 +57,7 @@ class Perplexity:
         size: responses read together. report: called after each reading with their number.
         """
         sums = np.zeros(len(batch.response))
-        for rows in plan(batch.lengths, size):
+        for rows in plan(batch.condition_lengths, size, then=batch.response_lengths):
             sums[rows] = self._sums(*map(tf.convert_to_tensor, take(batch, rows, size))).numpy()[: len(rows)]
             report(len(rows))
         return sums

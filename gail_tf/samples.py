@@ -13,7 +13,7 @@ from gail_tf.tokenizer import Tokenizer
 from gail_tf.trajectories import Trajectory
 
 SENTIMENTS = 3  # numbers that D is given: compound scores of the prompt, of the history (their mean), of the response
-BUCKET = 16  # widths are rounded up to multiples of this many tokens
+BUCKET = 8  # widths are rounded up to multiples of this many tokens
 
 
 def control_token(name: str) -> str:
@@ -134,18 +134,24 @@ def _fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
     return np.pad(rows, [(0, 0), (-surplus, 0) if on_left else (0, -surplus)])
 
 
-def plan(lengths: np.ndarray, size: int, seed: int | None = None, pool: int = 16) -> list[np.ndarray]:
+def plan(
+    lengths: np.ndarray, size: int, seed: int | None = None, then: np.ndarray | None = None, pool: int = 32
+) -> list[np.ndarray]:
     """The batches of one epoch, as arrays of row numbers; rows of like lengths go together.
 
-    lengths: of the rows, in tokens. seed: shuffles; None keeps a fixed order, for validation.
+    lengths: of the rows' first part, in tokens. seed: shuffles; None keeps a fixed order, for validation. then: of
+    the second part; rows whose first parts need one width are put in the order of these. pool: batches among whose rows
+    like ones are sought.
     """
+    first = lengths if then is None else -(-lengths // BUCKET)
+    then = lengths if then is None else then
     random = np.random.default_rng(seed)
     count = len(lengths)
     order = np.arange(count) if seed is None else random.permutation(count)
     batches = []
     for start in range(0, count, pool * size):
         drawn = order[start : start + pool * size]
-        drawn = drawn[np.argsort(lengths[drawn], kind="stable")]
+        drawn = drawn[np.lexsort((then[drawn], first[drawn]))]
         batches += [drawn[i : i + size] for i in range(0, len(drawn), size)]
     if seed is not None:
         batches = [batches[i] for i in random.permutation(len(batches))]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gail_tf.baselines.roberta_tokenizer import SPECIAL, RobertaTokenizer
+from gail_tf.samples import BUCKET
 from keras_gca.errors import UserError
 
 ODD = [
@@ -35,8 +36,8 @@ def assert_same_pairs(ours: RobertaTokenizer, other, first, second, limit):
     np.testing.assert_array_equal(mask[:, :width], expected["attention_mask"])
     assert (tokens[:, width:] == ours.pad).all()
     assert not mask[:, width:].any()
-    assert tokens.shape[1] - width < 16
-    assert tokens.shape[1] == limit or tokens.shape[1] % 16 == 0
+    assert tokens.shape[1] - width < BUCKET
+    assert tokens.shape[1] == limit or tokens.shape[1] % BUCKET == 0
 
 
 @pytest.fixture(scope="module")

@@ -75,24 +75,27 @@ def batch():
 
 def test_some_rows_at_the_widths_that_they_need(batch):
     found = take(batch, [1, 0])
-    assert (found.condition.shape, found.response.shape) == ((2, 16), (2, 16))
+    assert (found.condition.shape, found.response.shape) == ((2, 8), (2, 8))
     for i, row in enumerate([1, 0]):
         for side in ("condition", "response"):
             mask, expected = getattr(found, f"{side}_mask")[i], getattr(batch, f"{side}_mask")[row]
             np.testing.assert_array_equal(getattr(found, side)[i][mask], getattr(batch, side)[row][expected])
-    assert found.condition_mask[0].tolist() == [False] * 13 + [True] * 3
-    assert found.response_mask[1].tolist() == [True] * 2 + [False] * 14
+    assert found.condition_mask[0].tolist() == [False] * 5 + [True] * 3
+    assert found.response_mask[1].tolist() == [True] * 2 + [False] * 6
 
 
 def test_widths_are_rounded_up_but_not_beyond_the_batchs_own(batch):
     found = take(batch, [2])
-    assert (found.condition.shape[1], found.response.shape[1]) == (32, 30)
+    assert (found.condition.shape[1], found.response.shape[1]) == (24, 24)
+    narrow = batch._replace(response=batch.response[:, :20], response_mask=batch.response_mask[:, :20])
+    assert take(narrow, [2]).response.shape[1] == 20
 
 
 def test_rows_of_padding_have_no_tokens(batch):
     found = take(batch, [2], size=3, response_width=50)
-    assert (found.condition.shape, found.response.shape) == ((3, 32), (3, 50))
-    assert found.lengths.tolist() == [38, 0, 0]
+    assert (found.condition.shape, found.response.shape) == ((3, 24), (3, 50))
+    assert found.condition_lengths.tolist() == [20, 0, 0]
+    assert found.response_lengths.tolist() == [18, 0, 0]
     np.testing.assert_array_equal(found.response[0, :18], batch.response[2, :18])
 
 
@@ -110,3 +113,5 @@ def test_a_plan_takes_each_row_once_and_like_lengths_together():
 def test_a_plan_by_hand():
     lengths = np.array([5, 1, 4, 9, 2, 3, 8])
     assert [rows.tolist() for rows in plan(lengths, 2, pool=2)] == [[1, 2], [0, 3], [4, 5], [6]]
+    then = np.array([7, 3, 6, 1, 2, 9, 5])  # all but row 3 need a width of 8 for their first part
+    assert [rows.tolist() for rows in plan(lengths, 2, then=then)] == [[4, 1], [6, 2], [0, 5], [3]]
