@@ -167,7 +167,7 @@ class GAILAgent:
         count = len(texts)
         condition = (np.repeat(each, count, axis=0) for each in (batch.condition, batch.condition_mask))
         judged = Batch(*condition, tokens, masks)
-        features, _ = self._reference(judged, size=count)
+        features = self._reference.features(judged, size=count)
         compounds = [sentiment(text).compound for text in read]
         asked = [compounds[-1], float(np.mean(compounds[:-1])) if read[:-1] else 0.0]
         sentiments = np.array([[*asked, sentiment(text).compound] for text in texts], np.float32)

@@ -94,7 +94,8 @@ class GAILTraining(StagedTraining):
         self.stages = schedule(config, from_scratch=self.general is not None)
         self.sampling = Sampling(config.response_tokens, config.top_p, config.temperature, config.counting)
         self.policy = self._new_policy()
-        self.reference = Reference(self._twin(), self.sampling, config.discriminator == "token")
+        per_token = config.discriminator == "token"
+        self.reference = Reference(self._twin(), self.sampling, per_token, self.policy.frozen_features)
         parts = self.policy, self.reference, self.tokenizer
         drawn = config.rollouts * sum(stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages)
         self.collector = Collector(*parts, self.training, self.sampling, keep_experts=drawn > len(self.training))
@@ -134,7 +135,7 @@ class GAILTraining(StagedTraining):
     def _walk_likelihood(self, stage: Stage) -> Iterator[Event]:
         likelihood, text = self._likelihood_of(stage.phase), self._text_of(stage.phase)
         size, seeds = self.config.batch_size, self._seeds()
-        batches = plan(text.lengths, size, seeds[0])
+        batches = plan(text.condition_lengths, size, seeds[0], text.response_lengths)
         while self._step < len(batches):
             batch = take(text, batches[self._step], size)
             sums = [float(value) for value in likelihood.step(batch, (seeds[1], self._step))]
@@ -257,8 +258,8 @@ class GAILTraining(StagedTraining):
         config, size, width = self.config, self.config.minibatch_size, self.sampling.max_new_tokens
         values = np.concatenate(
             [
-                self.policy_training.values(take(rollouts.batch, np.arange(start, start + size), size, width))
-                for start in range(0, config.rollouts, size)
+                self.policy_training.values(take(rollouts.batch, rows, size, width), rollouts.states_of(rows))
+                for rows in np.split(np.arange(config.rollouts), config.rollouts // size)
             ]
         )
         if not config.token_rewards:
@@ -270,7 +271,7 @@ class GAILTraining(StagedTraining):
         return tuple(each.numpy() for each in found)
 
     def _trpo(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray) -> Iterator[dict[str, float]]:
-        yield self._trust_region.step(rollouts.batch, advantages, rollouts.generated)
+        yield self._trust_region.step(rollouts.batch, rollouts.states, advantages, rollouts.generated)
 
     def _ppo(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray) -> Iterator[dict[str, float]]:
         config, size = self.config, self.config.minibatch_size
@@ -283,7 +284,12 @@ class GAILTraining(StagedTraining):
                 of_tokens = [each[rows, :width] if each.ndim > 1 else each[rows] for each in (advantages, targets)]
                 old = rollouts.log_probs[rows, :width]
                 figures = self.policy_training.step(
-                    batch, old, *of_tokens, rollouts.generated[rows], self._kl_coefficient
+                    batch,
+                    old,
+                    *of_tokens,
+                    rollouts.generated[rows],
+                    self._kl_coefficient,
+                    rollouts.states_of(rows, width),
                 )
                 _refuse_nan(figures["gradient_norm"], IMITATION, "generator")
                 yield figures

@@ -10,7 +10,8 @@ H = n_head, V = vocab_size.
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -31,6 +32,16 @@ from gail_tf.transformer import (
 from keras_gca.errors import UserError
 
 Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and values, (B, H, C, E / H)
+
+
+class Kernels(NamedTuple):
+    """The weights of the matrix products in the precision that these are computed in: what each step reads all of.
+
+    wte: (V, E). blocks: the four kernels of each block, in the order of `Block.projections`.
+    """
+
+    wte: tf.Tensor
+    blocks: list[list[tf.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -158,11 +169,15 @@ class GPT2:
             [keras.Input(frame, dtype=self._compute_dtype, name=f"{name}_{i}") for name in ("keys", "values")]
             for i in range(config.n_layer)
         ]
+        kernels = [
+            [keras.Input(batch_shape=part.kernel.shape, dtype=self._compute_dtype) for part in block.projections]
+            for block in self.blocks
+        ]
         h, written = self.embeddings(token, position), []  # (B, 1, E)
-        for block, memory in zip(self.blocks, cache, strict=True):
-            h, *memory = block(h, visible, memory=memory, place=place)
+        for block, memory, given in zip(self.blocks, cache, kernels, strict=True):
+            h, *memory = block(h, visible, memory=memory, place=place, kernels=given)
             written.append(memory)
-        inputs = [token, position, visible, place, cache]
+        inputs = [token, position, visible, place, cache, kernels]
         self.stepwise = keras.Model(inputs, [self.ln_f(h), written], name="gpt2_stepwise")
 
     def hidden(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
@@ -174,12 +189,23 @@ class GPT2:
         """
         return tf.cast(self._read(tokens, mask, seeds)[0], tf.float32)
 
-    def logits(self, hidden: tf.Tensor) -> tf.Tensor:
-        """The product with the token embeddings, which GPT-2 ties: (..., E) -> (..., V) float32."""
+    def logits(self, hidden: tf.Tensor, kernels: Kernels | None = None) -> tf.Tensor:
+        """The product with the token embeddings, which GPT-2 ties: (..., E) -> (..., V) float32.
+
+        kernels: where a loop has them already.
+        """
         rows = tf.reshape(tf.cast(hidden, self._compute_dtype), [-1, self.config.n_embd])
-        embeddings = tf.cast(tf.convert_to_tensor(self.embeddings.wte.embeddings), self._compute_dtype)
+        embeddings = self._cast(self.embeddings.wte.embeddings) if kernels is None else kernels.wte
         scores = tf.cast(tf.matmul(rows, embeddings, transpose_b=True), tf.float32)
         return tf.reshape(scores, [*tf.unstack(tf.shape(hidden))[:-1], self.config.vocab_size])
+
+    def kernels(self) -> Kernels:
+        """To be taken once, before a loop of steps: in bfloat16 the weights are converted, which takes long."""
+        blocks = [[self._cast(part.kernel) for part in block.projections] for block in self.blocks]
+        return Kernels(self._cast(self.embeddings.wte.embeddings), blocks)
+
+    def _cast(self, variable: keras.Variable) -> tf.Tensor:
+        return tf.cast(tf.convert_to_tensor(variable), self._compute_dtype)
 
     def prefill(self, tokens: tf.Tensor, mask: tf.Tensor, capacity: int | tf.Tensor) -> tuple[tf.Tensor, Cache]:
         """As `hidden`, and a cache of `capacity` places, the first T of which hold these tokens."""
@@ -188,17 +214,18 @@ class GPT2:
         return tf.cast(hidden, tf.float32), tf.nest.map_structure(lambda each: tf.pad(each, free), cache)
 
     def step(
-        self, tokens: tf.Tensor, positions: tf.Tensor, mask: tf.Tensor, cache: Cache, place: tf.Tensor
+        self, tokens: tf.Tensor, positions: tf.Tensor, mask: tf.Tensor, cache: Cache, place: tf.Tensor, kernels: Kernels
     ) -> tuple[tf.Tensor, Cache]:
         """Read one more token of each sequence.
 
         tokens, positions: (B,) int32, the tokens and how many stand before them. mask: (B, C) bool, the places of the
-        cache that hold tokens, this one included. place: () int32, where in the cache it goes.
+        cache that hold tokens, this one included. place: () int32, where in the cache it goes. kernels: see `kernels`.
         Returns the states after it, (B, E) float32, and the cache.
         """
         tokens, positions, place = (tf.convert_to_tensor(each, tf.int32) for each in (tokens, positions, place))
         visible = tf.convert_to_tensor(mask)[:, None]
-        hidden, cache = self.stepwise([tokens[:, None], positions[:, None], visible, place, cache])
+        inputs = [tokens[:, None], positions[:, None], visible, place, cache, kernels.blocks]
+        hidden, cache = self.stepwise(inputs)
         return tf.cast(hidden[:, 0], tf.float32), cache
 
     def _read(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None) -> tuple[tf.Tensor, Cache]:
@@ -254,11 +281,12 @@ class Embeddings(keras.layers.Layer):
     def __init__(self, config: GPT2Config, initial: Initial, policy):
         super().__init__(dtype=policy, name="embeddings")
         self.rate = config.embd_pdrop
-        self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), dtype=policy, name="wte")
-        self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), dtype=policy, name="wpe")
+        # In float32: at another precision Keras would convert the whole table to take a few rows of it.
+        self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), name="wte")
+        self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), name="wpe")
 
     def call(self, tokens, positions, seeds=None, training=False):
-        vectors = self.wte(tokens) + self.wpe(positions)
+        vectors = tf.cast(self.wte(tokens) + self.wpe(positions), self.compute_dtype)
         return dropout(vectors, self.rate, seeds, 0) if training else vectors
 
 
@@ -301,25 +329,34 @@ class Block(keras.layers.Layer):
             "mlp.c_proj": self.mlp_c_proj,
         }
 
-    def call(self, h, visible, seeds=None, memory=None, place=None, training=False):
+    @property
+    def projections(self) -> list["Projection"]:
+        """The matrix products, in their order."""
+        return [part for part in self.parts.values() if isinstance(part, Projection)]
+
+    def call(self, h, visible, seeds=None, memory=None, place=None, kernels=(None,) * 4, training=False):
         """
         h: (B, T, E). visible: (B, T, S) bool, the keys that each token may attend to. Without a memory the keys are
         those of the T tokens, S = T; else the keys and values of one token, T = 1, are written at `place` into memory,
-        (B, H, S, E / H) each. Returns the next h, and all keys and values.
+        (B, H, S, E / H) each. kernels: of the projections, where they have been read already. Returns the next h, and
+        all keys and values.
         """
+        attend_to, project, widen, narrow = (
+            partial(projection, kernel=kernel) for projection, kernel in zip(self.projections, kernels, strict=True)
+        )
 
         def drop(values, rate, site):
             return dropout(values, rate, seeds, 1 + 3 * self.number + site) if training else values
 
-        parts = tf.split(self.c_attn(self.ln_1(h)), 3, axis=-1)
+        parts = tf.split(attend_to(self.ln_1(h)), 3, axis=-1)
         query, keys, values = (split_heads(part, self.config.n_head) for part in parts)
         if memory is not None:
             new = zip(memory, (keys, values), strict=True)
             keys, values = (keras.ops.slice_update(old, (0, 0, place, 0), one) for old, one in new)
         read = attend(query, keys, values, visible[:, None], lambda p: drop(p, self.config.attn_pdrop, 0))
-        read = self.attn_c_proj(merge_heads(read))  # (B, T, E)
+        read = project(merge_heads(read))  # (B, T, E)
         h += drop(read, self.config.resid_pdrop, 1)
-        thought = self.mlp_c_proj(tf.nn.gelu(self.c_fc(self.ln_2(h)), approximate=True))
+        thought = narrow(tf.nn.gelu(widen(self.ln_2(h)), approximate=True))
         h += drop(thought, self.config.resid_pdrop, 2)
         return h, keys, values
 
@@ -348,8 +385,8 @@ class Projection(keras.layers.Layer):
             self.A = self.add_weight((shape[-1], self.adapters.rank), self._initial_A, name="A")
             self.B = self.add_weight((self.adapters.rank, self.units), "zeros", name="B")
 
-    def call(self, x):
-        y = product(x, self.kernel) + self.bias
+    def call(self, x, kernel=None):
+        y = product(x, self.kernel if kernel is None else kernel) + self.bias
         if self.adapters is not None:
             y += product(product(x, self.A), self.B) * self._scale
         return y

@@ -19,7 +19,7 @@ import keras
 import tensorflow as tf
 
 from gail_tf.config import COUNTING, TRAINABLE
-from gail_tf.gpt2 import GPT2
+from gail_tf.gpt2 import GPT2, Kernels
 from gail_tf.noise import gumbel, sample_seeds
 from gail_tf.nucleus import nucleus_log_probs
 from gail_tf.tanh_network import TanhNetwork
@@ -83,6 +83,19 @@ class TokenScores(NamedTuple):
     entropy: tf.Tensor
 
 
+class Beginning(NamedTuple):
+    """A network that has read conditions, and what goes on from there.
+
+    features: before the first token. memory: any structure of tensors. read: of one more token, (t, tokens before place
+    t, memory) -> features before place t, and the memory. logits: as `LanguagePolicy.logits`.
+    """
+
+    features: tf.Tensor
+    memory: Any
+    read: Callable[[tf.Tensor, tf.Tensor, Any], tuple[tf.Tensor, Any]]
+    logits: Callable[[tf.Tensor], tf.Tensor]
+
+
 class LanguagePolicy(abc.ABC):
     """A network that foretells the next token of a response, as a policy: what all such networks have in common.
 
@@ -107,6 +120,11 @@ class LanguagePolicy(abc.ABC):
     @abc.abstractmethod
     def trainable_variables(self) -> list[keras.Variable]:
         """What learns, in a fixed order. A gradient tape should watch these alone: then nothing else costs a thing."""
+
+    @property
+    def frozen_features(self) -> bool:
+        """Whether `features` stays the same, whatever the policy learns."""
+        return False
 
     @property
     @abc.abstractmethod
@@ -143,12 +161,10 @@ class LanguagePolicy(abc.ABC):
         condition_mask: tf.Tensor,
         length: int,
         repeat: Callable[[tf.Tensor], tf.Tensor],
-    ) -> tuple[tf.Tensor, Any, Callable[[tf.Tensor, tf.Tensor, Any], tuple[tf.Tensor, Any]]]:
+    ) -> "Beginning":
         """Read conditions, before responses of at most `length` tokens, inside a graph.
 
         repeat: gives what belongs to the conditions, (B, ...), one row for each candidate.
-        Returns features before the first token, the memory (any structure of tensors), and what reads one more token:
-        (t, tokens before place t, memory) -> features before place t, and the memory.
         """
 
     def sample(
@@ -234,10 +250,10 @@ class LanguagePolicy(abc.ABC):
         count, length = tf.shape(samples)[0], sampling.max_new_tokens
         seeds = sample_seeds(seed, samples)
         repeat = partial(tf.repeat, repeats=candidates, axis=0)
-        features, memory, read = self._begin(condition, condition_mask, length, repeat)
+        features, memory, read, logits = self._begin(condition, condition_mask, length, repeat)
 
         def draw(t, features, running, drawn):
-            tokens, log_probs = _choose(self.logits(features), seeds, t, sampling)
+            tokens, log_probs = _choose(logits(features), seeds, t, sampling)
             tokens, log_probs = tf.where(running, tokens, self._end), tf.where(running, log_probs, 0.0)
             drawn = [array.write(t, each) for array, each in zip(drawn, (tokens, running, log_probs), strict=True)]
             return tokens, running & (tokens != self._end), drawn
@@ -292,6 +308,10 @@ class Policy(LanguagePolicy):
         return list(self.gpt2.weights.values())
 
     @property
+    def frozen_features(self) -> bool:
+        return self.trainable == "head"
+
+    @property
     def feature_size(self) -> int:
         return self.gpt2.config.n_embd
 
@@ -316,12 +336,14 @@ class Policy(LanguagePolicy):
         hidden = self.gpt2.hidden(tokens, mask, seeds)[:, tf.shape(condition)[1] - 1 :]
         return tf.stop_gradient(hidden) if self.trainable == "head" else hidden
 
-    def logits(self, features: tf.Tensor, head: Sequence[tf.Tensor] | None = None) -> tf.Tensor:
-        """(..., E) -> (..., V) float32. head: weights in place of the head's own, for TRPO."""
+    def logits(
+        self, features: tf.Tensor, head: Sequence[tf.Tensor] | None = None, kernels: Kernels | None = None
+    ) -> tf.Tensor:
+        """(..., E) -> (..., V) float32. head: weights in place of the head's own, for TRPO. kernels: see `GPT2`."""
         if self._correction is not None:
             correct = self._correction
             features += correct(features) if head is None else correct.stateless_call(head, [], features)[0]
-        return self.gpt2.logits(features)
+        return self.gpt2.logits(features, kernels)
 
     def _begin(self, condition, condition_mask, length, repeat):
         width = tf.shape(condition)[1]
@@ -329,12 +351,14 @@ class Policy(LanguagePolicy):
         lengths = repeat(tf.reduce_sum(tf.cast(condition_mask, tf.int32), axis=1))
         in_condition = repeat(tf.pad(condition_mask, [[0, 0], [0, length - 1]]))  # (B, places in the cache)
         places = tf.range(width + length - 1)
+        kernels = self.gpt2.kernels()  # once, before the loop
 
         def read(t, tokens, cache):
             seen = in_condition | ((places >= width) & (places < width + t))
-            return self.gpt2.step(tokens, lengths + t - 1, seen, cache, width + t - 1)
+            return self.gpt2.step(tokens, lengths + t - 1, seen, cache, width + t - 1, kernels)
 
-        return repeat(hidden[:, -1]), tf.nest.map_structure(repeat, cache), read
+        cache = tf.nest.map_structure(repeat, cache)
+        return Beginning(repeat(hidden[:, -1]), cache, read, partial(self.logits, kernels=kernels))
 
 
 def _choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:

@@ -33,44 +33,51 @@ class PolicyTraining:
         self._step = Compiled(self._descend)
         self._values = Compiled(self._value_of)
 
-    def values(self, batch: Batch) -> np.ndarray:
-        """The baseline's value of each state, float32; zeros without a baseline.
+    def values(self, batch: Batch, states: np.ndarray | None = None) -> np.ndarray:
+        """The baseline's value of each state, float32; zeros without a baseline. states: see `step`.
 
         (B,), of history and prompt; where tokens have rewards of their own, (B, R), of the partial responses too.
         """
         if self.value is None:
             return np.zeros(batch.response.shape if self.config.token_rewards else len(batch.response), np.float32)
-        return self._values(*map(tf.convert_to_tensor, batch)).numpy()
+        return self._values(*map(tf.convert_to_tensor, batch), _tensor(states)).numpy()
 
     def step(
         self, batch: Batch, log_probs: np.ndarray, advantages: np.ndarray, targets: np.ndarray, generated: np.ndarray,
-        kl_coefficient: float,
+        kl_coefficient: float, states: np.ndarray | None = None,
     ) -> dict[str, float]:  # fmt: skip
         """One minibatch of a buffer.
 
         log_probs: (B, R) of the old policy. advantages, targets: (B,), or (B, R) of tokens: how much better each action
         was than its value, and what that value should have been. generated: (B,) bool, false for human demonstrations.
-        kl_coefficient: C of Eq. 7.
+        kl_coefficient: C of Eq. 7. states: (B, R, E) float32, the policy's features where they are known already.
         Returns the figures of `ppo.policy_loss`, the gradient's norm, and the baseline's explained variance.
         """
         arrays = (*batch, log_probs, advantages, targets, generated, np.float32(kl_coefficient))
-        return {name: float(value) for name, value in self._step(*map(tf.convert_to_tensor, arrays)).items()}
+        found = self._step(*map(tf.convert_to_tensor, arrays), _tensor(states))
+        return {name: float(value) for name, value in found.items()}
 
-    def _value_of(self, *arrays):
-        return self._states(self.value(self.policy.features(*arrays)))
+    def _value_of(self, condition, condition_mask, response, response_mask, states):
+        features = self._features(condition, condition_mask, response, response_mask, states)
+        return self._of_states(self.value(features))
 
-    def _states(self, per_token: tf.Tensor) -> tf.Tensor:
+    def _features(self, condition, condition_mask, response, response_mask, states):
+        if states is not None:
+            return states
+        return self.policy.features(condition, condition_mask, response, response_mask)
+
+    def _of_states(self, per_token: tf.Tensor) -> tf.Tensor:
         """Of (B, R), what the baseline is asked for: all, or the first token's alone."""
         return per_token if self.config.token_rewards else per_token[:, 0]
 
     def _descend(
         self, condition, condition_mask, response, response_mask, log_probs, advantages, targets, generated,
-        kl_coefficient,
+        kl_coefficient, states,
     ):  # fmt: skip
-        config, arrays = self.config, (condition, condition_mask, response, response_mask)
+        config, arrays = self.config, (condition, condition_mask, response, response_mask, states)
 
         def loss():
-            scores = self.policy.scores(self.policy.features(*arrays), response, response_mask, self._sampling)
+            scores = self.policy.scores(self._features(*arrays), response, response_mask, self._sampling)
             return ppo.policy_loss(
                 scores.log_probs,
                 log_probs,
@@ -86,12 +93,16 @@ class PolicyTraining:
 
         _, figures = self.learner.descend(loss)
         if self.value is not None:
-            features = self.policy.features(*arrays)
+            features = self._features(*arrays)
             counted = response_mask if config.token_rewards else tf.reduce_any(response_mask, axis=1)
 
             def error():
-                return ppo.value_loss(self._states(self.value(features)), targets, counted), {}
+                return ppo.value_loss(self._of_states(self.value(features)), targets, counted), {}
 
             self.value_learner.descend(error)
             figures["explained_variance"] = ppo.explained_variance(targets - advantages, targets, counted)
         return figures
+
+
+def _tensor(array: np.ndarray | None) -> tf.Tensor | None:
+    return None if array is None else tf.convert_to_tensor(array)

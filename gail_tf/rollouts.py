@@ -50,6 +50,8 @@ class Rollouts(NamedTuple):
     human:     (B,) bool, which responses are human demonstrations.
     log_probs: (B, R) float32, of the tokens under the policy that gave them.
     reference: (B, R) float32, of the same tokens under the reference.
+    states:    (B, R, E) float32, a frozen GPT-2's last hidden states before each token, which need not be computed
+        again while a head on it learns; None where they change.
     given:     the responses, for D. expert: the experts' to the same prompts.
     texts:     (B,), the responses as text.
     """
@@ -58,6 +60,7 @@ class Rollouts(NamedTuple):
     human: np.ndarray
     log_probs: np.ndarray
     reference: np.ndarray
+    states: np.ndarray | None
     given: Evidence
     expert: Evidence
     texts: list[str]
@@ -72,47 +75,83 @@ class Rollouts(NamedTuple):
         """(B,) bool."""
         return ~self.human
 
+    def states_of(self, rows: np.ndarray, width: int | None = None) -> np.ndarray | None:
+        """The states before the first `width` tokens of some responses, or before all."""
+        return None if self.states is None else self.states[rows, :width]
+
+
+class Reading(NamedTuple):
+    """What the reference makes of B responses: see `Evidence.features`, `Rollouts.reference` and `Rollouts.states`."""
+
+    features: np.ndarray
+    log_probs: np.ndarray
+    states: np.ndarray | None
+
 
 class Reference:
     """The frozen policy that the training starts from: D's features, and probabilities to measure the distance by.
 
-    One pass gives both. per_token: features are of every token, for a token discriminator. A policy that is no GPT-2
-    gives probabilities alone: its features have no numbers.
+    One pass gives both. per_token: features are of every token, for a token discriminator. keep_states: give the states
+    too, for a policy that learns on the same frozen GPT-2. A policy that is no GPT-2 gives probabilities alone: its
+    features have no numbers.
     """
 
-    def __init__(self, policy: LanguagePolicy, sampling: Sampling, per_token: bool = False):
+    def __init__(self, policy: LanguagePolicy, sampling: Sampling, per_token: bool = False, keep_states: bool = False):
         self.policy = policy
         self.per_token = per_token
-        self._sampling = sampling
+        self._sampling, self._keep_states = sampling, keep_states
         self._pass = Compiled(self._read)
+        self._features_pass = Compiled(self._read_features)
 
-    def __call__(self, batch: Batch, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Features (B, F), or (B, R, F), of the responses, and the log-probabilities (B, R) of their tokens.
+    def __call__(self, batch: Batch, size: int) -> Reading:
+        """Read responses to conditions. size: of the batches that are read."""
+        features, log_probs, *states = self._over(self._pass, batch, size, (self.per_token, True, True))
+        return Reading(features, log_probs, states[0] if states else None)
 
-        size: of the batches that are read.
+    def features(self, batch: Batch, size: int) -> np.ndarray:
+        """The features alone, (B, F) or (B, R, F): without the product with the vocabulary."""
+        [features] = self._over(self._features_pass, batch, size, (self.per_token,))
+        return features
+
+    @staticmethod
+    def _over(read: Compiled, batch: Batch, size: int, of_tokens: Sequence[bool]) -> list[np.ndarray]:
+        """What `read` makes of a batch's rows, a few at a time, those with conditions of like lengths together.
+
+        of_tokens: which of its results are (B, R, ...), as wide as the longest response among them.
         """
-        features: np.ndarray | None = None
-        log_probs = np.zeros(batch.response.shape, np.float32)
+        whole: list[np.ndarray] = []
         order = np.argsort(batch.condition_lengths, kind="stable")
         for start in range(0, len(order), size):
             part = order[start : start + size]
             taken = take(batch, part, size)
-            width = taken.response.shape[1]  # of the longest response among them
-            seen, log_probs[part, :width] = (each.numpy()[: len(part)] for each in self._pass(*taken))
-            if features is None:
-                shape = (batch.response.shape[1], seen.shape[2]) if self.per_token else seen.shape[1:]
-                features = np.zeros((len(order), *shape), np.float32)
-            features[(part, slice(width)) if self.per_token else part] = seen
-        return features, log_probs
+            found = [each.numpy()[: len(part)] for each in read(*taken)]
+            places = [(part, slice(taken.response.shape[1])) if tokens else part for tokens in of_tokens]
+            if not whole:
+                shapes = [
+                    (batch.response.shape[1], *each.shape[2:]) if tokens else each.shape[1:]
+                    for each, tokens in zip(found, of_tokens, strict=False)
+                ]
+                whole = [np.zeros((len(order), *shape), np.float32) for shape in shapes]
+            for target, each, place in zip(whole, found, places, strict=False):
+                target[place] = each
+        return whole
 
     def _read(self, condition, condition_mask, response, response_mask):
         arrays = condition, condition_mask, response, response_mask
         if not isinstance(self.policy, Policy):
             scores = self.policy.scores(self.policy.features(*arrays), response, response_mask, self._sampling)
-            return tf.zeros([tf.shape(response)[0], 0]), scores.log_probs
+            return self._read_features(*arrays)[0], scores.log_probs
         features, hidden = read_responses(self.policy.gpt2, *arrays, self.per_token)
-        before = hidden[:, tf.shape(condition)[1] - 1 : -1]
-        return features, self.policy.scores(before, response, response_mask, self._sampling).log_probs
+        states = hidden[:, tf.shape(condition)[1] - 1 : -1]
+        log_probs = self.policy.scores(states, response, response_mask, self._sampling).log_probs
+        return (features, log_probs, states) if self._keep_states else (features, log_probs)
+
+    def _read_features(self, condition, condition_mask, response, response_mask):
+        if not isinstance(self.policy, Policy):
+            return (tf.zeros([tf.shape(response)[0], 0]),)
+        return (
+            read_responses(self.policy.gpt2, condition, condition_mask, response, response_mask, self.per_token)[0],
+        )
 
 
 def read_responses(
@@ -213,7 +252,7 @@ class Collector:
             scores = self.policy.log_probs(*take(given, part, size, width), self.sampling)
             log_probs[part] = scores.log_probs.numpy()[: len(part)]
 
-        features, reference = self.reference(given, size)
+        features, reference, states = self.reference(given, size)
         asked, answered = self.samples.sentiments[rows], self.samples.response_sentiments[rows]
         texts = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
         experts = [self.samples.trajectories[row] for row in rows]
@@ -223,17 +262,17 @@ class Collector:
         answered = np.array([sentiment(text).compound for text in texts], np.float32)
         said = list(zip(spoken, texts, strict=True))
         given = Evidence(given, features, _sentiments(asked, answered), said)
-        return Rollouts(rows, human, log_probs, reference, given, expert, texts)
+        return Rollouts(rows, human, log_probs, reference, states, given, expert, texts)
 
     def _expert_features(self, buffer: Batch, rows: np.ndarray, size: int) -> np.ndarray:
         if not self._keep_experts:
-            return self.reference(buffer, size)[0]
+            return self.reference.features(buffer, size)
         if self._kept is None:
             # All at once, so that a resumed training, which reads them anew, meets each in the same company: in another
             # one the last bits may differ.
             width = buffer.response.shape[1]
             everything = take(self.samples.batch, np.arange(len(self.samples)), response_width=width)
-            self._kept, _ = self.reference(everything, size)
+            self._kept = self.reference.features(everything, size)
         return self._kept[rows]
 
 

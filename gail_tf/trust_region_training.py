@@ -8,7 +8,6 @@ from gail_tf.batches import Batch
 from gail_tf.config import GAILConfig
 from gail_tf.masked import masked_mean, masked_sum
 from gail_tf.policy import Policy, Sampling
-from gail_tf.samples import take
 from keras_gca.compilation import Compiled
 
 
@@ -20,26 +19,18 @@ class TrustRegionTraining:
 
     def __init__(self, policy: Policy, config: GAILConfig, sampling: Sampling):
         self.policy, self.config, self._sampling = policy, config, sampling
-        self._features = Compiled(policy.features)
         # A head on features is small: each process takes the step of the whole buffer.
         self._step = Compiled(self._ascend, shared=False)
 
-    def step(self, batch: Batch, advantages: np.ndarray, generated: np.ndarray) -> dict[str, float]:
+    def step(self, batch: Batch, states: np.ndarray, advantages: np.ndarray, generated: np.ndarray) -> dict[str, float]:
         """One step on a whole buffer.
 
-        advantages: (B,), or (B, R) of tokens. generated: (B,) bool, false for human
-        demonstrations: these count in the objective, not in the KL.
+        states: (B, R, E) float32, the policy's features, which do not change. advantages: (B,), or (B, R) of tokens.
+        generated: (B,) bool, false for human demonstrations: these count in the objective, not in the KL.
         Returns objective (before the step), kl, improvement, and step_fraction: the part of the natural-gradient step
         that the line search has kept, 0 if it has refused all.
         """
-        size, width = self.config.sample_batch_size, batch.response.shape[1]
-        features = np.concatenate(  # in pieces: they do not change, and a whole buffer of attention is large
-            [
-                self._features(*map(tf.convert_to_tensor, take(batch, rows, response_width=width))).numpy()
-                for rows in np.split(np.arange(len(batch.response)), len(batch.response) // size)
-            ]
-        )
-        arrays = (features, batch.response, batch.response_mask, advantages, generated)
+        arrays = (states, batch.response, batch.response_mask, advantages, generated)
         return {name: float(value) for name, value in self._step(*map(tf.convert_to_tensor, arrays)).items()}
 
     def _ascend(self, features, response, mask, advantages, generated):

@@ -65,7 +65,8 @@ FUNCTIONS = {
     "log-probabilities": lambda: gail_policy().log_probs(*BATCH, SAMPLING),
     "maximum likelihood": likelihood,
     "perplexity": lambda: [maximum_likelihood.Perplexity(gail_policy())(BATCH)],
-    "reference": lambda: rollouts.Reference(gail_policy(), SAMPLING)(BATCH, ROWS),
+    "reference": lambda: rollouts.Reference(gail_policy(), SAMPLING, keep_states=True)(BATCH, ROWS),
+    "D's features": lambda: [rollouts.Reference(gail_policy(), SAMPLING).features(BATCH, ROWS)],
     "PPO": ppo,
     "discriminator": discriminator,
     "line 3": lambda: teacher_forcing.TeacherForcing(gca(), (*WHITE, *YELLOW), 1e-3).step(

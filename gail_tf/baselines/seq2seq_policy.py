@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.noise import dropout
-from gail_tf.policy import LanguagePolicy
+from gail_tf.policy import Beginning, LanguagePolicy
 from gail_tf.tokenizer import Tokenizer
 from glove.vectors import Vectors
 from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
@@ -115,7 +115,7 @@ class Seq2SeqPolicy(LanguagePolicy):
             return memory.h, memory
 
         begin = tf.fill([tf.shape(memory.h)[0]], BOS - FIRST)
-        return *read(0, begin, memory), read
+        return Beginning(*read(0, begin, memory), read, self.logits)
 
     @property
     def _decoder(self) -> keras.layers.LSTM:

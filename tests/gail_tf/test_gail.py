@@ -223,7 +223,7 @@ def test_demonstrations_bear_a_constant_reward_and_are_not_shown_to_d_as_generat
     normalised = np.full(16, 2.0)
     normalised[rollouts.generated] = np.clip((found - mean) / (np.sqrt(variance) + 1e-5), -2, 2)
     assert minibatches  # two, or fewer where --kl-stop ended the update
-    for batch, log_probs, given, _, generated, _ in minibatches:
+    for batch, log_probs, given, _, generated, *_ in minibatches:
         rows = [int(np.argmin(np.abs(rollouts.log_probs - row).sum(1))) for row in log_probs]
         np.testing.assert_array_equal(rollouts.generated[rows], generated)
         np.testing.assert_allclose(given, normalised[rows], rtol=1e-3, atol=1e-3)
@@ -264,7 +264,7 @@ def test_tokens_get_rewards_and_advantages_of_their_own(walked, monkeypatch):
             error = reward[i, t] + 0.95 * following - values[i, t]
             advantage = error + 0.95 * 0.95 * advantage
             expected[i, t], following = advantage, values[i, t]
-    for batch, log_probs, advantages, targets, _, _ in minibatches:
+    for batch, log_probs, advantages, targets, *_ in minibatches:
         rows = [int(np.argmin(np.abs(rollouts.log_probs - row).sum(1))) for row in log_probs]
         np.testing.assert_allclose(advantages, expected[rows], rtol=1e-3, atol=2e-3)
         np.testing.assert_allclose(targets - advantages, values[rows] * batch.response_mask, rtol=1e-3, atol=1e-4)

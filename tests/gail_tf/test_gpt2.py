@@ -76,7 +76,7 @@ def test_logits_through_the_cache_are_those_of_pytorch(torch_folder):
     np.testing.assert_allclose(gpt2.logits(hidden)[seen], expected[:, :first][seen], atol=1e-4)
     for i in range(first, 12):
         places = np.pad(mask[:, : i + 1], [[0, 0], [0, capacity - i - 1]])
-        hidden, cache = gpt2.step(tokens[:, i], places.sum(1) - 1, places, cache, i)
+        hidden, cache = gpt2.step(tokens[:, i], places.sum(1) - 1, places, cache, i, gpt2.kernels())
         np.testing.assert_allclose(gpt2.logits(hidden), expected[:, i], atol=1e-4)
     assert all(each.shape == (4, 2, capacity, 8) for each in tf.nest.flatten(cache))
 

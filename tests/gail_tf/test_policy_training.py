@@ -163,3 +163,25 @@ def test_no_baseline_gives_zeros():
     np.testing.assert_array_equal(training(trainable="head").values(BATCH), ZEROS)
     of_tokens = training(trainable="head", level="token", discriminator="token").values(BATCH)
     np.testing.assert_array_equal(of_tokens, np.zeros((4, 8)))
+
+
+@pytest.mark.parametrize("tokens", [{}, {"discriminator": "token", "level": "token"}])
+def test_a_head_learns_the_same_from_states_that_are_known(tokens):
+    """Its own features, computed before; the baseline reads them too."""
+    changes = {"trainable": "head", "value_baseline": "on", **tokens}
+    fresh, known = training(**changes), training(**changes)
+    assert known.policy.frozen_features
+    states = known.policy.features(*BATCH).numpy()
+    old = known.policy.log_probs(*BATCH, SAMPLING).log_probs.numpy() - 0.1
+    np.testing.assert_allclose(fresh.values(BATCH), known.values(BATCH, states), rtol=1e-4)
+    shape = BATCH.response.shape if tokens else REWARDS.shape
+    advantages, targets = np.random.default_rng(3).normal(0, 1, (2, *shape)).astype(np.float32)
+    figures = [
+        each.step(BATCH, old, advantages, targets, GENERATED, 0.1, given)
+        for each, given in ((fresh, None), (known, states), (fresh, None), (known, states))
+    ]
+    assert figures[0] == pytest.approx(figures[1], rel=1e-3, abs=1e-5)
+    assert figures[2] == pytest.approx(figures[3], rel=1e-3, abs=1e-4)
+    for one, other in zip(fresh.policy.trainable_variables, known.policy.trainable_variables, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-2, atol=1e-5)
+    assert not any(training(trainable=other).policy.frozen_features for other in ("full", "lora"))

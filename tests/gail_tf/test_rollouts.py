@@ -119,6 +119,21 @@ def test_features_of_tokens_are_the_states_after_each(policy, reference, rollout
     np.testing.assert_allclose(found.reference, rollouts.reference, atol=1e-4)
 
 
+def test_states_are_those_before_each_token(reference, rollouts):
+    assert rollouts.states is rollouts.states_of(ROWS) is None
+    keeping = Reference(reference.policy, SAMPLING, keep_states=True)
+    found = keeping(rollouts.batch, 4)
+    np.testing.assert_allclose(found.features, rollouts.given.features, atol=1e-4)
+    np.testing.assert_allclose(found.log_probs, rollouts.reference, atol=1e-4)
+    gpt2 = reference.policy.gpt2
+    for i in range(0, len(ROWS), 3):
+        before, after = tokens_of(rollouts.batch, i)
+        states = hidden_in_numpy(gpt2.weights, gpt2.config, np.concatenate([before, after]))[len(before) - 1 : -1]
+        np.testing.assert_allclose(found.states[i, : len(after)], states, atol=1e-4)
+    part = rollouts._replace(states=found.states).states_of(np.array([4, 2]), 3)
+    np.testing.assert_array_equal(part, found.states[[4, 2], :3])
+
+
 def test_the_exchanges_are_what_was_said_as_text(rollouts):
     trajectories = small_runs.trajectories()[0]
     for i, row in enumerate(rollouts.rows):
@@ -172,7 +187,7 @@ def test_some_of_the_evidence(rollouts):
     np.testing.assert_array_equal(found.batch.response[:2], rollouts.batch.response[[7, 2]])
     assert not found.features[2:].any()
     assert found.exchanges == [rollouts.given.exchanges[7], rollouts.given.exchanges[2], ((), ""), ((), "")]
-    assert found.batch.lengths[2:].tolist() == [0, 0]
+    assert found.batch.condition_lengths[2:].tolist() == found.batch.response_lengths[2:].tolist() == [0, 0]
 
 
 def test_rows_come_in_permutations_from_any_place():

@@ -21,6 +21,10 @@ def make(**changes):
     return TrustRegionTraining(policy, settings, SAMPLING)
 
 
+def step(training, advantages):
+    return training.step(BATCH, training.policy.features(*BATCH), advantages, GENERATED)
+
+
 def log_probs(training):
     return training.policy.log_probs(*BATCH, SAMPLING).log_probs.numpy().astype(float)
 
@@ -33,7 +37,7 @@ def test_a_step_raises_the_objective_within_the_trust_region(level):
     mask = BATCH.response_mask
     advantages = ADVANTAGES if level == "response" else ADVANTAGES[:, None] * np.linspace(1, 2, 8, dtype=np.float32)
     before = log_probs(training)
-    figures = training.step(BATCH, advantages, GENERATED)
+    figures = step(training, advantages)
     difference = (log_probs(training) - before) * mask
     k3 = np.expm1(difference) - difference  # of KL(old || new), each token
     if level == "response":
@@ -55,15 +59,15 @@ def test_a_step_raises_the_objective_within_the_trust_region(level):
 
 def test_advantages_of_responses_hold_for_each_of_their_tokens():
     found = [make(level="token") for _ in range(2)]
-    first = found[0].step(BATCH, ADVANTAGES, GENERATED)
-    second = found[1].step(BATCH, np.repeat(ADVANTAGES[:, None], 8, 1), GENERATED)
+    first = step(found[0], ADVANTAGES)
+    second = step(found[1], np.repeat(ADVANTAGES[:, None], 8, 1))
     assert first == pytest.approx(second, rel=1e-5)
 
 
 def test_without_advantage_nothing_moves():
     training = make()
     before = [variable.numpy() for variable in training.policy.variables]
-    figures = training.step(BATCH, np.zeros(16, np.float32), GENERATED)
+    figures = step(training, np.zeros(16, np.float32))
     assert (figures["kl"], figures["improvement"]) == (0, 0)
     for variable, value in zip(training.policy.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
