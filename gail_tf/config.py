@@ -159,7 +159,12 @@ class GAILConfig(Settings):
     # Rollouts (Algorithm 2)
     updates: int = option(750, 'Table 1, "Epochs": updates of the policy', low=0)
     rollouts: int = option(128, 'Table 1, "PPO Buffer Size": responses in an update', low=2)
-    sample_batch_size: int = option(16, 'Table 1, "Sample Batch Size": responses that are drawn together', low=1)
+    sample_batch_size: int = option(
+        16, 'Table 1, "Sample Batch Size": of so many responses a share is human demonstrations', low=1
+    )
+    decoding_batch_size: int = option(
+        64, "responses that are drawn together: more are faster, need more memory, and are the same", low=1
+    )
     human_ratio: float = option(0.3, 'Table 1, "Human Demo Ratio" at first; it falls linearly to 0', low=0, high=0.99)
     human_reward: float = option(2.0, "reward of a human demonstration (TextGAIL)", low=-100, high=100)
     top_p: float = option(0.9, "nucleus that responses are drawn from", low=1e-3, high=1)

@@ -98,8 +98,9 @@ class GAILTraining(StagedTraining):
         self.reference = Reference(self._twin(), self.sampling, per_token, self.policy.frozen_features)
         parts = self.policy, self.reference, self.tokenizer
         drawn = config.rollouts * sum(stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages)
-        self.collector = Collector(*parts, self.training, self.sampling, keep_experts=drawn > len(self.training))
-        self._held_out = Collector(*parts, self.validation, self.sampling)
+        together, keep = config.decoding_batch_size, drawn > len(self.training)
+        self.collector = Collector(*parts, self.training, self.sampling, together, keep)
+        self._held_out = Collector(*parts, self.validation, self.sampling, together)
         self._perplexity = Perplexity(self.policy)
         self.discriminator = self._new_discriminator()
         self._judge = self.discriminator or EmotionJudge(self.emotions)

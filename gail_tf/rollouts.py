@@ -204,8 +204,10 @@ def respond(
 class Collector:
     """Fills buffers with a policy's responses to the prompts of expert trajectories (Algorithm 2).
 
-    keep_experts: read the features of all experts' responses at the first use, and keep them; worth it where buffers
-    come back to the same trajectories. `forget` them when the reference changes.
+    together: how many responses are drawn together; the batch size of `collect` if not given. More are faster, since
+    each step reads all weights, for however many. keep_experts: read the features of all experts' responses at the
+    first use, and keep them; worth it where buffers come back to the same trajectories. `forget` them when the
+    reference changes.
     """
 
     def __init__(
@@ -215,11 +217,12 @@ class Collector:
         tokenizer: Tokenizer,
         samples: Samples,
         sampling: Sampling,
+        together: int | None = None,
         keep_experts: bool = False,
     ):
         self.policy, self.reference, self.tokenizer, self.samples = policy, reference, tokenizer, samples
         self.sampling = sampling
-        self._keep_experts = keep_experts
+        self._together, self._keep_experts = together, keep_experts
         self._kept: np.ndarray | None = None
 
     def forget(self) -> None:
@@ -229,8 +232,8 @@ class Collector:
     def collect(self, rows: np.ndarray, seed: tuple[int, int], size: int, human_ratio: float = 0.0) -> Rollouts:
         """Answer the histories and prompts of trajectories.
 
-        rows: (B,), their numbers. seed: of the noise z. size: responses drawn together; of each such batch the part
-        human_ratio is taken from the experts instead (Table 1).
+        rows: (B,), their numbers. seed: of the noise z. size: of Table 1's batches; of each the part human_ratio is
+        taken from the experts instead, and the reference reads as many together.
         """
         human = np.arange(len(rows)) % size < human_demonstrations(size, human_ratio)
         width = self.sampling.max_new_tokens
@@ -241,7 +244,8 @@ class Collector:
         log_probs = np.zeros(response.shape, np.float32)
 
         drawn = np.flatnonzero(~human)
-        found = respond(self.policy, buffer, drawn, seed, self.sampling, size)
+        together = min(self._together or size, len(rows))
+        found = respond(self.policy, buffer, drawn, seed, self.sampling, together)
         for target, each in zip((response, response_mask, log_probs), found, strict=True):
             target[drawn] = each
         given = buffer._replace(response=response, response_mask=response_mask)

@@ -78,12 +78,19 @@ def test_generated_responses_are_the_policys_own_from_the_same_noise_one_at_a_ti
 
 
 def test_the_size_of_the_batches_changes_no_response(collector):
-    four, seven = (collector.collect(ROWS, SEED, size) for size in (4, 7))
-    np.testing.assert_array_equal(four.batch.response, seven.batch.response)
-    for name in ("log_probs", "reference"):
-        np.testing.assert_allclose(getattr(four, name), getattr(seven, name), atol=1e-4)
-    for name in ("given", "expert"):
-        np.testing.assert_allclose(getattr(four, name).features, getattr(seven, name).features, atol=1e-4)
+    four = collector.collect(ROWS, SEED, 4, human_ratio=0.3)
+    parts = collector.policy, collector.reference, collector.tokenizer, collector.samples, SAMPLING
+    for other in (
+        collector.collect(ROWS, SEED, 7),
+        *(Collector(*parts, n).collect(ROWS, SEED, 4, 0.3) for n in (5, 99)),
+    ):
+        alike = four.human == other.human
+        np.testing.assert_array_equal(four.batch.response[alike], other.batch.response[alike])
+        for name in ("log_probs", "reference"):
+            np.testing.assert_allclose(getattr(four, name)[alike], getattr(other, name)[alike], atol=1e-4)
+        for name in ("given", "expert"):
+            found, expected = (getattr(each, name).features for each in (four, other))
+            np.testing.assert_allclose(found[alike], expected[alike], atol=1e-4)
 
 
 def test_probabilities_under_policy_and_reference_by_numpy(policy, reference, rollouts):
