@@ -7,8 +7,9 @@ from gail_tf.gpt2 import Adapters, GPT2Config
 from gail_tf.tanh_network import HIDDEN_UNITS
 
 # How often a step of learning makes the products of the blocks, and those with the vocabulary: once forward; once for
-# the gradient of what goes in, where something below learns; once for the weights' own, where they learn.
-PRODUCTS = {"full": (3, 3), "lora": (2, 2), "head": (1, 2)}
+# the gradient of what goes in, where something below learns; once for the weights' own, where they learn. Below a head
+# nothing is computed again: the reference has read the same states.
+PRODUCTS = {"full": (3, 3), "lora": (2, 2), "head": (0, 2)}
 
 
 def parameters(sizes: GPT2Config) -> int:

@@ -48,8 +48,8 @@ def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
 class Device:
     """An accelerator that nobody has measured here: `peak` is its maker's figure for bfloat16, dense, FLOP/s.
 
-    The shares of the peak are assumptions. Sampling 16 responses a token at a time waits for the memory and for the
-    programs' starts; the others are products of large matrices.
+    The shares of the peak are assumptions. Sampling 64 responses a token at a time waits for the memory and for the
+    programs' starts; the others are products of large matrices. Several devices: as if the network cost nothing.
     """
 
     name: str
@@ -62,4 +62,9 @@ class Device:
 
 
 UTILISATION = {SAMPLING: 0.01, REFERENCE: 0.3, LEARNING: 0.3}
-DEVICES = (Device("A100", 312e12), Device("H100 SXM", 989e12), Device("TPU v5e-8", 8 * 197e12))
+DEVICES = (
+    Device("A100", 312e12),
+    Device("8 A100", 8 * 312e12),
+    Device("H100 SXM", 989e12),
+    Device("TPU v5e-8", 8 * 197e12),
+)

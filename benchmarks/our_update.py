@@ -84,14 +84,14 @@ def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float
     """Floating-point operations of one update here, by phase.
 
     Sampling reads a prompt once and then every token but the last, and multiplies by the vocabulary for each token of a
-    response. The reference reads both responses to a prompt, and gives the log-probabilities of both.
+    response. The reference reads both responses to a prompt, and gives the log-probabilities of the policy's.
     """
     sizes, tokens = exercise.sizes, exercise.tokens
     sequences = exercise.rollouts * (exercise.prompt + exercise.response)
     read = sequences - exercise.rollouts
     return {
         SAMPLING: flops(sizes, read, tokens),
-        REFERENCE: 2 * flops(sizes, sequences, tokens),
+        REFERENCE: flops(sizes, 2 * sequences, tokens),
         LEARNING: learning_flops(sizes, read, tokens, trainable),
     }
 
