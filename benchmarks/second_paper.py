@@ -207,18 +207,25 @@ def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float)
 
 
 def sampling(options: argparse.Namespace) -> dict:
-    """Responses to 16 prompts: one to each, and several, where they share the reading of the prompt or do not."""
+    """Responses to 16 or 64 prompts; and several to each, which share the reading of the prompt or do not."""
     exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
     prompts, mask = exercise.prompts(), np.ones((exercise.rollouts, exercise.prompt), bool)
     drawn = Sampling(exercise.response, exercise.top_p, exercise.temperature)
     policies = {precision: Policy(exercise.gpt2(precision=precision)) for precision in ("float32", "bfloat16")}
+    policies["XLA"] = Policy(policies["float32"].gpt2, jit_compile=True)
     results: dict = {}
 
-    def ours(precision: str, repeats: int = 1, candidates: int = 1) -> Callable[[], int]:
-        policy, rows = policies[precision], [np.repeat(each, repeats, 0) for each in (prompts, mask)]
+    def ours(kind: str, repeats: int = 1, candidates: int = 1) -> Callable[[], int]:
+        policy, rows = policies[kind], [np.repeat(each, repeats, 0) for each in (prompts, mask)]
         return lambda: int(policy.sample(*rows, (0, 0), drawn, candidates=candidates).lengths.numpy().sum())
 
-    contestants = {OURS: ours("float32"), f"{OURS}, bfloat16": ours("bfloat16")}
+    contestants = {
+        OURS: ours("float32"),
+        f"{OURS}, 64 together": ours("float32", repeats=4),
+        f"{OURS}, bfloat16": ours("bfloat16"),
+        f"{OURS}, bfloat16, 64 together": ours("bfloat16", repeats=4),
+        f"{OURS}, XLA": ours("XLA"),
+    }
     if takes_part("textgail", GENERATE):
         import torch
 
@@ -230,7 +237,7 @@ def sampling(options: argparse.Namespace) -> dict:
 
         contestants[GENERATE] = theirs(torch.float32)
         contestants[f"{GENERATE}, bfloat16"] = theirs(torch.bfloat16)
-    compete(results, f"sampling, {len(prompts)} responses, tokens/s", contestants, options.rounds)
+    compete(results, f"sampling, {len(prompts)} responses together, tokens/s", contestants, options.rounds)
     contestants = {
         "reading shared": ours("float32", candidates=CANDIDATES),
         "each reads for itself": ours("float32", repeats=CANDIDATES),

@@ -35,7 +35,7 @@ def test_the_plan_needs_no_measurement(tmp_path, capsys):
     assert second_paper.main(["plan", "--output", str(path)]) == 0
     printed, found = capsys.readouterr().out, json.loads(path.read_text())["plan"]
     assert "this machine" not in printed
-    assert set(found["hours"]) == {"A100", "H100 SXM", "TPU v5e-8"}
+    assert set(found["hours"]) == {"A100", "8 A100", "H100 SXM", "TPU v5e-8"}
 
 
 def test_the_plan_takes_rates_from_an_update(capsys):
