@@ -4,11 +4,12 @@ import pytest
 
 from keras_gca.agent import Decoding
 from keras_gca.chat_page import LONGEST_HISTORY, LONGEST_UTTERANCE, create_app
+from keras_gca.chat_page.shared_batches import SharedBatches
 
 
 @pytest.fixture
 def client(agent):
-    return create_app(agent, Decoding(), "A <b>bot</b>").test_client()
+    return create_app(SharedBatches(agent, Decoding()), "A <b>bot</b>").test_client()
 
 
 def test_the_answers_are_the_agents(agent, client):
@@ -26,7 +27,7 @@ def test_the_answers_are_the_agents(agent, client):
 
 
 def test_only_the_last_n_u_utterances_are_answered(agent):
-    client = create_app(agent, Decoding(), "bot", context_utterances=1).test_client()
+    client = create_app(SharedBatches(agent, Decoding(), context_utterances=1), "bot").test_client()
     long, short = (client.post("/answers", json={"history": h}).json for h in (["Fine.", "Hello"], ["Hello"]))
     assert long == short
 
@@ -69,7 +70,7 @@ def test_the_page_escapes_its_title_and_loads_nothing_from_outside(client):
 
 def test_a_conversation_in_a_browser(agent, browser, serve):
     page = browser.new_page()
-    page.goto(serve(create_app(agent, Decoding(), "bot")))
+    page.goto(serve(create_app(SharedBatches(agent, Decoding()), "bot")))
     lines = ["Hello, Tom!", "<img src=x onerror='document.title=1'> How are you?"]
     for number, line in enumerate(lines):
         page.fill("#text", line)

@@ -152,7 +152,7 @@ def test_an_address_that_is_taken_gets_one_line(client):
     server = make_local_server(client.application, "127.0.0.1", 0)
     with pytest.raises(UserError, match=f"cannot serve at 127.0.0.1, port {server.port}: "):
         make_local_server(client.application, "127.0.0.1", server.port)
-    server.server_close()
+    server.close()
     for host, port in (("no such host", 0), ("127.0.0.1", 70000)):
         with pytest.raises(UserError, match="cannot serve"):
             make_local_server(client.application, host, port)
