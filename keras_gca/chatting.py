@@ -92,8 +92,7 @@ def serve(
     server = make_local_server(app, options.host, options.port, THREADS)
     batches.warm_up()
     print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
-    serve_until_stopped(server)
-    batches.close()
+    serve_until_stopped(server, batches.close)
     print(f"\n{batches.summary}")
     return 0
 

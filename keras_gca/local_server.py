@@ -6,6 +6,7 @@ The server reads a request whole before a thread takes it, and sends an answer a
 with a slow line, or who reads nothing, keeps no other waiting.
 """
 
+import contextlib
 import logging
 import signal
 import socket
@@ -120,15 +121,19 @@ class LocalServer:
             max_request_body_size=2 * app.config["MAX_CONTENT_LENGTH"],  # the application says it better
             inbuf_overflow=IN_MEMORY,
             outbuf_overflow=IN_MEMORY,
-            asyncore_use_poll=True,  # select cannot watch as many connections
             ident=None,
         )
         address = (listening.family, listening.type, listening.proto, listening.getsockname())
         self._server = _Server(app, self._map, _sock=listening, adj=settings, sockinfo=address, bind_socket=False)
 
-    def serve(self) -> None:
-        """Returns after `stop`, or KeyboardInterrupt; requests that are being answered have 5 seconds to end."""
-        self._server.run()
+    def serve(self, give_up: Callable[[], None] = lambda: None) -> None:
+        """Returns after `stop`, or KeyboardInterrupt; requests that are being answered have 5 seconds to end.
+
+        give_up: called before these seconds, to end what would take longer.
+        """
+        with contextlib.suppress(KeyboardInterrupt):
+            wasyncore.loop(timeout=1, map=self._map, use_poll=True)  # select cannot watch as many connections
+        give_up()
         self.close()
 
     def stop(self) -> None:
@@ -154,11 +159,14 @@ def make_local_server(app: Flask, host: str, port: int, threads: int = THREADS) 
     return LocalServer(app, listening, threads)
 
 
-def serve_until_stopped(server: LocalServer) -> None:
-    """Serve until Ctrl-C or SIGTERM, also where a shell has started this program with Ctrl-C turned off."""
+def serve_until_stopped(server: LocalServer, give_up: Callable[[], None] = lambda: None) -> None:
+    """Serve until Ctrl-C or SIGTERM, also where a shell has started this program with Ctrl-C turned off.
+
+    give_up: see `LocalServer.serve`.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    server.serve()
+    server.serve(give_up)
 
 
 class _Connection(HTTPChannel):

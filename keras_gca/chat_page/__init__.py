@@ -6,15 +6,17 @@ a random name, signed by a key that only this process knows, tells visitors apar
 
 import math
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, abort, render_template, request, session
 from werkzeug.exceptions import ServiceUnavailable
 
-from keras_gca.agent import Answer
 from keras_gca.chat_page.shared_batches import BATCH_SIZES, WAITING, BusyError, SharedBatches
 from keras_gca.chatting import MESSAGES_PER_MINUTE
 from keras_gca.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from keras_gca.agent import Answer
 
 LONGEST_UTTERANCE = 2_000  # characters
 LONGEST_HISTORY = 20  # utterances that the page sends at most
@@ -42,16 +44,11 @@ def create_app(
     of_addresses = Limit("messages from your address", PEOPLE_AT_AN_ADDRESS * messages_per_minute)
     new_at_addresses = Limit("new visitors from your address", VISITORS_PER_MINUTE)
 
-    def visitor() -> str:
-        """Who asks. A cookie that is missing, or not signed by this process, makes a new visitor."""
+    @app.get("/")
+    def page():
         if "visitor" not in session:
             new_at_addresses.count(request.remote_addr)
             session["visitor"] = secrets.token_urlsafe(16)
-        return session["visitor"]
-
-    @app.get("/")
-    def page():
-        visitor()
         return render_template(
             "chat.html",
             title=title,
@@ -62,7 +59,8 @@ def create_app(
 
     @app.post("/answers")
     def answers():
-        of_visitors.count(visitor())
+        # All at an address whose cookie is missing, or not signed by this process, are one visitor.
+        of_visitors.count(session.get("visitor", request.remote_addr))
         of_addresses.count(request.remote_addr)
         history = _history()
         note = agent.note_instead(history[-1])
@@ -94,7 +92,7 @@ def _history() -> list[str]:
     return ["".join(c if c.isprintable() else " " for c in utterance) for utterance in history]
 
 
-def _as_json(answer: Answer) -> dict[str, Any]:
+def _as_json(answer: "Answer") -> dict[str, Any]:
     tokens = zip(answer.token_scores, answer.token_probabilities, strict=True)
     return {
         "generator": answer.generator.replace("_", " "),

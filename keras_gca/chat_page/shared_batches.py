@@ -4,10 +4,11 @@ One thread asks the model. It takes what waits, the oldest first, so under load 
 row of their own; without load a message is answered at once and alone.
 """
 
+import contextlib
 import queue
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keras_gca.chatting import Chatting
@@ -15,8 +16,9 @@ from keras_gca.chatting import Chatting
 if TYPE_CHECKING:  # imports TensorFlow
     from keras_gca.agent import Answer
 
-BATCH_SIZES = 1, 2, 4, 8, 16  # few, because XLA compiles for each; a batch is filled up to the next one with copies
+BATCH_SIZES = 1, 4, 16  # few, because XLA compiles for each; a batch is filled up to the next one with copies
 WAITING = 64  # messages that may wait
+CLOSED = "The chat is being closed."
 PATIENCE = 30.0  # seconds after which a message is given up
 
 
@@ -46,37 +48,43 @@ class SharedBatches:
         patience: float = PATIENCE,
     ):
         self.agent, self._decoding, self._context_utterances = agent, decoding, context_utterances
-        self._patience = patience
+        self.patience = patience
         self._waiting: queue.Queue[_Message] = queue.Queue(waiting)
         self._worker = ThreadPoolExecutor(1, "model")
-        self._lock = threading.Lock()
+        self._lock, self._closed = threading.Lock(), False
         self._sizes: list[int] = [0] * BATCH_SIZES[-1]
 
     def answers(self, history: Sequence[str], seed: int) -> "list[Answer]":
         """What `Chatting.answers` gives. Raises BusyError where too many wait, or this one has waited too long."""
         message = _Message(history, seed, Future())
+        with self._lock:
+            if self._closed:
+                raise BusyError(CLOSED)
+            try:
+                self._waiting.put_nowait(message)
+            except queue.Full:
+                raise BusyError("Too many people are chatting just now. Please send that again in a moment.") from None
+            self._worker.submit(self._answer_those_waiting)
         try:
-            self._waiting.put_nowait(message)
-        except queue.Full:
-            raise BusyError("Too many people are chatting just now. Please send that again in a moment.") from None
-        self._worker.submit(self._answer_those_waiting)
-        try:
-            return message.answers.result(self._patience)
+            return message.answers.result(self.patience)
         except TimeoutError:
             message.answers.cancel()
             raise BusyError("The answer took too long, and was given up. Please send that again.") from None
+        except CancelledError:
+            raise BusyError(CLOSED) from None
 
     def warm_up(self) -> None:
-        """Have batches of all sizes compiled, while nobody waits; messages that come meanwhile are answered in between.
-
-        Conversations that are longer than the first message may be compiled for anew.
-        """
+        """Have batches of all sizes compiled, before anybody waits; seconds. Longer conversations may be others."""
         for size in BATCH_SIZES:
-            self._worker.submit(self._ask, [["Hello."]] * size, [1] * size)
+            self._worker.submit(self._ask, [["Hello."]] * size, [1] * size).result()
 
     def close(self) -> None:
-        """Answer no more; returns when the model has ended what it does."""
-        self._worker.shutdown(cancel_futures=True)
+        """Answer no more, and give up all who wait but those whom the model is answering."""
+        with self._lock:
+            self._closed = True
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        for message in self._take(self._waiting.maxsize):
+            message.answers.set_exception(CancelledError())
 
     @property
     def summary(self) -> str:
@@ -94,14 +102,7 @@ class SharedBatches:
 
     def _answer_those_waiting(self) -> None:
         """Answer one batch of those that wait; nothing waits where an earlier call has taken them along."""
-        messages: list[_Message] = []
-        while len(messages) < BATCH_SIZES[-1]:
-            try:
-                message = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            if message.answers.set_running_or_notify_cancel():  # else it was given up
-                messages.append(message)
+        messages = self._take(BATCH_SIZES[-1])
         if not messages:
             return
         try:
@@ -120,3 +121,13 @@ class SharedBatches:
         free = next(size for size in BATCH_SIZES if size >= count) - count
         histories, seeds = histories + histories[:1] * free, seeds + seeds[:1] * free
         return self.agent.answers_to_all(histories, self._context_utterances, self._decoding, seeds)[:count]
+
+    def _take(self, count: int) -> list[_Message]:
+        """At most so many of the messages that wait and were not given up, the oldest first."""
+        taken: list[_Message] = []
+        with contextlib.suppress(queue.Empty):
+            while len(taken) < count:
+                message = self._waiting.get_nowait()
+                if message.answers.set_running_or_notify_cancel():  # else it was given up
+                    taken.append(message)
+        return taken
