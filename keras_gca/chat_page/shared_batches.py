@@ -5,10 +5,10 @@ row of their own; without load a message is answered at once and alone.
 """
 
 import contextlib
-import queue
 import threading
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from keras_gca.chatting import Chatting
@@ -49,7 +49,7 @@ class SharedBatches:
     ):
         self.agent, self._decoding, self._context_utterances = agent, decoding, context_utterances
         self.patience = patience
-        self._waiting: queue.Queue[_Message] = queue.Queue(waiting)
+        self._most, self._waiting = waiting, deque[_Message]()
         self._worker = ThreadPoolExecutor(1, "model")
         self._lock, self._closed = threading.Lock(), False
         self._sizes: list[int] = [0] * BATCH_SIZES[-1]
@@ -60,18 +60,16 @@ class SharedBatches:
         with self._lock:
             if self._closed:
                 raise BusyError(CLOSED)
-            try:
-                self._waiting.put_nowait(message)
-            except queue.Full:
-                raise BusyError("Too many people are chatting just now. Please send that again in a moment.") from None
+            if len(self._waiting) >= self._most:
+                raise BusyError("Too many people are chatting just now. Please send that again in a moment.")
+            self._waiting.append(message)
             self._worker.submit(self._answer_those_waiting)
         try:
             return message.answers.result(self.patience)
         except TimeoutError:
-            message.answers.cancel()
+            with self._lock, contextlib.suppress(ValueError):  # unless the model is about it
+                self._waiting.remove(message)
             raise BusyError("The answer took too long, and was given up. Please send that again.") from None
-        except CancelledError:
-            raise BusyError(CLOSED) from None
 
     def warm_up(self) -> None:
         """Have batches of all sizes compiled, before anybody waits; seconds. Longer conversations may be others."""
@@ -83,8 +81,8 @@ class SharedBatches:
         with self._lock:
             self._closed = True
         self._worker.shutdown(wait=False, cancel_futures=True)
-        for message in self._take(self._waiting.maxsize):
-            message.answers.set_exception(CancelledError())
+        for message in self._take(self._most):
+            message.answers.set_exception(BusyError(CLOSED))
 
     @property
     def summary(self) -> str:
@@ -123,11 +121,6 @@ class SharedBatches:
         return self.agent.answers_to_all(histories, self._context_utterances, self._decoding, seeds)[:count]
 
     def _take(self, count: int) -> list[_Message]:
-        """At most so many of the messages that wait and were not given up, the oldest first."""
-        taken: list[_Message] = []
-        with contextlib.suppress(queue.Empty):
-            while len(taken) < count:
-                message = self._waiting.get_nowait()
-                if message.answers.set_running_or_notify_cancel():  # else it was given up
-                    taken.append(message)
-        return taken
+        """At most so many of the messages that wait, the oldest first."""
+        with self._lock:
+            return [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]

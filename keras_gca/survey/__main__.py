@@ -45,6 +45,9 @@ every vote is stored as it is given. Ctrl-C ends; serving again goes on with the
 Only this computer can open the form at first. To share it in your own network, take --host 0.0.0.0 and give the
 volunteers http://ADDRESS:PORT/ with this computer's address. Across the internet let a web server with HTTPS pass
 requests on (with their Host header as it is): the links are secrets and must not travel in the open.
+
+Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin at one address; all
+who come through a web server have its address.
 """
 
 

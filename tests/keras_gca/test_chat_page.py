@@ -204,7 +204,7 @@ def test_those_who_wait_while_the_model_works_share_a_batch(agent):
     assert gated.begun.wait(30)
     questions = ["How are you?", "Tom?", "I'm fine.", *(f"{'Hello ' * i}there." for i in range(20))]
     threads, others = ask_together(batches, questions)
-    until(lambda: batches._waiting.qsize() == len(questions))
+    until(lambda: len(batches._waiting) == len(questions))
     gated.gate.set()
     for thread in (*first, *threads):
         thread.join()
@@ -220,7 +220,7 @@ def test_too_many_and_too_late_are_said_so(agent):
     first, found = ask_together(batches, ["Hello."])
     assert gated.begun.wait(30)
     threads, others = ask_together(batches, ["How are you?", "Tom?"])
-    until(lambda: batches._waiting.qsize() == 2)
+    until(lambda: len(batches._waiting) == 2)
     client = create_app(batches, "bot").test_client()
     refused = hello(client)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
@@ -241,7 +241,7 @@ def test_a_chat_that_is_closed_gives_up_who_waits(agent):
     first, found = ask_together(batches, ["Hello."])
     assert gated.begun.wait(30)
     threads, others = ask_together(batches, ["How are you?"])
-    until(lambda: batches._waiting.qsize() == 1)
+    until(lambda: len(batches._waiting) == 1)
     batches.close()
     threads[0].join()
     assert others == {"How are you?": "The chat is being closed."}
