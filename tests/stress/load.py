@@ -24,6 +24,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -168,7 +169,7 @@ class Load:
         votes = self.tally.votes[form.removeprefix("/form/")] = {}
         total, dialogues = len(self.questions.lines), len(self.questions.dialogues)
         while not self.stop.wait(self.pace * draw.uniform(*VOTING)):
-            if draw.random() < 0.1:
+            if not votes or draw.random() < 0.1:
                 dialogue = draw.randrange(dialogues)
                 status, _, page = client.ask("survey: page", "GET", f"{form}/{dialogue + 1}")
                 assert status == 200, page
@@ -231,17 +232,25 @@ class Load:
 
     def flood(self, number: int) -> None:
         """One visitor, far beyond the limit."""
-        client = Client(self.chat, self.tally)
-        client.ask("chat: page", "GET", "/")
-        while not self.stop.wait(0.1 * self.pace):
-            client.say("chat: flood", ["Hello."])
+        visitor = Client(self.chat, self.tally)
+        visitor.ask("chat: page", "GET", "/")
+        self._send_much("chat: flood", lambda: visitor.cookie)
 
     def forging(self, number: int) -> None:
         """A made-up cookie with every message."""
-        client = Client(self.chat, self.tally)
-        while not self.stop.wait(0.1 * self.pace):
-            client.cookie = f"session={secrets.token_urlsafe(40)}"
-            client.say("chat: made-up cookies", ["Hello."])
+        self._send_much("chat: made-up cookies", lambda: f"session={secrets.token_urlsafe(40)}")
+
+    def _send_much(self, what: str, cookie: Callable[[], str]) -> None:
+        """Messages over several connections, so that the model need not be fast to be flooded."""
+
+        def send(_: int) -> None:
+            client = Client(self.chat, self.tally)
+            while not self.stop.wait(0.5 * self.pace):
+                client.cookie = cookie()
+                client.say(what, ["Hello."])
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(send, range(8)))
 
     def stuffing(self, number: int) -> None:
         """A volunteer who votes far beyond the limit."""
