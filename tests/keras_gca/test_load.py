@@ -37,4 +37,4 @@ def test_people_chat_and_vote_beside_slow_and_nasty_clients(agent, serve, tmp_pa
     tally = Load(chat, form, questions, pace=0.5).run(chats=5, volunteers=3, seconds=12)
     assert problems(tally, 1) == []
     assert lost_votes(tally, votes.path) == []
-    assert re.search(r" ([2-9]|\\d\\d) at most$", batches.summary)
+    assert re.search(r" ([2-9]|\d\d) at most$", batches.summary)
