@@ -18,6 +18,7 @@ from gail_tf.agent import GAILAgent, Replying
 from gail_tf.crisis import FIRST_USE_NOTICE
 from keras_gca import chat_page
 from keras_gca.agent import CHAT_BEAM, Agent, Decoding
+from keras_gca.chat_page.shared_batches import SharedBatches
 from keras_gca.local_server import make_local_server
 from keras_gca.survey import __main__ as survey_command
 from keras_gca.survey.questionnaire import Survey
@@ -31,7 +32,7 @@ EMPATHY_LINES = ["I lost my job last week.", "Thank you. I don't know what to do
 
 def address_of(app: Flask) -> str:
     server = make_local_server(app, "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve, daemon=True).start()
     return f"http://127.0.0.1:{server.port}/"
 
 
@@ -46,9 +47,10 @@ def take_chat(page: Page, app: Flask, lines: list[str], picture: Path) -> None:
 
 
 def main(run: str, gail_run: str) -> None:
-    chat = chat_page.create_app(Agent.load(run), Decoding(beam=CHAT_BEAM), f"A chat with {Path(run).name}")
-    agent, title = GAILAgent.load(gail_run), f"A chat with {Path(gail_run).name}"
-    empathy_chat = chat_page.create_app(agent, Replying(), title, notice=FIRST_USE_NOTICE)
+    batches = SharedBatches(Agent.load(run), Decoding(beam=CHAT_BEAM))
+    chat = chat_page.create_app(batches, f"A chat with {Path(run).name}")
+    batches = SharedBatches(GAILAgent.load(gail_run), Replying())
+    empathy_chat = chat_page.create_app(batches, f"A chat with {Path(gail_run).name}", FIRST_USE_NOTICE)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "survey.json"
         survey_command.main(["make", run, "--dialogues", "2", "--lines", "4", "--output", str(path)])

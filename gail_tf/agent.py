@@ -138,46 +138,78 @@ class GAILAgent:
         speaks of self-harm or danger is no matter of this method; see `note_instead`.
         Raises ValueError on an empty history, or a single string.
         """
-        if isinstance(history, str) or not history:
+        return self.answers_to_all([history], context_utterances, decoding, [seed])[0]
+
+    def answers_to_all(
+        self,
+        histories: Sequence[Sequence[str]],
+        context_utterances: int | None,
+        decoding: Replying,
+        seeds: Sequence[int],
+    ) -> list[list[Answer]]:
+        """`answers` to several conversations, each with a seed of its own, in one batch.
+
+        Each gets the answers that it would get alone; figures may differ by float32's rounding.
+        """
+        if any(isinstance(history, str) or not history for history in histories):
             raise ValueError("a list of at least one utterance is expected")
-        read = list(history if context_utterances is None else history[-context_utterances:])
+        read = [list(each if context_utterances is None else each[-context_utterances:]) for each in histories]
         with_sentiment = self.config.sentiment == "on"
-        emotion = self.emotions.classify(read[-1:])[0] if self.emotions is not None else None
-        utterances = context(read[:-1], read[-1], with_sentiment, emotion)
-        batch = encode_batch(self.tokenizer, [utterances], None, self.config.condition_tokens, multiple=16)
+        prompts = [utterances[-1] for utterances in read]
+        emotions = self.emotions.classify(prompts) if self.emotions is not None else [None] * len(read)
+        contexts = [
+            context(utterances[:-1], utterances[-1], with_sentiment, emotion)
+            for utterances, emotion in zip(read, emotions, strict=True)
+        ]
+        batch = encode_batch(self.tokenizer, contexts, None, self.config.condition_tokens, multiple=16)
         sampling = Sampling(self.config.response_tokens, decoding.top_p, decoding.temperature)
+        pairs = [(seed, 0) for seed in seeds]
         drawn = [
-            policy.sample(batch.condition, batch.condition_mask, (seed, 0), sampling, candidates=decoding.candidates)
+            policy.sample(batch.condition, batch.condition_mask, pairs, sampling, candidates=decoding.candidates)
             for policy in self.policies.values()
         ]
-        tokens, masks, log_probs = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
+        count = len(drawn) * decoding.candidates
+        # The responses to one conversation follow each other, those of one policy among them.
+        shape = len(read), decoding.candidates, self.config.response_tokens
+        tokens, masks, log_probs = (
+            np.concatenate([each.numpy().reshape(shape) for each in arrays], axis=1).reshape(-1, shape[2])
+            for arrays in zip(*drawn, strict=True)
+        )
         texts = [self.tokenizer.decode(row[mask]).strip() for row, mask in zip(tokens, masks, strict=True)]
         log_l = self._judged(batch, tokens, masks, read, texts)
-        names = np.repeat(list(self.policies), decoding.candidates).tolist()
+        names = np.repeat(list(self.policies), decoding.candidates).tolist() * len(read)
         answers = [self._answer(*each) for each in zip(names, texts, tokens, masks, log_probs, log_l, strict=True)]
-        return sorted(answers, key=lambda answer: (-answer.score, -answer.probability))
+        return [
+            sorted(answers[start : start + count], key=lambda answer: (-answer.score, -answer.probability))
+            for start in range(0, len(answers), count)
+        ]
 
     def _judged(
-        self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: list[str], texts: list[str]
+        self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: list[list[str]], texts: list[str]
     ) -> np.ndarray:
-        """Logarithms of D's probabilities that responses to one prompt are an expert's, in one pass: (B, R).
+        """Logarithms of D's probabilities that responses are an expert's, in one pass: (B, R).
 
-        NaN where D says nothing: at padding, and of all tokens but the last unless it judges each.
+        batch: the conditions, and read: the utterances, that are answered; equally many responses to each of them
+        follow each other. NaN where D says nothing: at padding, and of all tokens but the last unless it judges each.
         """
-        count = len(texts)
+        count = len(texts) // len(read)
         condition = (np.repeat(each, count, axis=0) for each in (batch.condition, batch.condition_mask))
         judged = Batch(*condition, tokens, masks)
-        features = self._reference.features(judged, size=count)
-        compounds = [sentiment(text).compound for text in read]
-        asked = [compounds[-1], float(np.mean(compounds[:-1])) if read[:-1] else 0.0]
-        sentiments = np.array([[*asked, sentiment(text).compound] for text in texts], np.float32)
-        exchanges = [(read, text) for text in texts]
+        features = self._reference.features(judged, size=len(texts))
+        compounds = [[sentiment(text).compound for text in utterances] for utterances in read]
+        asked = [[each[-1], float(np.mean(each[:-1])) if each[:-1] else 0.0] for each in compounds]
+        exchanges = [(read[i // count], text) for i, text in enumerate(texts)]
+        sentiments = np.array(
+            [[*asked[i // count], sentiment(text).compound] for i, text in enumerate(texts)], np.float32
+        )
         logits = self._judge.expert_logits(Evidence(judged, features, sentiments, exchanges))
         if self._judge.per_token:
             return np.where(masks, log_expit(logits), np.nan)
         last = np.arange(masks.shape[1]) == masks.sum(1, keepdims=True) - 1
-        # A contrastive D knows no probability but that of a choice among the responses.
-        of_each = log_softmax(logits) if self.config.discriminator == "contrastive" else log_expit(logits)
+        if self.config.discriminator == "contrastive":  # knows no probability but that of a choice among responses
+            of_each = log_softmax(logits.reshape(-1, count), axis=1).ravel()
+        else:
+            of_each = log_expit(logits)
         return np.where(last, of_each[:, None], np.nan)
 
     def _answer(self, name, text, tokens, mask, log_probs, log_l) -> Answer:

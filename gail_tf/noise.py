@@ -12,9 +12,13 @@ _SMALLEST = 2.0**-24  # half the step between two uniform numbers, for the one t
 
 
 def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
-    """A seed for each sample: (2,) int32 and the samples' global indices, (B,) int32 -> (B, 2) int32."""
-    first, second = tf.unstack(_scrambled(seed))
-    return tf.map_fn(lambda sample: _scrambled(tf.stack([first, second + sample])), samples)
+    """A seed for each sample: (2,) int32 and the samples' global indices, (B,) int32 -> (B, 2) int32.
+
+    seed: or one for each sample, (B, 2).
+    """
+    seed = tf.convert_to_tensor(seed)
+    scrambled = _scrambled(seed)[None] if seed.shape.rank == 1 else tf.map_fn(_scrambled, seed)
+    return tf.map_fn(_scrambled, scrambled + tf.stack([tf.zeros_like(samples), samples], axis=1))
 
 
 def _scrambled(seed: tf.Tensor) -> tf.Tensor:

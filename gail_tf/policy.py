@@ -108,7 +108,7 @@ class LanguagePolicy(abc.ABC):
 
     def __init__(self, end: int, jit_compile: bool = False):
         self._end = end
-        self._sample = Compiled(self._draw, jit_compile, whole=("seed",))
+        self._sample = Compiled(self._draw, jit_compile)
         self._log_probs = Compiled(self._score, jit_compile)
 
     @property
@@ -171,27 +171,34 @@ class LanguagePolicy(abc.ABC):
         self,
         condition: tf.Tensor,
         condition_mask: tf.Tensor,
-        seed: tuple[int, int],
+        seed: tuple[int, int] | Sequence[tuple[int, int]],
         sampling: Sampling = DEFAULT,
         samples: tf.Tensor | None = None,
         candidates: int = 1,
     ) -> Responses:
         """Responses to conditions (Algorithm 2): one compiled loop, which ends when every row has ended.
 
-        condition, condition_mask: (B, C) int32 and bool. seed: two numbers; with `samples` they determine z. samples:
-        the global numbers of the responses, int32; 0, 1, ... if not given. candidates: responses to each condition,
-        which follow each other in the result; it has B * candidates rows, and so has `samples`.
+        condition, condition_mask: (B, C) int32 and bool. seed: two numbers, or two for each condition; with `samples`
+        they determine z. samples: the global numbers of the responses, int32; 0, 1, ... if not given, of all responses
+        or, with a seed for each condition, of each condition's. candidates: responses to each condition, which follow
+        each other in the result; it has B * candidates rows, and so has `samples`.
 
-        Raises ValueError where condition and response do not fit into the network, or `samples` is not as long.
+        Raises ValueError where condition and response do not fit into the network, or `samples` or the seeds are not
+        as many.
         """
         condition, condition_mask = tf.convert_to_tensor(condition, tf.int32), tf.convert_to_tensor(condition_mask)
         self._check_widths(condition.shape[1], sampling.max_new_tokens)
         count = condition.shape[0] * candidates
-        samples = tf.range(count) if samples is None else tf.convert_to_tensor(samples, tf.int32)
+        seed = tf.convert_to_tensor(seed, tf.int32)
+        if samples is None:
+            samples = tf.range(count) if seed.shape.rank == 1 else tf.range(count) % candidates
+        samples = tf.convert_to_tensor(samples, tf.int32)
         if samples.shape != [count]:
             raise ValueError(f"samples of shape {samples.shape} for {count} responses")
-        seed = tf.convert_to_tensor(seed, tf.int32)
-        return self._sample(condition, condition_mask, seed, samples, dataclasses.astuple(sampling), candidates)
+        if seed.shape not in ([2], [condition.shape[0], 2]):
+            raise ValueError(f"seeds of shape {seed.shape} for {condition.shape[0]} conditions")
+        seeds = tf.repeat(seed, candidates, axis=0) if seed.shape.rank == 2 else tf.tile(seed[None], [count, 1])
+        return self._sample(condition, condition_mask, seeds, samples, dataclasses.astuple(sampling), candidates)
 
     def log_probs(
         self,
@@ -245,10 +252,10 @@ class LanguagePolicy(abc.ABC):
         features = self.features(condition, condition_mask, response, response_mask)
         return self.scores(features, response, response_mask, Sampling(*settings))
 
-    def _draw(self, condition, condition_mask, seed, samples, settings, candidates):
+    def _draw(self, condition, condition_mask, seeds, samples, settings, candidates):
         sampling = Sampling(*settings)
         count, length = tf.shape(samples)[0], sampling.max_new_tokens
-        seeds = sample_seeds(seed, samples)
+        seeds = sample_seeds(seeds, samples)
         repeat = partial(tf.repeat, repeats=candidates, axis=0)
         features, memory, read, logits = self._begin(condition, condition_mask, length, repeat)
 

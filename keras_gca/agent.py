@@ -51,8 +51,10 @@ class Decoding:
             if not good:
                 raise UserError(f"{name} {value} is out of range")
 
-    def run(self, decoder: Decoder, contexts: np.ndarray, seed: int, allow_unknown: bool = False) -> Decoded:
-        """Decode, usually without the unknown word."""
+    def run(
+        self, decoder: Decoder, contexts: np.ndarray, seed: int | Sequence[int], allow_unknown: bool = False
+    ) -> Decoded:
+        """Decode, usually without the unknown word. seed: of sampling, one for all rows or one for each."""
         if self.temperature is not None:
             return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
         if self.beam is not None:
@@ -171,20 +173,35 @@ class Agent:
         context_utterances: how many of the last utterances form the context; None takes the training's N_u.
         Raises ValueError on an empty history, or a single string.
         """
-        if isinstance(history, str) or not history:
+        return self.answers_to_all([history], context_utterances, decoding, [seed])[0]
+
+    def answers_to_all(
+        self,
+        histories: Sequence[Sequence[str]],
+        context_utterances: int | None,
+        decoding: Decoding,
+        seeds: Sequence[int],
+    ) -> list[list[Answer]]:
+        """`answers` to several conversations, each with a seed of its own, in one batch.
+
+        Each gets the answers that it would get alone; figures may differ by float32's rounding.
+        """
+        if any(isinstance(history, str) or not history for history in histories):
             raise ValueError("a list of at least one utterance is expected")
         count = context_utterances or self.config.context_utterances
-        tokens = [token for utterance in self.tokenise(history[-count:]) for token in utterance]
-        context = pad_contexts([self.vocabulary.encode(tokens)], self.config.sentence_length)
-        return self.answer_contexts(context, decoding, seed)[0]
+        read = [history[-count:] for history in histories]
+        tokens = iter(self.tokenise([utterance for utterances in read for utterance in utterances]))
+        contexts = [[token for _ in utterances for token in next(tokens)] for utterances in read]
+        encoded = pad_contexts([self.vocabulary.encode(context) for context in contexts], self.config.sentence_length)
+        return self.answer_contexts(encoded, decoding, seeds)
 
     def answer_contexts(
         self,
         contexts: np.ndarray,
         decoding: Decoding = Decoding(),
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
     ) -> list[list[Answer]]:
-        """`answers` for a batch of encoded contexts, (B, s_s) int32 padded on the left."""
+        """`answers` for a batch of encoded contexts, (B, s_s) int32 padded on the left; a seed for all or for each."""
         decoded = {name: self.decode(name, contexts, decoding, seed) for name in self.generators}
         rows = np.concatenate([each.answers for each in decoded.values()])
         log_l = np.split(self.judge(np.tile(contexts, (len(decoded), 1)), rows), len(decoded))
@@ -195,7 +212,9 @@ class Agent:
             for i in range(len(contexts))
         ]
 
-    def decode(self, generator: str, contexts: np.ndarray, decoding: Decoding = Decoding(), seed: int = 0) -> Decoded:
+    def decode(
+        self, generator: str, contexts: np.ndarray, decoding: Decoding = Decoding(), seed: int | Sequence[int] = 0
+    ) -> Decoded:
         """One generator's answers to contexts, (B, s_s) int32 padded on the left, without text and scores."""
         return decoding.run(self._decoders[generator], contexts, seed, self._may_say_unknown())
 

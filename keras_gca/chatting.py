@@ -13,6 +13,8 @@ from keras_gca import command_line
 if TYPE_CHECKING:  # imports TensorFlow, for which `--help` must not wait
     from keras_gca.agent import Answer
 
+MESSAGES_PER_MINUTE = 30
+
 
 class Chatting(Protocol):
     """An agent that one can chat with.
@@ -27,6 +29,16 @@ class Chatting(Protocol):
     def answers(
         self, history: Sequence[str], context_utterances: int | None, decoding: Any, seed: int
     ) -> "list[Answer]": ...
+
+    def answers_to_all(
+        self,
+        histories: Sequence[Sequence[str]],
+        context_utterances: int | None,
+        decoding: Any,
+        seeds: Sequence[int],
+    ) -> "list[list[Answer]]":
+        """To each what `answers` gives, in one batch."""
+        ...
 
     def figures(self, answer: "Answer") -> str:
         """An answer's scores, for people."""
@@ -48,6 +60,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--host", default="127.0.0.1", metavar="ADDRESS", help="of --web; this machine alone [127.0.0.1]"
     )
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="of --web; 0 takes a free one [8000]")
+    parser.add_argument(
+        "--messages-per-minute",
+        type=command_line.at_least_one,
+        default=MESSAGES_PER_MINUTE,
+        metavar="N",
+        help=f"of --web; how many one visitor may send [{MESSAGES_PER_MINUTE}]",
+    )
     parser.add_argument("--verbose", action="store_true", help="show every answer, its scores, and unknown words")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampling")
     parser.add_argument(
@@ -59,15 +78,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def serve(
     agent: Chatting, decoding: Any, options: argparse.Namespace, path: Path, utterances: int | None, notice: str = ""
 ) -> int:
-    """Chat in the browser until stopped; returns the exit status. See `create_app` for the arguments."""
+    """Chat in the browser until stopped; returns the exit status.
+
+    decoding, utterances: see `Chatting.answers_to_all`. path: of the bot, for the title. notice: shown above the chat.
+    """
     with command_line.needs_extra("web"):
-        from keras_gca.chat_page import create_app
+        from keras_gca.chat_page import THREADS, create_app
+        from keras_gca.chat_page.shared_batches import SharedBatches
         from keras_gca.local_server import make_local_server, serve_until_stopped
 
-    app = create_app(agent, decoding, f"A chat with {path.name}", utterances, notice)
-    server = make_local_server(app, options.host, options.port)
+    batches = SharedBatches(agent, decoding, utterances)
+    app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute)
+    server = make_local_server(app, options.host, options.port, THREADS)
+    batches.warm_up()
     print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
-    serve_until_stopped(server)
+    serve_until_stopped(server, batches.close)
+    print(f"\n{batches.summary}")
     return 0
 
 

@@ -8,6 +8,8 @@ left out with `original` padding, as in the author's program.
 Shapes: B contexts; answers have the frame of `pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +23,8 @@ from keras_gca.pairs import cut_contexts
 from keras_gca.prefixes import PrefixEncoder
 from keras_gca.recurrence import States, lstm_step
 from keras_gca.vocabulary import BOS, EOS, PAD, UNK
+
+SMALLEST = 1e-20  # of the uniform numbers that Gumbel noise is made of
 
 
 class Decoded(NamedTuple):
@@ -54,6 +58,7 @@ class Decoder:
         self._sizes = gca.sizes
         self._greedy = Compiled(self._decode_greedily, whole=("forbidden",))
         self._sample = Compiled(self._draw, whole=("forbidden", "seed"))
+        self._sample_rows = Compiled(self._draw_rows, whole=("forbidden",))
         self._beam = Compiled(self._search, whole=("forbidden",))
 
     def greedy(self, contexts: np.ndarray, allow_unknown: bool = True) -> Decoded:
@@ -63,7 +68,7 @@ class Decoder:
     def sample(
         self,
         contexts: np.ndarray,
-        seed: int,
+        seed: int | Sequence[int],
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float = 1.0,
@@ -71,7 +76,9 @@ class Decoder:
     ) -> Decoded:
         """Draw tokens from the softmax at a temperature, among the top_k likeliest and the top_p nucleus.
 
-        The same seed gives the same answers. Probabilities are those of the model itself (temperature 1, no filter).
+        The same seed gives the same answers. A seed for each row gives each the answer that it would have alone,
+        whatever rows stand beside it. Probabilities are those of the model itself (temperature 1, no filter).
+
         Raises ValueError on a temperature outside [0.01, 100], top_k < 1, or top_p outside (0, 1].
         """
         if not 0.01 <= temperature <= 100 or (top_k is not None and top_k < 1) or not 0 < top_p <= 1:
@@ -79,13 +86,14 @@ class Decoder:
                 f"0.01 <= temperature {temperature} <= 100, top_k {top_k} >= 1, 0 < top_p {top_p} <= 1 are expected"
             )
         k = min(top_k or self._sizes.vocabulary, self._sizes.vocabulary)
+        draw, seeds = (self._sample, [seed, 0]) if np.ndim(seed) == 0 else (self._sample_rows, seed)
         arguments = (
-            tf.constant([seed % 2**31, 0]),
+            tf.constant([each % 2**31 for each in seeds], tf.int32),
             tf.constant(float(temperature)),
             tf.constant(k),
             tf.constant(float(top_p)),
         )
-        return _decoded(self._sample(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
+        return _decoded(draw(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def beam(
         self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
@@ -180,16 +188,19 @@ class Decoder:
         return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32))
 
     def _draw(self, contexts, forbidden, seed, temperature, top_k, top_p):
-        place = strategy.place(tf.shape(contexts)[0])
-
-        def choose(log_p, t):
-            scores = keep_likeliest(log_p / temperature, top_k, top_p)
-            uniform = strategy.uniform(tf.stack([seed[0], t]), place, [self._sizes.vocabulary], minval=1e-20)
-            return tf.argmax(
-                scores - tf.math.log(-tf.math.log(uniform)), 1, output_type=tf.int32
-            )  # the Gumbel-max trick
-
+        place, shape = strategy.place(tf.shape(contexts)[0]), [self._sizes.vocabulary]
+        uniform = partial(strategy.uniform, place=place, shape=shape, minval=SMALLEST)
+        choose = _sampling(lambda t: uniform(tf.stack([seed[0], t])), temperature, top_k, top_p)
         return self._loop(contexts, forbidden, choose)
+
+    def _draw_rows(self, contexts, forbidden, seeds, temperature, top_k, top_p):
+        def uniform(t):
+            def of_row(seed):
+                return tf.random.stateless_uniform([self._sizes.vocabulary], tf.stack([seed, t]), SMALLEST)
+
+            return tf.map_fn(of_row, seeds, fn_output_signature=tf.float32)
+
+        return self._loop(contexts, forbidden, _sampling(uniform, temperature, top_k, top_p))
 
     def _search(self, contexts, forbidden, width, length_penalty):
         """K = width partial answers a context, (B K,) for the model; ended ones wait with PAD at no cost."""
@@ -237,6 +248,16 @@ class Decoder:
         tokens, logs = tf.gather(answers, best)[:, 1:], tf.gather(logs, best)
         frame = _frame(tf.transpose(tokens), tf.transpose(logs), steps, self._sizes.sentence_length)
         return [tf.reshape(each, tf.concat([[count, width], tf.shape(each)[1:]], 0)) for each in frame]
+
+
+def _sampling(uniform, temperature, top_k, top_p):
+    """Chooses tokens by the Gumbel-max trick; uniform(t): numbers in [SMALLEST, 1) for step t, (B, s_v)."""
+
+    def choose(log_p, t):
+        scores = keep_likeliest(log_p / temperature, top_k, top_p)
+        return tf.argmax(scores - tf.math.log(-tf.math.log(uniform(t))), 1, output_type=tf.int32)
+
+    return choose
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor) -> tf.Tensor:

@@ -9,6 +9,7 @@ from keras_gca import command_line
 from keras_gca.conversations import EMBEDDED, FORMATS, read_conversations
 from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import DIALOGUES, LINES, Survey
+from keras_gca.survey.votes import MARKS_PER_MINUTE, Votes
 
 if TYPE_CHECKING:  # imports TensorFlow, for which `--help` must not wait
     from keras_gca.agent import Agent
@@ -44,6 +45,9 @@ every vote is stored as it is given. Ctrl-C ends; serving again goes on with the
 Only this computer can open the form at first. To share it in your own network, take --host 0.0.0.0 and give the
 volunteers http://ADDRESS:PORT/ with this computer's address. Across the internet let a web server with HTTPS pass
 requests on (with their Host header as it is): the links are secrets and must not travel in the open.
+
+Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin at one address; all
+who come through a web server have its address.
 """
 
 
@@ -111,9 +115,9 @@ def _serve(options: argparse.Namespace) -> int:
     with command_line.needs_extra("web"):
         from keras_gca.local_server import make_local_server, serve_until_stopped
         from keras_gca.survey.server import create_app
-    from keras_gca.survey.votes import Votes
 
-    server = make_local_server(create_app(survey, Votes.create(options.votes, survey)), options.host, options.port)
+    app = create_app(survey, Votes.create(options.votes, survey), options.marks_per_minute)
+    server = make_local_server(app, options.host, options.port)
     print(f"{options.survey}: {len(survey.dialogues)} dialogues, {len(survey.lines):,} lines; votes: {options.votes}")
     print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
     serve_until_stopped(server)
@@ -136,7 +140,6 @@ def _import(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
     with command_line.needs_extra("web"):
         from keras_gca.survey.paper_form import read_form
-    from keras_gca.survey.votes import Votes
 
     names = [path.stem for path in options.forms]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -152,8 +155,6 @@ def _import(options: argparse.Namespace) -> int:
 
 def _tabulate(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
-    from keras_gca.survey.votes import Votes
-
     ballots = Votes.open(options.votes, survey).ballots()
     if not len(ballots):
         raise UserError(f"{options.votes}: no votes yet")
@@ -202,6 +203,13 @@ def _parser() -> command_line.Parser:
     serve = command("serve", _serve, "serve the form to volunteers' browsers", SERVE)
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen at [127.0.0.1: this computer only]")
     serve.add_argument("--port", type=int, default=8000, help="[8000]; 0 takes a free one")
+    serve.add_argument(
+        "--marks-per-minute",
+        type=at_least_one,
+        default=MARKS_PER_MINUTE,
+        metavar="N",
+        help=f"how many one volunteer may give [{MARKS_PER_MINUTE}]",
+    )
 
     printed = command("print", _print, "write the form for paper, and as CSV")
     printed.add_argument("--folder", type=Path, default=Path("forms"), metavar="DIR", help="[forms]")

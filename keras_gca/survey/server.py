@@ -6,15 +6,16 @@ answer comes from is known on this side only. The pages work with and without Ja
 
 from flask import Flask, abort, redirect, render_template, request, url_for
 
-from keras_gca.local_server import protect
+from keras_gca.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
 from keras_gca.survey.questionnaire import Line, Survey
-from keras_gca.survey.votes import LONGEST_NAME, NO_DIFFERENCE, Volunteer, Votes
+from keras_gca.survey.votes import LONGEST_NAME, MARKS_PER_MINUTE, NO_DIFFERENCE, Volunteer, Votes
 
 LARGEST_FORM = 64 * 1024  # bytes
+ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # at one address, which a whole class may share
 NEITHER = "none"  # the form's word for NO_DIFFERENCE; "first" and "second" are the answers as they stand on the page
 
 
-def create_app(survey: Survey, votes: Votes) -> Flask:
+def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_MINUTE) -> Flask:
     """The web application. Its pages:
 
     /                     welcome: what is asked, and a field for a name
@@ -22,10 +23,14 @@ def create_app(survey: Survey, votes: Votes) -> Flask:
     /form/TOKEN/N         dialogue N, counted from 1; a POST stores every mark on the page
     /form/TOKEN/votes     a POST stores one vote, and answers with the progress as JSON
     /form/TOKEN/thanks    what is done and what is left
+
+    marks_per_minute: how often one volunteer may store votes.
     """
     app = Flask(__name__)
     protect(app, LARGEST_FORM, say=lambda sentence: render_template("error.html", message=sentence))
     total = len(survey.lines)
+    enrolments = Limit("new volunteers from your address", ENROLMENTS_PER_MINUTE)
+    marks = Limit("marks", marks_per_minute)
 
     def volunteer_of(token: str) -> Volunteer:
         volunteer = votes.volunteer(token)
@@ -46,6 +51,7 @@ def create_app(survey: Survey, votes: Votes) -> Flask:
 
     @app.post("/volunteers")
     def enrol():
+        enrolments.count(request.remote_addr)
         token = votes.enrol(request.form.get("name", ""))
         return redirect(url_for("dialogue", token=token, number=1), 303)
 
@@ -79,11 +85,12 @@ def create_app(survey: Survey, votes: Votes) -> Flask:
     @app.post("/form/<token>/<int:number>")
     def save(token: str, number: int):
         volunteer = volunteer_of(token)
+        marks.count(volunteer.id)
         if not 1 <= number <= len(survey.dialogues):
             abort(404, "No such dialogue.")
         lines = survey.numbered(number - 1)
-        marks = {i: (line, request.form[f"line-{i}"]) for i, line in lines if f"line-{i}" in request.form}
-        votes.record(volunteer, {i: _choice(line, mark) for i, (line, mark) in marks.items()})
+        marked = {i: (line, request.form[f"line-{i}"]) for i, line in lines if f"line-{i}" in request.form}
+        votes.record(volunteer, {i: _choice(line, mark) for i, (line, mark) in marked.items()})
         if number == len(survey.dialogues):
             return redirect(url_for("thanks", token=token), 303)
         return redirect(url_for("dialogue", token=token, number=number + 1), 303)
@@ -91,6 +98,7 @@ def create_app(survey: Survey, votes: Votes) -> Flask:
     @app.post("/form/<token>/votes")
     def vote(token: str):
         volunteer = volunteer_of(token)
+        marks.count(volunteer.id)
         number = request.form.get("line", -1, type=int)
         if not 0 <= number < total:
             abort(400, "No such line.")

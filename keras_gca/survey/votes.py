@@ -21,6 +21,7 @@ from keras_gca.survey.questionnaire import Survey
 NO_DIFFERENCE = 2
 PATIENCE = 30  # seconds to wait for another's write to end
 LONGEST_NAME = 80  # characters
+MARKS_PER_MINUTE = 120  # that one volunteer may give on the web page
 
 _SCHEMA = """
 CREATE TABLE survey (fingerprint TEXT NOT NULL);

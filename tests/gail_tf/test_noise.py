@@ -12,6 +12,12 @@ def test_a_samples_numbers_depend_on_its_own_seed_alone():
     np.testing.assert_array_equal(together[2], alone[0])
 
 
+def test_samples_may_have_a_seed_each():
+    seeds = sample_seeds([[3, 4], [5, 6], [3, 4]], tf.constant([1, 1, 2]))
+    for i, (seed, sample) in enumerate((([3, 4], 1), ([5, 6], 1), ([3, 4], 2))):
+        np.testing.assert_array_equal(seeds[i], sample_seeds(seed, tf.constant([sample]))[0])
+
+
 def test_seeds_samples_and_places_all_make_a_difference():
     draws = [
         uniform(sample_seeds(seed, tf.constant([sample])), place, [1000]).numpy()[0]

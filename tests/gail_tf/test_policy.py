@@ -155,6 +155,17 @@ def test_candidates_share_the_prefill(policy):
     np.testing.assert_allclose(drawn.log_probs, repeated.log_probs, atol=1e-4)
 
 
+def test_a_seed_for_each_condition_draws_what_it_would_draw_alone(policy):
+    seeds = [(i % 3, 2) for i in range(len(CONDITION))]
+    together = policy.sample(CONDITION, MASK, seeds, SAMPLINGS["plain"], candidates=2)
+    for i, seed in enumerate(seeds):
+        alone = policy.sample(CONDITION[i : i + 1], MASK[i : i + 1], seed, SAMPLINGS["plain"], candidates=2)
+        np.testing.assert_array_equal(together.tokens[2 * i : 2 * i + 2], alone.tokens)
+        np.testing.assert_allclose(together.log_probs[2 * i : 2 * i + 2], alone.log_probs, atol=1e-4)
+    with pytest.raises(ValueError, match=r"seeds of shape \(2, 2\) for 6 conditions"):
+        policy.sample(CONDITION, MASK, seeds[:2], SAMPLINGS["plain"])
+
+
 def test_the_same_seed_gives_the_same(policy):
     once, again = sample(policy, Sampling(8)), sample(policy, Sampling(8))
     np.testing.assert_array_equal(once.tokens, again.tokens)

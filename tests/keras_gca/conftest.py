@@ -113,12 +113,12 @@ def serve():
 
     def start(app):
         server = make_local_server(app, "127.0.0.1", 0)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread = threading.Thread(target=server.serve)
         thread.start()
         servers.append((server, thread))
         return f"http://127.0.0.1:{server.port}/"
 
     yield start
     for server, thread in servers:
-        server.shutdown()
+        server.stop()
         thread.join()

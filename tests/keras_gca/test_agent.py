@@ -12,6 +12,7 @@ from keras_gca.models import WHITE
 from keras_gca.pairs import pad_contexts
 from keras_gca.run_folder import read_arrays, write_arrays
 from keras_gca.vocabulary import EOS, PAD
+from tests.keras_gca.answers import assert_same_answers
 from tests.keras_gca.equations import Equations
 
 
@@ -73,6 +74,19 @@ def test_many_contexts_at_once_are_answered_like_each(agent):
         alone = agent.answer_contexts(contexts[i : i + 1])[0]
         assert [a.text for a in alone] == [a.text for a in together[i]]
         assert alone[0].score == pytest.approx(together[i][0].score, rel=1e-4)
+
+
+@pytest.mark.parametrize("decoding", [Decoding(), Decoding(beam=3), Decoding(temperature=1.5, top_p=0.9)], ids=str)
+def test_a_conversation_is_answered_in_any_company_as_alone(agent, decoding):
+    histories = [["Hello, Tom."], ["How are you?", "Hello there. I'm fine. How are you, Tom?"], ["?"], ["Hello, Tom."]]
+    seeds = [1, 2, 1, 3]
+    together = agent.answers_to_all(histories, None, decoding, seeds)
+    for history, seed, answers in zip(histories, seeds, together, strict=True):
+        alone = agent.answers(history, None, decoding, seed)
+        assert_same_answers(answers, alone)
+    reordered = agent.answers_to_all(histories[::-1], None, decoding, seeds[::-1])
+    for answers, expected in zip(reordered[::-1], together, strict=True):
+        assert_same_answers(answers, expected)
 
 
 def test_decoding_options(agent):

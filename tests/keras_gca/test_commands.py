@@ -224,6 +224,21 @@ def test_quality_against_diversity_over_the_temperature(trained):
     (path / "quality_diversity.json").unlink()
 
 
+def test_a_served_chat_answers_until_ctrl_c(trained):
+    path, _ = trained
+    process = start("chat", path, "--web", "--port", "0", folder=path.parent)
+    address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends\n", process.stdout.readline())[1]
+    request = urllib.request.Request(
+        f"{address}answers", b'{"history": ["Hello."]}', {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        assert len(json.loads(reply.read())["answers"]) == 2
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out == "\n1 messages were answered in 1 batches, of 1.00 on average, 1 at most\n"
+
+
 def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     make_survey([(0.4, 0.6)] * 2).write(tmp_path / "survey.json")
     process = start("survey", "serve", "survey.json", "--port", "0", folder=tmp_path)

@@ -99,6 +99,16 @@ def test_sampling_repeats_by_seed_and_has_the_models_probabilities(any_gca):
         np.testing.assert_allclose(first.token_probabilities[i, : len(expected)], expected, rtol=1e-4)
 
 
+def test_a_seed_for_each_row_draws_what_the_row_would_draw_alone(any_gca):
+    contexts, seeds = random_pairs(10).contexts, [5, 3, 5, 0, 1, 2**40, 7, 8, 9, 3]
+    decoder = Decoder(any_gca)
+    together = decoder.sample(contexts, seeds, 1.5, top_p=0.9)
+    for i, seed in enumerate(seeds):
+        alone = decoder.sample(contexts[i : i + 1], seed, 1.5, top_p=0.9)
+        np.testing.assert_array_equal(together.answers[i], alone.answers[0])
+        np.testing.assert_allclose(together.token_probabilities[i], alone.token_probabilities[0], rtol=1e-4, atol=1e-7)
+
+
 def test_samples_follow_the_distribution():
     gca = GenerativeConversationalAgent(Sizes(7, 1, 3, 4, 4), seed=0)
     contexts = np.full((20_000, 1), 5, np.int32)

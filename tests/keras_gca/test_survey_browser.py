@@ -1,11 +1,13 @@
 """The form in a real browser: headless Chromium, driven by Playwright."""
 
+import re
+
 import pytest
 
 from keras_gca import command_line
 from keras_gca.survey import __main__ as survey_command
 from keras_gca.survey.server import create_app
-from keras_gca.survey.votes import NO_DIFFERENCE, Votes
+from keras_gca.survey.votes import NO_DIFFERENCE, Volunteer, Votes
 from tests.keras_gca.surveys import make_survey
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -142,6 +144,22 @@ def test_a_vote_that_cannot_be_saved_is_said_so_and_the_button_saves_it(voluntee
     page.wait_for_selector("#line-4")
     assert progress(page) == "2 of 8 lines"
     assert votes.ballots()[0, :2].tolist() == [0, 0]
+
+
+def test_marks_beyond_the_limit_are_said_to_be_not_saved(browser, serve, survey, votes):
+    page = browser.new_page()
+    page.goto(serve(create_app(survey, votes, marks_per_minute=1)))
+    page.get_by_label("Your name").fill('<img src=x onerror="window.hacked=1">')
+    page.get_by_role("button", name="Begin").click()
+    page.wait_for_selector("form fieldset")
+    mark(page, 0, "P")
+    page.locator("#line-1").get_by_text("Answer 1 of P.").click()
+    state = page.locator("#line-1").get_by_role("status")
+    sync_api.expect(state).to_contain_text(re.compile(r"Not saved: .* mark it again in \d+ seconds\."))
+    assert page.locator("img").count() == 0
+    assert page.evaluate("window.hacked") is None
+    assert (votes.ballots()[0, 0], len(votes.of(Volunteer(1, "")))) == (0, 1)
+    page.close()
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(volunteer):

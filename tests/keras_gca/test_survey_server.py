@@ -5,7 +5,7 @@ import pytest
 from keras_gca.errors import UserError
 from keras_gca.local_server import make_local_server
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
-from keras_gca.survey.server import create_app
+from keras_gca.survey.server import ENROLMENTS_PER_MINUTE, create_app
 from keras_gca.survey.votes import NO_DIFFERENCE, Votes
 from tests.keras_gca.surveys import MODELS, make_survey
 
@@ -133,6 +133,54 @@ def test_bad_requests_store_nothing(client, votes, path, marks, status):
     assert votes.of(votes.volunteer(token)) == {}
 
 
+@pytest.fixture
+def noon(monkeypatch):
+    """A clock that stands still."""
+    monkeypatch.setattr("keras_gca.local_server.time.monotonic", lambda: 610.5)
+
+
+def test_a_volunteer_may_give_so_many_marks_a_minute_and_others_are_not_refused_for_it(survey, votes, noon):
+    client = create_app(survey, votes, marks_per_minute=2).test_client()
+    ann, bob = begin(client), begin(client)
+    vote = {"line": 0, "choice": "first"}
+    assert [client.post(f"/form/{ann}/votes", data=vote).status_code for _ in range(3)] == [200, 200, 429]
+    refused = client.post(f"/form/{ann}/1", data={"line-0": "second"})
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "50")
+    assert "That is more than 2 marks within a minute. Please wait 50 seconds." in refused.text
+    assert client.post(f"/form/{bob}/votes", data=vote).status_code == 200
+    assert votes.of(votes.volunteer(ann)) == {0: 0}
+
+
+def test_an_address_enrols_a_class_but_not_without_end(client, votes, noon):
+    statuses = [client.post("/volunteers").status_code for _ in range(ENROLMENTS_PER_MINUTE + 2)]
+    assert statuses == [303] * ENROLMENTS_PER_MINUTE + [429] * 2
+    assert client.post("/volunteers", environ_overrides={"REMOTE_ADDR": "192.0.2.1"}).status_code == 303
+
+
+def test_links_cannot_be_guessed(client, votes):
+    tokens = {votes.enrol("") for _ in range(200)}
+    assert len(tokens) == 200
+    assert all(re.fullmatch(r"[\w-]{22}", token) for token in tokens)  # 128 bits
+    letters = "".join(tokens)
+    assert len(set(letters)) == 64
+    token = tokens.pop()
+    for wrong in (token[:-1], token + "A", token.swapcase(), "%", "1", "' OR 1=1 --", "\x00", "x" * 5000):
+        assert client.get(f"/form/{wrong}/1").status_code == 404
+        assert client.post(f"/form/{wrong}/votes", data={"line": 0, "choice": "first"}).status_code == 404
+    assert not len(votes.ballots())
+
+
+def test_an_error_is_logged_without_the_secret_link(client, votes, monkeypatch, caplog):
+    token = begin(client)
+    monkeypatch.setattr(Votes, "record", lambda *_: 1 / 0)
+    reply = client.post(f"/form/{token}/votes", data={"line": 0, "choice": "first"})
+    assert reply.status_code == 500
+    assert "That did not work" in reply.text
+    assert "ZeroDivisionError" in caplog.text
+    assert "/form/<token>/votes" in caplog.text
+    assert token not in caplog.text
+
+
 def test_pages_may_load_nothing_from_outside_and_are_not_kept(client):
     token = begin(client)
     for reply in (client.get("/"), client.get(f"/form/{token}/1"), client.get("/none"), client.get("/form/x")):
@@ -152,7 +200,7 @@ def test_an_address_that_is_taken_gets_one_line(client):
     server = make_local_server(client.application, "127.0.0.1", 0)
     with pytest.raises(UserError, match=f"cannot serve at 127.0.0.1, port {server.port}: "):
         make_local_server(client.application, "127.0.0.1", server.port)
-    server.server_close()
+    server.close()
     for host, port in (("no such host", 0), ("127.0.0.1", 70000)):
         with pytest.raises(UserError, match="cannot serve"):
             make_local_server(client.application, host, port)

@@ -39,7 +39,7 @@ async function answersTo(utterances) {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ history: utterances }),
-  });
+  }).catch(() => { throw new Error("The server cannot be reached."); });
   if (!response.ok) throw new Error(await response.text());
   return response.json();
 }
@@ -64,6 +64,7 @@ form.addEventListener("submit", async (event) => {
     history = [...history, line, answers[0].text];
   } catch (error) {
     add(talk, "p", "notice wrong", error.message);
+    text.value ||= line; // to be sent again
   } finally {
     send.disabled = false;
     talk.lastElementChild.scrollIntoView({ block: "nearest" });

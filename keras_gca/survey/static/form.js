@@ -15,14 +15,23 @@ async function send(mark) {
   const vote = new URLSearchParams({ line: field.id.replace("line-", ""), choice: mark.value });
   try {
     const reply = await fetch(form.dataset.votes, { method: "POST", body: vote });
+    if (reply.status === 429) {
+      const wait = reply.headers.get("Retry-After");
+      fail(state, `Not saved: those were too many marks within a minute. Please mark it again in ${wait} seconds.`);
+      return;
+    }
     if (!reply.ok) throw new Error(reply.status);
     show(await reply.json());
     state.textContent = "saved";
     state.classList.remove("failed");
   } catch {
-    state.textContent = "Not saved. Please mark it again, or press the button below when the connection is back.";
-    state.classList.add("failed");
+    fail(state, "Not saved. Please mark it again, or press the button below when the connection is back.");
   }
+}
+
+function fail(state, sentence) {
+  state.textContent = sentence;
+  state.classList.add("failed");
 }
 
 function show(progress) {

@@ -1,0 +1,84 @@
+"""Several conversations answered in one batch."""
+
+import numpy as np
+import pytest
+
+from gail_tf.agent import GAILAgent, Replying
+from gail_tf.baselines import rl_seq2seq
+from gail_tf.discriminator_training import Discriminator
+from gail_tf.gail import make_policy
+from gail_tf.run import CONTROL_TOKENS
+from gail_tf.samples import emotion_token
+from gail_tf.tokenizer import Tokenizer
+from tests.gail_tf import small_runs
+from tests.keras_gca.answers import assert_same_answers
+
+HISTORIES = [
+    ["I lost my job today."],
+    ["Hello!", "Hi, how are you?", "Not so well. My dog is ill, and I am afraid that it will die."],
+    ["?"],
+    ["I lost my job today."],
+]
+SEEDS = [1, 3, 1, 2]
+VARIANTS = {
+    "whole responses": {},
+    "tokens": {"discriminator": "token"},
+    "contrastive": {"discriminator": "contrastive", "reward_form": "probability"},
+    "rl_seq2seq": {"algorithm": "rl_seq2seq", "discriminator_steps": 0, "discriminator_passes": 0},
+}
+
+
+def of_gpt2(settings):
+    """Two GPT-2s and a D, all of random weights."""
+    gpt2 = small_runs.gpt2(settings)
+    draw = np.random.default_rng(5)
+    variables = Discriminator(gpt2.config, settings).variables
+    judge = [draw.normal(0, 0.3, variable.shape).astype(np.float32) for variable in variables]
+    policies = two_of(make_policy(settings, small_runs.tokenizer(), gpt2, None))
+    return GAILAgent(settings, small_runs.tokenizer(), gpt2.config, policies, "maximum_likelihood", judge)
+
+
+def of_lstms(settings):
+    """Two encoder-decoders, and a classifier of emotions."""
+    trajectories = small_runs.trajectories()[0]
+    emotions = rl_seq2seq.learn_emotions(trajectories, None, settings)
+    tokens = [*CONTROL_TOKENS, *map(emotion_token, emotions.labels)]
+    tokenizer = Tokenizer.fit([each.prompt for each in trajectories], 350, tokens)
+    policies = two_of(make_policy(settings, tokenizer, None, emotions))
+    return GAILAgent(settings, tokenizer, None, policies, "maximum_likelihood", [], emotions=emotions)
+
+
+def two_of(policy):
+    draw = np.random.default_rng(0)
+    return {
+        name: [v.numpy() + draw.normal(0, 0.1, v.shape).astype(np.float32) for v in policy.variables]
+        for name in ("maximum_likelihood", "imitation")
+    }
+
+
+GREEDY, NUCLEUS, CANDIDATES = Replying(temperature=0), Replying(), Replying(1.2, 1.0, candidates=3)
+
+
+@pytest.mark.parametrize(
+    ("variant", "replying"),
+    [
+        ("whole responses", GREEDY),
+        ("whole responses", NUCLEUS),
+        ("tokens", CANDIDATES),
+        ("contrastive", CANDIDATES),
+        ("rl_seq2seq", CANDIDATES),
+    ],
+    ids=str,
+)
+def test_a_conversation_is_answered_in_any_company_as_alone(variant, replying):
+    settings = small_runs.config(**VARIANTS[variant])
+    agent = of_lstms(settings) if variant == "rl_seq2seq" else of_gpt2(settings)
+    together = agent.answers_to_all(HISTORIES, None, replying, SEEDS)
+    for history, seed, answers in zip(HISTORIES, SEEDS, together, strict=True):
+        assert len(answers) == 2 * replying.candidates
+        assert_same_answers(answers, agent.answers(history, None, replying, seed))
+    if replying.temperature:
+        assert [each.text for each in together[0]] != [each.text for each in together[3]]  # another seed
+    for wrong in ([], "Hello"):
+        with pytest.raises(ValueError, match="list of at least one utterance"):
+            agent.answers_to_all([["Hello"], wrong], None, replying, [1, 1])
