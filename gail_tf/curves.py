@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from gail_tf.gail import IMITATION
 from keras_gca.aggregate import summarise
+from keras_gca.run_folder import replacing
 
 History = Sequence[dict[str, Any]]  # a row for each epoch and update; see docs/metrics.md
 
@@ -39,7 +40,8 @@ COMPARED = (
 
 def draw(history: History, path: Path) -> None:
     """Paint the log to a file; see `paint`."""
-    paint(history).savefig(path, dpi=110)
+    with replacing(path, suffix=path.suffix) as temporary:
+        paint(history).savefig(temporary, dpi=110)
 
 
 def paint(history: History) -> Figure:

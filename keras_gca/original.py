@@ -23,7 +23,7 @@ from keras_gca.agent import Agent, Answer
 from keras_gca.config import Config
 from keras_gca.errors import UserError
 from keras_gca.models import FORBIDDEN, GREEN, WHITE, YELLOW
-from keras_gca.run_folder import replacing
+from keras_gca.run_folder import new_hdf5, replacing
 from keras_gca.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
 
 VOCABULARY = "vocabulary_movie"
@@ -250,7 +250,7 @@ def _his(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
 
 def _write_weights(path: Path, arrays: Sequence[np.ndarray], network: str) -> None:
     left = iter(arrays)
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, new_hdf5(temporary) as file:
         file.attrs["layer_names"] = [_NAMES[target].encode() for target in _LAYERS[network]]
         file.attrs["backend"], file.attrs["keras_version"] = b"theano", b"2.0.4"
         for target in _LAYERS[network]:

@@ -12,7 +12,8 @@
     evaluation.json                 what `keras_gca.evaluate` found
 
 The files of a training are written beside their places and moved there when they are complete: an interruption never
-leaves half a file. Those in HDF5 begin with a checksum of the rest. `lock` keeps two trainings out of one folder.
+leaves half a file in its place. Those in HDF5 begin with a checksum of the rest. `lock` keeps two trainings out of one
+folder.
 """
 
 import contextlib
@@ -25,7 +26,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import filelock
 import h5py
@@ -37,20 +38,27 @@ from keras_gca.pairs import Dataset, Pairs
 from keras_gca.settings import Settings
 from keras_gca.vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    import keras
+
 CHECKPOINT, PREVIOUS, LOCK = "checkpoint.h5", "checkpoint.previous.h5", ".lock"
 MARK, HEADER = b"keras-conversational-agents sha256 ", 512  # what such a file begins with, and how long that is
+HDF5_STRUCTURE = 2**18  # bytes: more than a file of some dozen arrays has besides them
 
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Keep other trainings out of a run folder, which is made if it is not there, until the block or the process ends.
 
-    Nothing stays of it where nothing was written to it. Raises UserError where another process trains in it.
+    Nothing stays of it where nothing was written to it, and nothing of a checkpoint that a killed training was writing.
+    Raises UserError where another process trains in it.
     """
     made = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(path / LOCK, blocking=False):
+            for name in (CHECKPOINT, PREVIOUS):
+                _part(path / name).unlink(missing_ok=True)
             try:
                 yield
             finally:
@@ -73,6 +81,7 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
+        self._damaged = False  # whether the last checkpoint was found so
 
     @classmethod
     def make(cls, path: str | os.PathLike, config: Settings, source: dict[str, Any]) -> Self:
@@ -116,14 +125,15 @@ class RunFolder:
         return self.kind.from_json(json.dumps(self._setting("config")))
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Write what `--resume` needs, and keep the checkpoint before it.
+        """Write what `--resume` needs, and keep the checkpoint before it, unless that was found damaged.
 
         Raises DivergedError, and writes nothing, where an array holds NaN or infinity.
         """
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise DivergedError(f"the training has diverged: {name} holds NaN or infinity")
-        write_arrays(self.path / CHECKPOINT, arrays, facts, keep=self.path / PREVIOUS)
+        write_arrays(self.path / CHECKPOINT, arrays, facts, keep=None if self._damaged else self.path / PREVIOUS)
+        self._damaged = False
 
     def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The last checkpoint; where it is damaged, the one before, and a line on standard error says so.
@@ -136,6 +146,7 @@ class RunFolder:
             if not (self.path / PREVIOUS).exists():
                 raise
             found = read_arrays(self.path / PREVIOUS)
+            self._damaged = True
             print(f"{error}; the checkpoint before it is taken", file=sys.stderr)
             return found
 
@@ -213,40 +224,53 @@ class GCARun(RunFolder):
         )
         return Dataset(vocabulary, training, validation, [], facts["whole_conversations"])
 
-    def write_weights(self, name: str, save: Callable[[Path], None]) -> None:
-        """`{name}.weights.h5`, written by save(path): Keras wants that ending."""
+    def write_weights(self, name: str, network: "keras.Model") -> None:
+        """`{name}.weights.h5`, in Keras' own format."""
         with replacing(self.path / f"{name}.weights.h5", suffix=".weights.h5") as temporary:
-            save(temporary)
+            # Keras leaves the writing to HDF5 (see `new_hdf5`): that there is space for it is found out before.
+            temporary.write_bytes(bytes(sum(value.nbytes for value in network.get_weights()) + HDF5_STRUCTURE))
+            network.save_weights(temporary)
 
 
 @contextlib.contextmanager
 def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterator[Path]:
     """A name beside `path` to write to; moved over `path` when the block ends well, removed when it does not.
 
-    keep: another name for what was in `path` before. At every moment `path` is there, whole, if it was there before.
+    keep: another name for what was in `path` before. At every moment both are there, whole, if they were there before,
+    and they are two files: what damages one does not damage the other. Raises OSError, with `path` as its filename.
     """
-    temporary = path.with_name(f".{path.name}.part{suffix}")
+    temporary, spare = _part(path, suffix), None if keep is None else _part(keep)
     try:
         yield temporary
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
-        if keep is not None and path.exists():
-            _copy(path, keep)
+        kept = spare is not None and path.exists()
+        if kept:
+            _copy(path, spare)
         temporary.replace(path)
+        if kept:
+            spare.replace(keep)
         _sync(path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        for part in filter(None, (temporary, spare)):
+            part.unlink(missing_ok=True)
+
+
+def _part(path: Path, suffix: str = "") -> Path:
+    """What a file is called as long as it is not whole."""
+    return path.with_name(f".{path.name}.part{suffix}")
 
 
 def _copy(path: Path, other: Path) -> None:
-    """A second name for a file, or a second file where the file system has no such thing; atomically."""
-    spare = other.with_name(f".{other.name}.part")
-    spare.unlink(missing_ok=True)
+    """A second name for a file, or a second file where the file system has no such thing."""
+    other.unlink(missing_ok=True)
     try:
-        os.link(path, spare)
+        os.link(path, other)
     except OSError:
-        shutil.copyfile(path, spare)
-    spare.replace(other)
+        shutil.copyfile(path, other)
 
 
 def _sync(folder: Path) -> None:
@@ -258,12 +282,60 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
+    """A new HDF5 file to write to. options: of h5py.File. Raises OSError where the disk is full or fails.
+
+    HDF5's own way of writing cannot be used for that: the process crashes where a file cannot be closed.
+    """
+    with path.open("wb+") as stream:
+        sink = _Sink(stream)
+        try:
+            with h5py.File(sink, "w", **options) as file:
+                yield file
+        finally:
+            if sink.error is not None:
+                raise sink.error
+
+
+class _Sink(io.RawIOBase):
+    """A stream that keeps the first error of another one, and from then on does nothing and reports success."""
+
+    def __init__(self, stream: io.BufferedRandom):
+        super().__init__()
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, content: memoryview) -> int:
+        return self._attempt(self._stream.write, content, otherwise=len(content))
+
+    def readinto(self, buffer: memoryview) -> int:
+        return self._attempt(self._stream.readinto, buffer, otherwise=len(buffer))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._attempt(self._stream.seek, offset, whence)
+
+    def truncate(self, size: int | None = None) -> int:
+        return self._attempt(self._stream.truncate, size)
+
+    def flush(self) -> None:
+        self._attempt(self._stream.flush)
+
+    def _attempt(self, act: Callable[..., int | None], *arguments: Any, otherwise: int = 0) -> int | None:
+        if self.error is None:
+            try:
+                return act(*arguments)
+            except OSError as error:
+                self.error = error
+        return otherwise
+
+
 def write_arrays(
     path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any], compress: bool = False, keep: Path | None = None
 ) -> None:
     """Named arrays and JSON facts as one HDF5 file with a checksum, atomically. keep: see `replacing`."""
     with replacing(path, keep=keep) as temporary:
-        with h5py.File(temporary, "w", userblock_size=HEADER) as file:
+        with new_hdf5(temporary, userblock_size=HEADER) as file:
             file.create_dataset("facts", data=np.frombuffer(json.dumps(facts).encode(), np.uint8))
             for name, array in arrays.items():
                 file.create_dataset(f"arrays/{name}", data=array, compression="gzip" if compress else None)

@@ -258,9 +258,9 @@ def _write_networks(session: _Session) -> None:
         generators = {"teacher_forcing": training.teacher_forced, "adversarial": live}
     for name, weights in generators.items():
         assign(gca.variables(*WHITE, *YELLOW), weights)
-        run.write_weights(name, gca.generator.save_weights)
+        run.write_weights(name, gca.generator)
     assign(gca.variables(*WHITE, *YELLOW), live)
-    run.write_weights("discriminator", gca.discriminator.save_weights)
+    run.write_weights("discriminator", gca.discriminator)
     save_bot(run.bot, training.config, vocabulary, generators, [v.numpy() for v in gca.variables(*WHITE, *gca.green)])
 
 

@@ -1,16 +1,18 @@
 """Walking through a training from the command line: progress, checkpoints, log, Ctrl-C; for both papers."""
 
 import contextlib
+import errno
 import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from keras_gca import strategy
-from keras_gca.errors import DivergedError
+from keras_gca.errors import DivergedError, UserError
 from keras_gca.run_folder import RunFolder
 from keras_gca.stages import Event, StagedTraining
 
@@ -58,12 +60,14 @@ def walk(
     Of several processes (`strategy`) all stop at the same step, and the chief alone writes checkpoints.
 
     Checkpoints are written at the end of stages, unless stages are so short that it would take more than a tenth of the
-    time; within a stage after `checkpoint_minutes`; at an interruption and at the end. Raises DivergedError, which says
-    where the last one is, where a loss or a weight is no number any more.
+    time; within a stage after `checkpoint_minutes`; at an interruption and at the end. Raises DivergedError where a
+    loss or a weight is no number any more, UserError where a file cannot be written; both say where the last one is.
     """
     import tensorflow as tf
 
-    board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
+    folder = run.path / "tensorboard"
+    with _plain_errors(folder):
+        board = tf.summary.create_file_writer(str(folder))
     bar, began, stored = None, time.monotonic(), time.monotonic()
     writing, pending = 0.0, False  # how long the last checkpoint took; whether there is something new to store
     try:
@@ -73,33 +77,41 @@ def walk(
                 bar = progress(total=event.steps, initial=event.step, desc=count + title(event.stage))
             bar.set_postfix_str(figures(event.metrics, shown), refresh=False)
             bar.update(event.step - bar.n)
+            stopping = strategy.any_worker(interruption.requested)
+            if event.row is not None:
+                bar.close()
+                bar = None
+                taken = f"({time.monotonic() - began:.0f} s)"
+                print(f"{title(event.stage)}  {figures(event.row, shown)}  {taken}", flush=True)
+                run.write_log(training.history)
+                with _plain_errors(folder):
+                    _draw(board, event, len(training.history))
+                stopping |= bool(end_of_stage(event))
+                began = time.monotonic()
+            # What belongs to the end of a stage is there before a checkpoint says that the stage is done.
             waited = time.monotonic() - stored
             overdue = waited > 60 * training.config.checkpoint_minutes
-            stopping = strategy.any_worker(interruption.requested)
             due = overdue or stopping or (event.row is not None and waited > SPARING * writing)
             pending = event.resumable and not due
             if event.resumable and due:
                 stored = time.monotonic()
                 _store(training, run)
                 writing, stored = time.monotonic() - stored, time.monotonic()
-            if event.row is not None:
-                bar.close()
-                bar = None
-                taken = f"({time.monotonic() - began:.0f} s)"
-                print(f"{title(event.stage)}  {figures(event.row, shown)}  {taken}", flush=True)
-                _record(training, run, event, board)
-                stopping |= bool(end_of_stage(event))
-                began = time.monotonic()
             if stopping and event.resumable:
                 break
         if pending:
             _store(training, run)
+        with _plain_errors(folder):
+            board.close()
     except DivergedError as error:
         raise DivergedError(f"{error}; the last good checkpoint is in {run.path}") from None
+    except OSError as error:
+        if error.filename is None:  # of no file: whoever read our output has gone
+            raise
+        raise UserError(f"{error.filename}: {error.strerror}; the last good checkpoint is in {run.path}") from None
     finally:
         if bar is not None:
             bar.close()
-        board.close()
 
 
 def _store(training: StagedTraining, run: RunFolder) -> None:
@@ -107,15 +119,27 @@ def _store(training: StagedTraining, run: RunFolder) -> None:
         run.write_checkpoint(*training.state())
 
 
-def _record(training: StagedTraining, run: RunFolder, event: Event, board: Any) -> None:
+def _draw(board: Any, event: Event, number: int) -> None:
+    """The figures of a stage's row, the number-th of the log, on TensorBoard."""
     import tensorflow as tf
 
-    run.write_log(training.history)
-    with board.as_default(step=len(training.history)):
+    with board.as_default(step=number):
         for name, value in event.row.items():
             if isinstance(value, float):
                 tf.summary.scalar(f"{event.stage.phase}/{name}", value)
     board.flush()
+
+
+@contextlib.contextmanager
+def _plain_errors(folder: Path) -> Iterator[None]:
+    """TensorFlow's errors of writing to a folder as OSError."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0].rpartition("; ")[2]
+        raise OSError(errno.EIO, reason, str(folder)) from None
 
 
 def progress(**arguments: Any) -> tqdm:

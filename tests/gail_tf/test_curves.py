@@ -1,4 +1,6 @@
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 
 from gail_tf import curves
 
@@ -35,6 +37,18 @@ def test_shades_tell_the_phases_apart():
 def test_the_picture_goes_to_a_file(tmp_path):
     curves.draw(HISTORY, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    def fail(self, path, **options):
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "curves.png").write_text("old")
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(OSError, match="No space left"):
+        curves.draw(HISTORY, tmp_path / "curves.png")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("curves.png", "old")]
 
 
 def imitation(*figures):

@@ -5,14 +5,10 @@ import csv
 import io
 import json
 import os
-import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -106,36 +102,6 @@ def test_metrics_md_names_every_column(trained):
     page = (PROJECT / "docs" / "metrics.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     assert explained == columns
-
-
-def test_a_training_killed_and_resumed_ends_with_the_same_bits(trained, capsys, monkeypatch):
-    reference, _ = trained
-    monkeypatch.chdir(reference.parent)
-    process = start(*SMALL, "--run", "killed", "--checkpoint-minutes", "0", folder=reference.parent)
-    threading.Thread(target=process.stderr.read, daemon=True).start()
-    for line in process.stdout:
-        if line.startswith("imitation          1/3"):
-            time.sleep(random.Random(5).uniform(0, 0.3))
-            process.send_signal(signal.SIGKILL)
-            break
-    process.stdout.read()
-    assert process.wait(60) == -signal.SIGKILL
-    facts, _ = read_arrays(Path("killed") / "checkpoint.h5")
-    stages = schedule(GAILRun.open("killed").config(), False)
-    assert stages[facts["position"]].phase == IMITATION
-    status, out, err = run(capsys, "--resume", "killed")
-    assert status == 0, err
-    assert "epochs and updates are done" in out
-    expected, found = (read_arrays(path / "bot.h5")[1] for path in (reference, Path("killed")))
-    assert expected.keys() == found.keys()
-    for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
-
-    def log(path):
-        rows = csv.DictReader((path / "log.csv").open())
-        return [{name: value for name, value in row.items() if name != "tokens_per_second"} for row in rows]
-
-    assert log(Path("killed")) == log(reference)
 
 
 def test_a_failure_stops_the_run_where_that_is_asked_for_and_only_once(tmp_path, capsys, monkeypatch):

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from keras_gca.errors import UserError
 from keras_gca.training_loop import Interruption, figures, walk
 
 
@@ -68,6 +69,31 @@ def test_steps_are_stored_after_the_minutes_asked_for(tmp_path):
     assert checkpoints(Training(2, 3, minutes=0.0), Run(tmp_path, 0.0)) == [1, 2, 3, 4, 5, 6]
     found = checkpoints(Training(2, 3, minutes=0.0, resumable=False), Run(tmp_path, 0.0))
     assert found == [3, 6]  # only where the training may be taken up again
+
+
+def test_the_end_of_a_stage_is_told_before_it_is_stored(tmp_path):
+    """Killed between the two, it is done again; otherwise its line and its samples would be missing for ever."""
+    run, told = Run(tmp_path, 0.0), []
+    checkpoints(Training(2, 1), run, after=lambda event: told.append((run.logged, len(run.checkpoints))))
+    assert told == [(1, 0), (2, 1)]
+
+
+def test_files_that_cannot_be_written_are_one_line(tmp_path):
+    class Full(Run):
+        def write_checkpoint(self, facts, arrays):
+            raise OSError(28, "No space left on device", "x/checkpoint.h5")
+
+    with pytest.raises(UserError) as raised:
+        checkpoints(Training(1, 1), Full(tmp_path, 0.0))
+    assert str(raised.value) == f"x/checkpoint.h5: No space left on device; the last good checkpoint is in {tmp_path}"
+
+
+def test_tensorboards_errors_are_of_files(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "tensorboard").write_text("in the way")
+    with pytest.raises((OSError, UserError), match="tensorboard"):
+        checkpoints(Training(1, 1), Run(folder, 0.0))
 
 
 @pytest.mark.parametrize(("resumable", "stored"), [(True, 4), (False, 6)])

@@ -1,0 +1,81 @@
+"""A short campaign of each paper; the long one is a command, `python -m tests.stress.kills`."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_gca.run_folder import write_arrays
+from tests.stress import kills
+from tests.stress.kills import Plan
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("teacher_forcing", 0), ("ppo", 5)])
+def test_trainings_killed_inside_writes_end_with_the_same_bits(kind, seed, tmp_path, monkeypatch):
+    """The seeds: the first is killed before its first checkpoint too, the second between a checkpoint's two moves."""
+    for name, value in kills.QUIET.items():
+        monkeypatch.setenv(name, value)
+    plan = Plan(instants=0, writes=2, faults=0, damages=1, second=False)
+    campaign = kills.fight(kind, tmp_path, plan, seed)
+    assert campaign.problems == []
+    assert campaign.counts["write"] == 2
+    assert campaign.counts["damaged"] == 1
+    assert campaign.counts["previous taken"] >= 1
+    assert campaign.counts["equal"] == campaign.counts["trainings"] == 1
+
+
+# The harness itself
+
+WRITER = """
+import sys
+from pathlib import Path
+from tests.stress.victim import Call, FileLayer, Strike
+folder, how = Path(sys.argv[1]), sys.argv[2]
+FileLayer(folder, Strike(Call("write", "b.txt"), 2, how)).install()
+for name in ("a.txt", ".b.txt.part", "b.txt", "b.txt"):
+    (folder / name).write_text(name + "0123456789")
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "left"),
+    [
+        ("before", -signal.SIGKILL, ""),
+        ("half", -signal.SIGKILL, "b.txt01"),
+        ("after", -signal.SIGKILL, "b.txt0123456789"),
+        ("ENOSPC", 1, "b.txt01"),
+        ("EFBIG", 1, "b.txt01b.txt0123456789"),  # Python tries again when it closes the file
+    ],
+)
+def test_the_chosen_call_is_struck(tmp_path, how, status, left):
+    """Two writes of b.txt, the first one to its part."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path), how]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == status, done.stderr
+    assert (tmp_path / "a.txt").read_text() == "a.txt0123456789"
+    assert (tmp_path / ".b.txt.part").read_text() == ".b.txt.part0123456789"
+    assert (tmp_path / "b.txt").read_text() == left
+    assert ("OSError" in done.stderr) == (status == 1)
+
+
+def test_any_difference_is_seen(tmp_path):
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        (folder / "samples").mkdir(parents=True)
+        (folder / "samples" / "1.txt").write_text("a")
+        (folder / "log.csv").write_text(f"phase,loss,tokens_per_second\nx,1.5,{len(folder.name)}\n")
+        write_arrays(folder / "bot.h5", {"a": np.array([1.0, np.nan])}, {"format": "x"})
+    one, other = map(kills.contents, folders)
+    assert one.keys() == {"bot.h5", "log.csv", "samples/1.txt"}
+    assert kills.equal(one, other)
+    write_arrays(folders[1] / "bot.h5", {"a": np.array([np.nextafter(1.0, 2.0), np.nan])}, {"format": "x"})
+    assert not kills.equal(one, kills.contents(folders[1]))
+    write_arrays(folders[1] / "bot.h5", {"a": np.array([1.0, np.nan])}, {"format": "x"})
+    assert kills.equal(one, kills.contents(folders[1]))
+    (folders[1] / "samples" / "1.txt").write_text("b")
+    assert not kills.equal(one, kills.contents(folders[1]))
