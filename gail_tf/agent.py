@@ -1,7 +1,6 @@
 """A trained policy as an object that replies: `GAILAgent.load("runs/.../bot.h5").reply(["I lost my job today."])`."""
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -87,7 +86,7 @@ class GAILAgent:
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
         path, facts, networks = read_bot(path, FORMAT, GAILRun, "python -m gail_tf.train")
         try:
-            config = GAILConfig.from_json(json.dumps(facts["config"]))
+            config = GAILConfig.from_values(facts["config"])
             with _folder_of(facts["tokenizer"]) as folder:
                 tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
             reader = None
@@ -107,7 +106,7 @@ class GAILAgent:
         """Write one self-contained HDF5 file: weights, settings and tokenizer."""
         emotions = (None, []) if self.emotions is None else self.emotions.state()
         facts = {
-            "config": json.loads(self.config.to_json()),
+            "config": self.config.to_values(),
             "gpt2": None if self.gpt2 is None else self.gpt2.to_hugging_face(),
             "emotions": emotions[0],
             "tokenizer": _texts_of(self.tokenizer.save, TOKENIZER),

@@ -19,6 +19,7 @@ import safetensors.numpy
 
 from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
 from gail_tf.transformer import Config
+from keras_gca import json_text
 from keras_gca.errors import UserError
 from keras_gca.run_folder import replacing
 
@@ -54,7 +55,7 @@ def read_config(path: Path, kind: type[Config] = GPT2Config) -> Config:
 
     Raises UserError naming the file where it is missing, damaged, or of another network.
     """
-    values = _read_json(path)
+    values = json_text.read_object(path)
     try:
         return kind.from_hugging_face(values)
     except UserError as error:
@@ -152,19 +153,7 @@ def _weight_files(folder: Path) -> list[Path]:
         return [folder / WEIGHTS]
     if not (folder / INDEX).exists():
         raise UserError(f"{folder}: {WEIGHTS} is missing; weights in other formats, such as pickles, are not read")
-    shards = _read_json(folder / INDEX).get("weight_map")
+    shards = json_text.read_object(folder / INDEX).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
         raise UserError(f"{folder / INDEX}: a weight_map from tensors to files is expected")
     return [folder / Path(name).name for name in sorted(set(shards.values()))]  # files of this folder, and no others
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise UserError(f"{path}: damaged; valid JSON is expected") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: a JSON object is expected")
-    return value

@@ -1,6 +1,5 @@
 """A trained model as an object that replies: `Agent.load("runs/.../bot.h5").reply(["Hello!", "Hi, how are you?"])`."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,8 +117,8 @@ class Agent:
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
         path, facts, networks = read_bot(path, FORMAT, GCARun, "python -m keras_gca.train")
         try:
-            config = Config.from_json(json.dumps(facts["config"]))
-            vocabulary = Vocabulary.from_json(json.dumps(facts["vocabulary"]))
+            config = Config.from_values(facts["config"])
+            vocabulary = Vocabulary.from_values(facts["vocabulary"])
             discriminator = networks.pop("discriminator")
             return cls(config, vocabulary, networks, discriminator)
         except (KeyError, TypeError, ValueError) as error:
@@ -268,5 +267,5 @@ def save_bot(
     discriminator: list[np.ndarray],
 ) -> None:
     """Write a bot: see `Agent`, whose arguments these are."""
-    facts = {"config": json.loads(config.to_json()), "vocabulary": json.loads(vocabulary.to_json())}
+    facts = {"config": config.to_values(), "vocabulary": vocabulary.to_values()}
     write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator})

@@ -277,7 +277,7 @@ def entries(*words):
         (b"(lp0\n(V.\np1\nL14", "not a vocabulary"),
         (b"cos\nsystem\n(S'true'\ntR.", "asks for os.system"),
         (b"\x80\x02Pfile\n.", "not a vocabulary"),
-        (pickle.dumps({".": 1}), "a list of"),
+        (pickle.dumps({".": 1}), "it asks for EMPTY_DICT"),
         (pickle.dumps([(".", "many")]), "a list of"),
         (pickle.dumps([(".", 1, 2)]), "a list of"),
         (pickle.dumps(entries(".", ",")), "its first words are"),
