@@ -177,11 +177,16 @@ def _resume(options: argparse.Namespace, devices: contextlib.ExitStack) -> _Sess
     run = GAILRun(devices.enter_context(strategy.training_on(chosen, run.path)))
     config, tokenizer = run.config(), run.tokenizer()
     sizes = run.gpt2_config()
+    if sizes is not None and len(tokenizer) != sizes.vocab_size:
+        raise UserError(
+            f"{run.path}: its tokenizer has {len(tokenizer)} tokens, its gpt2.json {sizes.vocab_size}; one is damaged"
+        )
     gpt2 = sizes and GPT2(sizes, config.seed, adapters_of(config), config.precision)
     session = _session(run, config, run.data(), tokenizer, gpt2, run.reader(), run.emotions())
+    facts, arrays = run.read_checkpoint()
     try:
-        session.training.restore(*run.read_checkpoint())
-    except (KeyError, ValueError) as error:
+        session.training.restore(facts, arrays)
+    except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{run.path / 'checkpoint.h5'}: not a checkpoint of this run ({error})") from None
     if config.on_failure == "stop":  # what it has stopped for does not stop it again
         session.warned.update(failure.name for failure in failures.watch(session.training.history))
@@ -287,8 +292,12 @@ def _describe(data: "Data") -> None:
 def _read_gpt2(config: GAILConfig, folder: Path, vocabulary: int) -> "GPT2":
     from gail_tf.gail import adapters_of
     from gail_tf.hugging_face import CONFIG, read_config, read_gpt2
+    from gail_tf.run import CONTROL_TOKENS
 
-    positions, needed = read_config(folder / CONFIG).n_positions, config.condition_tokens + config.response_tokens
+    sizes, needed = read_config(folder / CONFIG), config.condition_tokens + config.response_tokens
+    positions = sizes.n_positions
+    if vocabulary > sizes.vocab_size + len(CONTROL_TOKENS):  # those are added where the files lack them
+        raise UserError(f"{folder}: a tokenizer of {vocabulary} tokens and weights of {sizes.vocab_size} do not fit")
     if needed > positions:
         raise UserError(
             f"{folder}: a GPT-2 of {positions} positions, where --condition-tokens and --response-tokens need {needed}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 LONGEST = 1_000_000  # bytes of a line; one of GloVe with 300 numbers has some 3,000
 SKIP_HINT = " (--skip-bad-lines passes over such lines)"  # of commands that have this option
-UNPACKED, FREELY_UNPACKED = 100, 64_000_000  # times the packed size, and bytes that may come of any file
+UNPACKED, FREELY_UNPACKED = 100, 16_000_000  # times the packed size, and bytes that may come of any file
 
 
 class VectorFileError(ValueError):

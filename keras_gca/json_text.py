@@ -21,7 +21,7 @@ def loads(text: str) -> Any:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
-        raise ValueError(f"{error.msg} at {where}") from None
+        raise ValueError(f"{error.msg.removesuffix(' at')} at {where}") from None
     except RecursionError:
         raise ValueError(f"lists in lists, deeper than {DEEPEST} levels") from None
     _check(value, DEEPEST)

@@ -170,7 +170,7 @@ class RunFolder:
                 ]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, csv.Error) as error:
             raise UserError(f"{path}: cannot be read ({error})") from None
 
     def write_samples(self, name: str, exchanges: list[tuple[str, str]]) -> None:
@@ -341,7 +341,7 @@ def read_bot(
     try:
         counts = facts["networks"].items()
         return path, facts, {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise damaged_bot(path, error) from None
 
 

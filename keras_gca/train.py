@@ -164,7 +164,11 @@ def _resume(options: argparse.Namespace, devices: contextlib.ExitStack) -> _Sess
     run = GCARun.open(options.resume)
     run = GCARun(devices.enter_context(strategy.training_on(chosen, run.path)))
     session = _session(run, run.config(), run.dataset())
-    session.training.restore(*run.read_checkpoint())
+    facts, arrays = run.read_checkpoint()
+    try:
+        session.training.restore(facts, arrays)
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{run.path / 'checkpoint.h5'}: not a checkpoint of this run ({error})") from None
     print(f"{run.path}: {len(session.training.history)} epochs are done\n")
     return session
 
