@@ -2,7 +2,6 @@
 
 import codecs
 import collections
-import gzip
 import io
 import itertools
 import os
@@ -61,7 +60,9 @@ def read_lines(
         nonlocal total
         try:
             found = stream.readline(longest + 1)
-        except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
+            if most is None:  # no compressed file: the disk has failed
+                raise
             raise bad.error(f"{name}:{number}: the compressed file is damaged or cut short ({error})") from None
         total += len(found)
         if most is not None and total > most:

@@ -14,6 +14,11 @@ import numpy as np
 
 from glove.text_files import BadLines, most_unpacked, read_lines
 
+# A password, an unknown feature, numbers that lead out of the file: each has an exception of its own.
+_ZIP_FAULTS = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, OverflowError, EOFError, OSError,
+    UnicodeDecodeError,
+)  # fmt: skip
 LARGEST_DIMENSION = 10_000
 LONGEST_NUMBER = 50  # characters
 
@@ -201,16 +206,15 @@ def _open(
 def _open_member(
     path: Path, dimension: int | None, member: str | None, bad: BadLines
 ) -> Iterator[tuple[io.BufferedIOBase, zipfile.ZipInfo]]:
-    with contextlib.ExitStack() as opened:
+    with path.open("rb") as file, contextlib.ExitStack() as opened:
         try:
-            archive = opened.enter_context(zipfile.ZipFile(path))
+            archive = opened.enter_context(zipfile.ZipFile(file))
             chosen = archive.getinfo(_choose_member(path, archive.namelist(), dimension, member, bad))
             # Other methods unpack by the block, however large one is made.
             if chosen.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(f"{chosen.filename} is compressed by another method than deflate")
             stream = opened.enter_context(archive.open(chosen))
-        # A closed file, a password or an unknown feature, a damaged number: each has an exception of its own.
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, OverflowError, EOFError) as error:
+        except _ZIP_FAULTS as error:
             raise bad.error(f"{path}: not a readable .zip file ({error})") from None
         yield io.BufferedReader(stream, 1 << 16), chosen
 

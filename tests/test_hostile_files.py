@@ -179,11 +179,11 @@ def test_a_file_of_nothing_but_bad_lines_is_an_error_all_the_same(command, tmp_p
     assert "--skip-bad-lines" in said
 
 
-def test_both_trainings_say_what_they_skipped_and_note_it(tmp_path, capsys):
+def test_a_training_says_what_it_skipped_and_notes_it(tmp_path, capsys):
     text = "".join(f"Hello {i}, how are you?\nI am fine, {i} times.\nGood.\n\n" for i in range(40))
     path = tmp_path / "a.txt"
     path.write_bytes(text.encode() + b"b\xe9\n")
-    small = ["--preset", "tiny", "--teacher-forcing-epochs", "1", "--adversarial-epochs", "0", "--minimum-count", "1"]
+    small = ["--preset", "tiny", "--teacher-forcing-epochs", "1", "--adversarial-epochs", "0", "--max-pairs", "40"]
     arguments = [*small, "--data", str(path), "--skip-bad-lines", "--run", str(tmp_path / "run")]
     assert command_line.run(gca_train.main, "train", arguments) == 0
     assert f"bad lines skipped: 1; 1 not UTF-8 (first {path}:161)\n" in capsys.readouterr().out
