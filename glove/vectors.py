@@ -85,12 +85,12 @@ def read_vectors(
         for number, line in read_lines(stream, name, bad, most=most):
             try:
                 word, fields = _divided(line.rstrip(b"\r\n "), rows.dimension)
-                rows.dimension = len(fields)
+                rows.dimension = len(fields) - 1
                 if wanted is not None and word not in wanted:
                     continue
                 if word in seen:
                     raise _BadLineError("of a word again", f"{word!r} stands on line {seen[word]} already")
-                rows.append(_numbers(fields))
+                rows.append(_numbers(fields[1:]))
                 seen[word] = number
             except _BadLineError as error:
                 bad.report(f"{name}:{number}", *error.args)
@@ -138,7 +138,7 @@ class _BadLineError(Exception):
 
 
 def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
-    """A line as a word and its fields. dimension: how many; None of a first line."""
+    """A line as its word, and all its fields. dimension: how many follow the word; None of a first line."""
     fields = line.count(b" ")
     if dimension is None and not 0 < fields <= LARGEST_DIMENSION:
         expected = f"a word and its numbers are expected, separated by spaces, {LARGEST_DIMENSION:,} at most"
@@ -149,15 +149,15 @@ def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
             "with a wrong number of fields",
             f"{fields} numbers where {dimension} are expected (another dimension, or a file cut short)",
         )
-    start, *numbers = line.rsplit(b" ", dimension)
+    parts = line.rsplit(b" ", dimension)
     try:
-        word = start.decode("utf-8")
+        word = parts[0].decode("utf-8")
     except UnicodeDecodeError:
         raise _BadLineError("not UTF-8", "the word is not UTF-8 text") from None
     # A few words of the larger GloVe files hold spaces themselves; numbers before the vector are no word.
     if fields > dimension and _is_number(word.rsplit(" ", 1)[1]):
         raise _BadLineError("with a wrong number of fields", f"{fields} numbers where {dimension} are expected")
-    return word, numbers
+    return word, parts
 
 
 def _numbers(fields: list[bytes]) -> np.ndarray:

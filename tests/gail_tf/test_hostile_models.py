@@ -1,6 +1,7 @@
 """Runs, bots and folders of networks as somebody else may have made them: one line and status 2."""
 
 import json
+import shutil
 import struct
 
 import numpy as np
@@ -49,15 +50,20 @@ def test_shapes_of_a_config_are_those_of_the_network():
         assert list(network.config.shapes) == list(shapes)
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def good_folder(tmp_path_factory):
     """A GPT-2 that begins at random, with a tokenizer of its own."""
-    made = tmp_path / "gpt2"
+    made = tmp_path_factory.mktemp("good") / "gpt2"
     tokenizer = small_runs.tokenizer()
     tokenizer.save(made)
     sizes = GPT2Config(**SIZES | {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.end})
     hugging_face.write_gpt2(made, GPT2(sizes))
     return made
+
+
+@pytest.fixture
+def folder(good_folder, tmp_path):
+    return shutil.copytree(good_folder, tmp_path / "gpt2")
 
 
 def in_json(name, **changes):
@@ -142,7 +148,9 @@ FOLDERS = {
 def test_hostile_folders_end_a_training_in_one_line(folder, said, name):
     change, message = FOLDERS[name]
     change(folder)
-    settings = ["--preset", "tiny", "--condition-tokens", "12", "--response-tokens", "8", "--max-trajectories", "40"]
+    talks = folder.with_name("talks.txt")
+    talks.write_text("".join(f"Hello {i}.\nHi, {i}.\n\n" for i in range(40)))
+    settings = ["--preset", "tiny", "--condition-tokens", "12", "--response-tokens", "8", "--data", talks]
     assert message in said(train.main, "train", *settings, "--gpt2", folder, "--run", "run")
 
 
