@@ -113,8 +113,13 @@ class RunFolder:
     def source(self) -> dict[str, Any]:
         """Where the data came from, as `make` was told."""
         found = self._setting("source")
-        if not isinstance(found, dict):
-            raise UserError(f"{self.path / 'config.json'}: damaged; the source of a run is an object")
+        kinds = (str, list, dict, type(None))
+        if not isinstance(found, dict) or not all(isinstance(each, kinds) for each in found.values()):
+            raise UserError(
+                f"{self.path / 'config.json'}: damaged; the source of a run is an object of names and texts"
+            )
+        if not all(isinstance(name, str) for each in found.values() if isinstance(each, list) for name in each):
+            raise UserError(f"{self.path / 'config.json'}: damaged; a list of texts is expected in the source of a run")
         return found
 
     def config(self) -> Settings:
@@ -164,10 +169,13 @@ class RunFolder:
         path = self.path / "log.csv"
         try:
             with path.open(encoding="utf-8", newline="") as stream:
-                return [
+                rows = [
                     {key: text if key == "phase" else float(text) for key, text in row.items() if text}
                     for row in csv.DictReader(stream)
                 ]
+            if not all("phase" in row for row in rows):
+                raise ValueError("every line has a phase")
+            return rows
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError, csv.Error) as error:

@@ -101,7 +101,9 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
     if not options.bots[0].is_dir():
         raise UserError(f"{options.bots[0]} does not know what was held out; name its run folder, or --data FILE")
     run = GCARun.open(options.bots[0])
-    corpus, validation = run.source()["data"], run.dataset().validation
+    corpus, validation = run.source().get("data"), run.dataset().validation
+    if not isinstance(corpus, str):
+        raise UserError(f"{run.path} does not say what it was trained on; name dialogues by --data FILE")
     try:
         bad = BadLines("skipped_lines" in run.source(), UserError)  # as in its training
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)

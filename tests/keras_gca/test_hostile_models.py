@@ -304,6 +304,23 @@ def test_a_run_without_a_bot_ends_other_commands_in_one_line(run, capsys):
         assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("source", [[], {"data": 5}, {"data": [1]}])
+def test_a_source_that_is_none(run, source):
+    values = json.loads((run.path / "config.json").read_text())
+    (run.path / "config.json").write_text(json.dumps(values | {"source": source}))
+    with pytest.raises(UserError, match=r"config\.json: damaged"):
+        run.source()
+
+
+@pytest.mark.parametrize(
+    "text", ["loss\n1\n", "phase,loss\na,x\n", "phase,loss\na," + "1" * 200_000, "phase\n\udcff\n"]
+)
+def test_a_log_that_is_none(run, text):
+    (run.path / "log.csv").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UserError, match=r"log\.csv: cannot be read \("):
+        run.read_log()
+
+
 @pytest.mark.parametrize("facts", [{"position": "x"}, {"position": 10**9}, {"position": -1}, {"history": [1]}, {}])
 def test_a_checkpoint_with_a_place_that_there_is_not(run, capsys, facts):
     run.write_checkpoint(
