@@ -1,7 +1,6 @@
 """A trained policy as an object that replies: `GAILAgent.load("runs/.../bot.h5").reply(["I lost my job today."])`."""
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from scipy.special import log_expit, log_softmax
 
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.rl_seq2seq import EmotionJudge
+from gail_tf.baselines.roberta import RobertaConfig
 from gail_tf.baselines.textgail import TextReader
 from gail_tf.batches import Batch, encode_batch
 from gail_tf.config import GAILConfig
@@ -20,7 +20,7 @@ from gail_tf.crisis import NOTE, speaks_of_crisis
 from gail_tf.discriminator_training import Discriminator
 from gail_tf.gail import adapters_of, make_policy
 from gail_tf.gpt2 import GPT2, GPT2Config
-from gail_tf.hugging_face import CONFIG
+from gail_tf.hugging_face import CONFIG, read_config
 from gail_tf.policy import LanguagePolicy, Sampling
 from gail_tf.rollouts import Evidence, Reference
 from gail_tf.run import CONTROL_TOKENS, GAILRun
@@ -28,6 +28,7 @@ from gail_tf.samples import context
 from gail_tf.sentiment import sentiment
 from gail_tf.tokenizer import TOKENIZER, Tokenizer
 from keras_gca.agent import Answer
+from keras_gca.memory import count
 from keras_gca.models import assign
 from keras_gca.run_folder import damaged_bot, read_bot, write_bot
 from keras_gca.scoring import log_human_probability, log_score
@@ -65,6 +66,8 @@ class GAILAgent:
         self.config, self.tokenizer, self.gpt2 = config, tokenizer, gpt2
         self.weights, self.discriminator, self.reference, self.reader = policies, discriminator, reference, reader
         self.emotions = emotions
+        if gpt2 is not None:
+            _refuse_misfit(gpt2, tokenizer, policies)
         self.policies: dict[str, LanguagePolicy] = {}
         for name, weights in policies.items():
             self.policies[name] = self._new_policy()
@@ -87,12 +90,14 @@ class GAILAgent:
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
         path, facts, networks = read_bot(path, FORMAT, GAILRun, "python -m gail_tf.train")
         try:
-            config = GAILConfig.from_json(json.dumps(facts["config"]))
+            config = GAILConfig.from_values(facts["config"])
             with _folder_of(facts["tokenizer"]) as folder:
                 tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
             reader = None
             if facts.get("roberta"):
                 with _folder_of(facts["roberta"]) as folder:
+                    sizes = read_config(folder / CONFIG, RobertaConfig)
+                    _refuse_larger(sizes, "RoBERTa", networks["discriminator"])
                     reader = TextReader.open(config, folder)
             discriminator, emotions = networks.pop("discriminator"), networks.pop("emotions")
             if facts["emotions"] is not None:
@@ -100,14 +105,14 @@ class GAILAgent:
             gpt2 = None if facts["gpt2"] is None else GPT2Config.from_hugging_face(facts["gpt2"])
             parts = facts["reference"], discriminator, reader, emotions or None
             return cls(config, tokenizer, gpt2, networks, *parts)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike) -> None:
         """Write one self-contained HDF5 file: weights, settings and tokenizer."""
         emotions = (None, []) if self.emotions is None else self.emotions.state()
         facts = {
-            "config": json.loads(self.config.to_json()),
+            "config": self.config.to_values(),
             "gpt2": None if self.gpt2 is None else self.gpt2.to_hugging_face(),
             "emotions": emotions[0],
             "tokenizer": _texts_of(self.tokenizer.save, TOKENIZER),
@@ -254,6 +259,20 @@ class GAILAgent:
     def unknown_words(self, utterance: str) -> list[str]:
         """None: bytes can spell every word."""
         return []
+
+
+def _refuse_misfit(gpt2: GPT2Config, tokenizer: Tokenizer, policies: dict[str, list[np.ndarray]]) -> None:
+    """Raises ValueError where the parts of a bot are not of one size, before a network is made: a file may say any."""
+    if len(tokenizer) != gpt2.vocab_size:
+        raise ValueError(f"a tokenizer of {len(tokenizer)} tokens where GPT-2 has {gpt2.vocab_size}")
+    for weights in policies.values():
+        _refuse_larger(gpt2, "GPT-2", weights)
+
+
+def _refuse_larger(sizes: GPT2Config | RobertaConfig, name: str, weights: list[np.ndarray]) -> None:
+    found, numbers = sum(weight.size for weight in weights), count(sizes.shapes.values())
+    if numbers > found:
+        raise ValueError(f"weights of {found:,} numbers where {name} has {numbers:,}")
 
 
 def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:

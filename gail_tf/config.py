@@ -123,10 +123,10 @@ class GAILConfig(Settings):
 
     # GPT-2, where none is given
     vocabulary_size: int = option(4000, "tokens of the byte-level BPE that is fitted to the training text", low=300)
-    n_layer: int = option(12, "blocks", low=1)
+    n_layer: int = option(12, "blocks", low=1, high=1000)
     n_head: int = option(12, "attention heads", low=1)
     n_embd: int = option(768, "numbers in a hidden state", low=1)
-    n_positions: int = option(1024, "the longest sequence", low=16)
+    n_positions: int = option(1024, "the longest sequence", low=16, high=1_000_000)
     pretraining_epochs: int = option(
         5, "epochs over all tokens of general and expert conversations, from scratch", low=0
     )
@@ -141,7 +141,7 @@ class GAILConfig(Settings):
         "full", "full: all of GPT-2; lora: low-rank adapters; head: the paper's two layers of 100 tanh units on a "
         "frozen GPT-2", choices=TRAINABLE,
     )  # fmt: skip
-    lora_rank: int = option(8, "rank of the adapters", low=1)
+    lora_rank: int = option(8, "rank of the adapters", low=1, high=4096)
     lora_alpha: float = option(16.0, "their scale is alpha / rank", low=1e-3)
     dropout: float = option(0.1, "GPT-2's dropout in maximum likelihood training; none in PPO", low=0, high=0.9)
 
@@ -243,7 +243,9 @@ class GAILConfig(Settings):
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
         """A preset for an algorithm, with some fields changed. Raises UserError as Settings.preset does."""
-        return super().preset(name, **ALGORITHMS.get(changes.get("algorithm", "gail"), {}) | changes)
+        algorithm = changes.get("algorithm", "gail")
+        others = ALGORITHMS.get(algorithm, {}) if isinstance(algorithm, str) else {}
+        return super().preset(name, **others | changes)
 
     def __post_init__(self):
         super().__post_init__()

@@ -28,6 +28,7 @@ from gail_tf.run import Data, GAILRun
 from gail_tf.samples import Samples, take
 from gail_tf.tokenizer import Tokenizer
 from gail_tf.trajectories import Trajectory
+from keras_gca import json_text
 from keras_gca.compilation import Compiled
 from keras_gca.errors import UserError
 from keras_gca.run_folder import write_text
@@ -141,7 +142,7 @@ def evaluate(
 def options_of(run: GAILRun) -> Options:
     """What a run was measured with at last, so that `evaluate` need not measure it again; else the defaults."""
     try:
-        return Options(**json.loads((run.path / "evaluation.json").read_text(encoding="utf-8"))["options"])
+        return Options(**json_text.read(run.path / "evaluation.json")["options"])
     except (OSError, ValueError, KeyError, TypeError):
         return Options()
 
@@ -215,7 +216,7 @@ def _stored(run: GAILRun, options: Options) -> tuple[list[str], dict[str, Policy
     try:
         if path.stat().st_mtime < run.bot.stat().st_mtime:
             return None
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json_text.read(path)
         if (values["format"], values["options"]) != (FORMAT, dataclasses.asdict(options)):
             return None
         policies = {name: PolicyEvaluation.from_json(each) for name, each in values["policies"].items()}

@@ -34,7 +34,7 @@ from gail_tf.trust_region_training import TrustRegionTraining
 from keras_gca import metrics
 from keras_gca.errors import DivergedError
 from keras_gca.models import assign
-from keras_gca.stages import Event, StagedTraining, collected, numbered
+from keras_gca.stages import Event, StagedTraining, collected, numbered, place_of
 
 PRETRAINING = "pretraining"
 MAXIMUM_LIKELIHOOD = "maximum_likelihood"
@@ -435,8 +435,8 @@ class GAILTraining(StagedTraining):
 
         Raises KeyError or ValueError where the state is none of such a training.
         """
-        self._position, self._step = facts["position"], facts["step"]
-        self._sums, self.history = np.array(facts["sums"]), list(facts["history"])
+        self._position, self._step, self.history = place_of(facts, len(self.stages))
+        self._sums = np.array(facts["sums"])
         self._kl_coefficient = facts["kl_coefficient"]
         if collected("likelihood_optimizer", arrays):
             self._likelihood_of(self.phase)

@@ -30,6 +30,7 @@ from gail_tf.transformer import (
     split_heads,
 )
 from keras_gca.errors import UserError
+from keras_gca.memory import count, refuse_beyond_memory
 
 Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and values, (B, H, C, E / H)
 
@@ -76,6 +77,23 @@ class GPT2Config:
     @property
     def inner(self) -> int:
         return 4 * self.n_embd if self.n_inner is None else self.n_inner
+
+    @property
+    def shapes(self) -> dict[str, list[int]]:
+        """Of all weights, under the names of GPT-2's files."""
+        size = self.n_embd
+        layers = {"wte": [self.vocab_size, size], "wpe": [self.n_positions, size]}
+        for i in range(self.n_layer):
+            layers |= {f"h.{i}.ln_1": [size], f"h.{i}.attn.c_attn": [size, 3 * size]}
+            layers |= {f"h.{i}.attn.c_proj": [size, size], f"h.{i}.ln_2": [size]}
+            layers |= {f"h.{i}.mlp.c_fc": [size, self.inner], f"h.{i}.mlp.c_proj": [self.inner, size]}
+        layers["ln_f"] = [size]
+        named = {}
+        for name, shape in layers.items():
+            named[f"{name}.weight"] = shape
+            if name not in ("wte", "wpe"):
+                named[f"{name}.bias"] = shape[-1:]
+        return named
 
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> "GPT2Config":
@@ -129,6 +147,7 @@ class GPT2:
 
     def __init__(self, config: GPT2Config, seed: int = 0, adapters: Adapters | None = None, precision: str = "float32"):
         policy = dtype_policy(precision)
+        refuse_beyond_memory(count(config.shapes.values()), "a GPT-2")
         adapted = 0 if adapters is None else adapters.blocks or config.n_layer
         if adapted > config.n_layer:
             raise UserError(f"adapters: {adapted} blocks where GPT-2 has {config.n_layer}")

@@ -19,6 +19,7 @@ import safetensors.numpy
 
 from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
 from gail_tf.transformer import Config
+from keras_gca import json_text
 from keras_gca.errors import UserError
 from keras_gca.run_folder import replacing
 
@@ -26,6 +27,7 @@ CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
 PREFIX = "transformer."  # of a language model's tensors; those of the bare network have none
 _NO_WEIGHTS = re.compile(r"lm_head\.weight|h\.\d+\.attn\.(bias|masked_bias)")  # wte's again; old files' causal masks
+_DTYPES = ("F64", "F32", "F16", "BF16")
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # a model, or owner/model
 
 
@@ -54,7 +56,7 @@ def read_config(path: Path, kind: type[Config] = GPT2Config) -> Config:
 
     Raises UserError naming the file where it is missing, damaged, or of another network.
     """
-    values = _read_json(path)
+    values = json_text.read_object(path)
     try:
         return kind.from_hugging_face(values)
     except UserError as error:
@@ -78,15 +80,13 @@ def read_gpt2(
     config = read_config(folder / CONFIG)
     changes = {} if dropout is None else dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), dropout)
     changes["vocab_size"] = vocab_size or config.vocab_size
-    gpt2 = GPT2(dataclasses.replace(config, **changes), seed, adapters, precision)
-    added = gpt2.config.vocab_size - config.vocab_size
+    added = changes["vocab_size"] - config.vocab_size
     if added < 0:
         raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {vocab_size} at most are expected")
+    found = read_weights(folder, f"a GPT-2 with {config.n_layer} blocks", config.shapes, PREFIX, _NO_WEIGHTS)
+    gpt2 = GPT2(dataclasses.replace(config, **changes), seed, adapters, precision)
     weights = gpt2.weights
-    shapes = {name: list(variable.shape) for name, variable in weights.items()}
-    shapes["wte.weight"][0] -= added
-    kind = f"a GPT-2 with {config.n_layer} blocks"
-    for name, values in read_weights(folder, kind, shapes, PREFIX, _NO_WEIGHTS):
+    for name, values in found:
         if name == "wte.weight":
             values = np.concatenate([values, np.repeat(values.mean(0, keepdims=True), added, 0)])
         weights[name].assign(values)
@@ -111,7 +111,7 @@ def read_weights(
     no_weights: re.Pattern,
     optional: Sequence[str] = (),
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and float32 values of every weight of a network, in the order of its files.
+    """Name and float32 values of every weight of a network, in the order of its files; all are looked for at once.
 
     network: what it is, for errors. shapes: of its weights, by name. prefix: what the files may have before a name.
     no_weights: the names of tensors that are passed over. optional: the beginnings of names that the files may lack,
@@ -127,13 +127,15 @@ def read_weights(
         expected = list(missing.pop(name))
         if tensor.get_shape() != expected:
             raise UserError(f"{file}: {name!r} is of shape {tensor.get_shape()}; {CONFIG} asks for {expected}")
-        yield name, tensor[:].astype(np.float32)
+        if tensor.get_dtype() not in _DTYPES:
+            raise UserError(f"{file}: {name!r} is of {tensor.get_dtype()}; {', '.join(_DTYPES)} are read")
     for beginning in optional:
         part = {name for name in shapes if name.startswith(beginning)}
         if part <= missing.keys():
             missing = {name: shape for name, shape in missing.items() if name not in part}
     if missing:
         raise UserError(f"{folder}: the tensor {next(iter(missing))!r} is missing")
+    return ((name, tensor[:].astype(np.float32)) for _, name, tensor in _tensors(folder, prefix) if name in shapes)
 
 
 def _tensors(folder: Path, prefix: str) -> Iterator[tuple[Path, str, Any]]:
@@ -152,19 +154,7 @@ def _weight_files(folder: Path) -> list[Path]:
         return [folder / WEIGHTS]
     if not (folder / INDEX).exists():
         raise UserError(f"{folder}: {WEIGHTS} is missing; weights in other formats, such as pickles, are not read")
-    shards = _read_json(folder / INDEX).get("weight_map")
+    shards = json_text.read_object(folder / INDEX).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
         raise UserError(f"{folder / INDEX}: a weight_map from tensors to files is expected")
     return [folder / Path(name).name for name in sorted(set(shards.values()))]  # files of this folder, and no others
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise UserError(f"{path}: damaged; valid JSON is expected") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: a JSON object is expected")
-    return value

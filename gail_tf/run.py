@@ -27,6 +27,8 @@ from gail_tf.samples import control_token
 from gail_tf.sentiment import NAMES
 from gail_tf.tokenizer import Tokenizer
 from gail_tf.trajectories import Trajectory
+from glove.text_files import BadLines, text_lines
+from keras_gca import json_text
 from keras_gca.errors import UserError
 from keras_gca.run_folder import RunFolder, read_arrays, write_arrays, write_text
 from keras_gca.stages import collected, numbered
@@ -94,21 +96,15 @@ class GAILRun(RunFolder):
         """Raises UserError where the file is missing or damaged."""
         path = self.path / "trajectories.jsonl"
         parts: dict[str, list[Any]] = {part: [] for part in (*PARTS, "general")}
-        number = 0
-        try:
-            # Not splitlines: utterances may hold the line separators of Unicode.
-            for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
-                number += 1
-                values = json.loads(line)
+        for number, line in text_lines(path, BadLines(error=UserError), longest=json_text.LARGEST):
+            try:
+                values = json_text.loads(line)
                 part = values.pop("part")
-                if part == "general":
-                    parts[part].append(tuple(values["utterances"]))
-                else:
-                    parts[part].append(Trajectory(**values | {"history": tuple(values["history"])}))
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise UserError(f"{path}:{number}: damaged; a trajectory as JSON is expected") from None
+                parts[part].append(_texts(values["utterances"]) if part == "general" else _trajectory(values))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise UserError(f"{path}:{number}: damaged; a trajectory as JSON is expected") from None
+        if not any(parts.values()):
+            raise UserError(f"{path}: damaged; it holds no trajectory")
         return Data(**{part: tuple(found) for part, found in parts.items()})
 
     def tokenizer(self) -> Tokenizer:
@@ -127,9 +123,24 @@ class GAILRun(RunFolder):
         facts, arrays = read_arrays(path)
         try:
             return EmotionClassifier.from_state(facts, collected("emotions", arrays))
-        except (KeyError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
 
     def gpt2_config(self) -> GPT2Config | None:
         """None for RL-Seq2Seq. Raises UserError where the file is missing or damaged."""
         return None if self.config().algorithm == "rl_seq2seq" else read_config(self.path / "gpt2.json")
+
+
+def _trajectory(values: dict[str, Any]) -> Trajectory:
+    """Raises TypeError or ValueError where the values are not those of a trajectory."""
+    made = Trajectory(**values | {"history": _texts(values["history"])})
+    _texts([made.prompt, made.response, made.source, made.emotion or ""])
+    if type(made.conversation) is not int or type(made.turn) is not int:
+        raise ValueError("conversations and turns have numbers")
+    return made
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+        raise ValueError("a list of texts is expected")
+    return tuple(values)

@@ -103,7 +103,9 @@ def read_byte_level(
     whole, vocabulary, merges = (Path(folder) / name for name in (TOKENIZER, "vocab.json", "merges.txt"))
     if whole.exists():
         found = _attempt(whole, lambda: tokenizers.Tokenizer.from_file(str(whole)))
-        if not isinstance(found.model, models.BPE) or not isinstance(found.pre_tokenizer, pre_tokenizers.ByteLevel):
+        parts = [(found.model, models.BPE), (found.pre_tokenizer, pre_tokenizers.ByteLevel)]
+        parts += [(found.decoder, decoders.ByteLevel), (found.normalizer, type(None))]
+        if not all(isinstance(part, kind) for part, kind in parts) or found.model.dropout:
             raise UserError(f"{whole}: a byte-level BPE tokenizer, like GPT-2's, is expected")
         found.no_truncation()  # files may ask for both, of every text
         found.no_padding()
@@ -115,7 +117,11 @@ def read_byte_level(
     for token in required:
         if found.token_to_id(token) is None:
             raise UserError(f"{folder}: the tokenizer has no {token}")
-    return _with_special(found, [*required, *others])
+    made = _with_special(found, [*required, *others])
+    ids = set(made.get_vocab(with_added_tokens=True).values())
+    if ids != set(range(made.get_vocab_size(with_added_tokens=True))):
+        raise UserError(f"{folder}: the tokenizer's ids are not the numbers from 0 on, one for each token")
+    return made
 
 
 def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> tokenizers.Tokenizer:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
     from gail_tf.run import Data, GAILRun
     from gail_tf.tokenizer import Tokenizer
     from gail_tf.trajectories import Trajectory
+    from glove.text_files import BadLines
     from keras_gca.stages import Event
 
 SAMPLES = 6  # exchanges to show
@@ -53,7 +54,7 @@ Ctrl-C stops after the step or update in hand; the run can be resumed, and chats
 FROM_SCRATCH = (
     "vocabulary_size", "n_layer", "n_head", "n_embd", "n_positions", "pretraining_epochs", "pretraining_learning_rate",
 )  # fmt: skip
-_BEGINNING = ("preset", "data", "tweets", "general", "gpt2", "roberta", "glove", "run")
+_BEGINNING = ("preset", "data", "tweets", "general", "gpt2", "roberta", "glove", "run", "skip_bad_lines")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -117,7 +118,8 @@ class _Session(NamedTuple):
 def _start(config: GAILConfig, options: argparse.Namespace, devices: contextlib.ExitStack) -> _Session:
     from gail_tf.trajectories import read_trajectories
 
-    found = read_trajectories(options.data, options.tweets, config.turns)
+    bad = command_line.bad_lines(options)
+    found = read_trajectories(options.data, options.tweets, config.turns, bad)
     chosen = command_line.set_up_tensorflow(options)
     from gail_tf.gail import make_gpt2
     from gail_tf.run import CONTROL_TOKENS, Data, GAILRun
@@ -129,10 +131,12 @@ def _start(config: GAILConfig, options: argparse.Namespace, devices: contextlib.
     path = command_line.new_run(options, "gail_")
     GAILRun.refuse_existing(path)
     parts = split(_some(found, config.max_trajectories, config.seed), config.seed)
-    general = _general(options, config)
+    general = _general(options, config, bad)
     data = Data(parts.train, parts.test, parts.validation, general)
     _describe(data)
-    emotions = _emotions(options, config, data)
+    emotions = _emotions(options, config, data, bad)
+    if bad.counts:
+        print(bad.summary())
     path = devices.enter_context(strategy.training_on(chosen, path))
     if options.gpt2 is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
@@ -151,6 +155,8 @@ def _start(config: GAILConfig, options: argparse.Namespace, devices: contextlib.
         print(f"GPT-2 {kind}: {gpt2.config.n_layer} blocks, {weights:,} weights; {len(tokenizer):,} tokens")
     names = ("data", "tweets", "general", "gpt2", "roberta", "glove")
     source = {name: _as_text(getattr(options, name)) for name in names}
+    if bad.counts:
+        source["skipped_lines"] = bad.counts
     reader = _reader(options, config, data)
     run = GAILRun.create(path, config, data, tokenizer, gpt2 and gpt2.config, source, reader, emotions)
     session = _session(run, config, data, tokenizer, gpt2, reader, emotions)
@@ -171,11 +177,16 @@ def _resume(options: argparse.Namespace, devices: contextlib.ExitStack) -> _Sess
     run = GAILRun(devices.enter_context(strategy.training_on(chosen, run.path)))
     config, tokenizer = run.config(), run.tokenizer()
     sizes = run.gpt2_config()
+    if sizes is not None and len(tokenizer) != sizes.vocab_size:
+        raise UserError(
+            f"{run.path}: its tokenizer has {len(tokenizer)} tokens, its gpt2.json {sizes.vocab_size}; one is damaged"
+        )
     gpt2 = sizes and GPT2(sizes, config.seed, adapters_of(config), config.precision)
     session = _session(run, config, run.data(), tokenizer, gpt2, run.reader(), run.emotions())
+    facts, arrays = run.read_checkpoint()
     try:
-        session.training.restore(*run.read_checkpoint())
-    except (KeyError, ValueError) as error:
+        session.training.restore(facts, arrays)
+    except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{run.path / 'checkpoint.h5'}: not a checkpoint of this run ({error})") from None
     if config.on_failure == "stop":  # what it has stopped for does not stop it again
         session.warned.update(failure.name for failure in failures.watch(session.training.history))
@@ -225,7 +236,9 @@ def _reader(options: argparse.Namespace, config: GAILConfig, data: "Data") -> "T
     return reader
 
 
-def _emotions(options: argparse.Namespace, config: GAILConfig, data: "Data") -> "EmotionClassifier | None":
+def _emotions(
+    options: argparse.Namespace, config: GAILConfig, data: "Data", bad: "BadLines"
+) -> "EmotionClassifier | None":
     """RL-Seq2Seq's classifier of prompts, which is learned first; None of another algorithm."""
     if config.algorithm != "rl_seq2seq":
         return None
@@ -236,7 +249,7 @@ def _emotions(options: argparse.Namespace, config: GAILConfig, data: "Data") -> 
     vectors = None
     if options.glove:
         words = sorted({word for words in tokenise([each.prompt for each in data.train]) for word in words})
-        found = glove.read_vectors(options.glove, words, config.word_embedding_size)
+        found = glove.read_vectors(options.glove, words, config.word_embedding_size, bad=bad)
         vectors = dict(zip(found.words, found.matrix, strict=True))
     emotions = learn_emotions(data.train, vectors, config)
     prompts, labels = zip(*((each.prompt, each.emotion) for each in data.validation), strict=True)
@@ -245,13 +258,13 @@ def _emotions(options: argparse.Namespace, config: GAILConfig, data: "Data") -> 
     return emotions
 
 
-def _general(options: argparse.Namespace, config: GAILConfig) -> tuple[tuple[str, ...], ...]:
+def _general(options: argparse.Namespace, config: GAILConfig, bad: "BadLines") -> tuple[tuple[str, ...], ...]:
     """Conversations to pretrain on: the first paper's corpus unless others are named; none for a real GPT-2."""
     from keras_gca.conversations import read_conversations
 
     if options.gpt2 is not None or not config.pretraining_epochs:
         return ()
-    return tuple(each.utterances for path in options.general or [None] for each in read_conversations(path))
+    return tuple(each.utterances for path in options.general or [None] for each in read_conversations(path, bad=bad))
 
 
 def _some(trajectories: "Sequence[Trajectory]", count: int | None, seed: int) -> "list[Trajectory]":
@@ -279,8 +292,12 @@ def _describe(data: "Data") -> None:
 def _read_gpt2(config: GAILConfig, folder: Path, vocabulary: int) -> "GPT2":
     from gail_tf.gail import adapters_of
     from gail_tf.hugging_face import CONFIG, read_config, read_gpt2
+    from gail_tf.run import CONTROL_TOKENS
 
-    positions, needed = read_config(folder / CONFIG).n_positions, config.condition_tokens + config.response_tokens
+    sizes, needed = read_config(folder / CONFIG), config.condition_tokens + config.response_tokens
+    positions = sizes.n_positions
+    if vocabulary > sizes.vocab_size + len(CONTROL_TOKENS):  # those are added where the files lack them
+        raise UserError(f"{folder}: a tokenizer of {vocabulary} tokens and weights of {sizes.vocab_size} do not fit")
     if needed > positions:
         raise UserError(
             f"{folder}: a GPT-2 of {positions} positions, where --condition-tokens and --response-tokens need {needed}"
@@ -435,6 +452,7 @@ def _parser() -> command_line.Parser:
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="the run folder to make; in runs/ if not given")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run, with its own settings")
+    command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser

@@ -12,7 +12,8 @@ from importlib import resources
 from pathlib import Path
 
 from gail_tf.text import as_written
-from keras_gca.conversations import Conversation, detect_format, read_conversations
+from glove.text_files import BadLines, text_lines
+from keras_gca.conversations import WRONG_FIELDS, Conversation, detect_format, read_conversations
 from keras_gca.errors import UserError
 
 TURNS = ("disjoint", "staggered")
@@ -52,11 +53,12 @@ def read_trajectories(
     conversations: Sequence[str | os.PathLike] = (),
     tweets: Sequence[str | os.PathLike] = (),
     turns: str = "disjoint",
+    bad: BadLines | None = None,
 ) -> list[Trajectory]:
     """Read corpora and make trajectories of them; without any file, of the embedded corpus.
 
     conversations: files of any format of `keras_gca.conversations`. tweets: files as `read_tweets` describes them.
-    turns: see `conversation_trajectories`.
+    turns: see `conversation_trajectories`. bad: what becomes of bad lines; None: the first one is an error.
 
     Raises UserError naming file and line where a file is missing or damaged.
     """
@@ -66,11 +68,11 @@ def read_trajectories(
     trajectories: list[Trajectory] = []
     number = 0
     for path in map(Path, conversations):
-        for conversation in read_conversations(path):
+        for conversation in read_conversations(path, bad=bad):
             trajectories += conversation_trajectories(conversation, turns, detect_format(path), number)
             number += 1
     for path in tweets:
-        for tweet in read_tweets(path):
+        for tweet in read_tweets(path, bad):
             trajectories.append(Trajectory((), tweet, tweet, source="tweets", conversation=number))
             number += 1
     return trajectories
@@ -96,40 +98,51 @@ def conversation_trajectories(
     ]
 
 
-def read_tweets(path: str | os.PathLike) -> list[str]:
+def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:
     """Tweets as text: a CSV file (.csv) with a column `text`, or one tweet a line in any other file.
+
+    bad: what becomes of bad lines; None: the first one is an error.
 
     Links are left out, `&amp;` and the like are resolved, and tweets that are nothing but a link are passed over.
     Raises UserError where the file is missing, has no such column, is not UTF-8 or holds no tweet.
     """
-    path = Path(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            texts = list(_csv_texts(path, stream) if path.suffix.lower() == ".csv" else stream)
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    path, bad = Path(path), bad or BadLines(error=UserError)
+    texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in text_lines(path, bad))
     tweets = [as_written(re.sub(r"https?://\S+", " ", html.unescape(text))) for text in texts]
     if not any(tweets):
         raise UserError(f"{path}: holds no tweet; a CSV file with a column `text`, or one tweet a line, is expected")
     return [tweet for tweet in tweets if tweet]
 
 
-def _csv_texts(path: Path, stream: Iterable[str]) -> Iterator[str]:
-    reader = csv.reader(stream, strict=True)
-    try:
-        header = next(reader, [])
-        if "text" not in header:
-            raise UserError(f"{path}:1: the first line names no column `text`")
-        for row in reader:
-            if not row:  # an empty line
-                continue
-            if len(row) != len(header):
-                raise UserError(f"{path}:{reader.line_num}: {len(row)} fields where the first line has {len(header)}")
+def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
+    number = 1
+
+    def lines() -> Iterator[str]:
+        nonlocal number
+        for number, line in text_lines(path, bad):  # noqa: B007  (what is said below names the line)
+            yield line
+
+    reader = csv.reader(lines(), strict=True)
+    header: list[str] | None = None
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            bad.report(f"{path}:{number}", "not CSV", f"not CSV ({error})")
+            continue
+        if header is None:
+            header = row
+            if "text" not in header:
+                break
+        elif row and len(row) != len(header):  # no row: an empty line
+            message = f"{len(row)} fields where the first line has {len(header)}"
+            bad.report(f"{path}:{number}", WRONG_FIELDS, message)
+        elif row:
             yield row[header.index("text")]
-    except csv.Error as error:
-        raise UserError(f"{path}:{reader.line_num}: not CSV ({error})") from None
+    if "text" not in (header or ()):
+        raise UserError(f"{path}:1: the first line names no column `text`")
 
 
 def count_trajectories(conversations: Iterable[Conversation], turns: str = "disjoint") -> int:

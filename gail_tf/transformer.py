@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_gca.errors import UserError
 
+MOST_LAYERS = 1000  # no published network of these kinds has 100
 MASKED = -1e9  # as an attention score: never
 
 Config = TypeVar("Config")
@@ -23,14 +24,19 @@ Config = TypeVar("Config")
 
 
 def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) -> None:
-    """Raise UserError unless the named attributes are whole numbers from their least, or numbers in [0, 1)."""
+    """Raise UserError unless the named attributes are whole numbers from their least, or numbers in [0, 1).
+
+    Those of layers, whose names end so, may be MOST_LAYERS at most.
+    """
     for name, smallest in least.items():
         value = getattr(config, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
             raise UserError(f"{name} is {value!r}; a whole number from {smallest} is expected")
+        if name.endswith(("layer", "layers")) and value > MOST_LAYERS:
+            raise UserError(f"{name} is {value}; {MOST_LAYERS} at most are expected")
     for name in shares:
         value = getattr(config, name)
-        if not isinstance(value, (int, float)) or not 0 <= value < 1:
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
             raise UserError(f"{name} is {value!r}; a number from 0, less than 1, is expected")
 
 

@@ -2,9 +2,11 @@
 
 from glove.embedding import EmbeddingMatrix, embedding_matrix
 from glove.fit import cooccurrences, fit
-from glove.vectors import VectorFileError, Vectors, read_vectors, write_vectors
+from glove.text_files import BadLines, VectorFileError
+from glove.vectors import Vectors, read_vectors, write_vectors
 
 __all__ = [
+    "BadLines",
     "EmbeddingMatrix",
     "VectorFileError",
     "Vectors",

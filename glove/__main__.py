@@ -11,16 +11,21 @@ from tqdm import tqdm
 
 from glove.embedding import embedding_matrix
 from glove.fit import fit
-from glove.vectors import VectorFileError, read_vectors, write_vectors
+from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line, text_lines
+from glove.vectors import read_vectors, write_vectors
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 2 with one line on standard error."""
     options = _parser().parse_args(arguments)
+    options.bad_lines = BadLines(options.skip_bad_lines, hint=SKIP_HINT)
     try:
-        return options.run(options)
+        status = options.run(options)
+        if options.bad_lines.counts:
+            print(options.bad_lines.summary())
+        return status
     except (VectorFileError, OSError) as error:
-        print(f"glove: {error}", file=sys.stderr)
+        print(f"glove: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nglove: interrupted", file=sys.stderr)
@@ -28,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    documents = _read_tokens(options.corpus)
+    documents = _read_tokens(options.corpus, options.bad_lines)
     counts = collections.Counter(word for document in documents for word in document)
     words = [word for word, count in counts.most_common() if count >= options.minimum_count]
     print(f"{len(documents):,} lines, {counts.total():,} tokens, {len(words):,} words")
@@ -58,7 +63,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 
 def _neighbours(options: argparse.Namespace) -> int:
-    vectors = read_vectors(options.vectors, member=options.member)
+    vectors = read_vectors(options.vectors, member=options.member, bad=options.bad_lines)
     for word in options.words:
         try:
             nearest = vectors.nearest(word, options.count)
@@ -69,19 +74,16 @@ def _neighbours(options: argparse.Namespace) -> int:
 
 
 def _coverage(options: argparse.Namespace) -> int:
-    documents = _read_tokens(options.corpus)
+    documents = _read_tokens(options.corpus, options.bad_lines)
     counts = collections.Counter(word for document in documents for word in document)
     words = [word for word, _ in counts.most_common()]
-    vectors = read_vectors(options.vectors, words, member=options.member)
+    vectors = read_vectors(options.vectors, words, member=options.member, bad=options.bad_lines)
     print(embedding_matrix(words, vectors, counts).report(most=options.count))
     return 0
 
 
-def _read_tokens(path: Path) -> list[list[str]]:
-    try:
-        return [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError:
-        raise VectorFileError(f"{path}: not UTF-8 text") from None
+def _read_tokens(path: Path, bad: BadLines) -> list[list[str]]:
+    return [line.split() for _, line in text_lines(path, bad) if line.strip()]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -123,6 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--count", type=_positive, default=20, help="how many missing words to list")
     command.set_defaults(run=_coverage)
     for each in commands.choices.values():
+        each.add_argument(
+            "--skip-bad-lines", action="store_true", help="pass over lines that cannot be read; count them"
+        )
         each.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     return parser
 

@@ -4,17 +4,23 @@ import contextlib
 import gzip
 import io
 import os
+import struct
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from glove.text_files import BadLines, most_unpacked, read_lines
 
-class VectorFileError(ValueError):
-    """A vector file cannot be read: the message names the file, the line and what would be right."""
+# A password, an unknown feature, numbers that lead out of the file: each has an exception of its own.
+_ZIP_FAULTS = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, OverflowError, EOFError, OSError,
+    UnicodeDecodeError,
+)  # fmt: skip
+LARGEST_DIMENSION = 10_000
+LONGEST_NUMBER = 50  # characters
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ def read_vectors(
     words: Iterable[str] | None = None,
     dimension: int | None = None,
     member: str | None = None,
+    bad: BadLines | None = None,
 ) -> Vectors:
     """Read a GloVe file in one pass, keeping only the words asked for.
 
@@ -64,42 +71,32 @@ def read_vectors(
     words:     the words to keep; None keeps all. Memory grows with the words kept, not with the file.
     dimension: the numbers a line must have; None takes the first line's count.
     member:    the file inside a .zip; None takes its only one, or the only one named `*.{dimension}d.txt`.
+    bad:       what becomes of bad lines; None: the first one is an error.
 
-    Returns Vectors in the file's order; of a word that stands twice, the first. Raises VectorFileError with file and
-    line on a wrong dimension, a kept word's field that is no finite number, text that is not UTF-8, a cut file, and
-    FileNotFoundError when there is no such file.
+    Returns Vectors in the file's order. Raises VectorFileError with file and line on a wrong dimension, a kept word
+    that stands twice, a kept word's field that is no finite number, text that is not UTF-8, a cut file, one that
+    unpacks to far more than text does, and FileNotFoundError when there is no such file.
     """
-    path = Path(path)
+    path, bad = Path(path), bad or BadLines()
     wanted = None if words is None else set(words)
-    with _open(path, dimension, member) as (stream, name):
-        kept, rows = [], _Rows(dimension, None if wanted is None else len(wanted))
-        seen = set()
-        for number, line in _lines(stream, name):
-            fields = line.count(b" ")
-            if rows.dimension is None:
-                if not fields:
-                    raise VectorFileError(f"{name}:{number}: a word and its numbers are expected, separated by spaces")
-                rows.dimension = fields
-            if fields < rows.dimension:
-                raise VectorFileError(
-                    f"{name}:{number}: {fields} numbers where {rows.dimension} are expected"
-                    " (another dimension, or a file cut short)"
-                )
+    with _open(path, dimension, member, bad) as (stream, name, most):
+        rows = _Rows(dimension)
+        seen: dict[str, int] = {}
+        for number, line in read_lines(stream, name, bad, most=most):
             try:
-                word = line.rsplit(b" ", rows.dimension)[0].decode("utf-8")
-            except UnicodeDecodeError:
-                raise VectorFileError(f"{name}:{number}: the word is not UTF-8 text") from None
-            # A few words of the larger GloVe files hold spaces themselves; numbers before the vector are no word.
-            if fields > rows.dimension and _is_number(word.rsplit(" ", 1)[1]):
-                raise VectorFileError(f"{name}:{number}: {fields} numbers where {rows.dimension} are expected")
-            if (wanted is not None and word not in wanted) or word in seen:
-                continue
-            seen.add(word)
-            kept.append(word)
-            rows.append(_numbers(line, rows.dimension, f"{name}:{number}"))
+                word, fields = _divided(line.rstrip(b"\r\n "), rows.dimension)
+                rows.dimension = len(fields) - 1
+                if wanted is not None and word not in wanted:
+                    continue
+                if word in seen:
+                    raise _BadLineError("of a word again", f"{word!r} stands on line {seen[word]} already")
+                rows.append(_numbers(fields[1:]))
+                seen[word] = number
+            except _BadLineError as error:
+                bad.report(f"{name}:{number}", *error.args)
     if rows.dimension is None:
-        raise VectorFileError(f"{name}: the file is empty; a word and its numbers are expected on each line")
-    return Vectors(kept, rows.matrix())
+        raise bad.error(f"{name}: the file is empty; a word and its numbers are expected on each line")
+    return Vectors(list(seen), rows.matrix())
 
 
 def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
@@ -119,15 +116,14 @@ def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
 class _Rows:
     """A float32 matrix that grows by doubling: no second copy of a large file's numbers as Python objects."""
 
-    def __init__(self, dimension: int | None, capacity: int | None):
+    def __init__(self, dimension: int | None):
         self.dimension = dimension
-        self._capacity = 1024 if capacity is None else max(capacity, 1)
         self._data: np.ndarray | None = None
         self._count = 0
 
     def append(self, row: np.ndarray) -> None:
         if self._data is None:
-            self._data = np.empty((self._capacity, self.dimension), np.float32)
+            self._data = np.empty((1024, self.dimension), np.float32)
         if self._count == len(self._data):
             self._data.resize((2 * len(self._data), self.dimension), refcheck=False)
         self._data[self._count] = row
@@ -137,15 +133,45 @@ class _Rows:
         return np.empty((0, self.dimension), np.float32) if self._data is None else self._data[: self._count]
 
 
-def _numbers(line: bytes, dimension: int, where: str) -> np.ndarray:
-    fields = line.rsplit(b" ", dimension)[1:]
+class _BadLineError(Exception):
+    """Kind and message; see `BadLines.report`."""
+
+
+def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
+    """A line as its word, and all its fields. dimension: how many follow the word; None of a first line."""
+    fields = line.count(b" ")
+    if dimension is None and not 0 < fields <= LARGEST_DIMENSION:
+        expected = f"a word and its numbers are expected, separated by spaces, {LARGEST_DIMENSION:,} at most"
+        raise _BadLineError("with a wrong number of fields", expected)
+    dimension = dimension or fields
+    if fields < dimension:
+        raise _BadLineError(
+            "with a wrong number of fields",
+            f"{fields} numbers where {dimension} are expected (another dimension, or a file cut short)",
+        )
+    parts = line.rsplit(b" ", dimension)
     try:
-        row = np.array(fields, dtype="S").astype(np.float32)
-    except ValueError:
-        wrong = next(field for field in fields if not _is_number(field))
-        raise VectorFileError(f"{where}: {wrong.decode('utf-8', 'replace')!r} is not a number") from None
+        word = parts[0].decode("utf-8")
+    except UnicodeDecodeError:
+        raise _BadLineError("not UTF-8", "the word is not UTF-8 text") from None
+    # A few words of the larger GloVe files hold spaces themselves; numbers before the vector are no word.
+    if fields > dimension and _is_number(word.rsplit(" ", 1)[1]):
+        raise _BadLineError("with a wrong number of fields", f"{fields} numbers where {dimension} are expected")
+    return word, parts
+
+
+def _numbers(fields: list[bytes]) -> np.ndarray:
+    wrong = next((field for field in fields if len(field) > LONGEST_NUMBER), None)
+    if wrong is None:
+        try:
+            with np.errstate(over="ignore"):
+                row = np.array(fields, dtype="S").astype(np.float32)
+        except ValueError:
+            wrong = next((field for field in fields if not _is_number(field)), fields[0])
+    if wrong is not None:
+        raise _BadLineError("without numbers", f"{wrong[:LONGEST_NUMBER].decode('utf-8', 'replace')!r} is not a number")
     if not np.isfinite(row).all():
-        raise VectorFileError(f"{where}: a number is infinite or NaN; finite ones are expected")
+        raise _BadLineError("with infinity or NaN", "a number is infinite or NaN; finite ones are expected")
     return row
 
 
@@ -157,45 +183,50 @@ def _is_number(field: str | bytes) -> bool:
     return True
 
 
-def _lines(stream: io.BufferedIOBase, name: str) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    try:
-        for number, line in enumerate(stream, start=1):
-            yield number, line.rstrip(b"\r\n ")
-    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-        raise VectorFileError(f"{name}:{number + 1}: the compressed file is damaged or cut short ({error})") from error
+@contextlib.contextmanager
+def _open(
+    path: Path, dimension: int | None, member: str | None, bad: BadLines
+) -> Iterator[tuple[io.BufferedIOBase, str, int | None]]:
+    """A binary stream over the file's lines, the name that error messages give it, and the bytes that may come."""
+    if member is not None and path.suffix != ".zip":
+        raise bad.error(f"{path}: a member ({member}) can only be named for a .zip file")
+    if path.suffix == ".gz":
+        with gzip.open(path, "rb") as stream:
+            yield stream, str(path), most_unpacked(path.stat().st_size)
+    elif path.suffix == ".zip":
+        with _open_member(path, dimension, member, bad) as (stream, chosen):
+            most = most_unpacked(min(chosen.compress_size, path.stat().st_size))
+            yield stream, f"{path}:{chosen.filename}", most
+    else:
+        with path.open("rb") as stream:
+            yield stream, str(path), None
 
 
 @contextlib.contextmanager
-def _open(path: Path, dimension: int | None, member: str | None) -> Iterator[tuple[io.BufferedIOBase, str]]:
-    """A binary stream over the file's lines, and the name that error messages give it."""
-    if member is not None and path.suffix != ".zip":
-        raise VectorFileError(f"{path}: a member ({member}) can only be named for a .zip file")
-    if path.suffix == ".gz":
-        with gzip.open(path, "rb") as stream:
-            yield stream, str(path)
-    elif path.suffix == ".zip":
+def _open_member(
+    path: Path, dimension: int | None, member: str | None, bad: BadLines
+) -> Iterator[tuple[io.BufferedIOBase, zipfile.ZipInfo]]:
+    with path.open("rb") as file, contextlib.ExitStack() as opened:
         try:
-            archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
-            raise VectorFileError(f"{path}: not a readable .zip file ({error})") from error
-        with archive:
-            chosen = _choose_member(path, archive.namelist(), dimension, member)
-            with archive.open(chosen) as stream:
-                yield stream, f"{path}:{chosen}"
-    else:
-        with path.open("rb") as stream:
-            yield stream, str(path)
+            archive = opened.enter_context(zipfile.ZipFile(file))
+            chosen = archive.getinfo(_choose_member(path, archive.namelist(), dimension, member, bad))
+            # Other methods unpack by the block, however large one is made.
+            if chosen.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise zipfile.BadZipFile(f"{chosen.filename} is compressed by another method than deflate")
+            stream = opened.enter_context(archive.open(chosen))
+        except _ZIP_FAULTS as error:
+            raise bad.error(f"{path}: not a readable .zip file ({error})") from None
+        yield io.BufferedReader(stream, 1 << 16), chosen
 
 
-def _choose_member(path: Path, names: list[str], dimension: int | None, member: str | None) -> str:
+def _choose_member(path: Path, names: list[str], dimension: int | None, member: str | None, bad: BadLines) -> str:
     texts = [name for name in names if name.endswith(".txt")]
     if member is not None:
         if member not in names:
-            raise VectorFileError(f"{path}: no member {member}; it holds {', '.join(names)}")
+            raise bad.error(f"{path}: no member {member}; it holds {', '.join(names)}")
         return member
     if len(texts) > 1 and dimension is not None:
         texts = [name for name in texts if name.endswith(f".{dimension}d.txt")]
     if len(texts) != 1:
-        raise VectorFileError(f"{path}: name one of its members: {', '.join(names)}")
+        raise bad.error(f"{path}: name one of its members: {', '.join(names)}")
     return texts[0]

@@ -23,7 +23,7 @@ from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, assig
 from keras_gca.pairs import Pairs, plan_batches, take_batch
 from keras_gca.prefixes import last_rows, rows_of
 from keras_gca.self_conversation import choose_seeds, converse
-from keras_gca.stages import Event, StagedTraining, collected, numbered
+from keras_gca.stages import Event, StagedTraining, collected, numbered, place_of
 from keras_gca.teacher_forcing import Evaluator, TeacherForcing
 from keras_gca.vocabulary import EOS
 
@@ -428,10 +428,13 @@ class AdversarialTraining(StagedTraining):
         return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Return to a stored state of a training with the same config, sizes and pairs."""
-        self._position, self._step = facts["position"], facts["step"]
-        self._sums = None if facts["sums"] is None else np.array(facts["sums"])
-        self._best, self.history = facts["best"], facts["history"]
+        """Return to a stored state of a training with the same config, sizes and pairs.
+
+        Raises KeyError, TypeError or ValueError where the state is none of such a training.
+        """
+        self._position, self._step, self.history = place_of(facts, len(self.stages))
+        self._sums = None if facts["sums"] is None else np.array(facts["sums"], float)
+        self._best = facts["best"]
         assign(self._networks(), collected("networks", arrays))
         self._teacher_forced = collected("teacher_forced", arrays) or None
         machine = [collected(name, arrays) for name in _MACHINE]

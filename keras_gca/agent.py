@@ -1,6 +1,5 @@
 """A trained model as an object that replies: `Agent.load("runs/.../bot.h5").reply(["Hello!", "Hi, how are you?"])`."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from keras_gca import scoring
 from keras_gca.config import Config
 from keras_gca.decoding import Decoded, Decoder
 from keras_gca.errors import UserError
-from keras_gca.models import WHITE, YELLOW, assign, build
+from keras_gca.models import WHITE, YELLOW, assign, build, sizes_of
 from keras_gca.pairs import Pairs, pad_contexts
 from keras_gca.prefixes import PrefixEncoder, last_rows, rows_of
 from keras_gca.run_folder import GCARun, damaged_bot, read_bot, write_bot
@@ -99,6 +98,13 @@ class Agent:
     ):
         if not generators:
             raise ValueError("an agent needs a generator")
+        # Before anything is made: a file's settings may ask for far more than the file holds.
+        of_generator, of_discriminator = sizes_of(config, len(vocabulary)).numbers(config.generator == "canonical")
+        expected = [*(of_generator for _ in generators), of_discriminator]
+        for weights, numbers in zip((*generators.values(), discriminator), expected, strict=True):
+            if sum(weight.size for weight in weights) != numbers:
+                found = sum(weight.size for weight in weights)
+                raise ValueError(f"weights of {found:,} numbers where the settings ask for {numbers:,}")
         self.config, self.vocabulary = config, vocabulary
         self.weights, self.discriminator = generators, discriminator
         self._decoders: dict[str, Decoder] = {}
@@ -120,11 +126,11 @@ class Agent:
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
         path, facts, networks = read_bot(path, FORMAT, GCARun, "python -m keras_gca.train")
         try:
-            config = Config.from_json(json.dumps(facts["config"]))
-            vocabulary = Vocabulary.from_json(json.dumps(facts["vocabulary"]))
+            config = Config.from_values(facts["config"])
+            vocabulary = Vocabulary.from_values(facts["vocabulary"])
             discriminator = networks.pop("discriminator")
             return cls(config, vocabulary, networks, discriminator)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike) -> None:
@@ -287,5 +293,5 @@ def save_bot(
     discriminator: list[np.ndarray],
 ) -> None:
     """Write a bot: see `Agent`, whose arguments these are."""
-    facts = {"config": json.loads(config.to_json()), "vocabulary": json.loads(vocabulary.to_json())}
+    facts = {"config": config.to_values(), "vocabulary": vocabulary.to_values()}
     write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from glove.vectors import VectorFileError
+from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, field_type
 
@@ -64,6 +64,21 @@ def new_run(options: argparse.Namespace, prefix: str = "") -> Path:
     return options.run or Path("runs") / datetime.datetime.now().strftime(f"{prefix}%Y-%m-%d_%H-%M-%S")
 
 
+def add_bad_lines(parser: argparse.ArgumentParser) -> None:
+    """The option that says what becomes of bad lines; see `bad_lines`."""
+    parser.add_argument(
+        "--skip-bad-lines",
+        action="store_true",
+        help="pass over lines of corpora and word vectors that cannot be used, and count them; otherwise the first one "
+        "is an error",
+    )
+
+
+def bad_lines(options: argparse.Namespace) -> BadLines:
+    """What becomes of bad lines, for readers."""
+    return BadLines(options.skip_bad_lines, UserError, SKIP_HINT)
+
+
 def add_devices(parser: argparse.ArgumentParser) -> None:
     """The options that say what a training runs on: --strategy and --replicas."""
     group = parser.add_argument_group("devices (docs/performance.md)")
@@ -105,7 +120,7 @@ def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str]
     try:
         return main(arguments)
     except (UserError, VectorFileError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {one_line(error)}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"\n{name}: interrupted", file=sys.stderr)
         return 130
@@ -113,7 +128,7 @@ def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str]
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has gone; say no more
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"{name}: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"{name}: {where}{error.strerror or one_line(error)}", file=sys.stderr)
     return 2
 
 

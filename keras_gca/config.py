@@ -82,8 +82,12 @@ class Config(Settings):
 
     # Data
     context_utterances: int = option(2, "N_u: previous utterances that form the context", low=1)
-    sentence_length: int = option(50, "s_s: the longest context, and the longest partial answer, in tokens", low=2)
-    vocabulary_size: int = option(7000, "s_v: the largest vocabulary, four special tokens included", low=5)
+    sentence_length: int = option(
+        50, "s_s: the longest context, and the longest partial answer, in tokens", low=2, high=10_000
+    )
+    vocabulary_size: int = option(
+        7000, "s_v: the largest vocabulary, four special tokens included", low=5, high=10_000_000
+    )
     minimum_count: int = option(1, "rarer words become the unknown word, which is thereby learned too", low=1)
     contractions: str = option(
         "split", "don't -> do n't (split, as in GloVe), or do not (expanded, as in the author's program)",

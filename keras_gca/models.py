@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_gca.config import Config
+from keras_gca.memory import refuse_beyond_memory
 from keras_gca.recurrence import hard_sigmoid
 from keras_gca.vocabulary import PAD, PERIOD
 
@@ -40,6 +41,27 @@ class Sizes:
     @property
     def hidden_units(self) -> int:
         return self.hidden or self.vocabulary // 2
+
+    def numbers(self, canonical: bool = False) -> tuple[int, int]:
+        """Weights of the generator and of the discriminator; both hold the shared word vectors."""
+        words = self.vocabulary * self.word_embedding
+
+        def lstms(units: int) -> int:
+            return 2 * 4 * units * (self.word_embedding + units + 1)
+
+        def dense(inputs: int, units: int) -> int:
+            return (inputs + 1) * units
+
+        encoded = self.sentence_embedding * (1 if canonical else 2)
+        generator = lstms(self.sentence_embedding) + dense(encoded, self.hidden_units)
+        generator += dense(self.hidden_units, self.vocabulary)
+        judged = self.vocabulary + 2 * self.discriminator_sentence_embedding
+        discriminator = lstms(self.discriminator_sentence_embedding)
+        if self.discriminator_hidden:
+            discriminator += dense(judged, self.discriminator_hidden) + dense(self.discriminator_hidden, 1)
+        else:
+            discriminator += dense(judged, 1)
+        return words + generator, words + discriminator
 
 
 class GenerativeConversationalAgent:
@@ -79,6 +101,7 @@ class GenerativeConversationalAgent:
         """
         if original_padding and canonical:
             raise ValueError("the author's program has no canonical seq2seq model")
+        refuse_beyond_memory(sum(sizes.numbers(canonical)), "a network")
         self.sizes = sizes
         self.canonical = canonical
         self.original_padding = original_padding
@@ -183,9 +206,9 @@ class GenerativeConversationalAgent:
         return self.variables(*names)
 
 
-def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = None) -> GenerativeConversationalAgent:
-    """The networks of a config. embedding: (s_v, s_e) initial word vectors."""
-    sizes = Sizes(
+def sizes_of(config: Config, vocabulary_size: int) -> Sizes:
+    """The sizes of a config's networks."""
+    return Sizes(
         vocabulary=vocabulary_size,
         sentence_length=config.sentence_length,
         word_embedding=config.word_embedding_size,
@@ -194,8 +217,12 @@ def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = N
         hidden=config.hidden_size,
         discriminator_hidden=config.discriminator_hidden_size,
     )
+
+
+def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = None) -> GenerativeConversationalAgent:
+    """The networks of a config. embedding: (s_v, s_e) initial word vectors."""
     return GenerativeConversationalAgent(
-        sizes,
+        sizes_of(config, vocabulary_size),
         embedding,
         config.seed,
         original_padding=config.padding == "original",

@@ -8,12 +8,11 @@ words in his order. Reading permutes the weights so; all else is the `original` 
     write("folder", agent)          # the same files again
 """
 
-import io
 import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -22,17 +21,15 @@ from nltk.tokenize import NLTKWordTokenizer
 from keras_gca.agent import Agent, Answer
 from keras_gca.config import Config
 from keras_gca.errors import UserError
+from keras_gca.hdf5 import ArrayFile, open_arrays
 from keras_gca.models import FORBIDDEN, GREEN, WHITE, YELLOW
+from keras_gca.pickled_vocabulary import VOCABULARY, read_vocabulary
 from keras_gca.run_folder import new_hdf5, replacing
-from keras_gca.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
+from keras_gca.vocabulary import Vocabulary
 
-VOCABULARY = "vocabulary_movie"
 GENERATORS = {"teacher_forcing": "my_model_weights20.h5", "adversarial": "my_model_weights.h5"}
 DISCRIMINATOR = "my_model_weights_discriminator.h5"
-UNKNOWN = "something"  # his unknown word
-FIRST = {0: ".", 2: "BOS", 3: "EOS"}  # his indices that mean something to his programs
 LIKELY = 0.9  # an answer likelier than this is not judged by D
-LARGEST = 100_000_000  # bytes of a vocabulary file; 7,000 words need 200,000
 
 # Layer names differ from file to file: what a layer is follows from its place among those with weights.
 _LAYERS = {"generator": (*WHITE, *YELLOW), "discriminator": (*WHITE, *GREEN)}
@@ -61,70 +58,6 @@ _PARTS = {
 
 
 # The vocabulary
-
-
-class _Unpickler(pickle.Unpickler):
-    """Makes lists, tuples, strings and numbers; nothing that a pickle could run."""
-
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-
-    def persistent_load(self, pid: object) -> NoReturn:
-        raise pickle.UnpicklingError("it asks for an object of elsewhere")
-
-
-def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
-    """Read `vocabulary_movie`: a pickled list of (word, count), most frequent first.
-
-    Raises UserError where the file is missing, is no such list, or asks for anything but lists, tuples, strings and
-    numbers: no code of a pickle is ever run.
-    """
-    path = Path(path)
-    content = _bytes_of(path)
-    try:
-        entries = _Unpickler(io.BytesIO(content), encoding="utf-8").load()
-    except (pickle.UnpicklingError, ValueError, TypeError, EOFError, IndexError, KeyError, AttributeError) as error:
-        raise UserError(f"{path}: not a vocabulary; a pickled list of (word, count) is expected ({error})") from None
-    except (MemoryError, OverflowError, RecursionError) as error:
-        raise UserError(f"{path}: not a vocabulary; it unpickles to something enormous ({error})") from None
-    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
-        raise UserError(f"{path}: not a vocabulary; a list of (word, count) is expected")
-    words = [word for word, _ in entries]
-    if len(words) < 4 or any(words[index] != word for index, word in FIRST.items()):
-        raise UserError(f"{path}: its first words are {words[:4]}; '.', another, 'BOS' and 'EOS' are expected")
-    known = [*entries[:2], *entries[4:]]
-    try:
-        return Vocabulary([word for word, _ in known], [count for _, count in known], {SPECIAL_TOKENS[UNK]: UNKNOWN})
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
-
-
-def is_pickle(path: str | os.PathLike) -> bool:
-    """Whether a file begins as a pickled list does, in any protocol; False where it cannot be read."""
-    try:
-        with open(path, "rb") as stream:
-            start = stream.read(2)
-    except OSError:
-        return False
-    return start in (b"(l", b"]q") or start[:1] == b"\x80"
-
-
-def _bytes_of(path: Path) -> bytes:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    if path.stat().st_size > LARGEST:
-        raise UserError(f"{path}: larger than {LARGEST:,} bytes; not a vocabulary")
-    return path.read_bytes()
-
-
-def _is_entry(entry: object) -> bool:
-    return (
-        isinstance(entry, (list, tuple))
-        and len(entry) == 2
-        and isinstance(entry[0], str)
-        and isinstance(entry[1], (int, float))
-        and abs(entry[1]) < 2**63
-    )
 
 
 def _write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
@@ -169,9 +102,9 @@ def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        with h5py.File(path, "r") as file:
+        with open_arrays(path) as file:
             layers = [layer for layer in _layers(file) if layer[1]]
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except ValueError as error:
         raise UserError(f"{path}: not a weights file of Keras 2 ({error})") from None
     if len(layers) != len(expected):
         names = ", ".join(repr(name) for name, _ in layers)
@@ -186,21 +119,11 @@ def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray
     return [array for _, arrays in layers for array in arrays], report
 
 
-def _layers(file: h5py.File) -> list[tuple[str, list[np.ndarray]]]:
-    layers = []
-    for name in map(_text, file.attrs["layer_names"]):
-        arrays = []
-        for part in map(_text, file[name].attrs["weight_names"]):
-            array = file[name][part]
-            if not isinstance(array, h5py.Dataset) or array.dtype.kind != "f":
-                raise ValueError(f"{name}/{part} is no array of numbers")
-            arrays.append(array[()].astype(np.float32))
-        layers.append((name, arrays))
-    return layers
-
-
-def _text(name: str | bytes) -> str:
-    return name.decode("utf-8") if isinstance(name, bytes) else str(name)
+def _layers(file: ArrayFile) -> list[tuple[str, list[np.ndarray]]]:
+    return [
+        (name, [file.array(f"{name}/{part}").astype(np.float32) for part in file.attribute(name, "weight_names")])
+        for name in file.attribute("/", "layer_names")
+    ]
 
 
 def _check_shapes(path: Path, report: Sequence[Placement]) -> None:

@@ -51,6 +51,20 @@ class Pairs:
         """Several Pairs as one, in their order."""
         return Pairs(*(np.concatenate(arrays) for arrays in zip(*(part.arrays() for part in parts), strict=True)))
 
+    @classmethod
+    def of_arrays(cls, arrays: Sequence[np.ndarray], vocabulary_size: int, sentence_length: int) -> "Pairs":
+        """What `arrays` gave. Raises ValueError where they are of other shapes, or of words that there are not."""
+        contexts, answers, conversation = arrays
+        expected = [(conversation.size, sentence_length), (conversation.size, sentence_length + 1)]
+        if [contexts.shape, answers.shape] != expected or conversation.ndim != 1:
+            raise ValueError(f"pairs of shapes {contexts.shape} and {answers.shape} where {expected} are expected")
+        if not conversation.size or any(array.dtype.kind not in "iu" for array in arrays):
+            raise ValueError("pairs of whole numbers are expected, one or more")
+        for array in (contexts, answers):
+            if array.min() < 0 or array.max() >= vocabulary_size:
+                raise ValueError(f"a word from {array.min()} to {array.max()} where there are {vocabulary_size} words")
+        return cls(*arrays)
+
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self.contexts, self.answers, self.conversation
 

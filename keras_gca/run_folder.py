@@ -32,8 +32,10 @@ import filelock
 import h5py
 import numpy as np
 
+from keras_gca import json_text
 from keras_gca.config import Config
 from keras_gca.errors import DivergedError, UserError
+from keras_gca.hdf5 import open_arrays
 from keras_gca.pairs import Dataset, Pairs
 from keras_gca.settings import Settings
 from keras_gca.vocabulary import Vocabulary
@@ -92,7 +94,7 @@ class RunFolder:
         cls.refuse_existing(path)
         run = cls(Path(path))
         run.path.mkdir(parents=True, exist_ok=True)
-        settings = json.dumps({"source": source, "config": json.loads(config.to_json())}, indent=2)
+        settings = json.dumps({"source": source, "config": config.to_values()}, indent=2)
         write_text(run.path / "config.json", settings)
         return run
 
@@ -119,10 +121,21 @@ class RunFolder:
 
     def source(self) -> dict[str, Any]:
         """Where the data came from, as `make` was told."""
-        return self._setting("source")
+        found = self._setting("source")
+        kinds = (str, list, dict, type(None))
+        if not isinstance(found, dict) or not all(isinstance(each, kinds) for each in found.values()):
+            raise UserError(
+                f"{self.path / 'config.json'}: damaged; the source of a run is an object of names and texts"
+            )
+        if not all(isinstance(name, str) for each in found.values() if isinstance(each, list) for name in each):
+            raise UserError(f"{self.path / 'config.json'}: damaged; a list of texts is expected in the source of a run")
+        return found
 
     def config(self) -> Settings:
-        return self.kind.from_json(json.dumps(self._setting("config")))
+        try:
+            return self.kind.from_values(self._setting("config"))
+        except UserError as error:
+            raise UserError(f"{self.path / 'config.json'}: {error}") from None
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Write what `--resume` needs, and keep the checkpoint before it, unless that was found damaged.
@@ -167,13 +180,16 @@ class RunFolder:
         path = self.path / "log.csv"
         try:
             with path.open(encoding="utf-8", newline="") as stream:
-                return [
+                rows = [
                     {key: text if key == "phase" else float(text) for key, text in row.items() if text}
                     for row in csv.DictReader(stream)
                 ]
+            if not all("phase" in row for row in rows):
+                raise ValueError("every line has a phase")
+            return rows
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, csv.Error) as error:
             raise UserError(f"{path}: cannot be read ({error})") from None
 
     def write_samples(self, name: str, exchanges: list[tuple[str, str]]) -> None:
@@ -185,19 +201,10 @@ class RunFolder:
         )
 
     def _setting(self, name: str) -> Any:
-        found = self._read_json("config.json")
-        if not isinstance(found, dict) or name not in found:
+        found = json_text.read_object(self.path / "config.json")
+        if name not in found:
             raise UserError(f"{self.path / 'config.json'}: damaged; the {name} of a run is missing")
         return found[name]
-
-    def _read_json(self, name: str) -> Any:
-        path = self.path / name
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-        except ValueError:
-            raise UserError(f"{path}: damaged; valid JSON is expected") from None
 
 
 class GCARun(RunFolder):
@@ -209,20 +216,32 @@ class GCARun(RunFolder):
     def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> Self:
         """Make the folder and write what does not change; see `make`."""
         run = cls.make(path, config, source)
-        write_text(run.path / "vocabulary.json", dataset.vocabulary.to_json())
+        text = json.dumps(dataset.vocabulary.to_values(), ensure_ascii=False)
+        write_text(run.path / "vocabulary.json", text)
         pairs = {"training": dataset.training, "validation": dataset.validation}
         arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
         write_arrays(run.path / "pairs.h5", arrays, {"whole_conversations": dataset.whole_conversations}, compress=True)
         return run
 
     def dataset(self) -> Dataset:
-        """The stored data; its `documents` are empty: they only served to fit word vectors."""
-        vocabulary = Vocabulary.from_json(json.dumps(self._read_json("vocabulary.json")))
-        facts, arrays = read_arrays(self.path / "pairs.h5")
-        training, validation = (
-            Pairs(*(arrays[f"{name}/{i}"] for i in range(3))) for name in ("training", "validation")
-        )
-        return Dataset(vocabulary, training, validation, [], facts["whole_conversations"])
+        """The stored data; its `documents` are empty: they only served to fit word vectors.
+
+        Raises UserError where its files are missing, damaged or do not fit together.
+        """
+        path, length = self.path / "vocabulary.json", self.config().sentence_length
+        try:
+            vocabulary = Vocabulary.from_values(json_text.read(path))
+            path = self.path / "pairs.h5"
+            facts, arrays = read_arrays(path)
+            training, validation = (
+                Pairs.of_arrays([arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), length)
+                for name in ("training", "validation")
+            )
+            return Dataset(vocabulary, training, validation, [], bool(facts["whole_conversations"]))
+        except UserError:
+            raise
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
 
     def write_weights(self, name: str, network: "keras.Model") -> None:
         """`{name}.weights.h5`, in Keras' own format."""
@@ -362,18 +381,16 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What `write_arrays` wrote. Raises UserError where the file is missing or damaged."""
     if not path.exists():
         raise UserError(f"{path}: no such file")
-    arrays: dict[str, np.ndarray] = {}
     try:
         if not _is_whole(path):
             raise ValueError("its checksum is wrong")
-        with h5py.File(path, "r") as file:
-            facts = json.loads(file["facts"][()].tobytes())
-            names: list[str] = []
-            file["arrays"].visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-            for name in names:
-                arrays[name] = file["arrays"][name][()]
-    except (OSError, KeyError, ValueError) as error:
+        with open_arrays(path) as file:
+            facts = json_text.loads(file.array("facts").tobytes().decode("utf-8"))
+            arrays = {name: file.array(f"arrays/{name}") for name in file.names("arrays")}
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a complete file of this program ({error})") from None
+    if not isinstance(facts, dict):
+        raise UserError(f"{path}: not a complete file of this program (its facts are no object)")
     return facts, arrays
 
 
@@ -404,7 +421,7 @@ def read_bot(
     try:
         counts = facts["networks"].items()
         return path, facts, {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise damaged_bot(path, error) from None
 
 

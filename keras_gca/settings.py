@@ -4,11 +4,13 @@ Each of the two papers has one such class; the commands turn its fields into opt
 """
 
 import dataclasses
-import json
+import math
 from dataclasses import field
 from typing import Any, ClassVar, Self
 
 from keras_gca.errors import UserError
+
+LARGEST = 10**12  # of a setting; what has memory for its numbers is far smaller
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
@@ -40,12 +42,16 @@ class Settings:
             )
         return cls(**{**cls.presets[name], **changes})
 
-    def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=2)
+    def to_values(self) -> dict[str, Any]:
+        """All fields, for JSON."""
+        return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        return cls.preset("paper", **json.loads(text))
+    def from_values(cls, values: Any) -> Self:
+        """What `to_values` gave. Raises UserError where it did not give that."""
+        if not isinstance(values, dict):
+            raise UserError(f"settings are a JSON object of names and values, not {type(values).__name__}")
+        return cls.preset("paper", **values)
 
 
 def _check(option: dataclasses.Field, value: Any) -> None:
@@ -59,6 +65,8 @@ def _check(option: dataclasses.Field, value: Any) -> None:
         raise UserError(f"--{name}: {value!r} where {'a number' if kind is float else kind.__name__} is expected")
     if choices and value not in choices:
         raise UserError(f"--{name}: {value!r} is not one of {', '.join(choices)}")
+    if (isinstance(value, int) and abs(value) > LARGEST) or (isinstance(value, float) and not math.isfinite(value)):
+        raise UserError(f"--{name}: {str(value)[:20]} is out of range; a number up to {LARGEST:g} is expected")
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         bounds = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
         raise UserError(f"--{name}: {value} is out of range; {bounds} is expected")

@@ -68,6 +68,16 @@ class StagedTraining:
         raise NotImplementedError
 
 
+def place_of(facts: dict[str, Any], stages: int) -> tuple[int, int, list[dict[str, Any]]]:
+    """Of a stored state: the stage, of so many, the step in it, and the history. Raises KeyError or ValueError."""
+    position, step, history = facts["position"], facts["step"], facts["history"]
+    if type(position) is not int or type(step) is not int or not 0 <= position <= stages or step < 0:
+        raise ValueError(f"step {step} of stage {position}, where there are {stages} stages")
+    if not isinstance(history, list) or not all(isinstance(row, dict) and "phase" in row for row in history):
+        raise ValueError("the history is no list of figures")
+    return position, step, history
+
+
 def numbered(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     """Arrays as one part of a state."""
     return {f"{name}/{i:04d}": value for i, value in enumerate(values)}

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras_gca import command_line
+from keras_gca import command_line, json_text
 from keras_gca.aggregate import as_json, columns, markdown, over_runs
 from keras_gca.config import AFTER_LINE_3, PRESETS, Config
 from keras_gca.conversations import FORMATS
@@ -141,13 +141,9 @@ def _evaluated(path: Path, options: argparse.Namespace) -> dict[str, Any]:
     done = path / "evaluation.json"
     glove = ["--glove", str(options.glove)] if options.glove else []
     vectors = str(options.glove or evaluate.OWN_VECTORS)
-    if not _is_newer(done, path) or _read(done)["vectors"] != vectors:
+    if not _is_newer(done, path) or json_text.read(done)["vectors"] != vectors:
         evaluate.main([str(path), *glove])
-    return _read(done)
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return json_text.read(done)
 
 
 def _is_newer(file: Path, *runs: Path) -> bool:
@@ -197,7 +193,7 @@ def _measure_mmi(options: argparse.Namespace) -> tuple[list[list[str]], Any]:
         done = run / "mmi.json"
         if not _is_newer(done, run, alone, backward):
             mmi.main([str(run), "--language-model", str(alone), "--backward", str(backward)])
-        results.append(_read(done))
+        results.append(json_text.read(done))
     summary = over_runs(results)
     rows = [["replies", *mmi.SHOWN]]
     rows += [[name, *(f"{each[title]:.3g}" for title in mmi.SHOWN)] for name, each in summary.items()]

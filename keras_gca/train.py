@@ -16,6 +16,7 @@ from keras_gca.errors import UserError
 if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
     import numpy as np
 
+    from glove.text_files import BadLines
     from keras_gca.adversarial import AdversarialTraining, Stage
     from keras_gca.pairs import Dataset, Pairs
     from keras_gca.run_folder import GCARun
@@ -86,7 +87,7 @@ def _train(session: "_Session") -> int:
     return 0
 
 
-_DATA_OPTIONS = ("preset", "data", "format", "vocabulary", "glove", "glove_member")
+_DATA_OPTIONS = ("preset", "data", "format", "vocabulary", "glove", "glove_member", "skip_bad_lines")
 _VOCABULARY_SETTINGS = ("vocabulary_size", "minimum_count")
 
 
@@ -100,7 +101,8 @@ class _Session(NamedTuple):
 
 
 def _start(config: Config, options: argparse.Namespace, devices: contextlib.ExitStack) -> _Session:
-    conversations = read_conversations(options.data, options.format)
+    bad = command_line.bad_lines(options)
+    conversations = read_conversations(options.data, options.format, bad)
     chosen = command_line.set_up_tensorflow(options)
     from keras_gca import strategy
     from keras_gca.pairs import prepare
@@ -108,7 +110,7 @@ def _start(config: Config, options: argparse.Namespace, devices: contextlib.Exit
 
     path = command_line.new_run(options)
     GCARun.refuse_existing(path)
-    words = _words(options.vocabulary, config) if options.vocabulary else None
+    words = _words(options.vocabulary, config, bad) if options.vocabulary else None
     source = {
         "data": str(options.data or EMBEDDED),
         "vocabulary": str(options.vocabulary or OF_TRAINING_TEXT),
@@ -117,7 +119,10 @@ def _start(config: Config, options: argparse.Namespace, devices: contextlib.Exit
     print(f"{source['data']}: {len(conversations):,} conversations")
     dataset = prepare(conversations, config, words)
     _describe(dataset, source["vocabulary"])
-    embedding = _word_vectors(dataset, config, options)
+    embedding = _word_vectors(dataset, config, options, bad)
+    if bad.counts:
+        print(bad.summary())
+        source["skipped_lines"] = bad.counts
     run = GCARun.create(devices.enter_context(strategy.training_on(chosen, path)), config, dataset, source)
     return _stored(_session(run, config, dataset, embedding))
 
@@ -159,7 +164,11 @@ def _resume(options: argparse.Namespace, devices: contextlib.ExitStack) -> _Sess
     run = GCARun.open(options.resume)
     run = GCARun(devices.enter_context(strategy.training_on(chosen, run.path)))
     session = _session(run, run.config(), run.dataset())
-    session.training.restore(*run.read_checkpoint())
+    facts, arrays = run.read_checkpoint()
+    try:
+        session.training.restore(facts, arrays)
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{run.path / 'checkpoint.h5'}: not a checkpoint of this run ({error})") from None
     print(f"{run.path}: {len(session.training.history)} epochs are done\n")
     return session
 
@@ -172,12 +181,12 @@ def _session(run: "GCARun", config: Config, dataset: "Dataset", embedding: "np.n
     return _Session(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)
 
 
-def _words(path: Path, config: Config) -> list[str]:
+def _words(path: Path, config: Config, bad: "BadLines") -> list[str]:
     """The words of --vocabulary: a list of words, or the author's pickle."""
-    from keras_gca import original
+    from keras_gca.pickled_vocabulary import is_pickle, read_vocabulary
     from keras_gca.vocabulary import read_words
 
-    words = list(original.read_vocabulary(path).counts) if original.is_pickle(path) else read_words(path)
+    words = list(read_vocabulary(path).counts) if is_pickle(path) else read_words(path, bad)
     if config.padding == "original" and words[0] != ".":
         raise UserError(f"{path}: begins with {words[0]!r}; with --padding original the first word must be '.'")
     return words
@@ -195,13 +204,13 @@ def _describe(dataset: "Dataset", source: str) -> None:
     print(f"held out:   {len(validation):,} pairs, {validation.tokens:,} tokens, {unit}")
 
 
-def _word_vectors(dataset: "Dataset", config: Config, options: argparse.Namespace) -> "np.ndarray":
+def _word_vectors(dataset: "Dataset", config: Config, options: argparse.Namespace, bad: "BadLines") -> "np.ndarray":
     import glove
     from keras_gca.training_loop import progress
 
     words = list(dataset.vocabulary.counts)
     if options.glove:
-        vectors = glove.read_vectors(options.glove, words, config.word_embedding_size, options.glove_member)
+        vectors = glove.read_vectors(options.glove, words, config.word_embedding_size, options.glove_member, bad)
     else:
         if sum(map(len, dataset.documents)) < 2 * len(dataset.documents):
             raise UserError("no two words of the training text stand together: there are no word vectors to fit")
@@ -343,6 +352,7 @@ def _parser() -> command_line.Parser:
         help="take this run's data, settings and generator after line 3, and go on from line 4 as a new run; what may "
         f"be set otherwise: {', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
     )
+    command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
     command_line.add_settings(parser, Config)
     return parser

@@ -1,13 +1,13 @@
 """`Vocabulary`: PAD, BOS, EOS, UNK and the words."""
 
 import collections
-import json
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from glove.text_files import BadLines, text_lines
 from keras_gca.errors import UserError
 
 PAD, BOS, EOS, UNK = range(4)
@@ -75,42 +75,50 @@ class Vocabulary:
                 tokens.append(self.tokens[index])
         return tokens
 
-    def to_json(self) -> str:
+    def to_values(self) -> dict[str, Any]:
+        """All of it, for JSON."""
         words = self.tokens[len(SPECIAL_TOKENS) :]
-        content = {"words": words, "counts": [self.counts[word] for word in words], "surfaces": self.surfaces}
-        return json.dumps(content, ensure_ascii=False)
+        return {"words": words, "counts": [self.counts[word] for word in words], "surfaces": self.surfaces}
 
     @classmethod
-    def from_json(cls, text: str) -> "Vocabulary":
-        return cls(**json.loads(text))
+    def from_values(cls, values: Any) -> "Vocabulary":
+        """What `to_values` gave. Raises ValueError where it did not give that."""
+        if not isinstance(values, dict) or values.keys() != {"words", "counts", "surfaces"}:
+            raise ValueError("a vocabulary has words, counts and surfaces")
+        words, counts, surfaces = values["words"], values["counts"], values["surfaces"]
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ValueError("the words of a vocabulary are a list of text")
+        if not isinstance(counts, list) or not all(type(count) is int and 0 <= count < 2**63 for count in counts):
+            raise ValueError("the counts of a vocabulary are whole numbers from 0")
+        if not isinstance(surfaces, dict) or not all(isinstance(form, str) for form in surfaces.values()):
+            raise ValueError("the surfaces of a vocabulary are text")
+        return cls(words, counts, surfaces)
 
 
-def read_words(path: str | os.PathLike) -> list[str]:
+def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:
     """The words of a text file, one a line, in the order in which they are to be numbered; empty lines are passed over.
 
+    bad: what becomes of bad lines; None: the first one is an error.
     Raises UserError naming file and line where the file is missing, is not UTF-8, has a line of several words, a word
     twice or the spelling of a special token, or holds no word.
     """
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    bad = bad or BadLines(error=UserError)
     words: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in text_lines(path, bad):
+        where = f"{path}:{number}"
         found = line.split()
         if not found:
             continue
-        if len(found) > 1:
-            raise UserError(f"{path}:{number}: {line.strip()[:60]!r} is no single word; one a line is expected")
         word = found[0]
-        if word in words:
-            raise UserError(f"{path}:{number}: {word!r} stands on line {words[word]} already")
-        if word in SPECIAL_TOKENS:
-            raise UserError(f"{path}:{number}: {word!r} is a special token, which is always there")
-        words[word] = number
+        if len(found) > 1:
+            message = f"{line.strip()[:60]!r} is no single word; one a line is expected"
+            bad.report(where, "of several words", message)
+        elif word in words:
+            bad.report(where, "of a word again", f"{word!r} stands on line {words[word]} already")
+        elif word in SPECIAL_TOKENS:
+            bad.report(where, "of a special token", f"{word!r} is a special token, which is always there")
+        else:
+            words[word] = number
     if not words:
         raise UserError(f"{path}: holds no word; one a line is expected")
     return list(words)

@@ -30,6 +30,7 @@ from gail_tf.transformer import (
     split_heads,
 )
 from keras_gca.errors import UserError
+from keras_gca.memory import count, refuse_beyond_memory
 
 PREFIX = "roberta."  # of the encoder's tensors, where a file has more than the encoder
 HEAD = ("pooler.", "classifier.")  # what the files of another task than multiple choice may lack
@@ -64,6 +65,24 @@ class RobertaConfig:
         for name in ("vocab_size", "max_position_embeddings"):
             if getattr(self, name) <= self.pad_token_id + 1:
                 raise UserError(f"{name} is {getattr(self, name)}; more than pad_token_id + 1 is expected")
+
+    @property
+    def shapes(self) -> dict[str, list[int]]:
+        """Of all weights, under the names of RoBERTa's files."""
+        size, inner = self.hidden_size, self.intermediate_size
+        tables = {"word": self.vocab_size, "position": self.max_position_embeddings, "token_type": self.type_vocab_size}
+        layers = {f"embeddings.{name}_embeddings": [rows, size] for name, rows in tables.items()}
+        named = {f"{name}.weight": shape for name, shape in layers.items()}
+        layers = {"embeddings.LayerNorm": [size]}
+        for i in range(self.num_hidden_layers):
+            block = {f"attention.self.{name}": [size, size] for name in ("query", "key", "value")}
+            block |= {"attention.output.dense": [size, size], "attention.output.LayerNorm": [size]}
+            block |= {"intermediate.dense": [inner, size], "output.dense": [size, inner], "output.LayerNorm": [size]}
+            layers |= {f"encoder.layer.{i}.{name}": shape for name, shape in block.items()}
+        layers |= {"pooler.dense": [size, size], "classifier": [1, size]}
+        for name, shape in layers.items():
+            named |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+        return named
 
     @property
     def max_tokens(self) -> int:
@@ -118,6 +137,7 @@ class Roberta:
 
     def __init__(self, config: RobertaConfig, seed: int = 0, precision: str = "float32"):
         policy = dtype_policy(precision)
+        refuse_beyond_memory(count(config.shapes.values()), "a RoBERTa")
         self.config = config
         initial = Initial(config.initializer_range, seed)
 
@@ -318,10 +338,10 @@ def read_roberta(
     config = read_config(folder / CONFIG, RobertaConfig)
     rates = ("hidden_dropout_prob", "attention_probs_dropout_prob")
     changes = {} if dropout is None else dict.fromkeys(rates, dropout)
+    kind = f"a RoBERTa with {config.num_hidden_layers} blocks"
+    found = read_weights(folder, kind, config.shapes, PREFIX, _NO_WEIGHTS, optional=HEAD)
     roberta = Roberta(dataclasses.replace(config, **changes), seed, precision)
     unread = roberta.weights
-    shapes = {name: variable.shape for name, variable in unread.items()}
-    kind = f"a RoBERTa with {config.num_hidden_layers} blocks"
-    for name, values in read_weights(folder, kind, shapes, PREFIX, _NO_WEIGHTS, optional=HEAD):
+    for name, values in found:
         unread.pop(name).assign(values)
     return roberta, list(unread)

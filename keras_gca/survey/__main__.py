@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glove.text_files import BadLines
 from keras_gca import command_line
 from keras_gca.conversations import EMBEDDED, FORMATS, read_conversations
 from keras_gca.errors import UserError
@@ -64,7 +65,10 @@ def _make(options: argparse.Namespace) -> int:
         raise UserError(f"{options.output} exists already, and votes may belong to it; name another --output")
     if not options.output.parent.is_dir():
         raise UserError(f"{options.output}: its folder does not exist")
-    conversations = read_conversations(options.data, options.format) if options.data else None
+    bad = command_line.bad_lines(options)
+    conversations = read_conversations(options.data, options.format, bad) if options.data else None
+    if bad.counts:
+        print(bad.summary())
     with command_line.quiet_imports():
         from keras_gca.agent import Agent, Decoding
         from keras_gca.survey.dialogues import Model, all_lines, make_survey
@@ -101,9 +105,12 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
     if not options.bots[0].is_dir():
         raise UserError(f"{options.bots[0]} does not know what was held out; name its run folder, or --data FILE")
     run = GCARun.open(options.bots[0])
-    corpus, validation = run.source()["data"], run.dataset().validation
+    corpus, validation = run.source().get("data"), run.dataset().validation
+    if not isinstance(corpus, str):
+        raise UserError(f"{run.path} does not say what it was trained on; name dialogues by --data FILE")
     try:
-        conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format)
+        bad = BadLines("skipped_lines" in run.source(), UserError)  # as in its training
+        conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)
         lines = held_out_lines(validation, conversations, agent, utterances)
     except UserError as error:
         raise UserError(f"{run.path} was trained on {corpus}: {error}; name dialogues by --data FILE") from None
@@ -187,6 +194,7 @@ def _parser() -> command_line.Parser:
     )
     make.add_argument("--data", type=Path, metavar="FILE", help="take the lines of this corpus, all of it")
     make.add_argument("--format", choices=sorted(FORMATS), help="of the corpus, if not the one that it looks like")
+    command_line.add_bad_lines(make)
     at_least_one = command_line.at_least_one
     make.add_argument("--dialogues", type=at_least_one, default=DIALOGUES, metavar="N", help=f"[paper: {DIALOGUES}]")
     make.add_argument(

@@ -1,12 +1,13 @@
 """The survey without a server: a form to print, the same form as CSV, and the reading of filled CSVs."""
 
 import csv
-import io
+import itertools
 import os
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 
+from glove.text_files import BadLines, text_lines
 from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.votes import NO_DIFFERENCE
@@ -39,14 +40,9 @@ def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
     The columns may have been put in another order or be separated by semicolons or tabs, as spreadsheet programs do.
     Raises UserError naming file and line where the form is damaged or belongs to another survey.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; save the form as CSV in UTF-8") from None
-    head = text.partition("\n")[0]
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), restval="")
+    lines = (line for _, line in text_lines(path, BadLines(error=UserError, hint="; save the form as CSV in UTF-8")))
+    head = next(lines, "")
+    rows = csv.DictReader(itertools.chain([head], lines), delimiter=max(",;\t", key=head.count), restval="")
     try:
         missing = [name for name in ("survey", "line", "vote") if name not in (rows.fieldnames or ())]
         if missing:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_gca import json_text
 from keras_gca.errors import UserError
 
 FORMAT = "keras_gca survey 1"
@@ -81,12 +82,7 @@ class Survey:
     @classmethod
     def read(cls, path: str | os.PathLike) -> "Survey":
         """Read a survey.json. Raises UserError where it is missing, damaged, or not a survey."""
-        try:
-            value = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-        except ValueError:
-            raise UserError(f"{path}: damaged; valid JSON is expected") from None
+        value = json_text.read(path)
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise UserError(f"{path}: not a survey that this version can read ({FORMAT} is expected)")
         try:

@@ -134,8 +134,13 @@ class Votes:
 
         Volunteers without any vote are left out.
         """
-        with self._connection() as connection:
-            rows = connection.execute("SELECT volunteer, line, choice FROM votes").fetchall()
+        try:
+            with self._connection() as connection:
+                rows = connection.execute("SELECT volunteer, line, choice FROM votes").fetchall()
+            for _, line, choice in rows:
+                self._check({line: choice})
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise UserError(f"{self.path}: damaged ({error})") from None
         places = {volunteer: i for i, volunteer in enumerate(sorted({row[0] for row in rows}))}
         ballots = np.full((len(places), self._lines), np.nan)
         for volunteer, line, choice in rows:

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from glove import VectorFileError, Vectors, read_vectors, write_vectors
+from glove import BadLines, VectorFileError, Vectors, read_vectors, write_vectors
 
 TEXT = "the 0.1 -0.2 3e-1\nof 1 2 3\ncafé -1.5 0 0.25\n"
 
@@ -80,7 +80,8 @@ def test_errors_of_encoding_and_of_a_cut_compressed_file(tmp_path):
     with pytest.raises(VectorFileError, match=r"v\.txt:2: the word is not UTF-8"):
         read_vectors(path)
     packed = tmp_path / "v.gz"
-    packed.write_bytes(gzip.compress(TEXT.encode() * 50)[:-20])
+    lines = "".join(f"word{i} 1 2 {i}\n" for i in range(150))
+    packed.write_bytes(gzip.compress(lines.encode())[:-20])
     with pytest.raises(VectorFileError, match=r"v\.gz:\d+: the compressed file is damaged or cut short"):
         read_vectors(packed)
 
@@ -88,9 +89,14 @@ def test_errors_of_encoding_and_of_a_cut_compressed_file(tmp_path):
 def test_words_with_spaces_and_repeated_words(tmp_path):
     path = tmp_path / "v.txt"
     path.write_text("the 1 2\n. . 3 4\nthe 5 6\n")
-    vectors = read_vectors(path)
+    with pytest.raises(VectorFileError, match=r"v\.txt:3: 'the' stands on line 1 already"):
+        read_vectors(path)
+    assert read_vectors(path, [". ."]).words == [". ."]
+    bad = BadLines(skip=True)
+    vectors = read_vectors(path, bad=bad)
     assert vectors.words == ["the", ". ."]
     np.testing.assert_array_equal(vectors.matrix, [[1, 2], [3, 4]])
+    assert bad.summary() == f"bad lines skipped: 1; 1 of a word again (first {path}:3)"
 
 
 def test_written_vectors_read_back(tmp_path):

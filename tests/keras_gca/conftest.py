@@ -70,6 +70,11 @@ WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "yo
 
 @pytest.fixture
 def agent():
+    return make_agent()
+
+
+def make_agent() -> Agent:
+    """With two generators, of random weights."""
     config = Config.preset(
         "tiny",
         sentence_length=8,

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from keras_gca.config import PRESETS, Config
@@ -26,7 +28,7 @@ def test_the_paper_preset_has_every_number_of_section_5():
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_survive_json(name):
     config = Config.preset(name)
-    assert Config.from_json(config.to_json()) == config
+    assert Config.from_values(json.loads(json.dumps(config.to_values()))) == config
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The author's files, and numbers that his programs gave in genuine Keras 2.0.4 (`../shared/golden`)."""
 
 import json
-import os
 import pickle
 
 import h5py
@@ -239,30 +238,7 @@ def test_his_decoder_leaves_nothing_out_and_makes_one_token_less(agent):
     assert answers[0].tolist() == [BOS] * 6 + [PAD]
 
 
-# Hostile and damaged files
-
-
-class Attack:
-    def __init__(self, *call):
-        self.call = call
-
-    def __reduce__(self):
-        return self.call
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize(
-    "call", [(os.system, ("touch {}",)), (eval, ("open('{}', 'w')",)), (bytearray, (b"{}",)), (Vocabulary, ([], []))]
-)
-def test_no_code_of_a_pickle_runs(tmp_path, call, protocol):
-    function, arguments = call
-    trace = tmp_path / "trace"
-    arguments = tuple(a.format(trace) if isinstance(a, str) else a for a in arguments)
-    path = tmp_path / original.VOCABULARY
-    path.write_bytes(pickle.dumps([(".", 3), (",", 2), Attack(function, arguments)], protocol=protocol))
-    with pytest.raises(UserError, match="not a vocabulary"):
-        original.read_vocabulary(path)
-    assert not trace.exists()
+# Damaged files; hostile ones are in test_hostile_models.py
 
 
 def entries(*words):
@@ -277,7 +253,7 @@ def entries(*words):
         (b"(lp0\n(V.\np1\nL14", "not a vocabulary"),
         (b"cos\nsystem\n(S'true'\ntR.", "asks for os.system"),
         (b"\x80\x02Pfile\n.", "not a vocabulary"),
-        (pickle.dumps({".": 1}), "a list of"),
+        (pickle.dumps({".": 1}), "it asks for EMPTY_DICT"),
         (pickle.dumps([(".", "many")]), "a list of"),
         (pickle.dumps([(".", 1, 2)]), "a list of"),
         (pickle.dumps(entries(".", ",")), "its first words are"),

@@ -7,18 +7,20 @@ from keras_gca.config import Config
 from keras_gca.errors import UserError
 from keras_gca.pairs import Dataset
 from keras_gca.run_folder import GCARun, read_arrays, write_arrays
-from keras_gca.vocabulary import Vocabulary
-from tests.keras_gca.conftest import random_pairs
+from keras_gca.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.keras_gca.conftest import LENGTH, VOCABULARY, random_pairs
+
+WORDS = ["a", "b", *(f"word{i}" for i in range(VOCABULARY - len(SPECIAL_TOKENS) - 2))]
 
 
 @pytest.fixture
 def dataset():
-    vocabulary = Vocabulary(["a", "b"], [2, 1], {"a": "A"})
+    vocabulary = Vocabulary(WORDS, range(len(WORDS), 0, -1), {"a": "A"})
     return Dataset(vocabulary, random_pairs(20, 1), random_pairs(5, 2), [["a"]], True)
 
 
 def test_a_run_gives_back_what_was_put_in(tmp_path, dataset):
-    config = Config.preset("tiny", seed=5)
+    config = Config.preset("tiny", seed=5, sentence_length=LENGTH)
     GCARun.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"})
     with pytest.raises(UserError, match="no run here"):
         GCARun.open(tmp_path / "deep" / "run")  # before its first checkpoint it can only be begun again

@@ -1,0 +1,116 @@
+"""Text files that may be damaged or hostile, line by line: bounded lines, bounded unpacking, bad lines."""
+
+import codecs
+import collections
+import io
+import itertools
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+LONGEST = 1_000_000  # bytes of a line; one of GloVe with 300 numbers has some 3,000
+SKIP_HINT = " (--skip-bad-lines passes over such lines)"  # of commands that have this option
+UNPACKED, FREELY_UNPACKED = 100, 16_000_000  # times the packed size, and bytes that may come of any file
+
+
+class VectorFileError(ValueError):
+    """A vector file cannot be read: the message names the file, the line and what would be right."""
+
+
+class BadLines:
+    """What becomes of lines that a reader cannot use: the first one ends the reading, or all are skipped and counted.
+
+    skip: whether they are skipped. error: the class of the exception otherwise. hint: what its message ends with.
+    counts: how many were skipped, by kind.
+    """
+
+    def __init__(self, skip: bool = False, error: type[ValueError] = VectorFileError, hint: str = ""):
+        self.skip, self.error, self._hint = skip, error, hint
+        self.counts: collections.Counter[str] = collections.Counter()
+        self._first: dict[str, str] = {}
+
+    def report(self, where: str, kind: str, message: str) -> None:
+        """Of one line. where: its file and number. kind: of fault, to be counted. message: what would be right."""
+        if not self.skip:
+            raise self.error(f"{where}: {message}{self._hint}")
+        self.counts[kind] += 1
+        self._first.setdefault(kind, where)
+
+    def summary(self) -> str:
+        """One line that says what was skipped, or nothing where nothing was."""
+        if not self.counts:
+            return ""
+        kinds = ", ".join(f"{count:,} {kind} (first {self._first[kind]})" for kind, count in self.counts.items())
+        return f"bad lines skipped: {self.counts.total():,}; {kinds}"
+
+
+def read_lines(
+    stream: io.BufferedIOBase, name: str, bad: BadLines, longest: int = LONGEST, most: int | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """Number, from 1, and content of each line, its end included; at most `longest` bytes are held at a time.
+
+    name: of the file, for messages. most: the bytes that the stream may give; see `most_unpacked`. Longer lines and
+    lines with NUL bytes are bad. Raises bad.error where a compressed file is damaged or gives more.
+    """
+    total = number = 0
+
+    def read() -> bytes:
+        nonlocal total
+        try:
+            found = stream.readline(longest + 1)
+        except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
+            if most is None:  # no compressed file: the disk has failed
+                raise
+            raise bad.error(f"{name}:{number}: the compressed file is damaged or cut short ({error})") from None
+        total += len(found)
+        if most is not None and total > most:
+            raise bad.error(f"{name}:{number}: more than {UNPACKED} times as large as its compressed file; not text")
+        return found
+
+    for number in itertools.count(1):
+        line = read()
+        if not line:
+            return
+        if len(line) > longest:
+            bad.report(f"{name}:{number}", "too long", f"a line of more than {longest:,} bytes; text is expected")
+            while line and not line.endswith(b"\n"):
+                line = read()
+        elif b"\0" in line:
+            message = "NUL bytes; UTF-8 text is expected (is this UTF-16, or no text at all?)"
+            bad.report(f"{name}:{number}", "with NUL bytes", message)
+        else:
+            yield number, line
+
+
+def most_unpacked(packed: int) -> int:
+    """The bytes that may come of a compressed file of `packed` bytes: those of text and numbers are far fewer."""
+    return max(UNPACKED * packed, FREELY_UNPACKED)
+
+
+def text_lines(
+    path: str | os.PathLike, bad: BadLines, encoding: str = "utf-8", longest: int = LONGEST
+) -> Iterator[tuple[int, str]]:
+    """Number, from 1, and text of each line of a file, its end included; a byte order mark is left out.
+
+    Lines that are not of the encoding are bad, besides those of `read_lines`. Raises bad.error where the file cannot be
+    read.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            for number, line in read_lines(stream, str(path), bad, longest):
+                try:
+                    text = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).decode(encoding)
+                except UnicodeDecodeError:
+                    bad.report(f"{path}:{number}", "not UTF-8", "not UTF-8 text")
+                    continue
+                yield number, text
+    except OSError as error:
+        raise bad.error(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error as one line that a terminal can show, its middle left out where it is very long."""
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(error))
+    return text if len(text) <= 1000 else f"{text[:700]} ... {text[-250:]}"

@@ -1,0 +1,65 @@
+"""JSON of files that may be damaged or hostile: every fault is one error, and what comes back can be written again."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from keras_gca.errors import UserError
+
+LARGEST = 200_000_000  # bytes of a file
+DEEPEST = 50  # levels of lists and objects
+
+
+def loads(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises ValueError, in one line, where it is not JSON, too deep, or holds a number of thousands of digits or half of
+    a surrogate pair, which no text file can.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
+        raise ValueError(f"{error.msg.removesuffix(' at')} at {where}") from None
+    except RecursionError:
+        raise ValueError(f"lists in lists, deeper than {DEEPEST} levels") from None
+    _check(value, DEEPEST)
+    return value
+
+
+def read(path: str | os.PathLike) -> Any:
+    """The value of a JSON file. Raises UserError naming it where it is missing, too large or damaged."""
+    try:
+        with Path(path).open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(content) > LARGEST:
+        raise UserError(f"{path}: larger than {LARGEST:,} bytes; no file of this program is")
+    try:
+        return loads(content.decode("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: damaged; valid JSON is expected ({error})") from None
+
+
+def read_object(path: str | os.PathLike) -> dict[str, Any]:
+    """The same where an object is expected."""
+    value = read(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: a JSON object is expected")
+    return value
+
+
+def _check(value: Any, levels: int) -> None:
+    if isinstance(value, str):
+        if not value.isascii():
+            try:
+                value.encode("utf-8")
+            except UnicodeEncodeError:
+                raise ValueError("half of a surrogate pair in a text") from None
+    elif isinstance(value, (list, dict)):
+        if not levels:
+            raise ValueError(f"lists in lists, deeper than {DEEPEST} levels")
+        for each in value if isinstance(value, list) else (*value, *value.values()):
+            _check(each, levels - 1)

@@ -1,0 +1,388 @@
+"""What must hold of every reader whatever bytes it is given: a value, or the one error that users can mend.
+
+A target is a function of bytes; whatever it raises is a finding. `tests.stress.fuzz` searches for findings by coverage,
+`test_fuzz_targets.py` tries some inputs in every run of the tests.
+"""
+
+import atexit
+import codecs
+import gzip
+import io
+import json
+import pickle
+import re
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from gail_tf.trajectories import read_tweets
+from glove import BadLines, VectorFileError, read_vectors
+from glove.text_files import one_line
+from keras_gca import json_text
+from keras_gca.config import Config
+from keras_gca.conversations import EMPATHETIC_HEADER, read_conversations
+from keras_gca.errors import UserError
+from keras_gca.hdf5 import open_arrays
+from keras_gca.pickled_vocabulary import Unpickler, read_vocabulary, unpickle
+from keras_gca.survey.paper_form import read_form
+from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
+from keras_gca.vocabulary import Vocabulary, read_words
+
+MEMORY = Path("/dev/shm")  # files that never reach a disk, where there is such a place
+
+
+class Target(NamedTuple):
+    """run: on bytes. seeds: inputs to begin with. heavy: whether it imports TensorFlow."""
+
+    run: Callable[[bytes], None]
+    seeds: list[bytes]
+    heavy: bool = False
+
+
+def _folder() -> Path:
+    made = Path(tempfile.mkdtemp(prefix="fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+FOLDER = _folder()
+
+
+def outcome(read: Callable[[], object]) -> object:
+    """What a reader gives, or None where it raises the error that users can mend, in one line."""
+    try:
+        return read()
+    except (UserError, VectorFileError) as error:
+        if not one_line(error).isprintable():
+            raise AssertionError(f"not one line: {error!r}") from None
+        return None
+
+
+# Corpora
+
+
+def _same_with_and_without_skipping(read: Callable[[BadLines], object]) -> None:
+    strict = outcome(lambda: read(BadLines(error=UserError)))
+    bad = BadLines(skip=True, error=UserError)
+    lenient = outcome(lambda: read(bad))
+    if strict is not None:
+        assert not bad.counts
+        assert repr(lenient) == repr(strict)
+
+
+def _conversations(format: str, content: bytes) -> None:
+    path = FOLDER / f"{format}.txt"
+    path.write_bytes(content)
+    _same_with_and_without_skipping(lambda bad: read_conversations(path, format, bad))
+
+
+def _detected(content: bytes) -> None:
+    path = FOLDER / "detected"
+    path.write_bytes(content)
+    _same_with_and_without_skipping(lambda bad: read_conversations(path, None, bad))
+
+
+def _cornell(content: bytes) -> None:
+    folder = FOLDER / "cornell"
+    folder.mkdir(exist_ok=True)
+    lines, _, conversations = content.partition(b"\n\n")
+    (folder / "movie_lines.txt").write_bytes(lines)
+    (folder / "movie_conversations.txt").write_bytes(conversations)
+    _same_with_and_without_skipping(lambda bad: read_conversations(folder, "cornell", bad))
+
+
+def _dailydialog(content: bytes) -> None:
+    text, _, emotions = content.partition(b"\n\n\n")
+    (FOLDER / "dialogues_fuzz.txt").write_bytes(text)
+    (FOLDER / "dialogues_emotion_fuzz.txt").write_bytes(emotions)
+    _same_with_and_without_skipping(lambda bad: read_conversations(FOLDER / "dialogues_fuzz.txt", "dailydialog", bad))
+
+
+def _tweets(content: bytes) -> None:
+    for name in ("tweets.csv", "tweets.txt"):
+        (FOLDER / name).write_bytes(content)
+        _same_with_and_without_skipping(lambda bad, name=name: read_tweets(FOLDER / name, bad))
+
+
+def _words(content: bytes) -> None:
+    (FOLDER / "words").write_bytes(content)
+    _same_with_and_without_skipping(lambda bad: read_words(FOLDER / "words", bad))
+
+
+# Word vectors
+
+
+def _read_vectors(name: str, content: bytes) -> None:
+    (FOLDER / name).write_bytes(content)
+
+    def read(bad: BadLines) -> tuple:
+        found = read_vectors(FOLDER / name, bad=bad)
+        assert np.isfinite(found.matrix).all()
+        assert len(set(found.words)) == len(found.matrix)
+        return found.words, found.matrix.tolist()
+
+    _same_with_and_without_skipping(read)
+
+
+def _vectors(content: bytes) -> None:
+    _read_vectors("vectors.txt", content)
+    outcome(lambda: read_vectors(FOLDER / "vectors.txt", ["the", "of"], 2))
+
+
+def _packed_vectors(content: bytes) -> None:
+    _read_vectors("vectors.gz", content)
+    _read_vectors("vectors.zip", content)
+
+
+VECTORS = b"the 0.1 -0.2\nof 1 2e-3\n. . 3 4\n"
+
+
+def _zip(**options) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", **options) as archive:
+        archive.writestr("glove.2d.txt", VECTORS)
+    return packed.getvalue()
+
+
+# The author's pickle
+
+_events: list[str] = []
+_watching = False
+
+
+def _hook(event: str, arguments: tuple) -> None:
+    if _watching:
+        _events.append(event)
+
+
+for _encoding in ("ascii", "latin-1", "raw-unicode-escape"):  # these are imported when they are first used
+    codecs.lookup(_encoding)
+sys.addaudithook(_hook)
+
+
+class _Twin(pickle._Unpickler):
+    """The same in pure Python, whose branches a search by coverage can see."""
+
+    find_class, persistent_load = Unpickler.find_class, Unpickler.persistent_load
+
+
+def _watched(load: Callable[[], object]) -> object:
+    """What loading gives, or None where it raises; a finding where anything else was done: an import, an open file."""
+    global _watching
+    _events.clear()
+    _watching = True
+    try:
+        return load()
+    except Exception:  # of whatever kind: the reader below may not raise all of them
+        return None
+    finally:
+        _watching = False
+        if _events:
+            raise AssertionError(f"unpickling did {_events}")
+
+
+def _pickle(content: bytes) -> None:
+    found = _watched(lambda: unpickle(content))
+    _only(found, (list, tuple, str, int, float))
+    if b"\x96" not in content:  # whose argument is a size to allocate
+        twin = _watched(_Twin(io.BytesIO(content), encoding="utf-8").load)
+        _only(twin, (list, tuple, str, int, float, bytes, dict, set, frozenset))
+    (FOLDER / "vocabulary").write_bytes(content)
+    outcome(lambda: read_vocabulary(FOLDER / "vocabulary"))
+
+
+def _only(value: object, kinds: tuple[type, ...]) -> None:
+    """See that a value, which may hold itself, is made of these types and None."""
+    seen, waiting = set(), [value]
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        assert type(each) in (*kinds, bool), type(each)
+        if isinstance(each, (list, tuple, set, frozenset)):
+            waiting += each
+        elif isinstance(each, dict):
+            waiting += [*each, *each.values()]
+
+
+ENTRIES = [(".", 9), ("i", 5), ("BOS", 9), ("EOS", 9), ("fine", 2)]
+
+
+class _Call:
+    def __reduce__(self):
+        return print, ("called",)
+
+
+# Surveys and settings
+
+
+def _survey(content: bytes) -> None:
+    (FOLDER / "survey.json").write_bytes(content)
+    found = outcome(lambda: Survey.read(FOLDER / "survey.json"))
+    if found is not None:
+        assert json.loads(found.to_json())["format"]
+        assert found.fingerprint
+
+
+def _make_survey() -> Survey:
+    answers = MachineAnswer("Fine.", 0.2, 0.4), MachineAnswer("No.", 0.1, 0.6)
+    return Survey(("a", "b"), ((Line(("How are you?",), answers, (1, 0)),),), {})
+
+
+SURVEY = _make_survey()
+
+
+def _form(content: bytes) -> None:
+    (FOLDER / "form.csv").write_bytes(content)
+    outcome(lambda: read_form(FOLDER / "form.csv", SURVEY))
+
+
+def _settings(content: bytes) -> None:
+    (FOLDER / "config.json").write_bytes(content)
+    values = outcome(lambda: json_text.read(FOLDER / "config.json"))
+    if values is not None:
+        json.dumps(values).encode()
+    found = outcome(lambda: Config.from_values(values))
+    if found is not None:
+        assert Config.from_values(found.to_values()) == found
+
+
+def _vocabulary(content: bytes) -> None:
+    try:
+        found = Vocabulary.from_values(json_text.loads(content.decode()))
+    except ValueError:
+        return
+    assert Vocabulary.from_values(found.to_values()).to_values() == found.to_values()
+
+
+# HDF5
+
+
+def _hdf5(content: bytes) -> None:
+    (FOLDER / "arrays.h5").write_bytes(content)
+    try:
+        with open_arrays(FOLDER / "arrays.h5") as file:
+            json_text.loads(file.array("facts").tobytes().decode())
+            found = [file.array(f"arrays/{name}") for name in file.names("arrays")]
+    except ValueError:
+        return
+    assert all(array.dtype.kind in "fiub" for array in found)
+
+
+def _h5(**options) -> bytes:
+    made = io.BytesIO()
+    with h5py.File(made, "w") as file:
+        file.create_dataset("facts", data=np.frombuffer(b'{"a": [1, null]}', np.uint8))
+        file.create_dataset("arrays/a/0", data=np.ones((3, 4), np.float32), **options)
+        file.create_dataset("arrays/b", data=np.arange(5))
+    return made.getvalue()
+
+
+# Folders in Hugging Face's format
+
+
+def _hugging_face(content: bytes) -> None:
+    from gail_tf.baselines.roberta import RobertaConfig
+    from gail_tf.gpt2 import GPT2Config
+    from gail_tf.hugging_face import INDEX, read_config, read_weights
+
+    folder = FOLDER / "network"
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_bytes(content)
+    for kind in (GPT2Config, RobertaConfig):
+        outcome(lambda kind=kind: read_config(folder / "config.json", kind))
+    (folder / INDEX).write_bytes(content)
+    outcome(lambda: list(read_weights(folder, "a network", {"a": (1,)}, "", _NOTHING)))
+
+
+def _tensors(content: bytes) -> None:
+    from gail_tf.hugging_face import read_weights
+
+    folder = FOLDER / "tensors"
+    folder.mkdir(exist_ok=True)
+    (folder / "model.safetensors").write_bytes(content)
+    outcome(lambda: list(read_weights(folder, "a network", {"a": (2, 2)}, "", _NOTHING)))
+
+
+def _tokenizer(content: bytes) -> None:
+    from gail_tf.tokenizer import Tokenizer
+
+    folder = FOLDER / "tokenizer"
+    folder.mkdir(exist_ok=True)
+    (folder / "tokenizer.json").write_bytes(content)
+    found = outcome(lambda: Tokenizer.read(folder))
+    if found is not None:
+        ids = found.encode("Hello, you!")
+        assert all(0 <= i < len(found) for i in ids)
+        found.decode(ids)
+
+
+_NOTHING = re.compile("nothing")
+_ALPHABET = {chr(c): i for i, c in enumerate([*range(33, 127), *range(161, 173), *range(174, 324)])}
+TOKENIZER = {
+    "version": "1.0",
+    "added_tokens": [
+        {"id": 256, "content": "<|endoftext|>", "special": True}
+        | dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    ],
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+    "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+    "model": {"type": "BPE", "vocab": _ALPHABET | {"<|endoftext|>": 256, "he": 257}, "merges": [["h", "e"]]},
+}
+GPT2 = {"model_type": "gpt2", "vocab_size": 61, "n_positions": 24, "n_embd": 16, "n_layer": 3, "n_head": 2,
+        "eos_token_id": 3, "layer_norm_epsilon": 1e-5}  # fmt: skip
+ROBERTA = {"model_type": "roberta", "vocab_size": 61, "hidden_size": 16, "num_hidden_layers": 2,
+           "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 24, "type_vocab_size": 1,
+           "layer_norm_eps": 1e-5, "pad_token_id": 1}  # fmt: skip
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _safetensors() -> bytes:
+    header = _json({"a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}})
+    return len(header).to_bytes(8, "little") + header + bytes(16)
+
+
+EMPATHETIC = f"""{EMPATHETIC_HEADER}
+hit:0_conv:1,1,sad,My cat_comma_ you know,0,"Hello_comma_ there",5|5|5_2|2|5,
+hit:0_conv:1,2,sad,My cat_comma_ you know,1,Hi.,5|5|5_2|2|5,
+"""
+CORNELL = "L1 +++$+++ u0 +++$+++ m0 +++$+++ A +++$+++ Hi\n\nu0 +++$+++ u1 +++$+++ m0 +++$+++ ['L1', 'L1']\n"
+JSONL = '["Hi.", "Yo"]\n{"utterances": [{"text": "A"}, {"text": "B"}], "emotion": "sad"}\n'
+FORM = f"survey,dialogue,line,context,first answer,second answer,vote\r\n{SURVEY.fingerprint},1,1,a,b,c,1\r\n"
+
+TARGETS: dict[str, Target] = {
+    "text": Target(partial(_conversations, "text"), ["Hi.\nHello. 😀\n\nשלום\nBye.\n".encode()]),
+    "cornell": Target(_cornell, [CORNELL.encode()]),
+    "dailydialog": Target(_dailydialog, [b"Hi . __eou__ Boo ! __eou__\n\n\n0 6\n"]),
+    "empathetic": Target(partial(_conversations, "empathetic"), [EMPATHETIC.encode()]),
+    "jsonl": Target(partial(_conversations, "jsonl"), [JSONL.encode()]),
+    "detected": Target(_detected, [EMPATHETIC.encode(), CORNELL.encode(), JSONL.encode(), b"A __eou__ B __eou__\n"]),
+    "tweets": Target(_tweets, [b'id,text\n1,"Joy &amp; peace,\n every day. http://t.co/x1"\n']),
+    "words": Target(_words, [b".\n,\nthe\nof\n"]),
+    "vectors": Target(_vectors, [VECTORS]),
+    "packed_vectors": Target(_packed_vectors, [gzip.compress(VECTORS), _zip(), _zip(compression=zipfile.ZIP_DEFLATED)]),
+    "pickle": Target(
+        _pickle,
+        [pickle.dumps(each, protocol) for each in (ENTRIES, [_Call(), {"a": b"b"}]) for protocol in range(6)],
+    ),
+    "survey": Target(_survey, [SURVEY.to_json().encode()]),
+    "form": Target(_form, [FORM.encode()]),
+    "settings": Target(_settings, [_json(Config.preset("tiny").to_values())]),
+    "vocabulary": Target(_vocabulary, [_json(Vocabulary(["a", "b"], [2, 1], {"a": "A"}).to_values())]),
+    "hdf5": Target(_hdf5, [_h5(), _h5(compression="gzip"), _h5(chunks=(1, 2), shuffle=True)]),
+    "hugging_face": Target(_hugging_face, [_json(GPT2), _json(ROBERTA), _json({"weight_map": {"a": "b"}})], heavy=True),
+    "tensors": Target(_tensors, [_safetensors()], heavy=True),
+    "tokenizer": Target(_tokenizer, [_json(TOKENIZER)], heavy=True),
+}

@@ -1,0 +1,283 @@
+"""Runs, bots and folders of networks as somebody else may have made them: one line and status 2."""
+
+import json
+import shutil
+import struct
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from gail_tf import chat, hugging_face, train
+from gail_tf.agent import GAILAgent
+from gail_tf.baselines.roberta import Roberta, RobertaConfig
+from gail_tf.gpt2 import GPT2, GPT2Config
+from gail_tf.run import Data, GAILRun
+from gail_tf.tokenizer import END, Tokenizer
+from keras_gca import command_line
+from keras_gca.errors import UserError
+from keras_gca.run_folder import read_arrays, write_arrays
+from tests import fuzz_targets
+from tests.gail_tf import small_runs
+from tests.gail_tf.conftest import SIZES
+
+
+@pytest.fixture
+def said(capsys, tmp_path, monkeypatch):
+    """said(main, name, *arguments): the one line of error of a command that must end with status 2."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(main, name, *arguments):
+        assert command_line.run(main, name, list(map(str, arguments))) == 2
+        err = capsys.readouterr().err
+        assert err.startswith(f"{name}: ")
+        assert err.count("\n") == 1
+        return err
+
+    return run
+
+
+# Networks in Hugging Face's format
+
+
+def test_shapes_of_a_config_are_those_of_the_network():
+    for network in (
+        GPT2(GPT2Config(**SIZES, n_inner=20)),
+        Roberta(RobertaConfig.from_hugging_face(fuzz_targets.ROBERTA)),
+    ):
+        shapes = {name: list(variable.shape) for name, variable in network.weights.items()}
+        assert network.config.shapes == shapes
+        assert list(network.config.shapes) == list(shapes)
+
+
+@pytest.fixture(scope="module")
+def good_folder(tmp_path_factory):
+    """A GPT-2 that begins at random, with a tokenizer of its own."""
+    made = tmp_path_factory.mktemp("good") / "gpt2"
+    tokenizer = small_runs.tokenizer()
+    tokenizer.save(made)
+    sizes = GPT2Config(**SIZES | {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.end})
+    hugging_face.write_gpt2(made, GPT2(sizes))
+    return made
+
+
+@pytest.fixture
+def folder(good_folder, tmp_path):
+    return shutil.copytree(good_folder, tmp_path / "gpt2")
+
+
+def in_json(name, **changes):
+    def change(folder):
+        values = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(values | changes))
+
+    return change
+
+
+def tensors(**arrays):
+    return lambda folder: safetensors.numpy.save_file(arrays, folder / "model.safetensors")
+
+
+def header(values, body=b"\0" * 64):
+    def change(folder):
+        text = values if isinstance(values, bytes) else json.dumps(values).encode()
+        (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + body)
+
+    return change
+
+
+def index(shards):
+    def change(folder):
+        (folder / "model.safetensors").rename(folder.parent / "outside.safetensors")
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+
+    return change
+
+
+def lies(shape, offsets):
+    return header({"wte.weight": {"dtype": "F32", "shape": shape, "data_offsets": offsets}})
+
+
+FOLDERS = {
+    "config without end": (lambda folder: (folder / "config.json").write_text("[" * 10**5), "config.json: damaged"),
+    "config of a list": (lambda folder: (folder / "config.json").write_text("[]"), "config.json: a JSON object"),
+    "another network": (in_json("config.json", model_type="llama"), "model_type is 'llama'"),
+    "text for a size": (in_json("config.json", n_embd="16"), "n_embd is '16'; a whole number from 1"),
+    "a true size": (in_json("config.json", n_layer=True), "n_layer is True"),
+    "NaN": (in_json("config.json", attn_pdrop=float("nan")), "attn_pdrop is nan"),
+    "absurd layers": (in_json("config.json", n_layer=10**9), "n_layer is 1000000000; 1000 at most"),
+    "absurd width": (in_json("config.json", n_embd=2 * 10**9), "config.json asks for [6000000000]"),
+    "absurd number": (in_json("config.json", n_positions=10**4000), "config.json asks for [1000"),
+    "other width": (in_json("config.json", n_embd=32), "config.json asks for"),
+    "a tensor too many": (tensors(**{"wte.weight": np.ones((3, 3), "f4")}), "is of shape [3, 3]; config.json asks for"),
+    "an unknown tensor": (tensors(code=np.ones(1, "f4")), "'code' is no tensor of a GPT-2"),
+    "integers": (tensors(**{"ln_f.weight": np.ones(16, "i4")}), "is of I32; F64, F32, F16, BF16 are read"),
+    "a header that lies about its length": (header(b"{}" + b" " * 10, b""), "the tensor 'wte.weight' is missing"),
+    "a header longer than the file": (
+        lambda folder: (folder / "model.safetensors").write_bytes(struct.pack("<Q", 2**60) + b"{}"),
+        "not readable as safetensors",
+    ),
+    "a header that is no JSON": (header(b"nothing"), "not readable as safetensors"),
+    "offsets outside": (lies([4, 4], [0, 10**12]), "not readable as safetensors"),
+    "a shape that lies": (lies([10**9, 10**9], [0, 64]), "not readable as safetensors"),
+    "a shape that overflows": (lies([2**62, 2**62], [0, 64]), "not readable as safetensors"),
+    "a shard outside": (index({"a": "../outside.safetensors"}), "gpt2/outside.safetensors: not readable"),
+    "an absolute shard": (index({"a": "/etc/passwd"}), "gpt2/passwd: not readable"),
+    "the folder above": (index({"a": ".."}), "not readable"),
+    "shards of numbers": (index({"a": 1}), "a weight_map from tensors to files"),
+    "no shards": (index([]), "a weight_map from tensors to files"),
+    "tokenizer of a list": (lambda folder: (folder / "tokenizer.json").write_text("[]"), "not readable as a tokenizer"),
+    "tokenizer without end": (
+        lambda folder: (folder / "tokenizer.json").write_text("[" * 10**5),
+        "not readable as a tokenizer",
+    ),
+    "another normaliser": (in_json("tokenizer.json", normalizer={"type": "NFC"}), "a byte-level BPE tokenizer"),
+    "another decoder": (in_json("tokenizer.json", decoder=None), "a byte-level BPE tokenizer"),
+    "a smaller tokenizer": (
+        lambda folder: Tokenizer.fit(["some text"], 270).save(folder),
+        f"a vocabulary of {len(small_runs.tokenizer())} tokens where",
+    ),
+    "a larger tokenizer": (
+        lambda folder: Tokenizer.fit([f"w{i} text{i} {i}" for i in range(900)], 800).save(folder),
+        f"and weights of {len(small_runs.tokenizer())} do not fit",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_hostile_folders_end_a_training_in_one_line(folder, said, name):
+    change, message = FOLDERS[name]
+    change(folder)
+    talks = folder.with_name("talks.txt")
+    talks.write_text("".join(f"Hello {i}.\nHi, {i}.\n\n" for i in range(40)))
+    settings = ["--preset", "tiny", "--condition-tokens", "12", "--response-tokens", "8", "--data", talks]
+    assert message in said(train.main, "train", *settings, "--gpt2", folder, "--run", "run")
+
+
+def test_no_network_is_made_of_a_config_that_asks_for_more_than_the_files_hold(folder, monkeypatch):
+    in_json("config.json", n_positions=100_000)(folder)
+    made = []
+    monkeypatch.setattr(hugging_face, "GPT2", lambda *arguments: made.append(arguments))
+    with pytest.raises(UserError, match=r"config\.json asks for"):
+        hugging_face.read_gpt2(folder)
+    assert not made
+
+
+def test_tokens_with_ids_beyond_all(tmp_path):
+    for ids in ({"he": 10**6}, {"he": 5}):
+        values = json.loads(json.dumps(fuzz_targets.TOKENIZER))
+        values["model"]["vocab"] |= ids
+        (tmp_path / "tokenizer.json").write_text(json.dumps(values))
+        with pytest.raises(UserError, match="ids are not the numbers from 0 on"):
+            Tokenizer.read(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(fuzz_targets.TOKENIZER))
+    assert len(Tokenizer.read(tmp_path)) == 258
+    assert Tokenizer.read(tmp_path).special(END) == 256
+
+
+# Runs and bots
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run that has just begun; its checkpoint is none."""
+    monkeypatch.chdir(tmp_path)
+    training, validation = small_runs.trajectories()
+    data = Data(tuple(training), tuple(validation[:2]), tuple(validation[2:]))
+    tokenizer = small_runs.tokenizer()
+    sizes = GPT2Config(**SIZES | {"vocab_size": len(tokenizer), "n_positions": 32, "eos_token_id": tokenizer.end})
+    made = GAILRun.create("run", small_runs.config(), data, tokenizer, sizes, {})
+    made.write_checkpoint({"position": 0}, {"a": np.ones(3)})
+    return made
+
+
+def in_config(**changes):
+    def change(path):
+        values = json.loads((path / "config.json").read_text())
+        values["config"].update(changes)
+        (path / "config.json").write_text(json.dumps(values))
+
+    return change
+
+
+def trajectories(line):
+    return lambda path: (path / "trajectories.jsonl").write_text(line + "\n")
+
+
+GOOD_LINE = {"part": "test", "history": [], "prompt": "a", "response": "b", "emotion": None, "source": "",
+             "conversation": 0, "turn": 1}  # fmt: skip
+
+RUNS = {
+    "checkpoint of another kind": (lambda path: None, "checkpoint.h5: not a checkpoint of this run ("),
+    "algorithm of a list": (in_config(algorithm=["gail"]), "config.json: --algorithm: ['gail'] where str is expected"),
+    "unknown setting": (in_config(colour=1), "config.json: 'colour' is no setting"),
+    "absurd rank": (in_config(trainable="lora", lora_rank=10**9), "config.json: --lora-rank: 1000000000 is out of"),
+    "infinite target": (in_config(kl_target=float("inf")), "config.json: --kl-target: inf is out of range"),
+    "absurd layers": (in_json("gpt2.json", n_layer=10**9), "gpt2.json: n_layer is 1000000000; 1000 at most"),
+    "absurd width": (in_json("gpt2.json", n_embd=2 * 10**9), "a GPT-2 of these sizes needs"),
+    "another vocabulary": (in_json("gpt2.json", vocab_size=1000), "its tokenizer has"),
+    "a number for a text": (trajectories(json.dumps(GOOD_LINE | {"prompt": 5})), "trajectories.jsonl:1: damaged"),
+    "a text for a history": (trajectories(json.dumps(GOOD_LINE | {"history": "ab"})), "trajectories.jsonl:1: damaged"),
+    "a label of a list": (trajectories(json.dumps(GOOD_LINE | {"emotion": ["sad"]})), "trajectories.jsonl:1: damaged"),
+    "deep": (trajectories("[" * 10**5), "trajectories.jsonl:1: damaged"),
+    "half a surrogate pair": (trajectories('{"part": "general", "utterances": ["\\udead"]}'), "jsonl:1: damaged"),
+    "nothing": (lambda path: (path / "trajectories.jsonl").write_text(""), "trajectories.jsonl: damaged; it holds no"),
+    "UTF-16": (
+        lambda path: (path / "trajectories.jsonl").write_text("{}\n", encoding="utf-16"),
+        "trajectories.jsonl:1: NUL bytes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_hostile_runs_end_a_resumption_in_one_line(run, said, name):
+    change, message = RUNS[name]
+    change(run.path)
+    assert message in said(train.main, "train", "--resume", "run")
+
+
+@pytest.fixture(scope="module")
+def good_bot(tmp_path_factory):
+    path = tmp_path_factory.mktemp("good") / "bot.h5"
+    settings = small_runs.config(trainable="head")
+    training = small_runs.training(settings)
+    policies = {"maximum_likelihood": [v.numpy() for v in training.policy.variables]}
+    judge = [v.numpy() for v in training.discriminator.variables]
+    GAILAgent(settings, small_runs.tokenizer(), training.gpt2.config, policies, "maximum_likelihood", judge).save(path)
+    return path
+
+
+def fact(**changes):
+    return lambda facts: facts.update(changes)
+
+
+BOTS = {
+    "another format": (fact(format=["x"]), "not a bot that this version can read"),
+    "no tokenizer": (fact(tokenizer={}), "no tokenizer; tokenizer.json"),
+    "tokenizer of numbers": (fact(tokenizer={"tokenizer.json": 5}), "damaged"),
+    "a path for a tokenizer": (fact(tokenizer={"../../tokenizer.json": "{}"}), "no tokenizer"),
+    "another tokenizer": (
+        fact(tokenizer={"tokenizer.json": json.dumps(fuzz_targets.TOKENIZER)}), "a tokenizer of 261 tokens where GPT-2"
+    ),
+    "GPT-2 of a list": (fact(gpt2=[]), "damaged"),
+    "absurd GPT-2": (lambda facts: facts["gpt2"].update(n_embd=2 * 10**9), "numbers where GPT-2 has"),
+    "a longer GPT-2": (lambda facts: facts["gpt2"].update(n_positions=10**5), "numbers where GPT-2 has"),
+    "no reference": (fact(reference="nobody"), "damaged"),
+    "a reference of a list": (fact(reference=[]), "damaged"),
+    "an emotion classifier": (fact(emotions={"labels": ["a", "b"], "words": ["x"]}), "damaged"),
+    "settings of a list": (fact(config=[]), "settings are a JSON object"),
+    "absurd RoBERTa": (
+        fact(roberta={"tokenizer.json": "{}", "config.json": json.dumps(fuzz_targets.ROBERTA | {"vocab_size": 10**9})}),
+        "numbers where RoBERTa has",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOTS)
+def test_hostile_bots_end_a_chat_in_one_line(good_bot, said, tmp_path, name):
+    facts, arrays = read_arrays(good_bot)
+    change, message = BOTS[name]
+    change(facts)
+    write_arrays(tmp_path / "bot.h5", arrays, facts)
+    assert message in said(chat.main, "chat", "bot.h5")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bot.h5"]

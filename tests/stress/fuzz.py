@@ -1,0 +1,108 @@
+"""Searches for inputs that a reader cannot bear, guided by coverage: `python -m tests.stress.fuzz [TARGET ...]`.
+
+Needs atheris (the extra `fuzz`). Each target of `tests/fuzz_targets.py` runs in a process of its own; what it raises is
+kept as a file, printed, and counted in the table at the end. Status 1 where anything was found.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+TARGET, FINDINGS = "FUZZ_TARGET", "FUZZ_FINDINGS"  # what a target's own process is told by
+OURS = ["glove", "keras_gca", "gail_tf", "pickle", "pickletools", "zipfile", "gzip", "csv"]
+MEMORY = 4096  # MB
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Fuzz the targets one after another; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    print("| target | executions | seconds | edges covered | findings |\n| --- | --- | --- | --- | --- |", flush=True)
+    found = 0
+    for target in options.targets or _names():
+        executions, seconds, edges, findings = fuzz(target, 60 * options.minutes, options.corpus)
+        found += len(findings)
+        print(f"| {target} | {executions:,} | {seconds:.0f} | {edges:,} | {len(findings)} |", flush=True)
+        for finding in findings:
+            print(f"{target}: {finding}", file=sys.stderr)
+    return 1 if found else 0
+
+
+def fuzz(target: str, seconds: float, folder: Path) -> tuple[int, float, int, list[Path]]:
+    """Fuzz one target: executions, seconds, edges covered, and the files of what was found."""
+    corpus, findings = folder / target, folder / "findings" / target
+    corpus.mkdir(parents=True, exist_ok=True)
+    findings.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {TARGET: target, FINDINGS: str(findings)}
+    executions, edges, start = 0, 0, time.monotonic()
+    while (left := seconds - (time.monotonic() - start)) >= 1:
+        limits = [f"-max_total_time={int(left)}", f"-rss_limit_mb={MEMORY}", "-timeout=20", "-print_final_stats=1"]
+        command = [sys.executable, "-m", "tests.stress.fuzz", *limits, f"-artifact_prefix={findings}/", str(corpus)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")
+        # A crash of the process itself (memory, time, a library) ends it: another one goes on.
+        executions += max(map(int, re.findall(r"^stat::number_of_executed_units: (\d+)", done.stderr, re.M)), default=0)
+        edges = max(edges, *map(int, re.findall(r"cov: (\d+)", done.stderr)), 0)
+        if done.returncode and not list(findings.iterdir()):
+            raise RuntimeError(f"{target} did not run:\n{done.stderr[-3000:]}")
+    inputs = sorted(path for path in findings.iterdir() if path.suffix != ".txt")  # a .txt beside says what it raised
+    return executions, time.monotonic() - start, edges, inputs
+
+
+def _names() -> list[str]:
+    from tests.fuzz_targets import TARGETS
+
+    return list(TARGETS)
+
+
+def _child(target: str, findings: Path, arguments: list[str]) -> None:
+    """Fuzz in this process, which ends with it."""
+    import atheris
+
+    with atheris.instrument_imports(include=OURS):
+        # Whoever has imported these already has them without counters.
+        for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
+            del sys.modules[name]
+        from tests.fuzz_targets import FOLDER, TARGETS
+
+    run = TARGETS[target].run
+    for number, seed in enumerate(TARGETS[target].seeds):
+        Path(arguments[-1], f"seed-{number}").write_bytes(seed)
+
+    def once(content: bytes) -> None:
+        try:
+            run(content)
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            name = f"{type(error).__name__}-{Path(where.filename).stem}-{where.lineno}"
+            if not (findings / name).exists():
+                (findings / name).write_bytes(content)
+                (findings / f"{name}.txt").write_text(traceback.format_exc().replace(str(FOLDER), "FOLDER"))
+
+    atheris.Setup([sys.argv[0], *arguments], once)
+    atheris.Fuzz()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.stress.fuzz", description=__doc__)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="of tests/fuzz_targets.py; all if not given")
+    parser.add_argument("--minutes", type=float, default=10, metavar="X", help="for each target [10]")
+    parser.add_argument(
+        "--corpus",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "fuzz",
+        metavar="DIR",
+        help="where inputs of new coverage are kept, and findings [fuzz in the temporary folder]",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    if TARGET in os.environ:
+        _child(os.environ[TARGET], Path(os.environ[FINDINGS]), sys.argv[1:])
+    else:
+        sys.exit(main())

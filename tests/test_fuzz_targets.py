@@ -1,0 +1,58 @@
+"""The search of `tests/stress/fuzz.py` in short: spoiled seeds and any bytes, the same in every run."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz_targets import TARGETS
+
+SPOILED = 150  # inputs made of the seeds
+ODD = [
+    b"\0",
+    b"\xff",
+    b"\n",
+    b"\r",
+    b" ",
+    b",",
+    b'"',
+    b"\\",
+    b"[" * 60,
+    b"9" * 30,
+    b"-1",
+    b"nan",
+    b"\xed\xa0\x80",
+    b"1e400",
+]
+
+
+def spoiled(seed: bytes, draw: random.Random) -> bytes:
+    """A seed with a part left out, doubled, changed, or with something odd put in."""
+    content = bytearray(seed)
+    for _ in range(draw.randint(1, 4)):
+        start = draw.randrange(len(content) + 1)
+        end = min(len(content), start + draw.choice((0, 1, 1, 4, 30)))
+        new = draw.choice((b"", bytes(content[start:end]) * 2, draw.randbytes(end - start), draw.choice(ODD)))
+        content[start:end] = new
+    return bytes(content)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_spoiled_files_give_a_value_or_one_line(name):
+    draw = random.Random(0)
+    target = TARGETS[name]
+    for seed in target.seeds:
+        target.run(seed)
+    for _ in range(SPOILED):
+        target.run(spoiled(draw.choice(target.seeds), draw))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_any_bytes_give_a_value_or_one_line(name):
+    @settings(max_examples=40, deadline=None, derandomize=True, database=None)
+    @given(st.binary(max_size=300))
+    def run(content):
+        TARGETS[name].run(content)
+
+    run()
