@@ -39,7 +39,12 @@ from tests.stress import victim
 from tests.stress.victim import AFTER, BEFORE, FAULTS, HALF, LIMIT, LINK, WRITE, Call, Strike
 
 TIMEOUT = 600.0  # seconds that a process may take; far more than any does
-QUIET = {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}  # environment of trainings that print nothing but errors
+# The environment of trainings that print nothing but errors; killed ones leave semaphores, which Python removes.
+QUIET = {
+    "TQDM_DISABLE": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
+}
 WALL_CLOCK = ("tokens_per_second",)  # columns of log.csv
 BEGINS = re.compile(
     r"^run folder: |^.* (epochs|updates) are done$", re.MULTILINE
