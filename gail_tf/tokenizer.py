@@ -13,6 +13,7 @@ from typing import Any
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
+from keras_gca import json_text
 from keras_gca.errors import UserError
 from keras_gca.run_folder import replacing
 
@@ -102,10 +103,10 @@ def read_byte_level(
     """
     whole, vocabulary, merges = (Path(folder) / name for name in (TOKENIZER, "vocab.json", "merges.txt"))
     if whole.exists():
-        found = _attempt(whole, lambda: tokenizers.Tokenizer.from_file(str(whole)))
+        found = _attempt(whole, lambda: _from_file(whole))
         parts = [(found.model, models.BPE), (found.pre_tokenizer, pre_tokenizers.ByteLevel)]
         parts += [(found.decoder, decoders.ByteLevel), (found.normalizer, type(None))]
-        if not all(isinstance(part, kind) for part, kind in parts) or found.model.dropout:
+        if not all(isinstance(part, kind) for part, kind in parts):
             raise UserError(f"{whole}: a byte-level BPE tokenizer, like GPT-2's, is expected")
         found.no_truncation()  # files may ask for both, of every text
         found.no_padding()
@@ -158,6 +159,16 @@ def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Token
     for name, text in files.items():
         with replacing(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def _from_file(path: Path) -> tokenizers.Tokenizer:
+    model = json_text.read_object(path).get("model")
+    if not isinstance(model, dict):
+        raise ValueError("it has no model")
+    for name in ("continuing_subword_prefix", "end_of_word_suffix", "dropout"):  # the first can end the whole process
+        if model.get(name):
+            raise ValueError(f"{name} is {model[name]!r}; a byte-level BPE has none")
+    return tokenizers.Tokenizer.from_file(str(path))
 
 
 def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:

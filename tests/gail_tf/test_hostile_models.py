@@ -131,6 +131,13 @@ FOLDERS = {
         lambda folder: (folder / "tokenizer.json").write_text("[" * 10**5),
         "not readable as a tokenizer",
     ),
+    "pieces with a prefix": (
+        lambda folder: in_json(
+            "tokenizer.json",
+            model=json.loads((folder / "tokenizer.json").read_text())["model"] | {"continuing_subword_prefix": "##"},
+        )(folder),
+        "continuing_subword_prefix is '##'; a byte-level BPE has none",
+    ),
     "another normaliser": (in_json("tokenizer.json", normalizer={"type": "NFC"}), "a byte-level BPE tokenizer"),
     "another decoder": (in_json("tokenizer.json", decoder=None), "a byte-level BPE tokenizer"),
     "a smaller tokenizer": (

@@ -69,14 +69,17 @@ def _child(target: str, findings: Path, arguments: list[str]) -> None:
             del sys.modules[name]
         from tests.fuzz_targets import FOLDER, TARGETS
 
-    run = TARGETS[target].run
+        run = TARGETS[target].run
+        run(TARGETS[target].seeds[0])  # some import what they test when they first run
     for number, seed in enumerate(TARGETS[target].seeds):
         Path(arguments[-1], f"seed-{number}").write_bytes(seed)
 
     def once(content: bytes) -> None:
         try:
             run(content)
-        except Exception as error:
+        except BaseException as error:  # a library's panic is no Exception
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
             where = traceback.extract_tb(error.__traceback__)[-1]
             name = f"{type(error).__name__}-{Path(where.filename).stem}-{where.lineno}"
             if not (findings / name).exists():
