@@ -163,13 +163,12 @@ class Campaign:
     def _learn(self) -> None:
         """Run the reference: what all others must end with, how long it trains, and which calls it makes."""
         self._reference = self._work / "reference"
-        began = time.monotonic()
         process = self._processes.start(self._beginning(self._reference), self._reference)
         process.wait_for_training()
         trains = time.monotonic()
         if status := process.wait():
             raise DifferenceError(f"the reference ended with status {status}: {process.err}")
-        self.started, self.seconds = trains - began, time.monotonic() - trains
+        self.seconds = time.monotonic() - trains  # that an undisturbed training takes from its beginning
         self._files = contents(self._reference)
         calls = process.calls
         first = calls.index(Call("replace", CHECKPOINT))
@@ -216,7 +215,9 @@ class Campaign:
             attack = self._choose(resumed, damaged is not None)
             process = self._processes.start(arguments, folder, attack if isinstance(attack, Strike) else None)
             if isinstance(attack, Instant) and process.wait_for_training():
-                process.kill_after(attack.seconds)
+                began = time.monotonic()
+                if not process.kill_after(attack.seconds) and not resumed:
+                    self.seconds = time.monotonic() - began  # the machine may be idler than it was
             status = process.wait()
             self.counts["resumed"] += resumed and process.trains
             if damaged is not None and process.trains:
@@ -499,12 +500,14 @@ class Process:
             time.sleep(0.02)
         return self.trains
 
-    def kill_after(self, seconds: float) -> None:
-        """SIGKILL, unless it ends before."""
+    def kill_after(self, seconds: float) -> bool:
+        """SIGKILL, unless it ends before. Returns whether it has not."""
         self._process.join(seconds)
-        if self.alive:
+        alive = self.alive
+        if alive:
             self._process.kill()
             self._process.join()
+        return alive
 
     def wait(self) -> int:
         """Its exit status, or the negative number of the signal that has ended it."""
