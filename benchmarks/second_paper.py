@@ -126,8 +126,8 @@ def present(options: argparse.Namespace) -> list[str]:
 
 
 def memory(options: argparse.Namespace) -> dict:
-    """Peak memory of a process that makes one update, of as few rollouts as are sampled together."""
-    exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
+    """Peak memory of a process that makes one update, of as few rollouts as are drawn together here."""
+    exercise = Exercise(SIZES[options.size], PAPER.decoding_batch_size)
     results = {}
     for name in present(options):
         progress(f"memory: {TITLES[name]}")
