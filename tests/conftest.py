@@ -17,8 +17,15 @@ from tests import shared
 command_line.set_up_tensorflow()
 
 
+LONGEST = ("test_commands.py", "test_kills.py", "test_experiments.py", "test_notebooks.py")  # minutes: they begin first
+
+
 def pytest_collection_modifyitems(items):
-    """Which tests run in one process: those of a file; and files that read the same toy trainings."""
+    """Which tests run in one process: those of a file; and files that read the same toy trainings.
+
+    The longest come first, so that no process ends long before the other.
+    """
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     for item in items:
         if item.path.name in ("test_experiments.py", "test_notebooks.py"):
             group = "experiments"
