@@ -359,8 +359,12 @@ def test_a_training_killed_in_each_phase_and_resumed_ends_with_the_same_bits(tra
     folder = reference.parent
     chance = random.Random(11)
     arguments = [*TINY, "--run", "killed", "--checkpoint-minutes", "0"]
-    kills, phases = 0, set()
+    kills, phases, position = 0, set(), 0
     stages = schedule(Config.preset("tiny"))
+
+    def stored():
+        return read_arrays(folder / "killed" / "checkpoint.h5")[0]["position"]
+
     while True:
         process = start("train", *arguments, folder=folder)
         threading.Thread(target=process.stderr.read, daemon=True).start()
@@ -368,6 +372,8 @@ def test_a_training_killed_in_each_phase_and_resumed_ends_with_the_same_bits(tra
         awaited = "line " if kills else "run folder"
         for line in process.stdout:
             if line.startswith(awaited):
+                while kills and stored() == position and process.poll() is None:
+                    time.sleep(0.02)
                 time.sleep(chance.uniform(0, 0.5))
                 process.send_signal(signal.SIGKILL)
                 break
@@ -375,7 +381,7 @@ def test_a_training_killed_in_each_phase_and_resumed_ends_with_the_same_bits(tra
         if process.wait(60) != -signal.SIGKILL:
             break
         kills += 1
-        position = read_arrays(folder / "killed" / "checkpoint.h5")[0]["position"]
+        position = stored()
         phases |= {stage.phase for stage in stages[position : position + 1]}
         arguments = ["--resume", "killed"]
     assert phases == set(LINES)
