@@ -59,7 +59,8 @@ class OurUpdate:
         training = GAILTraining(config, Tokenizer(exercise.tokenizer()), gpt2, samples, samples)
         for owner, name, phase in (
             (training.policy, "sample", SAMPLING),
-            (training.collector, "reference", REFERENCE),
+            (training.reference, "read", REFERENCE),
+            (training.reference, "features", REFERENCE),
             (training.policy_training, "step", LEARNING),
             (training.discriminator, "judge", JUDGING),
             (training.discriminator, "step", JUDGING),

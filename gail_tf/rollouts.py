@@ -103,7 +103,7 @@ class Reference:
         self._pass = Compiled(self._read)
         self._features_pass = Compiled(self._read_features)
 
-    def __call__(self, batch: Batch, size: int) -> Reading:
+    def read(self, batch: Batch, size: int) -> Reading:
         """Read responses to conditions. size: of the batches that are read."""
         features, log_probs, *states = self._over(self._pass, batch, size, (self.per_token, True, True))
         return Reading(features, log_probs, states[0] if states else None)
@@ -256,7 +256,7 @@ class Collector:
             scores = self.policy.log_probs(*take(given, part, size, width), self.sampling)
             log_probs[part] = scores.log_probs.numpy()[: len(part)]
 
-        features, reference, states = self.reference(given, size)
+        features, reference, states = self.reference.read(given, size)
         asked, answered = self.samples.sentiments[rows], self.samples.response_sentiments[rows]
         texts = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
         experts = [self.samples.trajectories[row] for row in rows]

@@ -75,7 +75,7 @@ def place_of(facts: dict[str, Any], stages: int) -> tuple[int, int, list[dict[st
         raise ValueError(f"step {step} of stage {position}, where there are {stages} stages")
     if not isinstance(history, list) or not all(isinstance(row, dict) and "phase" in row for row in history):
         raise ValueError("the history is no list of figures")
-    return position, step, history
+    return position, step, list(history)
 
 
 def numbered(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:

@@ -65,7 +65,7 @@ FUNCTIONS = {
     "log-probabilities": lambda: gail_policy().log_probs(*BATCH, SAMPLING),
     "maximum likelihood": likelihood,
     "perplexity": lambda: [maximum_likelihood.Perplexity(gail_policy())(BATCH)],
-    "reference": lambda: rollouts.Reference(gail_policy(), SAMPLING, keep_states=True)(BATCH, ROWS),
+    "reference": lambda: rollouts.Reference(gail_policy(), SAMPLING, keep_states=True).read(BATCH, ROWS),
     "D's features": lambda: [rollouts.Reference(gail_policy(), SAMPLING).features(BATCH, ROWS)],
     "PPO": ppo,
     "discriminator": discriminator,

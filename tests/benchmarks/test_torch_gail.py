@@ -41,7 +41,7 @@ def test_log_probs_are_ours(gpt2, tokens):
 
 
 def test_the_reference_reads_what_ours_reads(gpt2, tokens):
-    features, log_probs = Reference(Policy(gpt2), Sampling(EXERCISE.response))(BATCH, size=8)
+    features, log_probs, _ = Reference(Policy(gpt2), Sampling(EXERCISE.response)).read(BATCH, size=8)
     update = torch_gail.TorchUpdate(EXERCISE)
     update.reference = torch_gail.torch_gpt2(gpt2)
     with torch.no_grad():

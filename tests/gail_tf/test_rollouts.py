@@ -129,7 +129,7 @@ def test_features_of_tokens_are_the_states_after_each(policy, reference, rollout
 def test_states_are_those_before_each_token(reference, rollouts):
     assert rollouts.states is rollouts.states_of(ROWS) is None
     keeping = Reference(reference.policy, SAMPLING, keep_states=True)
-    found = keeping(rollouts.batch, 4)
+    found = keeping.read(rollouts.batch, 4)
     np.testing.assert_allclose(found.features, rollouts.given.features, atol=1e-4)
     np.testing.assert_allclose(found.log_probs, rollouts.reference, atol=1e-4)
     gpt2 = reference.policy.gpt2
