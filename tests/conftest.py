@@ -48,6 +48,22 @@ def shared_file():
     return find
 
 
+@pytest.fixture
+def said(capsys, tmp_path, monkeypatch):
+    """said(main, name, *arguments): the one line of error of a command that must end with status 2, run in tmp_path."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(main, name, *arguments):
+        assert command_line.run(main, name, list(map(str, arguments))) == 2
+        err = capsys.readouterr().err
+        assert err.startswith(f"{name}: ")
+        assert err.count("\n") == 1
+        assert len(err) < 2000
+        return err
+
+    return run
+
+
 class Experiments(NamedTuple):
     """Experiments of the second paper at toy sizes.
 

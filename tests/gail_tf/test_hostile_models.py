@@ -14,28 +14,11 @@ from gail_tf.baselines.roberta import Roberta, RobertaConfig
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.run import Data, GAILRun
 from gail_tf.tokenizer import END, Tokenizer
-from keras_gca import command_line
 from keras_gca.errors import UserError
 from keras_gca.run_folder import read_arrays, write_arrays
 from tests import fuzz_targets
 from tests.gail_tf import small_runs
 from tests.gail_tf.conftest import SIZES
-
-
-@pytest.fixture
-def said(capsys, tmp_path, monkeypatch):
-    """said(main, name, *arguments): the one line of error of a command that must end with status 2."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(main, name, *arguments):
-        assert command_line.run(main, name, list(map(str, arguments))) == 2
-        err = capsys.readouterr().err
-        assert err.startswith(f"{name}: ")
-        assert err.count("\n") == 1
-        return err
-
-    return run
-
 
 # Networks in Hugging Face's format
 
