@@ -4,8 +4,10 @@ A target is a function of bytes; whatever it raises is a finding. `tests.stress.
 `test_fuzz_targets.py` tries some inputs in every run of the tests.
 """
 
+import _thread
 import atexit
 import codecs
+import gc
 import gzip
 import io
 import json
@@ -155,11 +157,11 @@ def _zip(**options) -> bytes:
 # The author's pickle
 
 _events: list[str] = []
-_watching = False
+_watched_threads: list[int] = []  # whose events are noted
 
 
 def _hook(event: str, arguments: tuple) -> None:
-    if _watching:
+    if _thread.get_ident() in _watched_threads:
         _events.append(event)
 
 
@@ -174,26 +176,27 @@ class _Twin(pickle._Unpickler):
     find_class, persistent_load = Unpickler.find_class, Unpickler.persistent_load
 
 
-def _watched(load: Callable[[], object]) -> object:
+def watched(load: Callable[[], object]) -> object:
     """What loading gives, or None where it raises; a finding where anything else was done: an import, an open file."""
-    global _watching
     _events.clear()
-    _watching = True
+    gc.disable()  # what is collected just then would have events of its own
+    _watched_threads.append(_thread.get_ident())
     try:
         return load()
     except Exception:  # of whatever kind: the reader below may not raise all of them
         return None
     finally:
-        _watching = False
+        _watched_threads.clear()
+        gc.enable()
         if _events:
             raise AssertionError(f"unpickling did {_events}")
 
 
 def _pickle(content: bytes) -> None:
-    found = _watched(lambda: unpickle(content))
+    found = watched(lambda: unpickle(content))
     _only(found, (list, tuple, str, int, float))
     if b"\x96" not in content:  # whose argument is a size to allocate
-        twin = _watched(_Twin(io.BytesIO(content), encoding="utf-8").load)
+        twin = watched(_Twin(io.BytesIO(content), encoding="utf-8").load)
         _only(twin, (list, tuple, str, int, float, bytes, dict, set, frozenset))
     (FOLDER / "vocabulary").write_bytes(content)
     outcome(lambda: read_vocabulary(FOLDER / "vocabulary"))

@@ -9,7 +9,6 @@ import os
 import pickle
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -27,6 +26,7 @@ from keras_gca.pickled_vocabulary import LARGEST, read_vocabulary, unpickle
 from keras_gca.run_folder import GCARun, read_arrays, write_arrays
 from keras_gca.survey.votes import Votes
 from keras_gca.vocabulary import Vocabulary
+from tests import fuzz_targets
 from tests.keras_gca.conftest import LENGTH, VOCABULARY, WORDS, make_agent, random_pairs
 from tests.keras_gca.surveys import make_survey
 
@@ -432,34 +432,11 @@ def attacks(trace):
         yield name, content.replace(b"{trace}", os.fsencode(trace))
 
 
-EVENTS: list[str] = []
-WATCHING: list[bool] = [False]
-
-
-def watch(event, arguments):
-    if WATCHING[0]:
-        EVENTS.append(event)
-
-
-for encoding in ("ascii", "latin-1", "raw-unicode-escape"):  # these are imported when they are first used
-    codecs.lookup(encoding)
-sys.addaudithook(watch)
-
-
 def test_nothing_is_called_imported_or_opened_by_an_attack(tmp_path):
     trace = tmp_path / "trace"
     count = 0
     for name, content in attacks(trace):
-        outcome = None
-        EVENTS.clear()
-        WATCHING[0] = True
-        try:
-            outcome = unpickle(content)
-        except ValueError:
-            pass
-        finally:
-            WATCHING[0] = False
-        assert not EVENTS, (name, EVENTS)
+        outcome = fuzz_targets.watched(lambda content=content: unpickle(content))
         assert outcome is None or isinstance(outcome, (list, tuple, str)), name
         path = tmp_path / "vocabulary_movie"
         path.write_bytes(content)
