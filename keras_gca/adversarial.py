@@ -45,7 +45,7 @@ class DiscriminatorTraining(Learner):
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, whole_answers: bool = False):
         super().__init__(gca, gca.green, learning_rate)
-        self._rows = (lambda answers: last_rows(rows_of(answers))) if whole_answers else rows_of
+        self._rows = last_rows if whole_answers else rows_of
         self._step, self._sums = Compiled(self._descend), Compiled(self._measure)
 
     def step(self, contexts: np.ndarray, answers: np.ndarray, labels: np.ndarray) -> tuple[tf.Tensor, ...]:

@@ -260,10 +260,9 @@ class Agent:
         """
         import tensorflow as tf
 
-        rows = rows_of(tf.convert_to_tensor(answers))
-        if self.config.algorithm == "reinforce":
-            rows = last_rows(rows)
-        logits = self._judge.discriminator_logits(tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers), rows)
+        contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
+        rows = last_rows(answers) if self.config.algorithm == "reinforce" else rows_of(answers)
+        logits = self._judge.discriminator_logits(contexts, answers, rows)
         log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
         log_l[tuple(rows.positions.numpy().T)] = -np.logaddexp(0, -logits.numpy())
         return log_l

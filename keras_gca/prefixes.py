@@ -46,11 +46,13 @@ def rows_of(answers: tf.Tensor) -> Rows:
     return Rows(positions, tf.gather_nd(targets, positions))
 
 
-def last_rows(rows: Rows) -> Rows:
+def last_rows(answers: tf.Tensor) -> Rows:
     """Of each answer, the row of its last token: the partial answer there is the whole sentence."""
-    following = tf.concat([rows.answer[1:], [-1]], 0)
-    last = tf.where(tf.not_equal(rows.answer, following))[:, 0]
-    return Rows(tf.gather(rows.positions, last), tf.gather(rows.targets, last))
+    targets = answers[:, 1:]
+    lengths = tf.math.count_nonzero(tf.not_equal(targets, PAD), axis=1)
+    answer = tf.where(lengths > 0)
+    positions = tf.concat([answer, tf.gather_nd(lengths, answer)[:, None] - 1], 1)
+    return Rows(positions, tf.gather_nd(targets, positions))
 
 
 SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # where values may be dropped in training

@@ -10,6 +10,7 @@ from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.learning import Learner
 from keras_gca import adversarial, decoding, teacher_forcing
+from keras_gca.baselines import reinforce
 from keras_gca.compilation import Compiled
 from keras_gca.config import Config
 from keras_gca.models import WHITE, YELLOW, build
@@ -25,9 +26,11 @@ BATCH = Batch(
     RANDOM.integers(1, WORDS, (ROWS, WIDTH), np.int32), MASK[::-1, ::-1],
     RANDOM.integers(1, WORDS, (ROWS, WIDTH), np.int32), MASK,
 )  # fmt: skip
+EXPERT = BATCH._replace(response=BATCH.response[:, ::-1], response_mask=MASK[::-1])
 CONTEXTS = RANDOM.integers(4, WORDS, (ROWS, WIDTH), np.int32)
 ANSWERS = np.where(np.pad(MASK, [(0, 0), (1, 0)], constant_values=True), np.pad(CONTEXTS, [(0, 0), (1, 0)]) + 2, 0)
 ANSWERS = np.where(ANSWERS < WORDS, ANSWERS, 5).astype(np.int32)
+LABELS = MASK[:, 2].astype(np.float32)
 FEATURES = RANDOM.normal(size=(ROWS, 2 * SIZES.n_embd)).astype(np.float32)
 EVIDENCE = rollouts.Evidence(BATCH, FEATURES, np.zeros((ROWS, 3), np.float32), [((), "")] * ROWS)
 
@@ -61,11 +64,16 @@ def gca():
     return build(Config.preset("tiny"), WORDS)
 
 
+def learned(learner, *labels):
+    """A step's sums, and the same once it has been made."""
+    return *learner.step(CONTEXTS, ANSWERS, *labels), *learner.evaluate(CONTEXTS, ANSWERS, *labels)
+
+
 FUNCTIONS = {
     "log-probabilities": lambda: gail_policy().log_probs(*BATCH, SAMPLING),
     "maximum likelihood": likelihood,
     "perplexity": lambda: [maximum_likelihood.Perplexity(gail_policy())(BATCH)],
-    "reference": lambda: rollouts.Reference(gail_policy(), SAMPLING, keep_states=True).read(BATCH, ROWS),
+    "reference": lambda: rollouts.Reference(gail_policy(), SAMPLING, keep_states=True).read(BATCH, ROWS, EXPERT),
     "D's features": lambda: [rollouts.Reference(gail_policy(), SAMPLING).features(BATCH, ROWS)],
     "PPO": ppo,
     "discriminator": discriminator,
@@ -74,10 +82,10 @@ FUNCTIONS = {
     ),
     "line 3, held out": lambda: teacher_forcing.Evaluator(gca()).evaluate(CONTEXTS, ANSWERS),
     "line 5": lambda: decoding.Decoder(gca()).greedy(CONTEXTS),
-    "line 6": lambda: adversarial.DiscriminatorTraining(gca(), 1e-3).step(
-        CONTEXTS, ANSWERS, MASK[:, 2].astype(np.float32)
-    ),
-    "line 9": lambda: adversarial.GeneratorTraining(gca(), 1e-3).step(CONTEXTS, ANSWERS),
+    "line 6": lambda: learned(adversarial.DiscriminatorTraining(gca(), 1e-2), LABELS),
+    "line 6, whole answers": lambda: learned(adversarial.DiscriminatorTraining(gca(), 1e-2, True), LABELS),
+    "line 9": lambda: learned(adversarial.GeneratorTraining(gca(), 1e-2)),
+    "line 9, REINFORCE": lambda: learned(reinforce.ReinforceTraining(gca(), 1e-2)),
 }
 
 

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from keras_gca import strategy
 from keras_gca.compilation import Compiled
-from keras_gca.errors import UserError
 from keras_gca.learning import Learner
 from keras_gca.models import YELLOW, GenerativeConversationalAgent, assign
 from keras_gca.prefixes import Rows, last_rows, rows_of
@@ -22,14 +21,9 @@ BASELINE_RATE = 1e-3  # Adam's; its task is a small regression of its own
 
 
 class ReinforceTraining(Learner):
-    """The yellow blocks learn from the rewards of answers that they have just drawn; the green ones are frozen.
-
-    Raises UserError on a TPU.
-    """
+    """The yellow blocks learn from the rewards of answers that they have just drawn; the green ones are frozen."""
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
-        if isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy):
-            raise UserError("--algorithm reinforce: not on a TPU, where XLA counts rows of padding in its step")
         super().__init__(gca, YELLOW, learning_rate, precision=precision)
         self.baseline = keras.layers.Dense(1, kernel_initializer="zeros", name="baseline")
         self.baseline.build((None, gca.sizes.hidden_units))
@@ -70,7 +64,7 @@ class ReinforceTraining(Learner):
 
     def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
         """Q of each answer that is not padding of the batch, and again for each row, (R,)."""
-        last = last_rows(rows)
+        last = last_rows(answers)
         rewards = tf.sigmoid(self.encoder.discriminator_logits(contexts, answers, last))
         by_answer = tf.scatter_nd(last.positions[:, :1], rewards, tf.shape(answers, tf.int64)[:1])
         return rewards, tf.gather(by_answer, rows.answer)

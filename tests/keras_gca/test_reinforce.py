@@ -11,7 +11,7 @@ from keras_gca.decoding import Decoder
 from keras_gca.learning import add_up
 from keras_gca.models import YELLOW
 from keras_gca.pairs import Pairs, take_batch
-from keras_gca.prefixes import last_rows, rows_of
+from keras_gca.prefixes import last_rows
 from keras_gca.vocabulary import PAD
 from tests.keras_gca.conftest import VOCABULARY, random_pairs
 from tests.keras_gca.equations import Equations
@@ -27,7 +27,7 @@ def whole_answer_judgements(gca, pairs):
 
 
 def test_last_rows_are_the_ends_of_the_answers():
-    rows = last_rows(rows_of(tf.constant([[1, 9, 8, 2, 0], [0, 0, 0, 0, 0], [1, 2, 0, 0, 0], [1, 5, 6, 7, 8]])))
+    rows = last_rows(tf.constant([[1, 9, 8, 2, 0], [0, 0, 0, 0, 0], [1, 2, 0, 0, 0], [1, 5, 6, 7, 8]]))
     assert rows.positions.numpy().tolist() == [[0, 2], [2, 0], [3, 3]]
     assert rows.targets.numpy().tolist() == [2, 2, 8]
 
