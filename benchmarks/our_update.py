@@ -60,7 +60,6 @@ class OurUpdate:
         for owner, name, phase in (
             (training.policy, "sample", SAMPLING),
             (training.reference, "read", REFERENCE),
-            (training.reference, "features", REFERENCE),
             (training.policy_training, "step", LEARNING),
             (training.discriminator, "judge", JUDGING),
             (training.discriminator, "step", JUDGING),
@@ -85,14 +84,15 @@ def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float
     """Floating-point operations of one update here, by phase.
 
     Sampling reads a prompt once and then every token but the last, and multiplies by the vocabulary for each token of a
-    response. The reference reads both responses to a prompt, and gives the log-probabilities of the policy's.
+    response. The reference reads a prompt once, and both responses to it, and gives the log-probabilities of the
+    policy's.
     """
     sizes, tokens = exercise.sizes, exercise.tokens
-    sequences = exercise.rollouts * (exercise.prompt + exercise.response)
-    read = sequences - exercise.rollouts
+    prompts = exercise.rollouts * exercise.prompt
+    read = prompts + tokens - exercise.rollouts
     return {
         SAMPLING: flops(sizes, read, tokens),
-        REFERENCE: flops(sizes, 2 * sequences, tokens),
+        REFERENCE: flops(sizes, prompts + 2 * tokens, tokens),
         LEARNING: learning_flops(sizes, read, tokens, trainable),
     }
 

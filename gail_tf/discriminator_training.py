@@ -107,7 +107,11 @@ class Discriminator(Judge):
         return (evidence.features,) if self.encoder is None else tuple(evidence.batch)
 
     def _features(self, seen) -> tf.Tensor:
-        return seen[0] if self.encoder is None else read_responses(self.encoder, *seen, self.per_token)[0]
+        if self.encoder is None:
+            return seen[0]
+        condition, condition_mask, *response = seen
+        [(features, _)] = read_responses(self.encoder, condition, condition_mask, [response], self.per_token)
+        return features
 
     def _judge(self, seen, sentiments):
         if self.reader is not None:

@@ -9,6 +9,7 @@ H = n_head, V = vocab_size.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -139,7 +140,7 @@ class Adapters:
 
 
 class GPT2:
-    """The network, and what is done with it: `hidden`, `logits`, `prefill` and `step`.
+    """The network, and what is done with it: `hidden`, `hidden_of_each`, `logits`, `prefill` and `step`.
 
     seed: of the initial weights, which are drawn as GPT-2's own were (Section 2.3 of its paper). precision: "float32",
     or "bfloat16" for all that is computed but softmax and layer norms; weights stay float32.
@@ -167,16 +168,15 @@ class GPT2:
         # Functional model: whole sequences
         tokens = keras.Input((None,), dtype="int32", name="tokens")
         positions = keras.Input((None,), dtype="int32", name="positions")
-        mask = keras.Input((None,), dtype="bool", name="mask")
+        visible = keras.Input((None, None), dtype="bool", name="visible")  # (B, T, T)
         seeds = keras.Input((2,), dtype="int32", name="seeds")
-        visible = CausalMask(name="causal_mask")(mask)  # (B, T, T)
         h, written = self.embeddings(tokens, positions, seeds=seeds), []  # (B, T, E)
         for i, block in enumerate(self.blocks):
             if adapted and i == config.n_layer - adapted:
                 h = keras.ops.stop_gradient(h)  # nothing below learns
             h, *memory = block(h, visible, seeds=seeds)
             written.append(memory)
-        self.whole = keras.Model([tokens, positions, mask, seeds], [self.ln_f(h), written], name="gpt2")
+        self.whole = keras.Model([tokens, positions, visible, seeds], [self.ln_f(h), written], name="gpt2")
 
         # Functional model: one token more
         token = keras.Input((1,), dtype="int32", name="token")
@@ -206,7 +206,30 @@ class GPT2:
         there mean nothing. seeds: (B, 2) int32 for dropout (`noise.sample_seeds`); None leaves it out.
         Returns (B, T, E) float32. Raises ValueError where T is more than n_positions.
         """
-        return tf.cast(self._read(tokens, mask, seeds)[0], tf.float32)
+        return self._read_all(tokens, mask, seeds)[0]
+
+    def hidden_of_each(
+        self, tokens: tf.Tensor, mask: tf.Tensor, continuations: Sequence[tuple[tf.Tensor, tf.Tensor]]
+    ) -> list[tf.Tensor]:
+        """As `hidden`, for several continuations of each sequence, which itself is read once.
+
+        tokens, mask: (B, T). continuations: tokens and mask of each, (B, R), R at choice; none sees another.
+        Returns the states after `tokens`, (B, T, E) float32, then those after each continuation, (B, R, E). Raises
+        ValueError where a continuation ends beyond n_positions.
+        """
+        parts = [(tokens, mask), *continuations]
+        parts = [(tf.convert_to_tensor(part, tf.int32), tf.convert_to_tensor(seen)) for part, seen in parts]
+        (tokens, mask), *continuations = parts
+        positions = [positions_of(mask)]
+        for part, seen in continuations:
+            self._check_width(tokens, part)
+            positions.append(positions_of(tf.concat([mask, seen], 1))[:, tf.shape(tokens)[1] :])
+        widths = [tf.shape(part)[1] for part, _ in parts]
+        number = tf.concat([tf.fill([width], i) for i, width in enumerate(widths)], 0)
+        visible = causal_mask(tf.concat([seen for _, seen in parts], 1))
+        visible &= (number == 0) | (number == number[:, None])
+        tokens, positions = tf.concat([part for part, _ in parts], 1), tf.concat(positions, 1)
+        return tf.split(self._read(tokens, positions, visible)[0], widths, axis=1, num=len(parts))
 
     def logits(self, hidden: tf.Tensor, kernels: Kernels | None = None) -> tf.Tensor:
         """The product with the token embeddings, which GPT-2 ties: (..., E) -> (..., V) float32.
@@ -228,9 +251,9 @@ class GPT2:
 
     def prefill(self, tokens: tf.Tensor, mask: tf.Tensor, capacity: int | tf.Tensor) -> tuple[tf.Tensor, Cache]:
         """As `hidden`, and a cache of `capacity` places, the first T of which hold these tokens."""
-        hidden, cache = self._read(tokens, mask, None)
+        hidden, cache = self._read_all(tokens, mask)
         free = [[0, 0], [0, 0], [0, capacity - tf.shape(tokens)[1]], [0, 0]]
-        return tf.cast(hidden, tf.float32), tf.nest.map_structure(lambda each: tf.pad(each, free), cache)
+        return hidden, tf.nest.map_structure(lambda each: tf.pad(each, free), cache)
 
     def step(
         self, tokens: tf.Tensor, positions: tf.Tensor, mask: tf.Tensor, cache: Cache, place: tf.Tensor, kernels: Kernels
@@ -247,13 +270,24 @@ class GPT2:
         hidden, cache = self.stepwise(inputs)
         return tf.cast(hidden[:, 0], tf.float32), cache
 
-    def _read(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None) -> tuple[tf.Tensor, Cache]:
+    def _read_all(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tuple[tf.Tensor, Cache]:
         tokens, mask = tf.convert_to_tensor(tokens, tf.int32), tf.convert_to_tensor(mask)
-        if tokens.shape[1] is not None and tokens.shape[1] > self.config.n_positions:
-            raise ValueError(f"{tokens.shape[1]} tokens where GPT-2 has {self.config.n_positions} positions")
+        self._check_width(tokens)
+        return self._read(tokens, positions_of(mask), causal_mask(mask), seeds)
+
+    def _read(
+        self, tokens: tf.Tensor, positions: tf.Tensor, visible: tf.Tensor, seeds: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, Cache]:
         training = seeds is not None
         seeds = tf.convert_to_tensor(seeds) if training else tf.zeros([tf.shape(tokens)[0], 2], tf.int32)
-        return self.whole([tokens, positions_of(mask), mask, seeds], training=training)
+        hidden, cache = self.whole([tokens, positions, visible, seeds], training=training)
+        return tf.cast(hidden, tf.float32), cache
+
+    def _check_width(self, *parts: tf.Tensor) -> None:
+        """Of tokens (B, T) that follow each other; in a graph they may be unknown."""
+        widths = [part.shape[1] for part in parts]
+        if None not in widths and sum(widths) > self.config.n_positions:
+            raise ValueError(f"{sum(widths)} tokens where GPT-2 has {self.config.n_positions} positions")
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
@@ -294,6 +328,12 @@ def positions_of(mask: tf.Tensor) -> tf.Tensor:
     return tf.maximum(tf.cumsum(tf.cast(mask, tf.int32), axis=1) - 1, 0)
 
 
+def causal_mask(mask: tf.Tensor) -> tf.Tensor:
+    """Which tokens each token may attend to, itself and those before it: (B, T) bool -> (B, T, T) bool."""
+    places = tf.range(tf.shape(mask)[1])
+    return (places[None, :, None] >= places) & mask[:, None]
+
+
 class Embeddings(keras.layers.Layer):
     """The sum of a token's vector and its position's: (B, T) int32 each -> (B, T, E)."""
 
@@ -307,14 +347,6 @@ class Embeddings(keras.layers.Layer):
     def call(self, tokens, positions, seeds=None, training=False):
         vectors = tf.cast(self.wte(tokens) + self.wpe(positions), self.compute_dtype)
         return dropout(vectors, self.rate, seeds, 0) if training else vectors
-
-
-class CausalMask(keras.layers.Layer):
-    """Which tokens each token may attend to, itself and those before it: (B, T) bool -> (B, T, T) bool."""
-
-    def call(self, mask):
-        places = tf.range(tf.shape(mask)[1])
-        return (places[None, :, None] >= places) & mask[:, None]
 
 
 class Block(keras.layers.Layer):

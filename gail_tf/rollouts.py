@@ -81,19 +81,23 @@ class Rollouts(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the reference makes of B responses: see `Evidence.features`, `Rollouts.reference` and `Rollouts.states`."""
+    """What the reference makes of B responses: see `Evidence.features`, `Rollouts.reference` and `Rollouts.states`.
+
+    expert_features: of the experts' responses, where they were read too.
+    """
 
     features: np.ndarray
     log_probs: np.ndarray
-    states: np.ndarray | None
+    states: np.ndarray | None = None
+    expert_features: np.ndarray | None = None
 
 
 class Reference:
     """The frozen policy that the training starts from: D's features, and probabilities to measure the distance by.
 
-    One pass gives both. per_token: features are of every token, for a token discriminator. keep_states: give the states
-    too, for a policy that learns on the same frozen GPT-2. A policy that is no GPT-2 gives probabilities alone: its
-    features have no numbers.
+    One pass gives both, of the experts' responses too: a condition is read once for the two. per_token: features are
+    of every token, for a token discriminator. keep_states: give the states too, for a policy that learns on the same
+    frozen GPT-2. A policy that is no GPT-2 gives probabilities alone: its features have no numbers.
     """
 
     def __init__(self, policy: LanguagePolicy, sampling: Sampling, per_token: bool = False, keep_states: bool = False):
@@ -103,73 +107,80 @@ class Reference:
         self._pass = Compiled(self._read)
         self._features_pass = Compiled(self._read_features)
 
-    def read(self, batch: Batch, size: int) -> Reading:
-        """Read responses to conditions. size: of the batches that are read."""
-        features, log_probs, *states = self._over(self._pass, batch, size, (self.per_token, True, True))
-        return Reading(features, log_probs, states[0] if states else None)
+    def read(self, batch: Batch, size: int, expert: Batch | None = None) -> Reading:
+        """Read responses to conditions, `size` together.
+
+        expert: the same conditions with the experts' responses, in arrays of the same width. Of these only the features
+        are found, without the product with the vocabulary.
+        """
+        return Reading(**self._over(self._pass, size, batch, expert))
 
     def features(self, batch: Batch, size: int) -> np.ndarray:
         """The features alone, (B, F) or (B, R, F): without the product with the vocabulary."""
-        [features] = self._over(self._features_pass, batch, size, (self.per_token,))
-        return features
+        return self._over(self._features_pass, size, batch)["features"]
+
+    def _over(self, read: Compiled, size: int, batch: Batch, expert: Batch | None = None) -> dict[str, np.ndarray]:
+        """What `read` finds of a batch's rows, a few at a time, those with conditions of like lengths together."""
+        order, parts = np.argsort(batch.condition_lengths, kind="stable"), []
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            arrays = take(batch, rows, size)
+            other = None if expert is None else tuple(take(expert, rows, size)[2:])
+            parts.append({name: each.numpy()[: len(rows)] for name, each in read(*arrays, other).items()})
+        of_tokens = {"log_probs", "states"} | ({"features", "expert_features"} if self.per_token else set())
+        width, back = batch.response.shape[1], np.argsort(order)
+        found = {name: [part[name] for part in parts] for name in parts[0]}
+        return {
+            name: np.concatenate([_widened(each, width) for each in several] if name in of_tokens else several)[back]
+            for name, several in found.items()
+        }
+
+    def _read(self, condition, condition_mask, response, response_mask, expert):
+        responses = [(response, response_mask)] if expert is None else [(response, response_mask), expert]
+        if isinstance(self.policy, Policy):
+            read = read_responses(self.policy.gpt2, condition, condition_mask, responses, self.per_token)
+            features, states = [each for each, _ in read], read[0][1]
+        else:
+            features = [self._no_features(response)] * len(responses)
+            states = self.policy.features(condition, condition_mask, response, response_mask)
+        log_probs = self.policy.scores(states, response, response_mask, self._sampling).log_probs
+        found = dict(zip(("features", "expert_features"), features, strict=False)) | {"log_probs": log_probs}
+        return found | {"states": states} if self._keep_states else found
+
+    def _read_features(self, condition, condition_mask, response, response_mask, _):
+        if not isinstance(self.policy, Policy):
+            return {"features": self._no_features(response)}
+        responses = [(response, response_mask)]
+        [(features, _)] = read_responses(self.policy.gpt2, condition, condition_mask, responses, self.per_token)
+        return {"features": features}
 
     @staticmethod
-    def _over(read: Compiled, batch: Batch, size: int, of_tokens: Sequence[bool]) -> list[np.ndarray]:
-        """What `read` makes of a batch's rows, a few at a time, those with conditions of like lengths together.
+    def _no_features(response: tf.Tensor) -> tf.Tensor:
+        return tf.zeros([tf.shape(response)[0], 0])
 
-        of_tokens: which of its results are (B, R, ...), as wide as the longest response among them.
-        """
-        whole: list[np.ndarray] = []
-        order = np.argsort(batch.condition_lengths, kind="stable")
-        for start in range(0, len(order), size):
-            part = order[start : start + size]
-            taken = take(batch, part, size)
-            found = [each.numpy()[: len(part)] for each in read(*taken)]
-            places = [(part, slice(taken.response.shape[1])) if tokens else part for tokens in of_tokens]
-            if not whole:
-                shapes = [
-                    (batch.response.shape[1], *each.shape[2:]) if tokens else each.shape[1:]
-                    for each, tokens in zip(found, of_tokens, strict=False)
-                ]
-                whole = [np.zeros((len(order), *shape), np.float32) for shape in shapes]
-            for target, each, place in zip(whole, found, places, strict=False):
-                target[place] = each
-        return whole
 
-    def _read(self, condition, condition_mask, response, response_mask):
-        arrays = condition, condition_mask, response, response_mask
-        if not isinstance(self.policy, Policy):
-            scores = self.policy.scores(self.policy.features(*arrays), response, response_mask, self._sampling)
-            return self._read_features(*arrays)[0], scores.log_probs
-        features, hidden = read_responses(self.policy.gpt2, *arrays, self.per_token)
-        states = hidden[:, tf.shape(condition)[1] - 1 : -1]
-        log_probs = self.policy.scores(states, response, response_mask, self._sampling).log_probs
-        return (features, log_probs, states) if self._keep_states else (features, log_probs)
-
-    def _read_features(self, condition, condition_mask, response, response_mask):
-        if not isinstance(self.policy, Policy):
-            return (tf.zeros([tf.shape(response)[0], 0]),)
-        return (
-            read_responses(self.policy.gpt2, condition, condition_mask, response, response_mask, self.per_token)[0],
-        )
+def _widened(values: np.ndarray, width: int) -> np.ndarray:
+    """(B, R, ...) -> (B, width, ...), with zeros."""
+    return np.pad(values, [(0, 0), (0, width - values.shape[1]), *[(0, 0)] * (values.ndim - 2)])
 
 
 def read_responses(
     gpt2: GPT2,
     condition: tf.Tensor,
     condition_mask: tf.Tensor,
-    response: tf.Tensor,
-    response_mask: tf.Tensor,
+    responses: Sequence[tuple[tf.Tensor, tf.Tensor]],
     per_token: bool = False,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """D's features of responses, (B, 2 E), or of their tokens, (B, R, E), and all hidden states (B, C + R, E).
+) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """D's features of responses, (B, 2 E), or of their tokens, (B, R, E), and the states before each token, (B, R, E).
 
-    One pass gives both. For use in a graph.
+    responses: tokens and mask of each response to the same conditions. One pass gives all. For use in a graph.
     """
-    mask = tf.concat([condition_mask, response_mask], 1)
-    hidden = gpt2.hidden(tf.concat([condition, response], 1), mask)
+    read, *after = gpt2.hidden_of_each(condition, condition_mask, responses)
     features = token_features if per_token else response_features
-    return features(hidden[:, tf.shape(condition)[1] :], response_mask), hidden
+    return [
+        (features(states, mask), tf.concat([read[:, -1:], states[:, :-1]], 1))
+        for states, (_, mask) in zip(after, responses, strict=True)
+    ]
 
 
 def respond(
@@ -256,28 +267,28 @@ class Collector:
             scores = self.policy.log_probs(*take(given, part, size, width), self.sampling)
             log_probs[part] = scores.log_probs.numpy()[: len(part)]
 
-        features, reference, states = self.reference.read(given, size)
+        found = self._read(given, buffer, rows, size)
         asked, answered = self.samples.sentiments[rows], self.samples.response_sentiments[rows]
         texts = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
         experts = [self.samples.trajectories[row] for row in rows]
         spoken = [(*each.history, each.prompt) for each in experts]
         said = list(zip(spoken, (each.response for each in experts), strict=True))
-        expert = Evidence(buffer, self._expert_features(buffer, rows, size), _sentiments(asked, answered), said)
+        expert = Evidence(buffer, found.expert_features, _sentiments(asked, answered), said)
         answered = np.array([sentiment(text).compound for text in texts], np.float32)
         said = list(zip(spoken, texts, strict=True))
-        given = Evidence(given, features, _sentiments(asked, answered), said)
-        return Rollouts(rows, human, log_probs, reference, states, given, expert, texts)
+        given = Evidence(given, found.features, _sentiments(asked, answered), said)
+        return Rollouts(rows, human, log_probs, found.log_probs, found.states, given, expert, texts)
 
-    def _expert_features(self, buffer: Batch, rows: np.ndarray, size: int) -> np.ndarray:
+    def _read(self, given: Batch, expert: Batch, rows: np.ndarray, size: int) -> Reading:
         if not self._keep_experts:
-            return self.reference.features(buffer, size)
+            return self.reference.read(given, size, expert)
         if self._kept is None:
             # All at once, so that a resumed training, which reads them anew, meets each in the same company: in another
             # one the last bits may differ.
-            width = buffer.response.shape[1]
+            width = expert.response.shape[1]
             everything = take(self.samples.batch, np.arange(len(self.samples)), response_width=width)
             self._kept = self.reference.features(everything, size)
-        return self._kept[rows]
+        return self.reference.read(given, size)._replace(expert_features=self._kept[rows])
 
 
 def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:

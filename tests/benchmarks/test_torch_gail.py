@@ -41,14 +41,14 @@ def test_log_probs_are_ours(gpt2, tokens):
 
 
 def test_the_reference_reads_what_ours_reads(gpt2, tokens):
-    features, log_probs, _ = Reference(Policy(gpt2), Sampling(EXERCISE.response)).read(BATCH, size=8)
+    ours = Reference(Policy(gpt2), Sampling(EXERCISE.response)).read(BATCH, size=8)
     update = torch_gail.TorchUpdate(EXERCISE)
     update.reference = torch_gail.torch_gpt2(gpt2)
     with torch.no_grad():
         states = update.states(tokens)
-        np.testing.assert_allclose(update.reference_log_probs(states, tokens), log_probs, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(update.reference_log_probs(states, tokens), ours.log_probs, rtol=1e-4, atol=1e-4)
         found = torch_gail.response_features(states[:, -EXERCISE.response :])
-    np.testing.assert_allclose(found, features, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found, ours.features, rtol=1e-3, atol=1e-4)
 
 
 def test_rewards_are_normalised_like_ours():

@@ -86,6 +86,21 @@ def test_positions():
     np.testing.assert_array_equal(positions_of(mask), [[0, 0, 0, 1, 2], [0, 1, 2, 2, 2], [0, 1, 2, 3, 4]])
 
 
+def test_continuations_that_share_a_beginning_are_those_read_apart(gpt2):
+    """None sees another, whatever the padding; states at padding mean nothing."""
+    tokens, mask = padded(*PADDINGS["left"], 12)
+    draw = np.random.default_rng(4)
+    continuations = []
+    for width in (5, 3, 1):
+        response_mask = np.arange(width) < draw.integers(1, width + 1, len(tokens))[:, None]
+        continuations.append((draw.integers(1, 20, response_mask.shape, np.int32), response_mask))
+    beginning, *found = gpt2.hidden_of_each(tokens, mask, continuations)
+    np.testing.assert_allclose(beginning[mask], gpt2.hidden(tokens, mask)[mask], atol=1e-5)
+    for states, (response, response_mask) in zip(found, continuations, strict=True):
+        whole = gpt2.hidden(np.concatenate([tokens, response], 1), np.concatenate([mask, response_mask], 1))
+        np.testing.assert_allclose(states[response_mask], whole[:, 12:][response_mask], atol=1e-5)
+
+
 def test_compiled_by_xla_it_is_the_same(gpt2):
     tokens, mask = padded(*PADDINGS["both"], 12)
     compiled = tf.function(gpt2.hidden, jit_compile=True)(tf.constant(tokens), tf.constant(mask))
@@ -96,6 +111,9 @@ def test_more_tokens_than_positions_are_refused(gpt2):
     tokens, mask = padded([0], [0], 25)
     with pytest.raises(ValueError, match="25 tokens where GPT-2 has 24 positions"):
         gpt2.hidden(tokens, mask)
+    for widths in ((13,), (12, 13)):  # each on its own
+        with pytest.raises(ValueError, match="25 tokens where GPT-2 has 24 positions"):
+            gpt2.hidden_of_each(tokens[:, :12], mask[:, :12], [(tokens[:, :w], mask[:, :w]) for w in widths])
 
 
 def test_bfloat16_is_near():
