@@ -5,6 +5,7 @@
     sampling   responses, against Hugging Face's `generate`; candidates that share the reading of a prompt
     mle        a step of maximum likelihood, against PyTorch
     growth     how the cost grows with batch, length of responses, and GPT-2's size
+    workers    what it costs to share an update between several replicas or processes of this machine
     padding    how much of the batches is padding, against batches in random order
     plan       Table 1 at full scale: hours here and on accelerators, memory, traffic
 
@@ -45,6 +46,7 @@ from benchmarks.measure import (
     table,
 )
 from benchmarks.our_update import OurUpdate, settings
+from benchmarks.several_devices import Devices
 from gail_tf.batches import Batch
 from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2Config
@@ -350,6 +352,34 @@ def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds
     return {kind: {"tokens/s": rate, "FLOP/s": rate * counts[kind]} for kind, rate in rates.items()}
 
 
+def workers(options: argparse.Namespace) -> dict:
+    """One PPO update, shared by replicas of this machine, which have its cores between them."""
+    exercise = Exercise(SIZES[options.size], options.rollouts)
+    several = [Devices(name, count) for name in ("mirrored", "multi_worker") for count in (2, 4)]
+    results: dict[str, dict[str, float]] = {}
+    for devices in (Devices(), *several):
+        progress(f"workers: {devices.title}")
+        results[devices.title] = devices.measure(exercise, options.rounds)
+    alone = results[Devices().title]["seconds"]
+    rows = [
+        [title, number(found["seconds"]), f"{alone / found['seconds']:.0%}", number(found["bytes"] / 1e6)]
+        for title, found in results.items()
+    ]
+    sent = {
+        count: costs.traffic(SIZES[options.size], "full", options.rollouts // Exercise.minibatch, count)
+        for count in (2, 4)
+    }
+    print(
+        f"One PPO update here, full, {options.size}: {options.rollouts} rollouts of {Exercise.prompt} + "
+        f"{Exercise.response} tokens, shared by replicas that have this machine's {os.cpu_count()} cores between them. "
+        "Of gradients alone "
+        + " and ".join(f"{count} processes send {number(count * each / 1e6)} MB" for count, each in sent.items())
+        + ".\n"
+    )
+    print(table(["on", "seconds", "of one device's speed", "MB sent over loopback"], rows) + "\n")
+    return results
+
+
 def padding(options: argparse.Namespace) -> dict:
     """The share of padding in batches of the embedded corpus."""
     config = GAILConfig.preset("default") if options.size in ("tiny", "default") else PAPER
@@ -469,6 +499,7 @@ PARTS = {
     "sampling": sampling,
     "mle": mle,
     "growth": growth,
+    "workers": workers,
     "padding": padding,
 }
 

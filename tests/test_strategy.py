@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.several_devices import free_ports
 from keras_gca import command_line, strategy
 from keras_gca.errors import UserError
 from keras_gca.run_folder import read_arrays
@@ -41,12 +41,7 @@ def start(arguments: list[str], number: int = 0, ports: list[int] | None = None)
 
 
 def start_workers(arguments: list[str], count: int) -> list[subprocess.Popen]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    ports = free_ports(count)
     return [start(arguments, number, ports) for number in range(count)]
 
 

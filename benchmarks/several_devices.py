@@ -1,0 +1,97 @@
+"""One PPO update by `gail_tf` on several devices of this machine, or in several processes of it.
+
+They share the machine's cores: what is measured is what it costs to share the work.
+"""
+
+import itertools
+import json
+import multiprocessing
+import os
+import socket
+import statistics
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.exercise import Exercise
+from benchmarks.measure import interleave
+from benchmarks.our_update import OurUpdate
+from keras_gca import strategy
+
+TRAFFIC = Path("/proc/net/dev")  # Linux
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Of a `--strategy`: that many replicas in one process, or that many processes of one each."""
+
+    strategy: str = "none"
+    count: int = 1
+
+    @property
+    def title(self) -> str:
+        if self.strategy == "none":
+            return "one device"
+        return f"{self.count} {'parts of the CPU' if self.strategy == 'mirrored' else 'processes'}"
+
+    def measure(self, exercise: Exercise, rounds: int) -> dict[str, float]:
+        """Seconds of an update, and the bytes that it sends over the loopback device, with Linux.
+
+        Every process is new, and its own.
+        """
+        if self.strategy != "multi_worker":
+            environments = [{}]
+        else:
+            threads = str(max((os.cpu_count() or 1) // self.count, 1))
+            workers = [f"127.0.0.1:{port}" for port in free_ports(self.count)]
+            environments = [
+                {
+                    "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}}),
+                    "TF_NUM_INTRAOP_THREADS": threads,
+                }
+                for i in range(self.count)
+            ]
+        pools = [ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) for _ in environments]
+        try:
+            asked = [
+                pool.submit(_timed, self, environment, exercise, rounds)
+                for pool, environment in zip(pools, environments, strict=True)
+            ]
+            return asked[0].result()
+        finally:
+            for pool in pools:
+                pool.shutdown()
+
+
+def _timed(devices: Devices, environment: dict[str, str], exercise: Exercise, rounds: int) -> dict[str, float]:
+    os.environ.update(environment)
+    made = strategy.make(devices.strategy, devices.count if devices.strategy == "mirrored" else None)
+    sent: list[int] = []
+    with made.scope():
+        update = OurUpdate(exercise)
+
+        def work() -> int:
+            sent.append(loopback_bytes())
+            return update()
+
+        [rates] = interleave({"update": work}, rounds).values()
+        sent.append(loopback_bytes())
+    each = [after - before for before, after in itertools.pairwise(sent[1:])]  # the first has warmed up
+    return {"seconds": exercise.tokens / statistics.median(rates), "bytes": statistics.median(each)}
+
+
+def loopback_bytes() -> int:
+    """All that this machine has sent to itself over the network so far; 0 where that is not known."""
+    lines = TRAFFIC.read_text().splitlines() if TRAFFIC.exists() else []
+    return next((int(line.partition(":")[2].split()[8]) for line in lines if line.strip().startswith("lo:")), 0)
+
+
+def free_ports(count: int) -> list[int]:
+    """TCP ports of this machine that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
