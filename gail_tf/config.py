@@ -173,6 +173,11 @@ class GAILConfig(Settings):
         "plain", "probabilities of the ratio: plain, under GPT-2 itself; filtered, under what was drawn from",
         choices=COUNTING,
     )  # fmt: skip
+    old_log_probs: str = option(
+        "sampled", "the ratio's denominators. sampled: found when the responses were drawn; recomputed: by another pass "
+        "over them, which rounds as learning does: in bfloat16 too the first ratios are 1",
+        choices=("sampled", "recomputed"),
+    )  # fmt: skip
 
     # Reward
     reward_form: str = option(

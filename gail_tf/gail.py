@@ -99,7 +99,8 @@ class GAILTraining(StagedTraining):
         parts = self.policy, self.reference, self.tokenizer
         drawn = config.rollouts * sum(stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages)
         together, keep = config.decoding_batch_size, drawn > len(self.training)
-        self.collector = Collector(*parts, self.training, self.sampling, together, keep)
+        recompute = config.old_log_probs == "recomputed"
+        self.collector = Collector(*parts, self.training, self.sampling, together, keep, recompute)
         self._held_out = Collector(*parts, self.validation, self.sampling, together)
         self._perplexity = Perplexity(self.policy)
         self.discriminator = self._new_discriminator()

@@ -218,7 +218,8 @@ class Collector:
     together: how many responses are drawn together; the batch size of `collect` if not given. More are faster, since
     each step reads all weights, for however many. keep_experts: read the features of all experts' responses at the
     first use, and keep them; worth it where buffers come back to the same trajectories. `forget` them when the
-    reference changes.
+    reference changes. recompute: find the log-probabilities of all responses by a pass over them, as the experts' must
+    be, in place of those that they were drawn with.
     """
 
     def __init__(
@@ -230,10 +231,11 @@ class Collector:
         sampling: Sampling,
         together: int | None = None,
         keep_experts: bool = False,
+        recompute: bool = False,
     ):
         self.policy, self.reference, self.tokenizer, self.samples = policy, reference, tokenizer, samples
         self.sampling = sampling
-        self._together, self._keep_experts = together, keep_experts
+        self._together, self._keep_experts, self._recompute = together, keep_experts, recompute
         self._kept: np.ndarray | None = None
 
     def forget(self) -> None:
@@ -261,9 +263,9 @@ class Collector:
             target[drawn] = each
         given = buffer._replace(response=response, response_mask=response_mask)
 
-        demonstrated = np.flatnonzero(human)
-        for start in range(0, len(demonstrated), size):
-            part = demonstrated[start : start + size]
+        scored = np.flatnonzero(human | self._recompute)
+        for start in range(0, len(scored), size):
+            part = scored[start : start + size]
             scores = self.policy.log_probs(*take(given, part, size, width), self.sampling)
             log_probs[part] = scores.log_probs.numpy()[: len(part)]
 
