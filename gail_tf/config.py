@@ -174,9 +174,8 @@ class GAILConfig(Settings):
         choices=COUNTING,
     )  # fmt: skip
     old_log_probs: str = option(
-        "sampled", "the ratio's denominators. sampled: found when the responses were drawn; recomputed: by another pass "
-        "over them, which rounds as learning does: in bfloat16 too the first ratios are 1",
-        choices=("sampled", "recomputed"),
+        "sampled", "the ratio's denominators. sampled: found when the responses were drawn; recomputed: by a pass over "
+        "them, as in TextGAIL; the same but for rounding", choices=("sampled", "recomputed"),
     )  # fmt: skip
 
     # Reward
