@@ -73,7 +73,8 @@ def _tpu() -> tf.distribute.Strategy:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(os.environ.get("TPU_NAME", "local"))
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"--strategy tpu: no TPU is found ({str(error).split('.')[0]})") from None
+        reason = str(error).partition("\n")[0].partition(".")[0]
+        raise UserError(f"--strategy tpu: no TPU is found ({reason.rstrip(':')})") from None
     return tf.distribute.TPUStrategy(resolver)
 
 

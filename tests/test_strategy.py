@@ -60,8 +60,10 @@ def same(one: Path, other: Path) -> None:
         if values.dtype.kind != "f":
             np.testing.assert_array_equal(values, others[name], err_msg=name)
         else:
-            # Of whole arrays: where a gradient is nearly 0, Adam makes a step of its rounding alone.
-            assert np.linalg.norm(values - others[name]) <= 1e-3 * np.linalg.norm(values), name
+            # Of whole arrays: where a gradient is nearly 0, Adam makes a step of its rounding alone. The gradient of some
+            # is nothing else (an attention's key biases); 1e-6 is a hundredth of D's step.
+            difference, floor = np.linalg.norm(values - others[name]), 1e-6 * np.sqrt(values.size)
+            assert difference <= 1e-3 * np.linalg.norm(values) + floor, name
     for row, other_row in zip(facts["history"], other_facts["history"], strict=True):
         assert row.keys() == other_row.keys()
         assert row["phase"] == other_row["phase"]
@@ -102,7 +104,7 @@ VARIANTS = {
     "gail": GAIL_FULL,
     "textgail": [*GAIL, "--algorithm", "textgail"],
     "trpo": [*GAIL, "--algorithm", "trpo"],
-    "rl_seq2seq": [*GAIL, "--algorithm", "rl_seq2seq"],
+    "rl_seq2seq": [*GAIL, "--algorithm", "rl_seq2seq", "--discriminator-steps", "0"],
     "lora, tokens": [*GAIL_FULL, "--trainable", "lora", "--discriminator", "token", "--level", "token"],
     "D's own encoder": [*GAIL, "--discriminator-encoder", "trainable"],
 }
