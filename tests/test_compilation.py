@@ -91,11 +91,15 @@ FUNCTIONS = {
 
 @pytest.fixture
 def with_xla(monkeypatch):
-    """Every function that is compiled in the test is an XLA program."""
+    """Every function that is compiled in the test is an XLA program.
+
+    As on a TPU there is one graph for batches of all sizes, and XLA compiles it for each of them when it runs.
+    """
     plain = Compiled.__init__
 
     def initialise(self, function, jit_compile=False, **settings):
         plain(self, function, jit_compile=True, **settings)
+        self._static = False
 
     monkeypatch.setattr(Compiled, "__init__", initialise)
 

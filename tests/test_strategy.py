@@ -60,8 +60,8 @@ def same(one: Path, other: Path) -> None:
         if values.dtype.kind != "f":
             np.testing.assert_array_equal(values, others[name], err_msg=name)
         else:
-            # Of whole arrays: where a gradient is nearly 0, Adam makes a step of its rounding alone. The gradient of some
-            # is nothing else (an attention's key biases); 1e-6 is a hundredth of D's step.
+            # Of whole arrays: where a gradient is nearly 0, Adam makes a step of its rounding alone. Those of an
+            # attention's key biases are nothing else; 1e-6 is a hundredth of D's step.
             difference, floor = np.linalg.norm(values - others[name]), 1e-6 * np.sqrt(values.size)
             assert difference <= 1e-3 * np.linalg.norm(values) + floor, name
     for row, other_row in zip(facts["history"], other_facts["history"], strict=True):
