@@ -123,4 +123,6 @@ def _gathered(leaf: tf.Tensor) -> tf.Tensor:
     """The rows of all replicas, in their order."""
     if leaf.dtype == tf.bool:
         return tf.cast(_gathered(tf.cast(leaf, tf.int32)), tf.bool)
+    if 0 in leaf.shape[1:]:  # gathering rows without numbers, TensorFlow ends the process
+        return tf.zeros([total(tf.shape(leaf)[0]), *leaf.shape[1:]], leaf.dtype)
     return replica().all_gather(leaf, axis=0)

@@ -152,6 +152,21 @@ def test_the_loss_of_a_worker_is_reported_within_a_minute_and_the_job_resumes(si
     same(alone(longer), path)
 
 
+def test_rows_without_numbers_are_gathered_as_all_others():
+    """As D's features of a policy that is no GPT-2. TensorFlow's own gathering would end the process."""
+    code = """
+import numpy as np
+from keras_gca import strategy
+from keras_gca.compilation import Compiled
+
+with strategy.make("mirrored", 2).scope():
+    empty, doubled = Compiled(lambda rows: (rows[:, :0], 2 * rows))(np.ones((5, 3), np.float32))
+    assert empty.shape == (5, 0)
+    np.testing.assert_array_equal(doubled, np.full((5, 3), 2))
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT).returncode == 0
+
+
 def test_with_one_replica_a_part_is_the_whole():
     values = tf.constant([1.0, 2.0, 6.0])
     assert strategy.total(values) is values
