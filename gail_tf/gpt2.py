@@ -217,19 +217,17 @@ class GPT2:
         Returns the states after `tokens`, (B, T, E) float32, then those after each continuation, (B, R, E). Raises
         ValueError where a continuation ends beyond n_positions.
         """
-        parts = [(tokens, mask), *continuations]
-        parts = [(tf.convert_to_tensor(part, tf.int32), tf.convert_to_tensor(seen)) for part, seen in parts]
-        (tokens, mask), *continuations = parts
-        positions = [positions_of(mask)]
-        for part, seen in continuations:
-            self._check_width(tokens, part)
-            positions.append(positions_of(tf.concat([mask, seen], 1))[:, tf.shape(tokens)[1] :])
-        widths = [tf.shape(part)[1] for part, _ in parts]
-        number = tf.concat([tf.fill([width], i) for i, width in enumerate(widths)], 0)
-        visible = causal_mask(tf.concat([seen for _, seen in parts], 1))
-        visible &= (number == 0) | (number == number[:, None])
-        tokens, positions = tf.concat([part for part, _ in parts], 1), tf.concat(positions, 1)
-        return tf.split(self._read(tokens, positions, visible)[0], widths, axis=1, num=len(parts))
+        parts = [tf.convert_to_tensor(part, tf.int32) for part in (tokens, *(part for part, _ in continuations))]
+        masks = [tf.convert_to_tensor(part) for part in (mask, *(part for _, part in continuations))]
+        for part in parts[1:]:
+            self._check_width(parts[0], part)
+        lengths = tf.reduce_sum(tf.cast(masks[0], tf.int32), axis=1, keepdims=True)
+        positions = [positions_of(masks[0]), *(lengths + positions_of(part) for part in masks[1:])]
+        widths = [tf.shape(part)[1] for part in parts]
+        number = tf.concat([tf.fill([width], i) for i, width in enumerate(widths)], 0)  # of each place's part
+        visible = causal_mask(tf.concat(masks, 1)) & ((number == 0) | (number == number[:, None]))
+        states, _ = self._read(tf.concat(parts, 1), tf.concat(positions, 1), visible)
+        return tf.split(states, widths, axis=1, num=len(parts))
 
     def logits(self, hidden: tf.Tensor, kernels: Kernels | None = None) -> tf.Tensor:
         """The product with the token embeddings, which GPT-2 ties: (..., E) -> (..., V) float32.
