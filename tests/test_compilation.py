@@ -5,10 +5,13 @@ import pytest
 import tensorflow as tf
 
 from gail_tf import discriminator_training, maximum_likelihood, policy, policy_training, rollouts
+from gail_tf.baselines.seq2seq_policy import Seq2SeqPolicy
+from gail_tf.baselines.textgail import TextReader
 from gail_tf.batches import Batch
 from gail_tf.config import GAILConfig
 from gail_tf.gpt2 import GPT2, GPT2Config
 from gail_tf.learning import Learner
+from gail_tf.trust_region_training import TrustRegionTraining
 from keras_gca import adversarial, decoding, teacher_forcing
 from keras_gca.baselines import reinforce
 from keras_gca.compilation import Compiled
@@ -54,9 +57,24 @@ def ppo():
     return *training.step(BATCH, old, ones, ones, MASK[:, 1], 0.1).values(), training.values(BATCH)
 
 
-def discriminator():
-    training = discriminator_training.DiscriminatorTraining(SIZES, GAILConfig.preset("tiny"))
-    figures = training.step(EVIDENCE, EVIDENCE._replace(features=FEATURES[::-1]), MASK[:, 1], (1, 2))
+def seq2seq_policy():
+    return Seq2SeqPolicy(WORDS, 0, word_embedding_size=6, sentence_embedding_size=8, hidden_size=10)
+
+
+def trpo():
+    made = policy.Policy(GPT2(SIZES, seed=1), "head")
+    training = TrustRegionTraining(made, GAILConfig.preset("tiny", algorithm="trpo"), SAMPLING)
+    advantages = np.float32([1, -1, 0.5, 2])
+    figures = training.step(BATCH, made.features(*BATCH).numpy(), advantages, MASK[:, 1])
+    return *figures.values(), made.log_probs(*BATCH).log_probs
+
+
+def discriminator(reads_text=False, **settings):
+    settings = GAILConfig.preset("tiny", n_embd=SIZES.n_embd, **settings)
+    reader = TextReader.make(settings, ["good and warm", "cold noise"]) if reads_text else None
+    training = discriminator_training.DiscriminatorTraining(SIZES, settings, reader)
+    expert = rollouts.Evidence(EXPERT, FEATURES[::-1], EVIDENCE.sentiments, [(("cold",), "warm")] * ROWS)
+    figures = training.step(expert, EVIDENCE, MASK[:, 1], (1, 2))
     return *figures.values(), training.expert_logits(EVIDENCE)
 
 
@@ -76,12 +94,19 @@ FUNCTIONS = {
     "reference": lambda: rollouts.Reference(gail_policy(), SAMPLING, keep_states=True).read(BATCH, ROWS, EXPERT),
     "D's features": lambda: [rollouts.Reference(gail_policy(), SAMPLING).features(BATCH, ROWS)],
     "PPO": ppo,
-    "discriminator": discriminator,
+    "TRPO": trpo,
+    "D": discriminator,
+    "D's own encoder": lambda: discriminator(discriminator_encoder="trainable"),
+    "D's RoBERTa": lambda: discriminator(True, algorithm="textgail", dropout=0.0),
+    "RL-Seq2Seq": lambda: [seq2seq_policy().log_probs(*BATCH, SAMPLING).log_probs],
+    "RL-Seq2Seq's reference": lambda: [rollouts.Reference(seq2seq_policy(), SAMPLING).read(BATCH, ROWS).log_probs],
     "line 3": lambda: teacher_forcing.TeacherForcing(gca(), (*WHITE, *YELLOW), 1e-3).step(
         CONTEXTS, ANSWERS, np.zeros(2, np.int32)
     ),
     "line 3, held out": lambda: teacher_forcing.Evaluator(gca()).evaluate(CONTEXTS, ANSWERS),
     "line 5": lambda: decoding.Decoder(gca()).greedy(CONTEXTS),
+    "line 5, sampling": lambda: decoding.Decoder(gca()).sample(CONTEXTS, 1, top_k=1),
+    "line 5, a seed for each row": lambda: decoding.Decoder(gca()).sample(CONTEXTS, range(ROWS), top_k=1),
     "line 6": lambda: learned(adversarial.DiscriminatorTraining(gca(), 1e-2), LABELS),
     "line 6, whole answers": lambda: learned(adversarial.DiscriminatorTraining(gca(), 1e-2, True), LABELS),
     "line 9": lambda: learned(adversarial.GeneratorTraining(gca(), 1e-2)),

@@ -127,17 +127,38 @@ def test_four_processes_learn_what_one_learns(arguments, alone, tmp_path):
     same(alone(arguments), path)
 
 
+LONGER = [*GAIL_FULL, "--updates", "30", "--checkpoint-minutes", "0"]
+
+
+def wait_for_imitation(process: subprocess.Popen, path: Path) -> None:
+    """Until the run's first update is made."""
+    deadline = time.monotonic() + 300
+    while not (path / "log.csv").exists() or "imitation" not in (path / "log.csv").read_text():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("replicas", [(2, 1), (1, 4)])
+def test_a_run_goes_on_on_other_devices(replicas, alone, tmp_path):
+    path = tmp_path / "run"
+    first, second = (["--strategy", "mirrored", "--replicas", str(count)] if count > 1 else [] for count in replicas)
+    process = start([*LONGER, "--run", str(path), *first])
+    wait_for_imitation(process, path)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    end(start(["gail_tf.train", "--resume", str(path), *second]))
+    same(alone(LONGER), path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
 def test_the_loss_of_a_worker_is_reported_within_a_minute_and_the_job_resumes(sign, alone, tmp_path):
-    longer = [*GAIL_FULL, "--updates", "30", "--checkpoint-minutes", "0"]
     path = tmp_path / "run"
-    chief, other = start_workers([*longer, "--run", str(path)], 2)
-    deadline = time.monotonic() + 300
-    while not (path / "log.csv").exists() or "imitation" not in (path / "log.csv").read_text():
-        assert chief.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    chief, other = start_workers([*LONGER, "--run", str(path)], 2)
+    wait_for_imitation(chief, path)
     other.send_signal(sign)
     began = time.monotonic()
     printed, _ = chief.communicate(timeout=90)
@@ -149,7 +170,7 @@ def test_the_loss_of_a_worker_is_reported_within_a_minute_and_the_job_resumes(si
     assert f"another worker of this training is gone; start all of them again with --resume {path}" in last
     assert "Traceback" not in printed
     end(*start_workers(["gail_tf.train", "--resume", str(path)], 2))
-    same(alone(longer), path)
+    same(alone(LONGER), path)
 
 
 def test_rows_without_numbers_are_gathered_as_all_others():
