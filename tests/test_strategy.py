@@ -52,24 +52,35 @@ def end(*processes: subprocess.Popen) -> list[str]:
     return printed
 
 
-def same(one: Path, other: Path) -> None:
-    """Two runs have learned the same weights, and have the same moments and figures."""
+def same(one: Path, other: Path, relative: float = 1e-3, floor: float = 0.0) -> None:
+    """Two runs have learned the same weights, and have the same moments and figures.
+
+    relative: what the norm of an array's difference may be of the array's. floor: what a weight may differ by besides,
+    and an optimizer's numbers, these as a part of its largest.
+    """
     (facts, arrays), (other_facts, others) = (read_arrays(path / "checkpoint.h5") for path in (one, other))
     assert arrays.keys() == others.keys()
     for name, values in arrays.items():
         if values.dtype.kind != "f":
             np.testing.assert_array_equal(values, others[name], err_msg=name)
         else:
-            # Of whole arrays: where a gradient is nearly 0, Adam makes a step of its rounding alone. Those of an
-            # attention's key biases are nothing else; 1e-6 is a hundredth of D's step.
-            difference, floor = np.linalg.norm(values - others[name]), 1e-6 * np.sqrt(values.size)
-            assert difference <= 1e-3 * np.linalg.norm(values) + floor, name
+            # Of whole arrays: where a gradient is nearly 0, Adam makes a step of its rounding alone.
+            group, _, _ = name.partition("/")
+            free = floor * (largest(arrays, group) if group.endswith("optimizer") else 1)
+            difference = np.linalg.norm(values - others[name])
+            assert difference <= relative * np.linalg.norm(values) + free * np.sqrt(values.size), name
     for row, other_row in zip(facts["history"], other_facts["history"], strict=True):
         assert row.keys() == other_row.keys()
         assert row["phase"] == other_row["phase"]
         figures = row.keys() - {"phase", "tokens_per_second"}
         expected = {name: pytest.approx(other_row[name], rel=1e-3, abs=1e-3, nan_ok=True) for name in figures}
         assert {name: row[name] for name in figures} == expected
+
+
+def largest(arrays: dict[str, np.ndarray], group: str) -> float:
+    """The largest root mean square of a group's arrays."""
+    members = [values for name, values in arrays.items() if name.startswith(f"{group}/") and values.dtype.kind == "f"]
+    return max(float(np.sqrt(np.mean(np.square(values)))) for values in members)
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +121,18 @@ VARIANTS = {
 }
 
 
+# The gradients of RoBERTa's key biases, which change no attention, are rounding alone; 1e-6 is a hundredth of D's step.
+# Where a LoRA begins, A's are next to nothing, since B is.
+TOLERANCES = {"textgail": {"floor": 1e-6}, "lora, tokens": {"relative": 3e-3}}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("replicas", [2, 4])
 @pytest.mark.parametrize("name", VARIANTS)
 def test_replicas_learn_what_one_device_learns(name, replicas, alone, tmp_path):
     path = tmp_path / "run"
     end(start([*VARIANTS[name], "--run", str(path), "--strategy", "mirrored", "--replicas", str(replicas)]))
-    same(alone(VARIANTS[name]), path)
+    same(alone(VARIANTS[name]), path, **TOLERANCES.get(name, {}))
 
 
 @pytest.mark.slow
