@@ -3,8 +3,8 @@
 E = n_embd, I = inner units of a block, L = n_layer, V = vocab_size.
 """
 
-from gail_tf.gpt2 import Adapters, GPT2Config
-from gail_tf.tanh_network import HIDDEN_UNITS
+from gail_tf.models.gpt2 import Adapters, GPT2Config
+from gail_tf.models.tanh_network import HIDDEN_UNITS
 
 # How often a step of learning makes the products of the blocks, and those with the vocabulary: once forward; once for
 # the gradient of what goes in, where something below learns; once for the weights' own, where they learn. Below a head

@@ -34,14 +34,17 @@ from benchmarks.measure import (
     table,
 )
 from benchmarks.original_method import OriginalMethod, samples_of
-from keras_gca.adversarial import DiscriminatorTraining, GeneratorTraining
 from keras_gca.config import Config
-from keras_gca.conversations import read_conversations
-from keras_gca.decoding import Decoder
-from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
-from keras_gca.pairs import Pairs, frame_answers, pad_contexts, plan_batches, prepare, take_batch
-from keras_gca.self_conversation import converse
-from keras_gca.teacher_forcing import TeacherForcing
+from keras_gca.data.batches import plan_batches, take_batch
+from keras_gca.data.conversations import read_conversations
+from keras_gca.data.dataset import prepare
+from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
+from keras_gca.models.decoding import Decoder
+from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
+from keras_gca.training.discriminator import DiscriminatorTraining
+from keras_gca.training.generator import GeneratorTraining
+from keras_gca.training.self_conversation import converse
+from keras_gca.training.teacher_forcing import TeacherForcing
 
 PAPER = Sizes(vocabulary=7000)
 SMALL, LARGE = 12, 64  # answers in a batch: about the original's 128 tokens, and more

@@ -8,8 +8,8 @@ from benchmarks.costs import learning_flops
 from benchmarks.exercise import LEARNING, REFERENCE, SAMPLING, Exercise
 from benchmarks.our_update import update_flops
 from gail_tf.config import GAILConfig
-from gail_tf.gpt2 import GPT2Config
-from gail_tf.trajectories import FRACTIONS
+from gail_tf.data.trajectories import FRACTIONS
+from gail_tf.models.gpt2 import GPT2Config
 
 TRAJECTORIES = 208_600  # Section 4.1
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes
-from keras_gca.pairs import Pairs
-from keras_gca.vocabulary import BOS, PAD
+from keras_gca.data.pairs import Pairs
+from keras_gca.data.vocabulary import BOS, PAD
+from keras_gca.models.networks import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 
 
 class Samples(NamedTuple):

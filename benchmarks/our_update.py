@@ -5,12 +5,13 @@ import numpy as np
 from benchmarks.costs import flops, learning_flops
 from benchmarks.exercise import JUDGING, LEARNING, REFERENCE, REST, SAMPLING, Exercise
 from benchmarks.measure import Stopwatch
-from gail_tf.batches import Batch
+from gail_tf.build import adapters_of
 from gail_tf.config import GAILConfig
-from gail_tf.gail import GAILTraining, adapters_of
-from gail_tf.samples import Samples
-from gail_tf.tokenizer import Tokenizer
-from gail_tf.trajectories import Trajectory
+from gail_tf.data.batches import Batch
+from gail_tf.data.samples import Samples
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.imitation.gail import GAILTraining
 
 UPDATES = 100  # more than are ever asked for
 

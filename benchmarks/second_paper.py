@@ -47,18 +47,18 @@ from benchmarks.measure import (
 )
 from benchmarks.our_update import OurUpdate, settings
 from benchmarks.several_devices import Devices
-from gail_tf.batches import Batch
 from gail_tf.config import GAILConfig
-from gail_tf.gpt2 import GPT2Config
-from gail_tf.learning import Learner
-from gail_tf.maximum_likelihood import MaximumLikelihood
-from gail_tf.policy import Policy, Sampling
-from gail_tf.policy_training import PolicyTraining
-from gail_tf.rollouts import draw_rows
-from gail_tf.run import CONTROL_TOKENS
-from gail_tf.samples import Samples, plan, take
-from gail_tf.tokenizer import Tokenizer
-from gail_tf.trajectories import read_trajectories, split
+from gail_tf.data.batches import Batch, plan, take
+from gail_tf.data.samples import CONTROL_TOKENS, Samples
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.data.trajectories import read_trajectories, split
+from gail_tf.imitation.maximum_likelihood import MaximumLikelihood
+from gail_tf.imitation.ppo import PolicyTraining
+from gail_tf.imitation.rollouts import draw_rows
+from gail_tf.models.gpt2 import GPT2Config
+from gail_tf.policies.language_model_policy import Policy
+from gail_tf.policies.sampling import Sampling
+from keras_gca.engine.learner import Learner
 
 PAPER = GAILConfig()
 OURS, TORCH, GENERATE = "here", "PyTorch", "Hugging Face's generate"

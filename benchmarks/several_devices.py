@@ -16,7 +16,6 @@ from pathlib import Path
 from benchmarks.exercise import Exercise
 from benchmarks.measure import interleave
 from benchmarks.our_update import OurUpdate
-from keras_gca import strategy
 
 TRAFFIC = Path("/proc/net/dev")  # Linux
 
@@ -25,7 +24,7 @@ TRAFFIC = Path("/proc/net/dev")  # Linux
 class Devices:
     """Of a `--strategy`: that many replicas in one process, or that many processes of one each."""
 
-    strategy: str = "none"
+    devices: str = "none"
     count: int = 1
 
     @property
@@ -65,7 +64,7 @@ class Devices:
 
 def _timed(devices: Devices, environment: dict[str, str], exercise: Exercise, rounds: int) -> dict[str, float]:
     os.environ.update(environment)
-    made = strategy.make(devices.strategy, devices.count if devices.strategy == "mirrored" else None)
+    made = devices.make(devices.strategy, devices.count if devices.strategy == "mirrored" else None)
     sent: list[int] = []
     with made.scope():
         update = OurUpdate(exercise)

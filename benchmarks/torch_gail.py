@@ -18,8 +18,8 @@ from benchmarks.costs import flops, learning_flops
 from benchmarks.exercise import JUDGING, LEARNING, OLD, REFERENCE, REST, SAMPLING, Exercise
 from benchmarks.measure import Stopwatch
 from gail_tf.config import GAILConfig
-from gail_tf.gpt2 import GPT2
-from gail_tf.tanh_network import EPSILON, HIDDEN_UNITS
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.tanh_network import EPSILON, HIDDEN_UNITS
 
 TABLE = GAILConfig()
 

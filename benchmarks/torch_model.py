@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from keras_gca.models import Sizes
-from keras_gca.vocabulary import BOS, EOS, PAD
+from keras_gca.data.vocabulary import BOS, EOS, PAD
+from keras_gca.models.networks import Sizes
 
 
 class TorchModel(nn.Module):

@@ -15,11 +15,11 @@ from flask import Flask
 from playwright.sync_api import Page, sync_playwright
 
 from gail_tf.agent import GAILAgent, Replying
-from gail_tf.crisis import FIRST_USE_NOTICE
-from keras_gca import chat_page
+from gail_tf.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.agent import CHAT_BEAM, Agent, Decoding
-from keras_gca.chat_page.shared_batches import SharedBatches
-from keras_gca.local_server import make_local_server
+from keras_gca.serving import web
+from keras_gca.serving.local_server import make_local_server
+from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.survey import __main__ as survey_command
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.server import create_app
@@ -48,9 +48,9 @@ def take_chat(page: Page, app: Flask, lines: list[str], picture: Path) -> None:
 
 def main(run: str, gail_run: str) -> None:
     batches = SharedBatches(Agent.load(run), Decoding(beam=CHAT_BEAM))
-    chat = chat_page.create_app(batches, f"A chat with {Path(run).name}")
+    chat = web.create_app(batches, f"A chat with {Path(run).name}")
     batches = SharedBatches(GAILAgent.load(gail_run), Replying())
-    empathy_chat = chat_page.create_app(batches, f"A chat with {Path(gail_run).name}", FIRST_USE_NOTICE)
+    empathy_chat = web.create_app(batches, f"A chat with {Path(gail_run).name}", FIRST_USE_NOTICE)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "survey.json"
         survey_command.main(["make", run, "--dialogues", "2", "--lines", "4", "--output", str(path)])

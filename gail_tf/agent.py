@@ -12,26 +12,28 @@ from scipy.special import log_expit, log_softmax
 
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.rl_seq2seq import EmotionJudge
-from gail_tf.baselines.roberta import RobertaConfig
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.batches import Batch, encode_batch
+from gail_tf.build import adapters_of, make_policy
 from gail_tf.config import GAILConfig
-from gail_tf.crisis import NOTE, speaks_of_crisis
-from gail_tf.discriminator_training import Discriminator
-from gail_tf.gail import adapters_of, make_policy
-from gail_tf.gpt2 import GPT2, GPT2Config
-from gail_tf.hugging_face import CONFIG, read_config
-from gail_tf.policy import LanguagePolicy, Sampling
-from gail_tf.rollouts import Evidence, Reference
-from gail_tf.run import CONTROL_TOKENS, GAILRun
-from gail_tf.samples import context
-from gail_tf.sentiment import sentiment
-from gail_tf.tokenizer import TOKENIZER, Tokenizer
-from keras_gca.agent import Answer
-from keras_gca.memory import count
-from keras_gca.models import assign
-from keras_gca.run_folder import damaged_bot, read_bot, write_bot
-from keras_gca.scoring import log_human_probability, log_score
+from gail_tf.data.batches import Batch, encode_batch
+from gail_tf.data.samples import CONTROL_TOKENS, context
+from gail_tf.data.sentiment import sentiment
+from gail_tf.data.tokenizer import TOKENIZER, Tokenizer
+from gail_tf.imitation.discriminator import Discriminator
+from gail_tf.imitation.reference import Reference
+from gail_tf.imitation.rollouts import Evidence
+from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.hugging_face import CONFIG, read_config
+from gail_tf.models.roberta import RobertaConfig
+from gail_tf.policies.base import LanguagePolicy
+from gail_tf.policies.sampling import Sampling
+from gail_tf.run_folder import GAILRun
+from gail_tf.safety.crisis import NOTE, speaks_of_crisis
+from keras_gca.engine.memory import count
+from keras_gca.engine.variables import assign
+from keras_gca.models.scoring import log_human_probability, log_score
+from keras_gca.serving.protocol import Answer
+from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "gail_tf bot 2"
 

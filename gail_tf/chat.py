@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_gca import chatting, command_line
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
+from keras_gca.serving import chat_command, terminal
 
 if TYPE_CHECKING:
-    from keras_gca.agent import Answer
+    from keras_gca.serving.protocol import Answer
 
 DESCRIPTION = """\
 Chat with a trained agent. Its policies (after maximum likelihood, and after imitation) respond to the conversation so
@@ -35,20 +36,20 @@ def main(arguments: list[str] | None = None) -> int:
     path = options.bot or _latest_run()
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent, Replying
-        from gail_tf.crisis import FIRST_USE_NOTICE
+        from gail_tf.safety.crisis import FIRST_USE_NOTICE
 
     agent = GAILAgent.load(path)
     if options.no_crisis_note:
         agent.note_instead = lambda message: None
     replying = Replying(options.temperature, options.top_p, options.candidates)
     if options.web:
-        return chatting.serve(agent, replying, options, path, options.history, FIRST_USE_NOTICE)
+        return chat_command.serve(agent, replying, options, path, options.history, FIRST_USE_NOTICE)
 
     def reply(history: list[str], turn: int) -> "list[Answer]":
         return agent.answers(history, options.history, replying, options.seed + turn)
 
     folder = path if path.is_dir() else Path()
-    return chatting.talk(agent, reply, options, path, folder, FIRST_USE_NOTICE)
+    return terminal.talk(agent, reply, options, path, folder, FIRST_USE_NOTICE)
 
 
 def _latest_run() -> Path:
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-crisis-note", action="store_true", help="let the models answer messages that speak of self-harm or danger"
     )
-    chatting.add_options(parser)
+    chat_command.add_options(parser)
     return parser
 
 

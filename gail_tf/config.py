@@ -235,7 +235,7 @@ class GAILConfig(Settings):
     # The run
     validation_frequency: int = option(10, 'Table 1, "Validation Frequency"', low=1)
     on_failure: str = option(
-        "warn", "where the training fails in one of the known ways (gail_tf/failures.py): warn, or stop the run too",
+        "warn", "where the training fails in a known way (gail_tf/imitation/failures.py): warn, or stop the run too",
         choices=("warn", "stop"),
     )  # fmt: skip
     precision: str = option("float32", "of GPT-2's matrix products", choices=("float32", "bfloat16"))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from keras_gca import command_line
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 
 DESCRIPTION = """\
@@ -42,17 +42,18 @@ def main(arguments: list[str] | None = None) -> int:
     if options.glove is not None and not options.glove.is_file():
         raise UserError(f"{options.glove}: no such file")
     command_line.set_up_tensorflow()
-    from gail_tf import report
-    from gail_tf.evaluation import Options, evaluate, refuse_incomparable
-    from gail_tf.run import GAILRun
+    from gail_tf.evaluation import report, systems
+    from gail_tf.evaluation.comparability import refuse_incomparable
+    from gail_tf.evaluation.measure import Options, evaluate
+    from gail_tf.run_folder import GAILRun
 
     glove = None if options.glove is None else str(options.glove)
     how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove)
     runs = [GAILRun.open(path) for path in options.runs]
     refuse_incomparable(runs)
     choose = _choice(options.policy)
-    systems, remarks = report.systems([evaluate(run, how, choose, options.batch_size) for run in runs])
-    results = report.paired_tests(systems)
+    systems, remarks = systems.systems([evaluate(run, how, choose, options.batch_size) for run in runs])
+    results = systems.paired_tests(systems)
     folder = options.output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
     written = report.write(systems, results, folder, options.beside_paper, options.examples)
 

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_gca import command_line
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 
 if TYPE_CHECKING:  # these import TensorFlow, for which `--help` must not wait
-    from gail_tf.policy import Policy
-    from gail_tf.tokenizer import Tokenizer
+    from gail_tf.data.tokenizer import Tokenizer
+    from gail_tf.policies.language_model_policy import Policy
 
 DESCRIPTION = """\
 Writes a trained policy as config.json, model.safetensors and the tokenizer's files, which transformers loads like any
@@ -40,8 +40,8 @@ def export(policy: "Policy", tokenizer: "Tokenizer", folder: str | os.PathLike) 
     Adapters are merged into the weights that they adapt. Raises UserError for a `head` policy, for a tokenizer that is
     not the policy's, and where the folder holds a model already.
     """
-    from gail_tf.hugging_face import write_gpt2
-    from gail_tf.policy import Policy
+    from gail_tf.models.hugging_face import write_gpt2
+    from gail_tf.policies.language_model_policy import Policy
 
     if not isinstance(policy, Policy):
         raise UserError("the LSTMs of RL-Seq2Seq are no GPT-2; export a policy of another algorithm")

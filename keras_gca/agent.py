@@ -7,17 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_gca import scoring
 from keras_gca.config import Config
-from keras_gca.decoding import Decoded, Decoder
+from keras_gca.data.pairs import Pairs, pad_contexts
+from keras_gca.data.text import detokenise, tokenise
+from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
+from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
-from keras_gca.models import WHITE, YELLOW, assign, build, sizes_of
-from keras_gca.pairs import Pairs, pad_contexts
-from keras_gca.prefixes import PrefixEncoder, last_rows, rows_of
-from keras_gca.run_folder import GCARun, damaged_bot, read_bot, write_bot
-from keras_gca.teacher_forcing import Evaluator
-from keras_gca.text import detokenise, tokenise
-from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
+from keras_gca.models import scoring
+from keras_gca.models.decoding import Decoded, Decoder
+from keras_gca.models.forward import PrefixEncoder, last_rows, rows_of
+from keras_gca.models.likelihood import Evaluator
+from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
+from keras_gca.serving.protocol import Answer
+from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
+from keras_gca.training.run_folder import GCARun
 
 FORMAT = "keras_gca bot 2"
 CHAT_BEAM = 5  # the width of a chat's beam search: on small corpora it writes better English than greedy decoding
@@ -59,28 +62,6 @@ class Decoding:
         if self.beam is not None:
             return decoder.beam(contexts, self.beam, length_penalty=1.0, allow_unknown=allow_unknown)
         return decoder.greedy(contexts, allow_unknown=allow_unknown)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One generator's answer and what the discriminator holds of it.
-
-    generator:     "teacher_forcing" or "adversarial".
-    probability:   p(y|x) under that generator (Algorithm 1). probability_of_words: the same without the factor of EOS.
-    human:         p(y+|x), Eq. 9. score: S(y+), Eq. 10.
-    token_scores:  (token, l_i) for each token of the answer, the end of the sentence last. A discriminator of whole
-        answers (--algorithm reinforce) scores the last token alone; the others have NaN.
-    token_probabilities: p(y_t | x, y) of the same tokens under the generator.
-    """
-
-    generator: str
-    text: str
-    probability: float
-    probability_of_words: float
-    human: float
-    score: float
-    token_scores: tuple[tuple[str, float], ...]
-    token_probabilities: tuple[float, ...]
 
 
 class Agent:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_gca import chatting, command_line
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
+from keras_gca.serving import chat_command, terminal
 
 if TYPE_CHECKING:  # imports TensorFlow, for which `--help` must not wait
     from keras_gca.agent import Agent, Answer, Decoding
@@ -38,21 +39,21 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(f"either a bot ({options.bot}) or --original, not both")
     path = options.original or options.bot or _latest_run()
     with command_line.quiet_imports():
-        from keras_gca import original
         from keras_gca.agent import CHAT_BEAM, Agent, Decoding
+        from keras_gca.original import agent
 
     if options.greedy and (options.temperature or options.beam):
         raise UserError("--greedy leaves no room for --temperature or --beam")
     if not (options.greedy or options.temperature or options.beam or options.original):
         options.beam = CHAT_BEAM
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
-    agent = original.load(path) if options.original else Agent.load(path)
+    agent = agent.load(path) if options.original else Agent.load(path)
     if options.original and options.verbose:
         print("\n".join(agent.report))
     if options.web:
-        return chatting.serve(agent, decoding, options, path, options.utterances)
+        return chat_command.serve(agent, decoding, options, path, options.utterances)
     folder = path if path.is_dir() and not options.original else Path()
-    return chatting.talk(agent, _reply(agent, decoding, options), options, path, folder)
+    return terminal.talk(agent, _reply(agent, decoding, options), options, path, folder)
 
 
 def _reply(
@@ -108,7 +109,7 @@ def _parser() -> command_line.Parser:
         "--top-p", type=float, default=1.0, metavar="X", help="sample among the likeliest, up to probability X"
     )
     parser.add_argument("--beam", type=int, metavar="N", help="beam search of this width [5]")
-    chatting.add_options(parser)
+    chat_command.add_options(parser)
     return parser
 
 

@@ -99,7 +99,7 @@ class Config(Settings):
     )  # fmt: skip
     predict: str = option(
         "answer", "answer: from its context, p(y|x), as in the paper; context: from its answer, p(x|y); unconditional: "
-        "the answer alone, p(y). The last two serve MMI reranking (python -m keras_gca.baselines.mmi)",
+        "the answer alone, p(y). The last two serve MMI reranking (python -m keras_gca.mmi)",
         choices=("answer", "context", "unconditional"),
     )  # fmt: skip
     validation_fraction: float = option(0.1, "share of the conversations held out", low=0.001, high=0.5)

@@ -6,99 +6,9 @@ White blocks are shared, yellow ones are the generator's, green ones the discrim
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
-
-from keras_gca import command_line
-
-if TYPE_CHECKING:  # `--help` must not wait for it
-    import keras
-
-WHITE, YELLOW, GREEN = "#ffffff", "#ffe27a", "#a8dba8"
-
-
-def colour(layer: str) -> str:
-    """The colour of a layer in Figure 2, by its name."""
-    if layer.endswith("_bot") or layer == "bot":
-        return YELLOW
-    return GREEN if "discriminator" in layer else WHITE
-
-
-def edges(model: "keras.Model") -> list[tuple[str, str]]:
-    """The graph of a functional model as pairs of layer names, (from, to); the masks' own way is left out."""
-    found = []
-    layers = {layer.name for layer in model.layers}  # the operations that make masks are no layers
-    for operation in model.get_config()["layers"]:
-        for node in operation["inbound_nodes"]:
-            sources = _sources([node["args"], node["kwargs"].get("initial_state")])
-            found += [(source, operation["name"]) for source in sources if operation["name"] in layers]
-    return list(dict.fromkeys(found))
-
-
-def draw(model: "keras.Model", path: Path, title: str = "") -> None:
-    """Paint a functional model to a file whose ending names the format (.png, .svg, .pdf)."""
-    paint(model, title).savefig(path, dpi=160, bbox_inches="tight")
-
-
-def paint(model: "keras.Model", title: str = "") -> Figure:
-    """Paint a functional model, inputs above; a notebook shows the figure that is returned."""
-    arrows = edges(model)
-    place = _places(arrows)
-    xs, ys = zip(*place.values(), strict=True)
-    left, right, bottom = min(xs) - 2, max(xs) + 2, min(ys)
-    figure = Figure(figsize=(0.75 * (right - left), 1.2 - 0.66 * bottom), layout="constrained")
-    axes = figure.subplots()
-    for source, target in arrows:
-        (x0, y0), (x1, y1) = place[source], place[target]
-        style = {"arrowstyle": "-|>", "color": "#444444", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.1}
-        axes.annotate("", (x1, y1 + 0.42), (x0, y0 - 0.42), arrowprops=style, zorder=1)
-    for name, (x, y) in place.items():
-        layer = model.get_layer(name)
-        box = FancyBboxPatch((x - 1.75, y - 0.42), 3.5, 0.84, boxstyle="round,pad=0,rounding_size=0.12", zorder=2)
-        box.set(facecolor=colour(name), edgecolor="#444444", linewidth=1.2)
-        axes.add_patch(box)
-        axes.text(x, y + 0.13, name.replace("_", " "), ha="center", va="center", fontsize=8.5, zorder=3)
-        axes.text(x, y - 0.2, _describe(layer), ha="center", va="center", fontsize=7, color="#333333", zorder=3)
-    axes.set(xlim=(left, right), ylim=(bottom - 0.7, 0.7), aspect="equal", title=title)
-    axes.axis("off")
-    return figure
-
-
-def _sources(value) -> list[str]:
-    """The names of the layers whose outputs stand anywhere in a node's serialised arguments."""
-    if isinstance(value, dict):
-        if value.get("class_name") == "__keras_tensor__":
-            return [value["config"]["keras_history"][0]]
-        return [name for part in value.values() for name in _sources(part)]
-    if isinstance(value, list | tuple):
-        return [name for part in value for name in _sources(part)]
-    return []
-
-
-def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
-    """Where the layers' boxes stand: a row for each distance from the inputs, below those it comes from."""
-    names = list(dict.fromkeys(name for arrow in arrows for name in arrow))
-    parents = {name: [source for source, target in arrows if target == name] for name in names}
-
-    def depth(name):
-        return 1 + max(map(depth, parents[name])) if parents[name] else 0
-
-    place: dict[str, tuple[float, float]] = {}
-    for level in range(max(map(depth, names)) + 1):
-        row = [name for name in names if depth(name) == level]
-        centre = {name: sum(place[p][0] for p in parents[name]) / max(len(parents[name]), 1) for name in row}
-        row.sort(key=lambda name: (centre[name], "discriminator" in name))
-        middle = sum(centre.values()) / len(row)
-        place |= {name: (middle + 4.0 * (i - (len(row) - 1) / 2), -1.6 * level) for i, name in enumerate(row)}
-    return place
-
-
-def _describe(layer: "keras.layers.Layer") -> str:
-    """The layer's kind and what comes out of it, without the batch."""
-    shape = layer.output[0].shape if isinstance(layer.output, list) else layer.output.shape
-    return f"{type(layer).__name__}  ({', '.join(str(size) for size in shape[1:])})"
+from keras_gca.engine import command_line
+from keras_gca.models.drawing import draw
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -106,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     with command_line.quiet_imports():
         from keras_gca.config import Config
-        from keras_gca.models import build
+        from keras_gca.models.networks import build
 
     options.output.mkdir(parents=True, exist_ok=True)
     config = Config.preset("paper")

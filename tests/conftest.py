@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import pytest
 
 from gail_tf import experiments
-from keras_gca import command_line
+from keras_gca.engine import command_line
 from tests import shared
 
 command_line.set_up_tensorflow()

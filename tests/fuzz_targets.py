@@ -25,18 +25,18 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from gail_tf.trajectories import read_tweets
+from gail_tf.data.trajectories import read_tweets
 from glove import BadLines, VectorFileError, read_vectors
 from glove.text_files import one_line
-from keras_gca import json_text
 from keras_gca.config import Config
-from keras_gca.conversations import EMPATHETIC_HEADER, read_conversations
+from keras_gca.data.conversations import EMPATHETIC_HEADER, read_conversations
+from keras_gca.data.pickled_vocabulary import Unpickler, read_vocabulary, unpickle
+from keras_gca.data.vocabulary import Vocabulary, read_words
 from keras_gca.errors import UserError
-from keras_gca.hdf5 import open_arrays
-from keras_gca.pickled_vocabulary import Unpickler, read_vocabulary, unpickle
+from keras_gca.storage import json_files
+from keras_gca.storage.arrays import open_arrays
 from keras_gca.survey.paper_form import read_form
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
-from keras_gca.vocabulary import Vocabulary, read_words
 
 MEMORY = Path("/dev/shm")  # files that never reach a disk, where there is such a place
 
@@ -251,7 +251,7 @@ def _form(content: bytes) -> None:
 
 def _settings(content: bytes) -> None:
     (FOLDER / "config.json").write_bytes(content)
-    values = outcome(lambda: json_text.read(FOLDER / "config.json"))
+    values = outcome(lambda: json_files.read(FOLDER / "config.json"))
     if values is not None:
         json.dumps(values).encode()
     found = outcome(lambda: Config.from_values(values))
@@ -261,7 +261,7 @@ def _settings(content: bytes) -> None:
 
 def _vocabulary(content: bytes) -> None:
     try:
-        found = Vocabulary.from_values(json_text.loads(content.decode()))
+        found = Vocabulary.from_values(json_files.loads(content.decode()))
     except ValueError:
         return
     assert Vocabulary.from_values(found.to_values()).to_values() == found.to_values()
@@ -274,7 +274,7 @@ def _hdf5(content: bytes) -> None:
     (FOLDER / "arrays.h5").write_bytes(content)
     try:
         with open_arrays(FOLDER / "arrays.h5") as file:
-            json_text.loads(file.array("facts").tobytes().decode())
+            json_files.loads(file.array("facts").tobytes().decode())
             found = [file.array(f"arrays/{name}") for name in file.names("arrays")]
     except ValueError:
         return
@@ -294,9 +294,9 @@ def _h5(**options) -> bytes:
 
 
 def _hugging_face(content: bytes) -> None:
-    from gail_tf.baselines.roberta import RobertaConfig
-    from gail_tf.gpt2 import GPT2Config
-    from gail_tf.hugging_face import INDEX, read_config, read_weights
+    from gail_tf.models.gpt2 import GPT2Config
+    from gail_tf.models.hugging_face import INDEX, read_config, read_weights
+    from gail_tf.models.roberta import RobertaConfig
 
     folder = FOLDER / "network"
     folder.mkdir(exist_ok=True)
@@ -308,7 +308,7 @@ def _hugging_face(content: bytes) -> None:
 
 
 def _tensors(content: bytes) -> None:
-    from gail_tf.hugging_face import read_weights
+    from gail_tf.models.hugging_face import read_weights
 
     folder = FOLDER / "tensors"
     folder.mkdir(exist_ok=True)
@@ -317,7 +317,7 @@ def _tensors(content: bytes) -> None:
 
 
 def _tokenizer(content: bytes) -> None:
-    from gail_tf.tokenizer import Tokenizer
+    from gail_tf.data.tokenizer import Tokenizer
 
     folder = FOLDER / "tokenizer"
     folder.mkdir(exist_ok=True)

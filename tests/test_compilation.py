@@ -4,25 +4,35 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf import discriminator_training, maximum_likelihood, policy, policy_training, rollouts
 from gail_tf.baselines.seq2seq_policy import Seq2SeqPolicy
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.batches import Batch
 from gail_tf.config import GAILConfig
-from gail_tf.gpt2 import GPT2, GPT2Config
-from gail_tf.learning import Learner
-from gail_tf.trust_region_training import TrustRegionTraining
-from keras_gca import adversarial, decoding, teacher_forcing
-from keras_gca.baselines import reinforce
-from keras_gca.compilation import Compiled
+from gail_tf.data.batches import Batch
+from gail_tf.imitation.discriminator import DiscriminatorTraining
+from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
+from gail_tf.imitation.ppo import PolicyTraining
+from gail_tf.imitation.reference import Reference
+from gail_tf.imitation.rollouts import Evidence
+from gail_tf.imitation.trpo import TrustRegionTraining
+from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.policies.language_model_policy import Policy
+from gail_tf.policies.sampling import Sampling
 from keras_gca.config import Config
-from keras_gca.models import WHITE, YELLOW, build
+from keras_gca.engine.compiled import Compiled
+from keras_gca.engine.learner import Learner
+from keras_gca.models.decoding import Decoder
+from keras_gca.models.likelihood import Evaluator
+from keras_gca.models.networks import WHITE, YELLOW, build
+from keras_gca.training.discriminator import DiscriminatorTraining as TokenDiscriminatorTraining
+from keras_gca.training.generator import GeneratorTraining
+from keras_gca.training.reinforce import ReinforceTraining
+from keras_gca.training.teacher_forcing import TeacherForcing
 
 ROWS, WIDTH, WORDS = 4, 8, 60
 SIZES = GPT2Config(
     WORDS, n_positions=32, n_embd=16, n_layer=2, n_head=2, embd_pdrop=0, attn_pdrop=0, resid_pdrop=0, eos_token_id=0
 )
-SAMPLING = policy.Sampling(WIDTH, 0.9, 0.9)
+SAMPLING = Sampling(WIDTH, 0.9, 0.9)
 RANDOM = np.random.default_rng(0)
 MASK = np.arange(WIDTH) < RANDOM.integers(1, WIDTH + 1, ROWS)[:, None]
 BATCH = Batch(
@@ -35,23 +45,21 @@ ANSWERS = np.where(np.pad(MASK, [(0, 0), (1, 0)], constant_values=True), np.pad(
 ANSWERS = np.where(ANSWERS < WORDS, ANSWERS, 5).astype(np.int32)
 LABELS = MASK[:, 2].astype(np.float32)
 FEATURES = RANDOM.normal(size=(ROWS, 2 * SIZES.n_embd)).astype(np.float32)
-EVIDENCE = rollouts.Evidence(BATCH, FEATURES, np.zeros((ROWS, 3), np.float32), [((), "")] * ROWS)
+EVIDENCE = Evidence(BATCH, FEATURES, np.zeros((ROWS, 3), np.float32), [((), "")] * ROWS)
 
 
 def gail_policy():
-    return policy.Policy(GPT2(SIZES, seed=1))
+    return Policy(GPT2(SIZES, seed=1))
 
 
 def likelihood():
     made = gail_policy()
     learner = Learner(made.trainable_variables, 1e-3, gradient_clip=1.0)
-    return maximum_likelihood.MaximumLikelihood(made, learner).step(BATCH, (1, 2))
+    return MaximumLikelihood(made, learner).step(BATCH, (1, 2))
 
 
 def ppo():
-    training = policy_training.PolicyTraining(
-        gail_policy(), GAILConfig.preset("tiny", value_baseline="on", warmup_steps=0), SAMPLING
-    )
+    training = PolicyTraining(gail_policy(), GAILConfig.preset("tiny", value_baseline="on", warmup_steps=0), SAMPLING)
     ones = np.ones(ROWS, np.float32)
     old = np.where(MASK, np.float32(-4), 0)
     return *training.step(BATCH, old, ones, ones, MASK[:, 1], 0.1).values(), training.values(BATCH)
@@ -62,7 +70,7 @@ def seq2seq_policy():
 
 
 def trpo():
-    made = policy.Policy(GPT2(SIZES, seed=1), "head")
+    made = Policy(GPT2(SIZES, seed=1), "head")
     training = TrustRegionTraining(made, GAILConfig.preset("tiny", algorithm="trpo"), SAMPLING)
     advantages = np.float32([1, -1, 0.5, 2])
     figures = training.step(BATCH, made.features(*BATCH).numpy(), advantages, MASK[:, 1])
@@ -72,8 +80,8 @@ def trpo():
 def discriminator(reads_text=False, **settings):
     settings = GAILConfig.preset("tiny", n_embd=SIZES.n_embd, **settings)
     reader = TextReader.make(settings, ["good and warm", "cold noise"]) if reads_text else None
-    training = discriminator_training.DiscriminatorTraining(SIZES, settings, reader)
-    expert = rollouts.Evidence(EXPERT, FEATURES[::-1], EVIDENCE.sentiments, [(("cold",), "warm")] * ROWS)
+    training = DiscriminatorTraining(SIZES, settings, reader)
+    expert = Evidence(EXPERT, FEATURES[::-1], EVIDENCE.sentiments, [(("cold",), "warm")] * ROWS)
     figures = training.step(expert, EVIDENCE, MASK[:, 1], (1, 2))
     return *figures.values(), training.expert_logits(EVIDENCE)
 
@@ -90,27 +98,25 @@ def learned(learner, *labels):
 FUNCTIONS = {
     "log-probabilities": lambda: gail_policy().log_probs(*BATCH, SAMPLING),
     "maximum likelihood": likelihood,
-    "perplexity": lambda: [maximum_likelihood.Perplexity(gail_policy())(BATCH)],
-    "reference": lambda: rollouts.Reference(gail_policy(), SAMPLING, keep_states=True).read(BATCH, ROWS, EXPERT),
-    "D's features": lambda: [rollouts.Reference(gail_policy(), SAMPLING).features(BATCH, ROWS)],
+    "perplexity": lambda: [Perplexity(gail_policy())(BATCH)],
+    "reference": lambda: Reference(gail_policy(), SAMPLING, keep_states=True).read(BATCH, ROWS, EXPERT),
+    "D's features": lambda: [Reference(gail_policy(), SAMPLING).features(BATCH, ROWS)],
     "PPO": ppo,
     "TRPO": trpo,
     "D": discriminator,
     "D's own encoder": lambda: discriminator(discriminator_encoder="trainable"),
     "D's RoBERTa": lambda: discriminator(True, algorithm="textgail", dropout=0.0),
     "RL-Seq2Seq": lambda: [seq2seq_policy().log_probs(*BATCH, SAMPLING).log_probs],
-    "RL-Seq2Seq's reference": lambda: [rollouts.Reference(seq2seq_policy(), SAMPLING).read(BATCH, ROWS).log_probs],
-    "line 3": lambda: teacher_forcing.TeacherForcing(gca(), (*WHITE, *YELLOW), 1e-3).step(
-        CONTEXTS, ANSWERS, np.zeros(2, np.int32)
-    ),
-    "line 3, held out": lambda: teacher_forcing.Evaluator(gca()).evaluate(CONTEXTS, ANSWERS),
-    "line 5": lambda: decoding.Decoder(gca()).greedy(CONTEXTS),
-    "line 5, sampling": lambda: decoding.Decoder(gca()).sample(CONTEXTS, 1, top_k=1),
-    "line 5, a seed for each row": lambda: decoding.Decoder(gca()).sample(CONTEXTS, range(ROWS), top_k=1),
-    "line 6": lambda: learned(adversarial.DiscriminatorTraining(gca(), 1e-2), LABELS),
-    "line 6, whole answers": lambda: learned(adversarial.DiscriminatorTraining(gca(), 1e-2, True), LABELS),
-    "line 9": lambda: learned(adversarial.GeneratorTraining(gca(), 1e-2)),
-    "line 9, REINFORCE": lambda: learned(reinforce.ReinforceTraining(gca(), 1e-2)),
+    "RL-Seq2Seq's reference": lambda: [Reference(seq2seq_policy(), SAMPLING).read(BATCH, ROWS).log_probs],
+    "line 3": lambda: TeacherForcing(gca(), (*WHITE, *YELLOW), 1e-3).step(CONTEXTS, ANSWERS, np.zeros(2, np.int32)),
+    "line 3, held out": lambda: Evaluator(gca()).evaluate(CONTEXTS, ANSWERS),
+    "line 5": lambda: Decoder(gca()).greedy(CONTEXTS),
+    "line 5, sampling": lambda: Decoder(gca()).sample(CONTEXTS, 1, top_k=1),
+    "line 5, a seed for each row": lambda: Decoder(gca()).sample(CONTEXTS, range(ROWS), top_k=1),
+    "line 6": lambda: learned(TokenDiscriminatorTraining(gca(), 1e-2), LABELS),
+    "line 6, whole answers": lambda: learned(TokenDiscriminatorTraining(gca(), 1e-2, True), LABELS),
+    "line 9": lambda: learned(GeneratorTraining(gca(), 1e-2)),
+    "line 9, REINFORCE": lambda: learned(ReinforceTraining(gca(), 1e-2)),
 }
 
 

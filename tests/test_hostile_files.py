@@ -17,15 +17,16 @@ import pytest
 
 import glove.__main__
 from gail_tf import train as gail_train
-from gail_tf.trajectories import read_trajectories, read_tweets
+from gail_tf.data.trajectories import read_trajectories, read_tweets
 from glove import BadLines, VectorFileError, read_vectors
 from glove.text_files import LONGEST, one_line
-from keras_gca import command_line, json_text
 from keras_gca import train as gca_train
-from keras_gca.conversations import EMPATHETIC_HEADER, Conversation, read_conversations
+from keras_gca.data.conversations import EMPATHETIC_HEADER, Conversation, read_conversations
+from keras_gca.data.vocabulary import read_words
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
+from keras_gca.storage import json_files
 from keras_gca.survey import __main__ as survey_command
-from keras_gca.vocabulary import read_words
 from tests import fuzz_targets
 
 PROJECT = Path(__file__).parents[1]
@@ -364,14 +365,14 @@ def test_messages_are_one_line_whatever_they_quote():
 
 
 def test_json_that_cannot_be_written_again_is_not_read(tmp_path):
-    assert json_text.loads('{"a": [1, 2.5, null, true, "ü😀", {}]}') == {"a": [1, 2.5, None, True, "ü😀", {}]}
+    assert json_files.loads('{"a": [1, 2.5, null, true, "ü😀", {}]}') == {"a": [1, 2.5, None, True, "ü😀", {}]}
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(UserError, match=r"a\.json: a JSON object is expected"):
-        json_text.read_object(tmp_path / "a.json")
+        json_files.read_object(tmp_path / "a.json")
     with (tmp_path / "b.json").open("wb") as stream:
-        stream.truncate(json_text.LARGEST + 1)
+        stream.truncate(json_files.LARGEST + 1)
     with pytest.raises(UserError, match=r"b\.json: larger than 200,000,000 bytes"):
-        json_text.read(tmp_path / "b.json")
+        json_files.read(tmp_path / "b.json")
 
 
 # No code of a file
@@ -381,7 +382,7 @@ FORBIDDEN = {
     "dill", "joblib", "load_model", "model_from_json", "deserialize_keras_object", "load_weights", "allow_pickle",
     "enable_unsafe_deserialization", "extractall", "extract", "unpack_archive", "importlib.import_module", "runpy",
 }  # fmt: skip
-PICKLES = {"keras_gca/pickled_vocabulary.py", "keras_gca/original.py"}  # the restricted reader, and the writer
+PICKLES = {"keras_gca/data/pickled_vocabulary.py", "keras_gca/original/weights.py"}  # the reader, and the writer
 
 
 def names(tree: ast.AST) -> set[str]:
@@ -411,9 +412,8 @@ def test_no_module_can_run_code_of_a_file():
         name = path.relative_to(PROJECT).as_posix()
         assert not used & FORBIDDEN, f"{name}: {used & FORBIDDEN}"
         assert ("pickle" in used) <= (name in PICKLES), name
-        assert ("h5py" in used) <= (name in ("keras_gca/hdf5.py", "keras_gca/run_folder.py"))
-    # Which writes, and reads through hdf5.py.
-    opened = re.findall(r"h5py\.File\((.*?)\)", (PROJECT / "keras_gca" / "run_folder.py").read_text(encoding="utf-8"))
-    assert opened
-    assert all('"w"' in arguments for arguments in opened)
+        assert ("h5py" in used) <= (name == "keras_gca/storage/arrays.py"), name
+    # Which opens files to read in `open_arrays` alone.
+    opened = re.findall(r"h5py\.File\((.*?)\)", (PROJECT / "keras_gca/storage/arrays.py").read_text(encoding="utf-8"))
+    assert sorted(opened) == ['path, "r"', 'sink, "w", **options']
     assert "pickle.load" not in (PROJECT / "keras_gca" / "original.py").read_text(encoding="utf-8")

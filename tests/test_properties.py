@@ -9,16 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gail_tf.tokenizer import Tokenizer
-from gail_tf.trajectories import conversation_trajectories, count_trajectories, split
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.data.trajectories import conversation_trajectories, count_trajectories, split
 from glove import Vectors, read_vectors, write_vectors
-from keras_gca import json_text
 from keras_gca.agent import Decoding
-from keras_gca.conversations import Conversation, read_conversations
-from keras_gca.pairs import Pairs, frame_answers, hold_out, make_pairs, pad_contexts, plan_batches
-from keras_gca.run_folder import read_arrays, write_arrays
-from keras_gca.text import detokenise, tokenise
-from keras_gca.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary, read_words
+from keras_gca.data.batches import plan_batches
+from keras_gca.data.conversations import Conversation, read_conversations
+from keras_gca.data.dataset import hold_out
+from keras_gca.data.pairs import Pairs, frame_answers, make_pairs, pad_contexts
+from keras_gca.data.text import detokenise, tokenise
+from keras_gca.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary, read_words
+from keras_gca.storage import json_files
+from keras_gca.storage.arrays import read_arrays, write_arrays
 from tests.keras_gca.conftest import LENGTH, VOCABULARY, make_agent
 
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=60, database=None)
@@ -57,7 +59,7 @@ def test_vectors(words, dimension, random, name):
 def test_vocabularies(words, random):
     counts = [random.randrange(2**63) for _ in words]
     made = Vocabulary(words, counts, {word: word.upper() for word in words[:3]})
-    again = Vocabulary.from_values(json_text.loads(json.dumps(made.to_values(), ensure_ascii=False)))
+    again = Vocabulary.from_values(json_files.loads(json.dumps(made.to_values(), ensure_ascii=False)))
     assert (again.tokens, again.counts, again.surfaces) == (made.tokens, made.counts, made.surfaces)
     assert made.decode(made.encode(words)) == words
     assert made.encode([*SPECIAL_TOKENS, "never heard"]).tolist() == [UNK] * 5

@@ -13,9 +13,9 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.several_devices import free_ports
-from keras_gca import command_line, strategy
+from keras_gca.engine import command_line, devices, replicas
 from keras_gca.errors import UserError
-from keras_gca.run_folder import read_arrays
+from keras_gca.storage.arrays import read_arrays
 
 PROJECT = Path(__file__).parents[1]
 # Each with noise of its own: dropout, z, D's instance noise.
@@ -194,7 +194,7 @@ def test_rows_without_numbers_are_gathered_as_all_others():
     code = """
 import numpy as np
 from keras_gca import strategy
-from keras_gca.compilation import Compiled
+from keras_gca.engine.compiled import Compiled
 
 with strategy.make("mirrored", 2).scope():
     empty, doubled = Compiled(lambda rows: (rows[:, :0], 2 * rows))(np.ones((5, 3), np.float32))
@@ -206,13 +206,13 @@ with strategy.make("mirrored", 2).scope():
 
 def test_with_one_replica_a_part_is_the_whole():
     values = tf.constant([1.0, 2.0, 6.0])
-    assert strategy.total(values) is values
-    assert strategy.part(values) is values
-    assert float(strategy.mean(values)) == 3
-    assert [int(each) for each in strategy.place(tf.constant(5))] == [5, 0, 5]
-    assert strategy.is_chief()
-    assert strategy.any_worker(True)
-    assert not strategy.any_worker(False)
+    assert replicas.total(values) is values
+    assert replicas.part(values) is values
+    assert float(replicas.mean(values)) == 3
+    assert [int(each) for each in replicas.place(tf.constant(5))] == [5, 0, 5]
+    assert devices.is_chief()
+    assert devices.any_worker(True)
+    assert not devices.any_worker(False)
 
 
 @pytest.mark.parametrize(

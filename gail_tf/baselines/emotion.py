@@ -19,13 +19,13 @@ import numpy as np
 import tensorflow as tf
 
 import glove
-from gail_tf.learning import Learner
-from gail_tf.sentiment import sentiment
-from gail_tf.tanh_network import TanhNetwork
+from gail_tf.data.sentiment import sentiment
+from gail_tf.models.tanh_network import TanhNetwork
 from glove.vectors import Vectors
+from keras_gca.data.text import tokenise
+from keras_gca.engine.learner import Learner
+from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
-from keras_gca.models import assign
-from keras_gca.text import tokenise
 
 # Emoticons and emoji by what they show, not by the labels of a corpus: the network learns what each class means there.
 EMOTICONS = {

@@ -7,7 +7,7 @@ the condition's LSTM ends is the one with which the response's LSTM starts, and 
 Its tokens are the tokenizer's, moved up by two, behind keras_gca's PAD and BOS. PAD is what the masks say, not END,
 which also ends utterances inside a condition. BOS begins a response.
 
-Shapes: as in `policy.py`, with E = sentence_embedding_size; H units in the hidden layer.
+Shapes: as in `policies/base.py`, with E = sentence_embedding_size; H units in the hidden layer.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gail_tf.noise import dropout
-from gail_tf.policy import Beginning, LanguagePolicy
-from gail_tf.tokenizer import Tokenizer
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.policies.base import Beginning, LanguagePolicy
 from glove.vectors import Vectors
-from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
-from keras_gca.prefixes import SITES, PrefixEncoder
-from keras_gca.recurrence import States, lstm_states, lstm_step
-from keras_gca.vocabulary import BOS, PAD
+from keras_gca.data.vocabulary import BOS, PAD
+from keras_gca.engine.random import dropout
+from keras_gca.models.forward import SITES, PrefixEncoder
+from keras_gca.models.lstm import States, lstm_states, lstm_step
+from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 
 FIRST = BOS + 1  # the tokenizer's token 0
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gail_tf.baselines.roberta import Roberta, RobertaConfig, read_roberta
-from gail_tf.baselines.roberta_tokenizer import RobertaTokenizer
 from gail_tf.config import GAILConfig
-from gail_tf.hugging_face import CONFIG, read_config
+from gail_tf.data.roberta_tokenizer import RobertaTokenizer
+from gail_tf.models.hugging_face import CONFIG, read_config
+from gail_tf.models.roberta import Roberta, RobertaConfig, read_roberta
 from keras_gca.errors import UserError
-from keras_gca.run_folder import write_text
+from keras_gca.storage.atomic import write_text
 
 
 @dataclass(frozen=True)

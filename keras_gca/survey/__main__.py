@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glove.text_files import BadLines
-from keras_gca import command_line
-from keras_gca.conversations import EMBEDDED, FORMATS, read_conversations
+from keras_gca.data.conversations import FORMATS, read_conversations
+from keras_gca.data.source import EMBEDDED
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import DIALOGUES, LINES, Survey
 from keras_gca.survey.votes import MARKS_PER_MINUTE, Votes
@@ -99,8 +100,8 @@ def _make(options: argparse.Namespace) -> int:
 
 def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> tuple[str, list[list[tuple[str, ...]]]]:
     """The lines that a run held out, with the words of its corpus, and where they came from."""
-    from keras_gca.run_folder import GCARun
     from keras_gca.survey.dialogues import held_out_lines
+    from keras_gca.training.run_folder import GCARun
 
     if not options.bots[0].is_dir():
         raise UserError(f"{options.bots[0]} does not know what was held out; name its run folder, or --data FILE")
@@ -120,7 +121,7 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
 def _serve(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
     with command_line.needs_extra("web"):
-        from keras_gca.local_server import make_local_server, serve_until_stopped
+        from keras_gca.serving.local_server import make_local_server, serve_until_stopped
         from keras_gca.survey.server import create_app
 
     app = create_app(survey, Votes.create(options.votes, survey), options.marks_per_minute)

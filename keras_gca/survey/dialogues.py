@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_gca import scoring
 from keras_gca.agent import Agent, Decoding
-from keras_gca.conversations import Conversation
+from keras_gca.data.conversations import Conversation
+from keras_gca.data.pairs import Pairs, frame_answers, make_pairs, pad_contexts
 from keras_gca.errors import UserError
-from keras_gca.pairs import Pairs, frame_answers, make_pairs, pad_contexts
+from keras_gca.models import scoring
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
 
 BATCH = 64  # lines answered at once

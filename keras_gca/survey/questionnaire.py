@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_gca import json_text
 from keras_gca.errors import UserError
+from keras_gca.storage import json_files
 
 FORMAT = "keras_gca survey 1"
 DIALOGUES, LINES = 10, 24  # Section 5: each volunteer was given 10 dialogues of 24 lines on average
@@ -82,7 +82,7 @@ class Survey:
     @classmethod
     def read(cls, path: str | os.PathLike) -> "Survey":
         """Read a survey.json. Raises UserError where it is missing, damaged, or not a survey."""
-        value = json_text.read(path)
+        value = json_files.read(path)
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise UserError(f"{path}: not a survey that this version can read ({FORMAT} is expected)")
         try:

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from keras_gca.evaluation.tables import Table
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.tables import Comparison, Results
-from keras_gca.tables import Table
 
 
 def make_tables(results: Results) -> list[Table]:

@@ -6,7 +6,7 @@ answer comes from is known on this side only. The pages work with and without Ja
 
 from flask import Flask, abort, redirect, render_template, request, url_for
 
-from keras_gca.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
+from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
 from keras_gca.survey.questionnaire import Line, Survey
 from keras_gca.survey.votes import LONGEST_NAME, MARKS_PER_MINUTE, NO_DIFFERENCE, Volunteer, Votes
 

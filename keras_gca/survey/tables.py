@@ -11,7 +11,8 @@ import krippendorff
 import numpy as np
 from scipy import stats
 
-from keras_gca import bootstrap, scoring
+from keras_gca.evaluation import bootstrap
+from keras_gca.models import scoring
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.votes import NO_DIFFERENCE
 

@@ -7,10 +7,11 @@ import torch
 from benchmarks import torch_gail
 from benchmarks.exercise import JUDGING, LEARNING, OLD, REFERENCE, REST, SAMPLING, SIZES, Exercise
 from benchmarks.our_update import OurUpdate
-from gail_tf import rewards
-from gail_tf.batches import Batch
-from gail_tf.policy import Policy, Sampling
-from gail_tf.rollouts import Reference
+from gail_tf.data.batches import Batch
+from gail_tf.imitation import rewards
+from gail_tf.imitation.reference import Reference
+from gail_tf.policies.language_model_policy import Policy
+from gail_tf.policies.sampling import Sampling
 
 EXERCISE = Exercise(SIZES["tiny"], rollouts=16, prompt=12, response=6)
 MASKS = [np.ones((16, width), bool) for width in (12, 6)]

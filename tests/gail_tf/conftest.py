@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.gpt2 import GPT2, GPT2Config
-from gail_tf.tokenizer import Tokenizer
-from keras_gca.conversations import read_conversations
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.models.gpt2 import GPT2, GPT2Config
+from keras_gca.data.conversations import read_conversations
 
 SIZES = {"vocab_size": 61, "n_positions": 24, "n_embd": 16, "n_layer": 3, "n_head": 2, "eos_token_id": 3}
 CONTROLS = ("<|negative|>", "<|neutral|>", "<|positive|>")

@@ -755,7 +755,7 @@ I lost my temper with the kids and feel bad.
 
 def main() -> None:
     """Print how many of each kind are recognised, and which are not as they should be."""
-    from gail_tf.crisis import speaks_of_crisis
+    from gail_tf.safety.crisis import speaks_of_crisis
 
     for name in ("SPEAK", "HELD_OUT_SPEAK", "HELD_OUT_HINTS", "SILENT", "HELD_OUT_SILENT"):
         messages = globals()[name]

@@ -4,12 +4,12 @@ from functools import cache
 
 import numpy as np
 
+from gail_tf.build import make_gpt2
 from gail_tf.config import GAILConfig
-from gail_tf.gail import GAILTraining, make_gpt2
-from gail_tf.run import CONTROL_TOKENS
-from gail_tf.samples import Samples, running_text
-from gail_tf.tokenizer import Tokenizer
-from gail_tf.trajectories import read_trajectories, split
+from gail_tf.data.samples import CONTROL_TOKENS, Samples, running_text
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.data.trajectories import read_trajectories, split
+from gail_tf.imitation.gail import GAILTraining
 
 SMALL = {
     "condition_tokens": 24,

@@ -1,6 +1,6 @@
 import numpy as np
 
-from gail_tf import ablations
+from gail_tf.evaluation import ablations
 
 FOUND = {
     "mle": [{"perplexity": 10.0, "BLEU": 1.0, "distinct-2": 0.2, "words": 9.0, "x": 1.0}] * 2,

@@ -5,11 +5,10 @@ import pytest
 
 from gail_tf.agent import GAILAgent, Replying
 from gail_tf.baselines import rl_seq2seq
-from gail_tf.discriminator_training import Discriminator
-from gail_tf.gail import make_policy
-from gail_tf.run import CONTROL_TOKENS
-from gail_tf.samples import emotion_token
-from gail_tf.tokenizer import Tokenizer
+from gail_tf.build import make_policy
+from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.imitation.discriminator import Discriminator
 from tests.gail_tf import small_runs
 from tests.keras_gca.answers import assert_same_answers
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gail_tf.batches import Utterance, encode_batch
+from gail_tf.data.batches import Utterance, encode_batch
 from keras_gca.errors import UserError
 from tests.gail_tf.conftest import CONTROLS
 

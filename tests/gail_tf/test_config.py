@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from gail_tf import ppo, rewards, trajectories
 from gail_tf.config import COUNTING, PRESETS, TRAINABLE, GAILConfig
-from gail_tf.failures import REMEDIES
+from gail_tf.data import trajectories
+from gail_tf.imitation import ppo_losses, rewards
+from gail_tf.imitation.failures import REMEDIES
 from keras_gca.errors import UserError
 
 TABLE_1 = {
@@ -45,7 +46,7 @@ def test_the_small_presets_keep_what_makes_the_method():
 def test_choices_are_those_of_the_rooms_that_take_them():
     fields = {field.name: field.metadata["choices"] for field in dataclasses.fields(GAILConfig)}
     assert fields["reward_form"] == tuple(rewards.REWARD_FORMS)
-    assert fields["level"] == ppo.LEVELS
+    assert fields["level"] == ppo_losses.LEVELS
     assert fields["turns"] == trajectories.TURNS
     assert (fields["trainable"], fields["counting"]) == (TRAINABLE, COUNTING)
 

@@ -7,16 +7,16 @@ from importlib import resources
 
 import pytest
 
-from gail_tf.trajectories import count_trajectories, read_trajectories, read_tweets, split
-from keras_gca.conversations import EMPATHETIC_HEADER, read_conversations
-from keras_gca.text import detokenise, tokenise
+from gail_tf.data.trajectories import count_trajectories, read_trajectories, read_tweets, split
+from keras_gca.data.conversations import EMPATHETIC_HEADER, read_conversations
+from keras_gca.data.text import detokenise, tokenise
 
 EMOTIONS = """
     afraid angry annoyed anticipating anxious apprehensive ashamed caring confident content devastated
     disappointed disgusted embarrassed excited faithful furious grateful guilty hopeful impressed jealous joyful lonely
     nostalgic prepared proud sad sentimental surprised terrified trusting
 """
-FOLDER = resources.files("gail_tf") / "corpus"
+FOLDER = resources.files("gail_tf.data") / "corpus"
 
 
 @pytest.fixture(scope="module")

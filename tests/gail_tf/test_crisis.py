@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from gail_tf.crisis import FIRST_USE_NOTICE, NOTE, speaks_of_crisis
-from gail_tf.trajectories import read_trajectories
+from gail_tf.data.trajectories import read_trajectories
+from gail_tf.safety.crisis import FIRST_USE_NOTICE, NOTE, speaks_of_crisis
 from tests.gail_tf.crisis_messages import HELD_OUT_SILENT, HELD_OUT_SPEAK, SILENT, SPEAK
 
 

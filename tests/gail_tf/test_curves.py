@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from gail_tf import curves
+from gail_tf.evaluation import learning_curves
+from gail_tf.imitation import curves
 
 HISTORY = [
     {"phase": "maximum_likelihood", "number": 1, "loss": 3.0, "val_perplexity": 30.0},
@@ -64,7 +65,7 @@ def test_systems_are_compared_by_means_in_bands_over_their_runs():
         ],
         "trpo": [imitation({"kl_per_token": 0.5}, {"kl_per_token": 0.6, "val_perplexity": 20.0})],
     }
-    figure = curves.compare(histories)
+    figure = learning_curves.compare(histories)
     kl = panel(figure, "KL to the reference, nats a token")
     assert list(kl) == ["gail", "trpo"]
     np.testing.assert_array_equal(kl["gail"], [(1, 2), (2, 4)])
@@ -79,5 +80,5 @@ def test_systems_are_compared_by_means_in_bands_over_their_runs():
 
 
 def test_a_logarithm_has_plain_numbers():
-    axes = curves.compare({}).axes[0]
+    axes = learning_curves.compare({}).axes[0]
     assert axes.yaxis.get_major_formatter()(1000.0) == "1000"

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf import discriminators
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.discriminator_training import DiscriminatorTraining
-from gail_tf.gpt2 import GPT2Config
-from gail_tf.rollouts import Evidence
-from gail_tf.samples import SENTIMENTS, take
+from gail_tf.data.batches import take
+from gail_tf.data.samples import SENTIMENTS
+from gail_tf.imitation import discriminator_losses, reference
+from gail_tf.imitation.discriminator import DiscriminatorTraining
+from gail_tf.imitation.rollouts import Evidence
+from gail_tf.models.gpt2 import GPT2Config
 from tests.gail_tf import small_runs
 
 GPT2 = GPT2Config(len(small_runs.tokenizer()), n_positions=32, n_embd=16, n_layer=2, n_head=2, eos_token_id=0)
@@ -48,7 +49,7 @@ def test_a_step_is_equation_6s_loss_and_its_gradient():
     variables = made.variables
     with tf.GradientTape() as tape:
         logits = (made.network(each.features, each.sentiments) for each in (EXPERT, GENERATED))
-        loss = discriminators.binary_loss(*logits, label_smoothing=0.1)
+        loss = discriminator_losses.binary_loss(*logits, label_smoothing=0.1)
     gradients = [tf.convert_to_tensor(each).numpy() for each in tape.gradient(loss, variables)]
     before = [variable.numpy() for variable in variables]
     figures = made.step(EXPERT, GENERATED, ALL, (0, 0))
@@ -157,7 +158,7 @@ def test_an_encoder_of_its_own_reads_tokens_and_learns():
     tokens = np.concatenate([EXPERT.batch.condition, EXPERT.batch.response], 1)
     mask = np.concatenate([EXPERT.batch.condition_mask, EXPERT.batch.response_mask], 1)
     hidden = made.encoder.hidden(tokens, mask)[:, EXPERT.batch.condition.shape[1] :]
-    features = discriminators.response_features(hidden, EXPERT.batch.response_mask)
+    features = reference.response_features(hidden, EXPERT.batch.response_mask)
     np.testing.assert_allclose(made.expert_logits(EXPERT), made.network(features, EXPERT.sentiments), atol=1e-5)
     unread = EXPERT._replace(features=EXPERT.features + 9)
     np.testing.assert_array_equal(made.expert_logits(unread), made.expert_logits(EXPERT))

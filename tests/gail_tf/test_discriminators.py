@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf import discriminators, occupancy
-from gail_tf.learning import Learner
-from gail_tf.noise import sample_seeds
+from gail_tf.imitation import discriminator, discriminator_losses, occupancy, reference
+from keras_gca.engine.learner import Learner
+from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
 
 LOGITS = np.array([-2.0, 0.0, 0.5, 3.0])  # of an expert
@@ -21,10 +21,10 @@ def test_features_of_a_response():
     states = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
     mask = np.array([[0, 1, 1, 0], [0, 0, 1, 1]])
     states[0, 3] = np.nan
-    found = discriminators.response_features(states, mask)
+    found = reference.response_features(states, mask)
     np.testing.assert_allclose(found[0], [*states[0, 1:3].mean(0), *states[0, 2]])
     np.testing.assert_allclose(found[1], [*states[1, 2:].mean(0), *states[1, 3]])
-    assert not np.any(discriminators.response_features(states, mask * 0))
+    assert not np.any(reference.response_features(states, mask * 0))
 
 
 def away_from_zero(network, scale=0.3):
@@ -35,7 +35,7 @@ def away_from_zero(network, scale=0.3):
 
 
 def test_the_network_is_the_papers():
-    network = away_from_zero(discriminators.DiscriminatorNetwork(feature_size=7, sentiment_size=2, seed=3))
+    network = away_from_zero(discriminator.DiscriminatorNetwork(feature_size=7, sentiment_size=2, seed=3))
     gamma, beta, W_1, b_1, W_2, b_2, W_3, b_3 = (variable.numpy() for variable in network.trainable_variables)
     assert (W_1.shape, W_2.shape, W_3.shape) == ((9, 100), (100, 100), (100, 1))
     draw = np.random.default_rng(1)
@@ -50,7 +50,7 @@ def test_the_network_is_the_papers():
 
 
 def test_equal_seeds_give_equal_networks_which_start_at_chance():
-    networks = [discriminators.DiscriminatorNetwork(4, seed=seed) for seed in (1, 1, 9)]
+    networks = [discriminator.DiscriminatorNetwork(4, seed=seed) for seed in (1, 1, 9)]
     first, same, other = ([variable.numpy() for variable in network.trainable_variables] for network in networks)
     assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
     assert not np.array_equal(first[2], other[2])
@@ -58,13 +58,13 @@ def test_equal_seeds_give_equal_networks_which_start_at_chance():
 
 
 def test_a_gradient_reaches_the_encoder_behind_the_features():
-    network = away_from_zero(discriminators.DiscriminatorNetwork(6))
+    network = away_from_zero(discriminator.DiscriminatorNetwork(6))
     encoder = tf.Variable(tf.random.stateless_normal((5, 3), (0, 1)))
     with tf.GradientTape() as tape:
         states = tf.gather(encoder, [[0, 1, 2], [3, 4, 4]])
-        features = discriminators.response_features(states, [[0.0, 1.0, 1.0], [0.0, 1.0, 0.0]])
+        features = reference.response_features(states, [[0.0, 1.0, 1.0], [0.0, 1.0, 0.0]])
         logits = network(features)
-        loss = discriminators.binary_loss(logits[:1], logits[1:])
+        loss = discriminator_losses.binary_loss(logits[:1], logits[1:])
     moved = np.any(tf.convert_to_tensor(tape.gradient(loss, encoder)).numpy(), axis=1)
     assert moved.tolist() == [False, True, True, False, True]  # the prompts' own states are no part of it
 
@@ -76,49 +76,51 @@ def test_the_binary_loss_by_hand():
     generated = np.array([-1.0, 0.3])
     d_expert, d_generated = 1 / (1 + np.exp(LOGITS)), 1 / (1 + np.exp(generated))  # Eq. 6: high for the policy's
     expected = -np.log(1 - d_expert).mean() - np.log(d_generated).mean()
-    found = discriminators.binary_loss(LOGITS, generated)
+    found = discriminator_losses.binary_loss(LOGITS, generated)
     assert found.dtype == tf.float32
     assert float(found) == pytest.approx(expected, rel=1e-6)
-    assert float(discriminators.binary_loss([0.0], [0.0])) == pytest.approx(2 * np.log(2))
-    assert float(discriminators.binary_loss([-900.0], [900.0])) == pytest.approx(1800)
+    assert float(discriminator_losses.binary_loss([0.0], [0.0])) == pytest.approx(2 * np.log(2))
+    assert float(discriminator_losses.binary_loss([-900.0], [900.0])) == pytest.approx(1800)
     mask = np.array([1, 0, 1, 0])
-    masked = discriminators.binary_loss(LOGITS, generated, mask, np.array([False, True]))
+    masked = discriminator_losses.binary_loss(LOGITS, generated, mask, np.array([False, True]))
     assert float(masked) == pytest.approx(-log_sigmoid(LOGITS[[0, 2]]).mean() - log_sigmoid(-0.3), rel=1e-6)
 
 
 def test_the_loss_of_tokens():
     logits, mask = np.array([[1.0, -1.0], [2.0, 9.0]]), np.array([[1, 1], [1, 0]])
-    found = discriminators.binary_loss(logits, -logits, mask, mask)
+    found = discriminator_losses.binary_loss(logits, -logits, mask, mask)
     assert float(found) == pytest.approx(-2 * log_sigmoid(np.array([1.0, -1, 2])).mean(), rel=1e-6)
 
 
 def test_label_smoothing_is_cross_entropy_with_a_softer_label_for_experts():
     expected = -(0.9 * log_sigmoid(LOGITS) + 0.1 * log_sigmoid(-LOGITS)).mean() - log_sigmoid(-np.array([0.7]))[0]
-    found = discriminators.binary_loss(LOGITS, [0.7], label_smoothing=0.1)
+    found = discriminator_losses.binary_loss(LOGITS, [0.7], label_smoothing=0.1)
     assert float(found) == pytest.approx(expected, rel=1e-6)
     with pytest.raises(UserError, match=r"label smoothing of 0.5; from 0 to below 0.5 is expected"):
-        discriminators.binary_loss(LOGITS, [0.7], label_smoothing=0.5)
+        discriminator_losses.binary_loss(LOGITS, [0.7], label_smoothing=0.5)
 
 
 def test_the_contrastive_loss_is_a_softmax_over_two():
     human, generated = np.array([1.0, -0.5, 40.0]), np.array([0.2, 2.0, 0.0])
     softmax = np.exp(human) / (np.exp(human) + np.exp(generated))
-    assert float(discriminators.contrastive_loss(human, generated)) == pytest.approx(-np.log(softmax).mean(), rel=1e-6)
-    found = discriminators.contrastive_loss(human, generated, mask=np.array([True, False, False]))
+    assert float(discriminator_losses.contrastive_loss(human, generated)) == pytest.approx(
+        -np.log(softmax).mean(), rel=1e-6
+    )
+    found = discriminator_losses.contrastive_loss(human, generated, mask=np.array([True, False, False]))
     assert float(found) == pytest.approx(-np.log(softmax[0]), rel=1e-6)
-    assert float(discriminators.contrastive_loss([0.0], [0.0])) == pytest.approx(np.log(2))
+    assert float(discriminator_losses.contrastive_loss([0.0], [0.0])) == pytest.approx(np.log(2))
 
 
 def test_instance_noise():
     features = np.random.default_rng(0).normal(size=(4000, 2)) * [1, 10] + 5
     seeds, others = (sample_seeds((1, last), np.arange(4000, dtype=np.int32)) for last in (2, 3))
-    noisy = discriminators.with_instance_noise(features, 0.5, seeds).numpy()
+    noisy = discriminator_losses.with_instance_noise(features, 0.5, seeds).numpy()
     np.testing.assert_allclose((noisy - features).std(0), 0.5 * features.std(0), rtol=0.05)
     np.testing.assert_allclose((noisy - features).mean(0) / features.std(0), [0, 0], atol=0.03)
-    np.testing.assert_array_equal(noisy, discriminators.with_instance_noise(features, 0.5, seeds))
-    assert np.any(noisy != discriminators.with_instance_noise(features, 0.5, others))
+    np.testing.assert_array_equal(noisy, discriminator_losses.with_instance_noise(features, 0.5, seeds))
+    assert np.any(noisy != discriminator_losses.with_instance_noise(features, 0.5, others))
     # The scale is that of what counts.
-    masked = discriminators.with_instance_noise(features, 0.5, seeds, np.arange(4000) < 100)
+    masked = discriminator_losses.with_instance_noise(features, 0.5, seeds, np.arange(4000) < 100)
     expected = (noisy - features) * features[:100].std(0) / features.std(0)
     np.testing.assert_allclose(masked - features, expected, rtol=1e-3, atol=1e-4)
 
@@ -127,16 +129,16 @@ def test_instance_noise():
 
 
 def test_accuracy_and_entropy_by_hand():
-    assert float(discriminators.accuracy(LOGITS, expert=True)) == 0.75
-    assert float(discriminators.accuracy(LOGITS, expert=False)) == 0.25
-    assert float(discriminators.accuracy(LOGITS, expert=True, mask=np.array([1, 0, 0, 1]))) == 0.5
-    in_graph = tf.function(lambda logits: discriminators.accuracy(logits, expert=False), jit_compile=True)
+    assert float(discriminator_losses.accuracy(LOGITS, expert=True)) == 0.75
+    assert float(discriminator_losses.accuracy(LOGITS, expert=False)) == 0.25
+    assert float(discriminator_losses.accuracy(LOGITS, expert=True, mask=np.array([1, 0, 0, 1]))) == 0.5
+    in_graph = tf.function(lambda logits: discriminator_losses.accuracy(logits, expert=False), jit_compile=True)
     assert float(in_graph(tf.constant(LOGITS, tf.bfloat16))) == 0.25
     p = 1 / (1 + np.exp(-LOGITS))
     expected = -(p * np.log(p) + (1 - p) * np.log(1 - p))
-    assert float(discriminators.entropy(LOGITS)) == pytest.approx(expected.mean(), rel=1e-5)
-    assert float(discriminators.entropy([0.0])) == pytest.approx(np.log(2))
-    assert float(discriminators.entropy([-500.0, 500.0])) == 0
+    assert float(discriminator_losses.entropy(LOGITS)) == pytest.approx(expected.mean(), rel=1e-5)
+    assert float(discriminator_losses.entropy([0.0])) == pytest.approx(np.log(2))
+    assert float(discriminator_losses.entropy([-500.0, 500.0])) == 0
 
 
 def test_a_trained_discriminator_finds_equation_6s_optimum():
@@ -144,12 +146,14 @@ def test_a_trained_discriminator_finds_equation_6s_optimum():
     policy, expert = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.1, 0.1, 0.3, 0.5])
     replies = np.eye(4, dtype=np.float32)
     of_expert, of_policy = (np.repeat(replies, np.round(10 * rho).astype(int), axis=0) for rho in (expert, policy))
-    network = discriminators.DiscriminatorNetwork(4, seed=1)
+    network = discriminator.DiscriminatorNetwork(4, seed=1)
     learner = Learner(network.trainable_variables, learning_rate=1e-2)
 
     @tf.function
     def step():
-        return learner.descend(lambda: (discriminators.binary_loss(network(of_expert), network(of_policy)), {}))[0]
+        return learner.descend(lambda: (discriminator_losses.binary_loss(network(of_expert), network(of_policy)), {}))[
+            0
+        ]
 
     for _ in range(300):
         loss = step()

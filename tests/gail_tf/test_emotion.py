@@ -7,10 +7,10 @@ from gail_tf.baselines.emotion import (
     emoticon_classes,
     emotion_agreement,
 )
-from gail_tf.samples import emotion_token
-from gail_tf.tokenizer import Tokenizer
+from gail_tf.data.samples import emotion_token
+from gail_tf.data.tokenizer import Tokenizer
 from keras_gca.errors import UserError
-from keras_gca.run_folder import read_arrays, write_arrays
+from keras_gca.storage.arrays import read_arrays, write_arrays
 
 GLAD, SAD = ("glad", "lucky", "party"), ("sad", "lost", "alone")
 VECTORS = {

@@ -15,13 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gail_tf import evaluate, evaluation, metrics, quality_diversity, report, train
+from gail_tf import evaluate, quality_diversity, train
 from gail_tf.agent import GAILAgent
-from gail_tf.evaluation import Options, TextReader
-from gail_tf.maximum_likelihood import Perplexity
-from gail_tf.run import GAILRun
-from gail_tf.samples import Samples
-from keras_gca import command_line
+from gail_tf.data.samples import Samples
+from gail_tf.evaluation import measure, metrics, tables
+from gail_tf.evaluation.measure import Options, TextReader
+from gail_tf.evaluation.quality_diversity import mean_curve
+from gail_tf.imitation.maximum_likelihood import Perplexity
+from gail_tf.run_folder import GAILRun
+from keras_gca.engine import command_line
 from tests.gail_tf.test_train import SMALL
 
 PROJECT = Path(__file__).parents[2]
@@ -176,13 +178,13 @@ def test_an_evaluation_is_used_again_until_bot_or_options_change(runs, evaluated
     later = Path("first/evaluation.json").stat().st_mtime + 10
     os.utime("first/bot.h5", (later, later))
     options = Options(0.5, max_responses=2, glove="vectors.txt")
-    assert evaluation._stored(GAILRun.open("first"), options) is None
+    assert measure._stored(GAILRun.open("first"), options) is None
     os.utime("first/bot.h5", (0, 0))
-    assert evaluation._stored(GAILRun.open("first"), options) is not None
-    assert evaluation.options_of(GAILRun.open("first")) == options
+    assert measure._stored(GAILRun.open("first"), options) is not None
+    assert measure.options_of(GAILRun.open("first")) == options
     Path("first/evaluation.json").write_text("{")
-    assert evaluation._stored(GAILRun.open("first"), options) is None
-    assert evaluation.options_of(GAILRun.open("first")) == Options()
+    assert measure._stored(GAILRun.open("first"), options) is None
+    assert measure.options_of(GAILRun.open("first")) == Options()
 
 
 def test_seeds_are_averaged_and_compared_where_test_parts_are_the_same(runs, capsys):
@@ -225,7 +227,7 @@ def test_curves_are_averaged_by_hand():
         [{"temperature": 1, "perplexity": 2.0, "distinct_2": 0.5}],
         [{"temperature": 1, "perplexity": 4.0, "distinct_2": 1}],
     ]
-    assert quality_diversity.mean_curve(curves) == [{"temperature": 1, "perplexity": 3.0, "distinct_2": 0.75}]
+    assert mean_curve(curves) == [{"temperature": 1, "perplexity": 3.0, "distinct_2": 0.75}]
 
 
 def test_features_of_texts_do_not_depend_on_the_company(folder):
@@ -244,7 +246,7 @@ def test_features_of_texts_do_not_depend_on_the_company(folder):
 
 
 def test_mauve_is_measured_where_texts_are_enough(runs, capsys, monkeypatch):
-    monkeypatch.setattr(evaluation, "MAUVE_TEXTS", 3)
+    monkeypatch.setattr(measure, "MAUVE_TEXTS", 3)
     assert run(evaluate, capsys, "first", "--max-responses", "6", "--glove", "vectors.txt")[0] == 0
     figures = stored(Path("first"))["policies"]["imitation"]["figures"]
     assert 0 < figures["all turns"]["MAUVE"][0] <= 1
@@ -310,7 +312,7 @@ def test_an_unfinished_imitation_is_remarked(runs, capsys):
 def test_the_papers_table_2_gives_its_conclusions():
     """Section 6: 80 % and 42 % less perplexity than GPT-2 + MLE and TextGAIL, 81 % and 44 % less BLEU error."""
     for figure, drops in (("perplexity", (80, 42)), ("BLEU", (81, 44))):
-        means = {system: np.array(values)[:, 0].mean() for system, values in report.PAPER[figure].items()}
+        means = {system: np.array(values)[:, 0].mean() for system, values in tables.PAPER[figure].items()}
         for system, drop in zip(("mle", "textgail"), drops, strict=True):
             assert 100 * (1 - means["gail"] / means[system]) == pytest.approx(drop, abs=0.6)
 

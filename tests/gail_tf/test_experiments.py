@@ -6,13 +6,15 @@ import shutil
 
 import pytest
 
-from gail_tf import config, experiments
-from keras_gca import command_line
+from gail_tf import config
+from gail_tf import experiments as command
+from gail_tf.evaluation import experiments
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 
 
 def run(capsys, *arguments):
-    status = command_line.run(experiments.main, "experiments", list(map(str, arguments)))
+    status = command_line.run(command.main, "experiments", list(map(str, arguments)))
     return status, *capsys.readouterr()
 
 

@@ -2,16 +2,17 @@ import numpy as np
 import pytest
 
 from gail_tf import export as export_command
-from gail_tf import hugging_face
 from gail_tf.agent import GAILAgent
-from gail_tf.batches import Utterance, encode_batch
 from gail_tf.config import GAILConfig
-from gail_tf.discriminator_training import Discriminator
+from gail_tf.data.batches import Utterance, encode_batch
+from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.export import export
-from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
-from gail_tf.policy import Policy, Sampling
-from gail_tf.tokenizer import Tokenizer
-from keras_gca import command_line
+from gail_tf.imitation.discriminator import Discriminator
+from gail_tf.models import hugging_face
+from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.policies.language_model_policy import Policy
+from gail_tf.policies.sampling import Sampling
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from tests.gail_tf.conftest import CONTROLS, randomise, torch_logits
 

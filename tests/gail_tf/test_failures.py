@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from gail_tf.failures import FIGURES, REMEDIES, Failure, Limits, watch
+from gail_tf.imitation.failures import FIGURES, REMEDIES, Failure, Limits, watch
 from keras_gca.errors import UserError
 
 HEALTHY = {

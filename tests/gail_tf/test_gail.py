@@ -3,12 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from gail_tf import gail, rewards
 from gail_tf.config import GAILConfig
-from gail_tf.gail import DISCRIMINATOR, IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, schedule
-from gail_tf.maximum_likelihood import Perplexity
+from gail_tf.imitation import gail, rewards
+from gail_tf.imitation.maximum_likelihood import Perplexity
+from gail_tf.imitation.phases import DISCRIMINATOR, IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, schedule
 from keras_gca.errors import UserError
-from keras_gca.run_folder import read_arrays, write_arrays
+from keras_gca.storage.arrays import read_arrays, write_arrays
 from tests.gail_tf import small_runs
 
 LEARNING = {"discriminator_learning_rate": 1e-2, "generator_learning_rate": 1e-2}

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf import hugging_face
-from gail_tf.gpt2 import GPT2, Adapters, GPT2Config, positions_of
-from gail_tf.noise import sample_seeds
+from gail_tf.models import hugging_face
+from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config, positions_of
+from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
 from tests.gail_tf.conftest import SIZES, padded, randomise, torch_logits
 

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gail_tf import chat, hugging_face, train
+from gail_tf import chat, train
 from gail_tf.agent import GAILAgent
-from gail_tf.baselines.roberta import Roberta, RobertaConfig
-from gail_tf.gpt2 import GPT2, GPT2Config
-from gail_tf.run import Data, GAILRun
-from gail_tf.tokenizer import END, Tokenizer
+from gail_tf.data.dataset import Data
+from gail_tf.data.tokenizer import END, Tokenizer
+from gail_tf.models import hugging_face
+from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.roberta import Roberta, RobertaConfig
+from gail_tf.run_folder import GAILRun
 from keras_gca.errors import UserError
-from keras_gca.run_folder import read_arrays, write_arrays
+from keras_gca.storage.arrays import read_arrays, write_arrays
 from tests import fuzz_targets
 from tests.gail_tf import small_runs
 from tests.gail_tf.conftest import SIZES

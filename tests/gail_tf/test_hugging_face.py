@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gail_tf import hugging_face
-from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.models import hugging_face
+from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config
 from keras_gca.errors import UserError
 from tests.gail_tf.conftest import SIZES, padded, randomise, torch_logits
 

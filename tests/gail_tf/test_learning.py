@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.learning import Learner
+from keras_gca.engine.learner import Learner
 from keras_gca.errors import UserError
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from gail_tf.mauve import MIXTURES, SCALING, area, frontier, mauve
+from gail_tf.evaluation.mauve import MIXTURES, SCALING, area, frontier, mauve
 
 
 def test_frontier_by_hand():

@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from gail_tf.learning import Learner
-from gail_tf.maximum_likelihood import MaximumLikelihood, Perplexity
-from gail_tf.policy import Policy
-from gail_tf.samples import take
+from gail_tf.data.batches import take
+from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
+from gail_tf.policies.language_model_policy import Policy
+from keras_gca.engine.learner import Learner
 from tests.gail_tf import small_runs
 from tests.gail_tf.test_gpt2 import gpt2_in_numpy
 

@@ -7,11 +7,11 @@ import pytest
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from sacrebleu.metrics import BLEU
 
-from gail_tf import metrics
-from gail_tf.metrics import Likelihoods
-from gail_tf.trajectories import Trajectory
-from keras_gca import bootstrap
-from keras_gca.metrics import bleu_counts, bleu_of_counts
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.evaluation import metrics
+from gail_tf.evaluation.metrics import Likelihoods
+from keras_gca.evaluation import bootstrap
+from keras_gca.evaluation.reply_metrics import bleu_counts, bleu_of_counts
 
 HUMAN = ["I am so sorry to hear that.", "That's great, well done!", "How did it go?", "Oh no!"]
 SAID = ["I am sorry to hear about that.", "Great!", "How did it go?", ""]

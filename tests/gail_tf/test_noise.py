@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.noise import dropout, gumbel, sample_seeds, uniform
+from keras_gca.engine.random import dropout, gumbel, sample_seeds, uniform
 
 
 def test_a_samples_numbers_depend_on_its_own_seed_alone():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.nucleus import FORBIDDEN, nucleus_log_probs
+from gail_tf.policies.nucleus import FORBIDDEN, nucleus_log_probs
 
 TOP_P = (0.05, 0.5, 0.9, 0.999)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from gail_tf import occupancy
-from gail_tf.occupancy import Environment, imitate
+from gail_tf.imitation import occupancy
+from gail_tf.imitation.occupancy import Environment, imitate
 
 
 def measures(seed, size=6):

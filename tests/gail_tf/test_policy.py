@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.gpt2 import GPT2, Adapters, GPT2Config
-from gail_tf.noise import gumbel, sample_seeds
-from gail_tf.policy import Policy, Sampling
+from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.policies.language_model_policy import Policy
+from gail_tf.policies.sampling import Sampling
+from keras_gca.engine.random import gumbel, sample_seeds
 from keras_gca.errors import UserError
 from tests.gail_tf.conftest import SIZES, padded, randomise
 from tests.gail_tf.test_gpt2 import gpt2_in_numpy

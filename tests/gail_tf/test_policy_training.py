@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf import ppo
-from gail_tf.gail import adapters_of
-from gail_tf.policy import Policy, Sampling
-from gail_tf.policy_training import PolicyTraining
-from gail_tf.samples import take
+from gail_tf.build import adapters_of
+from gail_tf.data.batches import take
+from gail_tf.imitation import ppo_losses
+from gail_tf.imitation.ppo import PolicyTraining
+from gail_tf.policies.language_model_policy import Policy
+from gail_tf.policies.sampling import Sampling
 from tests.gail_tf import small_runs
 
 SAMPLING = Sampling(8)
@@ -61,7 +62,7 @@ def test_a_steps_figures_and_gradient_are_the_objectives(changes, options):
     with tf.GradientTape() as tape:
         scores = policy.scores(policy.features(*BATCH), BATCH.response, BATCH.response_mask, SAMPLING)
         advantages = tf.constant(REWARDS - values)
-        loss, expected = ppo.policy_loss(
+        loss, expected = ppo_losses.policy_loss(
             scores.log_probs, old, advantages, BATCH.response_mask,
             generated=GENERATED, entropy=scores.entropy, **options,
         )  # fmt: skip

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf import rewards
-from gail_tf.rewards import RewardStatistics
+from gail_tf.imitation import rewards
+from gail_tf.imitation.rewards import RewardStatistics
 from keras_gca.errors import UserError
 
 LOGITS = np.float32([-3.0, -0.5, 0.0, 2.0])

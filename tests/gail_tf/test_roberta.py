@@ -7,11 +7,11 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 
-from gail_tf.baselines.roberta import Roberta, RobertaConfig, read_roberta
-from gail_tf.discriminators import contrastive_loss
-from gail_tf.hugging_face import read_config
-from gail_tf.learning import NOT_DECAYED, Learner
-from gail_tf.noise import sample_seeds
+from gail_tf.imitation.discriminator_losses import contrastive_loss
+from gail_tf.models.hugging_face import read_config
+from gail_tf.models.roberta import Roberta, RobertaConfig, read_roberta
+from keras_gca.engine.learner import NOT_DECAYED, Learner
+from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
 from tests.gail_tf.conftest import randomise_torch
 

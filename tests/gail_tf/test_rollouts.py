@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from gail_tf.policy import Policy, Sampling
-from gail_tf.rollouts import Collector, Reference, draw_rows
-from gail_tf.samples import take
+from gail_tf.data.batches import take
+from gail_tf.imitation.reference import Reference
+from gail_tf.imitation.rollouts import Collector, draw_rows
+from gail_tf.policies.language_model_policy import Policy
+from gail_tf.policies.sampling import Sampling
 from tests.gail_tf import small_runs
 from tests.gail_tf.small_runs import tokenizer
 from tests.gail_tf.test_gpt2 import gpt2_in_numpy, hidden_in_numpy

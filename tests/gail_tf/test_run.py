@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from gail_tf.agent import GAILAgent, Replying
-from gail_tf.gpt2 import GPT2Config
-from gail_tf.run import CONTROL_TOKENS, Data, GAILRun
-from gail_tf.trajectories import Trajectory
+from gail_tf.data.dataset import Data
+from gail_tf.data.samples import CONTROL_TOKENS
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.models.gpt2 import GPT2Config
+from gail_tf.run_folder import GAILRun
 from keras_gca.errors import UserError
 from tests.gail_tf import small_runs
 from tests.gail_tf.small_runs import tokenizer

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from gail_tf.batches import Batch
-from gail_tf.samples import Samples, plan, running_text, take
-from gail_tf.trajectories import Trajectory
+from gail_tf.data.batches import Batch, plan, take
+from gail_tf.data.samples import Samples, running_text
+from gail_tf.data.trajectories import Trajectory
 from tests.gail_tf.small_runs import tokenizer
 
 TRAJECTORIES = (

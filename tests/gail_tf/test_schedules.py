@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.schedules import human_demonstrations, human_ratio, learning_rate_factor
+from gail_tf.imitation.phases import human_demonstrations, human_ratio
+from keras_gca.engine.learning_rate import learning_rate_factor
 from keras_gca.errors import UserError
 
 

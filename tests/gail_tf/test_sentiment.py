@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from gail_tf import sentiment as module
-from gail_tf.sentiment import NAMES, sentiment, sentiments
-from keras_gca.conversations import read_conversations
+from gail_tf.data import sentiment as module
+from gail_tf.data.sentiment import NAMES, sentiment, sentiments
+from keras_gca.data.conversations import read_conversations
 
 
 @pytest.mark.parametrize(

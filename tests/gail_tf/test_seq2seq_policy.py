@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 
 from gail_tf.baselines.seq2seq_policy import FIRST, Seq2SeqPolicy, word_start_vectors
-from gail_tf.learning import Learner
-from gail_tf.maximum_likelihood import MaximumLikelihood, Perplexity
-from gail_tf.noise import sample_seeds
-from gail_tf.policy_training import PolicyTraining
-from gail_tf.samples import take
+from gail_tf.data.batches import take
+from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
+from gail_tf.imitation.ppo import PolicyTraining
 from glove.vectors import Vectors
+from keras_gca.engine.learner import Learner
+from keras_gca.engine.random import sample_seeds
 from tests.gail_tf import small_runs
 from tests.gail_tf.conftest import SIZES, padded
 from tests.gail_tf.test_policy import (

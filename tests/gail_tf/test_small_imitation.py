@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf import discriminators, occupancy, ppo, rewards
-from gail_tf.learning import Learner
+from gail_tf.imitation import discriminator, discriminator_losses, occupancy, ppo_losses, rewards
+from keras_gca.engine.learner import Learner
 
 PROMPTS, WORDS, BATCH, UPDATES = 3, 3, 128, 60
 EXPERT = np.random.default_rng(5).dirichlet(np.full(WORDS**2, 0.4), PROMPTS)  # of whole replies, by prompt
@@ -57,20 +57,20 @@ def divergence(policy):
 )
 def test_the_policy_approaches_the_expert(options, form):
     random = np.random.default_rng(0)
-    policy, network = TablePolicy(), discriminators.DiscriminatorNetwork(PROMPTS * WORDS**2)
+    policy, network = TablePolicy(), discriminator.DiscriminatorNetwork(PROMPTS * WORDS**2)
     learner = Learner(network.trainable_variables, 5e-3, weight_decay=0.01)
     mask = tf.ones((BATCH, 2))
 
     @tf.function
     def update_discriminator(expert, generated):
-        learner.descend(lambda: (discriminators.binary_loss(network(expert), network(generated)), {}))
+        learner.descend(lambda: (discriminator_losses.binary_loss(network(expert), network(generated)), {}))
 
     @tf.function
     def update_policy(prompts, replies, old, advantages):
         with tf.GradientTape() as tape:
-            entropy = ppo.entropy(policy.logits(prompts, replies))
+            entropy = ppo_losses.entropy(policy.logits(prompts, replies))
             log_probs = policy.log_probs(prompts, replies)
-            loss, figures = ppo.policy_loss(log_probs, old, advantages, mask, entropy=entropy, **options)
+            loss, figures = ppo_losses.policy_loss(log_probs, old, advantages, mask, entropy=entropy, **options)
         for variable, gradient in zip(policy.variables, tape.gradient(loss, policy.variables), strict=True):
             variable.assign_sub(tf.convert_to_tensor(gradient))
         return figures
@@ -85,7 +85,7 @@ def test_the_policy_approaches_the_expert(options, form):
         normalised, statistics = rewards.normalise(rewards.reward(network(generated), form), statistics)
         old = policy.log_probs(prompts, replies)
         for _ in range(4):
-            figures = update_policy(prompts, replies, old, ppo.response_advantages(normalised))
+            figures = update_policy(prompts, replies, old, ppo_losses.response_advantages(normalised))
     assert before > 0.1
     assert divergence(policy) < before / 4
     assert 0 <= float(figures["kl"]) < 0.2

@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from gail_tf.tanh_network import TanhNetwork, ValueBaseline
+from gail_tf.models.tanh_network import TanhNetwork, ValueBaseline
 
 
 def test_the_network_in_numpy():

@@ -1,7 +1,7 @@
 import pytest
 
-from gail_tf.text import as_written
-from keras_gca.conversations import read_conversations
+from gail_tf.data.spelling import as_written
+from keras_gca.data.conversations import read_conversations
 
 
 @pytest.mark.parametrize(

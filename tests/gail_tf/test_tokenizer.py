@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from gail_tf.tokenizer import END, Tokenizer
-from keras_gca.conversations import read_conversations
+from gail_tf.data.tokenizer import END, Tokenizer
+from keras_gca.data.conversations import read_conversations
 from keras_gca.errors import UserError
 from tests.gail_tf.conftest import CONTROLS
 

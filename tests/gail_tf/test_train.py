@@ -15,16 +15,20 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from gail_tf import failures, hugging_face, train
+from gail_tf import train
 from gail_tf.agent import GAILAgent, Replying
-from gail_tf.baselines.roberta import Roberta, RobertaConfig
-from gail_tf.baselines.roberta_tokenizer import RobertaTokenizer
-from gail_tf.gail import IMITATION, GAILTraining, schedule
-from gail_tf.gpt2 import GPT2, GPT2Config
-from gail_tf.run import GAILRun
-from gail_tf.tokenizer import Tokenizer
-from keras_gca import command_line
-from keras_gca.run_folder import lock, read_arrays, write_arrays
+from gail_tf.data.roberta_tokenizer import RobertaTokenizer
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.imitation import failures
+from gail_tf.imitation.gail import GAILTraining
+from gail_tf.imitation.phases import IMITATION, schedule
+from gail_tf.models import hugging_face
+from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.roberta import Roberta, RobertaConfig
+from gail_tf.run_folder import GAILRun
+from keras_gca.engine import command_line
+from keras_gca.storage.arrays import read_arrays, write_arrays
+from keras_gca.storage.run_folder import lock
 from tests.gail_tf.conftest import randomise
 
 PROJECT = Path(__file__).parents[2]

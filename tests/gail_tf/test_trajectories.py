@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gail_tf.trajectories import (
+from gail_tf.data.trajectories import (
     Trajectory,
     conversation_trajectories,
     count_trajectories,
@@ -13,7 +13,7 @@ from gail_tf.trajectories import (
     read_tweets,
     split,
 )
-from keras_gca.conversations import Conversation, read_conversations
+from keras_gca.data.conversations import Conversation, read_conversations
 from keras_gca.errors import UserError
 
 FIVE = Conversation(("a", "b", "c", "d", "e"), "sad")

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from gail_tf.policy import Policy, Sampling
-from gail_tf.samples import take
-from gail_tf.trust_region_training import TrustRegionTraining
+from gail_tf.data.batches import take
+from gail_tf.imitation.trpo import TrustRegionTraining
+from gail_tf.policies.language_model_policy import Policy
+from gail_tf.policies.sampling import Sampling
 from tests.gail_tf import small_runs
 
 SAMPLING = Sampling(8)

@@ -6,10 +6,10 @@ import pytest
 
 from keras_gca.agent import Agent
 from keras_gca.config import Config
-from keras_gca.local_server import make_local_server
-from keras_gca.models import FORBIDDEN, GREEN, YELLOW, GenerativeConversationalAgent, Sizes, build
-from keras_gca.pairs import Pairs, frame_answers, pad_contexts
-from keras_gca.vocabulary import EOS, PAD, SPECIAL_TOKENS, Vocabulary
+from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
+from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, Vocabulary
+from keras_gca.models.networks import FORBIDDEN, GREEN, YELLOW, GenerativeConversationalAgent, Sizes, build
+from keras_gca.serving.local_server import make_local_server
 
 VOCABULARY, LENGTH = 30, 12
 

@@ -3,30 +3,30 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.original_method import per_token_samples
-from keras_gca import recurrence, teacher_forcing
-from keras_gca.adversarial import (
+from keras_gca.config import Config
+from keras_gca.data.batches import plan_batches, take_batch
+from keras_gca.data.vocabulary import BOS, EOS, PAD
+from keras_gca.engine.random import batch_dropout
+from keras_gca.models import likelihood, lstm
+from keras_gca.models.decoding import Decoder
+from keras_gca.models.forward import PrefixEncoder
+from keras_gca.models.likelihood import Evaluator, metrics
+from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
+from keras_gca.training.adversarial import AdversarialTraining
+from keras_gca.training.discriminator import HUMAN, MACHINE, DiscriminatorTraining
+from keras_gca.training.generator import GeneratorTraining
+from keras_gca.training.learner import add_up
+from keras_gca.training.schedule import (
     DISCRIMINATOR,
     GENERATOR,
-    HUMAN,
     INTERLEAVED,
     LINES,
-    MACHINE,
     SELF_CONVERSATION,
     TEACHER_FORCING,
-    AdversarialTraining,
-    DiscriminatorTraining,
-    GeneratorTraining,
     schedule,
 )
-from keras_gca.config import Config
-from keras_gca.decoding import Decoder
-from keras_gca.learning import add_up, dropout
-from keras_gca.models import GREEN, WHITE, YELLOW, build
-from keras_gca.pairs import plan_batches, take_batch
-from keras_gca.prefixes import PrefixEncoder
-from keras_gca.self_conversation import choose_seeds, converse
-from keras_gca.teacher_forcing import Evaluator, TeacherForcing, metrics
-from keras_gca.vocabulary import BOS, EOS, PAD
+from keras_gca.training.self_conversation import choose_seeds, converse
+from keras_gca.training.teacher_forcing import TeacherForcing
 from tests.keras_gca.conftest import LENGTH, VOCABULARY, random_pairs
 from tests.keras_gca.equations import Equations
 
@@ -74,7 +74,7 @@ def test_the_schedule_is_algorithm_2():
 
 def test_every_step_is_traced_once_and_for_all():
     walk = training(small(teacher_forcing_epochs=2, adversarial_epochs=2))
-    inner = (recurrence._forward, recurrence._backward)
+    inner = (lstm._forward, lstm._backward)
     counts = []
     for event in walk:
         if event.row is not None and event.stage.phase == INTERLEAVED:
@@ -90,7 +90,7 @@ def test_bfloat16_products_give_nearly_the_same_losses_and_gradients(gca, pairs)
     for precision in ("float32", "bfloat16"):
         encoder = PrefixEncoder(gca, precision)
         with tf.GradientTape() as tape:
-            losses = teacher_forcing._losses(encoder, pairs.contexts, pairs.answers)
+            losses = likelihood._losses(encoder, pairs.contexts, pairs.answers)
             loss = tf.reduce_mean(losses)
         gradients = [tf.reshape(tf.convert_to_tensor(g), [-1]) for g in tape.gradient(loss, variables)]
         found[precision] = loss.numpy(), tf.concat(gradients, 0).numpy()
@@ -209,12 +209,12 @@ def test_padding_rows_of_a_batch_count_for_nothing(gca, pairs):
 
 def test_dropout_scales_and_repeats_by_seed():
     values = tf.ones((200, 200))
-    dropped = dropout(values, 0.3, tf.constant([1, 2])).numpy()
+    dropped = batch_dropout(values, 0.3, tf.constant([1, 2])).numpy()
     assert (dropped == 0).mean() == pytest.approx(0.3, abs=0.01)
     assert dropped.mean() == pytest.approx(1, abs=0.02)
-    np.testing.assert_array_equal(dropped, dropout(values, 0.3, tf.constant([1, 2])))
-    assert (dropped != dropout(values, 0.3, tf.constant([1, 3])).numpy()).any()
-    assert dropout(values, 0.0, tf.constant([1, 2])) is values
+    np.testing.assert_array_equal(dropped, batch_dropout(values, 0.3, tf.constant([1, 2])))
+    assert (dropped != batch_dropout(values, 0.3, tf.constant([1, 3])).numpy()).any()
+    assert batch_dropout(values, 0.0, tf.constant([1, 2])) is values
 
 
 def test_steps_are_traced_once():

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from keras_gca.adversarial_evaluation import independent_judge, judge
 from keras_gca.agent import Agent
 from keras_gca.config import Config
-from keras_gca.models import GREEN, WHITE, YELLOW, build
-from keras_gca.pairs import Pairs
-from keras_gca.vocabulary import Vocabulary
+from keras_gca.data.pairs import Pairs
+from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.evaluation.judges import independent_judge, judge
+from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
 from tests.keras_gca.conftest import LENGTH, VOCABULARY, random_pairs
 
 

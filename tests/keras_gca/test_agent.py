@@ -4,14 +4,14 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_gca import scoring
 from keras_gca.agent import Agent, Decoding
-from keras_gca.decoding import Decoder
+from keras_gca.data.pairs import pad_contexts
+from keras_gca.data.vocabulary import EOS, PAD
 from keras_gca.errors import UserError
-from keras_gca.models import WHITE
-from keras_gca.pairs import pad_contexts
-from keras_gca.run_folder import read_arrays, write_arrays
-from keras_gca.vocabulary import EOS, PAD
+from keras_gca.models import scoring
+from keras_gca.models.decoding import Decoder
+from keras_gca.models.networks import WHITE
+from keras_gca.storage.arrays import read_arrays, write_arrays
 from tests.keras_gca.answers import assert_same_answers
 from tests.keras_gca.equations import Equations
 

@@ -3,7 +3,8 @@ import math
 
 import pytest
 
-from keras_gca.aggregate import as_json, columns, markdown, over_runs, summarise
+from keras_gca.evaluation.statistics import as_json, over_runs, summarise
+from keras_gca.evaluation.tables import columns, markdown
 
 
 def test_mean_deviation_and_interval_by_hand():

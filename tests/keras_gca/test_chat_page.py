@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from keras_gca.agent import Decoding
-from keras_gca.chat_page import LONGEST_HISTORY, LONGEST_UTTERANCE, VISITORS_PER_MINUTE, create_app
-from keras_gca.chat_page.shared_batches import BusyError, SharedBatches
-from keras_gca.local_server import PEOPLE_AT_AN_ADDRESS
+from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS
+from keras_gca.serving.shared_batches import BusyError, SharedBatches
+from keras_gca.serving.web import LONGEST_HISTORY, LONGEST_UTTERANCE, VISITORS_PER_MINUTE, create_app
 from tests.keras_gca.answers import assert_same_answers
 
 
@@ -266,7 +266,7 @@ def test_an_error_of_the_agent_is_said_in_a_sentence_and_logged_without_the_addr
 
 
 def test_slow_and_silent_clients_keep_nobody_waiting(agent, serve, monkeypatch):
-    monkeypatch.setattr("keras_gca.local_server.SLOWEST_REQUEST", 0)
+    monkeypatch.setattr("keras_gca.serving.local_server.SLOWEST_REQUEST", 0)
     address = urlsplit(serve(page_of(agent)))
     slow = [http.client.HTTPConnection(address.hostname, address.port, timeout=30) for _ in range(60)]
     for connection in slow:  # more than there are threads

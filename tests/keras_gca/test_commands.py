@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_gca import command_line, original
-from keras_gca.adversarial import LINES, schedule
 from keras_gca.agent import Agent
 from keras_gca.config import Config
-from keras_gca.run_folder import read_arrays
+from keras_gca.engine import command_line
+from keras_gca.original import agent
+from keras_gca.storage.arrays import read_arrays
+from keras_gca.training.schedule import LINES, schedule
 from tests.keras_gca.surveys import make_survey
 
 PROJECT = Path(__file__).parents[2]
@@ -124,7 +125,7 @@ def test_a_run_in_the_authors_padding_chats_from_his_files_too(tmp_path):
     options = ["--padding", "original", "--contractions", "expanded", "--precision", "bfloat16"]
     status, out, err = run("train", *TINY, *options, "--run", "run", folder=tmp_path)
     assert status == 0, err
-    original.write(tmp_path / "his", Agent.load(tmp_path / "run"))
+    agent.write(tmp_path / "his", Agent.load(tmp_path / "run"))
     typed = "What is your name?\nDo you like tea?\n"
     status, by_bot, err = run("chat", "run", "--context", "author", "--no-transcript", folder=tmp_path, text=typed)
     assert status == 0, err
@@ -199,7 +200,7 @@ def test_studies_train_what_is_missing_and_compare_it(tmp_path):
     )
     folder = tmp_path / "studies"
     wrong = "--language-model", folder / "backward/seed_0", "--backward", folder / "backward/seed_0"
-    status, _, err = run("baselines.mmi", folder / "default/seed_0", *wrong, folder=tmp_path)
+    status, _, err = run("mmi", folder / "default/seed_0", *wrong, folder=tmp_path)
     assert (status, err.count("\n")) == (2, 1)
     assert "a run of --predict unconditional is expected, not of context" in err
 
@@ -335,7 +336,7 @@ def test_a_vocabulary_for_the_authors_padding_begins_with_the_period(tmp_path, c
 
 @pytest.mark.parametrize(
     "module",
-    ["train", "chat", "evaluate", "figures", "quality_diversity", "studies", "baselines.mmi", "survey.__main__"],
+    ["train", "chat", "evaluate", "figures", "quality_diversity", "studies", "mmi", "survey.__main__"],
 )
 def test_help_is_quick_and_needs_no_tensorflow(module):
     code = (

@@ -1,6 +1,6 @@
 import pytest
 
-from keras_gca.conversations import Conversation, read_conversations
+from keras_gca.data.conversations import Conversation, read_conversations
 from keras_gca.errors import UserError
 
 EMPATHETIC = """conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags

@@ -5,8 +5,8 @@ import itertools
 import re
 from importlib import resources
 
-from keras_gca.conversations import read_conversations
-from keras_gca.text import detokenise, tokenise
+from keras_gca.data.conversations import read_conversations
+from keras_gca.data.text import detokenise, tokenise
 
 
 def utterances():
@@ -15,7 +15,7 @@ def utterances():
 
 def test_size_and_themes():
     conversations = read_conversations()
-    themes = [file for file in (resources.files("keras_gca") / "corpus").iterdir() if file.name.endswith(".txt")]
+    themes = [file for file in (resources.files("keras_gca.data") / "corpus").iterdir() if file.name.endswith(".txt")]
     assert len(themes) >= 40
     assert len(conversations) >= 300
     assert len(utterances()) >= 2400

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gca.decoding import FORBIDDEN, Decoder, keep_likeliest
-from keras_gca.models import GenerativeConversationalAgent, Sizes
-from keras_gca.vocabulary import BOS, EOS, PAD, UNK
+from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK
+from keras_gca.models.decoding import FORBIDDEN, Decoder, keep_likeliest
+from keras_gca.models.networks import GenerativeConversationalAgent, Sizes
 from tests.keras_gca.conftest import LENGTH, random_pairs
 from tests.keras_gca.equations import Equations
 

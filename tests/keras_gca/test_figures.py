@@ -3,7 +3,8 @@ import re
 import matplotlib.image
 import pytest
 
-from keras_gca.figures import GREEN, WHITE, YELLOW, colour, main
+from keras_gca.figures import main
+from keras_gca.models.drawing import GREEN, WHITE, YELLOW, colour
 
 
 @pytest.mark.parametrize(

@@ -15,17 +15,19 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_gca import chat, command_line, evaluate, train
+from keras_gca import chat, evaluate, train
 from keras_gca.agent import Agent
 from keras_gca.config import Config
+from keras_gca.data.dataset import Dataset
+from keras_gca.data.pickled_vocabulary import LARGEST, read_vocabulary, unpickle
+from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.engine import command_line
+from keras_gca.engine.memory import refuse_beyond_memory
 from keras_gca.errors import UserError
-from keras_gca.memory import refuse_beyond_memory
-from keras_gca.models import GREEN, WHITE, YELLOW, build, sizes_of
-from keras_gca.pairs import Dataset
-from keras_gca.pickled_vocabulary import LARGEST, read_vocabulary, unpickle
-from keras_gca.run_folder import GCARun, read_arrays, write_arrays
+from keras_gca.models.networks import GREEN, WHITE, YELLOW, build, sizes_of
+from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.survey.votes import Votes
-from keras_gca.vocabulary import Vocabulary
+from keras_gca.training.run_folder import GCARun
 from tests import fuzz_targets
 from tests.keras_gca.conftest import LENGTH, VOCABULARY, WORDS, make_agent, random_pairs
 from tests.keras_gca.surveys import make_survey

@@ -4,8 +4,8 @@ import re
 import time
 
 from keras_gca.agent import Decoding
-from keras_gca.chat_page import create_app
-from keras_gca.chat_page.shared_batches import SharedBatches
+from keras_gca.serving.shared_batches import SharedBatches
+from keras_gca.serving.web import create_app
 from keras_gca.survey import server
 from keras_gca.survey.votes import Votes
 from tests.keras_gca.surveys import make_survey

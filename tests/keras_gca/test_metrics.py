@@ -5,41 +5,41 @@ import math
 import numpy as np
 import pytest
 
-from keras_gca import metrics
+from keras_gca.evaluation import reply_metrics
 
 REPLIES = [["i", "like", "tea"], ["i", "like", "it"], ["i", "like", "tea"], ["no"]]
 
 
 def test_diversity_and_length():
-    assert metrics.distinct(REPLIES, 1) == pytest.approx(5 / 10)
-    assert metrics.distinct(REPLIES, 2) == pytest.approx(3 / 6)
-    assert math.isnan(metrics.distinct([["no"]], 2))
-    assert metrics.mean_length(REPLIES) == pytest.approx(10 / 4)
-    assert metrics.repeated(REPLIES) == pytest.approx(1 / 4)
-    assert metrics.most_frequent(REPLIES) == 0.5
-    assert metrics.most_frequent([[1]]) == 1
+    assert reply_metrics.distinct(REPLIES, 1) == pytest.approx(5 / 10)
+    assert reply_metrics.distinct(REPLIES, 2) == pytest.approx(3 / 6)
+    assert math.isnan(reply_metrics.distinct([["no"]], 2))
+    assert reply_metrics.mean_length(REPLIES) == pytest.approx(10 / 4)
+    assert reply_metrics.repeated(REPLIES) == pytest.approx(1 / 4)
+    assert reply_metrics.most_frequent(REPLIES) == 0.5
+    assert reply_metrics.most_frequent([[1]]) == 1
 
 
 def test_entropy():
-    assert metrics.entropy([["a", "b"], ["c", "d"]]) == pytest.approx(2)
-    assert metrics.entropy([["a", "a", "a", "b"]]) == pytest.approx(0.75 * math.log2(4 / 3) + 0.25 * 2)
-    assert metrics.entropy([["a", "a", "a"]], 2) == 0
+    assert reply_metrics.entropy([["a", "b"], ["c", "d"]]) == pytest.approx(2)
+    assert reply_metrics.entropy([["a", "a", "a", "b"]]) == pytest.approx(0.75 * math.log2(4 / 3) + 0.25 * 2)
+    assert reply_metrics.entropy([["a", "a", "a"]], 2) == 0
 
 
 def test_bleu():
-    score, signature = metrics.bleu(["The cat sat on the mat."], ["The cat sat on the mat."])
+    score, signature = reply_metrics.bleu(["The cat sat on the mat."], ["The cat sat on the mat."])
     assert score == pytest.approx(100)
     assert "tok:13a" in signature
     # 1-grams 5/6, 2-grams 3/5, 3-grams 1/4, 4-grams none (smoothed: 1 / (2 * 3)); equal lengths, so no penalty.
-    score, _ = metrics.bleu(["a b c x e f"], ["a b c d e f"])
+    score, _ = reply_metrics.bleu(["a b c x e f"], ["a b c d e f"])
     assert score == pytest.approx(100 * (5 / 6 * 3 / 5 * 1 / 4 * 1 / 6) ** 0.25)
 
 
 def test_embedding_similarities():
     vectors = {"a": np.array([1.0, 0]), "b": np.array([0, 1.0]), "c": np.array([-2.0, 1.0]), "z": np.zeros(2)}
-    same = metrics.embedding_similarities([["a", "b"]], [["b", "a", "z", "unheard-of"]], vectors)
+    same = reply_metrics.embedding_similarities([["a", "b"]], [["b", "a", "z", "unheard-of"]], vectors)
     assert same == pytest.approx({"average": 1, "extrema": 1, "greedy": 1})
-    found = metrics.embedding_similarities([["a", "c"]], [["b"]], vectors)
+    found = reply_metrics.embedding_similarities([["a", "c"]], [["b"]], vectors)
     cosine = 1 / math.sqrt(5)  # of c and b
     assert found == pytest.approx(
         {
@@ -48,5 +48,5 @@ def test_embedding_similarities():
             "greedy": ((0 + cosine) / 2 + cosine) / 2,
         }
     )
-    half = metrics.embedding_similarities([["a"], ["z"]], [["a"], ["a"]], vectors)
+    half = reply_metrics.embedding_similarities([["a"], ["z"]], [["a"], ["a"]], vectors)
     assert half["average"] == pytest.approx(0.5)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from keras_gca.agent import Agent, Decoding
-from keras_gca.baselines import mmi
-from keras_gca.pairs import Pairs, backward, frame_answers, pad_contexts, unconditional
-from keras_gca.vocabulary import PAD
+from keras_gca.data.pairs import Pairs, backward, frame_answers, pad_contexts, unconditional
+from keras_gca.data.vocabulary import PAD
+from keras_gca.evaluation import reranking
 from tests.keras_gca.equations import Equations
 
 NAN = np.nan
@@ -30,11 +30,11 @@ CHOICES = {
 
 
 def test_both_forms_by_hand():
-    found = mmi.anti_language_model(CHOICES, 0.5, words=2, length_bonus=0.0)
+    found = reranking.anti_language_model(CHOICES, 0.5, words=2, length_bonus=0.0)
     np.testing.assert_allclose(np.exp(found), [[0.4 / 0.4**0.5, 0.1 / 0.02**0.5]])
-    found = mmi.anti_language_model(CHOICES, 1.0, words=1, length_bonus=1.0)
+    found = reranking.anti_language_model(CHOICES, 1.0, words=1, length_bonus=1.0)
     np.testing.assert_allclose(found, [[np.log(0.4 / 0.5) + 2, np.log(0.1 / 0.1) + 3]])
-    found = mmi.bidirectional(CHOICES, 0.25, length_bonus=0.5)
+    found = reranking.bidirectional(CHOICES, 0.25, length_bonus=0.5)
     np.testing.assert_allclose(
         found, [[0.75 * np.log(0.4) + 0.25 * np.log(0.01) + 1, 0.75 * np.log(0.1) + 0.25 * np.log(0.3) + 1.5]]
     )
@@ -47,7 +47,7 @@ def test_candidates_carry_the_probabilities_of_all_three_networks(agent):
     networks = dict(agent.weights)
     language_model = Agent(agent.config, agent.vocabulary, {"a": networks["adversarial"]}, agent.discriminator)
     reverse = Agent(agent.config, agent.vocabulary, {"b": networks["teacher_forcing"]}, agent.discriminator)
-    found = mmi.candidates(agent, "teacher_forcing", language_model, reverse, pairs, width=4)
+    found = reranking.candidates(agent, "teacher_forcing", language_model, reverse, pairs, width=4)
     assert found["answers"].shape == (3, 4, 9)
     forward, alone, turned = (Equations(each._decoders[name].gca) for each, name in
                               ((agent, "teacher_forcing"), (language_model, "a"), (reverse, "b")))  # fmt: skip
@@ -67,6 +67,6 @@ def test_candidates_carry_the_probabilities_of_all_three_networks(agent):
             words = [token for token in y[1:] if token != 2]
             back = [1, *(token for token in x if token != PAD), 2]
             assert found["backward"][i, j] == pytest.approx(log_p(turned, words, back).sum(), rel=1e-4)
-    figures = mmi.measure(agent, found, pairs, (0.5,), 5, 0.0)
+    figures = reranking.measure(agent, found, pairs, (0.5,), 5, 0.0)
     assert set(figures) == {"human", "beam search", "anti-language model, lambda 0.5", "bidirectional, lambda 0.5"}
     assert figures["human"]["BLEU"] == pytest.approx(100) or figures["human"]["tokens"] == pytest.approx(4 / 3)

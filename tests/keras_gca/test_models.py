@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks.original_method import per_token_samples
 from keras_gca.config import Config
-from keras_gca.figures import edges
-from keras_gca.models import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes, build
+from keras_gca.models.drawing import edges
+from keras_gca.models.networks import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes, build
 from tests.keras_gca.conftest import LENGTH, VOCABULARY, random_pairs, toy_networks
 from tests.keras_gca.equations import Equations
 

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gca import original
 from keras_gca.agent import Agent, Answer
 from keras_gca.config import Config
-from keras_gca.decoding import Decoder
+from keras_gca.data.pairs import frame_answers, pad_contexts
+from keras_gca.data.pickled_vocabulary import VOCABULARY, read_vocabulary
+from keras_gca.data.vocabulary import BOS, EOS, PAD, PERIOD, UNK, Vocabulary
 from keras_gca.errors import UserError
-from keras_gca.models import GREEN, WHITE, YELLOW, build
-from keras_gca.pairs import frame_answers, pad_contexts
-from keras_gca.prefixes import PrefixEncoder, rows_of
-from keras_gca.vocabulary import BOS, EOS, PAD, PERIOD, UNK, Vocabulary
+from keras_gca.models.decoding import Decoder
+from keras_gca.models.forward import PrefixEncoder, rows_of
+from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
+from keras_gca.original.agent import OriginalAgent, load, write
+from keras_gca.original.weights import DISCRIMINATOR, GENERATORS, original_indices, read_weights
 from tests import shared
 
 GOLDEN = shared.folder() / "golden" / "original_gca"
@@ -32,13 +34,13 @@ def reference():
 
 @pytest.fixture(scope="module")
 def golden(reference):
-    return original.load(GOLDEN)
+    return load(GOLDEN)
 
 
 def ours(indices, size):
     """His indices in our numbering."""
     table = np.empty(size - 1, np.int32)
-    table[original.original_indices(size)] = np.arange(1, size)
+    table[original_indices(size)] = np.arange(1, size)
     return table[np.asarray(indices, np.int64)]
 
 
@@ -65,7 +67,7 @@ def test_whole_outputs_of_figure_1_equal_the_authors(golden, reference):
         logits = encoder.generator_logits(tf.constant(context), tf.constant(answer), rows_of(tf.constant(answer)))
         for p in (by_figure, tf.nn.softmax(logits).numpy()[-1]):
             assert p[PAD] == 0
-            np.testing.assert_allclose(p[1:], expected[original.original_indices(size)], rtol=1e-5, atol=1e-9)
+            np.testing.assert_allclose(p[1:], expected[original_indices(size)], rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["teacher_forcing", "adversarial"])
@@ -123,7 +125,7 @@ def test_a_typed_context_is_read_as_in_his_programs(golden, reference):
         if "/" in exchange["context"] or "$" in exchange["context"]:
             continue  # his chat splits these, unlike the training text that the references come from
         answers = {answer.generator: answer for answer in golden.answers([exchange["context"]])}
-        for name in original.GENERATORS:
+        for name in GENERATORS:
             expected = exchange[name]
             if expected["ended_with_eos"]:
                 tokens = [token for token, _ in answers[name].token_scores[:-1]]
@@ -143,18 +145,16 @@ def test_the_report_says_what_went_where(golden):
 
 
 def test_the_authors_files_are_written_again_as_they_were(golden, tmp_path):
-    original.write(tmp_path, golden)
-    for file in (*original.GENERATORS.values(), original.DISCRIMINATOR):
-        network = "discriminator" if file == original.DISCRIMINATOR else "generator"
+    write(tmp_path, golden)
+    for file in (*GENERATORS.values(), DISCRIMINATOR):
+        network = "discriminator" if file == DISCRIMINATOR else "generator"
         for his, again in zip(
-            original.read_weights(GOLDEN / file, network)[0],
-            original.read_weights(tmp_path / file, network)[0],
+            read_weights(GOLDEN / file, network)[0],
+            read_weights(tmp_path / file, network)[0],
             strict=True,
         ):
             np.testing.assert_array_equal(his, again)
-    his, again = (
-        pickle.loads((folder / original.VOCABULARY).read_bytes(), encoding="utf-8") for folder in (GOLDEN, tmp_path)
-    )
+    his, again = (pickle.loads((folder / VOCABULARY).read_bytes(), encoding="utf-8") for folder in (GOLDEN, tmp_path))
     assert [entry for entry in his if entry[0] not in ("BOS", "EOS")] == [
         entry for entry in again if entry[0] not in ("BOS", "EOS")
     ]
@@ -186,14 +186,14 @@ def agent():
             drawn[-1] = np.where(dead < -1, dead, drawn[-1])
         return drawn
 
-    generators = {name: weights(*WHITE, *YELLOW) for name in original.GENERATORS}
+    generators = {name: weights(*WHITE, *YELLOW) for name in GENERATORS}
     return Agent(config, vocabulary, generators, weights(*WHITE, *GREEN))
 
 
 def test_our_weights_survive_his_layout(agent, tmp_path):
-    paths = original.write(tmp_path, agent)
+    paths = write(tmp_path, agent)
     assert {path.name for path in paths} == {path.name for path in tmp_path.iterdir()}
-    again = original.load(tmp_path, sentence_length=6)
+    again = load(tmp_path, sentence_length=6)
     assert again.vocabulary.tokens == agent.vocabulary.tokens
     assert again.vocabulary.counts == agent.vocabulary.counts
     context = pad_contexts([[6, 7], [8], []], 6)
@@ -211,7 +211,7 @@ def test_only_original_padding_can_be_written(agent, tmp_path):
     weights = [variable.numpy() for variable in gca.variables(*WHITE, *YELLOW)]
     green = [variable.numpy() for variable in gca.variables(*WHITE, *GREEN)]
     with pytest.raises(UserError, match="only a model of --padding original"):
-        original.write(tmp_path, Agent(masked, agent.vocabulary, {"teacher_forcing": weights}, green))
+        write(tmp_path, Agent(masked, agent.vocabulary, {"teacher_forcing": weights}, green))
 
 
 def answer(name, probability, score):
@@ -228,7 +228,7 @@ def answer(name, probability, score):
     ],
 )
 def test_his_choice(first, second, winner):
-    assert original.OriginalAgent._ranked([answer("a", *first), answer("b", *second)])[0].generator == winner
+    assert OriginalAgent._ranked([answer("a", *first), answer("b", *second)])[0].generator == winner
 
 
 def test_his_decoder_leaves_nothing_out_and_makes_one_token_less(agent):
@@ -262,15 +262,15 @@ def entries(*words):
     ],
 )
 def test_files_that_are_no_vocabulary(tmp_path, content, message):
-    path = tmp_path / original.VOCABULARY
+    path = tmp_path / VOCABULARY
     path.write_bytes(content)
     with pytest.raises(UserError, match=message):
-        original.read_vocabulary(path)
+        read_vocabulary(path)
 
 
 @pytest.fixture
 def files(agent, tmp_path):
-    original.write(tmp_path, agent)
+    write(tmp_path, agent)
     return tmp_path
 
 
@@ -299,25 +299,25 @@ def test_weights_that_do_not_fit(files, name, change, message):
     path = files / "my_model_weights.h5"
     rewrite(path, name, change)
     with pytest.raises(UserError, match=message):
-        original.load(files, sentence_length=6)
+        load(files, sentence_length=6)
 
 
 def test_files_that_do_not_fit_together(files):
     with pytest.raises(UserError, match="5 layers with weights"):
-        original.read_weights(files / "my_model_weights.h5", "discriminator")
-    (files / original.DISCRIMINATOR).write_bytes((files / "my_model_weights.h5").read_bytes())
+        read_weights(files / "my_model_weights.h5", "discriminator")
+    (files / DISCRIMINATOR).write_bytes((files / "my_model_weights.h5").read_bytes())
     with pytest.raises(UserError, match=r"5 layers with weights .*; 4 are expected"):
-        original.load(files)
-    (files / original.VOCABULARY).write_bytes(pickle.dumps(entries(".", ",", "BOS", "EOS", "i"), protocol=0))
+        load(files)
+    (files / VOCABULARY).write_bytes(pickle.dumps(entries(".", ",", "BOS", "EOS", "i"), protocol=0))
     with pytest.raises(UserError, match=r"weights for 9 words; .*vocabulary_movie and the unknown word have 6"):
-        original.load(files)
+        load(files)
     (files / "my_model_weights20.h5").write_bytes(b"no HDF5")
     with pytest.raises(UserError, match="not a weights file"):
-        original.read_weights(files / "my_model_weights20.h5", "generator")
+        read_weights(files / "my_model_weights20.h5", "generator")
     with pytest.raises(UserError, match="no such file"):
-        original.read_weights(files / "none.h5", "generator")
+        read_weights(files / "none.h5", "generator")
     with pytest.raises(UserError, match="no such folder"):
-        original.load(files / "none")
+        load(files / "none")
 
 
 def test_an_array_too_many_is_an_error(files):
@@ -326,5 +326,5 @@ def test_an_array_too_many_is_an_error(files):
         group = file["relu activation"]
         group.attrs["weight_names"] = [b"relu activation/kernel"]
     with pytest.raises(UserError, match="has 1 arrays; as bot it would have 2"):
-        original.read_weights(path, "generator")
+        read_weights(path, "generator")
     assert UNK == 3

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from keras_gca.config import Config
-from keras_gca.conversations import Conversation
+from keras_gca.data.batches import BUCKET, plan_batches, take_batch
+from keras_gca.data.conversations import Conversation
+from keras_gca.data.dataset import hold_out, prepare
+from keras_gca.data.pairs import Pairs, make_pairs
+from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from keras_gca.errors import UserError
-from keras_gca.pairs import BUCKET, Pairs, hold_out, make_pairs, plan_batches, prepare, take_batch
-from keras_gca.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from tests.keras_gca.conftest import random_pairs
 
 WORDS = Vocabulary(["a", "b", "c", "d", "e"], [1] * 5)

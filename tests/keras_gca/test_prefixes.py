@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.original_method import per_token_samples
-from keras_gca.adversarial import GeneratorTraining
-from keras_gca.models import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
-from keras_gca.pairs import Pairs, frame_answers, pad_contexts
-from keras_gca.prefixes import PrefixEncoder, rows_of
+from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
+from keras_gca.models.forward import PrefixEncoder, rows_of
+from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
+from keras_gca.training.generator import GeneratorTraining
 from tests.keras_gca.conftest import CONVENTIONS, VOCABULARY, random_pairs, toy_networks
 
 

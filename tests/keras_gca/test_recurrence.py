@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gca.recurrence import States, hard_sigmoid, lstm_memories, lstm_states, lstm_step
+from keras_gca.models.lstm import States, hard_sigmoid, lstm_memories, lstm_states, lstm_step
 
 
 @pytest.fixture(params=["sigmoid", hard_sigmoid])

@@ -5,14 +5,15 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.original_method import per_token_samples
-from keras_gca.adversarial import DiscriminatorTraining
-from keras_gca.baselines.reinforce import BASELINE_RATE, ReinforceTraining
-from keras_gca.decoding import Decoder
-from keras_gca.learning import add_up
-from keras_gca.models import YELLOW
-from keras_gca.pairs import Pairs, take_batch
-from keras_gca.prefixes import last_rows
-from keras_gca.vocabulary import PAD
+from keras_gca.data.batches import take_batch
+from keras_gca.data.pairs import Pairs
+from keras_gca.data.vocabulary import PAD
+from keras_gca.models.decoding import Decoder
+from keras_gca.models.forward import last_rows
+from keras_gca.models.networks import YELLOW
+from keras_gca.training.discriminator import DiscriminatorTraining
+from keras_gca.training.learner import add_up
+from keras_gca.training.reinforce import BASELINE_RATE, ReinforceTraining
 from tests.keras_gca.conftest import VOCABULARY, random_pairs
 from tests.keras_gca.equations import Equations
 

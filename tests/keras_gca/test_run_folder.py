@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from keras_gca.config import Config
+from keras_gca.data.dataset import Dataset
+from keras_gca.data.vocabulary import SPECIAL_TOKENS, Vocabulary
 from keras_gca.errors import UserError
-from keras_gca.pairs import Dataset
-from keras_gca.run_folder import GCARun, read_arrays, write_arrays
-from keras_gca.vocabulary import SPECIAL_TOKENS, Vocabulary
+from keras_gca.storage.arrays import read_arrays, write_arrays
+from keras_gca.training.run_folder import GCARun
 from tests.keras_gca.conftest import LENGTH, VOCABULARY, random_pairs
 
 WORDS = ["a", "b", *(f"word{i}" for i in range(VOCABULARY - len(SPECIAL_TOKENS) - 2))]

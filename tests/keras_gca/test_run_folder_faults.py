@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from keras_gca.errors import DivergedError, UserError
-from keras_gca.run_folder import CHECKPOINT, HEADER, MARK, PREVIOUS, GCARun, lock, read_arrays, write_arrays
+from keras_gca.storage.arrays import HEADER, MARK, read_arrays, write_arrays
+from keras_gca.storage.run_folder import CHECKPOINT, PREVIOUS, lock
+from keras_gca.training.run_folder import GCARun
 
 PROJECT = Path(__file__).parents[2]
 

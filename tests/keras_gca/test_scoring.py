@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from keras_gca.scoring import best, is_tie, is_tie_of_logs, jaccard_index, log_human_probability, log_score, winner
+from keras_gca.models.scoring import (
+    best,
+    is_tie,
+    is_tie_of_logs,
+    jaccard_index,
+    log_human_probability,
+    log_score,
+    winner,
+)
 
 NAN = np.nan
 

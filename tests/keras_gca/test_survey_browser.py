@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from keras_gca import command_line
+from keras_gca.engine import command_line
 from keras_gca.survey import __main__ as survey_command
 from keras_gca.survey.server import create_app
 from keras_gca.survey.votes import NO_DIFFERENCE, Volunteer, Votes

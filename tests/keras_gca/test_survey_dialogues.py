@@ -3,18 +3,21 @@ import shutil
 import numpy as np
 import pytest
 
-from keras_gca import command_line, scoring
 from keras_gca.agent import Agent, Decoding
 from keras_gca.config import Config
-from keras_gca.conversations import EMBEDDED, Conversation, read_conversations
+from keras_gca.data.conversations import Conversation, read_conversations
+from keras_gca.data.dataset import prepare
+from keras_gca.data.pairs import frame_answers, pad_contexts
+from keras_gca.data.source import EMBEDDED
+from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
-from keras_gca.models import GREEN, WHITE, YELLOW, build
-from keras_gca.pairs import frame_answers, pad_contexts, prepare
-from keras_gca.run_folder import GCARun
+from keras_gca.models import scoring
+from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
 from keras_gca.survey import __main__ as survey_command
 from keras_gca.survey.dialogues import Model, all_lines, held_out_lines, make_survey
 from keras_gca.survey.questionnaire import Survey
-from keras_gca.vocabulary import Vocabulary
+from keras_gca.training.run_folder import GCARun
 
 WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
 SIZES = {"sentence_length": 8, "word_embedding_size": 5, "sentence_embedding_size": 6}

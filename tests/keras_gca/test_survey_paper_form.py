@@ -2,7 +2,7 @@ import csv
 
 import pytest
 
-from keras_gca import command_line
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.survey import __main__ as survey_command
 from keras_gca.survey.paper_form import COLUMNS, read_form, write_forms

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from keras_gca.errors import UserError
-from keras_gca.local_server import make_local_server
+from keras_gca.serving.local_server import make_local_server
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
 from keras_gca.survey.server import ENROLMENTS_PER_MINUTE, create_app
 from keras_gca.survey.votes import NO_DIFFERENCE, Votes

@@ -3,7 +3,7 @@ import itertools
 import pytest
 import tensorflow as tf
 
-from keras_gca.text import detokenise, normalise, tokenise
+from keras_gca.data.text import detokenise, normalise, tokenise
 
 
 @pytest.mark.parametrize(

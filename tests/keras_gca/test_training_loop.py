@@ -3,9 +3,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_gca import training_loop
+from keras_gca.engine import training_loop
+from keras_gca.engine.training_loop import Interruption, figures, walk
 from keras_gca.errors import UserError
-from keras_gca.training_loop import Interruption, figures, walk
 
 
 class Clock:

@@ -3,8 +3,8 @@ import pytest
 from nltk.lm import KneserNeyInterpolated
 from nltk.lm.preprocessing import padded_everygram_pipeline
 
-from keras_gca.baselines.trigram import IndexedKneserNey, TrigramModel
-from keras_gca.vocabulary import BOS, EOS, PAD
+from keras_gca.data.vocabulary import BOS, EOS, PAD
+from keras_gca.evaluation.trigram import IndexedKneserNey, TrigramModel
 
 
 def answers(count, seed=0):

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary, read_words, usual_surfaces
 from keras_gca.errors import UserError
-from keras_gca.vocabulary import BOS, EOS, PAD, UNK, Vocabulary, read_words, usual_surfaces
 
 TEXT = [["b", "a", "b"], ["c", "b", "a", "d"]]
 

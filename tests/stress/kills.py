@@ -30,11 +30,13 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from gail_tf.run import GAILRun
-from keras_gca import command_line
+from gail_tf.run_folder import GAILRun
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
-from keras_gca.run_folder import CHECKPOINT, LOCK, PREVIOUS, GCARun, RunFolder, read_arrays
-from keras_gca.tables import Table
+from keras_gca.evaluation.tables import Table
+from keras_gca.storage.arrays import read_arrays
+from keras_gca.storage.run_folder import CHECKPOINT, LOCK, PREVIOUS, RunFolder
+from keras_gca.training.run_folder import GCARun
 from tests.stress import victim
 from tests.stress.victim import AFTER, BEFORE, FAULTS, HALF, LIMIT, LINK, WRITE, Call, Strike
 
@@ -50,8 +52,7 @@ BEGINS = re.compile(
     r"^run folder: |^.* (epochs|updates) are done$", re.MULTILINE
 )  # what a training says when it begins
 PRELOADED = (
-    "tests.stress.victim", "glove", "keras_gca.adversarial", "keras_gca.agent", "keras_gca.training_loop",
-    "gail_tf.agent", "gail_tf.curves", "gail_tf.failures", "gail_tf.run",
+    "tests.stress.victim", "glove", "keras_gca.training.pipeline", "gail_tf.pipeline",
 )  # fmt: skip
 HEADER = (
     "training", "kills at an instant", "kills inside writes, by call", "errors of files, by call", "ended by one line",

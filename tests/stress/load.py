@@ -31,8 +31,7 @@ from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 
-from keras_gca.chat_page import LONGEST_UTTERANCE
-from keras_gca.chatting import MESSAGES_PER_MINUTE
+from keras_gca.serving.web import LONGEST_UTTERANCE, MESSAGES_PER_MINUTE
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.votes import MARKS_PER_MINUTE, NO_DIFFERENCE
 from tests.keras_gca.surveys import make_survey

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_gca.run_folder import write_arrays
+from keras_gca.storage.arrays import write_arrays
 from tests.stress import kills
 from tests.stress.kills import Plan
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import h5py
 
-from keras_gca import command_line
+from keras_gca.engine import command_line
 
 WRITE, DATASET, FSYNC, LINK, REPLACE = OPERATIONS = ("write", "dataset", "fsync", "link", "replace")
 BEFORE, HALF, AFTER = KILLS = ("before", "half", "after")  # SIGKILL before a call, after half of its bytes, after it

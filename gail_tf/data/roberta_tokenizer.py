@@ -1,0 +1,74 @@
+"""RoBERTa's tokenizer (Liu et al. 2019): GPT-2's byte-level BPE with special tokens of its own, and pairs of texts.
+
+As there, text that spells out a special token is read as plain text.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import tokenizers
+
+from gail_tf.data.batches import BUCKET, bucket_width, pad_rows
+from gail_tf.data.tokenizer import fit_byte_level, read_byte_level, write_byte_level
+
+BEGIN, PAD, END, UNKNOWN, MASK = SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+
+
+class RobertaTokenizer:
+    """Pairs of texts to token ids. Its files are those of transformers' RobertaTokenizerFast."""
+
+    def __init__(self, implementation: tokenizers.Tokenizer):
+        self._implementation = implementation
+        self._begin, self.pad, self._end = (implementation.token_to_id(token) for token in (BEGIN, PAD, END))
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike) -> "RobertaTokenizer":
+        """From tokenizer.json, or from vocab.json and merges.txt.
+
+        Raises UserError naming the file that is missing, damaged, or not of a tokenizer like RoBERTa's.
+        """
+        return cls(read_byte_level(folder, SPECIAL))
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], size: int) -> "RobertaTokenizer":
+        """The byte-level BPE of `texts`, with at most `size` tokens; the special tokens have the ids 0 to 4.
+
+        Raises UserError where the size does not suffice for the 256 bytes and the special tokens.
+        """
+        return cls(fit_byte_level(texts, size, SPECIAL))
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt; makes the folder."""
+        names = {"bos_token": BEGIN, "cls_token": BEGIN, "eos_token": END, "sep_token": END}
+        names |= {"pad_token": PAD, "unk_token": UNKNOWN, "mask_token": MASK}
+        write_byte_level(
+            folder, self._implementation, {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": False, **names}
+        )
+
+    def encode_pairs(self, first: Sequence[str], second: Sequence[str], limit: int) -> tuple[np.ndarray, np.ndarray]:
+        """`<s> first </s></s> second </s>` for each pair, padded on the right.
+
+        limit: the most tokens of a pair. Of a pair that is too long the first text loses its beginning, what was said
+        longest ago; a second text that is too long by itself loses its end. Returns the tokens, (B, T) int32, and the
+        mask, (B, T) bool, false at padding; T is a multiple of 16, or the limit.
+
+        Raises ValueError where there are not as many second texts as first ones, or the limit is below 5.
+        """
+        if len(first) != len(second):
+            raise ValueError(f"{len(first)} first texts and {len(second)} second ones")
+        room = limit - 4  # for the two texts
+        if room < 1:
+            raise ValueError(f"a limit of {limit}; 5 or more is expected")
+        rows = []
+        for old, new in zip(self._ids(first), self._ids(second), strict=True):
+            new = new[:room]
+            old = old[max(len(old) + len(new) - room, 0) :]
+            rows.append([self._begin, *old, self._end, self._end, *new, self._end])
+        return pad_rows(rows, bucket_width(rows, limit, BUCKET), self.pad, on_left=False)
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [found.ids for found in self._implementation.encode_batch(list(texts), add_special_tokens=False)]
+
+    def __len__(self) -> int:
+        return self._implementation.get_vocab_size(with_added_tokens=True)

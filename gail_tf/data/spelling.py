@@ -1,0 +1,38 @@
+"""Text as people write it, which is what GPT-2 has read: case kept, no tokenised spacing.
+
+(`keras_gca.data.text` does the opposite: it makes tokens for a model of words.)
+"""
+
+import re
+
+_CHARACTERS = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "′": "'", "`": "'", "´": "'", "“": '"', "”": '"',
+                             "。": ". ", "、": ", ", "\x7f": " ", "\xa0": " "})  # fmt: skip
+
+# In their order. The spacing that they undo is DailyDialog's; text without it is left as it is.
+_RULES = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\s+", " "),
+        (r"(?i)(\w) ?' ?(s|t|m|re|ve|ll|d)\b", lambda match: f"{match[1]}'{match[2].lower()}"),  # I ' Ve
+        (r"(?i)\b(o|ma) ?' ?(clock|am)\b", r"\1'\2"),
+        (r"s ' (?=[a-z])", "s' "),  # my parents ' home
+        (r"(?i)\b([ap]) ?\. ?m\b( ?\.)?", r"\1.m."),  # 6 p . m .
+        (r"(^| )\" ([^\"]+?) \"(?=$|[ .,!?])", r'\1"\2"'),  # a word in " quotation marks " .
+        (r" +([.,!?%)]+)(?=$|[ \"'A-Z.,!?)])", r"\1"),  # not in front of a digit: .5
+        (r" ([:;])(?=$| )", r"\1"),  # not in front of what may be an emoticon's mouth: :(
+        (r"(?<![:;=-])([$£¥(]) (?=\w)", r"\1"),
+        (r"(\d) - (?=\w)", r"\1-"),  # a 2 - year loan
+        (r"([A-Za-z'][a-z][.,?!;])(?=[A-Z][a-z']|[AI] )", r"\1 "),  # all right.Let's
+    )
+)
+
+
+def as_written(text: str) -> str:
+    """An utterance with single spaces, straight quotation marks, and marks attached to words.
+
+    "I don ’ t know , Mary . It's 5 p . m ." gives "I don't know, Mary. It's 5 p.m."
+    """
+    text = text.translate(_CHARACTERS)
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return text.strip()

@@ -1,0 +1,192 @@
+"""Byte-level BPE by Hugging Face's `tokenizers`: GPT-2's own, or one fitted to the training text.
+
+`<|endoftext|>` ends an utterance; control tokens may say of what kind it is. Text that spells out one of these tokens
+is read as plain text, so that no message can end an utterance or set a control.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+
+from keras_gca.errors import UserError
+from keras_gca.storage import json_files
+from keras_gca.storage.atomic import replacing
+
+END = "<|endoftext|>"
+BYTES = 256
+TOKENIZER = "tokenizer.json"  # the file that says all
+
+
+class Tokenizer:
+    """Text to token ids and back. Its files are those of transformers' GPT2TokenizerFast."""
+
+    def __init__(self, implementation: tokenizers.Tokenizer):
+        self._implementation = implementation
+        added = implementation.get_added_tokens_decoder().items()
+        self._special = {token.content: i for i, token in sorted(added) if token.special}
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike, control_tokens: Sequence[str] = ()) -> "Tokenizer":
+        """From tokenizer.json, or from vocab.json and merges.txt.
+
+        control_tokens: those that the files lack are added after all others. Raises UserError naming the file that is
+        missing, damaged, or not of a tokenizer like GPT-2's.
+        """
+        return cls(read_byte_level(folder, [END], control_tokens))
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], size: int, control_tokens: Sequence[str] = ()) -> "Tokenizer":
+        """The byte-level BPE of `texts`, with at most `size` tokens, END and control tokens included.
+
+        Raises UserError where the size does not suffice for the 256 bytes and the special tokens.
+        """
+        return cls(fit_byte_level(texts, size, [END, *control_tokens]))
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt; makes the folder."""
+        config = {
+            "tokenizer_class": "GPT2Tokenizer",
+            "add_prefix_space": False,
+            "clean_up_tokenization_spaces": False,
+            "bos_token": END,
+            "eos_token": END,
+            "unk_token": END,
+            "additional_special_tokens": self.control_tokens,
+        }
+        write_byte_level(folder, self._implementation, config)
+
+    def encode(self, text: str) -> list[int]:
+        return self._implementation.encode(text, add_special_tokens=False).ids
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """The same for many texts, on all cores."""
+        return [found.ids for found in self._implementation.encode_batch(texts, add_special_tokens=False)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of token ids; END and control tokens are left out."""
+        return self._implementation.decode([int(i) for i in ids], skip_special_tokens=True)
+
+    def special(self, token: str) -> int:
+        """The id of END or of a control token. Raises UserError where there is none."""
+        if token not in self._special:
+            raise UserError(f"{token} is no control token of this tokenizer; it has {self.control_tokens}")
+        return self._special[token]
+
+    @property
+    def control_tokens(self) -> list[str]:
+        return [token for token in self._special if token != END]
+
+    @property
+    def end(self) -> int:
+        """The id of END: it ends every utterance, and fills the padding."""
+        return self.special(END)
+
+    def __len__(self) -> int:
+        return self._implementation.get_vocab_size(with_added_tokens=True)
+
+
+# Byte-level BPE, with whatever special tokens
+
+
+def read_byte_level(
+    folder: str | os.PathLike, required: Sequence[str], others: Sequence[str] = ()
+) -> tokenizers.Tokenizer:
+    """From tokenizer.json, or from vocab.json and merges.txt.
+
+    required, others: the special tokens; the files must have the required ones, and what they lack of the others is
+    added after all tokens. Raises UserError naming the file that is missing, damaged, or of another kind of tokenizer.
+    """
+    whole, vocabulary, merges = (Path(folder) / name for name in (TOKENIZER, "vocab.json", "merges.txt"))
+    if whole.exists():
+        found = _attempt(whole, lambda: _from_file(whole))
+        parts = [(found.model, models.BPE), (found.pre_tokenizer, pre_tokenizers.ByteLevel)]
+        parts += [(found.decoder, decoders.ByteLevel), (found.normalizer, type(None))]
+        if not all(isinstance(part, kind) for part, kind in parts):
+            raise UserError(f"{whole}: a byte-level BPE tokenizer, like GPT-2's, is expected")
+        found.no_truncation()  # files may ask for both, of every text
+        found.no_padding()
+    elif vocabulary.exists() and merges.exists():
+        model = _attempt(vocabulary, lambda: models.BPE.from_file(str(vocabulary), str(merges)))
+        found = _byte_level(model)
+    else:
+        raise UserError(f"{folder}: no tokenizer; tokenizer.json, or vocab.json and merges.txt, are expected")
+    for token in required:
+        if found.token_to_id(token) is None:
+            raise UserError(f"{folder}: the tokenizer has no {token}")
+    made = _with_special(found, [*required, *others])
+    ids = set(made.get_vocab(with_added_tokens=True).values())
+    if ids != set(range(made.get_vocab_size(with_added_tokens=True))):
+        raise UserError(f"{folder}: the tokenizer's ids are not the numbers from 0 on, one for each token")
+    return made
+
+
+def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> tokenizers.Tokenizer:
+    """The byte-level BPE of `texts`, with at most `size` tokens; the special tokens are the first of them.
+
+    Raises UserError where the size does not suffice for the 256 bytes and the special tokens.
+    """
+    if size < BYTES + len(special):
+        raise UserError(f"a vocabulary of {size}; {BYTES + len(special)} tokens or more are expected")
+    fitted = _byte_level(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=list(special),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    fitted.train_from_iterator(texts, trainer)
+    return _with_special(fitted, special)
+
+
+def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
+    """Write tokenizer.json, tokenizer_config.json (config), vocab.json and merges.txt; makes the folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = implementation.to_str(pretty=True)
+    model = json.loads(content)["model"]
+    merges = "".join(" ".join(pair) + "\n" for pair in model["merges"])
+    files = {
+        "vocab.json": json.dumps(model["vocab"], ensure_ascii=False),
+        "merges.txt": "#version: 0.2\n" + merges,
+        "tokenizer_config.json": json.dumps(config, indent=2),
+        TOKENIZER: content,
+    }
+    for name, text in files.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def _from_file(path: Path) -> tokenizers.Tokenizer:
+    model = json_files.read_object(path).get("model")
+    if not isinstance(model, dict):
+        raise ValueError("it has no model")
+    for name in ("continuing_subword_prefix", "end_of_word_suffix", "dropout"):  # the first can end the whole process
+        if model.get(name):
+            raise ValueError(f"{name} is {model[name]!r}; a byte-level BPE has none")
+    return tokenizers.Tokenizer.from_file(str(path))
+
+
+def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
+    made = tokenizers.Tokenizer(model)
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    made.post_processor = processors.ByteLevel(trim_offsets=False)
+    return made
+
+
+def _with_special(made: tokenizers.Tokenizer, special: Sequence[str]) -> tokenizers.Tokenizer:
+    made.add_special_tokens(list(special))
+    made.encode_special_tokens = True  # in text they are text
+    return made
+
+
+def _attempt(path: Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except Exception as error:  # the library raises no narrower class
+        raise UserError(f"{path}: not readable as a tokenizer ({error})") from None

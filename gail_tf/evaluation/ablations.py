@@ -1,0 +1,80 @@
+"""What the trained variants of an experiment say beside each other: a table and a picture."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from gail_tf.evaluation import metrics
+from gail_tf.evaluation.measure import Options, evaluate
+from gail_tf.evaluation.systems import HUMAN
+from gail_tf.imitation import curves
+from gail_tf.run_folder import GAILRun
+from keras_gca.evaluation.statistics import summarise
+
+FIGURES = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
+PICTURED = ("perplexity", "BLEU", "distinct-2", "words")
+
+# Of each variant, and of "human" at the end, the figures of each run by the names of gail_tf.metrics.
+Found = dict[str, list[dict[str, float]]]
+
+
+def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options) -> Found:
+    """The figures of the last policy of each run, all turns together, and of the human responses.
+
+    runs: of each variant, of the same seeds in the same order. Raises UserError where one is not finished.
+    """
+    found: Found = {}
+    for variant, of_variant in runs.items():
+        for run in of_variant:
+            evaluation = evaluate(run, how, lambda names: names[-1:])
+            (policy,) = evaluation.policies.values()
+            for system, of_parts in ((variant, policy.figures), (HUMAN, evaluation.human)):
+                figures = {figure: each.value for figure, each in of_parts[metrics.ALL].items()}
+                found.setdefault(system, []).append(figures)
+    return {variant: found[variant] for variant in (*runs, HUMAN)}
+
+
+def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.History]]:
+    """The logs of each variant's runs, for `curves.compare`."""
+    return {_title(variant): [run.read_log() for run in of_variant] for variant, of_variant in runs.items()}
+
+
+def rows(found: Found) -> list[list[str]]:
+    """A line for each variant, mean and deviation over its runs, below a heading."""
+    titles = [title for title in FIGURES if title in next(iter(found.values()))[0]]
+    lines = [["variant", *titles]]
+    for system, each in found.items():
+        cells = [f"{summarise([run[title] for run in each]):.3g}" if title in each[0] else "" for title in titles]
+        lines.append([_title(system), *cells])
+    return lines
+
+
+def paint(found: Found) -> Figure:
+    """Some figures as dots: means with standard deviations over runs, and a line for the human responses.
+
+    Each run is a grey dot. Runs of the same place in their lists, of the same seed, are joined: where the seeds differ
+    by what they hold out, the joined ones can still be compared.
+    """
+    variants = [system for system in found if system != HUMAN]
+    figure = Figure(figsize=(13, 1.6 + 0.4 * len(variants)), layout="constrained")
+    grid = figure.subplots(1, len(PICTURED), sharey=True)
+    for axes, title in zip(grid, PICTURED, strict=True):
+        values = [[run[title] for run in found[variant]] for variant in variants]
+        for of_seed in zip(*values, strict=True):
+            axes.plot(of_seed, range(len(variants)), "o-", color="0.75", markersize=4, linewidth=0.8, zorder=1)
+        for place, of_variant in enumerate(values):
+            summary = summarise(of_variant)
+            axes.errorbar(summary.mean, place, xerr=summary.deviation, fmt="o", color=f"C{place}", capsize=4)
+        if title in found[HUMAN][0]:
+            human = summarise([run[title] for run in found[HUMAN]]).mean
+            axes.axvline(human, color="0.3", linestyle="--", linewidth=1, label=HUMAN)
+            axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+        axes.set_xlabel(title)
+        axes.grid(alpha=0.3)
+    grid[0].set_yticks(range(len(variants)), map(_title, variants))
+    grid[0].set_ylim(len(variants) - 0.5, -0.5)  # the first one above
+    return figure
+
+
+def _title(variant: str) -> str:
+    return variant.replace("_", " ")

@@ -1,0 +1,73 @@
+"""Whether runs can stand in one table, and under which name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gail_tf.config import GAILConfig
+from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
+from gail_tf.run_folder import GAILRun
+from keras_gca.errors import UserError
+
+
+def system_of(config: GAILConfig, policy: str) -> str:
+    """What Table 2 compares: a run's algorithm, or what a policy is after maximum likelihood, whatever came next."""
+    if policy != MAXIMUM_LIKELIHOOD:
+        return config.algorithm
+    return "seq2seq_mle" if config.algorithm == "rl_seq2seq" else "mle"
+
+
+def refuse_incomparable(runs: Sequence[GAILRun]) -> None:
+    """Raises UserError where runs cannot stand in one table.
+
+    That is: one stopped before maximum likelihood ended, they are of other data, or runs of one algorithm differ in
+    something but the seed, or not in it.
+    """
+    configs = [run.config() for run in runs]
+    for place, (run, config) in enumerate(zip(runs, configs, strict=True)):
+        done = _phases(run).count(MAXIMUM_LIKELIHOOD)
+        if done < config.mle_epochs:
+            raise UserError(
+                f"{run.path}: stopped before maximum likelihood ended ({done} of {config.mle_epochs} epochs); go on: "
+                f"python -m gail_tf.train --resume {run.path}"
+            )
+        for other, of_other in zip(runs[:place], configs, strict=False):
+            _refuse_other_data(other, of_other, run, config)
+            if of_other.algorithm == config.algorithm:
+                _refuse_other_settings(other, of_other, run, config)
+
+
+def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_other: GAILConfig) -> None:
+    facts = [
+        {
+            name: ", ".join(sorted(Path(each).name for each in run.source().get(name) or []))
+            for name in ("data", "tweets")
+        }
+        | {"turns": config.turns}
+        for run, config in ((first, of_first), (other, of_other))
+    ]
+    for name, there in facts[0].items():
+        if facts[1][name] != there:
+            raise UserError(
+                f"{other.path}: other data than {first.path} (--{name} {facts[1][name] or 'not given'}, there "
+                f"{there or 'not given'})"
+            )
+
+
+def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_other: GAILConfig) -> None:
+    for name, there in vars(of_first).items():
+        here = getattr(of_other, name)
+        if name not in ("seed", "checkpoint_minutes") and here != there:
+            raise UserError(
+                f"{other.path}: --{name.replace('_', '-')} {here}, in {first.path} {there}; runs of one algorithm are "
+                "averaged and differ in nothing but the seed"
+            )
+    if of_first.seed == of_other.seed:
+        raise UserError(
+            f"{other.path}: of the same algorithm and seed ({of_first.seed}) as {first.path}; runs of one "
+            "algorithm are averaged over different seeds"
+        )
+
+
+def _phases(run: GAILRun) -> list[str]:
+    """Of each line of the log."""
+    return [row["phase"] for row in run.read_log()]

@@ -1,0 +1,77 @@
+"""Figures 5 and 6."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from gail_tf.evaluation import metrics
+from gail_tf.evaluation.systems import Measured, Systems, _bars, _interval, _parts, name, summary
+from gail_tf.evaluation.tables import PAPER
+from gail_tf.imitation import curves
+
+# Figures
+
+
+def figure_5(found: Systems, beside_paper: bool = False) -> Figure:
+    """Perplexity over the turns of a conversation, per token as in the paper and per word."""
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for each, title in zip(axes, ("perplexity", "perplexity per word"), strict=True):
+        _lines(each, found, title)
+        each.set_ylabel(f"{title} (lower is better)")
+        each.set_yscale("log")
+    if beside_paper:
+        for line, system in zip(list(axes[0].containers), found, strict=True):
+            if system in PAPER["perplexity"]:
+                values, deviations = zip(*PAPER["perplexity"][system], strict=True)
+                style = {"color": line[0].get_color(), "linestyle": ":", "marker": "x", "alpha": 0.7, "capsize": 3}
+                label = f"{name(system)}, in the paper"
+                axes[0].errorbar(range(len(values)), values, deviations, label=label, **style)
+    return _finished(figure, found)
+
+
+def figure_6(found: Systems) -> Figure:
+    """sacreBLEU's corpus BLEU over the turns of a conversation."""
+    figure = Figure(figsize=(6, 4.6), layout="constrained")
+    axes = figure.subplots()
+    _lines(axes, found, "BLEU")
+    axes.set_ylabel("BLEU (higher is better)")
+    axes.set_ylim(bottom=0)
+    return _finished(figure, found)
+
+
+def _lines(axes: Any, found: Systems, figure: str) -> None:
+    turns = [part for part in _parts(found) if part in metrics.TURNS]
+    for number, (system, measured) in enumerate(found.items()):
+        points = [(metrics.TURNS.index(part), *_with_error(measured, part, figure)) for part in turns]
+        places, values, below, above = np.array(points, float).reshape(-1, 4).T
+        places = places + 0.04 * (number - (len(found) - 1) / 2)  # beside each other, so that bars can be told apart
+        axes.errorbar(places, values, [below, above], marker="o", capsize=4, label=name(system))
+    axes.set_xticks(range(len(metrics.TURNS)), metrics.TURNS)
+    axes.set_xlabel("turns of the conversation")
+    axes.grid(alpha=0.3)
+
+
+def _with_error(measured: Sequence[Measured], part: str, figure: str) -> tuple[float, float, float]:
+    found = summary(measured, part, figure)
+    if found is None:
+        return math.nan, math.nan, math.nan
+    if found.runs > 1:
+        return found.mean, found.deviation, found.deviation
+    low, high = _interval(measured, part, figure, found)
+    return (found.mean, 0.0, 0.0) if low is None else (found.mean, max(found.mean - low, 0), max(high - found.mean, 0))
+
+
+def _finished(figure: Figure, found: Systems) -> Figure:
+    for axes in figure.axes:
+        if axes.get_yscale() == "log":
+            curves.plain_logarithm(axes)
+    # Below: with the paper's lines there is no room inside.
+    shown, columns = figure.axes[0].get_legend_handles_labels(), 5 if len(figure.axes) > 1 else 3
+    figure.legend(*shown, loc="outside lower center", ncols=columns, fontsize=8)
+    bars = "95 % intervals" if "intervals" in _bars(found) else "standard deviation over seeds"
+    figure.suptitle(f"error bars: {bars}", fontsize=9)
+    return figure

@@ -1,0 +1,66 @@
+"""How several systems learned to imitate: the logs of their runs as one plot."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from gail_tf.imitation.curves import History, plain_logarithm
+from gail_tf.imitation.phases import IMITATION
+from keras_gca.evaluation.statistics import summarise
+
+# Each picture of `compare`: its title, a figure of the policy, and the experts' if they have it.
+COMPARED = (
+    ("perplexity, held out", "val_perplexity", None),
+    ("reward", "reward_generated", "reward_expert"),
+    ("discriminator: share recognised", "accuracy_generated", "accuracy_expert"),
+    ("KL to the reference, nats a token", "kl_per_token", None),
+    ("tokens in a response", "response_length", "expert_length"),
+    ("distinct-2 of the rollouts", "distinct_2", None),
+)
+
+
+def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
+    """Imitation of several systems over the updates: means over their runs, in a band of a standard deviation.
+
+    histories: of each system, by the name to show, the logs of its runs. Those that do not imitate are left out. What
+    is of the experts' responses is drawn with dashes and without a band.
+    """
+    figure = Figure(figsize=(13, 7), layout="constrained")
+    grid = figure.subplots(2, 3, sharex=True)
+    imitating = {
+        system: [[row for row in history if row["phase"] == IMITATION] for history in runs]
+        for system, runs in histories.items()
+        if any(row["phase"] == IMITATION for row in itertools.chain(*runs))
+    }
+    for axes, (title, generated, expert) in zip(grid.flat, COMPARED, strict=True):
+        for number, (system, runs) in enumerate(imitating.items()):
+            colour = f"C{number}"
+            updates, means, deviations = _over_runs(runs, generated)
+            axes.plot(updates, means, color=colour, label=system)
+            ends = [[m + sign * d for m, d in zip(means, deviations, strict=True)] for sign in (-1, 1)]
+            axes.fill_between(updates, *ends, color=colour, alpha=0.18, linewidth=0)
+            if expert:
+                axes.plot(*_over_runs(runs, expert)[:2], color=colour, linestyle="--", linewidth=1)
+        axes.set_title(f"{title} (dashes: the experts)" if expert else title, fontsize=10)
+        axes.grid(alpha=0.3)
+    grid[0, 0].set_yscale("log")
+    plain_logarithm(grid[0, 0])
+    grid[0, 2].set_ylim(-0.03, 1.03)  # shares, whose bands would go beyond
+    for axes in grid[-1]:
+        axes.set_xlabel("update")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if imitating:
+        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9)
+    return figure
+
+
+def _over_runs(runs: Sequence[History], name: str) -> tuple[list[float], list[float], list[float]]:
+    """The updates that have a figure; its mean and its deviation over the runs that have it there."""
+    found: dict[float, list[float]] = {}
+    for row in itertools.chain(*runs):
+        if name in row:
+            found.setdefault(row["number"], []).append(row[name])
+    summaries = [summarise(found[update]) for update in sorted(found)]
+    return sorted(found), [each.mean for each in summaries], [each.deviation for each in summaries]

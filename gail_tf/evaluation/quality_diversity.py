@@ -1,0 +1,99 @@
+"""Quality against diversity of sampled responses, over the temperature; see the first paper's module of this name."""
+
+import itertools
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from keras_gca.evaluation import quality_diversity
+
+if TYPE_CHECKING:
+    from gail_tf.agent import GAILAgent
+    from gail_tf.data.dataset import Data
+    from gail_tf.run_folder import GAILRun
+
+
+TRIGRAM_RESPONSES = 20_000  # training responses that the trigram model is made of, at most
+
+
+def measure_runs(
+    runs: "Sequence[GAILRun]",
+    temperatures: Sequence[float],
+    seed: int = 0,
+    max_responses: int = 500,
+    batch_size: int = 32,
+) -> quality_diversity.Curves:
+    """The point of the human responses, and a curve for each of Table 2's systems: means over its runs; see `measure`.
+
+    Raises UserError where runs cannot stand together, or one is not finished.
+    """
+    from gail_tf.agent import GAILAgent
+    from gail_tf.evaluation.comparability import refuse_incomparable, system_of
+    from gail_tf.evaluation.systems import HUMAN, name
+
+    refuse_incomparable(runs)
+    found: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
+    for run in runs:
+        agent = GAILAgent.load(run.path)
+        human, curves = measure(agent, run.data(), sorted(temperatures), seed, max_responses, batch_size)
+        found[HUMAN].append(human)
+        for policy, curve in curves.items():
+            found.setdefault(name(system_of(agent.config, policy)), []).append(curve)
+    return {title: mean_curve(curves) for title, curves in found.items()}
+
+
+def measure(
+    agent: "GAILAgent",
+    data: "Data",
+    temperatures: Sequence[float],
+    seed: int = 0,
+    max_responses: int = 500,
+    batch_size: int = 32,
+) -> "tuple[quality_diversity.Curve, dict[str, quality_diversity.Curve]]":
+    """The point of the human responses, and each policy's curve, on test conversations, evenly spread."""
+    import numpy as np
+
+    from gail_tf.data.samples import Samples
+    from gail_tf.evaluation import metrics
+    from gail_tf.evaluation.measure import respond_to
+    from gail_tf.policies.sampling import Sampling
+    from keras_gca.data.vocabulary import BOS, EOS, Vocabulary
+    from keras_gca.engine.training_loop import progress
+    from keras_gca.evaluation.trigram import TrigramModel
+
+    learned = [metrics.words(data.train[i].response) for i in metrics.spread(len(data.train), TRIGRAM_RESPONSES)]
+    vocabulary = Vocabulary.build(learned, size=sys.maxsize)
+
+    def indices(reply):
+        return [BOS, *vocabulary.encode(reply), EOS]
+
+    trigram = TrigramModel(map(indices, learned), len(vocabulary), quality_diversity.DISCOUNT)
+
+    def point(temperature, texts):
+        replies = [metrics.words(text) for text in texts]
+        return quality_diversity.point(trigram, temperature, [indices(reply) for reply in replies], replies)
+
+    parts = metrics.parts(data.test)
+    rows = parts.get(metrics.ALL, parts.get(metrics.TWEETS))
+    asked = [data.test[row] for row in rows[metrics.spread(len(rows), max_responses)]]
+    config = agent.config
+    limits = config.condition_tokens, config.response_tokens, config.sentiment == "on"
+    batch = Samples.encode(agent.tokenizer, asked, *limits).batch
+    curves: dict[str, Any] = {policy: [] for policy in agent.policies}
+    with progress(total=len(asked) * len(curves) * len(temperatures), desc="responses") as bar:
+        for policy, temperature in itertools.product(agent.policies, temperatures):
+            sampling = Sampling(config.response_tokens, top_p=1.0, temperature=temperature)
+            speaker = agent.policies[policy], agent.tokenizer
+            texts = respond_to(*speaker, batch, np.arange(len(asked)), seed, sampling, batch_size, bar.update)
+            curves[policy].append(point(temperature, texts))
+    return [point(None, [each.response for each in asked])], curves
+
+
+def mean_curve(curves: "Sequence[quality_diversity.Curve]") -> "quality_diversity.Curve":
+    """The means of several runs' curves, temperature by temperature."""
+    names = ("perplexity", "distinct_2")
+    return [
+        {"temperature": points[0]["temperature"]}
+        | {name: sum(each[name] for each in points) / len(points) for name in names}
+        for points in zip(*curves, strict=True)
+    ]

@@ -1,0 +1,87 @@
+"""What evaluations of several runs say together: Table 2, Figures 5 and 6, Table 3, paired tests, learning curves."""
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gail_tf.evaluation import learning_curves, metrics
+from gail_tf.evaluation.figures import figure_5, figure_6
+from gail_tf.evaluation.systems import PairedTest, Systems, _interval, _parts, histories, notes, summary
+from gail_tf.evaluation.tables import IN_PAPER, PAPER, TABLE_2, table_2, table_3, table_of_responses, table_of_tests
+
+# Files
+
+
+def write(found: Systems, results: Sequence[PairedTest], folder: Path, beside_paper: bool, examples: int) -> list[Path]:
+    """Write all tables and figures; returns the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = [table_2(found, beside_paper), table_of_responses(found)]
+    tables += [table_of_tests(results)] if results else []
+    listed = "".join(f"- {note}\n" for note in notes(found))
+    shown = table_3(found, examples, next(iter(found.values()))[0].run.options.seed)
+    texts = {
+        "tables.md": "\n".join([*(table.to_markdown() for table in tables), listed]),
+        "tables.tex": "\n".join(table.to_latex(f"tab:evaluation-{i}") for i, table in enumerate(tables, start=1)),
+        "tables.json": json.dumps(_facts(found, results), indent=2, allow_nan=False) + "\n",
+        "table3.md": "Table 3: Responses to test prompts, drawn at random.\n"
+        + "".join("\n" + table.to_markdown() for table in shown),
+    }
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    for file, rows in (("table2.csv", _csv(found, TABLE_2, beside_paper)), ("responses.csv", _csv(found))):
+        with (folder / file).open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerows(rows)
+    figures = {"figure5.png": figure_5(found, beside_paper), "figure6.png": figure_6(found)}
+    if logs := histories(found):
+        figures["curves.png"] = learning_curves.compare(logs)
+    for file, figure in figures.items():
+        figure.savefig(folder / file, dpi=130)
+    return [folder / file for file in (*texts, "table2.csv", "responses.csv", *figures)]
+
+
+def _csv(found: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Iterator[Sequence[Any]]:
+    """A line for each figure, system and part; of a single run the interval is the bootstrap's."""
+    yield "figure", "system", "part", "mean", "deviation", "low", "high", "runs"
+    for system, measured in found.items():
+        for part in _parts(found):
+            for figure in only or measured[0].policy.figures.get(part, {}):
+                value = summary(measured, part, figure)
+                if value is not None:
+                    low, high = _interval(measured, part, figure, value)
+                    yield figure, system, part, value.mean, value.deviation, low, high, value.runs
+        for figure, title in IN_PAPER.items() if beside_paper else ():
+            for part, said in zip(metrics.TURNS, PAPER[figure].get(system, ()), strict=False):
+                yield title, system, part, *said, "", "", ""
+
+
+def _facts(found: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
+    """All of it as JSON; what is undefined is null."""
+
+    def figures(values: Mapping[str, Mapping[str, metrics.Estimate]]) -> dict[str, Any]:
+        return {
+            part: {
+                figure: {"value": None if math.isnan(each.value) else each.value, "low": each.low, "high": each.high}
+                for figure, each in of_part.items()
+            }
+            for part, of_part in values.items()
+        }
+
+    runs = {str(each.run.run.path): each.run for measured in found.values() for each in measured}
+    return {
+        "notes": notes(found),
+        "systems": {
+            system: [
+                {"run": str(each.run.run.path), "seed": each.run.config.seed, "figures": figures(each.policy.figures)}
+                for each in measured
+            ]
+            for system, measured in found.items()
+        },
+        "human": {path: figures(run.human) for path, run in runs.items()},
+        "tests": [
+            {"systems": test.systems, "seed": test.seed, "figure": test.figure, **test.comparison._asdict()}
+            for test in results
+        ],
+    }

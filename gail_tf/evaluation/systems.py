@@ -1,0 +1,183 @@
+"""Evaluations of several runs as the systems that a table compares: means over seeds, paired tests."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gail_tf.evaluation import metrics
+from gail_tf.evaluation.comparability import system_of
+from gail_tf.evaluation.measure import OWN_VECTORS, PolicyEvaluation, RunEvaluation
+from gail_tf.imitation import curves
+from gail_tf.imitation.phases import IMITATION
+from keras_gca.evaluation.reply_metrics import bleu
+from keras_gca.evaluation.statistics import Summary, summarise
+
+# The algorithms of GAILConfig, as Table 2 calls them.
+NAMES = {
+    "mle": "GPT-2 + MLE",
+    "seq2seq_mle": "Seq2Seq + MLE",
+    "rl_seq2seq": "RL-Seq2Seq",
+    "textgail": "TextGAIL",
+    "trpo": "GAIL with TRPO",
+    "gail": "EmpathyGAIL",
+}
+
+HUMAN = "human"
+
+
+class Measured(NamedTuple):
+    """One policy of one run."""
+
+    run: RunEvaluation
+    policy: PolicyEvaluation
+
+    @property
+    def imitates(self) -> bool:
+        """Whether it is the policy after imitation."""
+        return self.run.policies.get(IMITATION) is self.policy
+
+
+class PairedTest(NamedTuple):
+    """A paired test of two systems on the same test trajectories; see `metrics.compare`."""
+
+    systems: tuple[str, str]
+    seed: int
+    figure: str
+    comparison: metrics.Comparison
+
+
+Systems = dict[str, list[Measured]]  # by algorithm; one run for each seed
+
+
+def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
+    """What is compared, in Table 2's order, and remarks: what is left out, and what has not learned to the end.
+
+    Where several runs of one seed bring a policy after maximum likelihood, the first counts.
+    """
+    found: Systems = {}
+    remarks = []
+    for evaluation in evaluations:
+        if IMITATION in evaluation.policies and evaluation.updates < evaluation.config.updates:
+            remarks.append(
+                f"{evaluation.run.path}: imitation stopped after {evaluation.updates} of {evaluation.config.updates} "
+                "updates"
+            )
+        for name, policy in evaluation.policies.items():
+            system = system_of(evaluation.config, name)
+            same = [each.run for each in found.get(system, []) if each.run.config.seed == evaluation.config.seed]
+            if same:
+                remarks.append(
+                    f"{evaluation.run.path}: its policy after maximum likelihood is left out; {same[0].run.path} has "
+                    f"one of seed {evaluation.config.seed}"
+                )
+            else:
+                found.setdefault(system, []).append(Measured(evaluation, policy))
+    order = [*NAMES, *(name for name in found if name not in NAMES)]
+    return {name: found[name] for name in order if name in found}, remarks
+
+
+def paired_tests(found: Systems, seed: int = 0) -> list[PairedTest]:
+    """Every pair of systems, on every pair of their runs whose test trajectories are the same; tweets left out."""
+    results = []
+    for first, second in itertools.combinations(found, 2):
+        for a, b in itertools.product(found[first], found[second]):
+            if a.run.test == b.run.test:
+                compared = _compared(a, b, seed)
+                results += [PairedTest((first, second), a.run.config.seed, *each) for each in compared.items()]
+    return results
+
+
+def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparison]:
+    """Of two policies on the same test trajectories, by figure."""
+    parts = metrics.parts(a.run.test)
+    rows = parts.get(metrics.ALL, parts.get(metrics.TWEETS))
+    conversations = np.array([each.conversation for each in a.run.test])
+    likelihoods = (metrics.Likelihoods(*(each[rows] for each in x.policy.likelihoods)) for x in (a, b))
+    compared = {"nats a word": metrics.compare_likelihoods(*likelihoods, conversations[rows], seed)}
+    answered = np.isin(a.policy.rows, rows)
+    of = conversations[a.policy.rows[answered]]
+    for figure, scores in a.policy.scores.items():
+        other = b.policy.scores[figure]
+        compared[figure] = metrics.compare(scores[answered], other[answered], np.ones(len(of)), of, seed)
+    return {figure: each for figure, each in compared.items() if each is not None}
+
+
+# Tables
+
+
+def summary(measured: Sequence[Measured], part: str, figure: str) -> Summary | None:
+    """A figure over the runs of a system; None where they do not have it."""
+    values = [each.policy.figures.get(part, {}).get(figure) for each in measured]
+    values = [each.value for each in values if each is not None and not math.isnan(each.value)]
+    return summarise(values) if values else None
+
+
+def notes(found: Systems) -> list[str]:
+    """What a reader must know, as sentences."""
+    measured = [each for every in found.values() for each in every]
+    options = measured[0].run.options
+    cut = np.concatenate([each.policy.likelihoods.cut for each in measured])
+    _, signature = bleu(["a"], ["a"])
+    vectors = Path(options.glove).name if options.glove else OWN_VECTORS
+    return [
+        "Perplexity is exp of the total negative log-likelihood of the human responses over their tokens, END counted; "
+        "per word, over their words and one END each, which also compares models with different tokenizers. "
+        f"{cut.mean():.1%} of the responses are longer than the models can say and are cut.",
+        f"Responses are drawn at temperature {options.temperature:g} within a nucleus of {options.top_p:g}, by seed "
+        f"{options.seed}, to {len(measured[0].policy.rows):,} of {len(measured[0].run.test):,} test trajectories.",
+        f"BLEU is sacreBLEU's ({signature}), 0 to 100, higher is better. The \"BLEU error\" of the paper's Table 2 is "
+        "another figure: lower is better there, it goes beyond 100, and the definition that the paper cites does not "
+        "give it. The two cannot be compared.",
+        "BLEU-1 to BLEU-4 are NLTK's of single responses (words in lower case, smoothing method 1), averaged.",
+        f"Similarities are by word vectors ({vectors}). MAUVE has the features of the run's own "
+        "GPT-2, after maximum likelihood; compare it only between runs with the same one.",
+        "Tweets are no conversations and stand apart: their prompt is their response.",
+    ]
+
+
+def name(system: str) -> str:
+    """What Table 2 calls an algorithm."""
+    return NAMES.get(system, system)
+
+
+def _parts(found: Systems) -> list[str]:
+    present = {part for measured in found.values() for each in measured for part in each.policy.figures}
+    return [part for part in (*metrics.TURNS, metrics.ALL, metrics.TWEETS) if part in present]
+
+
+def _bars(found: Systems) -> str:
+    runs = {len(measured) for measured in found.values()}
+    if runs == {1}:
+        return ", with 95 % intervals over conversations"
+    counted = f"{min(runs)} to {max(runs)}" if len(runs) > 1 else str(*runs)
+    return f", mean ± standard deviation over {counted} seeds"
+
+
+def _cell(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f") -> str:
+    found = summary(measured, part, figure)
+    if found is None:
+        return ""
+    if found.runs > 1:
+        return f"{found:{form}}"
+    low, high = _interval(measured, part, figure, found)
+    return f"{found:{form}}" if low is None else f"{found:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def histories(found: Systems) -> dict[str, list[curves.History]]:
+    """The logs of the systems that imitate, by their names, for `curves.compare`."""
+    logs = {name(key): [each.run.run.read_log() for each in runs if each.imitates] for key, runs in found.items()}
+    return {system: of_runs for system, of_runs in logs.items() if of_runs}
+
+
+def _interval(
+    measured: Sequence[Measured], part: str, figure: str, found: Summary
+) -> tuple[float | None, float | None]:
+    """Of the mean of several runs; of a single run over its conversations."""
+    if found.runs > 1:
+        return found.low, found.high
+    estimates = (each.policy.figures.get(part, {}).get(figure) for each in measured)
+    return next((each.low, each.high) for each in estimates if each is not None)

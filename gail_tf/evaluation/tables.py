@@ -1,0 +1,100 @@
+"""Table 2, Table 3, and the tables that the paper leaves out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gail_tf.evaluation import metrics
+from gail_tf.evaluation.systems import HUMAN, PairedTest, Systems, _bars, _cell, _parts, name
+from keras_gca.evaluation.statistics import summarise
+from keras_gca.evaluation.tables import Table
+
+# Table 2 of the paper: mean and deviation over seeds, of 1, 2 and 3+ turns.
+PAPER = {
+    "perplexity": {
+        "mle": ((36.61, 3.21), (29.03, 3.02), (21.02, 2.41)),
+        "rl_seq2seq": ((116.96, 18.14), (86.31, 13.23), (74.35, 10.20)),
+        "textgail": ((13.51, 2.39), (8.93, 1.88), (6.90, 1.45)),
+        "gail": ((7.32, 1.35), (5.20, 1.03), (4.38, 0.81)),
+    },
+    "BLEU": {
+        "mle": ((40.34, 4.15), (33.05, 3.82), (28.64, 3.12)),
+        "rl_seq2seq": ((102.50, 16.35), (74.34, 12.91), (59.30, 9.29)),
+        "textgail": ((16.63, 2.75), (10.34, 1.94), (8.58, 1.59)),
+        "gail": ((8.10, 1.42), (6.72, 1.29), (5.12, 1.07)),
+    },
+}
+
+IN_PAPER = {"perplexity": "perplexity, in the paper", "BLEU": "BLEU error, in the paper"}
+TABLE_2 = ("perplexity", "perplexity per word", "BLEU")
+
+
+def table_2(found: Systems, beside_paper: bool = False) -> Table:
+    """Table 2, with what it leaves out: perplexity per word, all turns together, tweets."""
+    parts = _parts(found)
+    rows = []
+    for figure in TABLE_2:
+        for system, measured in found.items():
+            rows.append((figure, name(system), *(_cell(measured, part, figure) for part in parts)))
+            if beside_paper and system in PAPER.get(figure, {}):
+                said = dict(zip(metrics.TURNS, PAPER[figure][system], strict=True))
+                cells = (f"{said[part][0]:.2f} ± {said[part][1]:.2f}" if part in said else "" for part in parts)
+                rows.append((IN_PAPER[figure], name(system), *cells))
+    return Table(2, f"Perplexity and BLEU on the test conversations{_bars(found)}.", ("", "model", *parts), rows, 2)
+
+
+def table_of_responses(found: Systems) -> Table:
+    """What Table 2 leaves out: the other figures of the responses, beside those of the human ones."""
+    part = _parts(found)[-1] if metrics.ALL not in _parts(found) else metrics.ALL
+    first = next(iter(found.values()))
+    figures = [each for each in first[0].policy.figures[part] if each not in ("perplexity", "perplexity per word")]
+    rows = []
+    for figure in figures:
+        runs = {each.run.run.path: each.run for measured in found.values() for each in measured}.values()
+        human = [each.human.get(part, {}).get(figure) for each in runs]
+        said = "" if None in human else f"{summarise([each.value for each in human]):.3g}"
+        rows.append((figure, *(_cell(measured, part, figure, ".3g") for measured in found.values()), said))
+    caption = f"Responses to test conversations, {part}{_bars(found)}."
+    return Table(None, caption, ("", *map(name, found), HUMAN), rows)
+
+
+def table_of_tests(results: Sequence[PairedTest]) -> Table:
+    rows = [
+        (
+            f"{name(test.systems[0])} minus {name(test.systems[1])}",
+            test.figure,
+            str(test.seed),
+            f"{test.comparison.difference:+.3g}",
+            f"{test.comparison.p_value:.4f}",
+            f"{test.comparison.conversations:,}",
+        )
+        for test in results
+    ]
+    caption = "Paired sign-flip tests over conversations, on the same test trajectories; p is two-sided."
+    return Table(None, caption, ("systems", "figure", "seed", "difference", "p", "conversations"), rows, 2)
+
+
+def table_3(found: Systems, count: int, seed: int) -> list[Table]:
+    """Examples, as in Table 3: history, prompt, each system's response and the human one.
+
+    They are drawn by seed among the conversations that the first run was asked about; with the systems whose runs have
+    the same test trajectories.
+    """
+    first = next(iter(found.values()))[0]
+    same = {
+        system: each.policy
+        for system, measured in found.items()
+        for each in measured[:1] + [other for other in measured if other.run.test == first.run.test]
+        if each.run.test == first.run.test
+    }
+    spoken = [i for i, row in enumerate(first.policy.rows) if first.run.test[row].source != "tweets"]
+    places = spoken or list(range(len(first.policy.rows)))
+    drawn = np.random.default_rng(seed).choice(places, min(count, len(places)), replace=False)
+    examples = []
+    for number, place in enumerate(sorted(drawn), start=1):
+        asked = first.run.test[first.policy.rows[place]]
+        rows = [("history", " / ".join(asked.history) or "None"), ("prompt", asked.prompt)]
+        rows += [(name(system), policy.responses[place]) for system, policy in same.items()]
+        rows.append((HUMAN, asked.response))
+        examples.append(Table(None, f"Example {number}", ("", ""), rows, 2))
+    return examples

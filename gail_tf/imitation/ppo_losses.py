@@ -1,0 +1,233 @@
+"""Proximal policy optimisation (Schulman et al. 2017) of responses: Eq. 7, the clipped objective, advantages, KL.
+
+Shapes: B responses, T tokens, V vocabulary. log_probs and old_log_probs are the log-probabilities, in nats, that the
+policy being trained and the one that collected the batch give to the tokens. Masks are (B, T), bool or float, with a
+response's tokens first; a row without tokens fills the batch up and counts for nothing. All is computed in float32.
+
+An action is a whole response (`level="response"`, as in TextGAIL: the ratio of products over tokens) or one token.
+"""
+
+import tensorflow as tf
+
+from gail_tf.imitation.rewards import returns
+from keras_gca.engine import replicas
+from keras_gca.engine.masked import masked, masked_mean, masked_sum
+from keras_gca.errors import UserError
+
+LEVELS = ("response", "token")
+LARGEST_LOG_RATIO = 20.0  # beyond it exp() nears the end of float32, and its gradients become NaN
+KL_COEFFICIENT_RANGE = (1e-6, 1e6)  # so that doubling can undo halving and the other way round
+
+
+# The objective
+
+
+def policy_loss(
+    log_probs: tf.Tensor,
+    old_log_probs: tf.Tensor,
+    advantages: tf.Tensor,
+    mask: tf.Tensor,
+    *,
+    level: str = "response",
+    epsilon: float | None = 0.2,
+    kl_coefficient: tf.Tensor | float = 0.0,
+    kl: tf.Tensor | None = None,
+    generated: tf.Tensor | None = None,
+    entropy: tf.Tensor | None = None,
+    entropy_coefficient: float = 0.0,
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """What a step of PPO makes small: -(mean objective - C mean KL(old || new) + entropy_coefficient mean entropy).
+
+    log_probs, old_log_probs: (B, T). advantages: (B,) for either level, or (B, T) for level "token".
+    epsilon:        of the clipped objective; None leaves the ratio unclipped, as in Eq. 7.
+    kl_coefficient: C of Eq. 7, a scalar; 0 for none. With epsilon both hold.
+    kl:             (B, T), the exact KL(old || new) at each token (`exact_kl`); without it, its estimate k3 is taken.
+    generated:      (B,) bool, which responses the old policy has sampled itself. Human demonstrations have not been, so
+                    their ratios estimate no KL. None: all.
+    entropy:        (B, T), of the policy at each token.
+
+    The KL is in nats per response or per token, by level; the entropy in nats per token.
+
+    Returns the loss, and scalars to log: objective (before the KL and the entropy), kl, clip_fraction (the share of
+    ratios further than epsilon from 1; 0 without epsilon), mean_ratio, and entropy if it is given. Raises UserError for
+    another level or an entropy_coefficient without entropy, ValueError for shapes that do not fit.
+    """
+    counted = _counted(mask, level)
+    ratio = tf.exp(log_ratio(log_probs, old_log_probs, mask, level))
+    advantages = tf.convert_to_tensor(advantages)
+    if level == "token" and advantages.shape.rank == 1:
+        advantages = tf.cast(advantages, tf.float32)[:, None] * tf.ones_like(ratio)
+    terms = surrogate(ratio, advantages) if epsilon is None else clipped_surrogate(ratio, advantages, epsilon)
+    objective = masked_mean(terms, counted)
+
+    if kl is None:
+        kl = sampled_kl(masked(old_log_probs, mask), masked(log_probs, mask))
+    if level == "response":
+        kl = masked_sum(kl, mask, axis=1)
+    if generated is not None:
+        sampled = generated if level == "response" else generated[:, None]
+        mean_kl = masked_mean(kl, tf.cast(counted, tf.bool) & tf.cast(sampled, tf.bool))
+    else:
+        mean_kl = masked_mean(kl, counted)
+
+    loss = -(objective - kl_coefficient * mean_kl)
+    clipped = tf.zeros_like(ratio) if epsilon is None else tf.cast(tf.abs(ratio - 1) > epsilon, tf.float32)
+    figures = {
+        "objective": objective,
+        "kl": mean_kl,
+        "clip_fraction": masked_mean(clipped, counted),
+        "mean_ratio": masked_mean(ratio, counted),
+    }
+    if entropy is not None:
+        figures["entropy"] = masked_mean(entropy, mask)
+        if entropy_coefficient:  # the gradient of nothing costs as much
+            loss -= entropy_coefficient * figures["entropy"]
+    elif entropy_coefficient:
+        raise UserError(f"an entropy bonus of {entropy_coefficient} needs the policy's entropy, which is not given")
+    return loss, figures
+
+
+def log_ratio(log_probs: tf.Tensor, old_log_probs: tf.Tensor, mask: tf.Tensor, level: str = "response") -> tf.Tensor:
+    """log(new probability / old probability) of responses, (B,), or of tokens, (B, T); float32.
+
+    Cut at +-LARGEST_LOG_RATIO; 0 where nothing counts. Raises UserError for a level that is not of LEVELS.
+    """
+    _check(level)
+    difference = masked(log_probs, mask) - masked(old_log_probs, mask)
+    if level == "response":
+        difference = tf.reduce_sum(difference, axis=1)
+    return tf.clip_by_value(difference, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
+
+
+def surrogate(ratio: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
+    """Eq. 7's first term for each action: ratio times advantage."""
+    ratio, advantages = _paired(ratio, advantages)
+    return ratio * advantages
+
+
+def clipped_surrogate(ratio: tf.Tensor, advantages: tf.Tensor, epsilon: float = 0.2) -> tf.Tensor:
+    """min(ratio A, clip(ratio, 1 - epsilon, 1 + epsilon) A) for each action (Schulman et al. 2017, Eq. 7)."""
+    ratio, advantages = _paired(ratio, advantages)
+    return tf.minimum(ratio * advantages, tf.clip_by_value(ratio, 1 - epsilon, 1 + epsilon) * advantages)
+
+
+# KL divergence and entropy
+
+
+def sampled_kl(log_probs: tf.Tensor, other_log_probs: tf.Tensor, estimator: str = "k3") -> tf.Tensor:
+    """Estimates of KL(p || q), one for each sample of p, by Schulman's "Approximating KL divergence" (2020).
+
+    log_probs, other_log_probs: log p and log q of the samples, any equal shapes. With d = log p - log q:
+    k1 = d, unbiased, of both signs; k2 = d^2 / 2, biased, small variance; k3 = exp(-d) - 1 + d, unbiased, never
+    negative. d is cut at +-LARGEST_LOG_RATIO. Raises UserError for another estimator.
+    """
+    log_probs, other_log_probs = _paired(log_probs, other_log_probs)
+    d = tf.clip_by_value(log_probs - other_log_probs, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
+    estimators = {"k1": lambda: d, "k2": lambda: tf.square(d) / 2, "k3": lambda: tf.math.expm1(-d) + d}
+    if estimator not in estimators:
+        raise UserError(f"KL estimator {estimator!r} is not one of {', '.join(estimators)}")
+    return estimators[estimator]()
+
+
+def exact_kl(logits: tf.Tensor, other_logits: tf.Tensor) -> tf.Tensor:
+    """KL(p || q) in nats at each place, (...,) float32, from two arrays of logits, (..., V)."""
+    log_p, log_q = tf.nn.log_softmax(tf.cast(logits, tf.float32)), tf.nn.log_softmax(tf.cast(other_logits, tf.float32))
+    return tf.reduce_sum(_expected(log_p, log_p - log_q), axis=-1)
+
+
+def entropy(logits: tf.Tensor) -> tf.Tensor:
+    """The entropy in nats at each place, (...,) float32, from logits (..., V)."""
+    log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+    return -tf.reduce_sum(_expected(log_p, log_p), axis=-1)
+
+
+def adapt_kl_coefficient(coefficient: tf.Tensor | float, kl: tf.Tensor | float, target: float) -> tf.Tensor:
+    """C for the next update (Schulman et al. 2017, Section 4), a scalar of float32: the state of the adaptive penalty.
+
+    Doubled if the KL of this update was above 1.5 target, halved if it was below target / 1.5; kept within
+    KL_COEFFICIENT_RANGE. kl and target in the same unit, see `policy_loss`.
+    """
+    kl, coefficient = tf.cast(kl, tf.float32), tf.cast(coefficient, tf.float32)
+    factor = tf.where(kl > 1.5 * target, 2.0, tf.where(kl < target / 1.5, 0.5, 1.0))
+    return tf.clip_by_value(coefficient * factor, *KL_COEFFICIENT_RANGE)
+
+
+# Advantages
+
+
+def response_advantages(rewards: tf.Tensor, values: tf.Tensor | None = None) -> tf.Tensor:
+    """Advantages of whole responses, (B,) float32: normalised rewards, less a baseline's values where there is one.
+
+    No gradient flows through them.
+    """
+    if values is None:
+        return tf.stop_gradient(tf.cast(rewards, tf.float32))
+    rewards, values = _paired(rewards, values)
+    return tf.stop_gradient(rewards - values)
+
+
+def generalised_advantages(
+    token_rewards: tf.Tensor, values: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0, lambda_: float = 0.95
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Advantages of tokens by GAE (Schulman et al. 2016, Eq. 16), and what the values should have been.
+
+    token_rewards, values: (B, T), the value of the state before each token. After a response's last token the value is
+    0, also where the length limit has ended it: its reward judges it as it is.
+
+    Returns advantages and advantages + values, both (B, T) float32 without gradient, 0 where mask is 0.
+    """
+    values = masked(values, mask)
+    following = tf.pad(values[:, 1:], [[0, 0], [0, 1]])
+    errors = masked(token_rewards, mask) + gamma * following - values
+    advantages = returns(errors, mask, gamma * lambda_)
+    return tf.stop_gradient(advantages), tf.stop_gradient(advantages + values)
+
+
+def value_loss(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Half the mean squared error of a baseline, a scalar; three equal shapes, (B,) or (B, T)."""
+    values, targets = _paired(values, targets)
+    return masked_mean(tf.square(values - targets), mask) / 2
+
+
+def explained_variance(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """1 - variance(targets - values) / variance(targets), a scalar: 1 for perfect values, 0 for constant ones.
+
+    Three equal shapes, (B,) or (B, T). NaN where the targets do not vary.
+    """
+    values, targets = _paired(values, targets)
+    variance = _variance(targets, mask)
+    explained = 1 - tf.math.divide_no_nan(_variance(targets - values, mask), variance)
+    return replicas.part(tf.where(variance > 0, explained, float("nan")))
+
+
+# Their common parts
+
+
+def _check(level: str) -> None:
+    if level not in LEVELS:
+        raise UserError(f"ratio of {level!r} is not one of {', '.join(LEVELS)}")
+
+
+def _counted(mask: tf.Tensor, level: str) -> tf.Tensor:
+    """Which actions count: tokens, (B, T), or rows that have any, (B,)."""
+    _check(level)
+    return mask if level == "token" else tf.reduce_any(tf.cast(mask, tf.bool), axis=1)
+
+
+def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Both as float32; unequal shapes would broadcast, and raise ValueError."""
+    first, second = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
+    if not first.shape.is_compatible_with(second.shape):
+        raise ValueError(f"shapes {first.shape} and {second.shape}, where equal ones are expected")
+    return first, second
+
+
+def _expected(log_p: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """p times values, and 0 where p is 0 (a filtered token's logit may be minus infinity)."""
+    possible = log_p > -float("inf")
+    return tf.where(possible, tf.exp(log_p) * tf.where(possible, values, 0.0), 0.0)
+
+
+def _variance(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    mean = replicas.total(masked_mean(values, mask))
+    return replicas.total(masked_mean(tf.square(values - mean), mask))

@@ -1,0 +1,200 @@
+"""The PPO buffer: responses that the policy has just given, human demonstrations among them, and what D says of them.
+
+Shapes: B responses of the buffer, C and R the widths of conditions and responses, F numbers of D's features.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from gail_tf.data.batches import Batch, take
+from gail_tf.data.samples import Samples
+from gail_tf.data.sentiment import sentiment
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.imitation.phases import human_demonstrations
+from gail_tf.imitation.reference import Reading, Reference
+from gail_tf.policies.base import LanguagePolicy
+from gail_tf.policies.sampling import Sampling
+
+
+class Evidence(NamedTuple):
+    """What D may look at of B responses.
+
+    batch: conditions and responses. features: (B, F) float32, of the responses, by the frozen reference; (B, R, F) for
+    a token discriminator. sentiments: (B, SENTIMENTS) float32. exchanges: the utterances that are answered, and the
+    response, as text.
+    """
+
+    batch: Batch
+    features: np.ndarray
+    sentiments: np.ndarray
+    exchanges: Sequence[tuple[Sequence[str], str]]
+
+    def rows(self, rows: np.ndarray, size: int | None = None) -> Self:
+        """Some of them, filled up with empty rows to `size`; see `samples.take`."""
+        free = 0 if size is None else size - len(rows)
+        batch = take(self.batch, rows, size, response_width=self.batch.response.shape[1])
+        arrays = (
+            np.pad(each[rows], [(0, free), *[(0, 0)] * (each.ndim - 1)]) for each in (self.features, self.sentiments)
+        )
+        return type(self)(batch, *arrays, [*(self.exchanges[row] for row in rows), *[((), "")] * free])
+
+
+class Rollouts(NamedTuple):
+    """One buffer of responses.
+
+    rows:      (B,) the trajectories whose history and prompt were answered.
+    human:     (B,) bool, which responses are human demonstrations.
+    log_probs: (B, R) float32, of the tokens under the policy that gave them.
+    reference: (B, R) float32, of the same tokens under the reference.
+    states:    (B, R, E) float32, a frozen GPT-2's last hidden states before each token, which need not be computed
+        again while a head on it learns; None where they change.
+    given:     the responses, for D. expert: the experts' to the same prompts.
+    texts:     (B,), the responses as text.
+    """
+
+    rows: np.ndarray
+    human: np.ndarray
+    log_probs: np.ndarray
+    reference: np.ndarray
+    states: np.ndarray | None
+    given: Evidence
+    expert: Evidence
+    texts: list[str]
+
+    @property
+    def batch(self) -> Batch:
+        """Conditions and responses."""
+        return self.given.batch
+
+    @property
+    def generated(self) -> np.ndarray:
+        """(B,) bool."""
+        return ~self.human
+
+    def states_of(self, rows: np.ndarray, width: int | None = None) -> np.ndarray | None:
+        """The states before the first `width` tokens of some responses, or before all."""
+        return None if self.states is None else self.states[rows, :width]
+
+
+def respond(
+    policy: LanguagePolicy,
+    batch: Batch,
+    rows: np.ndarray,
+    seed: tuple[int, int],
+    sampling: Sampling,
+    size: int,
+    report: Callable[[int], object] = lambda _: None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Responses to some conditions of a batch, `size` drawn together, in the order of `rows`.
+
+    rows: (n,), preferably with like lengths side by side; a row's number determines its noise z, together with the
+    seed. report: called after each drawing with the number of responses.
+
+    Returns tokens, mask and log_probs as `Responses` has them, (n, max_new_tokens).
+    """
+    shape = len(rows), sampling.max_new_tokens
+    tokens, mask, log_probs = np.zeros(shape, np.int32), np.zeros(shape, bool), np.zeros(shape, np.float32)
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        asked = take(batch, part, size)
+        numbers = np.pad(part, (0, size - len(part))).astype(np.int32)
+        found = policy.sample(asked.condition, asked.condition_mask, seed, sampling, numbers)
+        for target, each in zip((tokens, mask, log_probs), found, strict=True):
+            target[start : start + size] = each.numpy()[: len(part)]
+        report(len(part))
+    return tokens, mask, log_probs
+
+
+class Collector:
+    """Fills buffers with a policy's responses to the prompts of expert trajectories (Algorithm 2).
+
+    together: how many responses are drawn together; the batch size of `collect` if not given. More are faster, since
+    each step reads all weights, for however many. keep_experts: read the features of all experts' responses at the
+    first use, and keep them; worth it where buffers come back to the same trajectories. `forget` them when the
+    reference changes. recompute: find the log-probabilities of all responses by a pass over them, as the experts' must
+    be, in place of those that they were drawn with.
+    """
+
+    def __init__(
+        self,
+        policy: LanguagePolicy,
+        reference: Reference,
+        tokenizer: Tokenizer,
+        samples: Samples,
+        sampling: Sampling,
+        together: int | None = None,
+        keep_experts: bool = False,
+        recompute: bool = False,
+    ):
+        self.policy, self.reference, self.tokenizer, self.samples = policy, reference, tokenizer, samples
+        self.sampling = sampling
+        self._together, self._keep_experts, self._recompute = together, keep_experts, recompute
+        self._kept: np.ndarray | None = None
+
+    def forget(self) -> None:
+        """The reference has changed."""
+        self._kept = None
+
+    def collect(self, rows: np.ndarray, seed: tuple[int, int], size: int, human_ratio: float = 0.0) -> Rollouts:
+        """Answer the histories and prompts of trajectories.
+
+        rows: (B,), their numbers. seed: of the noise z. size: of Table 1's batches; of each the part human_ratio is
+        taken from the experts instead, and the reference reads as many together.
+        """
+        human = np.arange(len(rows)) % size < human_demonstrations(size, human_ratio)
+        width = self.sampling.max_new_tokens
+        order = np.argsort(self.samples.batch.condition_lengths[rows], kind="stable")  # like lengths are padded little
+        rows, human = rows[order], human[order]
+        buffer = take(self.samples.batch, rows, response_width=width)
+        response, response_mask = buffer.response.copy(), buffer.response_mask.copy()
+        log_probs = np.zeros(response.shape, np.float32)
+
+        drawn = np.flatnonzero(~human)
+        together = min(self._together or size, len(rows))
+        found = respond(self.policy, buffer, drawn, seed, self.sampling, together)
+        for target, each in zip((response, response_mask, log_probs), found, strict=True):
+            target[drawn] = each
+        given = buffer._replace(response=response, response_mask=response_mask)
+
+        scored = np.flatnonzero(human | self._recompute)
+        for start in range(0, len(scored), size):
+            part = scored[start : start + size]
+            scores = self.policy.log_probs(*take(given, part, size, width), self.sampling)
+            log_probs[part] = scores.log_probs.numpy()[: len(part)]
+
+        found = self._read(given, buffer, rows, size)
+        asked, answered = self.samples.sentiments[rows], self.samples.response_sentiments[rows]
+        texts = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
+        experts = [self.samples.trajectories[row] for row in rows]
+        spoken = [(*each.history, each.prompt) for each in experts]
+        said = list(zip(spoken, (each.response for each in experts), strict=True))
+        expert = Evidence(buffer, found.expert_features, _sentiments(asked, answered), said)
+        answered = np.array([sentiment(text).compound for text in texts], np.float32)
+        said = list(zip(spoken, texts, strict=True))
+        given = Evidence(given, found.features, _sentiments(asked, answered), said)
+        return Rollouts(rows, human, log_probs, found.log_probs, found.states, given, expert, texts)
+
+    def _read(self, given: Batch, expert: Batch, rows: np.ndarray, size: int) -> Reading:
+        if not self._keep_experts:
+            return self.reference.read(given, size, expert)
+        if self._kept is None:
+            # All at once, so that a resumed training, which reads them anew, meets each in the same company: in another
+            # one the last bits may differ.
+            width = expert.response.shape[1]
+            everything = take(self.samples.batch, np.arange(len(self.samples)), response_width=width)
+            self._kept = self.reference.features(everything, size)
+        return self.reference.read(given, size)._replace(expert_features=self._kept[rows])
+
+
+def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
+    """(B, 2) of prompts and histories, (B,) of responses -> (B, SENTIMENTS)."""
+    return np.concatenate([asked, answered[:, None]], axis=1)
+
+
+def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:
+    """`number` of `count` rows from place `start` of an endless row of permutations: each equally often but for one."""
+    places = np.arange(start, start + number)
+    permutations = {i: np.random.default_rng([seed, i]).permutation(count) for i in np.unique(places // count)}
+    return np.array([permutations[place // count][place % count] for place in places])

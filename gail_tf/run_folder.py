@@ -1,0 +1,126 @@
+"""One run of the second paper on disk.
+
+config.json                  every setting of the run, and where its data came from
+trajectories.jsonl           the expert trajectories as they were divided, and the conversations to pretrain on
+tokenizer/  gpt2.json        the tokenizer's files, and the sizes of GPT-2
+roberta/                     the same of D's RoBERTa, where it has one
+emotions.h5                  the classifier of `--algorithm rl_seq2seq`, which has no gpt2.json
+checkpoint.h5                all that `--resume` needs; checkpoint.previous.h5, the one before
+log.csv     tensorboard/     one line and one point for each epoch and update
+curves.png                   the same as pictures
+samples/                     responses to the same held-out prompts
+bot.h5                       what chats: weights, tokenizer and settings in one file
+evaluation.json  evaluation/ what `gail_tf.evaluate` found, and its tables and figures
+"""
+
+import dataclasses
+import json
+import os
+from typing import Any, Self
+
+from gail_tf.baselines.emotion import EmotionClassifier
+from gail_tf.baselines.textgail import TextReader
+from gail_tf.config import GAILConfig
+from gail_tf.data.dataset import PARTS, Data
+from gail_tf.data.samples import CONTROL_TOKENS
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.models.gpt2 import GPT2Config
+from gail_tf.models.hugging_face import read_config
+from glove.text_files import BadLines, text_lines
+from keras_gca.engine.staged_training import collected, numbered
+from keras_gca.errors import UserError
+from keras_gca.storage import json_files
+from keras_gca.storage.arrays import read_arrays, write_arrays
+from keras_gca.storage.atomic import write_text
+from keras_gca.storage.run_folder import RunFolder
+
+
+class GAILRun(RunFolder):
+    """Reads and writes one run. `create` starts a new one; `open` finds one that exists."""
+
+    kind = GAILConfig
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike,
+        config: GAILConfig,
+        data: Data,
+        tokenizer: Tokenizer,
+        gpt2: GPT2Config | None,
+        source: dict[str, Any],
+        reader: TextReader | None = None,
+        emotions: EmotionClassifier | None = None,
+    ) -> Self:
+        """Make the folder and write what does not change; see `make`.
+
+        reader: D's RoBERTa, where it has one. emotions: RL-Seq2Seq's classifier, in place of gpt2.
+        """
+        run = cls.make(path, config, source)
+        lines = [{"part": part, **dataclasses.asdict(each)} for part in PARTS for each in getattr(data, part)]
+        lines += [{"part": "general", "utterances": utterances} for utterances in data.general]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        write_text(run.path / "trajectories.jsonl", text)
+        tokenizer.save(run.path / "tokenizer")
+        if gpt2 is not None:
+            write_text(run.path / "gpt2.json", json.dumps(gpt2.to_hugging_face(), indent=2))
+        if emotions is not None:
+            facts, arrays = emotions.state()
+            write_arrays(run.path / "emotions.h5", numbered("emotions", arrays), facts)
+        if reader is not None:
+            reader.save(run.path / "roberta")
+        return run
+
+    def data(self) -> Data:
+        """Raises UserError where the file is missing or damaged."""
+        path = self.path / "trajectories.jsonl"
+        parts: dict[str, list[Any]] = {part: [] for part in (*PARTS, "general")}
+        for number, line in text_lines(path, BadLines(error=UserError), longest=json_files.LARGEST):
+            try:
+                values = json_files.loads(line)
+                part = values.pop("part")
+                parts[part].append(_texts(values["utterances"]) if part == "general" else _trajectory(values))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise UserError(f"{path}:{number}: damaged; a trajectory as JSON is expected") from None
+        if not any(parts.values()):
+            raise UserError(f"{path}: damaged; it holds no trajectory")
+        return Data(**{part: tuple(found) for part, found in parts.items()})
+
+    def tokenizer(self) -> Tokenizer:
+        return Tokenizer.read(self.path / "tokenizer", CONTROL_TOKENS)
+
+    def reader(self) -> TextReader | None:
+        """D's RoBERTa, without its weights; None where it has none. Raises UserError where its files are damaged."""
+        folder = self.path / "roberta"
+        return TextReader.open(self.config(), folder) if folder.exists() else None
+
+    def emotions(self) -> EmotionClassifier | None:
+        """RL-Seq2Seq's classifier; None of another algorithm. Raises UserError where the file is missing or damaged."""
+        if self.config().algorithm != "rl_seq2seq":
+            return None
+        path = self.path / "emotions.h5"
+        facts, arrays = read_arrays(path)
+        try:
+            return EmotionClassifier.from_state(facts, collected("emotions", arrays))
+        except (LookupError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+
+    def gpt2_config(self) -> GPT2Config | None:
+        """None for RL-Seq2Seq. Raises UserError where the file is missing or damaged."""
+        return None if self.config().algorithm == "rl_seq2seq" else read_config(self.path / "gpt2.json")
+
+
+def _trajectory(values: dict[str, Any]) -> Trajectory:
+    """Raises TypeError or ValueError where the values are not those of a trajectory."""
+    made = Trajectory(**values | {"history": _texts(values["history"])})
+    _texts([made.prompt, made.response, made.source, made.emotion or ""])
+    if type(made.conversation) is not int or type(made.turn) is not int:
+        raise ValueError("conversations and turns have numbers")
+    return made
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+        raise ValueError("a list of texts is expected")
+    return tuple(values)

@@ -1,0 +1,62 @@
+"""Recognises messages that speak of suicide, self-harm or danger, and what a chat says to them instead of a model.
+
+A message is compared with the patterns of crisis_patterns.txt (English only); no model runs. They err on the side of
+caution: who tells of a film about a suicide gets the note too. They see most of what is named and nothing that is only
+hinted at (docs/fidelity.md has the figures), so a chat shows FIRST_USE_NOTICE as well.
+"""
+
+import re
+from functools import cache
+from importlib import resources
+
+NOTE = (
+    "This is a research program. It does not understand what you wrote, and it cannot help you. If you or somebody "
+    "else may be in danger, please call your local emergency number or a crisis line now. If you can, go to a person "
+    "you trust and do not stay alone."
+)
+
+FIRST_USE_NOTICE = (
+    "This is a research program that imitates conversations. It is not a person, a counsellor or a doctor; what it "
+    "says may be wrong or hurtful, and what it tells of itself is made up. It cannot help in a crisis: if you or "
+    "somebody else may be in danger, call your local emergency number or a crisis line."
+)
+
+
+def speaks_of_crisis(message: str) -> bool:
+    """Whether a message speaks of suicide, self-harm, or danger to somebody; case and apostrophes do not matter."""
+    harmless, alarming = _patterns()
+    text = _plain(message)
+    for pattern in harmless:
+        text = pattern.sub("_", text)
+    return any(pattern.search(text) for pattern in alarming)
+
+
+def _plain(message: str) -> str:
+    """Words of lower-case letters and digits, single spaces, no apostrophes, " . " around each sentence."""
+    text = re.sub(r"[’'ʼ`´](ll\b)?", lambda found: " will" if found[1] else "", message.casefold())
+    text = re.sub(r"(?<=[a-z])[*@013$](?=[a-z])", lambda found: "_aoies"["*@013$".index(found[0])], text)  # su1cide
+    text = re.sub(r"([a-z])\1{2,}", r"\1", text)  # diiie
+    words = re.findall(r"[a-z0-9_]+|[.]", re.sub(r"[.!?;:]+", " . ", text))
+    return f" . {' '.join(words)} . "
+
+
+@cache
+def _patterns() -> tuple[list[re.Pattern], list[re.Pattern]]:
+    """The harmless and the alarming patterns of crisis_patterns.txt."""
+    text = (resources.files("gail_tf.safety") / "crisis_patterns.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    harmless, alarming = lines.index("[harmless]"), lines.index("[alarming]")
+    names = dict(line.split(" = ", 1) for line in lines[1:harmless])
+
+    def expanded(pattern: str) -> str:
+        return re.sub(r"<(\w+)>", alternatives, pattern)
+
+    def alternatives(name: re.Match) -> str:
+        if name[1].isdecimal():
+            return rf"(?: (?!\.)\S+){{0,{name[1]}}}"
+        return f"(?:{expanded(names[name[1]])})"
+
+    def compiled(patterns: list[str]) -> list[re.Pattern]:
+        return [re.compile(rf"(?<![a-z0-9_])(?:{expanded(pattern)})(?![a-z0-9_])") for pattern in patterns]
+
+    return compiled(lines[harmless + 1 : alarming]), compiled(lines[alarming + 1 :])

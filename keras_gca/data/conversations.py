@@ -1,0 +1,261 @@
+"""`Conversation`, and one reader per corpus format.
+
+Every reader yields conversations, and no later step looks across a conversation's boundary. The formats:
+
+text        plain text: one utterance a line, an empty line between conversations. A folder of .txt files reads as one
+            corpus. (The first paper's own corpus is of this format, without any empty line.)
+cornell     the Cornell Movie-Dialogs Corpus: `movie_lines.txt` and `movie_conversations.txt` in one folder, fields
+            separated by ` +++$+++ `.
+dailydialog DailyDialog: one conversation a line, `__eou__` after each utterance. Utterances have labels where the
+            corpus' file of emotions lies beside it (`dialogues_emotion_train.txt` beside `dialogues_train.txt`).
+empathetic  EmpatheticDialogues: CSV with a header, `_comma_` for commas inside a field, quotes literal.
+jsonl       JSON lines: a list of strings, or an object whose key `utterances` holds a list of strings or of objects
+            with a key `text`.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from glove.text_files import BadLines, text_lines
+from keras_gca.data.source import refuse_missing
+from keras_gca.errors import UserError
+from keras_gca.storage import json_files
+
+EMPATHETIC_HEADER = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags"
+CORNELL_SEPARATOR = " +++$+++ "
+
+DAILYDIALOG_EMOTIONS = (
+    None,
+    "anger",
+    "disgust",
+    "fear",
+    "happiness",
+    "sadness",
+    "surprise",
+)  # by their numbers, 0 to 6
+
+WRONG_FIELDS = "with a wrong number of fields"
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Utterances in their order, two or more speakers taking turns.
+
+    emotion: the label that the corpus gives to the whole conversation (EmpatheticDialogues), else None.
+    emotions: the label that the corpus gives to each utterance, None for "no emotion" (DailyDialog); else empty.
+    """
+
+    utterances: tuple[str, ...]
+    emotion: str | None = None
+    emotions: tuple[str | None, ...] = ()
+
+
+def read_conversations(
+    path: str | os.PathLike | None = None, format: str | None = None, bad: BadLines | None = None
+) -> list[Conversation]:
+    """Read a corpus; its format is detected from the file unless it is named.
+
+    path:   a file or a folder; None reads the embedded corpus of English courses.
+    format: one of FORMATS.
+    bad:    what becomes of bad lines; None: the first one is an error. Where they are skipped and turns of a
+            conversation are missing therefore, the conversation ends before them.
+
+    Raises UserError naming file and line where the corpus is missing, empty, damaged or of no known format.
+    """
+    bad = bad or BadLines(error=UserError)
+    if path is None:
+        with resources.as_file(resources.files("keras_gca.data") / "corpus") as folder:
+            return _read(folder, "text", bad)
+    path = Path(path)
+    refuse_missing(path)
+    return _read(path, format or detect_format(path), bad)
+
+
+def detect_format(path: Path) -> str:
+    """The name of the format that a file or folder looks like; plain text where nothing says otherwise."""
+    if path.is_dir():
+        return "cornell" if (path / "movie_lines.txt").exists() else "text"
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(1 << 16).decode("utf-8-sig", "replace")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    first = head.lstrip()
+    if CORNELL_SEPARATOR.strip() in head:
+        return "cornell"
+    if "__eou__" in head:
+        return "dailydialog"
+    if first.startswith(EMPATHETIC_HEADER):
+        return "empathetic"
+    if path.suffix in (".jsonl", ".ndjson", ".json") or first.startswith(("{", "[")):
+        return "jsonl"
+    return "text"
+
+
+def _read(path: Path, format: str, bad: BadLines) -> list[Conversation]:
+    if format not in FORMATS:
+        raise UserError(f"{format!r} is no corpus format; choose from {', '.join(FORMATS)}")
+    conversations = list(FORMATS[format](path, bad))
+    if not any(len(conversation.utterances) > 1 for conversation in conversations):
+        skipped = f"; {bad.summary()}" if bad.counts else ""
+        raise UserError(f"{path}: no conversation of two or more utterances (read as {format}){skipped}")
+    return conversations
+
+
+def _read_text(path: Path, bad: BadLines) -> Iterator[Conversation]:
+    files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+    for file in files:
+        if path.is_dir() and (found := detect_format(file)) != "text":
+            raise UserError(f"{file}: looks like {found}, not plain text; name this file, not its folder")
+        utterances: list[str] = []
+        for _, line in text_lines(file, bad):
+            line = line.strip()
+            if line:
+                utterances.append(line)
+            elif utterances:
+                yield Conversation(tuple(utterances))
+                utterances = []
+        if utterances:
+            yield Conversation(tuple(utterances))
+
+
+def _read_cornell(path: Path, bad: BadLines) -> Iterator[Conversation]:
+    folder = path if path.is_dir() else path.parent
+    lines_file, conversations_file = folder / "movie_lines.txt", folder / "movie_conversations.txt"
+    for file in (lines_file, conversations_file):
+        if not file.exists():
+            raise UserError(f"{file}: missing; the Cornell layout needs movie_lines.txt and movie_conversations.txt")
+    texts = {}
+    for number, line in text_lines(lines_file, bad, "latin-1"):
+        fields = line.split(CORNELL_SEPARATOR)
+        if len(fields) < 4:
+            message = f"{len(fields)} fields where 5 are expected, separated by +++$+++"
+            bad.report(f"{lines_file}:{number}", WRONG_FIELDS, message)
+            continue
+        texts[fields[0].strip()] = fields[4].strip() if len(fields) > 4 else ""
+    for number, line in text_lines(conversations_file, bad, "latin-1"):
+        where = f"{conversations_file}:{number}"
+        identifiers = re.findall(r"'([^']+)'", line.split(CORNELL_SEPARATOR)[-1])
+        missing = [identifier for identifier in identifiers if identifier not in texts]
+        if not identifiers:
+            message = "a list of line identifiers such as ['L194', 'L195'] is expected"
+            bad.report(where, "without line identifiers", message)
+        elif missing:
+            bad.report(where, "with missing turns", f"{missing[0]} does not stand in {lines_file.name}")
+        else:
+            yield Conversation(tuple(texts[identifier] for identifier in identifiers if texts[identifier]))
+
+
+def _read_dailydialog(path: Path, bad: BadLines) -> Iterator[Conversation]:
+    emotions_file = path.with_name(re.sub(r"^dialogues_(text)?", "dialogues_emotion_", path.name).replace("_.", "."))
+    labels = dict(text_lines(emotions_file, bad)) if emotions_file != path and emotions_file.exists() else None
+    for number, line in text_lines(path, bad):
+        if not line.strip():
+            continue
+        if "__eou__" not in line:
+            message = "no __eou__; one conversation a line is expected, __eou__ after each utterance"
+            bad.report(f"{path}:{number}", "without __eou__", message)
+            continue
+        # The published files set apostrophes apart: "don ’ t", "Let ' s".
+        line = re.sub(r"(\w) ?[’'] ?(s|t|m|re|ve|ll|d)\b", r"\1'\2", line)
+        utterances = tuple(part.strip() for part in line.split("__eou__") if part.strip())
+        emotions: tuple[str | None, ...] = ()
+        if labels is not None:
+            numbers = labels.get(number, "").split()
+            if len(numbers) != len(utterances) or not set(numbers) <= set("0123456"):
+                message = (
+                    f"{len(utterances)} numbers from 0 to 6 are expected, one for each utterance of line {number} of "
+                    f"{path.name}"
+                )
+                bad.report(f"{emotions_file}:{number}", "without an emotion for each utterance", message)
+                continue
+            emotions = tuple(DAILYDIALOG_EMOTIONS[int(label)] for label in numbers)
+        yield Conversation(utterances, emotions=emotions)
+
+
+def _read_empathetic(path: Path, bad: BadLines) -> Iterator[Conversation]:
+    columns = EMPATHETIC_HEADER.split(",")
+    turns: list[_Turn] = []
+    for number, line in text_lines(path, bad):
+        # Quotes are literal in the published files, and commas are written _comma_: a CSV reader would misread them.
+        fields = line.rstrip("\r\n").split(",")
+        if number == 1 and fields == columns:
+            continue
+        where = f"{path}:{number}"
+        # Some files have a ninth field, of candidates; with a comma in the utterance the seventh holds words.
+        if len(fields) not in (8, 9) or (len(fields) == 9 and not re.fullmatch(r"[\d|_]*", fields[6])):
+            message = f"{len(fields)} fields where {len(columns)} are expected: {EMPATHETIC_HEADER}"
+            bad.report(where, WRONG_FIELDS, f"{message} (a comma inside a field is written _comma_)")
+            continue
+        turn = _Turn(where, *(field.replace("_comma_", ",").strip() for field in fields[:6]))
+        if turns and turn.conversation != turns[0].conversation:
+            yield from _of_turns(turns, bad)
+            turns = []
+        if turn.number != str(len(turns) + 1):
+            message = f"turn {turn.number!r} of {turn.conversation} where {len(turns) + 1} is expected"
+            bad.report(where, "with missing turns", f"{message}; its turns are numbered from 1 on, one a line")
+        elif not turn.text:
+            bad.report(where, "without an utterance", "the utterance is empty")
+        else:
+            turns.append(turn)
+    yield from _of_turns(turns, bad)
+
+
+class _Turn(NamedTuple):
+    """The fields of a line of EmpatheticDialogues that are read."""
+
+    where: str
+    conversation: str
+    number: str
+    emotion: str
+    situation: str
+    speaker: str
+    text: str
+
+
+def _of_turns(turns: list[_Turn], bad: BadLines) -> Iterator[Conversation]:
+    if len(turns) > 1 and len({turn.speaker for turn in turns}) == 1:
+        message = f"all turns of {turns[0].conversation} are by one speaker, {turns[0].speaker!r}; two are expected"
+        bad.report(turns[0].where, "of one speaker only", message)
+    elif turns:
+        yield Conversation(tuple(turn.text for turn in turns), turns[0].emotion)
+
+
+def _read_jsonl(path: Path, bad: BadLines) -> Iterator[Conversation]:
+    wanted = 'a list of strings or {"utterances": [...]} is expected'
+    for number, line in text_lines(path, bad):
+        where = f"{path}:{number}"
+        if not line.strip():
+            continue
+        try:
+            value = json_files.loads(line)
+        except ValueError as error:
+            bad.report(where, "not JSON", f"not JSON ({error}); {wanted} (or, for plain text, --format text)")
+            continue
+        emotion = value.get("emotion") if isinstance(value, dict) else None
+        turns = value.get("utterances") if isinstance(value, dict) else value
+        if not isinstance(turns, list):
+            bad.report(where, "of other JSON", wanted)
+            continue
+        texts = [turn.get("text") if isinstance(turn, dict) else turn for turn in turns]
+        if not all(isinstance(text, str) for text in texts):
+            bad.report(where, "of other JSON", f"an utterance is not text; {wanted}")
+        elif not isinstance(emotion, str | None):
+            bad.report(where, "of other JSON", "the emotion is not text")
+        else:
+            # A line break inside an utterance is white space like any other.
+            yield Conversation(tuple(" ".join(text.split()) for text in texts if text.strip()), emotion)
+
+
+FORMATS: dict[str, Callable[[Path, BadLines], Iterator[Conversation]]] = {
+    "text": _read_text,
+    "cornell": _read_cornell,
+    "dailydialog": _read_dailydialog,
+    "empathetic": _read_empathetic,
+    "jsonl": _read_jsonl,
+}

@@ -1,0 +1,118 @@
+"""A corpus made ready for training: held-out conversations, vocabulary, and context/answer pairs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_gca.config import Config
+from keras_gca.data.conversations import Conversation
+from keras_gca.data.pairs import PREDICTED, Pairs, make_pairs
+from keras_gca.data.text import tokenise
+from keras_gca.data.vocabulary import Vocabulary, usual_surfaces
+from keras_gca.errors import UserError
+
+MINIMUM_PAIRS = 20
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A corpus made ready for training.
+
+    vocabulary: built from the training text alone (but for how names are written).
+    training, validation: its pairs. documents: the tokenised training conversations, to fit word vectors to.
+    whole_conversations: whether whole conversations are held out, or single pairs (see `hold_out`).
+    """
+
+    vocabulary: Vocabulary
+    training: Pairs
+    validation: Pairs
+    documents: list[list[str]]
+    whole_conversations: bool
+
+
+def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
+    """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
+
+    words: of the vocabulary, in their order, instead of the most frequent ones of the training text.
+    Raises UserError where the corpus is too small to be divided, or where no word of it is in the vocabulary.
+    """
+    tokenised = _tokenise_all(conversations, config.contractions)
+    if config.max_pairs is not None:
+        tokenised = _some(tokenised, config.max_pairs, config.seed)
+    owner = np.repeat(np.arange(len(tokenised)), [len(conversation) - 1 for conversation in tokenised])
+    if len(owner) < MINIMUM_PAIRS:
+        raise UserError(f"the corpus has {len(owner)} context/answer pairs; at least {MINIMUM_PAIRS} are needed")
+    held_out = hold_out(owner, config.validation_fraction, config.seed)
+
+    # Training text: the answers of the training pairs, and the first utterance of each of their conversations.
+    documents, start = [], 0
+    for conversation in tokenised:
+        held = held_out[start : start + len(conversation) - 1]
+        start += len(held)
+        kept = [utterance for utterance, out in zip(conversation[1:], held, strict=True) if not out]
+        if kept:
+            documents.append([conversation[0], *kept])
+    cased = tokenise(
+        [text for conversation in conversations for text in conversation.utterances], config.contractions, lower=False
+    )
+    vocabulary = Vocabulary.build(
+        (utterance for document in documents for utterance in document),
+        config.vocabulary_size,
+        config.minimum_count,
+        usual_surfaces(cased),
+        period_first=config.padding == "original",
+        words=words,
+    )
+    if words is not None and not any(vocabulary.counts.values()):
+        raise UserError("none of the vocabulary's words stands in the training text")
+    if not vocabulary.counts:
+        raise UserError(f"no word of the training text stands {config.minimum_count} times; try --minimum-count 1")
+    pairs = make_pairs(tokenised, vocabulary, config.context_utterances, config.sentence_length)
+    pairs = PREDICTED[config.predict](pairs)
+    return Dataset(
+        vocabulary,
+        pairs[~held_out],
+        pairs[held_out],
+        [[token for utterance in document for token in utterance] for document in documents],
+        whole_conversations=_is_divisible(owner),
+    )
+
+
+def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Which pairs to hold out, (n,) bool: whole conversations at random by seed.
+
+    owner: (n,) the conversation of each pair. fraction: the share of the conversations to hold out. A corpus of fewer
+    than ten conversations, or with one that holds a tenth of all pairs, cannot be divided so (the paper's own, without
+    boundaries, is one): there single pairs are drawn, and their contexts overlap with training utterances.
+    """
+    random = np.random.default_rng(seed)
+    if _is_divisible(owner):
+        groups = np.unique(owner)
+        return np.isin(owner, random.choice(groups, max(1, round(fraction * len(groups))), replace=False))
+    held_out = np.zeros(len(owner), bool)
+    held_out[random.choice(len(owner), max(1, round(fraction * len(owner))), replace=False)] = True
+    return held_out
+
+
+def _is_divisible(owner: np.ndarray) -> bool:
+    sizes = np.unique(owner, return_counts=True)[1]
+    return len(sizes) >= 10 and int(sizes.max()) <= max(len(owner) / 10, 10)
+
+
+def _tokenise_all(conversations: Sequence[Conversation], style: str) -> list[list[list[str]]]:
+    """Tokenised conversations of at least two utterances; utterances without a token are left out."""
+    flat = iter(tokenise([text for conversation in conversations for text in conversation.utterances], style))
+    tokenised = [[tokens for _ in conversation.utterances if (tokens := next(flat))] for conversation in conversations]
+    return [conversation for conversation in tokenised if len(conversation) > 1]
+
+
+def _some(conversations: list[list[list[str]]], max_pairs: int, seed: int) -> list[list[list[str]]]:
+    """Conversations at random by seed, in their order, until max_pairs are reached; the last one is cut there."""
+    left, chosen = max_pairs, {}
+    for number in np.random.default_rng(seed).permutation(len(conversations)):
+        if left <= 0:
+            break
+        chosen[number] = conversations[number][: left + 1]
+        left -= len(chosen[number]) - 1
+    return [chosen[number] for number in sorted(chosen)]

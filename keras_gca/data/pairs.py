@@ -1,0 +1,122 @@
+"""Context/answer pairs with N_u, as arrays.
+
+The conventions of the `masked` padding (design rule 4): PAD is index 0 and stands for nothing else.
+
+contexts: (n, s_s) int32, the last s_s tokens of the N_u utterances before the answer, padded on the left.
+answers:  (n, s_s + 1) int32, `BOS w1 ... wn EOS` padded on the right: s_s partial answers, and the token after each.
+          An answer too long to end within s_s + 1 tokens is cut, and then has no EOS: its end was never seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_gca.data.vocabulary import BOS, EOS, PAD, Vocabulary
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Contexts and answers as arrays (see the module), and the conversation that each pair comes from.
+
+    conversation: (n,) int32. Where a corpus has ten conversations or more, none is divided between training and
+    validation.
+    """
+
+    contexts: np.ndarray
+    answers: np.ndarray
+    conversation: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.contexts)
+
+    def __getitem__(self, selection) -> "Pairs":
+        return Pairs(self.contexts[selection], self.answers[selection], self.conversation[selection])
+
+    @property
+    def tokens(self) -> int:
+        """The number of target tokens: every token after BOS, EOS included."""
+        return int((self.answers[:, 1:] != PAD).sum())
+
+    @staticmethod
+    def concatenate(parts: Sequence["Pairs"]) -> "Pairs":
+        """Several Pairs as one, in their order."""
+        return Pairs(*(np.concatenate(arrays) for arrays in zip(*(part.arrays() for part in parts), strict=True)))
+
+    @classmethod
+    def of_arrays(cls, arrays: Sequence[np.ndarray], vocabulary_size: int, sentence_length: int) -> "Pairs":
+        """What `arrays` gave. Raises ValueError where they are of other shapes, or of words that there are not."""
+        contexts, answers, conversation = arrays
+        expected = [(conversation.size, sentence_length), (conversation.size, sentence_length + 1)]
+        if [contexts.shape, answers.shape] != expected or conversation.ndim != 1:
+            raise ValueError(f"pairs of shapes {contexts.shape} and {answers.shape} where {expected} are expected")
+        if not conversation.size or any(array.dtype.kind not in "iu" for array in arrays):
+            raise ValueError("pairs of whole numbers are expected, one or more")
+        for array in (contexts, answers):
+            if array.min() < 0 or array.max() >= vocabulary_size:
+                raise ValueError(f"a word from {array.min()} to {array.max()} where there are {vocabulary_size} words")
+        return cls(*arrays)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.contexts, self.answers, self.conversation
+
+
+def make_pairs(
+    conversations: Sequence[Sequence[Sequence[str]]],
+    vocabulary: Vocabulary,
+    context_utterances: int = 2,
+    sentence_length: int = 50,
+) -> Pairs:
+    """All pairs of tokenised conversations: each utterance after the first is the answer to those before it.
+
+    context_utterances: N_u. sentence_length: s_s.
+    """
+    contexts, answers, owner = [], [], []
+    for number, conversation in enumerate(conversations):
+        encoded = [vocabulary.encode(utterance) for utterance in conversation]
+        for i in range(1, len(encoded)):
+            contexts.append(np.concatenate(encoded[max(0, i - context_utterances) : i]))
+            answers.append(encoded[i])
+            owner.append(number)
+    return Pairs(
+        pad_contexts(contexts, sentence_length), frame_answers(answers, sentence_length), np.array(owner, np.int32)
+    )
+
+
+def backward(pairs: Pairs) -> Pairs:
+    """The pairs the other way round: what was the answer is the context. Words beyond s_s tokens are cut."""
+    length = pairs.contexts.shape[1]
+    contexts = frame_answers([row[row != PAD] for row in pairs.contexts], length)
+    return Pairs(answers_as_contexts(pairs.answers, length), contexts, pairs.conversation)
+
+
+def unconditional(pairs: Pairs) -> Pairs:
+    """The same answers to empty contexts."""
+    return Pairs(np.full_like(pairs.contexts, PAD), pairs.answers, pairs.conversation)
+
+
+PREDICTED = {"answer": lambda pairs: pairs, "context": backward, "unconditional": unconditional}  # Config.predict
+
+
+def answers_as_contexts(answers: np.ndarray, sentence_length: int) -> np.ndarray:
+    """Answers `BOS ... EOS` as contexts: their words, padded on the left."""
+    words = [row[(row != PAD) & (row != BOS) & (row != EOS)] for row in answers]
+    return pad_contexts(words, sentence_length)
+
+
+def pad_contexts(contexts: Sequence[Sequence[int]], sentence_length: int) -> np.ndarray:
+    """(n, s_s) int32: the last s_s tokens of each context, padded on the left."""
+    rows = np.full((len(contexts), sentence_length), PAD, np.int32)
+    for row, context in zip(rows, contexts, strict=True):
+        tokens = np.asarray(context, np.int32)[-sentence_length:]
+        row[sentence_length - len(tokens) :] = tokens
+    return rows
+
+
+def frame_answers(answers: Sequence[Sequence[int]], sentence_length: int) -> np.ndarray:
+    """(n, s_s + 1) int32: `BOS answer EOS` padded on the right, cut where it is too long."""
+    rows = np.full((len(answers), sentence_length + 1), PAD, np.int32)
+    for row, answer in zip(rows, answers, strict=True):
+        tokens = np.concatenate([[BOS], np.asarray(answer, np.int32), [EOS]])[: sentence_length + 1]
+        row[: len(tokens)] = tokens
+    return rows

@@ -1,0 +1,108 @@
+"""The author's vocabulary, `vocabulary_movie`: a pickled list of (word, count). No code of a pickle is ever run."""
+
+import io
+import os
+import pickle
+import pickletools
+from pathlib import Path
+from typing import NoReturn
+
+from keras_gca.data.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
+from keras_gca.errors import UserError
+
+VOCABULARY = "vocabulary_movie"
+UNKNOWN = "something"  # his unknown word
+FIRST = {0: ".", 2: "BOS", 3: "EOS"}  # his indices that mean something to his programs
+LARGEST = 10_000_000  # bytes of a vocabulary file; 7,000 words need 200,000
+
+# What makes lists, tuples, texts and numbers, puts them together, and keeps them to be named again.
+_OPCODES = {
+    "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "NONE", "NEWTRUE", "NEWFALSE",
+    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
+    "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
+    "LIST", "EMPTY_LIST", "APPEND", "APPENDS", "TUPLE", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3",
+    "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET",
+}  # fmt: skip
+
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
+
+
+class Unpickler(pickle.Unpickler):
+    """Makes lists, tuples, strings and numbers; nothing that a pickle could run."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+    def persistent_load(self, pid: object) -> NoReturn:
+        raise pickle.UnpicklingError("it asks for an object of elsewhere")
+
+
+def unpickle(content: bytes) -> object:
+    """The list, tuple, text or number of a pickle. Raises ValueError where it asks for anything else.
+
+    Its operations are looked through before one is run: a number in a pickle can ask for memory without bound.
+    """
+    try:
+        for count, (operation, argument, _) in enumerate(pickletools.genops(content)):
+            if operation.name not in _OPCODES:
+                asked = operation.name if argument is None else f"{argument}".replace(" ", ".")[:60]
+                raise ValueError(f"it asks for {asked}")
+            if operation.name in _PUTS and not 0 <= argument <= count:
+                raise ValueError(f"it keeps something at place {argument}, after {count} operations")
+        return Unpickler(io.BytesIO(content), encoding="utf-8").load()
+    except (pickle.UnpicklingError, TypeError, EOFError, LookupError, AttributeError) as error:
+        raise ValueError(str(error)) from None
+    except (MemoryError, OverflowError, RecursionError) as error:
+        raise ValueError(f"it unpickles to something enormous ({error})") from None
+
+
+def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
+    """Read `vocabulary_movie`: a pickled list of (word, count), most frequent first.
+
+    Raises UserError where the file is missing, is no such list, or asks for anything but lists, tuples, strings and
+    numbers.
+    """
+    path = Path(path)
+    try:
+        entries = unpickle(_bytes_of(path))
+    except ValueError as error:
+        raise UserError(f"{path}: not a vocabulary; a pickled list of (word, count) is expected ({error})") from None
+    if not isinstance(entries, list) or not all(map(_is_entry, entries)):
+        raise UserError(f"{path}: not a vocabulary; a list of (word, count) is expected")
+    words = [word for word, _ in entries]
+    if len(words) < 4 or any(words[index] != word for index, word in FIRST.items()):
+        raise UserError(f"{path}: its first words are {words[:4]}; '.', another, 'BOS' and 'EOS' are expected")
+    known = [*entries[:2], *entries[4:]]
+    try:
+        return Vocabulary([word for word, _ in known], [count for _, count in known], {SPECIAL_TOKENS[UNK]: UNKNOWN})
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def is_pickle(path: str | os.PathLike) -> bool:
+    """Whether a file begins as a pickled list does, in any protocol; False where it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            start = stream.read(2)
+    except OSError:
+        return False
+    return start in (b"(l", b"]q") or start[:1] == b"\x80"
+
+
+def _bytes_of(path: Path) -> bytes:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if path.stat().st_size > LARGEST:
+        raise UserError(f"{path}: larger than {LARGEST:,} bytes; not a vocabulary")
+    return path.read_bytes()
+
+
+def _is_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, (list, tuple))
+        and len(entry) == 2
+        and isinstance(entry[0], str)
+        and not any("\ud800" <= character <= "\udfff" for character in entry[0])
+        and isinstance(entry[1], (int, float))
+        and abs(entry[1]) < 2**63
+    )

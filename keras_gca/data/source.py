@@ -1,0 +1,54 @@
+"""Where a training's data comes from, as the user names it; imports nothing heavy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from glove.text_files import SKIP_HINT, BadLines
+from keras_gca.errors import UserError
+
+EMBEDDED = "the embedded corpus"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files that a training of the first paper reads; a file that is None is embedded, fitted or detected.
+
+    data: a corpus, file or folder. format: one of `conversations.FORMATS`. vocabulary: the words to know, one a line or
+    as the author's pickle. glove: a file of word vectors; glove_member: the one inside a .zip. skip_bad_lines: whether
+    lines that cannot be used are passed over and counted; otherwise the first one is an error.
+
+    Raises UserError where one is given without the other that it belongs to, or where a file is missing.
+    """
+
+    data: Path | None = None
+    format: str | None = None
+    vocabulary: Path | None = None
+    glove: Path | None = None
+    glove_member: str | None = None
+    skip_bad_lines: bool = False
+
+    def __post_init__(self):
+        if self.format and not self.data:
+            raise UserError("--format tells how to read --data, which is not given")
+        if self.glove_member and not self.glove:
+            raise UserError("--glove-member names a part of --glove, which is not given")
+        refuse_missing(self.data)
+
+    def bad_lines(self) -> BadLines:
+        """What becomes of bad lines, for readers, which count them there."""
+        return BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
+
+    def names(self) -> dict[str, str]:
+        """The sources in words, for people and for config.json."""
+        return {
+            "data": str(self.data or EMBEDDED),
+            "vocabulary": str(self.vocabulary or "from the training text"),
+            "glove": str(self.glove or "fitted to the training text"),
+        }
+
+
+def refuse_missing(*paths: Path | None) -> None:
+    """Raises UserError where a file or folder that is named is not there."""
+    for path in paths:
+        if path is not None and not path.exists():
+            raise UserError(f"{path}: no such file or folder")

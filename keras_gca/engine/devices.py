@@ -1,0 +1,146 @@
+"""The devices and processes that a training runs on, by TensorFlow's own strategies (`tf.distribute`).
+
+What happens inside a step is in `replicas.py`.
+"""
+
+import contextlib
+import functools
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from keras_gca.engine.replicas import total
+from keras_gca.errors import UserError
+from keras_gca.storage.run_folder import CHECKPOINT, lock
+
+GONE = (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.CancelledError, tf.errors.AbortedError)
+
+
+def make(name: str, replicas: int | None = None) -> tf.distribute.Strategy:
+    """The strategy of `--strategy`; to be made before anything else is done with TensorFlow.
+
+    none: one device. mirrored: all GPUs of this machine, or so many of them; without a GPU, so many parts of the CPU.
+    multi_worker: the processes that TF_CONFIG names, this one of them. tpu: the TPU of this machine, or the one that
+    TPU_NAME names.
+
+    replicas: of mirrored. Raises UserError where there are no such devices.
+    """
+    if replicas is not None and name != "mirrored":
+        raise UserError(f"--replicas: of --strategy mirrored; with {name} leave it out")
+    return {"none": tf.distribute.get_strategy, "mirrored": lambda: _mirrored(replicas), "multi_worker": _multi_worker,
+            "tpu": _tpu}[name]()  # fmt: skip
+
+
+def _mirrored(replicas: int | None) -> tf.distribute.Strategy:
+    gpus = tf.config.list_logical_devices("GPU") if tf.config.list_physical_devices("GPU") else []
+    if gpus and (replicas or 1) > len(gpus):
+        raise UserError(f"--replicas: {replicas} where this machine has {len(gpus)} GPUs")
+    if gpus:
+        return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus[:replicas]])
+    parts = replicas or 1
+    (cpu, *_) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * parts)
+    return tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(parts)])
+
+
+def _multi_worker() -> tf.distribute.Strategy:
+    try:
+        described = json.loads(os.environ["TF_CONFIG"])
+        workers, task = described["cluster"]["worker"], described["task"]
+        known = task["type"] == "worker" and 0 <= task["index"] < len(workers)
+    except (KeyError, TypeError, ValueError):
+        known = False
+    if not known:
+        raise UserError(
+            "--strategy multi_worker: TF_CONFIG must name all workers and this one, as in "
+            '{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}'
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu() -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(os.environ.get("TPU_NAME", "local"))
+    except (ValueError, tf.errors.OpError) as error:
+        reason = str(error).partition("\n")[0].partition(".")[0]
+        raise UserError(f"--strategy tpu: no TPU is found ({reason.rstrip(':')})") from None
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def workers() -> int:
+    """How many processes take part."""
+    if not isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        return 1
+    return len(json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"])
+
+
+def is_chief() -> bool:
+    """Whether this process is the one that writes the run and tells the user."""
+    return workers() == 1 or tf.distribute.get_strategy().cluster_resolver.task_id == 0
+
+
+@contextlib.contextmanager
+def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator[Path]:
+    """Networks that are made in this block, and their training, belong to a strategy; None: to one device.
+
+    Gives where this process writes the run that is, or will be, in `path`. Raises UserError where another process of
+    the training is gone.
+    """
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope(), _run_folder(path) as own, _reporting_loss(path):
+        yield own
+
+
+@contextlib.contextmanager
+def _run_folder(path: Path) -> Iterator[Path]:
+    """Where this process writes: to the path, if it is the chief; nobody else may train there meanwhile.
+
+    All processes do the same, but of the others nobody needs the files or the words: they get a copy of the folder,
+    which goes when the block ends, and say nothing on standard output meanwhile.
+    """
+    if is_chief():
+        with lock(path):
+            yield path
+        return
+    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
+        if (path / CHECKPOINT).exists():  # a new run has none before all processes have made their networks
+            shutil.copytree(path, folder, dirs_exist_ok=True)
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _reporting_loss(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except GONE:
+        if workers() == 1:
+            raise
+        raise UserError(
+            f"another worker of this training is gone; start all of them again with --resume {path}, to go on from the "
+            "last checkpoint"
+        ) from None
+
+
+# Between steps
+
+
+@functools.cache
+def _any() -> tf.types.experimental.PolymorphicFunction:
+    strategy = tf.distribute.get_strategy()
+
+    @tf.function(autograph=False)
+    def on_all(flag):
+        found = strategy.run(lambda: total(tf.cast(flag, tf.int32)))
+        return strategy.experimental_local_results(found)[0] > 0
+
+    return on_all
+
+
+def any_worker(flag: bool) -> bool:
+    """Whether the flag is true in any process; all of them must ask."""
+    return flag if workers() == 1 else bool(_any()(tf.constant(flag)))

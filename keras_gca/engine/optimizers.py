@@ -1,0 +1,18 @@
+"""Keras optimizers for gradients that are already summed over the replicas, and perhaps clipped."""
+
+import keras
+
+
+class _SummedGradients:
+    """A Keras optimizer sums gradients over the replicas. These take gradients that are such sums, perhaps clipped."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
+class Adam(_SummedGradients, keras.optimizers.Adam):
+    """Adam on gradients that `total` has summed."""
+
+
+class AdamW(_SummedGradients, keras.optimizers.AdamW):
+    """AdamW on gradients that `total` has summed."""

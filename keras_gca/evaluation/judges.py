@@ -1,0 +1,94 @@
+"""The adversarial evaluation of Section 5: which generator's answer does a discriminator take for human? (Table 1)
+
+A generator judged by the discriminator that it was trained to fool proves little, so an independent one judges as well:
+Figure 2's, freshly drawn, and trained on human answers and on those of all generators.
+"""
+
+import dataclasses
+import itertools
+from typing import Any
+
+import numpy as np
+
+from keras_gca.agent import Agent
+from keras_gca.data.pairs import Pairs
+from keras_gca.engine.variables import assign
+from keras_gca.models import scoring
+from keras_gca.models.networks import WHITE, build
+from keras_gca.training.discriminator import DiscriminatorTraining, labelled_batches
+from keras_gca.training.learner import add_up
+
+BATCH = 32
+PART = 64  # contexts that one generator answers before it is the next one's turn
+EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score}
+
+
+def judge(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Let an agent's discriminator judge answers to the contexts of human pairs.
+
+    answers: {generator: (n, s_s + 1) int32}.
+
+    Returns "scores", {"human" or generator: mean score by Eq. 10}, and "equations": what comes of choosing among the
+    generators' answers by Eq. 9 and by Eq. 10. Each has
+        wins:    {generator: contexts at which its answer has the highest score}, ties left out (Table 1);
+        shares:  the same, of all wins;
+        ties:    contexts at which the two highest scores differ by less than 5 % of the smaller one;
+        shorter: the share of contexts with a winner, and answers of different lengths, that the shortest answer wins;
+        human_first: the share of all pairs of a human answer and a generator's at which the human one scores higher.
+    A share of nothing is 0.
+    """
+    rows = {"human": pairs.answers, **answers}
+    log_l = {name: agent.judge(pairs.contexts, each) for name, each in rows.items()}
+    lengths = np.array([np.count_nonzero(answers[name], axis=1) for name in answers])
+    scores = {name: {each: equation(log_l[each]) for each in rows} for name, equation in EQUATIONS.items()}
+    return {
+        "scores": {name: float(np.exp(values).mean()) for name, values in scores["Eq. 10"].items()},
+        "equations": {name: _choice(values, list(answers), lengths) for name, values in scores.items()},
+    }
+
+
+def _choice(logs: dict[str, np.ndarray], names: list[str], lengths: np.ndarray) -> dict[str, Any]:
+    """What choosing by the scores does, from their logarithms (n,); lengths: (generators, n)."""
+    scores = np.array([logs[name] for name in names])  # (generators, n)
+    wins, ties, shorter, decided = dict.fromkeys(names, 0), 0, 0, 0
+    for i, column in enumerate(scores.T):
+        ranked = np.argsort(-column, kind="stable")
+        if len(ranked) > 1 and scoring.is_tie_of_logs(*column[ranked[:2]]):
+            ties += 1
+            continue
+        wins[names[ranked[0]]] += 1
+        if lengths[:, i].min() < lengths[:, i].max():
+            decided += 1
+            shorter += int(lengths[ranked[0], i] == lengths[:, i].min())
+    return {
+        "wins": wins,
+        "shares": {name: count / max(1, sum(wins.values())) for name, count in wins.items()},
+        "ties": ties,
+        "shorter": shorter / max(1, decided),
+        "human_first": float(np.mean([logs["human"] > logs[name] for name in names])),
+    }
+
+
+def independent_judge(agent: Agent, training: Pairs, seed: int, epochs: int = 3) -> Agent:
+    """The same agent with a discriminator of Eq. 7-8 of its own: drawn afresh by seed, trained on what is given here.
+
+    training: human pairs; as many contexts as `Config.machine_pairs` are answered by the agent's generators in turn,
+        and D learns to tell these answers from the human ones.
+    """
+    random = np.random.default_rng(seed)
+    human = training[random.permutation(len(training))[: agent.config.machine_pairs]]
+    names = itertools.cycle(agent.generators)
+    parts = [human[start : start + PART] for start in range(0, len(human), PART)]
+    machine = Pairs.concatenate(
+        [Pairs(part.contexts, agent.decode(next(names), part.contexts).answers, part.conversation) for part in parts]
+    )
+
+    config = dataclasses.replace(agent.config, algorithm="backpropagation", discriminator_hidden_size=None)
+    gca = build(dataclasses.replace(config, seed=seed), len(agent.vocabulary))
+    assign(gca.variables(*WHITE), agent.discriminator[: len(gca.variables(*WHITE))])
+    learner = DiscriminatorTraining(gca, agent.config.discriminator_learning_rate)
+    for epoch_seed in random.integers(2**31, size=epochs):
+        batches, take = labelled_batches(human, machine, BATCH, int(epoch_seed))
+        add_up(learner.step(*take(batch)) for batch in batches)
+    weights = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
+    return Agent(config, agent.vocabulary, agent.weights, weights)

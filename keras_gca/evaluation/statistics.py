@@ -1,0 +1,60 @@
+"""Figures of several runs as one: mean, standard deviation, and a 95 % confidence interval of the mean."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+
+class Summary(NamedTuple):
+    """Of `runs` values: mean and sample standard deviation, and Student's t interval of the mean.
+
+    With one value the deviation is 0 and there is no interval: low and high are None.
+    """
+
+    mean: float
+    deviation: float
+    low: float | None
+    high: float | None
+    runs: int
+
+    def __format__(self, form: str) -> str:
+        """`mean ± deviation` in a format of floats; the mean alone of a single run."""
+        if self.runs == 1:
+            return format(self.mean, form)
+        return f"{format(self.mean, form)} ± {format(self.deviation, form)}"
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Raises ValueError where there is none."""
+    if not values:
+        raise ValueError("no values to summarise")
+    mean = float(np.mean(values))
+    if len(values) == 1:
+        return Summary(mean, 0.0, None, None, 1)
+    from scipy.stats import t
+
+    deviation = float(np.std(values, ddof=1))
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * deviation / len(values) ** 0.5
+    return Summary(mean, deviation, mean - reach, mean + reach, len(values))
+
+
+def over_runs(results: Sequence[Any]) -> Any:
+    """The same tree of figures for every run, as one tree of Summary; what is no number is taken from the first."""
+    first = results[0]
+    if isinstance(first, dict):
+        return {key: over_runs([result[key] for result in results]) for key in first}
+    if isinstance(first, int | float) and not isinstance(first, bool):
+        return summarise(results)
+    return first
+
+
+def as_json(tree: Any) -> Any:
+    """A tree of Summary as dictionaries, for JSON."""
+    if isinstance(tree, Summary):
+        return tree._asdict()
+    if isinstance(tree, dict):
+        return {key: as_json(value) for key, value in tree.items()}
+    return tree

@@ -1,0 +1,288 @@
+"""Algorithm 1, batched: greedy decoding, sampling, and beam search.
+
+The context is encoded once and each token costs one LSTM step; the whole loop is one compiled function, which ends when
+every row has ended. PAD and BOS are no tokens of an answer and an answer has at least one word: their probabilities
+are left out of the choice (not out of the softmax), where Algorithm 1's arg-max merely never picks them. Nothing is
+left out with `original` padding, as in the author's program.
+
+Shapes: B contexts; answers have the frame of `pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.data.batches import cut_contexts
+from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK
+from keras_gca.engine import random, replicas
+from keras_gca.engine.compiled import Compiled
+from keras_gca.models.forward import PrefixEncoder
+from keras_gca.models.lstm import States, lstm_step
+from keras_gca.models.networks import FORBIDDEN, GenerativeConversationalAgent
+from keras_gca.models.relu_matmul import relu_sparse_matmul
+
+SMALLEST = 1e-20  # of the uniform numbers that Gumbel noise is made of
+
+
+class Decoded(NamedTuple):
+    """Generated answers.
+
+    answers:             (B, s_s + 1) int32, `BOS ... EOS` padded on the right; no EOS where s_s tokens were not enough.
+    log_probabilities:   (B,) float32, log p(y|x): Algorithm 1, line 11, EOS included.
+    token_probabilities: (B, s_s) float32, p(y_t | x, y) of each token after BOS; 0 after the end.
+    """
+
+    answers: np.ndarray
+    log_probabilities: np.ndarray
+    token_probabilities: np.ndarray
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """(B,) float64, p(y|x)."""
+        return np.exp(self.log_probabilities.astype(np.float64))
+
+
+class Decoder:
+    """Decodes with the generator of a GenerativeConversationalAgent.
+
+    Every method takes contexts, (B, s) int32 padded on the left, and `allow_unknown`: whether the unknown word may be
+    chosen. It may in Algorithm 1, which chooses among all tokens; for a chat it is better left out.
+    """
+
+    def __init__(self, gca: GenerativeConversationalAgent):
+        self.gca = gca
+        self._encoder = PrefixEncoder(gca)
+        self._sizes = gca.sizes
+        self._greedy = Compiled(self._decode_greedily, whole=("forbidden",))
+        self._sample = Compiled(self._draw, whole=("forbidden", "seed"))
+        self._sample_rows = Compiled(self._draw_rows, whole=("forbidden",))
+        self._beam = Compiled(self._search, whole=("forbidden",))
+
+    def greedy(self, contexts: np.ndarray, allow_unknown: bool = True) -> Decoded:
+        """Algorithm 1: the most probable token at every step."""
+        return _decoded(self._greedy(cut_contexts(contexts), self._forbidden(allow_unknown)))
+
+    def sample(
+        self,
+        contexts: np.ndarray,
+        seed: int | Sequence[int],
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        allow_unknown: bool = True,
+    ) -> Decoded:
+        """Draw tokens from the softmax at a temperature, among the top_k likeliest and the top_p nucleus.
+
+        The same seed gives the same answers. A seed for each row gives each the answer that it would have alone,
+        whatever rows stand beside it. Probabilities are those of the model itself (temperature 1, no filter).
+
+        Raises ValueError on a temperature outside [0.01, 100], top_k < 1, or top_p outside (0, 1].
+        """
+        if not 0.01 <= temperature <= 100 or (top_k is not None and top_k < 1) or not 0 < top_p <= 1:
+            raise ValueError(
+                f"0.01 <= temperature {temperature} <= 100, top_k {top_k} >= 1, 0 < top_p {top_p} <= 1 are expected"
+            )
+        k = min(top_k or self._sizes.vocabulary, self._sizes.vocabulary)
+        draw, seeds = (self._sample, [seed, 0]) if np.ndim(seed) == 0 else (self._sample_rows, seed)
+        arguments = (
+            tf.constant([each % 2**31 for each in seeds], tf.int32),
+            tf.constant(float(temperature)),
+            tf.constant(k),
+            tf.constant(float(top_p)),
+        )
+        return _decoded(draw(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
+
+    def beam(
+        self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
+    ) -> Decoded:
+        """The answer of highest log p(y|x) / tokens^length_penalty that a beam of `width` finds; width 1 is greedy."""
+        lists = self.n_best(contexts, width, length_penalty, allow_unknown)
+        return Decoded(*(each[:, 0] for each in lists))
+
+    def n_best(
+        self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
+    ) -> Decoded:
+        """All `width` answers of the beam, the highest first: each array of Decoded is (B, width, ...)."""
+        if width < 1:
+            raise ValueError(f"a beam has a width of at least 1, not {width}")
+        width = min(width, self._sizes.vocabulary)
+        arguments = tf.constant(width), tf.constant(float(length_penalty))
+        return _decoded(self._beam(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
+
+    def _forbidden(self, allow_unknown: bool) -> tf.Tensor:
+        """(s_v,) float32, added to the logarithms that tokens are chosen by."""
+        barred = [] if self.gca.original_padding else [PAD, BOS]
+        if not allow_unknown:
+            barred.append(UNK)
+        return tf.constant([FORBIDDEN if i in barred else 0.0 for i in range(self._sizes.vocabulary)])
+
+    def _start(self, contexts: tf.Tensor) -> tuple[tf.Tensor, States]:
+        """The context's term of the hidden layer, and the answer LSTM's memory before the first token.
+
+        The memory is (B, s_se) each; with `original` padding (B, steps, s_se): the one at t has read as many paddings
+        as stand before a partial answer of t + 1 tokens.
+        """
+        count, length = tf.shape(contexts)[0], self._sizes.sentence_length
+        if self.gca.canonical:
+            bias = tf.convert_to_tensor(self.gca.layer("bot").bias)
+            return tf.tile(bias[None], [count, 1]), self._encoder.thought(contexts)
+        term = self._encoder.context_term(self._encoder.contexts("bot", contexts))
+        counts = length - 1 - tf.range(self.gca.longest_answer)
+        start = self._encoder.after_paddings(self.gca.layer("encoder_answer_bot"), counts)
+        if start is None:
+            zeros = tf.zeros([count, self._sizes.sentence_embedding])
+            return term, States(zeros, zeros)
+        return term, States(*(tf.tile(memory[None], [count, 1, 1]) for memory in start))
+
+    def _next(self, t: tf.Tensor, term: tf.Tensor, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
+        """One turn of Algorithm 1's loop: log p of Eq. 3 after one more token, (B, s_v), and the LSTM's memory."""
+        memory = lstm_step(self.gca.layer("encoder_answer_bot"), self._encoder.embed(tokens), memory)
+        h = memory.h[:, t] if self.gca.original_padding else memory.h
+        return tf.nn.log_softmax(self._token_logits(self._encoder.hidden(term, h))), memory
+
+    def _token_logits(self, hidden: tf.Tensor) -> tf.Tensor:
+        """The argument of Eq. 3's softmax: (B, hidden) -> (B, s_v); a single row skips the units that are zero."""
+        if tf.config.list_physical_devices("GPU"):
+            return self._encoder.token_logits(hidden)
+        layer = self.gca.layer("decision_bot")
+        return tf.cond(
+            tf.equal(tf.shape(hidden)[0], 1),
+            lambda: relu_sparse_matmul(hidden, tf.convert_to_tensor(layer.kernel)) + layer.bias,
+            lambda: self._encoder.token_logits(hidden),
+        )
+
+    def _forbid_end(self, t: tf.Tensor) -> tf.Tensor:
+        """(s_v,) float32: an answer does not begin with its end."""
+        if self.gca.original_padding:
+            return tf.zeros(self._sizes.vocabulary)
+        return tf.where(t == 0, tf.one_hot(EOS, self._sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
+
+    def _loop(self, contexts: tf.Tensor, forbidden: tf.Tensor, choose):
+        """Decode with choose(log_probabilities (B, s_v), step) -> tokens (B,)."""
+        term, memory = self._start(contexts)
+        count = tf.shape(contexts)[0]
+        length = self.gca.longest_answer
+
+        def step(t, tokens, running, memory, chosen, logs):
+            log_p, memory = self._next(t, term, tokens, memory)
+            tokens = choose(log_p + forbidden + self._forbid_end(t), t)
+            tokens = tf.where(running, tokens, PAD)
+            log = tf.where(running, tf.gather(log_p, tokens, batch_dims=1), -np.inf)
+            running &= tokens != EOS
+            return t + 1, tokens, running, memory, chosen.write(t, tokens), logs.write(t, log)
+
+        arrays = (
+            tf.TensorArray(tf.int32, length, element_shape=(None,)),
+            tf.TensorArray(tf.float32, length, element_shape=(None,)),
+        )
+        state = (0, tf.fill([count], BOS), tf.fill([count], True), memory, *arrays)
+        steps, _, _, _, chosen, logs = tf.while_loop(
+            lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state
+        )
+        return _frame(chosen.stack(), logs.stack(), steps, self._sizes.sentence_length)
+
+    def _decode_greedily(self, contexts, forbidden):
+        return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32))
+
+    def _draw(self, contexts, forbidden, seed, temperature, top_k, top_p):
+        place, shape = replicas.place(tf.shape(contexts)[0]), [self._sizes.vocabulary]
+        uniform = partial(random.batch_uniform, place=place, shape=shape, minval=SMALLEST)
+        choose = _sampling(lambda t: uniform(tf.stack([seed[0], t])), temperature, top_k, top_p)
+        return self._loop(contexts, forbidden, choose)
+
+    def _draw_rows(self, contexts, forbidden, seeds, temperature, top_k, top_p):
+        def uniform(t):
+            def of_row(seed):
+                return tf.random.stateless_uniform([self._sizes.vocabulary], tf.stack([seed, t]), SMALLEST)
+
+            return tf.map_fn(of_row, seeds, fn_output_signature=tf.float32)
+
+        return self._loop(contexts, forbidden, _sampling(uniform, temperature, top_k, top_p))
+
+    def _search(self, contexts, forbidden, width, length_penalty):
+        """K = width partial answers a context, (B K,) for the model; ended ones wait with PAD at no cost."""
+        term, memory = self._start(contexts)
+        count, size, length = tf.shape(contexts)[0], self._sizes.vocabulary, self.gca.longest_answer
+        term, memory = tf.repeat(term, width, 0), States(*(tf.repeat(each, width, 0) for each in memory))
+        only_pad = tf.one_hot([PAD], size, on_value=0.0, off_value=FORBIDDEN)  # (1, s_v)
+
+        def step(t, scores, answers, logs, running, memory):
+            log_p, memory = self._next(t, term, answers[:, t], memory)
+            steps = tf.where(running[:, None], log_p + forbidden + self._forbid_end(t), only_pad)
+            totals = tf.reshape(tf.reshape(scores, [-1, 1]) + steps, [count, -1])  # (B, K s_v)
+            scores, best = tf.math.top_k(totals, width)
+            parent = tf.reshape(best // size + tf.range(count)[:, None] * width, [-1])
+            tokens = tf.reshape(best % size, [-1])
+            was_running = tf.gather(running, parent)
+            token_log = tf.where(was_running, tf.gather(tf.gather(log_p, parent), tokens, batch_dims=1), -np.inf)
+            answers = tf.concat([tf.gather(answers, parent)[:, : t + 1], tokens[:, None]], 1)
+            logs = tf.concat([tf.gather(logs, parent)[:, :t], token_log[:, None]], 1)
+            return (
+                t + 1,
+                scores,
+                answers,
+                logs,
+                was_running & (tokens != EOS),
+                States(*(tf.gather(each, parent) for each in memory)),
+            )
+
+        # All beams start alike: only the first may be continued at the first step.
+        scores = tf.tile(tf.where(tf.range(width) == 0, 0.0, FORBIDDEN)[None], [count, 1])
+        answers = tf.fill([count * width, 1], BOS)
+        state = (0, scores, answers, tf.zeros([count * width, 0]), tf.fill([count * width], True), memory)
+        shapes = ((), (None, None), (None, None), (None, None), (None,))
+        shapes = (*map(tf.TensorShape, shapes), States(*(tf.TensorShape([None, *each.shape[1:]]) for each in memory)))
+        steps, scores, answers, logs, _, _ = tf.while_loop(
+            lambda t, _, __, ___, running, *____: (t < length) & tf.reduce_any(running),
+            step,
+            state,
+            shape_invariants=shapes,
+        )
+        tokens = tf.math.count_nonzero(answers[:, 1:], axis=1, dtype=tf.float32)
+        ranked = scores / tf.reshape(tokens, tf.shape(scores)) ** length_penalty
+        best = tf.argsort(ranked, 1, "DESCENDING", stable=True) + tf.range(count)[:, None] * width
+        best = tf.reshape(best, [-1])
+        tokens, logs = tf.gather(answers, best)[:, 1:], tf.gather(logs, best)
+        frame = _frame(tf.transpose(tokens), tf.transpose(logs), steps, self._sizes.sentence_length)
+        return [tf.reshape(each, tf.concat([[count, width], tf.shape(each)[1:]], 0)) for each in frame]
+
+
+def _sampling(uniform, temperature, top_k, top_p):
+    """Chooses tokens by the Gumbel-max trick; uniform(t): numbers in [SMALLEST, 1) for step t, (B, s_v)."""
+
+    def choose(log_p, t):
+        scores = keep_likeliest(log_p / temperature, top_k, top_p)
+        return tf.argmax(scores - tf.math.log(-tf.math.log(uniform(t))), 1, output_type=tf.int32)
+
+    return choose
+
+
+def keep_likeliest(scores: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor) -> tf.Tensor:
+    """Bar all but the top_k highest scores of each row and its nucleus, the fewest whose probability reaches top_p.
+
+    scores: (B, s_v) float32, logarithms up to a constant. Returns the scores with FORBIDDEN where barred.
+    """
+    ordered = tf.sort(scores, direction="DESCENDING")
+    probabilities = tf.nn.softmax(ordered)
+    # A score belongs to the nucleus if those before it do not reach top_p yet; the first always does.
+    inside = (tf.cumsum(probabilities, axis=1, exclusive=True) < top_p) & (tf.range(tf.shape(scores)[1]) < top_k)
+    lowest = tf.reduce_min(tf.where(inside, ordered, np.inf), axis=1, keepdims=True)
+    return tf.where(scores >= lowest, scores, FORBIDDEN)
+
+
+def _frame(chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor, length: int):
+    """(T, B) tokens and logarithms, of which `steps` were made, to answers, log p(y|x) and token probabilities."""
+    made = tf.range(tf.shape(chosen)[0])[:, None] < steps
+    tokens = tf.transpose(tf.where(made, chosen, PAD))
+    logs = tf.transpose(tf.where(made, logs, -np.inf))
+    padding = [[0, 0], [0, length - tf.shape(tokens)[1]]]
+    tokens, probabilities = tf.pad(tokens, padding), tf.pad(tf.exp(logs), padding)
+    total = tf.reduce_sum(tf.where(tf.math.is_inf(logs), 0.0, logs), 1)
+    return tf.pad(tokens, [[0, 0], [1, 0]], constant_values=BOS), total, probabilities
+
+
+def _decoded(tensors) -> Decoded:
+    return Decoded(*(tensor.numpy() for tensor in tensors))

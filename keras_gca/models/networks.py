@@ -1,0 +1,244 @@
+"""Figure 1 and Figure 2: white, yellow and green blocks (Eq. 1-3, 7-8).
+
+Shapes: B samples, s_s = sentence_length, s_e = word_embedding, s_se and s_sed = (discriminator_)sentence_embedding,
+s_v = vocabulary.
+"""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_gca.config import Config
+from keras_gca.data.vocabulary import PAD, PERIOD
+from keras_gca.engine.memory import refuse_beyond_memory
+from keras_gca.models.lstm import hard_sigmoid
+
+WHITE = ("shared",)
+YELLOW = ("encoder_context_bot", "encoder_answer_bot", "bot", "decision_bot")
+GREEN = ("encoder_context_discriminator", "encoder_answer_discriminator", "discriminator_output")
+FORBIDDEN = -1e9  # as the logarithm of a probability: never
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """s_v, s_s, s_e, s_se, s_sed and the units of the hidden layer (the author's program has s_v / 2).
+
+    discriminator_hidden: units of a hidden layer before the discriminator's output. The paper has none: there the
+        context, the partial answer and the current token add up and never interact.
+    """
+
+    vocabulary: int
+    sentence_length: int = 50
+    word_embedding: int = 100
+    sentence_embedding: int = 300
+    discriminator_sentence_embedding: int = 300
+    hidden: int | None = None
+    discriminator_hidden: int | None = None
+
+    @property
+    def hidden_units(self) -> int:
+        return self.hidden or self.vocabulary // 2
+
+    def numbers(self, canonical: bool = False) -> tuple[int, int]:
+        """Weights of the generator and of the discriminator; both hold the shared word vectors."""
+        words = self.vocabulary * self.word_embedding
+
+        def lstms(units: int) -> int:
+            return 2 * 4 * units * (self.word_embedding + units + 1)
+
+        def dense(inputs: int, units: int) -> int:
+            return (inputs + 1) * units
+
+        encoded = self.sentence_embedding * (1 if canonical else 2)
+        generator = lstms(self.sentence_embedding) + dense(encoded, self.hidden_units)
+        generator += dense(self.hidden_units, self.vocabulary)
+        judged = self.vocabulary + 2 * self.discriminator_sentence_embedding
+        discriminator = lstms(self.discriminator_sentence_embedding)
+        if self.discriminator_hidden:
+            discriminator += dense(judged, self.discriminator_hidden) + dense(self.discriminator_hidden, 1)
+        else:
+            discriminator += dense(judged, 1)
+        return words + generator, words + discriminator
+
+
+class GenerativeConversationalAgent:
+    """The three functional models of the paper, over shared layers.
+
+    generator:     Figure 1, (context, answer) -> p, (B, s_v) float32; Eq. 1-3.
+    discriminator: (context, answer, token) -> l, (B, 1) float32; Eq. 1, 7, 8. `token` is the current token as a
+        distribution over the vocabulary: one-hot for a given token, p for the generator's.
+    adversarial:   Figure 2, (context, answer) -> l: the discriminator over the generator's p.
+
+    context and answer are (B, s_s) int32, padded on the left. Two conventions exist:
+
+    masked:   padded with PAD; every LSTM skips the padding, and its gates are sigmoids.
+    original: as in the author's program. Padded with the token "." (PERIOD), which every LSTM reads like any other; the
+        gates are Keras 2's hard sigmoids. PAD never occurs, and has a probability of 0.
+
+    A canonical generator (Eq. 4-5, Section 3.1's baseline) differs in one thing: the context's memory is no part of
+    e, but where the answer's LSTM starts.
+
+    Because the layers are shared, the paper's imports of weights (Algorithm 2, lines 7, 8, 10) hold by construction.
+    WHITE, YELLOW and GREEN name the layers of a colour; `select_trainable` freezes all others.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        embedding: np.ndarray | None = None,
+        seed: int = 0,
+        original_padding: bool = False,
+        canonical: bool = False,
+    ):
+        """
+        embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
+        seed:      of the initial weights.
+        original_padding: follow the `original` convention.
+        canonical: make the generator a canonical seq2seq model.
+        """
+        if original_padding and canonical:
+            raise ValueError("the author's program has no canonical seq2seq model")
+        refuse_beyond_memory(sum(sizes.numbers(canonical)), "a network")
+        self.sizes = sizes
+        self.canonical = canonical
+        self.original_padding = original_padding
+        seeds = iter(np.random.default_rng(seed).integers(2**31, size=32).tolist())
+
+        # Layers
+        if embedding is None:
+            # Not one of `seeds`: with given word vectors the other layers start the same.
+            initial = keras.initializers.RandomUniform(-0.05, 0.05, seed=seed)
+        else:
+            expected = (sizes.vocabulary, sizes.word_embedding)
+            if embedding.shape != expected:
+                raise ValueError(f"the embedding has shape {embedding.shape}; {expected} is expected")
+            initial = keras.initializers.Constant(embedding)
+        context = keras.Input((sizes.sentence_length,), dtype="int32", name="context")
+        answer = keras.Input((sizes.sentence_length,), dtype="int32", name="answer")
+        token = keras.Input((sizes.vocabulary,), name="token")
+        shared = keras.layers.Embedding(
+            sizes.vocabulary,
+            sizes.word_embedding,
+            embeddings_initializer=initial,
+            mask_zero=not original_padding,  # PAD is 0
+            name="shared",
+        )
+        gate = hard_sigmoid if original_padding else "sigmoid"
+        encoder_context_bot = _lstm(
+            sizes.sentence_embedding, gate, "encoder_context_bot", seeds, return_state=canonical
+        )
+        encoder_answer_bot = _lstm(sizes.sentence_embedding, gate, "encoder_answer_bot", seeds)
+        bot = _dense(sizes.hidden_units, "relu", "bot", seeds)
+        decision_bot = _dense(sizes.vocabulary, "softmax", "decision_bot", seeds)
+        units = sizes.discriminator_sentence_embedding
+        encoder_context_discriminator = _lstm(units, gate, "encoder_context_discriminator", seeds)
+        encoder_answer_discriminator = _lstm(units, gate, "encoder_answer_discriminator", seeds)
+        concatenation_discriminator = keras.layers.Concatenate(name="concatenation_discriminator")
+        discriminator_output = _dense(1, "sigmoid", "discriminator_output", seeds)
+        discriminator_hidden = None
+        if sizes.discriminator_hidden:
+            discriminator_hidden = _dense(sizes.discriminator_hidden, "relu", "discriminator_hidden", seeds)
+
+        # Functional models
+        E_c = shared(context)  # (B, s_s, s_e), Eq. 1
+        E_a = shared(answer)
+        if canonical:
+            _, h, c = encoder_context_bot(E_c)  # (B, s_se), Eq. 4
+            # Eq. 5. Keras passes no mask on to a layer that is called on several tensors.
+            e = encoder_answer_bot(E_a, initial_state=[h, c], mask=shared.compute_mask(answer))
+        else:
+            e_c = encoder_context_bot(E_c)  # (B, s_se), Eq. 2
+            e_a = encoder_answer_bot(E_a)
+            e = keras.layers.Concatenate(name="concatenation_bot")([e_c, e_a])  # (B, 2 s_se)
+        p = decision_bot(bot(e))  # (B, s_v), Eq. 3
+        e_cd = encoder_context_discriminator(E_c)  # (B, s_sed), Eq. 7
+        e_ad = encoder_answer_discriminator(E_a)
+
+        def judge(current_token):  # (B, s_v) -> (B, 1), Eq. 8
+            everything = concatenation_discriminator([current_token, e_cd, e_ad])
+            return discriminator_output(discriminator_hidden(everything) if discriminator_hidden else everything)
+
+        self.generator = keras.Model([context, answer], p, name="generator")
+        self.discriminator = keras.Model([context, answer, token], judge(token), name="discriminator")
+        self.adversarial = keras.Model([context, answer], judge(p), name="adversarial")
+        if original_padding:
+            decision_bot.bias.assign(np.where(np.arange(sizes.vocabulary) == PAD, FORBIDDEN, 0))
+
+    @property
+    def green(self) -> tuple[str, ...]:
+        """The layers of this discriminator: GREEN, and the hidden layer where there is one."""
+        return (*GREEN, "discriminator_hidden") if self.sizes.discriminator_hidden else GREEN
+
+    @property
+    def padding(self) -> int:
+        """The index that contexts and partial answers are padded with."""
+        return PERIOD if self.original_padding else PAD
+
+    @property
+    def longest_answer(self) -> int:
+        """Tokens that Algorithm 1 may choose: one for each partial answer of up to s_s tokens, BOS alone the first.
+
+        The author's program chooses one fewer.
+        """
+        return self.sizes.sentence_length - self.original_padding
+
+    def layer(self, name: str) -> keras.layers.Layer:
+        """A layer by its name in the figures."""
+        try:
+            return self.adversarial.get_layer(name)
+        except ValueError:
+            raise KeyError(f"no layer {name!r} in Figure 2") from None
+
+    def variables(self, *names: str) -> list[keras.Variable]:
+        """The weights of the named layers, in order: `variables(*WHITE, *YELLOW)` are the generator's."""
+        return [variable for name in names for variable in self.layer(name).weights]
+
+    def select_trainable(self, *names: str) -> list[keras.Variable]:
+        """Make the named layers trainable and freeze all others; returns the trainable weights.
+
+        Teacher forcing trains WHITE and YELLOW, the discriminator's epochs `green`, the generator's YELLOW.
+        """
+        for layer in self.adversarial.layers:
+            layer.trainable = layer.name in names
+        return self.variables(*names)
+
+
+def sizes_of(config: Config, vocabulary_size: int) -> Sizes:
+    """The sizes of a config's networks."""
+    return Sizes(
+        vocabulary=vocabulary_size,
+        sentence_length=config.sentence_length,
+        word_embedding=config.word_embedding_size,
+        sentence_embedding=config.sentence_embedding_size,
+        discriminator_sentence_embedding=config.discriminator_sentence_embedding_size,
+        hidden=config.hidden_size,
+        discriminator_hidden=config.discriminator_hidden_size,
+    )
+
+
+def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = None) -> GenerativeConversationalAgent:
+    """The networks of a config. embedding: (s_v, s_e) initial word vectors."""
+    return GenerativeConversationalAgent(
+        sizes_of(config, vocabulary_size),
+        embedding,
+        config.seed,
+        original_padding=config.padding == "original",
+        canonical=config.generator == "canonical",
+    )
+
+
+def _lstm(units: int, gate, name: str, seeds, return_state: bool = False) -> keras.layers.LSTM:
+    return keras.layers.LSTM(
+        units,
+        return_state=return_state,
+        recurrent_activation=gate,
+        kernel_initializer=keras.initializers.LecunUniform(next(seeds)),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+        name=name,
+    )
+
+
+def _dense(units: int, activation: str, name: str, seeds) -> keras.layers.Dense:
+    initial = keras.initializers.GlorotUniform(next(seeds))
+    return keras.layers.Dense(units, activation=activation, kernel_initializer=initial, name=name)

@@ -1,0 +1,117 @@
+"""An agent made of the author's own files, which decodes, scores and chooses as his programs do.
+
+agent = load("folder")          # vocabulary_movie and my_model_weights*.h5
+write("folder", agent)          # the same files again
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from nltk.tokenize import NLTKWordTokenizer
+
+from keras_gca.agent import Agent, Answer
+from keras_gca.config import Config
+from keras_gca.data.pickled_vocabulary import VOCABULARY, read_vocabulary
+from keras_gca.errors import UserError
+from keras_gca.original.weights import (
+    DISCRIMINATOR,
+    GENERATORS,
+    _his,
+    _ours,
+    _write_vocabulary,
+    _write_weights,
+    read_weights,
+)
+
+LIKELY = 0.9  # an answer likelier than this is not judged by D
+
+
+# The agent
+
+
+class OriginalAgent(Agent):
+    """An agent of the author's files that replies as his `conversation_discriminator.py` does.
+
+    report: what went where, a line for each layer of each file.
+    """
+
+    report: list[str]
+
+    def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
+        """His rules, and NLTK's word tokenizer after them, as in his chat."""
+        return [NLTKWordTokenizer().tokenize(" ".join(tokens)) for tokens in super().tokenise(utterances)]
+
+    @staticmethod
+    def _ranked(answers: list[Answer]) -> list[Answer]:
+        """The likelier answer wins if it is likelier than 0.9, or else the one with the higher score by Eq. 10."""
+        likely = max(answer.probability_of_words for answer in answers) > LIKELY
+        return sorted(answers, key=lambda answer: -(answer.probability_of_words if likely else answer.score))
+
+
+def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
+    """An agent of the author's four files; see GENERATORS, DISCRIMINATOR and VOCABULARY for their names.
+
+    sentence_length: s_s, which his files do not hold. Raises UserError where they are missing or do not fit together.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: no such folder; {', '.join([VOCABULARY, *GENERATORS.values()])} are expected in one"
+        )
+    vocabulary = read_vocabulary(folder / VOCABULARY)
+    files = {**GENERATORS, "discriminator": DISCRIMINATOR}
+    networks, report = {}, []
+    for name, file in files.items():
+        network = "generator" if name in GENERATORS else "discriminator"
+        arrays, placements = read_weights(folder / file, network)
+        words = len(arrays[0])
+        if words != len(vocabulary) - 1:
+            raise UserError(
+                f"{folder / file}: weights for {words:,} words; {folder / VOCABULARY} and the unknown word have "
+                f"{len(vocabulary) - 1:,}"
+            )
+        networks[name] = _ours(arrays, network)
+        report += [f"{file}: {placement}" for placement in placements]
+    discriminator = networks.pop("discriminator")
+    shapes = [[array.shape for array in arrays] for arrays in networks.values()]
+    if shapes[0] != shapes[1]:
+        raise UserError(f"{folder}: the generators' sizes differ: {shapes[0]} and {shapes[1]}")
+    first = networks["teacher_forcing"]
+    config = Config.preset(
+        "paper",
+        padding="original",
+        contractions="expanded",
+        vocabulary_size=len(vocabulary),
+        sentence_length=sentence_length,
+        word_embedding_size=first[0].shape[1],
+        sentence_embedding_size=first[2].shape[0],
+        hidden_size=len(first[8]),
+        discriminator_sentence_embedding_size=discriminator[2].shape[0],
+    )
+    agent = OriginalAgent(config, vocabulary, networks, discriminator)
+    agent.report = report
+    return agent
+
+
+def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
+    """Write an agent of `original` padding as the author's four files; returns their paths.
+
+    An agent with one generator fills both generators' files. Raises UserError for an agent of masked padding, whose
+    padding his programs would read as words, and for a discriminator with a hidden layer, which his do not have.
+    """
+    if agent.config.padding != "original":
+        raise UserError("only a model of --padding original can be written in the author's layout")
+    if agent.config.discriminator_hidden_size:
+        raise UserError("a discriminator with a hidden layer cannot be written in the author's layout")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = folder / VOCABULARY
+    _write_vocabulary(vocabulary, agent.vocabulary)
+    written = [vocabulary]
+    for name, file in GENERATORS.items():
+        weights = agent.weights[name if name in agent.weights else agent.generators[0]]
+        _write_weights(folder / file, _his(weights, "generator"), "generator")
+        written.append(folder / file)
+    _write_weights(folder / DISCRIMINATOR, _his(agent.discriminator, "discriminator"), "discriminator")
+    return [*written, folder / DISCRIMINATOR]

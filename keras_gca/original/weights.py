@@ -1,0 +1,178 @@
+"""The author's own files: `vocabulary_movie` and `my_model_weights*.h5`, read and written.
+
+His programs (2017, Keras 2.0.4) number the words from the most frequent one on: "." is 0, "," 1, BOS 2, EOS 3, and the
+last index is the unknown word, which is the real word "something". Here PAD, BOS, EOS and UNK come first, then the
+words in his order. Reading permutes the weights so; all else is the `original` padding of `models/networks.py`.
+"""
+
+import os
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.errors import UserError
+from keras_gca.models.networks import FORBIDDEN, GREEN, WHITE, YELLOW
+from keras_gca.storage.arrays import ArrayFile, new_hdf5, open_arrays
+from keras_gca.storage.atomic import replacing
+
+GENERATORS = {"teacher_forcing": "my_model_weights20.h5", "adversarial": "my_model_weights.h5"}
+DISCRIMINATOR = "my_model_weights_discriminator.h5"
+
+# Layer names differ from file to file: what a layer is follows from its place among those with weights.
+_LAYERS = {"generator": (*WHITE, *YELLOW), "discriminator": (*WHITE, *GREEN)}
+
+_NAMES = {
+    "shared": "Shared",
+    "encoder_context_bot": "Encode context",
+    "encoder_answer_bot": "Encode answer up to the current token",
+    "bot": "relu activation",
+    "decision_bot": "likelihood of the current token using softmax activation",
+    "encoder_context_discriminator": "encoder discriminator",
+    "encoder_answer_discriminator": "decoder discriminator",
+    "discriminator_output": "discriminator output",
+}
+
+_LSTM = ("kernel", "recurrent_kernel", "bias")
+_DENSE = ("kernel", "bias")
+
+_PARTS = {
+    "shared": ("embeddings",),
+    "encoder_context_bot": _LSTM,
+    "encoder_answer_bot": _LSTM,
+    "bot": _DENSE,
+    "decision_bot": _DENSE,
+    "encoder_context_discriminator": _LSTM,
+    "encoder_answer_discriminator": _LSTM,
+    "discriminator_output": _DENSE,
+}
+
+
+# The vocabulary
+
+
+def _write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
+    counts = [*vocabulary.counts.items()]
+    sentences = max(counts[0][1], 1)  # his BOS and EOS have counts of their own, which are not kept
+    entries = [*counts[:2], ("BOS", sentences), ("EOS", sentences), *counts[2:]]
+    with replacing(path) as temporary:
+        temporary.write_bytes(pickle.dumps(entries, protocol=0))
+
+
+def original_indices(size: int) -> np.ndarray:
+    """His index of each of our tokens but PAD, (size - 1,): BOS, EOS, UNK, then "." and "," and the other words.
+
+    size: the number of our tokens, PAD included.
+    """
+    return np.array([2, 3, size - 2, 0, 1, *range(4, size - 2)])
+
+
+# The weights
+
+
+class Placement(NamedTuple):
+    """Where one layer of a file went: its name there, the shapes of its arrays, and the layer's name here."""
+
+    source: str
+    shapes: list[tuple[int, ...]]
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source!r} {' '.join(map(str, self.shapes))} -> {self.target}"
+
+
+def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray], list[Placement]]:
+    """Read a weights-only HDF5 file of Keras 2 by position.
+
+    network: "generator" or "discriminator".
+
+    Returns the float32 arrays in the order of GenerativeConversationalAgent.variables, in his numbering of the words,
+    and what went where. Raises UserError where a layer is missing, one too many, or of another kind or shape.
+    """
+    path, expected = Path(path), _LAYERS[network]
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        with open_arrays(path) as file:
+            layers = [layer for layer in _layers(file) if layer[1]]
+    except ValueError as error:
+        raise UserError(f"{path}: not a weights file of Keras 2 ({error})") from None
+    if len(layers) != len(expected):
+        names = ", ".join(repr(name) for name, _ in layers)
+        raise UserError(f"{path}: {len(layers)} layers with weights ({names}); {len(expected)} are expected")
+    for (name, arrays), target in zip(layers, expected, strict=True):
+        if len(arrays) != len(_PARTS[target]):
+            raise UserError(
+                f"{path}: layer {name!r} has {len(arrays)} arrays; as {target} it would have {len(_PARTS[target])}"
+            )
+    report = [Placement(n, [a.shape for a in arrays], t) for (n, arrays), t in zip(layers, expected, strict=True)]
+    _check_shapes(path, report)
+    return [array for _, arrays in layers for array in arrays], report
+
+
+def _layers(file: ArrayFile) -> list[tuple[str, list[np.ndarray]]]:
+    return [
+        (name, [file.array(f"{name}/{part}").astype(np.float32) for part in file.attribute(name, "weight_names")])
+        for name in file.attribute("/", "layer_names")
+    ]
+
+
+def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
+    """Every size of the networks stands in two layers at least; all must agree."""
+    try:
+        ((words, s_e),) = report[0].shapes
+        units = report[1].shapes[1][0]
+        lstm = [(s_e, 4 * units), (units, 4 * units), (4 * units,)]
+        expected = [[(words, s_e)], lstm, lstm]
+        if len(report) == 5:
+            hidden = report[3].shapes[1][0]
+            expected += [[(2 * units, hidden), (hidden,)], [(hidden, words), (words,)]]
+        else:
+            expected += [[(words + 2 * units, 1), (1,)]]
+    except (ValueError, IndexError):
+        raise UserError(f"{path}: arrays with too few or too many dimensions: {report[0]}, ...") from None
+    for placement, shapes in zip(report, expected, strict=True):
+        if placement.shapes != shapes:
+            raise UserError(f"{path}: {placement} does not fit; {' '.join(map(str, shapes))} is expected")
+
+
+def _ours(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
+    """His weights in our numbering of the words, with a row or column for PAD."""
+    indices = original_indices(len(arrays[0]) + 1)
+
+    def rows(array, first):
+        return np.concatenate([np.full_like(array[:1], first), array[indices]])
+
+    shared, *rest = arrays
+    if network == "generator":
+        *rest, kernel, bias = rest
+        return [rows(shared, 0), *rest, rows(kernel.T, 0).T.copy(), rows(bias, FORBIDDEN)]
+    *rest, kernel, bias = rest
+    words = len(shared)  # his discriminator reads [e_cd e_ad p], Eq. 8 [p e_cd e_ad]
+    return [rows(shared, 0), *rest, np.concatenate([rows(kernel[-words:], 0), kernel[:-words]]), bias]
+
+
+def _his(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
+    """The inverse of `_ours`."""
+    size = len(arrays[0])
+    places = np.argsort(original_indices(size)) + 1
+    shared, *rest, kernel, bias = arrays
+    if network == "generator":
+        return [shared[places], *rest, kernel[:, places], bias[places]]
+    return [shared[places], *rest, np.concatenate([kernel[size:], kernel[:size][places]]), bias]
+
+
+def _write_weights(path: Path, arrays: Sequence[np.ndarray], network: str) -> None:
+    left = iter(arrays)
+    with replacing(path) as temporary, new_hdf5(temporary) as file:
+        file.attrs["layer_names"] = [_NAMES[target].encode() for target in _LAYERS[network]]
+        file.attrs["backend"], file.attrs["keras_version"] = b"theano", b"2.0.4"
+        for target in _LAYERS[network]:
+            name = _NAMES[target]
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [f"{name}/{part}".encode() for part in _PARTS[target]]
+            for part in _PARTS[target]:
+                group.create_dataset(f"{name}/{part}", data=next(left))

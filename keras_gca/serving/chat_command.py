@@ -1,0 +1,52 @@
+"""What the chat commands of both papers share: their options, and how the page is started."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from keras_gca.engine import command_line
+from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Chatting
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that all chats have."""
+    parser.add_argument("--web", action="store_true", help="chat in the browser instead of the terminal")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="of --web; this machine alone [127.0.0.1]"
+    )
+    parser.add_argument("--port", type=int, default=8000, metavar="N", help="of --web; 0 takes a free one [8000]")
+    parser.add_argument(
+        "--messages-per-minute",
+        type=command_line.at_least_one,
+        default=MESSAGES_PER_MINUTE,
+        metavar="N",
+        help=f"of --web; how many one visitor may send [{MESSAGES_PER_MINUTE}]",
+    )
+    parser.add_argument("--verbose", action="store_true", help="show every answer, its scores, and unknown words")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampling")
+    parser.add_argument(
+        "--transcript", type=Path, metavar="FILE", help="append the chat to this file; in transcripts/ if not given"
+    )
+    parser.add_argument("--no-transcript", action="store_true", help="save nothing")
+
+
+def serve(
+    agent: Chatting, decoding: Any, options: argparse.Namespace, path: Path, utterances: int | None, notice: str = ""
+) -> int:
+    """Chat in the browser until stopped; returns the exit status.
+
+    decoding, utterances: see `Chatting.answers_to_all`. path: of the bot, for the title. notice: shown above the chat.
+    """
+    with command_line.needs_extra("web"):
+        from keras_gca.serving.local_server import make_local_server, serve_until_stopped
+        from keras_gca.serving.shared_batches import SharedBatches
+        from keras_gca.serving.web import THREADS, create_app
+
+    batches = SharedBatches(agent, decoding, utterances)
+    app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute)
+    server = make_local_server(app, options.host, options.port, THREADS)
+    batches.warm_up()
+    print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
+    serve_until_stopped(server, batches.close)
+    print(f"\n{batches.summary}")
+    return 0

@@ -1,0 +1,46 @@
+"""A bot: weights and facts in one file, which chats."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_gca.errors import UserError
+from keras_gca.storage.arrays import read_arrays, write_arrays
+from keras_gca.storage.run_folder import RunFolder
+
+
+def write_bot(path: Path, format: str, facts: dict[str, Any], networks: dict[str, list[np.ndarray]]) -> None:
+    """What chats, in one file: facts for JSON, and networks' weights. format: the name that `read_bot` looks for."""
+    arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
+    counts = {name: len(weights) for name, weights in networks.items()}
+    write_arrays(path, arrays, {"format": format, **facts, "networks": counts})
+
+
+def read_bot(
+    path: str | os.PathLike, format: str, kind: type[RunFolder], train: str
+) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
+    """The file of a bot, or of the one in a run folder; its facts, and its networks in the order of writing.
+
+    kind: of the run folder. train: the command that writes such bots, for the message. Raises UserError where the bot
+    is missing, damaged, or not of this format.
+    """
+    path = Path(path)
+    if path.is_dir():
+        run = kind.open(path)
+        path = run.bot
+        if not path.exists():
+            raise UserError(f"{path}: not written yet; {train} --resume {run.path} writes it")
+    facts, arrays = read_arrays(path)
+    if facts.get("format") != format:
+        raise UserError(f"{path}: not a bot that this version can read ({format} is expected)")
+    try:
+        counts = facts["networks"].items()
+        return path, facts, {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise damaged_bot(path, error) from None
+
+
+def damaged_bot(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path}: damaged; its parts do not fit together ({error})")

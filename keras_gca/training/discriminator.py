@@ -1,0 +1,89 @@
+"""Algorithm 2, line 6: the discriminator learns to tell H from M."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.data.batches import plan_batches, take_batch
+from keras_gca.data.pairs import Pairs
+from keras_gca.engine import replicas
+from keras_gca.engine.compiled import Compiled
+from keras_gca.models.forward import last_rows, rows_of
+from keras_gca.models.networks import GenerativeConversationalAgent
+from keras_gca.training.learner import Learner
+
+HUMAN, MACHINE = 1.0, 0.0  # the labels of Section 4
+
+
+class DiscriminatorTraining(Learner):
+    """Line 6: the green blocks learn to tell H from M, token by token, by binary cross-entropy (Eq. 7-8).
+
+    whole_answers: judge each answer once, at its last token, in place of every token (Li et al. 2017).
+    """
+
+    def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, whole_answers: bool = False):
+        super().__init__(gca, gca.green, learning_rate)
+        self._rows = last_rows if whole_answers else rows_of
+        self._step, self._sums = Compiled(self._descend), Compiled(self._measure)
+
+    def step(self, contexts: np.ndarray, answers: np.ndarray, labels: np.ndarray) -> tuple[tf.Tensor, ...]:
+        """One training step; labels, (B,) float32, are HUMAN or MACHINE for every token of an answer.
+
+        Returns five sums: the losses; human tokens, and those of them judged human; machine-generated tokens, and those
+        of them judged so.
+        """
+        return self._step(contexts, answers, labels)
+
+    def evaluate(self, contexts: np.ndarray, answers: np.ndarray, labels: np.ndarray) -> tuple[tf.Tensor, ...]:
+        """The same sums without learning."""
+        return self._sums(contexts, answers, labels)
+
+    def _descend(self, contexts, answers, labels):
+        def loss():
+            losses, sums = self._losses(contexts, answers, labels)
+            return replicas.mean(losses), sums
+
+        return self.descend(loss)
+
+    def _measure(self, contexts, answers, labels):
+        return self._losses(contexts, answers, labels)[1]
+
+    def _losses(self, contexts, answers, labels):
+        rows = self._rows(answers)
+        logits = self.encoder.discriminator_logits(contexts, answers, rows)
+        label = tf.gather(labels, rows.answer)
+        losses = tf.nn.sigmoid_cross_entropy_with_logits(label, logits)
+        human = label == HUMAN
+        correct = (logits >= 0) == human
+
+        def number(condition):
+            return tf.math.count_nonzero(condition, dtype=tf.float32)
+
+        sums = number(human), number(human & correct), number(~human), number(~human & correct)
+        return losses, (tf.reduce_sum(losses), *sums)
+
+    @staticmethod
+    def metrics(sums: np.ndarray) -> dict[str, float]:
+        """Loss, and accuracy in each class (NaN for a class without tokens)."""
+        loss, human, human_correct, machine, machine_correct = sums
+        return {
+            "loss": float(loss / (human + machine)),
+            "accuracy_human": float(human_correct / human) if human else float("nan"),
+            "accuracy_machine": float(machine_correct / machine) if machine else float("nan"),
+        }
+
+
+def labelled_batches(
+    human: Pairs, machine: Pairs, batch_size: int, seed: int | None = None
+) -> tuple[list[np.ndarray], Callable[[np.ndarray], tuple[np.ndarray, ...]]]:
+    """The batches of one epoch over H and M (see `plan_batches`), and what takes one: contexts, answers, labels."""
+    both = Pairs.concatenate([human, machine])
+    labels = np.repeat(np.float32([HUMAN, MACHINE]), [len(human), len(machine)])
+
+    def take(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        padded = np.zeros(batch_size, np.float32)
+        padded[: len(batch)] = labels[batch]
+        return *take_batch(both, batch, batch_size), padded
+
+    return plan_batches(both, batch_size, seed), take

@@ -1,0 +1,101 @@
+"""Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation": line 9 by a policy gradient.
+
+The discriminator judges whole answers to human contexts, (x+, y+) against (x+, y-), and its output is the reward Q of a
+sampled answer. The generator learns by REINFORCE with a baseline b_t, a linear regressor on its hidden layer (Ranzato
+et al. 2016), which is trained to foretell the reward:
+
+    gradient of E[Q]  =  E[ sum over t of (Q - b_t) * gradient of log p(y_t | x, y_1..t-1) ]
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.engine import optimizers, replicas
+from keras_gca.engine.compiled import Compiled
+from keras_gca.engine.variables import assign
+from keras_gca.models.forward import Rows, last_rows, rows_of
+from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
+from keras_gca.training.learner import Learner
+
+BASELINE_RATE = 1e-3  # Adam's; its task is a small regression of its own
+
+
+class ReinforceTraining(Learner):
+    """The yellow blocks learn from the rewards of answers that they have just drawn; the green ones are frozen."""
+
+    def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
+        super().__init__(gca, YELLOW, learning_rate, precision=precision)
+        self.baseline = keras.layers.Dense(1, kernel_initializer="zeros", name="baseline")
+        self.baseline.build((None, gca.sizes.hidden_units))
+        self._baseline_optimizer = optimizers.Adam(BASELINE_RATE)
+        self._baseline_optimizer.build(self.baseline.trainable_variables)
+        self._step, self._measured = Compiled(self._descend), Compiled(self._measure)
+
+    def step(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, ...]:
+        """One training step on (B, s) contexts and the (B, T + 1) answers that the generator drew for them.
+
+        Returns four sums: rewards, and answers; squared errors of the baseline, and tokens.
+        """
+        return self._step(contexts, answers)
+
+    def evaluate(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, ...]:
+        """The same sums without learning."""
+        return self._measured(contexts, answers)
+
+    def _descend(self, contexts, answers):
+        rows = rows_of(answers)
+        rewards, by_row = self._rewards(contexts, answers, rows)
+
+        def loss():
+            y_h = self.encoder.generator_hidden(contexts, answers, rows)  # (R, hidden)
+            logits = self.encoder.token_logits(y_h)
+            errors = by_row - self.baseline(tf.stop_gradient(y_h))[:, 0]  # Q - b_t, (R,)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
+            self._improve_baseline(y_h, errors)
+            return replicas.mean(tf.stop_gradient(errors) * losses), self._sums(rewards, errors)
+
+        return self.descend(loss)
+
+    def _measure(self, contexts, answers):
+        rows = rows_of(answers)
+        rewards, by_row = self._rewards(contexts, answers, rows)
+        y_h = self.encoder.generator_hidden(contexts, answers, rows)
+        return self._sums(rewards, by_row - self.baseline(y_h)[:, 0])
+
+    def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
+        """Q of each answer that is not padding of the batch, and again for each row, (R,)."""
+        last = last_rows(answers)
+        rewards = tf.sigmoid(self.encoder.discriminator_logits(contexts, answers, last))
+        by_answer = tf.scatter_nd(last.positions[:, :1], rewards, tf.shape(answers, tf.int64)[:1])
+        return rewards, tf.gather(by_answer, rows.answer)
+
+    def _improve_baseline(self, y_h: tf.Tensor, errors: tf.Tensor) -> None:
+        """One step towards the least mean of errors^2, whose gradients are written out: b_t is linear in y_h."""
+        count = replicas.total(tf.cast(tf.size(errors), tf.float32))
+        gradients = [
+            -2 / count * tf.linalg.matvec(y_h, errors, transpose_a=True)[:, None],
+            tf.reshape(-2 * replicas.mean(errors), [1]),
+        ]
+        self._baseline_optimizer.apply(replicas.total(gradients), self.baseline.trainable_variables)
+
+    @staticmethod
+    def _sums(rewards: tf.Tensor, errors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        count = tf.cast(tf.size(rewards), tf.float32), tf.cast(tf.size(errors), tf.float32)
+        return tf.reduce_sum(rewards), count[0], tf.reduce_sum(tf.square(errors)), count[1]
+
+    @staticmethod
+    def metrics(sums: np.ndarray) -> dict[str, float]:
+        """The mean reward of an answer, and the baseline's mean squared error."""
+        rewards, answers, errors, tokens = sums
+        return {"judged_human": float(rewards / answers), "baseline_error": float(errors / tokens)}
+
+    def _all(self) -> list[keras.Variable]:
+        return [*self.optimizer.variables, *self.baseline.variables, *self._baseline_optimizer.variables]
+
+    def state(self) -> list[np.ndarray]:
+        """The optimizers' variables and the baseline's, to be stored."""
+        return [variable.numpy() for variable in self._all()]
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        assign(self._all(), state)

@@ -1,0 +1,74 @@
+"""One run of the first paper on disk.
+
+config.json                     every setting of the run, and where its data came from
+vocabulary.json  pairs.h5       the data as it was divided: a resumed run does not need the corpus again
+checkpoint.h5                   all that `--resume` needs
+checkpoint.previous.h5          the one before, for the case that the other is damaged
+log.csv          tensorboard/   one line and one point for each epoch
+samples/                        replies to the same held-out contexts after each epoch
+teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5
+bot.h5                          what chats: weights, config and vocabulary in one file
+transcripts/                    saved chats
+evaluation.json                 what `keras_gca.evaluate` found
+"""
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+from keras_gca.config import Config
+from keras_gca.data.dataset import Dataset
+from keras_gca.data.pairs import Pairs
+from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.errors import UserError
+from keras_gca.storage import json_files
+from keras_gca.storage.arrays import HDF5_STRUCTURE, read_arrays, write_arrays
+from keras_gca.storage.atomic import replacing, write_text
+from keras_gca.storage.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    import keras
+
+
+class GCARun(RunFolder):
+    """Reads and writes one run of the first paper. `create` starts a new one; `open` finds one that exists."""
+
+    kind = Config
+
+    @classmethod
+    def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> Self:
+        """Make the folder and write what does not change; see `make`."""
+        run = cls.make(path, config, source)
+        text = json.dumps(dataset.vocabulary.to_values(), ensure_ascii=False)
+        write_text(run.path / "vocabulary.json", text)
+        pairs = {"training": dataset.training, "validation": dataset.validation}
+        arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
+        write_arrays(run.path / "pairs.h5", arrays, {"whole_conversations": dataset.whole_conversations}, compress=True)
+        return run
+
+    def dataset(self) -> Dataset:
+        """The stored data; its `documents` are empty: they only served to fit word vectors.
+
+        Raises UserError where its files are missing, damaged or do not fit together.
+        """
+        path, length = self.path / "vocabulary.json", self.config().sentence_length
+        try:
+            vocabulary = Vocabulary.from_values(json_files.read(path))
+            path = self.path / "pairs.h5"
+            facts, arrays = read_arrays(path)
+            training, validation = (
+                Pairs.of_arrays([arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), length)
+                for name in ("training", "validation")
+            )
+            return Dataset(vocabulary, training, validation, [], bool(facts["whole_conversations"]))
+        except UserError:
+            raise
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+
+    def write_weights(self, name: str, network: "keras.Model") -> None:
+        """`{name}.weights.h5`, in Keras' own format."""
+        with replacing(self.path / f"{name}.weights.h5", suffix=".weights.h5") as temporary:
+            # Keras leaves the writing to HDF5 (see `new_hdf5`): that there is space for it is found out before.
+            temporary.write_bytes(bytes(sum(value.nbytes for value in network.get_weights()) + HDF5_STRUCTURE))
+            network.save_weights(temporary)

@@ -1,0 +1,47 @@
+"""Algorithm 2 as a list of stages: one for each epoch of each of its lines."""
+
+from dataclasses import dataclass
+
+from keras_gca.config import Config
+
+TEACHER_FORCING = "teacher_forcing"
+SELF_CONVERSATION = "self_conversation"
+DISCRIMINATOR = "discriminator"
+GENERATOR = "generator"
+INTERLEAVED = "interleaved_teacher_forcing"
+LINES = {TEACHER_FORCING: 3, SELF_CONVERSATION: 5, DISCRIMINATOR: 6, GENERATOR: 9, INTERLEAVED: 11}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One epoch of one line of Algorithm 2. iteration counts line 4's loop from 1 (0: line 3), epoch from 1."""
+
+    phase: str
+    iteration: int
+    epoch: int
+    epochs: int
+
+    @property
+    def line(self) -> int:
+        """Its line in Algorithm 2."""
+        return LINES[self.phase]
+
+
+def schedule(config: Config) -> list[Stage]:
+    """Algorithm 2 as a list of stages."""
+    stages = [
+        Stage(TEACHER_FORCING, 0, e, config.teacher_forcing_epochs) for e in _count(config.teacher_forcing_epochs)
+    ]
+    for iteration in _count(config.adversarial_epochs):
+        stages.append(Stage(SELF_CONVERSATION, iteration, 1, 1))
+        for phase, epochs in (
+            (DISCRIMINATOR, config.discriminator_epochs),
+            (GENERATOR, config.generator_epochs),
+            (INTERLEAVED, config.interleaved_epochs),
+        ):
+            stages += [Stage(phase, iteration, epoch, epochs) for epoch in _count(epochs)]
+    return stages
+
+
+def _count(epochs: int) -> range:
+    return range(1, epochs + 1)

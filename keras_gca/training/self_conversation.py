@@ -1,0 +1,48 @@
+"""Algorithm 2, line 5: M, pairs of machine-generated utterances.
+
+A seed context x+ from H is answered (x-), and that answer alone is answered again (y-): M = {(x-, y-)}.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_gca.data.pairs import Pairs, answers_as_contexts
+from keras_gca.models.decoding import Decoder
+
+
+def choose_seeds(pairs: Pairs, count: int, seed: int) -> np.ndarray:
+    """`count` contexts x+ of `pairs`, each as often as any other but for one: (count, s_s) int32."""
+    random = np.random.default_rng(seed)
+    rounds = -(-count // len(pairs))
+    order = np.concatenate([random.permutation(len(pairs)) for _ in range(rounds)])[:count]
+    return pairs.contexts[order]
+
+
+def converse(
+    decoder: Decoder, seeds: np.ndarray, turns: int = 2, sampling_seed: int | None = None, batch_size: int = 128
+) -> Iterator[tuple[int, Pairs]]:
+    """Answer the seeds, answer the answers, and so on.
+
+    turns: answers per seed. Each answer after the first makes a pair with the one before, which is its whole context:
+        2 turns give the paper's M, k turns give k - 1 times as many pairs. One turn gives Li et al.'s pairs (x+, y-).
+    sampling_seed: draws the answers from the softmax; None answers greedily (Algorithm 1).
+
+    Yields, for each batch of seeds, the number of seeds answered so far and the batch's pairs (their `conversation` is
+    the seed's index). Seeds of like lengths go together.
+    """
+    length = seeds.shape[1]
+    order = np.argsort(np.count_nonzero(seeds, axis=1), kind="stable")
+    for start in range(0, len(order), batch_size):
+        owner = order[start : start + batch_size]
+        contexts = seeds[owner]
+        pairs = []
+        for turn in range(turns):
+            if sampling_seed is None:
+                answers = decoder.greedy(contexts).answers
+            else:
+                answers = decoder.sample(contexts, sampling_seed + start * turns + turn).answers
+            if turn or turns == 1:
+                pairs.append(Pairs(contexts, answers, owner.astype(np.int32)))
+            contexts = answers_as_contexts(answers, length)
+        yield start + len(owner), Pairs.concatenate(pairs)
