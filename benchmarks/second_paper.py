@@ -53,7 +53,7 @@ from gail_tf.data.samples import CONTROL_TOKENS, Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import read_trajectories, split
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood
-from gail_tf.imitation.ppo import PolicyTraining
+from gail_tf.imitation.ppo import PPO
 from gail_tf.imitation.rollouts import draw_rows
 from gail_tf.models.gpt2 import GPT2Config
 from gail_tf.policies.language_model_policy import Policy
@@ -335,7 +335,7 @@ def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds
     batch = Batch(*(each[:learned] for each in arrays))
     drawn = Sampling(response, exercise.top_p, exercise.temperature)
     policy = Policy(exercise.gpt2())
-    training = PolicyTraining(policy, settings(Exercise(sizes, response=response)), drawn)
+    training = PPO(policy, settings(Exercise(sizes, response=response)), drawn)
     old = np.full(batch.response.shape, -np.log(sizes.vocab_size), np.float32)
     ones = np.ones(learned, np.float32)
 

@@ -90,6 +90,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Settings of a GPT-2 from scratch, which one that is read (--gpt2) has already.
+FROM_SCRATCH = (
+    "vocabulary_size", "n_layer", "n_head", "n_embd", "n_positions", "pretraining_epochs", "pretraining_learning_rate",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class GAILConfig(Settings):

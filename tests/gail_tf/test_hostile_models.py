@@ -234,8 +234,10 @@ def good_bot(tmp_path_factory):
     settings = small_runs.config(trainable="head")
     training = small_runs.training(settings)
     policies = {"maximum_likelihood": [v.numpy() for v in training.policy.variables]}
-    judge = [v.numpy() for v in training.discriminator.variables]
-    GAILAgent(settings, small_runs.tokenizer(), training.gpt2.config, policies, "maximum_likelihood", judge).save(path)
+    judge = [v.numpy() for v in training.judge.variables]
+    GAILAgent(
+        settings, small_runs.tokenizer(), training.policy.gpt2.config, policies, "maximum_likelihood", judge
+    ).save(path)
     return path
 
 

@@ -111,8 +111,8 @@ def agent(request):
         name: [v.numpy() + draw.normal(0, 0.02, v.shape).astype(np.float32) for v in training.policy.variables]
         for name in ("maximum_likelihood", "imitation")
     }
-    judge = [v.numpy() + draw.normal(0, 0.2, v.shape).astype(np.float32) for v in training.discriminator.variables]
-    return GAILAgent(settings, tokenizer(), training.gpt2.config, policies, "maximum_likelihood", judge)
+    judge = [v.numpy() + draw.normal(0, 0.2, v.shape).astype(np.float32) for v in training.judge.variables]
+    return GAILAgent(settings, tokenizer(), training.policy.gpt2.config, policies, "maximum_likelihood", judge)
 
 
 TALK = ["My dog died.", "I am so sorry.", "Thank you."]

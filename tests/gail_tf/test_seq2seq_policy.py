@@ -7,7 +7,7 @@ import tensorflow as tf
 from gail_tf.baselines.seq2seq_policy import FIRST, Seq2SeqPolicy, word_start_vectors
 from gail_tf.data.batches import take
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
-from gail_tf.imitation.ppo import PolicyTraining
+from gail_tf.imitation.ppo import PPO
 from glove.vectors import Vectors
 from keras_gca.engine.learner import Learner
 from keras_gca.engine.random import sample_seeds
@@ -182,7 +182,7 @@ def test_perplexity_and_ppo_take_it_as_it_is(eagerly):
     batch = take(small_runs.samples().batch, np.arange(6), 8)  # two rows are padding
     before = Perplexity(policy)(small_runs.samples(1).batch)
     assert before == pytest.approx(len(tokenizer), rel=0.1)  # it knows nothing yet
-    training = PolicyTraining(policy, settings, SAMPLINGS["plain"])
+    training = PPO(policy, settings, SAMPLINGS["plain"])
     log_probs = policy.log_probs(*batch).log_probs.numpy()
     rewards = np.linspace(-1, 1, 8).astype(np.float32)
     figures = training.step(batch, log_probs, rewards, training.values(batch), np.arange(8) < 6, 0.1)
