@@ -20,7 +20,6 @@ from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
 from keras_gca.serving.protocol import Answer
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
-from keras_gca.training.run_folder import GCARun
 
 FORMAT = "keras_gca bot 2"
 CHAT_BEAM = 5  # the width of a chat's beam search: on small corpora it writes better English than greedy decoding
@@ -105,7 +104,7 @@ class Agent:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Agent":
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
-        path, facts, networks = read_bot(path, FORMAT, GCARun, "python -m keras_gca.train")
+        path, facts, networks = read_bot(path, FORMAT, "python -m keras_gca.train")
         try:
             config = Config.from_values(facts["config"])
             vocabulary = Vocabulary.from_values(facts["vocabulary"])
