@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.serving import chat_command, terminal
+from keras_gca.settings import check_sampling
 
 if TYPE_CHECKING:
     from keras_gca.serving.protocol import Answer
@@ -27,12 +28,7 @@ This is a research program. A message that speaks of self-harm or danger is answ
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    for name, value, good in (
-        ("temperature", options.temperature, options.temperature == 0 or 0.01 <= options.temperature <= 100),
-        ("top-p", options.top_p, 0 < options.top_p <= 1),
-    ):
-        if not good:
-            raise UserError(f"--{name}: {value} is out of range")
+    check_sampling(options.temperature, options.top_p, greedy=True)
     path = options.bot or _latest_run()
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent, Replying

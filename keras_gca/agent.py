@@ -19,6 +19,7 @@ from keras_gca.models.forward import PrefixEncoder, last_rows, rows_of
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
 from keras_gca.serving.protocol import Answer
+from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "keras_gca bot 2"
@@ -30,7 +31,7 @@ class Decoding:
     """How replies are made: greedily (Algorithm 1) unless a temperature or a beam is given.
 
     temperature: of sampling, with top_k and top_p as filters. beam: width of a beam search, ranked by log p(y|x) per
-    token.
+    token. Raises UserError where they exclude each other, or one is out of range.
     """
 
     temperature: float | None = None
@@ -43,14 +44,10 @@ class Decoding:
             raise UserError("sampling (a temperature) and beam search exclude each other")
         if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
             raise UserError("top-k and top-p are filters of sampling, which needs a temperature")
-        for name, value, good in (
-            ("temperature", self.temperature, self.temperature is None or 0.01 <= self.temperature <= 100),
-            ("top-k", self.top_k, self.top_k is None or self.top_k >= 1),
-            ("top-p", self.top_p, 0 < self.top_p <= 1),
-            ("beam", self.beam, self.beam is None or self.beam >= 1),
-        ):
-            if not good:
-                raise UserError(f"{name} {value} is out of range")
+        check_sampling(self.temperature, self.top_p)
+        for name, value in (("top-k", self.top_k), ("beam", self.beam)):
+            if value is not None and value < 1:
+                raise UserError(f"--{name}: {value}; at least 1 is expected")
 
     def run(
         self, decoder: Decoder, contexts: np.ndarray, seed: int | Sequence[int], allow_unknown: bool = False

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
 
-from keras_gca.errors import UserError
+from keras_gca.settings import check_sampling
 
 if TYPE_CHECKING:
     from keras_gca.agent import Agent
@@ -114,8 +114,8 @@ def paint(curves: Curves) -> Figure:
 
 def refuse_temperatures(temperatures: Sequence[float]) -> None:
     """Raises UserError where one is out of range."""
-    if not all(0.01 <= temperature <= 100 for temperature in temperatures):
-        raise UserError(f"--temperatures {temperatures}: values from 0.01 to 100 are expected")
+    for temperature in temperatures:
+        check_sampling(temperature, name="--temperatures")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
