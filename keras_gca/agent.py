@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs, pad_contexts
@@ -235,8 +236,6 @@ class Agent:
         contexts: (B, s) int32, answers: (B, s_s + 1) int32, as in `pairs.py`. Returns (B, s_s) float32, NaN after the
         end, and NaN before the last token where the discriminator was trained on whole answers.
         """
-        import tensorflow as tf
-
         contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
         rows = last_rows(answers) if self.config.algorithm == "reinforce" else rows_of(answers)
         logits = self._judge.discriminator_logits(contexts, answers, rows)
