@@ -14,7 +14,7 @@ from gail_tf.config import ALGORITHMS, GAILConfig
 from gail_tf.pipeline import FROM_SCRATCH
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
-from keras_gca.evaluation.tables import Table, columns, markdown
+from keras_gca.evaluation.tables import Table
 
 if TYPE_CHECKING:
     from gail_tf.run_folder import GAILRun
@@ -238,10 +238,10 @@ def _compare(name: str, options: argparse.Namespace) -> None:
         for variant in EXPERIMENTS[name].variants
     }
     found = ablations.measure(runs, how)
-    rows = ablations.rows(found)
-    print(columns(rows))
+    table = ablations.table(found, EXPERIMENTS[name].question)
+    print(table.to_text())
     texts = {
-        f"{name}.md": f"{EXPERIMENTS[name].question}\n\n{markdown(rows)}\n",
+        f"{name}.md": table.to_markdown(),
         f"{name}.json": json.dumps(found, indent=2) + "\n",
     }
     for file, text in texts.items():
