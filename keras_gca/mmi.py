@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from keras_gca.engine import command_line
-from keras_gca.evaluation.options import Reranking
+from keras_gca.evaluation.variants import Reranking
 
 DESCRIPTION = """\
 Reranks the N-best lists of a run's held-out contexts by maximum mutual information, both forms of Li et al. 2016, and

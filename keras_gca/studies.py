@@ -12,7 +12,8 @@ from keras_gca.config import PRESETS, Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
 from keras_gca.engine import command_line
-from keras_gca.evaluation.options import STUDIES, Trainings
+from keras_gca.errors import UserError
+from keras_gca.evaluation.variants import STUDIES
 
 DESCRIPTION = f"""\
 Compares variants of a training over several seeds and prints mean and standard deviation:
@@ -28,14 +29,17 @@ Runs go to --runs/VARIANT/seed_N, where a run that is there already is used agai
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
+    settings, preset = command_line.settings(options, Config), options.preset or "default"
+    if "seed" in settings:
+        raise UserError("--seed: a study takes several, --seeds")
+    Config.preset(preset, **settings)  # raises UserError on an impossible setting
     source = Source(options.data, options.format, glove=options.glove)
-    settings = command_line.settings(options, Config)
-    trainings = Trainings(options.runs, options.seeds, options.preset or "default", settings, source)
     command_line.set_up_tensorflow()
-    from keras_gca.evaluation import studies
+    from keras_gca.evaluation.studies import Setup, run_study
 
+    setup = Setup(options.runs, options.seeds, preset, settings, source)
     names = STUDIES if options.study == "all" else [options.study]
-    return 0 if all(studies.run_study(name, trainings) for name in names) else 130
+    return 0 if all(run_study(name, setup) for name in names) else 130
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,9 +20,9 @@ from keras_gca.agent import Agent, Decoding
 from keras_gca.data import pairs as transformations
 from keras_gca.data.pairs import Pairs
 from keras_gca.errors import UserError
-from keras_gca.evaluation.options import Reranking
 from keras_gca.evaluation.replies import reply_figures
 from keras_gca.evaluation.tables import Table
+from keras_gca.evaluation.variants import Reranking
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
 

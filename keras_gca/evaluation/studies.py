@@ -1,18 +1,23 @@
-"""The comparisons that the first paper argues with, each over several seeds; what they are is in `options.py`.
+"""The comparisons that the first paper argues with, each over several seeds; what they are is in `variants.py`.
 
 What is trained already in the folder is used again, so that studies share their runs, and an interrupted study goes on
 where it stopped.
 """
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keras_gca.config import AFTER_LINE_3
+import tensorflow as tf
+
+from keras_gca.config import AFTER_LINE_3, Config
+from keras_gca.data.source import Source
 from keras_gca.evaluation import replies, reranking
-from keras_gca.evaluation.options import STUDIES, VARIANTS, Trainings
 from keras_gca.evaluation.statistics import as_json, over_runs
 from keras_gca.evaluation.tables import Table
+from keras_gca.evaluation.variants import STUDIES, VARIANTS
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import CHECKPOINT
@@ -22,69 +27,91 @@ from keras_gca.training.run_folder import GCARun
 REPLIES = ("distinct-2", "tokens", "repeated", "most frequent", "BLEU")
 
 
-def run_study(name: str, trainings: Trainings) -> Path | None:
-    """Train what a study compares and is not there yet, and measure it.
+@dataclass(frozen=True)
+class Setup:
+    """What all trainings of a study share.
 
-    name: of STUDIES. Prints the study's table, and writes it to FOLDER/NAME.md with the figures in NAME.json; returns
-    the path of the former, or None where the user has stopped a training before its end. Raises UserError where a file
-    is missing or damaged.
+    runs: the folder that they go to. seeds: one training of each variant for each. preset, settings: of `Config`, given
+    to all of them, but what makes a variant stays. source: their data; the similarities of replies are by its word
+    vectors too.
+    """
+
+    runs: Path
+    seeds: Sequence[int]
+    preset: str
+    settings: Mapping[str, Any]
+    source: Source
+
+    def folder(self, variant: str, seed: int) -> Path:
+        return self.runs / variant / f"seed_{seed}"
+
+    def config(self, variant: str, seed: int) -> Config:
+        """Raises UserError on an impossible setting."""
+        return Config.preset(self.preset, **{**self.settings, **VARIANTS[variant], "seed": seed})
+
+
+def run_study(name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None) -> bool:
+    """Train what a study compares, and write its table; returns whether the user has let it end.
+
+    name: one of STUDIES. strategy: of the trainings, see `pipeline.train_agent`. Prints the table, and writes it to
+    RUNS/NAME.md, and all figures to RUNS/NAME.json. Raises UserError where a file is missing or damaged.
     """
     study = STUDIES[name]
-    for seed in trainings.seeds:
+    for seed in setup.seeds:
         for variant in study.variants:
-            if not _train(variant, seed, trainings):
-                print(f"next: the same command goes on with {trainings.run(variant, seed)}")
-                return None
+            if not _train(variant, seed, setup, strategy):
+                print(f"next: the same command goes on with {setup.folder(variant, seed)}")
+                return False
     print(f"\n{study.question}\n")
-    table, figures = _measure(name, trainings)
+    table, figures = _measure(name, setup)
     print(table.to_text())
-    target = trainings.folder / f"{name}.md"
+    target = setup.runs / f"{name}.md"
     write_text(target, table.to_markdown())
     write_text(target.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")
     print(f"\nwrote {target} and {target.with_suffix('.json')}")
-    return target
+    return True
 
 
 # Training
 
 
-def _train(variant: str, seed: int, trainings: Trainings) -> bool:
+def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
     """Train a variant, or go on with it; returns whether the training came to its end."""
-    path = trainings.run(variant, seed)
+    path = setup.folder(variant, seed)
     if (path / CHECKPOINT).exists():
-        return GCARun.open(path).is_finished() or pipeline.resume(path).training.finished
+        return GCARun.open(path).is_finished() or pipeline.resume(path, strategy).training.finished
     changes = VARIANTS[variant]
     shares_line_3 = bool(changes) and set(changes) <= set(AFTER_LINE_3)
-    if shares_line_3 and not _train("default", seed, trainings):
+    if shares_line_3 and not _train("default", seed, setup, strategy):
         return False
     print(f"\n== {variant}, seed {seed}\n")
     if shares_line_3:
-        session = pipeline.start_from(trainings.run("default", seed), changes, path)
+        session = pipeline.start_from(setup.folder("default", seed), changes, path, strategy)
     else:
-        session = pipeline.train_agent(trainings.config(variant, seed), trainings.source, path)
+        session = pipeline.train_agent(setup.config(variant, seed), setup.source, path, strategy)
     return session.training.finished
 
 
 # Measuring
 
 
-def _measure(name: str, trainings: Trainings) -> tuple[Table, Any]:
+def _measure(name: str, setup: Setup) -> tuple[Table, Any]:
     """The study's table for people, and its figures for JSON."""
     question, variants = STUDIES[name]
     if name == "mmi":
-        figures = over_runs([_reranked(seed, trainings) for seed in trainings.seeds])
+        figures = over_runs([_reranked(seed, setup) for seed in setup.seeds])
         return reranking.table(figures, question), as_json(figures)
     figures = {
-        variant: over_runs([_evaluated(trainings.run(variant, seed), trainings) for seed in trainings.seeds])
+        variant: over_runs([_evaluated(setup.folder(variant, seed), setup) for seed in setup.seeds])
         for variant in variants
     }
     table = _table_of_choices(figures, question) if name == "selection" else _table_of_replies(figures, question)
     return table, as_json(figures)
 
 
-def _evaluated(run: Path, trainings: Trainings) -> dict[str, Any]:
+def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
     """The evaluation of a run, from its folder where it is newer than the bot."""
-    done, vectors = run / replies.FILE, trainings.source.glove
+    done, vectors = run / replies.FILE, setup.source.glove
     if _is_newer(done, run):
         figures = json_files.read_object(done)
         if figures.get("vectors") == str(vectors or replies.OWN_VECTORS):
@@ -94,9 +121,9 @@ def _evaluated(run: Path, trainings: Trainings) -> dict[str, Any]:
     return figures
 
 
-def _reranked(seed: int, trainings: Trainings) -> dict[str, Any]:
+def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
     """The figures of reranking of one seed, from the run's folder where they are newer than the bots."""
-    runs = [trainings.run(variant, seed) for variant in STUDIES["mmi"].variants]
+    runs = [setup.folder(variant, seed) for variant in STUDIES["mmi"].variants]
     done = runs[0] / reranking.FILE
     if _is_newer(done, *runs):
         return json_files.read_object(done)

@@ -1,15 +1,9 @@
-"""What an evaluation may be asked for: the studies and their variants, and how lists are reranked.
+"""What the first paper's evaluations compare: variants of a training, and ways to rerank; imports nothing heavy."""
 
-Imports nothing heavy: the commands show it in their help.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from keras_gca.config import Config
-from keras_gca.data.source import Source
 from keras_gca.errors import UserError
 
 # Studies
@@ -45,35 +39,6 @@ STUDIES = {
     "discriminator": Study("D as in Eq. 8, or with a hidden layer?", ("default", "hidden_discriminator")),
     "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
 }
-
-
-@dataclass(frozen=True)
-class Trainings:
-    """What the trainings of a study have in common.
-
-    folder: they go to FOLDER/VARIANT/seed_N. seeds: each variant is trained with each of them. preset, settings: of
-    `Config`, for all trainings; what makes a variant goes before them. source: their data; similarities of replies are
-    by its word vectors too. Raises UserError on an impossible setting.
-    """
-
-    folder: Path
-    seeds: Sequence[int] = (0, 1, 2)
-    preset: str = "default"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    source: Source = field(default_factory=Source)
-
-    def __post_init__(self):
-        if "seed" in self.settings:
-            raise UserError("--seed: a study takes several, --seeds")
-        Config.preset(self.preset, **self.settings)
-
-    def run(self, variant: str, seed: int) -> Path:
-        """The run folder of a training."""
-        return self.folder / variant / f"seed_{seed}"
-
-    def config(self, variant: str, seed: int) -> Config:
-        """The settings of a training."""
-        return Config.preset(self.preset, **{**self.settings, **VARIANTS[variant], "seed": seed})
 
 
 # Reranking
