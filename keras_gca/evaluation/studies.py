@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_gca.config import AFTER_LINE_3, Config
 from keras_gca.data.source import Source
+from keras_gca.errors import UserError
 from keras_gca.evaluation import replies, reranking
 from keras_gca.evaluation.statistics import as_json, over_runs
 from keras_gca.evaluation.tables import Table
@@ -54,8 +55,11 @@ def run_study(name: str, setup: Setup, strategy: tf.distribute.Strategy | None =
     """Train what a study compares, and write its table; returns whether the user has let it end.
 
     name: one of STUDIES. strategy: of the trainings, see `pipeline.train_agent`. Prints the table, and writes it to
-    RUNS/NAME.md, and all figures to RUNS/NAME.json. Raises UserError where a file is missing or damaged.
+    RUNS/NAME.md, and all figures to RUNS/NAME.json. Raises UserError for another name, and where a file is missing or
+    damaged.
     """
+    if name not in STUDIES:
+        raise UserError(f"{name!r} is not a study; choose from {', '.join(STUDIES)}")
     study = STUDIES[name]
     for seed in setup.seeds:
         for variant in study.variants:
