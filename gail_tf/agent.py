@@ -26,7 +26,6 @@ from gail_tf.models.roberta import RobertaConfig
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.exporting import export_policy
 from gail_tf.policies.sampling import Sampling
-from gail_tf.run_folder import GAILRun
 from gail_tf.safety.crisis import NOTE, speaks_of_crisis
 from keras_gca.engine.memory import count
 from keras_gca.engine.variables import assign
@@ -87,7 +86,7 @@ class GAILAgent:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "GAILAgent":
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
-        path, facts, networks = read_bot(path, FORMAT, GAILRun, "python -m gail_tf.train")
+        path, facts, networks = read_bot(path, FORMAT, "python -m gail_tf.train")
         try:
             config = GAILConfig.from_values(facts["config"])
             with _folder_of(facts["tokenizer"]) as folder:

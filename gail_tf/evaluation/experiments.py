@@ -23,7 +23,7 @@ from gail_tf.evaluation.variants import EXPERIMENTS, PRETRAINED, SCALES, VARIANT
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.run_folder import GAILRun
 from keras_gca.errors import UserError
-from keras_gca.evaluation.tables import Table, columns, markdown
+from keras_gca.evaluation.tables import Table
 from keras_gca.storage.atomic import write_text
 
 
@@ -173,10 +173,10 @@ def _compare(name: str, setup: Setup) -> None:
         for variant in EXPERIMENTS[name].variants
     }
     found = ablations.measure(runs, Options(glove=setup.glove))
-    rows = ablations.rows(found)
-    print(columns(rows))
+    table = ablations.table(found, EXPERIMENTS[name].question)
+    print(table.to_text())
     texts = {
-        f"{name}.md": f"{EXPERIMENTS[name].question}\n\n{markdown(rows)}\n",
+        f"{name}.md": table.to_markdown(),
         f"{name}.json": json.dumps(found, indent=2) + "\n",
     }
     for file, text in texts.items():

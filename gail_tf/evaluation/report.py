@@ -1,6 +1,5 @@
 """What evaluations of several runs say together: Table 2, Figures 5 and 6, Table 3, paired tests, learning curves."""
 
-import csv
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from gail_tf.evaluation.systems import (
 from gail_tf.evaluation.tables import IN_PAPER, PAPER, TABLE_2, table_2, table_3, table_of_responses, table_of_tests
 from gail_tf.run_folder import GAILRun
 from keras_gca.errors import UserError
+from keras_gca.evaluation.tables import Table
 
 # Files
 
@@ -84,23 +84,26 @@ def write(found: Systems, results: Sequence[PairedTest], folder: Path, beside_pa
         "tables.json": json.dumps(_facts(found, results), indent=2, allow_nan=False) + "\n",
         "table3.md": "Table 3: Responses to test prompts, drawn at random.\n"
         + "".join("\n" + table.to_markdown() for table in shown),
+        "table2.csv": _all_digits(found, TABLE_2, beside_paper).to_csv(),
+        "responses.csv": _all_digits(found).to_csv(),
     }
     for file, text in texts.items():
-        (folder / file).write_text(text, encoding="utf-8")
-    for file, rows in (("table2.csv", _csv(found, TABLE_2, beside_paper)), ("responses.csv", _csv(found))):
-        with (folder / file).open("w", encoding="utf-8", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerows(rows)
+        (folder / file).write_text(text, encoding="utf-8", newline="")
     figures = {"figure5.png": figure_5(found, beside_paper), "figure6.png": figure_6(found)}
     if logs := histories(found):
         figures["curves.png"] = learning_curves.compare(logs)
     for file, figure in figures.items():
         figure.savefig(folder / file, dpi=130)
-    return [folder / file for file in (*texts, "table2.csv", "responses.csv", *figures)]
+    return [folder / file for file in (*texts, *figures)]
 
 
-def _csv(found: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Iterator[Sequence[Any]]:
+def _all_digits(found: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Table:
     """A line for each figure, system and part; of a single run the interval is the bootstrap's."""
-    yield "figure", "system", "part", "mean", "deviation", "low", "high", "runs"
+    header = "figure", "system", "part", "mean", "deviation", "low", "high", "runs"
+    return Table(None, "", header, list(_lines(found, only, beside_paper)), 3)
+
+
+def _lines(found: Systems, only: Sequence[str], beside_paper: bool) -> Iterator[Sequence[Any]]:
     for system, measured in found.items():
         for part in parts_of(found):
             for figure in only or measured[0].policy.figures.get(part, {}):

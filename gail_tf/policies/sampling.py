@@ -9,6 +9,7 @@ from gail_tf.config import COUNTING
 from gail_tf.policies.nucleus import nucleus_log_probs
 from keras_gca.engine.random import gumbel
 from keras_gca.errors import UserError
+from keras_gca.settings import check_sampling
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,7 @@ class Sampling:
     def __post_init__(self):
         if self.max_new_tokens < 1:
             raise UserError(f"--max-new-tokens: {self.max_new_tokens}; 1 or more is expected")
-        if not 0 < self.top_p <= 1:
-            raise UserError(f"--top-p: {self.top_p}; a number above 0, at most 1, is expected")
-        if self.temperature != 0 and not 0.01 <= self.temperature <= 100:
-            raise UserError(f"--temperature: {self.temperature}; 0, or a number from 0.01 to 100, is expected")
+        check_sampling(self.temperature, self.top_p, greedy=True)
         if self.counting not in COUNTING:
             raise UserError(f"--counting: {self.counting!r} is not one of {', '.join(COUNTING)}")
         if self.counting == "filtered" and self.temperature == 0:

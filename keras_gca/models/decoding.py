@@ -23,6 +23,7 @@ from keras_gca.models.forward import PrefixEncoder
 from keras_gca.models.lstm import States, lstm_step
 from keras_gca.models.networks import FORBIDDEN, GenerativeConversationalAgent
 from keras_gca.models.relu_matmul import relu_sparse_matmul
+from keras_gca.settings import check_sampling
 
 SMALLEST = 1e-20  # of the uniform numbers that Gumbel noise is made of
 
@@ -79,12 +80,11 @@ class Decoder:
         The same seed gives the same answers. A seed for each row gives each the answer that it would have alone,
         whatever rows stand beside it. Probabilities are those of the model itself (temperature 1, no filter).
 
-        Raises ValueError on a temperature outside [0.01, 100], top_k < 1, or top_p outside (0, 1].
+        Raises ValueError on top_k < 1, and UserError, which is one, as `check_sampling` does.
         """
-        if not 0.01 <= temperature <= 100 or (top_k is not None and top_k < 1) or not 0 < top_p <= 1:
-            raise ValueError(
-                f"0.01 <= temperature {temperature} <= 100, top_k {top_k} >= 1, 0 < top_p {top_p} <= 1 are expected"
-            )
+        check_sampling(temperature, top_p)
+        if top_k is not None and top_k < 1:
+            raise ValueError(f"top_k of at least 1 is expected, not {top_k}")
         k = min(top_k or self._sizes.vocabulary, self._sizes.vocabulary)
         draw, seeds = (self._sample, [seed, 0]) if np.ndim(seed) == 0 else (self._sample_rows, seed)
         arguments = (
