@@ -10,11 +10,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-from gail_tf import experiments
 from keras_gca.engine import command_line
-from tests import shared
+from tests import places
 
-command_line.set_up_tensorflow()
+pytest.register_assert_rewrite("tests.answers", "tests.gail_tf.policies.contract")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tensorflow():
+    """TensorFlow as the commands set it up: quiet, and repeating the same steps with the same bits.
+
+    No module of tests makes tensors when it is imported, so that this comes before TensorFlow's first operation.
+    """
+    command_line.set_up_tensorflow()
 
 
 LONGEST = ("test_commands.py", "test_kills.py", "test_experiments.py", "test_notebooks.py")  # minutes: they begin first
@@ -30,7 +38,8 @@ def pytest_collection_modifyitems(items):
         if item.path.name in ("test_experiments.py", "test_notebooks.py"):
             group = "experiments"
         else:
-            group = "gail_tf" if item.path.parent.name == "gail_tf" else item.path.name
+            folder = Path(__file__).parent
+            group = "gail_tf" if folder / "gail_tf" in item.path.parents else str(item.path.relative_to(folder))
         item.add_marker(pytest.mark.xdist_group(group))
 
 
@@ -39,9 +48,10 @@ def shared_file():
     """shared_file("data/x"): a path of the reference data; the test is skipped where it is absent."""
 
     def find(name: str):
-        if not shared.folder().is_dir():
-            pytest.skip(f"no reference data at {shared.folder()}; set {shared.VARIABLE} to its folder")
-        path = shared.folder() / name
+        folder = places.reference_data()
+        if not folder.is_dir():
+            pytest.skip(f"no reference data at {folder}; set {places.VARIABLE} to its folder")
+        path = folder / name
         assert path.exists(), f"the reference data lacks {name}"
         return path
 
@@ -78,6 +88,8 @@ class Experiments(NamedTuple):
 @pytest.fixture(scope="session")
 def small_experiments(tmp_path_factory):
     """Table 2 and an ablation over two seeds."""
+    from gail_tf import experiments
+
     folder = tmp_path_factory.mktemp("project") / "runs" / "experiments"
     arguments = [
         "--scale", "tiny", "--seeds", "3", "4", "--max-trajectories", "60", "--updates", "2", "--rollouts", "8",

@@ -1,13 +1,14 @@
 """The notebooks: each runs from top to bottom at toy sizes, and is stored with the outputs of one whole run."""
 
 import re
-from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
+from tests.places import PROJECT
+
+FOLDER = PROJECT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # In place of the cell tagged "parameters". Short sentences: few shapes to compile. EXPERIMENTS stands for the folder of
 # the fixture small_experiments.

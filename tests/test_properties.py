@@ -21,7 +21,7 @@ from keras_gca.data.text import detokenise, tokenise
 from keras_gca.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary, read_words
 from keras_gca.storage import json_files
 from keras_gca.storage.arrays import read_arrays, write_arrays
-from tests.keras_gca.conftest import LENGTH, VOCABULARY, make_agent
+from tests.factories.gca import LENGTH, VOCABULARY, make_agent
 
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=60, database=None)
 settings.load_profile("ci")

@@ -8,8 +8,8 @@ from gail_tf.baselines import rl_seq2seq
 from gail_tf.build import make_judge, make_policy
 from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
 from gail_tf.data.tokenizer import Tokenizer
-from tests.gail_tf import small_runs
-from tests.keras_gca.answers import assert_same_answers
+from tests.answers import assert_same_answers
+from tests.factories import small_runs
 
 HISTORIES = [
     ["I lost my job today."],

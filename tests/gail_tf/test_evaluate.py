@@ -24,9 +24,8 @@ from gail_tf.evaluation.quality_diversity import mean_curve
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.run_folder import GAILRun
 from keras_gca.engine import command_line
-from tests.gail_tf.test_train import SMALL
-
-PROJECT = Path(__file__).parents[2]
+from tests.factories.commands import SMALL_GAIL as SMALL
+from tests.places import PROJECT
 
 
 def run(module, capsys, *arguments):

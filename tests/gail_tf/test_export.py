@@ -14,7 +14,8 @@ from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
-from tests.gail_tf.conftest import CONTROLS, randomise, torch_logits
+from tests.factories.gail import CONTROLS, randomise
+from tests.oracles.pytorch import torch_logits
 
 CONTEXTS = [
     [Utterance("I got the job!", "<|positive|>"), Utterance("Great!"), Utterance("Thank you.", "<|neutral|>")],

@@ -19,8 +19,8 @@ from gail_tf.run_folder import GAILRun
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from tests import fuzz_targets
-from tests.gail_tf import small_runs
-from tests.gail_tf.conftest import SIZES
+from tests.factories import small_runs
+from tests.factories.gail import SIZES
 
 # Networks in Hugging Face's format
 

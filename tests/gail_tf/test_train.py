@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,14 +28,9 @@ from gail_tf.run_folder import GAILRun
 from keras_gca.engine import command_line
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.run_folder import lock
-from tests.gail_tf.conftest import randomise
-
-PROJECT = Path(__file__).parents[2]
-SMALL = [
-    "--preset", "tiny", "--max-trajectories", "40", "--pretraining-epochs", "0", "--mle-epochs", "1", "--updates", "3",
-    "--rollouts", "8", "--discriminator-steps", "1", "--response-tokens", "8", "--trainable", "head", "--dropout", "0",
-    "--warmup-steps", "0",
-]  # fmt: skip
+from tests.factories.commands import SMALL_GAIL as SMALL
+from tests.factories.gail import randomise
+from tests.places import PROJECT
 
 
 def run(capsys, *arguments):

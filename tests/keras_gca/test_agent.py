@@ -12,8 +12,8 @@ from keras_gca.models import scoring
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.networks import WHITE
 from keras_gca.storage.arrays import read_arrays, write_arrays
-from tests.keras_gca.answers import assert_same_answers
-from tests.keras_gca.equations import Equations
+from tests.answers import assert_same_answers
+from tests.oracles.equations import Equations
 
 
 def test_both_generators_answer_and_the_discriminator_chooses_by_equation_10(agent):

@@ -1,7 +1,6 @@
 """The commands as a user runs them: each in a process of its own."""
 
 import json
-import os
 import random
 import re
 import signal
@@ -10,7 +9,6 @@ import sys
 import threading
 import time
 import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,23 +19,11 @@ from keras_gca.engine import command_line
 from keras_gca.original import agent
 from keras_gca.storage.arrays import read_arrays
 from keras_gca.training.schedule import LINES, schedule
-from tests.keras_gca.surveys import make_survey
+from tests.factories.commands import run, start
+from tests.factories.surveys import make_survey
+from tests.places import PROJECT
 
-PROJECT = Path(__file__).parents[2]
 TINY = ["--preset", "tiny", "--max-pairs", "120", "--vocabulary-size", "150"]
-
-
-def start(module, *arguments, folder, **options):
-    environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", f"keras_gca.{module}", *map(str, arguments)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes, **options)
-
-
-def run(module, *arguments, folder, text=None, timeout=300):
-    process = start(module, *arguments, folder=folder)
-    out, err = process.communicate(text, timeout=timeout)
-    return process.returncode, out, err
 
 
 @pytest.fixture(scope="module")

@@ -29,8 +29,8 @@ from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.survey.votes import Votes
 from keras_gca.training.run_folder import GCARun
 from tests import fuzz_targets
-from tests.keras_gca.conftest import LENGTH, VOCABULARY, WORDS, make_agent, random_pairs
-from tests.keras_gca.surveys import make_survey
+from tests.factories.gca import LENGTH, VOCABULARY, WORDS, make_agent, random_pairs
+from tests.factories.surveys import make_survey
 
 # HDF5
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.keras_gca.test_commands import run
+from tests.factories.commands import run
 
 pytestmark = pytest.mark.slow
 

@@ -34,9 +34,9 @@ import numpy as np
 from keras_gca.serving.web import LONGEST_UTTERANCE, MESSAGES_PER_MINUTE
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.votes import MARKS_PER_MINUTE, NO_DIFFERENCE
-from tests.keras_gca.surveys import make_survey
+from tests.factories.surveys import make_survey
+from tests.places import PROJECT
 
-PROJECT = Path(__file__).parents[2]
 LINES = (
     "Good morning. How are you?",
     "I'd like a cup of tea, please.",

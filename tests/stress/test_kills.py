@@ -3,16 +3,14 @@
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_gca.storage.arrays import write_arrays
+from tests.places import PROJECT
 from tests.stress import kills
 from tests.stress.kills import Plan
-
-PROJECT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("kind", "seed"), [("teacher_forcing", 0), ("ppo", 5)])

@@ -1,0 +1,61 @@
+"""Networks, pairs and agents of the first paper, of toy sizes and with random weights."""
+
+import numpy as np
+
+from keras_gca.agent import Agent
+from keras_gca.config import Config
+from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
+from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, Vocabulary
+from keras_gca.models.networks import FORBIDDEN, GREEN, YELLOW, GenerativeConversationalAgent, Sizes, build
+
+VOCABULARY, LENGTH = 30, 12
+CONVENTIONS = {"masked": {}, "original": {"original_padding": True}, "canonical": {"canonical": True}}
+WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
+
+
+def toy_networks(length=LENGTH, discriminator_hidden=None, **convention):
+    """Networks of toy sizes whose weights are far from zero, so that errors show."""
+    sizes = Sizes(VOCABULARY, length, 7, 9, 8, discriminator_hidden=discriminator_hidden)
+    gca = GenerativeConversationalAgent(sizes, seed=1, **convention)
+    random = np.random.default_rng(0)
+    for layer in gca.adversarial.layers:
+        layer.set_weights([random.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
+    bias = random.normal(0, 0.5, VOCABULARY)
+    bias[EOS] = 1.0 if gca.canonical else 2.0  # some answers end early
+    if gca.original_padding:
+        bias[PAD] = FORBIDDEN
+    gca.layer("decision_bot").bias.assign(bias)
+    return gca
+
+
+def random_pairs(count, seed=0, vocabulary=VOCABULARY, length=LENGTH):
+    """Pairs of all lengths: contexts of 0 to `length` tokens, answers of 1 to `length` rows."""
+    random = np.random.default_rng(seed)
+
+    def words(number):
+        return random.integers(len(SPECIAL_TOKENS), vocabulary, number)
+
+    contexts = [words(i % (length + 1)) for i in range(count)]
+    answers = [words(i % length) for i in range(count)]
+    return Pairs(pad_contexts(contexts, length), frame_answers(answers, length), np.arange(count, dtype=np.int32))
+
+
+def make_agent() -> Agent:
+    """With two generators, of random weights."""
+    config = Config.preset(
+        "tiny",
+        sentence_length=8,
+        word_embedding_size=5,
+        sentence_embedding_size=6,
+        discriminator_sentence_embedding_size=7,
+    )
+    vocabulary = Vocabulary(WORDS, [1] * len(WORDS), {"tom": "Tom"})
+    generators = {}
+    random = np.random.default_rng(0)
+    shared = random.normal(size=(len(vocabulary), 5)).astype(np.float32)
+    gca = build(config, len(vocabulary))
+    for name in ("teacher_forcing", "adversarial"):
+        shapes = [variable.shape for variable in gca.variables(*YELLOW)]
+        generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
+    green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*GREEN)]
+    return Agent(config, vocabulary, generators, [shared, *green])

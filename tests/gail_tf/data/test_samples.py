@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from gail_tf.data.batches import Batch, plan, take
+from gail_tf.data.samples import Samples, running_text
+from gail_tf.data.trajectories import Trajectory
+from tests.factories.small_runs import tokenizer
+from tests.oracles.vader import compound
+
+TRAJECTORIES = (
+    Trajectory((), "I love my new job!", "Great."),
+    Trajectory(("I lost my dog.", "That is terrible, I am so sorry."), "Thanks.", "He was a good friend."),
+)
+
+
+def ids(*parts):
+    """Token ids of text and of special tokens, in a row."""
+    known = tokenizer()
+    special = {"<|negative|>", "<|neutral|>", "<|positive|>", "<|endoftext|>"}
+    return [i for part in parts for i in ([known.special(part)] if part in special else known.encode(part))]
+
+
+def test_trajectories_with_sentiment():
+    samples = Samples.encode(tokenizer(), TRAJECTORIES, 90, 20, with_sentiment=True)
+    end = "<|endoftext|>"
+    batch = samples.batch
+    first, second = (row[mask].tolist() for row, mask in zip(batch.condition, batch.condition_mask, strict=True))
+    assert first == ids("<|positive|>", "I love my new job!", end)
+    assert second == ids(
+        "<|negative|>", "I lost my dog.", end, "<|negative|>", "That is terrible, I am so sorry.", end,
+        "<|positive|>", "Thanks.", end,
+    )  # fmt: skip
+    answers = [row[mask].tolist() for row, mask in zip(batch.response, batch.response_mask, strict=True)]
+    assert answers == [ids("Great.", end), ids("He was a good friend.", end)]
+    history = np.mean([compound("I lost my dog."), compound("That is terrible, I am so sorry.")])
+    expected = [[compound("I love my new job!"), 0], [compound("Thanks."), history]]
+    np.testing.assert_allclose(samples.sentiments, expected, rtol=1e-6)
+    np.testing.assert_allclose(samples.response_sentiments, [compound("Great."), compound("He was a good friend.")])
+    assert (len(samples), samples.response_tokens) == (2, sum(map(len, answers)))
+
+
+def test_trajectories_without_sentiment():
+    batch = Samples.encode(tokenizer(), TRAJECTORIES, 90, 20, with_sentiment=False).batch
+    assert batch.condition[0][batch.condition_mask[0]].tolist() == ids("I love my new job!", "<|endoftext|>")
+
+
+def test_running_text_by_hand():
+    end = "<|endoftext|>"
+    batch = running_text(tokenizer(), [("Hello.", "Good morning, Anna."), ("Yes.",)], length=5)
+    whole = ids("Hello.", end, "Good morning, Anna.", end)
+    assert len(whole) > 5
+    pieces = [whole[i : i + 5] for i in range(0, len(whole), 5)] + [ids("Yes.", end)]
+    assert [row[mask].tolist() for row, mask in zip(batch.response, batch.response_mask, strict=True)] == pieces
+    assert batch.response.shape == (len(pieces), 5)
+    np.testing.assert_array_equal(batch.condition, np.full((len(pieces), 1), tokenizer().end))
+    assert batch.condition_mask.all()
+
+
+@pytest.fixture
+def batch():
+    """Three samples of 1, 3 and 20 tokens before, 2, 1 and 18 after, in arrays of 40 and 30."""
+
+    def padded(lengths, width, left):
+        places = np.arange(width)
+        mask = np.array([places >= width - n if left else places < n for n in lengths])
+        tokens = np.where(mask, np.arange(1, 1 + mask.size).reshape(mask.shape), 0).astype(np.int32)
+        return tokens, mask
+
+    return Batch(*padded([1, 3, 20], 40, True), *padded([2, 1, 18], 30, False))
+
+
+def test_some_rows_at_the_widths_that_they_need(batch):
+    found = take(batch, [1, 0])
+    assert (found.condition.shape, found.response.shape) == ((2, 8), (2, 8))
+    for i, row in enumerate([1, 0]):
+        for side in ("condition", "response"):
+            mask, expected = getattr(found, f"{side}_mask")[i], getattr(batch, f"{side}_mask")[row]
+            np.testing.assert_array_equal(getattr(found, side)[i][mask], getattr(batch, side)[row][expected])
+    assert found.condition_mask[0].tolist() == [False] * 5 + [True] * 3
+    assert found.response_mask[1].tolist() == [True] * 2 + [False] * 6
+
+
+def test_widths_are_rounded_up_but_not_beyond_the_batchs_own(batch):
+    found = take(batch, [2])
+    assert (found.condition.shape[1], found.response.shape[1]) == (24, 24)
+    narrow = batch._replace(response=batch.response[:, :20], response_mask=batch.response_mask[:, :20])
+    assert take(narrow, [2]).response.shape[1] == 20
+
+
+def test_rows_of_padding_have_no_tokens(batch):
+    found = take(batch, [2], size=3, response_width=50)
+    assert (found.condition.shape, found.response.shape) == ((3, 24), (3, 50))
+    assert found.condition_lengths.tolist() == [20, 0, 0]
+    assert found.response_lengths.tolist() == [18, 0, 0]
+    np.testing.assert_array_equal(found.response[0, :18], batch.response[2, :18])
+
+
+def test_a_plan_takes_each_row_once_and_like_lengths_together():
+    lengths = np.random.default_rng(0).integers(1, 60, 103)
+    batches = plan(lengths, 8, seed=3)
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(103))
+    assert sorted(map(len, batches)) == [7] + [8] * 12
+    assert all(np.array_equal(a, b) for a, b in zip(batches, plan(lengths, 8, seed=3), strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(batches, plan(lengths, 8, seed=4), strict=True))
+    spread = np.mean([np.ptp(lengths[rows]) for rows in batches])
+    assert spread < 10 < np.ptp(lengths)  # at random it is about 46
+
+
+def test_a_plan_by_hand():
+    lengths = np.array([5, 1, 4, 9, 2, 3, 8])
+    assert [rows.tolist() for rows in plan(lengths, 2, pool=2)] == [[1, 2], [0, 3], [4, 5], [6]]
+    then = np.array([7, 3, 6, 1, 2, 9, 5])  # all but row 3 need a width of 8 for their first part
+    assert [rows.tolist() for rows in plan(lengths, 2, then=then)] == [[4, 1], [6, 2], [0, 5], [3]]

@@ -1,0 +1,20 @@
+"""XLA programs of both papers' functions are in `tests/test_xla.py`."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gca.engine.compiled import Compiled
+
+
+def test_one_graph_for_all_sizes_and_one_each_with_xla():
+    for jit_compile, graphs in ((False, 1), (True, 2)):
+        doubled = Compiled(lambda rows: 2 * rows, jit_compile)
+        for shape in ((2, 3), (4, 5), (2, 3)):
+            np.testing.assert_array_equal(doubled(np.ones(shape, np.int32)), 2 * np.ones(shape))
+        assert doubled.traces == graphs
+
+
+def test_what_is_whole_must_be_an_argument():
+    with pytest.raises(ValueError, match="no arguments of the function: seed"):
+        Compiled(tf.identity, whole=("seed",))

@@ -1,0 +1,27 @@
+import pytest
+
+from keras_gca.engine import command_line
+from keras_gca.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tf_config", "message"),
+    [
+        (["--replicas", "2"], None, "--replicas: of --strategy mirrored; with none leave it out"),
+        (["--strategy", "multi_worker"], None, "TF_CONFIG must name all workers"),
+        (["--strategy", "multi_worker"], "{", "TF_CONFIG must name all workers"),
+        (
+            ["--strategy", "multi_worker"],
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+            "TF_CONFIG must name all workers",
+        ),
+    ],
+)
+def test_devices_that_are_not_there(arguments, tf_config, message, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if tf_config is not None:
+        monkeypatch.setenv("TF_CONFIG", tf_config)
+    parser = command_line.Parser()
+    command_line.add_devices(parser)
+    with pytest.raises(UserError, match=message):
+        command_line.set_up_tensorflow(parser.parse_args(arguments))

@@ -1,0 +1,75 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gca.engine.learner import Learner
+from keras_gca.errors import UserError
+from tests.oracles.adamw import adamw
+
+
+@pytest.fixture
+def variables():
+    dense = keras.layers.Dense(2)
+    dense.build((None, 3))
+    draw = np.random.default_rng(0)
+    for variable in dense.trainable_variables:
+        variable.assign(draw.normal(size=variable.shape))
+    return dense.trainable_variables  # kernel, bias
+
+
+def test_steps_by_hand(variables):
+    """A warm-up of 4 steps to a rate of 0.4: 0.1, 0.2, 0.3; gradients of a norm of 1 at most; only kernels decay."""
+    random = np.random.default_rng(1)
+    slopes = [[random.normal(size=variable.shape).astype(np.float32) for variable in variables] for _ in range(3)]
+    slopes[1] = [each / 100 for each in slopes[1]]  # too small to be clipped
+    learner = Learner(variables, 0.4, weight_decay=0.5, warmup_steps=4, gradient_clip=1.0)
+    given = [tf.Variable(each) for each in slopes[0]]
+
+    @tf.function
+    def step():
+        def loss():
+            return tf.add_n([tf.reduce_sum(a * v) for a, v in zip(given, variables, strict=True)]), {"seen": 3.0}
+
+        return learner.descend(loss)
+
+    norms = [np.sqrt(sum((each**2).sum() for each in slope)) for slope in slopes]
+    clipped = [[each / max(norm, 1) for each in slope] for slope, norm in zip(slopes, norms, strict=True)]
+    old = [variable.numpy() for variable in variables]
+    expected = [
+        list(adamw(old[i], [slope[i] for slope in clipped], [0.1, 0.2, 0.3], decay))
+        for i, decay in enumerate((0.5, 0.0))
+    ]
+    for number in range(3):
+        for place, slope in zip(given, slopes[number], strict=True):
+            place.assign(slope)
+        value = sum(float((a * v.numpy()).sum()) for a, v in zip(slopes[number], variables, strict=True))
+        scalar, figures = step()
+        assert float(scalar) == pytest.approx(value, rel=1e-5)
+        assert float(figures["gradient_norm"]) == pytest.approx(norms[number], rel=1e-5)  # before it is clipped
+        assert figures["seen"] == 3
+        for variable, values in zip(variables, expected, strict=True):
+            np.testing.assert_allclose(variable, values[number], rtol=1e-4, atol=1e-5)
+
+
+def test_other_variables_stay_as_they_are(variables):
+    learner = Learner(variables[1:], 0.1)
+    kernel, bias = (variable.numpy() for variable in variables)
+    tf.function(lambda: learner.descend(lambda: (tf.reduce_sum(variables[0] + variables[1]), {})))()
+    np.testing.assert_array_equal(variables[0], kernel)
+    np.testing.assert_allclose(variables[1], bias - 0.1, rtol=1e-4)  # no warm-up: the first step is a whole one
+
+
+def test_a_rate_that_falls_ends_above_nothing(variables):
+    """5 steps, 2 of them a warm-up: 1/2, 1, then in a straight line to where a sixth would be 0."""
+    learner = Learner(variables, 0.3, warmup_steps=2, total_steps=5)
+    rates = []
+    for _ in range(5):
+        learner.descend(lambda: (tf.add_n([tf.reduce_sum(variable.value) for variable in variables]), {}))
+        rates.append(float(learner.optimizer.learning_rate))
+    assert rates == pytest.approx([0.15, 0.3, 0.225, 0.15, 0.075])
+
+
+def test_a_warm_up_must_end(variables):
+    with pytest.raises(UserError, match="--warmup-steps: 5 where a phase of the training has 5 steps in all"):
+        Learner(variables, 0.3, warmup_steps=5, total_steps=5)

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from keras_gca.agent import Agent
+from keras_gca.config import Config
+from keras_gca.data.pairs import Pairs
+from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.evaluation.judges import independent_judge, judge
+from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
+from tests.factories.gca import LENGTH, VOCABULARY, random_pairs
+
+
+class Judge:
+    """Gives every token of an answer the first of its words, less ten, as l in percent."""
+
+    def judge(self, contexts, answers):
+        log_l = np.where(answers[:, 1:] > 0, np.log((answers[:, 1:2] - 10) / 100), np.nan)
+        return log_l
+
+
+def rows(*first):
+    return np.array([[1, word, 2, 0] for word in first], np.int32)
+
+
+def test_wins_ties_and_scores_by_hand():
+    pairs = Pairs(np.ones((4, 3), np.int32), rows(100, 60, 60, 60), np.arange(4))
+    found = judge(Judge(), pairs, {"a": rows(60, 30, 62, 20), "b": rows(40, 50, 60, 20)})
+    chosen = found["equations"]["Eq. 10"]
+    assert (chosen["wins"], chosen["shares"]) == ({"a": 1, "b": 1}, {"a": 0.5, "b": 0.5})
+    assert chosen["ties"] == 2  # 0.52 and 0.50 differ by less than 5 %; equal scores
+    assert chosen["human_first"] == pytest.approx(6 / 8)
+    assert found["equations"]["Eq. 9"]["wins"] == {"a": 2, "b": 1}  # 0.52^2 and 0.50^2 differ by more
+    assert found["scores"] == pytest.approx(
+        {"human": 0.60, "a": (50 + 20 + 52 + 10) / 400, "b": (30 + 40 + 50 + 10) / 400}
+    )
+
+
+def test_equation_9_favours_short_answers_and_equation_10_does_not():
+    human = np.array([[1, 70, 70, 70, 2]] * 3, np.int32)
+    pairs = Pairs(np.ones((3, 3), np.int32), human, np.arange(3))
+    short = np.array([[1, 70, 2, 0, 0], [1, 60, 2, 0, 0], [1, 60, 2, 0, 0]], np.int32)
+    long = np.array([[1, 80, 80, 80, 2], [1, 80, 80, 80, 2], [1, 61, 2, 0, 0]], np.int32)
+    found = judge(Judge(), pairs, {"short": short, "long": long})["equations"]
+    # Eq. 9: 0.36 > 0.24, 0.25 > 0.24 (a tie), 0.25 and 0.26; Eq. 10: 0.6 < 0.7, 0.5 < 0.7, 0.50 and 0.51.
+    assert (found["Eq. 9"]["wins"], found["Eq. 9"]["ties"]) == ({"short": 1, "long": 0}, 2)
+    assert (found["Eq. 10"]["wins"], found["Eq. 10"]["ties"]) == ({"short": 0, "long": 2}, 1)
+    assert (found["Eq. 9"]["shorter"], found["Eq. 10"]["shorter"]) == (1, 0)
+
+
+def test_one_generator_wins_all_without_a_rival():
+    pairs = Pairs(np.ones((2, 3), np.int32), rows(60, 60), np.arange(2))
+    found = judge(Judge(), pairs, {"a": rows(60, 30)})["equations"]["Eq. 10"]
+    assert (found["wins"], found["shorter"]) == ({"a": 2}, 0)
+
+
+@pytest.fixture
+def agent():
+    config = Config.preset(
+        "tiny",
+        sentence_length=LENGTH,
+        machine_pairs=150,
+        discriminator_learning_rate=0.02,
+        word_embedding_size=6,
+        sentence_embedding_size=8,
+        discriminator_sentence_embedding_size=7,
+    )
+    words = [f"w{i}" for i in range(VOCABULARY - 4)]
+    gca = build(config, VOCABULARY)
+    white = [variable.numpy() for variable in gca.variables(*WHITE)]
+    generators = {}
+    for seed, name in enumerate(("teacher_forcing", "adversarial")):
+        random = np.random.default_rng(seed)
+        drawn = [random.normal(0, 0.5, variable.shape).astype(np.float32) for variable in gca.variables(*YELLOW)]
+        generators[name] = [*white, *drawn]
+    green = [variable.numpy() for variable in gca.variables(*GREEN)]
+    return Agent(config, Vocabulary(words, [1] * len(words)), generators, [*white, *green])
+
+
+def test_an_independent_judge_tells_human_answers_from_those_of_all_generators(agent):
+    training, held_out = random_pairs(200, seed=1), random_pairs(60, seed=2)
+    answers = {name: agent.decode(name, held_out.contexts).answers for name in agent.generators}
+    independent = independent_judge(agent, training, seed=3, epochs=8)
+    again, other = (independent_judge(agent, training, seed, epochs=1) for seed in (3, 4))
+    scores = judge(independent, held_out, answers)["scores"]
+    before = judge(agent, held_out, answers)["scores"]
+    for name in answers:
+        assert scores["human"] - scores[name] > 0.2 > abs(before["human"] - before[name])
+    assert independent.generators == agent.generators
+    np.testing.assert_array_equal(independent.discriminator[0], agent.discriminator[0])  # the word vectors stay
+    assert not np.array_equal(again.discriminator[1], other.discriminator[1])
+    repeated = independent_judge(agent, training, seed=3, epochs=1)
+    for one, two in zip(again.discriminator, repeated.discriminator, strict=True):
+        np.testing.assert_array_equal(one, two)

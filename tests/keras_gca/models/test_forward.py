@@ -1,0 +1,103 @@
+"""The one-pass rows against the figures' own per-token models, which Keras computes and differentiates itself."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
+from keras_gca.models.forward import PrefixEncoder, rows_of
+from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
+from keras_gca.training.generator import GeneratorTraining
+from tests.factories.gca import CONVENTIONS, VOCABULARY, random_pairs, toy_networks
+from tests.oracles import per_token
+
+
+def test_rows_are_all_tokens_after_bos_in_the_order_of_reading():
+    rows = rows_of(tf.constant([[1, 9, 8, 2, 0], [1, 2, 0, 0, 0], [0, 0, 0, 0, 0]]))
+    assert rows.positions.numpy().tolist() == [[0, 0], [0, 1], [0, 2], [1, 0]]
+    assert rows.targets.numpy().tolist() == [9, 8, 2, 2]
+    assert rows.answer.numpy().tolist() == [0, 0, 0, 1]
+
+
+def one_pass_and_per_token(gca, pairs, loss):
+    """The loss by one pass over the answers, and by the per-token figure; with the weights that learn from it."""
+    encoder = PrefixEncoder(gca)
+    contexts, answers = tf.constant(pairs.contexts), tf.constant(pairs.answers)
+    rows = rows_of(answers)
+    labels = np.arange(len(pairs)) % 2
+
+    def teacher_forcing():
+        logits = encoder.generator_logits(contexts, answers, rows)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits))
+
+    def discriminator():
+        logits = encoder.discriminator_logits(contexts, answers, rows)
+        label = tf.gather(tf.constant(labels, tf.float32), rows.answer)
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(label, logits))
+
+    def generator():
+        errors, _ = GeneratorTraining(gca, 1e-3)._errors(contexts, answers)
+        return tf.reduce_mean(errors)
+
+    one_pass, learns = {
+        "teacher forcing": (teacher_forcing, (*WHITE, *YELLOW)),
+        "discriminator": (discriminator, gca.green),
+        "generator": (generator, YELLOW),
+    }[loss]
+    return one_pass, per_token.losses(gca, pairs, labels)[loss], learns
+
+
+def assert_equal_losses_and_gradients(gca, pairs, loss):
+    fast, slow, names = one_pass_and_per_token(gca, pairs, loss)
+    variables = [variable.value for variable in gca.variables(*names)]
+    results = []
+    for compute in (fast, slow):
+        with tf.GradientTape() as tape:
+            value = compute()
+        gradients = tape.gradient(value, variables)
+        results.append([value, *(tf.convert_to_tensor(gradient) for gradient in gradients)])
+    for ours, figure in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, figure, rtol=0, atol=1e-5)
+        scale = np.abs(figure).max()
+        assert scale > 0
+        np.testing.assert_allclose(ours / scale, figure / scale, rtol=0, atol=1e-3)  # small gradients too
+
+
+@pytest.mark.parametrize("loss", ["teacher forcing", "discriminator", "generator"])
+def test_losses_and_gradients_equal_the_per_token_figure(any_gca, loss):
+    assert_equal_losses_and_gradients(any_gca, random_pairs(25, seed=3), loss)
+
+
+@pytest.mark.parametrize("loss", ["discriminator", "generator"])
+def test_losses_and_gradients_with_a_hidden_layer_in_the_discriminator(loss):
+    assert_equal_losses_and_gradients(toy_networks(discriminator_hidden=5), random_pairs(25, seed=3), loss)
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("loss", ["teacher forcing", "discriminator", "generator"])
+def test_losses_and_gradients_are_equal_for_every_length_from_1_to_50(loss, convention):
+    gca = GenerativeConversationalAgent(Sizes(VOCABULARY, 50, 7, 9, 8), seed=2, **CONVENTIONS[convention])
+    random = np.random.default_rng(4)
+    lengths = np.arange(50)
+    answers = frame_answers([random.integers(4, VOCABULARY, n) for n in lengths], 50)
+    contexts = pad_contexts([random.integers(4, VOCABULARY, n + 1) for n in lengths[::-1]], 50)
+    assert np.count_nonzero(answers, axis=1).tolist() == list(range(2, 52))
+    pairs = Pairs(contexts, answers, lengths)
+    fast, slow, _ = one_pass_and_per_token(gca, pairs, loss)
+    np.testing.assert_allclose(fast(), slow(), atol=1e-5)
+    assert_equal_losses_and_gradients(gca, pairs, loss)
+
+
+def test_padding_on_either_side_changes_nothing(gca):
+    pairs = random_pairs(8)
+    encoder = PrefixEncoder(gca)
+    wide = np.pad(pairs.contexts, ((0, 0), (5, 0)))
+    long = np.pad(pairs.answers, ((0, 0), (0, 4)))
+    rows = rows_of(tf.constant(pairs.answers))
+    expected = encoder.generator_logits(tf.constant(pairs.contexts), tf.constant(pairs.answers), rows)
+    again = encoder.generator_logits(tf.constant(wide), tf.constant(long), rows_of(tf.constant(long)))
+    np.testing.assert_allclose(expected, again, atol=1e-5)
+
+
+def test_an_empty_context_is_encoded_as_zero(gca):
+    np.testing.assert_array_equal(PrefixEncoder(gca).contexts("bot", tf.zeros((2, 12), tf.int32)), np.zeros((2, 9)))
