@@ -6,7 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from gail_tf.config import COUNTING
-from gail_tf.policies.nucleus import nucleus_log_probs
+from keras_gca.engine.nucleus import nucleus_log_probs
 from keras_gca.engine.random import gumbel
 from keras_gca.errors import UserError
 from keras_gca.settings import check_sampling

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.engine.nucleus import FORBIDDEN
 from keras_gca.errors import UserError
-from keras_gca.models.networks import FORBIDDEN, GREEN, WHITE, YELLOW
+from keras_gca.models.networks import GREEN, WHITE, YELLOW
 from keras_gca.storage.arrays import ArrayFile, new_hdf5, open_arrays
 from keras_gca.storage.atomic import replacing
 
