@@ -48,7 +48,7 @@ from benchmarks.measure import (
 from benchmarks.our_update import OurUpdate, settings
 from benchmarks.several_devices import Devices
 from gail_tf.config import GAILConfig
-from gail_tf.data.batches import Batch, plan, take
+from gail_tf.data.batches import Batch, take
 from gail_tf.data.samples import CONTROL_TOKENS, Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import read_trajectories, split
@@ -58,7 +58,8 @@ from gail_tf.imitation.rollouts import draw_rows
 from gail_tf.models.gpt2 import GPT2Config
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.batching import plan
+from keras_gca.engine.learner import AdamWLearner
 
 PAPER = GAILConfig()
 OURS, TORCH, GENERATE = "here", "PyTorch", "Hugging Face's generate"
@@ -258,7 +259,7 @@ def mle(options: argparse.Namespace) -> dict:
 
     def ours(precision: str) -> Callable[[], int]:
         policy = Policy(exercise.gpt2(precision=precision))
-        learner = Learner(
+        learner = AdamWLearner(
             policy.trainable_variables, PAPER.mle_learning_rate, PAPER.weight_decay, gradient_clip=PAPER.gradient_clip
         )
         training = MaximumLikelihood(policy, learner)

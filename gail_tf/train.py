@@ -23,7 +23,7 @@ maximum likelihood, then a discriminator learns to tell its responses from their
 EPILOG = """\
 Corpora: EmpatheticDialogues (CSV), DailyDialog, and the other formats of keras_gca/data/conversations.py; tweets as CSV
 with a column `text`, or one a line. What is logged is explained in docs/metrics.md.
-Ctrl-C stops after the step or update in hand; the run can be resumed, and chats with what it has learned so far.
+Ctrl-C stops after the current step or update; the run can be resumed, and chats with what it has learned so far.
 """
 
 

@@ -18,7 +18,7 @@ from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.config import Config
 from keras_gca.engine.compiled import Compiled
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build
@@ -53,7 +53,7 @@ def gail_policy():
 
 def likelihood():
     made = gail_policy()
-    learner = Learner(made.trainable_variables, 1e-3, gradient_clip=1.0)
+    learner = AdamWLearner(made.trainable_variables, 1e-3, gradient_clip=1.0)
     return MaximumLikelihood(made, learner).step(BATCH, (1, 2))
 
 

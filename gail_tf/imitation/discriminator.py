@@ -13,7 +13,7 @@ from gail_tf.imitation.rewards import relative_logit
 from gail_tf.imitation.rollouts import Rollouts
 from gail_tf.policies.base import LanguagePolicy
 from keras_gca.engine.compiled import Compiled
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import refuse_nan
 
@@ -59,7 +59,7 @@ class DiscriminatorTraining(Discriminator):
 
     def __init__(self, encoder: Encoder, config: GAILConfig):
         super().__init__(encoder, config)
-        self.learner = Learner(self.variables, config.discriminator_learning_rate, config.weight_decay)
+        self.learner = AdamWLearner(self.variables, config.discriminator_learning_rate, config.weight_decay)
         self._step = Compiled(self._descend, whole=("seed",))
 
     @property
@@ -103,8 +103,8 @@ class DiscriminatorTraining(Discriminator):
         def loss():
             logits = self.encoder.both_logits(seen, sentiments, masks, seeds)
             if self.config.discriminator == "contrastive":
-                return contrastive_loss(*logits, masks[0]), {}
-            return binary_loss(*logits, *masks, self.config.label_smoothing), {}
+                return contrastive_loss(*logits, masks[0]), None
+            return binary_loss(*logits, *masks, self.config.label_smoothing), None
 
-        scalar, figures = self.learner.descend(loss)
-        return {"loss": scalar, **figures}
+        descent = self.learner.descend(loss)
+        return {"loss": descent.loss, "gradient_norm": descent.gradient_norm}

@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from gail_tf.data.batches import Batch, take
+from keras_gca.engine.batching import filled
 
 
 class Evidence(NamedTuple):
@@ -28,7 +29,5 @@ class Evidence(NamedTuple):
         """Some of them, filled up with empty rows to `size`; see `batches.take`."""
         free = 0 if size is None else size - len(rows)
         batch = take(self.batch, rows, size, response_width=self.batch.response.shape[1])
-        arrays = (
-            np.pad(each[rows], [(0, free), *[(0, 0)] * (each.ndim - 1)]) for each in (self.features, self.sentiments)
-        )
+        arrays = (filled(array[rows], len(rows) + free) for array in (self.features, self.sentiments))
         return type(self)(batch, *arrays, [*(self.exchanges[row] for row in rows), *[((), "")] * free])

@@ -84,7 +84,8 @@ class GAILTraining(StagedTraining):
 
     def _walk_likelihood(self, stage: Stage) -> Iterator[Event]:
         steps = yield from self._likelihood.epoch(stage, self._seeds())
-        yield self._end(stage, steps, self._likelihood.end_of_epoch(stage))
+        row = self._likelihood.end_of_epoch(stage)
+        yield self._end(stage, steps, _learned(row), row)
 
     def _walk_discriminator(self, stage: Stage) -> Iterator[Event]:
         """D learns from one buffer before the policy does (Table 1, "Discriminator Pre-Train Steps")."""
@@ -94,7 +95,8 @@ class GAILTraining(StagedTraining):
         steps = min(per_buffer, self.config.discriminator_steps - (stage.number - 1) * per_buffer)
         judgement = self.judge.judge(rollouts.given, rollouts.expert)
         row = diagnostics.of_judgement(rollouts, judgement, self.config, self.judge.discriminates)
-        yield self._end(stage, 2, row | self.judge.learn(rollouts, self._seeds()[3], steps=steps))
+        row |= self.judge.learn(rollouts, self._seeds()[3], steps=steps)
+        yield self._end(stage, 2, row, row)
 
     def _walk_imitation(self, stage: Stage) -> Iterator[Event]:
         """One turn of Algorithm 1's loop: sample, collect scores from D, improve the policy, let D learn."""
@@ -119,7 +121,7 @@ class GAILTraining(StagedTraining):
         row["tokens_per_second"] = float(rollouts.batch.response_lengths.sum() / (time.monotonic() - began))
         if stage.number % config.validation_frequency == 0 or stage.number == stage.of:
             row |= self._validate()
-        yield self._end(stage, steps, row)
+        yield self._end(stage, steps, _learned(row), row)
 
     def _collect(self, stage: Stage, human_ratio: float) -> Rollouts:
         config = self.config
@@ -143,20 +145,12 @@ class GAILTraining(StagedTraining):
         assign(self.reference.policy.variables, self.policy.variables)
         self.judge.begin_as(self.policy)
 
-    def _end(self, stage: Stage, steps: int, row: dict[str, float]) -> Event:
-        metrics = {name: value for name, value in row.items() if not name.startswith("val_")}
-        row = {"phase": stage.phase, "number": stage.number, **row}
-        self.history.append(row)
+    def _end(self, stage: Stage, steps: int, metrics: dict[str, float], row: dict[str, float]) -> Event:
         began = self.imitates
-        self._position += 1
+        event = super()._end(stage, steps, metrics, row)
         if self.imitates and not began:
             self._stand_reference()
-        return Event(stage, steps, steps, metrics, row)
-
-    def _seeds(self) -> list[int]:
-        """Four seeds of the current stage."""
-        sequence = np.random.SeedSequence([self.config.seed, self._position])
-        return [int(seed >> 1) for seed in sequence.generate_state(4)]
+        return event
 
     # Storing and restoring
 
@@ -190,3 +184,8 @@ class GAILTraining(StagedTraining):
             stored["discriminator_optimizer"] = self.judge.optimizer_variables
             stored |= self.optimiser.variables
         return stored
+
+
+def _learned(row: dict[str, float]) -> dict[str, float]:
+    """Without the figures of a validation."""
+    return {name: value for name, value in row.items() if not name.startswith("val_")}

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 
 from gail_tf.config import GAILConfig
-from gail_tf.data.batches import Batch, plan, take
+from gail_tf.data.batches import Batch, take
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood
 from gail_tf.imitation.networks import Networks
 from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD, PRETRAINING, Stage
-from keras_gca.engine.learner import Learner, check_warm_up
+from keras_gca.engine.batching import plan
+from keras_gca.engine.learner import AdamWLearner, check_warm_up
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import assign
 from keras_gca.errors import refuse_nan
@@ -79,7 +80,7 @@ class LikelihoodPhases:
                 policy, rate = self._networks.pretrained, config.pretraining_learning_rate
             else:
                 policy, rate = self._networks.policy, config.mle_learning_rate
-            learner = Learner(
+            learner = AdamWLearner(
                 policy.trainable_variables,
                 rate,
                 config.weight_decay,

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.config import GAILConfig
-from gail_tf.data.batches import Batch, plan, take
+from gail_tf.data.batches import Batch, take
 from gail_tf.imitation import ppo_losses
 from gail_tf.imitation.phases import IMITATION
 from gail_tf.imitation.policy_optimiser import Figures, PolicyOptimiser
@@ -16,8 +16,9 @@ from gail_tf.imitation.rollouts import Rollouts
 from gail_tf.models.tanh_network import ValueBaseline
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
+from keras_gca.engine.batching import plan
 from keras_gca.engine.compiled import Compiled
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 from keras_gca.errors import refuse_nan
 
 
@@ -31,7 +32,7 @@ class PPO(PolicyOptimiser):
         super().__init__(policy, config, sampling)
         self.steps = config.ppo_epochs * config.steps_in_a_buffer
         self.kl_coefficient = config.kl_coefficient
-        self.learner = Learner(
+        self.learner = AdamWLearner(
             policy.trainable_variables,
             config.generator_learning_rate,
             config.weight_decay,
@@ -40,10 +41,10 @@ class PPO(PolicyOptimiser):
             config.total_steps(config.ppo_epochs * config.steps_in_a_buffer, config.updates),
         )
         self.value: ValueBaseline | None = None
-        self.value_learner: Learner | None = None
+        self.value_learner: AdamWLearner | None = None
         if config.value_baseline == "on":
             self.value = ValueBaseline(policy.feature_size, config.seed)
-            self.value_learner = Learner(self.value.trainable_variables, config.discriminator_learning_rate)
+            self.value_learner = AdamWLearner(self.value.trainable_variables, config.discriminator_learning_rate)
         self._step = Compiled(self._descend)
         self._values = Compiled(self._value_of)
 
@@ -144,7 +145,8 @@ class PPO(PolicyOptimiser):
                 entropy_coefficient=config.entropy_bonus,
             )
 
-        _, figures = self.learner.descend(loss)
+        descent = self.learner.descend(loss)
+        figures = descent.reported | {"gradient_norm": descent.gradient_norm}
         if self.value is not None:
             features = self._features(*arrays)
             counted = response_mask if config.token_rewards else tf.reduce_any(response_mask, axis=1)

@@ -28,7 +28,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Ctrl-C and SIGTERM ask the training to stop after the step in hand; asked twice, they end the program."""
+    """Ctrl-C and SIGTERM ask the training to stop after the current step; asked twice, they end the program."""
     interruption = Interruption()
 
     def request(number, frame):
