@@ -126,14 +126,14 @@ class AdversarialTraining(StagedTraining):
         yield event
 
     def _walk_self_conversation(self, stage: Stage) -> Iterator[Event]:
-        seeds = self._seeds()
+        seeds = self._seeds()[:2]
         sources = (
             choose_seeds(self.training, self.config.machine_pairs, seeds[0]),
             choose_seeds(self.validation, min(len(self.validation), self.config.machine_pairs), seeds[1]),
         )
         total, done, machine = sum(map(len, sources)), 0, []
         for source, seed in zip(sources, seeds, strict=True):
-            how = (1, int(seed)) if self._reinforce else (self.config.self_conversation_turns,)
+            how = (1, seed) if self._reinforce else (self.config.self_conversation_turns,)
             parts = []
             for answered, pairs in converse(self.decoder, source, *how):
                 parts.append(pairs)

@@ -22,7 +22,8 @@ from gail_tf.imitation import failures
 from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.phases import IMITATION, schedule
 from gail_tf.models import hugging_face
-from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.roberta import Roberta, RobertaConfig
 from gail_tf.run_folder import GAILRun
 from keras_gca.engine import command_line
