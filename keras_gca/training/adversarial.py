@@ -170,12 +170,12 @@ class AdversarialTraining(StagedTraining):
         def step(number, batch):
             if not self._reinforce:
                 return learner.step(*take_batch(machine, batch, size))
-            pairs = self._sampled(machine.contexts[batch], int(seeds[1]) + number)  # by the policy as it is now
+            pairs = self._sampled(machine.contexts[batch], seeds[1] + number)  # by the policy as it is now
             return learner.step(*take_batch(pairs, np.arange(len(pairs)), size))
 
         yield from self._epoch(stage, batches, step, learner.metrics)
         if self._reinforce:
-            machine_held_out = self._sampled(machine_held_out.contexts, int(seeds[0]))
+            machine_held_out = self._sampled(machine_held_out.contexts, seeds[0])
         sums = add_up(
             learner.evaluate(*take_batch(machine_held_out, batch, size))
             for batch in plan_batches(machine_held_out, size)

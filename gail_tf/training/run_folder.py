@@ -109,7 +109,7 @@ class GAILRun(RunFolder):
 
     def is_finished(self) -> bool:
         """Whether the training has ended, and its bot is written."""
-        facts, _ = self.read_checkpoint()
+        facts = self.read_facts()
         stages = schedule(self.config(), from_scratch=bool(self.data().general))
         return self.bot.exists() and facts["position"] == len(stages)
 
