@@ -1,4 +1,4 @@
-"""One dataclass holds every number of a run of the second paper; presets `paper`, `default` and `tiny`.
+"""One dataclass holds every setting of a run of the second paper; presets `paper`, `default` and `tiny`.
 
 Each field names Table 1's entry or the place it comes from. A departure from the paper stands beside the value that
 departs.
