@@ -1,6 +1,6 @@
 """The likelihood of answers under a generator: losses of tokens, and perplexity."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine.compiled import Compiled
+from keras_gca.engine.learner import add_up
 from keras_gca.models.forward import PrefixEncoder, keep_all, rows_of
 from keras_gca.models.networks import GenerativeConversationalAgent
 
@@ -51,11 +52,6 @@ def _losses(encoder: PrefixEncoder, contexts: tf.Tensor, answers: tf.Tensor, kee
     rows = rows_of(answers)
     logits = encoder.generator_logits(contexts, answers, rows, keep)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
-
-
-def add_up(steps: Iterable[Sequence[tf.Tensor]]) -> np.ndarray:
-    """The sums that several steps return, added up: float64."""
-    return np.sum([[float(value) for value in sums] for sums in steps], axis=0)
 
 
 def metrics(sums: np.ndarray) -> dict[str, float]:
