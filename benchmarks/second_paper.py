@@ -55,7 +55,7 @@ from gail_tf.data.trajectories import read_trajectories, split
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood
 from gail_tf.imitation.ppo import PPO
 from gail_tf.imitation.rollouts import draw_rows
-from gail_tf.models.gpt2 import GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.engine.batching import plan

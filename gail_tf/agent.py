@@ -20,7 +20,8 @@ from gail_tf.data.sentiment import sentiment
 from gail_tf.data.tokenizer import TOKENIZER, Tokenizer
 from gail_tf.imitation.evidence import Evidence
 from gail_tf.imitation.reference import Reference
-from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.hugging_face import CONFIG, read_config
 from gail_tf.models.roberta import RobertaConfig
 from gail_tf.policies.base import LanguagePolicy

@@ -15,7 +15,8 @@ from gail_tf.imitation.judge import Judge
 from gail_tf.imitation.networks import Networks
 from gail_tf.imitation.ppo import PPO
 from gail_tf.imitation.trpo import TRPO
-from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     _refuse_misfits(source, config, preset)
     run = command_line.new_run(options, "gail_")
     strategy = command_line.set_up_tensorflow(options)
-    from gail_tf import pipeline
+    from gail_tf.training import pipeline
 
     if options.resume is not None:
         session = pipeline.resume(options.resume, strategy)

@@ -13,7 +13,8 @@ from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
 from gail_tf.imitation.ppo import PPO
 from gail_tf.imitation.reference import Reference
 from gail_tf.imitation.trpo import TRPO
-from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.config import Config

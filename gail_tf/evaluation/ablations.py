@@ -8,7 +8,7 @@ from gail_tf.evaluation import metrics
 from gail_tf.evaluation.measure import Options, evaluate
 from gail_tf.evaluation.systems import HUMAN
 from gail_tf.imitation import curves
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gail_tf.config import GAILConfig
 from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 
 

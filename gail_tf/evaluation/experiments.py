@@ -12,7 +12,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from gail_tf import pipeline
 from gail_tf.agent import GAILAgent
 from gail_tf.config import ALGORITHMS, FROM_SCRATCH, GAILConfig
 from gail_tf.data.source import Source
@@ -21,7 +20,8 @@ from gail_tf.evaluation.measure import Options
 from gail_tf.evaluation.report import evaluate_runs
 from gail_tf.evaluation.variants import EXPERIMENTS, PRETRAINED, SCALES, VARIANTS
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD
-from gail_tf.run_folder import GAILRun
+from gail_tf.training import pipeline
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
 from keras_gca.storage.atomic import write_text

@@ -29,7 +29,7 @@ from gail_tf.imitation.phases import IMITATION
 from gail_tf.imitation.rollouts import respond
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.training_loop import progress
 from keras_gca.storage import json_files

@@ -16,7 +16,7 @@ from gail_tf.evaluation.comparability import refuse_incomparable, system_of
 from gail_tf.evaluation.measure import respond_to
 from gail_tf.evaluation.systems import HUMAN, name
 from gail_tf.policies.sampling import Sampling
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.data.vocabulary import BOS, EOS, Vocabulary
 from keras_gca.engine.training_loop import progress
 from keras_gca.evaluation import quality_diversity

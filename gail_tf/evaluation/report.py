@@ -22,7 +22,7 @@ from gail_tf.evaluation.systems import (
     systems,
 )
 from gail_tf.evaluation.tables import IN_PAPER, PAPER, TABLE_2, table_2, table_3, table_of_responses, table_of_tests
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
 

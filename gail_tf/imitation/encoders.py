@@ -19,7 +19,8 @@ from gail_tf.data.samples import SENTIMENTS
 from gail_tf.imitation.discriminator_losses import with_instance_noise
 from gail_tf.imitation.evidence import Evidence
 from gail_tf.imitation.reference import read_responses
-from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.tanh_network import TanhNetwork
 from gail_tf.policies.base import LanguagePolicy
 from keras_gca.engine.variables import assign

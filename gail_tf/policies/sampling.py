@@ -65,7 +65,7 @@ class TokenScores(NamedTuple):
     entropy: tf.Tensor
 
 
-def _choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
+def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
     """One token for each row of (B, V), and its log-probability as it is counted."""
     if sampling.temperature == 0:
         scores = logits
@@ -77,7 +77,7 @@ def _choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Samplin
     return tokens, tf.gather(counted, tokens, batch_dims=1)
 
 
-def _counted(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) -> tf.Tensor:
+def counted_log_probs(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) -> tf.Tensor:
     """The log-probabilities, (N, V), that tokens (N,) are counted by."""
     return tf.nn.log_softmax(logits) if sampling.counting == "plain" else _filtered(logits, sampling, tokens)
 

@@ -126,14 +126,14 @@ class AdversarialTraining(StagedTraining):
         yield event
 
     def _walk_self_conversation(self, stage: Stage) -> Iterator[Event]:
-        seeds = self._seeds()
+        seeds = self._seeds()[:2]
         sources = (
             choose_seeds(self.training, self.config.machine_pairs, seeds[0]),
             choose_seeds(self.validation, min(len(self.validation), self.config.machine_pairs), seeds[1]),
         )
         total, done, machine = sum(map(len, sources)), 0, []
         for source, seed in zip(sources, seeds, strict=True):
-            how = (1, int(seed)) if self._reinforce else (self.config.self_conversation_turns,)
+            how = (1, seed) if self._reinforce else (self.config.self_conversation_turns,)
             parts = []
             for answered, pairs in converse(self.decoder, source, *how):
                 parts.append(pairs)
@@ -170,12 +170,12 @@ class AdversarialTraining(StagedTraining):
         def step(number, batch):
             if not self._reinforce:
                 return learner.step(*take_batch(machine, batch, size))
-            pairs = self._sampled(machine.contexts[batch], int(seeds[1]) + number)  # by the policy as it is now
+            pairs = self._sampled(machine.contexts[batch], seeds[1] + number)  # by the policy as it is now
             return learner.step(*take_batch(pairs, np.arange(len(pairs)), size))
 
         yield from self._epoch(stage, batches, step, learner.metrics)
         if self._reinforce:
-            machine_held_out = self._sampled(machine_held_out.contexts, int(seeds[0]))
+            machine_held_out = self._sampled(machine_held_out.contexts, seeds[0])
         sums = add_up(
             learner.evaluate(*take_batch(machine_held_out, batch, size))
             for batch in plan_batches(machine_held_out, size)

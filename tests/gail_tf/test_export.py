@@ -8,7 +8,8 @@ from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Utterance, encode_batch
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.models import hugging_face
-from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
 from gail_tf.policies.exporting import export_policy as export
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling

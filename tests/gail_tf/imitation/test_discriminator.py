@@ -10,7 +10,7 @@ from gail_tf.data.batches import take
 from gail_tf.data.samples import SENTIMENTS
 from gail_tf.imitation import discriminator_losses, reference
 from gail_tf.imitation.evidence import Evidence
-from gail_tf.models.gpt2 import GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
 from tests.factories import small_runs
 
 GPT2 = GPT2Config(len(small_runs.tokenizer()), n_positions=32, n_embd=16, n_layer=2, n_head=2, eos_token_id=0)

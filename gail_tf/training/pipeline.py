@@ -28,7 +28,7 @@ from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.hugging_face import CONFIG, find, read_config, read_gpt2
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from glove.text_files import BadLines
 from keras_gca.data.conversations import read_conversations
 from keras_gca.data.text import tokenise
@@ -38,6 +38,7 @@ from keras_gca.engine.staged_training import Event
 from keras_gca.errors import UserError
 
 SAMPLES = 6  # exchanges to show
+
 
 # The figures of a line on the screen; log.csv has all.
 SHOWN = (
@@ -218,8 +219,6 @@ class GAILSession(Session):
 
 
 # Reading what a training starts from
-
-
 def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> list[Trajectory]:
     """Those of whole conversations, at random by seed, until about `count` are reached."""
     if count is None or len(trajectories) <= count:

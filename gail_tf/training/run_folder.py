@@ -26,7 +26,7 @@ from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.phases import schedule
-from gail_tf.models.gpt2 import GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.hugging_face import read_config
 from glove.text_files import BadLines, text_lines
 from keras_gca.engine.staged_training import collected, numbered
@@ -109,7 +109,7 @@ class GAILRun(RunFolder):
 
     def is_finished(self) -> bool:
         """Whether the training has ended, and its bot is written."""
-        facts, _ = self.read_checkpoint()
+        facts = self.read_facts()
         stages = schedule(self.config(), from_scratch=bool(self.data().general))
         return self.bot.exists() and facts["position"] == len(stages)
 

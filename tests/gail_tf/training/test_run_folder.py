@@ -7,8 +7,8 @@ from gail_tf.agent import GAILAgent, Replying
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.trajectories import Trajectory
-from gail_tf.models.gpt2 import GPT2Config
-from gail_tf.run_folder import GAILRun
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from tests.factories import small_runs
 from tests.factories.small_runs import tokenizer
