@@ -3,7 +3,7 @@
 E = n_embd, I = inner units of a block, L = n_layer, V = vocab_size.
 """
 
-from gail_tf.models.gpt2 import Adapters, GPT2Config
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
 from gail_tf.models.tanh_network import HIDDEN_UNITS
 
 # How often a step of learning makes the products of the blocks, and those with the vocabulary: once forward; once for

@@ -9,7 +9,8 @@ from tokenizers import models
 
 from benchmarks.measure import Stopwatch
 from gail_tf.config import GAILConfig
-from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
 
 # Phases of an update
 SAMPLING = "sampling"

@@ -9,7 +9,7 @@ from benchmarks.exercise import LEARNING, REFERENCE, SAMPLING, Exercise
 from benchmarks.our_update import update_flops
 from gail_tf.config import GAILConfig
 from gail_tf.data.trajectories import FRACTIONS
-from gail_tf.models.gpt2 import GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
 
 TRAJECTORIES = 208_600  # Section 4.1
 

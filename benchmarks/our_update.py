@@ -5,7 +5,7 @@ import numpy as np
 from benchmarks.costs import flops, learning_flops
 from benchmarks.exercise import JUDGING, LEARNING, REFERENCE, REST, SAMPLING, Exercise
 from benchmarks.measure import Stopwatch
-from gail_tf.build import adapters_of
+from gail_tf.build import adapters_of, make_networks
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch
 from gail_tf.data.samples import Samples
@@ -57,13 +57,14 @@ class OurUpdate:
         config = settings(exercise, trainable, precision)
         gpt2 = exercise.gpt2(adapters_of(config), precision)
         samples = _samples(exercise)
-        training = GAILTraining(config, Tokenizer(exercise.tokenizer()), gpt2, samples, samples)
+        tokenizer = Tokenizer(exercise.tokenizer())
+        training = GAILTraining(config, tokenizer, make_networks(config, tokenizer, gpt2), samples, samples)
         for owner, name, phase in (
             (training.policy, "sample", SAMPLING),
             (training.reference, "read", REFERENCE),
-            (training.policy_training, "step", LEARNING),
-            (training.discriminator, "judge", JUDGING),
-            (training.discriminator, "step", JUDGING),
+            (training.optimiser, "step", LEARNING),
+            (training.judge, "judge", JUDGING),
+            (training.judge, "step", JUDGING),
         ):
             setattr(owner, name, self.watch.timed(phase, getattr(owner, name)))
         self._rows = (event.row for event in training if event.row is not None)

@@ -48,17 +48,18 @@ from benchmarks.measure import (
 from benchmarks.our_update import OurUpdate, settings
 from benchmarks.several_devices import Devices
 from gail_tf.config import GAILConfig
-from gail_tf.data.batches import Batch, plan, take
+from gail_tf.data.batches import Batch, take
 from gail_tf.data.samples import CONTROL_TOKENS, Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import read_trajectories, split
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood
-from gail_tf.imitation.ppo import PolicyTraining
+from gail_tf.imitation.ppo import PPO
 from gail_tf.imitation.rollouts import draw_rows
-from gail_tf.models.gpt2 import GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.batching import plan
+from keras_gca.engine.learner import AdamWLearner
 
 PAPER = GAILConfig()
 OURS, TORCH, GENERATE = "here", "PyTorch", "Hugging Face's generate"
@@ -258,7 +259,7 @@ def mle(options: argparse.Namespace) -> dict:
 
     def ours(precision: str) -> Callable[[], int]:
         policy = Policy(exercise.gpt2(precision=precision))
-        learner = Learner(
+        learner = AdamWLearner(
             policy.trainable_variables, PAPER.mle_learning_rate, PAPER.weight_decay, gradient_clip=PAPER.gradient_clip
         )
         training = MaximumLikelihood(policy, learner)
@@ -335,7 +336,7 @@ def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds
     batch = Batch(*(each[:learned] for each in arrays))
     drawn = Sampling(response, exercise.top_p, exercise.temperature)
     policy = Policy(exercise.gpt2())
-    training = PolicyTraining(policy, settings(Exercise(sizes, response=response)), drawn)
+    training = PPO(policy, settings(Exercise(sizes, response=response)), drawn)
     old = np.full(batch.response.shape, -np.log(sizes.vocab_size), np.float32)
     ones = np.ones(learned, np.float32)
 

@@ -16,15 +16,16 @@ from pathlib import Path
 from benchmarks.exercise import Exercise
 from benchmarks.measure import interleave
 from benchmarks.our_update import OurUpdate
+from keras_gca.engine import devices
 
 TRAFFIC = Path("/proc/net/dev")  # Linux
 
 
 @dataclass(frozen=True)
 class Devices:
-    """Of a `--strategy`: that many replicas in one process, or that many processes of one each."""
+    """A `--strategy`: that many replicas in one process, or that many processes of one replica each."""
 
-    devices: str = "none"
+    strategy: str = "none"
     count: int = 1
 
     @property
@@ -62,9 +63,9 @@ class Devices:
                 pool.shutdown()
 
 
-def _timed(devices: Devices, environment: dict[str, str], exercise: Exercise, rounds: int) -> dict[str, float]:
+def _timed(on: Devices, environment: dict[str, str], exercise: Exercise, rounds: int) -> dict[str, float]:
     os.environ.update(environment)
-    made = devices.make(devices.strategy, devices.count if devices.strategy == "mirrored" else None)
+    made = devices.make(on.strategy, on.count if on.strategy == "mirrored" else None)
     sent: list[int] = []
     with made.scope():
         update = OurUpdate(exercise)
@@ -75,8 +76,8 @@ def _timed(devices: Devices, environment: dict[str, str], exercise: Exercise, ro
 
         [rates] = interleave({"update": work}, rounds).values()
         sent.append(loopback_bytes())
-    each = [after - before for before, after in itertools.pairwise(sent[1:])]  # the first has warmed up
-    return {"seconds": exercise.tokens / statistics.median(rates), "bytes": statistics.median(each)}
+    by_update = [after - before for before, after in itertools.pairwise(sent[1:])]  # the first has warmed up
+    return {"seconds": exercise.tokens / statistics.median(rates), "bytes": statistics.median(by_update)}
 
 
 def loopback_bytes() -> int:

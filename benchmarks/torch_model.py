@@ -9,7 +9,7 @@ from keras_gca.models.networks import Sizes
 
 
 class TorchModel(nn.Module):
-    """Figure 1. Contexts (B, s) and answers (B, T + 1) are arrays of `keras_gca.pairs`."""
+    """Figure 1. Contexts (B, s) and answers (B, T + 1) are arrays of `keras_gca.data.pairs`."""
 
     def __init__(self, sizes: Sizes):
         super().__init__()

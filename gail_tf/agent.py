@@ -11,26 +11,26 @@ import numpy as np
 from scipy.special import log_expit, log_softmax
 
 from gail_tf.baselines.emotion import EmotionClassifier
-from gail_tf.baselines.rl_seq2seq import EmotionJudge
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.build import adapters_of, make_policy
+from gail_tf.build import adapters_of, make_judge, make_policy
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch, encode_batch
 from gail_tf.data.samples import CONTROL_TOKENS, context
 from gail_tf.data.sentiment import sentiment
 from gail_tf.data.tokenizer import TOKENIZER, Tokenizer
-from gail_tf.imitation.discriminator import Discriminator
+from gail_tf.imitation.evidence import Evidence
 from gail_tf.imitation.reference import Reference
-from gail_tf.imitation.rollouts import Evidence
-from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.hugging_face import CONFIG, read_config
 from gail_tf.models.roberta import RobertaConfig
 from gail_tf.policies.base import LanguagePolicy
+from gail_tf.policies.exporting import export_policy
 from gail_tf.policies.sampling import Sampling
-from gail_tf.run_folder import GAILRun
 from gail_tf.safety.crisis import NOTE, speaks_of_crisis
 from keras_gca.engine.memory import count
 from keras_gca.engine.variables import assign
+from keras_gca.errors import UserError
 from keras_gca.models.scoring import log_human_probability, log_score
 from keras_gca.serving.protocol import Answer
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
@@ -76,11 +76,8 @@ class GAILAgent:
             assign(self.policies[name].variables, weights)
         self._sampling = Sampling(config.response_tokens)
         self._reference = Reference(self.policies[reference], self._sampling, config.discriminator == "token")
-        if gpt2 is None:
-            self._judge = EmotionJudge(emotions)
-        else:
-            self._judge = Discriminator(gpt2, config, reader)
-            assign(self._judge.variables, discriminator)
+        self._judge = make_judge(config, gpt2, reader, emotions)
+        assign(self._judge.variables, discriminator)
 
     def _new_policy(self) -> LanguagePolicy:
         config = self.config
@@ -90,7 +87,7 @@ class GAILAgent:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "GAILAgent":
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
-        path, facts, networks = read_bot(path, FORMAT, GAILRun, "python -m gail_tf.train")
+        path, facts, networks = read_bot(path, FORMAT, "python -m gail_tf.train")
         try:
             config = GAILConfig.from_values(facts["config"])
             with _folder_of(facts["tokenizer"]) as folder:
@@ -123,6 +120,17 @@ class GAILAgent:
         }
         others = {"discriminator": self.discriminator, "emotions": emotions[1]}
         write_bot(Path(path), FORMAT, facts, {**self.weights, **others})
+
+    def export(self, folder: str | os.PathLike, policy: str | None = None) -> str:
+        """Write a policy as a Hugging Face folder (see `export_policy`); returns its name.
+
+        policy: the last one if None. Raises UserError where there is none of that name, or it cannot be exported.
+        """
+        name = policy or self.generators[-1]
+        if name not in self.generators:
+            raise UserError(f"--policy {name}: the bot has {' and '.join(self.generators)}")
+        export_policy(self.policies[name], self.tokenizer, folder)
+        return name
 
     @property
     def generators(self) -> tuple[str, ...]:

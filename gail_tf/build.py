@@ -1,12 +1,25 @@
-"""From settings to networks: GPT-2 from scratch, its adapters, and the policy on it."""
+"""From settings to networks: GPT-2 from scratch, policies, judges, and all that a training needs of them.
+
+The only module below the agent that knows the baselines.
+"""
 
 from gail_tf.baselines import rl_seq2seq
 from gail_tf.baselines.emotion import EmotionClassifier
+from gail_tf.baselines.rl_seq2seq import EmotionJudge
+from gail_tf.baselines.textgail import TextEncoder, TextReader
 from gail_tf.config import GAILConfig
 from gail_tf.data.tokenizer import Tokenizer
-from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.imitation.discriminator import Discriminator, DiscriminatorTraining
+from gail_tf.imitation.encoders import Encoder, FrozenEncoder, TrainableEncoder
+from gail_tf.imitation.judge import Judge
+from gail_tf.imitation.networks import Networks
+from gail_tf.imitation.ppo import PPO
+from gail_tf.imitation.trpo import TRPO
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy
+from gail_tf.policies.sampling import Sampling
 
 
 def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
@@ -25,6 +38,11 @@ def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
     return GPT2(sizes, config.seed, adapters_of(config), config.precision)
 
 
+def adapters_of(config: GAILConfig) -> Adapters | None:
+    """The low-rank adapters of `--trainable lora`."""
+    return Adapters(config.lora_rank, config.lora_alpha) if config.trainable == "lora" else None
+
+
 def make_policy(
     config: GAILConfig, tokenizer: Tokenizer, gpt2: GPT2 | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
@@ -34,5 +52,63 @@ def make_policy(
     return Policy(gpt2, config.trainable, config.seed)
 
 
-def adapters_of(config: GAILConfig) -> Adapters | None:
-    return Adapters(config.lora_rank, config.lora_alpha) if config.trainable == "lora" else None
+def make_encoder(config: GAILConfig, gpt2: GPT2Config, reader: TextReader | None = None) -> Encoder:
+    """What D reads responses by. reader: its RoBERTa, with `--discriminator-encoder roberta`."""
+    if reader is not None:
+        return TextEncoder(reader)
+    return (TrainableEncoder if config.discriminator_encoder == "trainable" else FrozenEncoder)(gpt2, config)
+
+
+def make_judge(
+    config: GAILConfig,
+    gpt2: GPT2Config | None,
+    reader: TextReader | None = None,
+    emotions: EmotionClassifier | None = None,
+    learns: bool = False,
+) -> Judge:
+    """The discriminator of a GPT-2 of these sizes, or without a GPT-2 RL-Seq2Seq's emotion judge.
+
+    learns: with an optimizer, to be trained.
+    """
+    if gpt2 is None:
+        return EmotionJudge(emotions)
+    return (DiscriminatorTraining if learns else Discriminator)(make_encoder(config, gpt2, reader), config)
+
+
+def make_networks(
+    config: GAILConfig,
+    tokenizer: Tokenizer,
+    gpt2: GPT2 | None,
+    reader: TextReader | None = None,
+    emotions: EmotionClassifier | None = None,
+    from_scratch: bool = False,
+) -> Networks:
+    """The networks of a training.
+
+    gpt2: with `--trainable lora` it has adapters; None for RL-Seq2Seq, whose prompts and responses `emotions`
+    classifies. reader: D's RoBERTa, with `--discriminator-encoder roberta`. from_scratch: the network is pretrained
+    first.
+    """
+    policy = make_policy(config, tokenizer, gpt2, emotions)
+    sampling = Sampling(config.response_tokens, config.top_p, config.temperature, config.counting)
+    reference = _twin(config, tokenizer, gpt2, emotions)
+    judge = make_judge(config, gpt2 and gpt2.config, reader, emotions, learns=True)
+    optimiser = (TRPO if config.algorithm == "trpo" else PPO)(policy, config, sampling)
+    networks = Networks(policy, sampling, reference, judge, optimiser)
+    if not from_scratch:
+        return networks
+    if gpt2 is None:
+        return networks._replace(pretrained=policy)
+    if gpt2.adapters is None:
+        return networks._replace(pretrained=Policy(gpt2, "full"))
+    plain = GPT2(gpt2.config, config.seed, precision=config.precision)
+    return networks._replace(pretrained=Policy(plain, "full"), pretrained_into=list(gpt2.weights.values()))
+
+
+def _twin(
+    config: GAILConfig, tokenizer: Tokenizer, gpt2: GPT2 | None, emotions: EmotionClassifier | None
+) -> LanguagePolicy:
+    """A policy of the same form as the one that learns. A frozen GPT-2 is shared, not doubled."""
+    if gpt2 is None or config.trainable == "head":
+        return make_policy(config, tokenizer, gpt2, emotions)
+    return Policy(GPT2(gpt2.config, config.seed, gpt2.adapters, config.precision), config.trainable)

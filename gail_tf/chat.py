@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_gca.engine import command_line
-from keras_gca.errors import UserError
 from keras_gca.serving import chat_command, terminal
+from keras_gca.settings import check_sampling
 
 if TYPE_CHECKING:
     from keras_gca.serving.protocol import Answer
@@ -27,13 +27,8 @@ This is a research program. A message that speaks of self-harm or danger is answ
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
-    for name, value, good in (
-        ("temperature", options.temperature, options.temperature == 0 or 0.01 <= options.temperature <= 100),
-        ("top-p", options.top_p, 0 < options.top_p <= 1),
-    ):
-        if not good:
-            raise UserError(f"--{name}: {value} is out of range")
-    path = options.bot or _latest_run()
+    check_sampling(options.temperature, options.top_p, greedy=True)
+    path = options.bot or chat_command.latest_run("trajectories.jsonl", "python -m gail_tf.train")
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent, Replying
         from gail_tf.safety.crisis import FIRST_USE_NOTICE
@@ -50,15 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
 
     folder = path if path.is_dir() else Path()
     return terminal.talk(agent, reply, options, path, folder, FIRST_USE_NOTICE)
-
-
-def _latest_run() -> Path:
-    bots = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / "trajectories.jsonl").exists()]
-    if not bots:
-        raise UserError(
-            "no trained agent in runs/; name a run folder or a bot.h5, or train one: python -m gail_tf.train"
-        )
-    return max(bots, key=lambda bot: bot.stat().st_mtime).parent
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""One dataclass holds every number of a run of the second paper; presets `paper`, `default` and `tiny`.
+"""One dataclass holds every setting of a run of the second paper; presets `paper`, `default` and `tiny`.
 
 Each field names Table 1's entry or the place it comes from. A departure from the paper stands beside the value that
 departs.
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from keras_gca.errors import UserError
-from keras_gca.settings import Settings, option
+from keras_gca.settings import COLDEST, HOTTEST, Settings, option
 
 TRAINABLE = ("full", "lora", "head")
 COUNTING = ("plain", "filtered")
@@ -90,6 +90,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Settings of a GPT-2 from scratch, which one that is read (--gpt2) has already.
+FROM_SCRATCH = (
+    "vocabulary_size", "n_layer", "n_head", "n_embd", "n_positions", "pretraining_epochs", "pretraining_learning_rate",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class GAILConfig(Settings):
@@ -168,7 +173,7 @@ class GAILConfig(Settings):
     human_ratio: float = option(0.3, 'Table 1, "Human Demo Ratio" at first; it falls linearly to 0', low=0, high=0.99)
     human_reward: float = option(2.0, "reward of a human demonstration (TextGAIL)", low=-100, high=100)
     top_p: float = option(0.9, "nucleus that responses are drawn from", low=1e-3, high=1)
-    temperature: float = option(0.9, "temperature that they are drawn at", low=0.01, high=100)
+    temperature: float = option(0.9, "temperature that they are drawn at", low=COLDEST, high=HOTTEST)
     counting: str = option(
         "plain", "probabilities of the ratio: plain, under GPT-2 itself; filtered, under what was drawn from",
         choices=COUNTING,

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from keras_gca.engine import command_line
@@ -33,8 +32,6 @@ options are the same, and in DIR: tables.md, tables.tex, tables.json (Table 2, t
 table2.csv, responses.csv, figure5.png, figure6.png, table3.md; of policies that imitate curves.png, how they learned.
 """
 
-ALL = "all"
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
@@ -42,50 +39,27 @@ def main(arguments: list[str] | None = None) -> int:
     if options.glove is not None and not options.glove.is_file():
         raise UserError(f"{options.glove}: no such file")
     command_line.set_up_tensorflow()
-    from gail_tf.evaluation import report, systems
-    from gail_tf.evaluation.comparability import refuse_incomparable
-    from gail_tf.evaluation.measure import Options, evaluate
-    from gail_tf.run_folder import GAILRun
+    from gail_tf.evaluation.report import Options, evaluate_runs
 
     glove = None if options.glove is None else str(options.glove)
     how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove)
-    runs = [GAILRun.open(path) for path in options.runs]
-    refuse_incomparable(runs)
-    choose = _choice(options.policy)
-    systems, remarks = systems.systems([evaluate(run, how, choose, options.batch_size) for run in runs])
-    results = systems.paired_tests(systems)
-    folder = options.output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
-    written = report.write(systems, results, folder, options.beside_paper, options.examples)
-
-    for remark in remarks:
-        print(remark)
-    print((folder / "tables.md").read_text(encoding="utf-8"))
-    print(f"wrote {', '.join(str(run.path / 'evaluation.json') for run in runs)}")
-    print(f"wrote {folder}: {', '.join(path.name for path in written)}")
-    print(f"next: python -m gail_tf.quality_diversity {' '.join(str(run.path) for run in runs)}")
+    evaluate_runs(
+        options.runs,
+        how,
+        options.policy,
+        options.beside_paper,
+        options.output,
+        batch_size=options.batch_size,
+        examples=options.examples,
+    )
     return 0
-
-
-def _choice(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
-    """Names of a bot's policies -> those to measure."""
-
-    def choose(names: Sequence[str]) -> Sequence[str]:
-        if policy is None:
-            return names[-1:]
-        if policy == ALL:
-            return names
-        if policy not in names:
-            raise UserError(f"--policy {policy}: the bot has {' and '.join(names)}")
-        return [policy]
-
-    return choose
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m gail_tf.evaluate", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of python -m gail_tf.train")
     parser.add_argument(
-        "--policy", metavar="NAME", help=f"maximum_likelihood, imitation or {ALL}; the last one if not given"
+        "--policy", metavar="NAME", help="maximum_likelihood, imitation or all; the last one if not given"
     )
     parser.add_argument("--temperature", type=float, default=0.9, metavar="X", help="of the responses [0.9]")
     parser.add_argument("--top-p", type=float, default=0.9, metavar="X", help="nucleus that they are drawn from [0.9]")

@@ -1,16 +1,12 @@
-"""`python -m gail_tf.experiments`: the second paper's Table 2, and ablations, from corpora to tables.
-
-A variant is one training; it starts from scratch, or from another variant's GPT-2, so that what they have in common is
-trained once. What is trained already in the folder is used again, and an interrupted experiment goes on where it
-stopped.
-"""
+"""`python -m gail_tf.experiments`: the second paper's Table 2, and ablations, from corpora to tables."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from gail_tf.config import GAILConfig
-from gail_tf.evaluation.experiments import EXPERIMENTS, SCALES, _compare, _folder, _table_2, _train
+from gail_tf.data.source import Source
+from gail_tf.evaluation.variants import EXPERIMENTS, SCALES
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 
@@ -40,21 +36,19 @@ what is there.
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
-    if "seed" in command_line.settings(options, GAILConfig):
+    settings = command_line.settings(options, GAILConfig)
+    if "seed" in settings:
         raise UserError("--seed: an experiment takes several, --seeds")
     if (options.scale == "paper") != (options.gpt2 is not None):
         raise UserError("--gpt2 belongs to --scale paper, which needs one; the others train a GPT-2 from scratch")
-    names = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
-    for name in names:
-        for seed in options.seeds:
-            for variant in EXPERIMENTS[name].variants:
-                status = _train(variant, seed, options)
-                if status:
-                    print(f"next: the same command goes on with {_folder(options, variant, seed)}")
-                    return status
-        print(f"\n{EXPERIMENTS[name].question}\n")
-        _table_2(options) if name == "table2" else _compare(name, options)
-    return 0
+    names = ("data", "tweets", "general", "gpt2", "roberta", "glove")
+    source = Source(**{name: getattr(options, name) for name in names})
+    command_line.set_up_tensorflow()
+    from gail_tf.evaluation.experiments import Setup, run_experiment
+
+    setup = Setup(options.runs, options.seeds, options.scale, settings, source)
+    chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
+    return 0 if all(run_experiment(name, setup) for name in chosen) else 130
 
 
 def _parser() -> argparse.ArgumentParser:

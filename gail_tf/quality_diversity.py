@@ -8,7 +8,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from gail_tf.evaluation.quality_diversity import measure_runs
 from keras_gca.engine import command_line
 from keras_gca.evaluation import quality_diversity
 
@@ -25,11 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     quality_diversity.refuse_temperatures(options.temperatures)
     command_line.set_up_tensorflow()
-    from gail_tf.run_folder import GAILRun
+    from gail_tf.evaluation.quality_diversity import measure_runs
 
-    runs = [GAILRun.open(path) for path in options.runs]
-    curves = measure_runs(runs, options.temperatures, options.seed, options.max_responses, options.batch_size)
-    folder = options.output or (runs[0].path if len(runs) == 1 else Path("runs") / "evaluation")
+    curves = measure_runs(options.runs, options.temperatures, options.seed, options.max_responses, options.batch_size)
+    folder = options.output or (options.runs[0] if len(options.runs) == 1 else Path("runs") / "evaluation")
     quality_diversity.write(curves, folder)
     return 0
 

@@ -1,13 +1,11 @@
 """`python -m gail_tf.train`: EmpathyGAIL from a corpus to an agent that chats."""
 
-import argparse
-import contextlib
+import dataclasses
 import sys
 from pathlib import Path
-from typing import Any
 
-from gail_tf.config import PRESETS, GAILConfig
-from gail_tf.pipeline import FROM_SCRATCH, _resume, _Session, _start, _train
+from gail_tf.config import FROM_SCRATCH, PRESETS, GAILConfig
+from gail_tf.data.source import Source
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 
@@ -25,43 +23,48 @@ maximum likelihood, then a discriminator learns to tell its responses from their
 EPILOG = """\
 Corpora: EmpatheticDialogues (CSV), DailyDialog, and the other formats of keras_gca/data/conversations.py; tweets as CSV
 with a column `text`, or one a line. What is logged is explained in docs/metrics.md.
-Ctrl-C stops after the step or update in hand; the run can be resumed, and chats with what it has learned so far.
+Ctrl-C stops after the current step or update; the run can be resumed, and chats with what it has learned so far.
 """
-
-_BEGINNING = ("preset", "data", "tweets", "general", "gpt2", "roberta", "glove", "run", "skip_bad_lines")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
-    with contextlib.ExitStack() as devices:
-        return _train(_begin(options, changes, devices))
+    given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
+    preset = options.preset or "default"
+    if options.resume is not None:
+        others = ("preset", *given, "run")
+        command_line.refuse(options, others, changes, "--resume takes no other settings than the run's own")
+    elif preset == "paper" and options.gpt2 is None and changes.get("algorithm") != "rl_seq2seq":
+        raise UserError("--preset paper fine-tunes a real GPT-2: name its folder, or a model of the hub, by --gpt2")
+    elif options.gpt2 is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
+        raise UserError(f"{names}: of a GPT-2 from scratch, and --gpt2 is trained already; leave one out")
+    source, config = Source(**given), GAILConfig.preset(preset, **changes)
+    _refuse_misfits(source, config, preset)
+    run = command_line.new_run(options, "gail_")
+    strategy = command_line.set_up_tensorflow(options)
+    from gail_tf.training import pipeline
+
+    if options.resume is not None:
+        session = pipeline.resume(options.resume, strategy)
+    else:
+        session = pipeline.train_agent(config, source, run, strategy)
+    return 0 if session.training.finished else 130
 
 
-def _begin(options: argparse.Namespace, changes: dict[str, Any], devices: contextlib.ExitStack) -> "_Session":
-    if options.resume is None:
-        preset = options.preset or "default"
-        if preset == "paper" and options.gpt2 is None and changes.get("algorithm") != "rl_seq2seq":
-            raise UserError("--preset paper fine-tunes a real GPT-2: name its folder, or a model of the hub, by --gpt2")
-        if options.gpt2 is not None and options.general:
-            raise UserError("--general is text to pretrain on, and --gpt2 is pretrained; leave one out")
-        if options.gpt2 is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
-            names = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
-            raise UserError(f"{names}: of a GPT-2 from scratch, and --gpt2 is trained already; leave one out")
-        config = GAILConfig.preset(preset, **changes)
-        if (config.discriminator_encoder == "roberta") < (options.roberta is not None):
-            raise UserError("--roberta: D reads by another encoder; --discriminator-encoder roberta is expected")
-        if preset == "paper" and (config.discriminator_encoder == "roberta") > (options.roberta is not None):
-            raise UserError("--preset paper takes a real RoBERTa: name its folder, or a model of the hub, by --roberta")
-        seq2seq = config.algorithm == "rl_seq2seq"
-        if seq2seq and options.gpt2 is not None:
-            raise UserError("--gpt2: --algorithm rl_seq2seq has two LSTMs in its place; leave it out")
-        if options.glove and not seq2seq:
-            raise UserError("--glove: word vectors are read by --algorithm rl_seq2seq alone; leave it out")
-        return _start(config, options, devices)
-    command_line.refuse(options, _BEGINNING, changes, "--resume takes no other settings than the run's own")
-    return _resume(options, devices)
+def _refuse_misfits(source: Source, config: GAILConfig, preset: str) -> None:
+    """Raises UserError where a file is given that the settings do not use, or is missing that they need."""
+    reads_text, seq2seq = config.discriminator_encoder == "roberta", config.algorithm == "rl_seq2seq"
+    if source.roberta is not None and not reads_text:
+        raise UserError("--roberta: D reads by another encoder; --discriminator-encoder roberta is expected")
+    if preset == "paper" and reads_text and source.roberta is None:
+        raise UserError("--preset paper takes a real RoBERTa: name its folder, or a model of the hub, by --roberta")
+    if seq2seq and source.gpt2 is not None:
+        raise UserError("--gpt2: --algorithm rl_seq2seq has two LSTMs in its place; leave it out")
+    if source.glove and not seq2seq:
+        raise UserError("--glove: word vectors are read by --algorithm rl_seq2seq alone; leave it out")
 
 
 def _parser() -> command_line.Parser:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs, pad_contexts
@@ -19,8 +20,8 @@ from keras_gca.models.forward import PrefixEncoder, last_rows, rows_of
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
 from keras_gca.serving.protocol import Answer
+from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
-from keras_gca.training.run_folder import GCARun
 
 FORMAT = "keras_gca bot 2"
 CHAT_BEAM = 5  # the width of a chat's beam search: on small corpora it writes better English than greedy decoding
@@ -31,7 +32,7 @@ class Decoding:
     """How replies are made: greedily (Algorithm 1) unless a temperature or a beam is given.
 
     temperature: of sampling, with top_k and top_p as filters. beam: width of a beam search, ranked by log p(y|x) per
-    token.
+    token. Raises UserError where they exclude each other, or one is out of range.
     """
 
     temperature: float | None = None
@@ -44,14 +45,10 @@ class Decoding:
             raise UserError("sampling (a temperature) and beam search exclude each other")
         if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
             raise UserError("top-k and top-p are filters of sampling, which needs a temperature")
-        for name, value, good in (
-            ("temperature", self.temperature, self.temperature is None or 0.01 <= self.temperature <= 100),
-            ("top-k", self.top_k, self.top_k is None or self.top_k >= 1),
-            ("top-p", self.top_p, 0 < self.top_p <= 1),
-            ("beam", self.beam, self.beam is None or self.beam >= 1),
-        ):
-            if not good:
-                raise UserError(f"{name} {value} is out of range")
+        check_sampling(self.temperature, self.top_p)
+        for name, value in (("top-k", self.top_k), ("beam", self.beam)):
+            if value is not None and value < 1:
+                raise UserError(f"--{name}: {value}; at least 1 is expected")
 
     def run(
         self, decoder: Decoder, contexts: np.ndarray, seed: int | Sequence[int], allow_unknown: bool = False
@@ -105,7 +102,7 @@ class Agent:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Agent":
         """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
-        path, facts, networks = read_bot(path, FORMAT, GCARun, "python -m keras_gca.train")
+        path, facts, networks = read_bot(path, FORMAT, "python -m keras_gca.train")
         try:
             config = Config.from_values(facts["config"])
             vocabulary = Vocabulary.from_values(facts["vocabulary"])
@@ -239,8 +236,6 @@ class Agent:
         contexts: (B, s) int32, answers: (B, s_s + 1) int32, as in `pairs.py`. Returns (B, s_s) float32, NaN after the
         end, and NaN before the last token where the discriminator was trained on whole answers.
         """
-        import tensorflow as tf
-
         contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
         rows = last_rows(answers) if self.config.algorithm == "reinforce" else rows_of(answers)
         logits = self._judge.discriminator_logits(contexts, answers, rows)

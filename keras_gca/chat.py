@@ -1,17 +1,12 @@
 """`python -m keras_gca.chat`: chat with a trained model in the terminal."""
 
-import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.serving import chat_command, terminal
-
-if TYPE_CHECKING:  # imports TensorFlow, for which `--help` must not wait
-    from keras_gca.agent import Agent, Answer, Decoding
+from keras_gca.serving.protocol import Answer
 
 DESCRIPTION = """\
 Chat with a trained agent. Each of its generators (teacher forcing, adversarial) answers, and the discriminator chooses
@@ -24,8 +19,6 @@ Chat with a trained agent. Each of its generators (teacher forcing, adversarial)
   python -m keras_gca.chat --original DIR       the author's own files: vocabulary_movie and my_model_weights*.h5
 """
 
-RELEVANT = 0.2  # the author's program keeps its last reply in the context if that reply was likelier than this
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
@@ -37,50 +30,29 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError("--web answers the last N_u utterances; --context author is for the terminal")
     if options.bot and options.original:
         raise UserError(f"either a bot ({options.bot}) or --original, not both")
-    path = options.original or options.bot or _latest_run()
-    with command_line.quiet_imports():
-        from keras_gca.agent import CHAT_BEAM, Agent, Decoding
-        from keras_gca.original import agent
-
     if options.greedy and (options.temperature or options.beam):
         raise UserError("--greedy leaves no room for --temperature or --beam")
-    if not (options.greedy or options.temperature or options.beam or options.original):
-        options.beam = CHAT_BEAM
-    decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
-    agent = agent.load(path) if options.original else Agent.load(path)
+    path = options.original or options.bot or chat_command.latest_run("pairs.h5", "python -m keras_gca.train")
+    with command_line.quiet_imports():
+        from keras_gca.agent import CHAT_BEAM, Agent, Decoding
+        from keras_gca.original import agent as original
+
+    by_beam = not (options.greedy or options.temperature or options.beam or options.original)
+    decoding = Decoding(options.temperature, options.top_k, options.top_p, CHAT_BEAM if by_beam else options.beam)
+    agent = original.load(path) if options.original else Agent.load(path)
     if options.original and options.verbose:
         print("\n".join(agent.report))
     if options.web:
         return chat_command.serve(agent, decoding, options, path, options.utterances)
+    if options.context == "author":
+        reply = original.replies_by_his_rule(agent, decoding, options.seed)
+    else:
+
+        def reply(history: list[str], turn: int) -> list[Answer]:
+            return agent.answers(history, options.utterances, decoding, options.seed + turn)
+
     folder = path if path.is_dir() and not options.original else Path()
-    return terminal.talk(agent, _reply(agent, decoding, options), options, path, folder)
-
-
-def _reply(
-    agent: "Agent", decoding: "Decoding", options: argparse.Namespace
-) -> "Callable[[list[str], int], list[Answer]]":
-    """Answers a conversation by the paper's rule for the context, or by the author's, which looks at the last reply."""
-    last: list[Answer] = []
-
-    def reply(history: list[str], turn: int) -> "list[Answer]":
-        if options.context == "author":
-            count = 2 if last and last[0].probability_of_words > RELEVANT else 1
-        else:
-            count = options.utterances or agent.config.context_utterances
-        last[:] = agent.answers(history, count, decoding, options.seed + turn)
-        return list(last)
-
-    return reply
-
-
-def _latest_run() -> Path:
-    found = (bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / "pairs.h5").exists())  # not of gail_tf
-    bots = sorted(found, key=lambda bot: bot.stat().st_mtime)
-    if not bots:
-        raise UserError(
-            "no trained model in runs/; name a run folder or a bot.h5, or train one: python -m keras_gca.train"
-        )
-    return bots[-1].parent
+    return terminal.talk(agent, reply, options, path, folder)
 
 
 def _parser() -> command_line.Parser:

@@ -1,4 +1,4 @@
-"""One dataclass holds every number of a run; presets `paper`, `default` and `tiny`.
+"""One dataclass holds every setting of a run; presets `paper`, `default` and `tiny`.
 
 Each field names the paper's symbol or the place it comes from. A departure from the paper stands beside the value that
 departs.

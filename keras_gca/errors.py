@@ -1,4 +1,6 @@
-"""The error that means "the user can mend this": commands print it as one line and exit with status 2."""
+"""The error that means "the user can fix this": commands print it as one line and exit with status 2."""
+
+import math
 
 
 class UserError(ValueError):
@@ -11,3 +13,14 @@ class UserError(ValueError):
 
 class DivergedError(UserError):
     """A training's figures, or its weights, are no numbers any more."""
+
+
+def refuse_nan(value: float, what: str, rate: str) -> None:
+    """Raises DivergedError where a loss is NaN or infinite.
+
+    what: has diverged, for people. rate: the option of the learning rate that may help, without `--` and
+    `-learning-rate`.
+    """
+    if not math.isfinite(value):
+        name = what.replace("_", " ")
+        raise DivergedError(f"{name} has diverged: its loss is no number any more; try a lower --{rate}-learning-rate")

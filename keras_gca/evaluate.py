@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 from keras_gca.engine import command_line
-from keras_gca.evaluation.replies import OWN_VECTORS, _sections, evaluate
-from keras_gca.evaluation.statistics import as_json, over_runs
 
 DESCRIPTION = """\
 Measures the generators of a run on its held-out pairs; several runs (seeds) give mean and standard deviation, and
@@ -29,31 +27,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
     with command_line.quiet_imports():
-        import glove
-        from keras_gca.agent import Agent, Decoding
-        from keras_gca.training.run_folder import GCARun
+        from keras_gca.agent import Decoding
+        from keras_gca.evaluation import replies, statistics
 
     decoding = Decoding(options.temperature, beam=options.beam)
-    results = []
-    for path in options.runs:
-        run = GCARun.open(path)
-        agent = Agent.load(run.path)
-        vectors = None
-        if options.glove:
-            found = glove.read_vectors(options.glove, list(agent.vocabulary.counts))
-            vectors = dict(zip(found.words, found.matrix, strict=True))
-        results.append(evaluate(agent, run.dataset(), decoding, options.seed, vectors))
-        results[-1]["vectors"] = str(options.glove or OWN_VECTORS)
-        target = run.path / "evaluation.json"
-        target.write_text(json.dumps(results[-1], indent=2) + "\n", encoding="utf-8")
-    summary = over_runs(results)
-    print(f"{', '.join(map(str, options.runs))}: {summary['tokens']:,.0f} held-out tokens, "
-          f"{summary['unknown_share']:.2%} of them the unknown word")  # fmt: skip
-    for section in _sections(summary):
-        print("\n" + section)
-    written = [path / "evaluation.json" for path in options.runs]
+    figures = replies.evaluate_runs(options.runs, decoding, options.seed, options.glove)
+    print(replies.report(options.runs, figures))
+    written = [path / replies.FILE for path in options.runs]
     if options.summary:
-        options.summary.write_text(json.dumps(as_json(summary), indent=2) + "\n", encoding="utf-8")
+        options.summary.write_text(json.dumps(statistics.as_json(figures), indent=2) + "\n", encoding="utf-8")
         written.append(options.summary)
     print(f"\nwrote {', '.join(map(str, written))}")
     return 0

@@ -7,28 +7,18 @@ import argparse
 import sys
 from pathlib import Path
 
+from keras_gca.config import Config
 from keras_gca.engine import command_line
-from keras_gca.models.drawing import draw
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
     with command_line.quiet_imports():
-        from keras_gca.config import Config
-        from keras_gca.models.networks import build
+        from keras_gca.models import drawing
 
-    options.output.mkdir(parents=True, exist_ok=True)
-    config = Config.preset("paper")
-    gca = build(config, config.vocabulary_size)
-    for number, model, title in (
-        (1, gca.generator, "Figure 1: the generative conversational agent"),
-        (2, gca.adversarial, "Figure 2: generator (yellow) and discriminator (green)"),
-    ):
-        for ending in ("png", "svg"):
-            path = options.output / f"figure{number}.{ending}"
-            draw(model, path, title)
-            print(f"wrote {path}")
+    for path in drawing.draw_figures(options.output, Config.preset("paper")):
+        print(f"wrote {path}")
     return 0
 
 

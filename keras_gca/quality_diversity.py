@@ -1,8 +1,5 @@
-"""`python -m keras_gca.quality_diversity`: quality against diversity of sampled replies, over the temperature.
-
-One temperature proves nothing: a model may look better merely because it is less diverse. Caccia et al. 2020 ("Language
-GANs Falling Short") therefore compare whole curves. Quality is here the perplexity of the replies under a trigram model
-of the human training answers (lower is better), diversity their distinct-2.
+"""`python -m keras_gca.quality_diversity`: quality against diversity of sampled replies, over the temperature; see
+`evaluation/quality_diversity.py`.
 """
 
 import argparse
@@ -10,7 +7,7 @@ import sys
 from pathlib import Path
 
 from keras_gca.engine import command_line
-from keras_gca.evaluation.quality_diversity import add_options, measure, refuse_temperatures, write
+from keras_gca.evaluation.quality_diversity import add_options, refuse_temperatures, write
 
 DESCRIPTION = """\
 Samples replies to a run's held-out contexts at several temperatures, with each of its generators, and draws quality
@@ -24,11 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     refuse_temperatures(options.temperatures)
     with command_line.quiet_imports():
-        from keras_gca.agent import Agent
-        from keras_gca.training.run_folder import GCARun
+        from keras_gca.evaluation import temperature_curves
 
-    run = GCARun.open(options.run)
-    write(measure(Agent.load(run.path), run.dataset(), options.temperatures, options.seed), run.path)
+    write(temperature_curves.measure_run(options.run, options.temperatures, options.seed), options.run)
     return 0
 
 

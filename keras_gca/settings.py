@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from keras_gca.errors import UserError
 
 LARGEST = 10**12  # of a setting; what has memory for its numbers is far smaller
+COLDEST, HOTTEST = 0.01, 100.0  # temperatures of sampling; what lies beyond is greedy, or mere noise
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
@@ -70,6 +71,22 @@ def _check(option: dataclasses.Field, value: Any) -> None:
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         bounds = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
         raise UserError(f"--{name}: {value} is out of range; {bounds} is expected")
+
+
+def check_sampling(
+    temperature: float | None = None, top_p: float = 1.0, greedy: bool = False, name: str = "--temperature"
+) -> None:
+    """Raises UserError where tokens cannot be drawn so.
+
+    temperature: from COLDEST to HOTTEST, or None, where nothing is drawn. top_p: the nucleus, above 0 and at most 1.
+    greedy: whether a temperature of 0 is possible too, which takes the likeliest token. name: what the user calls the
+    temperature.
+    """
+    if temperature is not None and not (COLDEST <= temperature <= HOTTEST or (greedy and temperature == 0)):
+        bounds = f"a number from {COLDEST:g} to {HOTTEST:g}"
+        raise UserError(f"{name}: {temperature}; {f'0, or {bounds},' if greedy else bounds} is expected")
+    if not 0 < top_p <= 1:
+        raise UserError(f"--top-p: {top_p}; a number above 0, at most 1, is expected")
 
 
 def field_type(option: dataclasses.Field) -> tuple[bool, type]:

@@ -5,16 +5,15 @@ the folder is used again, so that studies share their runs, and an interrupted s
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from keras_gca.config import PRESETS, Config
 from keras_gca.data.conversations import FORMATS
+from keras_gca.data.source import Source
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
-from keras_gca.evaluation.studies import STUDIES, _folder, _measure, _train
-from keras_gca.evaluation.tables import columns, markdown
+from keras_gca.evaluation.variants import STUDIES
 
 DESCRIPTION = f"""\
 Compares variants of a training over several seeds and prints mean and standard deviation:
@@ -30,24 +29,17 @@ Runs go to --runs/VARIANT/seed_N, where a run that is there already is used agai
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
-    if "seed" in command_line.settings(options, Config):
+    settings, preset = command_line.settings(options, Config), options.preset or "default"
+    if "seed" in settings:
         raise UserError("--seed: a study takes several, --seeds")
-    for name in STUDIES if options.study == "all" else [options.study]:
-        study = STUDIES[name]
-        for seed in options.seeds:
-            for variant in study.variants:
-                status = _train(variant, seed, options)
-                if status:
-                    print(f"next: the same command goes on with {_folder(options, variant, seed)}")
-                    return status
-        print(f"\n{study.question}\n")
-        rows, figures = _measure(name, study, options)
-        print(columns(rows))
-        target = options.runs / f"{name}.md"
-        target.write_text(f"{study.question}\n\n{markdown(rows)}\n", encoding="utf-8")
-        target.with_suffix(".json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        print(f"\nwrote {target} and {target.with_suffix('.json')}")
-    return 0
+    Config.preset(preset, **settings)  # raises UserError on an impossible setting
+    source = Source(options.data, options.format, glove=options.glove)
+    command_line.set_up_tensorflow()
+    from keras_gca.evaluation.studies import Setup, run_study
+
+    setup = Setup(options.runs, options.seeds, preset, settings, source)
+    names = STUDIES if options.study == "all" else [options.study]
+    return 0 if all(run_study(name, setup) for name in names) else 130
 
 
 def _parser() -> argparse.ArgumentParser:

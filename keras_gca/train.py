@@ -23,7 +23,7 @@ self-conversation, the discriminator, the generator through the frozen discrimin
 
 EPILOG = f"""\
 corpus formats: {", ".join(FORMATS)}; each is explained in keras_gca/data/conversations.py.
-Ctrl-C stops after the step in hand; the run can be resumed, and chats with what it has learned so far.
+Ctrl-C stops after the current step; the run can be resumed, and chats with what it has learned so far.
 """
 
 

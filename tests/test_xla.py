@@ -5,24 +5,25 @@ import pytest
 
 from gail_tf.baselines.seq2seq_policy import Seq2SeqPolicy
 from gail_tf.baselines.textgail import TextReader
+from gail_tf.build import make_judge
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch
-from gail_tf.imitation.discriminator import DiscriminatorTraining
+from gail_tf.imitation.evidence import Evidence
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
-from gail_tf.imitation.ppo import PolicyTraining
+from gail_tf.imitation.ppo import PPO
 from gail_tf.imitation.reference import Reference
-from gail_tf.imitation.rollouts import Evidence
-from gail_tf.imitation.trpo import TrustRegionTraining
-from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.imitation.trpo import TRPO
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.config import Config
 from keras_gca.engine.compiled import Compiled
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build
-from keras_gca.training.discriminator import DiscriminatorTraining as TokenDiscriminatorTraining
+from keras_gca.training.discriminator import DiscriminatorTraining
 from keras_gca.training.generator import GeneratorTraining
 from keras_gca.training.reinforce import ReinforceTraining
 from keras_gca.training.teacher_forcing import TeacherForcing
@@ -53,12 +54,12 @@ def gail_policy():
 
 def likelihood():
     made = gail_policy()
-    learner = Learner(made.trainable_variables, 1e-3, gradient_clip=1.0)
+    learner = AdamWLearner(made.trainable_variables, 1e-3, gradient_clip=1.0)
     return MaximumLikelihood(made, learner).step(BATCH, (1, 2))
 
 
 def ppo():
-    training = PolicyTraining(gail_policy(), GAILConfig.preset("tiny", value_baseline="on", warmup_steps=0), SAMPLING)
+    training = PPO(gail_policy(), GAILConfig.preset("tiny", value_baseline="on", warmup_steps=0), SAMPLING)
     ones = np.ones(ROWS, np.float32)
     old = np.where(MASK, np.float32(-4), 0)
     return *training.step(BATCH, old, ones, ones, MASK[:, 1], 0.1).values(), training.values(BATCH)
@@ -70,7 +71,7 @@ def seq2seq_policy():
 
 def trpo():
     made = Policy(GPT2(SIZES, seed=1), "head")
-    training = TrustRegionTraining(made, GAILConfig.preset("tiny", algorithm="trpo"), SAMPLING)
+    training = TRPO(made, GAILConfig.preset("tiny", algorithm="trpo"), SAMPLING)
     advantages = np.float32([1, -1, 0.5, 2])
     figures = training.step(BATCH, made.features(*BATCH).numpy(), advantages, MASK[:, 1])
     return *figures.values(), made.log_probs(*BATCH).log_probs
@@ -79,7 +80,7 @@ def trpo():
 def discriminator(reads_text=False, **settings):
     settings = GAILConfig.preset("tiny", n_embd=SIZES.n_embd, **settings)
     reader = TextReader.make(settings, ["good and warm", "cold noise"]) if reads_text else None
-    training = DiscriminatorTraining(SIZES, settings, reader)
+    training = make_judge(settings, SIZES, reader, learns=True)
     expert = Evidence(EXPERT, FEATURES[::-1], EVIDENCE.sentiments, [(("cold",), "warm")] * ROWS)
     figures = training.step(expert, EVIDENCE, MASK[:, 1], (1, 2))
     return *figures.values(), training.expert_logits(EVIDENCE)
@@ -112,8 +113,8 @@ FUNCTIONS = {
     "line 5": lambda: Decoder(gca()).greedy(CONTEXTS),
     "line 5, sampling": lambda: Decoder(gca()).sample(CONTEXTS, 1, top_k=1),
     "line 5, a seed for each row": lambda: Decoder(gca()).sample(CONTEXTS, range(ROWS), top_k=1),
-    "line 6": lambda: learned(TokenDiscriminatorTraining(gca(), 1e-2), LABELS),
-    "line 6, whole answers": lambda: learned(TokenDiscriminatorTraining(gca(), 1e-2, True), LABELS),
+    "line 6": lambda: learned(DiscriminatorTraining(gca(), 1e-2), LABELS),
+    "line 6, whole answers": lambda: learned(DiscriminatorTraining(gca(), 1e-2, True), LABELS),
     "line 9": lambda: learned(GeneratorTraining(gca(), 1e-2)),
     "line 9, REINFORCE": lambda: learned(ReinforceTraining(gca(), 1e-2)),
 }

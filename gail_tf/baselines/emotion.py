@@ -23,7 +23,7 @@ from gail_tf.data.sentiment import sentiment
 from gail_tf.models.tanh_network import TanhNetwork
 from glove.vectors import Vectors
 from keras_gca.data.text import tokenise
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 
@@ -117,7 +117,7 @@ class EmotionClassifier:
         number = {label: i for i, label in enumerate(classifier.labels)}
         means, beside = classifier._features([text for text, _ in known])
         targets = np.array([number[label] for _, label in known], np.int32)
-        learner = Learner(classifier._network.trainable_variables, learning_rate, weight_decay)
+        learner = AdamWLearner(classifier._network.trainable_variables, learning_rate, weight_decay)
         step = classifier._step(learner)
         draw = np.random.default_rng(seed)
         for _ in range(epochs):
@@ -157,7 +157,7 @@ class EmotionClassifier:
         assign(classifier._network.trainable_variables, weights)
         return classifier
 
-    def _step(self, learner: Learner):
+    def _step(self, learner: AdamWLearner):
         """A training step on `_features` of B texts and the numbers of their labels, (B,)."""
         sizes = self._vectors.shape[1], len(EMOTICONS) + 1
         features = (tf.TensorSpec((None, size), tf.float32) for size in sizes)

@@ -14,8 +14,8 @@ from gail_tf.baselines.seq2seq_policy import Seq2SeqPolicy, word_start_vectors
 from gail_tf.config import GAILConfig
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
+from gail_tf.imitation.evidence import Evidence
 from gail_tf.imitation.judge import Judge
-from gail_tf.imitation.rollouts import Evidence
 
 NEVER = 1e-6  # a probability's distance from 0 and 1, so that its logit is a number
 

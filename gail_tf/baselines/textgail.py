@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from gail_tf.config import GAILConfig
 from gail_tf.data.roberta_tokenizer import RobertaTokenizer
+from gail_tf.imitation.encoders import Arrays, Encoder
+from gail_tf.imitation.evidence import Evidence
 from gail_tf.models.hugging_face import CONFIG, read_config
 from gail_tf.models.roberta import Roberta, RobertaConfig, read_roberta
 from keras_gca.errors import UserError
@@ -76,6 +80,27 @@ class TextReader:
                 f"{folder}: a tokenizer of {len(tokenizer)} tokens and a network of {network.config.vocab_size}"
             )
         return cls(network, tokenizer, min(_longest(config), network.config.max_tokens))
+
+
+class TextEncoder(Encoder):
+    """D reads the text by a RoBERTa, which scores it; features and sentiments are not looked at."""
+
+    def __init__(self, reader: TextReader):
+        self.reader = reader
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        return self.reader.network.trainable_variables
+
+    def seen(self, evidence: Evidence) -> Arrays:
+        return self.reader.encode(evidence.exchanges)
+
+    def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
+        return self.reader.network.scores(*seen)
+
+    def both_logits(self, seen, sentiments, masks, seeds) -> Sequence[tf.Tensor]:
+        scores = self.reader.network.scores
+        return [scores(*arrays, dropout) for arrays, dropout in zip(seen, seeds, strict=True)]
 
 
 def _longest(config: GAILConfig) -> int:

@@ -1,0 +1,1 @@
+"""From conversations and tweets to expert trajectories as arrays."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gail_tf.data.tokenizer import Tokenizer
+from keras_gca.engine.batching import bucket, filled, fitted, width_of
 
 
 class Batch(NamedTuple):
@@ -99,9 +100,9 @@ def _condition(utterances: list[_Encoded], limit: int) -> list[int]:
 
 
 def bucket_width(rows: list[list[int]], limit: int, multiple: int) -> int:
-    """The longest row's length, rounded up to a multiple within the limit."""
+    """The longest row's length, rounded up to a multiple within the limit; 0 where no row has tokens."""
     longest = max(map(len, rows), default=0)
-    return min(-(-longest // multiple) * multiple, limit)
+    return min(int(bucket(longest, multiple)), limit) if longest else 0
 
 
 def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -114,61 +115,19 @@ def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> 
     return tokens, mask
 
 
-BUCKET = 8  # widths are rounded up to multiples of this many tokens
-
-
 def take(
     batch: Batch, rows: Sequence[int] | np.ndarray, size: int | None = None, response_width: int | None = None
 ) -> Batch:
-    """Some rows of a batch, cut to the widths that they need, rounded up to multiples of BUCKET within the batch's own.
+    """Some rows of a batch, cut to the widths that they need; see `engine/batching.py`.
 
     size: fills up with rows of padding, which have no tokens and count for nothing. response_width: of the responses,
     if it is to be another.
     """
     rows = np.asarray(rows)
     size = len(rows) if size is None else size
-    condition, condition_mask = batch.condition[rows], batch.condition_mask[rows]
-    response, response_mask = batch.response[rows], batch.response_mask[rows]
-    width = _bucket(condition_mask)
-    condition, condition_mask = (_fitted(each, width, on_left=True) for each in (condition, condition_mask))
-    width = _bucket(response_mask) if response_width is None else response_width
-    response, response_mask = (_fitted(each, width, on_left=False) for each in (response, response_mask))
-    free = [(0, size - len(rows)), (0, 0)]
-    return Batch(*(np.pad(each, free) for each in (condition, condition_mask, response, response_mask)))
-
-
-def _bucket(mask: np.ndarray) -> int:
-    longest = int(mask.sum(1).max(initial=1))
-    return min(-(-longest // BUCKET) * BUCKET, mask.shape[1])
-
-
-def _fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
-    """Rows, padded on one side, at another width that holds all their tokens."""
-    surplus = rows.shape[1] - width
-    if surplus >= 0:
-        return rows[:, surplus:] if on_left else rows[:, :width]
-    return np.pad(rows, [(0, 0), (-surplus, 0) if on_left else (0, -surplus)])
-
-
-def plan(
-    lengths: np.ndarray, size: int, seed: int | None = None, then: np.ndarray | None = None, pool: int = 32
-) -> list[np.ndarray]:
-    """The batches of one epoch, as arrays of row numbers; rows of like lengths go together.
-
-    lengths: of the rows' first part, in tokens. seed: shuffles; None keeps a fixed order, for validation. then: of
-    the second part; rows whose first parts need one width are put in the order of these. pool: batches among whose rows
-    like ones are sought.
-    """
-    first = lengths if then is None else -(-lengths // BUCKET)
-    then = lengths if then is None else then
-    random = np.random.default_rng(seed)
-    count = len(lengths)
-    order = np.arange(count) if seed is None else random.permutation(count)
-    batches = []
-    for start in range(0, count, pool * size):
-        drawn = order[start : start + pool * size]
-        drawn = drawn[np.lexsort((then[drawn], first[drawn]))]
-        batches += [drawn[i : i + size] for i in range(0, len(drawn), size)]
-    if seed is not None:
-        batches = [batches[i] for i in random.permutation(len(batches))]
-    return batches
+    condition, condition_mask, response, response_mask = (array[rows] for array in batch)
+    width = width_of(condition_mask.sum(1), condition_mask.shape[1])
+    condition, condition_mask = (fitted(array, width, on_left=True) for array in (condition, condition_mask))
+    width = width_of(response_mask.sum(1), response_mask.shape[1]) if response_width is None else response_width
+    response, response_mask = (fitted(array, width, on_left=False) for array in (response, response_mask))
+    return Batch(*(filled(array, size) for array in (condition, condition_mask, response, response_mask)))

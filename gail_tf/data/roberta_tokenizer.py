@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import tokenizers
 
-from gail_tf.data.batches import BUCKET, bucket_width, pad_rows
+from gail_tf.data.batches import bucket_width, pad_rows
 from gail_tf.data.tokenizer import fit_byte_level, read_byte_level, write_byte_level
+from keras_gca.engine.batching import BUCKET
 
 BEGIN, PAD, END, UNKNOWN, MASK = SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 

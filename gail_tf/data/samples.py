@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
-from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.data.batches import Batch, Utterance, encode_batch
 from gail_tf.data.sentiment import NAMES, sentiment
 from gail_tf.data.tokenizer import Tokenizer
@@ -26,6 +25,12 @@ def emotion_token(label: str) -> str:
 
 
 CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)  # of the sentiments
+
+
+class PromptClassifier(Protocol):
+    """What names the emotion of each prompt."""
+
+    def classify(self, texts: Sequence[str]) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Samples:
         condition_tokens: int,
         response_tokens: int,
         with_sentiment: bool,
-        emotions: EmotionClassifier | None = None,
+        emotions: PromptClassifier | None = None,
     ) -> Self:
         """Encode trajectories.
 

@@ -1,0 +1,1 @@
+"""Table 2, Figures 5 and 6, Table 3, experiments and ablations."""

@@ -8,8 +8,9 @@ from gail_tf.evaluation import metrics
 from gail_tf.evaluation.measure import Options, evaluate
 from gail_tf.evaluation.systems import HUMAN
 from gail_tf.imitation import curves
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.evaluation.statistics import summarise
+from keras_gca.evaluation.tables import Table
 
 FIGURES = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
 PICTURED = ("perplexity", "BLEU", "distinct-2", "words")
@@ -39,14 +40,14 @@ def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.Hi
     return {_title(variant): [run.read_log() for run in of_variant] for variant, of_variant in runs.items()}
 
 
-def rows(found: Found) -> list[list[str]]:
-    """A line for each variant, mean and deviation over its runs, below a heading."""
+def table(found: Found, question: str) -> Table:
+    """A line for each variant, mean and deviation over its runs; question: the caption."""
     titles = [title for title in FIGURES if title in next(iter(found.values()))[0]]
-    lines = [["variant", *titles]]
+    lines = []
     for system, each in found.items():
         cells = [f"{summarise([run[title] for run in each]):.3g}" if title in each[0] else "" for title in titles]
         lines.append([_title(system), *cells])
-    return lines
+    return Table(None, question, ["variant", *titles], lines)
 
 
 def paint(found: Found) -> Figure:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gail_tf.config import GAILConfig
 from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 
 
@@ -24,7 +24,7 @@ def refuse_incomparable(runs: Sequence[GAILRun]) -> None:
     """
     configs = [run.config() for run in runs]
     for place, (run, config) in enumerate(zip(runs, configs, strict=True)):
-        done = _phases(run).count(MAXIMUM_LIKELIHOOD)
+        done = phases_of(run).count(MAXIMUM_LIKELIHOOD)
         if done < config.mle_epochs:
             raise UserError(
                 f"{run.path}: stopped before maximum likelihood ended ({done} of {config.mle_epochs} epochs); go on: "
@@ -68,6 +68,6 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
         )
 
 
-def _phases(run: GAILRun) -> list[str]:
+def phases_of(run: GAILRun) -> list[str]:
     """Of each line of the log."""
     return [row["phase"] for row in run.read_log()]

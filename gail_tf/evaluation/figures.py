@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gail_tf.evaluation import metrics
-from gail_tf.evaluation.systems import Measured, Systems, _bars, _interval, _parts, name, summary
+from gail_tf.evaluation.systems import Measured, Systems, interval_of, kind_of_bars, name, parts_of, summary
 from gail_tf.evaluation.tables import PAPER
 from gail_tf.imitation import curves
 
@@ -44,7 +44,7 @@ def figure_6(found: Systems) -> Figure:
 
 
 def _lines(axes: Any, found: Systems, figure: str) -> None:
-    turns = [part for part in _parts(found) if part in metrics.TURNS]
+    turns = [part for part in parts_of(found) if part in metrics.TURNS]
     for number, (system, measured) in enumerate(found.items()):
         points = [(metrics.TURNS.index(part), *_with_error(measured, part, figure)) for part in turns]
         places, values, below, above = np.array(points, float).reshape(-1, 4).T
@@ -61,7 +61,7 @@ def _with_error(measured: Sequence[Measured], part: str, figure: str) -> tuple[f
         return math.nan, math.nan, math.nan
     if found.runs > 1:
         return found.mean, found.deviation, found.deviation
-    low, high = _interval(measured, part, figure, found)
+    low, high = interval_of(measured, part, figure, found)
     return (found.mean, 0.0, 0.0) if low is None else (found.mean, max(found.mean - low, 0), max(high - found.mean, 0))
 
 
@@ -72,6 +72,6 @@ def _finished(figure: Figure, found: Systems) -> Figure:
     # Below: with the paper's lines there is no room inside.
     shown, columns = figure.axes[0].get_legend_handles_labels(), 5 if len(figure.axes) > 1 else 3
     figure.legend(*shown, loc="outside lower center", ncols=columns, fontsize=8)
-    bars = "95 % intervals" if "intervals" in _bars(found) else "standard deviation over seeds"
+    bars = "95 % intervals" if "intervals" in kind_of_bars(found) else "standard deviation over seeds"
     figure.suptitle(f"error bars: {bars}", fontsize=9)
     return figure

@@ -21,7 +21,7 @@ from gail_tf.data.samples import Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import metrics
-from gail_tf.evaluation.comparability import _phases, refuse_incomparable
+from gail_tf.evaluation.comparability import phases_of, refuse_incomparable
 from gail_tf.evaluation.mauve import mauve
 from gail_tf.evaluation.metrics import Estimate, Likelihoods
 from gail_tf.imitation.maximum_likelihood import Perplexity
@@ -29,7 +29,7 @@ from gail_tf.imitation.phases import IMITATION
 from gail_tf.imitation.rollouts import respond
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.training_loop import progress
 from keras_gca.storage import json_files
@@ -139,7 +139,7 @@ def evaluate(
         }
         write_text(run.path / "evaluation.json", json.dumps(stored, ensure_ascii=False, allow_nan=False) + "\n")
     chosen = {name: policies[name] for name in choose(generators)}
-    return RunEvaluation(run, config, data.test, options, _phases(run).count(IMITATION), chosen, human)
+    return RunEvaluation(run, config, data.test, options, phases_of(run).count(IMITATION), chosen, human)
 
 
 def options_of(run: GAILRun) -> Options:

@@ -14,7 +14,7 @@ from scipy import stats
 
 from gail_tf.data.sentiment import sentiment
 from gail_tf.data.trajectories import Trajectory
-from keras_gca.evaluation import bootstrap, reply_metrics
+from keras_gca.evaluation import reply_metrics, statistics
 
 TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: no history, one turn of history, more
 ALL, TWEETS = "all turns", "tweets"
@@ -88,7 +88,7 @@ def likelihood_figures(found: Likelihoods, conversations: np.ndarray, seed: int 
     conversations: (n,), which one each response is of. seed: of the intervals.
     """
     nll, *units = by_conversation(conversations, found.nll, found.tokens, found.words)
-    drawn = bootstrap.draw(len(nll), seed, RESAMPLES)
+    drawn = statistics.bootstrap(len(nll), seed, RESAMPLES)
     return {
         name: _exponential(_ratio(drawn, nll, unit))
         for name, unit in zip(("perplexity", "perplexity per word"), units, strict=True)
@@ -159,10 +159,10 @@ def response_figures(
     conversations = np.array([each.conversation for each in trajectories])
     counts = reply_metrics.bleu_counts(responses, human)
     summed, one, *scored = by_conversation(conversations, counts, np.ones(len(responses)), *scores.values())
-    drawn = bootstrap.draw(len(one), seed, RESAMPLES)
+    drawn = statistics.bootstrap(len(one), seed, RESAMPLES)
     resampled = np.array([reply_metrics.bleu_of_counts(each) for each in drawn @ summed])
     bleu = reply_metrics.bleu_of_counts(counts.sum(0))
-    figures = {"BLEU": _estimate(bleu, drawn, bootstrap.interval(resampled))}
+    figures = {"BLEU": _estimate(bleu, drawn, statistics.bootstrap_interval(resampled))}
     figures |= {name: _ratio(drawn, total, one) for name, total in zip(scores, scored, strict=True)}
     figures |= {name: Estimate(value) for name, value in diversity_figures(responses).items()}
     similar = reply_metrics.embedding_similarities(list(map(words, responses)), list(map(words, human)), vectors)
@@ -238,7 +238,7 @@ def by_conversation(conversations: np.ndarray, *values: np.ndarray) -> list[np.n
 
 def _ratio(drawn: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) -> Estimate:
     value = float(numerator.sum() / denominator.sum())
-    return _estimate(value, drawn, bootstrap.ratio_interval(drawn, numerator, denominator))
+    return _estimate(value, drawn, statistics.ratio_interval(drawn, numerator, denominator))
 
 
 def _estimate(value: float, drawn: np.ndarray, interval: tuple[float, float]) -> Estimate:

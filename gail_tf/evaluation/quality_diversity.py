@@ -3,21 +3,30 @@
 import itertools
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from gail_tf.agent import GAILAgent
+from gail_tf.data.dataset import Data
+from gail_tf.data.samples import Samples
+from gail_tf.evaluation import metrics
+from gail_tf.evaluation.comparability import refuse_incomparable, system_of
+from gail_tf.evaluation.measure import respond_to
+from gail_tf.evaluation.systems import HUMAN, name
+from gail_tf.policies.sampling import Sampling
+from gail_tf.training.run_folder import GAILRun
+from keras_gca.data.vocabulary import BOS, EOS, Vocabulary
+from keras_gca.engine.training_loop import progress
 from keras_gca.evaluation import quality_diversity
-
-if TYPE_CHECKING:
-    from gail_tf.agent import GAILAgent
-    from gail_tf.data.dataset import Data
-    from gail_tf.run_folder import GAILRun
-
+from keras_gca.evaluation.trigram import TrigramModel
 
 TRIGRAM_RESPONSES = 20_000  # training responses that the trigram model is made of, at most
 
 
 def measure_runs(
-    runs: "Sequence[GAILRun]",
+    paths: Sequence[str | Path],
     temperatures: Sequence[float],
     seed: int = 0,
     max_responses: int = 500,
@@ -25,12 +34,9 @@ def measure_runs(
 ) -> quality_diversity.Curves:
     """The point of the human responses, and a curve for each of Table 2's systems: means over its runs; see `measure`.
 
-    Raises UserError where runs cannot stand together, or one is not finished.
+    paths: run folders. Raises UserError where runs cannot stand together, or one is not finished.
     """
-    from gail_tf.agent import GAILAgent
-    from gail_tf.evaluation.comparability import refuse_incomparable, system_of
-    from gail_tf.evaluation.systems import HUMAN, name
-
+    runs = [GAILRun.open(path) for path in paths]
     refuse_incomparable(runs)
     found: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
     for run in runs:
@@ -43,24 +49,14 @@ def measure_runs(
 
 
 def measure(
-    agent: "GAILAgent",
-    data: "Data",
+    agent: GAILAgent,
+    data: Data,
     temperatures: Sequence[float],
     seed: int = 0,
     max_responses: int = 500,
     batch_size: int = 32,
-) -> "tuple[quality_diversity.Curve, dict[str, quality_diversity.Curve]]":
+) -> tuple[quality_diversity.Curve, dict[str, quality_diversity.Curve]]:
     """The point of the human responses, and each policy's curve, on test conversations, evenly spread."""
-    import numpy as np
-
-    from gail_tf.data.samples import Samples
-    from gail_tf.evaluation import metrics
-    from gail_tf.evaluation.measure import respond_to
-    from gail_tf.policies.sampling import Sampling
-    from keras_gca.data.vocabulary import BOS, EOS, Vocabulary
-    from keras_gca.engine.training_loop import progress
-    from keras_gca.evaluation.trigram import TrigramModel
-
     learned = [metrics.words(data.train[i].response) for i in metrics.spread(len(data.train), TRIGRAM_RESPONSES)]
     vocabulary = Vocabulary.build(learned, size=sys.maxsize)
 
@@ -89,11 +85,11 @@ def measure(
     return [point(None, [each.response for each in asked])], curves
 
 
-def mean_curve(curves: "Sequence[quality_diversity.Curve]") -> "quality_diversity.Curve":
+def mean_curve(curves: Sequence[quality_diversity.Curve]) -> quality_diversity.Curve:
     """The means of several runs' curves, temperature by temperature."""
     names = ("perplexity", "distinct_2")
     return [
         {"temperature": points[0]["temperature"]}
-        | {name: sum(each[name] for each in points) / len(points) for name in names}
+        | {figure: sum(each[figure] for each in points) / len(points) for figure in names}
         for points in zip(*curves, strict=True)
     ]

@@ -1,6 +1,5 @@
 """What evaluations of several runs say together: Table 2, Figures 5 and 6, Table 3, paired tests, learning curves."""
 
-import csv
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,11 +7,68 @@ from pathlib import Path
 from typing import Any
 
 from gail_tf.evaluation import learning_curves, metrics
+from gail_tf.evaluation.comparability import refuse_incomparable
 from gail_tf.evaluation.figures import figure_5, figure_6
-from gail_tf.evaluation.systems import PairedTest, Systems, _interval, _parts, histories, notes, summary
+from gail_tf.evaluation.measure import Options, evaluate
+from gail_tf.evaluation.systems import (
+    PairedTest,
+    Systems,
+    histories,
+    interval_of,
+    notes,
+    paired_tests,
+    parts_of,
+    summary,
+    systems,
+)
 from gail_tf.evaluation.tables import IN_PAPER, PAPER, TABLE_2, table_2, table_3, table_of_responses, table_of_tests
+from gail_tf.training.run_folder import GAILRun
+from keras_gca.errors import UserError
+from keras_gca.evaluation.tables import Table
 
 # Files
+
+
+ALL = "all"  # the policies of a bot
+
+
+def evaluate_runs(
+    paths: Sequence[str | Path],
+    options: Options,
+    policy: str | None = None,
+    beside_paper: bool = False,
+    output: Path | None = None,
+    batch_size: int = 32,
+    examples: int = 8,
+) -> None:
+    """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
+
+    paths: run folders; those of one algorithm are averaged over their seeds. policy: a name, or ALL; the last one of
+    each bot if None. beside_paper: the paper's numbers stand beside ours. output: of tables and plots; RUN/evaluation,
+    or runs/evaluation of several runs, if None. examples: of Table 3. Raises UserError where runs cannot stand in one
+    table, or one is not finished.
+    """
+    runs = [GAILRun.open(path) for path in paths]
+    refuse_incomparable(runs)
+
+    def choose(names: Sequence[str]) -> Sequence[str]:
+        if policy is None:
+            return names[-1:]
+        if policy == ALL:
+            return names
+        if policy not in names:
+            raise UserError(f"--policy {policy}: the bot has {' and '.join(names)}")
+        return [policy]
+
+    found, remarks = systems([evaluate(run, options, choose, batch_size) for run in runs])
+    folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
+    written = write(found, paired_tests(found), folder, beside_paper, examples)
+    for remark in remarks:
+        print(remark)
+    print((folder / "tables.md").read_text(encoding="utf-8"))
+    print(f"wrote {', '.join(str(run.path / 'evaluation.json') for run in runs)}")
+    print(f"wrote {folder}: {', '.join(path.name for path in written)}")
+    print(f"next: python -m gail_tf.quality_diversity {' '.join(str(run.path) for run in runs)}")
 
 
 def write(found: Systems, results: Sequence[PairedTest], folder: Path, beside_paper: bool, examples: int) -> list[Path]:
@@ -28,29 +84,32 @@ def write(found: Systems, results: Sequence[PairedTest], folder: Path, beside_pa
         "tables.json": json.dumps(_facts(found, results), indent=2, allow_nan=False) + "\n",
         "table3.md": "Table 3: Responses to test prompts, drawn at random.\n"
         + "".join("\n" + table.to_markdown() for table in shown),
+        "table2.csv": _all_digits(found, TABLE_2, beside_paper).to_csv(),
+        "responses.csv": _all_digits(found).to_csv(),
     }
     for file, text in texts.items():
-        (folder / file).write_text(text, encoding="utf-8")
-    for file, rows in (("table2.csv", _csv(found, TABLE_2, beside_paper)), ("responses.csv", _csv(found))):
-        with (folder / file).open("w", encoding="utf-8", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerows(rows)
+        (folder / file).write_text(text, encoding="utf-8", newline="")
     figures = {"figure5.png": figure_5(found, beside_paper), "figure6.png": figure_6(found)}
     if logs := histories(found):
         figures["curves.png"] = learning_curves.compare(logs)
     for file, figure in figures.items():
         figure.savefig(folder / file, dpi=130)
-    return [folder / file for file in (*texts, "table2.csv", "responses.csv", *figures)]
+    return [folder / file for file in (*texts, *figures)]
 
 
-def _csv(found: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Iterator[Sequence[Any]]:
+def _all_digits(found: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Table:
     """A line for each figure, system and part; of a single run the interval is the bootstrap's."""
-    yield "figure", "system", "part", "mean", "deviation", "low", "high", "runs"
+    header = "figure", "system", "part", "mean", "deviation", "low", "high", "runs"
+    return Table(None, "", header, list(_lines(found, only, beside_paper)), 3)
+
+
+def _lines(found: Systems, only: Sequence[str], beside_paper: bool) -> Iterator[Sequence[Any]]:
     for system, measured in found.items():
-        for part in _parts(found):
+        for part in parts_of(found):
             for figure in only or measured[0].policy.figures.get(part, {}):
                 value = summary(measured, part, figure)
                 if value is not None:
-                    low, high = _interval(measured, part, figure, value)
+                    low, high = interval_of(measured, part, figure, value)
                     yield figure, system, part, value.mean, value.deviation, low, high, value.runs
         for figure, title in IN_PAPER.items() if beside_paper else ():
             for part, said in zip(metrics.TURNS, PAPER[figure].get(system, ()), strict=False):

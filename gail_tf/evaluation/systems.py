@@ -144,12 +144,12 @@ def name(system: str) -> str:
     return NAMES.get(system, system)
 
 
-def _parts(found: Systems) -> list[str]:
+def parts_of(found: Systems) -> list[str]:
     present = {part for measured in found.values() for each in measured for part in each.policy.figures}
     return [part for part in (*metrics.TURNS, metrics.ALL, metrics.TWEETS) if part in present]
 
 
-def _bars(found: Systems) -> str:
+def kind_of_bars(found: Systems) -> str:
     runs = {len(measured) for measured in found.values()}
     if runs == {1}:
         return ", with 95 % intervals over conversations"
@@ -157,13 +157,13 @@ def _bars(found: Systems) -> str:
     return f", mean ± standard deviation over {counted} seeds"
 
 
-def _cell(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f") -> str:
+def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f") -> str:
     found = summary(measured, part, figure)
     if found is None:
         return ""
     if found.runs > 1:
         return f"{found:{form}}"
-    low, high = _interval(measured, part, figure, found)
+    low, high = interval_of(measured, part, figure, found)
     return f"{found:{form}}" if low is None else f"{found:{form}} [{low:{form}}, {high:{form}}]"
 
 
@@ -173,7 +173,7 @@ def histories(found: Systems) -> dict[str, list[curves.History]]:
     return {system: of_runs for system, of_runs in logs.items() if of_runs}
 
 
-def _interval(
+def interval_of(
     measured: Sequence[Measured], part: str, figure: str, found: Summary
 ) -> tuple[float | None, float | None]:
     """Of the mean of several runs; of a single run over its conversations."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gail_tf.evaluation import metrics
-from gail_tf.evaluation.systems import HUMAN, PairedTest, Systems, _bars, _cell, _parts, name
+from gail_tf.evaluation.systems import HUMAN, PairedTest, Systems, cell_of, kind_of_bars, name, parts_of
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
@@ -31,21 +31,23 @@ TABLE_2 = ("perplexity", "perplexity per word", "BLEU")
 
 def table_2(found: Systems, beside_paper: bool = False) -> Table:
     """Table 2, with what it leaves out: perplexity per word, all turns together, tweets."""
-    parts = _parts(found)
+    parts = parts_of(found)
     rows = []
     for figure in TABLE_2:
         for system, measured in found.items():
-            rows.append((figure, name(system), *(_cell(measured, part, figure) for part in parts)))
+            rows.append((figure, name(system), *(cell_of(measured, part, figure) for part in parts)))
             if beside_paper and system in PAPER.get(figure, {}):
                 said = dict(zip(metrics.TURNS, PAPER[figure][system], strict=True))
                 cells = (f"{said[part][0]:.2f} ± {said[part][1]:.2f}" if part in said else "" for part in parts)
                 rows.append((IN_PAPER[figure], name(system), *cells))
-    return Table(2, f"Perplexity and BLEU on the test conversations{_bars(found)}.", ("", "model", *parts), rows, 2)
+    return Table(
+        2, f"Perplexity and BLEU on the test conversations{kind_of_bars(found)}.", ("", "model", *parts), rows, 2
+    )
 
 
 def table_of_responses(found: Systems) -> Table:
     """What Table 2 leaves out: the other figures of the responses, beside those of the human ones."""
-    part = _parts(found)[-1] if metrics.ALL not in _parts(found) else metrics.ALL
+    part = parts_of(found)[-1] if metrics.ALL not in parts_of(found) else metrics.ALL
     first = next(iter(found.values()))
     figures = [each for each in first[0].policy.figures[part] if each not in ("perplexity", "perplexity per word")]
     rows = []
@@ -53,8 +55,8 @@ def table_of_responses(found: Systems) -> Table:
         runs = {each.run.run.path: each.run for measured in found.values() for each in measured}.values()
         human = [each.human.get(part, {}).get(figure) for each in runs]
         said = "" if None in human else f"{summarise([each.value for each in human]):.3g}"
-        rows.append((figure, *(_cell(measured, part, figure, ".3g") for measured in found.values()), said))
-    caption = f"Responses to test conversations, {part}{_bars(found)}."
+        rows.append((figure, *(cell_of(measured, part, figure, ".3g") for measured in found.values()), said))
+    caption = f"Responses to test conversations, {part}{kind_of_bars(found)}."
     return Table(None, caption, ("", *map(name, found), HUMAN), rows)
 
 

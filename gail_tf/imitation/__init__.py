@@ -1,0 +1,1 @@
+"""Algorithm 1: rollouts, judge, rewards, PPO or TRPO, and what is logged."""

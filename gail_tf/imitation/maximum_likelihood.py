@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from gail_tf.data.batches import Batch, plan, take
+from gail_tf.data.batches import Batch, take
 from gail_tf.policies.base import LanguagePolicy
 from keras_gca.engine import replicas
+from keras_gca.engine.batching import plan
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.learner import Learner
 from keras_gca.engine.random import sample_seeds
@@ -33,10 +34,9 @@ class MaximumLikelihood:
 
         def loss():
             losses = negative_log_likelihoods(self.policy, *batch, seeds=seeds)
-            return replicas.mean(losses), {"loss": tf.reduce_sum(losses), "tokens": tf.size(losses)}
+            return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
 
-        _, figures = self.learner.descend(loss)
-        return figures["loss"], figures["tokens"]
+        return self.learner.descend(loss).reported
 
 
 class Perplexity:

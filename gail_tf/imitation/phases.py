@@ -19,6 +19,11 @@ class Stage:
     number: int
     of: int
 
+    @property
+    def number_in_phase(self) -> dict[str, int]:
+        """See `staged_training`."""
+        return {"number": self.number}
+
 
 def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
     """The stages of a run. from_scratch: GPT-2 is pretrained first."""

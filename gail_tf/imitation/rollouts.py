@@ -3,8 +3,8 @@
 Shapes: B responses of the buffer, C and R the widths of conditions and responses, F numbers of D's features.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Self
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,33 +12,11 @@ from gail_tf.data.batches import Batch, take
 from gail_tf.data.samples import Samples
 from gail_tf.data.sentiment import sentiment
 from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.imitation.evidence import Evidence
 from gail_tf.imitation.phases import human_demonstrations
 from gail_tf.imitation.reference import Reading, Reference
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
-
-
-class Evidence(NamedTuple):
-    """What D may look at of B responses.
-
-    batch: conditions and responses. features: (B, F) float32, of the responses, by the frozen reference; (B, R, F) for
-    a token discriminator. sentiments: (B, SENTIMENTS) float32. exchanges: the utterances that are answered, and the
-    response, as text.
-    """
-
-    batch: Batch
-    features: np.ndarray
-    sentiments: np.ndarray
-    exchanges: Sequence[tuple[Sequence[str], str]]
-
-    def rows(self, rows: np.ndarray, size: int | None = None) -> Self:
-        """Some of them, filled up with empty rows to `size`; see `samples.take`."""
-        free = 0 if size is None else size - len(rows)
-        batch = take(self.batch, rows, size, response_width=self.batch.response.shape[1])
-        arrays = (
-            np.pad(each[rows], [(0, free), *[(0, 0)] * (each.ndim - 1)]) for each in (self.features, self.sentiments)
-        )
-        return type(self)(batch, *arrays, [*(self.exchanges[row] for row in rows), *[((), "")] * free])
 
 
 class Rollouts(NamedTuple):

@@ -1,27 +1,34 @@
 """TRPO's updates: one natural-gradient step of a policy's head on a whole buffer, as in the original GAIL."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch
 from gail_tf.imitation import ppo_losses, trust_region
+from gail_tf.imitation.policy_optimiser import Figures, PolicyOptimiser
+from gail_tf.imitation.rollouts import Rollouts
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.masked import masked_mean, masked_sum
 
 
-class TrustRegionTraining:
-    """Steps of a policy with `--trainable head`; see `trpo`.
+class TRPO(PolicyOptimiser):
+    """Steps of a policy with `--trainable head`; see `trust_region.py`.
 
     The objective is that of Eq. 7 without its penalty: the KL is bounded instead (`--trust-region`).
     """
 
     def __init__(self, policy: Policy, config: GAILConfig, sampling: Sampling):
-        self.policy, self.config, self._sampling = policy, config, sampling
+        super().__init__(policy, config, sampling)
         # A head on features is small: each process takes the step of the whole buffer.
         self._step = Compiled(self._ascend, shared=False)
+
+    def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Figures]:
+        yield self.step(rollouts.batch, rollouts.states, advantages, rollouts.generated)
 
     def step(self, batch: Batch, states: np.ndarray, advantages: np.ndarray, generated: np.ndarray) -> dict[str, float]:
         """One step on a whole buffer.

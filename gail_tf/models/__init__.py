@@ -1,0 +1,1 @@
+"""Networks: GPT-2, RoBERTa, the paper's tanh network; Hugging Face folders."""

@@ -8,29 +8,17 @@ The layers bear the names of GPT-2's own files. Shapes: B sequences, T tokens, C
 H = n_head, V = vocab_size.
 """
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from gail_tf.models.transformer import (
-    Initial,
-    attend,
-    check_heads,
-    check_sizes,
-    dtype_policy,
-    from_hugging_face,
-    merge_heads,
-    product,
-    split_heads,
-)
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.models.gpt2_layers import Block, Embeddings, Projection, layer_norm
+from gail_tf.models.transformer import Initial, dtype_policy
 from keras_gca.engine.memory import count, refuse_beyond_memory
-from keras_gca.engine.random import dropout
 from keras_gca.errors import UserError
 
 Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and values, (B, H, C, E / H)
@@ -44,99 +32,6 @@ class Kernels(NamedTuple):
 
     wte: tf.Tensor
     blocks: list[list[tf.Tensor]]
-
-
-@dataclass(frozen=True)
-class GPT2Config:
-    """The sizes of a GPT-2, under the names of Hugging Face's config.json; the defaults are those of the smallest.
-
-    The three dropout rates, of embeddings, attention and residual branches, matter only where seeds are given.
-    Raises UserError on an impossible value.
-    """
-
-    vocab_size: int = 50257
-    n_positions: int = 1024
-    n_embd: int = 768
-    n_layer: int = 12
-    n_head: int = 12
-    n_inner: int | None = None  # units of a block's hidden layer; 4 n_embd if not given
-    layer_norm_epsilon: float = 1e-5
-    embd_pdrop: float = 0.1
-    attn_pdrop: float = 0.1
-    resid_pdrop: float = 0.1
-    initializer_range: float = 0.02
-    eos_token_id: int = 50256
-
-    def __post_init__(self):
-        counts = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "inner")
-        shares = ("embd_pdrop", "attn_pdrop", "resid_pdrop", "layer_norm_epsilon", "initializer_range")
-        check_sizes(self, dict.fromkeys(counts, 1) | {"eos_token_id": 0}, shares)
-        check_heads(self, "n_embd", "n_head")
-        if self.eos_token_id >= self.vocab_size:
-            raise UserError(f"eos_token_id is {self.eos_token_id}; vocab_size, {self.vocab_size}, must be more")
-
-    @property
-    def inner(self) -> int:
-        return 4 * self.n_embd if self.n_inner is None else self.n_inner
-
-    @property
-    def shapes(self) -> dict[str, list[int]]:
-        """Of all weights, under the names of GPT-2's files."""
-        size = self.n_embd
-        layers = {"wte": [self.vocab_size, size], "wpe": [self.n_positions, size]}
-        for i in range(self.n_layer):
-            layers |= {f"h.{i}.ln_1": [size], f"h.{i}.attn.c_attn": [size, 3 * size]}
-            layers |= {f"h.{i}.attn.c_proj": [size, size], f"h.{i}.ln_2": [size]}
-            layers |= {f"h.{i}.mlp.c_fc": [size, self.inner], f"h.{i}.mlp.c_proj": [self.inner, size]}
-        layers["ln_f"] = [size]
-        named = {}
-        for name, shape in layers.items():
-            named[f"{name}.weight"] = shape
-            if name not in ("wte", "wpe"):
-                named[f"{name}.bias"] = shape[-1:]
-        return named
-
-    @classmethod
-    def from_hugging_face(cls, values: dict[str, Any]) -> "GPT2Config":
-        """From the content of a config.json. Raises UserError where it is no GPT-2, or a variant that is not built."""
-        return from_hugging_face(cls, values, "gpt2", _ONE_VALUE)
-
-    def to_hugging_face(self) -> dict[str, Any]:
-        """The content of a config.json."""
-        return {
-            "architectures": ["GPT2LMHeadModel"],
-            "model_type": "gpt2",
-            "activation_function": "gelu_new",
-            "bos_token_id": self.eos_token_id,
-            **dataclasses.asdict(self),
-        }
-
-
-# Settings of Hugging Face's GPT-2 that change the computation: what they must be, under each of its names.
-_ONE_VALUE = {
-    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
-    "scale_attn_weights": (True,),
-    "scale_attn_by_inverse_layer_idx": (False,),
-    "add_cross_attention": (False,),
-    "tie_word_embeddings": (True,),
-}
-
-
-@dataclass(frozen=True)
-class Adapters:
-    """Low-rank adapters (LoRA, Hu et al. 2021): each of a block's four products gains x A B alpha / rank.
-
-    A is (inputs, rank), drawn at random; B is (rank, units), zero at first, so that training starts from GPT-2.
-    blocks: how many of the last blocks have them; None means all. No gradient passes below the first that has.
-    """
-
-    rank: int = 8
-    alpha: float = 16.0
-    blocks: int | None = None
-
-    def __post_init__(self):
-        if self.rank < 1 or self.alpha <= 0 or (self.blocks is not None and self.blocks < 1):
-            raise UserError(f"adapters: rank, alpha and blocks above 0 are expected, not {self}")
 
 
 class GPT2:
@@ -163,7 +58,7 @@ class GPT2:
             Block(config, i, initial, adapters if i >= config.n_layer - adapted else None, policy)
             for i in range(config.n_layer)
         ]
-        self.ln_f = _layer_norm(config, policy, "ln_f")
+        self.ln_f = layer_norm(config, policy, "ln_f")
 
         # Functional model: whole sequences
         tokens = keras.Input((None,), dtype="int32", name="tokens")
@@ -330,125 +225,3 @@ def causal_mask(mask: tf.Tensor) -> tf.Tensor:
     """Which tokens each token may attend to, itself and those before it: (B, T) bool -> (B, T, T) bool."""
     places = tf.range(tf.shape(mask)[1])
     return (places[None, :, None] >= places) & mask[:, None]
-
-
-class Embeddings(keras.layers.Layer):
-    """The sum of a token's vector and its position's: (B, T) int32 each -> (B, T, E)."""
-
-    def __init__(self, config: GPT2Config, initial: Initial, policy):
-        super().__init__(dtype=policy, name="embeddings")
-        self.rate = config.embd_pdrop
-        # In float32: at another precision Keras would convert the whole table to take a few rows of it.
-        self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), name="wte")
-        self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), name="wpe")
-
-    def call(self, tokens, positions, seeds=None, training=False):
-        vectors = tf.cast(self.wte(tokens) + self.wpe(positions), self.compute_dtype)
-        return dropout(vectors, self.rate, seeds, 0) if training else vectors
-
-
-class Block(keras.layers.Layer):
-    """One transformer block: attention, then two layers with gelu between them, each after a layer norm."""
-
-    def __init__(self, config: GPT2Config, number: int, initial: Initial, adapters: Adapters | None, policy):
-        super().__init__(dtype=policy, name=f"h_{number}")
-        self.config = config
-        self.number = number
-        width = config.n_embd
-
-        def projection(units: int, kernel: keras.Initializer, name: str) -> Projection:
-            return Projection(units, kernel, adapters, initial.normal(), policy, name)
-
-        self.ln_1 = _layer_norm(config, policy, "ln_1")
-        self.c_attn = projection(3 * width, initial.normal(), "c_attn")
-        self.attn_c_proj = projection(width, initial.residual(), "attn_c_proj")
-        self.ln_2 = _layer_norm(config, policy, "ln_2")
-        self.c_fc = projection(config.inner, initial.normal(), "c_fc")
-        self.mlp_c_proj = projection(width, initial.residual(), "mlp_c_proj")
-
-    @property
-    def parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers that have weights, by their names in GPT-2's files."""
-        return {
-            "ln_1": self.ln_1,
-            "attn.c_attn": self.c_attn,
-            "attn.c_proj": self.attn_c_proj,
-            "ln_2": self.ln_2,
-            "mlp.c_fc": self.c_fc,
-            "mlp.c_proj": self.mlp_c_proj,
-        }
-
-    @property
-    def projections(self) -> list["Projection"]:
-        """The matrix products, in their order."""
-        return [part for part in self.parts.values() if isinstance(part, Projection)]
-
-    def call(self, h, visible, seeds=None, memory=None, place=None, kernels=(None,) * 4, training=False):
-        """
-        h: (B, T, E). visible: (B, T, S) bool, the keys that each token may attend to. Without a memory the keys are
-        those of the T tokens, S = T; else the keys and values of one token, T = 1, are written at `place` into memory,
-        (B, H, S, E / H) each. kernels: of the projections, where they have been read already. Returns the next h, and
-        all keys and values.
-        """
-        attend_to, project, widen, narrow = (
-            partial(projection, kernel=kernel) for projection, kernel in zip(self.projections, kernels, strict=True)
-        )
-
-        def drop(values, rate, site):
-            return dropout(values, rate, seeds, 1 + 3 * self.number + site) if training else values
-
-        parts = tf.split(attend_to(self.ln_1(h)), 3, axis=-1)
-        query, keys, values = (split_heads(part, self.config.n_head) for part in parts)
-        if memory is not None:
-            new = zip(memory, (keys, values), strict=True)
-            keys, values = (keras.ops.slice_update(old, (0, 0, place, 0), one) for old, one in new)
-        read = attend(query, keys, values, visible[:, None], lambda p: drop(p, self.config.attn_pdrop, 0))
-        read = project(merge_heads(read))  # (B, T, E)
-        h += drop(read, self.config.resid_pdrop, 1)
-        thought = narrow(tf.nn.gelu(widen(self.ln_2(h)), approximate=True))
-        h += drop(thought, self.config.resid_pdrop, 2)
-        return h, keys, values
-
-
-class Projection(keras.layers.Layer):
-    """x W + b, with an adapter x W + b + x A B alpha / rank. W is (inputs, units), as in GPT-2's files."""
-
-    def __init__(
-        self,
-        units: int,
-        kernel: keras.Initializer,
-        adapters: Adapters | None,
-        adapter: keras.Initializer,
-        policy: keras.DTypePolicy,
-        name: str,
-    ):
-        super().__init__(dtype=policy, name=name)
-        self.units = units
-        self.adapters = adapters
-        self._initial, self._initial_A = kernel, adapter
-
-    def build(self, shape):
-        self.kernel = self.add_weight((shape[-1], self.units), self._initial, name="kernel")
-        self.bias = self.add_weight((self.units,), "zeros", name="bias")
-        if self.adapters is not None:
-            self.A = self.add_weight((shape[-1], self.adapters.rank), self._initial_A, name="A")
-            self.B = self.add_weight((self.adapters.rank, self.units), "zeros", name="B")
-
-    def call(self, x, kernel=None):
-        y = product(x, self.kernel if kernel is None else kernel) + self.bias
-        if self.adapters is not None:
-            y += product(product(x, self.A), self.B) * self._scale
-        return y
-
-    def merged(self) -> np.ndarray:
-        """W of the plain product that does the same, (inputs, units) float32."""
-        kernel = self.kernel.numpy()
-        return kernel if self.adapters is None else kernel + self.A.numpy() @ self.B.numpy() * np.float32(self._scale)
-
-    @property
-    def _scale(self) -> float:
-        return self.adapters.alpha / self.adapters.rank
-
-
-def _layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
-    return keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, dtype=policy, name=name)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from gail_tf.policies.sampling import DEFAULT, Responses, Sampling, TokenScores, _choose, _counted
+from gail_tf.policies.sampling import DEFAULT, Responses, Sampling, TokenScores, choose, counted_log_probs
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.random import sample_seeds
 
@@ -168,7 +168,7 @@ class LanguagePolicy(abc.ABC):
     ) -> TokenScores:
         """The same from logits (B, R, V)."""
         tokens = tf.reshape(response, [-1])
-        all_log_probs = _counted(tf.reshape(logits, [-1, logits.shape[-1]]), sampling, tokens)
+        all_log_probs = counted_log_probs(tf.reshape(logits, [-1, logits.shape[-1]]), sampling, tokens)
         log_probs = tf.gather(all_log_probs, tokens, batch_dims=1)
         entropy = -tf.reduce_sum(tf.exp(all_log_probs) * all_log_probs, axis=1)
         shaped = (tf.reshape(each, tf.shape(response)) for each in (log_probs, entropy))
@@ -199,7 +199,7 @@ class LanguagePolicy(abc.ABC):
         features, memory, read, logits = self._begin(condition, condition_mask, length, repeat)
 
         def draw(t, features, running, drawn):
-            tokens, log_probs = _choose(logits(features), seeds, t, sampling)
+            tokens, log_probs = choose(logits(features), seeds, t, sampling)
             tokens, log_probs = tf.where(running, tokens, self._end), tf.where(running, log_probs, 0.0)
             drawn = [array.write(t, each) for array, each in zip(drawn, (tokens, running, log_probs), strict=True)]
             return tokens, running & (tokens != self._end), drawn

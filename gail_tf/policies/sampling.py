@@ -6,9 +6,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from gail_tf.config import COUNTING
-from gail_tf.policies.nucleus import nucleus_log_probs
+from keras_gca.engine.nucleus import nucleus_log_probs
 from keras_gca.engine.random import gumbel
 from keras_gca.errors import UserError
+from keras_gca.settings import check_sampling
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,7 @@ class Sampling:
     def __post_init__(self):
         if self.max_new_tokens < 1:
             raise UserError(f"--max-new-tokens: {self.max_new_tokens}; 1 or more is expected")
-        if not 0 < self.top_p <= 1:
-            raise UserError(f"--top-p: {self.top_p}; a number above 0, at most 1, is expected")
-        if self.temperature != 0 and not 0.01 <= self.temperature <= 100:
-            raise UserError(f"--temperature: {self.temperature}; 0, or a number from 0.01 to 100, is expected")
+        check_sampling(self.temperature, self.top_p, greedy=True)
         if self.counting not in COUNTING:
             raise UserError(f"--counting: {self.counting!r} is not one of {', '.join(COUNTING)}")
         if self.counting == "filtered" and self.temperature == 0:
@@ -67,7 +65,7 @@ class TokenScores(NamedTuple):
     entropy: tf.Tensor
 
 
-def _choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
+def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
     """One token for each row of (B, V), and its log-probability as it is counted."""
     if sampling.temperature == 0:
         scores = logits
@@ -79,7 +77,7 @@ def _choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Samplin
     return tokens, tf.gather(counted, tokens, batch_dims=1)
 
 
-def _counted(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) -> tf.Tensor:
+def counted_log_probs(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) -> tf.Tensor:
     """The log-probabilities, (N, V), that tokens (N,) are counted by."""
     return tf.nn.log_softmax(logits) if sampling.counting == "plain" else _filtered(logits, sampling, tokens)
 

@@ -1,0 +1,1 @@
+"""Messages that must not be answered by a model."""

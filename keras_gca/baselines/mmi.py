@@ -3,4 +3,5 @@
 import sys
 
 if __name__ == "__main__":
-    sys.exit("mmi: this command has moved; run python -m keras_gca.mmi")
+    print("mmi: this command has moved; run python -m keras_gca.mmi", file=sys.stderr)
+    sys.exit(2)

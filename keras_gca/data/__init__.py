@@ -1,0 +1,1 @@
+"""From a corpus file to context/answer pairs as arrays."""

@@ -5,8 +5,9 @@ the batch that it stands in. So a response does not change with its neighbours, 
 draw what one device draws. The numbers are Philox's; programs compiled by XLA draw others than the plain runtime does,
 each the same every time.
 
-Numbers of a batch (`batch_uniform`, `batch_dropout`) are drawn in one call for all rows, and each replica
-takes its own.
+Numbers of a batch (`batch_uniform`, `batch_dropout`) are drawn in one call for all rows, and each replica takes its
+own. Teacher forcing drops out hundreds of rows a step, where numbers by sample take five times as long (20 ms a step
+instead of 3.5 on two cores, beside a step of 50).
 """
 
 from collections.abc import Sequence
@@ -62,12 +63,12 @@ def dropout(values: tf.Tensor, rate: float, seeds: tf.Tensor, place: int) -> tf.
     return _kept(values, rate, uniform(seeds, place, tf.shape(values)[1:]))
 
 
-def batch_uniform(seed: tf.Tensor, place: Place, shape: Sequence[int | tf.Tensor], minval: float = 0.0) -> tf.Tensor:
-    """Numbers in [minval, 1) for a replica's rows, (own, *shape) float32, by a seed (2,) int32 of the whole batch.
+def batch_uniform(seed: tf.Tensor, place: Place, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+    """Numbers in [0, 1) for a replica's rows, (own, *shape) float32, by a seed (2,) int32 of the whole batch.
 
     Those of all rows are drawn, so that several replicas have what one has.
     """
-    drawn = tf.random.stateless_uniform([place.all, *shape], seed, minval)
+    drawn = tf.random.stateless_uniform([place.all, *shape], seed)
     return drawn if replica() is None else drawn[place.before : place.before + place.own]
 
 

@@ -1,6 +1,7 @@
 """A training as a list of stages that is walked through, and can be stored and taken up again: both papers' are.
 
-A stage is a line of the log: an epoch, or an update. It has a `phase`.
+A stage is a line of the log: an epoch, or an update. It has a `phase`, and `number_in_phase`: columns of the log that
+tell it from the others of its phase.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -32,13 +33,14 @@ class StagedTraining:
     """Base of the trainings: `for event in training: ...`.
 
     Between two events that say so the training may be stored (`state`, `restore`), or left and taken up again by
-    another iteration. config has the setting `checkpoint_minutes`. history: the rows of the stages that have ended.
+    another iteration. config has the settings `seed` and `checkpoint_minutes`. history: the rows of the stages that
+    have ended.
     """
 
     config: Settings
     stages: list[Any]
     history: list[dict[str, Any]]
-    _position: int  # of the stage in hand
+    _position: int  # of the current stage
 
     @property
     def finished(self) -> bool:
@@ -46,7 +48,7 @@ class StagedTraining:
 
     @property
     def phase(self) -> str | None:
-        """The phase in hand; None at the end."""
+        """The current phase; None at the end."""
         return None if self.finished else self.stages[self._position].phase
 
     def __iter__(self) -> Iterator[Event]:
@@ -58,6 +60,21 @@ class StagedTraining:
     def _walks(self) -> dict[str, Callable[[Any], Iterator[Event]]]:
         """What walks through a stage of each phase."""
         raise NotImplementedError
+
+    def _seeds(self) -> list[int]:
+        """Four seeds of the current stage, from the run's seed and the stage's number."""
+        sequence = np.random.SeedSequence([self.config.seed, self._position])
+        return [int(seed >> 1) for seed in sequence.generate_state(4)]
+
+    def _end(self, stage: Any, steps: int, metrics: dict[str, float], row: dict[str, float]) -> Event:
+        """The event that ends a stage of so many steps; what comes now belongs to the next stage.
+
+        metrics: those of its last event. row: the figures of its line of the log.
+        """
+        line = {"phase": stage.phase, **stage.number_in_phase, **row}
+        self.history.append(line)
+        self._position += 1
+        return Event(stage, steps, steps, metrics, line)
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """All that the rest of the training depends on: facts for JSON, and named arrays."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 from tqdm import tqdm
 
 from keras_gca.engine import devices
@@ -27,7 +28,7 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Ctrl-C and SIGTERM ask the training to stop after the step in hand; asked twice, they end the program."""
+    """Ctrl-C and SIGTERM ask the training to stop after the current step; asked twice, they end the program."""
     interruption = Interruption()
 
     def request(number, frame):
@@ -63,8 +64,6 @@ def walk(
     time; within a stage after `checkpoint_minutes`; at an interruption and at the end. Raises DivergedError where a
     loss or a weight is no number any more, UserError where a file cannot be written; both say where the last one is.
     """
-    import tensorflow as tf
-
     folder = run.path / "tensorboard"
     with _plain_errors(folder):
         board = tf.summary.create_file_writer(str(folder))
@@ -121,8 +120,6 @@ def _store(training: StagedTraining, run: RunFolder) -> None:
 
 def _draw(board: Any, event: Event, number: int) -> None:
     """The figures of a stage's row, the number-th of the log, on TensorBoard."""
-    import tensorflow as tf
-
     with board.as_default(step=number):
         for name, value in event.row.items():
             if isinstance(value, float):
@@ -133,8 +130,6 @@ def _draw(board: Any, event: Event, number: int) -> None:
 @contextlib.contextmanager
 def _plain_errors(folder: Path) -> Iterator[None]:
     """TensorFlow's errors of writing to a folder as OSError."""
-    import tensorflow as tf
-
     try:
         yield
     except tf.errors.OpError as error:

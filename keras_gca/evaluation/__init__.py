@@ -1,0 +1,1 @@
+"""What is measured of trained agents, and how figures become tables."""

@@ -12,11 +12,11 @@ import numpy as np
 
 from keras_gca.agent import Agent
 from keras_gca.data.pairs import Pairs
+from keras_gca.engine.learner import add_up
 from keras_gca.engine.variables import assign
 from keras_gca.models import scoring
 from keras_gca.models.networks import WHITE, build
 from keras_gca.training.discriminator import DiscriminatorTraining, labelled_batches
-from keras_gca.training.learner import add_up
 
 BATCH = 32
 PART = 64  # contexts that one generator answers before it is the next one's turn

@@ -1,8 +1,10 @@
-"""Quality against diversity of sampled replies, over the temperature.
+"""Quality against diversity of sampled replies, over the temperature: what both papers' measurements share.
 
 One temperature proves nothing: a model may look better merely because it is less diverse. Caccia et al. 2020 ("Language
 GANs Falling Short") therefore compare whole curves. Quality is here the perplexity of the replies under a trigram model
 of the human training answers (lower is better), diversity their distinct-2.
+
+Imports nothing heavy: the commands take their options from here.
 """
 
 import argparse
@@ -14,41 +16,19 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
 
-from keras_gca.errors import UserError
+from keras_gca.evaluation import reply_metrics
+from keras_gca.evaluation.tables import Table
+from keras_gca.settings import check_sampling
 
-if TYPE_CHECKING:
-    from keras_gca.agent import Agent
-    from keras_gca.data.dataset import Dataset
+if TYPE_CHECKING:  # imports NLTK, for which `--help` must not wait
     from keras_gca.evaluation.trigram import TrigramModel
-
 
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 DISCOUNT = 0.75  # the trigram's; see docs/results.md
 
-# Of each system {"temperature", "perplexity", "distinct_2"} by rising temperature; human replies have no temperature.
+# A system's points {"temperature", "perplexity", "distinct_2"} by rising temperature; human replies have none.
 Curve = list[dict[str, Any]]
 Curves = dict[str, Curve]
-
-
-def measure(agent: "Agent", dataset: "Dataset", temperatures: Sequence[float], seed: int = 0) -> Curves:
-    """The curves of "human" and of each generator on held-out contexts."""
-    from keras_gca.agent import Decoding
-    from keras_gca.evaluation.replies import answers_to
-    from keras_gca.evaluation.trigram import TrigramModel
-
-    trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), DISCOUNT)
-
-    def measured(temperature, answers):
-        return point(trigram, temperature, answers, [agent.vocabulary.decode(row[1:]) for row in answers])
-
-    held_out = dataset.validation
-    curves = {"human": [measured(None, held_out.answers)]}
-    for name in agent.generators:
-        curves[name] = [
-            measured(temperature, answers_to(agent, name, held_out.contexts, Decoding(temperature), seed))
-            for temperature in temperatures
-        ]
-    return curves
 
 
 def point(
@@ -58,8 +38,6 @@ def point(
     replies: Sequence[Sequence[str]],
 ) -> dict[str, Any]:
     """One point of a curve: replies as indices, BOS and EOS included, and as words."""
-    from keras_gca.evaluation import reply_metrics
-
     return {
         "temperature": temperature,
         "perplexity": trigram.perplexity(answers),
@@ -67,15 +45,25 @@ def point(
     }
 
 
+def table(curves: Curves) -> Table:
+    """A line for each point."""
+    rows = [
+        (
+            name.replace("_", " "),
+            "" if point["temperature"] is None else f"{point['temperature']:g}",
+            f"{point['perplexity']:.1f}",
+            f"{point['distinct_2']:.3f}",
+        )
+        for name, points in curves.items()
+        for point in points
+    ]
+    caption = "Quality (trigram perplexity) against diversity of sampled replies."
+    return Table(None, caption, ("replies", "temperature", "perplexity", "distinct-2"), rows)
+
+
 def write(curves: Curves, folder: Path) -> None:
     """Print the curves, and write them to folder/quality_diversity.json and .png."""
-    width = max(18, *(len(name) + 2 for name in curves))
-    print(f"{'':{width}}{'temperature':>12}{'perplexity':>12}{'distinct-2':>12}")
-    for name, points in curves.items():
-        for point in points:
-            temperature = "" if point["temperature"] is None else f"{point['temperature']:g}"
-            figures = f"{temperature:>12}{point['perplexity']:12.1f}{point['distinct_2']:12.3f}"
-            print(f"{name.replace('_', ' '):{width}}{figures}")
+    print(table(curves).to_text())
     folder.mkdir(parents=True, exist_ok=True)
     data, picture = (folder / f"quality_diversity.{ending}" for ending in ("json", "png"))
     data.write_text(json.dumps(curves, indent=2) + "\n", encoding="utf-8")
@@ -114,11 +102,12 @@ def paint(curves: Curves) -> Figure:
 
 def refuse_temperatures(temperatures: Sequence[float]) -> None:
     """Raises UserError where one is out of range."""
-    if not all(0.01 <= temperature <= 100 for temperature in temperatures):
-        raise UserError(f"--temperatures {temperatures}: values from 0.01 to 100 are expected")
+    for temperature in temperatures:
+        check_sampling(temperature, name="--temperatures")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that both papers' commands have."""
     parser.add_argument(
         "--temperatures", type=float, nargs="+", default=TEMPERATURES, metavar="X", help=f"of sampling {TEMPERATURES}"
     )

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from sacrebleu.metrics import BLEU
 
 Reply = Sequence[str]
 
@@ -43,8 +44,6 @@ def entropy(replies: Sequence[Reply], n: int = 1) -> float:
 
 def bleu(replies: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
     """Corpus BLEU of detokenised replies, 0 to 100, against one reference each, and sacreBLEU's signature."""
-    from sacrebleu.metrics import BLEU
-
     metric = BLEU()
     score = metric.corpus_score(list(replies), [list(references)])
     return score.score, str(metric.get_signature())
@@ -55,8 +54,6 @@ def bleu_counts(replies: Sequence[str], references: Sequence[str]) -> np.ndarray
 
     `bleu_of_counts` of the sum over replies is `bleu` of them: so it can be had for many selections of replies.
     """
-    from sacrebleu.metrics import BLEU
-
     metric = BLEU(effective_order=True)  # which matters to single scores, not to counts
     scores = [metric.sentence_score(reply, [human]) for reply, human in zip(replies, references, strict=True)]
     rows = [[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores]
@@ -65,8 +62,6 @@ def bleu_counts(replies: Sequence[str], references: Sequence[str]) -> np.ndarray
 
 def bleu_of_counts(counts: np.ndarray) -> float:
     """Corpus BLEU, 0 to 100, of summed counts (10,); see `bleu_counts`."""
-    from sacrebleu.metrics import BLEU
-
     *grams, length, reference = map(int, counts)
     return BLEU.compute_bleu(grams[:4], grams[4:], length, reference, BLEU().smooth_method).score
 

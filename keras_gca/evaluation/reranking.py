@@ -1,33 +1,83 @@
-"""Reranking of N-best lists by maximum mutual information (Li et al. 2016)."""
+"""Reranking of N-best lists by maximum mutual information.
 
-from typing import TYPE_CHECKING, Any
+Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", choose from the N-best list
+of a beam search for an answer y to a context x the answer with the highest
 
-if TYPE_CHECKING:
-    import numpy as np
+    anti-language model   log p(y|x) - lambda * log U(y) + gamma * N      U: p(y) of the first k words alone
+    bidirectional         (1 - lambda) * log p(y|x) + lambda * log p(x|y) + gamma * N
 
-    from keras_gca.agent import Agent
-    from keras_gca.data.pairs import Pairs
+where N is the number of tokens. p(y) and p(x|y) are networks of their own, of the same form: runs trained with
+`--predict unconditional` and `--predict context`.
+"""
 
+import json
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from keras_gca.agent import Agent, Decoding
+from keras_gca.data import pairs as transformations
+from keras_gca.data.pairs import Pairs
+from keras_gca.errors import UserError
+from keras_gca.evaluation.replies import reply_figures
+from keras_gca.evaluation.tables import Table
+from keras_gca.evaluation.variants import Reranking
+from keras_gca.storage.atomic import write_text
+from keras_gca.training.run_folder import GCARun
+
+FILE = "mmi.json"
 BATCH = 64
+DEFAULT = Reranking()
 SHOWN = ("distinct-1", "distinct-2", "tokens", "repeated", "most frequent", "entropy, bits", "BLEU")
 
 
+def rerank(
+    run: str | Path, language_model: str | Path, backward: str | Path, how: Reranking = DEFAULT
+) -> dict[str, dict[str, Any]]:
+    """Rerank the lists of a run's held-out contexts, and write the figures to RUN/mmi.json; returns them.
+
+    language_model, backward: the runs of p(y) and p(x|y). Returns what `measure` returns. Raises UserError where a run
+    is missing or damaged, or does not fit to the others.
+    """
+    made = GCARun.open(run)
+    agent = Agent.load(made.path)
+    generator = how.generator or agent.generators[0]
+    if generator not in agent.generators:
+        raise UserError(f"--generator {generator}: {made.path} has {' and '.join(agent.generators)}")
+    others = []
+    for name, path, predict in (
+        ("--language-model", language_model, "unconditional"),
+        ("--backward", backward, "context"),
+    ):
+        other = Agent.load(path)
+        if other.config.predict != predict:
+            raise UserError(f"{name} {path}: a run of --predict {predict} is expected, not of {other.config.predict}")
+        if other.vocabulary.tokens != agent.vocabulary.tokens:
+            raise UserError(f"{name} {path}: its vocabulary is not that of {made.path}; train both on the same data")
+        others.append(other)
+    pairs = made.dataset().validation
+    choices = candidates(agent, generator, *others, pairs, how.candidates)
+    figures = measure(agent, choices, pairs, tuple(how.weights), how.words, how.length_bonus)
+    write_text(made.path / FILE, json.dumps(figures, indent=2) + "\n")
+    return figures
+
+
+def table(figures: dict[str, dict[str, Any]], caption: str = "") -> Table:
+    """A line for each way to choose. figures: as `rerank` gives them, or a `Summary` in place of each."""
+    rows = [(name, *(f"{each[title]:.3g}" for title in SHOWN)) for name, each in figures.items()]
+    return Table(None, caption, ("replies", *SHOWN), rows)
+
+
 def candidates(
-    agent: "Agent", generator: str, language_model: "Agent", backward: "Agent", pairs: "Pairs", width: int
-) -> dict[str, "np.ndarray"]:
+    agent: Agent, generator: str, language_model: Agent, backward: Agent, pairs: Pairs, width: int
+) -> dict[str, np.ndarray]:
     """N-best lists for the contexts of `pairs`, and what three networks hold of each candidate.
 
     Returns "answers", (n, width, s_s + 1) int32, the beam's favourite (by log p(y|x) a token) first; "forward" and
     "backward", (n, width) float32, log p(y|x) and log p(x|y); "alone", (n, width, s_s) float32, log p of each token of
     y without a context, NaN after the end.
     """
-    import numpy as np
-
-    from keras_gca.agent import Decoding
-    from keras_gca.data import pairs as transformations
-    from keras_gca.data.pairs import Pairs
-
     parts = []
     for start in range(0, len(pairs), BATCH):
         contexts = pairs.contexts[start : start + BATCH]
@@ -48,41 +98,31 @@ def candidates(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def anti_language_model(
-    choices: dict[str, "np.ndarray"], weight: float, words: int, length_bonus: float
-) -> "np.ndarray":
+def anti_language_model(choices: dict[str, np.ndarray], weight: float, words: int, length_bonus: float) -> np.ndarray:
     """log p(y|x) - weight * (log p of y's first `words` tokens without a context) + length_bonus * N: (n, width)."""
-    import numpy as np
-
     penalty = np.nansum(choices["alone"][..., :words], axis=-1)
     return choices["forward"] - weight * penalty + length_bonus * _tokens(choices)
 
 
-def bidirectional(choices: dict[str, "np.ndarray"], weight: float, length_bonus: float) -> "np.ndarray":
+def bidirectional(choices: dict[str, np.ndarray], weight: float, length_bonus: float) -> np.ndarray:
     """(1 - weight) * log p(y|x) + weight * log p(x|y) + length_bonus * N: (n, width)."""
     both = (1 - weight) * choices["forward"] + weight * choices["backward"]
     return both + length_bonus * _tokens(choices)
 
 
-def _tokens(choices: dict[str, "np.ndarray"]) -> "np.ndarray":
-    import numpy as np
-
+def _tokens(choices: dict[str, np.ndarray]) -> np.ndarray:
     return np.sum(~np.isnan(choices["alone"]), axis=-1)
 
 
 def measure(
-    agent: "Agent",
-    choices: dict[str, "np.ndarray"],
-    pairs: "Pairs",
+    agent: Agent,
+    choices: dict[str, np.ndarray],
+    pairs: Pairs,
     weights: tuple[float, ...],
     words: int,
     length_bonus: float,
 ) -> dict[str, dict[str, Any]]:
-    """The figures (see `evaluate.reply_figures`) of the human replies, of plain beam search, and of both forms."""
-    import numpy as np
-
-    from keras_gca.evaluation.replies import reply_figures
-
+    """The figures (see `replies.reply_figures`) of the human replies, of plain beam search, and of both forms."""
     chosen = {"human": pairs.answers, "beam search": choices["answers"][:, 0]}
     for weight in weights:
         for name, scores in (

@@ -1,11 +1,23 @@
-"""Figures of several runs as one: mean, standard deviation, and a 95 % confidence interval of the mean."""
+"""How sure figures are: over several runs, and over the conversations or lines of one.
 
+Of several runs: mean, standard deviation, and a 95 % confidence interval of the mean (`summarise`, `over_runs`).
+
+Of one: a 95 % interval by a bootstrap over whole groups (`bootstrap` and what follows it). What belongs to one group
+depends on each other, groups much less; so groups are drawn, with replacement.
+"""
+
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import t
 
 CONFIDENCE = 0.95
+RESAMPLES = 10_000
+COVERED = (2.5, 97.5)  # percentiles of a 95 % interval
+
+# Over runs
 
 
 class Summary(NamedTuple):
@@ -34,8 +46,6 @@ def summarise(values: Sequence[float]) -> Summary:
     mean = float(np.mean(values))
     if len(values) == 1:
         return Summary(mean, 0.0, None, None, 1)
-    from scipy.stats import t
-
     deviation = float(np.std(values, ddof=1))
     reach = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * deviation / len(values) ** 0.5
     return Summary(mean, deviation, mean - reach, mean + reach, len(values))
@@ -58,3 +68,29 @@ def as_json(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: as_json(value) for key, value in tree.items()}
     return tree
+
+
+# Over the groups of one run
+
+
+def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
+    """Drawings of as many groups, with replacement: (resamples, groups) int64, how often each was drawn."""
+    return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), resamples)
+
+
+def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of a ratio of sums over groups.
+
+    drawn: as `bootstrap` gives them. numerator, denominator: (groups,). A drawing whose denominator is 0 has no ratio
+    and is left out; NaN where that is so of all.
+    """
+    top, bottom = drawn @ numerator, drawn @ denominator
+    return bootstrap_interval(top[bottom > 0] / bottom[bottom > 0])
+
+
+def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of a figure, from its values in all drawings; NaN where there is none."""
+    if not len(values):
+        return math.nan, math.nan
+    low, high = np.percentile(values, COVERED).tolist()
+    return low, high

@@ -1,166 +1,177 @@
-"""The comparisons that the first paper argues with, each over several seeds.
+"""The comparisons that the first paper argues with, each over several seeds; what they are is in `variants.py`.
 
-A study names variants of one training; `default` is the training as its settings have it. What is trained already in
-the folder is used again, so that studies share their runs, and an interrupted study goes on where it stopped.
+What is trained already in the folder is used again, so that studies share their runs, and an interrupted study goes on
+where it stopped.
 """
 
-import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import tensorflow as tf
 
 from keras_gca.config import AFTER_LINE_3, Config
-from keras_gca.engine import command_line
+from keras_gca.data.source import Source
+from keras_gca.errors import UserError
+from keras_gca.evaluation import replies, reranking
 from keras_gca.evaluation.statistics import as_json, over_runs
+from keras_gca.evaluation.tables import Table
+from keras_gca.evaluation.variants import STUDIES, VARIANTS
 from keras_gca.storage import json_files
-
-VARIANTS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "canonical": {"generator": "canonical"},
-    "reinforce": {"algorithm": "reinforce"},
-    "human_contexts": {"self_conversation_turns": 1},
-    "hidden_discriminator": {"discriminator_hidden_size": 100},
-    "one_utterance": {"context_utterances": 1},
-    "three_utterances": {"context_utterances": 3},
-    "language_model": {"predict": "unconditional", "adversarial_epochs": 0},
-    "backward": {"predict": "context", "adversarial_epochs": 0},
-}
-
-
-class Study(NamedTuple):
-    question: str
-    variants: tuple[str, ...]
-
-
-STUDIES = {
-    "architecture": Study("GCA or canonical seq2seq: are short, safe answers favoured?", ("default", "canonical")),
-    "training": Study("teacher forcing or adversarial training?", ("default",)),
-    "reinforce": Study("backpropagation through D, or Li et al.'s REINFORCE?", ("default", "reinforce")),
-    "pairs": Study("D against self-conversation (x-, y-), or against (x+, y-)?", ("default", "human_contexts")),
-    "selection": Study("choice by Eq. 9, or by Eq. 10?", ("default",)),
-    "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "default", "three_utterances")),
-    "discriminator": Study("D as in Eq. 8, or with a hidden layer?", ("default", "hidden_discriminator")),
-    "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
-}
+from keras_gca.storage.atomic import write_text
+from keras_gca.storage.run_folder import CHECKPOINT
+from keras_gca.training import pipeline
+from keras_gca.training.run_folder import GCARun
 
 REPLIES = ("distinct-2", "tokens", "repeated", "most frequent", "BLEU")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all trainings of a study share.
+
+    runs: the folder that they go to. seeds: one training of each variant for each. preset, settings: of `Config`, given
+    to all of them, but what makes a variant stays. source: their data; the similarities of replies are by its word
+    vectors too.
+    """
+
+    runs: Path
+    seeds: Sequence[int]
+    preset: str
+    settings: Mapping[str, Any]
+    source: Source
+
+    def folder(self, variant: str, seed: int) -> Path:
+        return self.runs / variant / f"seed_{seed}"
+
+    def config(self, variant: str, seed: int) -> Config:
+        """Raises UserError on an impossible setting."""
+        return Config.preset(self.preset, **{**self.settings, **VARIANTS[variant], "seed": seed})
+
+
+def run_study(name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None) -> bool:
+    """Train what a study compares, and write its table; returns whether the user has let it end.
+
+    name: one of STUDIES. strategy: of the trainings, see `pipeline.train_agent`. Prints the table, and writes it to
+    RUNS/NAME.md, and all figures to RUNS/NAME.json. Raises UserError for another name, and where a file is missing or
+    damaged.
+    """
+    if name not in STUDIES:
+        raise UserError(f"{name!r} is not a study; choose from {', '.join(STUDIES)}")
+    study = STUDIES[name]
+    for seed in setup.seeds:
+        for variant in study.variants:
+            if not _train(variant, seed, setup, strategy):
+                print(f"next: the same command goes on with {setup.folder(variant, seed)}")
+                return False
+    print(f"\n{study.question}\n")
+    table, figures = _measure(name, setup)
+    print(table.to_text())
+    target = setup.runs / f"{name}.md"
+    write_text(target, table.to_markdown())
+    write_text(target.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")
+    print(f"\nwrote {target} and {target.with_suffix('.json')}")
+    return True
 
 
 # Training
 
 
-def _folder(options: argparse.Namespace, variant: str, seed: int) -> Path:
-    return options.runs / variant / f"seed_{seed}"
-
-
-def _train(variant: str, seed: int, options: argparse.Namespace) -> int:
-    """Train a variant, or go on with it; returns the exit status of the training."""
-    from keras_gca import train
-
-    path = _folder(options, variant, seed)
-    if (path / "checkpoint.h5").exists():
-        return 0 if _is_finished(path) else train.main(["--resume", str(path)])
+def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
+    """Train a variant, or go on with it; returns whether the training came to its end."""
+    path = setup.folder(variant, seed)
+    if (path / CHECKPOINT).exists():
+        return GCARun.open(path).is_finished() or pipeline.resume(path, strategy).training.finished
     changes = VARIANTS[variant]
-    if changes and set(changes) <= set(AFTER_LINE_3):
-        status = _train("default", seed, options)
-        if status:
-            return status
-        arguments = ["--start-from", str(_folder(options, "default", seed))]
-    else:
-        changes = command_line.settings(options, Config) | changes | {"seed": seed}
-        given = ((f"--{name}", getattr(options, name)) for name in ("preset", "data", "format", "glove"))
-        arguments = [text for name, value in given if value for text in (name, str(value))]
-    settings = [text for name, value in changes.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    shares_line_3 = bool(changes) and set(changes) <= set(AFTER_LINE_3)
+    if shares_line_3 and not _train("default", seed, setup, strategy):
+        return False
     print(f"\n== {variant}, seed {seed}\n")
-    return train.main([*arguments, *settings, "--run", str(path)])
-
-
-def _is_finished(path: Path) -> bool:
-    from keras_gca.training.run_folder import GCARun
-    from keras_gca.training.schedule import schedule
-
-    run = GCARun.open(path)
-    facts, _ = run.read_checkpoint()
-    return run.bot.exists() and facts["position"] == len(schedule(run.config()))
+    if shares_line_3:
+        session = pipeline.start_from(setup.folder("default", seed), changes, path, strategy)
+    else:
+        session = pipeline.train_agent(setup.config(variant, seed), setup.source, path, strategy)
+    return session.training.finished
 
 
 # Measuring
 
 
-def _measure(name: str, study: Study, options: argparse.Namespace) -> tuple[list[list[str]], Any]:
+def _measure(name: str, setup: Setup) -> tuple[Table, Any]:
     """The study's table for people, and its figures for JSON."""
+    question, variants = STUDIES[name]
     if name == "mmi":
-        return _measure_mmi(options)
-    summaries = {
-        variant: over_runs([_evaluated(_folder(options, variant, seed), options) for seed in options.seeds])
-        for variant in study.variants
+        figures = over_runs([_reranked(seed, setup) for seed in setup.seeds])
+        return reranking.table(figures, question), as_json(figures)
+    figures = {
+        variant: over_runs([_evaluated(setup.folder(variant, seed), setup) for seed in setup.seeds])
+        for variant in variants
     }
-    rows = _selection_rows(summaries) if name == "selection" else _rows(summaries)
-    return rows, as_json(summaries)
+    table = _table_of_choices(figures, question) if name == "selection" else _table_of_replies(figures, question)
+    return table, as_json(figures)
 
 
-def _evaluated(path: Path, options: argparse.Namespace) -> dict[str, Any]:
+def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
     """The evaluation of a run, from its folder where it is newer than the bot."""
-    from keras_gca import evaluate
-    from keras_gca.evaluation import replies
+    done, vectors = run / replies.FILE, setup.source.glove
+    if _is_newer(done, run):
+        figures = json_files.read_object(done)
+        if figures.get("vectors") == str(vectors or replies.OWN_VECTORS):
+            return figures
+    figures = replies.evaluate_run(run, vectors=vectors)
+    print(f"{replies.report([run], over_runs([figures]))}\n\nwrote {done}")
+    return figures
 
-    done = path / "evaluation.json"
-    glove = ["--glove", str(options.glove)] if options.glove else []
-    vectors = str(options.glove or replies.OWN_VECTORS)
-    if not _is_newer(done, path) or json_files.read(done)["vectors"] != vectors:
-        evaluate.main([str(path), *glove])
-    return json_files.read(done)
+
+def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
+    """The figures of reranking of one seed, from the run's folder where they are newer than the bots."""
+    runs = [setup.folder(variant, seed) for variant in STUDIES["mmi"].variants]
+    done = runs[0] / reranking.FILE
+    if _is_newer(done, *runs):
+        return json_files.read_object(done)
+    figures = reranking.rerank(*runs)
+    print(f"{reranking.table(figures).to_text()}\n\nwrote {done}")
+    return figures
 
 
 def _is_newer(file: Path, *runs: Path) -> bool:
     """Whether a file is there and was made from the runs' bots as they are now."""
-    bots = [run / "bot.h5" for run in runs]
+    bots = [GCARun(run).bot for run in runs]
     return file.exists() and all(file.stat().st_mtime > bot.stat().st_mtime for bot in bots)
 
 
-def _rows(summaries: dict[str, Any]) -> list[list[str]]:
-    judged = "l, independent D", "best, independent D"
-    rows = [["variant", "replies of", "perplexity", *REPLIES, *judged]]
-    for variant, summary in summaries.items():
-        judgement = summary["table_1"]["independent"]
-        for system, figures in summary["replies"].items():
-            perplexity = summary["perplexity"].get(system)
+def _table_of_replies(figures: dict[str, Any], question: str) -> Table:
+    """A line for each system of each variant: perplexity, replies, and what the independent discriminator says."""
+    rows = []
+    for variant, of_variant in figures.items():
+        judgement = of_variant["table_1"]["independent"]
+        for system, of_system in of_variant["replies"].items():
+            perplexity = of_variant["perplexity"].get(system)
             share = judgement["equations"]["Eq. 10"]["shares"].get(system)
             rows.append(
-                [
+                (
                     variant.replace("_", " "),
                     system.replace("_", " "),
-                    "" if perplexity is None else f"{perplexity:.2f}",
-                    *(f"{figures[title]:.3g}" for title in REPLIES),
+                    None if perplexity is None else f"{perplexity:.2f}",
+                    *(f"{of_system[title]:.3g}" for title in REPLIES),
                     f"{judgement['scores'][system]:.3f}",
-                    "" if share is None else f"{share:.1%}",
-                ]
+                    None if share is None else f"{share:.1%}",
+                )
             )
-    return rows
+    judged = "l, independent D", "best, independent D"
+    return Table(None, question, ("variant", "replies of", "perplexity", *REPLIES, *judged), rows, 2)
 
 
-def _selection_rows(summaries: dict[str, Any]) -> list[list[str]]:
-    rows = [
-        ["discriminator", "choice by", "ties", "adversarial answer best", "shorter answer best", "human above machine"]
-    ]
-    for judge, judgement in summaries["default"]["table_1"].items():
+def _table_of_choices(figures: dict[str, Any], question: str) -> Table:
+    """What choosing by Eq. 9 and by Eq. 10 does, by each discriminator."""
+    rows = []
+    for judge, judgement in figures["default"]["table_1"].items():
         for equation, chosen in judgement["equations"].items():
             shares = chosen["shares"]["adversarial"], chosen["shorter"], chosen["human_first"]
-            rows.append([judge, equation, f"{chosen['ties']:.0f}", *(f"{share:.1%}" for share in shares)])
-    return rows
-
-
-def _measure_mmi(options: argparse.Namespace) -> tuple[list[list[str]], Any]:
-    from keras_gca import mmi
-    from keras_gca.evaluation import reranking
-
-    results = []
-    for seed in options.seeds:
-        run, alone, backward = (_folder(options, name, seed) for name in STUDIES["mmi"].variants)
-        done = run / "mmi.json"
-        if not _is_newer(done, run, alone, backward):
-            mmi.main([str(run), "--language-model", str(alone), "--backward", str(backward)])
-        results.append(json_files.read(done))
-    summary = over_runs(results)
-    rows = [["replies", *reranking.SHOWN]]
-    rows += [[name, *(f"{each[title]:.3g}" for title in reranking.SHOWN)] for name, each in summary.items()]
-    return rows, as_json(summary)
+            rows.append((judge, equation, f"{chosen['ties']:.0f}", *(f"{share:.1%}" for share in shares)))
+    header = (
+        "discriminator", "choice by", "ties", "adversarial answer best", "shorter answer best", "human above machine"
+    )  # fmt: skip
+    return Table(None, question, header, rows, 2)

@@ -1,25 +1,9 @@
-"""A table of a paper, or like one, as Markdown and LaTeX."""
+"""A table of figures: as text for a terminal, as Markdown, LaTeX and CSV."""
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """A table as text for a terminal, its first column flush left and the others flush right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *rest in rows:
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """The same rows, the first of them the heading, as a Markdown table."""
-    heading, *rest = rows
-    lines = [heading, ["---"] * len(heading), *rest]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
 
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -28,36 +12,41 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "±": r"$\pm$",
 }
 
+Cell = str | float | None
+
 
 @dataclass(frozen=True)
 class Table:
     """One table of a report.
 
-    number: as in the paper, None for a table that it does not have. caption: a sentence.
-    header and rows: cells as text, the first columns being words and the others numbers. words: how many are words.
+    number: as in the paper, None for a table that it does not have. caption: a sentence, or "" for none.
+    header and rows: the cells, the first columns being words and the others numbers. None is an empty cell. Numbers are
+    texts, with as many digits as people want; a table for CSV alone may have them as they are. words: how many columns
+    are words.
     """
 
     number: int | None
     caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    header: Sequence[Cell]
+    rows: Sequence[Sequence[Cell]]
     words: int = 1
 
+    def to_text(self) -> str:
+        """The cells alone for a terminal, words flush left, numbers flush right; no line end after the last."""
+        return "\n".join("  ".join(line).rstrip() for line in self._aligned(self._texts()))
+
     def to_markdown(self) -> str:
-        """The table with aligned columns, which reads well in a terminal too."""
-        cells = [[cell.replace("|", r"\|") for cell in row] for row in (self.header, *self.rows)]
-        widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-        rules = ["-" * width if i < self.words else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
-        lines = [
-            [cell.ljust(width) if i < self.words else cell.rjust(width) for i, (cell, width) in enumerate(pairs)]
-            for pairs in (zip(row, widths, strict=True) for row in cells)
-        ]
+        """Caption and cells, with aligned columns, which reads well in a terminal too."""
+        cells = [[cell.replace("|", r"\|") for cell in row] for row in self._texts()]
+        heading, *lines = self._aligned(cells, narrowest=3)
+        rules = ["-" * len(cell) if i < self.words else "-" * (len(cell) - 1) + ":" for i, cell in enumerate(heading)]
         title = self.caption if self.number is None else f"Table {self.number}: {self.caption}"
-        return f"{title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in (lines[0], rules, *lines[1:]))
+        grid = "".join(f"| {' | '.join(line)} |\n" for line in (heading, rules, *lines))
+        return f"{title}\n\n{grid}" if title else grid
 
     def to_latex(self, label: str) -> str:
         """A floating table that needs no package; LaTeX numbers it."""
-        rows = [r" & ".join(map(_latex, row)) + r" \\" for row in (self.header, *self.rows)]
+        rows = [r" & ".join(map(_latex, row)) + r" \\" for row in self._texts()]
         return "\n".join(
             [
                 r"\begin{table}",
@@ -75,6 +64,23 @@ class Table:
                 "",
             ]
         )
+
+    def to_csv(self) -> str:
+        """The cells alone, numbers with all their digits."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
+        return text.getvalue()
+
+    def _texts(self) -> list[list[str]]:
+        return [["" if cell is None else str(cell) for cell in row] for row in (self.header, *self.rows)]
+
+    def _aligned(self, cells: list[list[str]], narrowest: int = 0) -> list[list[str]]:
+        """The cells of every row, filled up to the widths of their columns."""
+        widths = [max(narrowest, *map(len, column)) for column in zip(*cells, strict=True)]
+        return [
+            [cell.ljust(width) if i < self.words else cell.rjust(width) for i, (cell, width) in enumerate(filled)]
+            for filled in (zip(row, widths, strict=True) for row in cells)
+        ]
 
 
 def _latex(text: str) -> str:

@@ -9,7 +9,6 @@ Shapes: B contexts; answers have the frame of `pairs.py`: `BOS ... EOS`, (B, s_s
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -17,14 +16,14 @@ import tensorflow as tf
 
 from keras_gca.data.batches import cut_contexts
 from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK
-from keras_gca.engine import random, replicas
 from keras_gca.engine.compiled import Compiled
+from keras_gca.engine.nucleus import FORBIDDEN, lowest_in_nucleus
+from keras_gca.engine.random import gumbel, sample_seeds
 from keras_gca.models.forward import PrefixEncoder
 from keras_gca.models.lstm import States, lstm_step
-from keras_gca.models.networks import FORBIDDEN, GenerativeConversationalAgent
+from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.relu_matmul import relu_sparse_matmul
-
-SMALLEST = 1e-20  # of the uniform numbers that Gumbel noise is made of
+from keras_gca.settings import check_sampling
 
 
 class Decoded(NamedTuple):
@@ -57,8 +56,7 @@ class Decoder:
         self._encoder = PrefixEncoder(gca)
         self._sizes = gca.sizes
         self._greedy = Compiled(self._decode_greedily, whole=("forbidden",))
-        self._sample = Compiled(self._draw, whole=("forbidden", "seed"))
-        self._sample_rows = Compiled(self._draw_rows, whole=("forbidden",))
+        self._sample = Compiled(self._draw, whole=("forbidden",))
         self._beam = Compiled(self._search, whole=("forbidden",))
 
     def greedy(self, contexts: np.ndarray, allow_unknown: bool = True) -> Decoded:
@@ -79,21 +77,24 @@ class Decoder:
         The same seed gives the same answers. A seed for each row gives each the answer that it would have alone,
         whatever rows stand beside it. Probabilities are those of the model itself (temperature 1, no filter).
 
-        Raises ValueError on a temperature outside [0.01, 100], top_k < 1, or top_p outside (0, 1].
+        Raises ValueError on top_k < 1, and UserError, which is one, as `check_sampling` does.
         """
-        if not 0.01 <= temperature <= 100 or (top_k is not None and top_k < 1) or not 0 < top_p <= 1:
-            raise ValueError(
-                f"0.01 <= temperature {temperature} <= 100, top_k {top_k} >= 1, 0 < top_p {top_p} <= 1 are expected"
-            )
-        k = min(top_k or self._sizes.vocabulary, self._sizes.vocabulary)
-        draw, seeds = (self._sample, [seed, 0]) if np.ndim(seed) == 0 else (self._sample_rows, seed)
+        check_sampling(temperature, top_p)
+        if top_k is not None and top_k < 1:
+            raise ValueError(f"top_k of at least 1 is expected, not {top_k}")
+        count = len(contexts)
+        if np.ndim(seed) == 0:
+            rows, numbers = [seed] * count, np.arange(count, dtype=np.int32)
+        else:
+            rows, numbers = list(seed), np.zeros(count, np.int32)
         arguments = (
-            tf.constant([each % 2**31 for each in seeds], tf.int32),
+            np.array([[row % 2**31, 0] for row in rows], np.int32),
+            numbers,
             tf.constant(float(temperature)),
-            tf.constant(k),
-            tf.constant(float(top_p)),
+            None if top_k is None or top_k >= self._sizes.vocabulary else int(top_k),
+            None if top_p == 1 else tf.constant(float(top_p)),
         )
-        return _decoded(draw(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
+        return _decoded(self._sample(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def beam(
         self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
@@ -187,20 +188,15 @@ class Decoder:
     def _decode_greedily(self, contexts, forbidden):
         return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32))
 
-    def _draw(self, contexts, forbidden, seed, temperature, top_k, top_p):
-        place, shape = replicas.place(tf.shape(contexts)[0]), [self._sizes.vocabulary]
-        uniform = partial(random.batch_uniform, place=place, shape=shape, minval=SMALLEST)
-        choose = _sampling(lambda t: uniform(tf.stack([seed[0], t])), temperature, top_k, top_p)
+    def _draw(self, contexts, forbidden, seeds, numbers, temperature, top_k, top_p):
+        """Choose by the Gumbel-max trick; seeds (B, 2) and numbers (B,): see `sample_seeds`."""
+        keys = sample_seeds(seeds, numbers)
+
+        def choose(log_p, t):
+            scores = keep_likeliest(log_p / temperature, top_k, top_p)
+            return tf.argmax(scores + gumbel(keys, t, [self._sizes.vocabulary]), 1, output_type=tf.int32)
+
         return self._loop(contexts, forbidden, choose)
-
-    def _draw_rows(self, contexts, forbidden, seeds, temperature, top_k, top_p):
-        def uniform(t):
-            def of_row(seed):
-                return tf.random.stateless_uniform([self._sizes.vocabulary], tf.stack([seed, t]), SMALLEST)
-
-            return tf.map_fn(of_row, seeds, fn_output_signature=tf.float32)
-
-        return self._loop(contexts, forbidden, _sampling(uniform, temperature, top_k, top_p))
 
     def _search(self, contexts, forbidden, width, length_penalty):
         """K = width partial answers a context, (B K,) for the model; ended ones wait with PAD at no cost."""
@@ -250,27 +246,19 @@ class Decoder:
         return [tf.reshape(each, tf.concat([[count, width], tf.shape(each)[1:]], 0)) for each in frame]
 
 
-def _sampling(uniform, temperature, top_k, top_p):
-    """Chooses tokens by the Gumbel-max trick; uniform(t): numbers in [SMALLEST, 1) for step t, (B, s_v)."""
-
-    def choose(log_p, t):
-        scores = keep_likeliest(log_p / temperature, top_k, top_p)
-        return tf.argmax(scores - tf.math.log(-tf.math.log(uniform(t))), 1, output_type=tf.int32)
-
-    return choose
-
-
-def keep_likeliest(scores: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor) -> tf.Tensor:
+def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:
     """Bar all but the top_k highest scores of each row and its nucleus, the fewest whose probability reaches top_p.
 
-    scores: (B, s_v) float32, logarithms up to a constant. Returns the scores with FORBIDDEN where barred.
+    scores: (B, s_v) float32, logarithms up to a constant. top_k, top_p: None bars nothing. Scores as high as the lowest
+    that is kept are kept too. Returns the scores with FORBIDDEN where barred.
     """
-    ordered = tf.sort(scores, direction="DESCENDING")
-    probabilities = tf.nn.softmax(ordered)
-    # A score belongs to the nucleus if those before it do not reach top_p yet; the first always does.
-    inside = (tf.cumsum(probabilities, axis=1, exclusive=True) < top_p) & (tf.range(tf.shape(scores)[1]) < top_k)
-    lowest = tf.reduce_min(tf.where(inside, ordered, np.inf), axis=1, keepdims=True)
-    return tf.where(scores >= lowest, scores, FORBIDDEN)
+    kept = scores
+    if top_k is not None:
+        kept = tf.where(scores >= tf.math.top_k(scores, top_k).values[:, -1:], kept, FORBIDDEN)
+    if top_p is not None:
+        probabilities = tf.nn.softmax(scores)
+        kept = tf.where(probabilities >= lowest_in_nucleus(probabilities, top_p), kept, FORBIDDEN)
+    return kept
 
 
 def _frame(chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor, length: int):

@@ -4,16 +4,30 @@ White blocks are shared, yellow ones are the generator's, green ones the discrim
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import keras
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-if TYPE_CHECKING:  # `--help` must not wait for it
-    import keras
-
+from keras_gca.config import Config
+from keras_gca.models.networks import build
 
 WHITE, YELLOW, GREEN = "#ffffff", "#ffe27a", "#a8dba8"
+
+
+def draw_figures(folder: Path, config: Config) -> list[Path]:
+    """Paint Figures 1 and 2 at the sizes of a config, as PNG and SVG into a folder; returns the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    gca = build(config, config.vocabulary_size)
+    paths = []
+    for number, model, title in (
+        (1, gca.generator, "Figure 1: the generative conversational agent"),
+        (2, gca.adversarial, "Figure 2: generator (yellow) and discriminator (green)"),
+    ):
+        for ending in ("png", "svg"):
+            paths.append(folder / f"figure{number}.{ending}")
+            draw(model, paths[-1], title)
+    return paths
 
 
 def colour(layer: str) -> str:
@@ -23,7 +37,7 @@ def colour(layer: str) -> str:
     return GREEN if "discriminator" in layer else WHITE
 
 
-def edges(model: "keras.Model") -> list[tuple[str, str]]:
+def edges(model: keras.Model) -> list[tuple[str, str]]:
     """The graph of a functional model as pairs of layer names, (from, to); the masks' own way is left out."""
     found = []
     layers = {layer.name for layer in model.layers}  # the operations that make masks are no layers
@@ -34,12 +48,12 @@ def edges(model: "keras.Model") -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
-def draw(model: "keras.Model", path: Path, title: str = "") -> None:
+def draw(model: keras.Model, path: Path, title: str = "") -> None:
     """Paint a functional model to a file whose ending names the format (.png, .svg, .pdf)."""
     paint(model, title).savefig(path, dpi=160, bbox_inches="tight")
 
 
-def paint(model: "keras.Model", title: str = "") -> Figure:
+def paint(model: keras.Model, title: str = "") -> Figure:
     """Paint a functional model, inputs above; a notebook shows the figure that is returned."""
     arrows = edges(model)
     place = _places(arrows)
@@ -92,7 +106,7 @@ def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
     return place
 
 
-def _describe(layer: "keras.layers.Layer") -> str:
+def _describe(layer: keras.layers.Layer) -> str:
     """The layer's kind and what comes out of it, without the batch."""
     shape = layer.output[0].shape if isinstance(layer.output, list) else layer.output.shape
     return f"{type(layer).__name__}  ({', '.join(str(size) for size in shape[1:])})"

@@ -8,9 +8,9 @@ import tensorflow as tf
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine.compiled import Compiled
+from keras_gca.engine.learner import add_up
 from keras_gca.models.forward import PrefixEncoder, keep_all, rows_of
 from keras_gca.models.networks import GenerativeConversationalAgent
-from keras_gca.training.learner import add_up
 
 
 class Evaluator:

@@ -12,12 +12,12 @@ import numpy as np
 from keras_gca.config import Config
 from keras_gca.data.vocabulary import PAD, PERIOD
 from keras_gca.engine.memory import refuse_beyond_memory
+from keras_gca.engine.nucleus import FORBIDDEN
 from keras_gca.models.lstm import hard_sigmoid
 
 WHITE = ("shared",)
 YELLOW = ("encoder_context_bot", "encoder_answer_bot", "bot", "decision_bot")
 GREEN = ("encoder_context_discriminator", "encoder_answer_discriminator", "discriminator_output")
-FORBIDDEN = -1e9  # as the logarithm of a probability: never
 
 
 @dataclass(frozen=True)

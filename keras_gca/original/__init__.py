@@ -1,0 +1,1 @@
+"""The author's own files, read and written."""

@@ -1,33 +1,33 @@
 """An agent made of the author's own files, which decodes, scores and chooses as his programs do.
 
-agent = load("folder")          # vocabulary_movie and my_model_weights*.h5
-write("folder", agent)          # the same files again
+agent = load("folder")                          # vocabulary_movie and my_model_weights*.h5
+write("folder", agent)                          # the same files again
+reply = replies_by_his_rule(agent, decoding)    # a chat in which the context of a reply is chosen as in his program
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nltk.tokenize import NLTKWordTokenizer
 
-from keras_gca.agent import Agent, Answer
+from keras_gca.agent import Agent, Decoding
 from keras_gca.config import Config
 from keras_gca.data.pickled_vocabulary import VOCABULARY, read_vocabulary
 from keras_gca.errors import UserError
 from keras_gca.original.weights import (
     DISCRIMINATOR,
     GENERATORS,
-    _his,
-    _ours,
-    _write_vocabulary,
-    _write_weights,
+    his_weights,
+    our_weights,
     read_weights,
+    write_vocabulary,
+    write_weights,
 )
+from keras_gca.serving.protocol import Answer
 
 LIKELY = 0.9  # an answer likelier than this is not judged by D
-
-
-# The agent
+RELEVANT = 0.2  # a reply likelier than this, EOS left out, stays in the context of the next one
 
 
 class OriginalAgent(Agent):
@@ -47,6 +47,22 @@ class OriginalAgent(Agent):
         """The likelier answer wins if it is likelier than 0.9, or else the one with the higher score by Eq. 10."""
         likely = max(answer.probability_of_words for answer in answers) > LIKELY
         return sorted(answers, key=lambda answer: -(answer.probability_of_words if likely else answer.score))
+
+
+def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Callable[[list[str], int], list[Answer]]:
+    """A chat's replies, to the context that his program takes, of any agent.
+
+    The context is the last reply and the user's line where that reply was likelier than RELEVANT, and the line alone
+    otherwise. seed: of the sampling. Returns what answers a conversation in its turn 0, 1, ...; see `terminal.talk`.
+    """
+    last: list[Answer] = []
+
+    def reply(history: list[str], turn: int) -> list[Answer]:
+        count = 2 if last and last[0].probability_of_words > RELEVANT else 1
+        last[:] = agent.answers(history, count, decoding, seed + turn)
+        return list(last)
+
+    return reply
 
 
 def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
@@ -71,7 +87,7 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
                 f"{folder / file}: weights for {words:,} words; {folder / VOCABULARY} and the unknown word have "
                 f"{len(vocabulary) - 1:,}"
             )
-        networks[name] = _ours(arrays, network)
+        networks[name] = our_weights(arrays, network)
         report += [f"{file}: {placement}" for placement in placements]
     discriminator = networks.pop("discriminator")
     shapes = [[array.shape for array in arrays] for arrays in networks.values()]
@@ -107,11 +123,11 @@ def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = folder / VOCABULARY
-    _write_vocabulary(vocabulary, agent.vocabulary)
+    write_vocabulary(vocabulary, agent.vocabulary)
     written = [vocabulary]
     for name, file in GENERATORS.items():
         weights = agent.weights[name if name in agent.weights else agent.generators[0]]
-        _write_weights(folder / file, _his(weights, "generator"), "generator")
+        write_weights(folder / file, his_weights(weights, "generator"), "generator")
         written.append(folder / file)
-    _write_weights(folder / DISCRIMINATOR, _his(agent.discriminator, "discriminator"), "discriminator")
+    write_weights(folder / DISCRIMINATOR, his_weights(agent.discriminator, "discriminator"), "discriminator")
     return [*written, folder / DISCRIMINATOR]

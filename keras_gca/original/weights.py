@@ -1,8 +1,9 @@
-"""The author's own files: `vocabulary_movie` and `my_model_weights*.h5`, read and written.
+"""The author's own files: `my_model_weights*.h5`, read and written, and `vocabulary_movie`, written.
 
 His programs (2017, Keras 2.0.4) number the words from the most frequent one on: "." is 0, "," 1, BOS 2, EOS 3, and the
 last index is the unknown word, which is the real word "something". Here PAD, BOS, EOS and UNK come first, then the
-words in his order. Reading permutes the weights so; all else is the `original` padding of `models/networks.py`.
+words in his order. `our_weights` and `his_weights` permute the weights so; all else is the `original` padding of
+`models/networks.py`. The vocabulary is read in `data/pickled_vocabulary.py`.
 """
 
 import os
@@ -14,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.engine.nucleus import FORBIDDEN
 from keras_gca.errors import UserError
-from keras_gca.models.networks import FORBIDDEN, GREEN, WHITE, YELLOW
+from keras_gca.models.networks import GREEN, WHITE, YELLOW
 from keras_gca.storage.arrays import ArrayFile, new_hdf5, open_arrays
 from keras_gca.storage.atomic import replacing
 
@@ -54,7 +56,8 @@ _PARTS = {
 # The vocabulary
 
 
-def _write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
+def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
+    """Write `vocabulary_movie`, atomically: a pickled list of (word, count), most frequent first."""
     counts = [*vocabulary.counts.items()]
     sentences = max(counts[0][1], 1)  # his BOS and EOS have counts of their own, which are not kept
     entries = [*counts[:2], ("BOS", sentences), ("EOS", sentences), *counts[2:]]
@@ -139,7 +142,7 @@ def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
             raise UserError(f"{path}: {placement} does not fit; {' '.join(map(str, shapes))} is expected")
 
 
-def _ours(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
+def our_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
     """His weights in our numbering of the words, with a row or column for PAD."""
     indices = original_indices(len(arrays[0]) + 1)
 
@@ -155,8 +158,8 @@ def _ours(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
     return [rows(shared, 0), *rest, np.concatenate([rows(kernel[-words:], 0), kernel[:-words]]), bias]
 
 
-def _his(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
-    """The inverse of `_ours`."""
+def his_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
+    """The inverse of `our_weights`."""
     size = len(arrays[0])
     places = np.argsort(original_indices(size)) + 1
     shared, *rest, kernel, bias = arrays
@@ -165,7 +168,8 @@ def _his(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
     return [shared[places], *rest, np.concatenate([kernel[size:], kernel[:size][places]]), bias]
 
 
-def _write_weights(path: Path, arrays: Sequence[np.ndarray], network: str) -> None:
+def write_weights(path: Path, arrays: Sequence[np.ndarray], network: str) -> None:
+    """Write a file that `read_weights` reads and his programs load, atomically; arrays: in his numbering."""
     left = iter(arrays)
     with replacing(path) as temporary, new_hdf5(temporary) as file:
         file.attrs["layer_names"] = [_NAMES[target].encode() for target in _LAYERS[network]]

@@ -1,10 +1,11 @@
-"""What the chat commands of both papers share: their options, and how the page is started."""
+"""What the chat commands of both papers share: their options, which run chats, and how the page is started."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 from keras_gca.engine import command_line
+from keras_gca.errors import UserError
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Chatting
 
 
@@ -28,6 +29,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--transcript", type=Path, metavar="FILE", help="append the chat to this file; in transcripts/ if not given"
     )
     parser.add_argument("--no-transcript", action="store_true", help="save nothing")
+
+
+def latest_run(mark: str, train: str) -> Path:
+    """The run folder in runs/ whose bot is the newest.
+
+    mark: a file that every run of this package has, and no run of another one. train: the command that trains one, for
+    the message. Raises UserError where there is none.
+    """
+    bots = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / mark).exists()]
+    if not bots:
+        raise UserError(f"no trained model in runs/; name a run folder or a bot.h5, or train one: {train}")
+    return max(bots, key=lambda bot: bot.stat().st_mtime).parent
 
 
 def serve(

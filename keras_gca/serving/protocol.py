@@ -11,11 +11,12 @@ MESSAGES_PER_MINUTE = 30  # that one visitor of a page may send
 class Answer:
     """One generator's answer and what the discriminator holds of it.
 
-    generator:     "teacher_forcing" or "adversarial".
-    probability:   p(y|x) under that generator (Algorithm 1). probability_of_words: the same without the factor of EOS.
-    human:         p(y+|x), Eq. 9. score: S(y+), Eq. 10.
-    token_scores:  (token, l_i) for each token of the answer, the end of the sentence last. A discriminator of whole
-        answers (--algorithm reinforce) scores the last token alone; the others have NaN.
+    generator:     its name, with underscores.
+    probability:   p(y|x) under that generator. probability_of_words: the same without the factor of the end.
+    human:         the probability that a human has given the whole answer. score: what answers are ranked by. Of the
+        first paper they are Eq. 9 and Eq. 10.
+    token_scores:  for each token of the answer, the end of the sentence last, the token and the probability that it is
+        a human's. A discriminator of whole answers scores the last token alone; the others have NaN.
     token_probabilities: p(y_t | x, y) of the same tokens under the generator.
     """
 

@@ -1,0 +1,1 @@
+"""Files that are whole or not there: checkpoints, bots, run folders, JSON. Knows neither paper."""

@@ -177,16 +177,39 @@ def _has_right_checksum(path: Path) -> bool:
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What `write_arrays` wrote. Raises UserError where the file is missing or damaged."""
+    with _reading(path, check=True) as file:
+        return _facts(file), {name: file.array(f"arrays/{name}") for name in file.names("arrays")}
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The facts alone of what `write_arrays` wrote: as quick for a large file as for a small one.
+
+    The checksum is of the whole file and is not looked at: damage to the arrays goes unnoticed. Raises UserError where
+    the file is missing, or so damaged that it has no facts.
+    """
+    with _reading(path, check=False) as file:
+        return _facts(file)
+
+
+@contextlib.contextmanager
+def _reading(path: Path, check: bool) -> Iterator[ArrayFile]:
+    """A file of `write_arrays`, open; whatever is wrong with it in this block is a UserError.
+
+    check: whether the checksum must be right.
+    """
     if not path.exists():
         raise UserError(f"{path}: no such file")
     try:
-        if not _has_right_checksum(path):
+        if check and not _has_right_checksum(path):
             raise ValueError("its checksum is wrong")
         with open_arrays(path) as file:
-            facts = json_files.loads(file.array("facts").tobytes().decode("utf-8"))
-            arrays = {name: file.array(f"arrays/{name}") for name in file.names("arrays")}
+            yield file
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a complete file of this program ({error})") from None
+
+
+def _facts(file: ArrayFile) -> dict[str, Any]:
+    facts = json_files.loads(file.array("facts").tobytes().decode("utf-8"))
     if not isinstance(facts, dict):
-        raise UserError(f"{path}: not a complete file of this program (its facts are no object)")
-    return facts, arrays
+        raise ValueError("its facts are no object")
+    return facts

@@ -19,16 +19,16 @@ def write_bot(path: Path, format: str, facts: dict[str, Any], networks: dict[str
 
 
 def read_bot(
-    path: str | os.PathLike, format: str, kind: type[RunFolder], train: str
+    path: str | os.PathLike, format: str, train: str
 ) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
     """The file of a bot, or of the one in a run folder; its facts, and its networks in the order of writing.
 
-    kind: of the run folder. train: the command that writes such bots, for the message. Raises UserError where the bot
-    is missing, damaged, or not of this format.
+    train: the command that writes such bots, for the message. Raises UserError where the bot is missing, damaged, or
+    not of this format.
     """
     path = Path(path)
     if path.is_dir():
-        run = kind.open(path)
+        run = RunFolder.open(path)
         path = run.bot
         if not path.exists():
             raise UserError(f"{path}: not written yet; {train} --resume {run.path} writes it")

@@ -11,9 +11,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import filelock
 import numpy as np
@@ -21,10 +21,12 @@ import numpy as np
 from keras_gca.errors import DivergedError, UserError
 from keras_gca.settings import Settings
 from keras_gca.storage import json_files
-from keras_gca.storage.arrays import read_arrays, write_arrays
+from keras_gca.storage.arrays import read_arrays, read_facts, write_arrays
 from keras_gca.storage.atomic import part_of, write_text
 
 CHECKPOINT, PREVIOUS, LOCK = "checkpoint.h5", "checkpoint.previous.h5", ".lock"
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -53,7 +55,7 @@ def lock(path: Path) -> Iterator[None]:
 
 
 class RunFolder:
-    """What the runs of both papers have in common: settings, checkpoint, log, samples; see `GCARun`.
+    """What the runs of both papers have in common: settings, checkpoint, log, samples. Each paper has a subclass.
 
     kind: the class of its settings.
     """
@@ -132,15 +134,25 @@ class RunFolder:
 
         Raises UserError where neither can be read.
         """
+        return self._of_checkpoint(read_arrays)
+
+    def read_facts(self) -> dict[str, Any]:
+        """The facts of the last checkpoint without its arrays, or those of the one before, as `read_checkpoint`.
+
+        Damage to the arrays alone goes unnoticed: see `arrays.read_facts`.
+        """
+        return self._of_checkpoint(read_facts)
+
+    def _of_checkpoint(self, read: Callable[[Path], T]) -> T:
         try:
-            return read_arrays(self.path / CHECKPOINT)
+            return read(self.path / CHECKPOINT)
         except UserError as error:
             if not (self.path / PREVIOUS).exists():
                 raise
-            found = read_arrays(self.path / PREVIOUS)
+            previous = read(self.path / PREVIOUS)
             self._damaged = True
             print(f"{error}; the checkpoint before it is taken", file=sys.stderr)
-            return found
+            return previous
 
     def write_log(self, history: list[dict[str, Any]]) -> None:
         """The history as log.csv, whole: a resumed run's log holds each epoch once."""

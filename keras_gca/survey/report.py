@@ -1,6 +1,5 @@
 """Writes what a survey found, as Markdown, LaTeX, CSV and JSON: Tables 1 and 2, and the measures."""
 
-import csv
 import json
 import math
 import os
@@ -65,16 +64,17 @@ def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[P
     tables = make_tables(results)
     markdown = "\n".join([summary(results) + ".\n", *(table.to_markdown() for table in tables)])
     latex = "\n".join(table.to_latex(f"tab:survey-{i}") for i, table in enumerate(tables, start=1))
-    paths = [folder / name for name in ("tables.md", "tables.tex", "tables.json")]
-    texts = (markdown, latex, json.dumps(_facts(survey, results), indent=2) + "\n")
-    for path, text in zip(paths, texts, strict=True):
-        path.write_text(text, encoding="utf-8")
-    grids = {"table1.csv": _table_1(results), "table2.csv": _table_2(results)}
-    for name, grid in (grids | {"lines.csv": _lines(survey, results)}).items():
-        paths.append(folder / name)
-        with paths[-1].open("w", encoding="utf-8", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerows(grid)
-    return paths
+    texts = {
+        "tables.md": markdown,
+        "tables.tex": latex,
+        "tables.json": json.dumps(_facts(survey, results), indent=2) + "\n",
+        "table1.csv": _table_1(results).to_csv(),
+        "table2.csv": _table_2(results).to_csv(),
+        "lines.csv": _lines(survey, results).to_csv(),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    return [folder / name for name in texts]
 
 
 def readable(model: str) -> str:
@@ -82,7 +82,7 @@ def readable(model: str) -> str:
     return model.replace("_", " ")
 
 
-def _table_1(results: Results) -> list[list[Any]]:
+def _table_1(results: Results) -> Table:
     head = ["model"]
     for who in ("humans", "eq10", "eq9"):
         head += [f"{who}_best_answers", f"{who}_percent"]
@@ -90,25 +90,25 @@ def _table_1(results: Results) -> list[list[Any]]:
     for i, model in enumerate(results.models):
         compared = ((each.wins[i], _percent(each.shares[i])) for each in results.best_answers.values())
         rows.append([model, *(value for pair in compared for value in pair)])
-    return [head, *rows]
+    return Table(None, "", head, rows)
 
 
-def _table_2(results: Results) -> list[list[Any]]:
+def _table_2(results: Results) -> Table:
     rows = zip(results.models, results.votes.wins, map(_percent, results.votes.shares), strict=True)
-    return [["model", "votes", "percent"], *(list(row) for row in rows)]
+    return Table(None, "", ("model", "votes", "percent"), list(rows))
 
 
-def _lines(survey: Survey, results: Results) -> list[list[Any]]:
+def _lines(survey: Survey, results: Results) -> Table:
     names = {0: survey.models[0], 1: survey.models[1], None: ""}
-    rows: list[list[Any]] = [
-        ["dialogue", "line", *(f"votes_{model}" for model in survey.models), "no_difference", "humans", "eq9", "eq10"]
-    ]
+    votes = (f"votes_{model}" for model in survey.models)
+    head = ["dialogue", "line", *votes, "no_difference", "humans", "eq9", "eq10"]
+    rows = []
     winners = results.winners
     for dialogue in range(len(survey.dialogues)):
         for i, _ in survey.numbered(dialogue):
             won = (names[each[i]] for each in (winners.humans, winners.human, winners.score))
             rows.append([dialogue + 1, i + 1, *results.by_line[i].tolist(), *won])
-    return rows
+    return Table(None, "", head, rows)
 
 
 def _facts(survey: Survey, results: Results) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import krippendorff
 import numpy as np
 from scipy import stats
 
-from keras_gca.evaluation import bootstrap
+from keras_gca.evaluation.statistics import bootstrap, ratio_interval
 from keras_gca.models import scoring
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.votes import NO_DIFFERENCE
@@ -97,21 +97,19 @@ def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
         [scoring.winner(*(answer.score for answer in line.answers)) for line in survey.lines],
     )
     judged = np.flatnonzero(by_line.sum(axis=1))
-    drawn = bootstrap.draw(len(judged), seed)
+    drawn = bootstrap(len(judged), seed)
 
     def compare(wins: np.ndarray) -> Comparison:
         """wins: (lines, 2), how often each model won on each line."""
         wins = wins[judged]
         first, second = wins.sum(axis=0).tolist()
-        return Comparison((first, second), bootstrap.ratio_interval(drawn, wins[:, 1], wins.sum(axis=1)))
+        return Comparison((first, second), ratio_interval(drawn, wins[:, 1], wins.sum(axis=1)))
 
     def similarity(discriminator: list[int | None]) -> Similarity:
         pairs = [(winners.humans[i], discriminator[i]) for i in judged]
         agreed = np.array([human == machine and human is not None for human, machine in pairs])
         voted = np.array([pair != (None, None) for pair in pairs])
-        return Similarity(
-            scoring.jaccard_index(*zip(*pairs, strict=True)), bootstrap.ratio_interval(drawn, agreed, voted)
-        )
+        return Similarity(scoring.jaccard_index(*zip(*pairs, strict=True)), ratio_interval(drawn, agreed, voted))
 
     best_answers = {
         "humans": compare(_one_hot(winners.humans)),

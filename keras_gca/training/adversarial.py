@@ -16,16 +16,17 @@ from keras_gca.config import Config
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import EOS
+from keras_gca.engine.learner import add_up
 from keras_gca.engine.staged_training import Event, StagedTraining, collected, numbered, place_of
 from keras_gca.engine.variables import assign
-from keras_gca.errors import DivergedError
+from keras_gca.errors import refuse_nan
 from keras_gca.models import likelihood
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent
 from keras_gca.training.discriminator import DiscriminatorTraining, labelled_batches
 from keras_gca.training.generator import GeneratorTraining
-from keras_gca.training.learner import Learner, add_up
+from keras_gca.training.learner import BlockLearner
 from keras_gca.training.reinforce import ReinforceTraining
 from keras_gca.training.schedule import (
     DISCRIMINATOR,
@@ -58,13 +59,13 @@ class AdversarialTraining(StagedTraining):
         self.stages = schedule(self.config)
         self.decoder = Decoder(self.gca)
         self._evaluator = Evaluator(self.gca)
-        self._position = 0  # of the stage in hand
+        self._position = 0  # of the current stage
         self._step = 0  # steps of it that are done
         self._sums: np.ndarray | None = None  # over these steps
         self._best: dict[str, Any] | None = None  # perplexity, and the epochs since, in line 3
         self._teacher_forced: list[np.ndarray] | None = None  # the generator's weights at the end of line 3
         self._machine: tuple[Pairs, Pairs] | None = None  # M, and its counterpart from held-out seeds
-        self._learners: dict[str, Learner] = {}
+        self._learners: dict[str, BlockLearner] = {}
 
     @property
     def teacher_forced(self) -> list[np.ndarray] | None:
@@ -111,7 +112,7 @@ class AdversarialTraining(StagedTraining):
         batches = plan_batches(self.training, size, seeds[0])
 
         def step(number, batch):
-            seed = tf.constant([int(seeds[1]), number], tf.int32)
+            seed = tf.constant([seeds[1], number], tf.int32)
             return learner.step(*take_batch(self.training, batch, size), seed)
 
         yield from self._epoch(stage, batches, step, likelihood.metrics)
@@ -125,14 +126,14 @@ class AdversarialTraining(StagedTraining):
         yield event
 
     def _walk_self_conversation(self, stage: Stage) -> Iterator[Event]:
-        seeds = self._seeds()
+        seeds = self._seeds()[:2]
         sources = (
             choose_seeds(self.training, self.config.machine_pairs, seeds[0]),
             choose_seeds(self.validation, min(len(self.validation), self.config.machine_pairs), seeds[1]),
         )
         total, done, machine = sum(map(len, sources)), 0, []
         for source, seed in zip(sources, seeds, strict=True):
-            how = (1, int(seed)) if self._reinforce else (self.config.self_conversation_turns,)
+            how = (1, seed) if self._reinforce else (self.config.self_conversation_turns,)
             parts = []
             for answered, pairs in converse(self.decoder, source, *how):
                 parts.append(pairs)
@@ -169,12 +170,12 @@ class AdversarialTraining(StagedTraining):
         def step(number, batch):
             if not self._reinforce:
                 return learner.step(*take_batch(machine, batch, size))
-            pairs = self._sampled(machine.contexts[batch], int(seeds[1]) + number)  # by the policy as it is now
+            pairs = self._sampled(machine.contexts[batch], seeds[1] + number)  # by the policy as it is now
             return learner.step(*take_batch(pairs, np.arange(len(pairs)), size))
 
         yield from self._epoch(stage, batches, step, learner.metrics)
         if self._reinforce:
-            machine_held_out = self._sampled(machine_held_out.contexts, int(seeds[0]))
+            machine_held_out = self._sampled(machine_held_out.contexts, seeds[0])
         sums = add_up(
             learner.evaluate(*take_batch(machine_held_out, batch, size))
             for batch in plan_batches(machine_held_out, size)
@@ -195,24 +196,17 @@ class AdversarialTraining(StagedTraining):
     def _epoch(self, stage: Stage, batches, step, metrics) -> Iterator[Event]:
         while self._step < len(batches):
             sums = add_up([step(self._step, batches[self._step])])
-            if not np.isfinite(sums).all():
-                rate = {DISCRIMINATOR: "discriminator", GENERATOR: "generator", INTERLEAVED: "interleaved"}
-                option = f"--{rate.get(stage.phase, 'teacher-forcing')}-learning-rate"
-                raise DivergedError(
-                    f"line {stage.line} has diverged: its loss is no number any more; try a lower {option}"
-                )
+            refuse_nan(float(sums.sum()), f"line {stage.line}", RATES[stage.phase])
             self._sums = sums if self._sums is None else self._sums + sums
             self._step += 1
             yield Event(stage, self._step, len(batches), metrics(self._sums))
 
     def _end(self, stage: Stage, steps: int, metrics: dict[str, float], row: dict[str, float]) -> Event:
-        row = {"phase": stage.phase, "iteration": stage.iteration, "epoch": stage.epoch, **metrics, **row}
-        self.history.append(row)
-        self._position += 1
+        event = super()._end(stage, steps, metrics, metrics | row)
         self._step, self._sums = 0, None
-        return Event(stage, steps, steps, metrics, row)
+        return event
 
-    def _learner(self, phase: str) -> Learner:
+    def _learner(self, phase: str) -> BlockLearner:
         if phase not in self._learners:
             config, gca = self.config, self.gca
             if phase == TEACHER_FORCING:
@@ -238,11 +232,6 @@ class AdversarialTraining(StagedTraining):
 
     def _batch_size(self, phase: str) -> int:
         return self.config.batch_size if phase == TEACHER_FORCING else self.config.adversarial_batch_size
-
-    def _seeds(self) -> np.ndarray:
-        """Two seeds of the stage in hand, int32."""
-        sequence = np.random.SeedSequence([self.config.seed, self._position])
-        return (sequence.generate_state(2) >> 1).astype(np.int32)
 
     def _perplexity(self) -> dict[str, float]:
         """The generator's perplexity on the held-out pairs of H."""
@@ -307,6 +296,13 @@ class AdversarialTraining(StagedTraining):
         return self.gca.variables(*WHITE, *YELLOW, *self.gca.green)
 
 
+# The option of the rate that each phase learns at, without --learning-rate
+RATES = {
+    TEACHER_FORCING: "teacher-forcing",
+    DISCRIMINATOR: "discriminator",
+    GENERATOR: "generator",
+    INTERLEAVED: "interleaved",
+}
 _MACHINE = ("machine/training", "machine/validation")
 
 

@@ -11,12 +11,12 @@ from keras_gca.engine import replicas
 from keras_gca.engine.compiled import Compiled
 from keras_gca.models.forward import last_rows, rows_of
 from keras_gca.models.networks import GenerativeConversationalAgent
-from keras_gca.training.learner import Learner
+from keras_gca.training.learner import BlockLearner
 
 HUMAN, MACHINE = 1.0, 0.0  # the labels of Section 4
 
 
-class DiscriminatorTraining(Learner):
+class DiscriminatorTraining(BlockLearner):
     """Line 6: the green blocks learn to tell H from M, token by token, by binary cross-entropy (Eq. 7-8).
 
     whole_answers: judge each answer once, at its last token, in place of every token (Li et al. 2017).
@@ -44,7 +44,7 @@ class DiscriminatorTraining(Learner):
             losses, sums = self._losses(contexts, answers, labels)
             return replicas.mean(losses), sums
 
-        return self.descend(loss)
+        return self.descend(loss).reported
 
     def _measure(self, contexts, answers, labels):
         return self._losses(contexts, answers, labels)[1]

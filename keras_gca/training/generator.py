@@ -8,10 +8,10 @@ from keras_gca.engine.compiled import Compiled
 from keras_gca.models.forward import rows_of
 from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
 from keras_gca.training.discriminator import HUMAN
-from keras_gca.training.learner import Learner
+from keras_gca.training.learner import BlockLearner
 
 
-class GeneratorTraining(Learner):
+class GeneratorTraining(BlockLearner):
     """Line 9: the yellow blocks learn, through the frozen green ones, to make D call M human (MSE against 1)."""
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
@@ -31,7 +31,7 @@ class GeneratorTraining(Learner):
             errors, sums = self._errors(contexts, answers)
             return replicas.mean(errors), sums
 
-        return self.descend(loss)
+        return self.descend(loss).reported
 
     def _measure(self, contexts, answers):
         return self._errors(contexts, answers)[1]

@@ -16,12 +16,12 @@ from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.variables import assign
 from keras_gca.models.forward import Rows, last_rows, rows_of
 from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
-from keras_gca.training.learner import Learner
+from keras_gca.training.learner import BlockLearner
 
 BASELINE_RATE = 1e-3  # Adam's; its task is a small regression of its own
 
 
-class ReinforceTraining(Learner):
+class ReinforceTraining(BlockLearner):
     """The yellow blocks learn from the rewards of answers that they have just drawn; the green ones are frozen."""
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
@@ -55,7 +55,7 @@ class ReinforceTraining(Learner):
             self._improve_baseline(y_h, errors)
             return replicas.mean(tf.stop_gradient(errors) * losses), self._sums(rewards, errors)
 
-        return self.descend(loss)
+        return self.descend(loss).reported
 
     def _measure(self, contexts, answers):
         rows = rows_of(answers)

@@ -25,6 +25,7 @@ from keras_gca.storage import json_files
 from keras_gca.storage.arrays import HDF5_STRUCTURE, read_arrays, write_arrays
 from keras_gca.storage.atomic import replacing, write_text
 from keras_gca.storage.run_folder import RunFolder
+from keras_gca.training.schedule import schedule
 
 if TYPE_CHECKING:
     import keras
@@ -65,6 +66,13 @@ class GCARun(RunFolder):
             raise
         except (KeyError, ValueError) as error:
             raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+
+    def is_finished(self) -> bool:
+        """Whether the training has come to its end, and its bot is written.
+
+        Raises UserError where neither checkpoint, nor the settings, can be read.
+        """
+        return self.bot.exists() and self.read_facts().get("position") == len(schedule(self.config()))
 
     def write_weights(self, name: str, network: "keras.Model") -> None:
         """`{name}.weights.h5`, in Keras' own format."""

@@ -26,6 +26,11 @@ class Stage:
         """Its line in Algorithm 2."""
         return LINES[self.phase]
 
+    @property
+    def number_in_phase(self) -> dict[str, int]:
+        """See `staged_training`."""
+        return {"iteration": self.iteration, "epoch": self.epoch}
+
 
 def schedule(config: Config) -> list[Stage]:
     """Algorithm 2 as a list of stages."""

@@ -12,10 +12,10 @@ from keras_gca.engine.random import batch_dropout
 from keras_gca.models.forward import SITES
 from keras_gca.models.likelihood import _losses
 from keras_gca.models.networks import GenerativeConversationalAgent
-from keras_gca.training.learner import Learner
+from keras_gca.training.learner import BlockLearner
 
 
-class TeacherForcing(Learner):
+class TeacherForcing(BlockLearner):
     """Teacher forcing of the named layers: WHITE and YELLOW in line 3, YELLOW in line 11.
 
     dropout, hidden_dropout: share of the word vectors and of e, and of y_h (Eq. 3), that a training step drops. The
@@ -53,4 +53,4 @@ class TeacherForcing(Learner):
             losses = _losses(self.encoder, contexts, answers, keep)
             return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
 
-        return self.descend(loss)
+        return self.descend(loss).reported

@@ -5,7 +5,8 @@ from benchmarks import costs, full_scale
 from benchmarks.exercise import LEARNING, REFERENCE, SAMPLING, SIZES, Exercise
 from benchmarks.our_update import update_flops
 from gail_tf.config import GAILConfig
-from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
 from gail_tf.policies.language_model_policy import Policy
 
 # 48 weights in its block's products: 4 x 2 x 2 + 2 x 2 x 8; 20 in that with the vocabulary.

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.policies.sampling import Sampling
 from tests.factories.gail import SIZES, padded, randomise
 

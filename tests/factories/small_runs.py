@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from gail_tf.build import make_gpt2
+from gail_tf.build import make_gpt2, make_networks
 from gail_tf.config import GAILConfig
 from gail_tf.data.samples import CONTROL_TOKENS, Samples, running_text
 from gail_tf.data.tokenizer import Tokenizer
@@ -76,4 +76,5 @@ def training(settings: GAILConfig, from_scratch: bool = False) -> GAILTraining:
         general = running_text(tokenizer(), [(each.prompt, each.response) for each in trajectories()[0]], 31)
     with_sentiment = settings.sentiment == "on"
     parts = samples(0, with_sentiment), samples(1, with_sentiment)
-    return GAILTraining(settings, tokenizer(), gpt2(settings), *parts, general)
+    networks = make_networks(settings, tokenizer(), gpt2(settings), from_scratch=general is not None)
+    return GAILTraining(settings, tokenizer(), networks, *parts, general)

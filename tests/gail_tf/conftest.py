@@ -4,7 +4,8 @@ import pytest
 import tensorflow as tf
 
 from gail_tf.data.tokenizer import Tokenizer
-from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from keras_gca.data.conversations import read_conversations
 from tests.factories.gail import CONTROLS, SIZES, randomise
 from tests.oracles.pytorch import randomise_torch

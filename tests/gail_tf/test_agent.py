@@ -5,10 +5,9 @@ import pytest
 
 from gail_tf.agent import GAILAgent, Replying
 from gail_tf.baselines import rl_seq2seq
-from gail_tf.build import make_policy
+from gail_tf.build import make_judge, make_policy
 from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
 from gail_tf.data.tokenizer import Tokenizer
-from gail_tf.imitation.discriminator import Discriminator
 from tests.answers import assert_same_answers
 from tests.factories import small_runs
 
@@ -31,7 +30,7 @@ def of_gpt2(settings):
     """Two GPT-2s and a D, all of random weights."""
     gpt2 = small_runs.gpt2(settings)
     draw = np.random.default_rng(5)
-    variables = Discriminator(gpt2.config, settings).variables
+    variables = make_judge(settings, gpt2.config).variables
     judge = [draw.normal(0, 0.3, variable.shape).astype(np.float32) for variable in variables]
     policies = two_of(make_policy(settings, small_runs.tokenizer(), gpt2, None))
     return GAILAgent(settings, small_runs.tokenizer(), gpt2.config, policies, "maximum_likelihood", judge)

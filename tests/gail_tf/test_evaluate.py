@@ -22,7 +22,7 @@ from gail_tf.evaluation import measure, metrics, tables
 from gail_tf.evaluation.measure import Options, TextReader
 from gail_tf.evaluation.quality_diversity import mean_curve
 from gail_tf.imitation.maximum_likelihood import Perplexity
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
 from tests.factories.commands import SMALL_GAIL as SMALL
 from tests.places import PROJECT

@@ -3,13 +3,14 @@ import pytest
 
 from gail_tf import export as export_command
 from gail_tf.agent import GAILAgent
+from gail_tf.build import make_judge
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Utterance, encode_batch
 from gail_tf.data.tokenizer import Tokenizer
-from gail_tf.export import export
-from gail_tf.imitation.discriminator import Discriminator
 from gail_tf.models import hugging_face
-from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.policies.exporting import export_policy as export
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.engine import command_line
@@ -95,7 +96,7 @@ def bot(fitted, tmp_path):
     config = GAILConfig.preset("tiny", n_positions=40)
     sizes = GPT2Config(len(fitted), n_positions=40, n_embd=16, n_layer=2, n_head=2, eos_token_id=fitted.end)
     weights = [variable.numpy() for variable in Policy(randomise(GPT2(sizes))).variables]
-    judge = [variable.numpy() for variable in Discriminator(sizes, config).variables]
+    judge = [variable.numpy() for variable in make_judge(config, sizes).variables]
     agent = GAILAgent(config, fitted, sizes, {"maximum_likelihood": weights}, "maximum_likelihood", judge)
     agent.save(tmp_path / "bot.h5")
     return tmp_path / "bot.h5", agent.policies["maximum_likelihood"]

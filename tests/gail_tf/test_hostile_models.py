@@ -13,9 +13,10 @@ from gail_tf.agent import GAILAgent
 from gail_tf.data.dataset import Data
 from gail_tf.data.tokenizer import END, Tokenizer
 from gail_tf.models import hugging_face
-from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.roberta import Roberta, RobertaConfig
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from tests import fuzz_targets
@@ -234,8 +235,10 @@ def good_bot(tmp_path_factory):
     settings = small_runs.config(trainable="head")
     training = small_runs.training(settings)
     policies = {"maximum_likelihood": [v.numpy() for v in training.policy.variables]}
-    judge = [v.numpy() for v in training.discriminator.variables]
-    GAILAgent(settings, small_runs.tokenizer(), training.gpt2.config, policies, "maximum_likelihood", judge).save(path)
+    judge = [v.numpy() for v in training.judge.variables]
+    GAILAgent(
+        settings, small_runs.tokenizer(), training.policy.gpt2.config, policies, "maximum_likelihood", judge
+    ).save(path)
     return path
 
 

@@ -22,9 +22,10 @@ from gail_tf.imitation import failures
 from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.phases import IMITATION, schedule
 from gail_tf.models import hugging_face
-from gail_tf.models.gpt2 import GPT2, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.roberta import Roberta, RobertaConfig
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.run_folder import lock

@@ -1,9 +1,11 @@
 import json
+import re
 
 import pytest
 
 from keras_gca.config import PRESETS, Config
 from keras_gca.errors import UserError
+from keras_gca.settings import check_sampling
 
 
 def test_the_paper_preset_has_every_number_of_section_5():
@@ -57,3 +59,24 @@ def test_an_unknown_preset():
 
 def test_optional_fields_may_be_absent():
     assert Config.preset("tiny", max_pairs=None, hidden_size=None, patience=3).max_pairs is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"temperature": 0}, "--temperature: 0; a number from 0.01 to 100 is expected"),
+        ({"temperature": 100.1, "greedy": True}, "--temperature: 100.1; 0, or a number from 0.01 to 100, is expected"),
+        ({"temperature": float("nan"), "name": "--temperatures"}, "--temperatures: nan; a number from 0.01 to 100"),
+        ({"top_p": 0.0}, "--top-p: 0.0; a number above 0, at most 1, is expected"),
+        ({"top_p": 1.1}, "--top-p: 1.1; a number above 0"),
+    ],
+)
+def test_impossible_sampling(arguments, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        check_sampling(**arguments)
+
+
+def test_possible_sampling():
+    for temperature in (None, 0.01, 100):
+        check_sampling(temperature)
+    check_sampling(0, 1e-9, greedy=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gail_tf.policies.nucleus import FORBIDDEN
+from keras_gca.engine.nucleus import FORBIDDEN
 
 
 def by_sorting(scores, top_p, also=None):

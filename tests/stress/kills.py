@@ -30,7 +30,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from gail_tf.run_folder import GAILRun
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
@@ -52,7 +52,7 @@ BEGINS = re.compile(
     r"^run folder: |^.* (epochs|updates) are done$", re.MULTILINE
 )  # what a training says when it begins
 PRELOADED = (
-    "tests.stress.victim", "glove", "keras_gca.training.pipeline", "gail_tf.pipeline",
+    "tests.stress.victim", "glove", "keras_gca.training.pipeline", "gail_tf.training.pipeline",
 )  # fmt: skip
 HEADER = (
     "training", "kills at an instant", "kills inside writes, by call", "errors of files, by call", "ended by one line",

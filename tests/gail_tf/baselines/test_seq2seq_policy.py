@@ -7,9 +7,9 @@ import tensorflow as tf
 from gail_tf.baselines.seq2seq_policy import FIRST, Seq2SeqPolicy, word_start_vectors
 from gail_tf.data.batches import take
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
-from gail_tf.imitation.ppo import PolicyTraining
+from gail_tf.imitation.ppo import PPO
 from glove.vectors import Vectors
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.random import sample_seeds
 from tests.factories import small_runs
 from tests.factories.gail import SIZES, padded
@@ -150,7 +150,7 @@ def test_it_learns_whom_it_answers():
     response = np.stack([condition[:, -1], condition[:, -1], np.full(16, END)], axis=1).astype(np.int32)
     batch = condition, mask, response, np.ones_like(response, bool)
     policy = Seq2SeqPolicy(VOCABULARY, END, 16, 24, 32, dropout=0.1)
-    likelihood = MaximumLikelihood(policy, Learner(policy.trainable_variables, 2e-2))
+    likelihood = MaximumLikelihood(policy, AdamWLearner(policy.trainable_variables, 2e-2))
     for step in range(80):
         likelihood.step(batch, (1, step))
     drawn = policy.sample(condition, mask, (0, 0), dataclasses.replace(SAMPLINGS["greedy"], max_new_tokens=3))
@@ -164,7 +164,7 @@ def test_perplexity_and_ppo_take_it_as_it_is(eagerly):
     batch = take(small_runs.samples().batch, np.arange(6), 8)  # two rows are padding
     before = Perplexity(policy)(small_runs.samples(1).batch)
     assert before == pytest.approx(len(tokenizer), rel=0.1)  # it knows nothing yet
-    training = PolicyTraining(policy, settings, SAMPLINGS["plain"])
+    training = PPO(policy, settings, SAMPLINGS["plain"])
     log_probs = policy.log_probs(*batch).log_probs.numpy()
     rewards = np.linspace(-1, 1, 8).astype(np.float32)
     figures = training.step(batch, log_probs, rewards, training.values(batch), np.arange(8) < 6, 0.1)

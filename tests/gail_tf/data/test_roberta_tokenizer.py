@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from gail_tf.data.batches import BUCKET
 from gail_tf.data.roberta_tokenizer import SPECIAL, RobertaTokenizer
+from keras_gca.engine.batching import BUCKET
 from keras_gca.errors import UserError
 
 ODD = [

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from gail_tf.data.batches import Batch, plan, take
+from gail_tf.data.batches import Batch, take
 from gail_tf.data.samples import Samples, running_text
 from gail_tf.data.trajectories import Trajectory
+from keras_gca.engine.batching import plan
 from tests.factories.small_runs import tokenizer
 from tests.oracles.vader import compound
 

@@ -10,8 +10,8 @@ from sacrebleu.metrics import BLEU
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.metrics import Likelihoods
-from keras_gca.evaluation import bootstrap
 from keras_gca.evaluation.reply_metrics import bleu_counts, bleu_of_counts
+from keras_gca.evaluation.statistics import bootstrap
 
 HUMAN = ["I am so sorry to hear that.", "That's great, well done!", "How did it go?", "Oh no!"]
 SAID = ["I am sorry to hear about that.", "Great!", "How did it go?", ""]
@@ -112,7 +112,7 @@ def test_figures_of_responses():
 def test_the_interval_of_bleu_is_of_drawn_conversations():
     asked = trajectories()
     figures = metrics.response_figures(SAID, asked, metrics.response_scores(SAID, asked), {}, seed=5)
-    drawn = bootstrap.draw(2, 5, metrics.RESAMPLES)
+    drawn = bootstrap(2, 5, metrics.RESAMPLES)
     peer = BLEU()
     by_draw = {}
     for first in (0, 1, 2):

@@ -5,12 +5,12 @@ import pytest
 import tensorflow as tf
 
 from gail_tf.baselines.textgail import TextReader
+from gail_tf.build import make_judge
 from gail_tf.data.batches import take
 from gail_tf.data.samples import SENTIMENTS
 from gail_tf.imitation import discriminator_losses, reference
-from gail_tf.imitation.discriminator import DiscriminatorTraining
-from gail_tf.imitation.rollouts import Evidence
-from gail_tf.models.gpt2 import GPT2Config
+from gail_tf.imitation.evidence import Evidence
+from gail_tf.models.gpt2_config import GPT2Config
 from tests.factories import small_runs
 
 GPT2 = GPT2Config(len(small_runs.tokenizer()), n_positions=32, n_embd=16, n_layer=2, n_head=2, eos_token_id=0)
@@ -33,7 +33,7 @@ def of_tokens(rows, seed):
 
 
 def make(**changes):
-    made = DiscriminatorTraining(GPT2, small_runs.config(discriminator_learning_rate=1e-2, **changes))
+    made = make_judge(small_runs.config(discriminator_learning_rate=1e-2, **changes), GPT2, learns=True)
     draw = np.random.default_rng(4)
     for variable in made.variables:
         variable.assign(variable.numpy() + draw.normal(0, 0.1, variable.shape))
@@ -48,7 +48,7 @@ def test_a_step_is_equation_6s_loss_and_its_gradient():
     made = make(label_smoothing=0.1)
     variables = made.variables
     with tf.GradientTape() as tape:
-        logits = (made.network(each.features, each.sentiments) for each in (EXPERT, GENERATED))
+        logits = (made.encoder.network(each.features, each.sentiments) for each in (EXPERT, GENERATED))
         loss = discriminator_losses.binary_loss(*logits, label_smoothing=0.1)
     gradients = [tf.convert_to_tensor(each).numpy() for each in tape.gradient(loss, variables)]
     before = [variable.numpy() for variable in variables]
@@ -160,15 +160,15 @@ def test_an_encoder_of_its_own_reads_tokens_and_learns():
     made = make(discriminator_encoder="trainable", batch_size=4)
     tokens = np.concatenate([EXPERT.batch.condition, EXPERT.batch.response], 1)
     mask = np.concatenate([EXPERT.batch.condition_mask, EXPERT.batch.response_mask], 1)
-    hidden = made.encoder.hidden(tokens, mask)[:, EXPERT.batch.condition.shape[1] :]
+    hidden = made.encoder.gpt2.hidden(tokens, mask)[:, EXPERT.batch.condition.shape[1] :]
     features = reference.response_features(hidden, EXPERT.batch.response_mask)
-    np.testing.assert_allclose(made.expert_logits(EXPERT), made.network(features, EXPERT.sentiments), atol=1e-5)
+    np.testing.assert_allclose(made.expert_logits(EXPERT), made.encoder.network(features, EXPERT.sentiments), atol=1e-5)
     unread = EXPERT._replace(features=EXPERT.features + 9)
     np.testing.assert_array_equal(made.expert_logits(unread), made.expert_logits(EXPERT))
 
-    before = {name: variable.numpy() for name, variable in made.encoder.weights.items()}
+    before = {name: variable.numpy() for name, variable in made.encoder.gpt2.weights.items()}
     made.step(EXPERT, GENERATED, ALL, (0, 0))
-    assert all(not np.array_equal(variable, before[name]) for name, variable in made.encoder.weights.items())
+    assert all(not np.array_equal(variable, before[name]) for name, variable in made.encoder.gpt2.weights.items())
 
 
 @pytest.mark.thorough
@@ -179,7 +179,7 @@ def test_a_roberta_reads_the_exchanges_and_learns_to_prefer_the_experts():
     texts = [text for spoken, answer in (*expert.exchanges, *generated.exchanges) for text in (*spoken, answer)]
     reader = TextReader.make(settings, texts)
     assert reader.network.config.max_tokens == reader.limit == 24 + 8 + 4
-    made = DiscriminatorTraining(GPT2, dataclasses.replace(settings, discriminator_learning_rate=1e-2), reader)
+    made = make_judge(dataclasses.replace(settings, discriminator_learning_rate=1e-2), GPT2, reader, learns=True)
     spoken = ["\n".join(utterances) for utterances, _ in generated.exchanges]
     tokens, mask = reader.tokenizer.encode_pairs(spoken, ["cold noise"] * 6, reader.limit)
     np.testing.assert_allclose(made.expert_logits(generated), reader.network.scores(tokens, mask), atol=1e-6)

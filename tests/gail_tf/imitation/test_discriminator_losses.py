@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from gail_tf.imitation import discriminator, discriminator_losses, occupancy, reference
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
 
@@ -149,7 +149,7 @@ def test_a_trained_discriminator_finds_equation_6s_optimum():
     replies = np.eye(4, dtype=np.float32)
     of_expert, of_policy = (np.repeat(replies, np.round(10 * rho).astype(int), axis=0) for rho in (expert, policy))
     network = discriminator.DiscriminatorNetwork(4, seed=1)
-    learner = Learner(network.trainable_variables, learning_rate=1e-2)
+    learner = AdamWLearner(network.trainable_variables, learning_rate=1e-2)
 
     @tf.function
     def step():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gail_tf.config import GAILConfig
-from gail_tf.imitation import gail, rewards
+from gail_tf.imitation import ppo, rewards
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.imitation.phases import DISCRIMINATOR, IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, schedule
 from keras_gca.errors import UserError
@@ -37,10 +37,10 @@ def make(variant):
 def networks(training):
     """The weights of each network by name, copied."""
     found = {
-        "gpt2": training.gpt2.weights.values(),
+        "gpt2": training.policy.gpt2.weights.values(),
         "policy": training.policy.trainable_variables,
         "reference": training.reference.policy.variables,
-        "discriminator": training.discriminator.variables,
+        "discriminator": training.judge.variables,
     }
     return {name: [variable.numpy() for variable in variables] for name, variables in found.items()}
 
@@ -105,10 +105,10 @@ def test_d_is_pretrained_for_exactly_its_steps(walked):
     training = make("head")
     facts, arrays = read_arrays(walked["head"].files[DISCRIMINATOR, 1])
     training.restore(facts, arrays)
-    assert int(training.discriminator.learner.optimizer.iterations) == 2
+    assert int(training.judge.learner.optimizer.iterations) == 2
     list(zip(training, range(2), strict=False))
     assert training.phase == IMITATION
-    assert int(training.discriminator.learner.optimizer.iterations) == 3
+    assert int(training.judge.learner.optimizer.iterations) == 3
 
 
 @pytest.mark.thorough
@@ -147,7 +147,7 @@ def test_the_reference_is_the_policy_after_maximum_likelihood(walked, variant):
     assert equal(after[IMITATION, 3]["reference"], stood["reference"])
     if variant == "lora":
         reference = training.reference.policy.gpt2.merged().values()
-        count = len(training.discriminator.network.trainable_variables)
+        count = len(training.judge.encoder.network.trainable_variables)
         for encoder, weight in zip(stood["discriminator"][count:], reference, strict=True):
             np.testing.assert_array_equal(encoder, weight)
 
@@ -211,15 +211,15 @@ def test_demonstrations_bear_a_constant_reward_and_are_not_shown_to_d_as_generat
     recorded(monkeypatch, training.collector, "collect", lambda found, *_: buffers.append(found))
     recorded(
         monkeypatch,
-        training.discriminator,
+        training.judge,
         "step",
         lambda _, expert, given, counted, seed: judged.append((given, counted)),
     )
-    recorded(monkeypatch, training.policy_training, "step", lambda _, *arguments: minibatches.append(arguments))
+    recorded(monkeypatch, training.optimiser, "step", lambda _, *arguments: minibatches.append(arguments))
     logits = None
     for event in training:
         if event.step == 1:
-            logits = training.discriminator.expert_logits(buffers[0].given)
+            logits = training.judge.expert_logits(buffers[0].given)
             mean, variance = (float(arrays[f"statistics/{name}"]) for name in ("mean", "variance"))
         if event.row is not None:
             break
@@ -254,13 +254,13 @@ def test_tokens_get_rewards_and_advantages_of_their_own(walked, monkeypatch):
     training.restore(*read_arrays(of.files[IMITATION, 1]))
     buffers, minibatches, values = [], [], []
     recorded(monkeypatch, training.collector, "collect", lambda found, *_: buffers.append(found))
-    recorded(monkeypatch, training.policy_training, "values", lambda found, *_: values.append(found))
-    recorded(monkeypatch, training.policy_training, "step", lambda _, *arguments: minibatches.append(arguments))
+    recorded(monkeypatch, training.optimiser, "values", lambda found, *_: values.append(found))
+    recorded(monkeypatch, training.optimiser, "step", lambda _, *arguments: minibatches.append(arguments))
     logits = None
     for event in training:
         if event.step == 1:
-            logits = training.discriminator.expert_logits(buffers[0].given)
-            mean, variance = (float(each) for each in training._statistics)
+            logits = training.judge.expert_logits(buffers[0].given)
+            mean, variance = (float(each) for each in training._advantages.statistics)
         if event.row is not None:
             break
     (rollouts,), values = buffers, np.concatenate(values)
@@ -293,10 +293,10 @@ def test_an_update_in_its_parts(walked, monkeypatch):
     training = walked["full"].training
     training.restore(*read_arrays(walked["full"].files[IMITATION, 1]))
     buffers, plans, minibatches, judged, drifts = [], [], [], [], []
-    recorded(monkeypatch, gail, "plan", lambda _, *arguments: plans.append(arguments))
+    recorded(monkeypatch, ppo, "plan", lambda _, *arguments: plans.append(arguments))
     recorded(monkeypatch, training.collector, "collect", lambda found, *_: buffers.append(found))
-    recorded(monkeypatch, training.policy_training, "step", lambda _, batch, *__: minibatches.append(batch))
-    recorded(monkeypatch, training.discriminator, "step", lambda _, *arguments: judged.append(arguments))
+    recorded(monkeypatch, training.optimiser, "step", lambda _, batch, *__: minibatches.append(batch))
+    recorded(monkeypatch, training.judge, "step", lambda _, *arguments: judged.append(arguments))
     recorded(monkeypatch, rewards, "counter_length_drift", lambda _, *arguments: drifts.append(arguments))
     next(event for event in training if event.row is not None)
     (rollouts,), generated = buffers, buffers[0].generated

@@ -6,7 +6,7 @@ import pytest
 from gail_tf.data.batches import take
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
 from gail_tf.policies.language_model_policy import Policy
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 from tests.factories import small_runs
 from tests.oracles.gpt2 import gpt2_in_numpy
 
@@ -31,7 +31,7 @@ def losses(policy, batch):
 def test_the_sums_of_a_step_are_numpys_and_padding_counts_for_nothing(policy):
     batch = small_runs.samples().batch
     rows = np.arange(5)
-    learner = Learner(policy.trainable_variables, 1e-9)  # so that nothing moves
+    learner = AdamWLearner(policy.trainable_variables, 1e-9)  # so that nothing moves
     likelihood = MaximumLikelihood(policy, learner)
     expected = np.concatenate(losses(policy, take(batch, rows)))
     for size in (5, 8):
@@ -54,12 +54,12 @@ def test_a_policy_learns_by_heart_and_dropout_is_by_seed():
     settings = small_runs.config(dropout=0.2)
     policy = Policy(small_runs.gpt2(settings))
     batch = take(small_runs.samples().batch, np.arange(4))
-    likelihood = MaximumLikelihood(policy, Learner(policy.trainable_variables, 1e-9))
+    likelihood = MaximumLikelihood(policy, AdamWLearner(policy.trainable_variables, 1e-9))
     first, same, other = (float(likelihood.step(batch, (1, seed))[0]) for seed in (1, 1, 2))
     assert first == pytest.approx(same, rel=1e-6)
     assert first != pytest.approx(other, rel=1e-4)
 
-    likelihood = MaximumLikelihood(policy, Learner(policy.trainable_variables, 3e-3))
+    likelihood = MaximumLikelihood(policy, AdamWLearner(policy.trainable_variables, 3e-3))
     before = Perplexity(policy)(batch)
     for step in range(60):
         likelihood.step(batch, (1, step))

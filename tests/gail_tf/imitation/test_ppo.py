@@ -5,7 +5,7 @@ import tensorflow as tf
 from gail_tf.build import adapters_of
 from gail_tf.data.batches import take
 from gail_tf.imitation import ppo_losses
-from gail_tf.imitation.ppo import PolicyTraining
+from gail_tf.imitation.ppo import PPO
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from tests.factories import small_runs
@@ -17,7 +17,7 @@ ZEROS = np.zeros(4, np.float32)
 BATCH = take(small_runs.samples().batch, np.array([1, 6, 9, 12]), response_width=8)
 
 
-def training(**changes) -> PolicyTraining:
+def training(**changes) -> PPO:
     """Without a warm-up, so that one step moves what learns; with low-rank adapters and a head away from zero."""
     plain = {"warmup_steps": 0, "generator_learning_rate": 1e-2, "learning_rate_schedule": "constant"}
     settings = small_runs.config(**plain | changes)
@@ -27,7 +27,7 @@ def training(**changes) -> PolicyTraining:
         for variable in policy.trainable_variables:
             variable.assign(variable.numpy() + draw.normal(0, 0.05, variable.shape))
     assert (policy.gpt2.adapters is None) == (adapters_of(settings) is None)
-    return PolicyTraining(policy, settings, SAMPLING)
+    return PPO(policy, settings, SAMPLING)
 
 
 def step(training, log_probs, values=ZEROS, rewards=REWARDS, coefficient=0.1):

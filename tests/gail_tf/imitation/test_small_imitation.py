@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from gail_tf.imitation import discriminator, discriminator_losses, occupancy, ppo_losses, rewards
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 
 PROMPTS, WORDS, BATCH, UPDATES = 3, 3, 128, 60
 EXPERT = np.random.default_rng(5).dirichlet(np.full(WORDS**2, 0.4), PROMPTS)  # of whole replies, by prompt
@@ -58,7 +58,7 @@ def divergence(policy):
 def test_the_policy_approaches_the_expert(options, form):
     random = np.random.default_rng(0)
     policy, network = TablePolicy(), discriminator.DiscriminatorNetwork(PROMPTS * WORDS**2)
-    learner = Learner(network.trainable_variables, 5e-3, weight_decay=0.01)
+    learner = AdamWLearner(network.trainable_variables, 5e-3, weight_decay=0.01)
     mask = tf.ones((BATCH, 2))
 
     @tf.function

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gail_tf.data.batches import take
-from gail_tf.imitation.trpo import TrustRegionTraining
+from gail_tf.imitation.trpo import TRPO
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from tests.factories import small_runs
@@ -19,7 +19,7 @@ def make(**changes):
     draw = np.random.default_rng(2)
     for variable in policy.trainable_variables:
         variable.assign(variable.numpy() + draw.normal(0, 0.05, variable.shape))
-    return TrustRegionTraining(policy, settings, SAMPLING)
+    return TRPO(policy, settings, SAMPLING)
 
 
 def step(training, advantages):

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 from gail_tf.models import hugging_face
-from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config, positions_of
+from gail_tf.models.gpt2 import GPT2, positions_of
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
 from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
 from tests.factories.gail import SIZES, padded, randomise

@@ -7,7 +7,8 @@ import pytest
 import safetensors.numpy
 
 from gail_tf.models import hugging_face
-from gail_tf.models.gpt2 import GPT2, Adapters, GPT2Config
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
 from keras_gca.errors import UserError
 from tests.factories.gail import SIZES, padded, randomise
 from tests.oracles.pytorch import torch_logits

@@ -10,7 +10,7 @@ import tensorflow as tf
 from gail_tf.imitation.discriminator_losses import contrastive_loss
 from gail_tf.models.hugging_face import read_config
 from gail_tf.models.roberta import Roberta, RobertaConfig, read_roberta
-from keras_gca.engine.learner import NOT_DECAYED, Learner
+from keras_gca.engine.learner import NOT_DECAYED, AdamWLearner
 from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
 from tests.oracles.pytorch import randomise_torch, roberta_outputs
@@ -128,7 +128,7 @@ def test_gradients_reach_all_weights(torch_folder):
 
 def test_it_learns_to_tell_two_kinds_of_pairs(torch_folder):
     roberta, _ = read_roberta(torch_folder, dropout=0.0)
-    learner = Learner(roberta.trainable_variables, 3e-3, weight_decay=0.01)
+    learner = AdamWLearner(roberta.trainable_variables, 3e-3, weight_decay=0.01)
 
     def loss():
         return contrastive_loss(*tf.split(roberta.scores(TOKENS, MASK), 2)), {}

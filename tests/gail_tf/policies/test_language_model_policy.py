@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.models.gpt2 import GPT2, Adapters
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import Adapters
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.engine.random import sample_seeds

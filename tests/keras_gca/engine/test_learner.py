@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 from keras_gca.errors import UserError
 from tests.oracles.adamw import adamw
 
@@ -23,7 +23,7 @@ def test_steps_by_hand(variables):
     random = np.random.default_rng(1)
     slopes = [[random.normal(size=variable.shape).astype(np.float32) for variable in variables] for _ in range(3)]
     slopes[1] = [each / 100 for each in slopes[1]]  # too small to be clipped
-    learner = Learner(variables, 0.4, weight_decay=0.5, warmup_steps=4, gradient_clip=1.0)
+    learner = AdamWLearner(variables, 0.4, weight_decay=0.5, warmup_steps=4, gradient_clip=1.0)
     given = [tf.Variable(each) for each in slopes[0]]
 
     @tf.function
@@ -44,16 +44,16 @@ def test_steps_by_hand(variables):
         for place, slope in zip(given, slopes[number], strict=True):
             place.assign(slope)
         value = sum(float((a * v.numpy()).sum()) for a, v in zip(slopes[number], variables, strict=True))
-        scalar, figures = step()
+        scalar, reported, norm = step()
         assert float(scalar) == pytest.approx(value, rel=1e-5)
-        assert float(figures["gradient_norm"]) == pytest.approx(norms[number], rel=1e-5)  # before it is clipped
-        assert figures["seen"] == 3
+        assert float(norm) == pytest.approx(norms[number], rel=1e-5)  # before it is clipped
+        assert reported["seen"] == 3
         for variable, values in zip(variables, expected, strict=True):
             np.testing.assert_allclose(variable, values[number], rtol=1e-4, atol=1e-5)
 
 
 def test_other_variables_stay_as_they_are(variables):
-    learner = Learner(variables[1:], 0.1)
+    learner = AdamWLearner(variables[1:], 0.1)
     kernel, bias = (variable.numpy() for variable in variables)
     tf.function(lambda: learner.descend(lambda: (tf.reduce_sum(variables[0] + variables[1]), {})))()
     np.testing.assert_array_equal(variables[0], kernel)
@@ -62,7 +62,7 @@ def test_other_variables_stay_as_they_are(variables):
 
 def test_a_rate_that_falls_ends_above_nothing(variables):
     """5 steps, 2 of them a warm-up: 1/2, 1, then in a straight line to where a sixth would be 0."""
-    learner = Learner(variables, 0.3, warmup_steps=2, total_steps=5)
+    learner = AdamWLearner(variables, 0.3, warmup_steps=2, total_steps=5)
     rates = []
     for _ in range(5):
         learner.descend(lambda: (tf.add_n([tf.reduce_sum(variable.value) for variable in variables]), {}))
@@ -72,4 +72,4 @@ def test_a_rate_that_falls_ends_above_nothing(variables):
 
 def test_a_warm_up_must_end(variables):
     with pytest.raises(UserError, match="--warmup-steps: 5 where a phase of the training has 5 steps in all"):
-        Learner(variables, 0.3, warmup_steps=5, total_steps=5)
+        AdamWLearner(variables, 0.3, warmup_steps=5, total_steps=5)

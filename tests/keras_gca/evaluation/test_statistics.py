@@ -4,7 +4,7 @@ import math
 import pytest
 
 from keras_gca.evaluation.statistics import as_json, over_runs, summarise
-from keras_gca.evaluation.tables import columns, markdown
+from keras_gca.evaluation.tables import Table
 
 
 def test_mean_deviation_and_interval_by_hand():
@@ -36,6 +36,12 @@ def test_a_tree_of_figures():
 
 
 def test_tables():
-    rows = [["", "score"], ["people", "1"]]
-    assert columns(rows) == "        score\npeople      1"
-    assert markdown(rows) == "|  | score |\n| --- | --- |\n| people | 1 |"
+    table = Table(None, "Who scored", ("", "score"), [("people", "1"), ("D", None)])
+    assert table.to_text() == "        score\npeople      1\nD"
+    grid = "|        | score |\n| ------ | ----: |\n| people |     1 |\n| D      |       |\n"
+    assert table.to_markdown() == f"Who scored\n\n{grid}"
+    assert Table(3, "Of them", table.header, table.rows).to_markdown() == f"Table 3: Of them\n\n{grid}"
+    assert Table(None, "", table.header, table.rows).to_markdown() == grid
+    digits = Table(None, "", ("who", "of", "score"), [("a, b", "c", 0.1 + 0.2), ("d", "", None)], 2)
+    assert digits.to_csv() == 'who,of,score\n"a, b",c,0.30000000000000004\nd,,\n'
+    assert digits.to_text().splitlines()[1:] == ["a, b  c   0.30000000000000004", "d"]

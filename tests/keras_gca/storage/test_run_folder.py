@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from keras_gca.errors import DivergedError, UserError
-from keras_gca.storage.arrays import HEADER, MARK, read_arrays, write_arrays
+from keras_gca.storage.arrays import HEADER, MARK, ArrayFile, read_arrays, read_facts, write_arrays
 from keras_gca.storage.run_folder import CHECKPOINT, PREVIOUS, lock
 from keras_gca.training.run_folder import GCARun
 from tests.places import PROJECT
@@ -83,12 +83,38 @@ def test_two_damaged_checkpoints_are_one_error(run):
         run.read_checkpoint()
 
 
+def test_facts_are_read_without_the_arrays(run, capsys, monkeypatch):
+    monkeypatch.setattr(ArrayFile, "names", lambda file, group: pytest.fail("the arrays are looked for"))
+    monkeypatch.setattr("keras_gca.storage.arrays._checksum", lambda stream: pytest.fail("the whole file is read"))
+    assert run.read_facts() == read_facts(run.path / CHECKPOINT) == {"number": 2}
+    content = (run.path / CHECKPOINT).read_bytes()
+    for spoiled in (b"", b"nothing", content[:100], content[: len(content) // 2], content.replace(b'{"', b"[[")):
+        (run.path / CHECKPOINT).write_bytes(spoiled)
+        with pytest.raises(UserError, match=r"checkpoint\.h5: not a complete file of this program"):
+            read_facts(run.path / CHECKPOINT)
+        assert run.read_facts() == {"number": 1}
+        assert capsys.readouterr().err.endswith("; the checkpoint before it is taken\n")
+    (run.path / PREVIOUS).unlink()
+    with pytest.raises(UserError, match=r"checkpoint\.h5: not a complete file"):
+        run.read_facts()
+    (run.path / CHECKPOINT).unlink()
+    with pytest.raises(UserError, match=r"checkpoint\.h5: no such file"):
+        run.read_facts()
+
+
+def test_a_damaged_checkpoint_whose_facts_were_read_never_replaces_the_one_before(run):
+    (run.path / CHECKPOINT).write_bytes(b"nothing")
+    run.read_facts()
+    run.write_checkpoint({"number": 3}, arrays(3))
+    assert read_arrays(run.path / PREVIOUS)[0]["number"] == 1
+
+
 def test_files_of_earlier_versions_have_no_checksum(tmp_path):
     with h5py.File(tmp_path / "old.h5", "w") as file:
         file.create_dataset("facts", data=np.frombuffer(b'{"n": 1}', np.uint8))
         file.create_dataset("arrays/a", data=np.ones(2))
     facts, found = read_arrays(tmp_path / "old.h5")
-    assert facts == {"n": 1}
+    assert facts == read_facts(tmp_path / "old.h5") == {"n": 1}
     np.testing.assert_array_equal(found["a"], [1, 1])
 
 

@@ -6,6 +6,7 @@ from benchmarks.original_method import per_token_samples
 from keras_gca.config import Config
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.vocabulary import BOS, EOS, PAD
+from keras_gca.engine.learner import add_up
 from keras_gca.engine.random import batch_dropout
 from keras_gca.models import likelihood, lstm
 from keras_gca.models.decoding import Decoder
@@ -15,7 +16,6 @@ from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.discriminator import HUMAN, MACHINE, DiscriminatorTraining
 from keras_gca.training.generator import GeneratorTraining
-from keras_gca.training.learner import add_up
 from keras_gca.training.schedule import (
     DISCRIMINATOR,
     GENERATOR,

@@ -8,7 +8,9 @@ from keras_gca.data.dataset import Dataset
 from keras_gca.data.vocabulary import SPECIAL_TOKENS, Vocabulary
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays, write_arrays
+from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training.run_folder import GCARun
+from keras_gca.training.schedule import schedule
 from tests.factories.gca import LENGTH, VOCABULARY, random_pairs
 
 WORDS = ["a", "b", *(f"word{i}" for i in range(VOCABULARY - len(SPECIAL_TOKENS) - 2))]
@@ -95,3 +97,21 @@ def test_damaged_files_are_named(tmp_path, dataset):
     (tmp_path / "config.json").write_text('{"config": {"nonsense": 1}}')
     with pytest.raises(UserError, match="'nonsense' is no setting"):
         run.config()
+
+
+def test_whether_a_run_is_finished(tmp_path, dataset, capsys):
+    config = Config.preset("tiny", sentence_length=LENGTH)
+    stages, weights = len(schedule(config)), {"a": np.ones(1)}
+    run = GCARun.create(tmp_path, config, dataset, {})
+    run.bot.touch()
+    with pytest.raises(UserError, match=r"checkpoint\.h5: no such file"):
+        run.is_finished()
+    for position, finished in ((0, False), (stages - 1, False), (stages, True)):
+        run.write_checkpoint({"position": position}, weights)
+        assert run.is_finished() == finished
+    run.bot.unlink()
+    assert not run.is_finished()
+    run.bot.touch()
+    (tmp_path / CHECKPOINT).write_bytes(b"nothing")
+    assert not run.is_finished()  # by the checkpoint before it
+    assert capsys.readouterr().err.endswith("; the checkpoint before it is taken\n")

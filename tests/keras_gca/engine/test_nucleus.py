@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.policies.nucleus import FORBIDDEN, nucleus_log_probs
+from keras_gca.engine.nucleus import FORBIDDEN, nucleus_log_probs
 from tests.oracles.nucleus import by_sorting
 
 TOP_P = (0.05, 0.5, 0.9, 0.999)

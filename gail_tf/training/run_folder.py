@@ -25,7 +25,8 @@ from gail_tf.data.dataset import PARTS, Data
 from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
-from gail_tf.models.gpt2 import GPT2Config
+from gail_tf.imitation.phases import schedule
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.hugging_face import read_config
 from glove.text_files import BadLines, text_lines
 from keras_gca.engine.staged_training import collected, numbered
@@ -105,6 +106,12 @@ class GAILRun(RunFolder):
             return EmotionClassifier.from_state(facts, collected("emotions", arrays))
         except (LookupError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+
+    def is_finished(self) -> bool:
+        """Whether the training has ended, and its bot is written."""
+        facts = self.read_facts()
+        stages = schedule(self.config(), from_scratch=bool(self.data().general))
+        return self.bot.exists() and facts["position"] == len(stages)
 
     def gpt2_config(self) -> GPT2Config | None:
         """None for RL-Seq2Seq. Raises UserError where the file is missing or damaged."""

@@ -7,8 +7,8 @@ from gail_tf.agent import GAILAgent, Replying
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.trajectories import Trajectory
-from gail_tf.models.gpt2 import GPT2Config
-from gail_tf.run_folder import GAILRun
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from tests.factories import small_runs
 from tests.factories.small_runs import tokenizer
@@ -111,8 +111,8 @@ def agent(request):
         name: [v.numpy() + draw.normal(0, 0.02, v.shape).astype(np.float32) for v in training.policy.variables]
         for name in ("maximum_likelihood", "imitation")
     }
-    judge = [v.numpy() + draw.normal(0, 0.2, v.shape).astype(np.float32) for v in training.discriminator.variables]
-    return GAILAgent(settings, tokenizer(), training.gpt2.config, policies, "maximum_likelihood", judge)
+    judge = [v.numpy() + draw.normal(0, 0.2, v.shape).astype(np.float32) for v in training.judge.variables]
+    return GAILAgent(settings, tokenizer(), training.policy.gpt2.config, policies, "maximum_likelihood", judge)
 
 
 TALK = ["My dog died.", "I am so sorry.", "Thank you."]

@@ -1,0 +1,68 @@
+"""What the second paper's experiments compare: the variants of a training, and their scales; imports nothing heavy."""
+
+from typing import Any, NamedTuple
+
+
+class Variant(NamedTuple):
+    """start: the variant whose GPT-2 it goes on with; None: from scratch (at --scale paper: --gpt2)."""
+
+    start: str | None
+    settings: dict[str, Any]
+
+
+PRETRAINED, MLE, MLE_PLAIN = "pretrained", "mle", "mle_without_sentiment"
+
+VARIANTS: dict[str, Variant] = {
+    PRETRAINED: Variant(None, {"algorithm": "mle", "mle_epochs": 0}),
+    MLE: Variant(PRETRAINED, {"algorithm": "mle"}),
+    MLE_PLAIN: Variant(PRETRAINED, {"algorithm": "mle", "sentiment": "off"}),
+    "rl_seq2seq": Variant(None, {"algorithm": "rl_seq2seq"}),
+    "textgail": Variant(MLE_PLAIN, {"algorithm": "textgail"}),
+    "trpo": Variant(MLE, {"algorithm": "trpo"}),
+    "gail": Variant(MLE, {}),
+    "contrastive": Variant(MLE, {"discriminator": "contrastive", "reward_form": "probability"}),
+    "clip_alone": Variant(MLE, {"objective": "clip"}),
+    "kl_alone": Variant(MLE, {"objective": "kl"}),
+    "no_demonstrations": Variant(MLE, {"human_ratio": 0.0}),
+    "no_sentiment": Variant(MLE_PLAIN, {"sentiment": "off"}),
+    "lora": Variant(MLE, {"trainable": "lora"}),
+    "head": Variant(MLE, {"trainable": "head"}),
+    "token_rewards": Variant(MLE, {"discriminator": "token", "level": "token"}),
+}
+
+
+class Experiment(NamedTuple):
+    question: str
+    variants: tuple[str, ...]
+
+
+EXPERIMENTS = {
+    "table2": Experiment(
+        "Table 2: four models, and TRPO in PPO's place", (MLE, "rl_seq2seq", "textgail", "trpo", "gail")
+    ),
+    "discriminator": Experiment(
+        "D of single responses, of two, or of tokens?", (MLE, "gail", "contrastive", "token_rewards")
+    ),
+    "objective": Experiment("clipped objective, KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")),
+    "demonstrations": Experiment(
+        "a share of human demonstrations, 0.3 at first, or none?", (MLE, "gail", "no_demonstrations")
+    ),
+    "sentiment": Experiment("does the sentiment of each turn help?", (MLE, MLE_PLAIN, "gail", "no_sentiment")),
+    "trainable": Experiment("all of GPT-2, low-rank adapters, or a head?", (MLE, "gail", "lora", "head", "trpo")),
+}
+
+# What the trainings of each scale have, beside the settings that are given.
+SCALES: dict[str, dict[str, Any]] = {
+    "tiny": {"preset": "tiny"},
+    # For two CPU cores: a small GPT-2 from scratch.
+    "small": {
+        "preset": "default",
+        "max_trajectories": 8000,
+        "pretraining_epochs": 15,
+        "dropout": 0.2,
+        "mle_epochs": 3,
+        "warmup_steps": 100,
+    },
+    # Table 1, on a real GPT-2 and RoBERTa: for a GPU or TPU.
+    "paper": {"preset": "paper"},
+}

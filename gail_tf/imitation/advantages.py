@@ -1,0 +1,63 @@
+"""From D's logits to the advantages that the policy learns from: rewards, their running normalisation, advantages."""
+
+import numpy as np
+
+from gail_tf.config import GAILConfig
+from gail_tf.data.batches import take
+from gail_tf.imitation import ppo_losses, rewards
+from gail_tf.imitation.policy_optimiser import PolicyOptimiser
+from gail_tf.imitation.rollouts import Rollouts
+
+
+class AdvantageEstimator:
+    """Credits responses, or their tokens, for what D says of them.
+
+    optimiser: whose value baseline is subtracted. statistics: the running mean and variance of the rewards, which
+    belong in a checkpoint.
+    """
+
+    def __init__(self, config: GAILConfig, optimiser: PolicyOptimiser):
+        self.config, self._optimiser = config, optimiser
+        self.statistics = rewards.RewardStatistics.initial()
+
+    def estimate(self, rollouts: Rollouts, logits: np.ndarray, expert_length: float) -> tuple[np.ndarray, np.ndarray]:
+        """Advantages, and what the value baseline should have said, of responses, (B,), or of tokens, (B, R).
+
+        logits: D's of the responses given. expert_length: mean tokens of the experts' responses to the same prompts.
+        """
+        normalised = self._rewards(rollouts, logits, expert_length)
+        config, size, width = self.config, self.config.minibatch_size, rollouts.batch.response.shape[1]
+        values = np.concatenate(
+            [
+                self._optimiser.values(take(rollouts.batch, rows, size, width), rollouts.states_of(rows))
+                for rows in np.split(np.arange(config.rollouts), config.rollouts // size)
+            ]
+        )
+        if not config.token_rewards:
+            return ppo_losses.response_advantages(normalised, values).numpy(), normalised
+        # Without a baseline nothing but the rewards themselves is known: lambda is 1.
+        lambda_ = config.gae_lambda if config.value_baseline == "on" else 1.0
+        mask = rollouts.batch.response_mask
+        advantages, targets = ppo_losses.generalised_advantages(normalised, values, mask, config.discount, lambda_)
+        return advantages.numpy(), targets.numpy()
+
+    def _rewards(self, rollouts: Rollouts, logits: np.ndarray, expert_length: float) -> np.ndarray:
+        """Normalised rewards of responses, (B,), or of their tokens, (B, R); the running statistics move on.
+
+        Demonstrations, and all their tokens, get a reward of their own.
+        """
+        config, mask = self.config, rollouts.batch.response_mask
+        generated, lengths = rollouts.generated, rollouts.batch.response_lengths
+        found = rewards.reward(logits, config.reward_form).numpy()
+        if config.token_rewards:
+            normalised, self.statistics = rewards.normalise(found, self.statistics, mask & generated[:, None])
+            human = mask & rollouts.human[:, None]
+            return rewards.with_demonstrations(normalised, human, config.human_reward).numpy()
+        if config.discriminator == "token":
+            found = rewards.response_reward(found, mask, per="token").numpy()
+        if config.length_drift_strength:
+            found[generated] = rewards.counter_length_drift(
+                found[generated], lengths[generated], expert_length, config.length_drift_strength
+            )
+        normalised, self.statistics = rewards.normalise(found, self.statistics, generated)
+        return rewards.with_demonstrations(normalised, rollouts.human, config.human_reward).numpy()

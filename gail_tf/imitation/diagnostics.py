@@ -1,0 +1,68 @@
+"""The figures of imitation that are logged; docs/metrics.md says what each means.
+
+What PPO and TRPO log of their steps is in their losses, and the discriminator's loss in `discriminator.py`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gail_tf.config import GAILConfig
+from gail_tf.imitation import discriminator_losses, rewards
+from gail_tf.imitation.judge import Judgement
+from gail_tf.imitation.policy_optimiser import Figures
+from gail_tf.imitation.rollouts import Rollouts
+from keras_gca.evaluation import reply_metrics
+
+
+def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, discriminates: bool) -> Figures:
+    """What the judge, before it learns from them, holds of the generated responses and of the experts'.
+
+    discriminates: see `Judge`.
+    """
+    generated = rollouts.generated
+    # A demonstration that was compared with itself says nothing.
+    compared = generated if config.discriminator == "contrastive" else np.ones_like(generated)
+    own, expert = judgement.given[generated], judgement.expert[compared]
+    tokens = rollouts.batch.response_mask[generated]
+    if config.discriminator == "token":
+        own, expert = own[tokens], expert[rollouts.expert.batch.response_mask[compared]]
+    distance = (rollouts.log_probs - rollouts.reference)[generated]
+    row = {
+        "reward_generated": float(np.mean(rewards.reward(own, config.reward_form))),
+        "reward_expert": float(np.mean(rewards.reward(expert, config.reward_form))),
+        "kl_per_token": float(distance[tokens].mean()),
+    }
+    if not discriminates:
+        return row
+    return row | {
+        "accuracy_generated": float(discriminator_losses.accuracy(own, expert=False)),
+        "accuracy_expert": float(discriminator_losses.accuracy(expert, expert=True)),
+        "discriminator_entropy": float(discriminator_losses.entropy(np.concatenate([own, expert]))),
+    }
+
+
+def of_steps(figures: Sequence[Figures]) -> Figures:
+    """The means of what the optimiser has logged of each of its steps."""
+    return {name: float(np.mean([each[name] for each in figures])) for name in figures[0]}
+
+
+def of_responses(rollouts: Rollouts, expert_length: float) -> Figures:
+    """Diversity and length of the generated responses. expert_length: mean tokens of the experts' to the prompts."""
+    replies = [text.split() for text, generated in zip(rollouts.texts, rollouts.generated, strict=True) if generated]
+    return {
+        "distinct_2": reply_metrics.distinct(replies, 2),
+        "repeated": reply_metrics.repeated(replies),
+        "most_common_share": reply_metrics.most_frequent(replies),
+        "response_length": float(rollouts.batch.response_lengths[rollouts.generated].mean()),
+        "expert_length": expert_length,
+    }
+
+
+def held_out(judged: Figures, perplexity: float) -> Figures:
+    """The row of a validation, from `of_judgement` of responses to held-out prompts."""
+    names = ("reward_generated", "accuracy_generated", "accuracy_expert")
+    return {
+        "val_perplexity": perplexity,
+        **{f"val_{name}": judged[name] for name in names if name in judged},
+    }

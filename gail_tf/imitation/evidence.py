@@ -1,0 +1,33 @@
+"""What a judge may look at of responses.
+
+Shapes: B responses, R the width of responses, F numbers of D's features.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from gail_tf.data.batches import Batch, take
+from keras_gca.engine.batching import filled
+
+
+class Evidence(NamedTuple):
+    """What D may look at of B responses.
+
+    batch: conditions and responses. features: (B, F) float32, of the responses, by the frozen reference; (B, R, F) for
+    a token discriminator. sentiments: (B, SENTIMENTS) float32. exchanges: the utterances that are answered, and the
+    response, as text.
+    """
+
+    batch: Batch
+    features: np.ndarray
+    sentiments: np.ndarray
+    exchanges: Sequence[tuple[Sequence[str], str]]
+
+    def rows(self, rows: np.ndarray, size: int | None = None) -> Self:
+        """Some of them, filled up with empty rows to `size`; see `batches.take`."""
+        free = 0 if size is None else size - len(rows)
+        batch = take(self.batch, rows, size, response_width=self.batch.response.shape[1])
+        arrays = (filled(array[rows], len(rows) + free) for array in (self.features, self.sentiments))
+        return type(self)(batch, *arrays, [*(self.exchanges[row] for row in rows), *[((), "")] * free])

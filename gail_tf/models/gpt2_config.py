@@ -1,0 +1,101 @@
+"""The sizes of a GPT-2, and of its low-rank adapters."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from gail_tf.models.transformer import check_heads, check_sizes, from_hugging_face
+from keras_gca.errors import UserError
+
+
+@dataclass(frozen=True)
+class GPT2Config:
+    """The sizes of a GPT-2, under the names of Hugging Face's config.json; the defaults are those of the smallest.
+
+    The three dropout rates, of embeddings, attention and residual branches, matter only where seeds are given.
+    Raises UserError on an impossible value.
+    """
+
+    vocab_size: int = 50257
+    n_positions: int = 1024
+    n_embd: int = 768
+    n_layer: int = 12
+    n_head: int = 12
+    n_inner: int | None = None  # units of a block's hidden layer; 4 n_embd if not given
+    layer_norm_epsilon: float = 1e-5
+    embd_pdrop: float = 0.1
+    attn_pdrop: float = 0.1
+    resid_pdrop: float = 0.1
+    initializer_range: float = 0.02
+    eos_token_id: int = 50256
+
+    def __post_init__(self):
+        counts = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "inner")
+        shares = ("embd_pdrop", "attn_pdrop", "resid_pdrop", "layer_norm_epsilon", "initializer_range")
+        check_sizes(self, dict.fromkeys(counts, 1) | {"eos_token_id": 0}, shares)
+        check_heads(self, "n_embd", "n_head")
+        if self.eos_token_id >= self.vocab_size:
+            raise UserError(f"eos_token_id is {self.eos_token_id}; vocab_size, {self.vocab_size}, must be more")
+
+    @property
+    def inner(self) -> int:
+        return 4 * self.n_embd if self.n_inner is None else self.n_inner
+
+    @property
+    def shapes(self) -> dict[str, list[int]]:
+        """Of all weights, under the names of GPT-2's files."""
+        size = self.n_embd
+        layers = {"wte": [self.vocab_size, size], "wpe": [self.n_positions, size]}
+        for i in range(self.n_layer):
+            layers |= {f"h.{i}.ln_1": [size], f"h.{i}.attn.c_attn": [size, 3 * size]}
+            layers |= {f"h.{i}.attn.c_proj": [size, size], f"h.{i}.ln_2": [size]}
+            layers |= {f"h.{i}.mlp.c_fc": [size, self.inner], f"h.{i}.mlp.c_proj": [self.inner, size]}
+        layers["ln_f"] = [size]
+        named = {}
+        for name, shape in layers.items():
+            named[f"{name}.weight"] = shape
+            if name not in ("wte", "wpe"):
+                named[f"{name}.bias"] = shape[-1:]
+        return named
+
+    @classmethod
+    def from_hugging_face(cls, values: dict[str, Any]) -> "GPT2Config":
+        """From the content of a config.json. Raises UserError where it is no GPT-2, or a variant that is not built."""
+        return from_hugging_face(cls, values, "gpt2", _ONE_VALUE)
+
+    def to_hugging_face(self) -> dict[str, Any]:
+        """The content of a config.json."""
+        return {
+            "architectures": ["GPT2LMHeadModel"],
+            "model_type": "gpt2",
+            "activation_function": "gelu_new",
+            "bos_token_id": self.eos_token_id,
+            **dataclasses.asdict(self),
+        }
+
+
+# Settings of Hugging Face's GPT-2 that change the computation: what they must be, under each of its names.
+_ONE_VALUE = {
+    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
+    "scale_attn_weights": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+    "add_cross_attention": (False,),
+    "tie_word_embeddings": (True,),
+}
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """Low-rank adapters (LoRA, Hu et al. 2021): each of a block's four products gains x A B alpha / rank.
+
+    A is (inputs, rank), drawn at random; B is (rank, units), zero at first, so that training starts from GPT-2.
+    blocks: how many of the last blocks have them; None means all. No gradient passes below the first that has.
+    """
+
+    rank: int = 8
+    alpha: float = 16.0
+    blocks: int | None = None
+
+    def __post_init__(self):
+        if self.rank < 1 or self.alpha <= 0 or (self.blocks is not None and self.blocks < 1):
+            raise UserError(f"adapters: rank, alpha and blocks above 0 are expected, not {self}")

@@ -1,0 +1,136 @@
+"""GPT-2's layers, under the names of its own files.
+
+Shapes: B sequences, T tokens, C places in the cache, E = n_embd, H = n_head.
+"""
+
+from functools import partial
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.models.transformer import Initial, attend, merge_heads, product, split_heads
+from keras_gca.engine.random import dropout
+
+
+class Embeddings(keras.layers.Layer):
+    """The sum of a token's vector and its position's: (B, T) int32 each -> (B, T, E)."""
+
+    def __init__(self, config: GPT2Config, initial: Initial, policy):
+        super().__init__(dtype=policy, name="embeddings")
+        self.rate = config.embd_pdrop
+        # In float32: at another precision Keras would convert the whole table to take a few rows of it.
+        self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), name="wte")
+        self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), name="wpe")
+
+    def call(self, tokens, positions, seeds=None, training=False):
+        vectors = tf.cast(self.wte(tokens) + self.wpe(positions), self.compute_dtype)
+        return dropout(vectors, self.rate, seeds, 0) if training else vectors
+
+
+class Block(keras.layers.Layer):
+    """One transformer block: attention, then two layers with gelu between them, each after a layer norm."""
+
+    def __init__(self, config: GPT2Config, number: int, initial: Initial, adapters: Adapters | None, policy):
+        super().__init__(dtype=policy, name=f"h_{number}")
+        self.config = config
+        self.number = number
+        width = config.n_embd
+
+        def projection(units: int, kernel: keras.Initializer, name: str) -> Projection:
+            return Projection(units, kernel, adapters, initial.normal(), policy, name)
+
+        self.ln_1 = layer_norm(config, policy, "ln_1")
+        self.c_attn = projection(3 * width, initial.normal(), "c_attn")
+        self.attn_c_proj = projection(width, initial.residual(), "attn_c_proj")
+        self.ln_2 = layer_norm(config, policy, "ln_2")
+        self.c_fc = projection(config.inner, initial.normal(), "c_fc")
+        self.mlp_c_proj = projection(width, initial.residual(), "mlp_c_proj")
+
+    @property
+    def parts(self) -> dict[str, keras.layers.Layer]:
+        """The layers that have weights, by their names in GPT-2's files."""
+        return {
+            "ln_1": self.ln_1,
+            "attn.c_attn": self.c_attn,
+            "attn.c_proj": self.attn_c_proj,
+            "ln_2": self.ln_2,
+            "mlp.c_fc": self.c_fc,
+            "mlp.c_proj": self.mlp_c_proj,
+        }
+
+    @property
+    def projections(self) -> list["Projection"]:
+        """The matrix products, in their order."""
+        return [part for part in self.parts.values() if isinstance(part, Projection)]
+
+    def call(self, h, visible, seeds=None, memory=None, place=None, kernels=(None,) * 4, training=False):
+        """
+        h: (B, T, E). visible: (B, T, S) bool, the keys that each token may attend to. Without a memory the keys are
+        those of the T tokens, S = T; else the keys and values of one token, T = 1, are written at `place` into memory,
+        (B, H, S, E / H) each. kernels: of the projections, where they have been read already. Returns the next h, and
+        all keys and values.
+        """
+        attend_to, project, widen, narrow = (
+            partial(projection, kernel=kernel) for projection, kernel in zip(self.projections, kernels, strict=True)
+        )
+
+        def drop(values, rate, site):
+            return dropout(values, rate, seeds, 1 + 3 * self.number + site) if training else values
+
+        parts = tf.split(attend_to(self.ln_1(h)), 3, axis=-1)
+        query, keys, values = (split_heads(part, self.config.n_head) for part in parts)
+        if memory is not None:
+            new = zip(memory, (keys, values), strict=True)
+            keys, values = (keras.ops.slice_update(old, (0, 0, place, 0), one) for old, one in new)
+        read = attend(query, keys, values, visible[:, None], lambda p: drop(p, self.config.attn_pdrop, 0))
+        read = project(merge_heads(read))  # (B, T, E)
+        h += drop(read, self.config.resid_pdrop, 1)
+        thought = narrow(tf.nn.gelu(widen(self.ln_2(h)), approximate=True))
+        h += drop(thought, self.config.resid_pdrop, 2)
+        return h, keys, values
+
+
+class Projection(keras.layers.Layer):
+    """x W + b, with an adapter x W + b + x A B alpha / rank. W is (inputs, units), as in GPT-2's files."""
+
+    def __init__(
+        self,
+        units: int,
+        kernel: keras.Initializer,
+        adapters: Adapters | None,
+        adapter: keras.Initializer,
+        policy: keras.DTypePolicy,
+        name: str,
+    ):
+        super().__init__(dtype=policy, name=name)
+        self.units = units
+        self.adapters = adapters
+        self._initial, self._initial_A = kernel, adapter
+
+    def build(self, shape):
+        self.kernel = self.add_weight((shape[-1], self.units), self._initial, name="kernel")
+        self.bias = self.add_weight((self.units,), "zeros", name="bias")
+        if self.adapters is not None:
+            self.A = self.add_weight((shape[-1], self.adapters.rank), self._initial_A, name="A")
+            self.B = self.add_weight((self.adapters.rank, self.units), "zeros", name="B")
+
+    def call(self, x, kernel=None):
+        y = product(x, self.kernel if kernel is None else kernel) + self.bias
+        if self.adapters is not None:
+            y += product(product(x, self.A), self.B) * self._scale
+        return y
+
+    def merged(self) -> np.ndarray:
+        """W of the plain product that does the same, (inputs, units) float32."""
+        kernel = self.kernel.numpy()
+        return kernel if self.adapters is None else kernel + self.A.numpy() @ self.B.numpy() * np.float32(self._scale)
+
+    @property
+    def _scale(self) -> float:
+        return self.adapters.alpha / self.adapters.rank
+
+
+def layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
+    return keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, dtype=policy, name=name)

@@ -1,0 +1,40 @@
+"""The first paper's curves of quality against diversity: held-out contexts, answered at several temperatures.
+
+What the figures are, and how they are painted, is in `quality_diversity.py`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_gca.agent import Agent, Decoding
+from keras_gca.data.dataset import Dataset
+from keras_gca.evaluation.quality_diversity import DISCOUNT, TEMPERATURES, Curves, point
+from keras_gca.evaluation.replies import answers_to
+from keras_gca.evaluation.trigram import TrigramModel
+from keras_gca.training.run_folder import GCARun
+
+
+def measure_run(run: str | Path, temperatures: Sequence[float] = TEMPERATURES, seed: int = 0) -> Curves:
+    """The curves of a run's generators, and the point of the human replies; seed: of the sampling.
+
+    Raises UserError where the run is missing or damaged, or a temperature is out of range.
+    """
+    made = GCARun.open(run)
+    return measure(Agent.load(made.path), made.dataset(), temperatures, seed)
+
+
+def measure(agent: Agent, dataset: Dataset, temperatures: Sequence[float], seed: int = 0) -> Curves:
+    """The curves of "human" and of each generator on held-out contexts."""
+    trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), DISCOUNT)
+
+    def measured(temperature, answers):
+        return point(trigram, temperature, answers, [agent.vocabulary.decode(row[1:]) for row in answers])
+
+    held_out = dataset.validation
+    curves = {"human": [measured(None, held_out.answers)]}
+    for name in agent.generators:
+        curves[name] = [
+            measured(temperature, answers_to(agent, name, held_out.contexts, Decoding(temperature), seed))
+            for temperature in temperatures
+        ]
+    return curves

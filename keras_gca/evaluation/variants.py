@@ -1,0 +1,63 @@
+"""What the first paper's evaluations compare: variants of a training, and ways to rerank; imports nothing heavy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from keras_gca.errors import UserError
+
+# Studies
+
+# Variants of one training: what each has besides the settings that are given to all.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "canonical": {"generator": "canonical"},
+    "reinforce": {"algorithm": "reinforce"},
+    "human_contexts": {"self_conversation_turns": 1},
+    "hidden_discriminator": {"discriminator_hidden_size": 100},
+    "one_utterance": {"context_utterances": 1},
+    "three_utterances": {"context_utterances": 3},
+    "language_model": {"predict": "unconditional", "adversarial_epochs": 0},
+    "backward": {"predict": "context", "adversarial_epochs": 0},
+}
+
+
+class Study(NamedTuple):
+    """A question, and the names of the variants that answer it."""
+
+    question: str
+    variants: tuple[str, ...]
+
+
+STUDIES = {
+    "architecture": Study("GCA or canonical seq2seq: are short, safe answers favoured?", ("default", "canonical")),
+    "training": Study("teacher forcing or adversarial training?", ("default",)),
+    "reinforce": Study("backpropagation through D, or Li et al.'s REINFORCE?", ("default", "reinforce")),
+    "pairs": Study("D against self-conversation (x-, y-), or against (x+, y-)?", ("default", "human_contexts")),
+    "selection": Study("choice by Eq. 9, or by Eq. 10?", ("default",)),
+    "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "default", "three_utterances")),
+    "discriminator": Study("D as in Eq. 8, or with a hidden layer?", ("default", "hidden_discriminator")),
+    "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
+}
+
+
+# Reranking
+
+
+@dataclass(frozen=True)
+class Reranking:
+    """How N-best lists are reranked by maximum mutual information; see `reranking`.
+
+    generator: whose lists; the run's first if None. candidates: answers in a list. weights: the values of lambda.
+    words: of each answer that U counts. length_bonus: gamma. Raises UserError on a weight that is out of range.
+    """
+
+    generator: str | None = None
+    candidates: int = 20
+    weights: Sequence[float] = (0.25, 0.5)
+    words: int = 5
+    length_bonus: float = 0.0
+
+    def __post_init__(self):
+        if not all(0 <= weight < 1 for weight in self.weights):
+            raise UserError(f"--weights {self.weights}: values from 0 to below 1 are expected")

@@ -1,0 +1,150 @@
+"""What a study trains and measures again; whole studies are in test_commands."""
+
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from keras_gca import mmi, studies
+from keras_gca.data.source import Source
+from keras_gca.errors import UserError
+from keras_gca.evaluation import replies, reranking
+from keras_gca.evaluation.studies import Setup, run_study
+from keras_gca.storage.run_folder import CHECKPOINT
+from keras_gca.training import pipeline
+from keras_gca.training.run_folder import GCARun
+
+
+@pytest.fixture
+def setup(tmp_path):
+    return Setup(tmp_path, (3,), "tiny", {"machine_pairs": 40}, Source())
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The trainings that a study asks for, which leave a finished run; `ends` is whether they come to their end."""
+    asked = SimpleNamespace(calls=[], ends=True)
+
+    def session(path, *what):
+        path.mkdir(parents=True, exist_ok=True)
+        (path / CHECKPOINT).touch()
+        (path / "bot.h5").touch()
+        asked.calls.append((*what, path.parent.name))
+        return SimpleNamespace(training=SimpleNamespace(finished=asked.ends))
+
+    def start_from(first, changes, run, strategy):
+        return session(run, "start_from", first.parent.name, changes)
+
+    monkeypatch.setattr(pipeline, "train_agent", lambda config, source, run, strategy: session(run, config))
+    monkeypatch.setattr(pipeline, "start_from", start_from)
+    monkeypatch.setattr(pipeline, "resume", lambda run, strategy: session(run, "resume"))
+    monkeypatch.setattr(GCARun, "is_finished", lambda run: True)
+    return asked
+
+
+def reply_figures(*systems):
+    titles = ("distinct-1", "distinct-2", "tokens", "repeated", "most frequent", "entropy, bits", "BLEU")
+    return {system: dict.fromkeys(titles, 0.5) for system in systems}
+
+
+def figures(run, vectors=None):
+    """Of an evaluation that takes no time; written where a true one is."""
+    chosen = {"wins": {"a": 1}, "shares": {"a": 1.0}, "ties": 0, "shorter": 0.5, "human_first": 0.5}
+    judged = {"scores": {"a": 0.4, "human": 0.6}, "equations": {"Eq. 9": chosen, "Eq. 10": chosen}}
+    found = {
+        "tokens": 9,
+        "unknown_share": 0.1,
+        "perplexity": {"a": 7.0},
+        "replies": {each: {**of, "BLEU signature": "x"} for each, of in reply_figures("a", "human").items()},
+        "table_1": {"independent": judged},
+        "vectors": str(vectors or replies.OWN_VECTORS),
+    }
+    (run / replies.FILE).write_text(json.dumps(found))
+    return found
+
+
+@pytest.fixture
+def evaluated(monkeypatch):
+    """The runs that are measured."""
+    calls = []
+
+    def evaluate_run(run, vectors=None):
+        calls.append(run.parent.name)
+        return figures(run, vectors)
+
+    monkeypatch.setattr(replies, "evaluate_run", evaluate_run)
+    return calls
+
+
+def test_a_variant_after_line_3_starts_from_the_default_one(setup, trained, evaluated, capsys):
+    assert run_study("reinforce", setup)
+    (config, name), second = trained.calls
+    assert (config.seed, config.machine_pairs, name) == (3, 40, "default")
+    assert second == ("start_from", "default", {"algorithm": "reinforce"}, "reinforce")
+    assert evaluated == ["default", "reinforce"]
+    table = (setup.runs / "reinforce.md").read_text()
+    assert table.startswith("backpropagation through D, or Li et al.'s REINFORCE?\n\n| variant ")
+    assert json.loads((setup.runs / "reinforce.json").read_text())["default"]["perplexity"]["a"]["mean"] == 7
+    assert capsys.readouterr().out.endswith(f"wrote {setup.runs}/reinforce.md and {setup.runs}/reinforce.json\n")
+
+
+def test_what_is_there_is_used_again_until_the_bot_is_newer(setup, trained, evaluated, tmp_path):
+    run_study("training", setup)
+    folder = setup.folder("default", 3)
+    os.utime(folder / "bot.h5", (1, 1))
+    run_study("training", setup)
+    assert (len(trained.calls), evaluated) == (1, ["default"])
+    os.utime(folder / "bot.h5")
+    os.utime(folder / replies.FILE, (1, 1))
+    run_study("training", setup)
+    assert evaluated == ["default"] * 2
+    os.utime(folder / "bot.h5", (1, 1))
+    (tmp_path / "v.txt").touch()
+    run_study("training", Setup(*list(vars(setup).values())[:-1], Source(glove=tmp_path / "v.txt")))
+    assert evaluated == ["default"] * 3  # by other vectors
+
+
+def test_a_stopped_training_stops_the_study_and_is_gone_on_with(setup, trained, evaluated, monkeypatch, capsys):
+    trained.ends = False
+    assert not run_study("reinforce", setup)
+    assert capsys.readouterr().out.endswith(f"next: the same command goes on with {setup.folder('default', 3)}\n")
+    assert evaluated == []
+    trained.ends = True
+    finished = iter((False, True, True))
+    monkeypatch.setattr(GCARun, "is_finished", lambda run: next(finished))
+    assert run_study("reinforce", setup)
+    assert [call[0] for call in trained.calls[1:]] == ["resume", "start_from"]
+
+
+def test_reranking_takes_the_runs_of_its_three_variants(setup, trained, monkeypatch):
+    calls = []
+
+    def rerank(*runs):
+        calls.append([run.parent.name for run in runs])
+        return reply_figures("human", "beam search")
+
+    monkeypatch.setattr(reranking, "rerank", rerank)
+    assert run_study("mmi", setup)
+    assert calls == [["default", "language_model", "backward"]]
+    assert [call[0].predict for call in trained.calls] == ["answer", "unconditional", "context"]
+    assert "| beam search |" in (setup.runs / "mmi.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("main", "name", "arguments", "message"),
+    [
+        (studies.main, "studies", ["training", "--seed", "1"], "--seed: a study takes several, --seeds"),
+        (studies.main, "studies", ["training", "--batch-size", "0"], "--batch-size: 0 is out of range"),
+        (studies.main, "studies", ["training", "--data", "none.txt"], "none.txt: no such file or folder"),
+        (mmi.main, "mmi", ["r", "--language-model", "u", "--backward", "b", "--weights", "1"],
+         "--weights [1.0]: values from 0 to below 1 are expected"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_line(said, main, name, arguments, message):
+    assert message in said(main, name, *arguments)
+
+
+def test_an_unknown_study(setup):
+    with pytest.raises(UserError, match="'why' is not a study; choose from architecture, training"):
+        run_study("why", setup)

@@ -1,0 +1,381 @@
+"""The pages speak of the project as it is: the files, modules, names, options and numbers that they mention are there.
+
+A page may name a file by the end of its path (`models/test_forward.py`) where one file alone ends so, or one in a
+folder that the same row, its section or the page's beginning names.
+"""
+
+import argparse
+import ast
+import dataclasses
+import importlib
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from docs import house
+from gail_tf.config import GAILConfig
+from keras_gca.config import Config
+from tests.places import PROJECT
+
+PAGES = [
+    *sorted(PROJECT.glob("docs/*.md")),
+    *(path for name in ("README", "CONTRIBUTING", "CHANGELOG") if (path := PROJECT / f"{name}.md").exists()),
+]
+FOLDERS = ("keras_gca", "gail_tf", "glove", "tests", "benchmarks", "docs", "notebooks")
+# What a run writes and what others publish: pages name these files, which are not the project's.
+OUTSIDE = {
+    "log.csv", "curves.png", "samples/", "tensorboard/", "table3.md",
+    "train.csv", "valid.csv", "dialogues_train.txt", "dialogues_validation.txt",
+}  # fmt: skip
+# Others' programs, which have options of their own.
+PROGRAMS = ("pip", "jupyter", "pytest", "git", "ruff", "pre-commit", "lint-imports", "pyright", "tensorboard", "mkdocs")
+BOTH = ("of the package", "the door")  # where a page means the same file of each package
+
+PACKAGE = rf"(?:{'|'.join(FOLDERS)})"
+PATH = re.compile(r"[\w./-]*\w(?:\.(?:py|md|ipynb|html|txt|csv|png|svg)|/)")
+DOTTED = re.compile(rf"({PACKAGE}(?:\.\w+)+)(?:\(.*\))?", re.DOTALL)
+CLASS = re.compile(r"([A-Z]\w*[a-z]\w*[A-Z]\w*)(?:\.(\w+))?")
+COMMAND = re.compile(rf"python3? -m ({PACKAGE}[\w.]*)")
+OPTION = re.compile(r"(?<![\w-])--[a-zA-Z][\w-]*")
+SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+
+
+# A page in its parts
+
+
+class Part(NamedTuple):
+    """A heading, a paragraph, an item, a row of a table, or a line of code.
+
+    around: texts that may name the folder of a file, the nearest first: the part itself, the headings and the
+    introduction of its section, the beginning of the page. header: of the table that a row is in.
+    """
+
+    kind: str
+    text: str
+    around: tuple[str, ...]
+    header: str
+
+    @property
+    def spans(self) -> list[str]:
+        """What stands in backticks."""
+        return [self.text] if self.kind == "code" else SPAN.findall(self.text)
+
+
+@cache
+def parts(page: Path) -> list[Part]:
+    """All parts of a page, in their order."""
+    made: list[Part] = []
+    beginning, sections, introduction, header = "", ["", ""], "", ""
+    for kind, text in blocks(page.read_text(encoding="utf-8")):
+        if kind == "heading" and text.startswith("##"):
+            sections = [sections[0], text] if text.startswith("###") else [text, ""]
+            introduction = ""
+        if kind == "text" and sections == ["", ""]:
+            beginning += text
+        elif kind == "text":
+            introduction += text
+        if kind == "row" and (not made or made[-1].kind != "row"):
+            header = text
+        if page.name == "CHANGELOG.md" and kind == "row":
+            text = text.strip().strip("|").rpartition("|")[2]  # what is now
+        made.append(Part(kind, text, (text, " ".join([*sections, introduction]), beginning), header))
+    return made
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """The kind and the text of each part."""
+    made: list[tuple[str, str]] = []
+    fenced, blank = False, True
+    for line in text.splitlines():
+        if line.startswith("```"):
+            fenced, blank = not fenced, True
+            continue
+        if fenced or (line.startswith("    ") and (blank or made[-1][0] == "code")):
+            made.append(("code", line))
+        elif line.startswith("#"):
+            made.append(("heading", line))
+        elif line.startswith("|"):
+            made.append(("row", line))
+        elif line.strip() and not blank and made[-1][0] == "text" and not line.startswith("- "):
+            made[-1] = ("text", f"{made[-1][1]} {line.strip()}")
+        elif line.strip():
+            made.append(("text", line.strip()))
+        blank = not line.strip()
+    return made
+
+
+# Files
+
+
+@cache
+def tree() -> frozenset[str]:
+    """All paths of the project from its root; folders end with a slash."""
+    paths = [path for path in PROJECT.iterdir() if path.is_file()]
+    for folder in map(PROJECT.joinpath, (*FOLDERS, ".ci", ".github")):
+        paths += [folder, *folder.rglob("*")] if folder.is_dir() else []
+    here = (path for path in paths if "__pycache__" not in path.parts)
+    return frozenset(path.relative_to(PROJECT).as_posix() + "/" * path.is_dir() for path in here)
+
+
+def ends(name: str) -> list[str]:
+    """The paths that a name may mean: itself from the root, or else those that end so."""
+    return [name] if name in tree() else sorted(path for path in tree() if path.endswith(f"/{name}"))
+
+
+def folders(text: str) -> set[str]:
+    """The folders that a text names, and those of the files that it names by their whole paths."""
+    names = {name for name in PATH.findall(text) if name not in OUTSIDE}
+    whole = {path for name in names if len(ends(name)) == 1 for path in ends(name) if "/" in name}
+    return {path if path.endswith("/") else path.rpartition("/")[0] + "/" for path in whole}
+
+
+def meant(name: str, part: Part) -> list[str]:
+    """The paths that a name may mean where it stands; one, if it is as it should be."""
+    candidates = ends(name)
+    if len(candidates) < 2 or any(words in part.text for words in BOTH):
+        return candidates[:1]
+    for text in part.around:
+        named = folders(text)
+        directly = [path for path in candidates if path.removesuffix(name) in named]
+        if near := directly or [path for path in candidates if path.startswith(tuple(named))]:
+            return near
+    return candidates
+
+
+def wrong_paths(page: Path) -> list[str]:
+    """Files and folders in backticks that are not there, or may be several."""
+    wrong = []
+    for part in parts(page):
+        names = PATH.findall(part.text) if part.kind == "code" else filter(PATH.fullmatch, part.spans)
+        for name in names:
+            if name in OUTSIDE or (part.kind == "code" and not name.endswith(".py")):
+                continue
+            candidates = ends(name)[:1] if part.kind == "code" else meant(name, part)
+            if len(candidates) != 1:
+                wrong.append(f"{name}: {' or '.join(candidates) or 'no such file'} ({part.text[:60]})")
+    return wrong
+
+
+def wrong_links(page: Path) -> list[str]:
+    """Links to files, or to headings, that are not there."""
+    wrong = []
+    for part in parts(page):
+        for link in LINK.findall(part.text):
+            name, _, heading = link.partition("#")
+            target = (page.parent / name).resolve() if name else page
+            if re.match(r"\w+:", link):
+                continue
+            if not target.exists() or (heading and heading not in anchors(target)):
+                wrong.append(link)
+    return wrong
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings."""
+    titles = (part.text.lstrip("# ").lower() for part in parts(page) if part.kind == "heading")
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
+
+
+# Modules, names, options
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or something of one."""
+    *parents, last = name.split(".")
+    try:
+        importlib.import_module(name)
+        return True
+    except ModuleNotFoundError as error:
+        if not parents or not name.startswith(error.name or "-"):
+            raise
+    if len(parents) > 1 and not resolves(".".join(parents)):
+        return False
+    owner = sys.modules.get(".".join(parents)) or attribute(".".join(parents))
+    return hasattr(owner, last)
+
+
+def attribute(name: str) -> object:
+    """What a dotted name that `resolves` stands for."""
+    module, _, last = name.rpartition(".")
+    return getattr(sys.modules.get(module) or attribute(module), last)
+
+
+@cache
+def definitions() -> dict[str, str]:
+    """The source of every class and of every test of the project, by name."""
+    found: dict[str, str] = {}
+    for path in (path for path in tree() if path.endswith(".py")):
+        source = (PROJECT / path).read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ClassDef) or (isinstance(node, ast.FunctionDef) and node.name.startswith("test_")):
+                found[node.name] = found.get(node.name, "") + (ast.get_source_segment(source, node) or "")
+    return found
+
+
+def wrong_names(page: Path) -> list[str]:
+    """Dotted names, classes and tests in backticks, and imports of examples, that are not there."""
+    wrong = []
+    for part in parts(page):
+        for span in part.spans if part.kind != "code" else ():
+            if (match := DOTTED.fullmatch(span)) and not PATH.fullmatch(span) and not resolves(match[1]):
+                wrong.append(span)
+            if match := CLASS.fullmatch(span):
+                source = definitions().get(match[1])
+                if source is None or (match[2] and not re.search(rf"\b{match[2]}\b", source)):
+                    wrong.append(span)
+            if re.fullmatch(r"test_\w+", span) and span not in definitions():
+                wrong.append(span)
+        if part.kind == "code" and (match := re.match(rf"from ({PACKAGE}[\w.]*) import ([\w, ]+)", part.text)):
+            wrong += [part.text for name in match[2].split(", ") if not resolves(f"{match[1]}.{name}")]
+    return wrong
+
+
+def module_file(module: str) -> Path | None:
+    """The file that `python -m` runs."""
+    path = PROJECT.joinpath(*module.split("."))
+    return next((file for file in (path / "__main__.py", path.with_suffix(".py")) if file.exists()), None)
+
+
+def commands() -> list[str]:
+    """The modules that some page says one can run."""
+    return sorted({module for page in PAGES for part in parts(page) for module in COMMAND.findall(part.text)})
+
+
+class ParserIsMadeError(Exception):
+    """Ends a command before it does anything."""
+
+
+@pytest.fixture(scope="module")
+def options() -> dict[str, set[str]]:
+    """The options of each command that has a parser, subcommands' too."""
+    made: dict[str, set[str]] = {}
+    action = argparse.Action.__init__
+
+    def stop(*_: object, **__: object) -> None:
+        raise ParserIsMadeError
+
+    for module in commands():
+        file = module_file(module)
+        if file is None or not re.search(r"[Pp]arser\(", file.read_text(encoding="utf-8")):
+            continue
+        names = made.setdefault(module, set())
+
+        def note(self: argparse.Action, option_strings: list[str], *others, names: set[str] = names, **more) -> None:
+            names.update(option_strings)
+            action(self, option_strings, *others, **more)
+
+        name = f"{module}.__main__" if file.name == "__main__.py" else module
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(argparse.Action, "__init__", note)
+            patch.setattr(argparse.ArgumentParser, "parse_args", stop)
+            patch.setattr(sys, "argv", [module])
+            with pytest.raises(ParserIsMadeError):
+                importlib.import_module(name).main()
+    return made
+
+
+def wrong_options(page: Path, known: dict[str, set[str]]) -> list[str]:
+    """Options that no command has, or that the command beside them has not."""
+    wrong, every = [], set().union(*known.values())
+    for part in parts(page):
+        for span in part.spans:
+            before, *calls = re.split(rf"(?={COMMAND.pattern.replace('(', '(?:', 1)})", span)
+            own = before if not any(re.search(rf"(?<![\w-]){program} ", before) for program in PROGRAMS) else ""
+            wrong += [option for option in OPTION.findall(own) if option not in every]
+            for call in calls:
+                module = COMMAND.match(call)[1]
+                found = OPTION.findall(call.partition("#")[0])
+                wrong += [f"{module} {option}" for option in found if option not in known.get(module, ())]
+        if part.kind != "code":
+            wrong += [option for option in OPTION.findall(SPAN.sub("", part.text)) if option not in every]
+    return wrong
+
+
+def wrong_settings(page: Path) -> list[str]:
+    """Fields of settings that are not there, or have not the number of the last column."""
+    wrong = []
+    for part in parts(page):
+        for kind in (Config, GAILConfig):
+            if f"field of `{kind.__name__}`" not in part.header or part.kind != "row" or part.text == part.header:
+                continue
+            *_, named, value = part.text.strip().strip("|").split("|")
+            names = [name for name in SPAN.findall(named) if re.fullmatch(r"[a-z_]+", name)]
+            numbers = [float(number) for number in NUMBER.findall(value)]
+            defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+            wrong += [name for name in names if name not in defaults]
+            if len(names) == len(numbers) and numbers != [defaults.get(name) for name in names]:
+                wrong.append(part.text)
+    return wrong
+
+
+# Tests
+
+
+@every_page
+def test_files_and_folders_are_there(page):
+    assert wrong_paths(page) == []
+
+
+@every_page
+def test_links_lead_somewhere(page):
+    assert wrong_links(page) == []
+
+
+@every_page
+def test_names_are_there(page):
+    assert wrong_names(page) == []
+
+
+@pytest.mark.parametrize("module", commands())
+def test_commands_can_be_run(module):
+    file = module_file(module)
+    assert file is not None
+    assert re.search(r'^if __name__ == "__main__":$', file.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@every_page
+def test_options_are_those_of_a_command(page, options):
+    assert wrong_options(page, options) == []
+
+
+@every_page
+def test_settings_have_the_numbers_that_are_given(page):
+    assert wrong_settings(page) == []
+
+
+def test_the_picture_and_the_list_of_files_are_those_of_the_tree():
+    assert house.PICTURE.read_text(encoding="utf-8") == house.picture(), "python -m docs.house draws it anew"
+    assert house.PAGE.read_text(encoding="utf-8") == house.page(), "python -m docs.house writes it anew"
+
+
+def test_names_of_outside_files_are_of_none_of_ours():
+    said = {name for page in PAGES for part in parts(page) for name in part.spans}
+    assert said >= OUTSIDE
+    assert not any(ends(name) for name in OUTSIDE)
+
+
+def test_what_is_wrong_is_seen(tmp_path, options):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A page\n\n"
+        "`no_such.py`, `test_config.py` and `keras_gca/no_such/`, [a page](no_such.md), [a place](#nowhere),\n"
+        "`keras_gca.no_such`, `keras_gca.config.NoSuch`, `NoSuchClass`, `Config.no_such`, `test_no_such`,\n"
+        "`--no-such`, `python -m glove fit --preset`.\n\n"
+        "| paper | field of `Config` | value |\n| --- | --- | --- |\n| N_u | `context_utterances` | 3 |\n",
+        encoding="utf-8",
+    )
+    assert [line.partition(":")[0] for line in wrong_paths(page)] == [
+        "no_such.py", "test_config.py", "keras_gca/no_such/",
+    ]  # fmt: skip
+    assert wrong_links(page) == ["no_such.md", "#nowhere"]
+    assert wrong_names(page) == ["keras_gca.no_such", "keras_gca.config.NoSuch", "NoSuchClass", "test_no_such"]
+    assert wrong_options(page, options) == ["--no-such", "glove --preset"]
+    assert wrong_settings(page) == ["| N_u | `context_utterances` | 3 |"]
