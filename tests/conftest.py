@@ -25,22 +25,30 @@ def tensorflow():
     command_line.set_up_tensorflow()
 
 
-LONGEST = ("test_commands.py", "test_kills.py", "test_experiments.py", "test_notebooks.py")  # minutes: they begin first
+# Files that run in one process, since they read the same small trainings, or import PyTorch, which takes seconds.
+TOGETHER = {
+    "experiments": ("gail_tf/test_experiments.py", "test_notebooks.py"),
+    "small_run": ("gail_tf/test_train.py", "gail_tf/test_evaluate.py"),
+    "pytorch": (
+        "benchmarks/test_torch_gail.py", "gail_tf/models/test_gpt2.py", "gail_tf/models/test_hugging_face.py",
+        "gail_tf/models/test_roberta.py", "gail_tf/test_export.py",
+    ),
+}  # fmt: skip
+# These begin first, so that no process ends long before another.
+LONGEST = (
+    "keras_gca/test_commands.py", *TOGETHER["experiments"], "stress/test_kills.py", "test_several_devices.py",
+    *TOGETHER["small_run"],
+    *TOGETHER["pytorch"],
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
-    """Which tests run in one process: those of a file; and files that read the same toy trainings.
-
-    The longest come first, so that no process ends long before the other.
-    """
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    """The order of the tests, and which run in one process: those of a file, and those of the files in TOGETHER."""
+    names = {item: item.path.relative_to(Path(__file__).parent).as_posix() for item in items}
+    items.sort(key=lambda item: LONGEST.index(names[item]) if names[item] in LONGEST else len(LONGEST))
+    groups = {name: group for group, files in TOGETHER.items() for name in files}
     for item in items:
-        if item.path.name in ("test_experiments.py", "test_notebooks.py"):
-            group = "experiments"
-        else:
-            folder = Path(__file__).parent
-            group = "gail_tf" if folder / "gail_tf" in item.path.parents else str(item.path.relative_to(folder))
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(groups.get(names[item], names[item])))
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ def alone(tmp_path_factory):
     return find
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("arguments", [GCA, GAIL_FULL], ids=["gca", "gail"])
 def test_two_processes_learn_what_one_learns(arguments, alone, tmp_path):
     path = tmp_path / "run"
@@ -187,6 +188,7 @@ def test_the_loss_of_a_worker_is_reported_within_a_minute_and_the_job_resumes(si
     same(alone(LONGER), path)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("TPU")), reason="this machine has a TPU")
 def test_a_tpu_that_is_not_there():
     printed, _ = (process := start(["gail_tf.train", "--preset", "tiny", "--strategy", "tpu"])).communicate(timeout=120)

@@ -1,5 +1,8 @@
 """Fixtures of the second paper's tests: tiny GPT-2s, the same ones written by PyTorch, and a tokenizer."""
 
+import contextlib
+import io
+
 import pytest
 import tensorflow as tf
 
@@ -7,6 +10,8 @@ from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
 from keras_gca.data.conversations import read_conversations
+from keras_gca.engine import command_line
+from tests.factories.commands import SMALL_GAIL
 from tests.factories.gail import CONTROLS, SIZES, randomise
 from tests.oracles.pytorch import randomise_torch
 
@@ -34,6 +39,17 @@ def torch_folder(tmp_path_factory):
     randomise_torch(model)
     model.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory):
+    """A small whole training by the command: its folder, which no test changes, and what it printed."""
+    from gail_tf import train
+
+    path = tmp_path_factory.mktemp("trained") / "run"
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert command_line.run(train.main, "train", [*SMALL_GAIL, "--run", str(path)]) == 0
+    return path, out.getvalue()
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ def trained(out, seed=3):
     return re.findall(rf"^== (.*), seed {seed}$", out, re.MULTILINE)
 
 
+@pytest.mark.thorough
 def test_table_2_and_what_it_trains(small_experiments):
     folder, _, printed = small_experiments
     shared = ["pretrained", "mle", "rl seq2seq", "mle without sentiment", "textgail", "trpo", "gail"]
@@ -44,6 +45,7 @@ def test_table_2_and_what_it_trains(small_experiments):
     assert runs["textgail"].config().discriminator_encoder == "roberta"
 
 
+@pytest.mark.thorough
 def test_an_ablation_goes_on_from_what_is_there(small_experiments, capsys):
     folder, arguments, printed = small_experiments
     assert trained(printed["sentiment"]) == ["no sentiment"]
@@ -59,6 +61,7 @@ def test_an_ablation_goes_on_from_what_is_there(small_experiments, capsys):
     assert out.endswith(f"wrote {folder}: sentiment.md, sentiment.json, sentiment.png, sentiment_curves.png\n")
 
 
+@pytest.mark.thorough
 def test_what_is_finished_and_what_is_lacking(small_experiments, tmp_path):
     found = experiments.finished(small_experiments.folder)
     assert list(found) == [

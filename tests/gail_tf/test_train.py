@@ -1,8 +1,6 @@
 """The command as a user runs it; processes of their own where the process is what matters."""
 
-import contextlib
 import csv
-import io
 import json
 import os
 import re
@@ -47,17 +45,8 @@ def start(*arguments, folder):
     return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A small whole run: its folder, and what it printed."""
-    path = tmp_path_factory.mktemp("trained") / "run"
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        assert command_line.run(train.main, "train", [*SMALL, "--run", str(path)]) == 0
-    return path, out.getvalue()
-
-
-def test_a_whole_run_prints_what_a_newcomer_needs(trained):
-    path, out = trained
+def test_a_whole_run_prints_what_a_newcomer_needs(small_run):
+    path, out = small_run
     for phase, count in (("maximum likelihood", 1), ("discriminator", 1), ("imitation", 3)):
         assert len(re.findall(rf"^{phase} +\d/{count}  ", out, re.MULTILINE)) == count
     assert re.search(r"after maximum likelihood +\d+\.\d\d\n  after imitation +\d+\.\d\d\n", out)
@@ -67,8 +56,8 @@ def test_a_whole_run_prints_what_a_newcomer_needs(trained):
     assert f"python -m gail_tf.chat {path}" in out
 
 
-def test_a_whole_run_leaves_a_whole_folder(trained):
-    path, _ = trained
+def test_a_whole_run_leaves_a_whole_folder(small_run):
+    path, _ = small_run
     assert {file.name for file in path.iterdir()} == {
         "config.json",
         "trajectories.jsonl",
@@ -91,9 +80,9 @@ def test_a_whole_run_leaves_a_whole_folder(trained):
     assert agent.answers(["I lost my job today."])[0].text is not None
 
 
-def test_metrics_md_names_every_column(trained):
+def test_metrics_md_names_every_column(small_run):
     """docs/metrics.md explains each figure of the log, and nothing that is not logged."""
-    path, _ = trained
+    path, _ = small_run
     with (path / "log.csv").open() as stream:
         columns = set(next(csv.reader(stream)))
     columns |= {"perplexity", "explained_variance"}  # of pretraining too; of --value-baseline on
@@ -103,6 +92,7 @@ def test_metrics_md_names_every_column(trained):
     assert explained == columns
 
 
+@pytest.mark.thorough
 def test_a_failure_stops_the_run_where_that_is_asked_for_and_only_once(tmp_path, capsys, monkeypatch):
     failure = failures.Failure("kl_runs_away", "the policy runs away")
     monkeypatch.setattr(failures, "watch", lambda history: [failure] if history[-1]["number"] == 2 else [])
@@ -118,6 +108,7 @@ def test_a_failure_stops_the_run_where_that_is_asked_for_and_only_once(tmp_path,
     assert len(GAILRun.open(path).read_log()) == len(schedule(GAILRun.open(path).config(), False))
 
 
+@pytest.mark.thorough
 def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     """Random weights in Hugging Face's format; control tokens are added to its vocabulary."""
     plain = Tokenizer.fit(["Hello there, how are you?", "I am fine."], 300)
@@ -149,6 +140,7 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.thorough
 def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_path, capsys):
     """Without a head for scores, as roberta-base; the run and its bot need the folder no more."""
     folder = tmp_path / "roberta"
@@ -181,6 +173,7 @@ def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_pa
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
     """Two LSTMs, pretrained and rewarded for the prompt's emotion; no discriminator, no GPT-2."""
     small = ["--preset", "tiny", "--algorithm", "rl_seq2seq", "--updates", "3", "--mle-epochs", "1"]
@@ -260,14 +253,15 @@ def test_errors_are_one_line(capsys, tmp_path, monkeypatch, arguments, message):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_in_use_is_refused(trained, capsys):
-    path, _ = trained
+def test_a_folder_in_use_is_refused(small_run, capsys):
+    path, _ = small_run
     with lock(path):
         status, _, err = run(capsys, "--resume", path)
     assert status == 2
     assert err == f"train: {path}: another process is training in this folder; take another --run, or wait\n"
 
 
+@pytest.mark.thorough
 def test_a_training_that_diverges_names_its_last_checkpoint_which_is_good(tmp_path, capsys, monkeypatch):
     def diverge(self):
         facts, arrays = state(self)
@@ -286,8 +280,8 @@ def test_a_training_that_diverges_names_its_last_checkpoint_which_is_good(tmp_pa
     assert all(np.isfinite(array).all() for array in arrays.values())
 
 
-def test_a_damaged_checkpoint_is_named(trained, tmp_path, capsys):
-    path, _ = trained
+def test_a_damaged_checkpoint_is_named(small_run, tmp_path, capsys):
+    path, _ = small_run
     shutil.copytree(path, tmp_path / "run")
     facts, arrays = read_arrays(path / "checkpoint.h5")
     arrays.pop(next(name for name in arrays if name.startswith("policy/")))

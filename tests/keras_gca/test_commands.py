@@ -35,6 +35,7 @@ def trained(tmp_path_factory):
     return folder / "run", out
 
 
+@pytest.mark.thorough
 def test_a_whole_run_prints_what_a_newcomer_needs(trained):
     _, out = trained
     for line in sorted(set(LINES.values())):
@@ -46,6 +47,7 @@ def test_a_whole_run_prints_what_a_newcomer_needs(trained):
     assert "python -m keras_gca.chat run" in out
 
 
+@pytest.mark.thorough
 def test_a_whole_run_leaves_a_whole_folder(trained):
     path, _ = trained
     assert {file.name for file in path.iterdir()} == {
@@ -70,6 +72,7 @@ def test_a_whole_run_leaves_a_whole_folder(trained):
     assert list((path / "tensorboard").iterdir())
 
 
+@pytest.mark.thorough
 def test_chat_in_all_its_ways(trained):
     path, _ = trained
     lines = ["Hello!", "", "   ", "\x1b[31mRed\x07 text", "***", "word " * 400, "zyzzyva?", "\udcff bytes", "Bye."]
@@ -91,6 +94,7 @@ def test_chat_in_all_its_ways(trained):
     assert err == ""
 
 
+@pytest.mark.thorough
 def test_chat_finds_the_latest_run_or_says_that_there_is_none(trained, tmp_path):
     path, _ = trained
     status, out, err = run("chat", folder=tmp_path)
@@ -107,6 +111,7 @@ def test_chat_finds_the_latest_run_or_says_that_there_is_none(trained, tmp_path)
     assert "transcript" not in out
 
 
+@pytest.mark.thorough
 def test_a_run_in_the_authors_padding_chats_from_his_files_too(tmp_path):
     options = ["--padding", "original", "--contractions", "expanded", "--precision", "bfloat16"]
     status, out, err = run("train", *TINY, *options, "--run", "run", folder=tmp_path)
@@ -131,6 +136,7 @@ def test_a_run_in_the_authors_padding_chats_from_his_files_too(tmp_path):
     assert (status, err) == (2, "chat: either a bot (run) or --original, not both\n")
 
 
+@pytest.mark.thorough
 def test_evaluate_says_what_held_out_conversations_say(trained):
     path, printed = trained
     (path.parent / "vectors.txt").write_text(
@@ -157,6 +163,7 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
     (path / "evaluation.json").unlink()
 
 
+@pytest.mark.thorough
 def test_a_run_that_starts_from_another_ends_like_it(trained):
     path, _ = trained
     status, out, err = run("train", "--start-from", "run", "--run", "again", folder=path.parent)
@@ -168,6 +175,7 @@ def test_a_run_that_starts_from_another_ends_like_it(trained):
         np.testing.assert_array_equal(expected[name], found[name], err_msg=name)
 
 
+@pytest.mark.thorough
 def test_studies_train_what_is_missing_and_compare_it(tmp_path):
     arguments = [*TINY, "--teacher-forcing-epochs", "4", "--seeds", "0", "1", "--runs", "studies"]
     status, out, err = run("studies", "discriminator", *arguments, folder=tmp_path)
@@ -191,6 +199,7 @@ def test_studies_train_what_is_missing_and_compare_it(tmp_path):
     assert "a run of --predict unconditional is expected, not of context" in err
 
 
+@pytest.mark.thorough
 def test_quality_against_diversity_over_the_temperature(trained):
     path, _ = trained
     status, _, err = run("quality_diversity", path, "--temperatures", "0.2", "1.5", folder=path.parent)
@@ -211,6 +220,7 @@ def test_quality_against_diversity_over_the_temperature(trained):
     (path / "quality_diversity.json").unlink()
 
 
+@pytest.mark.thorough
 def test_a_served_chat_answers_until_ctrl_c(trained):
     path, _ = trained
     process = start("chat", path, "--web", "--port", "0", folder=path.parent)
@@ -340,6 +350,7 @@ def weights(path):
     return read_arrays(path / "bot.h5")[1]
 
 
+@pytest.mark.thorough
 def test_a_training_killed_in_each_phase_and_resumed_ends_with_the_same_bits(trained):
     """SIGKILL at a random moment of every stage, with a checkpoint after every step."""
     reference, _ = trained
@@ -380,6 +391,7 @@ def test_a_training_killed_in_each_phase_and_resumed_ends_with_the_same_bits(tra
     assert (folder / "killed" / "log.csv").read_text() == (reference / "log.csv").read_text()
 
 
+@pytest.mark.thorough
 def test_ctrl_c_leaves_a_run_that_chats_and_resumes(trained):
     reference, _ = trained
     folder = reference.parent
