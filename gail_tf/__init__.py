@@ -11,7 +11,7 @@ The names below are imported when they are first used, so that importing the pac
 import importlib
 from typing import Any
 
-from keras_gca import __version__
+from keras_gca import __version__ as __version__
 
 _HOMES = {
     "GAILAgent": "agent",
