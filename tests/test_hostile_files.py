@@ -175,6 +175,7 @@ def test_a_file_of_nothing_but_bad_lines_is_an_error_all_the_same(command, tmp_p
     assert "--skip-bad-lines" in said
 
 
+@pytest.mark.thorough
 def test_a_training_says_what_it_skipped_and_notes_it(tmp_path, capsys):
     text = "".join(f"Hello {i}, how are you?\nI am fine, {i} times.\nGood.\n\n" for i in range(40))
     path = tmp_path / "a.txt"

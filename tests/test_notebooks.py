@@ -66,6 +66,7 @@ def tiny(path, request):
     return TINY[path.stem].replace("EXPERIMENTS", request.getfixturevalue("small_experiments").folder.as_posix())
 
 
+@pytest.mark.thorough
 @every_notebook
 def test_it_runs_from_top_to_bottom_and_is_stored_with_such_outputs(
     path, tiny, monkeypatch, tmp_path, tmp_path_factory
@@ -90,6 +91,7 @@ def test_it_is_stored_as_one_whole_run_left_it(path):
     assert STORED[path.stem] in parameters(cells).source
 
 
+@pytest.mark.thorough
 def test_results_without_runs_are_one_line(monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
     notebook, _ = read(FOLDER / "04_results.ipynb")

@@ -135,7 +135,12 @@ def with_xla(monkeypatch):
     monkeypatch.setattr(Compiled, "__init__", initialise)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+QUICK = ("D", "RL-Seq2Seq", "line 3, held out", "line 5")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.thorough) for name in FUNCTIONS]
+)
 def test_xla_computes_the_same(name, request):
     plain = FUNCTIONS[name]()
     request.getfixturevalue("with_xla")

@@ -75,6 +75,7 @@ def test_a_step_of_maximum_likelihood_learns(gpt2, tokens):
     assert not torch.equal(before, training.model.lm_head.weight)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("contestant", "phases"), [(torch_gail.TorchUpdate, {OLD}), (OurUpdate, set())], ids=["PyTorch", "ours"]
 )
@@ -85,6 +86,7 @@ def test_an_update_makes_whole_responses_and_times_its_phases(contestant, phases
     assert set(update.flops) == {SAMPLING, REFERENCE, LEARNING} | phases
 
 
+@pytest.mark.thorough
 def test_trl_makes_an_update():
     pytest.importorskip("trl.experimental.ppo")
     from benchmarks.trl_ppo import TRLUpdate

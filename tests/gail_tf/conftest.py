@@ -11,9 +11,16 @@ from tests.factories.gail import CONTROLS, SIZES, randomise
 from tests.oracles.pytorch import randomise_torch
 
 
+@pytest.fixture(scope="session")
+def layers():
+    """A GPT-2: to build it takes most of a second, to draw its weights none."""
+    return GPT2(GPT2Config(**SIZES))
+
+
 @pytest.fixture
-def gpt2():
-    return randomise(GPT2(GPT2Config(**SIZES)))
+def gpt2(layers):
+    """The same GPT-2 for all tests, with weights that each may change."""
+    return randomise(layers)
 
 
 @pytest.fixture(scope="session")

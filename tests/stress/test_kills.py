@@ -13,6 +13,7 @@ from tests.stress import kills
 from tests.stress.kills import Plan
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "seed"), [("teacher_forcing", 0), ("ppo", 5)])
 def test_trainings_killed_inside_writes_end_with_the_same_bits(kind, seed, tmp_path, monkeypatch):
     """The seeds: the first is killed before its first checkpoint too, the second between a checkpoint's two moves."""

@@ -104,6 +104,7 @@ def test_a_shape_is_traced_once():
     assert policy.trace_counts() == {"sample": 1, "log_probs": 1}
 
 
+@pytest.mark.thorough
 def test_compiled_by_xla(policy):
     compiled = a_policy(jit_compile=True)
     drawn = sample(compiled, SAMPLINGS["filtered"])
@@ -142,6 +143,7 @@ def test_dropout_is_by_seed():
     assert (whole != 0).all()
 
 
+@pytest.mark.thorough
 def test_it_learns_whom_it_answers():
     """The response to each condition is its last token, twice: nothing but the condition's memory can tell."""
     condition, mask = padded(np.arange(16) % 5, [0] * 16, 6, seed=4)

@@ -64,7 +64,10 @@ def test_a_step_is_equation_6s_loss_and_its_gradient():
 
 
 @pytest.mark.usefixtures("eagerly")
-@pytest.mark.parametrize("changes", [{}, {"instance_noise": 0.3}, {"discriminator_encoder": "trainable"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"instance_noise": 0.3}, pytest.param({"discriminator_encoder": "trainable"}, marks=pytest.mark.thorough)],
+)
 def test_rows_that_fill_a_batch_up_count_for_nothing(changes):
     """Whatever they hold, the same step is taken."""
     rows = np.arange(4)
@@ -142,7 +145,7 @@ def test_sentiments_are_read_or_not_by_option():
         assert made.expert_logits(other).shape == (6,)
 
 
-@pytest.mark.parametrize("encoder", ["frozen", "trainable"])
+@pytest.mark.parametrize("encoder", ["frozen", pytest.param("trainable", marks=pytest.mark.thorough)])
 def test_d_learns_to_tell_the_experts(encoder):
     made = make(discriminator_encoder=encoder)
     for number in range(40):
@@ -168,6 +171,7 @@ def test_an_encoder_of_its_own_reads_tokens_and_learns():
     assert all(not np.array_equal(variable, before[name]) for name, variable in made.encoder.gpt2.weights.items())
 
 
+@pytest.mark.thorough
 def test_a_roberta_reads_the_exchanges_and_learns_to_prefer_the_experts():
     settings = small_runs.config(discriminator_encoder="roberta", discriminator="contrastive", n_embd=8, dropout=0.0)
     expert = EXPERT._replace(exchanges=[(("history", f"prompt {row}"), "good and warm") for row in range(6)])

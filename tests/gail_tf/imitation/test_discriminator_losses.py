@@ -113,14 +113,16 @@ def test_the_contrastive_loss_is_a_softmax_over_two():
 
 def test_instance_noise():
     features = np.random.default_rng(0).normal(size=(4000, 2)) * [1, 10] + 5
-    seeds, others = (sample_seeds((1, last), np.arange(4000, dtype=np.int32)) for last in (2, 3))
-    noisy = discriminator_losses.with_instance_noise(features, 0.5, seeds).numpy()
+    seeds_of = tf.function(sample_seeds, autograph=False)  # a graph, since rows are drawn one by one
+    with_noise = tf.function(discriminator_losses.with_instance_noise, autograph=False)
+    seeds, others = (seeds_of((1, last), tf.range(4000)) for last in (2, 3))
+    noisy = with_noise(features, 0.5, seeds).numpy()
     np.testing.assert_allclose((noisy - features).std(0), 0.5 * features.std(0), rtol=0.05)
     np.testing.assert_allclose((noisy - features).mean(0) / features.std(0), [0, 0], atol=0.03)
-    np.testing.assert_array_equal(noisy, discriminator_losses.with_instance_noise(features, 0.5, seeds))
-    assert np.any(noisy != discriminator_losses.with_instance_noise(features, 0.5, others))
+    np.testing.assert_array_equal(noisy, with_noise(features, 0.5, seeds))
+    assert np.any(noisy != with_noise(features, 0.5, others))
     # The scale is that of what counts.
-    masked = discriminator_losses.with_instance_noise(features, 0.5, seeds, np.arange(4000) < 100)
+    masked = with_noise(features, 0.5, seeds, np.arange(4000) < 100)
     expected = (noisy - features) * features[:100].std(0) / features.std(0)
     np.testing.assert_allclose(masked - features, expected, rtol=1e-3, atol=1e-4)
 

@@ -25,6 +25,10 @@ VARIANTS = {
 MARKS = [(PRETRAINING, 1, 2), (MAXIMUM_LIKELIHOOD, 1, 1), (DISCRIMINATOR, 1, 2), (IMITATION, 1, 4)]
 TRPO_MARKS = [*MARKS[:-1], (IMITATION, 1, 3)]  # it takes one step where PPO takes two
 
+every_variant = pytest.mark.parametrize(
+    "variant", [pytest.param(name, marks=[] if name == "head" else pytest.mark.thorough) for name in VARIANTS]
+)
+
 
 def make(variant):
     return small_runs.training(small_runs.config(**VARIANTS[variant]), from_scratch=variant == "full")
@@ -64,10 +68,21 @@ class Walked:
         self.end = training.state()
 
 
+class WhenAsked(dict):
+    """The whole training of each variant, made when a test first asks for it."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def __missing__(self, variant):
+        self[variant] = Walked(variant, self.folder)
+        return self[variant]
+
+
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("states")
-    return {variant: Walked(variant, folder) for variant in VARIANTS}
+    return WhenAsked(tmp_path_factory.mktemp("states"))
 
 
 def test_the_schedule_is_table_1s():
@@ -96,13 +111,14 @@ def test_d_is_pretrained_for_exactly_its_steps(walked):
     assert int(training.judge.learner.optimizer.iterations) == 3
 
 
+@pytest.mark.thorough
 def test_demonstrations_fall_from_table_1s_share_to_none(walked):
     rows = [row for row in walked["full"].training.history if row["phase"] == IMITATION]
     assert [row["human_ratio"] for row in rows] == pytest.approx([0.3, 0.2, 0.1])
     assert ["val_perplexity" in row for row in rows] == [False, True, True]  # every 2, and at the end
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@every_variant
 def test_each_phase_moves_its_own_networks_and_no_other(walked, variant):
     before = None
     moves = {
@@ -122,7 +138,7 @@ def test_each_phase_moves_its_own_networks_and_no_other(walked, variant):
         before = now
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@every_variant
 def test_the_reference_is_the_policy_after_maximum_likelihood(walked, variant):
     after, training = walked[variant].after, walked[variant].training
     stood = after[MAXIMUM_LIKELIHOOD, 1]
@@ -150,7 +166,7 @@ def assert_equal_ends(training, walked):
     assert facts == expected_facts
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@every_variant
 def test_a_training_restored_in_the_middle_of_an_epoch_ends_with_the_same_bits(walked, variant):
     """From pretraining through each phase; adapters and heads from maximum likelihood."""
     of = walked[variant]
@@ -162,7 +178,7 @@ def test_a_training_restored_in_the_middle_of_an_epoch_ends_with_the_same_bits(w
 
 
 @pytest.mark.parametrize("phase", [DISCRIMINATOR, IMITATION])
-@pytest.mark.parametrize("variant", VARIANTS)
+@every_variant
 def test_a_training_restored_between_buffers_and_updates_ends_with_the_same_bits(walked, variant, phase):
     """Into the training that has come to its end: whatever a state left out would still be the end's."""
     of = walked[variant]
@@ -230,6 +246,7 @@ def test_demonstrations_bear_a_constant_reward_and_are_not_shown_to_d_as_generat
         np.testing.assert_array_equal(batch.response, rollouts.batch.response[rows])
 
 
+@pytest.mark.thorough
 def test_tokens_get_rewards_and_advantages_of_their_own(walked, monkeypatch):
     """A token's reward is -log D of that token, normalised; its advantage all that follow, discounted (GAE)."""
     of = walked["token"]
@@ -270,6 +287,7 @@ def test_tokens_get_rewards_and_advantages_of_their_own(walked, monkeypatch):
         np.testing.assert_allclose(targets - advantages, values[rows] * batch.response_mask, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_an_update_in_its_parts(walked, monkeypatch):
     """Each rollout in one minibatch, conditions of like length together; drift by what is generated; passes of D."""
     training = walked["full"].training
@@ -303,6 +321,7 @@ def test_an_update_in_its_parts(walked, monkeypatch):
     assert len({noise for *_, noise in judged}) == len(judged)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eagerly")
 def test_without_updates_the_reference_is_what_was_learned():
     """So that the bot of such a run, or of one that is stopped there, says what the policy says."""
@@ -316,6 +335,7 @@ def test_without_updates_the_reference_is_what_was_learned():
     assert equal(at_once["reference"], [*at_once["gpt2"], *at_once["policy"]])
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eagerly")
 def test_perplexity_is_not_compiled_anew_in_every_epoch(monkeypatch):
     made = []

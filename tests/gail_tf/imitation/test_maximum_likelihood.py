@@ -49,6 +49,7 @@ def test_perplexity_by_hand(policy):
     assert abs(by_row - math.exp(expected.mean())) > 1  # the biased mean of TextGAIL's is another number
 
 
+@pytest.mark.thorough
 def test_a_policy_learns_by_heart_and_dropout_is_by_seed():
     settings = small_runs.config(dropout=0.2)
     policy = Policy(small_runs.gpt2(settings))

@@ -116,6 +116,7 @@ def test_without_reward_or_penalty_nothing_but_decay_moves_the_policy():
         np.testing.assert_array_equal(variable, value)
 
 
+@pytest.mark.thorough
 def test_the_baseline_learns_the_rewards_and_moves_nothing_else():
     still = {"trainable": "head", "generator_learning_rate": 1e-9}
     learner, plain = training(**still, value_baseline="on", discriminator_learning_rate=3e-3), training(**still)
@@ -132,6 +133,7 @@ def test_the_baseline_learns_the_rewards_and_moves_nothing_else():
     assert found["explained_variance"] > 0.9
 
 
+@pytest.mark.thorough
 def test_tokens_with_rewards_of_their_own():
     """Eq. 7 with an advantage for each token; the baseline learns the value before each."""
     changes = {"level": "token", "discriminator": "token", "value_baseline": "on", "objective": "kl"}
@@ -166,6 +168,7 @@ def test_no_baseline_gives_zeros():
     np.testing.assert_array_equal(of_tokens, np.zeros((4, 8)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tokens", [{}, {"discriminator": "token", "level": "token"}])
 def test_a_head_learns_the_same_from_states_that_are_known(tokens):
     """Its own features, computed before; the baseline reads them too."""

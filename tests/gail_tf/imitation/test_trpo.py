@@ -30,7 +30,7 @@ def log_probs(training):
     return training.policy.log_probs(*BATCH, SAMPLING).log_probs.numpy().astype(float)
 
 
-@pytest.mark.parametrize("level", ["response", "token"])
+@pytest.mark.parametrize("level", ["response", pytest.param("token", marks=pytest.mark.thorough)])
 def test_a_step_raises_the_objective_within_the_trust_region(level):
     """Its figures, from probabilities that are computed anew, in NumPy."""
     training = make(level=level, trust_region=0.02)
@@ -58,6 +58,7 @@ def test_a_step_raises_the_objective_within_the_trust_region(level):
         np.testing.assert_array_equal(variable, value)
 
 
+@pytest.mark.thorough
 def test_advantages_of_responses_hold_for_each_of_their_tokens():
     found = [make(level="token") for _ in range(2)]
     first = step(found[0], ADVANTAGES)

@@ -68,6 +68,7 @@ def test_continuations_that_share_a_beginning_are_those_read_apart(gpt2):
         np.testing.assert_allclose(states[response_mask], whole[:, 12:][response_mask], atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_compiled_by_xla_it_is_the_same(gpt2):
     tokens, mask = padded(*PADDINGS["both"], 12)
     compiled = tf.function(gpt2.hidden, jit_compile=True)(tf.constant(tokens), tf.constant(mask))

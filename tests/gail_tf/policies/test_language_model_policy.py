@@ -98,7 +98,7 @@ def test_the_same_seed_gives_the_same(policy):
     assert not np.array_equal(once.tokens, other.tokens)
 
 
-@pytest.mark.parametrize(("jit_compile", "traces"), [(False, 1), (True, 3)])
+@pytest.mark.parametrize(("jit_compile", "traces"), [(False, 1), pytest.param(True, 3, marks=pytest.mark.thorough)])
 def test_one_graph_is_made_for_all_widths_but_by_xla(jit_compile, traces):
     policy, again = (Policy(a_gpt2(), jit_compile=jit_compile) for _ in range(2))
     for width in (9, 8, 7):
@@ -113,6 +113,7 @@ def test_one_graph_is_made_for_all_widths_but_by_xla(jit_compile, traces):
     np.testing.assert_array_equal(alone.log_probs, drawn.log_probs)
 
 
+@pytest.mark.thorough
 def test_compiled_by_xla(policy):
     compiled = Policy(policy.gpt2, jit_compile=True)
     drawn = sample(compiled, SAMPLINGS["filtered"])
@@ -153,6 +154,7 @@ def test_every_policy_starts_as_gpt2(policy, trainable):
     )
 
 
+@pytest.mark.thorough
 def test_gradients_compiled_by_xla():
     gpt2 = randomise(GPT2(dataclasses.replace(CONFIG, n_layer=1), adapters=Adapters(rank=2)))
     policy = Policy(gpt2, "lora")

@@ -100,7 +100,7 @@ def test_a_folder_that_holds_a_run_or_none(run, data, tmp_path):
 # The agent
 
 
-@pytest.fixture(scope="module", params=["full", "lora"])
+@pytest.fixture(scope="module", params=["full", pytest.param("lora", marks=pytest.mark.thorough)])
 def agent(request):
     """With two policies, and a discriminator away from zero, with an encoder of its own or none."""
     encoder = "trainable" if request.param == "full" else "frozen"

@@ -76,6 +76,7 @@ def agent():
     return Agent(config, Vocabulary(words, [1] * len(words)), generators, [*white, *green])
 
 
+@pytest.mark.thorough
 def test_an_independent_judge_tells_human_answers_from_those_of_all_generators(agent):
     training, held_out = random_pairs(200, seed=1), random_pairs(60, seed=2)
     answers = {name: agent.decode(name, held_out.contexts).answers for name in agent.generators}

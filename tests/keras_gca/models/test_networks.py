@@ -111,7 +111,14 @@ def test_the_three_models_share_their_layers(gca):
         gca.layer("other")
 
 
-@pytest.mark.parametrize("names", [(*WHITE, *YELLOW), YELLOW, GREEN])
+@pytest.mark.parametrize(
+    "names",
+    [
+        (*WHITE, *YELLOW),
+        pytest.param(YELLOW, marks=pytest.mark.thorough),
+        pytest.param(GREEN, marks=pytest.mark.thorough),
+    ],
+)
 def test_keras_own_training_moves_the_selected_blocks_alone(gca, names):
     keras.utils.set_random_seed(0)
     gca.select_trainable(*names)

@@ -3,6 +3,8 @@
 import re
 import time
 
+import pytest
+
 from keras_gca.agent import Decoding
 from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import create_app
@@ -26,6 +28,7 @@ class Slow:
         return self.agent.answers_to_all(*arguments)
 
 
+@pytest.mark.thorough
 def test_people_chat_and_vote_beside_slow_and_nasty_clients(agent, serve, tmp_path):
     """No error, no lost vote, batches that are shared, floods that are refused, and nobody blocked."""
     questions = make_survey([(0.4, 0.6)] * 40, dialogues=4)

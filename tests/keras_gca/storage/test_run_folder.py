@@ -208,8 +208,8 @@ WRITER = """
 import resource, signal, sys
 import numpy as np
 from pathlib import Path
-from keras_gca.training.run_folder import GCARun
-run = GCARun(Path(sys.argv[1]))
+from keras_gca.storage.run_folder import RunFolder
+run = RunFolder(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 many = {f"weights/{i}": np.full((50, 40), 3, np.float32) for i in range(20)}

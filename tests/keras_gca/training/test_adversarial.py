@@ -72,6 +72,7 @@ def test_the_schedule_is_algorithm_2():
     ]
 
 
+@pytest.mark.thorough
 def test_every_step_is_traced_once_and_for_all():
     walk = training(small(teacher_forcing_epochs=2, adversarial_epochs=2))
     inner = (lstm._forward, lstm._backward)
@@ -101,24 +102,61 @@ def test_bfloat16_products_give_nearly_the_same_losses_and_gradients(gca, pairs)
     assert cosine > 0.999
 
 
-def test_each_line_moves_its_own_blocks_and_no_other():
-    walk = training(small(teacher_forcing_epochs=1, adversarial_epochs=1))
-    before, found = snapshot(walk.gca), {}
-    for event in walk:
-        after = snapshot(walk.gca)
-        if event.row is not None:
-            found[event.stage.phase] = found.get(event.stage.phase, set()) | moved(before, after)
-            trainable = {layer.name for layer in walk.gca.adversarial.layers if layer.weights and layer.trainable}
-            if event.stage.phase != SELF_CONVERSATION:
-                assert trainable == found[event.stage.phase]
-            before = after
-    assert found == {
+class Walked:
+    """A whole training: its events, and of each stage what it moved and which layers were trainable at its end."""
+
+    def __init__(self, config):
+        self.training = walk = training(config)
+        self.events, self.moved, self.trainable = [], [], []
+        before = snapshot(walk.gca)
+        for event in walk:
+            self.events.append(event)
+            if event.row is not None:
+                after = snapshot(walk.gca)
+                self.moved.append((event.stage.phase, moved(before, after)))
+                layers = walk.gca.adversarial.layers
+                self.trainable.append({layer.name for layer in layers if layer.weights and layer.trainable})
+                before = after
+
+
+@pytest.fixture(scope="module")
+def walked():
+    return Walked(small(teacher_forcing_epochs=2, adversarial_epochs=2))
+
+
+def test_each_line_moves_its_own_blocks_and_no_other(walked):
+    expected = {
         TEACHER_FORCING: {*WHITE, *YELLOW},
         SELF_CONVERSATION: set(),
         DISCRIMINATOR: set(GREEN),
         GENERATOR: set(YELLOW),
         INTERLEAVED: set(YELLOW),
     }
+    assert {phase for phase, _ in walked.moved} == expected.keys()
+    for (phase, layers), trainable in zip(walked.moved, walked.trainable, strict=True):
+        assert layers == expected[phase], phase
+        if phase != SELF_CONVERSATION:
+            assert trainable == layers, phase
+
+
+def test_steps_are_traced_once(walked):
+    for learner in walked.training._learners.values():
+        assert learner._step.traces == 1, type(learner)
+
+
+def test_the_log_has_a_row_for_each_stage_with_held_out_figures_of_both_classes(walked):
+    walk, events = walked.training, walked.events
+    assert [row["phase"] for row in walk.history] == [stage.phase for stage in walk.stages]
+    assert sum(event.row is not None for event in events) == len(walk.stages)
+    by_phase = {row["phase"]: row for row in walk.history}
+    for phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
+        assert by_phase[phase]["val_perplexity"] > 1
+    for key in ("val_accuracy_human", "val_accuracy_machine"):
+        assert 0 <= by_phase[DISCRIMINATOR][key] <= 1
+    assert 0 <= by_phase[GENERATOR]["val_judged_human"] <= 1
+    assert 0 < by_phase[SELF_CONVERSATION]["distinct_answers"] <= 1
+    assert walk.finished
+    assert list(walk) == []
 
 
 def test_teacher_forcing_losses_by_the_equations(gca, pairs):
@@ -217,14 +255,6 @@ def test_dropout_scales_and_repeats_by_seed():
     assert batch_dropout(values, 0.0, tf.constant([1, 2])) is values
 
 
-def test_steps_are_traced_once():
-    walk = training(small(teacher_forcing_epochs=2, adversarial_epochs=2))
-    for _ in walk:
-        pass
-    for learner in walk._learners.values():
-        assert learner._step.traces == 1, type(learner)
-
-
 def test_self_conversation_by_greedy_decoding_one_at_a_time(gca):
     seeds = random_pairs(9).contexts
     decoder = Decoder(gca)
@@ -267,22 +297,6 @@ def test_seeds_are_spread_evenly():
     counts = [sum(seed.tolist() == row for seed in seeds) for row in known]
     assert set(counts) <= {2, 3}
     assert len(choose_seeds(pairs, 3, seed=0)) == 3
-
-
-def test_the_log_has_a_row_for_each_stage_with_held_out_figures_of_both_classes():
-    walk = training(small())
-    events = list(walk)
-    assert [row["phase"] for row in walk.history] == [stage.phase for stage in walk.stages]
-    assert sum(event.row is not None for event in events) == len(walk.stages)
-    by_phase = {row["phase"]: row for row in walk.history}
-    for phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
-        assert by_phase[phase]["val_perplexity"] > 1
-    for key in ("val_accuracy_human", "val_accuracy_machine"):
-        assert 0 <= by_phase[DISCRIMINATOR][key] <= 1
-    assert 0 <= by_phase[GENERATOR]["val_judged_human"] <= 1
-    assert 0 < by_phase[SELF_CONVERSATION]["distinct_answers"] <= 1
-    assert walk.finished
-    assert list(walk) == []
 
 
 def test_patience_returns_to_the_best_epoch():
@@ -333,10 +347,11 @@ def test_the_learning_rate_decays_by_epoch():
 
 def test_h_is_not_larger_than_m_in_the_discriminators_epochs():
     walk = training(small(machine_pairs=8, teacher_forcing_epochs=1, discriminator_epochs=1))
-    steps = {event.stage.phase: event.steps for event in walk}
-    assert steps[DISCRIMINATOR] == len(plan_batches(random_pairs(16), 6))
+    steps = next(event.steps for event in walk if event.stage.phase == DISCRIMINATOR)
+    assert steps == len(plan_batches(random_pairs(16), 6))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("changes", [{"algorithm": "reinforce"}, {"discriminator_hidden_size": 5}])
 def test_other_ways_move_the_same_blocks(changes):
     walk = training(small(adversarial_epochs=1, **changes))
@@ -365,6 +380,7 @@ def test_reinforce_draws_its_answers_to_human_contexts():
     assert len(held_out) == len(walk.validation)
 
 
+@pytest.mark.thorough
 def test_a_training_may_start_where_line_3_of_another_ended():
     config = small(adversarial_epochs=1, average_epochs=0.5)
     whole = training(config)
@@ -407,6 +423,17 @@ def count_events(config):
     return positions
 
 
+def test_a_restored_training_ends_with_the_same_bits(walked):
+    """From the middle of D's first epoch; the thorough test below: from any phase, of both algorithms."""
+    events = [(event.stage.phase, event.row is None) for event in walked.events]
+    weights, history = weights_at_the_end(walked.training.config, stop_at=1 + events.index((DISCRIMINATOR, True)))
+    for ours, theirs in zip(weights, snapshot(walked.training.gca).values(), strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert history == walked.training.history
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("algorithm", ["backpropagation", "reinforce"])
 def test_a_restored_training_ends_with_the_same_bits_from_any_point_of_any_phase(algorithm):
     config = small(

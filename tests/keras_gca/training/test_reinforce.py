@@ -89,6 +89,7 @@ def test_the_baselines_step_is_adam_on_the_gradient_of_its_squared_error(gca, pa
     assert learner.metrics(add_up([sums]))["baseline_error"] < 0.1 * np.mean(rewards[owner] ** 2)
 
 
+@pytest.mark.thorough
 def test_rewards_rise_when_answers_are_drawn_by_the_policy_itself(gca):
     contexts = np.repeat(random_pairs(6, seed=3).contexts[3:6], 40, axis=0)
     decoder, learner = Decoder(gca), ReinforceTraining(gca, 0.01)
