@@ -1,6 +1,40 @@
 """Generative conversational agents with end-to-end adversarial training (Ludwig 2017, arXiv 1711.10122), in Keras.
 
-Nothing heavy is imported here: `python -m keras_gca.train --help` must not wait for TensorFlow.
+    from keras_gca import Agent, Config, Source, train_agent
+
+    session = train_agent(Config.preset("tiny"), Source(), "runs/first")
+    print(Agent.load("runs/first").reply(["Hello!"]))
+
+The names below are imported when they are first used, so that importing the package costs no TensorFlow.
 """
 
+import importlib
+from typing import Any
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Agent": "agent",
+    "Config": "config",
+    "Decoding": "agent",
+    "GCARun": "training.run_folder",
+    "GenerativeConversationalAgent": "models.networks",
+    "Source": "data.source",
+    "UserError": "errors",
+    "evaluate_run": "evaluation.replies",
+    "read_conversations": "data.conversations",
+    "resume": "training.pipeline",
+    "start_from": "training.pipeline",
+    "train_agent": "training.pipeline",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
