@@ -44,13 +44,14 @@ def main(arguments: list[str] | None = None) -> int:
     source, config = Source(**given), GAILConfig.preset(preset, **changes)
     _refuse_misfits(source, config, preset)
     run = command_line.new_run(options, "gail_")
+    read = source.read(config.turns) if options.resume is None else None
     strategy = command_line.set_up_tensorflow(options)
     from gail_tf.training import pipeline
 
     if options.resume is not None:
         session = pipeline.resume(options.resume, strategy)
     else:
-        session = pipeline.train_agent(config, source, run, strategy)
+        session = pipeline.train_agent(config, source, run, strategy, read)
     return 0 if session.training.finished else 130
 
 

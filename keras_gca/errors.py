@@ -1,6 +1,7 @@
 """The error that means "the user can fix this": commands print it as one line and exit with status 2."""
 
 import math
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -24,3 +25,10 @@ def refuse_nan(value: float, what: str, rate: str) -> None:
     if not math.isfinite(value):
         name = what.replace("_", " ")
         raise DivergedError(f"{name} has diverged: its loss is no number any more; try a lower --{rate}-learning-rate")
+
+
+def refuse_missing(*paths: Path | None) -> None:
+    """Raises UserError where a file or folder that is named is not there."""
+    for path in paths:
+        if path is not None and not path.exists():
+            raise UserError(f"{path}: no such file or folder")

@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(f"--{idle[0].replace('_', '-')}: --vocabulary gives the words; leave one out")
     source, config = Source(**given), Config.preset(options.preset or "default", **changes)
     run = command_line.new_run(options)
+    read = source.read() if options.resume is None and options.start_from is None else None
     strategy = command_line.set_up_tensorflow(options)
     from keras_gca.training import pipeline
 
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif options.start_from is not None:
         session = pipeline.start_from(options.start_from, changes, run, strategy)
     else:
-        session = pipeline.train_agent(config, source, run, strategy)
+        session = pipeline.train_agent(config, source, run, strategy, read)
     return 0 if session.training.finished else 130
 
 

@@ -85,7 +85,7 @@ def parts(page: Path) -> list[Part]:
         if kind == "row" and (not made or made[-1].kind != "row"):
             header = text
         if page.name == "CHANGELOG.md" and kind == "row":
-            text = text.strip().strip("|").rpartition("|")[2]  # what is now
+            text = re.sub(r"`[^`]+` -> ", "", text.strip().strip("|").rpartition("|")[2])  # what is now
         made.append(Part(kind, text, (text, " ".join([*sections, introduction]), beginning), header))
     return made
 

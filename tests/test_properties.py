@@ -223,6 +223,7 @@ decodings = st.one_of(
 )
 
 
+@pytest.mark.thorough
 @given(rows=st.lists(st.lists(st.integers(4, 15), max_size=9), min_size=1, max_size=3), decoding=decodings)
 @few
 def test_answers_are_words_of_the_vocabulary_and_end(agent, rows, decoding):

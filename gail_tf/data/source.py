@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gail_tf.data.trajectories import Trajectory, read_trajectories
 from glove.text_files import SKIP_HINT, BadLines
-from keras_gca.data.source import refuse_missing
-from keras_gca.errors import UserError
+from keras_gca.errors import UserError, refuse_missing
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,14 @@ class Source:
             raise UserError("--general is text to pretrain on, and --gpt2 is pretrained; leave one out")
         refuse_missing(*self.data, *self.general)
 
-    def bad_lines(self) -> BadLines:
-        """What becomes of bad lines, for readers, which count them there."""
-        return BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
+    def read(self, turns: str) -> tuple[list[Trajectory], BadLines]:
+        """The expert trajectories, and what becomes of bad lines, which readers count there.
+
+        turns: see `GAILConfig.turns`. It needs no TensorFlow: a command reads before it imports that, so that bad input
+        is told at once and in little memory. Raises UserError as `read_trajectories` does.
+        """
+        bad = BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
+        return read_trajectories(self.data, self.tweets, turns, bad), bad
 
     def names(self) -> dict[str, str | list[str] | None]:
         """The sources in words, for config.json."""

@@ -22,7 +22,7 @@ from gail_tf.data.dataset import Data
 from gail_tf.data.samples import CONTROL_TOKENS, Samples, emotion_token, running_text
 from gail_tf.data.source import Source
 from gail_tf.data.tokenizer import Tokenizer
-from gail_tf.data.trajectories import Trajectory, read_trajectories, split
+from gail_tf.data.trajectories import Trajectory, split
 from gail_tf.imitation import curves, failures
 from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage
@@ -48,17 +48,22 @@ SHOWN = (
 
 
 def train_agent(
-    config: GAILConfig, source: Source, run: str | Path, strategy: tf.distribute.Strategy | None = None
+    config: GAILConfig,
+    source: Source,
+    run: str | Path,
+    strategy: tf.distribute.Strategy | None = None,
+    read: tuple[list[Trajectory], BadLines] | None = None,
 ) -> "GAILSession":
     """Train an agent by maximum likelihood, then by Algorithm 1, and write its run folder.
 
-    run: the folder to make. strategy: of `devices.make`; one device if None. Returns the session, whose
+    run: the folder to make. strategy: of `devices.make`; one device if None. read: what `source.read` gave, if it was
+    asked before. Returns the session, whose
     `training.finished` tells whether the user has stopped it before its end. Raises UserError where a file cannot be
     used, or the folder holds a run already.
     """
-    path, bad = Path(run), source.bad_lines()
+    path = Path(run)
     GAILRun.refuse_existing(path)
-    trajectories = read_trajectories(source.data, source.tweets, config.turns, bad)
+    trajectories, bad = read or source.read(config.turns)
     parts = split(_some(trajectories, config.max_trajectories, config.seed), config.seed)
     data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))
     _describe(data)

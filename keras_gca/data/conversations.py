@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glove.text_files import BadLines, text_lines
-from keras_gca.data.source import refuse_missing
-from keras_gca.errors import UserError
+from keras_gca.errors import UserError, refuse_missing
 from keras_gca.storage import json_files
 
 EMPATHETIC_HEADER = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags"

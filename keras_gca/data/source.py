@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glove.text_files import SKIP_HINT, BadLines
-from keras_gca.errors import UserError
+from keras_gca.data.conversations import Conversation, read_conversations
+from keras_gca.errors import UserError, refuse_missing
 
 EMBEDDED = "the embedded corpus"
 
@@ -34,9 +35,14 @@ class Source:
             raise UserError("--glove-member names a part of --glove, which is not given")
         refuse_missing(self.data)
 
-    def bad_lines(self) -> BadLines:
-        """What becomes of bad lines, for readers, which count them there."""
-        return BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
+    def read(self) -> tuple[list[Conversation], BadLines]:
+        """The conversations, and what becomes of bad lines, which readers count there.
+
+        It needs no TensorFlow: a command reads before it imports that, so that bad input is told at once and in little
+        memory. Raises UserError as `read_conversations` does.
+        """
+        bad = BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
+        return read_conversations(self.data, self.format, bad), bad
 
     def names(self) -> dict[str, str]:
         """The sources in words, for people and for config.json."""
@@ -45,10 +51,3 @@ class Source:
             "vocabulary": str(self.vocabulary or "from the training text"),
             "glove": str(self.glove or "fitted to the training text"),
         }
-
-
-def refuse_missing(*paths: Path | None) -> None:
-    """Raises UserError where a file or folder that is named is not there."""
-    for path in paths:
-        if path is not None and not path.exists():
-            raise UserError(f"{path}: no such file or folder")

@@ -16,7 +16,7 @@ import glove
 from glove.text_files import BadLines
 from keras_gca.agent import CHAT_BEAM, Agent, Decoding, save_bot
 from keras_gca.config import Config
-from keras_gca.data.conversations import read_conversations
+from keras_gca.data.conversations import Conversation
 from keras_gca.data.dataset import Dataset, prepare
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.pickled_vocabulary import is_pickle, read_vocabulary
@@ -39,18 +39,23 @@ GLOVE_EPOCHS, GLOVE_X_MAX = 50, 10.0  # for corpora of some 100,000 tokens, wher
 
 
 def train_agent(
-    config: Config, source: Source, run: str | Path, strategy: tf.distribute.Strategy | None = None
+    config: Config,
+    source: Source,
+    run: str | Path,
+    strategy: tf.distribute.Strategy | None = None,
+    read: tuple[list[Conversation], BadLines] | None = None,
 ) -> "GCASession":
     """Train an agent by Algorithm 2, and write its run folder.
 
-    run: the folder to make. strategy: of `devices.make`; one device if None. Returns the session, whose
+    run: the folder to make. strategy: of `devices.make`; one device if None. read: what `source.read` gave, if it was
+    asked before. Returns the session, whose
     `training.finished` tells whether the user has stopped it before its end. Raises UserError where a file cannot be
     used, or the folder holds a run already.
     """
-    path, bad = Path(run), source.bad_lines()
+    path = Path(run)
     GCARun.refuse_existing(path)
     names = source.names()
-    conversations = read_conversations(source.data, source.format, bad)
+    conversations, bad = read or source.read()
     words = _words(source.vocabulary, config, bad) if source.vocabulary else None
     print(f"{names['data']}: {len(conversations):,} conversations")
     dataset = prepare(conversations, config, words)

@@ -19,6 +19,7 @@ def test_titles():
     assert titles == ["one device", "2 parts of the CPU", "4 processes"]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not several_devices.TRAFFIC.exists(), reason="bytes are counted on Linux alone")
 def test_two_processes_send_their_gradients():
     exercise = Exercise(SIZES["tiny"], 32, prompt=8, response=4)

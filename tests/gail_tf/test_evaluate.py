@@ -86,6 +86,7 @@ def stored(path):
     return json.loads((path / "evaluation.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.thorough
 def test_a_run_is_printed_and_written(evaluated):
     path, out = evaluated
     assert out.startswith("Table 2: Perplexity and BLEU on the test conversations, with 95 % intervals")
@@ -110,6 +111,7 @@ def test_a_run_is_printed_and_written(evaluated):
     assert (path / "evaluation" / "tables.tex").read_text().count(r"\begin{table}") == 3
 
 
+@pytest.mark.thorough
 def test_perplexity_is_the_policys_own_on_the_test_part(evaluated):
     path, _ = evaluated
     agent, config = GAILAgent.load(path), GAILRun.open(path).config()
@@ -123,6 +125,7 @@ def test_perplexity_is_the_policys_own_on_the_test_part(evaluated):
         assert len(found["responses"]) == len(found["rows"]) == 6
 
 
+@pytest.mark.thorough
 def test_what_was_measured_of_a_text(evaluated):
     """Tokens and words are those that the likelihood is of: a cut response has no END."""
     path, _ = evaluated
@@ -228,6 +231,7 @@ def test_curves_are_averaged_by_hand():
     assert mean_curve(curves) == [{"temperature": 1, "perplexity": 3.0, "distinct_2": 0.75}]
 
 
+@pytest.mark.thorough
 def test_features_of_texts_do_not_depend_on_the_company(folder):
     agent = GAILAgent.load(folder / "first")
     reader = TextReader(agent.policies["maximum_likelihood"], agent.tokenizer, 8)

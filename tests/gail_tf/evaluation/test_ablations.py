@@ -13,7 +13,9 @@ FOUND = {
 
 
 def test_a_line_for_each_variant():
-    assert ablations.rows(FOUND) == [
+    table = ablations.table(FOUND, "Which is better?")
+    assert table.caption == "Which is better?"
+    assert [list(row) for row in (table.header, *table.rows)] == [
         ["variant", "perplexity", "BLEU", "distinct-2", "words"],
         ["mle", "10 ± 0", "1 ± 0", "0.2 ± 0", "9 ± 0"],
         ["no sentiment", "21 ± 1.41", "3 ± 1.41", "0.5 ± 0.141", "8 ± 0"],

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.imitation import discriminator, discriminator_losses, occupancy, reference
+from gail_tf.imitation import discriminator_losses, occupancy, reference
+from gail_tf.imitation.encoders import DiscriminatorNetwork
 from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
@@ -35,7 +36,7 @@ def away_from_zero(network, scale=0.3):
 
 
 def test_the_network_is_the_papers():
-    network = away_from_zero(discriminator.DiscriminatorNetwork(feature_size=7, sentiment_size=2, seed=3))
+    network = away_from_zero(DiscriminatorNetwork(feature_size=7, sentiment_size=2, seed=3))
     gamma, beta, W_1, b_1, W_2, b_2, W_3, b_3 = (variable.numpy() for variable in network.trainable_variables)
     assert (W_1.shape, W_2.shape, W_3.shape) == ((9, 100), (100, 100), (100, 1))
     draw = np.random.default_rng(1)
@@ -50,7 +51,7 @@ def test_the_network_is_the_papers():
 
 
 def test_equal_seeds_give_equal_networks_which_start_at_chance():
-    networks = [discriminator.DiscriminatorNetwork(4, seed=seed) for seed in (1, 1, 9)]
+    networks = [DiscriminatorNetwork(4, seed=seed) for seed in (1, 1, 9)]
     first, same, other = ([variable.numpy() for variable in network.trainable_variables] for network in networks)
     assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
     assert not np.array_equal(first[2], other[2])
@@ -58,7 +59,7 @@ def test_equal_seeds_give_equal_networks_which_start_at_chance():
 
 
 def test_a_gradient_reaches_the_encoder_behind_the_features():
-    network = away_from_zero(discriminator.DiscriminatorNetwork(6))
+    network = away_from_zero(DiscriminatorNetwork(6))
     encoder = tf.Variable(tf.random.stateless_normal((5, 3), (0, 1)))
     with tf.GradientTape() as tape:
         states = tf.gather(encoder, [[0, 1, 2], [3, 4, 4]])
@@ -148,7 +149,7 @@ def test_a_trained_discriminator_finds_equation_6s_optimum():
     policy, expert = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.1, 0.1, 0.3, 0.5])
     replies = np.eye(4, dtype=np.float32)
     of_expert, of_policy = (np.repeat(replies, np.round(10 * rho).astype(int), axis=0) for rho in (expert, policy))
-    network = discriminator.DiscriminatorNetwork(4, seed=1)
+    network = DiscriminatorNetwork(4, seed=1)
     learner = AdamWLearner(network.trainable_variables, learning_rate=1e-2)
 
     @tf.function

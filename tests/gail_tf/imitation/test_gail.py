@@ -98,6 +98,7 @@ def test_the_schedule_is_table_1s():
     assert {stage.phase for stage in schedule(GAILConfig(updates=0), False)} == {MAXIMUM_LIKELIHOOD}
 
 
+@pytest.mark.thorough
 def test_d_is_pretrained_for_exactly_its_steps(walked):
     """3 steps: two on the first buffer of 16 in batches of 8, one on the second."""
     rows = [event.row for event in walked["head"].events if event.row and event.stage.phase == DISCRIMINATOR]
@@ -351,7 +352,7 @@ def test_perplexity_is_not_compiled_anew_in_every_epoch(monkeypatch):
     ("broken", "message"),
     [
         ("policy", r"maximum likelihood has diverged: .* --mle-learning-rate"),
-        ("discriminator", r"discriminator has diverged: .* --discriminator-learning-rate"),
+        ("judge", r"discriminator has diverged: .* --discriminator-learning-rate"),
     ],
 )
 def test_what_diverges_is_named(broken, message):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.imitation import discriminator, discriminator_losses, occupancy, ppo_losses, rewards
+from gail_tf.imitation import discriminator_losses, occupancy, ppo_losses, rewards
+from gail_tf.imitation.encoders import DiscriminatorNetwork
 from keras_gca.engine.learner import AdamWLearner
 
 PROMPTS, WORDS, BATCH, UPDATES = 3, 3, 128, 60
@@ -57,7 +58,7 @@ def divergence(policy):
 )
 def test_the_policy_approaches_the_expert(options, form):
     random = np.random.default_rng(0)
-    policy, network = TablePolicy(), discriminator.DiscriminatorNetwork(PROMPTS * WORDS**2)
+    policy, network = TablePolicy(), DiscriminatorNetwork(PROMPTS * WORDS**2)
     learner = AdamWLearner(network.trainable_variables, 5e-3, weight_decay=0.01)
     mask = tf.ones((BATCH, 2))
 

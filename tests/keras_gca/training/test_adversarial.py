@@ -139,6 +139,7 @@ def test_each_line_moves_its_own_blocks_and_no_other(walked):
             assert trainable == layers, phase
 
 
+@pytest.mark.thorough
 def test_steps_are_traced_once(walked):
     for learner in walked.training._learners.values():
         assert learner._step.traces == 1, type(learner)
