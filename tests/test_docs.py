@@ -275,6 +275,8 @@ def test_what_is_wrong_is_seen(tmp_path, options):
     assert wrong_settings(page) == ["| N_u | `context_utterances` | 3 |"]
 
     changes = tmp_path / "CHANGELOG.md"
-    changes.write_text("| before | now |\n| --- | --- |\n| `old.py` | `keras_gca.config` (`OldConfig` -> `no_such`) |\n")
+    changes.write_text(
+        "| before | now |\n| --- | --- |\n| `old.py` | `keras_gca.config` (`OldConfig` -> `no_such`) |\n"
+    )
     assert wrong_paths(changes) == []
     assert wrong_names(changes) == ["keras_gca.config.no_such"]
