@@ -1,7 +1,7 @@
 """The pages speak of the project as it is: the files, modules, names, options and numbers that they mention are there.
 
 A page may name a file by the end of its path (`models/test_forward.py`) where one file alone ends so, or one in a
-folder that the same row, its section or the page's beginning names.
+folder that the same row, its section or the page's beginning names, or one in the same place of each package.
 """
 
 import argparse
@@ -12,142 +12,32 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from docs import house
 from gail_tf.config import GAILConfig
 from keras_gca.config import Config
+from tests.pages import FOLDERS, OUTSIDE, PATH, SPAN, ends, meant, parts, tree
 from tests.places import PROJECT
 
 PAGES = [
     *sorted(PROJECT.glob("docs/*.md")),
     *(path for name in ("README", "CONTRIBUTING", "CHANGELOG") if (path := PROJECT / f"{name}.md").exists()),
 ]
-FOLDERS = ("keras_gca", "gail_tf", "glove", "tests", "benchmarks", "docs", "notebooks")
-# What a run writes and what others publish: pages name these files, which are not the project's.
-OUTSIDE = {
-    "log.csv", "curves.png", "samples/", "tensorboard/", "table3.md",
-    "train.csv", "valid.csv", "dialogues_train.txt", "dialogues_validation.txt",
-}  # fmt: skip
 # Others' programs, which have options of their own.
 PROGRAMS = ("pip", "jupyter", "pytest", "git", "ruff", "pre-commit", "lint-imports", "pyright", "tensorboard", "mkdocs")
-BOTH = ("of the package", "the door")  # where a page means the same file of each package
 
 PACKAGE = rf"(?:{'|'.join(FOLDERS)})"
-PATH = re.compile(r"[\w./-]*\w(?:\.(?:py|md|ipynb|html|txt|csv|png|svg)|/)")
 DOTTED = re.compile(rf"({PACKAGE}(?:\.\w+)+)(?:\(.*\))?", re.DOTALL)
+CONTENTS = re.compile(rf"`({PACKAGE}(?:\.\w+)+)` \(([^)]*)\)")  # in the changelog's table: what a module holds
 CLASS = re.compile(r"([A-Z]\w*[a-z]\w*[A-Z]\w*)(?:\.(\w+))?")
 COMMAND = re.compile(rf"python3? -m ({PACKAGE}[\w.]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-zA-Z][\w-]*")
-SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-
-
-# A page in its parts
-
-
-class Part(NamedTuple):
-    """A heading, a paragraph, an item, a row of a table, or a line of code.
-
-    around: texts that may name the folder of a file, the nearest first: the part itself, the headings and the
-    introduction of its section, the beginning of the page. header: of the table that a row is in.
-    """
-
-    kind: str
-    text: str
-    around: tuple[str, ...]
-    header: str
-
-    @property
-    def spans(self) -> list[str]:
-        """What stands in backticks."""
-        return [self.text] if self.kind == "code" else SPAN.findall(self.text)
-
-
-@cache
-def parts(page: Path) -> list[Part]:
-    """All parts of a page, in their order."""
-    made: list[Part] = []
-    beginning, sections, introduction, header = "", ["", ""], "", ""
-    for kind, text in blocks(page.read_text(encoding="utf-8")):
-        if kind == "heading" and text.startswith("##"):
-            sections = [sections[0], text] if text.startswith("###") else [text, ""]
-            introduction = ""
-        if kind == "text" and sections == ["", ""]:
-            beginning += text
-        elif kind == "text":
-            introduction += text
-        if kind == "row" and (not made or made[-1].kind != "row"):
-            header = text
-        if page.name == "CHANGELOG.md" and kind == "row":
-            text = re.sub(r"`[^`]+` -> ", "", text.strip().strip("|").rpartition("|")[2])  # what is now
-        made.append(Part(kind, text, (text, " ".join([*sections, introduction]), beginning), header))
-    return made
-
-
-def blocks(text: str) -> list[tuple[str, str]]:
-    """The kind and the text of each part."""
-    made: list[tuple[str, str]] = []
-    fenced, blank = False, True
-    for line in text.splitlines():
-        if line.startswith("```"):
-            fenced, blank = not fenced, True
-            continue
-        if fenced or (line.startswith("    ") and (blank or made[-1][0] == "code")):
-            made.append(("code", line))
-        elif line.startswith("#"):
-            made.append(("heading", line))
-        elif line.startswith("|"):
-            made.append(("row", line))
-        elif line.strip() and not blank and made[-1][0] == "text" and not line.startswith("- "):
-            made[-1] = ("text", f"{made[-1][1]} {line.strip()}")
-        elif line.strip():
-            made.append(("text", line.strip()))
-        blank = not line.strip()
-    return made
-
-
-# Files
-
-
-@cache
-def tree() -> frozenset[str]:
-    """All paths of the project from its root; folders end with a slash."""
-    paths = [path for path in PROJECT.iterdir() if path.is_file()]
-    for folder in map(PROJECT.joinpath, (*FOLDERS, ".ci", ".github")):
-        paths += [folder, *folder.rglob("*")] if folder.is_dir() else []
-    here = (path for path in paths if "__pycache__" not in path.parts)
-    return frozenset(path.relative_to(PROJECT).as_posix() + "/" * path.is_dir() for path in here)
-
-
-def ends(name: str) -> list[str]:
-    """The paths that a name may mean: itself from the root, or else those that end so."""
-    return [name] if name in tree() else sorted(path for path in tree() if path.endswith(f"/{name}"))
-
-
-def folders(text: str) -> set[str]:
-    """The folders that a text names, and those of the files that it names by their whole paths."""
-    names = {name for name in PATH.findall(text) if name not in OUTSIDE}
-    whole = {path for name in names if len(ends(name)) == 1 for path in ends(name) if "/" in name}
-    return {path if path.endswith("/") else path.rpartition("/")[0] + "/" for path in whole}
-
-
-def meant(name: str, part: Part) -> list[str]:
-    """The paths that a name may mean where it stands; one, if it is as it should be."""
-    candidates = ends(name)
-    if len(candidates) < 2 or any(words in part.text for words in BOTH):
-        return candidates[:1]
-    for text in part.around:
-        named = folders(text)
-        directly = [path for path in candidates if path.removesuffix(name) in named]
-        if near := directly or [path for path in candidates if path.startswith(tuple(named))]:
-            return near
-    return candidates
 
 
 def wrong_paths(page: Path) -> list[str]:
@@ -233,6 +123,10 @@ def wrong_names(page: Path) -> list[str]:
                     wrong.append(span)
             if re.fullmatch(r"test_\w+", span) and span not in definitions():
                 wrong.append(span)
+        if page.name == "CHANGELOG.md" and part.kind == "row":
+            for module, names in CONTENTS.findall(part.text):
+                held = [f"{module}.{name}" for name in SPAN.findall(names) if name.isidentifier()]
+                wrong += [name for name in held if not resolves(name)]
         if part.kind == "code" and (match := re.match(rf"from ({PACKAGE}[\w.]*) import ([\w, ]+)", part.text)):
             wrong += [part.text for name in match[2].split(", ") if not resolves(f"{match[1]}.{name}")]
     return wrong
@@ -379,3 +273,10 @@ def test_what_is_wrong_is_seen(tmp_path, options):
     assert wrong_names(page) == ["keras_gca.no_such", "keras_gca.config.NoSuch", "NoSuchClass", "test_no_such"]
     assert wrong_options(page, options) == ["--no-such", "glove --preset"]
     assert wrong_settings(page) == ["| N_u | `context_utterances` | 3 |"]
+
+    changes = tmp_path / "CHANGELOG.md"
+    changes.write_text(
+        "| before | now |\n| --- | --- |\n| `old.py` | `keras_gca.config` (`OldConfig` -> `no_such`) |\n"
+    )
+    assert wrong_paths(changes) == []
+    assert wrong_names(changes) == ["keras_gca.config.no_such"]
