@@ -37,18 +37,34 @@ TOGETHER = {
 # These begin first, so that no process ends long before another.
 LONGEST = (
     "keras_gca/test_commands.py", *TOGETHER["experiments"], "stress/test_kills.py", "test_several_devices.py",
-    *TOGETHER["small_run"],
-    *TOGETHER["pytorch"],
+    *TOGETHER["small_run"], "keras_gca/training/test_adversarial.py", *TOGETHER["pytorch"],
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
-    """The order of the tests, and which run in one process: those of a file, and those of the files in TOGETHER."""
-    names = {item: item.path.relative_to(Path(__file__).parent).as_posix() for item in items}
-    items.sort(key=lambda item: LONGEST.index(names[item]) if names[item] in LONGEST else len(LONGEST))
+    """Sort the tests by LONGEST."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    folder = Path(__file__).parent
+    items.sort(key=lambda item: place.get(item.path.relative_to(folder).as_posix(), len(LONGEST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With several processes, one runs all tests of a file, and of the files in TOGETHER.
+
+    xdist's own groups by mark (`--dist loadgroup`) are no help: xdist 3.8 loses them where pytest is 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
     groups = {name: group for group, files in TOGETHER.items() for name in files}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups.get(names[item], names[item])))
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            name = nodeid.partition("::")[0].removeprefix("tests/")
+            return groups.get(name, name)
+
+    config.option.loadscopereorder = False  # the order is that of `pytest_collection_modifyitems`
+    return ByFile(config, log)
 
 
 @pytest.fixture
