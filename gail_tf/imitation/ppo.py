@@ -105,7 +105,7 @@ class PPO(PolicyOptimiser):
         log_probs: (B, R) of the old policy. advantages, targets: (B,), or (B, R) of tokens: how much better each action
         was than its value, and what that value should have been. generated: (B,) bool, false for human demonstrations.
         kl_coefficient: C of Eq. 7. states: (B, R, E) float32, the policy's features where they are known already.
-        Returns the figures of `ppo.policy_loss`, the gradient's norm, and the baseline's explained variance.
+        Returns the figures of `ppo_losses.policy_loss`, the gradient's norm, and the baseline's explained variance.
         """
         arrays = (*batch, log_probs, advantages, targets, generated, np.float32(kl_coefficient))
         found = self._step(*map(tf.convert_to_tensor, arrays), _tensor(states))
