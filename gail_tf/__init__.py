@@ -8,10 +8,10 @@
 The names below are imported when they are first used, so that importing the package costs no TensorFlow.
 """
 
-import importlib
 from typing import Any
 
 from keras_gca import __version__ as __version__
+from keras_gca.public_names import public_name
 
 _HOMES = {
     "GAILAgent": "agent",
@@ -33,9 +33,7 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return public_name(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

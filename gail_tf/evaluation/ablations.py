@@ -15,7 +15,7 @@ from keras_gca.evaluation.tables import Table
 FIGURES = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
 PICTURED = ("perplexity", "BLEU", "distinct-2", "words")
 
-# Of each variant, and of "human" at the end, the figures of each run by the names of gail_tf.metrics.
+# The figures of each run, by variant (and "human" at the end) and by the names of gail_tf.evaluation.metrics
 Found = dict[str, list[dict[str, float]]]
 
 

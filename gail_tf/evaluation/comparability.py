@@ -69,5 +69,5 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
 
 
 def phases_of(run: GAILRun) -> list[str]:
-    """Of each line of the log."""
+    """The phase of each line of the log."""
     return [row["phase"] for row in run.read_log()]

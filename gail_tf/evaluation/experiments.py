@@ -88,7 +88,7 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
 
 
 def lacking(found: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
-    """Of each experiment that is not whole, the variants that it lacks; `found` is as `finished` gives it."""
+    """The variants that each incomplete experiment lacks; `found` is as `finished` gives it."""
     missing = {name: [each for each in made.variants if each not in found] for name, made in EXPERIMENTS.items()}
     return {name: variants for name, variants in missing.items() if variants}
 

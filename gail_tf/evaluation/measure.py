@@ -40,9 +40,8 @@ OWN_VECTORS = "fitted to the training text"
 VECTORS = {"dimension": 50, "window": 5, "x_max": 10, "epochs": 20}  # of those; enough to tell words apart
 MAUVE_TEXTS = 100  # fewer make too few clusters to say anything
 
-Figures = dict[
-    str, dict[str, Estimate]
-]  # of each part of the test trajectories, by the names of gail_tf.evaluation.metrics
+# Of each part of the test trajectories, by the names of gail_tf.evaluation.metrics
+Figures = dict[str, dict[str, Estimate]]
 
 
 @dataclass(frozen=True)
@@ -234,7 +233,7 @@ class _Measuring:
         return {part: at for part, at in places.items() if len(at) >= MAUVE_TEXTS}
 
     def _places(self, part: str) -> np.ndarray:
-        """Of a part's trajectories, among those that are answered."""
+        """The places of a part's trajectories among those that are answered."""
         return np.flatnonzero(np.isin(self._rows, self._parts[part]))
 
     def _answered_at(self, places: np.ndarray) -> list[Trajectory]:

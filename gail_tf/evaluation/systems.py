@@ -92,7 +92,7 @@ def paired_tests(found: Systems, seed: int = 0) -> list[PairedTest]:
 
 
 def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparison]:
-    """Of two policies on the same test trajectories, by figure."""
+    """The differences of two policies on the same test trajectories, by figure."""
     parts = metrics.parts(a.run.test)
     rows = parts.get(metrics.ALL, parts.get(metrics.TWEETS))
     conversations = np.array([each.conversation for each in a.run.test])
@@ -176,7 +176,7 @@ def histories(found: Systems) -> dict[str, list[curves.History]]:
 def interval_of(
     measured: Sequence[Measured], part: str, figure: str, found: Summary
 ) -> tuple[float | None, float | None]:
-    """Of the mean of several runs; of a single run over its conversations."""
+    """The interval of a figure: of its mean over several runs, or over the conversations of a single one."""
     if found.runs > 1:
         return found.low, found.high
     estimates = (each.policy.figures.get(part, {}).get(figure) for each in measured)

@@ -27,7 +27,7 @@ class Evidence(NamedTuple):
 
     def rows(self, rows: np.ndarray, size: int | None = None) -> Self:
         """Some of them, filled up with empty rows to `size`; see `batches.take`."""
-        free = 0 if size is None else size - len(rows)
+        size = len(rows) if size is None else size
         batch = take(self.batch, rows, size, response_width=self.batch.response.shape[1])
-        arrays = (filled(array[rows], len(rows) + free) for array in (self.features, self.sentiments))
-        return type(self)(batch, *arrays, [*(self.exchanges[row] for row in rows), *[((), "")] * free])
+        arrays = (filled(array[rows], size) for array in (self.features, self.sentiments))
+        return type(self)(batch, *arrays, [*(self.exchanges[row] for row in rows), *[((), "")] * (size - len(rows))])

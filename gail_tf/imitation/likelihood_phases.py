@@ -22,8 +22,7 @@ from keras_gca.errors import refuse_nan
 class LikelihoodPhases:
     """Epochs of the two phases; an epoch may be stored, and taken up again, after any of its steps.
 
-    training, validation: the experts' responses. general: running text to pretrain on, or None. Raises UserError where
-    the warm-up does not end before a phase does.
+    training, validation: the experts' responses. general: running text to pretrain on, or None.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ Figures = dict[str, float]
 
 
 class PolicyOptimiser(abc.ABC):
-    """Line 5 of Algorithm 1.
+    """The policy step of Algorithm 1.
 
     steps: how many figures `improve` yields at most, for the progress bar.
     """

@@ -121,7 +121,7 @@ class PPO(PolicyOptimiser):
         return self.policy.features(condition, condition_mask, response, response_mask)
 
     def _of_states(self, per_token: tf.Tensor) -> tf.Tensor:
-        """Of (B, R), what the baseline is asked for: all, or the first token's alone."""
+        """What the baseline is asked for, of (B, R): all, or the first token's alone."""
         return per_token if self.config.token_rewards else per_token[:, 0]
 
     def _descend(

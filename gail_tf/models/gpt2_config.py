@@ -43,7 +43,7 @@ class GPT2Config:
 
     @property
     def shapes(self) -> dict[str, list[int]]:
-        """Of all weights, under the names of GPT-2's files."""
+        """The shapes of all weights, under the names of GPT-2's files."""
         size = self.n_embd
         layers = {"wte": [self.vocab_size, size], "wpe": [self.n_positions, size]}
         for i in range(self.n_layer):

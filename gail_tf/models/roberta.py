@@ -68,7 +68,7 @@ class RobertaConfig:
 
     @property
     def shapes(self) -> dict[str, list[int]]:
-        """Of all weights, under the names of RoBERTa's files."""
+        """The shapes of all weights, under the names of RoBERTa's files."""
         size, inner = self.hidden_size, self.intermediate_size
         tables = {"word": self.vocab_size, "position": self.max_position_embeddings, "token_type": self.type_vocab_size}
         layers = {f"embeddings.{name}_embeddings": [rows, size] for name, rows in tables.items()}

@@ -57,9 +57,8 @@ def train_agent(
     """Train an agent by maximum likelihood, then by Algorithm 1, and write its run folder.
 
     run: the folder to make. strategy: of `devices.make`; one device if None. read: what `source.read` gave, if it was
-    asked before. Returns the session, whose
-    `training.finished` tells whether the user has stopped it before its end. Raises UserError where a file cannot be
-    used, or the folder holds a run already.
+    asked before. Returns the session, whose `training.finished` tells whether the user has stopped it before its end.
+    Raises UserError where a file cannot be used, or the folder holds a run already.
     """
     path = Path(run)
     GAILRun.refuse_existing(path)
@@ -224,6 +223,8 @@ class GAILSession(Session):
 
 
 # Reading what a training starts from
+
+
 def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> list[Trajectory]:
     """Those of whole conversations, at random by seed, until about `count` are reached."""
     if count is None or len(trajectories) <= count:

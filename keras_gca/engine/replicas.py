@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
 
 def place(count: tf.Tensor) -> Place:
-    """Of `count` rows of this replica. Not for use inside a loop."""
+    """The place of `count` rows of this replica. Not for use inside a loop."""
     context = replica()
     if context is None:
         return Place(count, tf.zeros_like(count), count)

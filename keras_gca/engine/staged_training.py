@@ -86,7 +86,7 @@ class StagedTraining:
 
 
 def place_of(facts: dict[str, Any], stages: int) -> tuple[int, int, list[dict[str, Any]]]:
-    """Of a stored state: the stage, of so many, the step in it, and the history. Raises KeyError or ValueError."""
+    """The place of a stored state: its stage, the step in it, and the history. Raises KeyError or ValueError."""
     position, step, history = facts["position"], facts["step"], facts["history"]
     if type(position) is not int or type(step) is not int or not 0 <= position <= stages or step < 0:
         raise ValueError(f"step {step} of stage {position}, where there are {stages} stages")

@@ -58,7 +58,7 @@ def walk(
     title: what a stage is called in the progress bar and in its line. end_of_stage: called after each stage, when its
     line is in the log and on TensorBoard; true means to stop. shown: the figures of the stage's line; all if None.
 
-    Of several processes (`devices`) all stop at the same step, and the chief alone writes checkpoints.
+    All processes (`devices`) stop at the same step, and the chief alone writes checkpoints.
 
     Checkpoints are written at the end of stages, unless stages are so short that it would take more than a tenth of the
     time; within a stage after `checkpoint_minutes`; at an interruption and at the end. Raises DivergedError where a

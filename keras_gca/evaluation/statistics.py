@@ -1,9 +1,9 @@
 """How sure figures are: over several runs, and over the conversations or lines of one.
 
-Of several runs: mean, standard deviation, and a 95 % confidence interval of the mean (`summarise`, `over_runs`).
+Several runs have a mean, a standard deviation, and a 95 % confidence interval of the mean (`summarise`, `over_runs`).
 
-Of one: a 95 % interval by a bootstrap over whole groups (`bootstrap` and what follows it). What belongs to one group
-depends on each other, groups much less; so groups are drawn, with replacement.
+One run has a 95 % interval by a bootstrap over whole groups (`bootstrap` and what follows it). What belongs to one
+group depends on each other, groups much less; so groups are drawn, with replacement.
 """
 
 import math

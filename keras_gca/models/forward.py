@@ -47,7 +47,7 @@ def rows_of(answers: tf.Tensor) -> Rows:
 
 
 def last_rows(answers: tf.Tensor) -> Rows:
-    """Of each answer, the row of its last token: the partial answer there is the whole sentence."""
+    """The row of the last token of each answer: the partial answer there is the whole sentence."""
     targets = answers[:, 1:]
     lengths = tf.math.count_nonzero(tf.not_equal(targets, PAD), axis=1)
     answer = tf.where(lengths > 0)

@@ -51,7 +51,7 @@ class Chatting(Protocol):
         decoding: Any,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
-        """To each what `answers` gives, in one batch."""
+        """What `answers` gives to each history, in one batch."""
         ...
 
     def figures(self, answer: Answer) -> str:

@@ -163,7 +163,7 @@ def write_arrays(
 
 
 def _checksum(stream: io.BufferedIOBase) -> bytes:
-    """Of all that comes after the header."""
+    """The SHA-256 of all that comes after the header, in hexadecimal."""
     stream.seek(HEADER)
     return hashlib.file_digest(stream, "sha256").hexdigest().encode()
 

@@ -32,6 +32,7 @@ from keras_gca.training.schedule import (
     DISCRIMINATOR,
     GENERATOR,
     INTERLEAVED,
+    RATES,
     SELF_CONVERSATION,
     TEACHER_FORCING,
     Stage,
@@ -296,13 +297,6 @@ class AdversarialTraining(StagedTraining):
         return self.gca.variables(*WHITE, *YELLOW, *self.gca.green)
 
 
-# The option of the rate that each phase learns at, without --learning-rate
-RATES = {
-    TEACHER_FORCING: "teacher-forcing",
-    DISCRIMINATOR: "discriminator",
-    GENERATOR: "generator",
-    INTERLEAVED: "interleaved",
-}
 _MACHINE = ("machine/training", "machine/validation")
 
 
@@ -311,6 +305,6 @@ def _held_out(metrics: dict[str, float]) -> dict[str, float]:
 
 
 def _diversity(machine: Pairs) -> dict[str, float]:
-    """Of the generated answers y-: the share that differ, and their mean length in words."""
+    """The share of the generated answers y- that differ, and their mean length in words."""
     words = np.count_nonzero(machine.answers, axis=1) - 1 - np.any(machine.answers == EOS, axis=1)
     return {"distinct_answers": len(np.unique(machine.answers, axis=0)) / len(machine), "words": float(words.mean())}

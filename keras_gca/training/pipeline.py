@@ -48,9 +48,8 @@ def train_agent(
     """Train an agent by Algorithm 2, and write its run folder.
 
     run: the folder to make. strategy: of `devices.make`; one device if None. read: what `source.read` gave, if it was
-    asked before. Returns the session, whose
-    `training.finished` tells whether the user has stopped it before its end. Raises UserError where a file cannot be
-    used, or the folder holds a run already.
+    asked before. Returns the session, whose `training.finished` tells whether the user has stopped it before its end.
+    Raises UserError where a file cannot be used, or the folder holds a run already.
     """
     path = Path(run)
     GCARun.refuse_existing(path)

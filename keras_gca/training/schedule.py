@@ -11,6 +11,14 @@ GENERATOR = "generator"
 INTERLEAVED = "interleaved_teacher_forcing"
 LINES = {TEACHER_FORCING: 3, SELF_CONVERSATION: 5, DISCRIMINATOR: 6, GENERATOR: 9, INTERLEAVED: 11}
 
+# The option of the rate that each phase learns at, without --learning-rate
+RATES = {
+    TEACHER_FORCING: "teacher-forcing",
+    DISCRIMINATOR: "discriminator",
+    GENERATOR: "generator",
+    INTERLEAVED: "interleaved",
+}
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -1,0 +1,15 @@
+"""The names at the top of a package, imported when they are first used."""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+
+def public_name(package: str, homes: Mapping[str, str], name: str) -> Any:
+    """What a package's `__getattr__` gives for `name`. homes: the module of each public name, within the package.
+
+    Raises AttributeError where the package has no such name.
+    """
+    if name not in homes:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
