@@ -160,8 +160,8 @@ _events: list[str] = []
 _watched_threads: list[int] = []  # whose events are noted
 
 
-def _hook(event: str, arguments: tuple) -> None:
-    if _thread.get_ident() in _watched_threads:
+def _hook(event: str, arguments: tuple, this_thread: Callable[[], int] = _thread.get_ident) -> None:
+    if _watched_threads and this_thread() in _watched_threads:  # a module's names are None when Python ends
         _events.append(event)
 
 

@@ -109,7 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("action", choices=("record", "compare"))
     parser.add_argument("file", type=Path, metavar="FILE", help="the fingerprints, as JSON")
     parser.add_argument("--checkout", type=Path, default=HERE, metavar="DIR", help="the code that trains [this one]")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="a package, or package/variant [all]")
+    names = [*VARIANTS, *(f"{package}/{name}" for package, variants in VARIANTS.items() for name in variants)]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="a package, or package/variant [all]")
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="trainings at a time [2]")
     return parser
 
