@@ -88,7 +88,7 @@ def teacher_forcing(pairs: Pairs, size: int, precision: str = "float32", sizes: 
     """One training step a call; returns its tokens."""
     learner = TeacherForcing(GenerativeConversationalAgent(sizes), (*WHITE, *YELLOW), RATE, precision=precision)
     batches = cycling(pairs, size)
-    return lambda: int(learner.step(*next(batches), SEED)[1])
+    return lambda: int(learner.train_step(*next(batches), SEED).sums[1])
 
 
 def discriminator(pairs: Pairs, size: int) -> Callable[[], int]:
@@ -96,7 +96,7 @@ def discriminator(pairs: Pairs, size: int) -> Callable[[], int]:
     batches, labels = cycling(pairs, size), np.arange(size, dtype=np.float32) % 2
 
     def work() -> int:
-        _, human, _, machine, _ = learner.step(*next(batches), labels)
+        _, human, _, machine, _ = learner.train_step(*next(batches), labels).sums
         return int(human + machine)
 
     return work
@@ -105,7 +105,7 @@ def discriminator(pairs: Pairs, size: int) -> Callable[[], int]:
 def generator(pairs: Pairs, size: int) -> Callable[[], int]:
     learner = GeneratorTraining(GenerativeConversationalAgent(PAPER), RATE)
     batches = cycling(pairs, size)
-    return lambda: int(learner.step(*next(batches))[2])
+    return lambda: int(learner.train_step(*next(batches)).sums[2])
 
 
 def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
@@ -113,7 +113,7 @@ def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
     gca = GenerativeConversationalAgent(PAPER)
     learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, SMALL)
     for _ in range(steps):
-        learner.step(*next(batches), SEED)
+        learner.train_step(*next(batches), SEED)
     return gca
 
 
@@ -238,7 +238,7 @@ def epoch(options: argparse.Namespace) -> dict:
             for turn in range(2):  # the first compiles
                 began = time.perf_counter()
                 for batch in plan_batches(pairs, size, seed=turn):
-                    tokens = learner.step(*take_batch(pairs, batch, size), SEED)[1]
+                    tokens = learner.train_step(*take_batch(pairs, batch, size), SEED).sums[1]
                 int(tokens)
                 seconds.append(time.perf_counter() - began)
             waiting = time.perf_counter()

@@ -59,7 +59,6 @@ from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.engine.batching import plan
-from keras_gca.engine.learner import AdamWLearner
 
 PAPER = GAILConfig()
 OURS, TORCH, GENERATE = "here", "PyTorch", "Hugging Face's generate"
@@ -259,11 +258,11 @@ def mle(options: argparse.Namespace) -> dict:
 
     def ours(precision: str) -> Callable[[], int]:
         policy = Policy(exercise.gpt2(precision=precision))
-        learner = AdamWLearner(
-            policy.trainable_variables, PAPER.mle_learning_rate, PAPER.weight_decay, gradient_clip=PAPER.gradient_clip
+        learner = MaximumLikelihood(
+            policy, PAPER.mle_learning_rate, weight_decay=PAPER.weight_decay, gradient_clip=PAPER.gradient_clip
         )
-        training = MaximumLikelihood(policy, learner)
-        return lambda: int(training.step(batch, (0, 0))[1])
+        rows, seed = np.arange(len(batch.response), dtype=np.int32), np.zeros(2, np.int32)
+        return lambda: int(learner.train_step(batch, rows, seed).sums[1])
 
     contestants = {OURS: ours("float32"), f"{OURS}, bfloat16": ours("bfloat16")}
     if takes_part("textgail", TORCH):

@@ -18,7 +18,7 @@ from gail_tf.data.batches import Batch, encode_batch
 from gail_tf.data.samples import CONTROL_TOKENS, context
 from gail_tf.data.sentiment import sentiment
 from gail_tf.data.tokenizer import TOKENIZER, Tokenizer
-from gail_tf.imitation.evidence import Evidence
+from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.reference import Reference
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
@@ -217,7 +217,7 @@ class GAILAgent:
         sentiments = np.array(
             [[*asked[i // count], sentiment(text).compound] for i, text in enumerate(texts)], np.float32
         )
-        logits = self._judge.expert_logits(Evidence(judged, features, sentiments, exchanges))
+        logits = self._judge.expert_logits(JudgedResponses(judged, features, sentiments, exchanges))
         if self._judge.per_token:
             return np.where(masks, log_expit(logits), np.nan)
         last = np.arange(masks.shape[1]) == masks.sum(1, keepdims=True) - 1

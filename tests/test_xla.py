@@ -8,7 +8,7 @@ from gail_tf.baselines.textgail import TextReader
 from gail_tf.build import make_judge
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch
-from gail_tf.imitation.evidence import Evidence
+from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
 from gail_tf.imitation.ppo import PPO
 from gail_tf.imitation.reference import Reference
@@ -19,7 +19,6 @@ from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.config import Config
 from keras_gca.engine.compiled import Compiled
-from keras_gca.engine.learner import AdamWLearner
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build
@@ -43,9 +42,10 @@ EXPERT = BATCH._replace(response=BATCH.response[:, ::-1], response_mask=MASK[::-
 CONTEXTS = RANDOM.integers(4, WORDS, (ROWS, WIDTH), np.int32)
 ANSWERS = np.where(np.pad(MASK, [(0, 0), (1, 0)], constant_values=True), np.pad(CONTEXTS, [(0, 0), (1, 0)]) + 2, 0)
 ANSWERS = np.where(ANSWERS < WORDS, ANSWERS, 5).astype(np.int32)
+ALL, SEED = np.arange(ROWS, dtype=np.int32), np.int32([1, 2])
 LABELS = MASK[:, 2].astype(np.float32)
 FEATURES = RANDOM.normal(size=(ROWS, 2 * SIZES.n_embd)).astype(np.float32)
-EVIDENCE = Evidence(BATCH, FEATURES, np.zeros((ROWS, 3), np.float32), [((), "")] * ROWS)
+GENERATED = JudgedResponses(BATCH, FEATURES, np.zeros((ROWS, 3), np.float32), [((), "")] * ROWS)
 
 
 def gail_policy():
@@ -54,8 +54,7 @@ def gail_policy():
 
 def likelihood():
     made = gail_policy()
-    learner = AdamWLearner(made.trainable_variables, 1e-3, gradient_clip=1.0)
-    return MaximumLikelihood(made, learner).step(BATCH, (1, 2))
+    return MaximumLikelihood(made, 1e-3, gradient_clip=1.0).train_step(BATCH, ALL, SEED).sums
 
 
 def ppo():
@@ -81,9 +80,9 @@ def discriminator(reads_text=False, **settings):
     settings = GAILConfig.preset("tiny", n_embd=SIZES.n_embd, **settings)
     reader = TextReader.make(settings, ["good and warm", "cold noise"]) if reads_text else None
     training = make_judge(settings, SIZES, reader, learns=True)
-    expert = Evidence(EXPERT, FEATURES[::-1], EVIDENCE.sentiments, [(("cold",), "warm")] * ROWS)
-    figures = training.step(expert, EVIDENCE, MASK[:, 1], (1, 2))
-    return *figures.values(), training.expert_logits(EVIDENCE)
+    expert = JudgedResponses(EXPERT, FEATURES[::-1], GENERATED.sentiments, [(("cold",), "warm")] * ROWS)
+    figures = training.step(expert, GENERATED, MASK[:, 1], (1, 2))
+    return *figures.values(), training.expert_logits(GENERATED)
 
 
 def gca():
@@ -91,8 +90,9 @@ def gca():
 
 
 def learned(learner, *labels):
-    """A step's sums, and the same once it has been made."""
-    return *learner.step(CONTEXTS, ANSWERS, *labels), *learner.evaluate(CONTEXTS, ANSWERS, *labels)
+    """A step's loss, sums and gradient's norm, and the sums once it has been made."""
+    result = learner.train_step(CONTEXTS, ANSWERS, *labels)
+    return result.loss, *result.sums, result.gradient_norm, *learner.test_step(CONTEXTS, ANSWERS, *labels)
 
 
 FUNCTIONS = {
@@ -108,7 +108,7 @@ FUNCTIONS = {
     "D's RoBERTa": lambda: discriminator(True, algorithm="textgail", dropout=0.0),
     "RL-Seq2Seq": lambda: [seq2seq_policy().log_probs(*BATCH, SAMPLING).log_probs],
     "RL-Seq2Seq's reference": lambda: [Reference(seq2seq_policy(), SAMPLING).read(BATCH, ROWS).log_probs],
-    "line 3": lambda: TeacherForcing(gca(), (*WHITE, *YELLOW), 1e-3).step(CONTEXTS, ANSWERS, np.zeros(2, np.int32)),
+    "line 3": lambda: TeacherForcing(gca(), (*WHITE, *YELLOW), 1e-3).train_step(CONTEXTS, ANSWERS, SEED).sums,
     "line 3, held out": lambda: Evaluator(gca()).evaluate(CONTEXTS, ANSWERS),
     "line 5": lambda: Decoder(gca()).greedy(CONTEXTS),
     "line 5, sampling": lambda: Decoder(gca()).sample(CONTEXTS, 1, top_k=1),

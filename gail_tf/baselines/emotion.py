@@ -23,6 +23,7 @@ from gail_tf.data.sentiment import sentiment
 from gail_tf.models.tanh_network import TanhNetwork
 from glove.vectors import Vectors
 from keras_gca.data.text import tokenise
+from keras_gca.engine import replicas
 from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
@@ -82,7 +83,7 @@ class EmotionClassifier:
         self._position = {word: i for i, word in enumerate(vectors)}
         self._vectors = np.array(list(vectors.values()), np.float32)
         dimension = self._vectors.shape[1]
-        self._network = TanhNetwork(dimension, len(self.labels), seed, "emotion", beside=len(EMOTICONS) + 1)
+        self.network = TanhNetwork(dimension, len(self.labels), seed, "emotion", beside=len(EMOTICONS) + 1)
 
     @property
     def vectors(self) -> Vectors:
@@ -117,19 +118,18 @@ class EmotionClassifier:
         number = {label: i for i, label in enumerate(classifier.labels)}
         means, beside = classifier._features([text for text, _ in known])
         targets = np.array([number[label] for _, label in known], np.int32)
-        learner = AdamWLearner(classifier._network.trainable_variables, learning_rate, weight_decay)
-        step = classifier._step(learner)
+        learner = EmotionLearner(classifier.network, learning_rate, weight_decay)
         draw = np.random.default_rng(seed)
         for _ in range(epochs):
             order = draw.permutation(len(known))
             for start in range(0, len(order), batch_size):
                 rows = order[start : start + batch_size]
-                step(means[rows], beside[rows], targets[rows])
+                learner.train_step(means[rows], beside[rows], targets[rows])
         return classifier
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """(B, K) float32. Of a text without a known word or emoticon: what is left to say without any."""
-        return tf.nn.softmax(self._network(*self._features(texts))).numpy()
+        return tf.nn.softmax(self.network(*self._features(texts))).numpy()
 
     def classify(self, texts: Sequence[str]) -> list[str]:
         """The likeliest label of each text."""
@@ -146,7 +146,7 @@ class EmotionClassifier:
 
     def state(self) -> tuple[dict[str, Any], list[np.ndarray]]:
         """All of it, as facts for JSON and arrays; see `run_folder.write_bot`."""
-        weights = [variable.numpy() for variable in self._network.trainable_variables]
+        weights = [variable.numpy() for variable in self.network.trainable_variables]
         return {"labels": list(self.labels), "words": list(self._position)}, [self._vectors, *weights]
 
     @classmethod
@@ -154,24 +154,8 @@ class EmotionClassifier:
         """What `state` gave. Raises KeyError or ValueError where it did not give that."""
         vectors, *weights = arrays
         classifier = cls(facts["labels"], dict(zip(facts["words"], vectors, strict=True)))
-        assign(classifier._network.trainable_variables, weights)
+        assign(classifier.network.trainable_variables, weights)
         return classifier
-
-    def _step(self, learner: AdamWLearner):
-        """A training step on `_features` of B texts and the numbers of their labels, (B,)."""
-        sizes = self._vectors.shape[1], len(EMOTICONS) + 1
-        features = (tf.TensorSpec((None, size), tf.float32) for size in sizes)
-
-        @tf.function(input_signature=[*features, tf.TensorSpec((None,), tf.int32)], autograph=False)
-        def step(means, beside, targets):
-            def loss():
-                logits = self._network(means, beside)
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
-                return tf.reduce_mean(losses), {}
-
-            learner.descend(loss)
-
-        return step
 
     def _features(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The words' mean vectors (B, d), zeros where none is known; emoticon classes and compound score (B, _)."""
@@ -185,6 +169,30 @@ class EmotionClassifier:
             row[:-1] = emoticon_classes(text)
             row[-1] = sentiment(text).compound
         return means, beside
+
+
+class EmotionLearner(AdamWLearner):
+    """The classifier's network learns the labels of utterances by cross-entropy."""
+
+    def __init__(self, network: TanhNetwork, learning_rate: float, weight_decay: float):
+        super().__init__(network.trainable_variables, learning_rate, weight_decay)
+        self.network = network
+
+    def loss(
+        self, means: tf.Tensor, beside: tf.Tensor, targets: tf.Tensor
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+        """The mean of -log p(label | utterance).
+
+        Args:
+            means: (B, d) float32, of the words' vectors.
+            beside: (B, _) float32, emoticon classes and compound score.
+            targets: (B,) int32, the numbers of the labels.
+
+        Returns:
+            The mean; the sum of the losses, and the number of utterances.
+        """
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, self.network(means, beside))
+        return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
 
 
 def emoticon_classes(text: str) -> np.ndarray:

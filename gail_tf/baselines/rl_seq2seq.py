@@ -14,8 +14,8 @@ from gail_tf.baselines.seq2seq_policy import Seq2SeqPolicy, word_start_vectors
 from gail_tf.config import GAILConfig
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
-from gail_tf.imitation.evidence import Evidence
 from gail_tf.imitation.judge import Judge
+from gail_tf.imitation.judged_responses import JudgedResponses
 
 NEVER = 1e-6  # a probability's distance from 0 and 1, so that its logit is a number
 
@@ -26,10 +26,10 @@ class EmotionJudge(Judge):
     def __init__(self, emotions: EmotionClassifier):
         self._emotions = emotions
 
-    def expert_logits(self, evidence: Evidence) -> np.ndarray:
-        prompts = self._emotions.probabilities([spoken[-1] for spoken, _ in evidence.exchanges])
-        responses = self._emotions.probabilities([response for _, response in evidence.exchanges])
-        return logit(np.clip(emotion_agreement(prompts, responses), NEVER, 1 - NEVER)).astype(np.float32)
+    def expert_logits(self, responses: JudgedResponses) -> np.ndarray:
+        prompts = self._emotions.probabilities([spoken[-1] for spoken, _ in responses.exchanges])
+        answers = self._emotions.probabilities([response for _, response in responses.exchanges])
+        return logit(np.clip(emotion_agreement(prompts, answers), NEVER, 1 - NEVER)).astype(np.float32)
 
 
 def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClassifier) -> Seq2SeqPolicy:

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.data.tokenizer import Tokenizer
-from gail_tf.policies.base import Beginning, LanguagePolicy
+from gail_tf.policies.base import DecodingState, LanguagePolicy
 from glove.vectors import Vectors
 from keras_gca.data.vocabulary import BOS, PAD
 from keras_gca.engine.random import dropout
@@ -115,7 +115,7 @@ class Seq2SeqPolicy(LanguagePolicy):
             return memory.h, memory
 
         begin = tf.fill([tf.shape(memory.h)[0]], BOS - FIRST)
-        return Beginning(*read(0, begin, memory), read, self.logits)
+        return DecodingState(*read(0, begin, memory), read, self.logits)
 
     @property
     def _decoder(self) -> keras.layers.LSTM:

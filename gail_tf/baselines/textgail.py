@@ -15,7 +15,7 @@ import tensorflow as tf
 from gail_tf.config import GAILConfig
 from gail_tf.data.roberta_tokenizer import RobertaTokenizer
 from gail_tf.imitation.encoders import Arrays, Encoder
-from gail_tf.imitation.evidence import Evidence
+from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.models.hugging_face import CONFIG, read_config
 from gail_tf.models.roberta import Roberta, RobertaConfig, read_roberta
 from keras_gca.errors import UserError
@@ -92,8 +92,8 @@ class TextEncoder(Encoder):
     def variables(self) -> list[keras.Variable]:
         return self.reader.network.trainable_variables
 
-    def seen(self, evidence: Evidence) -> Arrays:
-        return self.reader.encode(evidence.exchanges)
+    def seen(self, responses: JudgedResponses) -> Arrays:
+        return self.reader.encode(responses.exchanges)
 
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
         return self.reader.network.scores(*seen)

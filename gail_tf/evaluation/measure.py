@@ -309,7 +309,7 @@ class TextReader:
     def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limit: int):
         """limit: of a text, in tokens; the rest is not read."""
         self._policy, self._tokenizer, self._limit = policy, tokenizer, limit
-        self._read = Compiled(self._last)
+        self.compiled_last_states = Compiled(self.last_states)
 
     def __call__(self, texts: Sequence[str], size: int, report: Callable[[int], object] = lambda _: None) -> np.ndarray:
         """(n, feature_size) float32; `size` texts read together. report: called after each reading with the number."""
@@ -318,11 +318,13 @@ class TextReader:
         features = np.zeros((len(texts), self._policy.feature_size), np.float32)
         for start in range(0, len(order), size):
             part = order[start : start + size]
-            features[part] = self._read(*map(tf.convert_to_tensor, take(batch, part, size))).numpy()[: len(part)]
+            states = self.compiled_last_states(*map(tf.convert_to_tensor, take(batch, part, size)))
+            features[part] = states.numpy()[: len(part)]
             report(len(part))
         return features
 
-    def _last(self, *arrays: tf.Tensor) -> tf.Tensor:
+    def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
+        """Give the states at the texts' last tokens, (B, feature_size). For use in a graph; arrays: of a `Batch`."""
         response_mask = arrays[-1]
         before = self._policy.features(*arrays)  # the state before END is the one at the last token of the text
         last = tf.maximum(tf.reduce_sum(tf.cast(response_mask, tf.int32), axis=1) - 1, 0)

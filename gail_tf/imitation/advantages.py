@@ -20,12 +20,12 @@ class AdvantageEstimator:
         self.config, self._optimiser = config, optimiser
         self.statistics = rewards.RewardStatistics.initial()
 
-    def estimate(self, rollouts: Rollouts, logits: np.ndarray, expert_length: float) -> tuple[np.ndarray, np.ndarray]:
+    def estimate(self, rollouts: Rollouts, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Advantages, and what the value baseline should have said, of responses, (B,), or of tokens, (B, R).
 
-        logits: D's of the responses given. expert_length: mean tokens of the experts' responses to the same prompts.
+        logits: D's of the responses given.
         """
-        normalised = self._rewards(rollouts, logits, expert_length)
+        normalised = self._rewards(rollouts, logits)
         config, size, width = self.config, self.config.minibatch_size, rollouts.batch.response.shape[1]
         values = np.concatenate(
             [
@@ -41,7 +41,7 @@ class AdvantageEstimator:
         advantages, targets = ppo_losses.generalised_advantages(normalised, values, mask, config.discount, lambda_)
         return advantages.numpy(), targets.numpy()
 
-    def _rewards(self, rollouts: Rollouts, logits: np.ndarray, expert_length: float) -> np.ndarray:
+    def _rewards(self, rollouts: Rollouts, logits: np.ndarray) -> np.ndarray:
         """Normalised rewards of responses, (B,), or of their tokens, (B, R); the running statistics move on.
 
         Demonstrations, and all their tokens, get a reward of their own.
@@ -57,7 +57,7 @@ class AdvantageEstimator:
             found = rewards.response_reward(found, mask, per="token").numpy()
         if config.length_drift_strength:
             found[generated] = rewards.counter_length_drift(
-                found[generated], lengths[generated], expert_length, config.length_drift_strength
+                found[generated], lengths[generated], rollouts.expert_length, config.length_drift_strength
             )
         normalised, self.statistics = rewards.normalise(found, self.statistics, generated)
         return rewards.with_demonstrations(normalised, rollouts.human, config.human_reward).numpy()

@@ -42,21 +42,51 @@ def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, d
     }
 
 
+def row(
+    rollouts: Rollouts,
+    judged: Figures,
+    policy_log: Sequence[Figures],
+    adapted: Figures,
+    judge_log: Sequence[Figures],
+    seconds: float,
+) -> Figures:
+    """The row of an update, without a validation.
+
+    Args:
+        rollouts: The buffer.
+        judged: What `of_judgement` gave before anything was learned from it.
+        policy_log: The figures of each step of the policy's optimiser.
+        adapted: What was set from update to update.
+        judge_log: The figures of each of D's passes; the last one's are logged.
+        seconds: What the update took.
+    """
+    learned_by_judge: Figures = {}
+    for figures in judge_log:
+        learned_by_judge |= figures
+    speed = {"tokens_per_second": float(rollouts.batch.response_lengths.sum() / seconds)}
+    return judged | of_steps(policy_log) | adapted | learned_by_judge | of_responses(rollouts) | speed
+
+
 def of_steps(figures: Sequence[Figures]) -> Figures:
     """The means of what the optimiser has logged of each of its steps."""
     return {name: float(np.mean([each[name] for each in figures])) for name in figures[0]}
 
 
-def of_responses(rollouts: Rollouts, expert_length: float) -> Figures:
-    """Diversity and length of the generated responses. expert_length: mean tokens of the experts' to the prompts."""
+def of_responses(rollouts: Rollouts) -> Figures:
+    """Diversity and length of the generated responses, and the length of the experts' to the same prompts."""
     replies = [text.split() for text, generated in zip(rollouts.texts, rollouts.generated, strict=True) if generated]
     return {
         "distinct_2": reply_metrics.distinct(replies, 2),
         "repeated": reply_metrics.repeated(replies),
         "most_common_share": reply_metrics.most_frequent(replies),
         "response_length": float(rollouts.batch.response_lengths[rollouts.generated].mean()),
-        "expert_length": expert_length,
+        "expert_length": rollouts.expert_length,
     }
+
+
+def learned(row: Figures) -> Figures:
+    """A row without the figures of a validation."""
+    return {name: value for name, value in row.items() if not name.startswith("val_")}
 
 
 def held_out(judged: Figures, perplexity: float) -> Figures:

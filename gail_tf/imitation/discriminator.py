@@ -1,13 +1,16 @@
 """Eq. 6 in steps: the discriminator learns to tell the experts' responses from the policy's."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 from gail_tf.config import GAILConfig
 from gail_tf.imitation.discriminator_losses import binary_loss, contrastive_loss
-from gail_tf.imitation.encoders import Encoder
-from gail_tf.imitation.evidence import Evidence
+from gail_tf.imitation.encoders import Arrays, Encoder
 from gail_tf.imitation.judge import Judge, Judgement
+from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.phases import DISCRIMINATOR
 from gail_tf.imitation.rewards import relative_logit
 from gail_tf.imitation.rollouts import Rollouts
@@ -29,21 +32,21 @@ class Discriminator(Judge):
     def __init__(self, encoder: Encoder, config: GAILConfig):
         self.encoder, self.config = encoder, config
         self.per_token = config.discriminator == "token"
-        self._logits = Compiled(encoder.logits)
+        self.compiled_logits = Compiled(encoder.logits)
 
     @property
     def variables(self) -> list[keras.Variable]:
         return self.encoder.variables
 
-    def expert_logits(self, evidence: Evidence) -> np.ndarray:
-        size, count = self.config.batch_size, len(evidence.features)
+    def expert_logits(self, responses: JudgedResponses) -> np.ndarray:
+        size, count = self.config.batch_size, len(responses.features)
         if self.encoder.reads_at_once:
-            return self._logits(self.encoder.seen(evidence), evidence.sentiments).numpy()
-        parts = [evidence.rows(np.arange(start, min(start + size, count)), size) for start in range(0, count, size)]
-        logits = [self._logits(self.encoder.seen(part), part.sentiments).numpy() for part in parts]
+            return self.compiled_logits(self.encoder.seen(responses), responses.sentiments).numpy()
+        parts = [responses.rows(np.arange(start, min(start + size, count)), size) for start in range(0, count, size)]
+        logits = [self.compiled_logits(self.encoder.seen(part), part.sentiments).numpy() for part in parts]
         return np.concatenate(logits)[:count]
 
-    def judge(self, given: Evidence, expert: Evidence) -> Judgement:
+    def judge(self, given: JudgedResponses, expert: JudgedResponses) -> Judgement:
         found = super().judge(given, expert)
         if self.config.discriminator != "contrastive":
             return found
@@ -54,13 +57,50 @@ class Discriminator(Judge):
         self.encoder.begin_as(policy)
 
 
+class DiscriminatorLearner(AdamWLearner):
+    """Eq. 6 by gradient descent: all weights of an encoder learn, and what its logits are taken for is a setting."""
+
+    replicated = ("seed",)
+
+    def __init__(self, encoder: Encoder, config: GAILConfig):
+        super().__init__(encoder.variables, config.discriminator_learning_rate, config.weight_decay)
+        self.encoder, self.config = encoder, config
+
+    def loss(
+        self,
+        seen: Sequence[Arrays],
+        sentiments: Sequence[tf.Tensor],
+        masks: Sequence[tf.Tensor],
+        numbers: Sequence[tf.Tensor],
+        seed: tf.Tensor,
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Eq. 6 of responses of the experts and of the policy, in this order, or its contrastive form.
+
+        Args:
+            seen: What the encoder reads of each side; see `Encoder.seen`.
+            sentiments: (B, S) float32 of each side.
+            masks: (B,) or (B, R) bool of each side, what counts.
+            numbers: (B,) int32 of each side, numbers of the responses, by which noise is drawn.
+            seed: (2,) int32, of the instance noise, and of a RoBERTa's dropout.
+
+        Returns:
+            The loss, which is also all that is reported.
+        """
+        seeds = [sample_seeds(seed, rows) for rows in numbers]
+        logits = self.encoder.both_logits(seen, sentiments, masks, seeds)
+        if self.config.discriminator == "contrastive":
+            loss = contrastive_loss(*logits, masks[0])
+        else:
+            loss = binary_loss(*logits, *masks, self.config.label_smoothing)
+        return loss, {"loss": loss}
+
+
 class DiscriminatorTraining(Discriminator):
     """One step at a time, in one compiled function for each combination of widths."""
 
     def __init__(self, encoder: Encoder, config: GAILConfig):
         super().__init__(encoder, config)
-        self.learner = AdamWLearner(self.variables, config.discriminator_learning_rate, config.weight_decay)
-        self._step = Compiled(self._descend, whole=("seed",))
+        self.learner = DiscriminatorLearner(encoder, config)
 
     @property
     def optimizer_variables(self) -> list[keras.Variable]:
@@ -73,15 +113,15 @@ class DiscriminatorTraining(Discriminator):
         found = []
         for start in range(0, len(order), size)[:steps]:
             rows = order[start : start + size]
-            evidence = rollouts.expert.rows(rows, size), rollouts.given.rows(rows, size)
+            both = rollouts.expert.rows(rows, size), rollouts.given.rows(rows, size)
             noise = (seed, number * len(rollouts.rows) + start)
-            found.append(self.step(*evidence, np.arange(size) < len(rows), noise))
+            found.append(self.step(*both, np.arange(size) < len(rows), noise))
         loss, norm = (float(np.mean([figures[name] for figures in found])) for name in ("loss", "gradient_norm"))
         refuse_nan(loss + norm, DISCRIMINATOR, "discriminator")
         return {"discriminator_loss": loss, "discriminator_gradient_norm": norm}
 
     def step(
-        self, expert: Evidence, generated: Evidence, counted: np.ndarray, seed: tuple[int, int]
+        self, expert: JudgedResponses, generated: JudgedResponses, counted: np.ndarray, seed: tuple[int, int]
     ) -> dict[str, float]:
         """One step on as many responses of experts as of the policy.
 
@@ -89,22 +129,10 @@ class DiscriminatorTraining(Discriminator):
         dropout. Returns the loss and the gradient's norm.
         """
         both = expert, generated
-        seen = tuple(self.encoder.seen(evidence) for evidence in both)
-        masks = tuple(counted[:, None] & each.batch.response_mask if self.per_token else counted for each in both)
-        sentiments = tuple(evidence.sentiments for evidence in both)
+        seen = tuple(self.encoder.seen(side) for side in both)
+        masks = tuple(counted[:, None] & side.batch.response_mask if self.per_token else counted for side in both)
+        sentiments = tuple(side.sentiments for side in both)
         rows = np.arange(len(counted), dtype=np.int32)
         numbers = rows, rows + len(rows)
-        figures = self._step(seen, sentiments, masks, numbers, np.array(seed, np.int32))
-        return {name: float(value) for name, value in figures.items()}
-
-    def _descend(self, seen, sentiments, masks, numbers, seed):
-        seeds = [sample_seeds(seed, rows) for rows in numbers]
-
-        def loss():
-            logits = self.encoder.both_logits(seen, sentiments, masks, seeds)
-            if self.config.discriminator == "contrastive":
-                return contrastive_loss(*logits, masks[0]), None
-            return binary_loss(*logits, *masks, self.config.label_smoothing), None
-
-        descent = self.learner.descend(loss)
-        return {"loss": descent.loss, "gradient_norm": descent.gradient_norm}
+        result = self.learner.train_step(seen, sentiments, masks, numbers, np.array(seed, np.int32))
+        return {"loss": float(result.loss), "gradient_norm": float(result.gradient_norm)}

@@ -17,7 +17,7 @@ import tensorflow as tf
 from gail_tf.config import GAILConfig
 from gail_tf.data.samples import SENTIMENTS
 from gail_tf.imitation.discriminator_losses import with_instance_noise
-from gail_tf.imitation.evidence import Evidence
+from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.reference import read_responses
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
@@ -39,8 +39,8 @@ class Encoder(abc.ABC):
         """All weights, in a fixed order; all of them learn."""
 
     @abc.abstractmethod
-    def seen(self, evidence: Evidence) -> Arrays:
-        """The arrays of the evidence that this encoder reads."""
+    def seen(self, responses: JudgedResponses) -> Arrays:
+        """The arrays of the responses that this encoder reads."""
 
     @abc.abstractmethod
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
@@ -95,8 +95,8 @@ class FrozenEncoder(Encoder):
     def variables(self) -> list[keras.Variable]:
         return self.network.trainable_variables
 
-    def seen(self, evidence: Evidence) -> Arrays:
-        return (evidence.features,)
+    def seen(self, responses: JudgedResponses) -> Arrays:
+        return (responses.features,)
 
     def features(self, seen: Arrays) -> tf.Tensor:
         """(B, F), or (B, R, F) of tokens. For use in a graph."""
@@ -128,8 +128,8 @@ class TrainableEncoder(FrozenEncoder):
     def variables(self) -> list[keras.Variable]:
         return [*super().variables, *self.gpt2.weights.values()]
 
-    def seen(self, evidence: Evidence) -> Arrays:
-        return tuple(evidence.batch)
+    def seen(self, responses: JudgedResponses) -> Arrays:
+        return tuple(responses.batch)
 
     def features(self, seen: Arrays) -> tf.Tensor:
         condition, condition_mask, *response = seen

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from gail_tf.imitation.evidence import Evidence
+from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.rollouts import Rollouts
 from gail_tf.policies.base import LanguagePolicy
 
@@ -33,10 +33,10 @@ class Judge(abc.ABC):
     discriminates = False
 
     @abc.abstractmethod
-    def expert_logits(self, evidence: Evidence) -> np.ndarray:
+    def expert_logits(self, responses: JudgedResponses) -> np.ndarray:
         """High where a response is taken for an expert's: (B,) float32, or (B, R) where every token is judged."""
 
-    def judge(self, given: Evidence, expert: Evidence) -> Judgement:
+    def judge(self, given: JudgedResponses, expert: JudgedResponses) -> Judgement:
         """Both responses to each prompt."""
         return Judgement(self.expert_logits(given), self.expert_logits(expert))
 

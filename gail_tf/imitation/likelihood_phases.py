@@ -13,7 +13,7 @@ from gail_tf.imitation.maximum_likelihood import MaximumLikelihood
 from gail_tf.imitation.networks import Networks
 from gail_tf.imitation.phases import MAXIMUM_LIKELIHOOD, PRETRAINING, Stage
 from keras_gca.engine.batching import plan
-from keras_gca.engine.learner import AdamWLearner, check_warm_up
+from keras_gca.engine.learner import check_warm_up
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import assign
 from keras_gca.errors import refuse_nan
@@ -31,7 +31,7 @@ class LikelihoodPhases:
         self.config, self._networks = config, networks
         self._text = {PRETRAINING: general, MAXIMUM_LIKELIHOOD: training}
         self._validation = validation
-        self._learning: MaximumLikelihood | None = None  # of the current phase
+        self._learner: MaximumLikelihood | None = None  # of the current phase
         self._step = 0  # steps of the current epoch that are done
         self._sums = np.zeros(2)  # over these steps: losses, and tokens
 
@@ -42,11 +42,12 @@ class LikelihoodPhases:
 
     def epoch(self, stage: Stage, seeds: list[int]) -> Iterator[Event]:
         """The rest of an epoch; returns the number of its steps. seeds: of the order, and of dropout."""
-        learning, text, size = self._learning_of(stage.phase), self._text[stage.phase], self.config.batch_size
+        learner, text, size = self._learner_of(stage.phase), self._text[stage.phase], self.config.batch_size
         batches = plan(text.condition_lengths, size, seeds[0], text.response_lengths)
         while self._step < len(batches):
-            batch = take(text, batches[self._step], size)
-            sums = [float(value) for value in learning.step(batch, (seeds[1], self._step))]
+            batch, dropout = take(text, batches[self._step], size), np.array([seeds[1], self._step], np.int32)
+            result = learner.train_step(batch, np.arange(size, dtype=np.int32), dropout)
+            sums = [float(value) for value in result.sums]
             refuse_nan(sums[0], stage.phase, "mle" if stage.phase == MAXIMUM_LIKELIHOOD else "pretraining")
             self._sums += sums
             self._step += 1
@@ -55,12 +56,12 @@ class LikelihoodPhases:
 
     def end_of_epoch(self, stage: Stage) -> dict[str, float]:
         """The row of an epoch whose steps are done. Pretrained weights go to the network that learns on."""
-        row = self._metrics() | {"val_perplexity": self._learning.perplexity(self._validation)}
+        row = self._metrics() | {"val_perplexity": self._learner.perplexity(self._validation)}
         self._step, self._sums = 0, np.zeros(2)
         if stage.phase == PRETRAINING and self._networks.pretrained_into:
             assign(list(self._networks.pretrained_into), self._networks.pretrained.variables)
         if stage.number == stage.of:
-            self._learning = None
+            self._learner = None
         return row
 
     def _metrics(self) -> dict[str, float]:
@@ -72,23 +73,22 @@ class LikelihoodPhases:
         epochs = config.pretraining_epochs if phase == PRETRAINING else config.mle_epochs
         return config.total_steps(math.ceil(len(self._text[phase].condition) / config.batch_size), epochs)
 
-    def _learning_of(self, phase: str) -> MaximumLikelihood:
-        if self._learning is None:
+    def _learner_of(self, phase: str) -> MaximumLikelihood:
+        if self._learner is None:
             config = self.config
             if phase == PRETRAINING:
                 policy, rate = self._networks.pretrained, config.pretraining_learning_rate
             else:
                 policy, rate = self._networks.policy, config.mle_learning_rate
-            learner = AdamWLearner(
-                policy.trainable_variables,
+            self._learner = MaximumLikelihood(
+                policy,
                 rate,
-                config.weight_decay,
-                config.warmup_steps,
-                config.gradient_clip,
-                self._total_steps(phase),
+                weight_decay=config.weight_decay,
+                warmup_steps=config.warmup_steps,
+                gradient_clip=config.gradient_clip,
+                total_steps=self._total_steps(phase),
             )
-            self._learning = MaximumLikelihood(policy, learner)
-        return self._learning
+        return self._learner
 
     # Storing and restoring
 
@@ -100,13 +100,13 @@ class LikelihoodPhases:
         """Take back what `facts` gave. phase: the current one. with_optimizer: whether its optimizer was stored."""
         self._step, self._sums = step, np.array(facts["sums"])
         if with_optimizer:
-            self._learning_of(phase)
+            self._learner_of(phase)
 
     def variables(self, phase: str | None) -> dict[str, list[keras.Variable]]:
         """What is to be stored in a phase besides the policy, by name."""
         stored = {}
         if phase == PRETRAINING and self._networks.pretrained_into:
             stored["pretrained"] = self._networks.pretrained.variables
-        if self._learning is not None:
-            stored["likelihood_optimizer"] = self._learning.learner.optimizer.variables
+        if self._learner is not None:
+            stored["likelihood_optimizer"] = self._learner.optimizer.variables
         return stored

@@ -1,6 +1,7 @@
 """Maximum likelihood: the policy learns to say what the experts said, before it imitates; and perplexity."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,33 +11,41 @@ from gail_tf.policies.base import LanguagePolicy
 from keras_gca.engine import replicas
 from keras_gca.engine.batching import plan
 from keras_gca.engine.compiled import Compiled
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.random import sample_seeds
 
 
-class MaximumLikelihood:
-    """Teacher forcing of a policy on responses, given their conditions; perplexity: what measures it."""
+class MaximumLikelihood(AdamWLearner):
+    """Teacher forcing of a policy on responses, given their conditions.
 
-    def __init__(self, policy: LanguagePolicy, learner: Learner):
-        self.policy, self.learner, self.perplexity = policy, learner, Perplexity(policy)
-        self._step = Compiled(self._descend, whole=("seed",))
+    Args:
+        policy: What learns.
+        learning_rate: See `AdamWLearner`, as for the settings.
+        **settings: The other arguments of `AdamWLearner`.
+    """
 
-    def step(self, batch: Batch, seed: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
-        """One training step. seed: of dropout.
+    replicated = ("seed",)
 
-        Returns the sum of the tokens' negative log-likelihoods (with dropout), and their number.
+    def __init__(self, policy: LanguagePolicy, learning_rate: float, **settings: Any):
+        super().__init__(policy.trainable_variables, learning_rate, **settings)
+        self.policy, self.perplexity = policy, Perplexity(policy)
+
+    def loss(
+        self, batch: Batch, rows: tf.Tensor | None = None, seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+        """The mean over the responses' tokens of -log p(token | condition, tokens before).
+
+        Args:
+            batch: Conditions and responses.
+            rows: (B,) int32, the numbers of the rows in the batch: each row has dropout of its own.
+            seed: (2,) int32, of dropout; None leaves dropout out.
+
+        Returns:
+            The mean; the sum of the tokens' negative log-likelihoods, and their number.
         """
-        numbers = np.arange(len(batch[0]), dtype=np.int32)
-        return self._step(batch, numbers, np.array(seed, np.int32))
-
-    def _descend(self, batch, numbers, seed):
-        seeds = sample_seeds(seed, numbers)
-
-        def loss():
-            losses = negative_log_likelihoods(self.policy, *batch, seeds=seeds)
-            return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
-
-        return self.learner.descend(loss).reported
+        seeds = None if seed is None else sample_seeds(seed, rows)
+        losses = negative_log_likelihoods(self.policy, *batch, seeds=seeds)
+        return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
 
 
 class Perplexity:
@@ -44,7 +53,7 @@ class Perplexity:
 
     def __init__(self, policy: LanguagePolicy):
         self.policy = policy
-        self._sums = Compiled(self._measure)
+        self.compiled_response_losses = Compiled(self.response_losses)
 
     def __call__(self, batch: Batch, size: int = 32) -> float:
         """exp of the responses' total negative log-likelihood over the total of their tokens, END counted."""
@@ -57,11 +66,13 @@ class Perplexity:
         """
         sums = np.zeros(len(batch.response))
         for rows in plan(batch.condition_lengths, size, then=batch.response_lengths):
-            sums[rows] = self._sums(*map(tf.convert_to_tensor, take(batch, rows, size))).numpy()[: len(rows)]
+            losses = self.compiled_response_losses(*map(tf.convert_to_tensor, take(batch, rows, size)))
+            sums[rows] = losses.numpy()[: len(rows)]
             report(len(rows))
         return sums
 
-    def _measure(self, *arrays):
+    def response_losses(self, *arrays: tf.Tensor) -> tf.Tensor:
+        """Give each response's negative log-likelihood, (B,) float32. For use in a graph; arrays: of a `Batch`."""
         response_mask = arrays[-1]
         losses = negative_log_likelihoods(self.policy, *arrays)
         return tf.math.unsorted_segment_sum(losses, tf.where(response_mask)[:, 0], tf.shape(response_mask)[0])

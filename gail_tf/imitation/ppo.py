@@ -32,21 +32,8 @@ class PPO(PolicyOptimiser):
         super().__init__(policy, config, sampling)
         self.steps = config.ppo_epochs * config.steps_in_a_buffer
         self.kl_coefficient = config.kl_coefficient
-        self.learner = AdamWLearner(
-            policy.trainable_variables,
-            config.generator_learning_rate,
-            config.weight_decay,
-            config.warmup_steps,
-            config.gradient_clip,
-            config.total_steps(config.ppo_epochs * config.steps_in_a_buffer, config.updates),
-        )
-        self.value: ValueBaseline | None = None
-        self.value_learner: AdamWLearner | None = None
-        if config.value_baseline == "on":
-            self.value = ValueBaseline(policy.feature_size, config.seed)
-            self.value_learner = AdamWLearner(self.value.trainable_variables, config.discriminator_learning_rate)
-        self._step = Compiled(self._descend)
-        self._values = Compiled(self._value_of)
+        self.policy_learner = PolicyLearner(policy, config, sampling)
+        self.value_learner = ValueLearner(policy, config) if config.value_baseline == "on" else None
 
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Figures]:
         config = self.config
@@ -79,9 +66,9 @@ class PPO(PolicyOptimiser):
 
     @property
     def variables(self) -> dict[str, list[keras.Variable]]:
-        stored = {"generator_optimizer": self.learner.optimizer.variables}
-        if self.value is not None:
-            stored["value"] = self.value.trainable_variables
+        stored = {"generator_optimizer": self.policy_learner.optimizer.variables}
+        if self.value_learner is not None:
+            stored["value"] = self.value_learner.variables
             stored["value_optimizer"] = self.value_learner.optimizer.variables
         return stored
 
@@ -92,9 +79,9 @@ class PPO(PolicyOptimiser):
         self.kl_coefficient = facts["kl_coefficient"]
 
     def values(self, batch: Batch, states: np.ndarray | None = None) -> np.ndarray:
-        if self.value is None:
+        if self.value_learner is None:
             return super().values(batch, states)
-        return self._values(*map(tf.convert_to_tensor, batch), _tensor(states)).numpy()
+        return self.value_learner.compiled_values(*_tensors(batch, states)).numpy()
 
     def step(
         self, batch: Batch, log_probs: np.ndarray, advantages: np.ndarray, targets: np.ndarray, generated: np.ndarray,
@@ -107,57 +94,90 @@ class PPO(PolicyOptimiser):
         kl_coefficient: C of Eq. 7. states: (B, R, E) float32, the policy's features where they are known already.
         Returns the figures of `ppo_losses.policy_loss`, the gradient's norm, and the baseline's explained variance.
         """
-        arrays = (*batch, log_probs, advantages, targets, generated, np.float32(kl_coefficient))
-        found = self._step(*map(tf.convert_to_tensor, arrays), _tensor(states))
-        return {name: float(value) for name, value in found.items()}
+        batch, states = _tensors(batch, states)
+        given = map(tf.convert_to_tensor, (log_probs, advantages, generated, np.float32(kl_coefficient)))
+        result = self.policy_learner.train_step(batch, states, *given)
+        figures = result.sums | {"gradient_norm": result.gradient_norm}
+        if self.value_learner is not None:
+            given = map(tf.convert_to_tensor, (advantages, targets))
+            figures |= self.value_learner.train_step(batch, states, *given).sums
+        return {name: float(value) for name, value in figures.items()}
 
-    def _value_of(self, condition, condition_mask, response, response_mask, states):
-        features = self._features(condition, condition_mask, response, response_mask, states)
-        return self._of_states(self.value(features))
 
-    def _features(self, condition, condition_mask, response, response_mask, states):
-        if states is not None:
-            return states
-        return self.policy.features(condition, condition_mask, response, response_mask)
+class PolicyLearner(AdamWLearner):
+    """Eq. 7, or the clipped objective, by gradient descent: the policy learns from a minibatch of a buffer."""
 
-    def _of_states(self, per_token: tf.Tensor) -> tf.Tensor:
-        """What the baseline is asked for, of (B, R): all, or the first token's alone."""
+    def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
+        super().__init__(
+            policy.trainable_variables,
+            config.generator_learning_rate,
+            config.weight_decay,
+            config.warmup_steps,
+            config.gradient_clip,
+            config.total_steps(config.ppo_epochs * config.steps_in_a_buffer, config.updates),
+        )
+        self.policy, self.config, self.sampling = policy, config, sampling
+
+    def loss(
+        self,
+        batch: Batch,
+        states: tf.Tensor | None,
+        log_probs: tf.Tensor,
+        advantages: tf.Tensor,
+        generated: tf.Tensor,
+        kl_coefficient: tf.Tensor,
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """`ppo_losses.policy_loss` of the responses, and its figures; the arguments are those of `PPO.step`."""
+        config = self.config
+        scores = self.policy.scores(
+            _features(self.policy, batch, states), batch.response, batch.response_mask, self.sampling
+        )
+        return ppo_losses.policy_loss(
+            scores.log_probs,
+            log_probs,
+            advantages,
+            batch.response_mask,
+            level=config.level,
+            epsilon=None if config.objective == "kl" else config.epsilon,
+            kl_coefficient=0.0 if config.objective == "clip" else kl_coefficient,
+            generated=generated,
+            entropy=scores.entropy,
+            entropy_coefficient=config.entropy_bonus,
+        )
+
+
+class ValueLearner(AdamWLearner):
+    """The value baseline learns what the states before the policy's actions turned out to be worth."""
+
+    def __init__(self, policy: LanguagePolicy, config: GAILConfig):
+        self.policy, self.config = policy, config
+        self.network = ValueBaseline(policy.feature_size, config.seed)
+        super().__init__(self.network.trainable_variables, config.discriminator_learning_rate)
+        self.compiled_values = Compiled(self.values)
+
+    def values(self, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
+        """The value of each state: (B, R), or of the first alone, (B,). For use in a graph."""
+        per_token = self.network(_features(self.policy, batch, states))
         return per_token if self.config.token_rewards else per_token[:, 0]
 
-    def _descend(
-        self, condition, condition_mask, response, response_mask, log_probs, advantages, targets, generated,
-        kl_coefficient, states,
-    ):  # fmt: skip
-        config, arrays = self.config, (condition, condition_mask, response, response_mask, states)
-
-        def loss():
-            scores = self.policy.scores(self._features(*arrays), response, response_mask, self._sampling)
-            return ppo_losses.policy_loss(
-                scores.log_probs,
-                log_probs,
-                advantages,
-                response_mask,
-                level=config.level,
-                epsilon=None if config.objective == "kl" else config.epsilon,
-                kl_coefficient=0.0 if config.objective == "clip" else kl_coefficient,
-                generated=generated,
-                entropy=scores.entropy,
-                entropy_coefficient=config.entropy_bonus,
-            )
-
-        descent = self.learner.descend(loss)
-        figures = descent.reported | {"gradient_norm": descent.gradient_norm}
-        if self.value is not None:
-            features = self._features(*arrays)
-            counted = response_mask if config.token_rewards else tf.reduce_any(response_mask, axis=1)
-
-            def error():
-                return ppo_losses.value_loss(self._of_states(self.value(features)), targets, counted), {}
-
-            self.value_learner.descend(error)
-            figures["explained_variance"] = ppo_losses.explained_variance(targets - advantages, targets, counted)
-        return figures
+    def loss(
+        self,
+        batch: Batch,
+        states: tf.Tensor | None,
+        advantages: tf.Tensor,
+        targets: tf.Tensor,
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """`ppo_losses.value_loss`, and the share of variance explained; the arguments are those of `PPO.step`."""
+        values = self.values(batch, states)
+        counted = batch.response_mask if self.config.token_rewards else tf.reduce_any(batch.response_mask, axis=1)
+        explained = ppo_losses.explained_variance(targets - advantages, targets, counted)
+        return ppo_losses.value_loss(values, targets, counted), {"explained_variance": explained}
 
 
-def _tensor(array: np.ndarray | None) -> tf.Tensor | None:
-    return None if array is None else tf.convert_to_tensor(array)
+def _features(policy: LanguagePolicy, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
+    """The policy's features of the responses: the states, where these are known already."""
+    return policy.features(*batch) if states is None else states
+
+
+def _tensors(batch: Batch, states: np.ndarray | None) -> tuple[Batch, tf.Tensor | None]:
+    return Batch(*map(tf.convert_to_tensor, batch)), None if states is None else tf.convert_to_tensor(states)

@@ -38,9 +38,13 @@ def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.
 
 
 class Reading(NamedTuple):
-    """What the reference makes of B responses: see `Evidence.features`, `Rollouts.reference` and `Rollouts.states`.
+    """What the reference makes of B responses.
 
-    expert_features: of the experts' responses, where they were read too.
+    Attributes:
+        features: See `JudgedResponses.features`.
+        log_probs: See `Rollouts.reference`.
+        states: See `Rollouts.states`; None where they are not kept.
+        expert_features: The features of the experts' responses, where they were read too.
     """
 
     features: np.ndarray
@@ -61,8 +65,8 @@ class Reference:
         self.policy = policy
         self.per_token = per_token
         self._sampling, self._keep_states = sampling, keep_states
-        self._pass = Compiled(self._read)
-        self._features_pass = Compiled(self._read_features)
+        self.compiled_read_all = Compiled(self.read_all)
+        self.compiled_read_features = Compiled(self.read_features)
 
     def read(self, batch: Batch, size: int, expert: Batch | None = None) -> Reading:
         """Read responses to conditions, `size` together.
@@ -70,13 +74,13 @@ class Reference:
         expert: the same conditions with the experts' responses, in arrays of the same width. Of these only the features
         are found, without the product with the vocabulary.
         """
-        return Reading(**self._over(self._pass, size, batch, expert))
+        return Reading(**self._in_parts(self.compiled_read_all, size, batch, expert))
 
     def features(self, batch: Batch, size: int) -> np.ndarray:
         """The features alone, (B, F) or (B, R, F): without the product with the vocabulary."""
-        return self._over(self._features_pass, size, batch)["features"]
+        return self._in_parts(self.compiled_read_features, size, batch)["features"]
 
-    def _over(self, read: Compiled, size: int, batch: Batch, expert: Batch | None = None) -> dict[str, np.ndarray]:
+    def _in_parts(self, read: Compiled, size: int, batch: Batch, expert: Batch | None = None) -> dict[str, np.ndarray]:
         """What `read` finds of a batch's rows, a few at a time, those with conditions of like lengths together."""
         order, parts = np.argsort(batch.condition_lengths, kind="stable"), []
         for start in range(0, len(order), size):
@@ -92,7 +96,8 @@ class Reference:
             for name, several in found.items()
         }
 
-    def _read(self, condition, condition_mask, response, response_mask, expert):
+    def read_all(self, condition, condition_mask, response, response_mask, expert):
+        """Give the fields of a `Reading`, by name. For use in a graph; expert: tokens and mask, or None."""
         responses = [(response, response_mask)] if expert is None else [(response, response_mask), expert]
         if isinstance(self.policy, Policy):
             read = read_responses(self.policy.gpt2, condition, condition_mask, responses, self.per_token)
@@ -104,7 +109,8 @@ class Reference:
         found = dict(zip(("features", "expert_features"), features, strict=False)) | {"log_probs": log_probs}
         return found | {"states": states} if self._keep_states else found
 
-    def _read_features(self, condition, condition_mask, response, response_mask, _):
+    def read_features(self, condition, condition_mask, response, response_mask, _):
+        """Give the features alone, by name. For use in a graph."""
         if not isinstance(self.policy, Policy):
             return {"features": self._no_features(response)}
         responses = [(response, response_mask)]

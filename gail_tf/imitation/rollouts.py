@@ -12,7 +12,7 @@ from gail_tf.data.batches import Batch, take
 from gail_tf.data.samples import Samples
 from gail_tf.data.sentiment import sentiment
 from gail_tf.data.tokenizer import Tokenizer
-from gail_tf.imitation.evidence import Evidence
+from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.phases import human_demonstrations
 from gail_tf.imitation.reference import Reading, Reference
 from gail_tf.policies.base import LanguagePolicy
@@ -37,8 +37,8 @@ class Rollouts(NamedTuple):
     log_probs: np.ndarray
     reference: np.ndarray
     states: np.ndarray | None
-    given: Evidence
-    expert: Evidence
+    given: JudgedResponses
+    expert: JudgedResponses
     texts: list[str]
 
     @property
@@ -50,6 +50,11 @@ class Rollouts(NamedTuple):
     def generated(self) -> np.ndarray:
         """(B,) bool."""
         return ~self.human
+
+    @property
+    def expert_length(self) -> float:
+        """Mean tokens of the experts' responses to the same prompts."""
+        return float(self.expert.batch.response_lengths.mean())
 
     def states_of(self, rows: np.ndarray, width: int | None = None) -> np.ndarray | None:
         """The states before the first `width` tokens of some responses, or before all."""
@@ -65,7 +70,7 @@ def respond(
     size: int,
     report: Callable[[int], object] = lambda _: None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Responses to some conditions of a batch, `size` drawn together, in the order of `rows`.
+    """Responses to some conditions of a batch, `size` drawn at a time, in the order of `rows`.
 
     rows: (n,), preferably with like lengths side by side; a row's number determines its noise z, together with the
     seed. report: called after each drawing with the number of responses.
@@ -88,11 +93,18 @@ def respond(
 class Collector:
     """Fills buffers with a policy's responses to the prompts of expert trajectories (Algorithm 2).
 
-    together: how many responses are drawn together; the batch size of `collect` if not given. More are faster, since
-    each step reads all weights, for however many. keep_experts: read the features of all experts' responses at the
-    first use, and keep them; worth it where buffers come back to the same trajectories. `forget` them when the
-    reference changes. recompute: find the log-probabilities of all responses by a pass over them, as the experts' must
-    be, in place of those that they were drawn with.
+    Args:
+        policy: Answers.
+        reference: Reads what was answered.
+        tokenizer: Makes text of the responses.
+        samples: The expert trajectories.
+        sampling: How responses are drawn.
+        decoding_batch_size: How many responses are drawn at a time; the batch size of `collect` if not given. More are
+            faster, since each step reads all weights, for however many.
+        keep_experts: Whether to read the features of all experts' responses at the first use, and to keep them. It is
+            worth it where buffers come back to the same trajectories. `forget` them when the reference changes.
+        recompute: Whether to find the log-probabilities of all responses by a pass over them, as the experts' must be,
+            in place of those that they were drawn with.
     """
 
     def __init__(
@@ -102,13 +114,14 @@ class Collector:
         tokenizer: Tokenizer,
         samples: Samples,
         sampling: Sampling,
-        together: int | None = None,
+        decoding_batch_size: int | None = None,
         keep_experts: bool = False,
         recompute: bool = False,
     ):
         self.policy, self.reference, self.tokenizer, self.samples = policy, reference, tokenizer, samples
         self.sampling = sampling
-        self._together, self._keep_experts, self._recompute = together, keep_experts, recompute
+        self._decoding_batch_size = decoding_batch_size
+        self._keep_experts, self._recompute = keep_experts, recompute
         self._kept: np.ndarray | None = None
 
     def forget(self) -> None:
@@ -119,7 +132,7 @@ class Collector:
         """Answer the histories and prompts of trajectories.
 
         rows: (B,), their numbers. seed: of the noise z. size: of Table 1's batches; of each the part human_ratio is
-        taken from the experts instead, and the reference reads as many together.
+        taken from the experts instead, and the reference reads as many at a time.
         """
         human = np.arange(len(rows)) % size < human_demonstrations(size, human_ratio)
         width = self.sampling.max_new_tokens
@@ -130,8 +143,8 @@ class Collector:
         log_probs = np.zeros(response.shape, np.float32)
 
         drawn = np.flatnonzero(~human)
-        together = min(self._together or size, len(rows))
-        found = respond(self.policy, buffer, drawn, seed, self.sampling, together)
+        at_a_time = min(self._decoding_batch_size or size, len(rows))
+        found = respond(self.policy, buffer, drawn, seed, self.sampling, at_a_time)
         for target, each in zip((response, response_mask, log_probs), found, strict=True):
             target[drawn] = each
         given = buffer._replace(response=response, response_mask=response_mask)
@@ -148,10 +161,10 @@ class Collector:
         experts = [self.samples.trajectories[row] for row in rows]
         spoken = [(*each.history, each.prompt) for each in experts]
         said = list(zip(spoken, (each.response for each in experts), strict=True))
-        expert = Evidence(buffer, found.expert_features, _sentiments(asked, answered), said)
+        expert = JudgedResponses(buffer, found.expert_features, _sentiments(asked, answered), said)
         answered = np.array([sentiment(text).compound for text in texts], np.float32)
         said = list(zip(spoken, texts, strict=True))
-        given = Evidence(given, found.features, _sentiments(asked, answered), said)
+        given = JudgedResponses(given, found.features, _sentiments(asked, answered), said)
         return Rollouts(rows, human, log_probs, found.log_probs, found.states, given, expert, texts)
 
     def _read(self, given: Batch, expert: Batch, rows: np.ndarray, size: int) -> Reading:

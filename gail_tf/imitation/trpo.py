@@ -25,7 +25,7 @@ class TRPO(PolicyOptimiser):
     def __init__(self, policy: Policy, config: GAILConfig, sampling: Sampling):
         super().__init__(policy, config, sampling)
         # A head on features is small: each process takes the step of the whole buffer.
-        self._step = Compiled(self._ascend, shared=False)
+        self.compiled_ascend = Compiled(self.ascend, distribute=False)
 
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Figures]:
         yield self.step(rollouts.batch, rollouts.states, advantages, rollouts.generated)
@@ -39,9 +39,10 @@ class TRPO(PolicyOptimiser):
         that the line search has kept, 0 if it has refused all.
         """
         arrays = (states, batch.response, batch.response_mask, advantages, generated)
-        return {name: float(value) for name, value in self._step(*map(tf.convert_to_tensor, arrays)).items()}
+        return {name: float(value) for name, value in self.compiled_ascend(*map(tf.convert_to_tensor, arrays)).items()}
 
-    def _ascend(self, features, response, mask, advantages, generated):
+    def ascend(self, features, response, mask, advantages, generated):
+        """Make the natural-gradient step (`trust_region.trust_region_step`). For use in a graph; see `step`."""
         variables, level = self.policy.trainable_variables, self.config.level
         shapes = [variable.shape for variable in variables]
 

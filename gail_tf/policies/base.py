@@ -22,8 +22,8 @@ from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.random import sample_seeds
 
 
-class Beginning(NamedTuple):
-    """A network that has read conditions, and what goes on from there.
+class DecodingState(NamedTuple):
+    """A network that has read conditions, and how it reads the tokens of responses one by one.
 
     features: before the first token. memory: any structure of tensors. read: of one more token, (t, tokens before place
     t, memory) -> features before place t, and the memory. logits: as `LanguagePolicy.logits`.
@@ -47,8 +47,8 @@ class LanguagePolicy(abc.ABC):
 
     def __init__(self, end: int, jit_compile: bool = False):
         self._end = end
-        self._sample = Compiled(self._draw, jit_compile)
-        self._log_probs = Compiled(self._score, jit_compile)
+        self.compiled_draw = Compiled(self.draw, jit_compile)
+        self.compiled_score = Compiled(self.score, jit_compile)
 
     @property
     @abc.abstractmethod
@@ -100,7 +100,7 @@ class LanguagePolicy(abc.ABC):
         condition_mask: tf.Tensor,
         length: int,
         repeat: Callable[[tf.Tensor], tf.Tensor],
-    ) -> "Beginning":
+    ) -> "DecodingState":
         """Read conditions, before responses of at most `length` tokens, inside a graph.
 
         repeat: gives what belongs to the conditions, (B, ...), one row for each candidate.
@@ -137,7 +137,7 @@ class LanguagePolicy(abc.ABC):
         if seed.shape not in ([2], [condition.shape[0], 2]):
             raise ValueError(f"seeds of shape {seed.shape} for {condition.shape[0]} conditions")
         seeds = tf.repeat(seed, candidates, axis=0) if seed.shape.rank == 2 else tf.tile(seed[None], [count, 1])
-        return self._sample(condition, condition_mask, seeds, samples, dataclasses.astuple(sampling), candidates)
+        return self.compiled_draw(condition, condition_mask, seeds, samples, dataclasses.astuple(sampling), candidates)
 
     def log_probs(
         self,
@@ -154,7 +154,7 @@ class LanguagePolicy(abc.ABC):
         """
         arrays = [tf.convert_to_tensor(each) for each in (condition, condition_mask, response, response_mask)]
         self._check_widths(arrays[0].shape[1], arrays[2].shape[1])
-        return self._log_probs(*arrays, dataclasses.astuple(sampling))
+        return self.compiled_score(*arrays, dataclasses.astuple(sampling))
 
     def scores(
         self, features: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
@@ -176,7 +176,7 @@ class LanguagePolicy(abc.ABC):
 
     def trace_counts(self) -> dict[str, int]:
         """How often each compiled function was traced; see `Compiled`."""
-        phases = {"sample": self._sample, "log_probs": self._log_probs}
+        phases = {"sample": self.compiled_draw, "log_probs": self.compiled_score}
         return {name: function.traces for name, function in phases.items()}
 
     def _check_widths(self, condition: int, response: int) -> None:
@@ -187,18 +187,20 @@ class LanguagePolicy(abc.ABC):
                 "positions"
             )
 
-    def _score(self, condition, condition_mask, response, response_mask, settings):
+    def score(self, condition, condition_mask, response, response_mask, settings):
+        """Give what `log_probs` returns. For use in a graph; settings: those of a `Sampling`, as a tuple."""
         features = self.features(condition, condition_mask, response, response_mask)
         return self.scores(features, response, response_mask, Sampling(*settings))
 
-    def _draw(self, condition, condition_mask, seeds, samples, settings, candidates):
+    def draw(self, condition, condition_mask, seeds, samples, settings, candidates):
+        """Give what `sample` returns. For use in a graph; seeds: (B * candidates, 2) int32, one for each response."""
         sampling = Sampling(*settings)
         count, length = tf.shape(samples)[0], sampling.max_new_tokens
         seeds = sample_seeds(seeds, samples)
         repeat = partial(tf.repeat, repeats=candidates, axis=0)
         features, memory, read, logits = self._begin(condition, condition_mask, length, repeat)
 
-        def draw(t, features, running, drawn):
+        def draw_token(t, features, running, drawn):
             tokens, log_probs = choose(logits(features), seeds, t, sampling)
             tokens, log_probs = tf.where(running, tokens, self._end), tf.where(running, log_probs, 0.0)
             drawn = [array.write(t, each) for array, each in zip(drawn, (tokens, running, log_probs), strict=True)]
@@ -206,11 +208,11 @@ class LanguagePolicy(abc.ABC):
 
         def step(t, tokens, running, memory, drawn):
             features, memory = read(t, tokens, memory)
-            tokens, running, drawn = draw(t, features, running, drawn)
+            tokens, running, drawn = draw_token(t, features, running, drawn)
             return t + 1, tokens, running, memory, drawn
 
         drawn = [tf.TensorArray(kind, length, element_shape=[None]) for kind in (tf.int32, tf.bool, tf.float32)]
-        tokens, running, drawn = draw(0, features, tf.fill([count], True), drawn)
+        tokens, running, drawn = draw_token(0, features, tf.fill([count], True), drawn)
         state = (1, tokens, running, memory, drawn)
         *_, drawn = tf.while_loop(lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state)
         tokens, mask, log_probs = (tf.transpose(array.stack()) for array in drawn)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from gail_tf.config import TRAINABLE
 from gail_tf.models.gpt2 import GPT2, Kernels
 from gail_tf.models.tanh_network import TanhNetwork
-from gail_tf.policies.base import Beginning, LanguagePolicy
+from gail_tf.policies.base import DecodingState, LanguagePolicy
 from keras_gca.errors import UserError
 
 
@@ -103,4 +103,4 @@ class Policy(LanguagePolicy):
             return self.gpt2.step(tokens, lengths + t - 1, seen, cache, width + t - 1, kernels)
 
         cache = tf.nest.map_structure(repeat, cache)
-        return Beginning(repeat(hidden[:, -1]), cache, read, partial(self.logits, kernels=kernels))
+        return DecodingState(repeat(hidden[:, -1]), cache, read, partial(self.logits, kernels=kernels))

@@ -29,7 +29,7 @@ from gail_tf.imitation.phases import schedule
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.hugging_face import read_config
 from glove.text_files import BadLines, text_lines
-from keras_gca.engine.staged_training import collected, numbered
+from keras_gca.engine.staged_training import pack, unpack
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.arrays import read_arrays, write_arrays
@@ -68,7 +68,7 @@ class GAILRun(RunFolder):
             write_text(run.path / "gpt2.json", json.dumps(gpt2.to_hugging_face(), indent=2))
         if emotions is not None:
             facts, arrays = emotions.state()
-            write_arrays(run.path / "emotions.h5", numbered("emotions", arrays), facts)
+            write_arrays(run.path / "emotions.h5", pack("emotions", arrays), facts)
         if reader is not None:
             reader.save(run.path / "roberta")
         return run
@@ -103,7 +103,7 @@ class GAILRun(RunFolder):
         path = self.path / "emotions.h5"
         facts, arrays = read_arrays(path)
         try:
-            return EmotionClassifier.from_state(facts, collected("emotions", arrays))
+            return EmotionClassifier.from_state(facts, unpack("emotions", arrays))
         except (LookupError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
 

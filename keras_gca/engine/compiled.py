@@ -18,38 +18,57 @@ class Compiled:
     there is a graph for each.
 
     The function takes arrays in any structure, and may take plain values: each combination of those has its own graph.
+    It is kept under a name that shows it: `self.compiled_draw = Compiled(self.draw)`, so that a reader of the call
+    finds what is called.
 
-    Under a strategy of several replicas (see `replicas`) each of them gets its share of the rows of every array, but of
-    the arguments that `whole` names. What the function returns is one row for each of the batch, or a scalar, of which
-    each replica has its part; every process gets all rows, and the sums of the parts. Batches are filled up with rows
-    of zeros to a multiple of the replicas. shared=False: the function is not for replicas; each process calls it with
-    the whole batch.
+    Under a strategy of several replicas (see `replicas`) each replica receives a slice of the rows of every array
+    except those named in `replicated`. What the function returns is one row for each of the batch, or a scalar, of
+    which each replica has its part; every process gets all rows, and the sums of the parts. Batches are filled up with
+    rows of zeros to a multiple of the replicas.
+
+    Args:
+        function: What is compiled.
+        jit_compile: Whether it is an XLA program.
+        replicated: Names of the arguments that every replica receives whole.
+        distribute: Whether the replicas share the work; without it each process calls the function with the whole
+            batch.
+        arguments_of: The function whose signature names the arguments, where `function` itself takes `*batch`.
+
+    Raises:
+        ValueError: `replicated` names something that is not an argument.
     """
 
-    def __init__(self, function: Callable, jit_compile: bool = False, whole: Collection[str] = (), shared: bool = True):
-        self._function = tf.function(function, autograph=False, jit_compile=True) if jit_compile else function
-        self._static, self._shared = jit_compile, shared
-        names = inspect.signature(function).parameters
-        if unknown := set(whole) - set(names):
+    def __init__(
+        self,
+        function: Callable,
+        jit_compile: bool = False,
+        replicated: Collection[str] = (),
+        distribute: bool = True,
+        arguments_of: Callable | None = None,
+    ):
+        self.function = tf.function(function, autograph=False, jit_compile=True) if jit_compile else function
+        self._static, self._distribute = jit_compile, distribute
+        names = inspect.signature(arguments_of or function).parameters
+        if unknown := set(replicated) - set(names):
             raise ValueError(f"no arguments of the function: {', '.join(unknown)}")
-        self._whole = {number for number, name in enumerate(names) if name in whole}
-        self._graph = self._function if jit_compile else tf.function(function, autograph=False)
-        self._on_replicas = tf.function(self._run, autograph=False)
+        self._replicated = {number for number, name in enumerate(names) if name in replicated}
+        self.graph = self.function if jit_compile else tf.function(function, autograph=False)
+        self.graph_on_replicas = tf.function(self.run_on_replicas, autograph=False)
 
     def __call__(self, *arguments: Any) -> Any:
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        if replicas == 1 or not self._shared:
-            return self._call(self._graph, arguments)
+        if replicas == 1 or not self._distribute:
+            return self._call(self.graph, arguments)
         count = min(leaf.shape[0] for leaf in self._rows(arguments))
         filled = self._map_rows(lambda leaf: _filled_up(leaf, count, replicas), arguments)
         size = -(-count // replicas) * replicas
-        found = self._call(self._on_replicas, filled)
+        found = self._call(self.graph_on_replicas, filled)
         return tf.nest.map_structure(lambda leaf: leaf[: leaf.shape[0] * count // size] if leaf.ndim else leaf, found)
 
     @property
     def traces(self) -> int:
         """How many graphs there are."""
-        return sum(graph.experimental_get_tracing_count() for graph in {self._graph, self._on_replicas})
+        return sum(graph.experimental_get_tracing_count() for graph in {self.graph, self.graph_on_replicas})
 
     def _call(self, graph: Any, arguments: tuple) -> Any:
         if not self._static:  # the call below takes this graph, since it has none that fits better
@@ -66,7 +85,7 @@ class Compiled:
             lambda leaf: tf.convert_to_tensor(leaf) if _is_array(leaf) else leaf, arguments
         )
         return tuple(
-            each if number in self._whole else tf.nest.map_structure(changed, each)
+            each if number in self._replicated else tf.nest.map_structure(changed, each)
             for number, each in enumerate(arguments)
         )
 
@@ -75,13 +94,14 @@ class Compiled:
         self._map_rows(found.append, arguments)
         return found
 
-    def _run(self, *arguments: Any) -> Any:
+    def run_on_replicas(self, *arguments: Any) -> Any:
+        """Run the function on all replicas, each with its rows. For use in a graph."""
         strategy = tf.distribute.get_strategy()
         found = strategy.run(lambda: self._run_share(arguments))
         return tf.nest.map_structure(lambda each: strategy.experimental_local_results(each)[0], found)
 
     def _run_share(self, arguments: tuple) -> Any:
-        found = self._function(*self._map_rows(_share, arguments))
+        found = self.function(*self._map_rows(_share, arguments))
         return tf.nest.map_structure(lambda leaf: _gathered(leaf) if leaf.shape.rank else total(leaf), found)
 
 

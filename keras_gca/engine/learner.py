@@ -1,14 +1,15 @@
 """Gradient descent as every training of both papers does it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_gca.engine import optimizers, replicas
+from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.learning_rate import learning_rate_factor
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
@@ -16,25 +17,42 @@ from keras_gca.errors import UserError
 NOT_DECAYED = ("bias", "beta", "gamma")  # weight decay pulls at matrices, not at biases and scales
 
 
-class Descent(NamedTuple):
-    """What a step came to.
+class StepResult(NamedTuple):
+    """What a training step came to.
 
-    loss: the scalar that was to become small. reported: what the loss function gave besides. gradient_norm: of all
-    gradients together, before they were clipped. Of several replicas each has its part.
+    Inside a step of several replicas each replica has its part; outside they are added up.
+
+    Attributes:
+        loss: The scalar that the step made smaller, () float32, from before the step.
+        sums: What `Learner.loss` reported besides.
+        gradient_norm: The norm of all gradients together before they were clipped, () float32.
     """
 
     loss: tf.Tensor
-    reported: Any
+    sums: Any
     gradient_norm: tf.Tensor
 
 
 class Learner:
-    """Trains the given variables and leaves all others as they are.
+    """Base class of everything that learns by gradient descent: a subclass writes `loss`.
 
-    optimizer: one of `optimizers`. gradient_clip: the largest norm of all gradients together; None: any. jit_compile:
-    apply the gradients in one XLA program, which makes one pass over the memory of many small operations; where there
-    are several replicas it is not used, since XLA has no way to the others.
+    `train_step(*batch)` makes one step and returns a `StepResult`; `test_step(*batch)` returns the sums alone, and
+    nothing moves. Both take the arguments of `loss`. The given variables learn, and all others stay as they are.
+
+        class Regression(Learner):
+            def loss(self, inputs, targets):
+                errors = tf.square(self.layer(inputs) - targets)
+                return replicas.mean(errors), (tf.reduce_sum(errors), tf.size(errors))
+
+    Args:
+        variables: What learns.
+        optimizer: One of `optimizers`.
+        gradient_clip: The largest norm of all gradients together; None: any.
+        jit_compile: Whether to apply the gradients in one XLA program, which makes one pass over the memory of many
+            small operations. It is not used where there are several replicas, since XLA has no way to the others.
     """
+
+    replicated: ClassVar[tuple[str, ...]] = ()  # names of the arguments of `loss` that every replica receives whole
 
     def __init__(
         self,
@@ -48,26 +66,43 @@ class Learner:
         self._clip = gradient_clip
         optimizer.build(self.variables)
         alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        self._apply = tf.function(self._update, jit_compile=True) if jit_compile and alone else self._update
+        self.apply_gradients = tf.function(self.update, jit_compile=True) if jit_compile and alone else self.update
+        self.train_step = Compiled(self.descend, replicated=self.replicated, arguments_of=self.loss)
+        self.test_step = Compiled(self.measure, replicated=self.replicated, arguments_of=self.loss)
 
-    def descend(self, loss: Callable[[], tuple[tf.Tensor, Any]]) -> Descent:
-        """One step inside a graph.
+    def loss(self, *batch: Any, **named: Any) -> tuple[tf.Tensor, Any]:
+        """Compute the scalar to make small, and what is to be reported. For use in a graph.
 
-        loss: computes the scalar to make small, and what is to be reported. Of several replicas each computes its part
-        of both.
+        Of several replicas each computes its part of both (`replicas.mean`, sums over its own rows).
+
+        Args:
+            *batch: Arrays, in any structure; None and other plain values have graphs of their own.
+            **named: Unused here; a subclass gives its arguments their names.
+
+        Returns:
+            The loss, () float32, and scalars in any structure.
         """
+        raise NotImplementedError
+
+    def descend(self, *batch: Any) -> StepResult:
+        """Make one step. For use in a graph: outside of one this is `train_step`."""
         values = [variable.value for variable in self.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
-            scalar, reported = loss()
+            scalar, sums = self.loss(*batch)
         gradients = replicas.total([tf.convert_to_tensor(gradient) for gradient in tape.gradient(scalar, values)])
         norm = tf.linalg.global_norm(gradients)
         if self._clip is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self._clip, norm)
-        self._apply(gradients)
-        return Descent(scalar, reported, replicas.part(norm))
+        self.apply_gradients(gradients)
+        return StepResult(scalar, sums, replicas.part(norm))
 
-    def _update(self, gradients: list[tf.Tensor]) -> None:
+    def measure(self, *batch: Any) -> Any:
+        """Give the sums of a batch. For use in a graph: outside of one this is `test_step`."""
+        return self.loss(*batch)[1]
+
+    def update(self, gradients: list[tf.Tensor]) -> None:
+        """Change the variables by gradients that are summed over the replicas and clipped. For use in a graph."""
         self.optimizer.apply(gradients, self.variables)
 
     def state(self) -> list[np.ndarray]:
@@ -75,6 +110,7 @@ class Learner:
         return [variable.numpy() for variable in self.optimizer.variables]
 
     def restore(self, state: list[np.ndarray]) -> None:
+        """Take back what `state` gave; raises ValueError where a number or a shape differs."""
         assign(self.optimizer.variables, state)
 
 
@@ -106,10 +142,11 @@ class AdamWLearner(Learner):
         optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
         super().__init__(variables, optimizer, gradient_clip)
 
-    def _update(self, gradients: list[tf.Tensor]) -> None:
+    def update(self, gradients: list[tf.Tensor]) -> None:
+        """Set the rate of this step, and make it."""
         factor = self._factor(tf.cast(self.optimizer.iterations, tf.float32) + 1)
         self.optimizer.learning_rate.assign(self._peak * factor)
-        super()._update(gradients)
+        super().update(gradients)
 
 
 def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:

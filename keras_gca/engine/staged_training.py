@@ -4,7 +4,7 @@ A stage is a line of the log: an epoch, or an update. It has a `phase`, and `num
 tell it from the others of its phase.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,13 +52,11 @@ class StagedTraining:
         return None if self.finished else self.stages[self._position].phase
 
     def __iter__(self) -> Iterator[Event]:
-        walks = self._walks()
         while not self.finished:
-            stage = self.stages[self._position]
-            yield from walks[stage.phase](stage)
+            yield from self.walk_through(self.stages[self._position])
 
-    def _walks(self) -> dict[str, Callable[[Any], Iterator[Event]]]:
-        """What walks through a stage of each phase."""
+    def walk_through(self, stage: Any) -> Iterator[Event]:
+        """Make the steps of a stage that are not done yet; the last event is what `_end` gives."""
         raise NotImplementedError
 
     def _seeds(self) -> list[int]:
@@ -85,8 +83,20 @@ class StagedTraining:
         raise NotImplementedError
 
 
-def place_of(facts: dict[str, Any], stages: int) -> tuple[int, int, list[dict[str, Any]]]:
-    """The place of a stored state: its stage, the step in it, and the history. Raises KeyError or ValueError."""
+def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, list[dict[str, Any]]]:
+    """Read and check where a stored training stood.
+
+    Args:
+        facts: Those of `StagedTraining.state`.
+        stages: How many stages the training has.
+
+    Returns:
+        The number of its stage, the step in it, and the history.
+
+    Raises:
+        KeyError: A fact is missing.
+        ValueError: A fact cannot be one of such a training.
+    """
     position, step, history = facts["position"], facts["step"], facts["history"]
     if type(position) is not int or type(step) is not int or not 0 <= position <= stages or step < 0:
         raise ValueError(f"step {step} of stage {position}, where there are {stages} stages")
@@ -95,11 +105,11 @@ def place_of(facts: dict[str, Any], stages: int) -> tuple[int, int, list[dict[st
     return position, step, list(history)
 
 
-def numbered(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays as one part of a state."""
+def pack(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """Name arrays as one part of a state: name/0000, name/0001, ..."""
     return {f"{name}/{i:04d}": value for i, value in enumerate(values)}
 
 
-def collected(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """The arrays of one part of a state, in their order."""
+def unpack(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the arrays that `pack` named, in their order; an empty list where there is no such part."""
     return [arrays[key] for key in sorted(arrays) if key.startswith(name + "/")]

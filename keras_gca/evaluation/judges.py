@@ -89,6 +89,6 @@ def independent_judge(agent: Agent, training: Pairs, seed: int, epochs: int = 3)
     learner = DiscriminatorTraining(gca, agent.config.discriminator_learning_rate)
     for epoch_seed in random.integers(2**31, size=epochs):
         batches, take = labelled_batches(human, machine, BATCH, int(epoch_seed))
-        add_up(learner.step(*take(batch)) for batch in batches)
+        add_up(learner.train_step(*take(batch)).sums for batch in batches)
     weights = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
     return Agent(config, agent.vocabulary, agent.weights, weights)

@@ -55,13 +55,13 @@ class Decoder:
         self.gca = gca
         self._encoder = PrefixEncoder(gca)
         self._sizes = gca.sizes
-        self._greedy = Compiled(self._decode_greedily, whole=("forbidden",))
-        self._sample = Compiled(self._draw, whole=("forbidden",))
-        self._beam = Compiled(self._search, whole=("forbidden",))
+        self.compiled_decode_greedily = Compiled(self.decode_greedily, replicated=("forbidden",))
+        self.compiled_draw = Compiled(self.draw, replicated=("forbidden",))
+        self.compiled_search_beam = Compiled(self.search_beam, replicated=("forbidden",))
 
     def greedy(self, contexts: np.ndarray, allow_unknown: bool = True) -> Decoded:
         """Algorithm 1: the most probable token at every step."""
-        return _decoded(self._greedy(cut_contexts(contexts), self._forbidden(allow_unknown)))
+        return _decoded(self.compiled_decode_greedily(cut_contexts(contexts), self._forbidden(allow_unknown)))
 
     def sample(
         self,
@@ -94,7 +94,7 @@ class Decoder:
             None if top_k is None or top_k >= self._sizes.vocabulary else int(top_k),
             None if top_p == 1 else tf.constant(float(top_p)),
         )
-        return _decoded(self._sample(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
+        return _decoded(self.compiled_draw(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def beam(
         self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
@@ -111,7 +111,7 @@ class Decoder:
             raise ValueError(f"a beam has a width of at least 1, not {width}")
         width = min(width, self._sizes.vocabulary)
         arguments = tf.constant(width), tf.constant(float(length_penalty))
-        return _decoded(self._beam(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
+        return _decoded(self.compiled_search_beam(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def _forbidden(self, allow_unknown: bool) -> tf.Tensor:
         """(s_v,) float32, added to the logarithms that tokens are chosen by."""
@@ -185,11 +185,12 @@ class Decoder:
         )
         return _frame(chosen.stack(), logs.stack(), steps, self._sizes.sentence_length)
 
-    def _decode_greedily(self, contexts, forbidden):
+    def decode_greedily(self, contexts, forbidden):
+        """Choose the most probable token at every step; `greedy` in a graph."""
         return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32))
 
-    def _draw(self, contexts, forbidden, seeds, numbers, temperature, top_k, top_p):
-        """Choose by the Gumbel-max trick; seeds (B, 2) and numbers (B,): see `sample_seeds`."""
+    def draw(self, contexts, forbidden, seeds, numbers, temperature, top_k, top_p):
+        """Choose by the Gumbel-max trick, `sample` in a graph; seeds (B, 2) and numbers (B,): see `sample_seeds`."""
         keys = sample_seeds(seeds, numbers)
 
         def choose(log_p, t):
@@ -198,8 +199,11 @@ class Decoder:
 
         return self._loop(contexts, forbidden, choose)
 
-    def _search(self, contexts, forbidden, width, length_penalty):
-        """K = width partial answers a context, (B K,) for the model; ended ones wait with PAD at no cost."""
+    def search_beam(self, contexts, forbidden, width, length_penalty):
+        """Search with a beam; `n_best` in a graph.
+
+        K = width partial answers a context, (B K,) for the model; ended ones wait with PAD at no cost.
+        """
         term, memory = self._start(contexts)
         count, size, length = tf.shape(contexts)[0], self._sizes.vocabulary, self.gca.longest_answer
         term, memory = tf.repeat(term, width, 0), States(*(tf.repeat(each, width, 0) for each in memory))

@@ -18,8 +18,8 @@ class Evaluator:
 
     def __init__(self, gca: GenerativeConversationalAgent):
         self._encoder = PrefixEncoder(gca)
-        self._sums = Compiled(self._measure)
-        self._each = Compiled(self._token_losses, shared=False)
+        self.compiled_sum_losses = Compiled(self.sum_losses)
+        self.compiled_token_losses = Compiled(self.token_losses, distribute=False)
 
     def perplexity(self, pairs: Pairs, batch_size: int = 32) -> float:
         """exp of the total negative log-likelihood of the answers over the total of their tokens, EOS counted."""
@@ -30,19 +30,21 @@ class Evaluator:
         """log p(y_t | x, y) of every token after BOS: (n, s_s) float32, NaN after the end."""
         logs = np.full((len(pairs), pairs.answers.shape[1] - 1), np.nan, np.float32)
         for batch in plan_batches(pairs, batch_size):
-            positions, values = self._each(*take_batch(pairs, batch, batch_size))
+            positions, values = self.compiled_token_losses(*take_batch(pairs, batch, batch_size))
             answer, token = positions.numpy().T
             logs[batch[answer], token] = -values.numpy()
         return logs
 
     def evaluate(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         """The sum of the tokens' negative log-likelihoods, and their number."""
-        return self._sums(contexts, answers)
+        return self.compiled_sum_losses(contexts, answers)
 
-    def _token_losses(self, contexts, answers):
+    def token_losses(self, contexts, answers):
+        """Give the place of every token, (R, 2), and its loss, (R,). For use in a graph."""
         return rows_of(answers).positions, _losses(self._encoder, contexts, answers)
 
-    def _measure(self, contexts, answers):
+    def sum_losses(self, contexts, answers):
+        """Give what `evaluate` returns. For use in a graph."""
         losses = _losses(self._encoder, contexts, answers)
         return tf.reduce_sum(losses), tf.size(losses)
 
@@ -55,6 +57,6 @@ def _losses(encoder: PrefixEncoder, contexts: tf.Tensor, answers: tf.Tensor, kee
 
 
 def metrics(sums: np.ndarray) -> dict[str, float]:
-    """Loss (nats a token) and perplexity from the sums that `step` and `evaluate` return."""
+    """Loss (nats a token) and perplexity from the sums that `train_step` and `evaluate` return."""
     loss = sums[0] / sums[1]
     return {"loss": float(loss), "perplexity": float(np.exp(loss))}

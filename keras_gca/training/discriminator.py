@@ -8,7 +8,6 @@ import tensorflow as tf
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine import replicas
-from keras_gca.engine.compiled import Compiled
 from keras_gca.models.forward import last_rows, rows_of
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.training.learner import BlockLearner
@@ -25,31 +24,21 @@ class DiscriminatorTraining(BlockLearner):
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, whole_answers: bool = False):
         super().__init__(gca, gca.green, learning_rate)
         self._rows = last_rows if whole_answers else rows_of
-        self._step, self._sums = Compiled(self._descend), Compiled(self._measure)
 
-    def step(self, contexts: np.ndarray, answers: np.ndarray, labels: np.ndarray) -> tuple[tf.Tensor, ...]:
-        """One training step; labels, (B,) float32, are HUMAN or MACHINE for every token of an answer.
+    def loss(
+        self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """Binary cross-entropy of D's judgements of tokens (or of whole answers) against their labels.
 
-        Returns five sums: the losses; human tokens, and those of them judged human; machine-generated tokens, and those
-        of them judged so.
+        Args:
+            contexts: (B, s) int32.
+            answers: (B, T + 1) int32.
+            labels: (B,) float32, HUMAN or MACHINE for every token of an answer.
+
+        Returns:
+            The mean loss, and five sums: the losses; human tokens, and those of them judged human; machine-generated
+            tokens, and those of them judged so.
         """
-        return self._step(contexts, answers, labels)
-
-    def evaluate(self, contexts: np.ndarray, answers: np.ndarray, labels: np.ndarray) -> tuple[tf.Tensor, ...]:
-        """The same sums without learning."""
-        return self._sums(contexts, answers, labels)
-
-    def _descend(self, contexts, answers, labels):
-        def loss():
-            losses, sums = self._losses(contexts, answers, labels)
-            return replicas.mean(losses), sums
-
-        return self.descend(loss).reported
-
-    def _measure(self, contexts, answers, labels):
-        return self._losses(contexts, answers, labels)[1]
-
-    def _losses(self, contexts, answers, labels):
         rows = self._rows(answers)
         logits = self.encoder.discriminator_logits(contexts, answers, rows)
         label = tf.gather(labels, rows.answer)
@@ -61,7 +50,7 @@ class DiscriminatorTraining(BlockLearner):
             return tf.math.count_nonzero(condition, dtype=tf.float32)
 
         sums = number(human), number(human & correct), number(~human), number(~human & correct)
-        return losses, (tf.reduce_sum(losses), *sums)
+        return replicas.mean(losses), (tf.reduce_sum(losses), *sums)
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:

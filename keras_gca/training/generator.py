@@ -4,7 +4,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.engine import replicas
-from keras_gca.engine.compiled import Compiled
 from keras_gca.models.forward import rows_of
 from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
 from keras_gca.training.discriminator import HUMAN
@@ -16,32 +15,23 @@ class GeneratorTraining(BlockLearner):
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
         super().__init__(gca, YELLOW, learning_rate, precision=precision)
-        self._step, self._sums = Compiled(self._descend), Compiled(self._measure)
 
-    def step(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, ...]:
-        """One training step on pairs of M. Returns three sums: squared errors, D's outputs l, and tokens."""
-        return self._step(contexts, answers)
+    def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """The mean squared distance of D's outputs (Eq. 8) from 1, over the tokens that G gives M's contexts.
 
-    def evaluate(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, ...]:
-        """The same sums without learning."""
-        return self._sums(contexts, answers)
+        Args:
+            contexts: (B, s) int32, of M.
+            answers: (B, T + 1) int32, of M.
 
-    def _descend(self, contexts, answers):
-        def loss():
-            errors, sums = self._errors(contexts, answers)
-            return replicas.mean(errors), sums
-
-        return self.descend(loss).reported
-
-    def _measure(self, contexts, answers):
-        return self._errors(contexts, answers)[1]
-
-    def _errors(self, contexts, answers):
+        Returns:
+            The mean, and three sums: squared errors, D's outputs l, and tokens.
+        """
         rows = rows_of(answers)
         p = tf.nn.softmax(self.encoder.generator_logits(contexts, answers, rows))
         l = tf.sigmoid(self.encoder.discriminator_logits(contexts, answers, rows, p))  # noqa: E741  (Eq. 8's name)
         errors = tf.square(HUMAN - l)
-        return errors, (tf.reduce_sum(errors), tf.reduce_sum(l), tf.cast(tf.size(l), tf.float32))
+        sums = (tf.reduce_sum(errors), tf.reduce_sum(l), tf.cast(tf.size(l), tf.float32))
+        return replicas.mean(errors), sums
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Iterator
 
+import numpy as np
+
 from keras_gca.engine import optimizers
 from keras_gca.engine.learner import Learner
 from keras_gca.engine.variables import assign
@@ -30,6 +32,11 @@ class BlockLearner(Learner):
         self.gca = gca
         self.encoder = PrefixEncoder(gca, precision)
         self.names = names
+
+    @staticmethod
+    def metrics(sums: np.ndarray) -> dict[str, float]:
+        """Turn the sums that `train_step` and `test_step` give, added up over batches, into figures to log."""
+        raise NotImplementedError
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:

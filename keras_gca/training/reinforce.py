@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.engine import optimizers, replicas
-from keras_gca.engine.compiled import Compiled
+from keras_gca.engine.learner import StepResult
 from keras_gca.engine.variables import assign
 from keras_gca.models.forward import Rows, last_rows, rows_of
 from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
@@ -30,38 +30,40 @@ class ReinforceTraining(BlockLearner):
         self.baseline.build((None, gca.sizes.hidden_units))
         self._baseline_optimizer = optimizers.Adam(BASELINE_RATE)
         self._baseline_optimizer.build(self.baseline.trainable_variables)
-        self._step, self._measured = Compiled(self._descend), Compiled(self._measure)
 
-    def step(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, ...]:
-        """One training step on (B, s) contexts and the (B, T + 1) answers that the generator drew for them.
+    def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """The mean over tokens of -(Q - b_t) log p(y_t | x, y), whose gradient is that of E[Q] with the sign turned.
 
-        Returns four sums: rewards, and answers; squared errors of the baseline, and tokens.
+        Args:
+            contexts: (B, s) int32.
+            answers: (B, T + 1) int32, which the generator has drawn for them.
+
+        Returns:
+            The mean, and what `descend` and `measure` go on from: rewards Q of the answers, (answers,); errors
+            Q - b_t of the tokens, (R,); the hidden layer y_h of Eq. 3, (R, hidden).
         """
-        return self._step(contexts, answers)
-
-    def evaluate(self, contexts: np.ndarray, answers: np.ndarray) -> tuple[tf.Tensor, ...]:
-        """The same sums without learning."""
-        return self._measured(contexts, answers)
-
-    def _descend(self, contexts, answers):
         rows = rows_of(answers)
         rewards, by_row = self._rewards(contexts, answers, rows)
+        y_h = self.encoder.generator_hidden(contexts, answers, rows)  # (R, hidden)
+        logits = self.encoder.token_logits(y_h)
+        errors = by_row - self.baseline(tf.stop_gradient(y_h))[:, 0]  # Q - b_t, (R,)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
+        return replicas.mean(tf.stop_gradient(errors) * losses), (rewards, errors, y_h)
 
-        def loss():
-            y_h = self.encoder.generator_hidden(contexts, answers, rows)  # (R, hidden)
-            logits = self.encoder.token_logits(y_h)
-            errors = by_row - self.baseline(tf.stop_gradient(y_h))[:, 0]  # Q - b_t, (R,)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
-            self._improve_baseline(y_h, errors)
-            return replicas.mean(tf.stop_gradient(errors) * losses), self._sums(rewards, errors)
+    def descend(self, contexts: tf.Tensor, answers: tf.Tensor) -> StepResult:
+        """Make a step of the generator, and one of the baseline on the same errors.
 
-        return self.descend(loss).reported
+        The sums of the result are rewards, and answers; squared errors of the baseline, and tokens.
+        """
+        result = super().descend(contexts, answers)
+        rewards, errors, y_h = result.sums
+        self.improve_baseline(y_h, errors)
+        return result._replace(sums=self._sums(rewards, errors))
 
-    def _measure(self, contexts, answers):
-        rows = rows_of(answers)
-        rewards, by_row = self._rewards(contexts, answers, rows)
-        y_h = self.encoder.generator_hidden(contexts, answers, rows)
-        return self._sums(rewards, by_row - self.baseline(y_h)[:, 0])
+    def measure(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Give the same four sums without learning."""
+        _, (rewards, errors, _) = self.loss(contexts, answers)
+        return self._sums(rewards, errors)
 
     def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
         """Q of each answer that is not padding of the batch, and again for each row, (R,)."""
@@ -70,8 +72,8 @@ class ReinforceTraining(BlockLearner):
         by_answer = tf.scatter_nd(last.positions[:, :1], rewards, tf.shape(answers, tf.int64)[:1])
         return rewards, tf.gather(by_answer, rows.answer)
 
-    def _improve_baseline(self, y_h: tf.Tensor, errors: tf.Tensor) -> None:
-        """One step towards the least mean of errors^2, whose gradients are written out: b_t is linear in y_h."""
+    def improve_baseline(self, y_h: tf.Tensor, errors: tf.Tensor) -> None:
+        """Make one step towards the least mean of errors^2, whose gradients are written out: b_t is linear in y_h."""
         count = replicas.total(tf.cast(tf.size(errors), tf.float32))
         gradients = [
             -2 / count * tf.linalg.matvec(y_h, errors, transpose_a=True)[:, None],

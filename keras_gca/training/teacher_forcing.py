@@ -3,12 +3,11 @@
 Targets are token indices (sparse): no one-hot matrix is ever made.
 """
 
-import numpy as np
 import tensorflow as tf
 
 from keras_gca.engine import replicas
-from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.random import batch_dropout
+from keras_gca.models import likelihood
 from keras_gca.models.forward import SITES
 from keras_gca.models.likelihood import _losses
 from keras_gca.models.networks import GenerativeConversationalAgent
@@ -22,6 +21,9 @@ class TeacherForcing(BlockLearner):
     paper has none.
     """
 
+    replicated = ("seed",)
+    metrics = staticmethod(likelihood.metrics)
+
     def __init__(
         self,
         gca: GenerativeConversationalAgent,
@@ -34,23 +36,27 @@ class TeacherForcing(BlockLearner):
     ):
         super().__init__(gca, names, learning_rate, average, precision)
         self._rates = dict.fromkeys(SITES, dropout) | {"y_h": hidden_dropout}
-        self._step = Compiled(self._descend, whole=("seed",))
 
-    def step(self, contexts: np.ndarray, answers: np.ndarray, seed: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-        """One training step on (B, s) contexts and (B, T + 1) answers; seed: (2,) int32, of dropout.
+    def loss(
+        self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+        """Eq. 3: the mean of -log p(y_t | x, y) over the tokens of the answers.
 
-        Returns the sum of the tokens' negative log-likelihoods (with dropout), and their number.
+        Args:
+            contexts: (B, s) int32.
+            answers: (B, T + 1) int32.
+            seed: (2,) int32, of dropout; None leaves dropout out.
+
+        Returns:
+            The mean; the sum of the tokens' negative log-likelihoods, and their number.
         """
-        return self._step(contexts, answers, seed)
 
-    def _descend(self, contexts, answers, seed):
         def keep(site: str, values: tf.Tensor) -> tf.Tensor:
+            if seed is None:
+                return values
             return batch_dropout(
                 values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, SITES.index(site))
             )
 
-        def loss():
-            losses = _losses(self.encoder, contexts, answers, keep)
-            return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
-
-        return self.descend(loss).reported
+        losses = _losses(self.encoder, contexts, answers, keep)
+        return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))

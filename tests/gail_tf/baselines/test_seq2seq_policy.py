@@ -9,7 +9,6 @@ from gail_tf.data.batches import take
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
 from gail_tf.imitation.ppo import PPO
 from glove.vectors import Vectors
-from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.random import sample_seeds
 from tests.factories import small_runs
 from tests.factories.gail import SIZES, padded
@@ -150,9 +149,9 @@ def test_it_learns_whom_it_answers():
     response = np.stack([condition[:, -1], condition[:, -1], np.full(16, END)], axis=1).astype(np.int32)
     batch = condition, mask, response, np.ones_like(response, bool)
     policy = Seq2SeqPolicy(VOCABULARY, END, 16, 24, 32, dropout=0.1)
-    likelihood = MaximumLikelihood(policy, AdamWLearner(policy.trainable_variables, 2e-2))
+    likelihood = MaximumLikelihood(policy, 2e-2)
     for step in range(80):
-        likelihood.step(batch, (1, step))
+        likelihood.train_step(batch, np.arange(len(batch.response), dtype=np.int32), np.int32([1, step]))
     drawn = policy.sample(condition, mask, (0, 0), dataclasses.replace(SAMPLINGS["greedy"], max_new_tokens=3))
     assert np.mean(drawn.tokens.numpy() == response) > 0.9
 

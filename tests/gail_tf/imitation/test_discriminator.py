@@ -9,25 +9,25 @@ from gail_tf.build import make_judge
 from gail_tf.data.batches import take
 from gail_tf.data.samples import SENTIMENTS
 from gail_tf.imitation import discriminator_losses, reference
-from gail_tf.imitation.evidence import Evidence
+from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.models.gpt2_config import GPT2Config
 from tests.factories import small_runs
 
 GPT2 = GPT2Config(len(small_runs.tokenizer()), n_positions=32, n_embd=16, n_layer=2, n_head=2, eos_token_id=0)
 
 
-def evidence(rows, seed):
+def judged(rows, seed):
     """Of some expert responses, with features drawn at random."""
     draw = np.random.default_rng(seed)
     features = draw.normal(seed, 1, (len(rows), 32)).astype(np.float32)
     sentiments = draw.uniform(-1, 1, (len(rows), SENTIMENTS)).astype(np.float32)
     batch = take(small_runs.samples().batch, rows, response_width=8)
-    return Evidence(batch, features, sentiments, [((f"prompt {row}",), f"response {row}") for row in rows])
+    return JudgedResponses(batch, features, sentiments, [((f"prompt {row}",), f"response {row}") for row in rows])
 
 
 def of_tokens(rows, seed):
     """The same with features of every token."""
-    found = evidence(rows, seed)
+    found = judged(rows, seed)
     features = np.random.default_rng(seed).normal(seed, 1, (len(rows), 8, 16)).astype(np.float32)
     return found._replace(features=features)
 
@@ -40,7 +40,7 @@ def make(**changes):
     return made
 
 
-EXPERT, GENERATED = evidence(np.arange(6), 0), evidence(np.arange(6, 12), 1)
+EXPERT, GENERATED = judged(np.arange(6), 0), judged(np.arange(6, 12), 1)
 ALL = np.ones(6, bool)
 
 
@@ -90,7 +90,7 @@ def test_rows_that_fill_a_batch_up_count_for_nothing(changes):
 @pytest.mark.parametrize("kind", ["contrastive", "token"])
 def test_the_losses_of_the_other_discriminators(kind):
     """TextGAIL's softmax over the two responses to one prompt; Eq. 6 of every token, sentiments left out."""
-    draw = evidence if kind == "contrastive" else of_tokens
+    draw = judged if kind == "contrastive" else of_tokens
     expert, generated = draw(np.arange(6), 0), draw(np.arange(6, 12), 1)
     made = make(discriminator=kind)
     logits = [made.expert_logits(each).astype(float) for each in (expert, generated)]
@@ -106,15 +106,15 @@ def test_the_losses_of_the_other_discriminators(kind):
     assert figures["loss"] == pytest.approx(loss, rel=1e-4)
     for number in range(60):
         made.step(expert, generated, ALL, (0, number))
-    judged = made.judge(generated, expert)
+    judgement = made.judge(generated, expert)
     if kind == "contrastive":
-        np.testing.assert_array_equal(judged.given, -judged.expert)
+        np.testing.assert_array_equal(judgement.given, -judgement.expert)
         scores = [made.expert_logits(each) for each in (generated, expert)]
-        np.testing.assert_allclose(judged.given, scores[0] - scores[1], rtol=1e-6)
-        assert judged.expert.min() > 1
+        np.testing.assert_allclose(judgement.given, scores[0] - scores[1], rtol=1e-6)
+        assert judgement.expert.min() > 1
     else:
-        assert judged.expert[expert.batch.response_mask].min() > 1
-        assert judged.given[generated.batch.response_mask].max() < -1
+        assert judgement.expert[expert.batch.response_mask].min() > 1
+        assert judgement.given[generated.batch.response_mask].max() < -1
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -4,9 +4,9 @@ import tensorflow as tf
 
 from gail_tf.imitation import discriminator_losses, occupancy, reference
 from gail_tf.imitation.encoders import DiscriminatorNetwork
-from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
+from tests.factories.discriminators import NetworkLearner
 
 LOGITS = np.array([-2.0, 0.0, 0.5, 3.0])  # of an expert
 
@@ -150,16 +150,9 @@ def test_a_trained_discriminator_finds_equation_6s_optimum():
     replies = np.eye(4, dtype=np.float32)
     of_expert, of_policy = (np.repeat(replies, np.round(10 * rho).astype(int), axis=0) for rho in (expert, policy))
     network = DiscriminatorNetwork(4, seed=1)
-    learner = AdamWLearner(network.trainable_variables, learning_rate=1e-2)
-
-    @tf.function
-    def step():
-        return learner.descend(lambda: (discriminator_losses.binary_loss(network(of_expert), network(of_policy)), {}))[
-            0
-        ]
-
+    learner = NetworkLearner(network, learning_rate=1e-2)
     for _ in range(300):
-        loss = step()
+        loss = learner.train_step(of_expert, of_policy).loss
     best = occupancy.optimal_discriminator(policy, expert)
     np.testing.assert_allclose(tf.sigmoid(-network(replies)), best, atol=0.01)
     assert -float(loss) == pytest.approx(occupancy.log_loss(best, policy, expert), abs=1e-3)

@@ -261,7 +261,7 @@ def test_tokens_get_rewards_and_advantages_of_their_own(walked, monkeypatch):
     for event in training:
         if event.step == 1:
             logits = training.judge.expert_logits(buffers[0].given)
-            mean, variance = (float(each) for each in training._advantages.statistics)
+            mean, variance = (float(each) for each in training.advantages.statistics)
         if event.row is not None:
             break
     (rollouts,), values = buffers, np.concatenate(values)

@@ -127,7 +127,7 @@ def test_the_baseline_learns_the_rewards_and_moves_nothing_else():
         if not number:
             assert found.pop("explained_variance") == pytest.approx(0, abs=1e-6)
             assert found == pytest.approx(step(plain, old), rel=1e-4, abs=1e-6)
-            for variable, other in zip(learner.learner.variables, plain.learner.variables, strict=True):
+            for variable, other in zip(learner.policy_learner.variables, plain.policy_learner.variables, strict=True):
                 np.testing.assert_array_equal(variable, other)
     np.testing.assert_allclose(learner.values(BATCH), REWARDS, atol=0.1)
     assert found["explained_variance"] > 0.9
@@ -158,7 +158,7 @@ def test_the_rate_falls_to_nearly_nothing_over_all_updates_or_stays():
         rates = []
         for _ in range(6):
             step(learner, old)
-            rates.append(float(learner.learner.optimizer.learning_rate))
+            rates.append(float(learner.policy_learner.optimizer.learning_rate))
         assert rates == pytest.approx([1e-2 * each / 7 for each in expected])
 
 

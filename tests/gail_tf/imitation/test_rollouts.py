@@ -122,11 +122,11 @@ def test_recomputed_log_probabilities_are_those_of_a_pass_over_all_responses(pol
 def test_features_by_numpy(reference, rollouts):
     """The mean of the reference's states over the response, and the last one."""
     gpt2 = reference.policy.gpt2
-    for evidence in (rollouts.given, rollouts.expert):
+    for responses in (rollouts.given, rollouts.expert):
         for i in range(0, len(ROWS), 3):
-            before, after = tokens_of(evidence.batch, i)
+            before, after = tokens_of(responses.batch, i)
             states = hidden_in_numpy(gpt2.weights, gpt2.config, np.concatenate([before, after]))[len(before) :]
-            np.testing.assert_allclose(evidence.features[i], [*states.mean(0), *states[-1]], atol=1e-4)
+            np.testing.assert_allclose(responses.features[i], [*states.mean(0), *states[-1]], atol=1e-4)
 
 
 def test_features_of_tokens_are_the_states_after_each(policy, reference, rollouts):
@@ -134,13 +134,13 @@ def test_features_of_tokens_are_the_states_after_each(policy, reference, rollout
     found = Collector(policy, by_token, tokenizer(), small_runs.samples(), SAMPLING, keep_experts=True)
     found = found.collect(ROWS, SEED, 4, human_ratio=0.3)
     gpt2 = reference.policy.gpt2
-    for evidence in (found.given, found.expert):
-        assert evidence.features.shape == (12, 8, 16)
-        assert not evidence.features[~evidence.batch.response_mask].any()
+    for responses in (found.given, found.expert):
+        assert responses.features.shape == (12, 8, 16)
+        assert not responses.features[~responses.batch.response_mask].any()
         for i in range(0, len(ROWS), 4):
-            before, after = tokens_of(evidence.batch, i)
+            before, after = tokens_of(responses.batch, i)
             states = hidden_in_numpy(gpt2.weights, gpt2.config, np.concatenate([before, after]))[len(before) :]
-            np.testing.assert_allclose(evidence.features[i, : len(after)], states, atol=1e-4)
+            np.testing.assert_allclose(responses.features[i, : len(after)], states, atol=1e-4)
     np.testing.assert_allclose(found.reference, rollouts.reference, atol=1e-4)
 
 
@@ -217,7 +217,7 @@ def test_two_collectors_of_one_reference_do_not_mix_their_experts(policy, refere
     assert np.abs(found[0] - found[1]).max() > 0.1
 
 
-def test_some_of_the_evidence(rollouts):
+def test_some_of_the_judged_responses(rollouts):
     found = rollouts.given.rows(np.array([7, 2]), 4)
     np.testing.assert_array_equal(found.features[:2], rollouts.given.features[[7, 2]])
     np.testing.assert_array_equal(found.sentiments[:2], rollouts.given.sentiments[[7, 2]])

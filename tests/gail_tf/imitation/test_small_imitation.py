@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gail_tf.imitation import discriminator_losses, occupancy, ppo_losses, rewards
+from gail_tf.imitation import occupancy, ppo_losses, rewards
 from gail_tf.imitation.encoders import DiscriminatorNetwork
-from keras_gca.engine.learner import AdamWLearner
+from tests.factories.discriminators import NetworkLearner
 
 PROMPTS, WORDS, BATCH, UPDATES = 3, 3, 128, 60
 EXPERT = np.random.default_rng(5).dirichlet(np.full(WORDS**2, 0.4), PROMPTS)  # of whole replies, by prompt
@@ -59,12 +59,8 @@ def divergence(policy):
 def test_the_policy_approaches_the_expert(options, form):
     random = np.random.default_rng(0)
     policy, network = TablePolicy(), DiscriminatorNetwork(PROMPTS * WORDS**2)
-    learner = AdamWLearner(network.trainable_variables, 5e-3, weight_decay=0.01)
+    learner = NetworkLearner(network, 5e-3, weight_decay=0.01)
     mask = tf.ones((BATCH, 2))
-
-    @tf.function
-    def update_discriminator(expert, generated):
-        learner.descend(lambda: (discriminator_losses.binary_loss(network(expert), network(generated)), {}))
 
     @tf.function
     def update_policy(prompts, replies, old, advantages):
@@ -82,7 +78,7 @@ def test_the_policy_approaches_the_expert(options, form):
         replies = draw(policy.probabilities(), prompts, random)
         generated = features(prompts, replies)
         for _ in range(3):
-            update_discriminator(features(prompts, draw(EXPERT, prompts, random)), generated)
+            learner.train_step(features(prompts, draw(EXPERT, prompts, random)), generated)
         normalised, statistics = rewards.normalise(rewards.reward(network(generated), form), statistics)
         old = policy.log_probs(prompts, replies)
         for _ in range(4):

@@ -15,6 +15,6 @@ def test_one_graph_for_all_sizes_and_one_each_with_xla():
         assert doubled.traces == graphs
 
 
-def test_what_is_whole_must_be_an_argument():
+def test_what_is_replicated_must_be_an_argument():
     with pytest.raises(ValueError, match="no arguments of the function: seed"):
-        Compiled(tf.identity, whole=("seed",))
+        Compiled(tf.identity, replicated=("seed",))

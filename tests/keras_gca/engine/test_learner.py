@@ -8,6 +8,14 @@ from keras_gca.errors import UserError
 from tests.oracles.adamw import adamw
 
 
+class Sum(AdamWLearner):
+    """Its loss is the sum of all variables, each number times its slope."""
+
+    def loss(self, *slopes):
+        terms = [tf.reduce_sum(slope * variable) for slope, variable in zip(slopes, self.variables, strict=True)]
+        return tf.add_n(terms), {"seen": slopes[0][0, 0]}
+
+
 @pytest.fixture
 def variables():
     dense = keras.layers.Dense(2)
@@ -23,16 +31,7 @@ def test_steps_by_hand(variables):
     random = np.random.default_rng(1)
     slopes = [[random.normal(size=variable.shape).astype(np.float32) for variable in variables] for _ in range(3)]
     slopes[1] = [each / 100 for each in slopes[1]]  # too small to be clipped
-    learner = AdamWLearner(variables, 0.4, weight_decay=0.5, warmup_steps=4, gradient_clip=1.0)
-    given = [tf.Variable(each) for each in slopes[0]]
-
-    @tf.function
-    def step():
-        def loss():
-            return tf.add_n([tf.reduce_sum(a * v) for a, v in zip(given, variables, strict=True)]), {"seen": 3.0}
-
-        return learner.descend(loss)
-
+    learner = Sum(variables, 0.4, weight_decay=0.5, warmup_steps=4, gradient_clip=1.0)
     norms = [np.sqrt(sum((each**2).sum() for each in slope)) for slope in slopes]
     clipped = [[each / max(norm, 1) for each in slope] for slope, norm in zip(slopes, norms, strict=True)]
     old = [variable.numpy() for variable in variables]
@@ -41,31 +40,33 @@ def test_steps_by_hand(variables):
         for i, decay in enumerate((0.5, 0.0))
     ]
     for number in range(3):
-        for place, slope in zip(given, slopes[number], strict=True):
-            place.assign(slope)
         value = sum(float((a * v.numpy()).sum()) for a, v in zip(slopes[number], variables, strict=True))
-        scalar, reported, norm = step()
+        seen = learner.test_step(*slopes[number])  # moves nothing
+        scalar, sums, norm = learner.train_step(*slopes[number])
         assert float(scalar) == pytest.approx(value, rel=1e-5)
         assert float(norm) == pytest.approx(norms[number], rel=1e-5)  # before it is clipped
-        assert reported["seen"] == 3
+        assert seen["seen"] == sums["seen"] == slopes[number][0][0, 0]
         for variable, values in zip(variables, expected, strict=True):
             np.testing.assert_allclose(variable, values[number], rtol=1e-4, atol=1e-5)
 
 
 def test_other_variables_stay_as_they_are(variables):
-    learner = AdamWLearner(variables[1:], 0.1)
+    class Both(AdamWLearner):
+        def loss(self):
+            return tf.reduce_sum(variables[0] + variables[1]), {}
+
     kernel, bias = (variable.numpy() for variable in variables)
-    tf.function(lambda: learner.descend(lambda: (tf.reduce_sum(variables[0] + variables[1]), {})))()
+    Both(variables[1:], 0.1).train_step()
     np.testing.assert_array_equal(variables[0], kernel)
     np.testing.assert_allclose(variables[1], bias - 0.1, rtol=1e-4)  # no warm-up: the first step is a whole one
 
 
 def test_a_rate_that_falls_ends_above_nothing(variables):
     """5 steps, 2 of them a warm-up: 1/2, 1, then in a straight line to where a sixth would be 0."""
-    learner = AdamWLearner(variables, 0.3, warmup_steps=2, total_steps=5)
-    rates = []
+    learner = Sum(variables, 0.3, warmup_steps=2, total_steps=5)
+    rates, slopes = [], [np.ones(variable.shape, np.float32) for variable in variables]
     for _ in range(5):
-        learner.descend(lambda: (tf.add_n([tf.reduce_sum(variable.value) for variable in variables]), {}))
+        learner.train_step(*slopes)
         rates.append(float(learner.optimizer.learning_rate))
     assert rates == pytest.approx([0.15, 0.3, 0.225, 0.15, 0.075])
 
@@ -73,3 +74,14 @@ def test_a_rate_that_falls_ends_above_nothing(variables):
 def test_a_warm_up_must_end(variables):
     with pytest.raises(UserError, match="--warmup-steps: 5 where a phase of the training has 5 steps in all"):
         AdamWLearner(variables, 0.3, warmup_steps=5, total_steps=5)
+
+
+def test_what_is_replicated_must_be_an_argument_of_the_loss(variables):
+    class Seeded(AdamWLearner):
+        replicated = ("seed",)
+
+        def loss(self, rows):
+            return tf.reduce_sum(rows), {}
+
+    with pytest.raises(ValueError, match="no arguments of the function: seed"):
+        Seeded(variables, 0.1)

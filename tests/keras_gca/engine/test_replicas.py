@@ -24,6 +24,44 @@ with devices.make("mirrored", 2).scope():
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT).returncode == 0
 
 
+def test_two_replicas_make_the_step_of_one():
+    """Its loss, sums and gradient's norm are those by hand; what `replicated` names reaches both replicas whole."""
+    code = """
+import keras
+import numpy as np
+import tensorflow as tf
+from keras_gca.engine import devices, replicas
+from keras_gca.engine.learner import AdamWLearner
+
+class Line(AdamWLearner):
+    replicated = ("point",)
+    def loss(self, inputs, targets, point):
+        errors = tf.square(tf.linalg.matvec(inputs - point, self.variables[0].value[:, 0]) - targets)
+        return replicas.mean(errors), (tf.reduce_sum(errors), tf.size(errors), {})
+
+inputs, point = np.arange(12, dtype=np.float32).reshape(6, 2), np.float32([1, 2])
+targets = np.float32([1, 2, 0, 4, 5, -6])
+expected = 2 / 6 * (inputs - point).T @ ((inputs - point) @ np.float32([0.5, 0.25]) - targets)
+with devices.make("mirrored", 2).scope():
+    layer = keras.layers.Dense(1, use_bias=False)
+    layer.build((None, 2))
+    layer.kernel.assign([[0.5], [0.25]])
+    learner = Line(layer.trainable_variables, 0.1)
+    errors = ((inputs - point) @ np.float32([0.5, 0.25]) - targets) ** 2
+    before = learner.test_step(inputs, targets, point)
+    loss, sums, norm = learner.train_step(inputs, targets, point)
+    for found in (before, sums):
+        np.testing.assert_allclose(found[0], errors.sum(), rtol=1e-5)
+        assert int(found[1]) == 6
+    np.testing.assert_allclose(loss, errors.mean(), rtol=1e-5)
+    np.testing.assert_allclose(norm, np.linalg.norm(expected), rtol=1e-5)
+    moved = np.float32([0.5, 0.25]) - 0.1 * np.sign(expected)  # Adam's first step
+    np.testing.assert_allclose(layer.kernel.numpy()[:, 0], moved, rtol=1e-4)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_with_one_replica_a_part_is_the_whole():
     values = tf.constant([1.0, 2.0, 6.0])
     assert replicas.total(values) is values

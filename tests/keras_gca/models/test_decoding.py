@@ -185,4 +185,4 @@ def test_decoding_is_traced_once(gca):
     for count in (1, 3, 7):
         decoder.greedy(random_pairs(count).contexts)
         decoder.greedy(random_pairs(count).contexts[:, -4:])
-    assert decoder._greedy.traces == 1
+    assert decoder.compiled_decode_greedily.traces == 1

@@ -81,8 +81,8 @@ def test_every_step_is_traced_once_and_for_all():
         if event.row is not None and event.stage.phase == INTERLEAVED:
             counts.append([function.experimental_get_tracing_count() for function in inner])
     assert counts[0] == counts[1]
-    for learner in walk._learners.values():
-        assert learner._step.traces == 1
+    for learner in walk.learners.values():
+        assert learner.train_step.traces == 1
 
 
 def test_bfloat16_products_give_nearly_the_same_losses_and_gradients(gca, pairs):
@@ -141,8 +141,8 @@ def test_each_line_moves_its_own_blocks_and_no_other(walked):
 
 @pytest.mark.thorough
 def test_steps_are_traced_once(walked):
-    for learner in walked.training._learners.values():
-        assert learner._step.traces == 1, type(learner)
+    for learner in walked.training.learners.values():
+        assert learner.train_step.traces == 1, type(learner)
 
 
 def test_the_log_has_a_row_for_each_stage_with_held_out_figures_of_both_classes(walked):
@@ -186,7 +186,7 @@ def test_discriminator_sums_by_the_equations(gca, pairs):
         (judged[~human] < 0.5).sum(),
     ]
     learner = DiscriminatorTraining(gca, 1e-3)
-    sums = learner.evaluate(pairs.contexts, pairs.answers, labels)
+    sums = learner.test_step(pairs.contexts, pairs.answers, labels)
     np.testing.assert_allclose([float(value) for value in sums], expected, rtol=1e-5)
     found = DiscriminatorTraining.metrics(np.array(expected))
     assert found["accuracy_human"] == pytest.approx((judged[human] >= 0.5).mean())
@@ -198,13 +198,16 @@ def test_generator_sums_by_the_equations(gca, pairs):
     equations = Equations(gca)
     judged = np.array([equations.human(x, y, equations.p(x, y)) for x, y in zip(contexts, partial, strict=True)])
     learner = GeneratorTraining(gca, 1e-3)
-    sums = [float(value) for value in learner.evaluate(pairs.contexts, pairs.answers)]
+    sums = [float(value) for value in learner.test_step(pairs.contexts, pairs.answers)]
     np.testing.assert_allclose(sums, [((1 - judged) ** 2).sum(), judged.sum(), len(judged)], rtol=1e-5)
 
 
 def test_generator_steps_make_the_discriminator_call_its_tokens_human(gca, pairs):
     learner = GeneratorTraining(gca, 0.05)
-    losses = [learner.metrics(add_up([learner.step(pairs.contexts, pairs.answers)]))["judged_human"] for _ in range(30)]
+    losses = [
+        learner.metrics(add_up([learner.train_step(pairs.contexts, pairs.answers).sums]))["judged_human"]
+        for _ in range(30)
+    ]
     assert losses[-1] > losses[0] + 0.1
 
 
@@ -217,7 +220,7 @@ def test_a_discriminator_learns_to_tell_what_can_be_told(gca):
     labels = np.float32([HUMAN] * 24 + [MACHINE] * 24)
     learner = DiscriminatorTraining(gca, 0.03)
     for _ in range(60):
-        found = learner.metrics(add_up([learner.step(contexts, answers, labels)]))
+        found = learner.metrics(add_up([learner.train_step(contexts, answers, labels).sums]))
     assert found["accuracy_human"] > 0.75
     assert found["accuracy_machine"] > 0.75
 
@@ -225,7 +228,7 @@ def test_a_discriminator_learns_to_tell_what_can_be_told(gca):
 def test_teacher_forcing_learns_by_heart(gca, pairs):
     learner = TeacherForcing(gca, (*WHITE, *YELLOW), 0.02)
     for number in range(150):
-        sums = learner.step(pairs.contexts, pairs.answers, tf.constant([0, number]))
+        sums = learner.train_step(pairs.contexts, pairs.answers, tf.constant([0, number])).sums
     assert metrics(add_up([sums]))["loss"] < 0.3
 
 
@@ -233,7 +236,7 @@ def test_one_adam_step_equals_its_definition(gca, pairs):
     """Kingma and Ba, Algorithm 1, for the first step: every weight moves by rate * sign(gradient), nearly."""
     before = snapshot(gca)
     learner = TeacherForcing(gca, YELLOW, 0.01)
-    learner.step(pairs.contexts, pairs.answers, tf.constant([0, 0]))
+    learner.train_step(pairs.contexts, pairs.answers, tf.constant([0, 0]))
     for name in YELLOW:
         steps = np.abs(gca.layer(name).get_weights()[0] - before[name][0])
         assert steps.max() == pytest.approx(0.01, rel=1e-3)
@@ -342,7 +345,7 @@ def test_the_learning_rate_decays_by_epoch():
     rates = set()
     for event in walk:
         if event.row is None:
-            rates.add((event.stage.epoch, round(float(walk._learners[TEACHER_FORCING].optimizer.learning_rate), 6)))
+            rates.add((event.stage.epoch, round(float(walk.learners[TEACHER_FORCING].optimizer.learning_rate), 6)))
     assert rates == {(1, 0.01), (2, 0.005), (3, 0.0025)}
 
 
@@ -372,7 +375,7 @@ def test_reinforce_draws_its_answers_to_human_contexts():
     for event in walk:
         if event.stage.phase == SELF_CONVERSATION and event.row is not None:
             break
-    machine, held_out = walk._machine
+    machine, held_out = walk.machine
     known = {row.tobytes() for row in walk.training.contexts}
     assert {row.tobytes() for row in machine.contexts} <= known
     assert len(machine) == walk.config.machine_pairs

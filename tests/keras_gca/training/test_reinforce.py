@@ -28,7 +28,7 @@ def test_a_discriminator_of_whole_answers_judges_each_once(gca, pairs):
     judged = whole_answer_judgements(gca, pairs)
     labels = np.float32(np.arange(len(pairs)) % 2)
     learner = DiscriminatorTraining(gca, 1e-3, whole_answers=True)
-    sums = learner.evaluate(pairs.contexts, pairs.answers, labels)
+    sums = learner.test_step(pairs.contexts, pairs.answers, labels)
     losses = -np.where(labels == 1, np.log(judged), np.log(1 - judged))
     correct = (judged >= 0.5) == (labels == 1)
     expected = [losses.sum(), labels.sum(), correct[labels == 1].sum(), (1 - labels).sum(), correct[labels == 0].sum()]
@@ -42,8 +42,8 @@ def test_the_gradient_is_that_of_reward_less_baseline_times_log_p(any_gca):
     learner.baseline.bias.assign([0.3])
     W_b, b_b = (np.asarray(value) for value in learner.baseline.get_weights())
     found = []
-    learner._apply = found.extend  # the gradients, in place of Adam's step
-    learner._descend(tf.constant(pairs.contexts), tf.constant(pairs.answers))
+    learner.apply_gradients = found.extend  # the gradients, in place of Adam's step
+    learner.descend(tf.constant(pairs.contexts), tf.constant(pairs.answers))
 
     # By the per-token figure: Keras' own forward and backward pass.
     contexts, partial, targets, owner = per_token_samples(pairs, gca.padding)
@@ -70,7 +70,7 @@ def test_the_sums_and_metrics(gca, pairs):
     )
     padded = take_batch(pairs, np.arange(len(pairs)), len(pairs) + 5)  # rows of padding count for nothing
     for contexts, answers in ((pairs.contexts, pairs.answers), padded):
-        sums = add_up([learner.evaluate(contexts, answers)])
+        sums = add_up([learner.test_step(contexts, answers)])
         np.testing.assert_allclose(sums, [rewards.sum(), len(pairs), errors.sum(), pairs.tokens], rtol=1e-5)
     found = learner.metrics(sums)
     assert found["judged_human"] == pytest.approx(rewards.mean(), rel=1e-5)
@@ -81,11 +81,11 @@ def test_the_baselines_step_is_adam_on_the_gradient_of_its_squared_error(gca, pa
     learner = ReinforceTraining(gca, 1e-9)
     rewards = whole_answer_judgements(gca, pairs)
     _, _, _, owner = per_token_samples(pairs, gca.padding)
-    learner.step(pairs.contexts, pairs.answers)
+    learner.train_step(pairs.contexts, pairs.answers)
     sign = np.sign(rewards[owner].mean())  # from a baseline of zero, its bias moves towards the rewards by the rate
     assert learner.baseline.bias.numpy() == pytest.approx([sign * BASELINE_RATE], rel=1e-3)
     for _ in range(400):
-        sums = learner.step(pairs.contexts, pairs.answers)
+        sums = learner.train_step(pairs.contexts, pairs.answers).sums
     assert learner.metrics(add_up([sums]))["baseline_error"] < 0.1 * np.mean(rewards[owner] ** 2)
 
 
@@ -97,6 +97,6 @@ def test_rewards_rise_when_answers_are_drawn_by_the_policy_itself(gca):
     for number in range(40):
         answers = decoder.sample(contexts, number).answers
         pairs = Pairs(contexts, answers, np.zeros(len(contexts), np.int32))
-        sums = learner.step(*take_batch(pairs, np.arange(len(pairs)), len(pairs)))
+        sums = learner.train_step(*take_batch(pairs, np.arange(len(pairs)), len(pairs))).sums
         rewards.append(learner.metrics(add_up([sums]))["judged_human"])
     assert np.mean(rewards[-5:]) > np.mean(rewards[:5]) + 0.1

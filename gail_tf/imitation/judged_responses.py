@@ -1,4 +1,4 @@
-"""What a judge may look at of responses.
+"""Responses as a judge sees them.
 
 Shapes: B responses, R the width of responses, F numbers of D's features.
 """
@@ -12,7 +12,7 @@ from gail_tf.data.batches import Batch, take
 from keras_gca.engine.batching import filled
 
 
-class Evidence(NamedTuple):
+class JudgedResponses(NamedTuple):
     """What D may look at of B responses.
 
     batch: conditions and responses. features: (B, F) float32, of the responses, by the frozen reference; (B, R, F) for

@@ -1,0 +1,126 @@
+"""The state of Algorithm 1 between two of its stages: the parts that it trains, storing and restoring them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from gail_tf.config import GAILConfig
+from gail_tf.data.batches import Batch
+from gail_tf.data.samples import Samples
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.imitation import phases
+from gail_tf.imitation.advantages import AdvantageEstimator
+from gail_tf.imitation.likelihood_phases import LikelihoodPhases
+from gail_tf.imitation.networks import Networks
+from gail_tf.imitation.phases import DISCRIMINATOR, IMITATION, Stage
+from gail_tf.imitation.reference import Reference
+from gail_tf.imitation.rewards import RewardStatistics
+from gail_tf.imitation.rollouts import Collector
+from gail_tf.imitation.validation import Validation
+from keras_gca.engine.staged_training import Event, StagedTraining, pack, unpack, validated_position
+from keras_gca.engine.variables import assign
+
+
+@dataclass
+class GAILState(StagedTraining):
+    """Base class of `GAILTraining`, which adds the algorithm itself.
+
+    Attributes:
+        networks: What `build.make_networks` makes.
+        training: Expert trajectories that are learned from.
+        validation: Held-out expert trajectories.
+        general: Text to pretrain on (`samples.running_text`), or None for a network that is pretrained already.
+        history: The rows of the stages that have ended.
+    """
+
+    config: GAILConfig
+    tokenizer: Tokenizer
+    networks: Networks
+    training: Samples
+    validation: Samples
+    general: Batch | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self):
+        config = self.config
+        self.stages = phases.schedule(config, from_scratch=self.general is not None)
+        self.policy, self.sampling, twin, self.judge, self.optimiser, *_ = self.networks
+        self.reference = Reference(twin, self.sampling, config.discriminator == "token", self.policy.frozen_features)
+        parts = self.policy, self.reference, self.tokenizer
+        drawn = config.rollouts * sum(stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages)
+        self.collector = Collector(
+            *parts,
+            self.training,
+            self.sampling,
+            config.decoding_batch_size,
+            keep_experts=drawn > len(self.training),
+            recompute=config.old_log_probs == "recomputed",
+        )
+        held_out = Collector(*parts, self.validation, self.sampling, config.decoding_batch_size)
+        self.held_out = Validation(config, held_out, self.judge)
+        self.advantages = AdvantageEstimator(config, self.optimiser)
+        self.likelihood = LikelihoodPhases(
+            config, self.networks, self.training.batch, self.validation.batch, self.general
+        )
+        self.likelihood.check({stage.phase for stage in self.stages})
+        self._position = 0  # of the current stage
+        if self.imitates:
+            self._stand_reference()
+
+    @property
+    def imitates(self) -> bool:
+        """Whether maximum likelihood is done, and the reference stands."""
+        return self.phase in (DISCRIMINATOR, IMITATION, None)
+
+    @property
+    def buffers(self) -> int:
+        """How many buffers of rollouts were collected before the current stage, which collects one."""
+        return self._position - [stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages].index(True)
+
+    def _stand_reference(self) -> None:
+        """The reference, and an encoder of D's own, become what the policy is now."""
+        self.collector.forget()
+        assign(self.reference.policy.variables, self.policy.variables)
+        self.judge.begin_as(self.policy)
+
+    def _end(self, stage: Stage, steps: int, metrics: dict[str, float], row: dict[str, float]) -> Event:
+        began = self.imitates
+        event = super()._end(stage, steps, metrics, row)
+        if self.imitates and not began:
+            self._stand_reference()
+        return event
+
+    # Storing and restoring
+
+    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """All that the rest of the training depends on: facts for JSON, and named arrays."""
+        facts = {"position": self._position, "history": list(self.history)}
+        arrays = {f"statistics/{name}": np.array(each) for name, each in self.advantages.statistics._asdict().items()}
+        for name, variables in self._variables().items():
+            arrays |= pack(name, [variable.numpy() for variable in variables])
+        return facts | self.likelihood.facts() | self.optimiser.facts(), arrays
+
+    def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Return to a stored state of a training with the same config and data.
+
+        Raises KeyError or ValueError where the state is not one of such a training.
+        """
+        self._position, step, self.history = validated_position(facts, len(self.stages))
+        self.likelihood.restore(self.phase, step, facts, bool(unpack("likelihood_optimizer", arrays)))
+        self.optimiser.restore(facts)
+        for name, variables in self._variables().items():
+            assign(variables, unpack(name, arrays))
+        self.advantages.statistics = RewardStatistics(arrays["statistics/mean"], arrays["statistics/variance"])
+        self.collector.forget()
+
+    def _variables(self) -> dict[str, list[keras.Variable]]:
+        """What is to be stored now: all that differs from a new training's."""
+        stored = {"policy": self.policy.variables} | self.likelihood.variables(self.phase)
+        if self.imitates:
+            stored["reference"] = self.reference.policy.variables
+            stored["discriminator"] = self.judge.variables
+            stored["discriminator_optimizer"] = self.judge.optimizer_variables
+            stored |= self.optimiser.variables
+        return stored

@@ -1,0 +1,38 @@
+"""What is measured on held-out trajectories during imitation: the `val_` columns of the log."""
+
+import numpy as np
+
+from gail_tf.config import GAILConfig
+from gail_tf.imitation import diagnostics
+from gail_tf.imitation.judge import Judge
+from gail_tf.imitation.maximum_likelihood import Perplexity
+from gail_tf.imitation.phases import Stage
+from gail_tf.imitation.rollouts import Collector
+
+VALIDATION_RESPONSES = 64  # drawn for the reward on held-out prompts
+
+
+class Validation:
+    """Measures perplexity, and D's reward, on held-out trajectories; always by the same noise.
+
+    Args:
+        config: The settings, with `validation_frequency`.
+        collector: Answers the held-out prompts.
+        judge: Judges these answers.
+    """
+
+    def __init__(self, config: GAILConfig, collector: Collector, judge: Judge):
+        self.config, self.collector, self.judge = config, collector, judge
+        self.perplexity = Perplexity(collector.policy)
+
+    def measure(self, stage: Stage) -> dict[str, float]:
+        """Measure after those updates where a validation is due, and after the last; no figures after the others."""
+        config, batch = self.config, self.collector.samples.batch
+        if stage.number % config.validation_frequency and stage.number != stage.of:
+            return {}
+        count = len(batch.condition)
+        rows = np.linspace(0, count - 1, min(VALIDATION_RESPONSES, count)).astype(int)  # of every corpus
+        rollouts = self.collector.collect(rows, (config.seed, 0), config.sample_batch_size)
+        judgement = self.judge.judge(rollouts.given, rollouts.expert)
+        judged = diagnostics.of_judgement(rollouts, judgement, config, self.judge.discriminates)
+        return diagnostics.held_out(judged, self.perplexity(batch))

@@ -1,0 +1,56 @@
+"""What is measured of G and D on held-out pairs at the end of an epoch: the `val_` columns of the log."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from keras_gca.config import Config
+from keras_gca.data.batches import plan_batches, take_batch
+from keras_gca.data.pairs import Pairs
+from keras_gca.data.vocabulary import EOS
+from keras_gca.engine.learner import add_up
+from keras_gca.models.likelihood import Evaluator
+from keras_gca.models.networks import GenerativeConversationalAgent
+from keras_gca.training.discriminator import labelled_batches
+from keras_gca.training.learner import BlockLearner
+
+
+class HeldOut:
+    """Measures networks on the held-out pairs of H, and on what they answer to held-out seeds.
+
+    Args:
+        gca: The networks.
+        pairs: The held-out pairs of H.
+        config: The settings, for the sizes of batches.
+    """
+
+    def __init__(self, gca: GenerativeConversationalAgent, pairs: Pairs, config: Config):
+        self.pairs, self.config, self.evaluator = pairs, config, Evaluator(gca)
+
+    def perplexity(self) -> dict[str, float]:
+        """Measure G's perplexity on H."""
+        return {"val_perplexity": self.evaluator.perplexity(self.pairs, self.config.batch_size)}
+
+    def discriminator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
+        """Measure how well D tells H from M (line 6)."""
+        return self._figures(learner, *labelled_batches(self.pairs, machine, self.config.adversarial_batch_size))
+
+    def generator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
+        """Measure how human D calls M (line 9), and what that has cost in perplexity."""
+        size = self.config.adversarial_batch_size
+        figures = self._figures(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))
+        return figures | self.perplexity()
+
+    @staticmethod
+    def _figures(
+        learner: BlockLearner, batches: Iterable[np.ndarray], take: Callable[[np.ndarray], Iterable[Any]]
+    ) -> dict[str, float]:
+        sums = add_up(learner.test_step(*take(batch)) for batch in batches)
+        return {f"val_{name}": value for name, value in learner.metrics(sums).items()}
+
+
+def diversity(machine: Pairs) -> dict[str, float]:
+    """Measure the share of the generated answers y- that differ, and their mean length in words."""
+    words = np.count_nonzero(machine.answers, axis=1) - 1 - np.any(machine.answers == EOS, axis=1)
+    return {"distinct_answers": len(np.unique(machine.answers, axis=0)) / len(machine), "words": float(words.mean())}

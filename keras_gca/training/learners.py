@@ -1,0 +1,56 @@
+"""The learners of Algorithm 2's lines, each made from the settings when its line is first reached."""
+
+from keras_gca.config import Config
+from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent
+from keras_gca.training.discriminator import DiscriminatorTraining
+from keras_gca.training.generator import GeneratorTraining
+from keras_gca.training.learner import BlockLearner
+from keras_gca.training.reinforce import ReinforceTraining
+from keras_gca.training.schedule import DISCRIMINATOR, GENERATOR, INTERLEAVED, TEACHER_FORCING
+from keras_gca.training.teacher_forcing import TeacherForcing
+
+
+class Learners(dict[str, BlockLearner]):
+    """The learners of a training by phase; those that its steps have needed so far.
+
+    Args:
+        config: The settings, with the learning rates.
+        gca: The networks.
+        pairs: How many pairs line 3 learns in an epoch.
+    """
+
+    def __init__(self, config: Config, gca: GenerativeConversationalAgent, pairs: int):
+        super().__init__()
+        self.config, self.gca, self.pairs = config, gca, pairs
+
+    def __missing__(self, phase: str) -> BlockLearner:
+        make = {
+            TEACHER_FORCING: self.line_3,
+            DISCRIMINATOR: self.line_6,
+            GENERATOR: self.line_9,
+            INTERLEAVED: self.line_11,
+        }[phase]
+        return self.setdefault(phase, make())
+
+    def line_3(self) -> TeacherForcing:
+        """Make what teaches G, word vectors included."""
+        config = self.config
+        window = config.average_epochs * -(-self.pairs // config.batch_size)  # in steps
+        average = max(0.0, 1 - 1 / window) if window else 0.0
+        names, rate = (*WHITE, *YELLOW), config.teacher_forcing_learning_rate
+        return TeacherForcing(self.gca, names, rate, config.dropout, config.hidden_dropout, average, config.precision)
+
+    def line_6(self) -> DiscriminatorTraining:
+        """Make what teaches D: of tokens, or of whole answers where it gives Li et al.'s rewards."""
+        rate, whole_answers = self.config.discriminator_learning_rate, self.config.algorithm == "reinforce"
+        return DiscriminatorTraining(self.gca, rate, whole_answers)
+
+    def line_9(self) -> GeneratorTraining | ReinforceTraining:
+        """Make what teaches G through D: by backpropagation, or by Li et al.'s policy gradient."""
+        kind = ReinforceTraining if self.config.algorithm == "reinforce" else GeneratorTraining
+        return kind(self.gca, self.config.generator_learning_rate, self.config.precision)
+
+    def line_11(self) -> TeacherForcing:
+        """Make what teaches G between two adversarial iterations; the word vectors stay as they are."""
+        config, rate = self.config, self.config.interleaved_learning_rate
+        return TeacherForcing(self.gca, YELLOW, rate, config.dropout, config.hidden_dropout, precision=config.precision)

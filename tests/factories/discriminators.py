@@ -1,0 +1,18 @@
+"""Discriminators for tests."""
+
+import tensorflow as tf
+
+from gail_tf.imitation import discriminator_losses
+from gail_tf.imitation.encoders import DiscriminatorNetwork
+from keras_gca.engine.learner import AdamWLearner
+
+
+class NetworkLearner(AdamWLearner):
+    """The paper's network learns Eq. 6 from features, without an encoder around it."""
+
+    def __init__(self, network: DiscriminatorNetwork, learning_rate: float, weight_decay: float = 0.0):
+        super().__init__(network.trainable_variables, learning_rate, weight_decay)
+        self.network = network
+
+    def loss(self, expert: tf.Tensor, generated: tf.Tensor) -> tuple[tf.Tensor, dict]:
+        return discriminator_losses.binary_loss(self.network(expert), self.network(generated)), {}
