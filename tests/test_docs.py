@@ -8,9 +8,10 @@ import argparse
 import ast
 import dataclasses
 import importlib
+import inspect
 import re
 import sys
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 
 import pytest
@@ -248,6 +249,36 @@ def test_settings_have_the_numbers_that_are_given(page):
 def test_the_picture_and_the_list_of_files_are_those_of_the_tree():
     assert house.PICTURE.read_text(encoding="utf-8") == house.picture(), "python -m docs.house draws it anew"
     assert house.PAGE.read_text(encoding="utf-8") == house.page(), "python -m docs.house writes it anew"
+
+
+def walks() -> list[list[tuple[str, str]]]:
+    """The files and functions of docs/architecture.md's walks through a training step, a table each."""
+    page = house.PAGE.read_text(encoding="utf-8")
+    section = page.partition("## A training step, file by file\n")[2].partition("\n## ")[0]
+    tables = [part.splitlines() for part in section.split("\n\n") if part.startswith("|")]
+    cells = [[row.split("|")[2:4] for row in table[2:]] for table in tables]
+    return [[(SPAN.findall(file)[0], name) for file, names in table for name in SPAN.findall(names)] for table in cells]
+
+
+def test_a_training_step_can_be_followed_through_functions_that_are_there():
+    first, second = walks()
+    for walk in (first, second):
+        assert 6 <= len({file for file, _ in walk}) <= 8
+        for file, name in walk:
+            module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+            found = reduce(getattr, name.split("."), module)
+            assert inspect.getmodule(found) is module, name
+
+
+def test_no_compiled_function_hides_what_it_calls():
+    """`self.compiled_draw = Compiled(self.draw)`, and a learner's steps."""
+    steps = {"descend": "train_step", "measure": "test_step", "update": "apply_gradients"}
+    paths = [path for package in ("keras_gca", "gail_tf") for path in (PROJECT / package).rglob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for path in paths if path.name != "compiled.py"]
+    made = re.findall(r"(\S+) = (?:Compiled|tf\.function)\((?:\w+\.)*(\w+)", "\n".join(sources))
+    assert len(made) > 12
+    for name, method in made:
+        assert name == f"self.{steps.get(method, f'compiled_{method}')}"
 
 
 def test_names_of_outside_files_are_of_none_of_ours():
