@@ -51,7 +51,7 @@ class DiscriminatorTraining(BlockLearner):
 
     def _losses(self, contexts, answers, labels):
         rows = self._rows(answers)
-        logits = self.encoder.discriminator_logits(contexts, answers, rows)
+        logits = self.discriminator(contexts, answers, rows)
         label = tf.gather(labels, rows.answer)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(label, logits)
         human = label == HUMAN

@@ -44,13 +44,13 @@ class TeacherForcing(BlockLearner):
         return self._step(contexts, answers, seed)
 
     def _descend(self, contexts, answers, seed):
-        def keep(site: str, values: tf.Tensor) -> tf.Tensor:
+        def drop(site: str, values: tf.Tensor) -> tf.Tensor:
             return batch_dropout(
                 values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, SITES.index(site))
             )
 
         def loss():
-            losses = _losses(self.encoder, contexts, answers, keep)
+            losses = _losses(self.generator, contexts, answers, drop)
             return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
 
         return self.descend(loss).reported
