@@ -154,7 +154,7 @@ def speed(options: argparse.Namespace) -> dict:
             compete(results, f"{title}, {size} answers a batch, tokens/s", contestants, options.rounds)
 
     gca = taught(pairs, 600)
-    method.gca.layer("decision_bot").set_weights(gca.layer("decision_bot").get_weights())
+    method.gca.layers.decision_bot.set_weights(gca.layers.decision_bot.get_weights())
     decoder = Decoder(gca)
     contexts = pairs.contexts[:: max(1, len(pairs) // 512)][:512]
     turns = itertools.cycle(contexts)

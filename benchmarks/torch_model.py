@@ -66,7 +66,7 @@ class TorchModel(nn.Module):
         def put(parameter, array):
             parameter.data = torch.from_numpy(np.ascontiguousarray(array))
 
-        put(self.shared.weight, gca.layer("shared").get_weights()[0])
+        put(self.shared.weight, gca.layers.shared.get_weights()[0])
         for lstm, name in ((self.encoder_context, "encoder_context_bot"), (self.encoder_answer, "encoder_answer_bot")):
             kernel, recurrent, bias = gca.layer(name).get_weights()  # both order the gates i, f, c, o
             for parameter, array in (

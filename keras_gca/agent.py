@@ -16,7 +16,7 @@ from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models import scoring
 from keras_gca.models.decoding import Decoded, Decoder
-from keras_gca.models.forward import PrefixEncoder, last_rows, rows_of
+from keras_gca.models.forward import PrefixDiscriminator, last_rows, rows_of
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
 from keras_gca.serving.protocol import Answer
@@ -81,8 +81,8 @@ class Agent:
         expected = [*(of_generator for _ in generators), of_discriminator]
         for weights, numbers in zip((*generators.values(), discriminator), expected, strict=True):
             if sum(weight.size for weight in weights) != numbers:
-                found = sum(weight.size for weight in weights)
-                raise ValueError(f"weights of {found:,} numbers where the settings ask for {numbers:,}")
+                stored = sum(weight.size for weight in weights)
+                raise ValueError(f"weights of {stored:,} numbers where the settings ask for {numbers:,}")
         self.config, self.vocabulary = config, vocabulary
         self.weights, self.discriminator = generators, discriminator
         self._decoders: dict[str, Decoder] = {}
@@ -97,7 +97,7 @@ class Agent:
                 judge = gca
         judge = judge or build(config, len(vocabulary))
         assign(judge.variables(*WHITE, *judge.green), discriminator)
-        self._judge = PrefixEncoder(judge)
+        self._judge = PrefixDiscriminator.of(judge)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Agent":
@@ -187,11 +187,11 @@ class Agent:
     ) -> list[list[Answer]]:
         """`answers` for a batch of encoded contexts, (B, s_s) int32 padded on the left; a seed for all or for each."""
         decoded = {name: self.decode(name, contexts, decoding, seed) for name in self.generators}
-        rows = np.concatenate([each.answers for each in decoded.values()])
+        rows = np.concatenate([batch.answers for batch in decoded.values()])
         log_l = np.split(self.judge(np.tile(contexts, (len(decoded), 1)), rows), len(decoded))
         return [
             self._ranked(
-                [self._answer(name, each, log, i) for (name, each), log in zip(decoded.items(), log_l, strict=True)]
+                [self._answer(name, batch, log, i) for (name, batch), log in zip(decoded.items(), log_l, strict=True)]
             )
             for i in range(len(contexts))
         ]
@@ -238,7 +238,7 @@ class Agent:
         """
         contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
         rows = last_rows(answers) if self.config.algorithm == "reinforce" else rows_of(answers)
-        logits = self._judge.discriminator_logits(contexts, answers, rows)
+        logits = self._judge(contexts, answers, rows)
         log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
         log_l[tuple(rows.positions.numpy().T)] = -np.logaddexp(0, -logits.numpy())
         return log_l

@@ -11,7 +11,6 @@ Shapes: as in `policies/base.py`, with E = sentence_embedding_size; H units in t
 """
 
 from collections.abc import Mapping
-from functools import partial
 
 import keras
 import numpy as np
@@ -22,7 +21,7 @@ from gail_tf.policies.base import DecodingState, LanguagePolicy
 from glove.vectors import Vectors
 from keras_gca.data.vocabulary import BOS, PAD
 from keras_gca.engine.random import dropout
-from keras_gca.models.forward import SITES, PrefixEncoder
+from keras_gca.models.forward import SITES, Dropout, PrefixGenerator, moved_right, no_dropout
 from keras_gca.models.lstm import States, lstm_states, lstm_step
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 
@@ -62,7 +61,7 @@ class Seq2SeqPolicy(LanguagePolicy):
             hidden=hidden_size or vocabulary_size // 2,
         )
         self.gca = GenerativeConversationalAgent(sizes, seed=seed, canonical=True)
-        self._encoder = PrefixEncoder(self.gca)
+        self._generator = PrefixGenerator.of(self.gca)
         self._dropout = dropout
         if word_vectors:
             self._give(word_vectors)
@@ -93,36 +92,40 @@ class Seq2SeqPolicy(LanguagePolicy):
     ) -> tf.Tensor:
         """The states of the response's LSTM (Eq. 5); see `LanguagePolicy.features`."""
 
-        def keep(site: str, values: tf.Tensor) -> tf.Tensor:
+        def drop(site: str, values: tf.Tensor) -> tf.Tensor:
             return values if seeds is None else dropout(values, self._dropout, seeds, SITES.index(site))
 
-        thought = self._encoder.thought(_moved(condition, condition_mask), partial(keep, "E_c"))
-        memory = States(*(keep("e_c", each) for each in thought))
+        thought = self._thought(condition, condition_mask, drop)
+        memory = States(*(drop("e_c", part) for part in thought))
         tokens = tf.pad(FIRST + response[:, :-1], [[0, 0], [1, 0]], constant_values=BOS)
-        return keep("e_a", lstm_states(self._decoder, keep("E_a", self._encoder.embed(tokens)), memory))
+        E_a = drop("E_a", self._generator.embed(tokens))
+        return drop("e_a", lstm_states(self._generator.encoder_answer, E_a, memory))
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
         """Eq. 3 up to its softmax, which is over the tokenizer's tokens alone: a response holds no PAD and no BOS."""
         rows = tf.reshape(features, [-1, self.feature_size])
-        logits = self._encoder.token_logits(self._encoder.hidden(self.gca.layer("bot").bias, rows))[:, FIRST:]
+        y_h = self._generator.hidden_layer(self._generator.bot.bias, rows)
+        logits = self._generator.token_logits(y_h)[:, FIRST:]
         return tf.reshape(logits, [*tf.unstack(tf.shape(features))[:-1], self.gca.sizes.vocabulary - FIRST])
 
     def _begin(self, condition, condition_mask, length, repeat):
-        memory = States(*map(repeat, self._encoder.thought(_moved(condition, condition_mask))))
+        memory = States(*map(repeat, self._thought(condition, condition_mask)))
 
         def read(_, tokens, memory):
-            memory = lstm_step(self._decoder, self._encoder.embed(FIRST + tokens), memory)
+            memory = lstm_step(self._generator.encoder_answer, self._generator.embed(FIRST + tokens), memory)
             return memory.h, memory
 
         begin = tf.fill([tf.shape(memory.h)[0]], BOS - FIRST)
         return DecodingState(*read(0, begin, memory), read, self.logits)
 
-    @property
-    def _decoder(self) -> keras.layers.LSTM:
-        return self.gca.layer("encoder_answer_bot")
+    def _thought(self, condition: tf.Tensor, mask: tf.Tensor, dropout: Dropout = no_dropout) -> States:
+        """The memory with which a condition's LSTM ends (Eq. 4), (B, E) each."""
+        tokens = tf.where(mask, FIRST + condition, PAD)
+        lengths, moved = moved_right(tokens)
+        return self._generator.context_memory(dropout("E_c", self._generator.embed(moved)), lengths)
 
     def _give(self, word_vectors: Mapping[int, np.ndarray]) -> None:
-        embeddings = self.gca.layer("shared").embeddings
+        embeddings = self.gca.layers.shared.embeddings
         values = embeddings.numpy()
         for token, vector in word_vectors.items():
             if np.shape(vector) != values.shape[1:]:
@@ -138,14 +141,9 @@ def word_start_vectors(tokenizer: Tokenizer, vectors: Vectors) -> dict[int, np.n
     as GloVe's are.
     """
     position = {word: i for i, word in enumerate(vectors.words)}
-    found = {}
+    start = {}
     for token in range(len(tokenizer)):
         text = tokenizer.decode([token])
         if text.startswith(" ") and text[1:].lower() in position:
-            found[token] = vectors.matrix[position[text[1:].lower()]]
-    return found
-
-
-def _moved(tokens: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """The tokenizer's tokens as keras_gca's, PAD where the mask is false."""
-    return tf.where(mask, FIRST + tokens, PAD)
+            start[token] = vectors.matrix[position[text[1:].lower()]]
+    return start

@@ -19,7 +19,7 @@ from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.nucleus import FORBIDDEN, lowest_in_nucleus
 from keras_gca.engine.random import gumbel, sample_seeds
-from keras_gca.models.forward import PrefixEncoder
+from keras_gca.models.forward import PrefixGenerator, moved_right
 from keras_gca.models.lstm import States, lstm_step
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.relu_matmul import relu_sparse_matmul
@@ -29,9 +29,10 @@ from keras_gca.settings import check_sampling
 class Decoded(NamedTuple):
     """Generated answers.
 
-    answers:             (B, s_s + 1) int32, `BOS ... EOS` padded on the right; no EOS where s_s tokens were not enough.
-    log_probabilities:   (B,) float32, log p(y|x): Algorithm 1, line 11, EOS included.
-    token_probabilities: (B, s_s) float32, p(y_t | x, y) of each token after BOS; 0 after the end.
+    Attributes:
+        answers: (B, s_s + 1) int32, `BOS ... EOS` padded on the right; without EOS where s_s tokens were not enough.
+        log_probabilities: (B,) float32, log p(y|x): Algorithm 1, line 11, EOS included.
+        token_probabilities: (B, s_s) float32, p(y_t | x, y) of each token after BOS; 0 after the end.
     """
 
     answers: np.ndarray
@@ -47,20 +48,31 @@ class Decoded(NamedTuple):
 class Decoder:
     """Decodes with the generator of a GenerativeConversationalAgent.
 
-    Every method takes contexts, (B, s) int32 padded on the left, and `allow_unknown`: whether the unknown word may be
+    Every method takes `contexts`, (B, s) int32 padded on the left, and `allow_unknown`: whether the unknown word may be
     chosen. It may in Algorithm 1, which chooses among all tokens; for a chat it is better left out.
+
+    Args:
+        gca: the networks; the decoder follows later changes of their weights.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent):
         self.gca = gca
-        self._encoder = PrefixEncoder(gca)
+        self._generator = PrefixGenerator.of(gca)
         self._sizes = gca.sizes
         self.compiled_decode_greedily = Compiled(self.decode_greedily, replicated=("forbidden",))
         self.compiled_draw = Compiled(self.draw, replicated=("forbidden",))
         self.compiled_search_beam = Compiled(self.search_beam, replicated=("forbidden",))
 
     def greedy(self, contexts: np.ndarray, allow_unknown: bool = True) -> Decoded:
-        """Algorithm 1: the most probable token at every step."""
+        """Algorithm 1: choose the most probable token at every step.
+
+        Args:
+            contexts: (B, s) int32, padded on the left.
+            allow_unknown: whether the unknown word may be chosen.
+
+        Returns:
+            One answer for each context.
+        """
         return _decoded(self.compiled_decode_greedily(cut_contexts(contexts), self._forbidden(allow_unknown)))
 
     def sample(
@@ -74,10 +86,21 @@ class Decoder:
     ) -> Decoded:
         """Draw tokens from the softmax at a temperature, among the top_k likeliest and the top_p nucleus.
 
-        The same seed gives the same answers. A seed for each row gives each the answer that it would have alone,
-        whatever rows stand beside it. Probabilities are those of the model itself (temperature 1, no filter).
+        Args:
+            contexts: (B, s) int32, padded on the left.
+            seed: of all rows together, or one for each row, which gives each the answer that it would have alone,
+                whatever rows stand beside it. The same seed gives the same answers.
+            temperature: divides the logits; above 0.
+            top_k: the number of tokens to choose among; None for all.
+            top_p: the probability of the nucleus; 1 for all tokens.
+            allow_unknown: whether the unknown word may be chosen.
 
-        Raises ValueError on top_k < 1, and UserError, which is one, as `check_sampling` does.
+        Returns:
+            One answer for each context. The probabilities are those of the model itself: temperature 1, no filter.
+
+        Raises:
+            ValueError: top_k is below 1.
+            UserError: the temperature or top_p is out of range; a ValueError too.
         """
         check_sampling(temperature, top_p)
         if top_k is not None and top_k < 1:
@@ -99,14 +122,33 @@ class Decoder:
     def beam(
         self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
     ) -> Decoded:
-        """The answer of highest log p(y|x) / tokens^length_penalty that a beam of `width` finds; width 1 is greedy."""
+        """Search for the answer of highest log p(y|x) / tokens^length_penalty.
+
+        Args:
+            contexts: (B, s) int32, padded on the left.
+            width: the number of partial answers that are kept at every step; 1 is greedy decoding.
+            length_penalty: the exponent; 0 ranks by log p(y|x), 1 by its mean over the tokens.
+            allow_unknown: whether the unknown word may be chosen.
+
+        Returns:
+            One answer for each context.
+
+        Raises:
+            ValueError: the width is below 1.
+        """
         lists = self.n_best(contexts, width, length_penalty, allow_unknown)
-        return Decoded(*(each[:, 0] for each in lists))
+        return Decoded(*(array[:, 0] for array in lists))
 
     def n_best(
         self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
     ) -> Decoded:
-        """All `width` answers of the beam, the highest first: each array of Decoded is (B, width, ...)."""
+        """Return all answers of the beam, the highest first.
+
+        The arguments and the errors are those of `beam`.
+
+        Returns:
+            Arrays of (B, width, ...); a width above s_v counts as s_v.
+        """
         if width < 1:
             raise ValueError(f"a beam has a width of at least 1, not {width}")
         width = min(width, self._sizes.vocabulary)
@@ -126,33 +168,35 @@ class Decoder:
         The memory is (B, s_se) each; with `original` padding (B, steps, s_se): the one at t has read as many paddings
         as stand before a partial answer of t + 1 tokens.
         """
-        count, length = tf.shape(contexts)[0], self._sizes.sentence_length
+        generator, count = self._generator, tf.shape(contexts)[0]
+        lengths, moved = moved_right(contexts)
+        E_c = generator.embed(moved)
         if self.gca.canonical:
-            bias = tf.convert_to_tensor(self.gca.layer("bot").bias)
-            return tf.tile(bias[None], [count, 1]), self._encoder.thought(contexts)
-        term = self._encoder.context_term(self._encoder.contexts("bot", contexts))
-        counts = length - 1 - tf.range(self.gca.longest_answer)
-        start = self._encoder.after_paddings(self.gca.layer("encoder_answer_bot"), counts)
-        if start is None:
+            bias = tf.convert_to_tensor(generator.bot.bias)
+            return tf.tile(bias[None], [count, 1]), generator.context_memory(E_c, lengths)
+        term = generator.context_term(generator.encode_contexts(E_c, lengths))
+        if not self.gca.original_padding:
             zeros = tf.zeros([count, self._sizes.sentence_embedding])
             return term, States(zeros, zeros)
+        counts = self._sizes.sentence_length - 1 - tf.range(self.gca.longest_answer)
+        start = generator.after_paddings(generator.encoder_answer, counts)
         return term, States(*(tf.tile(memory[None], [count, 1, 1]) for memory in start))
 
     def _next(self, t: tf.Tensor, term: tf.Tensor, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
         """One turn of Algorithm 1's loop: log p of Eq. 3 after one more token, (B, s_v), and the LSTM's memory."""
-        memory = lstm_step(self.gca.layer("encoder_answer_bot"), self._encoder.embed(tokens), memory)
+        memory = lstm_step(self._generator.encoder_answer, self._generator.embed(tokens), memory)
         h = memory.h[:, t] if self.gca.original_padding else memory.h
-        return tf.nn.log_softmax(self._token_logits(self._encoder.hidden(term, h))), memory
+        return tf.nn.log_softmax(self._token_logits(self._generator.hidden_layer(term, h))), memory
 
-    def _token_logits(self, hidden: tf.Tensor) -> tf.Tensor:
+    def _token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
         """The argument of Eq. 3's softmax: (B, hidden) -> (B, s_v); a single row skips the units that are zero."""
         if tf.config.list_physical_devices("GPU"):
-            return self._encoder.token_logits(hidden)
-        layer = self.gca.layer("decision_bot")
+            return self._generator.token_logits(y_h)
+        layer = self._generator.decision_bot
         return tf.cond(
-            tf.equal(tf.shape(hidden)[0], 1),
-            lambda: relu_sparse_matmul(hidden, tf.convert_to_tensor(layer.kernel)) + layer.bias,
-            lambda: self._encoder.token_logits(hidden),
+            tf.equal(tf.shape(y_h)[0], 1),
+            lambda: relu_sparse_matmul(y_h, tf.convert_to_tensor(layer.kernel)) + layer.bias,
+            lambda: self._generator.token_logits(y_h),
         )
 
     def _forbid_end(self, t: tf.Tensor) -> tf.Tensor:
@@ -206,7 +250,7 @@ class Decoder:
         """
         term, memory = self._start(contexts)
         count, size, length = tf.shape(contexts)[0], self._sizes.vocabulary, self.gca.longest_answer
-        term, memory = tf.repeat(term, width, 0), States(*(tf.repeat(each, width, 0) for each in memory))
+        term, memory = tf.repeat(term, width, 0), States(*(tf.repeat(part, width, 0) for part in memory))
         only_pad = tf.one_hot([PAD], size, on_value=0.0, off_value=FORBIDDEN)  # (1, s_v)
 
         def step(t, scores, answers, logs, running, memory):
@@ -226,7 +270,7 @@ class Decoder:
                 answers,
                 logs,
                 was_running & (tokens != EOS),
-                States(*(tf.gather(each, parent) for each in memory)),
+                States(*(tf.gather(part, parent) for part in memory)),
             )
 
         # All beams start alike: only the first may be continued at the first step.
@@ -234,7 +278,7 @@ class Decoder:
         answers = tf.fill([count * width, 1], BOS)
         state = (0, scores, answers, tf.zeros([count * width, 0]), tf.fill([count * width], True), memory)
         shapes = ((), (None, None), (None, None), (None, None), (None,))
-        shapes = (*map(tf.TensorShape, shapes), States(*(tf.TensorShape([None, *each.shape[1:]]) for each in memory)))
+        shapes = (*map(tf.TensorShape, shapes), States(*(tf.TensorShape([None, *part.shape[1:]]) for part in memory)))
         steps, scores, answers, logs, _, _ = tf.while_loop(
             lambda t, _, __, ___, running, *____: (t < length) & tf.reduce_any(running),
             step,
@@ -247,14 +291,19 @@ class Decoder:
         best = tf.reshape(best, [-1])
         tokens, logs = tf.gather(answers, best)[:, 1:], tf.gather(logs, best)
         frame = _frame(tf.transpose(tokens), tf.transpose(logs), steps, self._sizes.sentence_length)
-        return [tf.reshape(each, tf.concat([[count, width], tf.shape(each)[1:]], 0)) for each in frame]
+        return [tf.reshape(array, tf.concat([[count, width], tf.shape(array)[1:]], 0)) for array in frame]
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:
     """Bar all but the top_k highest scores of each row and its nucleus, the fewest whose probability reaches top_p.
 
-    scores: (B, s_v) float32, logarithms up to a constant. top_k, top_p: None bars nothing. Scores as high as the lowest
-    that is kept are kept too. Returns the scores with FORBIDDEN where barred.
+    Args:
+        scores: (B, s_v) float32, logarithms up to a constant.
+        top_k: how many to keep; None bars nothing. Scores as high as the lowest that is kept are kept too.
+        top_p: a scalar, the probability of the nucleus; None bars nothing.
+
+    Returns:
+        (B, s_v) float32, the scores with FORBIDDEN where they are barred.
     """
     kept = scores
     if top_k is not None:

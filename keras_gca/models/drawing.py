@@ -16,7 +16,15 @@ WHITE, YELLOW, GREEN = "#ffffff", "#ffe27a", "#a8dba8"
 
 
 def draw_figures(folder: Path, config: Config) -> list[Path]:
-    """Paint Figures 1 and 2 at the sizes of a config, as PNG and SVG into a folder; returns the paths."""
+    """Paint Figures 1 and 2 at the sizes of a config.
+
+    Args:
+        folder: where `figure1.png`, `figure1.svg`, `figure2.png` and `figure2.svg` are written; made where missing.
+        config: the settings of a run.
+
+    Returns:
+        The paths of the four files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     gca = build(config, config.vocabulary_size)
     paths = []
@@ -31,30 +39,44 @@ def draw_figures(folder: Path, config: Config) -> list[Path]:
 
 
 def colour(layer: str) -> str:
-    """The colour of a layer in Figure 2, by its name."""
+    """Return the colour of a layer in Figure 2, by its name, as `#rrggbb`."""
     if layer.endswith("_bot") or layer == "bot":
         return YELLOW
     return GREEN if "discriminator" in layer else WHITE
 
 
 def edges(model: keras.Model) -> list[tuple[str, str]]:
-    """The graph of a functional model as pairs of layer names, (from, to); the masks' own way is left out."""
-    found = []
+    """Return the graph of a functional model as pairs of layer names, (from, to); the masks' own way is left out."""
+    arrows = []
     layers = {layer.name for layer in model.layers}  # the operations that make masks are no layers
     for operation in model.get_config()["layers"]:
         for node in operation["inbound_nodes"]:
             sources = _sources([node["args"], node["kwargs"].get("initial_state")])
-            found += [(source, operation["name"]) for source in sources if operation["name"] in layers]
-    return list(dict.fromkeys(found))
+            arrows += [(source, operation["name"]) for source in sources if operation["name"] in layers]
+    return list(dict.fromkeys(arrows))
 
 
 def draw(model: keras.Model, path: Path, title: str = "") -> None:
-    """Paint a functional model to a file whose ending names the format (.png, .svg, .pdf)."""
+    """Paint a functional model to a file.
+
+    Args:
+        model: the functional model.
+        path: the file, whose ending names the format (.png, .svg, .pdf).
+        title: what stands above.
+    """
     paint(model, title).savefig(path, dpi=160, bbox_inches="tight")
 
 
 def paint(model: keras.Model, title: str = "") -> Figure:
-    """Paint a functional model, inputs above; a notebook shows the figure that is returned."""
+    """Paint a functional model, inputs above.
+
+    Args:
+        model: the functional model.
+        title: what stands above.
+
+    Returns:
+        Matplotlib's figure, which a notebook shows.
+    """
     arrows = edges(model)
     place = _places(arrows)
     xs, ys = zip(*place.values(), strict=True)

@@ -1,18 +1,20 @@
-"""All prefixes of an answer in one pass: the fast equal of the per-token figures.
+"""All prefixes of an answer in one pass: what training, decoding and scoring run in place of `networks.py`.
+
+`networks.py` has Figure 2 as the paper draws it, with the same layers; it is what this file must equal.
 
 The figures take one partial answer and give one row. An answer of n tokens has n partial answers, and with masked
 padding the answer LSTM's state after k tokens *is* the encoding of the k-token partial answer; the context's encoding
-is the same for all of them. So one pass over the answer and one over the context give every row (Eq. 2 and 7).
+is the same for all of them. Therefore one pass over the answer and one over the context give every row (Eq. 2 and 7).
 
 With `original` padding the LSTM has read s_s - k paddings before k tokens. Its memory after j paddings is the same for
 every sample: one pass over s_s paddings gives them all. From there each partial answer needs k steps of its own, in
 place of s_s, and they run side by side; a context needs as many steps as it has tokens.
 
 A "row" is one pair of partial answer and next token. Rows of padding are never computed beyond the LSTMs.
-Shapes: B answers, T partial answers in the longest of them, R <= B T rows.
+Shapes: B answers, T partial answers in the longest of them, R <= B T rows; the others as in `networks.py`.
 """
 
-from functools import partial
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -26,8 +28,9 @@ from keras_gca.models.networks import GenerativeConversationalAgent
 class Rows(NamedTuple):
     """Where the rows of a batch of answers lie, and the token that follows each.
 
-    positions: (R, 2) int64: the answer, and the number of tokens of the partial answer less one.
-    targets:   (R,) int32: the next token.
+    Attributes:
+        positions: (R, 2) int64, the number of the answer, and the number of tokens of the partial answer less one.
+        targets: (R,) int32, the next token.
     """
 
     positions: tf.Tensor
@@ -35,19 +38,33 @@ class Rows(NamedTuple):
 
     @property
     def answer(self) -> tf.Tensor:
-        """(R,) int64: which answer of the batch each row belongs to."""
+        """(R,) int64, which answer of the batch each row belongs to."""
         return self.positions[:, 0]
 
 
 def rows_of(answers: tf.Tensor) -> Rows:
-    """The rows of (B, T + 1) int32 answers, `BOS ... EOS` padded on the right, in the order of reading."""
+    """Return the rows of answers in the order of reading.
+
+    Args:
+        answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
+
+    Returns:
+        One row for each token after BOS.
+    """
     targets = answers[:, 1:]
     positions = tf.where(tf.not_equal(targets, PAD))
     return Rows(positions, tf.gather_nd(targets, positions))
 
 
 def last_rows(answers: tf.Tensor) -> Rows:
-    """The row of the last token of each answer: the partial answer there is the whole sentence."""
+    """Return the row of the last token of each answer, at which the whole answer is judged.
+
+    Args:
+        answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
+
+    Returns:
+        One row for each answer that has a token after BOS.
+    """
     targets = answers[:, 1:]
     lengths = tf.math.count_nonzero(tf.not_equal(targets, PAD), axis=1)
     answer = tf.where(lengths > 0)
@@ -55,133 +72,303 @@ def last_rows(answers: tf.Tensor) -> Rows:
     return Rows(positions, tf.gather_nd(targets, positions))
 
 
-SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # where values may be dropped in training
+def moved_right(contexts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Move the padding of contexts from the left to the right.
 
+    Args:
+        contexts: (B, s) int32, padded on the left with PAD.
 
-def keep_all(site: str, values: tf.Tensor) -> tf.Tensor:
-    return values
-
-
-class PrefixEncoder:
-    """Encodes contexts, and all prefixes of answers, with the layers of a GenerativeConversationalAgent.
-
-    precision: "bfloat16" multiplies the matrices of `bot` and `decision_bot` in that format.
+    Returns:
+        The numbers of tokens, (B,) int32, and the same tokens padded on the right, (B, s) int32.
     """
-
-    def __init__(self, gca: GenerativeConversationalAgent, precision: str = "float32"):
-        self.gca = gca
-        self._precision = precision
-
-    def embed(self, tokens: tf.Tensor) -> tf.Tensor:
-        """(B, T) int32 -> (B, T, s_e), Eq. 1."""
-        return tf.gather(self.gca.layer("shared").embeddings, tokens)
-
-    def contexts(self, block: str, contexts: tf.Tensor, keep=tf.identity) -> tf.Tensor:
-        """The encodings e_c (block "bot") or e_cd (block "discriminator") of contexts.
-
-        contexts: (B, s) int32, padded on the left. keep: applied to the word vectors (dropout in training).
-        Returns (B, units).
-        """
-        lengths, moved = _moved_right(contexts)
-        lstm = self.gca.layer(f"encoder_context_{block}")
-        start = self.after_paddings(lstm, self.gca.sizes.sentence_length - lengths)
-        states = lstm_states(lstm, keep(self.embed(moved)), start)  # (B, s, units)
-        return _last(states, lengths, 0.0 if start is None else start.h)
-
-    def thought(self, contexts: tf.Tensor, keep=tf.identity) -> States:
-        """The memory with which a canonical decoder starts, g(x) of Eq. 5: (B, s) -> (B, s_se) each."""
-        lengths, moved = _moved_right(contexts)
-        memories = lstm_memories(self.gca.layer("encoder_context_bot"), keep(self.embed(moved)))  # (B, s, s_se)
-        return States(*(_last(memory, lengths, 0.0) for memory in memories))
-
-    def after_paddings(self, lstm: keras.layers.LSTM, counts: tf.Tensor) -> States | None:
-        """The memory of `lstm` after so many paddings, (n,) int32 -> (n, units) each; None where they are skipped."""
-        if not self.gca.original_padding:
-            return None
-        paddings = self.embed(tf.fill([1, self.gca.sizes.sentence_length], self.gca.padding))
-        memories = lstm_memories(lstm, paddings)  # (1, s_s, units)
-        return States(*(tf.gather(tf.pad(memory[0], [[1, 0], [0, 0]]), counts) for memory in memories))
-
-    def prefixes(
-        self, block: str, answers: tf.Tensor, rows: Rows, keep=tf.identity, start: States | None = None
-    ) -> tf.Tensor:
-        """The encodings e_a or e_ad of all partial answers: (B, T + 1) int32, padded on the right -> (R, units).
-
-        start: (B, units) each, a memory to start from, with masked padding only.
-        """
-        lstm = self.gca.layer(f"encoder_answer_{block}")
-        vectors = keep(self.embed(answers[:, :-1]))  # (B, T, s_e)
-        if not self.gca.original_padding:
-            return tf.gather_nd(lstm_states(lstm, vectors, start), rows.positions)
-        # T memories for each answer: the one at t has started after s_s - t - 1 paddings, and is complete at t.
-        count, steps, _ = tf.unstack(tf.shape(vectors))
-        start = self.after_paddings(lstm, self.gca.sizes.sentence_length - 1 - tf.range(steps))
-        start = States(*(tf.tile(memory, [count, 1]) for memory in start))
-        states = lstm_states(lstm, tf.repeat(vectors, steps, axis=0), start)  # (B T, T, units)
-        states = tf.reshape(states, [count, steps, steps, lstm.units])
-        return tf.gather_nd(states, tf.concat([rows.positions, rows.positions[:, 1:]], 1))
-
-    def context_term(self, e_c: tf.Tensor) -> tf.Tensor:
-        """The part of W_1 [e_c e_a] + b_1 that is the same for all prefixes of an answer: (B, s_se) -> (B, hidden)."""
-        layer = self.gca.layer("bot")
-        return self._product(e_c, layer.kernel[: self.gca.sizes.sentence_embedding]) + layer.bias
-
-    def hidden(self, context_term: tf.Tensor, e_a: tf.Tensor) -> tf.Tensor:
-        """y_h of Eq. 3: (R, hidden) and (R, s_se) -> (R, hidden). Of a canonical generator, the term is b_1 alone."""
-        kernel = self.gca.layer("bot").kernel[-self.gca.sizes.sentence_embedding :]
-        return tf.nn.relu(context_term + self._product(e_a, kernel))
-
-    def token_logits(self, hidden: tf.Tensor) -> tf.Tensor:
-        """The argument of Eq. 3's softmax: (R, hidden) -> (R, s_v)."""
-        layer = self.gca.layer("decision_bot")
-        return self._product(hidden, layer.kernel) + layer.bias
-
-    def _product(self, rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        if self._precision == "float32":
-            return rows @ kernel
-        return tf.cast(tf.cast(rows, self._precision) @ tf.cast(kernel, self._precision), tf.float32)
-
-    def generator_hidden(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, keep=keep_all) -> tf.Tensor:
-        """y_h of Eq. 3 for every prefix: (R, hidden). keep(site, values) may drop values of each of SITES."""
-        inputs = partial(keep, "E_c"), partial(keep, "E_a")
-        if self.gca.canonical:
-            start = States(*(keep("e_c", memory) for memory in self.thought(contexts, inputs[0])))
-            e_a = keep("e_a", self.prefixes("bot", answers, rows, inputs[1], start))
-            return keep("y_h", self.hidden(self.gca.layer("bot").bias, e_a))
-        e_c = keep("e_c", self.contexts("bot", contexts, inputs[0]))
-        e_a = keep("e_a", self.prefixes("bot", answers, rows, inputs[1]))
-        return keep("y_h", self.hidden(tf.gather(self.context_term(e_c), rows.answer), e_a))
-
-    def generator_logits(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, keep=keep_all) -> tf.Tensor:
-        """Figure 1 for every prefix, before the softmax: (R, s_v)."""
-        return self.token_logits(self.generator_hidden(contexts, answers, rows, keep))
-
-    def discriminator_logits(
-        self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, probabilities: tf.Tensor | None = None
-    ) -> tf.Tensor:
-        """The argument of Eq. 8's sigmoid for every prefix: (R,).
-
-        probabilities: (R, s_v), the generator's p as in Figure 2; None judges the answers' own tokens, for which the
-        product of W_d with a one-hot vector is one look-up.
-        """
-        sizes, output = self.gca.sizes, self.gca.layer("discriminator_output")
-        first = self.gca.layer("discriminator_hidden") if sizes.discriminator_hidden else output
-        units = sizes.discriminator_sentence_embedding
-        W_p, W_c, W_a = tf.split(tf.convert_to_tensor(first.kernel), [sizes.vocabulary, units, units])
-        e_cd = self.contexts("discriminator", contexts)
-        e_ad = self.prefixes("discriminator", answers, rows)
-        token = tf.gather(W_p, rows.targets) if probabilities is None else probabilities @ W_p
-        total = token + tf.gather(e_cd @ W_c, rows.answer) + e_ad @ W_a + first.bias
-        return (total if first is output else tf.nn.relu(total) @ output.kernel + output.bias)[:, 0]
-
-
-def _moved_right(contexts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The numbers of tokens, (B,), and the same tokens padded on the right."""
     lengths = tf.math.count_nonzero(contexts, axis=1, dtype=tf.int32)
     return lengths, tf.reverse_sequence(contexts[:, ::-1], lengths, seq_axis=1)
 
 
+SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # where a training may drop values
+Dropout = Callable[[str, tf.Tensor], tf.Tensor]  # (one of SITES, values) -> values, some of which are dropped
+
+
+def no_dropout(site: str, values: tf.Tensor) -> tf.Tensor:
+    """The `Dropout` that drops nothing."""
+    return values
+
+
+class Paddings(NamedTuple):
+    """What the LSTMs read before a sentence with `original` padding.
+
+    Attributes:
+        token: the index of the token that stands for padding.
+        count: s_s; before n tokens stand s_s - n paddings.
+    """
+
+    token: int
+    count: int
+
+
+class PrefixLayer(keras.layers.Layer):
+    """The half of Figure 2 that the generator and the discriminator have alike: Eq. 1, and Eq. 2 or 7.
+
+    All layers are those of Figure 2: this one has no weight of its own.
+
+    Args:
+        shared: the embedding, (s_v, s_e).
+        encoder_context: the LSTM that reads contexts, of u units: s_se or s_sed.
+        encoder_answer: the LSTM that reads partial answers, of u units.
+        paddings: what both LSTMs read before a sentence; None where they skip padding.
+        name: of this layer.
+    """
+
+    def __init__(
+        self,
+        shared: keras.layers.Embedding,
+        encoder_context: keras.layers.LSTM,
+        encoder_answer: keras.layers.LSTM,
+        paddings: Paddings | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(name=name)
+        self.shared = shared
+        self.encoder_context = encoder_context
+        self.encoder_answer = encoder_answer
+        self.paddings = paddings
+
+    def embed(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Eq. 1: (B, T) int32 -> (B, T, s_e) float32."""
+        return tf.gather(self.shared.embeddings, tokens)
+
+    def encode_contexts(self, E_c: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """e_c of Eq. 2, or e_cd of Eq. 7.
+
+        Args:
+            E_c: (B, s, s_e) float32, the word vectors of contexts that are padded on the right.
+            lengths: (B,) int32, the contexts' numbers of tokens.
+
+        Returns:
+            (B, u) float32.
+        """
+        start = None
+        if self.paddings:
+            start = self.after_paddings(self.encoder_context, self.paddings.count - lengths)
+        states = lstm_states(self.encoder_context, E_c, start)  # (B, s, u)
+        return _last(states, lengths, 0.0 if start is None else start.h)
+
+    def encode_prefixes(self, E_a: tf.Tensor, rows: Rows, start: States | None = None) -> tf.Tensor:
+        """e_a of Eq. 2, or e_ad of Eq. 7, of all partial answers.
+
+        Args:
+            E_a: (B, T, s_e) float32, the word vectors of answers without their last token, padded on the right.
+            rows: the rows of the answers.
+            start: (B, u) each, the memory to start from, as in Eq. 5; with masked padding only.
+
+        Returns:
+            (R, u) float32.
+        """
+        if not self.paddings:
+            return tf.gather_nd(lstm_states(self.encoder_answer, E_a, start), rows.positions)
+        # T memories for each answer: the one at t has started after s_s - t - 1 paddings, and is complete at t.
+        count, steps, _ = tf.unstack(tf.shape(E_a))
+        start = self.after_paddings(self.encoder_answer, self.paddings.count - 1 - tf.range(steps))
+        start = States(*(tf.tile(memory, [count, 1]) for memory in start))
+        states = lstm_states(self.encoder_answer, tf.repeat(E_a, steps, axis=0), start)  # (B T, T, u)
+        states = tf.reshape(states, [count, steps, steps, self.encoder_answer.units])
+        return tf.gather_nd(states, tf.concat([rows.positions, rows.positions[:, 1:]], 1))
+
+    def after_paddings(self, lstm: keras.layers.LSTM, counts: tf.Tensor) -> States:
+        """The memory of an LSTM that has read nothing but paddings; with `original` padding only.
+
+        Args:
+            lstm: one of the two encoders.
+            counts: (n,) int32, how many paddings it has read, at most s_s.
+
+        Returns:
+            The memories, (n, u) each.
+        """
+        token, count = self.paddings
+        memories = lstm_memories(lstm, self.embed(tf.fill([1, count], token)))  # (1, s_s, u)
+        return States(*(tf.gather(tf.pad(memory[0], [[1, 0], [0, 0]]), counts) for memory in memories))
+
+
+class PrefixGenerator(PrefixLayer):
+    """Figure 1 for all prefixes of answers in one pass: Eq. 1 to 3, or with a canonical generator Eq. 1, 4, 5 and 3.
+
+    Args:
+        shared, encoder_context_bot, encoder_answer_bot, bot, decision_bot: the layers of Figure 1.
+        paddings: see `PrefixLayer`.
+        canonical: whether the context's memory is where the answer's LSTM starts (Eq. 5), and not a part of e.
+        precision: "bfloat16" multiplies the matrices of `bot` and `decision_bot` in that format.
+    """
+
+    def __init__(
+        self,
+        shared: keras.layers.Embedding,
+        encoder_context_bot: keras.layers.LSTM,
+        encoder_answer_bot: keras.layers.LSTM,
+        bot: keras.layers.Dense,
+        decision_bot: keras.layers.Dense,
+        paddings: Paddings | None = None,
+        canonical: bool = False,
+        precision: str = "float32",
+    ):
+        super().__init__(shared, encoder_context_bot, encoder_answer_bot, paddings, "prefix_generator")
+        self.bot = bot
+        self.decision_bot = decision_bot
+        self.canonical = canonical
+        self.precision = precision
+
+    @classmethod
+    def of(cls, gca: GenerativeConversationalAgent, precision: str = "float32") -> "PrefixGenerator":
+        """Make the fast equal of `gca.generator` from its layers."""
+        layers = gca.layers
+        return cls(
+            layers.shared,
+            layers.encoder_context_bot,
+            layers.encoder_answer_bot,
+            layers.bot,
+            layers.decision_bot,
+            _paddings(gca),
+            gca.canonical,
+            precision,
+        )
+
+    def call(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout) -> tf.Tensor:
+        """Compute Figure 1 for every row, up to the softmax.
+
+        Args:
+            contexts: (B, s) int32, padded on the left with PAD.
+            answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
+            rows: the rows of the answers to compute.
+            dropout: may drop values at each of SITES.
+
+        Returns:
+            (R, s_v) float32, the argument of Eq. 3's softmax.
+        """
+        return self.token_logits(self.hidden(contexts, answers, rows, dropout))
+
+    def hidden(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout) -> tf.Tensor:
+        """y_h of Eq. 3 for every row, (R, hidden) float32; the arguments are those of `call`."""
+        lengths, moved = moved_right(contexts)
+        E_c = dropout("E_c", self.embed(moved))  # (B, s, s_e), Eq. 1
+        E_a = dropout("E_a", self.embed(answers[:, :-1]))  # (B, T, s_e)
+        if self.canonical:
+            start = States(*(dropout("e_c", memory) for memory in self.context_memory(E_c, lengths)))  # Eq. 4
+            e_a = dropout("e_a", self.encode_prefixes(E_a, rows, start))  # (R, s_se), Eq. 5
+            context_term = self.bot.bias  # (hidden,)
+        else:
+            e_c = dropout("e_c", self.encode_contexts(E_c, lengths))  # (B, s_se), Eq. 2
+            e_a = dropout("e_a", self.encode_prefixes(E_a, rows))  # (R, s_se)
+            context_term = tf.gather(self.context_term(e_c), rows.answer)  # (R, hidden)
+        return dropout("y_h", self.hidden_layer(context_term, e_a))  # (R, hidden), Eq. 3
+
+    def context_memory(self, E_c: tf.Tensor, lengths: tf.Tensor) -> States:
+        """The memory with which a canonical decoder starts, g(x) of Eq. 4 and 5.
+
+        Args:
+            E_c: (B, s, s_e) float32, the word vectors of contexts that are padded on the right.
+            lengths: (B,) int32, the contexts' numbers of tokens.
+
+        Returns:
+            h and c, (B, s_se) float32 each.
+        """
+        memories = lstm_memories(self.encoder_context, E_c)  # (B, s, s_se)
+        return States(*(_last(memory, lengths, 0.0) for memory in memories))
+
+    def context_term(self, e_c: tf.Tensor) -> tf.Tensor:
+        """The part of Eq. 3's W_1 [e_c e_a] + b_1 that all prefixes of an answer share: (B, s_se) -> (B, hidden)."""
+        return self._product(e_c, self.bot.kernel[: self.encoder_context.units]) + self.bot.bias
+
+    def hidden_layer(self, context_term: tf.Tensor, e_a: tf.Tensor) -> tf.Tensor:
+        """y_h of Eq. 3 from its two parts.
+
+        Args:
+            context_term: (R, hidden) float32, see `context_term`; with a canonical generator b_1 alone.
+            e_a: (R, s_se) float32.
+
+        Returns:
+            (R, hidden) float32.
+        """
+        return tf.nn.relu(context_term + self._product(e_a, self.bot.kernel[-self.encoder_answer.units :]))
+
+    def token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
+        """The argument of Eq. 3's softmax: (R, hidden) -> (R, s_v)."""
+        return self._product(y_h, self.decision_bot.kernel) + self.decision_bot.bias
+
+    def _product(self, rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        if self.precision == "float32":
+            return rows @ kernel
+        return tf.cast(tf.cast(rows, self.precision) @ tf.cast(kernel, self.precision), tf.float32)
+
+
+class PrefixDiscriminator(PrefixLayer):
+    """The discriminator of Figure 2 for all prefixes of answers in one pass: Eq. 1, 7 and 8.
+
+    Args:
+        shared, encoder_context_discriminator, encoder_answer_discriminator, discriminator_output,
+        discriminator_hidden: the layers of Figure 2; `discriminator_hidden` is None where there is no such layer.
+        paddings: see `PrefixLayer`.
+    """
+
+    def __init__(
+        self,
+        shared: keras.layers.Embedding,
+        encoder_context_discriminator: keras.layers.LSTM,
+        encoder_answer_discriminator: keras.layers.LSTM,
+        discriminator_output: keras.layers.Dense,
+        discriminator_hidden: keras.layers.Dense | None = None,
+        paddings: Paddings | None = None,
+    ):
+        encoders = encoder_context_discriminator, encoder_answer_discriminator
+        super().__init__(shared, *encoders, paddings, "prefix_discriminator")
+        self.discriminator_output = discriminator_output
+        self.discriminator_hidden = discriminator_hidden
+
+    @classmethod
+    def of(cls, gca: GenerativeConversationalAgent) -> "PrefixDiscriminator":
+        """Make the fast equal of `gca.discriminator`, and of the upper half of `gca.adversarial`, from its layers."""
+        layers = gca.layers
+        return cls(
+            layers.shared,
+            layers.encoder_context_discriminator,
+            layers.encoder_answer_discriminator,
+            layers.discriminator_output,
+            layers.discriminator_hidden,
+            _paddings(gca),
+        )
+
+    def call(
+        self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, probabilities: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Judge the token of every row.
+
+        Args:
+            contexts: (B, s) int32, padded on the left with PAD.
+            answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
+            rows: the rows of the answers to judge.
+            probabilities: (R, s_v) float32, the generator's p as in Figure 2. None judges the answers' own tokens, for
+                which the product of W_d with a one-hot vector is one look-up.
+
+        Returns:
+            (R,) float32, the argument of Eq. 8's sigmoid.
+        """
+        lengths, moved = moved_right(contexts)
+        E_c, E_a = self.embed(moved), self.embed(answers[:, :-1])  # (B, s, s_e) and (B, T, s_e), Eq. 1
+        e_cd = self.encode_contexts(E_c, lengths)  # (B, s_sed), Eq. 7
+        e_ad = self.encode_prefixes(E_a, rows)  # (R, s_sed)
+        first = self.discriminator_hidden or self.discriminator_output
+        parts = [self.shared.input_dim, self.encoder_context.units, self.encoder_answer.units]
+        W_p, W_c, W_a = tf.split(tf.convert_to_tensor(first.kernel), parts)  # W_d of Eq. 8, over [token e_cd e_ad]
+        token = tf.gather(W_p, rows.targets) if probabilities is None else probabilities @ W_p
+        total = token + tf.gather(e_cd @ W_c, rows.answer) + e_ad @ W_a + first.bias
+        if self.discriminator_hidden:
+            total = tf.nn.relu(total) @ self.discriminator_output.kernel + self.discriminator_output.bias
+        return total[:, 0]
+
+
+def _paddings(gca: GenerativeConversationalAgent) -> Paddings | None:
+    return Paddings(gca.padding, gca.sizes.sentence_length) if gca.original_padding else None
+
+
 def _last(states: tf.Tensor, lengths: tf.Tensor, empty: tf.Tensor | float) -> tf.Tensor:
-    """The states (B, s, u) after the last token, (B, u); `empty` where there is none."""
+    """The states (B, s, u) after the last token, (B, u) float32; `empty` where there is none."""
     last = tf.gather(states, tf.maximum(lengths - 1, 0), batch_dims=1)
     return tf.where(lengths[:, None] > 0, last, empty)

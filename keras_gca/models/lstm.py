@@ -19,24 +19,35 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("keras_gca")
 def hard_sigmoid(z: tf.Tensor) -> tf.Tensor:
-    """Keras 2's piecewise linear sigmoid, clip(0.2 z + 0.5, 0, 1); Keras 3's has another slope."""
+    """Keras 2's piecewise linear sigmoid, clip(0.2 z + 0.5, 0, 1), of any shape; Keras 3's has another slope."""
     return tf.clip_by_value(0.2 * z + 0.5, 0.0, 1.0)
 
 
 class States(NamedTuple):
-    """An LSTM's memory: h and c, float32, of equal shapes (..., u)."""
+    """An LSTM's memory.
+
+    Attributes:
+        h: (..., u) float32, the output.
+        c: (..., u) float32, the cell.
+    """
 
     h: tf.Tensor
     c: tf.Tensor
 
 
 def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> tf.Tensor:
-    """The state h of `lstm` after every step: (B, T, s_e) float32 -> (B, T, u), differentiable once.
-
-    start: (B, u) each, the memory before the first step; zeros if None.
+    """Compute the state h of an LSTM after every step; differentiable once.
 
     There is no mask: with padding on the right, the states at the tokens do not depend on it. On a GPU Keras' own layer
     runs instead, which reaches the cuDNN kernel where its gates are sigmoids.
+
+    Args:
+        lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
+        sequences: (B, T, s_e) float32.
+        start: (B, u) each, the memory before the first step; zeros if None.
+
+    Returns:
+        (B, T, u) float32.
     """
     if tf.config.list_physical_devices("GPU"):
         twin = keras.layers.LSTM.from_config({**lstm.get_config(), "return_sequences": True})
@@ -46,7 +57,14 @@ def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | N
 
 
 def lstm_memories(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> States:
-    """As `lstm_states`, but h and c of every step, (B, T, u) each, on every device."""
+    """Compute h and c of an LSTM after every step, on every device.
+
+    Args:
+        lstm, sequences, start: see `lstm_states`.
+
+    Returns:
+        (B, T, u) float32 each.
+    """
     cell = lstm.cell
     if start is None:
         zeros = tf.zeros([tf.shape(sequences)[0], lstm.units])
@@ -56,7 +74,16 @@ def lstm_memories(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States |
 
 
 def lstm_step(lstm: keras.layers.LSTM, x: tf.Tensor, state: States) -> States:
-    """One step of `lstm`: x (B, s_e), state (B, u), or (B, L, u) for L memories that read the same x."""
+    """Compute one step of an LSTM.
+
+    Args:
+        lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
+        x: (B, s_e) float32, what is read.
+        state: (B, u) each, the memory before; or (B, L, u) for L memories that read the same x.
+
+    Returns:
+        The memory after x, of the same shapes.
+    """
     cell = lstm.cell
     z = x @ cell.kernel + cell.bias
     if state.h.shape.rank == 3:

@@ -1,4 +1,7 @@
-"""Figure 1 and Figure 2: white, yellow and green blocks (Eq. 1-3, 7-8).
+"""Figures 1 and 2 as drawn: white, yellow and green blocks (Eq. 1-3, 7-8).
+
+No training runs these models: it runs the same layers through `forward.py`, which computes all prefixes of an answer in
+one pass and is proved equal in `tests/keras_gca/models/test_forward.py`.
 
 Shapes: B samples, s_s = sentence_length, s_e = word_embedding, s_se and s_sed = (discriminator_)sentence_embedding,
 s_v = vocabulary.
@@ -22,10 +25,17 @@ GREEN = ("encoder_context_discriminator", "encoder_answer_discriminator", "discr
 
 @dataclass(frozen=True)
 class Sizes:
-    """s_v, s_s, s_e, s_se, s_sed and the units of the hidden layer (the author's program has s_v / 2).
+    """The sizes of Figure 2's layers.
 
-    discriminator_hidden: units of a hidden layer before the discriminator's output. The paper has none: there the
-        context, the partial answer and the current token add up and never interact.
+    Attributes:
+        vocabulary: s_v, tokens, the special ones among them.
+        sentence_length: s_s, tokens of a context and of a partial answer.
+        word_embedding: s_e, numbers in a word vector.
+        sentence_embedding: s_se, units of the generator's LSTMs.
+        discriminator_sentence_embedding: s_sed, units of the discriminator's LSTMs.
+        hidden: units of the generator's hidden layer; None takes s_v / 2, as the author's program does.
+        discriminator_hidden: units of a hidden layer before the discriminator's output. The paper has no such layer:
+            the context, the partial answer and the current token add up and never interact.
     """
 
     vocabulary: int
@@ -38,10 +48,18 @@ class Sizes:
 
     @property
     def hidden_units(self) -> int:
+        """Units of the generator's hidden layer, y_h of Eq. 3."""
         return self.hidden or self.vocabulary // 2
 
     def numbers(self, canonical: bool = False) -> tuple[int, int]:
-        """Weights of the generator and of the discriminator; both hold the shared word vectors."""
+        """Count the weights before a network is made.
+
+        Args:
+            canonical: whether the generator is a canonical seq2seq model.
+
+        Returns:
+            The numbers in the generator's weights and in the discriminator's; both hold the shared word vectors.
+        """
         words = self.vocabulary * self.word_embedding
 
         def lstms(units: int) -> int:
@@ -62,25 +80,66 @@ class Sizes:
         return words + generator, words + discriminator
 
 
+@dataclass(frozen=True)
+class Layers:
+    """The layers of Figure 2 that have weights, under the figure's names.
+
+    `discriminator_hidden` is None unless `Sizes.discriminator_hidden` asks for such a layer.
+    """
+
+    shared: keras.layers.Embedding
+    encoder_context_bot: keras.layers.LSTM
+    encoder_answer_bot: keras.layers.LSTM
+    bot: keras.layers.Dense
+    decision_bot: keras.layers.Dense
+    encoder_context_discriminator: keras.layers.LSTM
+    encoder_answer_discriminator: keras.layers.LSTM
+    discriminator_output: keras.layers.Dense
+    discriminator_hidden: keras.layers.Dense | None = None
+
+
 class GenerativeConversationalAgent:
     """The three functional models of the paper, over shared layers.
 
-    generator:     Figure 1, (context, answer) -> p, (B, s_v) float32; Eq. 1-3.
-    discriminator: (context, answer, token) -> l, (B, 1) float32; Eq. 1, 7, 8. `token` is the current token as a
-        distribution over the vocabulary: one-hot for a given token, p for the generator's.
-    adversarial:   Figure 2, (context, answer) -> l: the discriminator over the generator's p.
+    `context` and `answer` are (B, s_s) int32, padded on the left. Two conventions exist:
 
-    context and answer are (B, s_s) int32, padded on the left. Two conventions exist:
+    - masked: padded with PAD. Every LSTM skips the padding, and its gates are sigmoids.
+    - original: as in the author's program, padded with the token "." (PERIOD), which every LSTM reads like any other.
+      The gates are Keras 2's hard sigmoids. PAD never occurs, and has a probability of 0.
 
-    masked:   padded with PAD; every LSTM skips the padding, and its gates are sigmoids.
-    original: as in the author's program. Padded with the token "." (PERIOD), which every LSTM reads like any other; the
-        gates are Keras 2's hard sigmoids. PAD never occurs, and has a probability of 0.
-
-    A canonical generator (Eq. 4-5, Section 3.1's baseline) differs in one thing: the context's memory is no part of
-    e, but where the answer's LSTM starts.
+    A canonical generator (Eq. 4-5, Section 3.1's baseline) differs in one thing: the context's memory is where the
+    answer's LSTM starts, and not a part of e.
 
     Because the layers are shared, the paper's imports of weights (Algorithm 2, lines 7, 8, 10) hold by construction.
     WHITE, YELLOW and GREEN name the layers of a colour; `select_trainable` freezes all others.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent, Sizes
+        >>> gca = GenerativeConversationalAgent(Sizes(20, 5, 4, 6, 7), seed=1)
+        >>> gca  # doctest: +NORMALIZE_WHITESPACE
+        <GenerativeConversationalAgent of Sizes(vocabulary=20, sentence_length=5, word_embedding=4,
+        sentence_embedding=6, discriminator_sentence_embedding=7, hidden=None, discriminator_hidden=None), masked
+        padding; generator of 958 weights, discriminator of 787>
+        >>> context, answer = np.array([[0, 0, 0, 9, 8]]), np.array([[0, 0, 0, 0, 1]])
+        >>> p = gca.generator([context, answer])  # Eq. 3: the next token's probabilities
+        >>> p.shape, round(float(sum(p[0])), 3)
+        (TensorShape([1, 20]), 1.0)
+        >>> gca.adversarial([context, answer]).shape  # Eq. 8 over p
+        TensorShape([1, 1])
+        >>> len(gca.select_trainable(*YELLOW))  # what line 9 of Algorithm 2 trains
+        10
+
+    Attributes:
+        generator: the functional model of Figure 1, (context, answer) -> p, (B, s_v) float32; Eq. 1-3.
+        discriminator: the functional model (context, answer, token) -> l, (B, 1) float32; Eq. 1, 7, 8. `token` is the
+            current token as a distribution over the vocabulary, (B, s_v) float32: one-hot for a given token, p for the
+            generator's.
+        adversarial: the functional model of Figure 2, (context, answer) -> l: the discriminator over the generator's p.
+        layers: the layers that have weights, which all three models share.
+        sizes: their sizes.
+        canonical: whether the generator is a canonical seq2seq model.
+        original_padding: whether the `original` convention is followed.
     """
 
     def __init__(
@@ -91,11 +150,18 @@ class GenerativeConversationalAgent:
         original_padding: bool = False,
         canonical: bool = False,
     ):
-        """
-        embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
-        seed:      of the initial weights.
-        original_padding: follow the `original` convention.
-        canonical: make the generator a canonical seq2seq model.
+        """Make the layers and the three models.
+
+        Args:
+            sizes: the sizes of the layers.
+            embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
+            seed: of the initial weights.
+            original_padding: whether to follow the `original` convention.
+            canonical: whether to make the generator a canonical seq2seq model.
+
+        Raises:
+            ValueError: the embedding has another shape, or both original_padding and canonical are asked for.
+            UserError: the weights would not fit into this computer's memory.
         """
         if original_padding and canonical:
             raise ValueError("the author's program has no canonical seq2seq model")
@@ -139,6 +205,17 @@ class GenerativeConversationalAgent:
         discriminator_hidden = None
         if sizes.discriminator_hidden:
             discriminator_hidden = _dense(sizes.discriminator_hidden, "relu", "discriminator_hidden", seeds)
+        self.layers = Layers(
+            shared=shared,
+            encoder_context_bot=encoder_context_bot,
+            encoder_answer_bot=encoder_answer_bot,
+            bot=bot,
+            decision_bot=decision_bot,
+            encoder_context_discriminator=encoder_context_discriminator,
+            encoder_answer_discriminator=encoder_answer_discriminator,
+            discriminator_output=discriminator_output,
+            discriminator_hidden=discriminator_hidden,
+        )
 
         # Functional models
         E_c = shared(context)  # (B, s_s, s_e), Eq. 1
@@ -165,6 +242,14 @@ class GenerativeConversationalAgent:
         if original_padding:
             decision_bot.bias.assign(np.where(np.arange(sizes.vocabulary) == PAD, FORBIDDEN, 0))
 
+    def __repr__(self) -> str:
+        generator, discriminator = self.sizes.numbers(self.canonical)
+        return (
+            f"<GenerativeConversationalAgent of {self.sizes!r}, {'original' if self.original_padding else 'masked'} "
+            f"padding; {'canonical ' * self.canonical}generator of {generator:,} weights, "
+            f"discriminator of {discriminator:,}>"
+        )
+
     @property
     def green(self) -> tuple[str, ...]:
         """The layers of this discriminator: GREEN, and the hidden layer where there is one."""
@@ -184,20 +269,34 @@ class GenerativeConversationalAgent:
         return self.sizes.sentence_length - self.original_padding
 
     def layer(self, name: str) -> keras.layers.Layer:
-        """A layer by its name in the figures."""
+        """Return a layer by its name in the figures.
+
+        Raises:
+            KeyError: Figure 2 has no such layer.
+        """
         try:
             return self.adversarial.get_layer(name)
         except ValueError:
             raise KeyError(f"no layer {name!r} in Figure 2") from None
 
     def variables(self, *names: str) -> list[keras.Variable]:
-        """The weights of the named layers, in order: `variables(*WHITE, *YELLOW)` are the generator's."""
+        """Return the weights of the named layers, in order: `variables(*WHITE, *YELLOW)` are the generator's.
+
+        Raises:
+            KeyError: Figure 2 has no layer of such a name.
+        """
         return [variable for name in names for variable in self.layer(name).weights]
 
     def select_trainable(self, *names: str) -> list[keras.Variable]:
-        """Make the named layers trainable and freeze all others; returns the trainable weights.
+        """Make the named layers trainable and freeze all others.
 
         Teacher forcing trains WHITE and YELLOW, the discriminator's epochs `green`, the generator's YELLOW.
+
+        Returns:
+            The trainable weights, in the order of the names.
+
+        Raises:
+            KeyError: Figure 2 has no layer of such a name.
         """
         for layer in self.adversarial.layers:
             layer.trainable = layer.name in names
@@ -205,7 +304,12 @@ class GenerativeConversationalAgent:
 
 
 def sizes_of(config: Config, vocabulary_size: int) -> Sizes:
-    """The sizes of a config's networks."""
+    """Return the sizes of a config's networks.
+
+    Args:
+        config: the settings of a run.
+        vocabulary_size: s_v.
+    """
     return Sizes(
         vocabulary=vocabulary_size,
         sentence_length=config.sentence_length,
@@ -218,7 +322,16 @@ def sizes_of(config: Config, vocabulary_size: int) -> Sizes:
 
 
 def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = None) -> GenerativeConversationalAgent:
-    """The networks of a config. embedding: (s_v, s_e) initial word vectors."""
+    """Make the networks of a config.
+
+    Args:
+        config: the settings of a run; its seed is that of the initial weights.
+        vocabulary_size: s_v.
+        embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
+
+    Raises:
+        ValueError, UserError: see `GenerativeConversationalAgent`.
+    """
     return GenerativeConversationalAgent(
         sizes_of(config, vocabulary_size),
         embedding,

@@ -11,7 +11,15 @@ UNROLLED = 16  # rows added in one pass over the result
 
 
 def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """(1, n) float32, not negative, times (n, m) -> (1, m). Not differentiable."""
+    """Multiply a row with a matrix, reading only the matrix's rows of what is above zero. Not differentiable.
+
+    Args:
+        row: (1, n) float32, not negative.
+        matrix: (n, m) float32.
+
+    Returns:
+        (1, m) float32.
+    """
     active = tf.cast(tf.where(row[0] > 0)[:, 0], tf.int32)
     values = tf.gather(row[0], active)
     # Of one shape whatever their number, so that the program below is compiled once; the filling counts for nothing.

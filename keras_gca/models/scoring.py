@@ -15,8 +15,11 @@ TIE = 0.05  # Section 5: a difference below 5 % of the smaller score is a tie
 def log_human_probability(log_l: np.ndarray) -> np.ndarray:
     """Eq. 9, log p(y+|x) = sum of log l_i.
 
-    log_l: (..., s_s) float, the logarithms of l_i; NaN where there is none, as after an answer's end. Returns (...,)
-        float64.
+    Args:
+        log_l: (..., s_s) float, the logarithms of l_i; NaN where there is none, as after an answer's end.
+
+    Returns:
+        (...,) float64.
     """
     return np.nansum(np.asarray(log_l, np.float64), axis=-1)
 
@@ -24,7 +27,14 @@ def log_human_probability(log_l: np.ndarray) -> np.ndarray:
 def log_score(log_l: np.ndarray) -> np.ndarray:
     """Eq. 10, log S(y+) = (sum of log l_i) / s*_s: the log of a geometric mean, which does not favour short answers.
 
-    log_l: as for `log_human_probability`. Returns (...,) float64; raises ValueError for an answer without tokens.
+    Args:
+        log_l: (..., s_s) float, as for `log_human_probability`.
+
+    Returns:
+        (...,) float64.
+
+    Raises:
+        ValueError: an answer has no tokens.
     """
     tokens = np.sum(~np.isnan(log_l), axis=-1)
     if np.any(tokens == 0):
@@ -43,7 +53,9 @@ def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
     The paper assigns no winner to a tie; a chat needs one, so among the answers that tie with the highest score the
     likeliest under its own generator wins.
 
-    scores: S(y+) of each answer. probabilities: p(y|x) of each.
+    Args:
+        scores: S(y+) of each answer, in [0, 1].
+        probabilities: p(y|x) of each answer.
     """
     top = max(scores)
     tied = [i for i, score in enumerate(scores) if score == top or is_tie(score, top)]
@@ -65,10 +77,18 @@ def winner(first: float, second: float) -> int | None:
 def jaccard_index(humans: Sequence[int | None], discriminator: Sequence[int | None]) -> float:
     """Eq. 11, J(H, A) = |H and A| / |H or A|, over dialogue lines with two answers each.
 
-    humans, discriminator: for each line, the answer that won (0 or 1), or None for a tie.
-
     The paper calls the denominator "the total number of dialogue lines that received votes", so a line on which both
-    voted counts once, also where they disagree. Returns NaN if nobody voted; raises ValueError on unequal lengths.
+    voted counts once, also where they disagree.
+
+    Args:
+        humans: for each line, the answer that won by the volunteers' votes (0 or 1), or None for a tie.
+        discriminator: the same by the discriminator's scores.
+
+    Returns:
+        The index, in [0, 1]; NaN if nobody voted.
+
+    Raises:
+        ValueError: the two are of unequal lengths.
     """
     lines = list(zip(humans, discriminator, strict=True))
     voted = [line for line in lines if line != (None, None)]

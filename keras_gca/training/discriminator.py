@@ -40,7 +40,7 @@ class DiscriminatorTraining(BlockLearner):
             tokens, and those of them judged so.
         """
         rows = self._rows(answers)
-        logits = self.encoder.discriminator_logits(contexts, answers, rows)
+        logits = self.discriminator(contexts, answers, rows)
         label = tf.gather(labels, rows.answer)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(label, logits)
         human = label == HUMAN

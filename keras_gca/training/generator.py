@@ -27,8 +27,8 @@ class GeneratorTraining(BlockLearner):
             The mean, and three sums: squared errors, D's outputs l, and tokens.
         """
         rows = rows_of(answers)
-        p = tf.nn.softmax(self.encoder.generator_logits(contexts, answers, rows))
-        l = tf.sigmoid(self.encoder.discriminator_logits(contexts, answers, rows, p))  # noqa: E741  (Eq. 8's name)
+        p = tf.nn.softmax(self.generator(contexts, answers, rows))
+        l = tf.sigmoid(self.discriminator(contexts, answers, rows, p))  # noqa: E741  (Eq. 8's name)
         errors = tf.square(HUMAN - l)
         sums = (tf.reduce_sum(errors), tf.reduce_sum(l), tf.cast(tf.size(l), tf.float32))
         return replicas.mean(errors), sums

@@ -8,7 +8,7 @@ import numpy as np
 from keras_gca.engine import optimizers
 from keras_gca.engine.learner import Learner
 from keras_gca.engine.variables import assign
-from keras_gca.models.forward import PrefixEncoder
+from keras_gca.models.forward import PrefixDiscriminator, PrefixGenerator
 from keras_gca.models.networks import GenerativeConversationalAgent
 
 
@@ -16,7 +16,7 @@ class BlockLearner(Learner):
     """Trains the named layers of a GenerativeConversationalAgent and leaves all others as they are.
 
     names: the layers that learn (networks.WHITE, YELLOW, GREEN). learning_rate: Adam's. average: the momentum of a
-    running average of the weights, see `averaged`; 0 keeps none. precision: see `PrefixEncoder`.
+    running average of the weights, see `averaged`; 0 keeps none. precision: see `PrefixGenerator`.
     """
 
     def __init__(
@@ -30,7 +30,8 @@ class BlockLearner(Learner):
         optimizer = optimizers.Adam(learning_rate, use_ema=average > 0, ema_momentum=average)
         super().__init__(gca.variables(*names), optimizer, jit_compile=True)
         self.gca = gca
-        self.encoder = PrefixEncoder(gca, precision)
+        self.generator = PrefixGenerator.of(gca, precision)
+        self.discriminator = PrefixDiscriminator.of(gca)
         self.names = names
 
     @staticmethod

@@ -44,8 +44,8 @@ class ReinforceTraining(BlockLearner):
         """
         rows = rows_of(answers)
         rewards, by_row = self._rewards(contexts, answers, rows)
-        y_h = self.encoder.generator_hidden(contexts, answers, rows)  # (R, hidden)
-        logits = self.encoder.token_logits(y_h)
+        y_h = self.generator.hidden(contexts, answers, rows)  # (R, hidden)
+        logits = self.generator.token_logits(y_h)
         errors = by_row - self.baseline(tf.stop_gradient(y_h))[:, 0]  # Q - b_t, (R,)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
         return replicas.mean(tf.stop_gradient(errors) * losses), (rewards, errors, y_h)
@@ -68,7 +68,7 @@ class ReinforceTraining(BlockLearner):
     def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
         """Q of each answer that is not padding of the batch, and again for each row, (R,)."""
         last = last_rows(answers)
-        rewards = tf.sigmoid(self.encoder.discriminator_logits(contexts, answers, last))
+        rewards = tf.sigmoid(self.discriminator(contexts, answers, last))
         by_answer = tf.scatter_nd(last.positions[:, :1], rewards, tf.shape(answers, tf.int64)[:1])
         return rewards, tf.gather(by_answer, rows.answer)
 

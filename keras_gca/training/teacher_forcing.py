@@ -9,7 +9,6 @@ from keras_gca.engine import replicas
 from keras_gca.engine.random import batch_dropout
 from keras_gca.models import likelihood
 from keras_gca.models.forward import SITES
-from keras_gca.models.likelihood import _losses
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.training.learner import BlockLearner
 
@@ -51,12 +50,12 @@ class TeacherForcing(BlockLearner):
             The mean; the sum of the tokens' negative log-likelihoods, and their number.
         """
 
-        def keep(site: str, values: tf.Tensor) -> tf.Tensor:
+        def drop(site: str, values: tf.Tensor) -> tf.Tensor:
             if seed is None:
                 return values
             return batch_dropout(
                 values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, SITES.index(site))
             )
 
-        losses = _losses(self.encoder, contexts, answers, keep)
+        losses = likelihood.negative_log_likelihoods(self.generator, contexts, answers, drop)
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))

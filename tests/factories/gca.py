@@ -24,7 +24,7 @@ def toy_networks(length=LENGTH, discriminator_hidden=None, **convention):
     bias[EOS] = 1.0 if gca.canonical else 2.0  # some answers end early
     if gca.original_padding:
         bias[PAD] = FORBIDDEN
-    gca.layer("decision_bot").bias.assign(bias)
+    gca.layers.decision_bot.bias.assign(bias)
     return gca
 
 

@@ -7,10 +7,11 @@ import pytest
 from keras_gca.agent import Agent, Decoding
 from keras_gca.data.pairs import pad_contexts
 from keras_gca.data.vocabulary import EOS, PAD
+from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models import scoring
 from keras_gca.models.decoding import Decoder
-from keras_gca.models.networks import WHITE
+from keras_gca.models.networks import GREEN, WHITE, build
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from tests.answers import assert_same_answers
 from tests.oracles.equations import Equations
@@ -23,10 +24,12 @@ def test_both_generators_answer_and_the_discriminator_chooses_by_equation_10(age
     assert agent.reply(history) == answers[0].text
     assert answers[0].score >= answers[1].score or scoring.is_tie(answers[0].score, answers[1].score)
     context = pad_contexts([agent.vocabulary.encode(["hello", "there", ",", "tom", "!", "how", "are", "you", "?"])], 8)
+    judge = build(agent.config, len(agent.vocabulary))
+    assign(judge.variables(*WHITE, *GREEN), agent.discriminator)
     for answer in answers:
         decoded = Decoder(agent._decoders[answer.generator].gca).greedy(context, allow_unknown=False)
         row = [token for token in decoded.answers[0] if token != PAD]
-        equations = Equations(agent._judge.gca)
+        equations = Equations(judge)
         one_hot = np.eye(len(agent.vocabulary))
         l = [equations.human(context[0], row[:k], one_hot[row[k]]) for k in range(1, len(row))]  # noqa: E741
         assert [token for token, _ in answer.token_scores] == [agent.vocabulary.tokens[t] for t in row[1:]]

@@ -32,7 +32,7 @@ def a_policy(dropout=0.0, jit_compile=False):
     draw = np.random.default_rng(0)
     for variable in policy.variables:
         variable.assign(draw.normal(0, 0.5, variable.shape))
-    bias = policy.gca.layer("decision_bot").bias
+    bias = policy.gca.layers.decision_bot.bias
     bias.assign(bias.numpy() + 1.2 * np.eye(FIRST + VOCABULARY, dtype=np.float32)[FIRST + END])
     return policy
 

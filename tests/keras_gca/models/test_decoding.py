@@ -49,7 +49,7 @@ def test_a_batch_is_decoded_as_each_of_its_rows(gca):
 
 @pytest.fixture
 def fond_of_unknown(gca):
-    bias = gca.layer("decision_bot").bias
+    bias = gca.layers.decision_bot.bias
     bias.assign(tf.tensor_scatter_nd_add(bias.value, [[UNK]], [20.0]))
     return gca
 
@@ -105,7 +105,7 @@ def test_samples_follow_the_distribution():
 
 
 def test_a_low_temperature_or_one_candidate_is_greedy(gca):
-    gca.layer("decision_bot").kernel.assign(gca.layer("decision_bot").kernel * 10)  # no near ties
+    gca.layers.decision_bot.kernel.assign(gca.layers.decision_bot.kernel * 10)  # no near ties
     contexts = random_pairs(10).contexts
     decoder = Decoder(gca)
     greedy = decoder.greedy(contexts).answers

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.original_method import per_token_samples
 from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
-from keras_gca.models.forward import PrefixEncoder, rows_of
+from keras_gca.models.forward import PrefixDiscriminator, PrefixGenerator, moved_right, rows_of
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 from keras_gca.training.generator import GeneratorTraining
 from tests.factories.gca import CONVENTIONS, VOCABULARY, random_pairs, toy_networks
@@ -21,17 +22,17 @@ def test_rows_are_all_tokens_after_bos_in_the_order_of_reading():
 
 def one_pass_and_per_token(gca, pairs, loss):
     """The loss by one pass over the answers, and by the per-token figure; with the weights that learn from it."""
-    encoder = PrefixEncoder(gca)
+    prefix_generator, prefix_discriminator = PrefixGenerator.of(gca), PrefixDiscriminator.of(gca)
     contexts, answers = tf.constant(pairs.contexts), tf.constant(pairs.answers)
     rows = rows_of(answers)
     labels = np.arange(len(pairs)) % 2
 
     def teacher_forcing():
-        logits = encoder.generator_logits(contexts, answers, rows)
+        logits = prefix_generator(contexts, answers, rows)
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits))
 
     def discriminator():
-        logits = encoder.discriminator_logits(contexts, answers, rows)
+        logits = prefix_discriminator(contexts, answers, rows)
         label = tf.gather(tf.constant(labels, tf.float32), rows.answer)
         return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(label, logits))
 
@@ -45,6 +46,48 @@ def one_pass_and_per_token(gca, pairs, loss):
         "generator": (generator, YELLOW),
     }[loss]
     return one_pass, per_token.losses(gca, pairs, labels)[loss], learns
+
+
+def test_the_prefix_generator_gives_the_rows_of_figure_1(any_gca):
+    pairs = random_pairs(25, seed=3)
+    contexts, answers = tf.constant(pairs.contexts), tf.constant(pairs.answers)
+    logits = PrefixGenerator.of(any_gca)(contexts, answers, rows_of(answers))
+    x, y, _, _ = per_token_samples(pairs, any_gca.padding)
+    np.testing.assert_allclose(tf.nn.softmax(logits), any_gca.generator([x, y]), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [None, 5])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_the_prefix_discriminator_gives_the_rows_of_figure_2(convention, hidden):
+    gca = toy_networks(discriminator_hidden=hidden, **CONVENTIONS[convention])
+    pairs = random_pairs(25, seed=3)
+    contexts, answers = tf.constant(pairs.contexts), tf.constant(pairs.answers)
+    rows, discriminator = rows_of(answers), PrefixDiscriminator.of(gca)
+    x, y, targets, _ = per_token_samples(pairs, gca.padding)
+    own_tokens = tf.sigmoid(discriminator(contexts, answers, rows))
+    one_hot = np.eye(VOCABULARY, dtype=np.float32)[targets]
+    np.testing.assert_allclose(own_tokens, gca.discriminator([x, y, one_hot])[:, 0], rtol=0, atol=1e-6)
+    generated = tf.sigmoid(discriminator(contexts, answers, rows, gca.generator([x, y])))
+    np.testing.assert_allclose(generated, gca.adversarial([x, y])[:, 0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [None, 5])
+def test_the_prefix_layers_own_no_weight_of_their_own(hidden):
+    gca = toy_networks(discriminator_hidden=hidden)
+    before = [(variable.path, id(variable)) for variable in gca.adversarial.weights]
+    trainable = [layer.name for layer in gca.adversarial.layers if layer.trainable]
+    generator, discriminator = PrefixGenerator.of(gca), PrefixDiscriminator.of(gca)
+    pairs = random_pairs(3)
+    contexts, answers = tf.constant(pairs.contexts), tf.constant(pairs.answers)
+    generator(contexts, answers, rows_of(answers)), discriminator(contexts, answers, rows_of(answers))
+    for layer, names in ((generator, (*WHITE, *YELLOW)), (discriminator, (*WHITE, *gca.green))):
+        assert sorted(map(id, layer.weights)) == sorted(map(id, gca.variables(*names)))
+    # The figure's own weights, their names and what is trainable are as before.
+    assert [(variable.path, id(variable)) for variable in gca.adversarial.weights] == before
+    assert [layer.name for layer in gca.adversarial.layers if layer.trainable] == trainable
+    gca.select_trainable(*YELLOW)
+    assert sorted(map(id, generator.trainable_weights)) == sorted(map(id, gca.variables(*YELLOW)))
+    assert discriminator.trainable_weights == []
 
 
 def assert_equal_losses_and_gradients(gca, pairs, loss):
@@ -93,14 +136,16 @@ def test_losses_and_gradients_are_equal_for_every_length_from_1_to_50(loss, conv
 
 def test_padding_on_either_side_changes_nothing(gca):
     pairs = random_pairs(8)
-    encoder = PrefixEncoder(gca)
+    generator = PrefixGenerator.of(gca)
     wide = np.pad(pairs.contexts, ((0, 0), (5, 0)))
     long = np.pad(pairs.answers, ((0, 0), (0, 4)))
     rows = rows_of(tf.constant(pairs.answers))
-    expected = encoder.generator_logits(tf.constant(pairs.contexts), tf.constant(pairs.answers), rows)
-    again = encoder.generator_logits(tf.constant(wide), tf.constant(long), rows_of(tf.constant(long)))
+    expected = generator(tf.constant(pairs.contexts), tf.constant(pairs.answers), rows)
+    again = generator(tf.constant(wide), tf.constant(long), rows_of(tf.constant(long)))
     np.testing.assert_allclose(expected, again, atol=1e-5)
 
 
 def test_an_empty_context_is_encoded_as_zero(gca):
-    np.testing.assert_array_equal(PrefixEncoder(gca).contexts("bot", tf.zeros((2, 12), tf.int32)), np.zeros((2, 9)))
+    generator = PrefixGenerator.of(gca)
+    lengths, moved = moved_right(tf.zeros((2, 12), tf.int32))
+    np.testing.assert_array_equal(generator.encode_contexts(generator.embed(moved), lengths), np.zeros((2, 9)))

@@ -1,9 +1,12 @@
+import doctest
+
 import keras
 import numpy as np
 import pytest
 
 from benchmarks.original_method import per_token_samples
 from keras_gca.config import Config
+from keras_gca.models import networks
 from keras_gca.models.drawing import edges
 from keras_gca.models.networks import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes, build
 from tests.factories.gca import LENGTH, VOCABULARY, random_pairs, toy_networks
@@ -61,6 +64,31 @@ def test_the_discriminator_computes_equations_7_and_8(any_gca):
     equations = Equations(gca)
     expected = [equations.human(x, y, token) for x, y, token in zip(contexts, partial, one_hot, strict=True)]
     np.testing.assert_allclose(judged, expected, atol=1e-5)
+
+
+def test_the_example_of_the_docstring_runs():
+    failures, attempts = doctest.testmod(networks)
+    assert failures == 0
+    assert attempts > 0
+
+
+@pytest.mark.parametrize(
+    ("convention", "words"),
+    [
+        ({}, "masked padding; generator"),
+        ({"original_padding": True}, "original padding; generator"),
+        ({"canonical": True}, "masked padding; canonical generator"),
+        ({"discriminator_hidden": 5}, "masked padding; generator"),
+    ],
+)
+def test_the_repr_says_sizes_padding_and_numbers_of_weights(convention, words):
+    gca = toy_networks(**convention)
+    generator, discriminator = (
+        sum(variable.numpy().size for variable in gca.variables(*WHITE, *names)) for names in (YELLOW, gca.green)
+    )
+    expected = f"{words} of {generator:,} weights, discriminator of {discriminator:,}>"
+    assert repr(gca).endswith(expected)
+    assert f"vocabulary={VOCABULARY}, sentence_length={LENGTH}, word_embedding=7" in repr(gca)
 
 
 def test_a_hidden_layer_of_the_discriminator():

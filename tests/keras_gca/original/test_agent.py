@@ -15,7 +15,7 @@ from keras_gca.data.pickled_vocabulary import VOCABULARY, read_vocabulary
 from keras_gca.data.vocabulary import BOS, EOS, PAD, PERIOD, UNK, Vocabulary
 from keras_gca.errors import UserError
 from keras_gca.models.decoding import Decoder
-from keras_gca.models.forward import PrefixEncoder, rows_of
+from keras_gca.models.forward import PrefixGenerator, rows_of
 from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
 from keras_gca.original.agent import OriginalAgent, load, write
 from keras_gca.original.weights import DISCRIMINATOR, GENERATORS, original_indices, read_weights
@@ -63,8 +63,8 @@ def test_whole_outputs_of_figure_1_equal_the_authors(golden, reference):
         expected = np.array(case["p"])
         by_figure = gca.generator([context, partial]).numpy()[0]
         answer = np.concatenate([prefix, [EOS]])[None].astype(np.int32)  # any token may follow the prefix
-        encoder = PrefixEncoder(gca)
-        logits = encoder.generator_logits(tf.constant(context), tf.constant(answer), rows_of(tf.constant(answer)))
+        rows = rows_of(tf.constant(answer))
+        logits = PrefixGenerator.of(gca)(tf.constant(context), tf.constant(answer), rows)
         for p in (by_figure, tf.nn.softmax(logits).numpy()[-1]):
             assert p[PAD] == 0
             np.testing.assert_allclose(p[1:], expected[original_indices(size)], rtol=1e-5, atol=1e-9)
@@ -99,7 +99,7 @@ def test_every_token_that_the_author_decoded_is_the_likeliest(golden, reference,
     buffers = ours([exchange[name]["buffer_after_49_steps"] for exchange in reference["exchanges"]], size)
     assert buffers.shape == (50, 50)
     rows = rows_of(tf.constant(buffers))
-    logits = PrefixEncoder(gca).generator_logits(tf.constant(contexts), tf.constant(buffers), rows)
+    logits = PrefixGenerator.of(gca)(tf.constant(contexts), tf.constant(buffers), rows)
     np.testing.assert_array_equal(np.argmax(logits, axis=1), rows.targets)
     assert len(rows.targets) == 50 * 49
 
@@ -180,7 +180,7 @@ def agent():
     gca = build(config, len(vocabulary))
 
     def weights(*names):
-        dead = gca.layer("decision_bot").bias.numpy()
+        dead = gca.layers.decision_bot.bias.numpy()
         drawn = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*names)]
         if names[-1] == YELLOW[-1]:
             drawn[-1] = np.where(dead < -1, dead, drawn[-1])
@@ -233,7 +233,7 @@ def test_his_choice(first, second, winner):
 
 def test_his_decoder_leaves_nothing_out_and_makes_one_token_less(agent):
     gca = agent._decoders["adversarial"].gca
-    gca.layer("decision_bot").bias.assign(np.where(np.arange(len(agent.vocabulary)) == BOS, 50, 0))
+    gca.layers.decision_bot.bias.assign(np.where(np.arange(len(agent.vocabulary)) == BOS, 50, 0))
     answers = Decoder(gca).greedy(pad_contexts([[6]], 6)).answers
     assert answers[0].tolist() == [BOS] * 6 + [PAD]
 

@@ -10,7 +10,7 @@ from keras_gca.engine.learner import add_up
 from keras_gca.engine.random import batch_dropout
 from keras_gca.models import likelihood, lstm
 from keras_gca.models.decoding import Decoder
-from keras_gca.models.forward import PrefixEncoder
+from keras_gca.models.forward import PrefixGenerator
 from keras_gca.models.likelihood import Evaluator, metrics
 from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
 from keras_gca.training.adversarial import AdversarialTraining
@@ -89,9 +89,9 @@ def test_bfloat16_products_give_nearly_the_same_losses_and_gradients(gca, pairs)
     variables = [variable.value for variable in gca.variables(*WHITE, *YELLOW)]
     found = {}
     for precision in ("float32", "bfloat16"):
-        encoder = PrefixEncoder(gca, precision)
+        generator = PrefixGenerator.of(gca, precision)
         with tf.GradientTape() as tape:
-            losses = likelihood._losses(encoder, pairs.contexts, pairs.answers)
+            losses = likelihood.negative_log_likelihoods(generator, pairs.contexts, pairs.answers)
             loss = tf.reduce_mean(losses)
         gradients = [tf.reshape(tf.convert_to_tensor(g), [-1]) for g in tape.gradient(loss, variables)]
         found[precision] = loss.numpy(), tf.concat(gradients, 0).numpy()
@@ -412,7 +412,7 @@ def weights_at_the_end(config, stop_at=None, seed=0):
             facts = eval(repr(facts))  # what is stored must not change any more
             arrays = {name: array.copy() for name, array in arrays.items()}
             walk = training(config, seed)
-            walk.gca.layer("bot").kernel.assign(walk.gca.layer("bot").kernel * 0 + 7)
+            walk.gca.layers.bot.kernel.assign(walk.gca.layers.bot.kernel * 0 + 7)
             walk.restore(facts, arrays)
             for _ in walk:
                 pass
