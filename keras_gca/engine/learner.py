@@ -70,6 +70,11 @@ class Learner:
     def _update(self, gradients: list[tf.Tensor]) -> None:
         self.optimizer.apply(gradients, self.variables)
 
+    @property
+    def steps(self) -> int:
+        """How many steps have been taken."""
+        return int(self.optimizer.iterations)
+
     def state(self) -> list[np.ndarray]:
         """The optimizer's variables, to be stored."""
         return [variable.numpy() for variable in self.optimizer.variables]

@@ -19,7 +19,7 @@ from keras_gca.data.vocabulary import EOS
 from keras_gca.engine.learner import add_up
 from keras_gca.engine.staged_training import Event, StagedTraining, collected, numbered, place_of
 from keras_gca.engine.variables import assign
-from keras_gca.errors import refuse_nan
+from keras_gca.errors import UserError, refuse_nan
 from keras_gca.models import likelihood
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.likelihood import Evaluator
@@ -275,6 +275,8 @@ class AdversarialTraining(StagedTraining):
                 arrays |= numbered(name, pairs.arrays())
         for phase, learner in self._learners.items():
             arrays |= numbered(f"optimizers/{phase}", learner.state())
+            if learner.average is not None:
+                arrays |= numbered(_AVERAGE, [total.numpy() for total in learner.average.sums])
         return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -291,13 +293,23 @@ class AdversarialTraining(StagedTraining):
         self._machine = (Pairs(*machine[0]), Pairs(*machine[1])) if machine[0] else None
         for phase in (TEACHER_FORCING, DISCRIMINATOR, GENERATOR, INTERLEAVED):
             if stored := collected(f"optimizers/{phase}", arrays):
-                self._learner(phase).restore(stored)
+                learner = self._learner(phase)
+                if learner.average is not None:
+                    sums = collected(_AVERAGE, arrays)
+                    if not sums:
+                        raise UserError(
+                            "this run was interrupted in line 3 by a version that averaged weights wrongly (they kept "
+                            "the noise of the first step), so it cannot go on; train it anew, with --config"
+                        )
+                    assign(learner.average.sums, sums)
+                learner.restore(stored)
 
     def _networks(self):
         return self.gca.variables(*WHITE, *YELLOW, *self.gca.green)
 
 
 _MACHINE = ("machine/training", "machine/validation")
+_AVERAGE = "average"  # of line 3's weights
 
 
 def _held_out(metrics: dict[str, float]) -> dict[str, float]:
