@@ -105,6 +105,11 @@ class Learner:
         """Change the variables by gradients that are summed over the replicas and clipped. For use in a graph."""
         self.optimizer.apply(gradients, self.variables)
 
+    @property
+    def steps(self) -> int:
+        """How many steps have been taken."""
+        return int(self.optimizer.iterations)
+
     def state(self) -> list[np.ndarray]:
         """The optimizer's variables, to be stored."""
         return [variable.numpy() for variable in self.optimizer.variables]

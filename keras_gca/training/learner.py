@@ -1,9 +1,11 @@
 """What the trainings of Algorithm 2 have in common: Adam on the weights of some blocks of Figure 2."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_gca.engine import optimizers
 from keras_gca.engine.learner import Learner
@@ -16,7 +18,7 @@ class BlockLearner(Learner):
     """Trains the named layers of a GenerativeConversationalAgent and leaves all others as they are.
 
     names: the layers that learn (networks.WHITE, YELLOW, GREEN). learning_rate: Adam's. average: the momentum of a
-    running average of the weights, see `averaged`; 0 keeps none. precision: see `PrefixGenerator`.
+    running average of the weights, see `WeightAverage`; 0 keeps none. precision: see `PrefixGenerator`.
     """
 
     def __init__(
@@ -27,8 +29,8 @@ class BlockLearner(Learner):
         average: float = 0.0,
         precision: str = "float32",
     ):
-        optimizer = optimizers.Adam(learning_rate, use_ema=average > 0, ema_momentum=average)
-        super().__init__(gca.variables(*names), optimizer, jit_compile=True)
+        self.average = WeightAverage(gca.variables(*names), average) if average else None
+        super().__init__(gca.variables(*names), optimizers.Adam(learning_rate), jit_compile=True)
         self.gca = gca
         self.generator = PrefixGenerator.of(gca, precision)
         self.discriminator = PrefixDiscriminator.of(gca)
@@ -39,13 +41,54 @@ class BlockLearner(Learner):
         """Turn the sums that `train_step` and `test_step` give, added up over batches, into figures to log."""
         raise NotImplementedError
 
+    def update(self, gradients: list[tf.Tensor]) -> None:
+        """Make a step, and count the weights after it in their average."""
+        super().update(gradients)
+        if self.average is not None:
+            self.average.update(self.variables)
+
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Inside this block the weights are their running averages over the steps, where the learner keeps any."""
         latest = [variable.numpy() for variable in self.variables]
-        if self.optimizer.use_ema:
-            self.optimizer.finalize_variable_values(self.variables)
+        if self.average is not None and self.steps:
+            assign(self.variables, self.average.values(self.steps))
         try:
             yield
         finally:
             assign(self.variables, latest)
+
+
+class WeightAverage:
+    """The exponential moving average of weights over the steps of a training, corrected for its start at zero.
+
+    After t steps with the weights w_1 ... w_t and the momentum m the average is
+
+        (1 - m) (w_t + m w_(t-1) + ... + m^(t-1) w_1) / (1 - m^t),
+
+    whose coefficients sum to 1 for every t, as in Adam's moments (Kingma and Ba 2015, Section 3). An average that
+    starts at w_1 instead gives w_1 the coefficient m^(t-1): most of it in the first epochs of a long window.
+
+    Args:
+        variables: The weights; the sums have their shapes and are float32.
+        momentum: m, between 0 and 1: 1 - 1/n averages over about n steps.
+    """
+
+    def __init__(self, variables: Sequence[keras.Variable], momentum: float):
+        self.momentum = float(np.float32(momentum))  # as the graph rounds it, so that 1 - m^t is of the same m
+        self.sums = [
+            keras.Variable(
+                keras.ops.zeros(variable.shape), trainable=False, aggregation="only_first_replica", name="average"
+            )
+            for variable in variables
+        ]
+
+    def update(self, variables: Sequence[keras.Variable]) -> None:
+        """Count the weights as they are now, after a step. For use in a graph."""
+        for total, variable in zip(self.sums, variables, strict=True):
+            total.assign(self.momentum * total.value + (1 - self.momentum) * variable.value)
+
+    def values(self, steps: int) -> list[np.ndarray]:
+        """The averages after so many steps, at least 1."""
+        counted = 1 - self.momentum**steps
+        return [(total.numpy() / counted).astype(np.float32) for total in self.sums]

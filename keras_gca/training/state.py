@@ -12,7 +12,7 @@ from keras_gca.data.pairs import Pairs
 from keras_gca.engine.learner import StepResult, add_up
 from keras_gca.engine.staged_training import Event, StagedTraining, pack, unpack, validated_position
 from keras_gca.engine.variables import assign
-from keras_gca.errors import refuse_nan
+from keras_gca.errors import UserError, refuse_nan
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent
 from keras_gca.training.held_out import HeldOut
@@ -29,6 +29,7 @@ from keras_gca.training.schedule import (
 )
 
 _MACHINE = ("machine/training", "machine/validation")
+_AVERAGE = "average"  # of line 3's weights
 
 
 @dataclass
@@ -138,6 +139,8 @@ class AdversarialState(StagedTraining):
                 arrays |= pack(name, pairs.arrays())
         for phase, learner in self.learners.items():
             arrays |= pack(f"optimizers/{phase}", learner.state())
+            if learner.average is not None:
+                arrays |= pack(_AVERAGE, [total.numpy() for total in learner.average.sums])
         return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -154,7 +157,21 @@ class AdversarialState(StagedTraining):
         self.machine = (Pairs(*machine[0]), Pairs(*machine[1])) if machine[0] else None
         for phase in (TEACHER_FORCING, DISCRIMINATOR, GENERATOR, INTERLEAVED):
             if stored := unpack(f"optimizers/{phase}", arrays):
-                self.learners[phase].restore(stored)
+                learner = self.learners[phase]
+                if learner.average is not None:
+                    assign(learner.average.sums, _average(arrays))
+                learner.restore(stored)
 
     def _networks(self) -> list[keras.Variable]:
         return self.gca.variables(*WHITE, *YELLOW, *self.gca.green)
+
+
+def _average(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The sums of the running average of line 3's weights."""
+    sums = unpack(_AVERAGE, arrays)
+    if not sums:
+        raise UserError(
+            "this run was interrupted in line 3 by a version that averaged weights wrongly (they kept the noise of the "
+            "first step), so it cannot be resumed; train it anew with `--config RUN/config.json --run NEW`"
+        )
+    return sums

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +9,7 @@ from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.vocabulary import BOS, EOS, PAD
 from keras_gca.engine.learner import add_up
 from keras_gca.engine.random import batch_dropout
+from keras_gca.errors import UserError
 from keras_gca.models import likelihood, lstm
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.forward import PrefixGenerator
@@ -16,6 +18,7 @@ from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.discriminator import HUMAN, MACHINE, DiscriminatorTraining
 from keras_gca.training.generator import GeneratorTraining
+from keras_gca.training.learner import WeightAverage
 from keras_gca.training.schedule import (
     DISCRIMINATOR,
     GENERATOR,
@@ -318,19 +321,41 @@ def test_patience_returns_to_the_best_epoch():
     assert not moved(kept[min(perplexities)], snapshot(walk.gca))
 
 
-def test_the_running_average_of_the_weights_is_what_line_3_ends_with():
-    config = small(teacher_forcing_epochs=2, average_epochs=1.25, adversarial_epochs=0)  # 10 steps: momentum 0.9
+@pytest.mark.parametrize("epochs", [1, 3, 13])
+def test_the_running_average_of_the_weights_is_what_line_3_ends_with(epochs):
+    """By hand, in float64: the mean of the weights after each step, whose coefficients fall by m and sum to 1."""
+    config = small(teacher_forcing_epochs=epochs, average_epochs=1.25, adversarial_epochs=0)  # 10 steps: m is 0.9
     walk = training(config)
     variables = walk.gca.variables(*WHITE, *YELLOW)
-    average = None
+    steps = []
     for event in walk:
         if event.row is None:
-            now = [variable.numpy() for variable in variables]
-            average = now if average is None else [0.9 * a + 0.1 * b for a, b in zip(average, now, strict=True)]
-    for ours, kept, live in zip(average, walk.teacher_forced, variables, strict=True):
-        np.testing.assert_allclose(kept, ours, atol=1e-5)
+            steps.append([variable.numpy() for variable in variables])
+    assert len(steps) == 8 * epochs
+    coefficients = 0.9 ** np.arange(len(steps))[::-1]
+    for ours, kept, live in zip(zip(*steps, strict=True), walk.teacher_forced, variables, strict=True):
+        expected = np.average(np.stack(ours).astype(float), axis=0, weights=coefficients)
+        np.testing.assert_allclose(kept, expected, atol=1e-6)
         np.testing.assert_array_equal(kept, live)
     assert walk.teacher_forced_perplexity == Evaluator(walk.gca).perplexity(walk.validation, config.batch_size)
+
+
+def test_weights_that_do_not_move_are_their_own_average():
+    """After one step as after many, whatever the window; an average that starts at zero must be corrected for it."""
+    variable = keras.Variable(np.float32([[3.0, -2.0], [0.5, 0.0]]))
+    average = WeightAverage([variable], momentum=0.999)
+    for step in range(1, 6):
+        average.update([variable])
+        np.testing.assert_allclose(average.values(step)[0], variable.numpy(), rtol=1e-5)
+
+
+def test_a_state_of_a_version_that_averaged_wrongly_is_refused():
+    walk = training(small(average_epochs=1.25, adversarial_epochs=0))
+    next(iter(walk))
+    facts, arrays = walk.state()
+    old = {name: array for name, array in arrays.items() if not name.startswith("average/")}
+    with pytest.raises(UserError, match="a version that averaged weights wrongly"):
+        training(walk.config).restore(facts, old)
 
 
 def test_without_patience_the_last_epoch_goes_on():
