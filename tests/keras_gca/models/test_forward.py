@@ -37,8 +37,7 @@ def one_pass_and_per_token(gca, pairs, loss):
         return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(label, logits))
 
     def generator():
-        errors, _ = GeneratorTraining(gca, 1e-3)._errors(contexts, answers)
-        return tf.reduce_mean(errors)
+        return GeneratorTraining(gca, 1e-3).loss(contexts, answers)[0]
 
     one_pass, learns = {
         "teacher forcing": (teacher_forcing, (*WHITE, *YELLOW)),
