@@ -90,9 +90,9 @@ def gca():
 
 
 def learned(learner, *labels):
-    """A step's loss, sums and gradient's norm, and the sums once it has been made."""
+    """A step's loss and sums, and the sums once it has been made."""
     result = learner.train_step(CONTEXTS, ANSWERS, *labels)
-    return result.loss, *result.sums, result.gradient_norm, *learner.test_step(CONTEXTS, ANSWERS, *labels)
+    return result.loss, *result.sums, *learner.test_step(CONTEXTS, ANSWERS, *labels)
 
 
 FUNCTIONS = {

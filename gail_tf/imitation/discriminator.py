@@ -61,6 +61,7 @@ class DiscriminatorLearner(AdamWLearner):
     """Eq. 6 by gradient descent: all weights of an encoder learn, and what its logits are taken for is a setting."""
 
     replicated = ("seed",)
+    reports_norm = True
 
     def __init__(self, encoder: Encoder, config: GAILConfig):
         super().__init__(encoder.variables, config.discriminator_learning_rate, config.weight_decay)

@@ -107,6 +107,8 @@ class PPO(PolicyOptimiser):
 class PolicyLearner(AdamWLearner):
     """Eq. 7, or the clipped objective, by gradient descent: the policy learns from a minibatch of a buffer."""
 
+    reports_norm = True
+
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
         super().__init__(
             policy.trainable_variables,

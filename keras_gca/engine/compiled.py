@@ -22,9 +22,9 @@ class Compiled:
     finds what is called.
 
     Under a strategy of several replicas (see `replicas`) each replica receives a slice of the rows of every array
-    except those named in `replicated`. What the function returns is one row for each of the batch, or a scalar, of
-    which each replica has its part; every process gets all rows, and the sums of the parts. Batches are filled up with
-    rows of zeros to a multiple of the replicas.
+    except those named in `replicated`. What the function returns is one row for each of the batch, a scalar, of
+    which each replica has its part, or None; every process gets all rows, and the sums of the parts. Batches are
+    filled up with rows of zeros to a multiple of the replicas.
 
     Args:
         function: What is compiled.
@@ -63,7 +63,7 @@ class Compiled:
         filled = self._map_rows(lambda leaf: _filled_up(leaf, count, replicas), arguments)
         size = -(-count // replicas) * replicas
         found = self._call(self.graph_on_replicas, filled)
-        return tf.nest.map_structure(lambda leaf: leaf[: leaf.shape[0] * count // size] if leaf.ndim else leaf, found)
+        return _map_tensors(lambda leaf: leaf[: leaf.shape[0] * count // size] if leaf.ndim else leaf, found)
 
     @property
     def traces(self) -> int:
@@ -102,7 +102,12 @@ class Compiled:
 
     def _run_share(self, arguments: tuple) -> Any:
         found = self.function(*self._map_rows(_share, arguments))
-        return tf.nest.map_structure(lambda leaf: _gathered(leaf) if leaf.shape.rank else total(leaf), found)
+        return _map_tensors(lambda leaf: _gathered(leaf) if leaf.shape.rank else total(leaf), found)
+
+
+def _map_tensors(change: Callable[[tf.Tensor], tf.Tensor], found: Any) -> Any:
+    """What a function has returned with all tensors changed; None stays."""
+    return tf.nest.map_structure(lambda leaf: None if leaf is None else change(leaf), found)
 
 
 def _is_array(leaf: Any) -> bool:

@@ -25,12 +25,13 @@ class StepResult(NamedTuple):
     Attributes:
         loss: The scalar that the step made smaller, () float32, from before the step.
         sums: What `Learner.loss` reported besides.
-        gradient_norm: The norm of all gradients together before they were clipped, () float32.
+        gradient_norm: The norm of all gradients together before they were clipped, () float32; None where nothing is
+            clipped and the learner does not report it.
     """
 
     loss: tf.Tensor
     sums: Any
-    gradient_norm: tf.Tensor
+    gradient_norm: tf.Tensor | None
 
 
 class Learner:
@@ -53,6 +54,7 @@ class Learner:
     """
 
     replicated: ClassVar[tuple[str, ...]] = ()  # names of the arguments of `loss` that every replica receives whole
+    reports_norm: ClassVar[bool] = False  # also where nothing is clipped; it costs a pass over all gradients' memory
 
     def __init__(
         self,
@@ -91,11 +93,13 @@ class Learner:
             tape.watch(values)
             scalar, sums = self.loss(*batch)
         gradients = replicas.total([tf.convert_to_tensor(gradient) for gradient in tape.gradient(scalar, values)])
-        norm = tf.linalg.global_norm(gradients)
+        norm = None
+        if self._clip is not None or self.reports_norm:
+            norm = tf.linalg.global_norm(gradients)
         if self._clip is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self._clip, norm)
         self.apply_gradients(gradients)
-        return StepResult(scalar, sums, replicas.part(norm))
+        return StepResult(scalar, sums, None if norm is None else replicas.part(norm))
 
     def measure(self, *batch: Any) -> Any:
         """Give the sums of a batch. For use in a graph: outside of one this is `test_step`."""

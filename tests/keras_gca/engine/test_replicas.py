@@ -34,7 +34,7 @@ from keras_gca.engine import devices, replicas
 from keras_gca.engine.learner import AdamWLearner
 
 class Line(AdamWLearner):
-    replicated = ("point",)
+    replicated, reports_norm = ("point",), True
     def loss(self, inputs, targets, point):
         errors = tf.square(tf.linalg.matvec(inputs - point, self.variables[0].value[:, 0]) - targets)
         return replicas.mean(errors), (tf.reduce_sum(errors), tf.size(errors), {})
@@ -57,6 +57,9 @@ with devices.make("mirrored", 2).scope():
     np.testing.assert_allclose(norm, np.linalg.norm(expected), rtol=1e-5)
     moved = np.float32([0.5, 0.25]) - 0.1 * np.sign(expected)  # Adam's first step
     np.testing.assert_allclose(layer.kernel.numpy()[:, 0], moved, rtol=1e-4)
+    class Silent(Line):
+        reports_norm = False
+    assert Silent(layer.trainable_variables, 0.1).train_step(inputs, targets, point).gradient_norm is None
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
