@@ -256,7 +256,7 @@ class GAILConfig(Settings):
         others = ALGORITHMS.get(algorithm, {}) if isinstance(algorithm, str) else {}
         return super().preset(name, **others | changes)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.algorithm == "trpo" and self.trainable != "head":
             raise UserError(f"--trainable: {self.trainable} where --algorithm trpo needs head")

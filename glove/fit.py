@@ -21,9 +21,9 @@ def cooccurrences(
 
     Returns (rows, columns, counts) of the non-zero entries, int32, int32 and float64, sorted by row then column.
     """
-    documents = [np.asarray(document, np.int64) for document in documents]
-    indices = np.concatenate([np.empty(0, np.int64), *documents])
-    owner = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
+    arrays = [np.asarray(document, np.int64) for document in documents]
+    indices = np.concatenate([np.empty(0, np.int64), *arrays])
+    owner = np.repeat(np.arange(len(arrays)), [len(array) for array in arrays])
     keys, weights = [np.empty(0, np.int64)], [np.empty(0)]
     for distance in range(1, window + 1):
         left, right = indices[:-distance], indices[distance:]
@@ -97,7 +97,7 @@ def fit(
     return Vectors([words[i] for i in present], matrix)
 
 
-def _by_frequency(documents: list[list[str]]) -> list[str]:
+def _by_frequency(documents: Sequence[Sequence[str]]) -> list[str]:
     unique, counts = np.unique(np.array([word for document in documents for word in document]), return_counts=True)
     return [str(unique[i]) for i in np.argsort(-counts, kind="stable")]
 

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -34,7 +35,7 @@ class Vectors:
     words: list[str]
     matrix: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or len(self.words) != len(self.matrix):
             raise ValueError(f"{len(self.words)} words do not fit a matrix of shape {self.matrix.shape}")
 
@@ -80,12 +81,12 @@ def read_vectors(
     path, bad = Path(path), bad or BadLines()
     wanted = None if words is None else set(words)
     with _open(path, dimension, member, bad) as (stream, name, most):
-        rows = _Rows(dimension)
+        rows = _Rows()
         seen: dict[str, int] = {}
         for number, line in read_lines(stream, name, bad, most=most):
             try:
-                word, fields = _divided(line.rstrip(b"\r\n "), rows.dimension)
-                rows.dimension = len(fields) - 1
+                word, fields = _divided(line.rstrip(b"\r\n "), dimension)
+                dimension = len(fields) - 1
                 if wanted is not None and word not in wanted:
                     continue
                 if word in seen:
@@ -94,9 +95,9 @@ def read_vectors(
                 seen[word] = number
             except _BadLineError as error:
                 bad.report(f"{name}:{number}", *error.args)
-    if rows.dimension is None:
+    if dimension is None:
         raise bad.error(f"{name}: the file is empty; a word and its numbers are expected on each line")
-    return Vectors(list(seen), rows.matrix())
+    return Vectors(list(seen), rows.matrix(dimension))
 
 
 def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
@@ -116,21 +117,20 @@ def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
 class _Rows:
     """A float32 matrix that grows by doubling: no second copy of a large file's numbers as Python objects."""
 
-    def __init__(self, dimension: int | None):
-        self.dimension = dimension
+    def __init__(self) -> None:
         self._data: np.ndarray | None = None
         self._count = 0
 
     def append(self, row: np.ndarray) -> None:
         if self._data is None:
-            self._data = np.empty((1024, self.dimension), np.float32)
+            self._data = np.empty((1024, len(row)), np.float32)
         if self._count == len(self._data):
-            self._data.resize((2 * len(self._data), self.dimension), refcheck=False)
+            self._data.resize((2 * len(self._data), len(row)), refcheck=False)
         self._data[self._count] = row
         self._count += 1
 
-    def matrix(self) -> np.ndarray:
-        return np.empty((0, self.dimension), np.float32) if self._data is None else self._data[: self._count]
+    def matrix(self, dimension: int) -> np.ndarray:
+        return np.empty((0, dimension), np.float32) if self._data is None else self._data[: self._count]
 
 
 class _BadLineError(Exception):
@@ -213,7 +213,8 @@ def _open_member(
             # Other methods unpack by the block, however large one is made.
             if chosen.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(f"{chosen.filename} is compressed by another method than deflate")
-            stream = opened.enter_context(archive.open(chosen))
+            # What `open` gives for reading; its declared type covers writing as well.
+            stream = cast(zipfile.ZipExtFile, opened.enter_context(archive.open(chosen)))
         except _ZIP_FAULTS as error:
             raise bad.error(f"{path}: not a readable .zip file ({error})") from None
         yield io.BufferedReader(stream, 1 << 16), chosen

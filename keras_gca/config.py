@@ -165,7 +165,7 @@ class Config(Settings):
 
     presets: ClassVar = PRESETS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.generator == "canonical" and self.padding == "original":
             raise UserError("--generator canonical: the author's program has none; --padding masked is expected")

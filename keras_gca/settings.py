@@ -5,7 +5,7 @@ Each of the two papers has one such class; the commands turn its fields into opt
 
 import dataclasses
 import math
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from keras_gca.errors import UserError
@@ -19,6 +19,7 @@ def option(default: Any, help: str, low: float | None = None, high: float | None
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
+@dataclass(frozen=True)
 class Settings:
     """Base of the dataclasses. Their fields' defaults are their paper's numbers; `presets` lists what others change.
 
@@ -27,7 +28,7 @@ class Settings:
 
     presets: ClassVar[dict[str, dict[str, Any]]]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
             _check(option, getattr(self, option.name))
 
@@ -92,4 +93,5 @@ def check_sampling(
 def field_type(option: dataclasses.Field) -> tuple[bool, type]:
     """Whether a field may be None, and the type of its other values."""
     arguments = getattr(option.type, "__args__", (option.type,))
-    return type(None) in arguments, next(kind for kind in arguments if kind is not type(None))
+    kinds = [kind for kind in arguments if isinstance(kind, type) and kind is not type(None)]
+    return type(None) in arguments, kinds[0]

@@ -17,11 +17,14 @@ BEGIN, PAD, END, UNKNOWN, MASK = SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<m
 
 
 class RobertaTokenizer:
-    """Pairs of texts to token ids. Its files are those of transformers' RobertaTokenizerFast."""
+    """Pairs of texts to token ids. Its files are those of transformers' RobertaTokenizerFast.
+
+    Raises ValueError where `implementation` lacks one of RoBERTa's special tokens.
+    """
 
     def __init__(self, implementation: tokenizers.Tokenizer):
         self._implementation = implementation
-        self._begin, self.pad, self._end = (implementation.token_to_id(token) for token in (BEGIN, PAD, END))
+        self._begin, self.pad, self._end = (_id(implementation, token) for token in (BEGIN, PAD, END))
 
     @classmethod
     def read(cls, folder: str | os.PathLike) -> "RobertaTokenizer":
@@ -73,3 +76,10 @@ class RobertaTokenizer:
 
     def __len__(self) -> int:
         return self._implementation.get_vocab_size(with_added_tokens=True)
+
+
+def _id(implementation: tokenizers.Tokenizer, token: str) -> int:
+    number = implementation.token_to_id(token)
+    if number is None:
+        raise ValueError(f"the tokenizer has no {token}")
+    return number

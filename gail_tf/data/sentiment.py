@@ -7,6 +7,10 @@ the same text has the same sentiment everywhere, and nothing is trained.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 NAMES = ("negative", "neutral", "positive")  # in the order of the compound score
 THRESHOLD = 0.05  # VADER's customary bound between neutral and the others
@@ -34,7 +38,7 @@ def sentiments(history: Sequence[str], prompt: str) -> tuple[Sentiment, ...]:
 
 
 @cache
-def _analyser():
+def _analyser() -> "SentimentIntensityAnalyzer":
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # reads its lexicon when it is made
 
     return SentimentIntensityAnalyzer()

@@ -28,7 +28,7 @@ class Source:
     glove: Path | None = None
     skip_bad_lines: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.gpt2 is not None and self.general:
             raise UserError("--general is text to pretrain on, and --gpt2 is pretrained; leave one out")
         refuse_missing(*self.data, *self.general)

@@ -71,7 +71,7 @@ def read_trajectories(
         for conversation in read_conversations(path, bad=bad):
             trajectories += conversation_trajectories(conversation, turns, detect_format(path), number)
             number += 1
-    for path in tweets:
+    for path in map(Path, tweets):
         for tweet in read_tweets(path, bad):
             trajectories.append(Trajectory((), tweet, tweet, source="tweets", conversation=number))
             number += 1

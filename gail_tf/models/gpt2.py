@@ -197,13 +197,13 @@ class GPT2:
         return named
 
     @property
-    def products(self) -> dict[str, "Projection"]:
+    def products(self) -> dict[str, Projection]:
         """The layers of the blocks' matrix products, by the names of their weights."""
-        found = {}
+        products: dict[str, Projection] = {}
         for i, block in enumerate(self.blocks):
             parts = block.parts.items()
-            found |= {f"h.{i}.{name}.weight": part for name, part in parts if isinstance(part, Projection)}
-        return found
+            products |= {f"h.{i}.{name}.weight": part for name, part in parts if isinstance(part, Projection)}
+        return products
 
     def merged(self) -> dict[str, np.ndarray]:
         """The weights of a plain GPT-2 that does the same: `weights`, with the adapters merged into them."""

@@ -29,7 +29,7 @@ class GPT2Config:
     initializer_range: float = 0.02
     eos_token_id: int = 50256
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         counts = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head", "inner")
         shares = ("embd_pdrop", "attn_pdrop", "resid_pdrop", "layer_norm_epsilon", "initializer_range")
         check_sizes(self, dict.fromkeys(counts, 1) | {"eos_token_id": 0}, shares)
@@ -96,6 +96,10 @@ class Adapters:
     alpha: float = 16.0
     blocks: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.rank < 1 or self.alpha <= 0 or (self.blocks is not None and self.blocks < 1):
             raise UserError(f"adapters: rank, alpha and blocks above 0 are expected, not {self}")
+
+    @property
+    def scale(self) -> float:
+        return self.alpha / self.rank

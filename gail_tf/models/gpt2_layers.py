@@ -3,6 +3,7 @@
 Shapes: B sequences, T tokens, C places in the cache, E = n_embd, H = n_head.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 import keras
@@ -17,14 +18,16 @@ from keras_gca.engine.random import dropout
 class Embeddings(keras.layers.Layer):
     """The sum of a token's vector and its position's: (B, T) int32 each -> (B, T, E)."""
 
-    def __init__(self, config: GPT2Config, initial: Initial, policy):
+    def __init__(self, config: GPT2Config, initial: Initial, policy: keras.DTypePolicy):
         super().__init__(dtype=policy, name="embeddings")
         self.rate = config.embd_pdrop
         # In float32: at another precision Keras would convert the whole table to take a few rows of it.
         self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), name="wte")
         self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), name="wpe")
 
-    def call(self, tokens, positions, seeds=None, training=False):
+    def call(
+        self, tokens: tf.Tensor, positions: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
         vectors = tf.cast(self.wte(tokens) + self.wpe(positions), self.compute_dtype)
         return dropout(vectors, self.rate, seeds, 0) if training else vectors
 
@@ -32,7 +35,14 @@ class Embeddings(keras.layers.Layer):
 class Block(keras.layers.Layer):
     """One transformer block: attention, then two layers with gelu between them, each after a layer norm."""
 
-    def __init__(self, config: GPT2Config, number: int, initial: Initial, adapters: Adapters | None, policy):
+    def __init__(
+        self,
+        config: GPT2Config,
+        number: int,
+        initial: Initial,
+        adapters: Adapters | None,
+        policy: keras.DTypePolicy,
+    ):
         super().__init__(dtype=policy, name=f"h_{number}")
         self.config = config
         self.number = number
@@ -65,7 +75,16 @@ class Block(keras.layers.Layer):
         """The matrix products, in their order."""
         return [part for part in self.parts.values() if isinstance(part, Projection)]
 
-    def call(self, h, visible, seeds=None, memory=None, place=None, kernels=(None,) * 4, training=False):
+    def call(
+        self,
+        h: tf.Tensor,
+        visible: tf.Tensor,
+        seeds: tf.Tensor | None = None,
+        memory: Sequence[tf.Tensor] | None = None,
+        place: tf.Tensor | None = None,
+        kernels: Sequence[tf.Tensor | None] = (None,) * 4,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """
         h: (B, T, E). visible: (B, T, S) bool, the keys that each token may attend to. Without a memory the keys are
         those of the T tokens, S = T; else the keys and values of one token, T = 1, are written at `place` into memory,
@@ -73,10 +92,11 @@ class Block(keras.layers.Layer):
         all keys and values.
         """
         attend_to, project, widen, narrow = (
-            partial(projection, kernel=kernel) for projection, kernel in zip(self.projections, kernels, strict=True)
+            partial(projection.__call__, kernel=kernel)
+            for projection, kernel in zip(self.projections, kernels, strict=True)
         )
 
-        def drop(values, rate, site):
+        def drop(values: tf.Tensor, rate: float, site: int) -> tf.Tensor:
             return dropout(values, rate, seeds, 1 + 3 * self.number + site) if training else values
 
         parts = tf.split(attend_to(self.ln_1(h)), 3, axis=-1)
@@ -109,27 +129,25 @@ class Projection(keras.layers.Layer):
         self.adapters = adapters
         self._initial, self._initial_A = kernel, adapter
 
-    def build(self, shape):
+    def build(self, shape: tuple[int | None, ...]) -> None:
         self.kernel = self.add_weight((shape[-1], self.units), self._initial, name="kernel")
         self.bias = self.add_weight((self.units,), "zeros", name="bias")
         if self.adapters is not None:
             self.A = self.add_weight((shape[-1], self.adapters.rank), self._initial_A, name="A")
             self.B = self.add_weight((self.adapters.rank, self.units), "zeros", name="B")
 
-    def call(self, x, kernel=None):
+    def call(self, x: tf.Tensor, kernel: tf.Tensor | None = None) -> tf.Tensor:
         y = product(x, self.kernel if kernel is None else kernel) + self.bias
         if self.adapters is not None:
-            y += product(product(x, self.A), self.B) * self._scale
+            y += product(product(x, self.A), self.B) * self.adapters.scale
         return y
 
     def merged(self) -> np.ndarray:
         """W of the plain product that does the same, (inputs, units) float32."""
         kernel = self.kernel.numpy()
-        return kernel if self.adapters is None else kernel + self.A.numpy() @ self.B.numpy() * np.float32(self._scale)
-
-    @property
-    def _scale(self) -> float:
-        return self.adapters.alpha / self.adapters.rank
+        if self.adapters is None:
+            return kernel
+        return kernel + self.A.numpy() @ self.B.numpy() * np.float32(self.adapters.scale)
 
 
 def layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:

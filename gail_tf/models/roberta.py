@@ -58,7 +58,7 @@ class RobertaConfig:
     attention_probs_dropout_prob: float = 0.1
     initializer_range: float = 0.02
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shares = ("layer_norm_eps", "hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range")
         check_sizes(self, dict.fromkeys(_SIZES, 1) | {"pad_token_id": 0}, shares)
         check_heads(self, "hidden_size", "num_attention_heads")
@@ -229,7 +229,9 @@ class Embeddings(keras.layers.Layer):
             "LayerNorm": self.layer_norm,
         }
 
-    def call(self, tokens, mask, seeds=None, training=False):
+    def call(
+        self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
         counted = tf.cast(mask, tf.int32)
         positions = self.padding + counted * tf.cumsum(counted, axis=1)
         vectors = self.word_embeddings(tokens) + self.position_embeddings(positions)
@@ -271,10 +273,10 @@ class Block(keras.layers.Layer):
             "output.LayerNorm": self.output_norm,
         }
 
-    def call(self, h, mask, seeds=None, training=False):
+    def call(self, h: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         """h: (B, T, E). mask: (B, T) bool, the tokens that all may attend to. Returns the next h."""
 
-        def drop(values, rate, site):
+        def drop(values: tf.Tensor, rate: float, site: int) -> tf.Tensor:
             return dropout(values, rate, seeds, 1 + 3 * self.number + site) if training else values
 
         products = (self.query(h), self.key(h), self.value(h))
@@ -302,7 +304,7 @@ class ScoreHead(keras.layers.Layer):
         """The layers that have weights, by their names in RoBERTa's files."""
         return {"pooler.dense": self.pooler, "classifier": self.classifier}
 
-    def call(self, h, seeds=None, training=False):
+    def call(self, h: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
         pooled = tf.tanh(self.pooler(h[:, 0]))  # (B, E)
         return self.classifier(dropout(pooled, self.rate, seeds, self.site) if training else pooled)[:, 0]
 
@@ -314,11 +316,11 @@ class Dense(keras.layers.Layer):
         super().__init__(dtype=policy, name=name)
         self.units, self._initial = units, initial.normal()
 
-    def build(self, shape):
+    def build(self, shape: tuple[int | None, ...]) -> None:
         self.kernel = self.add_weight((self.units, shape[-1]), self._initial, name="kernel")
         self.bias = self.add_weight((self.units,), "zeros", name="bias")
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         return product(x, tf.transpose(self.kernel)) + self.bias
 
 
@@ -336,11 +338,11 @@ def read_roberta(
     the file, and the tensor that is missing, unknown, or of another shape than config.json says.
     """
     config = read_config(folder / CONFIG, RobertaConfig)
-    rates = ("hidden_dropout_prob", "attention_probs_dropout_prob")
-    changes = {} if dropout is None else dict.fromkeys(rates, dropout)
     kind = f"a RoBERTa with {config.num_hidden_layers} blocks"
     found = read_weights(folder, kind, config.shapes, PREFIX, _NO_WEIGHTS, optional=HEAD)
-    roberta = Roberta(dataclasses.replace(config, **changes), seed, precision)
+    if dropout is not None:
+        config = dataclasses.replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+    roberta = Roberta(config, seed, precision)
     unread = roberta.weights
     for name, values in found:
         unread.pop(name).assign(values)

@@ -35,7 +35,7 @@ class TanhNetwork(keras.layers.Layer):
         sizes = (inputs, beside) if beside else (inputs,)
         self(*(np.zeros((1, size), np.float32) for size in sizes))  # makes the weights
 
-    def call(self, x, beside=None):
+    def call(self, x: tf.Tensor, beside: tf.Tensor | None = None) -> tf.Tensor:
         h = self.norm(x)
         if beside is not None:
             h = tf.concat([h, beside], axis=-1)
@@ -52,5 +52,5 @@ class ValueBaseline(TanhNetwork):
     def __init__(self, features: int, seed: int = 0):
         super().__init__(features, 1, seed, "value")
 
-    def call(self, features):
-        return super().call(tf.stop_gradient(features))[..., 0]
+    def call(self, x: tf.Tensor, beside: tf.Tensor | None = None) -> tf.Tensor:
+        return super().call(tf.stop_gradient(x), beside)[..., 0]

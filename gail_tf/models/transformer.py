@@ -6,7 +6,7 @@ Shapes: B sequences, T tokens that attend, S tokens that are attended to, H head
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import keras
 import numpy as np
@@ -16,7 +16,19 @@ from keras_gca.errors import UserError
 
 MOST_LAYERS = 1000  # no published network of these kinds has 100
 MASKED = -1e9  # as an attention score: never
-Config = TypeVar("Config")
+
+
+class NetworkConfig(Protocol):
+    """The sizes of a network: a dataclass whose fields bear the names of Hugging Face's config.json."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    @classmethod
+    def from_hugging_face(cls, values: dict[str, Any]) -> Self:
+        """From the content of a config.json. Raises UserError where it is another network's."""
+
+
+Config = TypeVar("Config", bound=NetworkConfig)
 
 
 # Configs

@@ -128,15 +128,15 @@ class LanguagePolicy(abc.ABC):
         condition, condition_mask = tf.convert_to_tensor(condition, tf.int32), tf.convert_to_tensor(condition_mask)
         self._check_widths(condition.shape[1], sampling.max_new_tokens)
         count = condition.shape[0] * candidates
-        seed = tf.convert_to_tensor(seed, tf.int32)
+        given = tf.convert_to_tensor(seed, tf.int32)
         if samples is None:
-            samples = tf.range(count) if seed.shape.rank == 1 else tf.range(count) % candidates
+            samples = tf.range(count) if given.shape.rank == 1 else tf.range(count) % candidates
         samples = tf.convert_to_tensor(samples, tf.int32)
         if samples.shape != [count]:
             raise ValueError(f"samples of shape {samples.shape} for {count} responses")
-        if seed.shape not in ([2], [condition.shape[0], 2]):
-            raise ValueError(f"seeds of shape {seed.shape} for {condition.shape[0]} conditions")
-        seeds = tf.repeat(seed, candidates, axis=0) if seed.shape.rank == 2 else tf.tile(seed[None], [count, 1])
+        if given.shape not in ([2], [condition.shape[0], 2]):
+            raise ValueError(f"seeds of shape {given.shape} for {condition.shape[0]} conditions")
+        seeds = tf.repeat(given, candidates, axis=0) if given.shape.rank == 2 else tf.tile(given[None], [count, 1])
         return self.compiled_draw(condition, condition_mask, seeds, samples, dataclasses.astuple(sampling), candidates)
 
     def log_probs(
@@ -187,12 +187,27 @@ class LanguagePolicy(abc.ABC):
                 "positions"
             )
 
-    def score(self, condition, condition_mask, response, response_mask, settings):
+    def score(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        response: tf.Tensor,
+        response_mask: tf.Tensor,
+        settings: tuple[Any, ...],
+    ) -> TokenScores:
         """Give what `log_probs` returns. For use in a graph; settings: those of a `Sampling`, as a tuple."""
         features = self.features(condition, condition_mask, response, response_mask)
         return self.scores(features, response, response_mask, Sampling(*settings))
 
-    def draw(self, condition, condition_mask, seeds, samples, settings, candidates):
+    def draw(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        seeds: tf.Tensor,
+        samples: tf.Tensor,
+        settings: tuple[Any, ...],
+        candidates: int,
+    ) -> Responses:
         """Give what `sample` returns. For use in a graph; seeds: (B * candidates, 2) int32, one for each response."""
         sampling = Sampling(*settings)
         count, length = tf.shape(samples)[0], sampling.max_new_tokens
@@ -200,13 +215,17 @@ class LanguagePolicy(abc.ABC):
         repeat = partial(tf.repeat, repeats=candidates, axis=0)
         features, memory, read, logits = self._begin(condition, condition_mask, length, repeat)
 
-        def draw_token(t, features, running, drawn):
+        def draw_token(
+            t: tf.Tensor | int, features: tf.Tensor, running: tf.Tensor, drawn: Sequence[tf.TensorArray]
+        ) -> tuple[tf.Tensor, tf.Tensor, list[tf.TensorArray]]:
             tokens, log_probs = choose(logits(features), seeds, t, sampling)
             tokens, log_probs = tf.where(running, tokens, self._end), tf.where(running, log_probs, 0.0)
             drawn = [array.write(t, each) for array, each in zip(drawn, (tokens, running, log_probs), strict=True)]
             return tokens, running & (tokens != self._end), drawn
 
-        def step(t, tokens, running, memory, drawn):
+        def step(
+            t: tf.Tensor, tokens: tf.Tensor, running: tf.Tensor, memory: Any, drawn: Sequence[tf.TensorArray]
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, Any, list[tf.TensorArray]]:
             features, memory = read(t, tokens, memory)
             tokens, running, drawn = draw_token(t, features, running, drawn)
             return t + 1, tokens, running, memory, drawn

@@ -3,14 +3,14 @@
 Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E features, V tokens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import keras
 import tensorflow as tf
 
 from gail_tf.config import TRAINABLE
-from gail_tf.models.gpt2 import GPT2, Kernels
+from gail_tf.models.gpt2 import GPT2, Cache, Kernels
 from gail_tf.models.tanh_network import TanhNetwork
 from gail_tf.policies.base import DecodingState, LanguagePolicy
 from keras_gca.errors import UserError
@@ -48,7 +48,7 @@ class Policy(LanguagePolicy):
     def trainable_variables(self) -> list[keras.Variable]:
         if self.trainable == "lora":
             return self.gpt2.adapter_weights
-        if self.trainable == "head":
+        if self._correction is not None:
             return self._correction.trainable_variables
         return list(self.gpt2.weights.values())
 
@@ -90,7 +90,13 @@ class Policy(LanguagePolicy):
             features += correct(features) if head is None else correct.stateless_call(head, [], features)[0]
         return self.gpt2.logits(features, kernels)
 
-    def _begin(self, condition, condition_mask, length, repeat):
+    def _begin(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        length: int,
+        repeat: Callable[[tf.Tensor], tf.Tensor],
+    ) -> Beginning:
         width = tf.shape(condition)[1]
         hidden, cache = self.gpt2.prefill(condition, condition_mask, width + length - 1)
         lengths = repeat(tf.reduce_sum(tf.cast(condition_mask, tf.int32), axis=1))
@@ -98,7 +104,7 @@ class Policy(LanguagePolicy):
         places = tf.range(width + length - 1)
         kernels = self.gpt2.kernels()  # once, before the loop
 
-        def read(t, tokens, cache):
+        def read(t: tf.Tensor, tokens: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
             seen = in_condition | ((places >= width) & (places < width + t))
             return self.gpt2.step(tokens, lengths + t - 1, seen, cache, width + t - 1, kernels)
 

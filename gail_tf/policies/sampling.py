@@ -27,7 +27,7 @@ class Sampling:
     temperature: float = 0.9
     counting: str = "plain"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.max_new_tokens < 1:
             raise UserError(f"--max-new-tokens: {self.max_new_tokens}; 1 or more is expected")
         check_sampling(self.temperature, self.top_p, greedy=True)
@@ -65,7 +65,7 @@ class TokenScores(NamedTuple):
     entropy: tf.Tensor
 
 
-def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
+def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor | int, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
     """One token for each row of (B, V), and its log-probability as it is counted."""
     if sampling.temperature == 0:
         scores = logits

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from glove.text_files import BadLines, text_lines
 from keras_gca.errors import UserError, refuse_missing
@@ -241,7 +241,7 @@ def _read_jsonl(path: Path, bad: BadLines) -> Iterator[Conversation]:
         if not isinstance(turns, list):
             bad.report(where, "of other JSON", wanted)
             continue
-        texts = [turn.get("text") if isinstance(turn, dict) else turn for turn in turns]
+        texts: list[Any] = [turn.get("text") if isinstance(turn, dict) else turn for turn in turns]
         if not all(isinstance(text, str) for text in texts):
             bad.report(where, "of other JSON", f"an utterance is not text; {wanted}")
         elif not isinstance(emotion, str | None):

@@ -30,7 +30,7 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.contexts)
 
-    def __getitem__(self, selection) -> "Pairs":
+    def __getitem__(self, selection: slice | np.ndarray) -> "Pairs":
         return Pairs(self.contexts[selection], self.answers[selection], self.conversation[selection])
 
     @property
@@ -104,7 +104,7 @@ def answers_as_contexts(answers: np.ndarray, sentence_length: int) -> np.ndarray
     return pad_contexts(words, sentence_length)
 
 
-def pad_contexts(contexts: Sequence[Sequence[int]], sentence_length: int) -> np.ndarray:
+def pad_contexts(contexts: Sequence[Sequence[int] | np.ndarray], sentence_length: int) -> np.ndarray:
     """(n, s_s) int32: the last s_s tokens of each context, padded on the left."""
     rows = np.full((len(contexts), sentence_length), PAD, np.int32)
     for row, context in zip(rows, contexts, strict=True):
@@ -113,7 +113,7 @@ def pad_contexts(contexts: Sequence[Sequence[int]], sentence_length: int) -> np.
     return rows
 
 
-def frame_answers(answers: Sequence[Sequence[int]], sentence_length: int) -> np.ndarray:
+def frame_answers(answers: Sequence[Sequence[int] | np.ndarray], sentence_length: int) -> np.ndarray:
     """(n, s_s + 1) int32: `BOS answer EOS` padded on the right, cut where it is too long."""
     rows = np.full((len(answers), sentence_length + 1), PAD, np.int32)
     for row, answer in zip(rows, answers, strict=True):

@@ -47,7 +47,7 @@ def unpickle(content: bytes) -> object:
             if operation.name not in _OPCODES:
                 asked = operation.name if argument is None else f"{argument}".replace(" ", ".")[:60]
                 raise ValueError(f"it asks for {asked}")
-            if operation.name in _PUTS and not 0 <= argument <= count:
+            if operation.name in _PUTS and not (isinstance(argument, int) and 0 <= argument <= count):
                 raise ValueError(f"it keeps something at place {argument}, after {count} operations")
         return Unpickler(io.BytesIO(content), encoding="utf-8").load()
     except (pickle.UnpicklingError, TypeError, EOFError, LookupError, AttributeError) as error:

@@ -28,7 +28,7 @@ class Source:
     glove_member: str | None = None
     skip_bad_lines: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.format and not self.data:
             raise UserError("--format tells how to read --data, which is not given")
         if self.glove_member and not self.glove:

@@ -134,7 +134,7 @@ def _any() -> tf.types.experimental.PolymorphicFunction:
     strategy = tf.distribute.get_strategy()
 
     @tf.function(autograph=False)
-    def on_all(flag):
+    def on_all(flag: tf.Tensor) -> tf.Tensor:
         found = strategy.run(lambda: total(tf.cast(flag, tf.int32)))
         return strategy.experimental_local_results(found)[0] > 0
 

@@ -34,7 +34,7 @@ def lowest_in_nucleus(probabilities: tf.Tensor, top_p: tf.Tensor | float) -> tf.
     low = tf.zeros([count, 1], tf.int32)
     high = tf.fill([count, 1], tf.bitcast(tf.constant(1.0), tf.int32))
 
-    def halve(i, low, high):
+    def halve(i: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         middle = (low + high) // 2
         likelier = tf.where(probabilities > tf.bitcast(middle, tf.float32), probabilities, 0.0)
         enough = tf.reduce_sum(likelier, axis=1, keepdims=True) < top_p

@@ -1,12 +1,17 @@
 """Keras optimizers for gradients that are already summed over the replicas, and perhaps clipped."""
 
+from collections.abc import Sequence
+
 import keras
+import tensorflow as tf
 
 
 class _SummedGradients:
     """A Keras optimizer sums gradients over the replicas. These take gradients that are such sums, perhaps clipped."""
 
-    def _all_reduce_sum_gradients(self, grads_and_vars):
+    def _all_reduce_sum_gradients(
+        self, grads_and_vars: Sequence[tuple[tf.Tensor, keras.Variable]]
+    ) -> Sequence[tuple[tf.Tensor, keras.Variable]]:
         return grads_and_vars
 
 

@@ -8,9 +8,11 @@ Inside a step a replica has its *part* of a sum or of a mean: the parts of all r
 the part is the whole, and nothing here adds an operation to a graph.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import tensorflow as tf
+
+Tensors = TypeVar("Tensors")  # any structure of tensors
 
 # Inside a step
 
@@ -21,7 +23,7 @@ def replica() -> tf.distribute.ReplicaContext | None:
     return None if context is None or context.num_replicas_in_sync == 1 else context
 
 
-def total(parts):
+def total(parts: Tensors) -> Tensors:
     """The sums over all replicas of their parts, in any structure of tensors."""
     context = replica()
     return parts if context is None else context.all_reduce(tf.distribute.ReduceOp.SUM, parts)

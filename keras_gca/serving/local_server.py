@@ -13,7 +13,8 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
-from werkzeug.exceptions import TooManyRequests
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from keras_gca.errors import UserError
 
@@ -52,7 +53,7 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
     app.config["MAX_CONTENT_LENGTH"] = largest_request
 
     @app.before_request
-    def refuse_other_sites():
+    def refuse_other_sites() -> None:
         if request.method != "POST":
             return
         site, origin = request.headers.get("Sec-Fetch-Site", "same-origin"), request.headers.get("Origin")
@@ -64,17 +65,19 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
         response.headers.update(HEADERS)
         return response
 
-    def say_what_is_wrong(error):
+    def say_what_is_wrong(error: HTTPException) -> Response:
+        sentence = error.description or error.name
         kind = "text/plain" if say is None else "text/html"
-        response = Response(error.description if say is None else say(error.description), error.code, mimetype=kind)
+        response = Response(sentence if say is None else say(sentence), error.code, mimetype=kind)
         if retry_after := getattr(error, "retry_after", None):
             response.headers["Retry-After"] = retry_after
         return response
 
-    def log_without_address(error: Any) -> None:
-        app.logger.error("Error at %s %s", request.method, request.url_rule, exc_info=error)
+    def log_without_address(exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
+        app.logger.error("Error at %s %s", request.method, request.url_rule, exc_info=exc_info)
 
-    app.log_exception = log_without_address  # an address may be a secret link
+    # An address may be a secret link. The application is made elsewhere, so its class cannot have the method instead.
+    app.log_exception = log_without_address  # type: ignore[method-assign]
     for code in MISTAKES:
         app.register_error_handler(code, say_what_is_wrong)
 
@@ -89,9 +92,10 @@ class Limit:
 
     def __init__(self, what: str, per_minute: int):
         self.what, self.per_minute = what, per_minute
-        self._lock, self._minute, self._counts = threading.Lock(), 0, Counter()
+        self._lock, self._minute = threading.Lock(), 0.0
+        self._counts: Counter[Hashable] = Counter()
 
-    def count(self, who: str | int) -> None:
+    def count(self, who: Hashable) -> None:
         """Count one more. Raises TooManyRequests beyond the limit."""
         minute, second = divmod(time.monotonic(), 60)
         with self._lock:

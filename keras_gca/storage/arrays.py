@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import h5py
 import numpy as np
@@ -20,6 +20,11 @@ from glove.text_files import most_unpacked
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+Result = TypeVar("Result")
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 
@@ -123,22 +128,22 @@ class _Sink(io.RawIOBase):
         self._stream = stream
         self.error: OSError | None = None
 
-    def write(self, content: memoryview) -> int:
-        return self._attempt(self._stream.write, content, otherwise=len(content))
+    def write(self, content: "ReadableBuffer") -> int:
+        return self._attempt(self._stream.write, content, otherwise=memoryview(content).nbytes)
 
-    def readinto(self, buffer: memoryview) -> int:
-        return self._attempt(self._stream.readinto, buffer, otherwise=len(buffer))
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        return self._attempt(self._stream.readinto, buffer, otherwise=memoryview(buffer).nbytes)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._attempt(self._stream.seek, offset, whence)
+        return self._attempt(self._stream.seek, offset, whence, otherwise=0)
 
     def truncate(self, size: int | None = None) -> int:
-        return self._attempt(self._stream.truncate, size)
+        return self._attempt(self._stream.truncate, size, otherwise=0)
 
     def flush(self) -> None:
-        self._attempt(self._stream.flush)
+        self._attempt(self._stream.flush, otherwise=None)
 
-    def _attempt(self, act: Callable[..., int | None], *arguments: Any, otherwise: int = 0) -> int | None:
+    def _attempt(self, act: Callable[..., Result], *arguments: Any, otherwise: Result) -> Result:
         if self.error is None:
             try:
                 return act(*arguments)

@@ -14,23 +14,24 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
     keep: another name for what was in `path` before. At every moment both are there, whole, if they were there before,
     and they are two files: what damages one does not damage the other. Raises OSError, with `path` as its filename.
     """
-    temporary, spare = part_of(path, suffix), None if keep is None else part_of(keep)
+    temporary = part_of(path, suffix)
     try:
         yield temporary
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
-        kept = spare is not None and path.exists()
-        if kept:
+        if keep is not None and path.exists():
+            spare = part_of(keep)
             _copy(path, spare)
-        temporary.replace(path)
-        if kept:
+            temporary.replace(path)
             spare.replace(keep)
+        else:
+            temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
         error.filename = str(path)
         raise
     finally:
-        for part in filter(None, (temporary, spare)):
+        for part in [temporary] if keep is None else [temporary, part_of(keep)]:
             part.unlink(missing_ok=True)
 
 
