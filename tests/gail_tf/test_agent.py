@@ -8,6 +8,7 @@ from gail_tf.baselines import rl_seq2seq
 from gail_tf.build import make_judge, make_policy
 from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
 from gail_tf.data.tokenizer import Tokenizer
+from keras_gca.errors import UserError
 from tests.answers import assert_same_answers
 from tests.factories import small_runs
 
@@ -77,6 +78,9 @@ def test_a_conversation_is_answered_in_any_company_as_alone(variant, replying):
         assert_same_answers(answers, agent.answers(history, None, replying, seed))
     if replying.temperature:
         assert [each.text for each in together[0]] != [each.text for each in together[3]]  # another seed
-    for wrong in ([], "Hello"):
-        with pytest.raises(ValueError, match="list of at least one utterance"):
+    assert_same_answers(agent.answers_to_all([HISTORIES[0][0]], None, replying, [1])[0], together[0])
+    for wrong in ([], "", ["Hello", " "]):
+        with pytest.raises(UserError, match="nothing to answer"):
             agent.answers_to_all([["Hello"], wrong], None, replying, [1, 1])
+    network = "two LSTMs" if variant == "rl_seq2seq" else "GPT-2 of 2 blocks"
+    assert repr(agent) == f"<GAILAgent: {network}, by maximum likelihood and imitation; the last 24 tokens are read>"
