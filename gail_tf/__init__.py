@@ -65,7 +65,7 @@ _HOMES = {
     "GAILAgent": "agent",
     "GAILConfig": "config",
     "GAILRun": "training.run_folder",
-    "GAILSession": "training.pipeline",
+    "GAILSession": "training.session",
     "GAILTraining": "imitation.gail",
     "GPT2": "models.gpt2",
     "GPT2Config": "models.gpt2_config",

@@ -67,7 +67,7 @@ _HOMES = {
     "Decoding": "agent",
     "DiscriminatorTraining": "training.discriminator",
     "GCARun": "training.run_folder",
-    "GCASession": "training.pipeline",
+    "GCASession": "training.session",
     "GenerativeConversationalAgent": "models.networks",
     "GeneratorTraining": "training.generator",
     "ReinforceTraining": "training.reinforce",

@@ -15,8 +15,11 @@ TIE = 0.05  # Section 5: a difference below 5 % of the smaller score is a tie
 def log_human_probability(log_l: np.ndarray) -> np.ndarray:
     """Eq. 9, log p(y+|x) = sum of log l_i.
 
-    log_l: (..., s_s) float, the logarithms of l_i; NaN where there is none, as after an answer's end. Returns (...,)
-        float64.
+    Args:
+        log_l: (..., s_s) float, the logarithms of l_i; NaN where there is none, as after an answer's end.
+
+    Returns:
+        (...,) float64.
     """
     return np.nansum(np.asarray(log_l, np.float64), axis=-1)
 
@@ -24,7 +27,20 @@ def log_human_probability(log_l: np.ndarray) -> np.ndarray:
 def log_score(log_l: np.ndarray) -> np.ndarray:
     """Eq. 10, log S(y+) = (sum of log l_i) / s*_s: the log of a geometric mean, which does not favour short answers.
 
-    log_l: as for `log_human_probability`. Returns (...,) float64; raises ValueError for an answer without tokens.
+    Args:
+        log_l: (..., s_s) float, as for `log_human_probability`.
+
+    Returns:
+        (...,) float64.
+
+    Raises:
+        ValueError: An answer has no tokens.
+
+    Examples:
+        >>> import numpy as np
+        >>> from keras_gca import log_score
+        >>> np.exp(log_score(np.log([[0.9, 0.4], [0.6, 0.6]]))).round(6).tolist()  # sqrt(0.36) twice
+        [0.6, 0.6]
     """
     tokens = np.sum(~np.isnan(log_l), axis=-1)
     if np.any(tokens == 0):
