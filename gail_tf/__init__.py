@@ -3,9 +3,56 @@
     from gail_tf import GAILAgent, GAILConfig, Source, train_agent
 
     session = train_agent(GAILConfig.preset("tiny"), Source(), "runs/gail")
-    print(GAILAgent.load("runs/gail").reply(["I lost my job today."]))
+    print(GAILAgent.load("runs/gail").reply("I lost my job today."))
 
-The names below are imported when they are first used, so that importing the package costs no TensorFlow.
+The commands are listed by `python -m gail_tf`. The names below are imported when they are first used, so that importing
+the package costs no TensorFlow.
+
+Talking to a trained model:
+
+    GAILAgent             trained policies as an object that replies
+    Replying              how replies are made: temperature, nucleus, candidates
+
+Settings and data:
+
+    GAILConfig            every setting of a training; presets `paper`, `default` and `tiny`
+    Source                the files and pretrained networks that a training reads
+    Tokenizer             byte-level BPE: GPT-2's own, or one fitted to the training text
+    Trajectory            what an expert answered: history, prompt and response
+    read_trajectories     the expert trajectories of conversations and tweets
+
+Training (Algorithm 1) and evaluation:
+
+    GAILRun               a run folder: settings, data, checkpoint, log
+    GAILSession           a training together with its run folder
+    GAILTraining          Algorithm 1, with maximum likelihood before it, as a sequence of stages
+    evaluate_run          the metrics of one run on its test conversations
+    evaluate_runs         Table 2, Figures 5 and 6 and Table 3 of several runs
+    make_networks         the networks that a config asks for
+    resume                goes on with an interrupted training
+    train_agent           trains an agent from a corpus to a bot that chats
+
+Policies and networks:
+
+    DiscriminatorNetwork  the paper's discriminator: two layers of 100 tanh units on features of GPT-2
+    GPT2                  GPT-2 in Keras: whole sequences in one pass, or token by token with a cache
+    GPT2Config            its sizes
+    LanguagePolicy        base class of policies that give a response token by token
+    Policy                GPT-2 as a policy: all of it learns, low-rank adapters, or a head
+    Roberta               RoBERTa in Keras, the encoder of TextGAIL's discriminator
+    Sampling              how tokens are drawn, and how their probabilities are counted (Algorithm 2)
+    ValueBaseline         the value of a state, of the same form as the discriminator
+
+Losses and rewards (pure functions of tensors):
+
+    PPO                   proximal policy optimisation on a buffer of rollouts
+    TRPO                  trust region policy optimisation, as in the original GAIL
+    adapt_kl_coefficient  C of Eq. 7 after an update, by the KL that it made
+    binary_loss           Eq. 6: the discriminator's loss on single responses
+    contrastive_loss      TextGAIL's: the discriminator's loss on two responses to one prompt
+    policy_loss           Eq. 7: the clipped objective and the KL penalty
+    reward                the reward of a response, from the discriminator's logit (Eq. 6)
+    value_loss            the loss of the value baseline
 """
 
 from typing import Any
@@ -14,20 +61,37 @@ from keras_gca import __version__ as __version__
 from keras_gca.public_names import public_name
 
 _HOMES = {
+    "DiscriminatorNetwork": "imitation.encoders",
     "GAILAgent": "agent",
     "GAILConfig": "config",
     "GAILRun": "training.run_folder",
+    "GAILSession": "training.session",
     "GAILTraining": "imitation.gail",
     "GPT2": "models.gpt2",
+    "GPT2Config": "models.gpt2_config",
+    "LanguagePolicy": "policies.base",
+    "PPO": "imitation.ppo",
     "Policy": "policies.language_model_policy",
     "Replying": "agent",
+    "Roberta": "models.roberta",
     "Sampling": "policies.sampling",
     "Source": "data.source",
+    "TRPO": "imitation.trpo",
+    "Tokenizer": "data.tokenizer",
+    "Trajectory": "data.trajectories",
+    "ValueBaseline": "models.tanh_network",
+    "adapt_kl_coefficient": "imitation.ppo_losses",
+    "binary_loss": "imitation.discriminator_losses",
+    "contrastive_loss": "imitation.discriminator_losses",
+    "evaluate_run": "evaluation.report",
     "evaluate_runs": "evaluation.report",
     "make_networks": "build",
+    "policy_loss": "imitation.ppo_losses",
     "read_trajectories": "data.trajectories",
     "resume": "training.pipeline",
+    "reward": "imitation.rewards",
     "train_agent": "training.pipeline",
+    "value_loss": "imitation.ppo_losses",
 }
 __all__ = sorted(_HOMES)
 

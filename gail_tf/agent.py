@@ -1,4 +1,4 @@
-"""A trained policy as an object that replies: `GAILAgent.load("runs/.../bot.h5").reply(["I lost my job today."])`."""
+"""A trained policy as an object that replies: `GAILAgent.load("runs/gail").reply("I lost my job today.")`."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ from keras_gca.engine.memory import count
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models.scoring import log_human_probability, log_score
-from keras_gca.serving.protocol import Answer
+from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "gail_tf bot 2"
@@ -40,7 +40,18 @@ FORMAT = "gail_tf bot 2"
 
 @dataclass(frozen=True)
 class Replying:
-    """How replies are made. temperature 0: the likeliest token. candidates: of each policy, ranked by D."""
+    """How replies are made: drawn from a nucleus of each policy, and ranked by the discriminator.
+
+    Args:
+        temperature: The temperature that tokens are drawn at, from 0.01 to 100, or 0, which takes the likeliest token.
+        top_p: The nucleus: tokens are drawn from the fewest likeliest ones whose probability reaches this.
+        candidates: How many responses each policy gives.
+
+    Examples:
+        >>> from gail_tf import Replying
+        >>> Replying(candidates=4)
+        Replying(temperature=0.9, top_p=0.9, candidates=4)
+    """
 
     temperature: float = 0.9
     top_p: float = 0.9
@@ -50,8 +61,31 @@ class Replying:
 class GAILAgent:
     """Policies, and the discriminator that chooses among their responses.
 
-    policies: {name: weights}, see `LanguagePolicy.variables`. reference: the name of the one whose features D reads.
-    reader: D's RoBERTa, where it has one. emotions: RL-Seq2Seq's classifier, in place of gpt2 and D.
+    Usually `load` makes an agent from a run folder or a `bot.h5`.
+
+    Args:
+        config: The settings that the networks were trained with.
+        tokenizer: What turns text into the policies' tokens.
+        gpt2: The sizes of GPT-2; None for RL-Seq2Seq, whose policies are two LSTMs.
+        policies: For each policy its name and its weights, float32 arrays in the order of `LanguagePolicy.variables`.
+        reference: The name of the policy whose features D reads.
+        discriminator: The weights of D; empty for RL-Seq2Seq.
+        reader: D's RoBERTa, where it has one.
+        emotions: RL-Seq2Seq's classifier of emotions, in place of gpt2 and D.
+
+    Raises:
+        ValueError: The parts do not fit together.
+
+    Examples:
+        >>> from gail_tf import GAILAgent, Replying
+        >>> agent = GAILAgent.load("runs/gail")
+        >>> agent
+        <GAILAgent: GPT-2 of 2 blocks, by maximum likelihood and imitation; the last 24 tokens are read>
+        >>> reply = agent.reply("I lost my job today.")  # to one message, or to a conversation:
+        >>> reply = agent.reply(["Hello!", "Hi, how are you?", "Not so well."], Replying(candidates=4), seed=1)
+        >>> best, other = agent.answers("I lost my job today.")  # the discriminator's choice first
+        >>> agent.crisis_note("I lost my job today.") is None
+        True
     """
 
     def __init__(
@@ -86,7 +120,11 @@ class GAILAgent:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "GAILAgent":
-        """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
+        """Load a `bot.h5`, or the one of a run folder.
+
+        Raises:
+            UserError: The file is missing, damaged, or not a bot of the second paper.
+        """
         path, facts, networks = read_bot(path, FORMAT, "python -m gail_tf.train")
         try:
             config = GAILConfig.from_values(facts["config"])
@@ -108,7 +146,11 @@ class GAILAgent:
             raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write one self-contained HDF5 file: weights, settings and tokenizer."""
+        """Write one self-contained HDF5 file: weights, settings and tokenizer.
+
+        Raises:
+            OSError: The file cannot be written; what stood there before is left as it was.
+        """
         emotions = (None, []) if self.emotions is None else self.emotions.state()
         facts = {
             "config": self.config.to_values(),
@@ -122,9 +164,17 @@ class GAILAgent:
         write_bot(Path(path), FORMAT, facts, {**self.weights, **others})
 
     def export(self, folder: str | os.PathLike, policy: str | None = None) -> str:
-        """Write a policy as a Hugging Face folder (see `export_policy`); returns its name.
+        """Write a policy as a Hugging Face folder; see `export_policy`.
 
-        policy: the last one if None. Raises UserError where there is none of that name, or it cannot be exported.
+        Args:
+            folder: The folder to make.
+            policy: The name of the policy; the last one if None.
+
+        Returns:
+            The name of the policy.
+
+        Raises:
+            UserError: There is no policy of that name, or it cannot be exported.
         """
         name = policy or self.generators[-1]
         if name not in self.generators:
@@ -132,43 +182,75 @@ class GAILAgent:
         export_policy(self.policies[name], self.tokenizer, folder)
         return name
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.description}>"
+
     @property
     def generators(self) -> tuple[str, ...]:
+        """The names of the policies, with underscores."""
         return tuple(self.policies)
 
-    def reply(self, history: Sequence[str], replying: Replying = Replying(), seed: int = 0) -> str:
-        """The best response to a conversation; history: its utterances so far, the last one to be answered."""
+    def reply(self, history: str | Sequence[str], replying: Replying = Replying(), seed: int = 0) -> str:
+        """The best response to a message, or to a conversation.
+
+        A message that speaks of self-harm or danger is not this method's concern; ask `crisis_note` first.
+
+        Args:
+            history: The utterances so far, the last one to be answered; those that fit are read, as in training. A
+                single text is a conversation of one utterance.
+            replying: How responses are made.
+            seed: The seed of sampling.
+
+        Returns:
+            The text of the response that the discriminator takes most for an expert's.
+
+        Raises:
+            UserError: The history is empty, or its last utterance is blank.
+        """
         return self.answers(history, None, replying, seed)[0].text
 
     def answers(
         self,
-        history: Sequence[str],
+        history: str | Sequence[str],
         context_utterances: int | None = None,
         decoding: Replying = Replying(),
         seed: int = 0,
     ) -> list[Answer]:
         """Every policy's responses, the discriminator's choice first; a tie goes to the likelier one.
 
-        context_utterances: how many of the last utterances are read; None: all that fit, as in training. A message that
-        speaks of self-harm or danger is no matter of this method; see `note_instead`.
-        Raises ValueError on an empty history, or a single string.
+        A message that speaks of self-harm or danger is not this method's concern; ask `crisis_note` first.
+
+        Args:
+            history: The utterances so far, the last one to be answered, or a single text.
+            context_utterances: How many of the last utterances are read; None reads all that fit, as in training.
+            decoding: How responses are made.
+            seed: The seed of sampling.
+
+        Returns:
+            So many responses of each policy as `decoding.candidates` says.
+
+        Raises:
+            UserError: The history is empty, or its last utterance is blank.
         """
         return self.answers_to_all([history], context_utterances, decoding, [seed])[0]
 
     def answers_to_all(
         self,
-        histories: Sequence[Sequence[str]],
+        histories: Sequence[str | Sequence[str]],
         context_utterances: int | None,
         decoding: Replying,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
         """`answers` to several conversations, each with a seed of its own, in one batch.
 
-        Each gets the answers that it would get alone; figures may differ by float32's rounding.
+        Each conversation gets the answers that it would get alone; probabilities and scores may differ by float32's
+        rounding.
+
+        Raises:
+            UserError: One of the histories is empty, or its last utterance is blank.
         """
-        if any(isinstance(history, str) or not history for history in histories):
-            raise ValueError("a list of at least one utterance is expected")
-        read = [list(each if context_utterances is None else each[-context_utterances:]) for each in histories]
+        longest = context_utterances or 0  # [-0:] is all of it
+        read = [history[-longest:] for history in as_histories(histories)]
         with_sentiment = self.config.sentiment == "on"
         prompts = [utterances[-1] for utterances in read]
         emotions = self.emotions.classify(prompts) if self.emotions is not None else [None] * len(read)
@@ -183,20 +265,21 @@ class GAILAgent:
             policy.sample(batch.condition, batch.condition_mask, pairs, sampling, candidates=decoding.candidates)
             for policy in self.policies.values()
         ]
-        count = len(drawn) * decoding.candidates
+        responses = len(drawn) * decoding.candidates
         # The responses to one conversation follow each other, those of one policy among them.
         shape = len(read), decoding.candidates, self.config.response_tokens
         tokens, masks, log_probs = (
-            np.concatenate([each.numpy().reshape(shape) for each in arrays], axis=1).reshape(-1, shape[2])
+            np.concatenate([array.numpy().reshape(shape) for array in arrays], axis=1).reshape(-1, shape[2])
             for arrays in zip(*drawn, strict=True)
         )
         texts = [self.tokenizer.decode(row[mask]).strip() for row, mask in zip(tokens, masks, strict=True)]
         log_l = self._judged(batch, tokens, masks, read, texts)
         names = np.repeat(list(self.policies), decoding.candidates).tolist() * len(read)
-        answers = [self._answer(*each) for each in zip(names, texts, tokens, masks, log_probs, log_l, strict=True)]
+        parts = zip(names, texts, tokens, masks, log_probs, log_l, strict=True)
+        answers = [self._answer(*made) for made in parts]
         return [
-            sorted(answers[start : start + count], key=lambda answer: (-answer.score, -answer.probability))
-            for start in range(0, len(answers), count)
+            sorted(answers[start : start + responses], key=lambda answer: (-answer.score, -answer.probability))
+            for start in range(0, len(answers), responses)
         ]
 
     def _judged(
@@ -208,11 +291,11 @@ class GAILAgent:
         follow each other. NaN where D says nothing: at padding, and of all tokens but the last unless it judges each.
         """
         count = len(texts) // len(read)
-        condition = (np.repeat(each, count, axis=0) for each in (batch.condition, batch.condition_mask))
+        condition = (np.repeat(array, count, axis=0) for array in (batch.condition, batch.condition_mask))
         judged = Batch(*condition, tokens, masks)
         features = self._reference.features(judged, size=len(texts))
         compounds = [[sentiment(text).compound for text in utterances] for utterances in read]
-        asked = [[each[-1], float(np.mean(each[:-1])) if each[:-1] else 0.0] for each in compounds]
+        asked = [[prompt, float(np.mean(before)) if before else 0.0] for *before, prompt in compounds]
         exchanges = [(read[i // count], text) for i, text in enumerate(texts)]
         sentiments = np.array(
             [[*asked[i // count], sentiment(text).compound] for i, text in enumerate(texts)], np.float32
@@ -222,10 +305,10 @@ class GAILAgent:
             return np.where(masks, log_expit(logits), np.nan)
         last = np.arange(masks.shape[1]) == masks.sum(1, keepdims=True) - 1
         if self.config.discriminator == "contrastive":  # knows no probability but that of a choice among responses
-            of_each = log_softmax(logits.reshape(-1, count), axis=1).ravel()
+            log_expert = log_softmax(logits.reshape(-1, count), axis=1).ravel()
         else:
-            of_each = log_expit(logits)
-        return np.where(last, of_each[:, None], np.nan)
+            log_expert = log_expit(logits)
+        return np.where(last, log_expert[:, None], np.nan)
 
     def _answer(self, name, text, tokens, mask, log_probs, log_l) -> Answer:
         written = [self.tokenizer.decode([token]) or "<eos>" for token in tokens[mask]]
@@ -244,30 +327,35 @@ class GAILAgent:
 
     @property
     def description(self) -> str:
+        """The networks, the policies and the length of what is read, in words."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
         network = "two LSTMs" if self.gpt2 is None else f"GPT-2 of {self.gpt2.n_layer} blocks"
         return f"{network}, by {names}; the last {self.longest} tokens are read"
 
     @property
     def longest(self) -> int:
-        """Tokens of a conversation that are read."""
+        """How many tokens of a conversation are read."""
         return self.config.condition_tokens
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """An answer's scores, for people."""
+        """An answer's scores in words, for people."""
         return f"p(y|x) {answer.probability:.2g}  expert's by D {answer.score:.3f}"
 
-    def note_instead(self, message: str) -> str | None:
-        """What a message that speaks of self-harm or danger is answered with, before any model runs; else None."""
+    def crisis_note(self, message: str) -> str | None:
+        """The note that a message which speaks of self-harm or danger is answered with, before any model runs.
+
+        Returns:
+            The note; None for any other message.
+        """
         return NOTE if speaks_of_crisis(message) else None
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
-        """The utterances' tokens, as text."""
+        """The tokens of each utterance, as text."""
         return [[self.tokenizer.decode([token]) for token in ids] for ids in self.tokenizer.encode_all(utterances)]
 
     def unknown_words(self, utterance: str) -> list[str]:
-        """None: bytes can spell every word."""
+        """An empty list: bytes can spell every word."""
         return []
 
 
@@ -280,9 +368,9 @@ def _refuse_misfit(gpt2: GPT2Config, tokenizer: Tokenizer, policies: dict[str, l
 
 
 def _refuse_larger(sizes: GPT2Config | RobertaConfig, name: str, weights: list[np.ndarray]) -> None:
-    found, numbers = sum(weight.size for weight in weights), count(sizes.shapes.values())
-    if numbers > found:
-        raise ValueError(f"weights of {found:,} numbers where {name} has {numbers:,}")
+    size, numbers = sum(weight.size for weight in weights), count(sizes.shapes.values())
+    if numbers > size:
+        raise ValueError(f"weights of {size:,} numbers where {name} has {numbers:,}")
 
 
 def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:

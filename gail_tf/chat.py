@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     agent = GAILAgent.load(path)
     if options.no_crisis_note:
-        agent.note_instead = lambda message: None
+        agent.crisis_note = lambda message: None
     replying = Replying(options.temperature, options.top_p, options.candidates)
     if options.web:
         return chat_command.serve(agent, replying, options, path, options.history, FIRST_USE_NOTICE)

@@ -96,11 +96,30 @@ FROM_SCRATCH = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GAILConfig(Settings):
-    """All settings of a run. The defaults here are the paper's (Table 1, Section 4); PRESETS lists what others change.
+    """All settings of a run of the second paper.
 
-    Raises UserError on an impossible value.
+    The defaults are the paper's numbers (Table 1, Section 4); PRESETS lists what the other presets change, and
+    ALGORITHMS what the baselines have otherwise. What each field means, and which values it may have, is printed by
+    `python -m gail_tf.train --help`.
+
+    Raises:
+        UserError: A field has an impossible value, or two fields do not go together.
+
+    Examples:
+        >>> from gail_tf import GAILConfig
+        >>> GAILConfig()  # every number of the paper
+        GAILConfig()
+        >>> GAILConfig.preset("default").updates
+        60
+        >>> GAILConfig().changed(algorithm="textgail")  # a baseline brings its own settings
+        GAILConfig(algorithm='textgail', sentiment='off', reward_form='probability', objective='clip',
+                   discriminator='contrastive', discriminator_encoder='roberta')
+        >>> GAILConfig(rollouts=100)
+        Traceback (most recent call last):
+        keras_gca.errors.UserError: --rollouts: 100 where a multiple of --sample-batch-size (16) and of
+        --minibatch-size (8) is expected
     """
 
     algorithm: str = option(
@@ -251,10 +270,28 @@ class GAILConfig(Settings):
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """A preset for an algorithm, with some fields changed. Raises UserError as Settings.preset does."""
-        algorithm = changes.get("algorithm", "gail")
-        others = ALGORITHMS.get(algorithm, {}) if isinstance(algorithm, str) else {}
-        return super().preset(name, **others | changes)
+        """A preset for an algorithm, with some fields changed.
+
+        Args:
+            name: One of `presets`.
+            **changes: Fields and the values that they have in place of the preset's. An `algorithm` brings the settings
+                of ALGORITHMS, which go before the preset's and after the other changes.
+
+        Raises:
+            UserError: There is no such preset or field, or a value is impossible.
+        """
+        return super().preset(name, **_with_algorithm(changes))
+
+    def changed(self, **changes: Any) -> Self:
+        """The same settings with some fields changed; an `algorithm` brings its own settings, as in `preset`.
+
+        Args:
+            **changes: Fields and their new values.
+
+        Raises:
+            UserError: There is no such field, or a value is impossible.
+        """
+        return super().changed(**_with_algorithm(changes))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -289,14 +326,28 @@ class GAILConfig(Settings):
 
     @property
     def steps_in_a_buffer(self) -> int:
-        """PPO's minibatches."""
+        """How many minibatches of PPO an update's rollouts make."""
         return self.rollouts // self.minibatch_size
 
     def total_steps(self, steps: int, times: int) -> int | None:
-        """At which the learning rate of a phase of `times` rounds of `steps` steps ends; None: it does not fall."""
+        """The step at which the learning rate of a phase reaches 0.
+
+        Args:
+            steps: The steps of a round: an epoch, or an update.
+            times: The rounds of the phase.
+
+        Returns:
+            The number of steps; None where the rate does not fall.
+        """
         return steps * times if self.learning_rate_schedule == "linear" and times else None
 
     @property
     def token_rewards(self) -> bool:
         """Whether every token has a reward and an advantage of its own."""
         return self.discriminator == "token" and self.level == "token"
+
+
+def _with_algorithm(changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes, with what their algorithm has otherwise than EmpathyGAIL where they do not say that themselves."""
+    algorithm = changes.get("algorithm", "gail")
+    return (ALGORITHMS.get(algorithm, {}) if isinstance(algorithm, str) else {}) | changes

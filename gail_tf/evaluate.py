@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 
 DESCRIPTION = """\
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="of tables and figures; RUN/evaluation, or runs/evaluation",
     )
+    reporting.add_options(parser)
     return parser
 
 

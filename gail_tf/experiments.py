@@ -7,7 +7,7 @@ from pathlib import Path
 from gail_tf.config import GAILConfig
 from gail_tf.data.source import Source
 from gail_tf.evaluation.variants import EXPERIMENTS, SCALES
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 
 DESCRIPTION = f"""\
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         "--roberta", metavar="MODEL", help="TextGAIL's real RoBERTa; a small one from scratch if not given"
     )
     parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors, for RL-Seq2Seq and similarities")
+    reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser
 

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.evaluation import quality_diversity
 
 DESCRIPTION = """\
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="RUN, or runs/evaluation of several runs, if not given"
     )
+    reporting.add_options(parser)
     return parser
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from gail_tf.config import FROM_SCRATCH, PRESETS, GAILConfig
 from gail_tf.data.source import Source
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
+from keras_gca.storage.config_file import read_source
 
 DESCRIPTION = """\
 Train an empathetic conversational agent by generative adversarial imitation: GPT-2 learns the experts' responses by
@@ -17,6 +18,7 @@ maximum likelihood, then a discriminator learns to tell its responses from their
   python -m gail_tf.train --preset paper --gpt2 gpt2 --data train.csv dialogues_train.txt --tweets tweets.csv
                                                        the paper's settings, on a real GPT-2 (a folder or a hub name)
   python -m gail_tf.train --resume RUN                 go on with an interrupted run
+  python -m gail_tf.train --config RUN/config.json     a new run with another run's settings
   python -m gail_tf.train --strategy mirrored          on all GPUs of this machine
 """
 
@@ -32,17 +34,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
-    preset = options.preset or "default"
     if options.resume is not None:
-        others = ("preset", *given, "run")
+        others = ("preset", "config", *given, "run")
         command_line.refuse(options, others, changes, "--resume takes no other settings than the run's own")
-    elif preset == "paper" and options.gpt2 is None and changes.get("algorithm") != "rl_seq2seq":
+    elif options.preset == "paper" and options.gpt2 is None and changes.get("algorithm") != "rl_seq2seq":
         raise UserError("--preset paper fine-tunes a real GPT-2: name its folder, or a model of the hub, by --gpt2")
     elif options.gpt2 is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
         names = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
         raise UserError(f"{names}: of a GPT-2 from scratch, and --gpt2 is trained already; leave one out")
-    source, config = Source(**given), GAILConfig.preset(preset, **changes)
-    _refuse_misfits(source, config, preset)
+    source, config = Source(**given), command_line.chosen_settings(options, GAILConfig)
+    _refuse_misfits(source, config, options.preset)
+    if options.config is not None:
+        _refuse_from_scratch(options.config, source, config)
     run = command_line.new_run(options, "gail_")
     read = source.read(config.turns) if options.resume is None else None
     strategy = command_line.set_up_tensorflow(options)
@@ -55,7 +58,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if session.training.finished else 130
 
 
-def _refuse_misfits(source: Source, config: GAILConfig, preset: str) -> None:
+def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None:
+    """Raises UserError where a run's settings are for a pretrained network, and none is given."""
+    before = read_source(file)
+    if before.get("gpt2") and source.gpt2 is None and config.algorithm != "rl_seq2seq":
+        raise UserError(f"{file}: its run began with the GPT-2 {before['gpt2']}; name that, or another one, by --gpt2")
+    if before.get("roberta") and source.roberta is None and config.discriminator_encoder == "roberta":
+        raise UserError(f"{file}: its D began as the RoBERTa {before['roberta']}; name that, or another, by --roberta")
+
+
+def _refuse_misfits(source: Source, config: GAILConfig, preset: str | None) -> None:
     """Raises UserError where a file is given that the settings do not use, or is missing that they need."""
     reads_text, seq2seq = config.discriminator_encoder == "roberta", config.algorithm == "rl_seq2seq"
     if source.roberta is not None and not reads_text:
@@ -73,6 +85,7 @@ def _parser() -> command_line.Parser:
     parser.add_argument(
         "--preset", choices=PRESETS, help="paper: Table 1, on a real GPT-2; default: offline; tiny: seconds"
     )
+    command_line.add_config(parser)
     parser.add_argument(
         "--data", type=Path, nargs="+", default=[], metavar="FILE", help="conversations instead of the embedded ones"
     )
@@ -104,6 +117,7 @@ def _parser() -> command_line.Parser:
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run, with its own settings")
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
+    reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser
 

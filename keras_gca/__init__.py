@@ -3,9 +3,52 @@
     from keras_gca import Agent, Config, Source, train_agent
 
     session = train_agent(Config.preset("tiny"), Source(), "runs/first")
-    print(Agent.load("runs/first").reply(["Hello!"]))
+    print(Agent.load("runs/first").reply("Hello!"))
 
-The names below are imported when they are first used, so that importing the package costs no TensorFlow.
+The commands are listed by `python -m keras_gca`. The names below are imported when they are first used, so that
+importing the package costs no TensorFlow.
+
+Talking to a trained model:
+
+    Agent                          a trained model as an object that replies
+    Answer                         one generator's answer, with its probability and the discriminator's scores
+    Decoding                       how replies are made: greedily, by sampling, or by beam search
+
+Settings and data:
+
+    Config                         every setting of a training; presets `paper`, `default` and `tiny`
+    Conversation                   the utterances of one conversation
+    Source                         the files that a training reads
+    UserError                      what is wrong with an input, in one line
+    Vocabulary                     the words that a model knows, and their indices
+    read_conversations             the conversations of a corpus in any of its formats
+
+Training (Algorithm 2) and evaluation:
+
+    GCARun                         a run folder: settings, data, checkpoint, log
+    GCASession                     a training together with its run folder
+    evaluate_run                   the metrics of one run on its held-out conversations
+    evaluate_runs                  the same of several runs: mean, deviation and interval
+    resume                         goes on with an interrupted training
+    start_from                     trains from line 4 on, with the data and the generator of another run
+    train_agent                    trains an agent from a corpus to a bot that chats
+
+Networks (Figures 1 and 2):
+
+    Decoder                        Algorithm 1: greedy decoding, sampling and beam search of a generator
+    GenerativeConversationalAgent  generator, discriminator and both composed, over shared layers
+    Sizes                          the sizes of these networks
+
+Losses and scores (each training is a learner, with the loss of one line of Algorithm 2):
+
+    AdversarialTraining            Algorithm 2 as a sequence of stages
+    DiscriminatorTraining          line 6: binary cross-entropy of D on human and machine-generated pairs (Eq. 7-8)
+    GeneratorTraining              line 9: G through the frozen D, mean squared error against "human"
+    ReinforceTraining              line 9 by a policy gradient (Li et al. 2017)
+    TeacherForcing                 lines 3 and 11: categorical cross-entropy of G on human answers (Eq. 1-3)
+    jaccard_index                  Eq. 11: how far the discriminator and the volunteers agree
+    log_human_probability          Eq. 9: the probability that a human has given an answer
+    log_score                      Eq. 10: the score that answers are ranked by
 """
 
 from typing import Any
@@ -15,14 +58,29 @@ from keras_gca.public_names import public_name
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AdversarialTraining": "training.adversarial",
     "Agent": "agent",
+    "Answer": "serving.protocol",
     "Config": "config",
+    "Conversation": "data.conversations",
+    "Decoder": "models.decoding",
     "Decoding": "agent",
+    "DiscriminatorTraining": "training.discriminator",
     "GCARun": "training.run_folder",
+    "GCASession": "training.session",
     "GenerativeConversationalAgent": "models.networks",
+    "GeneratorTraining": "training.generator",
+    "ReinforceTraining": "training.reinforce",
+    "Sizes": "models.networks",
     "Source": "data.source",
+    "TeacherForcing": "training.teacher_forcing",
     "UserError": "errors",
+    "Vocabulary": "data.vocabulary",
     "evaluate_run": "evaluation.replies",
+    "evaluate_runs": "evaluation.replies",
+    "jaccard_index": "models.scoring",
+    "log_human_probability": "models.scoring",
+    "log_score": "models.scoring",
     "read_conversations": "data.conversations",
     "resume": "training.pipeline",
     "start_from": "training.pipeline",

@@ -1,4 +1,4 @@
-"""A trained model as an object that replies: `Agent.load("runs/.../bot.h5").reply(["Hello!", "Hi, how are you?"])`."""
+"""A trained model as an object that replies: `Agent.load("runs/first").reply("Hello!")`."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from keras_gca.models.decoding import Decoded, Decoder
 from keras_gca.models.forward import PrefixDiscriminator, last_rows, rows_of
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
-from keras_gca.serving.protocol import Answer
+from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
@@ -31,8 +31,22 @@ CHAT_BEAM = 5  # the width of a chat's beam search: on small corpora it writes b
 class Decoding:
     """How replies are made: greedily (Algorithm 1) unless a temperature or a beam is given.
 
-    temperature: of sampling, with top_k and top_p as filters. beam: width of a beam search, ranked by log p(y|x) per
-    token. Raises UserError where they exclude each other, or one is out of range.
+    Args:
+        temperature: The temperature of sampling, from 0.01 to 100; None does not sample.
+        top_k: Sample among so many of the likeliest tokens only; None takes all.
+        top_p: Sample among the fewest likeliest tokens whose probability reaches this, above 0 and at most 1.
+        beam: The width of a beam search, whose answers are ranked by log p(y|x) per token.
+
+    Raises:
+        UserError: Two of them exclude each other, or one is out of range.
+
+    Examples:
+        >>> from keras_gca import Decoding
+        >>> Decoding(temperature=0.8, top_p=0.9)
+        Decoding(temperature=0.8, top_k=None, top_p=0.9, beam=None)
+        >>> Decoding(temperature=0.8, beam=5)
+        Traceback (most recent call last):
+        keras_gca.errors.UserError: sampling (a temperature) and beam search exclude each other
     """
 
     temperature: float | None = None
@@ -53,7 +67,17 @@ class Decoding:
     def run(
         self, decoder: Decoder, contexts: np.ndarray, seed: int | Sequence[int], allow_unknown: bool = False
     ) -> Decoded:
-        """Decode, usually without the unknown word. seed: of sampling, one for all rows or one for each."""
+        """Decode a batch of contexts.
+
+        Args:
+            decoder: The decoder of a generator.
+            contexts: (B, s_s) int32, padded on the left.
+            seed: The seed of sampling, one for all rows or one for each.
+            allow_unknown: Whether the unknown word may be said.
+
+        Returns:
+            The answers with their probabilities, B of each.
+        """
         if self.temperature is not None:
             return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
         if self.beam is not None:
@@ -64,7 +88,28 @@ class Decoding:
 class Agent:
     """One or more generators, and the discriminator that chooses among their answers.
 
-    generators: {name: weights of WHITE and YELLOW}. discriminator: weights of WHITE and of the green layers.
+    Usually `load` makes an agent from a run folder or a `bot.h5`.
+
+    Args:
+        config: The settings that the networks were trained with.
+        vocabulary: The words that they know, s_v in number.
+        generators: For each generator its name and the weights, float32 arrays, of the blocks WHITE and YELLOW of
+            Figure 2.
+        discriminator: The weights of WHITE and of the green block.
+
+    Raises:
+        ValueError: There is no generator, or the weights do not have the sizes that the config asks for.
+
+    Examples:
+        >>> from keras_gca import Agent, Decoding
+        >>> agent = Agent.load("runs/first")
+        >>> agent
+        <Agent: teacher forcing and adversarial, 16 words>
+        >>> reply = agent.reply("Hello.")  # to one message, or to a conversation:
+        >>> reply = agent.reply(["Hello.", "Hello there, Tom.", "How are you?"], Decoding(temperature=0.8), seed=1)
+        >>> best, other = agent.answers("How are you?")  # the discriminator's choice first
+        >>> agent.generators
+        ('teacher_forcing', 'adversarial')
     """
 
     def __init__(
@@ -101,7 +146,11 @@ class Agent:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Agent":
-        """Load a `bot.h5`, or the one of a run folder. Raises UserError where it is missing, damaged, or not a bot."""
+        """Load a `bot.h5`, or the one of a run folder.
+
+        Raises:
+            UserError: The file is missing, damaged, or not a bot of the first paper.
+        """
         path, facts, networks = read_bot(path, FORMAT, "python -m keras_gca.train")
         try:
             config = Config.from_values(facts["config"])
@@ -112,68 +161,98 @@ class Agent:
             raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write one self-contained HDF5 file: weights, config and vocabulary."""
+        """Write one self-contained HDF5 file: weights, config and vocabulary.
+
+        Raises:
+            OSError: The file cannot be written; what stood there before is left as it was.
+        """
         save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.description}>"
 
     @property
     def generators(self) -> tuple[str, ...]:
+        """The names of the generators, with underscores."""
         return tuple(self._decoders)
 
     @property
     def description(self) -> str:
+        """The generators and the size of the vocabulary, in words."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
         return f"{names}, {len(self.vocabulary):,} words"
 
     @property
     def longest(self) -> int:
-        """Tokens of an utterance that are read."""
+        """How many tokens of a context are read: s_s."""
         return self.config.sentence_length
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """An answer's scores, for people."""
+        """An answer's scores in words, for people."""
         by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
         return f"p(y|x) {answer.probability:.2g}  {by}"
 
-    def note_instead(self, message: str) -> None:
-        """Every message is replied to."""
+    def crisis_note(self, message: str) -> None:
+        """None: this agent has no note, and every message is replied to."""
 
-    def reply(self, history: Sequence[str], decoding: Decoding = Decoding(), seed: int = 0) -> str:
-        """The best answer to a conversation.
+    def reply(self, history: str | Sequence[str], decoding: Decoding = Decoding(), seed: int = 0) -> str:
+        """The best answer to a message, or to a conversation.
 
-        history: its utterances so far, the last one to be answered; the last N_u of them form the context.
+        Args:
+            history: The utterances so far, the last one to be answered; the last N_u of them form the context. A single
+                text is a conversation of one utterance.
+            decoding: How answers are made; greedily if not given.
+            seed: The seed of sampling.
+
+        Returns:
+            The text of the answer that the discriminator chooses (Eq. 10).
+
+        Raises:
+            UserError: The history is empty, or its last utterance is blank.
         """
         return self.answers(history, decoding=decoding, seed=seed)[0].text
 
     def answers(
         self,
-        history: Sequence[str],
+        history: str | Sequence[str],
         context_utterances: int | None = None,
         decoding: Decoding = Decoding(),
         seed: int = 0,
     ) -> list[Answer]:
         """Every generator's answer, the discriminator's choice (Eq. 10) first.
 
-        context_utterances: how many of the last utterances form the context; None takes the training's N_u.
-        Raises ValueError on an empty history, or a single string.
+        Args:
+            history: The utterances so far, the last one to be answered, or a single text.
+            context_utterances: How many of the last utterances form the context; None takes the training's N_u.
+            decoding: How answers are made; greedily if not given.
+            seed: The seed of sampling.
+
+        Returns:
+            One answer of each generator.
+
+        Raises:
+            UserError: The history is empty, or its last utterance is blank.
         """
         return self.answers_to_all([history], context_utterances, decoding, [seed])[0]
 
     def answers_to_all(
         self,
-        histories: Sequence[Sequence[str]],
+        histories: Sequence[str | Sequence[str]],
         context_utterances: int | None,
         decoding: Decoding,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
         """`answers` to several conversations, each with a seed of its own, in one batch.
 
-        Each gets the answers that it would get alone; figures may differ by float32's rounding.
+        Each conversation gets the answers that it would get alone; probabilities and scores may differ by float32's
+        rounding.
+
+        Raises:
+            UserError: One of the histories is empty, or its last utterance is blank.
         """
-        if any(isinstance(history, str) or not history for history in histories):
-            raise ValueError("a list of at least one utterance is expected")
         count = context_utterances or self.config.context_utterances
-        read = [history[-count:] for history in histories]
+        read = [history[-count:] for history in as_histories(histories)]
         tokens = iter(self.tokenise([utterance for utterances in read for utterance in utterances]))
         contexts = [[token for _ in utterances for token in next(tokens)] for utterances in read]
         encoded = pad_contexts([self.vocabulary.encode(context) for context in contexts], self.config.sentence_length)
@@ -185,7 +264,16 @@ class Agent:
         decoding: Decoding = Decoding(),
         seed: int | Sequence[int] = 0,
     ) -> list[list[Answer]]:
-        """`answers` for a batch of encoded contexts, (B, s_s) int32 padded on the left; a seed for all or for each."""
+        """`answers` for a batch of encoded contexts.
+
+        Args:
+            contexts: (B, s_s) int32, padded on the left.
+            decoding: How answers are made; greedily if not given.
+            seed: The seed of sampling, one for all contexts or one for each.
+
+        Returns:
+            For each context one answer of each generator, the discriminator's choice first.
+        """
         decoded = {name: self.decode(name, contexts, decoding, seed) for name in self.generators}
         rows = np.concatenate([batch.answers for batch in decoded.values()])
         log_l = np.split(self.judge(np.tile(contexts, (len(decoded), 1)), rows), len(decoded))
@@ -199,11 +287,21 @@ class Agent:
     def decode(
         self, generator: str, contexts: np.ndarray, decoding: Decoding = Decoding(), seed: int | Sequence[int] = 0
     ) -> Decoded:
-        """One generator's answers to contexts, (B, s_s) int32 padded on the left, without text and scores."""
+        """One generator's answers to contexts, without text and scores.
+
+        Args:
+            generator: One of `generators`.
+            contexts: (B, s_s) int32, padded on the left.
+            decoding: How answers are made; greedily if not given.
+            seed: The seed of sampling, one for all contexts or one for each.
+
+        Returns:
+            The answers, (B, s_s + 1) int32, with the probabilities of their tokens.
+        """
         return decoding.run(self._decoders[generator], contexts, seed, self._may_say_unknown())
 
     def n_best(self, generator: str, contexts: np.ndarray, decoding: Decoding) -> Decoded:
-        """All answers of a beam search, the best by log p(y|x) a token first; see `Decoder.n_best`."""
+        """All answers of a beam search, the one of highest log p(y|x) per token first; see `Decoder.n_best`."""
         allow_unknown = self._may_say_unknown()
         return self._decoders[generator].n_best(contexts, decoding.beam, 1.0, allow_unknown)
 
@@ -231,10 +329,15 @@ class Agent:
         return [answers[chosen], *answers[:chosen], *answers[chosen + 1 :]]
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """The logarithms of the discriminator's outputs l_i for the tokens after BOS, in one batched call.
+        """The logarithms of the discriminator's outputs l_i (Eq. 8) for the tokens after BOS, in one batched call.
 
-        contexts: (B, s) int32, answers: (B, s_s + 1) int32, as in `pairs.py`. Returns (B, s_s) float32, NaN after the
-        end, and NaN before the last token where the discriminator was trained on whole answers.
+        Args:
+            contexts: (B, s) int32, padded on the left.
+            answers: (B, s_s + 1) int32, as `frame_answers` makes them: BOS, tokens, EOS, padding.
+
+        Returns:
+            (B, s_s) float32, NaN after the end, and NaN before the last token where the discriminator was trained on
+            whole answers.
         """
         contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
         rows = last_rows(answers) if self.config.algorithm == "reinforce" else rows_of(answers)
@@ -244,11 +347,11 @@ class Agent:
         return log_l
 
     def perplexities(self, pairs: Pairs, batch_size: int = 32) -> dict[str, float]:
-        """Each generator's perplexity on pairs: exp of the total negative log-likelihood over the total of tokens."""
+        """The perplexity of each generator on pairs: exp(total negative log-likelihood / tokens), EOS counted."""
         return {name: evaluator.perplexity(pairs, batch_size) for name, evaluator in self._evaluators.items()}
 
     def token_log_probabilities(self, pairs: Pairs) -> np.ndarray:
-        """log p(y_t | x, y) of every token of the pairs' answers under the first generator: see `Evaluator`."""
+        """log p(y_t | x, y) of every token of the pairs' answers under the first generator; see `Evaluator`."""
         return self._evaluators[self.generators[0]].token_log_probabilities(pairs)
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
@@ -267,6 +370,6 @@ def save_bot(
     generators: dict[str, list[np.ndarray]],
     discriminator: list[np.ndarray],
 ) -> None:
-    """Write a bot: see `Agent`, whose arguments these are."""
+    """Write the file that `Agent.load` reads; the arguments after the path are those of `Agent`."""
     facts = {"config": config.to_values(), "vocabulary": vocabulary.to_values()}
     write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator})

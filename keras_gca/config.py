@@ -73,11 +73,28 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Config(Settings):
-    """All settings of a run. The defaults here are the paper's (Section 5); PRESETS lists what the others change.
+    """All settings of a run of the first paper.
 
-    Raises UserError on an impossible value.
+    The defaults are the paper's numbers (Section 5); PRESETS lists what the other presets change. What each field
+    means, and which values it may have, is printed by `python -m keras_gca.train --help`.
+
+    Raises:
+        UserError: A field has an impossible value.
+
+    Examples:
+        >>> from keras_gca import Config
+        >>> Config()  # every number of the paper
+        Config()
+        >>> config = Config.preset("default", seed=1)
+        >>> config.batch_size, config.teacher_forcing_epochs
+        (16, 13)
+        >>> Config(batch_size=16).changed(seed=3)  # what is printed differs from the paper
+        Config(batch_size=16, seed=3)
+        >>> Config(dropout=2)
+        Traceback (most recent call last):
+        keras_gca.errors.UserError: --dropout: 2 is out of range; from 0 to 0.95 is expected
     """
 
     # Data

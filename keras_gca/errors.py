@@ -5,7 +5,18 @@ from pathlib import Path
 
 
 class UserError(ValueError):
-    """Says in one line what is wrong, where (file and line, or option), and what would be right."""
+    """Says in one line what is wrong, where (file and line, or option), and what would be right.
+
+    Commands print the line and exit with status 2; in a notebook it stands without a traceback.
+
+    Examples:
+        >>> from keras_gca import Config, UserError
+        >>> try:
+        ...     Config(batch_size=0)
+        ... except UserError as error:
+        ...     print(error)
+        --batch-size: 0 is out of range; at least 1 is expected
+    """
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows of it: a notebook's reader gets the line, and no traceback."""

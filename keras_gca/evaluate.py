@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 
 DESCRIPTION = """\
 Measures the generators of a run on its held-out pairs; several runs (seeds) give mean and standard deviation, and
@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the independent discriminator and sampling"
     )
+    reporting.add_options(parser)
     return parser
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.evaluation.variants import Reranking
 
 DESCRIPTION = """\
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="X",
         help=f"gamma, for each token [{DEFAULT.length_bonus:g}]",
     )
+    reporting.add_options(parser)
     return parser
 
 

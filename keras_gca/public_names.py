@@ -6,9 +6,18 @@ from typing import Any
 
 
 def public_name(package: str, homes: Mapping[str, str], name: str) -> Any:
-    """What a package's `__getattr__` gives for `name`. homes: the module of each public name, within the package.
+    """What a package's `__getattr__` returns for a name.
 
-    Raises AttributeError where the package has no such name.
+    Args:
+        package: The package's name.
+        homes: The module of each public name, within the package.
+        name: The name that is looked up.
+
+    Returns:
+        The object of that name in its module, which is imported.
+
+    Raises:
+        AttributeError: The package does not have the name.
     """
     if name not in homes:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

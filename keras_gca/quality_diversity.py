@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.evaluation.quality_diversity import add_options, refuse_temperatures, write
 
 DESCRIPTION = """\
@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m keras_gca.quality_diversity", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     add_options(parser)
+    reporting.add_options(parser)
     return parser
 
 

@@ -5,6 +5,7 @@ Each of the two papers has one such class; the commands turn its fields into opt
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -15,15 +16,28 @@ COLDEST, HOTTEST = 0.01, 100.0  # temperatures of sampling; what lies beyond is 
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    """A field: its default, what it means, and which values are possible."""
+    """A field of a class of settings.
+
+    Args:
+        default: The field's default: its paper's number.
+        help: What it means, for `--help`.
+        low: The least possible number; None sets no bound.
+        high: The greatest possible number; None sets no bound.
+        choices: The possible values, where there are few.
+    """
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of the dataclasses. Their fields' defaults are their paper's numbers; `presets` lists what others change.
+    """Base class of the settings of both papers, which are frozen dataclasses.
 
-    Raises UserError on an impossible value.
+    The defaults of the fields are the paper's numbers; `presets` lists what other presets change. Two settings are
+    equal where all their fields are.
+
+    Raises:
+        UserError: A field has an impossible value. The message names it as an option (`--batch-size`), and says what
+            would be possible.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]]
@@ -34,23 +48,57 @@ class Settings:
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """A preset with some fields changed. Raises UserError for an unknown preset or field, or a bad value."""
+        """A preset with some fields changed.
+
+        Args:
+            name: One of `presets`.
+            **changes: Fields and the values that they have in place of the preset's.
+
+        Raises:
+            UserError: There is no such preset or field, or a value is impossible.
+        """
         if name not in cls.presets:
-            raise UserError(f"{name!r} is no preset; choose from {', '.join(cls.presets)}")
+            raise UserError(f"{name!r} is not a preset; choose from {', '.join(cls.presets)}")
+        cls._refuse_unknown(changes)
+        return cls(**{**cls.presets[name], **changes})
+
+    def changed(self, **changes: Any) -> Self:
+        """The same settings with some fields changed.
+
+        Args:
+            **changes: Fields and their new values.
+
+        Raises:
+            UserError: There is no such field, or a value is impossible.
+        """
+        self._refuse_unknown(changes)
+        return dataclasses.replace(self, **changes)
+
+    def __repr__(self) -> str:
+        """The call that makes these settings, with the fields whose values are not the paper's."""
+        values = ((option, getattr(self, option.name)) for option in dataclasses.fields(self))
+        given = (f"{option.name}={value!r}" for option, value in values if value != option.default)
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    @classmethod
+    def _refuse_unknown(cls, changes: Mapping[str, Any]) -> None:
         unknown = set(changes) - {option.name for option in dataclasses.fields(cls)}
         if unknown:
             raise UserError(
-                f"{sorted(unknown)[0]!r} is no setting; the settings are the fields of {cls.__module__}.{cls.__name__}"
+                f"{min(unknown)!r} is not a setting; the settings are the fields of {cls.__module__}.{cls.__name__}"
             )
-        return cls(**{**cls.presets[name], **changes})
 
     def to_values(self) -> dict[str, Any]:
-        """All fields, for JSON."""
+        """All fields and their values, for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_values(cls, values: Any) -> Self:
-        """What `to_values` gave. Raises UserError where it did not give that."""
+        """The settings that `to_values` gave; fields that are missing take the paper's values.
+
+        Raises:
+            UserError: The values are not an object of fields and possible values.
+        """
         if not isinstance(values, dict):
             raise UserError(f"settings are a JSON object of names and values, not {type(values).__name__}")
         return cls.preset("paper", **values)
@@ -77,11 +125,16 @@ def _check(option: dataclasses.Field, value: Any) -> None:
 def check_sampling(
     temperature: float | None = None, top_p: float = 1.0, greedy: bool = False, name: str = "--temperature"
 ) -> None:
-    """Raises UserError where tokens cannot be drawn so.
+    """Refuse options of sampling that are out of range.
 
-    temperature: from COLDEST to HOTTEST, or None, where nothing is drawn. top_p: the nucleus, above 0 and at most 1.
-    greedy: whether a temperature of 0 is possible too, which takes the likeliest token. name: what the user calls the
-    temperature.
+    Args:
+        temperature: From COLDEST to HOTTEST, or None, where nothing is drawn.
+        top_p: The nucleus, above 0 and at most 1.
+        greedy: Whether a temperature of 0 is possible too, which takes the likeliest token.
+        name: What the user calls the temperature.
+
+    Raises:
+        UserError: One of them is out of range.
     """
     if temperature is not None and not (COLDEST <= temperature <= HOTTEST or (greedy and temperature == 0)):
         bounds = f"a number from {COLDEST:g} to {HOTTEST:g}"

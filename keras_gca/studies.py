@@ -11,7 +11,7 @@ from pathlib import Path
 from keras_gca.config import PRESETS, Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 from keras_gca.evaluation.variants import STUDIES
 
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus instead of the embedded one")
     parser.add_argument("--format", choices=FORMATS, help="the corpus' format; detected if not given")
     parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors, for the trainings and similarities")
+    reporting.add_options(parser)
     command_line.add_settings(parser, Config)
     return parser
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_gca.config import AFTER_LINE_3, PRESETS, Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 
 DESCRIPTION = """\
@@ -18,6 +18,7 @@ self-conversation, the discriminator, the generator through the frozen discrimin
   python -m keras_gca.train --data FILE --glove FILE   your own conversations and word vectors
   python -m keras_gca.train --resume RUN               go on with an interrupted run
   python -m keras_gca.train --start-from RUN           again from line 4, with other settings of lines 4 to 12
+  python -m keras_gca.train --config RUN/config.json   a new run with another run's settings
   python -m keras_gca.train --strategy mirrored        on all GPUs of this machine
 """
 
@@ -33,14 +34,15 @@ def main(arguments: list[str] | None = None) -> int:
     changes = command_line.settings(options, Config)
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
     if options.resume is not None:
-        others = ("preset", *given, "run", "start_from")
+        others = ("preset", "config", *given, "run", "start_from")
         command_line.refuse(options, others, changes, "--resume takes no other settings than the run's own")
     elif options.start_from is not None:
         others = [name for name in changes if name not in AFTER_LINE_3]
-        command_line.refuse(options, ("preset", *given), others, "--start-from takes the other run's data and line 3")
+        given_not = ("preset", "config", *given)
+        command_line.refuse(options, given_not, others, "--start-from takes the other run's data and line 3")
     elif options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
         raise UserError(f"--{idle[0].replace('_', '-')}: --vocabulary gives the words; leave one out")
-    source, config = Source(**given), Config.preset(options.preset or "default", **changes)
+    source, config = Source(**given), command_line.chosen_settings(options, Config)
     run = command_line.new_run(options)
     read = source.read() if options.resume is None and options.start_from is None else None
     strategy = command_line.set_up_tensorflow(options)
@@ -58,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> command_line.Parser:
     parser = command_line.Parser(prog="python -m keras_gca.train", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--preset", choices=PRESETS, help="paper: every number of Section 5; default; tiny: seconds")
+    command_line.add_config(parser)
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="a corpus (file or folder) instead of the embedded one"
     )
@@ -87,6 +90,7 @@ def _parser() -> command_line.Parser:
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
+    reporting.add_options(parser)
     command_line.add_settings(parser, Config)
     return parser
 

@@ -11,13 +11,25 @@ from keras_gca.errors import UserError, refuse_missing
 
 @dataclass(frozen=True)
 class Source:
-    """The files that a training of the second paper reads; what is not given is embedded, fitted or from scratch.
+    """The files and pretrained networks that a training of the second paper reads.
 
-    data: conversations. tweets: CSV with a column `text`, or one a line. general: conversations to pretrain on. gpt2,
-    roberta: a Hugging Face folder, or a name on the hub. glove: word vectors of RL-Seq2Seq. skip_bad_lines: whether
-    lines that cannot be used are passed over and counted; otherwise the first one is an error.
+    Args:
+        data: Files of conversations; the embedded ones if empty.
+        tweets: Files of tweets: CSV with a column `text`, or one a line.
+        general: Files of conversations to pretrain a GPT-2 from scratch on; the first paper's corpus if empty.
+        gpt2: A Hugging Face folder, or a name on the Hub; from scratch if None.
+        roberta: The same of D's RoBERTa.
+        glove: Word vectors of RL-Seq2Seq; None fits some to the prompts.
+        skip_bad_lines: Whether lines that cannot be used are passed over and counted; otherwise the first is an error.
 
-    Raises UserError where two exclude each other, or where a file is missing.
+    Raises:
+        UserError: Two of them exclude each other, or a file is missing.
+
+    Examples:
+        >>> from gail_tf import Source
+        >>> trajectories, bad = Source().read(turns="disjoint")
+        >>> trajectories[0].response
+        'That would have frozen me to the spot. Were you on your own?'
     """
 
     data: Sequence[Path] = ()

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,34 @@ from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
 
-# Files
-
-
 ALL = "all"  # the policies of a bot
+
+
+# Runs
+
+
+def evaluate_run(
+    run: str | Path, options: Options | None = None, policy: str | None = ALL, batch_size: int = 32
+) -> dict[str, Any]:
+    """Measure a run's policies on its test conversations; what was measured is kept in RUN/evaluation.json.
+
+    Args:
+        run: The run folder.
+        options: How responses are drawn and measured; the defaults of `Options` if None.
+        policy: The name of a policy, ALL, or None for the last one.
+        batch_size: How many trajectories are read at once.
+
+    Returns:
+        For JSON, `policies`: {policy: figures}, and `human`: the figures of the human responses. Figures are
+        {part of the test trajectories: {metric: {"value", "low", "high"}}}, with the bounds of the 95 % interval by a
+        bootstrap over conversations; what is undefined is None. docs/results.md explains the metrics.
+
+    Raises:
+        UserError: There is no finished run, it has no such policy, or a file of word vectors cannot be read.
+    """
+    measured = evaluate(GAILRun.open(run), options or Options(), _chooser(policy), batch_size)
+    policies = {name: _plain(evaluation.figures) for name, evaluation in measured.policies.items()}
+    return {"policies": policies, "human": _plain(measured.human)}
 
 
 def evaluate_runs(
@@ -51,15 +75,7 @@ def evaluate_runs(
     runs = [GAILRun.open(path) for path in paths]
     refuse_incomparable(runs)
 
-    def choose(names: Sequence[str]) -> Sequence[str]:
-        if policy is None:
-            return names[-1:]
-        if policy == ALL:
-            return names
-        if policy not in names:
-            raise UserError(f"--policy {policy}: the bot has {' and '.join(names)}")
-        return [policy]
-
+    choose = _chooser(policy)
     found, remarks = systems([evaluate(run, options, choose, batch_size) for run in runs])
     folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
     written = write(found, paired_tests(found), folder, beside_paper, examples)
@@ -69,6 +85,24 @@ def evaluate_runs(
     print(f"wrote {', '.join(str(run.path / 'evaluation.json') for run in runs)}")
     print(f"wrote {folder}: {', '.join(path.name for path in written)}")
     print(f"next: python -m gail_tf.quality_diversity {' '.join(str(run.path) for run in runs)}")
+
+
+def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
+    """What picks the policies to measure from the names of those of a bot; see `evaluate`."""
+
+    def choose(names: Sequence[str]) -> Sequence[str]:
+        if policy is None:
+            return names[-1:]
+        if policy == ALL:
+            return names
+        if policy not in names:
+            raise UserError(f"--policy {policy}: the bot has {' and '.join(names)}")
+        return [policy]
+
+    return choose
+
+
+# Files
 
 
 def write(found: Systems, results: Sequence[PairedTest], folder: Path, beside_paper: bool, examples: int) -> list[Path]:
@@ -118,29 +152,30 @@ def _lines(found: Systems, only: Sequence[str], beside_paper: bool) -> Iterator[
 
 def _facts(found: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
     """All of it as JSON; what is undefined is null."""
-
-    def figures(values: Mapping[str, Mapping[str, metrics.Estimate]]) -> dict[str, Any]:
-        return {
-            part: {
-                figure: {"value": None if math.isnan(each.value) else each.value, "low": each.low, "high": each.high}
-                for figure, each in of_part.items()
-            }
-            for part, of_part in values.items()
-        }
-
     runs = {str(each.run.run.path): each.run for measured in found.values() for each in measured}
     return {
         "notes": notes(found),
         "systems": {
             system: [
-                {"run": str(each.run.run.path), "seed": each.run.config.seed, "figures": figures(each.policy.figures)}
+                {"run": str(each.run.run.path), "seed": each.run.config.seed, "figures": _plain(each.policy.figures)}
                 for each in measured
             ]
             for system, measured in found.items()
         },
-        "human": {path: figures(run.human) for path, run in runs.items()},
+        "human": {path: _plain(run.human) for path, run in runs.items()},
         "tests": [
             {"systems": test.systems, "seed": test.seed, "figure": test.figure, **test.comparison._asdict()}
             for test in results
         ],
+    }
+
+
+def _plain(figures: Mapping[str, Mapping[str, metrics.Estimate]]) -> dict[str, Any]:
+    """The figures of each part for JSON; what is undefined is None."""
+    return {
+        part: {
+            name: {"value": None if math.isnan(figure.value) else figure.value, "low": figure.low, "high": figure.high}
+            for name, figure in of_part.items()
+        }
+        for part, of_part in figures.items()
     }

@@ -96,7 +96,7 @@ class Policy(LanguagePolicy):
         condition_mask: tf.Tensor,
         length: int,
         repeat: Callable[[tf.Tensor], tf.Tensor],
-    ) -> Beginning:
+    ) -> DecodingState:
         width = tf.shape(condition)[1]
         hidden, cache = self.gpt2.prefill(condition, condition_mask, width + length - 1)
         lengths = repeat(tf.reduce_sum(tf.cast(condition_mask, tf.int32), axis=1))

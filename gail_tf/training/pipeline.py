@@ -11,40 +11,26 @@ import numpy as np
 import tensorflow as tf
 
 import glove
-from gail_tf.agent import GAILAgent
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.rl_seq2seq import learn_emotions
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.build import adapters_of, make_gpt2, make_networks
+from gail_tf.build import adapters_of, make_gpt2
 from gail_tf.config import GAILConfig
-from gail_tf.data.batches import take
 from gail_tf.data.dataset import Data
-from gail_tf.data.samples import CONTROL_TOKENS, Samples, emotion_token, running_text
+from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
 from gail_tf.data.source import Source
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory, split
-from gail_tf.imitation import curves, failures
-from gail_tf.imitation.gail import GAILTraining
-from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.hugging_face import CONFIG, find, read_config, read_gpt2
 from gail_tf.training.run_folder import GAILRun
+from gail_tf.training.session import GAILSession
 from glove.text_files import BadLines
 from keras_gca.data.conversations import read_conversations
 from keras_gca.data.text import tokenise
-from keras_gca.engine import devices
-from keras_gca.engine.session import Session
-from keras_gca.engine.staged_training import Event
+from keras_gca.engine import devices, reporting
+from keras_gca.engine.variables import numbers_of
 from keras_gca.errors import UserError
-
-SAMPLES = 6  # exchanges to show
-
-
-# The figures of a line on the screen; log.csv has all.
-SHOWN = (
-    "loss", "val_perplexity", "reward_generated", "reward_expert", "accuracy_generated", "accuracy_expert",
-    "kl_per_token", "response_length", "repeated",
-)  # fmt: skip
 
 
 def train_agent(
@@ -53,12 +39,22 @@ def train_agent(
     run: str | Path,
     strategy: tf.distribute.Strategy | None = None,
     read: tuple[list[Trajectory], BadLines] | None = None,
-) -> "GAILSession":
+) -> GAILSession:
     """Train an agent by maximum likelihood, then by Algorithm 1, and write its run folder.
 
-    run: the folder to make. strategy: of `devices.make`; one device if None. read: what `source.read` gave, if it was
-    asked before. Returns the session, whose `training.finished` tells whether the user has stopped it before its end.
-    Raises UserError where a file cannot be used, or the folder holds a run already.
+    Args:
+        config: The settings.
+        source: The files and pretrained networks that are read.
+        run: The folder to make.
+        strategy: What `devices.make` returns; one device if None.
+        read: What `source.read` has returned, if it was called before.
+
+    Returns:
+        The session, whose `training.finished` says whether the end is reached or the user has stopped the training.
+
+    Raises:
+        UserError: A file cannot be used, or the folder holds a run already.
+        DivergedError: A loss or a weight is not a finite number any more.
     """
     path = Path(run)
     GAILRun.refuse_existing(path)
@@ -80,8 +76,20 @@ def train_agent(
     return session
 
 
-def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> "GAILSession":
-    """Go on with an interrupted run. Raises UserError where there is none, or it is damaged."""
+def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> GAILSession:
+    """Go on with an interrupted run, which ends with the bits of an uninterrupted one.
+
+    Args:
+        run: The run folder.
+        strategy: What `devices.make` returns; one device if None.
+
+    Returns:
+        The session, as `train_agent` does.
+
+    Raises:
+        UserError: There is no run, or it is damaged.
+        DivergedError: A loss or a weight is not a finite number any more.
+    """
     path = GAILRun.open(run).path
     with devices.training_on(strategy, path) as own:
         made = GAILRun(own)
@@ -95,131 +103,6 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> "
         session.restore("epochs and updates")
         session.train()
     return session
-
-
-class GAILSession(Session):
-    """A training by Algorithm 1 with its run folder."""
-
-    package = "gail_tf"
-    shown = SHOWN
-    run: GAILRun
-    training: GAILTraining
-
-    def __init__(
-        self,
-        run: GAILRun,
-        training: GAILTraining,
-        data: Data,
-        gpt2: GPT2 | None,
-        reader: TextReader | None,
-        emotions: EmotionClassifier | None,
-    ):
-        super().__init__(run, training)
-        self.data = data
-        self._parts = gpt2 and gpt2.config, reader, emotions
-        self._warned: set[str] = set()  # failures that the user has been told of
-
-    @classmethod
-    def of(
-        cls,
-        run: GAILRun,
-        config: GAILConfig,
-        data: Data,
-        tokenizer: Tokenizer,
-        gpt2: GPT2 | None,
-        reader: TextReader | None,
-        emotions: EmotionClassifier | None,
-    ) -> "GAILSession":
-        """gpt2, reader, emotions: see `build.make_networks`."""
-        limits = config.condition_tokens, config.response_tokens, config.sentiment == "on", emotions
-        training, validation = (Samples.encode(tokenizer, part, *limits) for part in (data.train, data.validation))
-        general = None
-        if data.general:
-            length = config.condition_tokens + config.response_tokens - 1
-            general = running_text(tokenizer, data.training_text, length)
-        networks = make_networks(config, tokenizer, gpt2, reader, emotions, from_scratch=general is not None)
-        made = GAILTraining(config, tokenizer, networks, training, validation, general)
-        return cls(run, made, data, gpt2, reader, emotions)
-
-    def restore(self, unit: str) -> None:
-        super().restore(unit)
-        if self.training.config.on_failure == "stop":  # what it has stopped for does not stop it again
-            self._warned.update(failure.name for failure in failures.watch(self.training.history))
-
-    def title(self, stage: Stage) -> str:
-        return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
-
-    def end_of_stage(self, event: Event) -> bool:
-        """Warnings, curves, and samples where validation was due. Returns whether a new failure is to stop the run."""
-        run, training = self.run, self.training
-        failed = False
-        if event.stage.phase == IMITATION:
-            for failure in failures.watch(training.history):
-                if failure.name not in self._warned:
-                    self._warned.add(failure.name)
-                    print(f"warning: {failure}", flush=True)
-                    failed = training.config.on_failure == "stop"
-        due = "val_perplexity" in event.row
-        if due and event.stage.phase in (MAXIMUM_LIKELIHOOD, IMITATION):
-            run.write_samples(f"{len(training.history):04d}_{event.stage.phase}", self._exchanges())
-        if due:
-            curves.draw(training.history, run.path / "curves.png")
-        return failed
-
-    def _exchanges(self) -> list[tuple[str, str]]:
-        """Responses to the same held-out prompts, always by the same noise."""
-        training, seed = self.training, (self.training.config.seed, 1)
-        rows = _sample_rows(self.data.validation)
-        batch = take(training.validation.batch, rows)
-        drawn = training.policy.sample(batch.condition, batch.condition_mask, seed, training.sampling)
-        texts = [training.tokenizer.decode(row[mask]) for row, mask in zip(*map(np.array, drawn[:2]), strict=True)]
-        asked = [self.data.validation[row] for row in rows]
-        return [(" / ".join((*each.history, each.prompt)), text) for each, text in zip(asked, texts, strict=True)]
-
-    def write(self) -> None:
-        """The bot, with the policy after maximum likelihood and, where it has begun to imitate, as it is now."""
-        training = self.training
-        policies = {MAXIMUM_LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
-        if training.imitates and training.config.updates:
-            policies[IMITATION] = training.policy
-        weights = {name: [v.numpy() for v in policy.variables] for name, policy in policies.items()}
-        judge = [variable.numpy() for variable in training.judge.variables]
-        sizes, *others = self._parts
-        agent = GAILAgent(training.config, training.tokenizer, sizes, weights, MAXIMUM_LIKELIHOOD, judge, *others)
-        agent.save(self.run.bot)
-
-    def summarise(self) -> None:
-        run, training, data = self.run, self.training, self.data
-        names = (PRETRAINING, MAXIMUM_LIKELIHOOD, IMITATION)
-        phases = {phase: [row for row in training.history if row["phase"] == phase] for phase in names}
-        judge = "discriminator" if training.judge.discriminates else "emotion classifier"
-        print("\nheld-out perplexity")
-        for phase, rows in phases.items():
-            measured = [row["val_perplexity"] for row in rows if "val_perplexity" in row]
-            if measured:
-                print(f"  after {phase.replace('_', ' '):19} {measured[-1]:8.2f}")
-        if phases[IMITATION]:
-            first, last = phases[IMITATION][0], phases[IMITATION][-1]
-            print(f"reward by the {judge}, of the policy's responses (of the experts')")
-            for name, row in (("first update", first), ("last update", last)):
-                print(f"  {name:25} {row['reward_generated']:8.3f} ({row['reward_expert']:.3f})")
-            if training.judge.discriminates:
-                print("discriminator, responses recognised in the last update")
-                print(f"  experts' {last['accuracy_expert']:25.1%}\n  the policy's {last['accuracy_generated']:21.1%}")
-
-        print(f"\nresponses to held-out prompts (* the {judge}'s choice)")
-        agent = GAILAgent.load(run.bot)
-        for number, row in enumerate(_sample_rows(data.validation)):
-            asked = data.validation[row]
-            answers = agent.answers([*asked.history, asked.prompt], seed=training.config.seed + number)
-            print(f"\n  {' / '.join((*asked.history, asked.prompt))}")
-            for answer in sorted(answers, key=lambda each: agent.generators.index(each.generator)):
-                mark = "*" if answer is answers[0] else " "
-                print(f"   {mark} {answer.generator.replace('_', ' '):18} {answer.text}")
-            print(f"     {'expert':18} {asked.response}")
-        print(f"\nwrote {run.path}: bot.h5 chats; log.csv, curves.png, samples and tensorboard show how it learned")
-        print(f"next: python -m gail_tf.chat {run.path}")
-        print(f"  or: python -m gail_tf.evaluate {run.path} --policy all")
 
 
 # Reading what a training starts from
@@ -242,14 +125,15 @@ def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[s
     """Conversations to pretrain on: the first paper's corpus unless others are named; none for a real GPT-2."""
     if source.gpt2 is not None or not config.pretraining_epochs:
         return ()
-    return tuple(each.utterances for path in source.general or [None] for each in read_conversations(path, bad=bad))
+    paths = source.general or [None]
+    return tuple(made.utterances for path in paths for made in read_conversations(path, bad=bad))
 
 
 def _describe(data: Data) -> None:
     sizes = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in ("train", "test", "validation"))
-    print(f"expert trajectories: {sizes}; whole conversations")
+    reporting.say(f"expert trajectories: {sizes}; whole conversations")
     if data.general:
-        print(f"general conversations to pretrain on: {len(data.general):,}")
+        reporting.say(f"general conversations to pretrain on: {len(data.general):,}")
 
 
 def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> EmotionClassifier | None:
@@ -258,13 +142,14 @@ def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> 
         return None
     vectors = None
     if source.glove:
-        words = sorted({word for words in tokenise([each.prompt for each in data.train]) for word in words})
+        prompts = [trajectory.prompt for trajectory in data.train]
+        words = sorted({word for tokens in tokenise(prompts) for word in tokens})
         read = glove.read_vectors(source.glove, words, config.word_embedding_size, bad=bad)
         vectors = dict(zip(read.words, read.matrix, strict=True))
     emotions = learn_emotions(data.train, vectors, config)
-    prompts, labels = zip(*((each.prompt, each.emotion) for each in data.validation), strict=True)
-    print(f"emotions of prompts: {len(emotions.labels)}; recognised in held-out ones: "
-          f"{emotions.accuracy(prompts, labels):.1%}")  # fmt: skip
+    prompts, labels = zip(*((expert.prompt, expert.emotion) for expert in data.validation), strict=True)
+    accuracy = emotions.accuracy(prompts, labels)
+    reporting.say(f"emotions of prompts: {len(emotions.labels)}; recognised in held-out ones: {accuracy:.1%}")
     return emotions
 
 
@@ -283,8 +168,8 @@ def _language_model(
         folder = find(source.gpt2)
         tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
         gpt2, kind = _read_gpt2(config, folder, len(tokenizer)), f"of {source.gpt2}"
-    weights = sum(variable.shape.num_elements() for variable in gpt2.weights.values())
-    print(f"GPT-2 {kind}: {gpt2.config.n_layer} blocks, {weights:,} weights; {len(tokenizer):,} tokens")
+    weights = numbers_of(gpt2.weights.values())
+    reporting.say(f"GPT-2 {kind}: {gpt2.config.n_layer} blocks, {weights:,} weights; {len(tokenizer):,} tokens")
     return tokenizer, gpt2
 
 
@@ -312,12 +197,5 @@ def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None
         if lacking:
             kind += f" ({', '.join(lacking)} from scratch)"
     sizes = reader.network.config
-    print(f"RoBERTa {kind}: {sizes.num_hidden_layers} blocks; {len(reader.tokenizer):,} tokens")
+    reporting.say(f"RoBERTa {kind}: {sizes.num_hidden_layers} blocks; {len(reader.tokenizer):,} tokens")
     return reader
-
-
-def _sample_rows(trajectories: Sequence[Trajectory]) -> np.ndarray:
-    """Held-out trajectories to show responses to: evenly spread, tweets left out where there is anything else."""
-    spoken = [row for row, trajectory in enumerate(trajectories) if trajectory.source != "tweets"]
-    candidates = np.array(spoken or range(len(trajectories)))
-    return candidates[np.linspace(0, len(candidates) - 1, min(SAMPLES, len(candidates))).astype(int)]

@@ -10,7 +10,7 @@ log.csv     tensorboard/     one line and one point for each epoch and update
 curves.png                   the same as pictures
 samples/                     responses to the same held-out prompts
 bot.h5                       what chats: weights, tokenizer and settings in one file
-evaluation.json  evaluation/ what `gail_tf.evaluate` found, and its tables and figures
+evaluation.json  evaluation/ what `gail_tf.evaluate` has measured, and its tables and plots
 """
 
 import dataclasses
@@ -38,7 +38,19 @@ from keras_gca.storage.run_folder import RunFolder
 
 
 class GAILRun(RunFolder):
-    """Reads and writes one run. `create` starts a new one; `open` finds one that exists."""
+    """Reads and writes one run of the second paper; `create` makes a new one, and `open` opens one that exists.
+
+    Args:
+        path: The folder.
+
+    Examples:
+        >>> from gail_tf import GAILRun
+        >>> run = GAILRun.open("runs/gail")
+        >>> run
+        <GAILRun runs/gail: it chats>
+        >>> run.config().algorithm
+        'gail'
+    """
 
     kind = GAILConfig
 
@@ -54,12 +66,23 @@ class GAILRun(RunFolder):
         reader: TextReader | None = None,
         emotions: EmotionClassifier | None = None,
     ) -> Self:
-        """Make the folder and write what does not change; see `make`.
+        """Make the folder and write what does not change in training.
 
-        reader: D's RoBERTa, where it has one. emotions: RL-Seq2Seq's classifier, in place of gpt2.
+        Args:
+            path: The folder to make.
+            config: The settings.
+            data: The trajectories as they were divided.
+            tokenizer: What turns text into the policy's tokens.
+            gpt2: The sizes of GPT-2; None for RL-Seq2Seq.
+            source: Where the data came from, for people.
+            reader: D's RoBERTa, where it has one.
+            emotions: RL-Seq2Seq's classifier, in place of gpt2.
+
+        Raises:
+            UserError: A run is already there, or a file stands in the way.
         """
         run = cls.make(path, config, source)
-        lines = [{"part": part, **dataclasses.asdict(each)} for part in PARTS for each in getattr(data, part)]
+        lines = [{"part": part, **dataclasses.asdict(expert)} for part in PARTS for expert in getattr(data, part)]
         lines += [{"part": "general", "utterances": utterances} for utterances in data.general]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_text(run.path / "trajectories.jsonl", text)
@@ -74,7 +97,11 @@ class GAILRun(RunFolder):
         return run
 
     def data(self) -> Data:
-        """Raises UserError where the file is missing or damaged."""
+        """The stored trajectories, and the conversations to pretrain on.
+
+        Raises:
+            UserError: The file is missing or damaged. The message names the line.
+        """
         path = self.path / "trajectories.jsonl"
         parts: dict[str, list[Any]] = {part: [] for part in (*PARTS, "general")}
         for number, line in text_lines(path, BadLines(error=UserError), longest=json_files.LARGEST):
@@ -86,18 +113,31 @@ class GAILRun(RunFolder):
                 raise UserError(f"{path}:{number}: damaged; a trajectory as JSON is expected") from None
         if not any(parts.values()):
             raise UserError(f"{path}: damaged; it holds no trajectory")
-        return Data(**{part: tuple(found) for part, found in parts.items()})
+        return Data(**{part: tuple(members) for part, members in parts.items()})
 
     def tokenizer(self) -> Tokenizer:
+        """The stored tokenizer.
+
+        Raises:
+            UserError: Its files are missing or damaged.
+        """
         return Tokenizer.read(self.path / "tokenizer", CONTROL_TOKENS)
 
     def reader(self) -> TextReader | None:
-        """D's RoBERTa, without its weights; None where it has none. Raises UserError where its files are damaged."""
+        """D's RoBERTa, without its weights; None where it has none.
+
+        Raises:
+            UserError: Its files are damaged.
+        """
         folder = self.path / "roberta"
         return TextReader.open(self.config(), folder) if folder.exists() else None
 
     def emotions(self) -> EmotionClassifier | None:
-        """RL-Seq2Seq's classifier; None of another algorithm. Raises UserError where the file is missing or damaged."""
+        """RL-Seq2Seq's classifier of emotions; None for another algorithm.
+
+        Raises:
+            UserError: The file is missing or damaged.
+        """
         if self.config().algorithm != "rl_seq2seq":
             return None
         path = self.path / "emotions.h5"
@@ -108,13 +148,21 @@ class GAILRun(RunFolder):
             raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
-        """Whether the training has ended, and its bot is written."""
+        """Whether the training has come to its end, and its bot is written.
+
+        Raises:
+            UserError: The settings, the data, or both checkpoints, cannot be read.
+        """
         facts = self.read_facts()
         stages = schedule(self.config(), from_scratch=bool(self.data().general))
         return self.bot.exists() and facts["position"] == len(stages)
 
     def gpt2_config(self) -> GPT2Config | None:
-        """None for RL-Seq2Seq. Raises UserError where the file is missing or damaged."""
+        """The sizes of GPT-2; None for RL-Seq2Seq.
+
+        Raises:
+            UserError: The file is missing or damaged.
+        """
         return None if self.config().algorithm == "rl_seq2seq" else read_config(self.path / "gpt2.json")
 
 
@@ -128,6 +176,6 @@ def _trajectory(values: dict[str, Any]) -> Trajectory:
 
 
 def _texts(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+    if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
         raise ValueError("a list of texts is expected")
     return tuple(values)

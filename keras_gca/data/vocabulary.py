@@ -16,11 +16,25 @@ SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")
 
 
 class Vocabulary:
-    """Words and their indices; index 0 is the padding and stands for nothing else (design rule 4).
+    """Words and their indices; index 0 is the padding and stands for nothing else.
 
-    words:    the words after the four special tokens, most frequent first; word i has index i + 4.
-    counts:   how often each of them stands in the training text.
-    surfaces: how a word is usually written inside a sentence, where that is not its lower case.
+    Args:
+        words: The words after the four special tokens, the most frequent one first; word i has index i + 4.
+        counts: How often each word stands in the training text.
+        surfaces: How words are usually written inside a sentence, where that is not their lower case.
+
+    Raises:
+        ValueError: A word stands there twice or is a special token, or the counts are not as many as the words.
+
+    Examples:
+        >>> from keras_gca import Vocabulary
+        >>> vocabulary = Vocabulary.build([["hello", "there"], ["hello", "tom"]], surfaces={"tom": "Tom"})
+        >>> vocabulary.tokens
+        ['<pad>', '<bos>', '<eos>', '<unk>', 'hello', 'there', 'tom']
+        >>> vocabulary.encode(["hello", "zebra"])
+        array([4, 3], dtype=int32)
+        >>> vocabulary.decode([4, 6, 2, 0])
+        ['hello', 'tom']
     """
 
     def __init__(self, words: Sequence[str], counts: Sequence[int], surfaces: dict[str, str] | None = None):
@@ -43,10 +57,15 @@ class Vocabulary:
     ) -> "Vocabulary":
         """The most frequent words of tokenised utterances, ties in alphabetical order.
 
-        size: s_v, the special tokens included. minimum_count: rarer words become the unknown word, which is thereby
-        learned too, and so does text that spells a special token. period_first: give "." the index PERIOD, for
-        `original` padding. words: takes these in this order instead, however often they stand there; then size,
-        minimum_count and period_first do not matter.
+        Args:
+            utterances: The tokens of each utterance.
+            size: s_v, the special tokens included.
+            minimum_count: Rarer words become the unknown word, which is thereby learned too; so does text that spells a
+                special token.
+            surfaces: How words are usually written; those of other words are left out.
+            period_first: Whether "." gets the index PERIOD, for `original` padding.
+            words: Take these in this order instead, however often they stand there; then size, minimum_count and
+                period_first do not matter.
         """
         counts = collections.Counter(token for utterance in utterances for token in utterance)
         if words is None:
@@ -57,6 +76,9 @@ class Vocabulary:
             words = words[: max(size - len(SPECIAL_TOKENS), 0)]
         surfaces = {word: surfaces[word] for word in words if word in surfaces} if surfaces else {}
         return cls(words, [counts[word] for word in words], surfaces)
+
+    def __repr__(self) -> str:
+        return f"<Vocabulary: {len(self):,} tokens>"
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -82,7 +104,11 @@ class Vocabulary:
 
     @classmethod
     def from_values(cls, values: Any) -> "Vocabulary":
-        """What `to_values` gave. Raises ValueError where it did not give that."""
+        """The vocabulary that `to_values` gave.
+
+        Raises:
+            ValueError: The values are not those of a vocabulary.
+        """
         if not isinstance(values, dict) or values.keys() != {"words", "counts", "surfaces"}:
             raise ValueError("a vocabulary has words, counts and surfaces")
         words, counts, surfaces = values["words"], values["counts"], values["surfaces"]

@@ -2,31 +2,58 @@
 
 import argparse
 import contextlib
+import contextvars
 import dataclasses
 import datetime
 import os
+import platform
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line
+from keras_gca import __version__
+from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, field_type
+from keras_gca.storage.config_file import read_settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
+Kind = TypeVar("Kind", bound=Settings)
+
 STRATEGIES = ("none", "mirrored", "multi_worker", "tpu")  # see devices.py
 
 
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line, with exit status 2."""
+# The name that a command's parser has, and the one that the user has called it by; see `commands.run`.
+_called_as: ContextVar[tuple[str, str]] = ContextVar("called_as", default=("", ""))
 
-    def __init__(self, **arguments: Any):
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **arguments)
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, with exit status 2; --version prints the project's version.
+
+    prog: `python -m` and the module of a command; where the user has called it by another name, that one is shown.
+    """
+
+    def __init__(self, prog: str, **arguments: Any):
+        name, called_as = _called_as.get()
+        prog = called_as if name and prog == name else prog
+        super().__init__(
+            prog=prog, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **arguments
+        )
+        self.add_argument("--version", action="version", version=f"keras-conversational-agents {__version__}")
+
+    def parse_args(self, args=None, namespace=None):
+        """Parse arguments as usual; -q and -v of `reporting` take effect."""
+        options = super().parse_args(args, namespace)
+        reporting.set_level(options)
+        return options
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
@@ -49,6 +76,30 @@ def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
 def settings(options: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
     """The fields of a class of settings that were given on the command line."""
     return {o.name: getattr(options, o.name) for o in dataclasses.fields(kind) if hasattr(options, o.name)}
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """The option --config; see `chosen_settings`."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="take all settings from a run's config.json; those that are given as options replace them. Its data are "
+        "not taken: name them again",
+    )
+
+
+def chosen_settings(options: argparse.Namespace, kind: type[Kind]) -> Kind:
+    """The settings of a training: those of --config, or else of --preset (`default`), with those that are given.
+
+    Raises:
+        UserError: Both are given, the file is damaged or of another package, or a setting is impossible.
+    """
+    changes = settings(options, kind)
+    if options.config is None:
+        return kind.preset(options.preset or "default", **changes)
+    refuse(options, ("preset",), (), "--config gives every setting")
+    return read_settings(options.config, kind).changed(**changes)
 
 
 def refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Iterable[str], why: str) -> None:
@@ -111,14 +162,35 @@ def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribu
     return devices.make("none") if options is None else devices.make(options.strategy, options.replicas)
 
 
-def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str] | None = None) -> int:
-    """Call a command's main; returns the exit status.
+def run(
+    main: Callable[[list[str] | None], int],
+    name: str,
+    arguments: list[str] | None = None,
+    names: tuple[str, str] = ("", ""),
+) -> int:
+    """Call a command's main.
 
-    What the user can mend becomes one line on standard error and status 2, an interruption status 130.
+    Args:
+        main: Takes the arguments, those of the process if None, and returns an exit status.
+        name: What the command is called in front of an error.
+        arguments: The arguments.
+        names: The name that the command's parser has, and the one that the user has called it by.
+
+    Returns:
+        The exit status of main; 2 where there is an error that the user can fix, which becomes one line on standard
+        error; 130 after an interruption.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    def timed() -> int:
+        _called_as.set(names)
+        began = time.monotonic()
+        status = main(arguments)
+        reporting.detail(f"{name}: {time.monotonic() - began:.1f} s in all")
+        return status
+
     try:
-        return main(arguments)
+        return contextvars.copy_context().run(timed)  # what one command is called, and prints, ends with it
     except (UserError, VectorFileError) as error:
         print(f"{name}: {one_line(error)}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -136,7 +208,8 @@ def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str]
 def quiet_imports() -> Iterator[None]:
     """Import TensorFlow in this block without its start-up lines, which no setting of its own turns off.
 
-    They go to the process' standard error; if an import fails, what was held back is shown.
+    They go to the process' standard error; if an import fails, what was held back is shown. With -v, versions and
+    devices are printed afterwards.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -151,6 +224,21 @@ def quiet_imports() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+    if reporting.is_verbose():
+        _describe_machine()
+
+
+def _describe_machine() -> None:
+    """Print the versions and devices that a command works with; TensorFlow is imported already."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    versions = {"Python": platform.python_version(), "TensorFlow": tf.__version__, "Keras": keras.__version__}
+    versions |= {"NumPy": np.__version__, "keras-conversational-agents": __version__}
+    reporting.detail("versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
+    devices = ", ".join(device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices())
+    reporting.detail(f"devices:  {devices}; {os.cpu_count()} CPU cores")
 
 
 @contextlib.contextmanager

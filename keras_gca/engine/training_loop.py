@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 from tqdm import tqdm
 
-from keras_gca.engine import devices
+from keras_gca.engine import devices, reporting
 from keras_gca.engine.staged_training import Event, StagedTraining
 from keras_gca.errors import DivergedError, UserError
 from keras_gca.storage.run_folder import RunFolder
@@ -68,6 +68,7 @@ def walk(
     with _plain_errors(folder):
         board = tf.summary.create_file_writer(str(folder))
     bar, began, stored = None, time.monotonic(), time.monotonic()
+    seconds: dict[str, float] = {}  # of each phase
     writing, pending = 0.0, False  # how long the last checkpoint took; whether there is something new to store
     try:
         for event in training:
@@ -80,8 +81,10 @@ def walk(
             if event.row is not None:
                 bar.close()
                 bar = None
-                taken = f"({time.monotonic() - began:.0f} s)"
-                print(f"{title(event.stage)}  {figures(event.row, shown)}  {taken}", flush=True)
+                taken = time.monotonic() - began
+                seconds[event.stage.phase] = seconds.get(event.stage.phase, 0.0) + taken
+                reporting.say(f"{title(event.stage)}  {figures(event.row, shown)}  ({taken:.0f} s)")
+                reporting.detail(f"    {_pace(event.steps, taken)}; the last checkpoint took {writing:.1f} s")
                 run.write_log(training.history)
                 with _plain_errors(folder):
                     _draw(board, event, len(training.history))
@@ -100,6 +103,7 @@ def walk(
                 break
         if pending:
             _store(training, run)
+        reporting.detail(*_times(seconds))
         with _plain_errors(folder):
             board.close()
     except DivergedError as error:
@@ -111,6 +115,16 @@ def walk(
     finally:
         if bar is not None:
             bar.close()
+
+
+def _pace(steps: int, seconds: float) -> str:
+    """How fast a stage was, in words."""
+    return f"{steps:,} steps in {seconds:.2f} s, {steps / max(seconds, 1e-3):,.1f} a second"
+
+
+def _times(seconds: dict[str, float]) -> list[str]:
+    """Lines that say how long the stages of each phase took together."""
+    return ["\ntime", *(f"  {phase.replace('_', ' '):26} {taken:10.1f} s" for phase, taken in seconds.items())]
 
 
 def _store(training: StagedTraining, run: RunFolder) -> None:
@@ -138,8 +152,8 @@ def _plain_errors(folder: Path) -> Iterator[None]:
 
 
 def progress(**arguments: Any) -> tqdm:
-    """A progress bar that vanishes when it ends, and does not fill a log file."""
-    if not devices.is_chief():
+    """A progress bar that vanishes when it ends, and does not fill a log file; none with -q."""
+    if reporting.is_quiet() or not devices.is_chief():
         arguments["disable"] = True
     seconds = 0.5 if sys.stderr.isatty() else 30.0
     return tqdm(leave=False, dynamic_ncols=True, mininterval=seconds, **arguments)
@@ -147,11 +161,11 @@ def progress(**arguments: Any) -> tqdm:
 
 def figures(row: dict[str, Any], shown: Collection[str] | None = None) -> str:
     """The figures of a row for people, those of `shown`; a held-out figure stands for its counterpart in training."""
-    found = {
+    values = {
         name.replace("val_", "held-out ").replace("_", " "): value
         for name, value in row.items()
         if isinstance(value, float)
         and f"val_{name}" not in row
         and (shown is None or {name, name.removeprefix("val_")} & set(shown))
     }
-    return ", ".join(f"{name} {value:.3f}" if value < 1 else f"{name} {value:.2f}" for name, value in found.items())
+    return ", ".join(f"{name} {value:.3f}" if value < 1 else f"{name} {value:.2f}" for name, value in values.items())

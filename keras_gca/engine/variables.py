@@ -1,6 +1,7 @@
-"""Assigning values to Keras variables."""
+"""Keras variables: assigning values, and how many numbers they hold."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -14,3 +15,8 @@ def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) ->
         if tuple(variable.shape) != tuple(value.shape):
             raise ValueError(f"{variable.path} of shape {tuple(value.shape)} where {tuple(variable.shape)} is expected")
         variable.assign(value)
+
+
+def numbers_of(variables: Iterable[keras.Variable]) -> int:
+    """How many numbers variables hold together."""
+    return sum(math.prod(variable.shape) for variable in variables)

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_gca.config import AFTER_LINE_3, Config
 from keras_gca.data.source import Source
+from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.evaluation import replies, reranking
 from keras_gca.evaluation.statistics import as_json, over_runs
@@ -88,7 +89,7 @@ def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strate
     shares_line_3 = bool(changes) and set(changes) <= set(AFTER_LINE_3)
     if shares_line_3 and not _train("default", seed, setup, strategy):
         return False
-    print(f"\n== {variant}, seed {seed}\n")
+    reporting.say(f"\n== {variant}, seed {seed}\n")
     if shares_line_3:
         session = pipeline.start_from(setup.folder("default", seed), changes, path, strategy)
     else:

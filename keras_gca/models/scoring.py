@@ -34,7 +34,13 @@ def log_score(log_l: np.ndarray) -> np.ndarray:
         (...,) float64.
 
     Raises:
-        ValueError: an answer has no tokens.
+        ValueError: An answer has no tokens.
+
+    Examples:
+        >>> import numpy as np
+        >>> from keras_gca import log_score
+        >>> np.exp(log_score(np.log([[0.9, 0.4], [0.6, 0.6]]))).round(6).tolist()  # sqrt(0.36) twice
+        [0.6, 0.6]
     """
     tokens = np.sum(~np.isnan(log_l), axis=-1)
     if np.any(tokens == 0):

@@ -4,20 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from keras_gca.errors import UserError
+
 MESSAGES_PER_MINUTE = 30  # that one visitor of a page may send
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One generator's answer and what the discriminator holds of it.
+    """One generator's answer and how the discriminator judges it.
 
-    generator:     its name, with underscores.
-    probability:   p(y|x) under that generator. probability_of_words: the same without the factor of the end.
-    human:         the probability that a human has given the whole answer. score: what answers are ranked by. Of the
-        first paper they are Eq. 9 and Eq. 10.
-    token_scores:  for each token of the answer, the end of the sentence last, the token and the probability that it is
-        a human's. A discriminator of whole answers scores the last token alone; the others have NaN.
-    token_probabilities: p(y_t | x, y) of the same tokens under the generator.
+    Args:
+        generator: The generator's name, with underscores.
+        text: The answer as people write it.
+        probability: p(y|x) under that generator.
+        probability_of_words: The same without the factor of the end of the sentence.
+        human: The probability that a human has given the whole answer. First paper: Eq. 9.
+        score: What answers are ranked by. First paper: Eq. 10.
+        token_scores: For each token of the answer, the end of the sentence last, the token and the probability that it
+            is a human's. A discriminator of whole answers scores the last token alone; the others have NaN.
+        token_probabilities: p(y_t | x, y) of the same tokens under the generator.
     """
 
     generator: str
@@ -31,9 +36,10 @@ class Answer:
 
 
 class Chatting(Protocol):
-    """An agent that one can chat with.
+    """An agent that one can chat with; the agents of both papers are such.
 
-    description: a line about it. longest: tokens of an utterance that are read.
+    description: one line about the agent. longest: how many tokens of an utterance are read. generators: the names of
+    the networks that answer.
     """
 
     description: str
@@ -41,27 +47,74 @@ class Chatting(Protocol):
     generators: tuple[str, ...]
 
     def answers(
-        self, history: Sequence[str], context_utterances: int | None, decoding: Any, seed: int
-    ) -> list[Answer]: ...
+        self, history: str | Sequence[str], context_utterances: int | None, decoding: Any, seed: int
+    ) -> list[Answer]:
+        """Every generator's answers to a conversation, the discriminator's choice first.
+
+        Args:
+            history: The utterances so far, the last one to be answered; a single text is a conversation of one.
+            context_utterances: How many of the last utterances are read; None takes what the training took.
+            decoding: How answers are made, in the agent's own terms.
+            seed: The seed of sampling.
+
+        Raises:
+            UserError: The history is not a conversation; see `as_history`.
+        """
+        ...
 
     def answers_to_all(
         self,
-        histories: Sequence[Sequence[str]],
+        histories: Sequence[str | Sequence[str]],
         context_utterances: int | None,
         decoding: Any,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
-        """What `answers` gives to each history, in one batch."""
+        """What `answers` gives to each history, in one batch; one seed for each."""
         ...
 
     def figures(self, answer: Answer) -> str:
-        """An answer's scores, for people."""
+        """An answer's scores in words, for people."""
         ...
 
-    def note_instead(self, message: str) -> str | None:
-        """What a message is answered with in place of a reply, if it should be."""
+    def crisis_note(self, message: str) -> str | None:
+        """The note that a message is answered with in place of a reply; None where it is to be replied to."""
         ...
 
-    def tokenise(self, utterances: Sequence[str]) -> list[list[str]]: ...
+    def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
+        """The tokens of each utterance, as the model reads them."""
+        ...
 
-    def unknown_words(self, utterance: str) -> list[str]: ...
+    def unknown_words(self, utterance: str) -> list[str]:
+        """The words of an utterance that the model has never seen."""
+        ...
+
+
+def as_history(history: str | Sequence[str]) -> list[str]:
+    """A conversation as a list of utterances, of which the last one can be answered.
+
+    Args:
+        history: The utterances so far, or a single one as a text.
+
+    Returns:
+        The utterances; one of them for a text.
+
+    Raises:
+        UserError: There is no utterance, one is not a text, or the last one is blank.
+    """
+    utterances = [history] if isinstance(history, str) else list(history)
+    if not all(isinstance(utterance, str) for utterance in utterances):
+        raise UserError("a conversation is a text, or a list of texts, the last of which is to be answered")
+    if not utterances or not utterances[-1].strip():
+        raise UserError("there is nothing to answer: a text, or a list of texts that ends with one, is expected")
+    return utterances
+
+
+def as_histories(histories: Sequence[str | Sequence[str]]) -> list[list[str]]:
+    """Several conversations, each as `as_history` gives it.
+
+    Raises:
+        UserError: One of them is not a conversation, or a single text stands in place of them all.
+    """
+    if isinstance(histories, str):
+        raise UserError("a list of conversations is expected, not a single text")
+    return [as_history(history) for history in histories]

@@ -46,7 +46,7 @@ def _exchanges(agent: Chatting, reply: Callable[[list[str], int], list[Answer]],
     """Each line of the user with what it was answered, for the transcript."""
     history: list[str] = []
     for turn, line in enumerate(_user_lines()):
-        note = agent.note_instead(line)
+        note = agent.crisis_note(line)
         if note is not None:
             print(f"note> {note}")
             yield f"you> {line}\nnote> {note}\n"

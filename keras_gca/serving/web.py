@@ -60,7 +60,7 @@ def create_app(
         of_visitors.count(session.get("visitor", request.remote_addr))
         of_addresses.count(request.remote_addr)
         history = _history()
-        note = agent.note_instead(history[-1])
+        note = agent.crisis_note(history[-1])
         if note is not None:
             return {"note": note}
         if not agent.tokenise(history[-1:])[0]:

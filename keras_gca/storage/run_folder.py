@@ -8,7 +8,6 @@ folder.
 import contextlib
 import csv
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -20,9 +19,9 @@ import numpy as np
 
 from keras_gca.errors import DivergedError, UserError
 from keras_gca.settings import Settings
-from keras_gca.storage import json_files
 from keras_gca.storage.arrays import read_arrays, read_facts, write_arrays
 from keras_gca.storage.atomic import part_of, write_text
+from keras_gca.storage.config_file import read_settings, read_source, write_settings
 
 CHECKPOINT, PREVIOUS, LOCK = "checkpoint.h5", "checkpoint.previous.h5", ".lock"
 
@@ -36,7 +35,7 @@ def lock(path: Path) -> Iterator[None]:
     Nothing stays of it where nothing was written to it, and nothing of a checkpoint that a killed training was writing.
     Raises UserError where another process trains in it.
     """
-    made = [each for each in (path, *path.parents) if not each.exists()]
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(path / LOCK, blocking=False):
@@ -45,11 +44,11 @@ def lock(path: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                if [each.name for each in path.iterdir()] == [LOCK]:
+                if [file.name for file in path.iterdir()] == [LOCK]:
                     (path / LOCK).unlink()
-                for each in made:
-                    if not any(each.iterdir()):
-                        each.rmdir()
+                for folder in made:
+                    if not any(folder.iterdir()):
+                        folder.rmdir()
     except filelock.Timeout:
         raise UserError(f"{path}: another process is training in this folder; take another --run, or wait") from None
 
@@ -64,7 +63,7 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
-        self._damaged = False  # whether the last checkpoint was found so
+        self._damaged = False  # whether the last checkpoint is so
 
     @classmethod
     def make(cls, path: str | os.PathLike, config: Settings, source: dict[str, Any]) -> Self:
@@ -75,8 +74,7 @@ class RunFolder:
         cls.refuse_existing(path)
         run = cls(Path(path))
         run.path.mkdir(parents=True, exist_ok=True)
-        settings = json.dumps({"source": source, "config": config.to_values()}, indent=2)
-        write_text(run.path / "config.json", settings)
+        write_settings(run.config_file, config, source)
         return run
 
     @staticmethod
@@ -95,31 +93,33 @@ class RunFolder:
             raise UserError(f"{run.path}: no run here ({CHECKPOINT} is missing)")
         return run
 
+    def __repr__(self) -> str:
+        if not (self.path / CHECKPOINT).exists():
+            state = "no run here"
+        else:
+            state = "it chats" if self.bot.exists() else "no bot yet"
+        return f"<{type(self).__name__} {self.path}: {state}>"
+
     @property
     def bot(self) -> Path:
         """Where the bot is written."""
         return self.path / "bot.h5"
 
+    @property
+    def config_file(self) -> Path:
+        """Where the settings are, and what `train --config` takes."""
+        return self.path / "config.json"
+
     def source(self) -> dict[str, Any]:
-        """Where the data came from, as `make` was told."""
-        found = self._setting("source")
-        kinds = (str, list, dict, type(None))
-        if not isinstance(found, dict) or not all(isinstance(each, kinds) for each in found.values()):
-            raise UserError(
-                f"{self.path / 'config.json'}: damaged; the source of a run is an object of names and texts"
-            )
-        if not all(isinstance(name, str) for each in found.values() if isinstance(each, list) for name in each):
-            raise UserError(f"{self.path / 'config.json'}: damaged; a list of texts is expected in the source of a run")
-        return found
+        """Where the data came from, as `make` was told; see `read_source`."""
+        return read_source(self.config_file)
 
     def config(self) -> Settings:
-        try:
-            return self.kind.from_values(self._setting("config"))
-        except UserError as error:
-            raise UserError(f"{self.path / 'config.json'}: {error}") from None
+        """The settings of the run; see `read_settings`."""
+        return read_settings(self.config_file, self.kind)
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Write what `--resume` needs, and keep the checkpoint before it, unless that was found damaged.
+        """Write what `--resume` needs, and keep the checkpoint before it, unless that one is damaged.
 
         Raises DivergedError, and writes nothing, where an array holds NaN or infinity.
         """
@@ -190,9 +190,3 @@ class RunFolder:
             self.path / "samples" / f"{name}.txt",
             "".join(f"{context}\n    {reply}\n\n" for context, reply in exchanges),
         )
-
-    def _setting(self, name: str) -> Any:
-        found = json_files.read_object(self.path / "config.json")
-        if name not in found:
-            raise UserError(f"{self.path / 'config.json'}: damaged; the {name} of a run is missing")
-        return found[name]

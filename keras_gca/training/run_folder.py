@@ -9,7 +9,7 @@ samples/                        replies to the same held-out contexts after each
 teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5
 bot.h5                          what chats: weights, config and vocabulary in one file
 transcripts/                    saved chats
-evaluation.json                 what `keras_gca.evaluate` found
+evaluation.json                 what `keras_gca.evaluate` has measured
 """
 
 import json
@@ -32,13 +32,35 @@ if TYPE_CHECKING:
 
 
 class GCARun(RunFolder):
-    """Reads and writes one run of the first paper. `create` starts a new one; `open` finds one that exists."""
+    """Reads and writes one run of the first paper; `create` makes a new one, and `open` opens one that exists.
+
+    Args:
+        path: The folder.
+
+    Examples:
+        >>> from keras_gca import GCARun
+        >>> run = GCARun.open("runs/first")
+        >>> run
+        <GCARun runs/first: it chats>
+        >>> run.config().seed
+        0
+    """
 
     kind = Config
 
     @classmethod
     def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> Self:
-        """Make the folder and write what does not change; see `make`."""
+        """Make the folder and write what does not change in training.
+
+        Args:
+            path: The folder to make.
+            config: The settings.
+            dataset: The data as it was divided.
+            source: Where the data came from, for people.
+
+        Raises:
+            UserError: A run is already there, or a file stands in the way.
+        """
         run = cls.make(path, config, source)
         text = json.dumps(dataset.vocabulary.to_values(), ensure_ascii=False)
         write_text(run.path / "vocabulary.json", text)
@@ -50,7 +72,8 @@ class GCARun(RunFolder):
     def dataset(self) -> Dataset:
         """The stored data; its `documents` are empty: they only served to fit word vectors.
 
-        Raises UserError where its files are missing, damaged or do not fit together.
+        Raises:
+            UserError: The files are missing, damaged, or do not fit together.
         """
         path, length = self.path / "vocabulary.json", self.config().sentence_length
         try:
@@ -70,13 +93,18 @@ class GCARun(RunFolder):
     def is_finished(self) -> bool:
         """Whether the training has come to its end, and its bot is written.
 
-        Raises UserError where neither checkpoint, nor the settings, can be read.
+        Raises:
+            UserError: The settings, or both checkpoints, cannot be read.
         """
         return self.bot.exists() and self.read_facts().get("position") == len(schedule(self.config()))
 
     def write_weights(self, name: str, network: "keras.Model") -> None:
-        """`{name}.weights.h5`, in Keras' own format."""
+        """Write a network's weights as `{name}.weights.h5`, in Keras' own format.
+
+        Raises:
+            OSError: The file cannot be written; what stood there before is left as it was.
+        """
         with replacing(self.path / f"{name}.weights.h5", suffix=".weights.h5") as temporary:
-            # Keras leaves the writing to HDF5 (see `new_hdf5`): that there is space for it is found out before.
+            # Keras leaves the writing to HDF5 (see `new_hdf5`): this line fails first where the disk is full.
             temporary.write_bytes(bytes(sum(value.nbytes for value in network.get_weights()) + HDF5_STRUCTURE))
             network.save_weights(temporary)

@@ -4,9 +4,11 @@ import numpy as np
 
 from keras_gca.agent import Agent
 from keras_gca.config import Config
+from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, Vocabulary
 from keras_gca.models.networks import FORBIDDEN, GREEN, YELLOW, GenerativeConversationalAgent, Sizes, build
+from keras_gca.training.run_folder import GCARun
 
 VOCABULARY, LENGTH = 30, 12
 CONVENTIONS = {"masked": {}, "original": {"original_padding": True}, "canonical": {"canonical": True}}
@@ -59,3 +61,12 @@ def make_agent() -> Agent:
         generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
     green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*GREEN)]
     return Agent(config, vocabulary, generators, [shared, *green])
+
+
+def write_run(path) -> None:
+    """A run folder with the bot of `make_agent`, as after a training."""
+    agent = make_agent()
+    pairs = random_pairs(4, vocabulary=len(agent.vocabulary), length=agent.longest)
+    run = GCARun.create(path, agent.config, Dataset(agent.vocabulary, pairs, pairs, [], True), {})
+    run.write_checkpoint({"position": 0}, {})
+    agent.save(run.bot)

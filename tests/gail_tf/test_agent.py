@@ -1,15 +1,12 @@
 """Several conversations answered in one batch."""
 
-import numpy as np
 import pytest
 
-from gail_tf.agent import GAILAgent, Replying
-from gail_tf.baselines import rl_seq2seq
-from gail_tf.build import make_judge, make_policy
-from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
-from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.agent import Replying
+from keras_gca.errors import UserError
 from tests.answers import assert_same_answers
 from tests.factories import small_runs
+from tests.factories.gail_agents import of_gpt2, of_lstms
 
 HISTORIES = [
     ["I lost my job today."],
@@ -24,34 +21,6 @@ VARIANTS = {
     "contrastive": {"discriminator": "contrastive", "reward_form": "probability"},
     "rl_seq2seq": {"algorithm": "rl_seq2seq", "discriminator_steps": 0, "discriminator_passes": 0},
 }
-
-
-def of_gpt2(settings):
-    """Two GPT-2s and a D, all of random weights."""
-    gpt2 = small_runs.gpt2(settings)
-    draw = np.random.default_rng(5)
-    variables = make_judge(settings, gpt2.config).variables
-    judge = [draw.normal(0, 0.3, variable.shape).astype(np.float32) for variable in variables]
-    policies = two_of(make_policy(settings, small_runs.tokenizer(), gpt2, None))
-    return GAILAgent(settings, small_runs.tokenizer(), gpt2.config, policies, "maximum_likelihood", judge)
-
-
-def of_lstms(settings):
-    """Two encoder-decoders, and a classifier of emotions."""
-    trajectories = small_runs.trajectories()[0]
-    emotions = rl_seq2seq.learn_emotions(trajectories, None, settings)
-    tokens = [*CONTROL_TOKENS, *map(emotion_token, emotions.labels)]
-    tokenizer = Tokenizer.fit([each.prompt for each in trajectories], 350, tokens)
-    policies = two_of(make_policy(settings, tokenizer, None, emotions))
-    return GAILAgent(settings, tokenizer, None, policies, "maximum_likelihood", [], emotions=emotions)
-
-
-def two_of(policy):
-    draw = np.random.default_rng(0)
-    return {
-        name: [v.numpy() + draw.normal(0, 0.1, v.shape).astype(np.float32) for v in policy.variables]
-        for name in ("maximum_likelihood", "imitation")
-    }
 
 
 GREEDY, NUCLEUS, CANDIDATES = Replying(temperature=0), Replying(), Replying(1.2, 1.0, candidates=3)
@@ -77,6 +46,9 @@ def test_a_conversation_is_answered_in_any_company_as_alone(variant, replying):
         assert_same_answers(answers, agent.answers(history, None, replying, seed))
     if replying.temperature:
         assert [each.text for each in together[0]] != [each.text for each in together[3]]  # another seed
-    for wrong in ([], "Hello"):
-        with pytest.raises(ValueError, match="list of at least one utterance"):
+    assert_same_answers(agent.answers_to_all([HISTORIES[0][0]], None, replying, [1])[0], together[0])
+    for wrong in ([], "", ["Hello", " "]):
+        with pytest.raises(UserError, match="nothing to answer"):
             agent.answers_to_all([["Hello"], wrong], None, replying, [1, 1])
+    network = "two LSTMs" if variant == "rl_seq2seq" else "GPT-2 of 2 blocks"
+    assert repr(agent) == f"<GAILAgent: {network}, by maximum likelihood and imitation; the last 24 tokens are read>"

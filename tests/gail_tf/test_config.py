@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gail_tf.config import COUNTING, PRESETS, TRAINABLE, GAILConfig
+from gail_tf.config import ALGORITHMS, COUNTING, PRESETS, TRAINABLE, GAILConfig
 from gail_tf.data import trajectories
 from gail_tf.imitation import ppo_losses, rewards
 from gail_tf.imitation.failures import REMEDIES
@@ -101,3 +101,17 @@ def test_an_algorithm_brings_its_own_settings_and_given_ones_go_before_them():
 def test_settings_survive_json():
     config = GAILConfig.preset("tiny", trainable="lora", kl_stop=None, updates=9, discriminator_encoder="trainable")
     assert GAILConfig.from_values(json.loads(json.dumps(config.to_values()))) == config
+
+
+def test_settings_are_printed_as_the_call_that_makes_them():
+    assert repr(GAILConfig()) == "GAILConfig()"
+    config = GAILConfig.preset("tiny", algorithm="textgail", seed=2)
+    assert eval(repr(config), {"GAILConfig": GAILConfig}) == config
+
+
+def test_another_algorithm_brings_its_settings():
+    for name in ALGORITHMS:
+        changed = GAILConfig.preset("tiny").changed(algorithm=name)
+        assert changed == GAILConfig.preset("tiny", algorithm=name)
+    kept = GAILConfig().changed(algorithm="textgail", sentiment="on")
+    assert (kept.sentiment, kept.discriminator) == ("on", "contrastive")

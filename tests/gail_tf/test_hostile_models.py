@@ -203,7 +203,7 @@ GOOD_LINE = {"part": "test", "history": [], "prompt": "a", "response": "b", "emo
 RUNS = {
     "checkpoint of another kind": (lambda path: None, "checkpoint.h5: not a checkpoint of this run ("),
     "algorithm of a list": (in_config(algorithm=["gail"]), "config.json: --algorithm: ['gail'] where str is expected"),
-    "unknown setting": (in_config(colour=1), "config.json: 'colour' is no setting"),
+    "unknown setting": (in_config(colour=1), "config.json: 'colour' is not a setting"),
     "absurd rank": (in_config(trainable="lora", lora_rank=10**9), "config.json: --lora-rank: 1000000000 is out of"),
     "infinite target": (in_config(kl_target=float("inf")), "config.json: --kl-target: inf is out of range"),
     "absurd layers": (in_json("gpt2.json", n_layer=10**9), "gpt2.json: n_layer is 1000000000; 1000 at most"),

@@ -14,6 +14,7 @@ import safetensors.numpy
 
 from gail_tf import train
 from gail_tf.agent import GAILAgent, Replying
+from gail_tf.config import GAILConfig
 from gail_tf.data.roberta_tokenizer import RobertaTokenizer
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.imitation import failures
@@ -299,3 +300,38 @@ def test_help_waits_for_no_tensorflow():
     assert process.stdout.endswith("False\n")
     for option in ("--human-ratio", "--discriminator-encoder", "--trainable"):
         assert option in process.stdout
+
+
+@pytest.mark.thorough
+def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
+    path, _ = small_run
+    status, out, _ = run(capsys, "--config", path / "config.json", "--run", tmp_path / "again", "-v")
+    assert status == 0
+    assert re.search(r"^policy: [\d,]+ weights\njudge: [\d,]+ weights$", out, re.MULTILINE)
+    assert re.search(r"^  imitation +\d+\.\d s$", out, re.MULTILINE)
+    first, second = (read_arrays(folder / "bot.h5")[1] for folder in (path, tmp_path / "again"))
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ({"gpt2": "gpt2"}, [], "{file}: its run began with the GPT-2 gpt2; name that, or another one, by --gpt2"),
+        (
+            {"roberta": "roberta-base"},
+            ["--algorithm", "textgail"],
+            "{file}: its D began as the RoBERTa roberta-base; name that, or another, by --roberta",
+        ),
+        ({}, ["--preset", "tiny"], "--config gives every setting; leave out --preset"),
+        ({}, ["--resume", "none"], "--resume takes no other settings than the run's own; leave out --config"),
+        ({}, ["--rollouts", "7"], "--rollouts: 7 where a multiple of --sample-batch-size (16)"),
+    ],
+)
+def test_a_config_that_is_no_use_is_one_line(tmp_path, capsys, source, options, message):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"source": source, "config": GAILConfig().to_values()}))
+    status, out, err = run(capsys, "--config", file, *options)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("train: " + message.format(file=file))

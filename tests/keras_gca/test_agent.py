@@ -56,9 +56,32 @@ def test_only_the_last_n_u_utterances_are_read(agent):
     assert agent.answers(["Fine.", "Hello", "there"]) == agent.answers(["Tom?", "Hello", "there"])
     assert agent.answers(["Hello", "there"], context_utterances=1) == agent.answers(["there"])
     assert agent.answers(["Hello", "there"]) != agent.answers(["there"])
-    for wrong in ([], "Hello"):
-        with pytest.raises(ValueError, match="list of at least one utterance"):
-            agent.answers(wrong)
+
+
+def test_a_text_is_a_conversation_of_one_utterance(agent):
+    assert agent.answers("Hello") == agent.answers(["Hello"])
+    assert agent.reply("How are you?") == agent.reply(["How are you?"])
+    together = agent.answers_to_all(["Hello", ["there"]], None, Decoding(), [0, 0])
+    assert_same_answers(together[0], agent.answers("Hello"))
+
+
+@pytest.mark.parametrize("wrong", [[], (), "", "  \n", [""], ["Hello", " "], [1], ["Hello", None]], ids=repr)
+def test_what_is_no_conversation_is_one_clear_line(agent, wrong):
+    def ask_with_another(history):
+        return agent.answers_to_all([["Hi"], history], None, Decoding(), [0, 0])
+
+    for ask in (agent.answers, agent.reply, ask_with_another):
+        with pytest.raises(UserError, match=r"^(there is nothing to answer: |a conversation is a text, )"):
+            ask(wrong)
+
+
+def test_a_text_in_place_of_several_conversations_is_refused(agent):
+    with pytest.raises(UserError, match="a list of conversations is expected"):
+        agent.answers_to_all("Hello", None, Decoding(), [0] * 5)
+
+
+def test_an_agent_says_what_it_is(agent):
+    assert repr(agent) == "<Agent: teacher forcing and adversarial, 16 words>"
 
 
 def test_a_saved_bot_says_the_same(agent, tmp_path):

@@ -44,7 +44,7 @@ def test_presets_survive_json(name):
         ({"dropout": "x"}, "--dropout: 'x' where a number is expected"),
         ({"batch_size": None}, "--batch-size: None where int is expected"),
         ({"contractions": "none"}, "--contractions: 'none' is not one of split, expanded"),
-        ({"nonsense": 1}, "'nonsense' is no setting"),
+        ({"nonsense": 1}, "'nonsense' is not a setting"),
     ],
 )
 def test_impossible_values(changes, message):
@@ -53,7 +53,7 @@ def test_impossible_values(changes, message):
 
 
 def test_an_unknown_preset():
-    with pytest.raises(UserError, match="'huge' is no preset; choose from paper, default, tiny"):
+    with pytest.raises(UserError, match="'huge' is not a preset; choose from paper, default, tiny"):
         Config.preset("huge")
 
 
@@ -80,3 +80,20 @@ def test_possible_sampling():
     for temperature in (None, 0.01, 100):
         check_sampling(temperature)
     check_sampling(0, 1e-9, greedy=True)
+
+
+def test_settings_are_printed_as_the_call_that_makes_them():
+    assert repr(Config()) == "Config()"
+    assert repr(Config(batch_size=16, generator="canonical")) == "Config(generator='canonical', batch_size=16)"
+    for name in PRESETS:
+        config = Config.preset(name, patience=3)
+        assert eval(repr(config), {"Config": Config}) == config
+
+
+def test_settings_can_be_changed():
+    config = Config.preset("tiny").changed(seed=4)
+    assert config == Config.preset("tiny", seed=4)
+    with pytest.raises(UserError, match="'colour' is not a setting"):
+        config.changed(colour="red")
+    with pytest.raises(UserError, match="--seed: -1 is out of range"):
+        config.changed(seed=-1)

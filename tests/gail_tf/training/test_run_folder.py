@@ -75,7 +75,7 @@ def test_a_damaged_trajectory_is_named_by_its_line(run, line):
         ("trajectories.jsonl", None, GAILRun.data, r"trajectories.jsonl: cannot be read \(No such file"),
         ("config.json", "{", GAILRun.config, r"config.json: damaged; valid JSON is expected"),
         ("config.json", "{}", GAILRun.config, r"config.json: damaged; the config of a run is missing"),
-        ("config.json", '{"source": 1, "config": {"colour": 1}}', GAILRun.config, r"'colour' is no setting"),
+        ("config.json", '{"source": 1, "config": {"colour": 1}}', GAILRun.config, r"'colour' is not a setting"),
         ("gpt2.json", "[]", GAILRun.gpt2_config, r"gpt2.json: a JSON object is expected"),
         ("gpt2.json", '{"model_type": "bert"}', GAILRun.gpt2_config, r"gpt2.json: model_type is 'bert'"),
         ("tokenizer/tokenizer.json", "{}", GAILRun.tokenizer, r"tokenizer.json: not readable as a tokenizer"),
@@ -141,8 +141,10 @@ def test_how_much_of_a_conversation_is_read(agent):
     last = agent.answers(TALK, 1, Replying(), seed=3)
     assert repr(last) == repr(agent.answers(TALK[-1:], None, Replying(), seed=3))
     assert [each.text for each in last] != [each.text for each in agent.answers(TALK, None, Replying(), seed=3)]
-    for wrong in ([], "Hello."):
-        with pytest.raises(ValueError, match="at least one utterance"):
+    assert repr(agent.answers(TALK[-1], seed=3)) == repr(last)
+    assert agent.reply(TALK[-1], seed=3) == last[0].text
+    for wrong in ([], "", ["Hello.", " "]):
+        with pytest.raises(UserError, match="nothing to answer"):
             agent.answers(wrong)
 
 

@@ -95,7 +95,7 @@ def test_damaged_files_are_named(tmp_path, dataset):
     with pytest.raises(UserError, match=r"checkpoint\.h5: no such file"):
         run.read_checkpoint()
     (tmp_path / "config.json").write_text('{"config": {"nonsense": 1}}')
-    with pytest.raises(UserError, match="'nonsense' is no setting"):
+    with pytest.raises(UserError, match="'nonsense' is not a setting"):
         run.config()
 
 

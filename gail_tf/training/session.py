@@ -1,0 +1,205 @@
+"""The second paper's session: Algorithm 1 with its run folder; what it writes, and what it prints at the end."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gail_tf.agent import GAILAgent
+from gail_tf.baselines.emotion import EmotionClassifier
+from gail_tf.baselines.textgail import TextReader
+from gail_tf.build import make_networks
+from gail_tf.config import GAILConfig
+from gail_tf.data.batches import take
+from gail_tf.data.dataset import Data
+from gail_tf.data.samples import Samples, running_text
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.imitation import curves, failures
+from gail_tf.imitation.gail import GAILTraining
+from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.training.run_folder import GAILRun
+from keras_gca.engine.session import Session
+from keras_gca.engine.staged_training import Event
+from keras_gca.engine.variables import numbers_of
+
+SAMPLES = 6  # exchanges to show
+
+# The figures of a line on the screen; log.csv has all.
+SHOWN = (
+    "loss", "val_perplexity", "reward_generated", "reward_expert", "accuracy_generated", "accuracy_expert",
+    "kl_per_token", "response_length", "repeated",
+)  # fmt: skip
+
+
+class GAILSession(Session):
+    """A training by Algorithm 1 with its run folder; `train_agent` and `resume` return one.
+
+    Args:
+        run: The run folder.
+        training: Algorithm 1 on the run's settings and data, with maximum likelihood before it.
+        data: The trajectories that the run learns from and is measured on.
+        gpt2: GPT-2; None for RL-Seq2Seq.
+        reader: D's RoBERTa, where it has one.
+        emotions: RL-Seq2Seq's classifier of emotions.
+    """
+
+    package = "gail_tf"
+    shown = SHOWN
+    run: GAILRun
+    training: GAILTraining
+
+    def __init__(
+        self,
+        run: GAILRun,
+        training: GAILTraining,
+        data: Data,
+        gpt2: GPT2 | None,
+        reader: TextReader | None,
+        emotions: EmotionClassifier | None,
+    ):
+        super().__init__(run, training)
+        self.data = data
+        self._parts = gpt2 and gpt2.config, reader, emotions
+        self._warned: set[str] = set()  # failures that the user has been told of
+
+    @classmethod
+    def of(
+        cls,
+        run: GAILRun,
+        config: GAILConfig,
+        data: Data,
+        tokenizer: Tokenizer,
+        gpt2: GPT2 | None,
+        reader: TextReader | None,
+        emotions: EmotionClassifier | None,
+    ) -> "GAILSession":
+        """A session with new networks.
+
+        Args:
+            run: The run folder.
+            config: The settings.
+            data: The trajectories.
+            tokenizer: What turns text into the policy's tokens.
+            gpt2: GPT-2, with adapters for `--trainable lora`; None for RL-Seq2Seq.
+            reader: D's RoBERTa, for `--discriminator-encoder roberta`.
+            emotions: RL-Seq2Seq's classifier of prompts and responses.
+        """
+        limits = config.condition_tokens, config.response_tokens, config.sentiment == "on", emotions
+        training, validation = (Samples.encode(tokenizer, part, *limits) for part in (data.train, data.validation))
+        general = None
+        if data.general:
+            length = config.condition_tokens + config.response_tokens - 1
+            general = running_text(tokenizer, data.training_text, length)
+        networks = make_networks(config, tokenizer, gpt2, reader, emotions, from_scratch=general is not None)
+        made = GAILTraining(config, tokenizer, networks, training, validation, general)
+        return cls(run, made, data, gpt2, reader, emotions)
+
+    def restore(self, unit: str) -> None:
+        """Return to the last checkpoint; a failure that has stopped the run does not stop it again."""
+        super().restore(unit)
+        if self.training.config.on_failure == "stop":
+            self._warned.update(failure.name for failure in failures.watch(self.training.history))
+
+    def sizes(self) -> dict[str, int]:
+        """How many weights the policy and the judge have."""
+        networks = {"policy": self.training.policy.variables, "judge": self.training.judge.variables}
+        return {name: numbers_of(variables) for name, variables in networks.items()}
+
+    def title(self, stage: Stage) -> str:
+        """The phase, and the number of the epoch or update."""
+        return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
+
+    def end_of_stage(self, event: Event) -> bool:
+        """Print warnings; draw curves and write samples where validation was due.
+
+        Returns:
+            Whether a new failure is to stop the run.
+        """
+        run, training = self.run, self.training
+        failed = False
+        if event.stage.phase == IMITATION:
+            for failure in failures.watch(training.history):
+                if failure.name not in self._warned:
+                    self._warned.add(failure.name)
+                    print(f"warning: {failure}", flush=True)
+                    failed = training.config.on_failure == "stop"
+        due = "val_perplexity" in event.row
+        if due and event.stage.phase in (MAXIMUM_LIKELIHOOD, IMITATION):
+            run.write_samples(f"{len(training.history):04d}_{event.stage.phase}", self._exchanges())
+        if due:
+            curves.draw(training.history, run.path / "curves.png")
+        return failed
+
+    def _exchanges(self) -> list[tuple[str, str]]:
+        """Responses to the same held-out prompts, always by the same noise."""
+        training, seed = self.training, (self.training.config.seed, 1)
+        rows = _sample_rows(self.data.validation)
+        batch = take(training.validation.batch, rows)
+        drawn = training.policy.sample(batch.condition, batch.condition_mask, seed, training.sampling)
+        texts = [training.tokenizer.decode(row[mask]) for row, mask in zip(*map(np.array, drawn[:2]), strict=True)]
+        asked = (self.data.validation[row] for row in rows)
+        prompts = [" / ".join((*trajectory.history, trajectory.prompt)) for trajectory in asked]
+        return list(zip(prompts, texts, strict=True))
+
+    def write(self) -> None:
+        """Write the bot, with the policy after maximum likelihood and, where it has begun to imitate, as it is now."""
+        training = self.training
+        policies = {MAXIMUM_LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
+        if training.imitates and training.config.updates:
+            policies[IMITATION] = training.policy
+        weights = {name: [v.numpy() for v in policy.variables] for name, policy in policies.items()}
+        judge = [variable.numpy() for variable in training.judge.variables]
+        sizes, *others = self._parts
+        agent = GAILAgent(training.config, training.tokenizer, sizes, weights, MAXIMUM_LIKELIHOOD, judge, *others)
+        agent.save(self.run.bot)
+
+    def summarise(self) -> None:
+        """Print the held-out perplexity, the rewards, and how many responses the discriminator recognises."""
+        training = self.training
+        names = (PRETRAINING, MAXIMUM_LIKELIHOOD, IMITATION)
+        phases = {phase: [row for row in training.history if row["phase"] == phase] for phase in names}
+        print("\nheld-out perplexity")
+        for phase, rows in phases.items():
+            measured = [row["val_perplexity"] for row in rows if "val_perplexity" in row]
+            if measured:
+                print(f"  after {phase.replace('_', ' '):19} {measured[-1]:8.2f}")
+        if phases[IMITATION]:
+            first, last = phases[IMITATION][0], phases[IMITATION][-1]
+            print(f"reward by the {self._judge_name}, of the policy's responses (of the experts')")
+            for name, row in (("first update", first), ("last update", last)):
+                print(f"  {name:25} {row['reward_generated']:8.3f} ({row['reward_expert']:.3f})")
+            if training.judge.discriminates:
+                print("discriminator, responses recognised in the last update")
+                print(f"  experts' {last['accuracy_expert']:25.1%}\n  the policy's {last['accuracy_generated']:21.1%}")
+
+    def show_replies(self) -> None:
+        """Print the responses of all policies, and the expert's, to some held-out prompts."""
+        print(f"\nresponses to held-out prompts (* the {self._judge_name}'s choice)")
+        agent = GAILAgent.load(self.run.bot)
+        for number, row in enumerate(_sample_rows(self.data.validation)):
+            asked = self.data.validation[row]
+            answers = agent.answers([*asked.history, asked.prompt], seed=self.training.config.seed + number)
+            print(f"\n  {' / '.join((*asked.history, asked.prompt))}")
+            for answer in sorted(answers, key=lambda answer: agent.generators.index(answer.generator)):
+                mark = "*" if answer is answers[0] else " "
+                print(f"   {mark} {answer.generator.replace('_', ' '):18} {answer.text}")
+            print(f"     {'expert':18} {asked.response}")
+
+    def conclude(self) -> None:
+        """Print what is in the run folder, and the commands that take it."""
+        path = self.run.path
+        print(f"\nwrote {path}: bot.h5 chats; log.csv, curves.png, samples and tensorboard show how it learned")
+        print(f"next: python -m gail_tf.chat {path}")
+        print(f"  or: python -m gail_tf.evaluate {path} --policy all")
+
+    @property
+    def _judge_name(self) -> str:
+        return "discriminator" if self.training.judge.discriminates else "emotion classifier"
+
+
+def _sample_rows(trajectories: Sequence[Trajectory]) -> np.ndarray:
+    """Held-out trajectories to show responses to: evenly spread, tweets left out where there is anything else."""
+    spoken = [row for row, trajectory in enumerate(trajectories) if trajectory.source != "tweets"]
+    candidates = np.array(spoken or range(len(trajectories)))
+    return candidates[np.linspace(0, len(candidates) - 1, min(SAMPLES, len(candidates))).astype(int)]

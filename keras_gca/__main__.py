@@ -1,0 +1,27 @@
+"""`gca`, or `python -m keras_gca`: lists the first paper's commands, and runs them."""
+
+import sys
+
+from keras_gca.engine import commands
+
+PURPOSE = "Generative conversational agents with end-to-end adversarial training (Ludwig 2017). The commands:"
+
+COMMANDS = {
+    "train": "train an agent by Algorithm 2, from a corpus to a bot that chats",
+    "chat": "chat with a trained agent, in the terminal or in the browser",
+    "evaluate": "measure trained agents on held-out conversations: perplexity, replies, Table 1",
+    "survey": "the human evaluation: make a survey, serve or print it, count the votes (Tables 1 and 2)",
+    "studies": "train and compare variants of the method over several seeds",
+    "mmi": "rerank the replies of a run by maximum mutual information",
+    "quality_diversity": "quality against diversity of sampled replies, over the temperature",
+    "figures": "paint Figures 1 and 2 from the Keras models themselves",
+}
+
+
+def main(arguments: list[str] | None = None, called_as: str = "gca") -> int:
+    """Run the command; returns the exit status."""
+    return commands.run("keras_gca", called_as, PURPOSE, COMMANDS, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(called_as="python -m keras_gca"))

@@ -1,0 +1,58 @@
+"""The `config.json` of a run: every setting, and where the data came from; imports nothing heavy."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+from keras_gca.errors import UserError
+from keras_gca.settings import Settings
+from keras_gca.storage import json_files
+from keras_gca.storage.atomic import write_text
+
+Kind = TypeVar("Kind", bound=Settings)
+
+
+def write_settings(path: str | os.PathLike, config: Settings, source: dict[str, Any]) -> None:
+    """Write the settings of a run, and where its data came from, for people."""
+    write_text(Path(path), json.dumps({"source": source, "config": config.to_values()}, indent=2))
+
+
+def read_settings(path: str | os.PathLike, kind: type[Kind]) -> Kind:
+    """The settings of a run.
+
+    Args:
+        path: The file that `write_settings` wrote.
+        kind: The class of the settings.
+
+    Raises:
+        UserError: The file is missing or damaged, or holds settings of another kind. The message names the file, and
+            the field where one is at fault.
+    """
+    values = _part(path, "config")
+    try:
+        return kind.from_values(values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def read_source(path: str | os.PathLike) -> dict[str, Any]:
+    """Where the data of a run came from: names, texts and lists of texts.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    source = _part(path, "source")
+    kinds = (str, list, dict, type(None))
+    if not isinstance(source, dict) or not all(isinstance(value, kinds) for value in source.values()):
+        raise UserError(f"{path}: damaged; the source of a run is an object of names and texts")
+    if not all(isinstance(name, str) for value in source.values() if isinstance(value, list) for name in value):
+        raise UserError(f"{path}: damaged; a list of texts is expected in the source of a run")
+    return source
+
+
+def _part(path: str | os.PathLike, name: str) -> Any:
+    values = json_files.read_object(path)
+    if name not in values:
+        raise UserError(f"{path}: damaged; the {name} of a run is missing")
+    return values[name]

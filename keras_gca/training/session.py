@@ -1,0 +1,131 @@
+"""The first paper's session: Algorithm 2 with its run folder; what it writes, and what it prints at the end."""
+
+import numpy as np
+
+from keras_gca.agent import CHAT_BEAM, Agent, Decoding, save_bot
+from keras_gca.config import Config
+from keras_gca.data.dataset import Dataset
+from keras_gca.data.pairs import Pairs
+from keras_gca.data.text import detokenise
+from keras_gca.data.vocabulary import UNK, Vocabulary
+from keras_gca.engine.session import Session
+from keras_gca.engine.staged_training import Event
+from keras_gca.engine.variables import assign
+from keras_gca.models.networks import WHITE, YELLOW, build
+from keras_gca.training.adversarial import AdversarialTraining
+from keras_gca.training.run_folder import GCARun
+from keras_gca.training.schedule import GENERATOR, INTERLEAVED, TEACHER_FORCING, Stage
+
+SAMPLES = 6  # exchanges to show
+
+
+class GCASession(Session):
+    """A training by Algorithm 2 with its run folder; `train_agent` and `resume` return one.
+
+    Args:
+        run: The run folder.
+        training: Algorithm 2 on the run's settings and data.
+        vocabulary: The words that the networks know.
+    """
+
+    package = "keras_gca"
+    run: GCARun
+    training: AdversarialTraining
+
+    def __init__(self, run: GCARun, training: AdversarialTraining, vocabulary: Vocabulary):
+        super().__init__(run, training)
+        self.vocabulary = vocabulary
+
+    @classmethod
+    def of(cls, run: GCARun, config: Config, dataset: Dataset, embedding: np.ndarray | None = None) -> "GCASession":
+        """A session with new networks.
+
+        Args:
+            run: The run folder.
+            config: The settings.
+            dataset: The data.
+            embedding: (s_v, s_e) float32, the initial word vectors; at random if None.
+        """
+        gca = build(config, len(dataset.vocabulary), embedding)
+        return cls(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)
+
+    def sizes(self) -> dict[str, int]:
+        """How many weights the generator and the discriminator have; both count the shared word vectors."""
+        gca = self.training.gca
+        return {"generator": gca.generator.count_params(), "discriminator": gca.discriminator.count_params()}
+
+    def title(self, stage: Stage) -> str:
+        """The line of Algorithm 2, what it does, and the epoch."""
+        where = f"{stage.iteration}." if stage.iteration else ""
+        name = stage.phase.removeprefix("interleaved_").replace("_", " ")
+        return f"line {stage.line:>2}  {name:17} {where}{stage.epoch}/{stage.epochs}"
+
+    def end_of_stage(self, event: Event) -> bool:
+        """Write replies to held-out contexts, where the generator has learned; never stops the training."""
+        if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
+            contexts = _sample_contexts(self.training.validation)
+            answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
+            exchanges = [(self._text(c), self._text(a)) for c, a in zip(contexts, answers, strict=True)]
+            self.run.write_samples(f"{len(self.training.history):03d}_{event.stage.phase}", exchanges)
+        return False
+
+    def write(self) -> None:
+        """Write the weights of the networks, and the bot."""
+        training, gca = self.training, self.training.gca
+        live = [variable.numpy() for variable in gca.variables(*WHITE, *YELLOW)]
+        if training.phase == TEACHER_FORCING or training.config.adversarial_epochs == 0:
+            generators = {"teacher_forcing": training.teacher_forced or live}
+        else:
+            generators = {"teacher_forcing": training.teacher_forced, "adversarial": live}
+        for name, weights in generators.items():
+            assign(gca.variables(*WHITE, *YELLOW), weights)
+            self.run.write_weights(name, gca.generator)
+        assign(gca.variables(*WHITE, *YELLOW), live)
+        self.run.write_weights("discriminator", gca.discriminator)
+        green = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
+        save_bot(self.run.bot, training.config, self.vocabulary, generators, green)
+
+    def summarise(self) -> None:
+        """Print the held-out perplexity, and how much of H and M the discriminator recognises."""
+        training = self.training
+        print("\nheld-out perplexity")
+        before = training.teacher_forced_perplexity
+        print(f"  after teacher forcing        {before:8.2f}")
+        later = [row["val_perplexity"] for row in training.history if row["iteration"] and "val_perplexity" in row]
+        if later:
+            print(f"  after adversarial training   {later[-1]:8.2f}")
+        judged = [row for row in training.history if "val_accuracy_human" in row]
+        if judged:
+            print("discriminator, held-out tokens recognised")
+            print(f"  human                        {judged[-1]['val_accuracy_human']:8.1%}")
+            print(f"  machine-generated            {judged[-1]['val_accuracy_machine']:8.1%}")
+
+    def show_replies(self) -> None:
+        """Print the replies of all generators to some held-out contexts."""
+        print(f"\nreplies to held-out contexts, by a beam of {CHAT_BEAM} as in a chat (* the discriminator's choice)")
+        agent = Agent.load(self.run.bot)
+        contexts = _sample_contexts(self.training.validation)
+        for context, answers in zip(contexts, agent.answer_contexts(contexts, Decoding(beam=CHAT_BEAM)), strict=True):
+            print(f"\n  {self._text(context)}")
+            for answer in sorted(answers, key=lambda answer: agent.generators.index(answer.generator)):
+                mark = "*" if answer is answers[0] else " "
+                print(f"   {mark} {answer.generator.replace('_', ' '):16} {answer.text}")
+
+    def conclude(self) -> None:
+        """Print what is in the run folder, and the commands that take it."""
+        path = self.run.path
+        print(f"\nwrote {path}: bot.h5 chats; log.csv, samples and tensorboard show how it learned")
+        print(f"next: python -m keras_gca.chat {path}")
+        print(f"  or: python -m keras_gca.evaluate {path}")
+
+    def _text(self, indices: np.ndarray) -> str:
+        return detokenise(self.vocabulary.decode(indices), self.vocabulary.surfaces)
+
+
+def _sample_contexts(validation: Pairs) -> np.ndarray:
+    """Held-out contexts to show replies to, evenly spread: all words known, neither very short nor very long."""
+    contexts = validation.contexts
+    lengths = np.count_nonzero(contexts, axis=1)
+    legible = np.flatnonzero(~np.any(contexts == UNK, axis=1) & (lengths >= 6) & (lengths <= 30))
+    candidates = legible if len(legible) >= SAMPLES else np.arange(len(contexts))
+    return contexts[candidates[np.linspace(0, len(candidates) - 1, SAMPLES).astype(int)]]

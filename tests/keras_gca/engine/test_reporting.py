@@ -1,0 +1,67 @@
+"""How much commands print."""
+
+import pytest
+
+from keras_gca.engine import command_line, reporting, training_loop
+
+
+def command():
+    """A command that prints a line of each kind."""
+
+    def main(arguments):
+        parser = command_line.Parser(prog="python -m x")
+        reporting.add_options(parser)
+        parser.parse_args(arguments)
+        print("closing")
+        reporting.say("usual", "line")
+        reporting.detail("detail")
+        return 0
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], ["closing", "usual", "line"]),
+        (["-q"], ["closing"]),
+        (["--quiet"], ["closing"]),
+        (["-v"], ["closing", "usual", "line", "detail"]),
+        (["--verbose"], ["closing", "usual", "line", "detail"]),
+    ],
+)
+def test_what_is_printed(options, expected, capsys):
+    assert command_line.run(command(), "x", options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[: len(expected)] == expected
+    assert [line.endswith(" s in all") for line in lines[len(expected) :]] == [True] * ("detail" in expected)
+
+
+def test_both_at_once_are_refused(capsys):
+    with pytest.raises(SystemExit) as end:
+        command_line.run(command(), "x", ["-q", "-v"])
+    assert end.value.code == 2
+    assert "argument -v/--verbose: not allowed with argument -q/--quiet" in capsys.readouterr().err
+
+
+def test_what_one_command_is_asked_for_ends_with_it(capsys):
+    assert command_line.run(command(), "x", ["-q"]) == 0
+    assert not reporting.is_quiet()
+    assert command_line.run(command(), "x", []) == 0
+    assert capsys.readouterr().out == "closing\nclosing\nusual\nline\n"
+
+
+def test_a_quiet_command_has_no_progress_bars():
+    disabled = []
+
+    def main(arguments):
+        parser = command_line.Parser(prog="python -m x")
+        reporting.add_options(parser)
+        parser.parse_args(arguments)
+        with training_loop.progress(total=1) as bar:
+            disabled.append(bar.disable)
+        return 0
+
+    for options in ([], ["-q"], ["-v"]):
+        command_line.run(main, "x", options)
+    assert disabled == [False, True, False]

@@ -1,0 +1,127 @@
+"""Options of the training command: settings from a run's config.json, and how much is printed."""
+
+import contextlib
+import io
+import json
+
+import numpy as np
+import pytest
+
+from keras_gca import train
+from keras_gca.engine import command_line
+from keras_gca.storage.arrays import read_arrays
+from keras_gca.training.run_folder import GCARun
+
+TINY = [
+    "--preset", "tiny", "--max-pairs", "40", "--vocabulary-size", "60", "--teacher-forcing-epochs", "1",
+    "--machine-pairs", "8", "--discriminator-epochs", "1", "--seed", "5",
+]  # fmt: skip
+
+
+def run(*arguments):
+    """Status, output and errors of the command in this process."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            status = command_line.run(train.main, "train", list(map(str, arguments)))
+        except SystemExit as end:
+            status = end.code
+    return status, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A tiny whole training with -q, and what it printed."""
+    path = tmp_path_factory.mktemp("trained") / "run"
+    status, out, err = run(*TINY, "--run", path, "-q")
+    assert status == 0, err
+    return path, out, err
+
+
+@pytest.fixture(scope="module")
+def again(trained):
+    """Another one with -v, by the first one's config.json."""
+    path = trained[0].parent / "again"
+    status, out, err = run("--config", trained[0] / "config.json", "--run", path, "-v")
+    assert status == 0, err
+    return path, out, err
+
+
+def test_a_quiet_training_prints_its_closing_lines_only(trained):
+    path, out, err = trained
+    assert err == ""
+    lines = out.splitlines()
+    assert lines[:2] == ["", "held-out perplexity"]
+    assert lines[-3:] == [
+        f"wrote {path}: bot.h5 chats; log.csv, samples and tensorboard show how it learned",
+        f"next: python -m keras_gca.chat {path}",
+        f"  or: python -m keras_gca.evaluate {path}",
+    ]
+    assert len(lines) < 13
+    assert "line  3" not in out
+    assert "replies" not in out
+
+
+def test_a_verbose_training_prints_what_one_debugs_with(again):
+    _, out, _ = again
+    patterns = "versions: Python 3.", "devices:  CPU:0", "steps in ", "\ntime\n", "  teacher forcing  ", "\ntrain: "
+    for pattern in (*patterns, "vocabulary: 60 tokens", "replies to held-out contexts"):
+        assert pattern in out, pattern
+    numbers = [int(line.split()[1].replace(",", "")) for line in out.splitlines() if line.endswith(" weights")]
+    words, lstms = 60 * 16, 2 * 4 * 24 * (16 + 24 + 1)
+    assert numbers == [words + lstms + 49 * 30 + 31 * 60, words + lstms + 60 + 48 + 1]
+
+
+def test_a_runs_config_trains_the_same_bits(trained, again):
+    first, second = (read_arrays(path / "bot.h5")[1] for path in (trained[0], again[0]))
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name], err_msg=name)
+    assert json.loads((trained[0] / "config.json").read_text()) == json.loads((again[0] / "config.json").read_text())
+
+
+def test_options_override_a_runs_config(trained, tmp_path, monkeypatch):
+    from keras_gca.training import pipeline
+
+    made = []
+    monkeypatch.setattr(pipeline, "train_agent", lambda config, *others: made.append(config) or pipeline.stop)
+    monkeypatch.setattr(pipeline, "stop", type("Session", (), {"training": type("T", (), {"finished": True})}), False)
+    status, _, err = run("--config", trained[0] / "config.json", "--seed", "6", "--run", tmp_path / "run")
+    assert status == 0, err
+    assert made == [GCARun.open(trained[0]).config().changed(seed=6)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read (No such file or directory)"),
+        ("{", "damaged; valid JSON is expected"),
+        ("[]", "a JSON object is expected"),
+        ("{}", "damaged; the config of a run is missing"),
+        ('{"config": {"batch_size": 0}}', "--batch-size: 0 is out of range; at least 1 is expected"),
+        ('{"config": {"batch_size": "x"}}', "--batch-size: 'x' where int is expected"),
+        ('{"config": {"colour": 1}}', "'colour' is not a setting"),
+        ('{"config": {"algorithm": "gail", "rollouts": 8}}', "'rollouts' is not a setting"),
+    ],
+)
+def test_a_bad_config_is_one_line_that_names_file_and_field(tmp_path, content, message):
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_text(content)
+    status, out, err = run("--config", path, "--run", tmp_path / "run")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"train: {path}: {message}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        (["--preset", "tiny"], "--config gives every setting; leave out --preset"),
+        (["--resume", "none"], "--resume takes no other settings than the run's own; leave out --config"),
+        (["--start-from", "none"], "--start-from takes the other run's data and line 3; leave out --config"),
+        (["--batch-size", "0"], "--batch-size: 0 is out of range; at least 1 is expected"),
+    ],
+)
+def test_what_config_excludes(trained, tmp_path, others, message):
+    status, out, err = run("--config", trained[0] / "config.json", *others)
+    assert (status, out, err) == (2, "", f"train: {message}\n")
