@@ -155,11 +155,16 @@ def quiet_imports() -> Iterator[None]:
 
 @contextlib.contextmanager
 def needs_extra(name: str) -> Iterator[None]:
-    """Import in this block what an extra of the package brings; raises UserError with its name where it is missing."""
+    """Import in this block what an extra of the package brings; raises UserError with its name where it is missing.
+
+    The hint installs from a checkout: the project is not on the package index.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is not installed; pip install 'keras-conversational-agents[{name}]'") from None
+        raise UserError(
+            f"{error.name} is not installed; in a checkout of this project: pip install -e '.[{name}]'"
+        ) from None
 
 
 def at_least_one(text: str) -> int:
