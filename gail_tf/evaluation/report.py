@@ -48,7 +48,7 @@ def evaluate_runs(
     or runs/evaluation of several runs, if None. examples: of Table 3. Raises UserError where runs cannot stand in one
     table, or one is not finished.
     """
-    runs = [GAILRun.open(path) for path in paths]
+    runs = [GAILRun.open(path, "evaluate") for path in paths]
     refuse_incomparable(runs)
 
     def choose(names: Sequence[str]) -> Sequence[str]:

@@ -82,7 +82,7 @@ def train_agent(
 
 def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> "GAILSession":
     """Go on with an interrupted run. Raises UserError where there is none, or it is damaged."""
-    path = GAILRun.open(run).path
+    path = GAILRun.open(run, "train --resume").path
     with devices.training_on(strategy, path) as own:
         made = GAILRun(own)
         config, tokenizer, sizes = made.config(), made.tokenizer(), made.gpt2_config()

@@ -41,6 +41,7 @@ class GAILRun(RunFolder):
     """Reads and writes one run. `create` starts a new one; `open` finds one that exists."""
 
     kind = GAILConfig
+    package = "gail_tf"
 
     @classmethod
     def create(

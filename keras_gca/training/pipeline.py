@@ -95,7 +95,7 @@ def start_from(
 
 def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> "GCASession":
     """Go on with an interrupted run. Raises UserError where there is none, or it is damaged."""
-    path = GCARun.open(run).path
+    path = GCARun.open(run, "train --resume").path
     with devices.training_on(strategy, path) as own:
         made = GCARun(own)
         session = GCASession.of(made, made.config(), made.dataset())

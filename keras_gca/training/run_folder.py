@@ -35,6 +35,7 @@ class GCARun(RunFolder):
     """Reads and writes one run of the first paper. `create` starts a new one; `open` finds one that exists."""
 
     kind = Config
+    package = "keras_gca"
 
     @classmethod
     def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> Self:
