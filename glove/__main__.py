@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from glove.embedding import embedding_matrix
 from glove.fit import fit
-from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line, text_lines
+from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
 from glove.vectors import read_vectors, write_vectors
 
 
@@ -36,7 +36,7 @@ def _fit(options: argparse.Namespace) -> int:
     documents = _read_tokens(options.corpus, options.bad_lines)
     counts = collections.Counter(word for document in documents for word in document)
     words = [word for word, count in counts.most_common() if count >= options.minimum_count]
-    print(f"{len(documents):,} lines, {counts.total():,} tokens, {len(words):,} words")
+    print(f"{counted(len(documents), 'line')}, {counted(counts.total(), 'token')}, {counted(len(words), 'word')}")
     try:
         with tqdm(total=options.epochs, desc="fitting", unit="epoch", leave=False, dynamic_ncols=True) as bar:
 
@@ -57,7 +57,8 @@ def _fit(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise VectorFileError(f"{options.corpus}: {error}") from None
     write_vectors(options.output, vectors)
-    print(f"wrote {len(vectors.words):,} vectors of {vectors.dimension} numbers to {options.output}")
+    size = f"{counted(len(vectors.words), 'vector')} of {counted(vectors.dimension, 'number')}"
+    print(f"wrote {size} to {options.output}")
     print(f"next: python -m glove neighbours {options.output} {vectors.words[len(vectors.words) // 20]}")
     return 0
 

@@ -110,6 +110,11 @@ def text_lines(
         raise bad.error(f"{path}: cannot be read ({error.strerror})") from None
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with what it counts: "1 pair", "2,000 pairs". many: of any other number; `one` and an s if not given."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def one_line(error: BaseException) -> str:
     """The message of an error as one line that a terminal can show, its middle left out where it is very long."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(error))

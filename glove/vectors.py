@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glove.text_files import BadLines, most_unpacked, read_lines
+from glove.text_files import BadLines, counted, most_unpacked, read_lines
 
 # A password, an unknown feature, numbers that lead out of the file: each has an exception of its own.
 _ZIP_FAULTS = (
@@ -147,7 +147,7 @@ def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
     if fields < dimension:
         raise _BadLineError(
             "with a wrong number of fields",
-            f"{fields} numbers where {dimension} are expected (another dimension, or a file cut short)",
+            f"{counted(fields, 'number')} where {dimension} are expected (another dimension, or a file cut short)",
         )
     parts = line.rsplit(b" ", dimension)
     try:

@@ -29,7 +29,7 @@ from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING,
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.hugging_face import CONFIG, find, read_config, read_gpt2
 from gail_tf.training.run_folder import GAILRun
-from glove.text_files import BadLines
+from glove.text_files import BadLines, counted
 from keras_gca.data.conversations import read_conversations
 from keras_gca.data.text import tokenise
 from keras_gca.engine import devices
@@ -284,7 +284,7 @@ def _language_model(
         tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
         gpt2, kind = _read_gpt2(config, folder, len(tokenizer)), f"of {source.gpt2}"
     weights = sum(variable.shape.num_elements() for variable in gpt2.weights.values())
-    print(f"GPT-2 {kind}: {gpt2.config.n_layer} blocks, {weights:,} weights; {len(tokenizer):,} tokens")
+    print(f"GPT-2 {kind}: {counted(gpt2.config.n_layer, 'block')}, {weights:,} weights; {len(tokenizer):,} tokens")
     return tokenizer, gpt2
 
 
@@ -312,7 +312,7 @@ def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None
         if lacking:
             kind += f" ({', '.join(lacking)} from scratch)"
     sizes = reader.network.config
-    print(f"RoBERTa {kind}: {sizes.num_hidden_layers} blocks; {len(reader.tokenizer):,} tokens")
+    print(f"RoBERTa {kind}: {counted(sizes.num_hidden_layers, 'block')}; {len(reader.tokenizer):,} tokens")
     return reader
 
 

@@ -58,7 +58,7 @@ class Session(abc.ABC):
             self.training.restore(facts, arrays)
         except (KeyError, ValueError, TypeError) as error:
             raise UserError(f"{self.run.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
-        print(f"{self.run.path}: {len(self.training.history)} {unit} are done\n")
+        print(f"{self.run.path}: {unit} done: {len(self.training.history)}\n")
 
     def train(self) -> bool:
         """Train to the end, or until the user stops it; returns whether the end is reached."""

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 import glove
-from glove.text_files import BadLines
+from glove.text_files import BadLines, counted
 from keras_gca.agent import CHAT_BEAM, Agent, Decoding, save_bot
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
@@ -56,7 +56,7 @@ def train_agent(
     names = source.names()
     conversations, bad = read or source.read()
     words = _words(source.vocabulary, config, bad) if source.vocabulary else None
-    print(f"{names['data']}: {len(conversations):,} conversations")
+    print(f"{names['data']}: {counted(len(conversations), 'conversation')}")
     dataset = prepare(conversations, config, words)
     _describe(dataset, names["vocabulary"])
     embedding = _word_vectors(dataset, config, source, bad)
@@ -198,8 +198,8 @@ def _describe(dataset: Dataset, source: str) -> None:
         else "single pairs (the corpus has no conversation boundaries)"
     )
     print(f"vocabulary: {len(vocabulary):,} tokens, {source}")
-    print(f"training:   {len(training):,} pairs, {training.tokens:,} tokens")
-    print(f"held out:   {len(validation):,} pairs, {validation.tokens:,} tokens, {unit}")
+    print(f"training:   {counted(len(training), 'pair')}, {training.tokens:,} tokens")
+    print(f"held out:   {counted(len(validation), 'pair')}, {counted(validation.tokens, 'token')}, {unit}")
 
 
 def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLines) -> np.ndarray:
