@@ -14,6 +14,8 @@ from glove.fit import fit
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
 from glove.vectors import read_vectors, write_vectors
 
+VECTORS = "word vectors of GloVe, word2vec or fastText: text, or word2vec's binary .bin; also as .gz or .zip"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 2 with one line on standard error."""
@@ -69,7 +71,9 @@ def _neighbours(options: argparse.Namespace) -> int:
         try:
             nearest = vectors.nearest(word, options.count)
         except KeyError:
-            raise VectorFileError(f"{options.vectors}: no vector for {word!r} (words are in lower case)") from None
+            folded = word != word.lower() and all(other == other.lower() for other in vectors.words)
+            why = " (words are in lower case)" if folded else ""
+            raise VectorFileError(f"{options.vectors}: no vector for {word!r}{why}") from None
         print(f"{word}: " + ", ".join(f"{other} {similarity:.2f}" for other, similarity in nearest))
     return 0
 
@@ -113,14 +117,14 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_fit)
 
     command = commands.add_parser("neighbours", help="the words nearest to a word, by cosine")
-    command.add_argument("vectors", type=Path, help="a GloVe .txt, .gz or .zip file")
+    command.add_argument("vectors", type=Path, help=VECTORS)
     command.add_argument("words", nargs="+")
     command.add_argument("--member", help="the file inside a .zip")
     command.add_argument("--count", type=_positive, default=10)
     command.set_defaults(run=_neighbours)
 
     command = commands.add_parser("coverage", help="how much of a tokenised text the vectors know")
-    command.add_argument("vectors", type=Path, help="a GloVe .txt, .gz or .zip file")
+    command.add_argument("vectors", type=Path, help=VECTORS)
     command.add_argument("corpus", type=Path)
     command.add_argument("--member", help="the file inside a .zip")
     command.add_argument("--count", type=_positive, default=20, help="how many missing words to list")
