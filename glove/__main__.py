@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from glove.embedding import embedding_matrix
 from glove.fit import fit
+from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
 from glove.vectors import read_vectors, write_vectors
 
@@ -19,6 +20,7 @@ VECTORS = "word vectors of GloVe, word2vec or fastText: text, or word2vec's bina
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 2 with one line on standard error."""
+    show_and_read_anything()
     options = _parser().parse_args(arguments)
     options.bad_lines = BadLines(options.skip_bad_lines, hint=SKIP_HINT)
     try:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, field_type
@@ -117,6 +118,7 @@ def run(main: Callable[[list[str] | None], int], name: str, arguments: list[str]
     What the user can mend becomes one line on standard error and status 2, an interruption status 130.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    show_and_read_anything()
     try:
         return main(arguments)
     except (UserError, VectorFileError) as error:
