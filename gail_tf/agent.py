@@ -28,6 +28,7 @@ from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.exporting import export_policy
 from gail_tf.policies.sampling import Sampling
 from gail_tf.safety.crisis import NOTE, speaks_of_crisis
+from glove.text_files import counted
 from keras_gca.engine.memory import count
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
@@ -329,8 +330,9 @@ class GAILAgent:
     def description(self) -> str:
         """The networks, the policies and the length of what is read, in words."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
-        network = "two LSTMs" if self.gpt2 is None else f"GPT-2 of {self.gpt2.n_layer} blocks"
-        return f"{network}, by {names}; the last {self.longest} tokens are read"
+        network = "two LSTMs" if self.gpt2 is None else f"GPT-2 of {counted(self.gpt2.n_layer, 'block')}"
+        read = "token is" if self.longest == 1 else f"{self.longest} tokens are"
+        return f"{network}, by {names}; the last {read} read"
 
     @property
     def longest(self) -> int:

@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(arguments)
     check_sampling(options.temperature, options.top_p, greedy=True)
-    path = options.bot or chat_command.latest_run("trajectories.jsonl", "python -m gail_tf.train")
+    path = options.bot or chat_command.latest_run("gail_tf")
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent, Replying
         from gail_tf.safety.crisis import FIRST_USE_NOTICE

@@ -11,12 +11,16 @@ from tqdm import tqdm
 
 from glove.embedding import embedding_matrix
 from glove.fit import fit
-from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line, text_lines
+from glove.standard_streams import show_and_read_anything
+from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
 from glove.vectors import read_vectors, write_vectors
+
+VECTORS = "word vectors of GloVe, word2vec or fastText: text, or word2vec's binary .bin; also as .gz or .zip"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, or 2 with one line on standard error."""
+    show_and_read_anything()
     options = _parser().parse_args(arguments)
     options.bad_lines = BadLines(options.skip_bad_lines, hint=SKIP_HINT)
     try:
@@ -36,7 +40,7 @@ def _fit(options: argparse.Namespace) -> int:
     documents = _read_tokens(options.corpus, options.bad_lines)
     counts = collections.Counter(word for document in documents for word in document)
     words = [word for word, count in counts.most_common() if count >= options.minimum_count]
-    print(f"{len(documents):,} lines, {counts.total():,} tokens, {len(words):,} words")
+    print(f"{counted(len(documents), 'line')}, {counted(counts.total(), 'token')}, {counted(len(words), 'word')}")
     try:
         with tqdm(total=options.epochs, desc="fitting", unit="epoch", leave=False, dynamic_ncols=True) as bar:
 
@@ -57,7 +61,8 @@ def _fit(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise VectorFileError(f"{options.corpus}: {error}") from None
     write_vectors(options.output, vectors)
-    print(f"wrote {len(vectors.words):,} vectors of {vectors.dimension} numbers to {options.output}")
+    size = f"{counted(len(vectors.words), 'vector')} of {counted(vectors.dimension, 'number')}"
+    print(f"wrote {size} to {options.output}")
     print(f"next: python -m glove neighbours {options.output} {vectors.words[len(vectors.words) // 20]}")
     return 0
 
@@ -68,7 +73,9 @@ def _neighbours(options: argparse.Namespace) -> int:
         try:
             nearest = vectors.nearest(word, options.count)
         except KeyError:
-            raise VectorFileError(f"{options.vectors}: no vector for {word!r} (words are in lower case)") from None
+            folded = word != word.lower() and all(other == other.lower() for other in vectors.words)
+            why = " (words are in lower case)" if folded else ""
+            raise VectorFileError(f"{options.vectors}: no vector for {word!r}{why}") from None
         print(f"{word}: " + ", ".join(f"{other} {similarity:.2f}" for other, similarity in nearest))
     return 0
 
@@ -112,14 +119,14 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_fit)
 
     command = commands.add_parser("neighbours", help="the words nearest to a word, by cosine")
-    command.add_argument("vectors", type=Path, help="a GloVe .txt, .gz or .zip file")
+    command.add_argument("vectors", type=Path, help=VECTORS)
     command.add_argument("words", nargs="+")
     command.add_argument("--member", help="the file inside a .zip")
     command.add_argument("--count", type=_positive, default=10)
     command.set_defaults(run=_neighbours)
 
     command = commands.add_parser("coverage", help="how much of a tokenised text the vectors know")
-    command.add_argument("vectors", type=Path, help="a GloVe .txt, .gz or .zip file")
+    command.add_argument("vectors", type=Path, help=VECTORS)
     command.add_argument("corpus", type=Path)
     command.add_argument("--member", help="the file inside a .zip")
     command.add_argument("--count", type=_positive, default=20, help="how many missing words to list")

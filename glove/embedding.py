@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glove.text_files import counted
 from glove.vectors import Vectors
 
 
@@ -44,7 +45,8 @@ class EmbeddingMatrix:
             return text
         first = sorted(self.missing, key=lambda word: -self.counts.get(word, 0))[:most]
         dots = ", ..." if len(self.missing) > most else ""
-        return f"{text}\n{len(self.missing):,} words without a vector are rows of zeros: {', '.join(first)}{dots}"
+        rows = counted(len(self.missing), "word without a vector is a row", "words without a vector are rows")
+        return f"{text}\n{rows} of zeros: {', '.join(first)}{dots}"
 
 
 def embedding_matrix(

@@ -1,9 +1,14 @@
-"""Read and write GloVe text files: one word a line, then its numbers, separated by single spaces."""
+"""Read and write GloVe text files: one word a line, then its numbers, separated by single spaces.
+
+Those of word2vec and fastText are read too, whose first line has two numbers, of words and of dimensions.
+"""
 
 import contextlib
 import gzip
 import io
+import itertools
 import os
+import re
 import struct
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -13,15 +18,18 @@ from typing import cast
 
 import numpy as np
 
-from glove.text_files import BadLines, most_unpacked, read_lines
+from glove.text_files import BadLines, BoundedStream, counted, most_unpacked, read_lines
+from glove.word2vec import LARGEST_DIMENSION, BinaryVectors
 
 # A password, an unknown feature, numbers that lead out of the file: each has an exception of its own.
 _ZIP_FAULTS = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, OverflowError, EOFError, OSError,
     UnicodeDecodeError,
 )  # fmt: skip
-LARGEST_DIMENSION = 10_000
 LONGEST_NUMBER = 50  # characters
+_HEADER = re.compile(rb"\d{1,15} (\d{1,5})[ \r]*\n")  # of word2vec's and fastText's text files
+_LOOKED_AT = 10  # lines after what may be a header
+_MEMBERS = (".txt", ".vec", ".bin")  # of a .zip
 
 
 @dataclass(frozen=True)
@@ -66,38 +74,34 @@ def read_vectors(
     member: str | None = None,
     bad: BadLines | None = None,
 ) -> Vectors:
-    """Read a GloVe file in one pass, keeping only the words asked for.
+    """Read a file of word vectors in one pass, keeping only the words asked for.
 
-    path:      a .txt file, the same compressed as .gz, or a .zip such as glove.6B.zip.
+    path:      a text file of GloVe, word2vec or fastText, or a binary one of word2vec, whose name ends with .bin;
+               either may be compressed as .gz, or in a .zip such as glove.6B.zip.
     words:     the words to keep; None keeps all. Memory grows with the words kept, not with the file.
-    dimension: the numbers a line must have; None takes the first line's count.
+    dimension: the numbers a line must have; None takes the count of the header, or of the first line that can be used.
     member:    the file inside a .zip; None takes its only one, or the only one named `*.{dimension}d.txt`.
     bad:       what becomes of bad lines; None: the first one is an error.
 
     Returns Vectors in the file's order. Raises VectorFileError with file and line on a wrong dimension, a kept word
     that stands twice, a kept word's field that is no finite number, text that is not UTF-8, a cut file, one that
-    unpacks to far more than text does, and FileNotFoundError when there is no such file.
+    unpacks to far more than text does, and one of which more than 9 lines in 10 would be skipped; FileNotFoundError
+    when there is no such file.
     """
     path, bad = Path(path), bad or BadLines()
-    wanted = None if words is None else set(words)
+    bad.begin()
+    kept = _Kept(None if words is None else set(words), dimension)
     with _open(path, dimension, member, bad) as (stream, name, most):
-        rows = _Rows()
-        seen: dict[str, int] = {}
-        for number, line in read_lines(stream, name, bad, most=most):
-            try:
-                word, fields = _divided(line.rstrip(b"\r\n "), dimension)
-                dimension = len(fields) - 1
-                if wanted is not None and word not in wanted:
-                    continue
-                if word in seen:
-                    raise _BadLineError("of a word again", f"{word!r} stands on line {seen[word]} already")
-                rows.append(_numbers(fields[1:]))
-                seen[word] = number
-            except _BadLineError as error:
-                bad.report(f"{name}:{number}", *error.args)
-    if dimension is None:
+        if name.endswith((".bin", ".bin.gz")):
+            size = path.stat().st_size if most is None else None
+            vectors = BinaryVectors(BoundedStream(stream, name, bad, most), bad, size)
+            used = _read_binary(vectors, kept, name, bad)
+        else:
+            used = _read_text(read_lines(stream, name, bad, most=most), kept, name, bad)
+    bad.refuse_nearly_all(name, used)
+    if kept.dimension is None:
         raise bad.error(f"{name}: the file is empty; a word and its numbers are expected on each line")
-    return Vectors(list(seen), rows.matrix(dimension))
+    return kept.vectors()
 
 
 def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
@@ -114,27 +118,99 @@ def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
     temporary.replace(path)
 
 
-class _Rows:
-    """A float32 matrix that grows by doubling: no second copy of a large file's numbers as Python objects."""
+class _Kept:
+    """The words that are kept, and a float32 matrix that grows by doubling.
 
-    def __init__(self) -> None:
+    There is no second copy of a large file's numbers as Python objects. dimension: None until a line has fixed it.
+    """
+
+    def __init__(self, wanted: set[str] | None, dimension: int | None):
+        self.dimension = dimension
+        self._wanted = wanted
+        self._places: dict[str, int] = {}
         self._data: np.ndarray | None = None
         self._count = 0
 
-    def append(self, row: np.ndarray) -> None:
+    def wants(self, word: str, place: str) -> bool:
+        """Whether the vector of a word is kept. place: what comes before the number of where it stands, in messages."""
+        if self._wanted is not None and word not in self._wanted:
+            return False
+        if word in self._places:
+            raise _BadLineError("of a word again", f"{word!r} {place} {self._places[word]} already")
+        return True
+
+    def append(self, word: str, number: int, row: np.ndarray) -> None:
         if self._data is None:
             self._data = np.empty((1024, len(row)), np.float32)
         if self._count == len(self._data):
             self._data.resize((2 * len(self._data), len(row)), refcheck=False)
         self._data[self._count] = row
         self._count += 1
+        self._places[word] = number
 
-    def matrix(self, dimension: int) -> np.ndarray:
-        return np.empty((0, dimension), np.float32) if self._data is None else self._data[: self._count]
+    def vectors(self) -> Vectors:
+        matrix = np.empty((0, self.dimension or 0), np.float32) if self._data is None else self._data[: self._count]
+        return Vectors(list(self._places), matrix)
 
 
 class _BadLineError(Exception):
     """Kind and message; see `BadLines.report`."""
+
+
+def _read_text(lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: BadLines) -> int:
+    """Keep what is wanted of the lines; returns how many were not bad. A header of word2vec or fastText is no line."""
+    used = 0
+    for number, line in _without_header(lines, kept, name, bad):
+        try:
+            word, fields = _divided(line.rstrip(b"\r\n "), kept.dimension)
+            wanted = kept.wants(word, "stands on line")
+            if wanted or kept.dimension is None:  # only a line whose numbers are read may say how many there are
+                row = _numbers(fields[1:])
+                kept.dimension = len(row)
+                if wanted:
+                    kept.append(word, number, row)
+            used += 1
+        except _BadLineError as error:
+            bad.report(f"{name}:{number}", *error.args)
+    return used
+
+
+def _without_header(
+    lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: BadLines
+) -> Iterator[tuple[int, bytes]]:
+    """The lines but for a first one that says how many words and numbers there are: one of the next has so many."""
+    first = list(itertools.islice(lines, 1))
+    header = _HEADER.fullmatch(first[0][1]) if first and first[0][0] == 1 else None
+    if header is not None:
+        size = int(header[1])
+        first += itertools.islice(lines, _LOOKED_AT)
+        if size > 1 and any(_has_numbers(line, size) for _, line in first[1:]):
+            if kept.dimension not in (None, size):
+                raise bad.error(f"{name}:1: {size} numbers where {kept.dimension} are expected")
+            del first[0]
+    yield from first
+    yield from lines
+
+
+def _has_numbers(line: bytes, size: int) -> bool:
+    fields = line.rstrip(b"\r\n ").rsplit(b" ", size)
+    return len(fields) == size + 1 and all(map(_is_number, fields[1:]))
+
+
+def _read_binary(vectors: BinaryVectors, kept: _Kept, name: str, bad: BadLines) -> int:
+    """As `_read_text`, of a binary file."""
+    if kept.dimension not in (None, vectors.dimension):
+        raise bad.error(f"{name}: {vectors.dimension} numbers where {kept.dimension} are expected")
+    kept.dimension, used = vectors.dimension, 0
+    for number, encoded, row in vectors:
+        try:
+            word = _decoded(encoded)
+            if kept.wants(word, "is word"):
+                kept.append(word, number, _finite(row))
+            used += 1
+        except _BadLineError as error:
+            bad.report(f"{name}: word {number}", *error.args)
+    return used
 
 
 def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
@@ -147,13 +223,10 @@ def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
     if fields < dimension:
         raise _BadLineError(
             "with a wrong number of fields",
-            f"{fields} numbers where {dimension} are expected (another dimension, or a file cut short)",
+            f"{counted(fields, 'number')} where {dimension} are expected (another dimension, or a file cut short)",
         )
     parts = line.rsplit(b" ", dimension)
-    try:
-        word = parts[0].decode("utf-8")
-    except UnicodeDecodeError:
-        raise _BadLineError("not UTF-8", "the word is not UTF-8 text") from None
+    word = _decoded(parts[0])
     # A few words of the larger GloVe files hold spaces themselves; numbers before the vector are no word.
     if fields > dimension and _is_number(word.rsplit(" ", 1)[1]):
         raise _BadLineError("with a wrong number of fields", f"{fields} numbers where {dimension} are expected")
@@ -170,6 +243,17 @@ def _numbers(fields: list[bytes]) -> np.ndarray:
             wrong = next((field for field in fields if not _is_number(field)), fields[0])
     if wrong is not None:
         raise _BadLineError("without numbers", f"{wrong[:LONGEST_NUMBER].decode('utf-8', 'replace')!r} is not a number")
+    return _finite(row)
+
+
+def _decoded(word: bytes) -> str:
+    try:
+        return word.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _BadLineError("not UTF-8", "the word is not UTF-8 text") from None
+
+
+def _finite(row: np.ndarray) -> np.ndarray:
     if not np.isfinite(row).all():
         raise _BadLineError("with infinity or NaN", "a number is infinite or NaN; finite ones are expected")
     return row
@@ -221,7 +305,7 @@ def _open_member(
 
 
 def _choose_member(path: Path, names: list[str], dimension: int | None, member: str | None, bad: BadLines) -> str:
-    texts = [name for name in names if name.endswith(".txt")]
+    texts = [name for name in names if name.endswith(_MEMBERS)]
     if member is not None:
         if member not in names:
             raise bad.error(f"{path}: no member {member}; it holds {', '.join(names)}")

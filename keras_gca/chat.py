@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(f"either a bot ({options.bot}) or --original, not both")
     if options.greedy and (options.temperature or options.beam):
         raise UserError("--greedy leaves no room for --temperature or --beam")
-    path = options.original or options.bot or chat_command.latest_run("pairs.h5", "python -m keras_gca.train")
+    path = options.original or options.bot or chat_command.latest_run("keras_gca")
     with command_line.quiet_imports():
         from keras_gca.agent import CHAT_BEAM, Agent, Decoding
         from keras_gca.original import agent as original

@@ -31,7 +31,7 @@ TOGETHER = {
     "small_run": ("gail_tf/test_train.py", "gail_tf/test_evaluate.py"),
     "pytorch": (
         "benchmarks/test_torch_gail.py", "gail_tf/models/test_gpt2.py", "gail_tf/models/test_hugging_face.py",
-        "gail_tf/models/test_roberta.py", "gail_tf/test_export.py",
+        "gail_tf/models/test_fine_tuned.py", "gail_tf/models/test_roberta.py", "gail_tf/test_export.py",
     ),
 }  # fmt: skip
 # These begin first, so that no process ends long before another.

@@ -144,6 +144,12 @@ def _packed_vectors(content: bytes) -> None:
     _read_vectors("vectors.zip", content)
 
 
+def _binary_vectors(content: bytes) -> None:
+    _read_vectors("vectors.bin", content)
+    outcome(lambda: read_vectors(FOLDER / "vectors.bin", ["the", "of"], 2))
+
+
+BINARY = b"2 2\nthe \0\0\x80?\0\0\0@\nof \0\0\0@\0\0\x80?\n"
 VECTORS = b"the 0.1 -0.2\nof 1 2e-3\n. . 3 4\n"
 
 
@@ -374,7 +380,8 @@ TARGETS: dict[str, Target] = {
     "detected": Target(_detected, [EMPATHETIC.encode(), CORNELL.encode(), JSONL.encode(), b"A __eou__ B __eou__\n"]),
     "tweets": Target(_tweets, [b'id,text\n1,"Joy &amp; peace,\n every day. http://t.co/x1"\n']),
     "words": Target(_words, [b".\n,\nthe\nof\n"]),
-    "vectors": Target(_vectors, [VECTORS]),
+    "vectors": Target(_vectors, [VECTORS, b"3 2\n" + VECTORS]),
+    "binary_vectors": Target(_binary_vectors, [BINARY, BINARY.replace(b"\n", b"").replace(b"2 2", b"2 2\n")]),
     "packed_vectors": Target(_packed_vectors, [gzip.compress(VECTORS), _zip(), _zip(compression=zipfile.ZIP_DEFLATED)]),
     "pickle": Target(
         _pickle,

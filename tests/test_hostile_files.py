@@ -307,7 +307,9 @@ def test_one_line_of_100_mb(tmp_path):
     assert "bad lines skipped: 1; 1 too long" in bounded("gca", "--data", path, skip)
     assert "long.txt:1: a line of more than" in bounded("gail", "--tweets", path)
     assert "long.txt:1: a line of more than" in bounded("glove", "neighbours", path, "the")
-    assert "the file is empty" in bounded("glove", "neighbours", path, "the", skip)
+    said = bounded("glove", "neighbours", path, "the", skip)
+    assert "1 of 1 line cannot be used; the first: " in said
+    assert "long.txt:1: a line of more than" in said
 
 
 @limited

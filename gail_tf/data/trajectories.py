@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from gail_tf.data.spelling import as_written
-from glove.text_files import BadLines, text_lines
+from glove.text_files import BadLines, counted, text_lines
 from keras_gca.data.conversations import WRONG_FIELDS, Conversation, detect_format, read_conversations
 from keras_gca.errors import UserError
 
@@ -178,7 +178,8 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     for trajectory, place in zip(trajectories, places, strict=True):
         parts[part_of[place]].append(trajectory)
     if not all(parts):
-        raise UserError(f"{total} conversations are too few to be divided into train, test and validation")
+        few = counted(total, "conversation is", "conversations are")
+        raise UserError(f"{few} too few to be divided into train, test and validation")
     return Split(*map(tuple, parts))
 
 

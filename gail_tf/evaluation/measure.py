@@ -5,17 +5,16 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 import glove
 from gail_tf.agent import GAILAgent
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.config import GAILConfig
-from gail_tf.data.batches import Batch, Utterance, encode_batch, take
+from gail_tf.data.batches import Batch
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import Samples
 from gail_tf.data.tokenizer import Tokenizer
@@ -24,13 +23,14 @@ from gail_tf.evaluation import metrics
 from gail_tf.evaluation.comparability import phases_of, refuse_incomparable
 from gail_tf.evaluation.mauve import mauve
 from gail_tf.evaluation.metrics import Estimate, Likelihoods
+from gail_tf.evaluation.text_reader import TextReader
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.imitation.phases import IMITATION
 from gail_tf.imitation.rollouts import respond
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
-from keras_gca.engine.compiled import Compiled
+from glove.text_files import BadLines
 from keras_gca.engine.training_loop import progress
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
@@ -118,12 +118,9 @@ def evaluate(
 
     Raises UserError where there is no finished run, or a vector file cannot be read.
     """
-    data, config = run.data(), run.config()
-    refuse_incomparable([run])
-    found = _stored(run, options)
+    data, config, found, agent = read_files(run, options, choose)
     generators, policies, human = found or (None, {}, None)
-    if found is None or any(name not in policies for name in choose(generators)):
-        agent = GAILAgent.load(run.path)
+    if agent is not None:
         generators = agent.generators
         names = [name for name in choose(generators) if name not in policies]
         measuring = _Measuring(run, config, agent, data, options, batch_size)
@@ -139,6 +136,37 @@ def evaluate(
         write_text(run.path / "evaluation.json", json.dumps(stored, ensure_ascii=False, allow_nan=False) + "\n")
     chosen = {name: policies[name] for name in choose(generators)}
     return RunEvaluation(run, config, data.test, options, phases_of(run).count(IMITATION), chosen, human)
+
+
+class Files(NamedTuple):
+    """All that is read of a run before anything is computed.
+
+    stored: what RUN/evaluation.json has, see `_stored`. agent: None where that is all that is asked for.
+    """
+
+    data: Data
+    config: GAILConfig
+    stored: tuple[list[str], dict[str, PolicyEvaluation], Figures] | None
+    agent: GAILAgent | None
+
+
+def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
+    """Read a run as `evaluate` needs it, and the file of word vectors for the first time: hours of computing follow.
+
+    choose: see `evaluate`. Raises UserError or VectorFileError where a file is missing or damaged, or the run is not
+    finished.
+    """
+    data, config = run.data(), run.config()
+    refuse_incomparable([run])
+    found = _stored(run, options)
+    if found is not None and all(name in found[1] for name in choose(found[0])):
+        return Files(data, config, found, None)
+    agent = GAILAgent.load(run.path)
+    choose(agent.generators)
+    if options.glove is not None:
+        texts = [*(each.response for each in data.test), *(each.prompt for each in data.train)]
+        glove.read_vectors(options.glove, {word for text in texts for word in metrics.words(text)})
+    return Files(data, config, found, agent)
 
 
 def options_of(run: GAILRun) -> Options:
@@ -263,9 +291,16 @@ class _Measuring:
             return self._reader(texts, self._size, bar.update)
 
     def _vectors(self, words: Iterable[str]) -> Mapping[str, np.ndarray]:
-        """Word vectors: of a file, those of some words; or fitted to what the run has learned from."""
+        """Word vectors: of a file, those of some words; or fitted to what the run has learned from.
+
+        `read_files` has found the file to be good. Only a line of a word that the responses alone have can still be a
+        bad one: it is passed over, since the responses are there by now.
+        """
         if self._options.glove is not None:
-            found = glove.read_vectors(self._options.glove, words)
+            bad = BadLines(skip=True)
+            found = glove.read_vectors(self._options.glove, words, bad=bad)
+            if bad.counts:
+                print(bad.summary())
         else:
             text = self._data.training_text
             documents = [[word for each in utterances for word in metrics.words(each)] for utterances in text]
@@ -301,34 +336,6 @@ def measured_units(tokenizer: Tokenizer, batch: Batch) -> tuple[np.ndarray, np.n
     cut = np.array([row[-1] != tokenizer.end for row in rows], bool)
     counts = np.array([len(metrics.words(tokenizer.decode(row))) for row in rows], np.int64)
     return tokens, counts + ~cut, cut
-
-
-class TextReader:
-    """Features of texts for MAUVE: a policy's last hidden state at the last token of a text, read by itself."""
-
-    def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limit: int):
-        """limit: of a text, in tokens; the rest is not read."""
-        self._policy, self._tokenizer, self._limit = policy, tokenizer, limit
-        self.compiled_last_states = Compiled(self.last_states)
-
-    def __call__(self, texts: Sequence[str], size: int, report: Callable[[int], object] = lambda _: None) -> np.ndarray:
-        """(n, feature_size) float32; `size` texts read together. report: called after each reading with the number."""
-        batch = encode_batch(self._tokenizer, [[Utterance("")]] * len(texts), texts, 1, self._limit + 1, multiple=1)
-        order = np.argsort(batch.response_lengths, kind="stable")
-        features = np.zeros((len(texts), self._policy.feature_size), np.float32)
-        for start in range(0, len(order), size):
-            part = order[start : start + size]
-            states = self.compiled_last_states(*map(tf.convert_to_tensor, take(batch, part, size)))
-            features[part] = states.numpy()[: len(part)]
-            report(len(part))
-        return features
-
-    def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """Give the states at the texts' last tokens, (B, feature_size). For use in a graph; arrays: of a `Batch`."""
-        response_mask = arrays[-1]
-        before = self._policy.features(*arrays)  # the state before END is the one at the last token of the text
-        last = tf.maximum(tf.reduce_sum(tf.cast(response_mask, tf.int32), axis=1) - 1, 0)
-        return tf.gather(before, last, batch_dims=1)
 
 
 def _figures(values: dict[str, dict[str, list]]) -> Figures:

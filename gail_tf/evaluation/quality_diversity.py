@@ -36,7 +36,7 @@ def measure_runs(
 
     paths: run folders. Raises UserError where runs cannot stand together, or one is not finished.
     """
-    runs = [GAILRun.open(path) for path in paths]
+    runs = [GAILRun.open(path, "quality_diversity") for path in paths]
     refuse_incomparable(runs)
     found: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
     for run in runs:

@@ -9,7 +9,7 @@ from typing import Any
 from gail_tf.evaluation import learning_curves, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable
 from gail_tf.evaluation.figures import figure_5, figure_6
-from gail_tf.evaluation.measure import Options, evaluate
+from gail_tf.evaluation.measure import Options, evaluate, read_files
 from gail_tf.evaluation.systems import (
     PairedTest,
     Systems,
@@ -72,10 +72,15 @@ def evaluate_runs(
     or runs/evaluation of several runs, if None. examples: of Table 3. Raises UserError where runs cannot stand in one
     table, or one is not finished.
     """
-    runs = [GAILRun.open(path) for path in paths]
+    if output is not None and output.exists() and not output.is_dir():
+        raise UserError(f"{output}: a file; --output names a folder")
+    runs = [GAILRun.open(path, "evaluate") for path in paths]
     refuse_incomparable(runs)
 
     choose = _chooser(policy)
+    if len(runs) > 1:  # all are good before the first is measured; they are not kept, as there may be many
+        for run in runs:
+            read_files(run, options, choose)
     found, remarks = systems([evaluate(run, options, choose, batch_size) for run in runs])
     folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
     written = write(found, paired_tests(found), folder, beside_paper, examples)

@@ -18,6 +18,7 @@ import tensorflow as tf
 from gail_tf.models.gpt2_config import Adapters, GPT2Config
 from gail_tf.models.gpt2_layers import Block, Embeddings, Projection, layer_norm
 from gail_tf.models.transformer import Initial, dtype_policy
+from glove.text_files import counted
 from keras_gca.engine.memory import count, refuse_beyond_memory
 from keras_gca.errors import UserError
 
@@ -46,7 +47,7 @@ class GPT2:
         refuse_beyond_memory(count(config.shapes.values()), "a GPT-2")
         adapted = 0 if adapters is None else adapters.blocks or config.n_layer
         if adapted > config.n_layer:
-            raise UserError(f"adapters: {adapted} blocks where GPT-2 has {config.n_layer}")
+            raise UserError(f"adapters: {counted(adapted, 'block')} where GPT-2 has {config.n_layer}")
         self.config = config
         self.adapters = adapters
         self._compute_dtype = policy.compute_dtype

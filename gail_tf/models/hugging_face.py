@@ -20,6 +20,7 @@ import safetensors.numpy
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import Adapters, GPT2Config
 from gail_tf.models.transformer import Config
+from glove.text_files import counted
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
@@ -84,7 +85,7 @@ def read_gpt2(
     added = changes["vocab_size"] - config.vocab_size
     if added < 0:
         raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {vocab_size} at most are expected")
-    found = read_weights(folder, f"a GPT-2 with {config.n_layer} blocks", config.shapes, PREFIX, _NO_WEIGHTS)
+    found = read_weights(folder, f"a GPT-2 with {counted(config.n_layer, 'block')}", config.shapes, PREFIX, _NO_WEIGHTS)
     gpt2 = GPT2(dataclasses.replace(config, **changes), seed, adapters, precision)
     weights = gpt2.weights
     for name, values in found:

@@ -28,6 +28,7 @@ from gail_tf.models.transformer import (
     product,
     split_heads,
 )
+from glove.text_files import counted
 from keras_gca.engine.memory import count, refuse_beyond_memory
 from keras_gca.engine.random import dropout
 from keras_gca.errors import UserError
@@ -338,7 +339,7 @@ def read_roberta(
     the file, and the tensor that is missing, unknown, or of another shape than config.json says.
     """
     config = read_config(folder / CONFIG, RobertaConfig)
-    kind = f"a RoBERTa with {config.num_hidden_layers} blocks"
+    kind = f"a RoBERTa with {counted(config.num_hidden_layers, 'block')}"
     found = read_weights(folder, kind, config.shapes, PREFIX, _NO_WEIGHTS, optional=HEAD)
     if dropout is not None:
         config = dataclasses.replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)

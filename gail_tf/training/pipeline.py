@@ -25,7 +25,7 @@ from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.hugging_face import CONFIG, find, read_config, read_gpt2
 from gail_tf.training.run_folder import GAILRun
 from gail_tf.training.session import GAILSession
-from glove.text_files import BadLines
+from glove.text_files import BadLines, counted
 from keras_gca.data.conversations import read_conversations
 from keras_gca.data.text import tokenise
 from keras_gca.engine import devices, reporting
@@ -90,7 +90,7 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> G
         UserError: There is no run, or it is damaged.
         DivergedError: A loss or a weight is not a finite number any more.
     """
-    path = GAILRun.open(run).path
+    path = GAILRun.open(run, "train --resume").path
     with devices.training_on(strategy, path) as own:
         made = GAILRun(own)
         config, tokenizer, sizes = made.config(), made.tokenizer(), made.gpt2_config()
@@ -169,7 +169,8 @@ def _language_model(
         tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
         gpt2, kind = _read_gpt2(config, folder, len(tokenizer)), f"of {source.gpt2}"
     weights = numbers_of(gpt2.weights.values())
-    reporting.say(f"GPT-2 {kind}: {gpt2.config.n_layer} blocks, {weights:,} weights; {len(tokenizer):,} tokens")
+    blocks = counted(gpt2.config.n_layer, "block")
+    reporting.say(f"GPT-2 {kind}: {blocks}, {weights:,} weights; {len(tokenizer):,} tokens")
     return tokenizer, gpt2
 
 
@@ -197,5 +198,5 @@ def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None
         if lacking:
             kind += f" ({', '.join(lacking)} from scratch)"
     sizes = reader.network.config
-    reporting.say(f"RoBERTa {kind}: {sizes.num_hidden_layers} blocks; {len(reader.tokenizer):,} tokens")
+    reporting.say(f"RoBERTa {kind}: {counted(sizes.num_hidden_layers, 'block')}; {len(reader.tokenizer):,} tokens")
     return reader

@@ -53,6 +53,7 @@ class GAILRun(RunFolder):
     """
 
     kind = GAILConfig
+    package = "gail_tf"
 
     @classmethod
     def create(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glove.text_files import counted
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
 from keras_gca.data.pairs import PREDICTED, Pairs, make_pairs
@@ -42,7 +43,8 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         tokenised = _some(tokenised, config.max_pairs, config.seed)
     owner = np.repeat(np.arange(len(tokenised)), [len(conversation) - 1 for conversation in tokenised])
     if len(owner) < MINIMUM_PAIRS:
-        raise UserError(f"the corpus has {len(owner)} context/answer pairs; at least {MINIMUM_PAIRS} are needed")
+        pairs = counted(len(owner), "context/answer pair")
+        raise UserError(f"the corpus has {pairs}; at least {MINIMUM_PAIRS} are needed")
     held_out = hold_out(owner, config.validation_fraction, config.seed)
 
     # Training text: the answers of the training pairs, and the first utterance of each of their conversations.

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line
 from keras_gca import __version__
 from keras_gca.engine import reporting
@@ -181,6 +182,7 @@ def run(
         error; 130 after an interruption.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    show_and_read_anything()
 
     def timed() -> int:
         _called_as.set(names)
@@ -243,11 +245,16 @@ def _describe_machine() -> None:
 
 @contextlib.contextmanager
 def needs_extra(name: str) -> Iterator[None]:
-    """Import in this block what an extra of the package brings; raises UserError with its name where it is missing."""
+    """Import in this block what an extra of the package brings; raises UserError with its name where it is missing.
+
+    The hint installs from a checkout: the project is not on the package index.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is not installed; pip install 'keras-conversational-agents[{name}]'") from None
+        raise UserError(
+            f"{error.name} is not installed; in a checkout of this project: pip install -e '.[{name}]'"
+        ) from None
 
 
 def at_least_one(text: str) -> int:

@@ -107,7 +107,11 @@ def _run_folder(path: Path) -> Iterator[Path]:
         with lock(path):
             yield path
         return
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open(os.devnull, "w", encoding="utf-8", errors="backslashreplace") as nothing,
+        contextlib.redirect_stdout(nothing),
+    ):
         if (path / CHECKPOINT).exists():  # a new run has none before all processes have made their networks
             shutil.copytree(path, folder, dirs_exist_ok=True)
         yield Path(folder)

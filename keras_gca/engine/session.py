@@ -87,7 +87,7 @@ class Session(abc.ABC):
         except (KeyError, ValueError, TypeError) as error:
             raise UserError(f"{self.run.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
         self._describe()
-        reporting.say(f"{self.run.path}: {len(self.training.history)} {unit} are done\n")
+        reporting.say(f"{self.run.path}: {unit} done: {len(self.training.history)}\n")
 
     def train(self) -> bool:
         """Train to the end, or until the user stops it.

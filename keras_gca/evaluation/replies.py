@@ -44,7 +44,7 @@ def evaluate_run(
     decoding, seed: see `evaluate`. vectors: a file of word vectors for the similarities; None: the run's own. Raises
     UserError where a file is missing or damaged.
     """
-    made = GCARun.open(run)
+    made = GCARun.open(run, "evaluate")
     agent = Agent.load(made.path)
     by_word = None
     if vectors is not None:

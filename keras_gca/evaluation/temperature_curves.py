@@ -19,7 +19,7 @@ def measure_run(run: str | Path, temperatures: Sequence[float] = TEMPERATURES, s
 
     Raises UserError where the run is missing or damaged, or a temperature is out of range.
     """
-    made = GCARun.open(run)
+    made = GCARun.open(run, "quality_diversity")
     return measure(Agent.load(made.path), made.dataset(), temperatures, seed)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Chatting
+from keras_gca.storage.ownership import MARKS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -31,14 +32,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-transcript", action="store_true", help="save nothing")
 
 
-def latest_run(mark: str, train: str) -> Path:
-    """The run folder in runs/ whose bot is the newest.
-
-    mark: a file that every run of this package has, and no run of another one. train: the command that trains one, for
-    the message. Raises UserError where there is none.
-    """
-    bots = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / mark).exists()]
+def latest_run(package: str) -> Path:
+    """The run folder in runs/ whose bot is the newest; package: whose run. Raises UserError where there is none."""
+    bots = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / MARKS[package]).exists()]
     if not bots:
+        train = f"python -m {package}.train"
         raise UserError(f"no trained model in runs/; name a run folder or a bot.h5, or train one: {train}")
     return max(bots, key=lambda bot: bot.stat().st_mtime).parent
 

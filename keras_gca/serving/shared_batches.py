@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from glove.text_files import counted
 from keras_gca.serving.protocol import Answer, Chatting
 
 BATCH_SIZES = 1, 4, 16  # few, because XLA compiles for each; a batch is filled up to the next one with copies
@@ -91,9 +92,8 @@ class SharedBatches:
             return "no messages were answered"
         largest = max(size for size, count in enumerate(sizes, start=1) if count)
         mean = messages / batches
-        return (
-            f"{messages:,} messages were answered in {batches:,} batches, of {mean:.2f} on average, {largest} at most"
-        )
+        answered = f"{counted(messages, 'message was', 'messages were')} answered"
+        return f"{answered} in {counted(batches, 'batch', 'batches')}, of {mean:.2f} on average, {largest} at most"
 
     def _answer_those_waiting(self) -> None:
         """Answer one batch of those that wait; nothing waits where an earlier call has taken them along."""

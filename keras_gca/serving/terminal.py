@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import datetime
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -23,8 +22,6 @@ def talk(
 
     reply: answers a conversation in its turn 0, 1, ... path: of the bot, for the greeting. folder: for transcripts.
     """
-    if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(errors="replace")
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  (line editing and recall, where the platform has them)
 

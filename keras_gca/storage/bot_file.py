@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays, write_arrays
+from keras_gca.storage.ownership import refuse_bot_of_another, refuse_run_of_another
 from keras_gca.storage.run_folder import RunFolder
 
 
@@ -23,16 +24,18 @@ def read_bot(
 ) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
     """The file of a bot, or of the one in a run folder; its facts, and its networks in the order of writing.
 
-    train: the command that writes such bots, for the message. Raises UserError where the bot is missing, damaged, or
-    not of this format.
+    format: begins with the name of the package. train: the command that writes such bots, for the message. Raises
+    UserError where the bot is missing, damaged, not of this format, or one of another package.
     """
-    path = Path(path)
+    path, package = Path(path), format.split()[0]
     if path.is_dir():
         run = RunFolder.open(path)
+        refuse_run_of_another(path, package)
         path = run.bot
         if not path.exists():
             raise UserError(f"{path}: not written yet; {train} --resume {run.path} writes it")
     facts, arrays = read_arrays(path)
+    refuse_bot_of_another(path, facts.get("format"), package)
     if facts.get("format") != format:
         raise UserError(f"{path}: not a bot that this version can read ({format} is expected)")
     try:

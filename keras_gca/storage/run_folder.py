@@ -22,6 +22,7 @@ from keras_gca.settings import Settings
 from keras_gca.storage.arrays import read_arrays, read_facts, write_arrays
 from keras_gca.storage.atomic import part_of, write_text
 from keras_gca.storage.config_file import read_settings, read_source, write_settings
+from keras_gca.storage.ownership import refuse_run_of_another
 
 CHECKPOINT, PREVIOUS, LOCK = "checkpoint.h5", "checkpoint.previous.h5", ".lock"
 
@@ -56,10 +57,11 @@ def lock(path: Path) -> Iterator[None]:
 class RunFolder:
     """What the runs of both papers have in common: settings, checkpoint, log, samples. Each paper has a subclass.
 
-    kind: the class of its settings.
+    kind: the class of its settings. package: whose runs they are, see `ownership`; None: anybody's.
     """
 
     kind: ClassVar[type[Settings]]
+    package: ClassVar[str | None] = None
 
     def __init__(self, path: Path):
         self.path = path
@@ -86,11 +88,17 @@ class RunFolder:
             raise UserError(f"{path} is a file; --run names a folder")
 
     @classmethod
-    def open(cls, path: str | os.PathLike) -> Self:
-        """Raises UserError where there is no run."""
+    def open(cls, path: str | os.PathLike, door: str = "chat") -> Self:
+        """A run that exists.
+
+        door: the command that this is, if the other package has one of this name; see `refuse_run_of_another`. Raises
+        UserError where there is no run, or one of another package.
+        """
         run = cls(Path(path))
         if not (run.path / CHECKPOINT).exists():
             raise UserError(f"{run.path}: no run here ({CHECKPOINT} is missing)")
+        if cls.package is not None:
+            refuse_run_of_another(run.path, cls.package, door)
         return run
 
     def __repr__(self) -> str:

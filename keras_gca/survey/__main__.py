@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glove.text_files import BadLines
+from glove.text_files import BadLines, counted
 from keras_gca.data.conversations import FORMATS, read_conversations
 from keras_gca.data.source import EMBEDDED
 from keras_gca.engine import command_line
@@ -92,10 +92,14 @@ def _make(options: argparse.Namespace) -> int:
     survey = make_survey(models, lines, options.dialogues, options.lines, options.seed, facts, decoding)
     survey.write(options.output)
     same = survey.source["lines_with_equal_answers_passed_over"]
-    print(f"{source}; {' and '.join(names)}; {same:,} lines with equal answers were passed over")
-    print(f"wrote {options.output}: {len(survey.dialogues)} dialogues, {len(survey.lines):,} lines")
+    print(f"{source}; {' and '.join(names)}; {counted(same, 'line')} with equal answers passed over")
+    print(f"wrote {options.output}: {_size(survey)}")
     print(f"next: python -m keras_gca.survey serve {options.output}")
     return 0
+
+
+def _size(survey: Survey) -> str:
+    return f"{counted(len(survey.dialogues), 'dialogue')}, {counted(len(survey.lines), 'line')}"
 
 
 def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> tuple[str, list[list[tuple[str, ...]]]]:
@@ -126,7 +130,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     app = create_app(survey, Votes.create(options.votes, survey), options.marks_per_minute)
     server = make_local_server(app, options.host, options.port)
-    print(f"{options.survey}: {len(survey.dialogues)} dialogues, {len(survey.lines):,} lines; votes: {options.votes}")
+    print(f"{options.survey}: {_size(survey)}; votes: {options.votes}")
     print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
     serve_until_stopped(server)
     print(f"\nnext: python -m keras_gca.survey tabulate {options.survey} --votes {options.votes}")
@@ -157,7 +161,7 @@ def _import(options: argparse.Namespace) -> int:
     votes = Votes.create(options.votes, survey)
     for name, choices in forms.items():
         votes.replace_imported(name, choices)
-        print(f"{name}: {len(choices)} of {len(survey.lines)} lines")
+        print(f"{name}: {len(choices)} of {counted(len(survey.lines), 'line')}")
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from glove.text_files import counted
 from keras_gca.agent import Agent, Decoding
 from keras_gca.data.conversations import Conversation
 from keras_gca.data.pairs import Pairs, frame_answers, make_pairs, pad_contexts
@@ -96,8 +97,10 @@ def make_survey(
         if len(chosen) == wanted:
             break
     if len(chosen) < wanted:
+        lines_each = counted(length, "line")
+        needed = counted(dialogues, f"dialogue of {lines_each} needs", f"dialogues of {lines_each} need")
         raise UserError(
-            f"{dialogues} dialogues of {length} lines need {wanted} lines that the models answer differently; here are "
+            f"{needed} {counted(wanted, 'line')} that the models answer differently; here are "
             f"{len(chosen)} (take fewer --dialogues or --lines, or more text by --data)"
         )
     facts = source | {"seed": seed, "lines_with_equal_answers_passed_over": passed_over}

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 import glove
-from glove.text_files import BadLines
+from glove.text_files import BadLines, counted
 from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
@@ -57,7 +57,7 @@ def train_agent(
     names = source.names()
     conversations, bad = read or source.read()
     words = _words(source.vocabulary, config, bad) if source.vocabulary else None
-    reporting.say(f"{names['data']}: {len(conversations):,} conversations")
+    reporting.say(f"{names['data']}: {counted(len(conversations), 'conversation')}")
     dataset = prepare(conversations, config, words)
     _describe(dataset, names["vocabulary"])
     embedding = _word_vectors(dataset, config, source, bad)
@@ -119,7 +119,7 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> G
         UserError: There is no run, or it is damaged.
         DivergedError: A loss or a weight is not a finite number any more.
     """
-    path = GCARun.open(run).path
+    path = GCARun.open(run, "train --resume").path
     with devices.training_on(strategy, path) as own:
         made = GCARun(own)
         session = GCASession.of(made, made.config(), made.dataset())
@@ -145,8 +145,8 @@ def _describe(dataset: Dataset, source: str) -> None:
     )
     reporting.say(
         f"vocabulary: {len(vocabulary):,} tokens, {source}",
-        f"training:   {len(training):,} pairs, {training.tokens:,} tokens",
-        f"held out:   {len(validation):,} pairs, {validation.tokens:,} tokens, {unit}",
+        f"training:   {counted(len(training), 'pair')}, {training.tokens:,} tokens",
+        f"held out:   {counted(len(validation), 'pair')}, {counted(validation.tokens, 'token')}, {unit}",
     )
 
 

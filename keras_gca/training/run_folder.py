@@ -47,6 +47,7 @@ class GCARun(RunFolder):
     """
 
     kind = Config
+    package = "keras_gca"
 
     @classmethod
     def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> Self:

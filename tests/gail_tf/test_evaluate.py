@@ -17,8 +17,9 @@ from gail_tf import evaluate, quality_diversity
 from gail_tf.agent import GAILAgent
 from gail_tf.data.samples import Samples
 from gail_tf.evaluation import measure, metrics, tables
-from gail_tf.evaluation.measure import Options, TextReader
+from gail_tf.evaluation.measure import Options
 from gail_tf.evaluation.quality_diversity import mean_curve
+from gail_tf.evaluation.text_reader import TextReader
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
@@ -272,6 +273,53 @@ def test_mauve_is_measured_where_texts_are_enough(runs, capsys, monkeypatch):
 def test_bad_input_is_one_line(runs, capsys, arguments, message):
     status, out, err = run(evaluate, capsys, *arguments)
     assert (status, out, err) == (2, "", f"evaluate: {message}\n")
+
+
+def cut_bot(folder):
+    bot = folder / "second" / "bot.h5"
+    bot.write_bytes(bot.read_bytes()[:-5000])
+
+
+def spoil_line(folder):
+    path = folder / "second" / "trajectories.jsonl"
+    path.write_text(path.read_text() + "{\n")
+
+
+def spoil_vectors(folder):
+    with (folder / "vectors.txt").open("a") as stream:
+        stream.write("never 0\n")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "arguments", "message"),
+    [
+        (cut_bot, ["first", "second"], "second/bot.h5: not a complete file of this program"),
+        (spoil_line, ["first", "second"], r"second/trajectories.jsonl:\d+: damaged"),
+        (spoil_vectors, ["first"], "vectors.txt:4: 1 number where 2 are expected"),
+        (spoil_vectors, ["first", "second"], "vectors.txt:4: 1 number where 2 are expected"),
+        (lambda folder: (folder / "out").write_text(""), ["first", "--output", "out"], "out: a file; --output names a"),
+        (lambda folder: None, ["first", "--policy", "best"], "--policy best: the bot has maximum_likelihood and"),
+    ],
+)
+def test_all_files_are_read_before_anything_is_computed(runs, capsys, monkeypatch, spoil, arguments, message):
+    computed = []
+    monkeypatch.setattr(measure, "Perplexity", lambda policy: computed.append(policy))
+    spoil(runs)
+    status, out, err = run(evaluate, capsys, *arguments, "--max-responses", "2", "--glove", "vectors.txt")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert re.match(f"evaluate: {message}", err)
+    assert computed == []
+    assert not list(runs.glob("*/evaluation.json"))
+
+
+def test_a_word_of_the_responses_alone_does_not_end_an_evaluation(runs, capsys, monkeypatch):
+    """What the policies will say is not known before; a bad line of such a word is passed over, and said."""
+    with (runs / "vectors.txt").open("a") as stream:
+        stream.write("zyzzyva 0 nan\n")
+    monkeypatch.setattr(measure, "respond_to", lambda policy, tokenizer, batch, rows, *_: ["zyzzyva"] * len(rows))
+    status, out, _ = run(evaluate, capsys, "first", "--max-responses", "2", "--glove", "vectors.txt")
+    assert status == 0
+    assert "bad lines skipped: 1; 1 with infinity or NaN (first vectors.txt:4)\n" in out
 
 
 def test_a_run_that_stopped_early_is_refused(runs, capsys):

@@ -233,13 +233,13 @@ def test_a_served_chat_answers_until_ctrl_c(trained):
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert out == "\n1 messages were answered in 1 batches, of 1.00 on average, 1 at most\n"
+    assert out == "\n1 message was answered in 1 batch, of 1.00 on average, 1 at most\n"
 
 
 def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     make_survey([(0.4, 0.6)] * 2).write(tmp_path / "survey.json")
     process = start("survey", "serve", "survey.json", "--port", "0", folder=tmp_path)
-    assert process.stdout.readline() == "survey.json: 1 dialogues, 2 lines; votes: votes.sqlite\n"
+    assert process.stdout.readline() == "survey.json: 1 dialogue, 2 lines; votes: votes.sqlite\n"
     address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends\n", process.stdout.readline())[1]
     with urllib.request.urlopen(f"{address}volunteers", data=b"name=Ann", timeout=60) as reply:
         form = reply.url.removesuffix("/1")
@@ -298,7 +298,7 @@ def test_errors_of_train_are_one_line_and_status_2(tmp_path, monkeypatch, capsys
     [
         ("A\nB\n", None, "corpus.txt: no conversation of two"),
         ("A\n\nB\n", None, "no conversation of two or more utterances"),
-        ("hello\nthere\n", None, "the corpus has 1 context/answer pairs; at least 20 are needed"),
+        ("hello\nthere\n", None, "the corpus has 1 context/answer pair; at least 20 are needed"),
         ("hello\nthere\n" * 20, "a 1 2\n", "v.txt:1: 2 numbers where 16 are expected"),
     ],
 )

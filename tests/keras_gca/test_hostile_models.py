@@ -138,7 +138,8 @@ def fact(**changes):
 
 
 BOTS = {
-    "another format": (fact(format="gail_tf bot 2"), "not a bot that this version can read"),
+    "another format": (fact(format="keras_gca bot 99"), "not a bot that this version can read"),
+    "a bot of the other package": (fact(format="gail_tf bot 2"), "a bot of gail_tf, not of keras_gca"),
     "no networks": (fact(networks={}), "damaged"),
     "networks of a list": (fact(networks=[1]), "damaged"),
     "a count of text": (fact(networks={"teacher_forcing": "many"}), "damaged"),

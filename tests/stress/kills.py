@@ -49,7 +49,7 @@ QUIET = {
 }
 WALL_CLOCK = ("tokens_per_second",)  # columns of log.csv
 BEGINS = re.compile(
-    r"^run folder: |^.* (epochs|updates) are done$", re.MULTILINE
+    r"^run folder: |^.*: (epochs|epochs and updates) done: \d+$", re.MULTILINE
 )  # what a training says when it begins
 PRELOADED = (
     "tests.stress.victim", "glove", "keras_gca.training.pipeline", "gail_tf.training.pipeline",

@@ -285,7 +285,7 @@ def test_tensors_that_do_not_fit(folder, change, message):
         ({"num_attention_heads": 3}, "config.json: hidden_size is 16; a multiple of num_attention_heads, 3"),
         ({"pad_token_id": 19}, "config.json: max_position_embeddings is 20; more than pad_token_id"),
         ({"num_hidden_layers": 3}, "the tensor 'encoder.layer.2.attention.self.query.weight' is missing"),
-        ({"num_hidden_layers": 1}, r"model.safetensors: 'encoder.layer.1.\S+' is no tensor of a RoBERTa with 1 blocks"),
+        ({"num_hidden_layers": 1}, r"model.safetensors: 'encoder.layer.1.\S+' is no tensor of a RoBERTa with 1 block"),
     ],
 )
 def test_a_config_that_does_not_fit(folder, changes, message):

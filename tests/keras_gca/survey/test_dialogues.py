@@ -178,7 +178,7 @@ def test_what_the_command_cannot_do_gets_one_line(run_folder, make, tmp_path):
     config = (gone / "config.json").read_text()
     (gone / "config.json").write_text(config.replace(EMBEDDED, "gone.txt"))
     for arguments, message in (
-        ([run_folder, "--lines", 500], "need 5000 lines that the models answer differently; here are "),
+        ([run_folder, "--lines", 500], "need 5,000 lines that the models answer differently; here are "),
         (
             [run_folder, "--models", "adversarial", "adversarial"],
             "adversarial twice; two different models are expected",

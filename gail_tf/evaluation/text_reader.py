@@ -1,0 +1,39 @@
+"""Features of texts for MAUVE: a policy's last hidden state at the last token of a text."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from gail_tf.data.batches import Utterance, encode_batch, take
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.policies.base import LanguagePolicy
+from keras_gca.engine.compiled import Compiled
+
+
+class TextReader:
+    """Reads each text by itself."""
+
+    def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limit: int):
+        """limit: of a text, in tokens; the rest is not read."""
+        self._policy, self._tokenizer, self._limit = policy, tokenizer, limit
+        self.compiled_last_states = Compiled(self.last_states)
+
+    def __call__(self, texts: Sequence[str], size: int, report: Callable[[int], object] = lambda _: None) -> np.ndarray:
+        """(n, feature_size) float32; `size` texts read together. report: called after each reading with the number."""
+        batch = encode_batch(self._tokenizer, [[Utterance("")]] * len(texts), texts, 1, self._limit + 1, multiple=1)
+        order = np.argsort(batch.response_lengths, kind="stable")
+        features = np.zeros((len(texts), self._policy.feature_size), np.float32)
+        for start in range(0, len(order), size):
+            part = order[start : start + size]
+            features[part] = self.compiled_last_states(*map(tf.convert_to_tensor, take(batch, part, size))).numpy()[
+                : len(part)
+            ]
+            report(len(part))
+        return features
+
+    def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
+        response_mask = arrays[-1]
+        before = self._policy.features(*arrays)  # the state before END is the one at the last token of the text
+        last = tf.maximum(tf.reduce_sum(tf.cast(response_mask, tf.int32), axis=1) - 1, 0)
+        return tf.gather(before, last, batch_dims=1)

@@ -1,0 +1,93 @@
+"""Read word2vec's binary files (Mikolov et al. 2013), as word2vec.c and gensim write them.
+
+A line with the numbers of words and of dimensions; then for each word its bytes, a space, and its numbers as float32,
+little-endian. word2vec.c writes a newline after each vector, gensim does not.
+"""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from glove.text_files import BadLines, BoundedStream
+
+LARGEST_DIMENSION = 10_000
+LONGEST_WORD = 1_000  # bytes
+_HEADER = re.compile(rb"(\d{1,15}) (\d{1,15})[ \r]*\n")
+_FASTTEXT = (793712314).to_bytes(4, "little")  # what a fastText model begins with
+_BLOCK = 1 << 16
+
+
+class BinaryVectors:
+    """The words of a binary file with their vectors, in the order of the file; at most one block is held at a time.
+
+    size: of the file in bytes, where it is not compressed. words, dimension: what its first line says. Raises bad.error
+    where that line, or the size, is not that of such a file.
+    """
+
+    def __init__(self, stream: BoundedStream, bad: BadLines, size: int | None = None):
+        self._stream, self._bad = stream, bad
+        self._block, self._at = b"", 0
+        line = stream.readline(100)
+        if not line:
+            raise bad.error(f"{stream.name}: the file is empty; a word2vec binary file is expected")
+        where, parts = f"{stream.name}:1", _HEADER.fullmatch(line)
+        if line.startswith(_FASTTEXT):
+            raise bad.error(f"{where}: a fastText model; its .vec file is expected")
+        if parts is None:
+            raise bad.error(
+                f"{where}: the numbers of words and of dimensions are expected, as in word2vec's binary files"
+            )
+        self.words, self.dimension = int(parts[1]), int(parts[2])
+        if not 1 <= self.dimension <= LARGEST_DIMENSION:
+            dimensions = f"vectors of 1 to {LARGEST_DIMENSION:,} numbers are expected, not of {self.dimension:,}"
+            raise bad.error(f"{where}: {dimensions}")
+        if not self.words:
+            raise bad.error(f"{where}: it says that it has no words")
+        if size is not None and self.words * (4 * self.dimension + 1) > size:
+            claim = f"{self.words:,} words of {self.dimension:,} numbers are more than its {size:,} bytes"
+            raise bad.error(f"{stream.name}: cut short: {claim}")
+
+    def __iter__(self) -> Iterator[tuple[int, bytes, np.ndarray]]:
+        """Number, from 1, word and vector, (dimension,) float32, of each; raises bad.error where the file is cut."""
+        for number in range(1, self.words + 1):
+            self._stream.place = f" word {number}"
+            word = self._word(number).lstrip(b"\n")
+            yield number, word, np.frombuffer(self._take(4 * self.dimension, number), "<f4")
+        while not self._rest().strip(b"\n"):
+            self._at = len(self._block)
+            if not self._more():
+                return
+        raise self._bad.error(f"{self._stream.name}: more than the {self.words:,} words that it says it has")
+
+    def _word(self, number: int) -> bytes:
+        while (end := self._block.find(b" ", self._at)) < 0:
+            if len(self._block) - self._at > LONGEST_WORD:
+                break
+            if not self._more():
+                raise self._cut(number)
+        word = self._block[self._at : end]
+        if end < 0 or len(word) > LONGEST_WORD:
+            none = f"no word ends within its first {LONGEST_WORD:,} bytes"
+            raise self._bad.error(f"{self._stream.name}: word {number}: {none}")
+        self._at = end + 1
+        return word
+
+    def _take(self, count: int, number: int) -> bytes:
+        while len(self._block) - self._at < count:
+            if not self._more():
+                raise self._cut(number)
+        self._at += count
+        return self._block[self._at - count : self._at]
+
+    def _rest(self) -> bytes:
+        return self._block[self._at :]
+
+    def _more(self) -> bool:
+        """Read on; whether there was anything."""
+        read = self._stream.read(_BLOCK)
+        self._block, self._at = self._rest() + read, 0
+        return bool(read)
+
+    def _cut(self, number: int) -> Exception:
+        return self._bad.error(f"{self._stream.name}: cut short: word {number:,} of {self.words:,} is not whole")

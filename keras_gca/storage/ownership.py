@@ -1,0 +1,31 @@
+"""Which package a run or a bot belongs to, so that a command of the other one can name the command that opens it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from keras_gca.errors import UserError
+
+# For each package a file that all its runs have from the start, and no run of another package.
+MARKS = {"keras_gca": "pairs.h5", "gail_tf": "trajectories.jsonl"}
+
+
+def refuse_run_of_another(path: Path, package: str, door: str = "chat") -> None:
+    """Raises UserError where a folder holds a run of another package than this one.
+
+    door: the command of the other package that the message names, with its options.
+    """
+    owners = [name for name, mark in MARKS.items() if (path / mark).exists()]
+    if owners and package not in owners:
+        raise _wrong_package(path, "run", owners[0], package, door)
+
+
+def refuse_bot_of_another(path: Path, format: Any, package: str) -> None:
+    """Raises UserError where a file is a bot of another package, in any version. format: what it says that it is."""
+    parts = re.fullmatch(r"(\w+) bot \d+", format) if isinstance(format, str) else None
+    if parts and parts[1] in MARKS and parts[1] != package:
+        raise _wrong_package(path, "bot", parts[1], package, "chat")
+
+
+def _wrong_package(path: Path, kind: str, owner: str, package: str, door: str) -> UserError:
+    return UserError(f"{path}: a {kind} of {owner}, not of {package}; python -m {owner}.{door} {path} opens it")
