@@ -26,13 +26,13 @@ class TextReader:
         features = np.zeros((len(texts), self._policy.feature_size), np.float32)
         for start in range(0, len(order), size):
             part = order[start : start + size]
-            features[part] = self.compiled_last_states(*map(tf.convert_to_tensor, take(batch, part, size))).numpy()[
-                : len(part)
-            ]
+            states = self.compiled_last_states(*map(tf.convert_to_tensor, take(batch, part, size)))
+            features[part] = states.numpy()[: len(part)]
             report(len(part))
         return features
 
     def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
+        """Give the states at the texts' last tokens, (B, feature_size). For use in a graph; arrays: of a `Batch`."""
         response_mask = arrays[-1]
         before = self._policy.features(*arrays)  # the state before END is the one at the last token of the text
         last = tf.maximum(tf.reduce_sum(tf.cast(response_mask, tf.int32), axis=1) - 1, 0)
