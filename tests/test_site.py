@@ -84,6 +84,16 @@ def test_only_links_to_the_repository_change():
     )
 
 
+@pytest.mark.parametrize("page", [*PROJECT.glob("docs/*.md"), *PROJECT.glob("*.md")], ids=lambda path: path.name)
+def test_a_wrapped_line_does_not_begin_a_list(page):
+    """A number and a full stop at a line's beginning are an item of a list for MkDocs, within a sentence too."""
+    expected = 1
+    for line in re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL).splitlines():
+        if match := re.match(r"\s*(\d+)\. ", line):
+            assert int(match[1]) in (1, expected), line
+            expected = int(match[1]) + 1
+
+
 def test_a_page_loads_nothing_from_outside():
     assert SETTINGS["theme"]["font"] is False
     outside = [name for name in ("repo_url", "extra_javascript") if name in SETTINGS]
