@@ -1,0 +1,169 @@
+"""Generated pages of the documentation site, and where links to the repository's files lead on the site.
+
+The API section follows the tree: a page for the public face of each package and one for each of its rooms. The pages
+are Markdown in which `::: module` stands for the documentation of a module (mkdocstrings). Imports nothing of MkDocs.
+"""
+
+import ast
+import posixpath
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from docs import house
+
+ROOT = house.ROOT
+PACKAGES = ("keras_gca", "gail_tf", "glove")
+# Pages of the root, by their place on the site.
+ROOT_PAGES = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
+
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^(```.*?^```$)", re.DOTALL | re.MULTILINE)
+
+
+class ApiPage(NamedTuple):
+    """A page of the API section: its place on the site, its title in the navigation, and its Markdown."""
+
+    place: str
+    title: str
+    text: str
+
+
+# The API section
+
+
+def api_pages(package: str) -> list[ApiPage]:
+    """The page of a package's public face, then those of its rooms in the order of the floors, from the top."""
+    return [
+        ApiPage(f"api/{package}/index.md", package, public_face(package)),
+        *(ApiPage(f"api/{package}/{room}.md", room, room_page(package, room)) for room in rooms(package)),
+    ]
+
+
+def rooms(package: str) -> list[str]:
+    """The folders of a package that hold modules."""
+    folders = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+    floors = [name for floor in house.layers(package) for name in floor] if package in house.TITLES else []
+    return sorted(folders, key=lambda name: (floors.index(name) if name in floors else len(floors), name))
+
+
+def room_page(package: str, room: str) -> str:
+    """What a room is for, then each of its modules."""
+    modules = [f"{package}.{room}.{path.stem}" for path in house.files(package, room) if not path.stem.startswith("_")]
+    introduction = _module(f"{package}.{room}", "heading_level: 1", "members: false")
+    return "\n".join([introduction, *map(_module, modules)])
+
+
+def public_face(package: str) -> str:
+    """A package's own docstring, tables of its public names and commands, then the modules at its root."""
+    parts = [_module(package, "heading_level: 1", "members: false")]
+    parts += ["## Public names\n", "| name | what it is |", "| --- | --- |"]
+    parts += [
+        f"| [`{name}`][{home}.{name}] | {_cell(_summary_of(home, name))} |" for name, home in public_names(package)
+    ]
+    files = sorted((ROOT / package).glob("*.py"))
+    commands = [path for path in files if is_command(path)]
+    if commands:
+        parts += ["\n## Commands\n", "| command | what it does |", "| --- | --- |"]
+        for path in commands:
+            name = package if path.stem == "__main__" else f"{package}.{path.stem}"
+            summary = house.summary(path).removeprefix(f"`python -m {name}`: ")
+            parts.append(f"| `python -m {name}` | {_cell(summary)} |")
+    parts.append("")
+    parts += [
+        _module(f"{package}.{path.stem}") for path in files if path not in commands and not path.stem.startswith("_")
+    ]
+    return "\n".join(parts)
+
+
+def public_names(package: str) -> list[tuple[str, str]]:
+    """The names at the top of a package, each with the module that holds it."""
+    made = {}
+    for node in ast.parse((ROOT / package / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
+            made |= {alias.name: node.module for alias in node.names}
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["_HOMES"]:
+            made |= {name: f"{package}.{home}" for name, home in ast.literal_eval(node.value).items()}
+    return sorted((name, home) for name, home in made.items() if home != f"{package}.public_names")
+
+
+def is_command(path: Path) -> bool:
+    """Whether `python -m` runs a file."""
+    return re.search(r'^if __name__ == "__main__":$', path.read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+
+def _module(name: str, *options: str) -> str:
+    lines = [f"::: {name}"]
+    if options:
+        lines += ["    options:", *(f"      {option}" for option in options)]
+    return "\n".join([*lines, ""])
+
+
+def _summary_of(module: str, name: str) -> str:
+    """The first paragraph of the docstring of a class or function."""
+    tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
+    (node,) = (node for node in tree.body if getattr(node, "name", None) == name)
+    return " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+# Links
+
+
+def site_markdown(text: str, page: str) -> str:
+    """A page's Markdown with the links of the repository turned into links of the site; code stays as it is.
+
+    Args:
+        text: the Markdown.
+        page: the page's file, from the project's root: `docs/results.md`.
+    """
+    pieces = FENCE.split(text)
+    return "".join(piece if piece.startswith("```") else _linked(piece, page) for piece in pieces)
+
+
+def _linked(text: str, page: str) -> str:
+    def on_site(match: re.Match) -> str:
+        mark, words, link = match.groups()
+        if re.match(r"\w+:|#", link):
+            return match[0]
+        if "[" in words:  # a picture that is a link
+            words = _linked(words, page)
+        target = site_link(link, page)
+        return f"{mark}[{words}]({target})" if target else words
+
+    return LINK.sub(on_site, text)
+
+
+def site_link(link: str, page: str) -> str | None:
+    """Where a relative link of a page leads on the site; None for a file or folder that the site does not hold."""
+    name, _, heading = link.partition("#")
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(page), name))
+    places = {file: place for place, file in ROOT_PAGES.items()} | {file: file for file in downloads()}
+    if path in places:
+        target = places[path]
+    elif path.startswith("docs/"):
+        target = path.removeprefix("docs/")
+    elif path.split("/")[0] in PACKAGES:
+        return _api_link(path)
+    else:
+        return None
+    return f"{target}#{heading}" if heading else target
+
+
+def _api_link(path: str) -> str | None:
+    """Where a folder or a module of a package is documented."""
+    package, *inside = path.removesuffix(".py").split("/")
+    room = inside[0] if inside and inside[0] in rooms(package) else "index"
+    if not path.endswith(".py"):
+        return f"api/{package}/{room}.md" if [room] == (inside or ["index"]) else None
+    anchor = "" if is_command(ROOT / path) else "#" + ".".join([package, *inside])
+    return f"api/{package}/{room}.md{anchor}"
+
+
+def downloads() -> list[str]:
+    """Files that the site offers as they are."""
+    paths = [ROOT / "CITATION.cff", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    return [path.relative_to(ROOT).as_posix() for path in paths]
