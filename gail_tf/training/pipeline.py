@@ -27,7 +27,7 @@ from gail_tf.imitation import curves, failures
 from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage
 from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.hugging_face import CONFIG, find, read_config, read_gpt2
+from gail_tf.models.hugging_face import CONFIG, extra_heads, find, read_config, read_gpt2
 from gail_tf.training.run_folder import GAILRun
 from glove.text_files import BadLines, counted
 from keras_gca.data.conversations import read_conversations
@@ -282,22 +282,28 @@ def _language_model(
     else:
         folder = find(source.gpt2)
         tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
-        gpt2, kind = _read_gpt2(config, folder, len(tokenizer)), f"of {source.gpt2}"
+        gpt2, kind = _read_gpt2(config, folder, tokenizer), f"of {source.gpt2}"
     weights = sum(variable.shape.num_elements() for variable in gpt2.weights.values())
     print(f"GPT-2 {kind}: {counted(gpt2.config.n_layer, 'block')}, {weights:,} weights; {len(tokenizer):,} tokens")
     return tokenizer, gpt2
 
 
-def _read_gpt2(config: GAILConfig, folder: Path, vocabulary: int) -> GPT2:
+def _read_gpt2(config: GAILConfig, folder: Path, tokenizer: Tokenizer) -> GPT2:
     sizes, needed = read_config(folder / CONFIG), config.condition_tokens + config.response_tokens
-    positions = sizes.n_positions
+    positions, vocabulary = sizes.n_positions, len(tokenizer)
     if vocabulary > sizes.vocab_size + len(CONTROL_TOKENS):  # those are added where the files lack them
         raise UserError(f"{folder}: a tokenizer of {vocabulary} tokens and weights of {sizes.vocab_size} do not fit")
     if needed > positions:
         raise UserError(
             f"{folder}: a GPT-2 of {positions} positions, where --condition-tokens and --response-tokens need {needed}"
         )
-    return read_gpt2(folder, vocabulary, adapters_of(config), config.precision, config.seed, config.dropout)
+    if heads := extra_heads(folder):
+        print(f"{folder}: passed over: {', '.join(heads)}; of heads that are not a part of GPT-2")
+    rows = min(tokenizer.known, sizes.vocab_size)
+    if spare := sizes.vocab_size - rows:
+        print(f"{folder}: {counted(spare, 'spare row')} of no token left out")
+    how = adapters_of(config), config.precision, config.seed, config.dropout
+    return read_gpt2(folder, vocabulary, *how, rows=rows)
 
 
 def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None:
