@@ -32,7 +32,7 @@ class RobertaTokenizer:
 
         Raises UserError naming the file that is missing, damaged, or not of a tokenizer like RoBERTa's.
         """
-        return cls(read_byte_level(folder, SPECIAL))
+        return cls(read_byte_level(folder, SPECIAL)[0])
 
     @classmethod
     def fit(cls, texts: Iterable[str], size: int) -> "RobertaTokenizer":

@@ -13,6 +13,7 @@ from typing import Any
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
+from gail_tf.data.added_tokens import add_tokens
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
@@ -23,21 +24,26 @@ TOKENIZER = "tokenizer.json"  # the file that says all
 
 
 class Tokenizer:
-    """Text to token ids and back. Its files are those of transformers' GPT2TokenizerFast."""
+    """Text to token ids and back. Its files are those of transformers' GPT2TokenizerFast.
 
-    def __init__(self, implementation: tokenizers.Tokenizer):
+    known: how many of its tokens, the first ones, were in the files that it was read from, the added tokens included;
+    the others are control tokens that no trained row belongs to. All of them if it was not read.
+    """
+
+    def __init__(self, implementation: tokenizers.Tokenizer, known: int | None = None):
         self._implementation = implementation
+        self.known = len(self) if known is None else known
         added = implementation.get_added_tokens_decoder().items()
         self._special = {token.content: i for i, token in sorted(added) if token.special}
 
     @classmethod
     def read(cls, folder: str | os.PathLike, control_tokens: Sequence[str] = ()) -> "Tokenizer":
-        """From tokenizer.json, or from vocab.json and merges.txt.
+        """From tokenizer.json, or from vocab.json and merges.txt with the tokens that other files add to them.
 
         control_tokens: those that the files lack are added after all others. Raises UserError naming the file that is
         missing, damaged, or not of a tokenizer like GPT-2's.
         """
-        return cls(read_byte_level(folder, [END], control_tokens))
+        return cls(*read_byte_level(folder, [END], control_tokens))
 
     @classmethod
     def fit(cls, texts: Iterable[str], size: int, control_tokens: Sequence[str] = ()) -> "Tokenizer":
@@ -95,11 +101,12 @@ class Tokenizer:
 
 def read_byte_level(
     folder: str | os.PathLike, required: Sequence[str], others: Sequence[str] = ()
-) -> tokenizers.Tokenizer:
-    """From tokenizer.json, or from vocab.json and merges.txt.
+) -> tuple[tokenizers.Tokenizer, int]:
+    """From tokenizer.json, or from vocab.json, merges.txt and the files of added tokens (`added_tokens`).
 
     required, others: the special tokens; the files must have the required ones, and what they lack of the others is
-    added after all tokens. Raises UserError naming the file that is missing, damaged, or of another kind of tokenizer.
+    added after all tokens. Returns the tokenizer, and how many tokens the files have. Raises UserError naming the file
+    that is missing, damaged, or of another kind of tokenizer.
     """
     whole, vocabulary, merges = (Path(folder) / name for name in (TOKENIZER, "vocab.json", "merges.txt"))
     if whole.exists():
@@ -113,16 +120,18 @@ def read_byte_level(
     elif vocabulary.exists() and merges.exists():
         model = _attempt(vocabulary, lambda: models.BPE.from_file(str(vocabulary), str(merges)))
         found = _byte_level(model)
+        add_tokens(found, Path(folder), {*required, *others})
     else:
         raise UserError(f"{folder}: no tokenizer; tokenizer.json, or vocab.json and merges.txt, are expected")
     for token in required:
         if found.token_to_id(token) is None:
             raise UserError(f"{folder}: the tokenizer has no {token}")
+    known = found.get_vocab_size(with_added_tokens=True)
     made = _with_special(found, [*required, *others])
     ids = set(made.get_vocab(with_added_tokens=True).values())
     if ids != set(range(made.get_vocab_size(with_added_tokens=True))):
         raise UserError(f"{folder}: the tokenizer's ids are not the numbers from 0 on, one for each token")
-    return made
+    return made, known
 
 
 def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> tokenizers.Tokenizer:

@@ -61,7 +61,7 @@ class GPT2Config:
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> "GPT2Config":
         """From the content of a config.json. Raises UserError where it is no GPT-2, or a variant that is not built."""
-        return from_hugging_face(cls, values, "gpt2", _ONE_VALUE)
+        return from_hugging_face(cls, values, "gpt2", _ONE_VALUE, architectures="GPT2")
 
     def to_hugging_face(self) -> dict[str, Any]:
         """The content of a config.json."""

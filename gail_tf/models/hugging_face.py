@@ -26,9 +26,19 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "merges.txt",
+)  # fmt: skip
+PICKLE = "pytorch_model.bin"
 PREFIX = "transformer."  # of a language model's tensors; those of the bare network have none
-_NO_WEIGHTS = re.compile(r"lm_head\.weight|h\.\d+\.attn\.(bias|masked_bias)")  # wte's again; old files' causal masks
+_HEADS = r"(v_head|multiple_choice_head|score)\..*"  # of fine-tuning for values, choices or classes
+# Besides them wte's again, and old files' causal masks.
+_NO_WEIGHTS = re.compile(rf"lm_head\.weight|h\.\d+\.attn\.(bias|masked_bias)|{_HEADS}")
+_CONVERT = (
+    "import torch, safetensors.torch as s; s.save_file({{n: t.clone() for n, t in torch.load({0!r}, weights_only=True)"
+    ".items()}}, {1!r})"
+)
 _DTYPES = ("F64", "F32", "F16", "BF16")
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # a model, or owner/model
 
@@ -72,17 +82,21 @@ def read_gpt2(
     precision: str = "float32",
     seed: int = 0,
     dropout: float | None = None,
+    rows: int | None = None,
 ) -> GPT2:
     """The network of a folder.
 
     vocab_size: a larger vocabulary than the folder's, for tokens that were added; each starts as the mean of all
-    others. adapters, precision: see GPT2. seed: of the adapters. dropout: in place of the folder's three rates. Raises
-    UserError naming the file, and the tensor that is missing, unknown, or of another shape than config.json says.
+    others. rows: how many rows of the folder's table belong to tokens, all if not given. The rest, with which some
+    tables are padded, is left out: no token has such a row, and so none gets any of its probability. adapters,
+    precision: see GPT2. seed: of the adapters. dropout: in place of the folder's three rates. Raises UserError naming
+    the file, and the tensor that is missing, unknown, or of another shape than config.json says.
     """
     config = read_config(folder / CONFIG)
     changes = {} if dropout is None else dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), dropout)
     changes["vocab_size"] = vocab_size or config.vocab_size
-    added = changes["vocab_size"] - config.vocab_size
+    rows = config.vocab_size if rows is None else rows
+    added = changes["vocab_size"] - rows
     if added < 0:
         raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {vocab_size} at most are expected")
     found = read_weights(folder, f"a GPT-2 with {counted(config.n_layer, 'block')}", config.shapes, PREFIX, _NO_WEIGHTS)
@@ -90,9 +104,15 @@ def read_gpt2(
     weights = gpt2.weights
     for name, values in found:
         if name == "wte.weight":
+            values = values[:rows]
             values = np.concatenate([values, np.repeat(values.mean(0, keepdims=True), added, 0)])
         weights[name].assign(values)
     return gpt2
+
+
+def extra_heads(folder: Path) -> list[str]:
+    """The tensors of a GPT-2's folder that `read_gpt2` passes over since they are of heads on top of it."""
+    return [name for _, name, _ in _tensors(folder, PREFIX) if re.fullmatch(_HEADS, name)]
 
 
 def write_gpt2(folder: Path, gpt2: GPT2) -> None:
@@ -155,7 +175,12 @@ def _weight_files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).exists():
         return [folder / WEIGHTS]
     if not (folder / INDEX).exists():
-        raise UserError(f"{folder}: {WEIGHTS} is missing; weights in other formats, such as pickles, are not read")
+        convert = ""
+        if (folder / PICKLE).exists():
+            code = _CONVERT.format(str(folder / PICKLE), str(folder / WEIGHTS))
+            convert = f'; where PyTorch is installed, this converts {PICKLE}: python -c "{code}"'
+        missing = f"{folder}: {WEIGHTS} is missing; weights in other formats, such as pickles, are not read"
+        raise UserError(missing + convert)
     shards = json_files.read_object(folder / INDEX).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
         raise UserError(f"{folder / INDEX}: a weight_map from tensors to files is expected")

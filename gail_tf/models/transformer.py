@@ -64,12 +64,18 @@ def from_hugging_face(
     model_type: str,
     one_value: Mapping[str, tuple],
     required: Sequence[str] = (),
+    architectures: str | None = None,
 ) -> Config:
     """The content of a config.json as a dataclass whose fields bear its names.
 
     one_value: settings that change the computation, with what they must be, under each of its names. required: the
-    settings that have no default. Raises UserError for another model, and for a variant that is not built.
+    settings that have no default. architectures: what the name of an architecture begins with, where old files say no
+    model_type. Raises UserError for another model, and for a variant that is not built.
     """
+    names = values.get("architectures")
+    if "model_type" not in values and architectures is not None and isinstance(names, list):
+        named = any(isinstance(name, str) and name.startswith(architectures) for name in names)
+        values = {**values, "model_type": model_type if named else None}
     if values.get("model_type") != model_type:
         raise UserError(f"model_type is {values.get('model_type')!r}; {model_type} is expected")
     for name, expected in one_value.items():

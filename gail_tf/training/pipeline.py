@@ -22,7 +22,7 @@ from gail_tf.data.source import Source
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory, split
 from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.hugging_face import CONFIG, find, read_config, read_gpt2
+from gail_tf.models.hugging_face import CONFIG, extra_heads, find, read_config, read_gpt2
 from gail_tf.training.run_folder import GAILRun
 from gail_tf.training.session import GAILSession
 from glove.text_files import BadLines, counted
@@ -167,23 +167,29 @@ def _language_model(
     else:
         folder = find(source.gpt2)
         tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
-        gpt2, kind = _read_gpt2(config, folder, len(tokenizer)), f"of {source.gpt2}"
+        gpt2, kind = _read_gpt2(config, folder, tokenizer), f"of {source.gpt2}"
     weights = numbers_of(gpt2.weights.values())
     blocks = counted(gpt2.config.n_layer, "block")
     reporting.say(f"GPT-2 {kind}: {blocks}, {weights:,} weights; {len(tokenizer):,} tokens")
     return tokenizer, gpt2
 
 
-def _read_gpt2(config: GAILConfig, folder: Path, vocabulary: int) -> GPT2:
+def _read_gpt2(config: GAILConfig, folder: Path, tokenizer: Tokenizer) -> GPT2:
     sizes, needed = read_config(folder / CONFIG), config.condition_tokens + config.response_tokens
-    positions = sizes.n_positions
+    positions, vocabulary = sizes.n_positions, len(tokenizer)
     if vocabulary > sizes.vocab_size + len(CONTROL_TOKENS):  # those are added where the files lack them
         raise UserError(f"{folder}: a tokenizer of {vocabulary} tokens and weights of {sizes.vocab_size} do not fit")
     if needed > positions:
         raise UserError(
             f"{folder}: a GPT-2 of {positions} positions, where --condition-tokens and --response-tokens need {needed}"
         )
-    return read_gpt2(folder, vocabulary, adapters_of(config), config.precision, config.seed, config.dropout)
+    if heads := extra_heads(folder):
+        reporting.say(f"{folder}: passed over, since these heads are not part of GPT-2: {', '.join(heads)}")
+    rows = min(tokenizer.known, sizes.vocab_size)
+    if spare := sizes.vocab_size - rows:
+        reporting.say(f"{folder}: {counted(spare, 'spare row')}, which no token has, left out")
+    how = adapters_of(config), config.precision, config.seed, config.dropout
+    return read_gpt2(folder, vocabulary, *how, rows=rows)
 
 
 def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None:

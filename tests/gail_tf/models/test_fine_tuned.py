@@ -131,6 +131,7 @@ def test_our_control_tokens_come_after_the_added_ones(folder):
     ],
 )
 def test_damaged_files_of_tokens(folder, name, content, message):
+    add_tokens(folder)
     (folder / name).write_text(content)
     with pytest.raises(UserError, match=message) as caught:
         Tokenizer.read(folder)
@@ -188,7 +189,7 @@ def test_spare_rows_have_no_probability(folder):
     model.save_pretrained(folder)
     tokenizer, gpt2 = language_model(folder)
     policy = Policy(gpt2)
-    condition = np.array([tokenizer.encode("Hello there, how")] * 64)
+    condition = np.array([tokenizer.encode("Hello there, how")] * 64, np.int32)
     mask = np.ones_like(condition, bool)
     drawn = policy.sample(condition, mask, (0, 1), Sampling(6, top_p=1.0, temperature=1.0))
     assert drawn.tokens.numpy().max() < known + 3

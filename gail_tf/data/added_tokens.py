@@ -1,0 +1,79 @@
+"""Tokens that were added to a byte-level BPE after it was made, as transformers' slow tokenizers wrote them.
+
+tokenizer_config.json    its `added_tokens_decoder` has everything about each token, by its id; where there is none:
+added_tokens.json        the ids of tokens
+special_tokens_map.json  which of them are special: only their names are read
+
+Such a file stands beside vocab.json and merges.txt; a tokenizer.json has the added tokens itself.
+"""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from keras_gca.errors import UserError
+from keras_gca.storage import json_files
+
+CONFIG, IDS, SPECIAL = "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"
+_DECODER = "added_tokens_decoder"
+_SETTINGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+
+
+def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str]) -> None:
+    """Add the tokens of a folder's files, each with its own id.
+
+    special: those that are special whatever the files say. Raises UserError naming the file that is damaged, or that
+    gives a token another id than the next one or, of a token of vocab.json, than that token's.
+    """
+    config = json_files.read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
+    if config.get(_DECODER):
+        path, tokens = folder / CONFIG, _of_config(folder / CONFIG, config[_DECODER])
+    elif (folder / IDS).exists():
+        path, tokens = folder / IDS, _of_ids(folder)
+    else:
+        return
+    for number, settings in sorted(tokens, key=lambda token: token[0]):
+        content = settings["content"]
+        token = tokenizers.AddedToken(**settings | {"special": settings["special"] or content in special})
+        expected = made.token_to_id(content)
+        if expected is None:
+            expected = made.get_vocab_size(with_added_tokens=True)
+        if number != expected or not content:
+            raise UserError(f"{path}: {content!r} has the id {number}, where {expected} is expected")
+        (made.add_special_tokens if token.special else made.add_tokens)([token])
+
+
+def _of_config(path: Path, decoder: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    wrong = UserError(f"{path}: {_DECODER} is damaged; an object of ids and tokens is expected")
+    if not isinstance(decoder, dict):
+        raise wrong
+    found = []
+    for number, values in decoder.items():
+        if not number.isdecimal() or len(number) > 9 or not isinstance(values, dict):
+            raise wrong
+        settings = {name: values.get(name, False) for name in _SETTINGS}
+        if not isinstance(values.get("content"), str) or not all(isinstance(each, bool) for each in settings.values()):
+            raise wrong
+        found.append((int(number), settings | {"content": values["content"]}))
+    return iter(found)
+
+
+def _of_ids(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    named = _special_of(folder / SPECIAL) if (folder / SPECIAL).exists() else set()
+    found = []
+    for content, number in json_files.read_object(folder / IDS).items():
+        if type(number) is not int:
+            raise UserError(f"{folder / IDS}: {content!r} has the id {number!r}; a whole number is expected")
+        special = content in named
+        found.append((number, {"content": content, "normalized": not special, "special": special}))
+    return iter(found)
+
+
+def _special_of(path: Path) -> set[str]:
+    """The names in a special_tokens_map.json: texts, objects with the content of a token, and lists of either."""
+    values = json_files.read_object(path).values()
+    listed = [each for value in values for each in (value if isinstance(value, list) else [value])]
+    names = {each.get("content") if isinstance(each, dict) else each for each in listed if not isinstance(each, list)}
+    return {name for name in names if isinstance(name, str)}
