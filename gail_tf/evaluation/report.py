@@ -81,9 +81,9 @@ def evaluate_runs(
     if len(runs) > 1:  # all are good before the first is measured; they are not kept, as there may be many
         for run in runs:
             read_files(run, options, choose)
-    found, remarks = systems([evaluate(run, options, choose, batch_size) for run in runs])
+    by_system, remarks = systems([evaluate(run, options, choose, batch_size) for run in runs])
     folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
-    written = write(found, paired_tests(found), folder, beside_paper, examples)
+    written = write(by_system, paired_tests(by_system), folder, beside_paper, examples)
     for remark in remarks:
         print(remark)
     print((folder / "tables.md").read_text(encoding="utf-8"))
@@ -110,41 +110,43 @@ def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
 # Files
 
 
-def write(found: Systems, results: Sequence[PairedTest], folder: Path, beside_paper: bool, examples: int) -> list[Path]:
+def write(
+    by_system: Systems, results: Sequence[PairedTest], folder: Path, beside_paper: bool, examples: int
+) -> list[Path]:
     """Write all tables and figures; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = [table_2(found, beside_paper), table_of_responses(found)]
+    tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
     tables += [table_of_tests(results)] if results else []
-    listed = "".join(f"- {note}\n" for note in notes(found))
-    shown = table_3(found, examples, next(iter(found.values()))[0].run.options.seed)
+    listed = "".join(f"- {note}\n" for note in notes(by_system))
+    shown = table_3(by_system, examples, next(iter(by_system.values()))[0].run.options.seed)
     texts = {
         "tables.md": "\n".join([*(table.to_markdown() for table in tables), listed]),
         "tables.tex": "\n".join(table.to_latex(f"tab:evaluation-{i}") for i, table in enumerate(tables, start=1)),
-        "tables.json": json.dumps(_facts(found, results), indent=2, allow_nan=False) + "\n",
+        "tables.json": json.dumps(_facts(by_system, results), indent=2, allow_nan=False) + "\n",
         "table3.md": "Table 3: Responses to test prompts, drawn at random.\n"
         + "".join("\n" + table.to_markdown() for table in shown),
-        "table2.csv": _all_digits(found, TABLE_2, beside_paper).to_csv(),
-        "responses.csv": _all_digits(found).to_csv(),
+        "table2.csv": _all_digits(by_system, TABLE_2, beside_paper).to_csv(),
+        "responses.csv": _all_digits(by_system).to_csv(),
     }
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8", newline="")
-    figures = {"figure5.png": figure_5(found, beside_paper), "figure6.png": figure_6(found)}
-    if logs := histories(found):
+    figures = {"figure5.png": figure_5(by_system, beside_paper), "figure6.png": figure_6(by_system)}
+    if logs := histories(by_system):
         figures["curves.png"] = learning_curves.compare(logs)
     for file, figure in figures.items():
         figure.savefig(folder / file, dpi=130)
     return [folder / file for file in (*texts, *figures)]
 
 
-def _all_digits(found: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Table:
+def _all_digits(by_system: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Table:
     """A line for each figure, system and part; of a single run the interval is the bootstrap's."""
     header = "figure", "system", "part", "mean", "deviation", "low", "high", "runs"
-    return Table(None, "", header, list(_lines(found, only, beside_paper)), 3)
+    return Table(None, "", header, list(_lines(by_system, only, beside_paper)), 3)
 
 
-def _lines(found: Systems, only: Sequence[str], beside_paper: bool) -> Iterator[Sequence[Any]]:
-    for system, measured in found.items():
-        for part in parts_of(found):
+def _lines(by_system: Systems, only: Sequence[str], beside_paper: bool) -> Iterator[Sequence[Any]]:
+    for system, measured in by_system.items():
+        for part in parts_of(by_system):
             for figure in only or measured[0].policy.figures.get(part, {}):
                 value = summary(measured, part, figure)
                 if value is not None:
@@ -155,17 +157,17 @@ def _lines(found: Systems, only: Sequence[str], beside_paper: bool) -> Iterator[
                 yield title, system, part, *said, "", "", ""
 
 
-def _facts(found: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
+def _facts(by_system: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
     """All of it as JSON; what is undefined is null."""
-    runs = {str(each.run.run.path): each.run for measured in found.values() for each in measured}
+    runs = {str(one.run.run.path): one.run for measured in by_system.values() for one in measured}
     return {
-        "notes": notes(found),
+        "notes": notes(by_system),
         "systems": {
             system: [
-                {"run": str(each.run.run.path), "seed": each.run.config.seed, "figures": _plain(each.policy.figures)}
-                for each in measured
+                {"run": str(one.run.run.path), "seed": one.run.config.seed, "figures": _plain(one.policy.figures)}
+                for one in measured
             ]
-            for system, measured in found.items()
+            for system, measured in by_system.items()
         },
         "human": {path: _plain(run.human) for path, run in runs.items()},
         "tests": [

@@ -132,11 +132,11 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
     words: dict[str, int] = {}
     for number, line in text_lines(path, bad):
         where = f"{path}:{number}"
-        found = line.split()
-        if not found:
+        words_of_line = line.split()
+        if not words_of_line:
             continue
-        word = found[0]
-        if len(found) > 1:
+        word = words_of_line[0]
+        if len(words_of_line) > 1:
             message = f"{line.strip()[:60]!r} is no single word; one a line is expected"
             bad.report(where, "of several words", message)
         elif word in words:

@@ -66,10 +66,10 @@ def create_app(
         if not agent.tokenise(history[-1:])[0]:
             abort(400, "There are no words to answer in that.")
         try:
-            found = batches.answers(history, seed=len(history))
+            ranked = batches.answers(history, seed=len(history))
         except BusyError as error:
             raise ServiceUnavailable(str(error), retry_after=5) from None
-        shown = [_as_json(answer) | {"figures": agent.figures(answer)} for answer in found]
+        shown = [_as_json(answer) | {"figures": agent.figures(answer)} for answer in ranked]
         return {"answers": shown, "unknown": agent.unknown_words(history[-1])}
 
     return app

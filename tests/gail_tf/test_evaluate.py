@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gail_tf
 from gail_tf import evaluate, quality_diversity
 from gail_tf.agent import GAILAgent
 from gail_tf.data.samples import Samples
@@ -23,6 +24,7 @@ from gail_tf.evaluation.text_reader import TextReader
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
+from keras_gca.errors import UserError
 from tests.places import PROJECT
 
 
@@ -110,6 +112,21 @@ def test_a_run_is_printed_and_written(evaluated):
     (line,) = [x for x in lines if (x["figure"], x["system"], x["part"]) == ("perplexity", "gail", "all turns")]
     assert float(line["mean"]) == tables["systems"]["gail"][0]["figures"]["all turns"]["perplexity"]["value"]
     assert (path / "evaluation" / "tables.tex").read_text().count(r"\begin{table}") == 3
+
+
+@pytest.mark.thorough
+def test_a_notebook_gets_the_metrics_of_one_run(evaluated):
+    path, _ = evaluated
+    written = json.loads((path / "evaluation" / "tables.json").read_text())
+    metrics_of = gail_tf.evaluate_run(path, Options(max_responses=6))  # what is measured already is read
+    assert set(metrics_of["policies"]) == {"maximum_likelihood", "imitation"}
+    assert metrics_of["policies"]["imitation"] == written["systems"]["gail"][0]["figures"]
+    assert metrics_of["policies"]["maximum_likelihood"] == written["systems"]["mle"][0]["figures"]
+    [human] = written["human"].values()
+    assert metrics_of["human"] == human
+    assert set(gail_tf.evaluate_run(path, Options(max_responses=6), policy=None)["policies"]) == {"imitation"}
+    with pytest.raises(UserError, match="--policy other: the bot has maximum_likelihood and imitation"):
+        gail_tf.evaluate_run(path, Options(max_responses=6), policy="other")
 
 
 @pytest.mark.thorough

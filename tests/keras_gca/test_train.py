@@ -11,6 +11,7 @@ from keras_gca import train
 from keras_gca.engine import command_line
 from keras_gca.storage.arrays import read_arrays
 from keras_gca.training.run_folder import GCARun
+from keras_gca.training.session import GCASession
 
 TINY = [
     "--preset", "tiny", "--max-pairs", "40", "--vocabulary-size", "60", "--teacher-forcing-epochs", "1",
@@ -77,6 +78,19 @@ def test_a_runs_config_trains_the_same_bits(trained, again):
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name], err_msg=name)
     assert json.loads((trained[0] / "config.json").read_text()) == json.loads((again[0] / "config.json").read_text())
+
+
+def test_runs_and_sessions_say_what_they_are(trained, tmp_path):
+    path, _, _ = trained
+    assert repr(GCARun.open(path)) == f"<GCARun {path}: it chats>"
+    assert repr(GCARun(tmp_path)) == f"<GCARun {tmp_path}: no run here>"
+    (tmp_path / "checkpoint.h5").touch()
+    assert repr(GCARun(tmp_path)) == f"<GCARun {tmp_path}: no bot yet>"
+    run = GCARun(path)
+    session = GCASession.of(run, run.config(), run.dataset())
+    assert repr(session) == f"<GCASession {path}: 0 of 5 stages are done>"
+    session.restore("epochs")
+    assert repr(session) == f"<GCASession {path}: finished>"
 
 
 def test_options_override_a_runs_config(trained, tmp_path, monkeypatch):
