@@ -185,8 +185,12 @@ def _read_gpt2(config: GAILConfig, folder: Path, tokenizer: Tokenizer) -> GPT2:
         )
     if heads := extra_heads(folder):
         reporting.say(f"{folder}: passed over, since these heads are not part of GPT-2: {', '.join(heads)}")
-    rows = min(tokenizer.known, sizes.vocab_size)
-    if spare := sizes.vocab_size - rows:
+    rows: int | None = min(tokenizer.known, sizes.vocab_size)
+    spare = sizes.vocab_size - rows
+    # Tables are padded to a multiple of a power of two; a table that is longer otherwise is that of another tokenizer.
+    if spare >= max(sizes.vocab_size & -sizes.vocab_size, len(CONTROL_TOKENS) + 1):
+        rows = None  # which is refused where the weights are read
+    elif spare:
         reporting.say(f"{folder}: {counted(spare, 'spare row')}, which no token has, left out")
     how = adapters_of(config), config.precision, config.seed, config.dropout
     return read_gpt2(folder, vocabulary, *how, rows=rows)

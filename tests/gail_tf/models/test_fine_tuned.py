@@ -156,11 +156,12 @@ def language_model(folder):
     return pipeline._language_model(source, config, None, None)
 
 
-@pytest.mark.parametrize("spare", [0, 2, 14])
+@pytest.mark.parametrize("spare", [0, 2, 27])
 def test_trained_rows_keep_their_tokens_and_spare_rows_have_none(folder, capsys, spare):
-    """Two spare rows are fewer than the control tokens, 14 are more."""
+    """Two spare rows are fewer than the control tokens; 27 make a multiple of 64."""
     add_tokens(folder)
     known = size_of(folder) + 3
+    assert known == 320 - 27
     add_weights(folder, known + spare)
     tokenizer, gpt2 = language_model(folder)
     assert gpt2.config.vocab_size == len(tokenizer) == known + 3
@@ -181,7 +182,7 @@ def test_trained_rows_keep_their_tokens_and_spare_rows_have_none(folder, capsys,
 def test_spare_rows_have_no_probability(folder):
     """Neither in what is drawn nor in likelihoods, however large PyTorch's logits of them are."""
     known = size_of(folder)
-    model = add_weights(folder, known + 40)
+    model = add_weights(folder, 320)
     import torch
 
     with torch.no_grad():
@@ -213,6 +214,14 @@ def test_spare_rows_have_no_probability(folder):
         for t in np.flatnonzero(drawn.mask[row].numpy()):
             expected = log_p[start + t - 1, whole[row, start + t]]
             assert scores.log_probs[row, t].numpy() == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("rows", [300, 330, 332, 450])
+def test_a_table_of_another_tokenizer_is_not_taken_for_a_padded_one(folder, rows):
+    """None of these is the next multiple of a power of two from 290 on."""
+    add_weights(folder, rows)
+    with pytest.raises(UserError, match=rf"a vocabulary of {rows} tokens where 293 at most are expected"):
+        language_model(folder)
 
 
 def test_a_table_that_is_too_small(folder):
@@ -295,7 +304,7 @@ def test_an_exported_policy_of_a_padded_model_is_read_by_transformers(folder, tm
     from gail_tf.policies.exporting import export_policy
 
     add_tokens(folder)
-    add_weights(folder, size_of(folder) + 20)
+    add_weights(folder, 320)
     tokenizer, gpt2 = language_model(folder)
     export_policy(Policy(gpt2), tokenizer, tmp_path / "out")
     ids = np.array([tokenizer.encode(TEXTS[0])])
