@@ -1,1 +1,1 @@
-"""How fast, against whom: `python -m benchmarks.first_paper --help`."""
+"""Benchmarks against other programs: `python -m benchmarks.first_paper --help`."""

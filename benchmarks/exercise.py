@@ -1,4 +1,4 @@
-"""What every contestant of the second paper's benchmark does: one PPO update on prompts and responses of one length."""
+"""The work of every contestant in the second paper's benchmark: one PPO update on texts of one length."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,10 +14,10 @@ from gail_tf.models.gpt2_config import Adapters, GPT2Config
 
 # Phases of an update
 SAMPLING = "sampling"
-OLD = "old log-probs"  # of the responses, where sampling does not give them
-REFERENCE = "reference"  # its log-probabilities, and D's features of responses and experts' responses
-LEARNING = "learning"  # of the policy
-JUDGING = "D"  # its judgement, and its own learning
+OLD = "old log-probs"  # the responses' log-probabilities, if sampling does not return them
+REFERENCE = "reference"  # its log-probabilities, and D's features of the policy's and the experts' responses
+LEARNING = "learning"  # the policy's gradient steps
+JUDGING = "D"  # the discriminator's judgement, and its own learning
 REST = "rest"
 PHASES = (SAMPLING, OLD, REFERENCE, LEARNING, JUDGING, REST)
 
@@ -41,11 +41,11 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Exercise:
-    """One update's work.
+    """The work of one update.
 
-    sizes: of the policy's GPT-2. rollouts: responses in the update, sampled and read `sample_batch` at a time, and
-    learned from `minibatch` at a time; D learns from `discriminator_batch`, and as many of experts. prompt, response:
-    the tokens of each; no response ends before.
+    sizes: the sizes of the policy's GPT-2. rollouts: the number of responses in the update, which are sampled and read
+    `sample_batch` at a time, and learned from `minibatch` at a time. D learns from `discriminator_batch` responses at a
+    time, and from as many of experts. prompt, response: the number of tokens of each; no response ends earlier.
     """
 
     sizes: GPT2Config
@@ -60,14 +60,14 @@ class Exercise:
 
     @property
     def tokens(self) -> int:
-        """All tokens of the responses."""
+        """The number of tokens in all responses."""
         return self.rollouts * self.response
 
     def gpt2(self, adapters: Adapters | None = None, precision: str = "float32") -> GPT2:
-        """A GPT-2 of random weights, the same at each call, which never says END.
+        """A GPT-2 of random weights, the same at each call, which never gives END.
 
-        END's logit is about -1000, through one number of the hidden state that is always large: so every contestant
-        that has these weights makes responses of full length, in its own ordinary way.
+        END's logit is about -1000, through one number of the hidden state that is always large. Therefore every
+        contestant with these weights draws responses of full length, without a change to its sampling.
         """
         made = GPT2(self.sizes, seed=1, adapters=adapters, precision=precision)
         shift, embeddings = made.weights["ln_f.bias"].numpy(), made.weights["wte.weight"].numpy()
@@ -77,15 +77,15 @@ class Exercise:
         return made
 
     def prompts(self) -> np.ndarray:
-        """(rollouts, prompt) int32."""
+        """Random prompts, (rollouts, prompt) int32."""
         return self._random(self.prompt, seed=2)
 
     def expert_responses(self) -> np.ndarray:
-        """(rollouts, response) int32."""
+        """Random responses in place of experts', (rollouts, response) int32."""
         return self._random(self.response, seed=3)
 
     def tokenizer(self) -> tokenizers.Tokenizer:
-        """One word a token, to read what was sampled."""
+        """A tokenizer with one word per token, to read what was sampled."""
         return tokenizers.Tokenizer(
             models.WordLevel({f"word{i}": i for i in range(self.sizes.vocab_size)}, unk_token="word0")
         )
@@ -96,7 +96,7 @@ class Exercise:
 
 
 class Update(Protocol):
-    """A contestant. watch: the time of its phases. flops: floating-point operations of an update, by phase."""
+    """A contestant. watch: measures the time of its phases. flops: floating-point operations of an update by phase."""
 
     watch: Stopwatch
 
@@ -104,4 +104,4 @@ class Update(Protocol):
     def flops(self) -> dict[str, float]: ...
 
     def __call__(self) -> int:
-        """Make one update; returns the tokens of its responses."""
+        """Make one update, and return the number of tokens in its responses."""

@@ -1,11 +1,11 @@
-"""`python -m benchmarks.first_paper`: the first paper's training and decoding at the paper's sizes, against others.
+"""`python -m benchmarks.first_paper` measures the first paper's training and decoding at the paper's sizes.
 
-    speed    each kind of work against the original method and PyTorch, interleaved
+    speed    each kind of work, compared with the original method and PyTorch, interleaved
     epoch    one epoch of teacher forcing over a corpus of the paper's size, in float32 and bfloat16
     growth   how the cost grows with vocabulary, answer length and batch
     memory   peak memory of training on 100,000 pairs
 
-Prints Markdown tables. PyTorch takes part where it is installed: pip install -e '.[benchmarks]'.
+It prints Markdown tables. PyTorch takes part if it is installed: pip install -e '.[benchmarks]'.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def pairs_of(path: Path | None) -> Pairs:
-    """Training pairs of a corpus with at most 7,000 words; the embedded one if no path is given."""
+    """Training pairs of a corpus with at most 7,000 words; without a path, of the embedded corpus."""
     config = Config.preset("paper", validation_fraction=0.001)
     return prepare(read_conversations(path), config).training
 
@@ -74,18 +74,18 @@ def flops_of_a_token(sizes: Sizes) -> float:
 
 
 def cycling(pairs: Pairs, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches without end."""
+    """An endless iterator over the batches."""
     batches = [take_batch(pairs, batch, size) for batch in plan_batches(pairs, size, seed=0) if len(batch) == size]
     return itertools.cycle(batches)
 
 
 def several(work: Callable[[], int], times: int) -> Callable[[], int]:
-    """Do a piece of work several times; returns the sum of its units."""
+    """Do a piece of work several times, and return the sum of its units."""
     return lambda: sum(work() for _ in range(times))
 
 
 def teacher_forcing(pairs: Pairs, size: int, precision: str = "float32", sizes: Sizes = PAPER) -> Callable[[], int]:
-    """One training step a call; returns its tokens."""
+    """A function that makes one training step per call, and returns the step's number of tokens."""
     learner = TeacherForcing(GenerativeConversationalAgent(sizes), (*WHITE, *YELLOW), RATE, precision=precision)
     batches = cycling(pairs, size)
     return lambda: int(learner.train_step(*next(batches), SEED).sums[1])
@@ -109,7 +109,7 @@ def generator(pairs: Pairs, size: int) -> Callable[[], int]:
 
 
 def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
-    """A generator with some training, whose replies end, and whose hidden layer is as sparse as training makes it."""
+    """A generator that has trained a little, so that its replies end and its hidden layer is sparse."""
     gca = GenerativeConversationalAgent(PAPER)
     learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, SMALL)
     for _ in range(steps):
@@ -121,7 +121,7 @@ def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
 
 
 def speed(options: argparse.Namespace) -> dict:
-    """Training and decoding against the original method and PyTorch."""
+    """Training and decoding, compared with the original method and PyTorch."""
     pairs = pairs_of(options.data)
     method = OriginalMethod(PAPER)
     results: dict = {"matrix product GFLOP/s": matrix_product_rate()}
@@ -223,7 +223,7 @@ def _print_speed(results: dict) -> None:
             flops = flops_of_a_token(PAPER) * value / 1e9 / rate if title.startswith("teacher") else None
             rows.append([title, name, number(value), number(ours / value), "" if flops is None else f"{flops:.0%}"])
     print(f"One matrix product of the largest layer: {rate:.0f} GFLOP/s.\n")
-    header = ["work", "by", "rate", "here is so many times as fast", "of the matrix-product rate"]
+    header = ["work", "by", "rate", "speed-up of this project", "share of the matrix-product rate"]
     print(table(header, rows) + "\n")
 
 
@@ -248,13 +248,13 @@ def epoch(options: argparse.Namespace) -> dict:
             results[f"{precision}, {size}"] = seconds
             rows.append([precision, size, *(f"{s:.1f}" for s in seconds), f"{waiting / seconds[1]:.2%}"])
     print(f"One epoch: {len(pairs):,} pairs, {pairs.tokens:,} tokens, 7,000 words.\n")
-    header = ["precision", "answers a batch", "first epoch, s", "second, s", "of it in the input pipeline"]
+    header = ["precision", "answers per batch", "first epoch, s", "second, s", "share of the input pipeline"]
     print(table(header, rows) + "\n")
     return results
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Tokens per second of teacher forcing as one size grows."""
+    """Tokens per second of teacher forcing while one size grows."""
     random = np.random.default_rng(0)
 
     def synthetic(vocabulary: int, length: int, count: int) -> Pairs:
@@ -277,12 +277,12 @@ def growth(options: argparse.Namespace) -> dict:
         results[title] = rate
         gflops = flops_of_a_token(sizes) * rate / 1e9
         rows.append([title, number(rate), number(gflops)])
-    print(table(["growing", "tokens/s", "GFLOP/s in the two large layers"], rows) + "\n")
+    print(table(["size that grows", "tokens/s", "GFLOP/s in the two large layers"], rows) + "\n")
     return results
 
 
 def memory(options: argparse.Namespace) -> dict:
-    """Peak memory of a process that prepares 100,000 pairs and trains on them at the paper's sizes."""
+    """The peak memory of a process that prepares 100,000 pairs and trains on them at the paper's sizes."""
     random = np.random.default_rng(0)
     count, words = 120_000, [f"word{i}" for i in range(20_000)]
     lines = [" ".join(random.choice(words[:2000], random.integers(3, 20))) for _ in range(count)]
@@ -299,13 +299,13 @@ def memory(options: argparse.Namespace) -> dict:
     return {"pairs": len(pairs), "peak GiB": peak}
 
 
-PARTS = {"memory": memory, "speed": speed, "epoch": epoch, "growth": growth}  # memory's peak is the process', so first
+PARTS = {"memory": memory, "speed": speed, "epoch": epoch, "growth": growth}  # first, since a peak is the process's
 
 
 def _parser() -> argparse.ArgumentParser:
     made = parser("first_paper", __doc__, PARTS, rounds=7)
-    made.add_argument("--data", type=Path, metavar="FILE", help="a corpus instead of the embedded one")
-    made.add_argument("--folder", default=".", metavar="DIR", help="for the temporary corpus of `memory`")
+    made.add_argument("--data", type=Path, metavar="FILE", help="a corpus to use instead of the embedded one")
+    made.add_argument("--folder", default=".", metavar="DIR", help="where `memory` writes its temporary corpus")
     return made
 
 

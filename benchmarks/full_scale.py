@@ -1,4 +1,4 @@
-"""The paper's Table 1 at full scale, by arithmetic: the work of each phase, and hours at given rates."""
+"""The cost of the paper's Table 1 at full scale, calculated: the work of each phase, and hours at given rates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ TRAJECTORIES = 208_600  # Section 4.1
 
 
 class Work(NamedTuple):
-    """A phase of the training. kind: SAMPLING, REFERENCE or LEARNING, which differ in the rate that they run at."""
+    """A phase of the training. kind: SAMPLING, REFERENCE or LEARNING, which run at different rates."""
 
     phase: str
     kind: str
@@ -23,9 +23,9 @@ class Work(NamedTuple):
 
 
 def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int = 32) -> list[Work]:
-    """All that Algorithm 1 makes of Table 1; validation is left out.
+    """The work of all phases of Algorithm 1 with the settings of Table 1, without validation.
 
-    table: whose epochs, updates, rollouts and D's steps are taken. prompt, response: tokens of every trajectory.
+    table: the settings with the epochs, updates, rollouts and steps of D. prompt, response: tokens of every trajectory.
     """
     trained = round(FRACTIONS[0] * TRAJECTORIES)
     passes = trained * table.mle_epochs
@@ -40,16 +40,17 @@ def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int =
 
 
 def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
-    """Of each phase. rates: FLOP/s of each kind of work."""
+    """The hours of each phase. rates: FLOP/s of each kind of work."""
     return [each.flops / rates[each.kind] / 3600 for each in work]
 
 
 @dataclass(frozen=True)
 class Device:
-    """An accelerator that nobody has measured here: `peak` is its maker's figure for bfloat16, dense, FLOP/s.
+    """An accelerator that has not been measured here: `peak` is its manufacturer's value for dense bfloat16, in FLOP/s.
 
-    The shares of the peak are assumptions. Sampling 64 responses a token at a time waits for the memory and for the
-    programs' starts; the others are products of large matrices. Several devices: as if the network cost nothing.
+    The shares of the peak are assumptions. Sampling 64 responses token by token waits for the memory and for the starts
+    of programs; the other kinds of work are products of large matrices. For several devices, the network is assumed to
+    cost no time.
     """
 
     name: str

@@ -1,6 +1,7 @@
-"""Fair timing: all contestants in one process, interleaved; medians; and the machine's own matrix-product rate.
+"""Fair timing: all contestants take turns in one process, and medians count, beside the machine's matrix-product rate.
 
-And what the benchmarks' commands have in common: parts that are chosen by name, Markdown tables, results as JSON.
+The module also has what the benchmarks' commands share: parts that are chosen by name, Markdown tables, and results as
+JSON.
 """
 
 import argparse
@@ -27,8 +28,9 @@ PRODUCT = (1536, 3500, 7000)  # rows, and the sizes of the paper's largest layer
 def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
     """Work rates of contestants that take turns: {name: [units of work per second, ...]}.
 
-    contestants: each call does a share of work and returns its units. A first round warms up and is not counted. What
-    lives after it is left out of garbage collections, so that nobody's wade through the others' objects.
+    contestants: each call does a share of work and returns its units. A first round warms up and is not counted. The
+    objects that exist after it are left out of garbage collections, so that no contestant's collections scan the
+    objects of the others.
     """
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for work in contestants.values():
@@ -45,17 +47,17 @@ def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[s
 
 
 def compete(results: dict[str, Any], title: str, contestants: dict[str, Callable[[], int]], rounds: int) -> None:
-    """Put under the title the median work rate of each of `interleave`'s contestants."""
+    """Store the median work rate of each contestant, as `interleave` measures it, in the results under the title."""
     progress(title)
     results[title] = {name: statistics.median(rates) for name, rates in interleave(contestants, rounds).items()}
 
 
 class Stopwatch:
-    """Adds up the seconds that named phases of a piece of work take; a phase within another one interrupts it."""
+    """Sums the seconds of the named phases of a piece of work; an inner phase interrupts the outer one."""
 
     def __init__(self):
         self._seconds: dict[str, float] = defaultdict(float)
-        self._within = 0.0  # what phases within the one that runs have taken
+        self._within = 0.0  # seconds of the phases inside the present one
 
     @contextlib.contextmanager
     def during(self, phase: str) -> Iterator[None]:
@@ -66,7 +68,7 @@ class Stopwatch:
         self._within = before + whole
 
     def timed(self, phase: str, function: Callable) -> Callable:
-        """The function; the time of its calls belongs to the phase."""
+        """The same function, whose calls are timed as this phase."""
 
         def call(*arguments, **options):
             with self.during(phase):
@@ -95,16 +97,16 @@ def matrix_product_rate(seconds: float = 2.0) -> float:
 
 
 def peak_memory() -> float:
-    """The most memory that this process has had at once, in GiB.
+    """The peak memory of this process, in GiB.
 
-    A new process takes over its parent's peak where that is higher (Linux), so that only a small parent's children can
-    be measured.
+    On Linux a new process inherits the peak of its parent if that is higher. Therefore only the children of a small
+    parent can be measured.
     """
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def installed(module: str) -> bool:
-    """Whether a module can be imported, without doing it; false too where a package on the way to it is missing."""
+    """Whether a module can be imported, found without importing it; false also if a package above it is missing."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
@@ -115,20 +117,20 @@ def installed(module: str) -> bool:
 
 
 def parser(name: str, description: str, parts: Sequence[str], rounds: int) -> argparse.ArgumentParser:
-    """Of a benchmark: which parts, how many rounds [rounds], and where results go."""
+    """A parser for the options of a benchmark: which parts to run, how many rounds, and where to write the results."""
     made = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("parts", nargs="*", help=f"which of {', '.join(parts)}; all if none is named")
+    made.add_argument("parts", nargs="*", help=f"parts to run, of {', '.join(parts)} [all]")
     made.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"turns of each contestant [{rounds}]")
     made.add_argument("--output", type=Path, metavar="FILE", help="also write the results as JSON")
     return made
 
 
 def run_parts(parts: Mapping[str, Callable[[], Any]], options: argparse.Namespace, results: dict[str, Any]) -> None:
-    """Run the parts that are asked for, always in the order of `parts`; results: filled with what they return."""
+    """Run the requested parts in the order of `parts`, and fill `results` with what they return."""
     unknown = [name for name in options.parts if name not in parts]
     if unknown:
         raise SystemExit(f"{', '.join(unknown)}: no such part; {', '.join(parts)} are")
@@ -136,16 +138,16 @@ def run_parts(parts: Mapping[str, Callable[[], Any]], options: argparse.Namespac
     for name, part in parts.items():
         if options.parts and name not in options.parts:
             continue
-        gc.collect()  # the earlier parts' networks
+        gc.collect()  # frees the networks of earlier parts
         results[name] = part()
-        if options.output:  # after each, so that what is measured is kept
+        if options.output:  # after each part, so that no measurement is lost
             options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if options.output:
         print(f"wrote {options.output}")
 
 
 def progress(line: str) -> None:
-    """What is running, to stderr."""
+    """Print to stderr what is running."""
     print(f"{line} ...", file=sys.stderr, flush=True)
 
 
@@ -156,5 +158,5 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that count."""
+    """The value with three significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

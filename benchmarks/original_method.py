@@ -1,7 +1,7 @@
-"""The original method, written anew in current Keras: what the fast paths are compared with.
+"""The original method, rewritten in current Keras, as the baseline that the fast paths are compared with.
 
-Per-token samples of 50 steps each, unmasked; one-hot targets; `train_on_batch`; `predict` for each of 49
-tokens, whether the answer has ended or not.
+It has one unmasked sample of 50 steps for each token, one-hot targets and `train_on_batch`. It calls `predict` for each
+of 49 tokens, whether the answer has ended or not.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class Samples(NamedTuple):
 
 
 def per_token_samples(pairs: Pairs, padding: int = PAD) -> tuple[np.ndarray, ...]:
-    """The samples of the paper's figures, a row a token: contexts, partial answers, next tokens, answers' numbers."""
+    """The samples of Figures 1 and 2, one row per token: contexts, partial answers, next tokens, answers' numbers."""
     contexts, partial_answers, tokens, owner = [], [], [], []
     length = pairs.contexts.shape[1]
     for number, (context, answer) in enumerate(zip(pairs.contexts, pairs.answers, strict=True)):
@@ -38,7 +38,7 @@ def per_token_samples(pairs: Pairs, padding: int = PAD) -> tuple[np.ndarray, ...
 
 
 def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
-    """The per-token samples of pairs, their targets one-hot."""
+    """The per-token samples of pairs, with one-hot targets."""
     contexts, partial_answers, tokens, _ = per_token_samples(pairs, padding)
     one_hot = np.zeros((len(tokens), vocabulary), np.float32)
     one_hot[np.arange(len(tokens)), tokens] = 1
@@ -46,13 +46,13 @@ def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
 
 
 class OriginalMethod:
-    """Trains and decodes the figures' models as the author's programs do."""
+    """Trains the models of Figures 1 and 2, and decodes with them, as the author's programs do."""
 
     def __init__(self, sizes: Sizes):
         self.gca = GenerativeConversationalAgent(sizes, original_padding=True)
 
     def compile(self, phase: str) -> None:
-        """Ready the models for one phase: "teacher forcing", "discriminator" or "generator"."""
+        """Prepare the models for one phase: "teacher forcing", "discriminator" or "generator"."""
         model, names, loss = {
             "teacher forcing": (self.gca.generator, (*WHITE, *YELLOW), "categorical_crossentropy"),
             "discriminator": (self.gca.discriminator, GREEN, "binary_crossentropy"),
@@ -62,7 +62,7 @@ class OriginalMethod:
         model.compile(optimizer=keras.optimizers.Adam(5e-5), loss=loss)
 
     def teacher_forcing(self, samples: Samples) -> int:
-        """One training step; returns its tokens."""
+        """Make one training step, and return its number of tokens."""
         self.gca.generator.train_on_batch([samples.contexts, samples.partial_answers], samples.tokens)
         return len(samples.tokens)
 
@@ -77,7 +77,7 @@ class OriginalMethod:
         return len(ones)
 
     def reply(self, context: np.ndarray) -> np.ndarray:
-        """Algorithm 1 as the author runs it: the partial answer moves left by one for each token. Returns (s_s,)."""
+        """Algorithm 1 as in the author's program: each token moves the partial answer left by one. Returns (s_s,)."""
         length = self.gca.sizes.sentence_length
         context = np.where(context == PAD, self.gca.padding, context)[None]
         answer = np.full((1, length), self.gca.padding, np.int32)

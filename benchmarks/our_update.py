@@ -1,4 +1,4 @@
-"""One turn of Algorithm 1's loop by `gail_tf`, and the time of its phases."""
+"""One update of Algorithm 1 by `gail_tf`, and the time of its phases."""
 
 import numpy as np
 
@@ -13,11 +13,11 @@ from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.gail import GAILTraining
 
-UPDATES = 100  # more than are ever asked for
+UPDATES = 100  # more than any benchmark makes
 
 
 def settings(exercise: Exercise, trainable: str = "full", precision: str = "float32") -> GAILConfig:
-    """The paper's settings, but for what would make the work of updates differ from each other and from others'."""
+    """The paper's settings, except those that would make the work of updates or of contestants unequal."""
     sizes = exercise.sizes
     return GAILConfig(
         n_layer=sizes.n_layer,
@@ -46,10 +46,10 @@ def settings(exercise: Exercise, trainable: str = "full", precision: str = "floa
 
 
 class OurUpdate:
-    """`GAILTraining` from its first update on. A call makes one.
+    """`GAILTraining` from its first update on. Each call makes one update.
 
-    All of it counts, its figures too. Experts' responses are read anew at each update, as where a corpus is larger than
-    what a training meets of it (the paper's is).
+    The time includes everything, also the metrics. Experts' responses are read anew in each update, as in a corpus that
+    is larger than the part that a training reads (the paper's corpus is).
     """
 
     def __init__(self, exercise: Exercise, trainable: str = "full", precision: str = "float32"):
@@ -70,7 +70,7 @@ class OurUpdate:
         self._rows = (event.row for event in training if event.row is not None)
 
     def __call__(self) -> int:
-        """One update; returns the tokens of its responses."""
+        """Make one update, and return the number of tokens in its responses."""
         with self.watch.during(REST):
             row = next(self._rows)
         assert row["response_length"] == self.exercise.response, "a response has ended early"
@@ -78,16 +78,16 @@ class OurUpdate:
 
     @property
     def flops(self) -> dict[str, float]:
-        """Of an update, by phase; those of D are too few to matter."""
+        """Floating-point operations of an update by phase; those of D are too few to matter."""
         return update_flops(self.exercise, self.trainable)
 
 
 def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float]:
     """Floating-point operations of one update here, by phase.
 
-    Sampling reads a prompt once and then every token but the last, and multiplies by the vocabulary for each token of a
-    response. The reference reads a prompt once, and both responses to it, and gives the log-probabilities of the
-    policy's.
+    Sampling reads a prompt once and then every token except the last, and computes logits for each token of a response.
+    The reference reads a prompt once, and both responses to it, and computes the log-probabilities of the policy's
+    response.
     """
     sizes, tokens = exercise.sizes, exercise.tokens
     prompts = exercise.rollouts * exercise.prompt
@@ -100,7 +100,7 @@ def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float
 
 
 def _samples(exercise: Exercise) -> Samples:
-    """As many trajectories as all updates meet, so that none comes back."""
+    """As many trajectories as all updates read, so that none is read twice."""
     arrays = exercise.prompts(), exercise.expert_responses()
     condition, response = (np.tile(each, (UPDATES, 1)) for each in arrays)
     batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))

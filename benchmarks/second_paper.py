@@ -1,17 +1,17 @@
-"""`python -m benchmarks.second_paper`: the second paper's training at GPT-2's sizes, against others.
+"""`python -m benchmarks.second_paper` measures the second paper's training at GPT-2's sizes.
 
     memory     peak memory of one PPO update, alone in a process
-    update     one PPO update, against TextGAIL's loop in PyTorch and TRL's PPO trainer, by phases
-    sampling   responses, against Hugging Face's `generate`; candidates that share the reading of a prompt
-    mle        a step of maximum likelihood, against PyTorch
+    update     one PPO update by phases, compared with TextGAIL's loop in PyTorch and TRL's PPO trainer
+    sampling   responses, compared with Hugging Face's `generate`; candidates whose prompt is read once
+    mle        a step of maximum likelihood, compared with PyTorch
     growth     how the cost grows with batch, length of responses, and GPT-2's size
-    workers    what it costs to share an update between several replicas or processes of this machine
-    padding    how much of the batches is padding, against batches in random order
+    workers    the overhead of distributing an update over several replicas or processes of this machine
+    padding    the share of padding in the batches, compared with batches in random order
     plan       Table 1 at full scale: hours here and on accelerators, memory, traffic
 
-Prints Markdown tables. Contestants take turns in one process; figures are medians. PyTorch, transformers and TRL take
-part where they are installed: pip install -e '.[benchmarks]'. All of `update` at once take about 20 GB of memory;
---contestants names fewer.
+It prints Markdown tables. The contestants take turns in one process, and the values are medians. PyTorch, transformers
+and TRL take part if they are installed: pip install -e '.[benchmarks]'. All contestants of `update` together need about
+20 GB of memory; --contestants selects fewer.
 """
 
 import argparse
@@ -70,10 +70,10 @@ TITLES = {
     "textgail": f"TextGAIL's loop, {TORCH}",
     "trl": "TRL's PPO trainer",
 }
-# Imported where they take part
+# Imported only if they take part
 THEIRS = {"textgail": ("benchmarks.torch_gail", "TorchUpdate"), "trl": ("benchmarks.trl_ppo", "TRLUpdate")}
 CANDIDATES = 4
-CONDITIONS, RESPONSES = (1,), (3,)  # places of their masks in a Batch
+CONDITIONS, RESPONSES = (1,), (3,)  # indices of their masks in a Batch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_update(name: str, exercise: Exercise) -> Update:
-    """The contestant of that name, one of TITLES."""
+    """The contestant with this name, one of TITLES."""
     if name in THEIRS:
         module, theirs = THEIRS[name]
         return getattr(importlib.import_module(module), theirs)(exercise)
@@ -101,7 +101,7 @@ def make_update(name: str, exercise: Exercise) -> Update:
 
 
 def absence(name: str) -> str | None:
-    """Why a contestant cannot take part; None where it can."""
+    """The reason why a contestant cannot take part; None if it can."""
     if name in THEIRS and not (installed("torch") and installed("transformers")):
         return "PyTorch or transformers is not installed"
     if name == "trl" and not installed("trl"):
@@ -112,7 +112,7 @@ def absence(name: str) -> str | None:
 
 
 def takes_part(name: str, title: str) -> bool:
-    """Whether a contestant can; a line says why it cannot."""
+    """Whether a contestant can take part; if not, a printed line says why."""
     reason = absence(name)
     if reason:
         print(f"{title} takes no part: {reason}.\n")
@@ -120,7 +120,7 @@ def takes_part(name: str, title: str) -> bool:
 
 
 def present(options: argparse.Namespace) -> list[str]:
-    """The contestants of an update that are asked for and can take part."""
+    """The requested contestants of an update that can take part."""
     return [name for name in options.contestants if takes_part(name, TITLES[name])]
 
 
@@ -128,7 +128,7 @@ def present(options: argparse.Namespace) -> list[str]:
 
 
 def memory(options: argparse.Namespace) -> dict:
-    """Peak memory of a process that makes one update, of as few rollouts as are drawn together here."""
+    """The peak memory of a process that makes one update, with only as many rollouts as are drawn together here."""
     exercise = Exercise(SIZES[options.size], PAPER.decoding_batch_size)
     results = {}
     for name in present(options):
@@ -154,7 +154,7 @@ def peaks(name: str, exercise: Exercise) -> dict[str, float]:
 
 
 def update(options: argparse.Namespace) -> dict:
-    """One PPO update by phases. Seconds are those of the paper's 128 rollouts."""
+    """One PPO update by phases. The seconds are for the paper's 128 rollouts."""
     rate = matrix_product_rate()
     exercise = Exercise(SIZES[options.size], options.rollouts)
     updates = {name: make_update(name, exercise) for name in present(options)}
@@ -204,12 +204,12 @@ def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float)
                 f"{fraction:.0%}",
             ]
         )
-    header = ["by", *PHASES, "total", "tokens/s", f"{TITLES['full']} is so many times as fast", "TFLOP"]
-    print(table([*header, "of the matrix-product rate"], rows) + "\n")
+    header = ["by", *PHASES, "total", "tokens/s", f"speed-up of {TITLES['full']}", "TFLOP"]
+    print(table([*header, "share of the matrix-product rate"], rows) + "\n")
 
 
 def sampling(options: argparse.Namespace) -> dict:
-    """Responses to 16 or 64 prompts; and several to each, which share the reading of the prompt or do not."""
+    """Responses to 16 or 64 prompts, and several responses to each prompt, which is read once or once for each."""
     exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
     prompts, mask = exercise.prompts(), np.ones((exercise.rollouts, exercise.prompt), bool)
     drawn = Sampling(exercise.response, exercise.top_p, exercise.temperature)
@@ -276,16 +276,16 @@ def mle(options: argparse.Namespace) -> dict:
 
 
 def _print_rates(results: dict[str, dict[str, float]]) -> None:
-    """The first contestant is compared with the others."""
+    """Print the rates, and the speed-up of the first contestant over the others."""
     rows = []
     for title, rates in results.items():
         first = next(iter(rates.values()))
         rows += [[title, name, number(value), number(first / value)] for name, value in rates.items()]
-    print(table(["work", "by", "rate", "the first is so many times as fast"], rows) + "\n")
+    print(table(["work", "by", "rate", "speed-up of the first"], rows) + "\n")
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Sampling and PPO minibatches as batch, response or GPT-2 grows. GPT-2s beyond the next one are extrapolated."""
+    """Sampling and PPO minibatches while batch, response or GPT-2 grows. GPT-2s beyond the next are extrapolated."""
     names = list(SIZES)
     measured = names[: names.index(options.size) + 2]
     sizes, results = SIZES[options.size], {}
@@ -308,11 +308,11 @@ def growth(options: argparse.Namespace) -> dict:
         for title, found in results.items()
     ]
     print(
-        f"Here, full, float32, {options.size} unless the row says otherwise: responses of 32 tokens to prompts of "
-        f"{Exercise.prompt}, sampled 16 and learned from 8 at a time. What is extrapolated has the largest measured "
-        "GPT-2's GFLOP/s.\n"
+        f"This project's sampling and PPO, full, float32, {options.size} unless the row says otherwise: responses of "
+        f"32 tokens to prompts of {Exercise.prompt}, sampled 16 and learned from 8 at a time. Extrapolated rows assume "
+        "the GFLOP/s of the largest GPT-2 that was measured.\n"
     )
-    print(table(["growing", "sampling, tokens/s", "GFLOP/s", "PPO, tokens/s", "GFLOP/s"], rows) + "\n")
+    print(table(["size that grows", "sampling, tokens/s", "GFLOP/s", "PPO, tokens/s", "GFLOP/s"], rows) + "\n")
     return results
 
 
@@ -321,13 +321,13 @@ def _described(name: str) -> str:
 
 
 def flops_of_a_token(sizes: GPT2Config, response: int) -> dict[str, float]:
-    """Floating-point operations for each token of a response of so many, in sampling and in a PPO minibatch."""
+    """Floating-point operations per token of a response of this length, in sampling and in a PPO minibatch."""
     read = (Exercise.prompt + response - 1) / response
     return {SAMPLING: costs.flops(sizes, read, 1), LEARNING: costs.learning_flops(sizes, read, 1)}
 
 
 def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds: int) -> dict[str, dict[str, float]]:
-    """The rates of sampling `sampled` responses together, and of one PPO minibatch of `learned`."""
+    """The rates of sampling `sampled` responses together, and of a PPO minibatch of `learned` responses."""
     exercise = Exercise(sizes, max(sampled, learned), response=response)
     prompts, responses = exercise.prompts(), exercise.expert_responses()
     arrays = (prompts, np.ones_like(prompts, bool), responses, np.ones_like(responses, bool))
@@ -353,7 +353,7 @@ def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds
 
 
 def workers(options: argparse.Namespace) -> dict:
-    """One PPO update, shared by replicas of this machine, which have its cores between them."""
+    """One PPO update, distributed over replicas of this machine, which share its cores."""
     exercise = Exercise(SIZES[options.size], options.rollouts)
     several = [Devices(name, count) for name in ("mirrored", "multi_worker") for count in (2, 4)]
     results: dict[str, dict[str, float]] = {}
@@ -371,12 +371,12 @@ def workers(options: argparse.Namespace) -> dict:
     }
     print(
         f"One PPO update here, full, {options.size}: {options.rollouts} rollouts of {Exercise.prompt} + "
-        f"{Exercise.response} tokens, shared by replicas that have this machine's {os.cpu_count()} cores between them. "
-        "Of gradients alone "
+        f"{Exercise.response} tokens, distributed over replicas that share this machine's {os.cpu_count()} cores. "
+        "For the gradients alone "
         + " and ".join(f"{count} processes send {number(count * each / 1e6)} MB" for count, each in sent.items())
         + ".\n"
     )
-    print(table(["on", "seconds", "of one device's speed", "MB sent over loopback"], rows) + "\n")
+    print(table(["devices", "seconds", "relative to one device's speed", "MB sent over loopback"], rows) + "\n")
     return results
 
 
@@ -434,7 +434,7 @@ def padding(options: argparse.Namespace) -> dict:
 
 
 def padded_share(masks: Sequence[np.ndarray]) -> float:
-    """The share of places, (B, T) bool in each mask, that hold no token."""
+    """The share of positions without a token; each mask is (B, T) bool."""
     return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.size for mask in masks)
 
 
@@ -445,7 +445,7 @@ def in_random_order(count: int, size: int) -> list[np.ndarray]:
 
 
 def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
-    """Table 1 at full scale. measured: what `update` has returned; without it there are no hours of this machine."""
+    """Table 1 at full scale. measured: what `update` returned; without it the hours of this machine are left out."""
     rates = {device.name: device.rates for device in full_scale.DEVICES}
     if measured and "full" in measured["by"]:
         ours = measured["by"]["full"]
@@ -461,10 +461,10 @@ def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     print(
         f"Table 1 at full scale, {options.size}: {full_scale.TRAJECTORIES:,} trajectories of {Exercise.prompt} + "
         f"{Exercise.response} tokens, 70 % of them for training; {PAPER.mle_epochs} epochs of maximum likelihood, "
-        f"{PAPER.updates} updates of {PAPER.rollouts} rollouts. Hours. The accelerators have not been measured: what "
-        f"is assumed is bfloat16, and of the peak {shares}.\n"
+        f"{PAPER.updates} updates of {PAPER.rollouts} rollouts. The table has hours. The accelerators have not been "
+        f"measured: their hours assume bfloat16, and these shares of the peak rate: {shares}.\n"
     )
-    print(table(["work", "PFLOP", *hours], rows) + "\n")
+    print(table(["hours of", "PFLOP", *hours], rows) + "\n")
 
     sizes = {name: SIZES[name] for name in ("small", "medium", "large", "xl")}
     ways = {
@@ -479,20 +479,20 @@ def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
         "weights, gradients and moments here stay float32.\n"
     )
     rows = [[way, *(number(count / 2**30) for count in found.values())] for way, found in footprints.items()]
-    print(table(["what learns", *sizes], rows) + "\n")
+    print(table(["weights that learn", *sizes], rows) + "\n")
 
     steps, workers = PAPER.ppo_epochs * PAPER.steps_in_a_buffer, 8
     sent = {
         trainable: {name: costs.traffic(each, trainable, steps, workers) for name, each in sizes.items()}
         for trainable in costs.PRODUCTS
     }
-    print(f"What each of {workers} workers sends for the gradients of an update's {steps} steps, float32, GB.\n")
+    print(f"Data that each of {workers} workers sends for the gradients of an update's {steps} steps, float32, GB.\n")
     rows = [[trainable, *(number(count / 1e9) for count in found.values())] for trainable, found in sent.items()]
-    print(table(["what learns", *sizes], rows) + "\n")
+    print(table(["weights that learn", *sizes], rows) + "\n")
     return {"flops": {f"{w.phase}, {w.kind}": w.flops for w in work}, "hours": hours, "bytes": footprints, "sent": sent}
 
 
-# memory's peak is the process's, so first: a new process takes over its parent's
+# `memory` comes first, because a new process inherits the peak memory of its parent.
 PARTS = {
     "memory": memory,
     "update": update,
@@ -506,22 +506,22 @@ PARTS = {
 
 def _parser() -> argparse.ArgumentParser:
     made = parser("second_paper", __doc__, [*PARTS, "plan"], rounds=3)
-    made.add_argument("--size", choices=SIZES, default="small", help="of GPT-2 [small]")
+    made.add_argument("--size", choices=SIZES, default="small", help="the size of GPT-2 [small]")
     made.add_argument(
         "--contestants",
         nargs="+",
         choices=TITLES,
         default=list(TITLES),
         metavar="NAME",
-        help=f"of `memory` and `update`, among {', '.join(TITLES)} [all]",
+        help=f"the contestants of `memory` and `update`, among {', '.join(TITLES)} [all]",
     )
     made.add_argument(
         "--rollouts",
         type=int,
         default=32,
         metavar="N",
-        help=f"timed in an update, a multiple of 32 [32]; seconds are given for the paper's {PAPER.rollouts}, of which "
-        "each 32 are the same work",
+        help=f"rollouts that are timed in an update, a multiple of 32 [32]; seconds are given for the paper's "
+        f"{PAPER.rollouts} rollouts, since each 32 are the same work",
     )
     return made
 

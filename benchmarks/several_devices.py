@@ -1,6 +1,6 @@
 """One PPO update by `gail_tf` on several devices of this machine, or in several processes of it.
 
-They share the machine's cores: what is measured is what it costs to share the work.
+The devices share the machine's cores, so that the benchmark measures the overhead of distribution.
 """
 
 import itertools
@@ -23,7 +23,7 @@ TRAFFIC = Path("/proc/net/dev")  # Linux
 
 @dataclass(frozen=True)
 class Devices:
-    """A `--strategy`: that many replicas in one process, or that many processes of one replica each."""
+    """A value of `--strategy`: several replicas in one process, or several processes of one replica each."""
 
     strategy: str = "none"
     count: int = 1
@@ -35,9 +35,9 @@ class Devices:
         return f"{self.count} {'parts of the CPU' if self.strategy == 'mirrored' else 'processes'}"
 
     def measure(self, exercise: Exercise, rounds: int) -> dict[str, float]:
-        """Seconds of an update, and the bytes that it sends over the loopback device, with Linux.
+        """Seconds of an update and, on Linux, the bytes that it sends over the loopback device.
 
-        Every process is new, and its own.
+        Every process is a new one.
         """
         if self.strategy != "multi_worker":
             environments = [{}]
@@ -76,18 +76,18 @@ def _timed(on: Devices, environment: dict[str, str], exercise: Exercise, rounds:
 
         [rates] = interleave({"update": work}, rounds).values()
         sent.append(loopback_bytes())
-    by_update = [after - before for before, after in itertools.pairwise(sent[1:])]  # the first has warmed up
+    by_update = [after - before for before, after in itertools.pairwise(sent[1:])]  # the first update warms up
     return {"seconds": exercise.tokens / statistics.median(rates), "bytes": statistics.median(by_update)}
 
 
 def loopback_bytes() -> int:
-    """All that this machine has sent to itself over the network so far; 0 where that is not known."""
+    """The bytes that this machine has sent to itself so far over the loopback device; 0 where they are not known."""
     lines = TRAFFIC.read_text().splitlines() if TRAFFIC.exists() else []
     return next((int(line.partition(":")[2].split()[8]) for line in lines if line.strip().startswith("lo:")), 0)
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports of this machine that nobody listens on."""
+    """TCP ports of this machine that no program listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

@@ -1,9 +1,9 @@
 """TextGAIL's loop (Wu et al. 2021) in PyTorch, as a user of Hugging Face's transformers would write it today.
 
-`generate` makes responses, a pass of its own their old log-probabilities; PPO of whole responses with a clipped ratio
-learns from them by AdamW. In place of TextGAIL's RoBERTa stands the discriminator of `gail_tf`, two tanh layers on
-features of the frozen reference, so that what is compared is the policies. The vocabulary is multiplied at the
-responses' places alone, by `logits_to_keep`.
+`generate` draws responses, and a separate pass computes their old log-probabilities. The policy learns from them by PPO
+of whole responses with a clipped ratio, and by AdamW. The discriminator of `gail_tf` (two tanh layers on features of
+the frozen reference) replaces TextGAIL's RoBERTa, so that the benchmark compares the policies. `logits_to_keep`
+restricts logits to the positions of the responses.
 
 Shapes: B responses, T tokens of prompt and response together, R of the response, E = n_embd.
 """
@@ -25,7 +25,7 @@ TABLE = GAILConfig()
 
 
 def torch_gpt2(gpt2: GPT2) -> transformers.GPT2LMHeadModel:
-    """Hugging Face's GPT-2 with the weights of ours; without dropout until `train()` is called."""
+    """Hugging Face's GPT-2 with the weights of this project's GPT-2; without dropout until `train()` is called."""
     model = transformers.GPT2LMHeadModel(transformers.GPT2Config.from_dict(gpt2.config.to_hugging_face()))
     weights = {name: torch.from_numpy(variable.numpy()) for name, variable in gpt2.weights.items()}
     model.transformer.load_state_dict(weights)
@@ -52,7 +52,7 @@ def log_probs_of(logits: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
 
 
 def response_log_probs(model: transformers.GPT2LMHeadModel, tokens: torch.Tensor, width: int) -> torch.Tensor:
-    """Those of the last `width` tokens of (B, T): (B, width)."""
+    """Log-probabilities of the last `width` tokens of (B, T): (B, width)."""
     logits = model(tokens, use_cache=False, logits_to_keep=width + 1).logits
     return log_probs_of(logits[:, :-1], tokens[:, -width:])
 
@@ -63,21 +63,21 @@ def response_features(hidden: torch.Tensor) -> torch.Tensor:
 
 
 def clipped_loss(log_probs: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """PPO's, a scalar, of whole responses: log-probabilities (B, R), advantages (B,)."""
+    """PPO's loss for whole responses, a scalar: log-probabilities (B, R), advantages (B,)."""
     ratio = torch.exp((log_probs - old).sum(1))
     clipped = ratio.clamp(1 - epsilon, 1 + epsilon)
     return -torch.minimum(ratio * advantages, clipped * advantages).mean()
 
 
 class RunningRewards:
-    """TextGAIL's normalisation of rewards: by a running mean and standard deviation, and cut at +-2."""
+    """TextGAIL's normalisation of rewards: by a running mean and standard deviation, clipped at +-2."""
 
     def __init__(self, momentum: float = 0.9, limit: float = 2.0):
         self.momentum, self.limit = momentum, limit
         self.mean = self.square = torch.zeros(())
 
     def __call__(self, rewards: torch.Tensor) -> torch.Tensor:
-        """(B,) -> (B,)."""
+        """Normalise rewards, (B,) -> (B,), and update the running values."""
         new = 1 - self.momentum ** len(rewards)
         self.mean = torch.lerp(self.mean, rewards.mean(), new)
         self.square = torch.lerp(self.square, rewards.square().mean(), new)
@@ -86,7 +86,7 @@ class RunningRewards:
 
 
 class TorchUpdate:
-    """A call makes one update. The policy starts with the weights that ours starts with."""
+    """Each call makes one update. The policy starts with the same weights as this project's policy."""
 
     def __init__(self, exercise: Exercise):
         self.exercise, self.watch = exercise, Stopwatch()
@@ -110,14 +110,14 @@ class TorchUpdate:
         self.experts = torch.cat([self.prompts, torch.from_numpy(exercise.expert_responses()).long()], 1)
 
     def __call__(self) -> int:
-        """One update; returns the tokens of its responses."""
+        """Make one update, and return the number of tokens in its responses."""
         with self.watch.during(REST):
             self._update()
         return self.exercise.tokens
 
     @property
     def flops(self) -> dict[str, float]:
-        """Of an update, by phase."""
+        """Floating-point operations of an update by phase."""
         sizes, tokens = self.exercise.sizes, self.exercise.tokens
         sequences = self.experts.numel()
         return {
@@ -128,12 +128,12 @@ class TorchUpdate:
         }
 
     def states(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The reference's, after each token: (B, T, E)."""
+        """The reference's hidden states after each token: (B, T, E)."""
         parts = tokens.split(self.exercise.sample_batch)
         return torch.cat([self.reference.transformer(part, use_cache=False).last_hidden_state for part in parts])
 
     def reference_log_probs(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, R)."""
+        """The reference's log-probabilities of the responses, (B, R)."""
         width, size = self.exercise.response, self.exercise.sample_batch
         before, responses = states[:, -width - 1 : -1].split(size), tokens[:, -width:].split(size)
         parts = zip(before, responses, strict=True)
@@ -181,7 +181,7 @@ class TorchMaximumLikelihood:
         self.optimizer = _adamw(self.model, TABLE.mle_learning_rate)
 
     def step(self, tokens: np.ndarray) -> int:
-        """One step on (B, T + 1), whose first token is given; returns how many are learned from."""
+        """Make one step on (B, T + 1), whose first token is given, and return how many tokens are learned from."""
         tokens = torch.from_numpy(tokens).long()
         logits = self.model(tokens[:, :-1], use_cache=False).logits
         loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())

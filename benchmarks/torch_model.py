@@ -22,7 +22,7 @@ class TorchModel(nn.Module):
         self.optimizer = torch.optim.Adam(self.parameters(), lr=5e-5)
 
     def encode(self, contexts: torch.Tensor) -> torch.Tensor:
-        """(B, s), padded on the right, -> (B, s_se)."""
+        """Encode contexts, (B, s), padded on the right, -> (B, s_se)."""
         lengths = (contexts != PAD).sum(1).clamp(min=1)
         states, _ = self.encoder_context(self.shared(contexts))
         return states[torch.arange(len(contexts)), lengths - 1]
@@ -31,7 +31,7 @@ class TorchModel(nn.Module):
         return self.decision(torch.relu(self.hidden(torch.cat([e_c, e_a], dim=-1))))
 
     def step(self, contexts: np.ndarray, answers: np.ndarray) -> int:
-        """One step of teacher forcing; returns its tokens."""
+        """Make one step of teacher forcing, and return its number of tokens."""
         contexts, answers = torch.from_numpy(_right(contexts)).long(), torch.from_numpy(answers).long()
         targets = answers[:, 1:]
         row, position = torch.nonzero(targets != PAD, as_tuple=True)
@@ -45,7 +45,7 @@ class TorchModel(nn.Module):
 
     @torch.inference_mode()
     def greedy(self, contexts: np.ndarray) -> np.ndarray:
-        """Algorithm 1, batched: (B, s) -> (B, at most s_s) tokens; ends when all rows have ended."""
+        """Algorithm 1 for a batch, (B, s) -> (B, at most s_s) tokens; it ends when all rows have ended."""
         e_c = self.encode(torch.from_numpy(_right(contexts)).long())
         tokens = torch.full((len(contexts),), BOS)
         running = torch.ones(len(contexts), dtype=torch.bool)
@@ -83,7 +83,7 @@ class TorchModel(nn.Module):
 
 
 def _right(contexts: np.ndarray) -> np.ndarray:
-    """The same contexts, padded on the right."""
+    """The same contexts with their padding on the right."""
     moved = np.zeros_like(contexts)
     for row, context in zip(moved, contexts, strict=True):
         tokens = context[context != PAD]

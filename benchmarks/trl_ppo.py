@@ -1,8 +1,8 @@
-"""The PPO trainer of Hugging Face's TRL at the benchmark's exercise. TRL 1.12 is the last that has one.
+"""The PPO trainer of Hugging Face's TRL as a contestant. TRL 1.12 is the last release that has one.
 
-It runs as it is, with what is its own: a value network as large as the policy, log-probabilities from `generate`'s
-scores (kept for the whole vocabulary), products with the vocabulary at the prompts' places too, no nucleus. The reward
-model is a tiny one, since nobody else has such a thing.
+It runs unchanged, with its own design: a value network as large as the policy, log-probabilities from `generate`'s
+scores (kept for the whole vocabulary), logits also at the positions of the prompts, and no nucleus. The reward model is
+tiny, because the other contestants have none.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ from benchmarks.torch_gail import torch_gpt2
 
 
 class TRLUpdate:
-    """A call makes one update, by a `train()` of one batch.
+    """Each call makes one update, by a `train()` of one batch.
 
-    Phases: `generate` is SAMPLING, the reference's passes REFERENCE, the reward model's JUDGING; all else is LEARNING,
-    the value network's passes over the responses too.
+    `generate` counts as SAMPLING, the reference's passes as REFERENCE, and the reward model's as JUDGING. All else
+    counts as LEARNING, also the value network's passes over the responses.
     """
 
     def __init__(self, exercise: Exercise):
@@ -61,14 +61,14 @@ class TRLUpdate:
         )
 
     def __call__(self) -> int:
-        """One update; returns the tokens of its responses."""
+        """Make one update, and return the number of tokens in its responses."""
         with self.watch.during(LEARNING), contextlib.redirect_stdout(io.StringIO()):
             self._trainer.train()
         return self.exercise.tokens
 
     @property
     def flops(self) -> dict[str, float]:
-        """Of an update, by phase; those of the tiny reward model are too few to matter."""
+        """Floating-point operations of an update by phase; those of the tiny reward model are too few to matter."""
         sizes, tokens = self.exercise.sizes, self.exercise.tokens
         sequences = self.exercise.rollouts * (self.exercise.prompt + self.exercise.response)
         value = flops(sizes, sequences) + learning_flops(sizes, sequences, 0)
@@ -90,7 +90,7 @@ class TRLUpdate:
             save_strategy="no",
             lr_scheduler_type="constant",
             total_episodes=exercise.rollouts,
-            # So the optimizer moves after every minibatch: with gradient_accumulation_steps = 16 it would move once.
+            # Makes the optimizer step after every minibatch; with gradient_accumulation_steps = 16 it would step once.
             per_device_train_batch_size=exercise.rollouts,
             gradient_accumulation_steps=1,
             num_mini_batches=exercise.rollouts // exercise.minibatch,
