@@ -26,11 +26,15 @@ def _sizes(vocabulary: int, positions: int, width: int, layers: int, heads: int)
     return GPT2Config(vocabulary, positions, width, layers, heads, eos_token_id=vocabulary - 1)
 
 
-_DEFAULT = GAILConfig.preset("default")
+_DEFAULT = GAILConfig.preset("default").model
 SIZES = {
     "tiny": _sizes(512, 128, 64, 2, 2),
     "default": _sizes(
-        _DEFAULT.vocabulary_size, _DEFAULT.n_positions, _DEFAULT.n_embd, _DEFAULT.n_layer, _DEFAULT.n_head
+        _DEFAULT.vocabulary_size,
+        _DEFAULT.n_positions,
+        _DEFAULT.n_embd,
+        _DEFAULT.n_layer,
+        _DEFAULT.n_head,
     ),
     "small": GPT2Config(),
     "medium": _sizes(50257, 1024, 1024, 24, 16),

@@ -28,14 +28,14 @@ def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int =
     table: the settings with the epochs, updates, rollouts and steps of D. prompt, response: tokens of every trajectory.
     """
     trained = round(FRACTIONS[0] * TRAJECTORIES)
-    passes = trained * table.mle_epochs
+    passes = trained * table.likelihood.mle_epochs
     likelihood = learning_flops(sizes, passes * (prompt + response - 1), passes * response)
-    update = update_flops(Exercise(sizes, table.rollouts, prompt, response))
-    buffers = table.discriminator_steps * table.batch_size / table.rollouts
+    update = update_flops(Exercise(sizes, table.rollout.rollouts, prompt, response))
+    buffers = table.judge.discriminator_steps * table.optimizer.batch_size / table.rollout.rollouts
     return [
         Work("maximum likelihood", LEARNING, likelihood),
         *(Work("D's first steps", kind, buffers * update[kind]) for kind in (SAMPLING, REFERENCE)),
-        *(Work("updates", kind, table.updates * update[kind]) for kind in (SAMPLING, REFERENCE, LEARNING)),
+        *(Work("updates", kind, table.rollout.updates * update[kind]) for kind in (SAMPLING, REFERENCE, LEARNING)),
     ]
 
 

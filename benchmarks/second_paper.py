@@ -129,7 +129,7 @@ def present(options: argparse.Namespace) -> list[str]:
 
 def memory(options: argparse.Namespace) -> dict:
     """The peak memory of a process that makes one update, with only as many rollouts as are drawn together here."""
-    exercise = Exercise(SIZES[options.size], PAPER.decoding_batch_size)
+    exercise = Exercise(SIZES[options.size], PAPER.rollout.decoding_batch_size)
     results = {}
     for name in present(options):
         progress(f"memory: {TITLES[name]}")
@@ -167,7 +167,7 @@ def update(options: argparse.Namespace) -> dict:
 
     progress(f"update: {', '.join(updates)}")
     rates = interleave({name: partial(work, name) for name in updates}, options.rounds)
-    scale = PAPER.rollouts / options.rollouts
+    scale = PAPER.rollout.rollouts / options.rollouts
     by = {}
     for name, made in updates.items():
         counted = laps[name][1:]
@@ -186,8 +186,8 @@ def update(options: argparse.Namespace) -> dict:
 def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float) -> None:
     print(f"One matrix product of the first paper's largest layer: {rate:.0f} GFLOP/s.\n")
     print(
-        f"One PPO update, {options.size}: {PAPER.rollouts} rollouts ({options.rollouts} were timed), prompts of "
-        f"{Exercise.prompt} and responses of {Exercise.response} tokens. Seconds.\n"
+        f"One PPO update, {options.size}: {PAPER.rollout.rollouts} rollouts ({options.rollouts} were timed), prompts "
+        f"of {Exercise.prompt} and responses of {Exercise.response} tokens. Seconds.\n"
     )
     rows = []
     for name, found in by.items():
@@ -259,7 +259,10 @@ def mle(options: argparse.Namespace) -> dict:
     def ours(precision: str) -> Callable[[], int]:
         policy = Policy(exercise.gpt2(precision=precision))
         learner = MaximumLikelihood(
-            policy, PAPER.mle_learning_rate, weight_decay=PAPER.weight_decay, gradient_clip=PAPER.gradient_clip
+            policy,
+            PAPER.likelihood.mle_learning_rate,
+            weight_decay=PAPER.optimizer.weight_decay,
+            gradient_clip=PAPER.optimizer.gradient_clip,
         )
         rows, seed = np.arange(len(batch.response), dtype=np.int32), np.zeros(2, np.int32)
         return lambda: int(learner.train_step(batch, rows, seed).sums[1])
@@ -340,7 +343,7 @@ def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds
     ones = np.ones(learned, np.float32)
 
     def learn() -> int:
-        training.step(batch, old, ones, ones, ones > 0, PAPER.kl_coefficient)
+        training.step(batch, old, ones, ones, ones > 0, PAPER.ppo.kl_coefficient)
         return batch.response.size
 
     works = {
@@ -386,16 +389,16 @@ def padding(options: argparse.Namespace) -> dict:
     training = split(read_trajectories(), seed=0).train
     progress(f"padding: encoding {len(training):,} trajectories")
     texts = (text for each in training for text in (*each.history, each.prompt, each.response))
-    tokenizer = Tokenizer.fit(texts, config.vocabulary_size, CONTROL_TOKENS)
+    tokenizer = Tokenizer.fit(texts, config.model.vocabulary_size, CONTROL_TOKENS)
     batch = Samples.encode(
-        tokenizer, training, config.condition_tokens, config.response_tokens, with_sentiment=True
+        tokenizer, training, config.data.condition_tokens, config.data.response_tokens, with_sentiment=True
     ).batch
-    count, rollouts, width = len(training), config.rollouts, config.response_tokens
+    count, rollouts, width = len(training), config.rollout.rollouts, config.data.response_tokens
     starts = range(0, min(count, 20 * rollouts), rollouts)
     buffers = [take(batch, draw_rows(count, rollouts, start, seed=0), response_width=width) for start in starts]
 
     def epoch(order: Sequence[np.ndarray]) -> list[Batch]:
-        return [take(batch, rows, config.batch_size) for rows in order]
+        return [take(batch, rows, config.optimizer.batch_size) for rows in order]
 
     def taken(size: int, order: Callable[[Batch], Sequence[np.ndarray]], width: int | None = width) -> list[Batch]:
         return [take(buffer, rows, size, width) for buffer in buffers for rows in order(buffer)]
@@ -409,13 +412,13 @@ def padding(options: argparse.Namespace) -> dict:
     def by_chance(size: int) -> Callable[[Batch], list[np.ndarray]]:
         return lambda _: in_random_order(rollouts, size)
 
-    sampled, learned = config.sample_batch_size, config.minibatch_size
+    sampled, learned = config.rollout.sample_batch_size, config.ppo.minibatch_size
     minibatches = taken(learned, planned), taken(learned, by_chance(learned))
     cut = taken(learned, planned, None), taken(learned, by_chance(learned), None)
     cases = {
         "maximum likelihood": (
-            epoch(plan(batch.condition_lengths, config.batch_size, 0, batch.response_lengths)),
-            epoch(in_random_order(count, config.batch_size)),
+            epoch(plan(batch.condition_lengths, config.optimizer.batch_size, 0, batch.response_lengths)),
+            epoch(in_random_order(count, config.optimizer.batch_size)),
             CONDITIONS + RESPONSES,
         ),
         "rollouts, conditions": (taken(sampled, sorted_by_length), taken(sampled, by_chance(sampled)), CONDITIONS),
@@ -428,7 +431,9 @@ def padding(options: argparse.Namespace) -> dict:
         for title, (*order, masks) in cases.items()
     }
     rows = [[title, *(f"{share:.1%}" for share in shares)] for title, shares in results.items()]
-    print(f"Share of padding, {count:,} trajectories of the embedded corpus, {config.vocabulary_size:,} tokens.\n")
+    print(
+        f"Share of padding, {count:,} trajectories of the embedded corpus, {config.model.vocabulary_size:,} tokens.\n"
+    )
     print(table(["batches", "as the training makes them", "in random order"], rows) + "\n")
     return results
 
@@ -460,9 +465,10 @@ def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     shares = ", ".join(f"{share:.0%} in {kind}" for kind, share in full_scale.UTILISATION.items())
     print(
         f"Table 1 at full scale, {options.size}: {full_scale.TRAJECTORIES:,} trajectories of {Exercise.prompt} + "
-        f"{Exercise.response} tokens, 70 % of them for training; {PAPER.mle_epochs} epochs of maximum likelihood, "
-        f"{PAPER.updates} updates of {PAPER.rollouts} rollouts. The table has hours. The accelerators have not been "
-        f"measured: their hours assume bfloat16, and these shares of the peak rate: {shares}.\n"
+        f"{Exercise.response} tokens, 70 % of them for training; {PAPER.likelihood.mle_epochs} epochs of maximum "
+        f"likelihood, {PAPER.rollout.updates} updates of {PAPER.rollout.rollouts} rollouts. The table has hours. The "
+        "accelerators have not been measured: their hours assume bfloat16, and these shares of the peak rate: "
+        f"{shares}.\n"
     )
     print(table(["hours of", "PFLOP", *hours], rows) + "\n")
 
@@ -481,7 +487,7 @@ def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     rows = [[way, *(number(count / 2**30) for count in found.values())] for way, found in footprints.items()]
     print(table(["weights that learn", *sizes], rows) + "\n")
 
-    steps, workers = PAPER.ppo_epochs * PAPER.steps_in_a_buffer, 8
+    steps, workers = PAPER.ppo.ppo_epochs * PAPER.steps_in_a_buffer, 8
     sent = {
         trainable: {name: costs.traffic(each, trainable, steps, workers) for name, each in sizes.items()}
         for trainable in costs.PRODUCTS
@@ -521,7 +527,7 @@ def _parser() -> argparse.ArgumentParser:
         default=32,
         metavar="N",
         help=f"rollouts that are timed in an update, a multiple of 32 [32]; seconds are given for the paper's "
-        f"{PAPER.rollouts} rollouts, since each 32 are the same work",
+        f"{PAPER.rollout.rollouts} rollouts, since each 32 are the same work",
     )
     return made
 

@@ -102,8 +102,8 @@ class TorchUpdate:
             nn.Linear(HIDDEN_UNITS, 1),
             nn.Flatten(0),
         )  # expert logits, high for the expert's
-        self.policy_optimizer = _adamw(self.policy, TABLE.generator_learning_rate)
-        self.discriminator_optimizer = _adamw(self.discriminator, TABLE.discriminator_learning_rate)
+        self.policy_optimizer = _adamw(self.policy, TABLE.ppo.generator_learning_rate)
+        self.discriminator_optimizer = _adamw(self.discriminator, TABLE.judge.discriminator_learning_rate)
         self.rewards = RunningRewards()
         self.kl = torch.zeros(())  # to the reference, nats a token, of the last update
         self.prompts = torch.from_numpy(exercise.prompts()).long()
@@ -163,7 +163,7 @@ class TorchUpdate:
     def _learn(self, tokens: torch.Tensor, old: torch.Tensor, advantages: torch.Tensor) -> None:
         for rows in torch.randperm(len(tokens)).split(self.exercise.minibatch):
             log_probs = response_log_probs(self.policy, tokens[rows], self.exercise.response)
-            loss = clipped_loss(log_probs, old[rows], advantages[rows], TABLE.epsilon)
+            loss = clipped_loss(log_probs, old[rows], advantages[rows], TABLE.ppo.epsilon)
             _descend(loss, self.policy, self.policy_optimizer)
 
     def _learn_to_judge(self, given: torch.Tensor, expert: torch.Tensor) -> None:
@@ -178,7 +178,7 @@ class TorchMaximumLikelihood:
 
     def __init__(self, gpt2: GPT2):
         self.model = torch_gpt2(gpt2).train()
-        self.optimizer = _adamw(self.model, TABLE.mle_learning_rate)
+        self.optimizer = _adamw(self.model, TABLE.likelihood.mle_learning_rate)
 
     def step(self, tokens: np.ndarray) -> int:
         """Make one step on (B, T + 1), whose first token is given, and return how many tokens are learned from."""
@@ -190,11 +190,11 @@ class TorchMaximumLikelihood:
 
 
 def _adamw(model: nn.Module, rate: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=TABLE.weight_decay)
+    return torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=TABLE.optimizer.weight_decay)
 
 
 def _descend(loss: torch.Tensor, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     optimizer.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), TABLE.gradient_clip)
+    nn.utils.clip_grad_norm_(model.parameters(), TABLE.optimizer.gradient_clip)
     optimizer.step()

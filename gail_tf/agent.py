@@ -109,14 +109,14 @@ class GAILAgent:
         for name, weights in policies.items():
             self.policies[name] = self._new_policy()
             assign(self.policies[name].variables, weights)
-        self._sampling = Sampling(config.response_tokens)
-        self._reference = Reference(self.policies[reference], self._sampling, config.discriminator == "token")
+        self._sampling = Sampling(config.data.response_tokens)
+        self._reference = Reference(self.policies[reference], self._sampling, config.judge.discriminator == "token")
         self._judge = make_judge(config, gpt2, reader, emotions)
         assign(self._judge.variables, discriminator)
 
     def _new_policy(self) -> LanguagePolicy:
         config = self.config
-        gpt2 = self.gpt2 and GPT2(self.gpt2, adapters=adapters_of(config), precision=config.precision)
+        gpt2 = self.gpt2 and GPT2(self.gpt2, adapters=adapters_of(config), precision=config.run.precision)
         return make_policy(config, self.tokenizer, gpt2, self.emotions)
 
     @classmethod
@@ -252,15 +252,15 @@ class GAILAgent:
         """
         longest = context_utterances or 0  # [-0:] is all of it
         read = [history[-longest:] for history in as_histories(histories)]
-        with_sentiment = self.config.sentiment == "on"
+        with_sentiment = self.config.data.sentiment == "on"
         prompts = [utterances[-1] for utterances in read]
         emotions = self.emotions.classify(prompts) if self.emotions is not None else [None] * len(read)
         contexts = [
             context(utterances[:-1], utterances[-1], with_sentiment, emotion)
             for utterances, emotion in zip(read, emotions, strict=True)
         ]
-        batch = encode_batch(self.tokenizer, contexts, None, self.config.condition_tokens, multiple=16)
-        sampling = Sampling(self.config.response_tokens, decoding.top_p, decoding.temperature)
+        batch = encode_batch(self.tokenizer, contexts, None, self.config.data.condition_tokens, multiple=16)
+        sampling = Sampling(self.config.data.response_tokens, decoding.top_p, decoding.temperature)
         pairs = [(seed, 0) for seed in seeds]
         drawn = [
             policy.sample(batch.condition, batch.condition_mask, pairs, sampling, candidates=decoding.candidates)
@@ -268,7 +268,7 @@ class GAILAgent:
         ]
         responses = len(drawn) * decoding.candidates
         # The responses to one conversation follow each other, those of one policy among them.
-        shape = len(read), decoding.candidates, self.config.response_tokens
+        shape = len(read), decoding.candidates, self.config.data.response_tokens
         tokens, masks, log_probs = (
             np.concatenate([array.numpy().reshape(shape) for array in arrays], axis=1).reshape(-1, shape[2])
             for arrays in zip(*drawn, strict=True)
@@ -305,7 +305,8 @@ class GAILAgent:
         if self._judge.per_token:
             return np.where(masks, log_expit(logits), np.nan)
         last = np.arange(masks.shape[1]) == masks.sum(1, keepdims=True) - 1
-        if self.config.discriminator == "contrastive":  # knows no probability but that of a choice among responses
+        if self.config.judge.discriminator == "contrastive":
+            # It knows no probability except that of a choice among responses.
             log_expert = log_softmax(logits.reshape(-1, count), axis=1).ravel()
         else:
             log_expert = log_expit(logits)
@@ -337,7 +338,7 @@ class GAILAgent:
     @property
     def longest(self) -> int:
         """How many tokens of a conversation are read."""
-        return self.config.condition_tokens
+        return self.config.data.condition_tokens
 
     @staticmethod
     def figures(answer: Answer) -> str:

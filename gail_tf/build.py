@@ -24,23 +24,24 @@ from gail_tf.policies.sampling import Sampling
 
 def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
     """A GPT-2 from scratch, of the sizes of a config."""
+    model = config.model
     sizes = GPT2Config(
         vocab_size=len(tokenizer),
-        n_positions=config.n_positions,
-        n_embd=config.n_embd,
-        n_layer=config.n_layer,
-        n_head=config.n_head,
-        embd_pdrop=config.dropout,
-        attn_pdrop=config.dropout,
-        resid_pdrop=config.dropout,
+        n_positions=model.n_positions,
+        n_embd=model.n_embd,
+        n_layer=model.n_layer,
+        n_head=model.n_head,
+        embd_pdrop=model.dropout,
+        attn_pdrop=model.dropout,
+        resid_pdrop=model.dropout,
         eos_token_id=tokenizer.end,
     )
-    return GPT2(sizes, config.seed, adapters_of(config), config.precision)
+    return GPT2(sizes, config.seed, adapters_of(config), config.run.precision)
 
 
 def adapters_of(config: GAILConfig) -> Adapters | None:
     """The low-rank adapters of `--trainable lora`."""
-    return Adapters(config.lora_rank, config.lora_alpha) if config.trainable == "lora" else None
+    return Adapters(config.model.lora_rank, config.model.lora_alpha) if config.model.trainable == "lora" else None
 
 
 def make_policy(
@@ -49,14 +50,14 @@ def make_policy(
     """The policy of a config: on gpt2, or without it RL-Seq2Seq's."""
     if gpt2 is None:
         return rl_seq2seq.make_policy(config, tokenizer, emotions)
-    return Policy(gpt2, config.trainable, config.seed)
+    return Policy(gpt2, config.model.trainable, config.seed)
 
 
 def make_encoder(config: GAILConfig, gpt2: GPT2Config, reader: TextReader | None = None) -> Encoder:
     """What D reads responses by. reader: its RoBERTa, with `--discriminator-encoder roberta`."""
     if reader is not None:
         return TextEncoder(reader)
-    return (TrainableEncoder if config.discriminator_encoder == "trainable" else FrozenEncoder)(gpt2, config)
+    return (TrainableEncoder if config.judge.discriminator_encoder == "trainable" else FrozenEncoder)(gpt2, config)
 
 
 def make_judge(
@@ -90,7 +91,8 @@ def make_networks(
     first.
     """
     policy = make_policy(config, tokenizer, gpt2, emotions)
-    sampling = Sampling(config.response_tokens, config.top_p, config.temperature, config.counting)
+    drawing = config.rollout
+    sampling = Sampling(config.data.response_tokens, drawing.top_p, drawing.temperature, drawing.counting)
     reference = _twin(config, tokenizer, gpt2, emotions)
     judge = make_judge(config, gpt2 and gpt2.config, reader, emotions, learns=True)
     optimiser = (TRPO if config.algorithm == "trpo" else PPO)(policy, config, sampling)
@@ -101,7 +103,7 @@ def make_networks(
         return networks._replace(pretrained=policy)
     if gpt2.adapters is None:
         return networks._replace(pretrained=Policy(gpt2, "full"))
-    plain = GPT2(gpt2.config, config.seed, precision=config.precision)
+    plain = GPT2(gpt2.config, config.seed, precision=config.run.precision)
     return networks._replace(pretrained=Policy(plain, "full"), pretrained_into=list(gpt2.weights.values()))
 
 
@@ -109,6 +111,6 @@ def _twin(
     config: GAILConfig, tokenizer: Tokenizer, gpt2: GPT2 | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
     """A policy of the same form as the one that learns. A frozen GPT-2 is shared, not doubled."""
-    if gpt2 is None or config.trainable == "head":
+    if gpt2 is None or config.model.trainable == "head":
         return make_policy(config, tokenizer, gpt2, emotions)
-    return Policy(GPT2(gpt2.config, config.seed, gpt2.adapters, config.precision), config.trainable)
+    return Policy(GPT2(gpt2.config, config.seed, gpt2.adapters, config.run.precision), config.model.trainable)

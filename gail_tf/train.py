@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.config is not None:
         _refuse_from_scratch(options.config, source, config)
     run = command_line.new_run(options, "gail_")
-    read = source.read(config.turns) if options.resume is None else None
+    read = source.read(config.data.turns) if options.resume is None else None
     strategy = command_line.set_up_tensorflow(options)
     from gail_tf.training import pipeline
 
@@ -63,13 +63,13 @@ def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None
     before = read_source(file)
     if before.get("gpt2") and source.gpt2 is None and config.algorithm != "rl_seq2seq":
         raise UserError(f"{file}: its run began with the GPT-2 {before['gpt2']}; name that, or another one, by --gpt2")
-    if before.get("roberta") and source.roberta is None and config.discriminator_encoder == "roberta":
+    if before.get("roberta") and source.roberta is None and config.judge.discriminator_encoder == "roberta":
         raise UserError(f"{file}: its D began as the RoBERTa {before['roberta']}; name that, or another, by --roberta")
 
 
 def _refuse_misfits(source: Source, config: GAILConfig, preset: str | None) -> None:
     """Raises UserError where a file is given that the settings do not use, or is missing that they need."""
-    reads_text, seq2seq = config.discriminator_encoder == "roberta", config.algorithm == "rl_seq2seq"
+    reads_text, seq2seq = config.judge.discriminator_encoder == "roberta", config.algorithm == "rl_seq2seq"
     if source.roberta is not None and not reads_text:
         raise UserError("--roberta: D reads by another encoder; --discriminator-encoder roberta is expected")
     if preset == "paper" and reads_text and source.roberta is None:

@@ -73,7 +73,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Config(Settings):
     """All settings of a run of the first paper.
 
@@ -182,7 +182,6 @@ class Config(Settings):
 
     presets: ClassVar = PRESETS
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check_combinations(self) -> None:
         if self.generator == "canonical" and self.padding == "original":
             raise UserError("--generator canonical: the author's program has none; --padding masked is expected")

@@ -1,11 +1,11 @@
-"""The settings of a run as a frozen dataclass: how a field is declared and checked, presets, and JSON.
+"""The settings of a run as a frozen dataclass: how a field is declared and checked, groups, presets, and JSON.
 
-Each of the two papers has one such class; the commands turn its fields into options.
+Each of the two papers has one such class; the commands turn its fields, and those of its groups, into options.
 """
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -16,7 +16,7 @@ COLDEST, HOTTEST = 0.01, 100.0  # temperatures of sampling; what lies beyond is 
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    """A field of a class of settings.
+    """A field of a class of settings, or of a group of settings.
 
     Args:
         default: The field's default: its paper's number.
@@ -28,80 +28,149 @@ def option(default: Any, help: str, low: float | None = None, high: float | None
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Base class of the settings of both papers, which are frozen dataclasses.
+def group(kind: type, title: str) -> Any:
+    """A field of a class of settings that holds a group of options: `config.ppo.epsilon`.
 
-    The defaults of the fields are the paper's numbers; `presets` lists what other presets change. Two settings are
-    equal where all their fields are.
+    Groups order the code alone. Options, JSON and the arguments of `preset` and `changed` are flat, so an option's name
+    stands in one group only.
+
+    Args:
+        kind: A frozen dataclass whose fields are options.
+        title: What its options are about, for `--help`.
+    """
+    return field(default_factory=kind, metadata={"group": kind, "title": title})
+
+
+@dataclass(frozen=True, init=False)
+class Settings:
+    """Base class of the settings of both papers, which are frozen dataclasses without an `__init__` of their own.
+
+    The fields of a subclass are options (`option`) and groups of options (`group`). The defaults of the options are the
+    paper's numbers; `presets` lists what other presets change. Two settings are equal where all their options are.
+
+    Args:
+        **values: Options, whatever group they stand in, and the values that they have in place of the paper's.
 
     Raises:
-        UserError: A field has an impossible value. The message names it as an option (`--batch-size`), and says what
-            would be possible.
+        UserError: There is no such option, or one has an impossible value. The message names it as an option
+            (`--batch-size`), and says what would be possible.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]]
 
-    def __post_init__(self) -> None:
-        for option in dataclasses.fields(self):
-            _check(option, getattr(self, option.name))
+    def __init__(self, /, **values: Any) -> None:
+        self._refuse_unknown(values)
+        flat = {option.name: values.get(option.name, option.default) for option in self.options()}
+        for option in self.options():
+            _check(option, flat[option.name])
+        for part in dataclasses.fields(self):
+            value = flat.get(part.name)
+            if "group" in part.metadata:
+                kind = part.metadata["group"]
+                value = kind(**{option.name: flat[option.name] for option in dataclasses.fields(kind)})
+            object.__setattr__(self, part.name, value)
+        self._set_given(values)
+        self.check_combinations()
+
+    def check_combinations(self) -> None:
+        """Raises UserError where options that are possible by themselves do not go together."""
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """A preset with some fields changed.
+        """A preset with some options changed.
 
         Args:
             name: One of `presets`.
-            **changes: Fields and the values that they have in place of the preset's.
+            **changes: Options and the values that they have in place of the preset's.
 
         Raises:
-            UserError: There is no such preset or field, or a value is impossible.
+            UserError: There is no such preset or option, or a value is impossible.
         """
         if name not in cls.presets:
             raise UserError(f"{name!r} is not a preset; choose from {', '.join(cls.presets)}")
-        cls._refuse_unknown(changes)
-        return cls(**{**cls.presets[name], **changes})
+        return cls(**{**cls.presets[name], **cls.implied(changes), **changes})._set_given(changes)
 
     def changed(self, **changes: Any) -> Self:
-        """The same settings with some fields changed.
+        """The same settings with some options changed.
 
         Args:
-            **changes: Fields and their new values.
+            **changes: Options and their new values.
 
         Raises:
-            UserError: There is no such field, or a value is impossible.
+            UserError: There is no such option, or a value is impossible.
         """
-        self._refuse_unknown(changes)
-        return dataclasses.replace(self, **changes)
+        implied = self.implied(changes)
+        given = (self.given - implied.keys()) | changes.keys()
+        return type(self)(**{**self.to_values(), **implied, **changes})._set_given(given)
+
+    @classmethod
+    def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """What `preset` and `changed` set besides the changes, which go before it; nothing, unless a subclass says so.
+
+        Args:
+            changes: Options and their new values.
+        """
+        return {}
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The options that were given a value by name, in a call or a command.
+
+        All others have the value of a preset, of an algorithm or of a stored run, and need not be kept where they do
+        not suit the data. This is no part of the settings: it is neither compared nor stored.
+        """
+        return vars(self)["_given"]
+
+    def _set_given(self, names: Iterable[str]) -> Self:
+        object.__setattr__(self, "_given", frozenset(names))
+        return self
 
     def __repr__(self) -> str:
-        """The call that makes these settings, with the fields whose values are not the paper's."""
-        values = ((option, getattr(self, option.name)) for option in dataclasses.fields(self))
-        given = (f"{option.name}={value!r}" for option, value in values if value != option.default)
-        return f"{type(self).__name__}({', '.join(given)})"
+        """The call that makes these settings, with the options whose values are not the paper's."""
+        values = self.to_values()
+        changed = {each.name: values[each.name] for each in self.options() if values[each.name] != each.default}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+    @classmethod
+    def options(cls) -> list[dataclasses.Field]:
+        """All options, in their order."""
+        return [option for _, options in cls.titled_options() for option in options]
+
+    @classmethod
+    def titled_options(cls) -> list[tuple[str, tuple[dataclasses.Field, ...]]]:
+        """The options of each group after its title; an option outside of groups stands alone, with an empty title."""
+        return [
+            (part.metadata["title"], dataclasses.fields(part.metadata["group"]))
+            if "group" in part.metadata
+            else ("", (part,))
+            for part in dataclasses.fields(cls)
+        ]
 
     @classmethod
     def _refuse_unknown(cls, changes: Mapping[str, Any]) -> None:
-        unknown = set(changes) - {option.name for option in dataclasses.fields(cls)}
+        unknown = set(changes) - {option.name for option in cls.options()}
         if unknown:
-            raise UserError(
-                f"{min(unknown)!r} is not a setting; the settings are the fields of {cls.__module__}.{cls.__name__}"
-            )
+            package = cls.__module__.partition(".")[0]
+            raise UserError(f"{min(unknown)!r} is not a setting; python -m {package}.train --help lists all of them")
 
     def to_values(self) -> dict[str, Any]:
-        """All fields and their values, for JSON."""
-        return dataclasses.asdict(self)
+        """All options and their values, without groups, for JSON."""
+        values: dict[str, Any] = {}
+        for part in dataclasses.fields(self):
+            value = getattr(self, part.name)
+            values |= vars(value) if "group" in part.metadata else {part.name: value}
+        return values
 
     @classmethod
     def from_values(cls, values: Any) -> Self:
-        """The settings that `to_values` gave; fields that are missing take the paper's values.
+        """The settings that `to_values` gave; options that are missing take the paper's values.
 
         Raises:
-            UserError: The values are not an object of fields and possible values.
+            UserError: The values are not an object of options and possible values.
         """
         if not isinstance(values, dict):
             raise UserError(f"settings are a JSON object of names and values, not {type(values).__name__}")
-        return cls.preset("paper", **values)
+        return cls(**values)._set_given(())
 
 
 def _check(option: dataclasses.Field, value: Any) -> None:

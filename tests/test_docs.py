@@ -6,7 +6,6 @@ folder that the same row, its section or the page's beginning names, or one in t
 
 import argparse
 import ast
-import dataclasses
 import importlib
 import inspect
 import re
@@ -204,7 +203,7 @@ def wrong_settings(page: Path) -> list[str]:
             *_, named, value = part.text.strip().strip("|").split("|")
             names = [name for name in SPAN.findall(named) if re.fullmatch(r"[a-z_]+", name)]
             numbers = [float(number) for number in NUMBER.findall(value)]
-            defaults = {field.name: field.default for field in dataclasses.fields(kind)}
+            defaults = {field.name: field.default for field in kind.options()}
             wrong += [name for name in names if name not in defaults]
             if len(names) == len(numbers) and numbers != [defaults.get(name) for name in names]:
                 wrong.append(part.text)

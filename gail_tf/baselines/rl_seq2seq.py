@@ -37,9 +37,9 @@ def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClass
     return Seq2SeqPolicy(
         len(tokenizer),
         tokenizer.end,
-        config.word_embedding_size,
-        config.sentence_embedding_size,
-        dropout=config.dropout,
+        config.model.word_embedding_size,
+        config.model.sentence_embedding_size,
+        dropout=config.model.dropout,
         word_vectors=word_start_vectors(tokenizer, emotions.vectors),
         seed=config.seed,
     )
@@ -53,4 +53,4 @@ def learn_emotions(
     vectors: of words; None: fitted to the prompts. Raises UserError where fewer than two emotions are labelled.
     """
     prompts, labels = [each.prompt for each in trajectories], [each.emotion for each in trajectories]
-    return EmotionClassifier.fit(prompts, labels, vectors, config.seed, dimension=config.word_embedding_size)
+    return EmotionClassifier.fit(prompts, labels, vectors, config.seed, dimension=config.model.word_embedding_size)

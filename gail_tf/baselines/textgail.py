@@ -38,20 +38,20 @@ class TextReader:
     @classmethod
     def make(cls, config: GAILConfig, texts: Sequence[str]) -> "TextReader":
         """From scratch: as large as the GPT-2 of these settings, with a tokenizer fitted to texts."""
-        tokenizer = RobertaTokenizer.fit(texts, config.vocabulary_size)
+        tokenizer = RobertaTokenizer.fit(texts, config.model.vocabulary_size)
         limit = _longest(config)
         sizes = RobertaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=config.n_embd,
-            num_hidden_layers=config.n_layer,
-            num_attention_heads=config.n_head,
-            intermediate_size=4 * config.n_embd,
+            hidden_size=config.model.n_embd,
+            num_hidden_layers=config.model.n_layer,
+            num_attention_heads=config.model.n_head,
+            intermediate_size=4 * config.model.n_embd,
             max_position_embeddings=limit + tokenizer.pad + 1,
             pad_token_id=tokenizer.pad,
-            hidden_dropout_prob=config.dropout,
-            attention_probs_dropout_prob=config.dropout,
+            hidden_dropout_prob=config.model.dropout,
+            attention_probs_dropout_prob=config.model.dropout,
         )
-        return cls(Roberta(sizes, config.seed, config.precision), tokenizer, limit)
+        return cls(Roberta(sizes, config.seed, config.run.precision), tokenizer, limit)
 
     @classmethod
     def read(cls, config: GAILConfig, folder: Path) -> tuple["TextReader", list[str]]:
@@ -59,13 +59,13 @@ class TextReader:
 
         Raises UserError where network and tokenizer do not fit together.
         """
-        network, lacking = read_roberta(folder, config.precision, config.seed)
+        network, lacking = read_roberta(folder, config.run.precision, config.seed)
         return cls._of(network, RobertaTokenizer.read(folder), config, folder), lacking
 
     @classmethod
     def open(cls, config: GAILConfig, folder: Path) -> "TextReader":
         """What `save` wrote, with weights that are to be assigned."""
-        network = Roberta(read_config(folder / CONFIG, RobertaConfig), config.seed, config.precision)
+        network = Roberta(read_config(folder / CONFIG, RobertaConfig), config.seed, config.run.precision)
         return cls._of(network, RobertaTokenizer.read(folder), config, folder)
 
     def save(self, folder: Path) -> None:
@@ -104,4 +104,4 @@ class TextEncoder(Encoder):
 
 
 def _longest(config: GAILConfig) -> int:
-    return config.condition_tokens + config.response_tokens + 4  # and four special tokens
+    return config.data.condition_tokens + config.data.response_tokens + 4  # and four special tokens

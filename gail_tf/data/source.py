@@ -48,8 +48,8 @@ class Source:
     def read(self, turns: str) -> tuple[list[Trajectory], BadLines]:
         """The expert trajectories, and what becomes of bad lines, which readers count there.
 
-        turns: see `GAILConfig.turns`. It needs no TensorFlow: a command reads before it imports that, so that bad input
-        is told at once and in little memory. Raises UserError as `read_trajectories` does.
+        turns: see `DataSettings.turns`. It needs no TensorFlow: a command reads before it imports that, so that bad
+        input is told at once and in little memory. Raises UserError as `read_trajectories` does.
         """
         bad = BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
         return read_trajectories(self.data, self.tweets, turns, bad), bad

@@ -24,10 +24,10 @@ def refuse_incomparable(runs: Sequence[GAILRun]) -> None:
     """
     configs = [run.config() for run in runs]
     for place, (run, config) in enumerate(zip(runs, configs, strict=True)):
-        done = phases_of(run).count(MAXIMUM_LIKELIHOOD)
-        if done < config.mle_epochs:
+        done, epochs = phases_of(run).count(MAXIMUM_LIKELIHOOD), config.likelihood.mle_epochs
+        if done < epochs:
             raise UserError(
-                f"{run.path}: stopped before maximum likelihood ended ({done} of {config.mle_epochs} epochs); go on: "
+                f"{run.path}: stopped before maximum likelihood ended ({done} of {epochs} epochs); go on: "
                 f"python -m gail_tf.train --resume {run.path}"
             )
         for other, of_other in zip(runs[:place], configs, strict=False):
@@ -42,7 +42,7 @@ def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_
             name: ", ".join(sorted(Path(each).name for each in run.source().get(name) or []))
             for name in ("data", "tweets")
         }
-        | {"turns": config.turns}
+        | {"turns": config.data.turns}
         for run, config in ((first, of_first), (other, of_other))
     ]
     for name, there in facts[0].items():
@@ -54,8 +54,9 @@ def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_
 
 
 def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_other: GAILConfig) -> None:
-    for name, there in vars(of_first).items():
-        here = getattr(of_other, name)
+    values = of_other.to_values()
+    for name, there in of_first.to_values().items():
+        here = values[name]
         if name not in ("seed", "checkpoint_minutes") and here != there:
             raise UserError(
                 f"{other.path}: --{name.replace('_', '-')} {here}, in {first.path} {there}; runs of one algorithm are "

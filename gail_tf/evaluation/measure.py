@@ -198,16 +198,18 @@ class _Measuring:
         self, run: GAILRun, config: GAILConfig, agent: GAILAgent, data: Data, options: Options, batch_size: int
     ):
         self._run, self._agent, self._test, self._options = run, agent, data.test, options
-        self._sampling, self._size = options.sampling(config.response_tokens), batch_size
-        limits = config.condition_tokens, config.response_tokens, config.sentiment == "on", agent.emotions
-        self._samples = Samples.encode(agent.tokenizer, data.test, *limits)
+        self._sampling, self._size = options.sampling(config.data.response_tokens), batch_size
+        limits = config.data.condition_tokens, config.data.response_tokens
+        self._samples = Samples.encode(
+            agent.tokenizer, data.test, *limits, config.data.sentiment == "on", agent.emotions
+        )
         self._rows = metrics.spread(len(data.test), options.max_responses)
         self._answered = [data.test[row] for row in self._rows]
         self._parts = metrics.parts(data.test)
         self._data, self._seed = data, config.seed
         self._classifiers = dict(metrics.CLASSIFIERS)
         self._conversations = np.array([each.conversation for each in data.test])
-        self._reader = TextReader(agent.policies[agent.reference], agent.tokenizer, config.response_tokens)
+        self._reader = TextReader(agent.policies[agent.reference], agent.tokenizer, config.data.response_tokens)
 
     def policies(self, names: Sequence[str]) -> dict[str, PolicyEvaluation]:
         likelihoods = {name: self._likelihoods(name) for name in names}

@@ -73,12 +73,12 @@ def measure(
     rows = parts.get(metrics.ALL, parts.get(metrics.TWEETS))
     asked = [data.test[row] for row in rows[metrics.spread(len(rows), max_responses)]]
     config = agent.config
-    limits = config.condition_tokens, config.response_tokens, config.sentiment == "on"
+    limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
     batch = Samples.encode(agent.tokenizer, asked, *limits).batch
     curves: dict[str, Any] = {policy: [] for policy in agent.policies}
     with progress(total=len(asked) * len(curves) * len(temperatures), desc="responses") as bar:
         for policy, temperature in itertools.product(agent.policies, temperatures):
-            sampling = Sampling(config.response_tokens, top_p=1.0, temperature=temperature)
+            sampling = Sampling(config.data.response_tokens, top_p=1.0, temperature=temperature)
             speaker = agent.policies[policy], agent.tokenizer
             texts = respond_to(*speaker, batch, np.arange(len(asked)), seed, sampling, batch_size, bar.update)
             curves[policy].append(point(temperature, texts))

@@ -61,11 +61,9 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
     found: Systems = {}
     remarks = []
     for evaluation in evaluations:
-        if IMITATION in evaluation.policies and evaluation.updates < evaluation.config.updates:
-            remarks.append(
-                f"{evaluation.run.path}: imitation stopped after {evaluation.updates} of {evaluation.config.updates} "
-                "updates"
-            )
+        updates = evaluation.config.rollout.updates
+        if IMITATION in evaluation.policies and evaluation.updates < updates:
+            remarks.append(f"{evaluation.run.path}: imitation stopped after {evaluation.updates} of {updates} updates")
         for name, policy in evaluation.policies.items():
             system = system_of(evaluation.config, name)
             same = [each.run for each in found.get(system, []) if each.run.config.seed == evaluation.config.seed]

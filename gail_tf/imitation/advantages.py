@@ -26,19 +26,19 @@ class AdvantageEstimator:
         logits: D's of the responses given.
         """
         normalised = self._rewards(rollouts, logits)
-        config, size, width = self.config, self.config.minibatch_size, rollouts.batch.response.shape[1]
+        config, size, width = self.config, self.config.ppo.minibatch_size, rollouts.batch.response.shape[1]
         values = np.concatenate(
             [
                 self._optimiser.values(take(rollouts.batch, rows, size, width), rollouts.states_of(rows))
-                for rows in np.split(np.arange(config.rollouts), config.rollouts // size)
+                for rows in np.split(np.arange(config.rollout.rollouts), config.rollout.rollouts // size)
             ]
         )
         if not config.token_rewards:
             return ppo_losses.response_advantages(normalised, values).numpy(), normalised
         # Without a baseline nothing but the rewards themselves is known: lambda is 1.
-        lambda_ = config.gae_lambda if config.value_baseline == "on" else 1.0
+        lambda_ = config.ppo.gae_lambda if config.ppo.value_baseline == "on" else 1.0
         mask = rollouts.batch.response_mask
-        advantages, targets = ppo_losses.generalised_advantages(normalised, values, mask, config.discount, lambda_)
+        advantages, targets = ppo_losses.generalised_advantages(normalised, values, mask, config.ppo.discount, lambda_)
         return advantages.numpy(), targets.numpy()
 
     def _rewards(self, rollouts: Rollouts, logits: np.ndarray) -> np.ndarray:
@@ -48,16 +48,16 @@ class AdvantageEstimator:
         """
         config, mask = self.config, rollouts.batch.response_mask
         generated, lengths = rollouts.generated, rollouts.batch.response_lengths
-        found = rewards.reward(logits, config.reward_form).numpy()
+        found = rewards.reward(logits, config.reward.reward_form).numpy()
         if config.token_rewards:
             normalised, self.statistics = rewards.normalise(found, self.statistics, mask & generated[:, None])
             human = mask & rollouts.human[:, None]
-            return rewards.with_demonstrations(normalised, human, config.human_reward).numpy()
-        if config.discriminator == "token":
+            return rewards.with_demonstrations(normalised, human, config.reward.human_reward).numpy()
+        if config.judge.discriminator == "token":
             found = rewards.response_reward(found, mask, per="token").numpy()
-        if config.length_drift_strength:
+        if config.reward.length_drift_strength:
             found[generated] = rewards.counter_length_drift(
-                found[generated], lengths[generated], rollouts.expert_length, config.length_drift_strength
+                found[generated], lengths[generated], rollouts.expert_length, config.reward.length_drift_strength
             )
         normalised, self.statistics = rewards.normalise(found, self.statistics, generated)
-        return rewards.with_demonstrations(normalised, rollouts.human, config.human_reward).numpy()
+        return rewards.with_demonstrations(normalised, rollouts.human, config.reward.human_reward).numpy()

@@ -22,15 +22,15 @@ def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, d
     """
     generated = rollouts.generated
     # A demonstration that was compared with itself says nothing.
-    compared = generated if config.discriminator == "contrastive" else np.ones_like(generated)
+    compared = generated if config.judge.discriminator == "contrastive" else np.ones_like(generated)
     own, expert = judgement.given[generated], judgement.expert[compared]
     tokens = rollouts.batch.response_mask[generated]
-    if config.discriminator == "token":
+    if config.judge.discriminator == "token":
         own, expert = own[tokens], expert[rollouts.expert.batch.response_mask[compared]]
     distance = (rollouts.log_probs - rollouts.reference)[generated]
     row = {
-        "reward_generated": float(np.mean(rewards.reward(own, config.reward_form))),
-        "reward_expert": float(np.mean(rewards.reward(expert, config.reward_form))),
+        "reward_generated": float(np.mean(rewards.reward(own, config.reward.reward_form))),
+        "reward_expert": float(np.mean(rewards.reward(expert, config.reward.reward_form))),
         "kl_per_token": float(distance[tokens].mean()),
     }
     if not discriminates:

@@ -31,7 +31,7 @@ class Discriminator(Judge):
 
     def __init__(self, encoder: Encoder, config: GAILConfig):
         self.encoder, self.config = encoder, config
-        self.per_token = config.discriminator == "token"
+        self.per_token = config.judge.discriminator == "token"
         self.compiled_logits = Compiled(encoder.logits)
 
     @property
@@ -39,7 +39,7 @@ class Discriminator(Judge):
         return self.encoder.variables
 
     def expert_logits(self, responses: JudgedResponses) -> np.ndarray:
-        size, count = self.config.batch_size, len(responses.features)
+        size, count = self.config.optimizer.batch_size, len(responses.features)
         if self.encoder.reads_at_once:
             return self.compiled_logits(self.encoder.seen(responses), responses.sentiments).numpy()
         parts = [responses.rows(np.arange(start, min(start + size, count)), size) for start in range(0, count, size)]
@@ -48,7 +48,7 @@ class Discriminator(Judge):
 
     def judge(self, given: JudgedResponses, expert: JudgedResponses) -> Judgement:
         found = super().judge(given, expert)
-        if self.config.discriminator != "contrastive":
+        if self.config.judge.discriminator != "contrastive":
             return found
         relative = relative_logit(*found).numpy()
         return Judgement(relative, -relative)
@@ -64,7 +64,7 @@ class DiscriminatorLearner(AdamWLearner):
     reports_norm = True
 
     def __init__(self, encoder: Encoder, config: GAILConfig):
-        super().__init__(encoder.variables, config.discriminator_learning_rate, config.weight_decay)
+        super().__init__(encoder.variables, config.judge.discriminator_learning_rate, config.optimizer.weight_decay)
         self.encoder, self.config = encoder, config
 
     def loss(
@@ -89,10 +89,10 @@ class DiscriminatorLearner(AdamWLearner):
         """
         seeds = [sample_seeds(seed, rows) for rows in numbers]
         logits = self.encoder.both_logits(seen, sentiments, masks, seeds)
-        if self.config.discriminator == "contrastive":
+        if self.config.judge.discriminator == "contrastive":
             loss = contrastive_loss(*logits, masks[0])
         else:
-            loss = binary_loss(*logits, *masks, self.config.label_smoothing)
+            loss = binary_loss(*logits, *masks, self.config.judge.label_smoothing)
         return loss, {"loss": loss}
 
 
@@ -109,7 +109,7 @@ class DiscriminatorTraining(Discriminator):
 
     def learn(self, rollouts: Rollouts, seed: int, number: int = 0, steps: int | None = None) -> dict[str, float]:
         """See `Judge`. Returns the means of the loss and of the gradient's norm; raises DivergedError on NaN."""
-        size = self.config.batch_size
+        size = self.config.optimizer.batch_size
         order = np.random.default_rng([seed, number]).permutation(np.flatnonzero(rollouts.generated))
         found = []
         for start in range(0, len(order), size)[:steps]:

@@ -85,9 +85,9 @@ class FrozenEncoder(Encoder):
     reads_at_once = True
 
     def __init__(self, gpt2: GPT2Config, config: GAILConfig):
-        self.per_token = config.discriminator == "token"
-        self._with_sentiment = config.sentiment == "on" and not self.per_token
-        self._noise = config.instance_noise
+        self.per_token = config.judge.discriminator == "token"
+        self._with_sentiment = config.data.sentiment == "on" and not self.per_token
+        self._noise = config.judge.instance_noise
         size = gpt2.n_embd if self.per_token else 2 * gpt2.n_embd
         self.network = DiscriminatorNetwork(size, SENTIMENTS if self._with_sentiment else 0, config.seed)
 
@@ -122,7 +122,7 @@ class TrainableEncoder(FrozenEncoder):
 
     def __init__(self, gpt2: GPT2Config, config: GAILConfig):
         super().__init__(gpt2, config)
-        self.gpt2 = GPT2(gpt2, config.seed, precision=config.precision)
+        self.gpt2 = GPT2(gpt2, config.seed, precision=config.run.precision)
 
     @property
     def variables(self) -> list[keras.Variable]:

@@ -39,7 +39,7 @@ class GAILTraining(GAILState):
         rollouts = self.collect(human_ratio=0.0)
         yield Event(stage, 1, 2, {}, resumable=False)
         per_buffer = phases.steps_on_a_buffer(self.config)
-        steps = min(per_buffer, self.config.discriminator_steps - (stage.number - 1) * per_buffer)
+        steps = min(per_buffer, self.config.judge.discriminator_steps - (stage.number - 1) * per_buffer)
         judgement = self.judge.judge(rollouts.given, rollouts.expert)
         row = diagnostics.of_judgement(rollouts, judgement, self.config, self.judge.discriminates)
         row |= self.judge.learn(rollouts, self._seeds()[3], steps=steps)
@@ -50,7 +50,7 @@ class GAILTraining(GAILState):
         began = time.monotonic()
         steps = self.optimiser.steps + 2
         _, _, minibatches, noise = self._seeds()
-        ratio = phases.human_ratio(stage.number - 1, stage.of, self.config.human_ratio)
+        ratio = phases.human_ratio(stage.number - 1, stage.of, self.config.rollout.human_ratio)
 
         rollouts = self.collect(ratio)
         judgement = self.judge.judge(rollouts.given, rollouts.expert)
@@ -63,13 +63,14 @@ class GAILTraining(GAILState):
             policy_log.append(figures)
             yield Event(stage, 1 + len(policy_log), steps, judged, resumable=False)
         adapted = {"human_ratio": ratio} | self.optimiser.end_of_update(policy_log)
-        judge_log = [self.judge.learn(rollouts, noise, number) for number in range(self.config.discriminator_passes)]
+        passes = self.config.judge.discriminator_passes
+        judge_log = [self.judge.learn(rollouts, noise, number) for number in range(passes)]
 
         row = diagnostics.row(rollouts, judged, policy_log, adapted, judge_log, time.monotonic() - began)
         yield self._end(stage, steps, row, row | self.held_out.measure(stage))
 
     def collect(self, human_ratio: float) -> Rollouts:
         """Fill a buffer with the policy's responses to the next prompts, and with experts' to a part of them."""
-        config, seeds = self.config, self._seeds()
-        rows = draw_rows(len(self.training), config.rollouts, self.buffers * config.rollouts, config.seed)
-        return self.collector.collect(rows, (seeds[0], seeds[1]), config.sample_batch_size, human_ratio)
+        size, seeds = self.config.rollout.rollouts, self._seeds()
+        rows = draw_rows(len(self.training), size, self.buffers * size, self.config.seed)
+        return self.collector.collect(rows, (seeds[0], seeds[1]), self.config.rollout.sample_batch_size, human_ratio)

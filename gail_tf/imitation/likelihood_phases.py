@@ -38,11 +38,11 @@ class LikelihoodPhases:
     def check(self, phases: set[str]) -> None:
         """Raises UserError where the warm-up does not end before one of these phases does."""
         for phase in phases & set(self._text):
-            check_warm_up(self.config.warmup_steps, self._total_steps(phase))
+            check_warm_up(self.config.optimizer.warmup_steps, self._total_steps(phase))
 
     def epoch(self, stage: Stage, seeds: list[int]) -> Iterator[Event]:
         """The rest of an epoch; returns the number of its steps. seeds: of the order, and of dropout."""
-        learner, text, size = self._learner_of(stage.phase), self._text[stage.phase], self.config.batch_size
+        learner, text, size = self._learner_of(stage.phase), self._text[stage.phase], self.config.optimizer.batch_size
         batches = plan(text.condition_lengths, size, seeds[0], text.response_lengths)
         while self._step < len(batches):
             batch, dropout = take(text, batches[self._step], size), np.array([seeds[1], self._step], np.int32)
@@ -70,22 +70,22 @@ class LikelihoodPhases:
 
     def _total_steps(self, phase: str) -> int | None:
         config = self.config
-        epochs = config.pretraining_epochs if phase == PRETRAINING else config.mle_epochs
-        return config.total_steps(math.ceil(len(self._text[phase].condition) / config.batch_size), epochs)
+        epochs = config.likelihood.pretraining_epochs if phase == PRETRAINING else config.likelihood.mle_epochs
+        return config.total_steps(math.ceil(len(self._text[phase].condition) / config.optimizer.batch_size), epochs)
 
     def _learner_of(self, phase: str) -> MaximumLikelihood:
         if self._learner is None:
             config = self.config
             if phase == PRETRAINING:
-                policy, rate = self._networks.pretrained, config.pretraining_learning_rate
+                policy, rate = self._networks.pretrained, config.likelihood.pretraining_learning_rate
             else:
-                policy, rate = self._networks.policy, config.mle_learning_rate
+                policy, rate = self._networks.policy, config.likelihood.mle_learning_rate
             self._learner = MaximumLikelihood(
                 policy,
                 rate,
-                weight_decay=config.weight_decay,
-                warmup_steps=config.warmup_steps,
-                gradient_clip=config.gradient_clip,
+                weight_decay=config.optimizer.weight_decay,
+                warmup_steps=config.optimizer.warmup_steps,
+                gradient_clip=config.optimizer.gradient_clip,
                 total_steps=self._total_steps(phase),
             )
         return self._learner

@@ -27,18 +27,19 @@ class Stage:
 
 def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
     """The stages of a run. from_scratch: GPT-2 is pretrained first."""
+    updates = config.rollout.updates
     counts = {
-        PRETRAINING: config.pretraining_epochs if from_scratch else 0,
-        MAXIMUM_LIKELIHOOD: config.mle_epochs,
-        DISCRIMINATOR: math.ceil(config.discriminator_steps / steps_on_a_buffer(config)) if config.updates else 0,
-        IMITATION: config.updates,
+        PRETRAINING: config.likelihood.pretraining_epochs if from_scratch else 0,
+        MAXIMUM_LIKELIHOOD: config.likelihood.mle_epochs,
+        DISCRIMINATOR: math.ceil(config.judge.discriminator_steps / steps_on_a_buffer(config)) if updates else 0,
+        IMITATION: updates,
     }
     return [Stage(phase, number, count) for phase, count in counts.items() for number in range(1, count + 1)]
 
 
 def steps_on_a_buffer(config: GAILConfig) -> int:
     """D's steps on a buffer without human demonstrations."""
-    return math.ceil(config.rollouts / config.batch_size)
+    return math.ceil(config.rollout.rollouts / config.optimizer.batch_size)
 
 
 def human_ratio(update: int, updates: int, start: float = 0.3) -> float:

@@ -30,13 +30,13 @@ class PPO(PolicyOptimiser):
 
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
         super().__init__(policy, config, sampling)
-        self.steps = config.ppo_epochs * config.steps_in_a_buffer
-        self.kl_coefficient = config.kl_coefficient
+        self.steps = config.ppo.ppo_epochs * config.steps_in_a_buffer
+        self.kl_coefficient = config.ppo.kl_coefficient
         self.policy_learner = PolicyLearner(policy, config, sampling)
-        self.value_learner = ValueLearner(policy, config) if config.value_baseline == "on" else None
+        self.value_learner = ValueLearner(policy, config) if config.ppo.value_baseline == "on" else None
 
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Figures]:
-        config = self.config
+        config = self.config.ppo
         for epoch in range(config.ppo_epochs):
             # Conditions of like lengths go together, never responses: a minibatch of nothing but long responses would
             # pull at their length.
@@ -59,9 +59,10 @@ class PPO(PolicyOptimiser):
 
     def end_of_update(self, figures: Sequence[Figures]) -> Figures:
         """Adapt C to the mean KL of the minibatches; returns C."""
-        if self.config.kl_penalty == "adaptive":
+        if self.config.ppo.kl_penalty == "adaptive":
             kl = float(np.mean([each["kl"] for each in figures]))
-            self.kl_coefficient = float(ppo_losses.adapt_kl_coefficient(self.kl_coefficient, kl, self.config.kl_target))
+            adapted = ppo_losses.adapt_kl_coefficient(self.kl_coefficient, kl, self.config.ppo.kl_target)
+            self.kl_coefficient = float(adapted)
         return {"kl_coefficient": self.kl_coefficient}
 
     @property
@@ -112,11 +113,11 @@ class PolicyLearner(AdamWLearner):
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
         super().__init__(
             policy.trainable_variables,
-            config.generator_learning_rate,
-            config.weight_decay,
-            config.warmup_steps,
-            config.gradient_clip,
-            config.total_steps(config.ppo_epochs * config.steps_in_a_buffer, config.updates),
+            config.ppo.generator_learning_rate,
+            config.optimizer.weight_decay,
+            config.optimizer.warmup_steps,
+            config.optimizer.gradient_clip,
+            config.total_steps(config.ppo.ppo_epochs * config.steps_in_a_buffer, config.rollout.updates),
         )
         self.policy, self.config, self.sampling = policy, config, sampling
 
@@ -130,7 +131,7 @@ class PolicyLearner(AdamWLearner):
         kl_coefficient: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """`ppo_losses.policy_loss` of the responses, and its figures; the arguments are those of `PPO.step`."""
-        config = self.config
+        config = self.config.ppo
         scores = self.policy.scores(
             _features(self.policy, batch, states), batch.response, batch.response_mask, self.sampling
         )
@@ -154,7 +155,7 @@ class ValueLearner(AdamWLearner):
     def __init__(self, policy: LanguagePolicy, config: GAILConfig):
         self.policy, self.config = policy, config
         self.network = ValueBaseline(policy.feature_size, config.seed)
-        super().__init__(self.network.trainable_variables, config.discriminator_learning_rate)
+        super().__init__(self.network.trainable_variables, config.judge.discriminator_learning_rate)
         self.compiled_values = Compiled(self.values)
 
     def values(self, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:

@@ -47,18 +47,19 @@ class GAILState(StagedTraining):
         config = self.config
         self.stages = phases.schedule(config, from_scratch=self.general is not None)
         self.policy, self.sampling, twin, self.judge, self.optimiser, *_ = self.networks
-        self.reference = Reference(twin, self.sampling, config.discriminator == "token", self.policy.frozen_features)
+        per_token = config.judge.discriminator == "token"
+        self.reference = Reference(twin, self.sampling, per_token, self.policy.frozen_features)
         parts = self.policy, self.reference, self.tokenizer
-        drawn = config.rollouts * sum(stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages)
+        drawn = config.rollout.rollouts * sum(stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages)
         self.collector = Collector(
             *parts,
             self.training,
             self.sampling,
-            config.decoding_batch_size,
+            config.rollout.decoding_batch_size,
             keep_experts=drawn > len(self.training),
-            recompute=config.old_log_probs == "recomputed",
+            recompute=config.rollout.old_log_probs == "recomputed",
         )
-        held_out = Collector(*parts, self.validation, self.sampling, config.decoding_batch_size)
+        held_out = Collector(*parts, self.validation, self.sampling, config.rollout.decoding_batch_size)
         self.held_out = Validation(config, held_out, self.judge)
         self.advantages = AdvantageEstimator(config, self.optimiser)
         self.likelihood = LikelihoodPhases(

@@ -43,7 +43,7 @@ class TRPO(PolicyOptimiser):
 
     def ascend(self, features, response, mask, advantages, generated):
         """Make the natural-gradient step (`trust_region.trust_region_step`). For use in a graph; see `step`."""
-        variables, level = self.policy.trainable_variables, self.config.level
+        variables, level = self.policy.trainable_variables, self.config.ppo.level
         shapes = [variable.shape for variable in variables]
 
         def log_probs(parameters):
@@ -65,7 +65,7 @@ class TRPO(PolicyOptimiser):
         # Computed anew: what sampling has returned differs in its last digits, and the KL's minimum must lie here.
         old = tf.stop_gradient(log_probs(parameters))
         before = objective(parameters)
-        step = trust_region.trust_region_step(parameters, objective, kl, self.config.trust_region)
+        step = trust_region.trust_region_step(parameters, objective, kl, self.config.ppo.trust_region)
         for variable, value in zip(variables, trust_region.unflatten(step.parameters, shapes), strict=True):
             variable.assign(value)
         return {

@@ -28,11 +28,11 @@ class Validation:
     def measure(self, stage: Stage) -> dict[str, float]:
         """Measure after those updates where a validation is due, and after the last; no figures after the others."""
         config, batch = self.config, self.collector.samples.batch
-        if stage.number % config.validation_frequency and stage.number != stage.of:
+        if stage.number % config.run.validation_frequency and stage.number != stage.of:
             return {}
         count = len(batch.condition)
         rows = np.linspace(0, count - 1, min(VALIDATION_RESPONSES, count)).astype(int)  # of every corpus
-        rollouts = self.collector.collect(rows, (config.seed, 0), config.sample_batch_size)
+        rollouts = self.collector.collect(rows, (config.seed, 0), config.rollout.sample_batch_size)
         judgement = self.judge.judge(rollouts.given, rollouts.expert)
         judged = diagnostics.of_judgement(rollouts, judgement, config, self.judge.discriminates)
         return diagnostics.held_out(judged, self.perplexity(batch))

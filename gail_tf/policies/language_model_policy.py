@@ -9,10 +9,10 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from gail_tf.config import TRAINABLE
 from gail_tf.models.gpt2 import GPT2, Cache, Kernels
 from gail_tf.models.tanh_network import TanhNetwork
 from gail_tf.policies.base import DecodingState, LanguagePolicy
+from gail_tf.setting_groups import TRAINABLE
 from keras_gca.errors import UserError
 
 

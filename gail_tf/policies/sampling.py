@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from gail_tf.config import COUNTING
+from gail_tf.setting_groups import COUNTING
 from keras_gca.engine.nucleus import nucleus_log_probs
 from keras_gca.engine.random import gumbel
 from keras_gca.errors import UserError

@@ -58,8 +58,8 @@ def train_agent(
     """
     path = Path(run)
     GAILRun.refuse_existing(path)
-    trajectories, bad = read or source.read(config.turns)
-    parts = split(_some(trajectories, config.max_trajectories, config.seed), config.seed)
+    trajectories, bad = read or source.read(config.data.turns)
+    parts = split(_some(trajectories, config.data.max_trajectories, config.seed), config.seed)
     data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))
     _describe(data)
     emotions = _emotions(source, config, data, bad)
@@ -98,7 +98,7 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> G
             raise UserError(
                 f"{own}: its tokenizer has {len(tokenizer)} tokens, its gpt2.json {sizes.vocab_size}; one is damaged"
             )
-        gpt2 = sizes and GPT2(sizes, config.seed, adapters_of(config), config.precision)
+        gpt2 = sizes and GPT2(sizes, config.seed, adapters_of(config), config.run.precision)
         session = GAILSession.of(made, config, made.data(), tokenizer, gpt2, made.reader(), made.emotions())
         session.restore("epochs and updates")
         session.train()
@@ -123,7 +123,7 @@ def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> l
 
 def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[str, ...], ...]:
     """Conversations to pretrain on: the first paper's corpus unless others are named; none for a real GPT-2."""
-    if source.gpt2 is not None or not config.pretraining_epochs:
+    if source.gpt2 is not None or not config.likelihood.pretraining_epochs:
         return ()
     paths = source.general or [None]
     return tuple(made.utterances for path in paths for made in read_conversations(path, bad=bad))
@@ -144,7 +144,7 @@ def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> 
     if source.glove:
         prompts = [trajectory.prompt for trajectory in data.train]
         words = sorted({word for tokens in tokenise(prompts) for word in tokens})
-        read = glove.read_vectors(source.glove, words, config.word_embedding_size, bad=bad)
+        read = glove.read_vectors(source.glove, words, config.model.word_embedding_size, bad=bad)
         vectors = dict(zip(read.words, read.matrix, strict=True))
     emotions = learn_emotions(data.train, vectors, config)
     prompts, labels = zip(*((expert.prompt, expert.emotion) for expert in data.validation), strict=True)
@@ -160,7 +160,7 @@ def _language_model(
     if source.gpt2 is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
         of_emotions = map(emotion_token, emotions.labels if emotions is not None else ())
-        tokenizer = Tokenizer.fit(text, config.vocabulary_size, (*CONTROL_TOKENS, *of_emotions))
+        tokenizer = Tokenizer.fit(text, config.model.vocabulary_size, (*CONTROL_TOKENS, *of_emotions))
         if emotions is not None:
             return tokenizer, None
         gpt2, kind = make_gpt2(config, tokenizer), "from scratch"
@@ -175,7 +175,7 @@ def _language_model(
 
 
 def _read_gpt2(config: GAILConfig, folder: Path, tokenizer: Tokenizer) -> GPT2:
-    sizes, needed = read_config(folder / CONFIG), config.condition_tokens + config.response_tokens
+    sizes, needed = read_config(folder / CONFIG), config.data.condition_tokens + config.data.response_tokens
     positions, vocabulary = sizes.n_positions, len(tokenizer)
     if vocabulary > sizes.vocab_size + len(CONTROL_TOKENS):  # those are added where the files lack them
         raise UserError(f"{folder}: a tokenizer of {vocabulary} tokens and weights of {sizes.vocab_size} do not fit")
@@ -192,13 +192,13 @@ def _read_gpt2(config: GAILConfig, folder: Path, tokenizer: Tokenizer) -> GPT2:
         rows = None  # which is refused where the weights are read
     elif spare:
         reporting.say(f"{folder}: {counted(spare, 'spare row')}, which no token has, left out")
-    how = adapters_of(config), config.precision, config.seed, config.dropout
+    how = adapters_of(config), config.run.precision, config.seed, config.model.dropout
     return read_gpt2(folder, vocabulary, *how, rows=rows)
 
 
 def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None:
     """D's RoBERTa, where the settings ask for one."""
-    if config.discriminator_encoder != "roberta":
+    if config.judge.discriminator_encoder != "roberta":
         return None
     if source.roberta is None:
         reader, kind = TextReader.make(config, [text for texts in data.training_text for text in texts]), "from scratch"

@@ -85,11 +85,11 @@ class GAILSession(Session):
             reader: D's RoBERTa, for `--discriminator-encoder roberta`.
             emotions: RL-Seq2Seq's classifier of prompts and responses.
         """
-        limits = config.condition_tokens, config.response_tokens, config.sentiment == "on", emotions
+        limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on", emotions
         training, validation = (Samples.encode(tokenizer, part, *limits) for part in (data.train, data.validation))
         general = None
         if data.general:
-            length = config.condition_tokens + config.response_tokens - 1
+            length = config.data.condition_tokens + config.data.response_tokens - 1
             general = running_text(tokenizer, data.training_text, length)
         networks = make_networks(config, tokenizer, gpt2, reader, emotions, from_scratch=general is not None)
         made = GAILTraining(config, tokenizer, networks, training, validation, general)
@@ -98,7 +98,7 @@ class GAILSession(Session):
     def restore(self, unit: str) -> None:
         """Return to the last checkpoint; a failure that has stopped the run does not stop it again."""
         super().restore(unit)
-        if self.training.config.on_failure == "stop":
+        if self.training.config.run.on_failure == "stop":
             self._warned.update(failure.name for failure in failures.watch(self.training.history))
 
     def sizes(self) -> dict[str, int]:
@@ -123,7 +123,7 @@ class GAILSession(Session):
                 if failure.name not in self._warned:
                     self._warned.add(failure.name)
                     print(f"warning: {failure}", flush=True)
-                    failed = training.config.on_failure == "stop"
+                    failed = training.config.run.on_failure == "stop"
         due = "val_perplexity" in event.row
         if due and event.stage.phase in (MAXIMUM_LIKELIHOOD, IMITATION):
             run.write_samples(f"{len(training.history):04d}_{event.stage.phase}", self._exchanges())
@@ -146,7 +146,7 @@ class GAILSession(Session):
         """Write the bot, with the policy after maximum likelihood and, where it has begun to imitate, as it is now."""
         training = self.training
         policies = {MAXIMUM_LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
-        if training.imitates and training.config.updates:
+        if training.imitates and training.config.rollout.updates:
             policies[IMITATION] = training.policy
         weights = {name: [v.numpy() for v in policy.variables] for name, policy in policies.items()}
         judge = [variable.numpy() for variable in training.judge.variables]

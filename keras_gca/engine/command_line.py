@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import contextvars
-import dataclasses
 import datetime
 import os
 import platform
@@ -61,22 +60,26 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
-    """One option for each field of a class of settings, absent from the parsed options unless given."""
-    group = parser.add_argument_group("settings (each replaces the preset's value)")
-    for option in dataclasses.fields(kind):
-        _, value = field_type(option)
-        group.add_argument(
-            f"--{option.name.replace('_', '-')}",
-            type=_value(value),
-            default=argparse.SUPPRESS,
-            metavar="|".join(option.metadata["choices"]) or {int: "N", float: "X"}[value],
-            help=f"{option.metadata['help']} [paper: {option.default}]".replace("%", "%%"),
-        )
+    """One option for each of a class of settings, by their groups; absent from the parsed options unless given."""
+    sections = {}
+    for title, options in kind.titled_options():
+        if title not in sections:
+            heading = f"settings: {title}" if title else "settings (each replaces the preset's value)"
+            sections[title] = parser.add_argument_group(heading)
+        for option in options:
+            _, value = field_type(option)
+            sections[title].add_argument(
+                f"--{option.name.replace('_', '-')}",
+                type=_value(value),
+                default=argparse.SUPPRESS,
+                metavar="|".join(option.metadata["choices"]) or {int: "N", float: "X"}[value],
+                help=f"{option.metadata['help']} [paper: {option.default}]".replace("%", "%%"),
+            )
 
 
 def settings(options: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
-    """The fields of a class of settings that were given on the command line."""
-    return {o.name: getattr(options, o.name) for o in dataclasses.fields(kind) if hasattr(options, o.name)}
+    """The settings that were given on the command line, by the names of their options."""
+    return {option.name: getattr(options, option.name) for option in kind.options() if hasattr(options, option.name)}
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

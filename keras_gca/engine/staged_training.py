@@ -6,11 +6,9 @@ tell it from the others of its phase.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-
-from keras_gca.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -29,15 +27,26 @@ class Event:
     resumable: bool = True
 
 
+class TrainingSettings(Protocol):
+    """What the engine reads of the settings of a training, of either paper."""
+
+    @property
+    def seed(self) -> int:
+        """Repeats a run exactly on the same machine."""
+
+    @property
+    def checkpoint_minutes(self) -> float:
+        """The time between checkpoints inside a stage."""
+
+
 class StagedTraining:
     """Base of the trainings: `for event in training: ...`.
 
     Between two events that say so the training may be stored (`state`, `restore`), or left and taken up again by
-    another iteration. config has the settings `seed` and `checkpoint_minutes`. history: the rows of the stages that
-    have ended.
+    another iteration. history: the rows of the stages that have ended.
     """
 
-    config: Settings
+    config: TrainingSettings
     stages: list[Any]
     history: list[dict[str, Any]]
     _position: int  # of the current stage

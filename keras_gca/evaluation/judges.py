@@ -4,7 +4,6 @@ A generator judged by the discriminator that it was trained to fool proves littl
 Figure 2's, freshly drawn, and trained on human answers and on those of all generators.
 """
 
-import dataclasses
 import itertools
 from typing import Any
 
@@ -83,8 +82,8 @@ def independent_judge(agent: Agent, training: Pairs, seed: int, epochs: int = 3)
         [Pairs(part.contexts, agent.decode(next(names), part.contexts).answers, part.conversation) for part in parts]
     )
 
-    config = dataclasses.replace(agent.config, algorithm="backpropagation", discriminator_hidden_size=None)
-    gca = build(dataclasses.replace(config, seed=seed), len(agent.vocabulary))
+    config = agent.config.changed(algorithm="backpropagation", discriminator_hidden_size=None)
+    gca = build(config.changed(seed=seed), len(agent.vocabulary))
     assign(gca.variables(*WHITE), agent.discriminator[: len(gca.variables(*WHITE))])
     learner = DiscriminatorTraining(gca, agent.config.discriminator_learning_rate)
     for epoch_seed in random.integers(2**31, size=epochs):

@@ -74,7 +74,7 @@ def training(settings: GAILConfig, from_scratch: bool = False) -> GAILTraining:
     general = None
     if from_scratch:
         general = running_text(tokenizer(), [(each.prompt, each.response) for each in trajectories()[0]], 31)
-    with_sentiment = settings.sentiment == "on"
+    with_sentiment = settings.data.sentiment == "on"
     parts = samples(0, with_sentiment), samples(1, with_sentiment)
     networks = make_networks(settings, tokenizer(), gpt2(settings), from_scratch=general is not None)
     return GAILTraining(settings, tokenizer(), networks, *parts, general)

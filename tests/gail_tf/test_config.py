@@ -1,13 +1,15 @@
-import dataclasses
 import json
 import math
+import re
 
 import pytest
 
-from gail_tf.config import ALGORITHMS, COUNTING, PRESETS, TRAINABLE, GAILConfig
+from gail_tf import train
+from gail_tf.config import ALGORITHMS, PRESETS, GAILConfig
 from gail_tf.data import trajectories
 from gail_tf.imitation import ppo_losses, rewards
 from gail_tf.imitation.failures import REMEDIES
+from gail_tf.setting_groups import COUNTING, TRAINABLE
 from keras_gca.errors import UserError
 
 TABLE_1 = {
@@ -29,22 +31,23 @@ TEXTGAIL = {"top_p": 0.9, "temperature": 0.9, "response_tokens": 50, "human_rewa
 
 def test_the_paper_preset_is_table_1_and_where_it_is_silent_textgail():
     config = GAILConfig.preset("paper")
+    values = config.to_values()
     for name, value in (TABLE_1 | TEXTGAIL).items():
-        assert getattr(config, name) == value, name
+        assert values[name] == value, name
     assert config == GAILConfig()
-    assert (config.objective, config.turns) == ("both", "disjoint")  # Eq. 7 and epsilon; Section 4.2
+    assert (config.ppo.objective, config.data.turns) == ("both", "disjoint")  # Eq. 7 and epsilon; Section 4.2
 
 
 def test_the_small_presets_keep_what_makes_the_method():
     for name in ("default", "tiny"):
         config = GAILConfig.preset(name)
         for kept in ("human_ratio", "epsilon", "objective", "top_p", "temperature", "weight_decay", "reward_form"):
-            assert getattr(config, kept) == getattr(GAILConfig(), kept)
+            assert config.to_values()[kept] == GAILConfig().to_values()[kept]
     assert set(PRESETS) == {"paper", "default", "tiny"}
 
 
 def test_choices_are_those_of_the_rooms_that_take_them():
-    fields = {field.name: field.metadata["choices"] for field in dataclasses.fields(GAILConfig)}
+    fields = {field.name: field.metadata["choices"] for field in GAILConfig.options()}
     assert fields["reward_form"] == tuple(rewards.REWARD_FORMS)
     assert fields["level"] == ppo_losses.LEVELS
     assert fields["turns"] == trajectories.TURNS
@@ -52,7 +55,7 @@ def test_choices_are_those_of_the_rooms_that_take_them():
 
 
 def test_every_remedy_is_a_setting():
-    names = {field.name for field in dataclasses.fields(GAILConfig)}
+    names = {field.name for field in GAILConfig.options()}
     assert {remedy for remedies in REMEDIES.values() for remedy in remedies} <= names
 
 
@@ -85,22 +88,50 @@ def test_what_is_impossible_is_named(changes, message):
 
 def test_an_algorithm_brings_its_own_settings_and_given_ones_go_before_them():
     textgail = GAILConfig.preset("tiny", algorithm="textgail")
-    assert (textgail.discriminator, textgail.discriminator_encoder, textgail.objective) == (
-        "contrastive",
-        "roberta",
-        "clip",
-    )
-    assert (textgail.human_reward, textgail.reward_form, textgail.sentiment) == (2.0, "probability", "off")
-    assert GAILConfig.preset("tiny", algorithm="textgail", sentiment="on").sentiment == "on"
-    assert GAILConfig.preset("paper", algorithm="mle").updates == 0
+    assert (textgail.judge.discriminator, textgail.judge.discriminator_encoder) == ("contrastive", "roberta")
+    assert (textgail.ppo.objective, textgail.data.sentiment) == ("clip", "off")
+    assert (textgail.reward.human_reward, textgail.reward.reward_form) == (2.0, "probability")
+    assert GAILConfig.preset("tiny", algorithm="textgail", sentiment="on").data.sentiment == "on"
+    assert GAILConfig.preset("paper", algorithm="mle").rollout.updates == 0
     trpo = GAILConfig.preset("paper", algorithm="trpo")
-    assert trpo.trainable == "head"
+    assert trpo.model.trainable == "head"
     assert GAILConfig.from_values(json.loads(json.dumps(trpo.to_values()))) == trpo
 
 
 def test_settings_survive_json():
     config = GAILConfig.preset("tiny", trainable="lora", kl_stop=None, updates=9, discriminator_encoder="trainable")
     assert GAILConfig.from_values(json.loads(json.dumps(config.to_values()))) == config
+
+
+def test_groups_order_the_code_alone():
+    """What code reads by groups is flat for options, for JSON and in calls, and a name stands in one group only."""
+    config = GAILConfig.preset("tiny", rollouts=8, temperature=0.5, seed=3)
+    assert (config.rollout.rollouts, config.rollout.temperature, config.seed) == (8, 0.5, 3)
+    values = config.to_values()
+    assert (values["rollouts"], values["temperature"], values["seed"]) == (8, 0.5, 3)
+    assert config.changed(epsilon=0.3).ppo.epsilon == 0.3
+    assert config.ppo.epsilon == 0.2
+    names = [option.name for option in GAILConfig.options()]
+    assert list(values) == names
+    assert len(set(names)) == len(names)
+    for misplaced in ({"ppo": 1}, {"self": 1}, {"cls": 1}):
+        with pytest.raises(UserError, match="is not a setting; python -m gail_tf"):
+            GAILConfig.from_values(misplaced)
+    with pytest.raises(UserError, match="--epsilon: 2 is out of range"):
+        GAILConfig(epsilon=2)
+
+
+def test_help_shows_the_groups(capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--help"])
+    sections = capsys.readouterr().out.split("\n\n")
+    (ppo,) = (section for section in sections if section.startswith("settings: PPO (Eq. 7), or TRPO:"))
+    assert "--epsilon X" in ppo
+    assert "--temperature" not in ppo
+    (ungrouped,) = (
+        section for section in sections if section.startswith("settings (each replaces the preset's value)")
+    )
+    assert re.findall("^  --([a-z-]+)", ungrouped, re.M) == ["algorithm", "seed", "checkpoint-minutes"]
 
 
 def test_settings_are_printed_as_the_call_that_makes_them():
@@ -114,4 +145,4 @@ def test_another_algorithm_brings_its_settings():
         changed = GAILConfig.preset("tiny").changed(algorithm=name)
         assert changed == GAILConfig.preset("tiny", algorithm=name)
     kept = GAILConfig().changed(algorithm="textgail", sentiment="on")
-    assert (kept.sentiment, kept.discriminator) == ("on", "contrastive")
+    assert (kept.data.sentiment, kept.judge.discriminator) == ("on", "contrastive")

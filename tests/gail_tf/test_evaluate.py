@@ -135,7 +135,7 @@ def test_perplexity_is_the_policys_own_on_the_test_part(evaluated):
     agent, config = GAILAgent.load(path), GAILRun.open(path).config()
     test = GAILRun.open(path).data().test
     spoken = [each for each in test if each.source != "tweets"]
-    samples = Samples.encode(agent.tokenizer, spoken, config.condition_tokens, config.response_tokens, True)
+    samples = Samples.encode(agent.tokenizer, spoken, config.data.condition_tokens, config.data.response_tokens, True)
     for name, found in stored(path)["policies"].items():
         expected = Perplexity(agent.policies[name])(samples.batch)
         assert found["figures"]["all turns"]["perplexity"][0] == pytest.approx(expected, rel=1e-5)

@@ -39,9 +39,10 @@ def test_table_2_and_what_it_trains(small_experiments):
     assert starts["mle"] == starts["mle_without_sentiment"] == str(folder / "pretrained" / "seed_3" / "exported")
     assert starts["gail"] == starts["trpo"] == str(folder / "mle" / "seed_3" / "exported")
     assert starts["textgail"] == str(folder / "mle_without_sentiment" / "seed_3" / "exported")
-    assert runs["gail"].config().mle_epochs == 0
-    assert runs["mle"].config().updates == runs["rl_seq2seq"].config().discriminator_steps == 0  # whatever is given
-    assert runs["gail"].config().updates == 2
+    assert runs["gail"].config().likelihood.mle_epochs == 0
+    # Whatever is given.
+    assert runs["mle"].config().rollout.updates == runs["rl_seq2seq"].config().judge.discriminator_steps == 0
+    assert runs["gail"].config().rollout.updates == 2
     assert runs["textgail"].config().discriminator_encoder == "roberta"
 
 

@@ -1,5 +1,3 @@
-import dataclasses
-
 import h5py
 import numpy as np
 import pytest
@@ -41,7 +39,7 @@ def test_both_generators_answer_and_the_discriminator_chooses_by_equation_10(age
 
 
 def test_a_discriminator_of_whole_answers_scores_their_ends(agent):
-    config = dataclasses.replace(agent.config, algorithm="reinforce")
+    config = agent.config.changed(algorithm="reinforce")
     whole = Agent(config, agent.vocabulary, agent.weights, agent.discriminator)
     for answer in whole.answers(["Hello, Tom."]):
         by_token = next(each for each in agent.answers(["Hello, Tom."]) if each.generator == answer.generator)

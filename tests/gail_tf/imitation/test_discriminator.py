@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -179,7 +177,7 @@ def test_a_roberta_reads_the_exchanges_and_learns_to_prefer_the_experts():
     texts = [text for spoken, answer in (*expert.exchanges, *generated.exchanges) for text in (*spoken, answer)]
     reader = TextReader.make(settings, texts)
     assert reader.network.config.max_tokens == reader.limit == 24 + 8 + 4
-    made = make_judge(dataclasses.replace(settings, discriminator_learning_rate=1e-2), GPT2, reader, learns=True)
+    made = make_judge(settings.changed(discriminator_learning_rate=1e-2), GPT2, reader, learns=True)
     spoken = ["\n".join(utterances) for utterances, _ in generated.exchanges]
     tokens, mask = reader.tokenizer.encode_pairs(spoken, ["cold noise"] * 6, reader.limit)
     np.testing.assert_allclose(made.expert_logits(generated), reader.network.scores(tokens, mask), atol=1e-6)

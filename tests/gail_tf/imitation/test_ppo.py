@@ -21,8 +21,8 @@ def training(**changes) -> PPO:
     """Without a warm-up, so that one step moves what learns; with low-rank adapters and a head away from zero."""
     plain = {"warmup_steps": 0, "generator_learning_rate": 1e-2, "learning_rate_schedule": "constant"}
     settings = small_runs.config(**plain | changes)
-    policy = Policy(small_runs.gpt2(settings), settings.trainable)
-    if settings.trainable != "full":
+    policy = Policy(small_runs.gpt2(settings), settings.model.trainable)
+    if settings.model.trainable != "full":
         draw = np.random.default_rng(2)
         for variable in policy.trainable_variables:
             variable.assign(variable.numpy() + draw.normal(0, 0.05, variable.shape))
