@@ -13,7 +13,7 @@ _level: ContextVar[int] = ContextVar("level", default=USUAL)
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options -q and -v of a command; `set_level` takes what they give."""
     group = parser.add_mutually_exclusive_group()
-    kept = {"dest": "level", "action": "store_const", "default": USUAL}
+    kept: dict[str, Any] = {"dest": "level", "action": "store_const", "default": USUAL}
     group.add_argument(
         "-q", "--quiet", const=QUIET, **kept, help="print warnings, errors and the closing lines only; no progress bars"
     )
