@@ -54,7 +54,7 @@ class Decoding:
     top_p: float = 1.0
     beam: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.temperature is not None and self.beam is not None:
             raise UserError("sampling (a temperature) and beam search exclude each other")
         if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
@@ -300,10 +300,21 @@ class Agent:
         """
         return decoding.run(self._decoders[generator], contexts, seed, self._may_say_unknown())
 
-    def n_best(self, generator: str, contexts: np.ndarray, decoding: Decoding) -> Decoded:
-        """All answers of a beam search, the one of highest log p(y|x) per token first; see `Decoder.n_best`."""
-        allow_unknown = self._may_say_unknown()
-        return self._decoders[generator].n_best(contexts, decoding.beam, 1.0, allow_unknown)
+    def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:
+        """Return all answers of a beam search, the one of highest log p(y|x) per token first.
+
+        Args:
+            generator: One of `generators`.
+            contexts: (B, s_s) int32, padded on the left.
+            width: The width of the beam, at least 1.
+
+        Returns:
+            Arrays of (B, width, ...); see `Decoder.n_best`.
+
+        Raises:
+            ValueError: The width is below 1.
+        """
+        return self._decoders[generator].n_best(contexts, width, 1.0, self._may_say_unknown())
 
     def _may_say_unknown(self) -> bool:
         return SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # where it is a real word, as the author's is

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     by_beam = not (options.greedy or options.temperature or options.beam or options.original)
     decoding = Decoding(options.temperature, options.top_k, options.top_p, CHAT_BEAM if by_beam else options.beam)
     agent = original.load(path) if options.original else Agent.load(path)
-    if options.original and options.verbose:
+    if isinstance(agent, original.OriginalAgent) and options.verbose:
         print("\n".join(agent.report))
     if options.web:
         return chat_command.serve(agent, decoding, options, path, options.utterances)

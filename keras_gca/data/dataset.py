@@ -43,8 +43,8 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         tokenised = _some(tokenised, config.max_pairs, config.seed)
     owner = np.repeat(np.arange(len(tokenised)), [len(conversation) - 1 for conversation in tokenised])
     if len(owner) < MINIMUM_PAIRS:
-        pairs = counted(len(owner), "context/answer pair")
-        raise UserError(f"the corpus has {pairs}; at least {MINIMUM_PAIRS} are needed")
+        available = counted(len(owner), "context/answer pair")
+        raise UserError(f"the corpus has {available}; at least {MINIMUM_PAIRS} are needed")
     held_out = hold_out(owner, config.validation_fraction, config.seed)
 
     # Training text: the answers of the training pairs, and the first utterance of each of their conversations.

@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_argument("--version", action="version", version=f"keras-conversational-agents {__version__}")
 
-    def parse_args(self, args=None, namespace=None):
+    def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """Parse arguments as usual; -q and -v of `reporting` take effect."""
         options = super().parse_args(args, namespace)
         reporting.set_level(options)

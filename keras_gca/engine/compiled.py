@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_gca.engine.replicas import replica, total
+from keras_gca.engine.replicas import total
 
 
 class Compiled:
@@ -62,8 +62,8 @@ class Compiled:
         count = min(leaf.shape[0] for leaf in self._rows(arguments))
         filled = self._map_rows(lambda leaf: _filled_up(leaf, count, replicas), arguments)
         size = -(-count // replicas) * replicas
-        found = self._call(self.graph_on_replicas, filled)
-        return _map_tensors(lambda leaf: leaf[: leaf.shape[0] * count // size] if leaf.ndim else leaf, found)
+        results = self._call(self.graph_on_replicas, filled)
+        return _map_tensors(lambda leaf: leaf[: leaf.shape[0] * count // size] if leaf.ndim else leaf, results)
 
     @property
     def traces(self) -> int:
@@ -78,36 +78,38 @@ class Compiled:
     def _map_rows(self, change: Callable[[Any], Any], arguments: tuple) -> tuple:
         """Arguments with all arrays changed whose rows the replicas share."""
 
-        def changed(leaf):
+        def changed(leaf: Any) -> Any:
             return change(leaf) if _is_array(leaf) and leaf.shape.rank != 0 else leaf
 
         arguments = tf.nest.map_structure(
             lambda leaf: tf.convert_to_tensor(leaf) if _is_array(leaf) else leaf, arguments
         )
         return tuple(
-            each if number in self._replicated else tf.nest.map_structure(changed, each)
-            for number, each in enumerate(arguments)
+            argument if number in self._replicated else tf.nest.map_structure(changed, argument)
+            for number, argument in enumerate(arguments)
         )
 
     def _rows(self, arguments: tuple) -> list[tf.Tensor]:
-        found: list[tf.Tensor] = []
-        self._map_rows(found.append, arguments)
-        return found
+        """The arrays whose rows the replicas share."""
+        arrays: list[tf.Tensor] = []
+        self._map_rows(arrays.append, arguments)
+        return arrays
 
     def run_on_replicas(self, *arguments: Any) -> Any:
         """Run the function on all replicas, each with its rows. For use in a graph."""
         strategy = tf.distribute.get_strategy()
-        found = strategy.run(lambda: self._run_share(arguments))
-        return tf.nest.map_structure(lambda each: strategy.experimental_local_results(each)[0], found)
+        results = strategy.run(lambda: self._run_share(arguments))
+        return tf.nest.map_structure(lambda leaf: strategy.experimental_local_results(leaf)[0], results)
 
     def _run_share(self, arguments: tuple) -> Any:
-        found = self.function(*self._map_rows(_share, arguments))
-        return _map_tensors(lambda leaf: _gathered(leaf) if leaf.shape.rank else total(leaf), found)
+        """Run the function on this replica's rows; the result is that of all replicas."""
+        results = self.function(*self._map_rows(_share, arguments))
+        return _map_tensors(lambda leaf: _gathered(leaf) if leaf.shape.rank else total(leaf), results)
 
 
-def _map_tensors(change: Callable[[tf.Tensor], tf.Tensor], found: Any) -> Any:
-    """What a function has returned with all tensors changed; None stays."""
-    return tf.nest.map_structure(lambda leaf: None if leaf is None else change(leaf), found)
+def _map_tensors(change: Callable[[tf.Tensor], tf.Tensor], results: Any) -> Any:
+    """Change all tensors that a function has returned; None stays None."""
+    return tf.nest.map_structure(lambda leaf: None if leaf is None else change(leaf), results)
 
 
 def _is_array(leaf: Any) -> bool:
@@ -133,8 +135,8 @@ def _filled_up(leaf: tf.Tensor, count: int, replicas: int) -> tf.Tensor:
 
 
 def _share(leaf: tf.Tensor) -> tf.Tensor:
-    """This replica's rows."""
-    context = replica()
+    """This replica's rows. For use inside a step of several replicas."""
+    context = tf.distribute.get_replica_context()
     size = (leaf.shape[0] or tf.shape(leaf)[0]) // context.num_replicas_in_sync
     start = tf.cast(context.replica_id_in_sync_group, tf.int32) * size
     rest = tf.shape(leaf)[1:]
@@ -145,9 +147,9 @@ def _share(leaf: tf.Tensor) -> tf.Tensor:
 
 
 def _gathered(leaf: tf.Tensor) -> tf.Tensor:
-    """The rows of all replicas, in their order."""
+    """The rows of all replicas, in their order. For use inside a step of several replicas."""
     if leaf.dtype == tf.bool:
         return tf.cast(_gathered(tf.cast(leaf, tf.int32)), tf.bool)
     if 0 in leaf.shape[1:]:  # gathering rows without numbers, TensorFlow ends the process
         return tf.zeros([total(tf.shape(leaf)[0]), *leaf.shape[1:]], leaf.dtype)
-    return replica().all_gather(leaf, axis=0)
+    return tf.distribute.get_replica_context().all_gather(leaf, axis=0)

@@ -1,4 +1,4 @@
-"""How much a command prints: little with -q, details too with -v; imports nothing heavy."""
+"""Decides how much a command prints: little with -q, details as well with -v. Imports nothing heavy."""
 
 import argparse
 from contextvars import ContextVar
@@ -6,44 +6,45 @@ from typing import Any
 
 QUIET, USUAL, VERBOSE = -1, 0, 1
 
-# A context variable: what one command is asked for ends with it, where several run in one process.
+# A context variable, so that the level of one command does not affect others that run in the same process.
 _level: ContextVar[int] = ContextVar("level", default=USUAL)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options -q and -v of a command; `set_level` takes what they give."""
+    """Add the options -q and -v, which `set_level` reads."""
     group = parser.add_mutually_exclusive_group()
-    kept = {"dest": "verbosity", "action": "store_const", "default": USUAL}
+    # Not "level", which is a setting of the second paper.
+    kept: dict[str, Any] = {"dest": "verbosity", "action": "store_const", "default": USUAL}
     group.add_argument(
-        "-q", "--quiet", const=QUIET, **kept, help="print warnings, errors and the closing lines only; no progress bars"
+        "-q", "--quiet", const=QUIET, **kept, help="print only warnings, errors and the final lines; no progress bars"
     )
     group.add_argument(
-        "-v", "--verbose", const=VERBOSE, **kept, help="print versions, devices, sizes of networks and times as well"
+        "-v", "--verbose", const=VERBOSE, **kept, help="also print versions, devices, sizes of networks and times"
     )
 
 
 def set_level(options: argparse.Namespace) -> None:
-    """Print as much as a command's options ask for; as usual where it does not have those of `add_options`."""
+    """Set the level from a command's options; the usual level if it does not have those of `add_options`."""
     _level.set(getattr(options, "verbosity", USUAL))
 
 
 def is_quiet() -> bool:
-    """Whether -q is given."""
+    """Return whether -q is given."""
     return _level.get() == QUIET
 
 
 def is_verbose() -> bool:
-    """Whether -v is given."""
+    """Return whether -v is given."""
     return _level.get() == VERBOSE
 
 
 def say(*lines: Any) -> None:
-    """Print lines at once, unless -q is given."""
+    """Print lines and flush them, unless -q is given."""
     if not is_quiet():
         print(*lines, sep="\n", flush=True)
 
 
 def detail(*lines: Any) -> None:
-    """Print lines at once where -v is given."""
+    """Print lines and flush them if -v is given."""
     if is_verbose():
         print(*lines, sep="\n", flush=True)

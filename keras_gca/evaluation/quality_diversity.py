@@ -9,7 +9,7 @@ Imports nothing heavy: the commands take their options from here.
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ Curves = dict[str, Curve]
 def point(
     trigram: "TrigramModel",
     temperature: float | None,
-    answers: Sequence[Sequence[int]],
+    answers: Iterable[Sequence[int]],
     replies: Sequence[Sequence[str]],
 ) -> dict[str, Any]:
     """One point of a curve: replies as indices, BOS and EOS included, and as words."""

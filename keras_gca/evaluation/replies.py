@@ -20,7 +20,7 @@ from keras_gca.data.vocabulary import UNK
 from keras_gca.evaluation import reply_metrics
 from keras_gca.evaluation.judges import independent_judge, judge
 from keras_gca.evaluation.statistics import over_runs
-from keras_gca.evaluation.tables import Table
+from keras_gca.evaluation.tables import Cell, Table
 from keras_gca.evaluation.trigram import TrigramModel
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
@@ -90,7 +90,7 @@ def evaluate(
         "unknown_share": float(np.count_nonzero(held_out.answers == UNK) / held_out.tokens),
         "perplexity": perplexity,
         "replies": reply_figures(agent, {"human": held_out.answers, **answers}, vectors),
-        "table_1": {name: judge(each, held_out, answers) for name, each in judges.items()},
+        "table_1": {name: judge(judging, held_out, answers) for name, judging in judges.items()},
     }
 
 
@@ -112,18 +112,18 @@ def reply_figures(
     if vectors is None:
         vectors = dict(zip(vocabulary.tokens, agent.discriminator[0], strict=True))
     replies = {name: [vocabulary.decode(row[1:]) for row in rows] for name, rows in answers.items()}
-    texts = {name: [detokenise(tokens, vocabulary.surfaces) for tokens in each] for name, each in replies.items()}
-    figures = {}
-    for name, each in replies.items():
+    texts = {name: [detokenise(reply, vocabulary.surfaces) for reply in of] for name, of in replies.items()}
+    figures: dict[str, dict[str, float | str]] = {}
+    for name, tokenised in replies.items():
         score, signature = reply_metrics.bleu(texts[name], texts["human"])
-        similarities = reply_metrics.embedding_similarities(each, replies["human"], vectors)
+        similarities = reply_metrics.embedding_similarities(tokenised, replies["human"], vectors)
         figures[name] = {
-            "distinct-1": reply_metrics.distinct(each, 1),
-            "distinct-2": reply_metrics.distinct(each, 2),
-            "tokens": reply_metrics.mean_length(each),
-            "repeated": reply_metrics.repeated(each),
-            "most frequent": reply_metrics.most_frequent(each),
-            "entropy, bits": reply_metrics.entropy(each),
+            "distinct-1": reply_metrics.distinct(tokenised, 1),
+            "distinct-2": reply_metrics.distinct(tokenised, 2),
+            "tokens": reply_metrics.mean_length(tokenised),
+            "repeated": reply_metrics.repeated(tokenised),
+            "most frequent": reply_metrics.most_frequent(tokenised),
+            "entropy, bits": reply_metrics.entropy(tokenised),
             "BLEU": score,
             **{f"vectors, {kind}": value for kind, value in similarities.items()},
             "BLEU signature": signature,
@@ -144,6 +144,7 @@ def report(runs: Sequence[str | Path], figures: dict[str, Any]) -> str:
 
 
 def _sections(figures: dict[str, Any]) -> Iterator[str]:
+    rows: list[Sequence[Cell]]
     rows = [(name, f"{value:.2f}") for name, value in figures["perplexity"].items()]
     yield Table(None, "", ("perplexity", ""), rows).to_text()
 

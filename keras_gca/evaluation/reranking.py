@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_gca.agent import Agent, Decoding
+from keras_gca.agent import Agent
 from keras_gca.data import pairs as transformations
 from keras_gca.data.pairs import Pairs
 from keras_gca.errors import UserError
@@ -45,27 +45,33 @@ def rerank(
     generator = how.generator or agent.generators[0]
     if generator not in agent.generators:
         raise UserError(f"--generator {generator}: {made.path} has {' and '.join(agent.generators)}")
-    others = []
-    for name, path, predict in (
-        ("--language-model", language_model, "unconditional"),
-        ("--backward", backward, "context"),
-    ):
-        other = Agent.load(path)
-        if other.config.predict != predict:
-            raise UserError(f"{name} {path}: a run of --predict {predict} is expected, not of {other.config.predict}")
-        if other.vocabulary.tokens != agent.vocabulary.tokens:
-            raise UserError(f"{name} {path}: its vocabulary is not that of {made.path}; train both on the same data")
-        others.append(other)
+    alone = _other_network(language_model, "--language-model", "unconditional", agent, made.path)
+    reverse = _other_network(backward, "--backward", "context", agent, made.path)
     pairs = made.dataset().validation
-    choices = candidates(agent, generator, *others, pairs, how.candidates)
+    choices = candidates(agent, generator, alone, reverse, pairs, how.candidates)
     figures = measure(agent, choices, pairs, tuple(how.weights), how.words, how.length_bonus)
     write_text(made.path / FILE, json.dumps(figures, indent=2) + "\n")
     return figures
 
 
+def _other_network(path: str | Path, option: str, predict: str, agent: Agent, run: Path) -> Agent:
+    """Load the network of p(y) or p(x|y), checking that it fits the run whose replies are reranked."""
+    other = Agent.load(path)
+    if other.config.predict != predict:
+        raise UserError(f"{option} {path}: a run of --predict {predict} is expected, not of {other.config.predict}")
+    if other.vocabulary.tokens != agent.vocabulary.tokens:
+        raise UserError(f"{option} {path}: its vocabulary is not that of {run}; train both on the same data")
+    return other
+
+
 def table(figures: dict[str, dict[str, Any]], caption: str = "") -> Table:
-    """A line for each way to choose. figures: as `rerank` gives them, or a `Summary` in place of each."""
-    rows = [(name, *(f"{each[title]:.3g}" for title in SHOWN)) for name, each in figures.items()]
+    """Make a table with a row for each way to choose.
+
+    Args:
+        figures: The metrics that `rerank` returns, or a `Summary` in place of each number.
+        caption: The caption of the table.
+    """
+    rows = [(name, *(f"{metrics[title]:.3g}" for title in SHOWN)) for name, metrics in figures.items()]
     return Table(None, caption, ("replies", *SHOWN), rows)
 
 
@@ -81,16 +87,16 @@ def candidates(
     parts = []
     for start in range(0, len(pairs), BATCH):
         contexts = pairs.contexts[start : start + BATCH]
-        found = agent.n_best(generator, contexts, Decoding(beam=width))
-        rows = found.answers.reshape(-1, found.answers.shape[-1])
+        lists = agent.n_best(generator, contexts, width)
+        rows = lists.answers.reshape(-1, lists.answers.shape[-1])
         flat = Pairs(np.repeat(contexts, width, axis=0), rows, np.zeros(len(rows), np.int32))
-        shape = found.answers.shape[:2]
+        shape = lists.answers.shape[:2]
         alone = language_model.token_log_probabilities(transformations.unconditional(flat))
         reverse = backward.token_log_probabilities(transformations.backward(flat))
         parts.append(
             {
-                "answers": found.answers,
-                "forward": found.log_probabilities,
+                "answers": lists.answers,
+                "forward": lists.log_probabilities,
                 "backward": np.nansum(reverse, axis=-1).reshape(shape),
                 "alone": alone.reshape(*shape, -1),
             }

@@ -132,7 +132,8 @@ def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
     done = runs[0] / reranking.FILE
     if _is_newer(done, *runs):
         return json_files.read_object(done)
-    figures = reranking.rerank(*runs)
+    run, language_model, backward = runs
+    figures = reranking.rerank(run, language_model, backward)
     print(f"{reranking.table(figures).to_text()}\n\nwrote {done}")
     return figures
 

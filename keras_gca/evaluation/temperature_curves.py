@@ -5,6 +5,9 @@ What the figures are, and how they are painted, is in `quality_diversity.py`.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from keras_gca.agent import Agent, Decoding
 from keras_gca.data.dataset import Dataset
@@ -27,7 +30,7 @@ def measure(agent: Agent, dataset: Dataset, temperatures: Sequence[float], seed:
     """The curves of "human" and of each generator on held-out contexts."""
     trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), DISCOUNT)
 
-    def measured(temperature, answers):
+    def measured(temperature: float | None, answers: np.ndarray) -> dict[str, Any]:
         return point(trigram, temperature, answers, [agent.vocabulary.decode(row[1:]) for row in answers])
 
     held_out = dataset.validation

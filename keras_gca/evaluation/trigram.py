@@ -28,7 +28,7 @@ class IndexedKneserNey(KneserNey):
                 self._totals[context[1:]] += len(words)
                 self._types.update((*context[1:], word) for word in words)
 
-    def _continuation_counts(self, word, context=()):
+    def _continuation_counts(self, word: str, context: tuple[str, ...] = ()) -> tuple[int, int]:
         return self._types[(*context, word)], self._totals[context]
 
 

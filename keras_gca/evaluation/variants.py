@@ -58,6 +58,6 @@ class Reranking:
     words: int = 5
     length_bonus: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not all(0 <= weight < 1 for weight in self.weights):
             raise UserError(f"--weights {self.weights}: values from 0 to below 1 are expected")

@@ -8,8 +8,8 @@ left out with `original` padding, as in the author's program.
 Shapes: B contexts; answers have the frame of `pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -106,10 +106,11 @@ class Decoder:
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k of at least 1 is expected, not {top_k}")
         count = len(contexts)
-        if np.ndim(seed) == 0:
-            rows, numbers = [seed] * count, np.arange(count, dtype=np.int32)
+        rows: Sequence[int]
+        if isinstance(seed, int | np.integer):
+            rows, numbers = [int(seed)] * count, np.arange(count, dtype=np.int32)
         else:
-            rows, numbers = list(seed), np.zeros(count, np.int32)
+            rows, numbers = seed, np.zeros(count, np.int32)
         arguments = (
             np.array([[row % 2**31, 0] for row in rows], np.int32),
             numbers,
@@ -205,13 +206,22 @@ class Decoder:
             return tf.zeros(self._sizes.vocabulary)
         return tf.where(t == 0, tf.one_hot(EOS, self._sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
 
-    def _loop(self, contexts: tf.Tensor, forbidden: tf.Tensor, choose):
+    def _loop(
+        self, contexts: tf.Tensor, forbidden: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    ) -> tuple[tf.Tensor, ...]:
         """Decode with choose(log_probabilities (B, s_v), step) -> tokens (B,)."""
         term, memory = self._start(contexts)
         count = tf.shape(contexts)[0]
         length = self.gca.longest_answer
 
-        def step(t, tokens, running, memory, chosen, logs):
+        def step(
+            t: tf.Tensor,
+            tokens: tf.Tensor,
+            running: tf.Tensor,
+            memory: States,
+            chosen: tf.TensorArray,
+            logs: tf.TensorArray,
+        ) -> tuple[Any, ...]:
             log_p, memory = self._next(t, term, tokens, memory)
             tokens = choose(log_p + forbidden + self._forbid_end(t), t)
             tokens = tf.where(running, tokens, PAD)
@@ -229,21 +239,32 @@ class Decoder:
         )
         return _frame(chosen.stack(), logs.stack(), steps, self._sizes.sentence_length)
 
-    def decode_greedily(self, contexts, forbidden):
+    def decode_greedily(self, contexts: tf.Tensor, forbidden: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Choose the most probable token at every step; `greedy` in a graph."""
         return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32))
 
-    def draw(self, contexts, forbidden, seeds, numbers, temperature, top_k, top_p):
+    def draw(
+        self,
+        contexts: tf.Tensor,
+        forbidden: tf.Tensor,
+        seeds: tf.Tensor,
+        numbers: tf.Tensor,
+        temperature: tf.Tensor,
+        top_k: int | None,
+        top_p: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, ...]:
         """Choose by the Gumbel-max trick, `sample` in a graph; seeds (B, 2) and numbers (B,): see `sample_seeds`."""
         keys = sample_seeds(seeds, numbers)
 
-        def choose(log_p, t):
+        def choose(log_p: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
             scores = keep_likeliest(log_p / temperature, top_k, top_p)
             return tf.argmax(scores + gumbel(keys, t, [self._sizes.vocabulary]), 1, output_type=tf.int32)
 
         return self._loop(contexts, forbidden, choose)
 
-    def search_beam(self, contexts, forbidden, width, length_penalty):
+    def search_beam(
+        self, contexts: tf.Tensor, forbidden: tf.Tensor, width: tf.Tensor, length_penalty: tf.Tensor
+    ) -> list[tf.Tensor]:
         """Search with a beam; `n_best` in a graph.
 
         K = width partial answers a context, (B K,) for the model; ended ones wait with PAD at no cost.
@@ -253,7 +274,14 @@ class Decoder:
         term, memory = tf.repeat(term, width, 0), States(*(tf.repeat(part, width, 0) for part in memory))
         only_pad = tf.one_hot([PAD], size, on_value=0.0, off_value=FORBIDDEN)  # (1, s_v)
 
-        def step(t, scores, answers, logs, running, memory):
+        def step(
+            t: tf.Tensor,
+            scores: tf.Tensor,
+            answers: tf.Tensor,
+            logs: tf.Tensor,
+            running: tf.Tensor,
+            memory: States,
+        ) -> tuple[Any, ...]:
             log_p, memory = self._next(t, term, answers[:, t], memory)
             steps = tf.where(running[:, None], log_p + forbidden + self._forbid_end(t), only_pad)
             totals = tf.reshape(tf.reshape(scores, [-1, 1]) + steps, [count, -1])  # (B, K s_v)
@@ -314,7 +342,7 @@ def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None
     return kept
 
 
-def _frame(chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor, length: int):
+def _frame(chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor, length: int) -> tuple[tf.Tensor, ...]:
     """(T, B) tokens and logarithms, of which `steps` were made, to answers, log p(y|x) and token probabilities."""
     made = tf.range(tf.shape(chosen)[0])[:, None] < steps
     tokens = tf.transpose(tf.where(made, chosen, PAD))
@@ -325,5 +353,5 @@ def _frame(chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor, length: int):
     return tf.pad(tokens, [[0, 0], [1, 0]], constant_values=BOS), total, probabilities
 
 
-def _decoded(tensors) -> Decoded:
+def _decoded(tensors: Sequence[tf.Tensor]) -> Decoded:
     return Decoded(*(tensor.numpy() for tensor in tensors))

@@ -4,6 +4,7 @@ White blocks are shared, yellow ones are the generator's, green ones the discrim
 """
 
 from pathlib import Path
+from typing import Any
 
 import keras
 from matplotlib.figure import Figure
@@ -99,7 +100,7 @@ def paint(model: keras.Model, title: str = "") -> Figure:
     return figure
 
 
-def _sources(value) -> list[str]:
+def _sources(value: Any) -> list[str]:
     """The names of the layers whose outputs stand anywhere in a node's serialised arguments."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
@@ -115,7 +116,7 @@ def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
     names = list(dict.fromkeys(name for arrow in arrows for name in arrow))
     parents = {name: [source for source, target in arrows if target == name] for name in names}
 
-    def depth(name):
+    def depth(name: str) -> int:
         return 1 + max(map(depth, parents[name])) if parents[name] else 0
 
     place: dict[str, tuple[float, float]] = {}

@@ -99,11 +99,11 @@ class Paddings(NamedTuple):
 
     Attributes:
         token: the index of the token that stands for padding.
-        count: s_s; before n tokens stand s_s - n paddings.
+        sentence_length: s_s; before n tokens stand s_s - n paddings.
     """
 
     token: int
-    count: int
+    sentence_length: int
 
 
 class PrefixLayer(keras.layers.Layer):
@@ -149,7 +149,7 @@ class PrefixLayer(keras.layers.Layer):
         """
         start = None
         if self.paddings:
-            start = self.after_paddings(self.encoder_context, self.paddings.count - lengths)
+            start = self.after_paddings(self.encoder_context, self.paddings.sentence_length - lengths)
         states = lstm_states(self.encoder_context, E_c, start)  # (B, s, u)
         return _last(states, lengths, 0.0 if start is None else start.h)
 
@@ -168,8 +168,9 @@ class PrefixLayer(keras.layers.Layer):
             return tf.gather_nd(lstm_states(self.encoder_answer, E_a, start), rows.positions)
         # T memories for each answer: the one at t has started after s_s - t - 1 paddings, and is complete at t.
         count, steps, _ = tf.unstack(tf.shape(E_a))
-        start = self.after_paddings(self.encoder_answer, self.paddings.count - 1 - tf.range(steps))
-        start = States(*(tf.tile(memory, [count, 1]) for memory in start))
+        counts = self.paddings.sentence_length - 1 - tf.range(steps)
+        memories = self.after_paddings(self.encoder_answer, counts)
+        start = States(*(tf.tile(memory, [count, 1]) for memory in memories))
         states = lstm_states(self.encoder_answer, tf.repeat(E_a, steps, axis=0), start)  # (B T, T, u)
         states = tf.reshape(states, [count, steps, steps, self.encoder_answer.units])
         return tf.gather_nd(states, tf.concat([rows.positions, rows.positions[:, 1:]], 1))
@@ -183,9 +184,14 @@ class PrefixLayer(keras.layers.Layer):
 
         Returns:
             The memories, (n, u) each.
+
+        Raises:
+            ValueError: The layer skips padding, as with `masked` padding.
         """
-        token, count = self.paddings
-        memories = lstm_memories(lstm, self.embed(tf.fill([1, count], token)))  # (1, s_s, u)
+        if self.paddings is None:
+            raise ValueError(f"{self.name} skips padding: its LSTMs have no memory of it")
+        token, longest = self.paddings
+        memories = lstm_memories(lstm, self.embed(tf.fill([1, longest], token)))  # (1, s_s, u)
         return States(*(tf.gather(tf.pad(memory[0], [[1, 0], [0, 0]]), counts) for memory in memories))
 
 
@@ -193,7 +199,11 @@ class PrefixGenerator(PrefixLayer):
     """Figure 1 for all prefixes of answers in one pass: Eq. 1 to 3, or with a canonical generator Eq. 1, 4, 5 and 3.
 
     Args:
-        shared, encoder_context_bot, encoder_answer_bot, bot, decision_bot: the layers of Figure 1.
+        shared: the embedding of Figure 1, (s_v, s_e).
+        encoder_context_bot: the LSTM that reads contexts, of s_se units.
+        encoder_answer_bot: the LSTM that reads partial answers, of s_se units.
+        bot: the hidden layer, W_1 and b_1 of Eq. 3.
+        decision_bot: the output layer, whose softmax is Eq. 3.
         paddings: see `PrefixLayer`.
         canonical: whether the context's memory is where the answer's LSTM starts (Eq. 5), and not a part of e.
         precision: "bfloat16" multiplies the matrices of `bot` and `decision_bot` in that format.
@@ -303,8 +313,11 @@ class PrefixDiscriminator(PrefixLayer):
     """The discriminator of Figure 2 for all prefixes of answers in one pass: Eq. 1, 7 and 8.
 
     Args:
-        shared, encoder_context_discriminator, encoder_answer_discriminator, discriminator_output,
-        discriminator_hidden: the layers of Figure 2; `discriminator_hidden` is None where there is no such layer.
+        shared: the embedding of Figure 2, (s_v, s_e).
+        encoder_context_discriminator: the LSTM that reads contexts, of s_sed units.
+        encoder_answer_discriminator: the LSTM that reads partial answers, of s_sed units.
+        discriminator_output: the output layer, whose sigmoid is Eq. 8.
+        discriminator_hidden: a hidden layer before it; None where the network has none, as in the paper.
         paddings: see `PrefixLayer`.
     """
 

@@ -62,11 +62,11 @@ class Evaluator:
         """
         return self.compiled_sum_losses(contexts, answers)
 
-    def token_losses(self, contexts, answers):
+    def token_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Give the place of every token, (R, 2), and its loss, (R,). For use in a graph."""
         return rows_of(answers).positions, negative_log_likelihoods(self._generator, contexts, answers)
 
-    def sum_losses(self, contexts, answers):
+    def sum_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Give what `evaluate` returns. For use in a graph."""
         losses = negative_log_likelihoods(self._generator, contexts, answers)
         return tf.reduce_sum(losses), tf.size(losses)

@@ -11,7 +11,8 @@ Shapes: B sequences, T steps, u units.
 """
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -60,7 +61,9 @@ def lstm_memories(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States |
     """Compute h and c of an LSTM after every step, on every device.
 
     Args:
-        lstm, sequences, start: see `lstm_states`.
+        lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
+        sequences: (B, T, s_e) float32.
+        start: (B, u) each, the memory before the first step; zeros if None.
 
     Returns:
         (B, T, u) float32 each.
@@ -111,15 +114,15 @@ def _slope(gate: tf.Tensor, hard: bool) -> tf.Tensor:
 
 
 @functools.cache
-def _recurrence(hard: bool):
+def _recurrence(hard: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     """(x, h, c, W, U, b) -> h and c after every step, for gates of one kind."""
 
     @tf.custom_gradient
-    def recurrence(*arguments):
+    def recurrence(*arguments: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable]:
         # stop_gradient: outside a graph, the tape would otherwise try to differentiate the XLA program itself.
         states, cells, gates = _forward(*map(tf.stop_gradient, arguments), hard)
 
-        def gradient(upstream_h, upstream_c):
+        def gradient(upstream_h: tf.Tensor, upstream_c: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return _backward(upstream_h, upstream_c, *arguments[:-1], states, cells, gates, hard)
 
         return (tf.transpose(states, [1, 0, 2]), tf.transpose(cells, [1, 0, 2])), gradient
@@ -128,7 +131,9 @@ def _recurrence(hard: bool):
 
 
 @tf.function(jit_compile=True)
-def _forward(x, h, c, W, U, b, hard):
+def _forward(
+    x: tf.Tensor, h: tf.Tensor, c: tf.Tensor, W: tf.Tensor, U: tf.Tensor, b: tf.Tensor, hard: bool
+) -> tuple[tf.Tensor, ...]:
     """States and cells (T, B, u), and the gates after their activations (T, B, 4u), in the order i, f, c, o."""
     inputs = tf.transpose(x, [1, 0, 2])
     z = tf.tensordot(inputs, W, 1) + b  # (T, B, 4u)
@@ -137,7 +142,14 @@ def _forward(x, h, c, W, U, b, hard):
         tf.TensorArray(tf.float32, size=steps, element_shape=(None, n)) for n in (U.shape[0], U.shape[0], U.shape[1])
     ]
 
-    def step(t, h, c, states, cells, gates):
+    def step(
+        t: tf.Tensor,
+        h: tf.Tensor,
+        c: tf.Tensor,
+        states: tf.TensorArray,
+        cells: tf.TensorArray,
+        gates: tf.TensorArray,
+    ) -> tuple[Any, ...]:
         (h, c), activated = _step(z[t] + h @ U, c, hard)
         return t + 1, h, c, states.write(t, h), cells.write(t, c), gates.write(t, tf.concat(activated, 1))
 
@@ -146,7 +158,19 @@ def _forward(x, h, c, W, U, b, hard):
 
 
 @tf.function(jit_compile=True)
-def _backward(upstream_h, upstream_c, x, h, c, W, U, states, cells, gates, hard):
+def _backward(
+    upstream_h: tf.Tensor,
+    upstream_c: tf.Tensor,
+    x: tf.Tensor,
+    h: tf.Tensor,
+    c: tf.Tensor,
+    W: tf.Tensor,
+    U: tf.Tensor,
+    states: tf.Tensor,
+    cells: tf.Tensor,
+    gates: tf.Tensor,
+    hard: bool,
+) -> tuple[tf.Tensor, ...]:
     """The gradients of x, h, c, W, U and b, given those of the states and cells (B, T, u)."""
     upstream_h, upstream_c = (tf.transpose(upstream, [1, 0, 2]) for upstream in (upstream_h, upstream_c))
     steps = upstream_h.shape[0] or tf.shape(upstream_h)[0]
@@ -155,7 +179,7 @@ def _backward(upstream_h, upstream_c, x, h, c, W, U, states, cells, gates, hard)
     U_transposed = tf.transpose(U)
     collected = tf.TensorArray(tf.float32, size=steps, element_shape=(None, U.shape[1]))
 
-    def step(t, dh, dc, collected):
+    def step(t: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, collected: tf.TensorArray) -> tuple[Any, ...]:
         i, f, g, o = tf.split(gates[t], 4, axis=1)
         dh += upstream_h[t]
         squashed = tf.tanh(cells[t])

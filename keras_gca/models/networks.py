@@ -7,6 +7,7 @@ Shapes: B samples, s_s = sentence_length, s_e = word_embedding, s_se and s_sed =
 s_v = vocabulary.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import keras
@@ -232,7 +233,7 @@ class GenerativeConversationalAgent:
         e_cd = encoder_context_discriminator(E_c)  # (B, s_sed), Eq. 7
         e_ad = encoder_answer_discriminator(E_a)
 
-        def judge(current_token):  # (B, s_v) -> (B, 1), Eq. 8
+        def judge(current_token: keras.KerasTensor) -> keras.KerasTensor:  # (B, s_v) -> (B, 1), Eq. 8
             everything = concatenation_discriminator([current_token, e_cd, e_ad])
             return discriminator_output(discriminator_hidden(everything) if discriminator_hidden else everything)
 
@@ -341,7 +342,9 @@ def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = N
     )
 
 
-def _lstm(units: int, gate, name: str, seeds, return_state: bool = False) -> keras.layers.LSTM:
+def _lstm(
+    units: int, gate: str | Callable, name: str, seeds: Iterator[int], return_state: bool = False
+) -> keras.layers.LSTM:
     return keras.layers.LSTM(
         units,
         return_state=return_state,
@@ -352,6 +355,6 @@ def _lstm(units: int, gate, name: str, seeds, return_state: bool = False) -> ker
     )
 
 
-def _dense(units: int, activation: str, name: str, seeds) -> keras.layers.Dense:
+def _dense(units: int, activation: str, name: str, seeds: Iterator[int]) -> keras.layers.Dense:
     initial = keras.initializers.GlorotUniform(next(seeds))
     return keras.layers.Dense(units, activation=activation, kernel_initializer=initial, name=name)

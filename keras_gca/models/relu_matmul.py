@@ -32,7 +32,7 @@ def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
 def _sum_of_rows(indices: tf.Tensor, values: tf.Tensor, count: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
     """The sum of values[i] * matrix[indices[i]] over the first `count`, and over some of the filling."""
 
-    def step(start, total):
+    def step(start: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         index, value = tf.slice(indices, [start], [UNROLLED]), tf.slice(values, [start], [UNROLLED])
         for i in range(UNROLLED):
             total += value[i] * tf.gather(matrix, index[i])

@@ -128,8 +128,8 @@ def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
     try:
         ((words, s_e),) = report[0].shapes
         units = report[1].shapes[1][0]
-        lstm = [(s_e, 4 * units), (units, 4 * units), (4 * units,)]
-        expected = [[(words, s_e)], lstm, lstm]
+        lstm: list[tuple[int, ...]] = [(s_e, 4 * units), (units, 4 * units), (4 * units,)]
+        expected: list[list[tuple[int, ...]]] = [[(words, s_e)], lstm, lstm]
         if len(report) == 5:
             hidden = report[3].shapes[1][0]
             expected += [[(2 * units, hidden), (hidden,)], [(hidden, words), (words,)]]
@@ -146,7 +146,7 @@ def our_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
     """His weights in our numbering of the words, with a row or column for PAD."""
     indices = original_indices(len(arrays[0]) + 1)
 
-    def rows(array, first):
+    def rows(array: np.ndarray, first: float) -> np.ndarray:
         return np.concatenate([np.full_like(array[:1], first), array[indices]])
 
     shared, *rest = arrays

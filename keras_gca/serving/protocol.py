@@ -36,15 +36,22 @@ class Answer:
 
 
 class Chatting(Protocol):
-    """An agent that one can chat with; the agents of both papers are such.
+    """What a chat requires of an agent. The agents of both papers satisfy it."""
 
-    description: one line about the agent. longest: how many tokens of an utterance are read. generators: the names of
-    the networks that answer.
-    """
+    @property
+    def description(self) -> str:
+        """The agent in one line."""
+        ...
 
-    description: str
-    longest: int
-    generators: tuple[str, ...]
+    @property
+    def longest(self) -> int:
+        """The largest number of tokens of an utterance that the agent reads."""
+        ...
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """The names of the networks that answer, with underscores."""
+        ...
 
     def answers(
         self, history: str | Sequence[str], context_utterances: int | None, decoding: Any, seed: int

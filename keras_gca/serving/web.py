@@ -42,7 +42,7 @@ def create_app(
     new_at_addresses = Limit("new visitors from your address", VISITORS_PER_MINUTE)
 
     @app.get("/")
-    def page():
+    def page() -> str:
         if "visitor" not in session:
             new_at_addresses.count(request.remote_addr)
             session["visitor"] = secrets.token_urlsafe(16)
@@ -55,7 +55,7 @@ def create_app(
         )
 
     @app.post("/answers")
-    def answers():
+    def answers() -> dict[str, Any]:
         # All at an address whose cookie is missing, or not signed by this process, are one visitor.
         of_visitors.count(session.get("visitor", request.remote_addr))
         of_addresses.count(request.remote_addr)

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def _make(options: argparse.Namespace) -> int:
         names = [f"{name} of {path}" for name, path in zip(names, options.bots, strict=True)]
     if names[0] == names[1]:
         raise UserError(f"{names[0]} twice; two different models are expected")
-    models = tuple(Model(*each) for each in zip(names, (agents[0], agents[-1]), generators, strict=True))
+    first, second = (Model(*parts) for parts in zip(names, (agents[0], agents[-1]), generators, strict=True))
     utterances = max(agent.config.context_utterances for agent in agents)
     if conversations is not None:
         source, lines = str(options.data), all_lines(conversations, agents[0], utterances)
@@ -89,7 +90,7 @@ def _make(options: argparse.Namespace) -> int:
         source, lines = _held_out(options, agents[0], utterances)
     facts: dict[str, Any] = {"data": source, "bots": [str(path) for path in options.bots], "beam": options.beam}
     decoding = Decoding(beam=options.beam)
-    survey = make_survey(models, lines, options.dialogues, options.lines, options.seed, facts, decoding)
+    survey = make_survey((first, second), lines, options.dialogues, options.lines, options.seed, facts, decoding)
     survey.write(options.output)
     same = survey.source["lines_with_equal_answers_passed_over"]
     print(f"{source}; {' and '.join(names)}; {counted(same, 'line')} with equal answers passed over")
@@ -185,7 +186,9 @@ def _parser() -> command_line.Parser:
     parser = command_line.Parser(prog="python -m keras_gca.survey", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run, help: str, description: str | None = None) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], help: str, description: str | None = None
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
         added.set_defaults(run=run)
         if name != "make":
@@ -234,8 +237,8 @@ def _parser() -> command_line.Parser:
     tabulated.add_argument("--folder", type=Path, default=Path("tables"), metavar="DIR", help="[tables]")
     tabulated.add_argument("--seed", type=int, default=0, metavar="S", help="of the bootstrap intervals")
 
-    for each in (serve, imported, tabulated):
-        each.add_argument(
+    for counting in (serve, imported, tabulated):
+        counting.add_argument(
             "--votes", type=Path, default=Path("votes.sqlite"), metavar="FILE", help="the votes [votes.sqlite]"
         )
     return parser

@@ -25,7 +25,7 @@ class Model:
     agent: Agent
     generator: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.generator not in self.agent.generators:
             raise UserError(f"no generator {self.generator!r}; this bot has {', '.join(self.agent.generators)}")
 

@@ -116,15 +116,16 @@ class Survey:
 
 
 def _line(value: dict[str, Any], number: int) -> Line:
-    line = Line(
-        tuple(value["context"]), tuple(MachineAnswer(**answer) for answer in value["answers"]), tuple(value["order"])
-    )
-    if not line.context or not all(isinstance(text, str) for text in line.context):
+    """Make a line from its JSON value, checking it."""
+    context, order = tuple(value["context"]), tuple(value["order"])
+    answers = [MachineAnswer(**answer) for answer in value["answers"]]
+    if not context or not all(isinstance(text, str) for text in context):
         raise ValueError(f"line {number}: a context of at least one utterance is expected")
-    if len(line.answers) != 2 or not all(isinstance(answer.text, str) for answer in line.answers):
+    if len(answers) != 2 or not all(isinstance(answer.text, str) for answer in answers):
         raise ValueError(f"line {number}: two answers are expected")
-    if not all(0 <= score <= 1 for answer in line.answers for score in (answer.human, answer.score)):
+    if not all(0 <= score <= 1 for answer in answers for score in (answer.human, answer.score)):
         raise ValueError(f"line {number}: scores in [0, 1] are expected")
-    if line.order not in ((0, 1), (1, 0)):
+    if order not in ((0, 1), (1, 0)):
         raise ValueError(f"line {number}: the order [0, 1] or [1, 0] is expected")
-    return line
+    first, second = answers
+    return Line(context, (first, second), order)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,7 @@ def _share(comparison: Comparison) -> tuple[str, str]:
     return _in_percent(comparison.shares[1]), _range(comparison.interval, _in_percent)
 
 
-def _range(interval: tuple[float, float], shown) -> str:
+def _range(interval: tuple[float, float], shown: Callable[[float], str]) -> str:
     return "" if math.isnan(interval[0]) else " to ".join(map(shown, interval))
 
 

@@ -5,6 +5,7 @@ answer comes from is known on this side only. The pages work with and without Ja
 """
 
 from flask import Flask, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
 from keras_gca.survey.questionnaire import Line, Survey
@@ -46,17 +47,17 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
         ]
 
     @app.get("/")
-    def welcome():
+    def welcome() -> ResponseReturnValue:
         return render_template("welcome.html", survey=survey, total=total, longest=LONGEST_NAME)
 
     @app.post("/volunteers")
-    def enrol():
+    def enrol() -> ResponseReturnValue:
         enrolments.count(request.remote_addr)
         token = votes.enrol(request.form.get("name", ""))
         return redirect(url_for("dialogue", token=token, number=1), 303)
 
     @app.get("/form/<token>")
-    def resume(token: str):
+    def resume(token: str) -> ResponseReturnValue:
         left = open_lines(votes.of(volunteer_of(token)))
         first = next((i for i, lines in enumerate(left, start=1) if lines), None)
         if first is None:
@@ -64,7 +65,7 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
         return redirect(url_for("dialogue", token=token, number=first))
 
     @app.get("/form/<token>/<int:number>")
-    def dialogue(token: str, number: int):
+    def dialogue(token: str, number: int) -> ResponseReturnValue:
         volunteer = volunteer_of(token)
         if not 1 <= number <= len(survey.dialogues):
             abort(404, "No such dialogue.")
@@ -83,7 +84,7 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
         )
 
     @app.post("/form/<token>/<int:number>")
-    def save(token: str, number: int):
+    def save(token: str, number: int) -> ResponseReturnValue:
         volunteer = volunteer_of(token)
         marks.count(volunteer.id)
         if not 1 <= number <= len(survey.dialogues):
@@ -96,7 +97,7 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
         return redirect(url_for("dialogue", token=token, number=number + 1), 303)
 
     @app.post("/form/<token>/votes")
-    def vote(token: str):
+    def vote(token: str) -> ResponseReturnValue:
         volunteer = volunteer_of(token)
         marks.count(volunteer.id)
         number = request.form.get("line", -1, type=int)
@@ -107,7 +108,7 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
         return {"done": len(done), "total": total, "left": open_lines(done)}
 
     @app.get("/form/<token>/thanks")
-    def thanks(token: str):
+    def thanks(token: str) -> ResponseReturnValue:
         done = votes.of(volunteer_of(token))
         return render_template("thanks.html", token=token, done=len(done), total=total, left=open_lines(done))
 

@@ -36,7 +36,8 @@ class Comparison:
     @property
     def shares(self) -> tuple[float, float]:
         """Each model's part of all wins, in [0, 1]."""
-        return tuple(count / self.total if self.total else NAN for count in self.wins)
+        first, second = self.wins
+        return (first / self.total, second / self.total) if self.total else (NAN, NAN)
 
 
 @dataclass(frozen=True)

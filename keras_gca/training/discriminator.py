@@ -46,7 +46,7 @@ class DiscriminatorTraining(BlockLearner):
         human = label == HUMAN
         correct = (logits >= 0) == human
 
-        def number(condition):
+        def number(condition: tf.Tensor) -> tf.Tensor:
             return tf.math.count_nonzero(condition, dtype=tf.float32)
 
         sums = number(human), number(human & correct), number(~human), number(~human & correct)
@@ -68,7 +68,7 @@ def labelled_batches(
 ) -> tuple[list[np.ndarray], Callable[[np.ndarray], tuple[np.ndarray, ...]]]:
     """The batches of one epoch over H and M (see `plan_batches`), and what takes one: contexts, answers, labels."""
     both = Pairs.concatenate([human, machine])
-    labels = np.repeat(np.float32([HUMAN, MACHINE]), [len(human), len(machine)])
+    labels = np.repeat(np.array([HUMAN, MACHINE], np.float32), [len(human), len(machine)])
 
     def take(batch: np.ndarray) -> tuple[np.ndarray, ...]:
         padded = np.zeros(batch_size, np.float32)

@@ -148,3 +148,9 @@ def test_an_empty_context_is_encoded_as_zero(gca):
     generator = PrefixGenerator.of(gca)
     lengths, moved = moved_right(tf.zeros((2, 12), tf.int32))
     np.testing.assert_array_equal(generator.encode_contexts(generator.embed(moved), lengths), np.zeros((2, 9)))
+
+
+def test_lstms_that_skip_padding_have_no_memory_of_it(gca):
+    generator = PrefixGenerator.of(gca)
+    with pytest.raises(ValueError, match="prefix_generator skips padding: its LSTMs have no memory of it"):
+        generator.after_paddings(generator.encoder_answer, tf.constant([1]))
