@@ -13,7 +13,7 @@ _level: ContextVar[int] = ContextVar("level", default=USUAL)
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options -q and -v of a command; `set_level` takes what they give."""
     group = parser.add_mutually_exclusive_group()
-    kept = {"dest": "level", "action": "store_const", "default": USUAL}
+    kept = {"dest": "verbosity", "action": "store_const", "default": USUAL}
     group.add_argument(
         "-q", "--quiet", const=QUIET, **kept, help="print warnings, errors and the closing lines only; no progress bars"
     )
@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def set_level(options: argparse.Namespace) -> None:
     """Print as much as a command's options ask for; as usual where it does not have those of `add_options`."""
-    _level.set(getattr(options, "level", USUAL))
+    _level.set(getattr(options, "verbosity", USUAL))
 
 
 def is_quiet() -> bool:
