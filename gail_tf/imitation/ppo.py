@@ -64,6 +64,9 @@ class PPO(PolicyOptimiser):
             self.kl_coefficient = float(ppo_losses.adapt_kl_coefficient(self.kl_coefficient, kl, self.config.kl_target))
         return {"kl_coefficient": self.kl_coefficient}
 
+    def course(self) -> str:
+        return self.policy_learner.course()
+
     @property
     def variables(self) -> dict[str, list[keras.Variable]]:
         stored = {"generator_optimizer": self.policy_learner.optimizer.variables}
