@@ -29,7 +29,7 @@ Training (Algorithm 1) and evaluation:
     evaluate_run          the metrics of one run on its test conversations
     evaluate_runs         Table 2, Figures 5 and 6 and Table 3 of several runs
     make_networks         the networks that a config asks for
-    resume                goes on with an interrupted training
+    resume                goes on with an interrupted training, or trains a run further
     train_agent           trains an agent from a corpus to a bot that chats
 
 Policies and networks:

@@ -46,6 +46,9 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     },
 }
 
+# What a run that has begun may have otherwise (`train --resume`): a new total, of which a part is done.
+TOTALS = ("updates",)
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Table 1 and Section 4.2, on a real GPT-2 (--gpt2).
     "paper": {},

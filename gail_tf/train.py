@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from gail_tf.config import FROM_SCRATCH, PRESETS, GAILConfig
+from gail_tf.config import FROM_SCRATCH, PRESETS, TOTALS, GAILConfig
 from gail_tf.data.source import Source
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
@@ -18,6 +18,7 @@ maximum likelihood, then a discriminator learns to tell its responses from their
   python -m gail_tf.train --preset paper --gpt2 gpt2 --data train.csv dialogues_train.txt --tweets tweets.csv
                                                        the paper's settings, on a real GPT-2 (a folder or a hub name)
   python -m gail_tf.train --resume RUN                 go on with an interrupted run
+  python -m gail_tf.train --resume RUN --updates 90    train a run further, to 90 updates in all
   python -m gail_tf.train --config RUN/config.json     a new run with another run's settings
   python -m gail_tf.train --strategy mirrored          on all GPUs of this machine
 """
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
     if options.resume is not None:
         others = ("preset", "config", *given, "run")
-        command_line.refuse(options, others, changes, "--resume takes no other settings than the run's own")
+        command_line.refuse_settings_of_resume(options, others, changes, TOTALS)
     elif options.preset == "paper" and options.gpt2 is None and changes.get("algorithm") != "rl_seq2seq":
         raise UserError("--preset paper fine-tunes a real GPT-2: name its folder, or a model of the hub, by --gpt2")
     elif options.gpt2 is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     from gail_tf.training import pipeline
 
     if options.resume is not None:
-        session = pipeline.resume(options.resume, strategy)
+        session = pipeline.resume(options.resume, strategy, **changes)
     else:
         session = pipeline.train_agent(config, source, run, strategy, read)
     return 0 if session.training.finished else 130
@@ -114,7 +115,13 @@ def _parser() -> command_line.Parser:
         help="word vectors, for --algorithm rl_seq2seq; fitted to the prompts if not given",
     )
     parser.add_argument("--run", type=Path, metavar="DIR", help="the run folder to make; in runs/ if not given")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run, with its own settings")
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="go on with this run, with its own settings; a new total may be given, to train it further, by "
+        f"{command_line.naming(TOTALS)}",
+    )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
     reporting.add_options(parser)

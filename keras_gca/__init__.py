@@ -29,7 +29,7 @@ Training (Algorithm 2) and evaluation:
     GCASession                     a training together with its run folder
     evaluate_run                   the metrics of one run on its held-out conversations
     evaluate_runs                  the same of several runs: mean, deviation and interval
-    resume                         goes on with an interrupted training
+    resume                         goes on with an interrupted training, or trains a run further
     start_from                     trains from line 4 on, with the data and the generator of another run
     train_agent                    trains an agent from a corpus to a bot that chats
 

@@ -32,6 +32,9 @@ AFTER_LINE_3 = (
     "checkpoint_minutes",
 )
 
+# What a run that has begun may have otherwise (`train --resume`): new totals, of which a part is done.
+TOTALS = ("teacher_forcing_epochs", "adversarial_epochs")
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Every number of Section 5. Its text gives one rate for the generator; it is used wherever G learns.
     "paper": {},

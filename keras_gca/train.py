@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from keras_gca.config import AFTER_LINE_3, PRESETS, Config
+from keras_gca.config import AFTER_LINE_3, PRESETS, TOTALS, Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
 from keras_gca.engine import command_line, reporting
@@ -17,6 +17,8 @@ self-conversation, the discriminator, the generator through the frozen discrimin
   python -m keras_gca.train                            the embedded corpus of English courses; about 10 minutes
   python -m keras_gca.train --data FILE --glove FILE   your own conversations and word vectors
   python -m keras_gca.train --resume RUN               go on with an interrupted run
+  python -m keras_gca.train --resume RUN --teacher-forcing-epochs 20
+                                                       train line 3 further, to 20 epochs in all, and run the rest anew
   python -m keras_gca.train --start-from RUN           again from line 4, with other settings of lines 4 to 12
   python -m keras_gca.train --config RUN/config.json   a new run with another run's settings
   python -m keras_gca.train --strategy mirrored        on all GPUs of this machine
@@ -35,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
     if options.resume is not None:
         others = ("preset", "config", *given, "run", "start_from")
-        command_line.refuse(options, others, changes, "--resume takes no other settings than the run's own")
+        command_line.refuse_settings_of_resume(options, others, changes, TOTALS)
     elif options.start_from is not None:
         others = [name for name in changes if name not in AFTER_LINE_3]
         given_not = ("preset", "config", *given)
@@ -49,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     from keras_gca.training import pipeline
 
     if options.resume is not None:
-        session = pipeline.resume(options.resume, strategy)
+        session = pipeline.resume(options.resume, strategy, **changes)
     elif options.start_from is not None:
         session = pipeline.start_from(options.start_from, changes, run, strategy)
     else:
@@ -80,7 +82,13 @@ def _parser() -> command_line.Parser:
     parser.add_argument(
         "--run", type=Path, metavar="DIR", help="the run folder to make; runs/ and the date if not given"
     )
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run, with its own settings")
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="go on with this run, with its own settings; new totals may be given, to train it further, by "
+        f"{command_line.naming(TOTALS)}",
+    )
     parser.add_argument(
         "--start-from",
         type=Path,

@@ -39,6 +39,10 @@ class PolicyOptimiser(abc.ABC):
         """Adapt to what an update came to; returns what is to be logged of it."""
         return {}
 
+    def course(self) -> str | None:
+        """See `AdamWLearner.course`; None where there is no learning rate."""
+        return None
+
     def values(self, batch: Batch, states: np.ndarray | None = None) -> np.ndarray:
         """The value baseline of each state, float32; zeros where there is none.
 

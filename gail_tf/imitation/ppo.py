@@ -65,6 +65,9 @@ class PPO(PolicyOptimiser):
             self.kl_coefficient = float(adapted)
         return {"kl_coefficient": self.kl_coefficient}
 
+    def course(self) -> str:
+        return self.policy_learner.course()
+
     @property
     def variables(self) -> dict[str, list[keras.Variable]]:
         stored = {"generator_optimizer": self.policy_learner.optimizer.variables}

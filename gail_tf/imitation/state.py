@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gail_tf.config import GAILConfig
+from gail_tf.config import TOTALS, GAILConfig
 from gail_tf.data.batches import Batch
 from gail_tf.data.samples import Samples
 from gail_tf.data.tokenizer import Tokenizer
@@ -95,9 +95,16 @@ class GAILState(StagedTraining):
 
     # Storing and restoring
 
+    @staticmethod
+    def totals_of(config: GAILConfig) -> dict[str, int]:
+        """The number of updates."""
+        values = config.to_values()
+        return {name: values[name] for name in TOTALS}
+
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """All that the rest of the training depends on: facts for JSON, and named arrays."""
-        facts = {"position": self._position, "history": list(self.history)}
+        totals = self.totals_of(self.config)
+        facts = {"position": self._position, "history": list(self.history), "totals": totals}
         arrays = {f"statistics/{name}": np.array(each) for name, each in self.advantages.statistics._asdict().items()}
         for name, variables in self._variables().items():
             arrays |= pack(name, [variable.numpy() for variable in variables])

@@ -1,7 +1,7 @@
 """The second paper's training from a corpus to a bot: what `python -m gail_tf.train` does besides parsing.
 
 train_agent(config, source, run)     a new run
-resume(run)                          goes on with an interrupted run
+resume(run, updates)                 goes on with an interrupted run, or trains one further, to a new total
 """
 
 from collections.abc import Sequence
@@ -76,19 +76,26 @@ def train_agent(
     return session
 
 
-def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> GAILSession:
-    """Go on with an interrupted run, which ends with the bits of an uninterrupted one.
+def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **totals: int) -> GAILSession:
+    """Go on with an interrupted run, which ends with the bits of an uninterrupted one, or train a run further.
 
     Args:
         run: The run folder.
         strategy: What `devices.make` returns; one device if None.
+        **totals: A new total, `updates`. The learning rate and the share of human demonstrations of the next update are
+            those of a run of so many updates, above 0; weights, optimizers, D and C go on as they are.
 
     Returns:
         The session, as `train_agent` does.
 
     Raises:
-        UserError: There is no run, or it is damaged.
+        UserError: There is no run, it is damaged, or the total is not above what is done.
         DivergedError: A loss or a weight is not a finite number any more.
+
+    Examples:
+        Train a run of 60 updates to 90:
+
+            resume("runs/gail", updates=90)
     """
     path = GAILRun.open(run, "train --resume").path
     with devices.training_on(strategy, path) as own:
@@ -99,8 +106,10 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> G
                 f"{own}: its tokenizer has {len(tokenizer)} tokens, its gpt2.json {sizes.vocab_size}; one is damaged"
             )
         gpt2 = sizes and GPT2(sizes, config.seed, adapters_of(config), config.run.precision)
-        session = GAILSession.of(made, config, made.data(), tokenizer, gpt2, made.reader(), made.emotions())
-        session.restore("epochs and updates")
+        parts = made.data(), tokenizer, gpt2, made.reader(), made.emotions()
+        facts, arrays = made.read_checkpoint()
+        session = GAILSession.of(made, made.with_new_totals(facts, totals), *parts)
+        session.restore(facts, arrays, "epochs and updates", totals)
         session.train()
     return session
 

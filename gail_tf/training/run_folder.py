@@ -16,16 +16,17 @@ evaluation.json  evaluation/ what `gail_tf.evaluate` has measured, and its table
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from typing import Any, Self
 
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.config import GAILConfig
+from gail_tf.config import TOTALS, GAILConfig
 from gail_tf.data.dataset import PARTS, Data
 from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
-from gail_tf.imitation.phases import schedule
+from gail_tf.imitation.phases import IMITATION, schedule
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.hugging_face import read_config
 from glove.text_files import BadLines, text_lines
@@ -34,7 +35,7 @@ from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.atomic import write_text
-from keras_gca.storage.run_folder import RunFolder
+from keras_gca.storage.run_folder import RunFolder, refuse_reached
 
 
 class GAILRun(RunFolder):
@@ -53,6 +54,7 @@ class GAILRun(RunFolder):
     """
 
     kind = GAILConfig
+    totals = TOTALS
     package = "gail_tf"
 
     @classmethod
@@ -155,8 +157,19 @@ class GAILRun(RunFolder):
             UserError: The settings, the data, or both checkpoints, cannot be read.
         """
         facts = self.read_facts()
-        stages = schedule(self.config(), from_scratch=bool(self.data().general))
+        stages = schedule(self.config_of(facts), from_scratch=bool(self.data().general))
         return self.bot.exists() and facts["position"] == len(stages)
+
+    def refuse_totals(self, before: GAILConfig, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
+        """See `RunFolder`. A run of `--algorithm mle` stays one: with updates it would be another algorithm's."""
+        if before.algorithm == "mle" and not before.rollout.updates:
+            raise UserError(
+                f"--updates: {self.path} is a run of --algorithm mle, which has none; train a new one with another "
+                "--algorithm"
+            )
+        done = sum(row["phase"] == IMITATION for row in facts["history"])
+        for name, number in changes.items():
+            refuse_reached(name, number, done)
 
     def gpt2_config(self) -> GPT2Config | None:
         """The sizes of GPT-2; None for RL-Seq2Seq.

@@ -1,6 +1,7 @@
 """The second paper's session: Algorithm 1 with its run folder; what it writes, and what it prints at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation import curves, failures
 from gail_tf.imitation.gail import GAILTraining
-from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage
+from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage, human_ratio
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine.session import Session
@@ -95,9 +96,11 @@ class GAILSession(Session):
         made = GAILTraining(config, tokenizer, networks, training, validation, general)
         return cls(run, made, data, gpt2, reader, emotions)
 
-    def restore(self, unit: str) -> None:
-        """Return to the last checkpoint; a failure that has stopped the run does not stop it again."""
-        super().restore(unit)
+    def restore(
+        self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
+    ) -> None:
+        """Return to a checkpoint (see `Session`); a failure that has stopped the run does not stop it again."""
+        super().restore(facts, arrays, unit, totals)
         if self.training.config.run.on_failure == "stop":
             self._warned.update(failure.name for failure in failures.watch(self.training.history))
 
@@ -109,6 +112,24 @@ class GAILSession(Session):
     def title(self, stage: Stage) -> str:
         """The phase, and the number of the epoch or update."""
         return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
+
+    def done(self) -> dict[str, int]:
+        """The updates that are done; nothing where `GAILRun.refuse_totals` allows none."""
+        config = self.training.config
+        if config.algorithm == "mle" and not config.rollout.updates:
+            return {}
+        return {"updates": sum(row["phase"] == IMITATION for row in self.training.history)}
+
+    def further(self) -> str:
+        """Which updates follow, and at which learning rate and share of human demonstrations they begin."""
+        training, config = self.training, self.training.config
+        done, course = self.done()["updates"], training.optimiser.course()
+        percent = 100 * human_ratio(done, config.rollout.updates, config.rollout.human_ratio)
+        parts = [f"updates {done + 1} to {config.rollout.updates}"]
+        if course is not None:
+            parts.append(f"the rate restarts at {course}")
+        parts.append(f"{percent:.3g} % human demonstrations fall to 0" if percent else "no human demonstrations")
+        return f"{parts[0]}: {'; '.join(parts[1:])}"
 
     def end_of_stage(self, event: Event) -> bool:
         """Print warnings; draw curves and write samples where validation was due.

@@ -110,8 +110,31 @@ def refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Itera
     """Raises UserError where settings, or options of `unwanted`, are given; why: what they do not go with."""
     given = [*settings, *(name for name in unwanted if getattr(options, name))]
     if given:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise UserError(f"{why}; leave out {names}")
+        raise UserError(f"{why}; leave out {naming(given)}")
+
+
+def refuse_settings_of_resume(
+    options: argparse.Namespace, unwanted: Sequence[str], settings: Iterable[str], totals: Sequence[str]
+) -> None:
+    """Refuse what --resume does not take.
+
+    Args:
+        options: The parsed options.
+        unwanted: Options that are no settings.
+        settings: The settings that are given.
+        totals: Those that a run may have anew.
+
+    Raises:
+        UserError: One of `unwanted`, or a setting that is none of `totals`, is given.
+    """
+    others = [name for name in settings if name not in totals]
+    why = f"--resume takes no other settings than the run's own, and new totals by {naming(totals)}"
+    refuse(options, unwanted, others, why)
+
+
+def naming(settings: Iterable[str]) -> str:
+    """Settings as options, for messages."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in settings)
 
 
 def new_run(options: argparse.Namespace, prefix: str = "") -> Path:

@@ -140,7 +140,7 @@ class AdamWLearner(Learner):
         total_steps: int | None = None,
     ):
         check_warm_up(warmup_steps, total_steps)
-        self._peak = learning_rate
+        self._peak, self._warmup_steps, self._total_steps = learning_rate, warmup_steps, total_steps
         # A step is counted from 1: the first one of a warm-up is small, and the last one of all too, not nothing.
         self._factor = partial(
             learning_rate_factor,
@@ -153,9 +153,18 @@ class AdamWLearner(Learner):
 
     def update(self, gradients: list[tf.Tensor]) -> None:
         """Set the rate of this step, and make it."""
-        factor = self._factor(tf.cast(self.optimizer.iterations, tf.float32) + 1)
-        self.optimizer.learning_rate.assign(self._peak * factor)
+        self.optimizer.learning_rate.assign(self._peak * self._next_factor())
         super().update(gradients)
+
+    def course(self) -> str:
+        """The learning rate from the next step on, in words that follow "the rate restarts at"."""
+        course = f"{float(self._peak * self._next_factor()):.2g}"
+        if self.steps + 1 < self._warmup_steps:
+            course += f", rises to {self._peak:.2g}"
+        return f"{course} and {'stays there' if self._total_steps is None else 'falls to 0'}"
+
+    def _next_factor(self) -> tf.Tensor:
+        return self._factor(tf.cast(self.optimizer.iterations, tf.float32) + 1)
 
 
 def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:

@@ -5,14 +5,20 @@ the end and after an interruption alike, and says what to run next.
 """
 
 import abc
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
+
+from glove.text_files import counted
 from keras_gca.engine import reporting
 from keras_gca.engine.staged_training import Event, StagedTraining
-from keras_gca.engine.training_loop import interruptible, walk
+from keras_gca.engine.training_loop import interruptible, redraw, walk
 from keras_gca.errors import UserError
+from keras_gca.settings import Settings
 from keras_gca.storage.run_folder import CHECKPOINT, RunFolder
+
+DROPPED = "dropped"  # a fact: how many rows of the log do not count any more, while the folder may still show them
 
 
 class Session(abc.ABC):
@@ -32,6 +38,7 @@ class Session(abc.ABC):
     def __init__(self, run: RunFolder, training: StagedTraining):
         self.run = run
         self.training = training
+        self._further = False  # whether the user has given new totals
 
     @abc.abstractmethod
     def title(self, stage: Any) -> str:
@@ -48,6 +55,14 @@ class Session(abc.ABC):
     @abc.abstractmethod
     def sizes(self) -> dict[str, int]:
         """How many weights each network has."""
+
+    @abc.abstractmethod
+    def further(self) -> str:
+        """What a training with new totals does from here on, in a sentence; called when it is restored."""
+
+    @abc.abstractmethod
+    def done(self) -> dict[str, int]:
+        """How much is done of each total that `--resume` may raise."""
 
     @abc.abstractmethod
     def summarise(self) -> None:
@@ -72,22 +87,70 @@ class Session(abc.ABC):
         self._describe()
         reporting.say(f"run folder: {self.run.path}\n")
 
-    def restore(self, unit: str) -> None:
-        """Return to the last checkpoint.
+    def restore(
+        self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
+    ) -> None:
+        """Return to a checkpoint, and bring the run folder in line with it.
 
         Args:
+            facts: What `RunFolder.read_checkpoint` gave.
+            arrays: The same.
             unit: What the rows of the log are, for the line that is printed.
+            totals: Those that the user has given; the training has them already (`RunFolder.with_new_totals`).
 
         Raises:
-            UserError: The checkpoint is damaged, or not one of this run.
+            UserError: The checkpoint is not one of this run, or a file cannot be written.
         """
-        facts, arrays = self.run.read_checkpoint()
+        training, run = self.training, self.run
+        before = run.config_of(facts)
         try:
-            self.training.restore(facts, arrays)
+            if totals:
+                training.restore_with_totals(facts, arrays, before, totals)
+            else:
+                training.restore(facts, arrays)
         except (KeyError, ValueError, TypeError) as error:
-            raise UserError(f"{self.run.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
+            raise UserError(f"{run.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
         self._describe()
-        reporting.say(f"{self.run.path}: {unit} done: {len(self.training.history)}\n")
+        reporting.say(f"{run.path}: {unit} done: {len(training.history)}")
+        # New totals are in force as soon as a checkpoint names them, which is written in one step (`atomic.replacing`);
+        # all else follows from the checkpoint. A training that is killed before this step has the earlier totals
+        # everywhere. One that is killed after it has the new ones, whatever config.json says (`RunFolder.config_of`),
+        # and the next `--resume` finds the fact `dropped`, or that config.json differs, and does the rest.
+        if totals:
+            self._further = True
+            facts = self._commit(facts, arrays, before)
+            reporting.say(f"new totals: {_listed(training.totals_of(training.config))}", self.further())
+        if facts.get(DROPPED):
+            self._forget(facts[DROPPED])
+        if run.config() != training.config:
+            run.write_config(training.config)
+        reporting.say("")
+
+    def _commit(self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Settings) -> dict[str, Any]:
+        """Write the checkpoint that names the new totals; returns its facts.
+
+        The one before it stays beside it, and must name the earlier totals, as those of earlier versions do not.
+        """
+        training = self.training
+        if "totals" not in facts:
+            self.run.write_checkpoint(facts | {"totals": training.totals_of(before)}, arrays)
+        rows = len(facts["history"]) - len(training.history) or facts.get(DROPPED, 0)
+        facts, arrays = training.state()
+        if rows:
+            facts[DROPPED] = rows
+        self.run.write_checkpoint(facts, arrays)
+        return facts
+
+    def _forget(self, rows: int) -> None:
+        """Remove from the folder what belongs to so many rows that do not count any more; may be done twice."""
+        run, history = self.run, self.training.history
+        removed = run.remove_samples(len(history))
+        run.write_log(history)
+        redraw(run.path / "tensorboard", history)
+        reporting.say(
+            f"removed what came later: {counted(rows, 'row')} of log.csv, their points in tensorboard, and "
+            f"{counted(removed, 'file')} in samples; bot.h5 stays as it is until a new one is written"
+        )
 
     def train(self) -> bool:
         """Train to the end, or until the user stops it.
@@ -99,6 +162,7 @@ class Session(abc.ABC):
             DivergedError: A loss or a weight is not a finite number any more.
             UserError: A file cannot be written.
         """
+        was_finished = self.training.finished
         with interruptible() as interruption:
             walk(self.training, self.run, interruption, self.title, self.end_of_stage, self.shown)
         self.run.write_log(self.training.history)
@@ -112,8 +176,19 @@ class Session(abc.ABC):
         self.summarise()
         if not reporting.is_quiet():
             self.show_replies()
+        if self._further:
+            print(f"\nnew totals: {_listed(self.training.totals_of(self.training.config))}")
         self.conclude()
+        if was_finished:
+            for name, number in self.done().items():
+                option = f"--{name.replace('_', '-')} N"
+                print(f"  or: python -m {self.package}.train --resume {self.run.path} {option}  (more than {number})")
         return True
 
     def _describe(self) -> None:
         reporting.detail(*(f"{name}: {number:,} weights" for name, number in self.sizes().items()))
+
+
+def _listed(totals: Mapping[str, int]) -> str:
+    """Totals in words."""
+    return ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in totals.items())

@@ -4,7 +4,7 @@ A stage is a line of the log: an epoch, or an update. It has a `phase`, and `num
 tell it from the others of its phase.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -83,6 +83,14 @@ class StagedTraining:
         self._position += 1
         return Event(stage, steps, steps, metrics, line)
 
+    @staticmethod
+    def totals_of(config: Any) -> dict[str, int]:
+        """The settings that say how long a training is, which `restore_with_totals` allows to differ.
+
+        They are in the facts of every state, as `totals`.
+        """
+        raise NotImplementedError
+
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """All that the rest of the training depends on: facts for JSON, and named arrays."""
         raise NotImplementedError
@@ -90,6 +98,19 @@ class StagedTraining:
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Return to a stored state of a training with the same config and data."""
         raise NotImplementedError
+
+    def restore_with_totals(
+        self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Any, given: Collection[str]
+    ) -> None:
+        """Return to a stored state of a training whose settings differ in their totals. For a new training.
+
+        Args:
+            facts: Those of the state.
+            arrays: Those of the state.
+            before: The settings of the stored training.
+            given: Names of the totals that the user has given, also where the number is the same.
+        """
+        self.restore(facts, arrays)
 
 
 def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, list[dict[str, Any]]]:

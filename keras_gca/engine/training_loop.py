@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import shutil
 import signal
 import sys
 import time
@@ -87,7 +88,7 @@ def walk(
                 reporting.detail(f"    {_pace(event.steps, taken)}; the last checkpoint took {writing:.1f} s")
                 run.write_log(training.history)
                 with _plain_errors(folder):
-                    _draw(board, event, len(training.history))
+                    _draw(board, event.stage.phase, event.row, len(training.history))
                 stopping |= bool(end_of_stage(event))
                 began = time.monotonic()
             # What belongs to the end of a stage is there before a checkpoint says that the stage is done.
@@ -132,13 +133,32 @@ def _store(training: StagedTraining, run: RunFolder) -> None:
         run.write_checkpoint(*training.state())
 
 
-def _draw(board: Any, event: Event, number: int) -> None:
+def _draw(board: Any, phase: str, row: dict[str, Any], number: int) -> None:
     """The figures of a stage's row, the number-th of the log, on TensorBoard."""
     with board.as_default(step=number):
-        for name, value in event.row.items():
+        for name, value in row.items():
             if isinstance(value, float):
-                tf.summary.scalar(f"{event.stage.phase}/{name}", value)
+                tf.summary.scalar(f"{phase}/{name}", value)
     board.flush()
+
+
+def redraw(folder: Path, history: list[dict[str, Any]]) -> None:
+    """Draw all of TensorBoard anew, where rows of the log do not count any more.
+
+    Args:
+        folder: Where the files of TensorBoard are; none of them stays.
+        history: The rows that count.
+
+    Raises:
+        OSError: A file cannot be removed or written.
+    """
+    if folder.exists():
+        shutil.rmtree(folder)
+    with _plain_errors(folder):
+        board = tf.summary.create_file_writer(str(folder))
+        for number, row in enumerate(history, start=1):
+            _draw(board, row["phase"], row, number)
+        board.close()
 
 
 @contextlib.contextmanager

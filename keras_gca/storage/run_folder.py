@@ -9,8 +9,9 @@ import contextlib
 import csv
 import io
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -54,13 +55,31 @@ def lock(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: another process is training in this folder; take another --run, or wait") from None
 
 
+def refuse_reached(name: str, total: int, done: int) -> None:
+    """Refuse a new total that a training has reached already.
+
+    Args:
+        name: The setting.
+        total: The number that the user has given.
+        done: How much is done.
+
+    Raises:
+        UserError: The total is not above what is done.
+    """
+    if total <= done:
+        option = f"--{name.replace('_', '-')}"
+        raise UserError(f"{option}: {total} in all, and {done} done already; at least {done + 1} is expected")
+
+
 class RunFolder:
     """What the runs of both papers have in common: settings, checkpoint, log, samples. Each paper has a subclass.
 
-    kind: the class of its settings. package: whose runs they are, see `ownership`; None: anybody's.
+    kind: the class of its settings. package: whose runs they are, see `ownership`; None: anybody's. totals: names of
+    the settings that a run which has begun may have otherwise; see `config_of`.
     """
 
     kind: ClassVar[type[Settings]]
+    totals: ClassVar[tuple[str, ...]] = ()
     package: ClassVar[str | None] = None
 
     def __init__(self, path: Path):
@@ -125,6 +144,71 @@ class RunFolder:
     def config(self) -> Settings:
         """The settings of the run; see `read_settings`."""
         return read_settings(self.config_file, self.kind)
+
+    def config_of(self, facts: dict[str, Any]) -> Settings:
+        """The settings that a checkpoint was written with: the run's, with the totals that the checkpoint names.
+
+        The checkpoint decides, because a training that is given new totals may be killed before config.json has them,
+        and because the checkpoint before it, which is read where the last is damaged, may be of the earlier totals.
+        Checkpoints of earlier versions name none: those of config.json apply.
+
+        Args:
+            facts: Those of the checkpoint.
+
+        Raises:
+            UserError: config.json cannot be read, or the totals are impossible.
+        """
+        config = self.config()
+        try:
+            return self._with_totals(config, facts.get("totals", {}))
+        except (UserError, TypeError) as error:
+            raise UserError(f"{self.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
+
+    def with_new_totals(self, facts: dict[str, Any], changes: Mapping[str, Any]) -> Settings:
+        """The settings that a training goes on with from a checkpoint.
+
+        Args:
+            facts: Those of the checkpoint.
+            changes: New totals; without any, the settings are those of `config_of`.
+
+        Raises:
+            UserError: A setting is not a total of the class, a number is impossible or not above what is done, or the
+                facts are not those of a checkpoint of this run.
+        """
+        before = self.config_of(facts)
+        if not changes:
+            return before
+        config = self._with_totals(before, changes)
+        try:
+            self.refuse_totals(before, facts, changes)
+        except UserError:
+            raise
+        except (KeyError, ValueError, TypeError) as error:
+            raise UserError(f"{self.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
+        return config
+
+    def refuse_totals(self, before: Settings, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
+        """Refuse totals of which all is done already; each paper's class says which these are.
+
+        Args:
+            before: The settings that the checkpoint was written with.
+            facts: Those of the checkpoint.
+            changes: New totals.
+
+        Raises:
+            UserError: A total cannot be reached from this checkpoint.
+            KeyError, ValueError, TypeError: The facts are not those of such a checkpoint.
+        """
+
+    def _with_totals(self, config: Settings, totals: Mapping[str, Any]) -> Settings:
+        if others := sorted(set(totals) - set(self.totals)):
+            possible = " and ".join(self.totals) or "no setting"
+            raise UserError(f"{others[0]!r} cannot change in a run that has begun; {possible} can")
+        return config.changed(**totals)
+
+    def write_config(self, config: Settings) -> None:
+        """Write the settings anew, for a run that has been given new totals."""
+        write_settings(self.config_file, config, self.source())
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Write what `--resume` needs, and keep the checkpoint before it, unless that one is damaged.
@@ -198,3 +282,18 @@ class RunFolder:
             self.path / "samples" / f"{name}.txt",
             "".join(f"{context}\n    {reply}\n\n" for context, reply in exchanges),
         )
+
+    def remove_samples(self, after: int) -> int:
+        """Remove the samples whose names begin with a larger number, that of a row of the log.
+
+        Args:
+            after: The number of the last row whose samples stay.
+
+        Returns:
+            How many files there were.
+        """
+        numbered = [(re.match(r"\d+", path.name), path) for path in (self.path / "samples").glob("*.txt")]
+        stale = [path for number, path in numbered if number and int(number[0]) > after]
+        for path in stale:
+            path.unlink()
+        return len(stale)

@@ -2,7 +2,7 @@
 
 train_agent(config, source, run)     a new run
 start_from(first, changes, run)      a new run that takes data and line 3 of another one
-resume(run)                          goes on with an interrupted run
+resume(run, teacher_forcing_epochs)  goes on with an interrupted run, or trains one further, to new totals
 """
 
 from pathlib import Path
@@ -105,25 +105,35 @@ def start_from(
     return session
 
 
-def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None) -> GCASession:
-    """Go on with an interrupted run, which ends with the bits of an uninterrupted one.
+def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **totals: int) -> GCASession:
+    """Go on with an interrupted run, which ends with the bits of an uninterrupted one, or train a run further.
 
     Args:
         run: The run folder.
         strategy: What `devices.make` returns; one device if None.
+        **totals: New totals, of `config.TOTALS`. With teacher_forcing_epochs, line 3 goes on to so many epochs in all;
+            if it has ended already, from the weights that it ended with, and lines 4 to 12 are then run anew (see
+            `AdversarialState.restore_with_totals`). adversarial_epochs appends iterations to those that are done.
 
     Returns:
         The session, as `train_agent` does.
 
     Raises:
-        UserError: There is no run, or it is damaged.
+        UserError: There is no run, it is damaged, or a total is not above what is done.
         DivergedError: A loss or a weight is not a finite number any more.
+
+    Examples:
+        Train a run that has ended to 20 epochs of line 3, and its adversarial part again:
+
+            resume("runs/first", teacher_forcing_epochs=20)
     """
     path = GCARun.open(run, "train --resume").path
     with devices.training_on(strategy, path) as own:
         made = GCARun(own)
-        session = GCASession.of(made, made.config(), made.dataset())
-        session.restore("epochs")
+        dataset = made.dataset()
+        facts, arrays = made.read_checkpoint()
+        session = GCASession.of(made, made.with_new_totals(facts, totals), dataset)
+        session.restore(facts, arrays, "epochs", totals)
         session.train()
     return session
 

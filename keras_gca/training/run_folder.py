@@ -14,18 +14,21 @@ evaluation.json                 what `keras_gca.evaluate` has measured
 
 import json
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from keras_gca.config import Config
+from keras_gca.config import TOTALS, Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.engine.staged_training import validated_position
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.arrays import HDF5_STRUCTURE, read_arrays, write_arrays
 from keras_gca.storage.atomic import replacing, write_text
-from keras_gca.storage.run_folder import RunFolder
-from keras_gca.training.schedule import schedule
+from keras_gca.storage.run_folder import RunFolder, refuse_reached
+from keras_gca.training.schedule import TEACHER_FORCING, schedule
 
 if TYPE_CHECKING:
     import keras
@@ -47,6 +50,7 @@ class GCARun(RunFolder):
     """
 
     kind = Config
+    totals = TOTALS
     package = "keras_gca"
 
     @classmethod
@@ -97,7 +101,29 @@ class GCARun(RunFolder):
         Raises:
             UserError: The settings, or both checkpoints, cannot be read.
         """
-        return self.bot.exists() and self.read_facts().get("position") == len(schedule(self.config()))
+        facts = self.read_facts()
+        return self.bot.exists() and facts.get("position") == len(schedule(self.config_of(facts)))
+
+    def refuse_totals(self, before: Config, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
+        """See `RunFolder`. Where line 3 goes on after its end, nothing of lines 4 to 12 is done."""
+        stages = schedule(before)
+        position, _, history = validated_position(facts, len(stages))
+        done = {"teacher_forcing_epochs": sum(row["phase"] == TEACHER_FORCING for row in history)}
+        if position >= before.teacher_forcing_epochs:
+            if "teacher_forcing_epochs" not in changes:
+                finished = position == len(stages)
+                done["adversarial_epochs"] = before.adversarial_epochs if finished else stages[position].iteration - 1
+            elif not done["teacher_forcing_epochs"]:
+                raise UserError(
+                    f"--teacher-forcing-epochs: line 3 of {self.path} is that of another run (--start-from); train "
+                    "that one further, and start from it again"
+                )
+        for name, number in changes.items():
+            refuse_reached(name, number, done.get(name, -1))
+
+    def weights_file(self, name: str) -> Path:
+        """Where the weights of a network are written."""
+        return self.path / f"{name}.weights.h5"
 
     def write_weights(self, name: str, network: "keras.Model") -> None:
         """Write a network's weights as `{name}.weights.h5`, in Keras' own format.
@@ -105,7 +131,7 @@ class GCARun(RunFolder):
         Raises:
             OSError: The file cannot be written; what stood there before is left as it was.
         """
-        with replacing(self.path / f"{name}.weights.h5", suffix=".weights.h5") as temporary:
+        with replacing(self.weights_file(name), suffix=".weights.h5") as temporary:
             # Keras leaves the writing to HDF5 (see `new_hdf5`): this line fails first where the disk is full.
             temporary.write_bytes(bytes(sum(value.nbytes for value in network.get_weights()) + HDF5_STRUCTURE))
             network.save_weights(temporary)

@@ -60,6 +60,28 @@ class GCASession(Session):
         name = stage.phase.removeprefix("interleaved_").replace("_", " ")
         return f"line {stage.line:>2}  {name:17} {where}{stage.epoch}/{stage.epochs}"
 
+    def done(self) -> dict[str, int]:
+        """The epochs of line 3, where they are this run's own, and the iterations of a training that has ended."""
+        epochs = sum(row["phase"] == TEACHER_FORCING for row in self.training.history)
+        own = {"teacher_forcing_epochs": epochs} if epochs else {}
+        return own | {"adversarial_epochs": self.training.config.adversarial_epochs}
+
+    def further(self) -> str:
+        """Where line 3 or line 4 goes on; of line 3 after its end also what begins anew."""
+        training, config = self.training, self.training.config
+        if training.phase != TEACHER_FORCING:
+            return f"adversarial iterations go on to {config.adversarial_epochs}"
+        done = sum(row["phase"] == TEACHER_FORCING for row in training.history)
+        epochs = f"from epoch {done + 1} to the end of epoch {config.teacher_forcing_epochs}"
+        if not done or TEACHER_FORCING in training.learners:
+            return f"line 3 goes on {epochs}"
+        average = " and the running average of the weights begin" if config.average_epochs else " begin"
+        rate = config.teacher_forcing_learning_rate * config.learning_rate_decay**done
+        return (
+            f"line 3 goes on from the weights that it ended with, {epochs}, at a rate of {rate:.2g} at first; Adam's "
+            f"moments{average} anew, and so do D and the adversarial iterations after it"
+        )
+
     def end_of_stage(self, event: Event) -> bool:
         """Write replies to held-out contexts, where the generator has learned; never stops the training."""
         if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
@@ -75,6 +97,8 @@ class GCASession(Session):
         live = [variable.numpy() for variable in gca.variables(*WHITE, *YELLOW)]
         if training.phase == TEACHER_FORCING or training.config.adversarial_epochs == 0:
             generators = {"teacher_forcing": training.teacher_forced or live}
+            # One of an adversarial part that is run anew, where line 3 is trained further
+            self.run.weights_file("adversarial").unlink(missing_ok=True)
         else:
             generators = {"teacher_forcing": training.teacher_forced, "adversarial": live}
         for name, weights in generators.items():

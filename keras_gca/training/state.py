@@ -1,13 +1,13 @@
 """The state of Algorithm 2 between two of its steps: progress, the generator that is kept, storing and restoring."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_gca.config import Config
+from keras_gca.config import TOTALS, Config
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine.learner import StepResult, add_up
 from keras_gca.engine.staged_training import Event, StagedTraining, pack, unpack, validated_position
@@ -122,6 +122,11 @@ class AdversarialState(StagedTraining):
 
     # Storing and restoring
 
+    @staticmethod
+    def totals_of(config: Config) -> dict[str, int]:
+        """The numbers of epochs of line 3 and of iterations of line 4."""
+        return {name: getattr(config, name) for name in TOTALS}
+
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """All that the rest of the training depends on: facts for JSON, and named arrays."""
         facts = {
@@ -130,6 +135,7 @@ class AdversarialState(StagedTraining):
             "sums": None if self._sums is None else self._sums.tolist(),
             "best": self._best,
             "history": self.history,
+            "totals": self.totals_of(self.config),
         }
         arrays = dict(pack("networks", [variable.numpy() for variable in self._networks()]))
         if self.teacher_forced is not None:
@@ -161,6 +167,27 @@ class AdversarialState(StagedTraining):
                 if learner.average is not None:
                     assign(learner.average.sums, _average(arrays))
                 learner.restore(stored)
+
+    def restore_with_totals(
+        self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Config, given: Collection[str]
+    ) -> None:
+        """Return to a stored state of a training that had other totals. For a new training.
+
+        Line 3 goes on where it has ended already, if its total is given: G is what line 3 ended with, and D is as a new
+        training has it. M and all learners are forgotten, with Adam's moments and the running average of the weights,
+        so that lines 4 to 12 are run anew. The generator that line 3 has kept stays the best so far; a patience begins
+        anew. In all other cases the training is the stored one, which ends later (or earlier).
+
+        Args: see `StagedTraining.restore_with_totals`.
+        """
+        if "teacher_forcing_epochs" in given and facts["position"] >= before.teacher_forcing_epochs:
+            rows = [row for row in facts["history"] if row["phase"] == TEACHER_FORCING]
+            best = facts["best"] | {"waited": 0}
+            facts = facts | {"position": len(rows), "step": 0, "sums": None, "history": rows, "best": best}
+            ended, green = unpack("teacher_forced", arrays), self.gca.variables(*self.gca.green)
+            networks = [*ended, *(variable.numpy() for variable in green)]
+            arrays = dict(pack("networks", networks)) | pack("teacher_forced", ended)
+        self.restore(facts, arrays)
 
     def _networks(self) -> list[keras.Variable]:
         return self.gca.variables(*WHITE, *YELLOW, *self.gca.green)

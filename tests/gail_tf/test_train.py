@@ -225,7 +225,10 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
         (["--preset", "paper", "--algorithm", "textgail", "--gpt2", "x"], r"--preset paper takes a real RoBERTa"),
         (["--preset", "paper"], r"--preset paper fine-tunes a real GPT-2: name its folder"),
         (["--preset", "tiny", "--rollouts", "20"], r"--rollouts: 20 where a multiple of --sample-batch-size \(8\)"),
-        (["--resume", "x", "--updates", "3", "--data", "y"], r"--resume takes no other settings .* --updates, --data"),
+        (
+            ["--resume", "x", "--updates", "3", "--rollouts", "8", "--data", "y"],
+            r"--resume takes no other settings .* new totals by --updates; leave out --rollouts, --data",
+        ),
         (["--resume", "nowhere"], r"nowhere: no run here \(checkpoint.h5 is missing\)"),
         (["--preset", "tiny", "--data", "missing.csv"], r"missing.csv: "),
         (["--preset", "tiny", "--data", "bad.csv"], r"bad.csv:2: "),
@@ -325,7 +328,11 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
             "{file}: its D began as the RoBERTa roberta-base; name that, or another, by --roberta",
         ),
         ({}, ["--preset", "tiny"], "--config gives every setting; leave out --preset"),
-        ({}, ["--resume", "none"], "--resume takes no other settings than the run's own; leave out --config"),
+        (
+            {},
+            ["--resume", "none", "--updates", "4"],
+            "--resume takes no other settings than the run's own, and new totals by --updates; leave out --config",
+        ),
         ({}, ["--rollouts", "7"], "--rollouts: 7 where a multiple of --sample-batch-size (16)"),
     ],
 )

@@ -131,7 +131,11 @@ def test_a_bad_config_is_one_line_that_names_file_and_field(tmp_path, content, m
     ("others", "message"),
     [
         (["--preset", "tiny"], "--config gives every setting; leave out --preset"),
-        (["--resume", "none"], "--resume takes no other settings than the run's own; leave out --config"),
+        (
+            ["--resume", "none", "--adversarial-epochs", "4"],
+            "--resume takes no other settings than the run's own, and new totals by --teacher-forcing-epochs, "
+            "--adversarial-epochs; leave out --config",
+        ),
         (["--start-from", "none"], "--start-from takes the other run's data and line 3; leave out --config"),
         (["--batch-size", "0"], "--batch-size: 0 is out of range; at least 1 is expected"),
     ],

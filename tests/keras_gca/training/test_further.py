@@ -1,0 +1,115 @@
+"""Training further: a stored training goes on with new totals of epochs."""
+
+import numpy as np
+import pytest
+
+from keras_gca.config import Config
+from keras_gca.models.networks import WHITE, YELLOW, build
+from keras_gca.training.adversarial import AdversarialTraining
+from keras_gca.training.schedule import SELF_CONVERSATION, TEACHER_FORCING
+from tests.factories.gca import LENGTH, VOCABULARY, random_pairs
+
+SMALL = {
+    "sentence_length": LENGTH,
+    "word_embedding_size": 6,
+    "sentence_embedding_size": 8,
+    "discriminator_sentence_embedding_size": 7,
+    "batch_size": 5,
+    "adversarial_batch_size": 6,
+    "machine_pairs": 12,
+    "discriminator_epochs": 1,
+    "dropout": 0.1,
+    "learning_rate_decay": 0.5,
+    "average_epochs": 0.5,
+}
+
+
+def make(**changes):
+    config = Config.preset("tiny", **{**SMALL, **changes})
+    return AdversarialTraining(config, build(config, VOCABULARY), random_pairs(20, 0), random_pairs(8, 1))
+
+
+def to_the_end(training):
+    for _ in training:
+        pass
+    return training
+
+
+def further(stored, **totals):
+    """A new training with new totals, restored from a stored one."""
+    facts, arrays = stored.state()
+    given = {
+        name: getattr(stored.config, name) for name in ("teacher_forcing_epochs", "adversarial_epochs", "patience")
+    }
+    made = make(**{**given, **totals})
+    made.restore_with_totals(facts, arrays, stored.config, totals)
+    return made
+
+
+def weights(training):
+    return [variable.numpy() for variable in training.gca.variables(*WHITE, *YELLOW, *training.gca.green)]
+
+
+def assert_equal(one, other):
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_new_total_before_the_end_of_line_3_gives_the_bits_of_a_training_of_that_total():
+    """Stored within epoch 2 of 2, and taken up as epoch 2 of 3: optimizer, average and rate as if never stopped."""
+    whole = to_the_end(make(teacher_forcing_epochs=3, adversarial_epochs=0))
+    stopped = make(teacher_forcing_epochs=2, adversarial_epochs=0)
+    next(event for event in stopped if event.stage.epoch == 2)
+    longer = to_the_end(further(stopped, teacher_forcing_epochs=3))
+    assert longer.history == whole.history
+    assert len(longer.history) == 3
+    assert_equal(weights(longer), weights(whole))
+
+
+def test_more_adversarial_iterations_give_the_bits_of_a_training_of_so_many():
+    whole = to_the_end(make(teacher_forcing_epochs=1, adversarial_epochs=2))
+    longer = to_the_end(further(to_the_end(make(teacher_forcing_epochs=1, adversarial_epochs=1)), adversarial_epochs=2))
+    assert longer.history == whole.history
+    assert_equal(weights(longer), weights(whole))
+
+
+def test_line_3_goes_on_from_its_own_end_and_the_rest_is_that_of_a_new_training():
+    stored = to_the_end(make(teacher_forcing_epochs=2, adversarial_epochs=1))
+    ended = stored.teacher_forced
+    green = [variable.numpy() for variable in make().gca.variables(*stored.gca.green)]
+    longer = further(stored, teacher_forcing_epochs=3)
+    assert_equal(weights(longer), [*ended, *green])
+    assert any(not np.array_equal(a, b) for a, b in zip(weights(longer), weights(stored), strict=True))
+    assert [(row["phase"], row["epoch"]) for row in longer.history] == [(TEACHER_FORCING, 1), (TEACHER_FORCING, 2)]
+    assert longer.machine is None
+    assert not longer.learners
+
+    event = next(iter(longer))
+    learner = longer.learners[TEACHER_FORCING]
+    assert event.stage.epoch == 3
+    assert float(learner.optimizer.learning_rate) == pytest.approx(0.01 * 0.5**2)  # tiny's, halved after each epoch
+    assert learner.steps == 1  # Adam's steps are counted anew
+    next(event for event in longer if event.row is not None)
+    assert longer.phase == SELF_CONVERSATION
+    fresh = make(teacher_forcing_epochs=3, adversarial_epochs=1)
+    fresh.start_from(longer.teacher_forced)
+    to_the_end(fresh)
+    to_the_end(longer)
+    assert longer.history[3:] == fresh.history
+    assert_equal(weights(longer), weights(fresh))
+
+
+def test_where_patience_has_ended_line_3_the_same_total_goes_on_after_the_epochs_that_were_done():
+    rising = {"teacher_forcing_learning_rate": 0.9, "learning_rate_decay": 1.0, "average_epochs": 0.0}
+    stored = to_the_end(make(teacher_forcing_epochs=30, adversarial_epochs=0, patience=1, **rising))
+    done, best = len(stored.history), stored.teacher_forced_perplexity
+    assert done < 30
+    longer = further(stored, teacher_forcing_epochs=30, **rising)
+    assert_equal(weights(longer)[: len(stored.teacher_forced)], stored.teacher_forced)
+    event = next(iter(longer))
+    assert event.stage.epoch == done + 1
+    for event in longer:
+        if event.row is not None:
+            break
+    # One epoch without a better validation may pass again, and the best so far is not forgotten.
+    assert longer.teacher_forced_perplexity == min(best, event.row["val_perplexity"])
