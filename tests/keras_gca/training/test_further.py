@@ -101,7 +101,7 @@ def test_line_3_goes_on_from_its_own_end_and_the_rest_is_that_of_a_new_training(
 
 def test_where_patience_has_ended_line_3_the_same_total_goes_on_after_the_epochs_that_were_done():
     rising = {"teacher_forcing_learning_rate": 0.9, "learning_rate_decay": 1.0, "average_epochs": 0.0}
-    stored = to_the_end(make(teacher_forcing_epochs=30, adversarial_epochs=0, patience=1, **rising))
+    stored = to_the_end(make(teacher_forcing_epochs=30, adversarial_epochs=0, patience=2, **rising))
     done, best = len(stored.history), stored.teacher_forced_perplexity
     assert done < 30
     longer = further(stored, teacher_forcing_epochs=30, **rising)
@@ -111,5 +111,6 @@ def test_where_patience_has_ended_line_3_the_same_total_goes_on_after_the_epochs
     for event in longer:
         if event.row is not None:
             break
-    # One epoch without a better validation may pass again, and the best so far is not forgotten.
+    # The patience begins anew, so that one epoch never ends line 3; the best so far is not forgotten.
+    assert longer.phase == TEACHER_FORCING
     assert longer.teacher_forced_perplexity == min(best, event.row["val_perplexity"])
