@@ -36,9 +36,10 @@ class LikelihoodPhases:
         self._sums = np.zeros(2)  # over these steps: losses, and tokens
 
     def check(self, phases: set[str]) -> None:
-        """Raises UserError where the warm-up does not end before one of these phases does."""
+        """Raises UserError where a warm-up that was given does not end before one of these phases does."""
         for phase in phases & set(self._text):
-            check_warm_up(self.config.optimizer.warmup_steps, self._total_steps(phase))
+            total = self.total_steps(phase)
+            check_warm_up(self.config.warm_up(total), total)
 
     def epoch(self, stage: Stage, seeds: list[int]) -> Iterator[Event]:
         """The rest of an epoch; returns the number of its steps. seeds: of the order, and of dropout."""
@@ -68,7 +69,8 @@ class LikelihoodPhases:
         loss = float(self._sums[0] / self._sums[1])
         return {"loss": loss, "perplexity": math.exp(min(loss, 700))}
 
-    def _total_steps(self, phase: str) -> int | None:
+    def total_steps(self, phase: str) -> int | None:
+        """The steps of one of the two phases; see `GAILConfig.total_steps`."""
         config = self.config
         epochs = config.likelihood.pretraining_epochs if phase == PRETRAINING else config.likelihood.mle_epochs
         return config.total_steps(math.ceil(len(self._text[phase].condition) / config.optimizer.batch_size), epochs)
@@ -80,13 +82,14 @@ class LikelihoodPhases:
                 policy, rate = self._networks.pretrained, config.likelihood.pretraining_learning_rate
             else:
                 policy, rate = self._networks.policy, config.likelihood.mle_learning_rate
+            total = self.total_steps(phase)
             self._learner = MaximumLikelihood(
                 policy,
                 rate,
                 weight_decay=config.optimizer.weight_decay,
-                warmup_steps=config.optimizer.warmup_steps,
+                warmup_steps=config.warm_up(total),
                 gradient_clip=config.optimizer.gradient_clip,
-                total_steps=self._total_steps(phase),
+                total_steps=total,
             )
         return self._learner
 

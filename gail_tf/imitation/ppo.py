@@ -31,8 +31,9 @@ class PPO(PolicyOptimiser):
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
         super().__init__(policy, config, sampling)
         self.steps = config.ppo.ppo_epochs * config.steps_in_a_buffer
+        self.total_steps = config.total_steps(self.steps, config.rollout.updates)
         self.kl_coefficient = config.ppo.kl_coefficient
-        self.policy_learner = PolicyLearner(policy, config, sampling)
+        self.policy_learner = PolicyLearner(policy, config, sampling, self.total_steps)
         self.value_learner = ValueLearner(policy, config) if config.ppo.value_baseline == "on" else None
 
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Figures]:
@@ -110,14 +111,14 @@ class PolicyLearner(AdamWLearner):
 
     reports_norm = True
 
-    def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
+    def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling, total_steps: int | None):
         super().__init__(
             policy.trainable_variables,
             config.ppo.generator_learning_rate,
             config.optimizer.weight_decay,
-            config.optimizer.warmup_steps,
+            config.warm_up(total_steps),
             config.optimizer.gradient_clip,
-            config.total_steps(config.ppo.ppo_epochs * config.steps_in_a_buffer, config.rollout.updates),
+            total_steps,
         )
         self.policy, self.config, self.sampling = policy, config, sampling
 

@@ -75,6 +75,16 @@ class GAILState(StagedTraining):
         """Whether maximum likelihood is done, and the reference stands."""
         return self.phase in (DISCRIMINATOR, IMITATION, None)
 
+    def shortened_warm_ups(self) -> dict[str, tuple[int, int]]:
+        """The phases whose warm-up is shorter than the setting: its steps, and those of the phase."""
+        shortened = {}
+        for phase in dict.fromkeys(stage.phase for stage in self.stages if stage.phase != DISCRIMINATOR):
+            total = self.optimiser.total_steps if phase == IMITATION else self.likelihood.total_steps(phase)
+            steps = self.config.warm_up(total)
+            if total is not None and steps < self.config.optimizer.warmup_steps:
+                shortened[phase] = steps, total
+        return shortened
+
     @property
     def buffers(self) -> int:
         """How many buffers of rollouts were collected before the current stage, which collects one."""

@@ -19,6 +19,8 @@ from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.training.run_folder import GAILRun
+from glove.text_files import counted
+from keras_gca.engine import reporting
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import numbers_of
@@ -94,6 +96,16 @@ class GAILSession(Session):
         networks = make_networks(config, tokenizer, gpt2, reader, emotions, from_scratch=general is not None)
         made = GAILTraining(config, tokenizer, networks, training, validation, general)
         return cls(run, made, data, gpt2, reader, emotions)
+
+    def begin(self) -> None:
+        """Store a new training; a line says where the warm-up of a preset is too long for the corpus, and shortened."""
+        if shortened := self.training.shortened_warm_ups():
+            phases = (
+                f"{steps} of {total:,} in {phase.replace('_', ' ')}" for phase, (steps, total) in shortened.items()
+            )
+            full = counted(self.training.config.optimizer.warmup_steps, "step")
+            reporting.say(f"warm-up: {full} would not end before the training does; shortened to {', '.join(phases)}")
+        super().begin()
 
     def restore(self, unit: str) -> None:
         """Return to the last checkpoint; a failure that has stopped the run does not stop it again."""
