@@ -44,11 +44,11 @@ class PPO(PolicyOptimiser):
             for rows in plan(rollouts.batch.condition_lengths, config.minibatch_size, seed + epoch):
                 batch = take(rollouts.batch, rows, config.minibatch_size)
                 width = batch.response.shape[1]  # of the longest response among them
-                of_tokens = [each[rows, :width] if each.ndim > 1 else each[rows] for each in (advantages, targets)]
                 figures = self.step(
                     batch,
                     rollouts.log_probs[rows, :width],
-                    *of_tokens,
+                    _of_rows(advantages, rows, width),
+                    _of_rows(targets, rows, width),
                     rollouts.generated[rows],
                     self.kl_coefficient,
                     rollouts.states_of(rows, width),
@@ -181,6 +181,11 @@ class ValueLearner(AdamWLearner):
 def _features(policy: LanguagePolicy, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
     """The policy's features of the responses: the states, where these are known already."""
     return policy.features(*batch) if states is None else states
+
+
+def _of_rows(of_actions: np.ndarray, rows: np.ndarray, width: int) -> np.ndarray:
+    """Numbers of responses, (B,), or of their tokens, (B, R): those of some rows, and of their first `width` tokens."""
+    return of_actions[rows, :width] if of_actions.ndim > 1 else of_actions[rows]
 
 
 def _tensors(batch: Batch, states: np.ndarray | None) -> tuple[Batch, tf.Tensor | None]:

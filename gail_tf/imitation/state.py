@@ -43,7 +43,7 @@ class GAILState(StagedTraining):
     general: Batch | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         config = self.config
         self.stages = phases.schedule(config, from_scratch=self.general is not None)
         self.policy, self.sampling, twin, self.judge, self.optimiser, *_ = self.networks

@@ -62,7 +62,7 @@ class GAILSession(Session):
     ):
         super().__init__(run, training)
         self.data = data
-        self._parts = gpt2 and gpt2.config, reader, emotions
+        self._parts = None if gpt2 is None else gpt2.config, reader, emotions
         self._warned: set[str] = set()  # failures that the user has been told of
 
     @classmethod
@@ -136,7 +136,7 @@ class GAILSession(Session):
                     self._warned.add(failure.name)
                     print(f"warning: {failure}", flush=True)
                     failed = training.config.run.on_failure == "stop"
-        due = "val_perplexity" in event.row
+        due = event.row is not None and "val_perplexity" in event.row
         if due and event.stage.phase in (MAXIMUM_LIKELIHOOD, IMITATION):
             run.write_samples(f"{len(training.history):04d}_{event.stage.phase}", self._exchanges())
         if due:
@@ -162,8 +162,9 @@ class GAILSession(Session):
             policies[IMITATION] = training.policy
         weights = {name: [v.numpy() for v in policy.variables] for name, policy in policies.items()}
         judge = [variable.numpy() for variable in training.judge.variables]
-        sizes, *others = self._parts
-        agent = GAILAgent(training.config, training.tokenizer, sizes, weights, MAXIMUM_LIKELIHOOD, judge, *others)
+        sizes, reader, emotions = self._parts
+        named = weights, MAXIMUM_LIKELIHOOD, judge
+        agent = GAILAgent(training.config, training.tokenizer, sizes, *named, reader, emotions)
         agent.save(self.run.bot)
 
     def summarise(self) -> None:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import filelock
 import numpy as np
@@ -27,6 +27,7 @@ from keras_gca.storage.ownership import refuse_run_of_another
 CHECKPOINT, PREVIOUS, LOCK = "checkpoint.h5", "checkpoint.previous.h5", ".lock"
 
 T = TypeVar("T")
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 @contextlib.contextmanager
@@ -54,13 +55,13 @@ def lock(path: Path) -> Iterator[None]:
         raise UserError(f"{path}: another process is training in this folder; take another --run, or wait") from None
 
 
-class RunFolder:
+class RunFolder(Generic[SettingsT]):
     """What the runs of both papers have in common: settings, checkpoint, log, samples. Each paper has a subclass.
 
     kind: the class of its settings. package: whose runs they are, see `ownership`; None: anybody's.
     """
 
-    kind: ClassVar[type[Settings]]
+    kind: type[SettingsT]
     package: ClassVar[str | None] = None
 
     def __init__(self, path: Path):
@@ -68,7 +69,7 @@ class RunFolder:
         self._damaged = False  # whether the last checkpoint is so
 
     @classmethod
-    def make(cls, path: str | os.PathLike, config: Settings, source: dict[str, Any]) -> Self:
+    def make(cls, path: str | os.PathLike, config: SettingsT, source: dict[str, Any]) -> Self:
         """Make the folder and write the settings.
 
         source: where the data came from, for people. Raises UserError where a run is already there.
@@ -122,7 +123,7 @@ class RunFolder:
         """Where the data came from, as `make` was told; see `read_source`."""
         return read_source(self.config_file)
 
-    def config(self) -> Settings:
+    def config(self) -> SettingsT:
         """The settings of the run; see `read_settings`."""
         return read_settings(self.config_file, self.kind)
 
