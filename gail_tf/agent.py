@@ -116,7 +116,9 @@ class GAILAgent:
 
     def _new_policy(self) -> LanguagePolicy:
         config = self.config
-        gpt2 = self.gpt2 and GPT2(self.gpt2, adapters=adapters_of(config), precision=config.run.precision)
+        gpt2 = None
+        if self.gpt2 is not None:
+            gpt2 = GPT2(self.gpt2, adapters=adapters_of(config), precision=config.run.precision)
         return make_policy(config, self.tokenizer, gpt2, self.emotions)
 
     @classmethod
@@ -137,12 +139,12 @@ class GAILAgent:
                     sizes = read_config(folder / CONFIG, RobertaConfig)
                     _refuse_larger(sizes, "RoBERTa", networks["discriminator"])
                     reader = TextReader.open(config, folder)
-            discriminator, emotions = networks.pop("discriminator"), networks.pop("emotions")
+            discriminator, of_emotions = networks.pop("discriminator"), networks.pop("emotions")
+            emotions = None
             if facts["emotions"] is not None:
-                emotions = EmotionClassifier.from_state(facts["emotions"], emotions)
+                emotions = EmotionClassifier.from_state(facts["emotions"], of_emotions)
             gpt2 = None if facts["gpt2"] is None else GPT2Config.from_hugging_face(facts["gpt2"])
-            parts = facts["reference"], discriminator, reader, emotions or None
-            return cls(config, tokenizer, gpt2, networks, *parts)
+            return cls(config, tokenizer, gpt2, networks, facts["reference"], discriminator, reader, emotions)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
@@ -292,8 +294,8 @@ class GAILAgent:
         follow each other. NaN where D says nothing: at padding, and of all tokens but the last unless it judges each.
         """
         count = len(texts) // len(read)
-        condition = (np.repeat(array, count, axis=0) for array in (batch.condition, batch.condition_mask))
-        judged = Batch(*condition, tokens, masks)
+        condition, condition_mask = (np.repeat(each, count, axis=0) for each in (batch.condition, batch.condition_mask))
+        judged = Batch(condition, condition_mask, tokens, masks)
         features = self._reference.features(judged, size=len(texts))
         compounds = [[sentiment(text).compound for text in utterances] for utterances in read]
         asked = [[prompt, float(np.mean(before)) if before else 0.0] for *before, prompt in compounds]
@@ -312,7 +314,9 @@ class GAILAgent:
             log_expert = log_expit(logits)
         return np.where(last, log_expert[:, None], np.nan)
 
-    def _answer(self, name, text, tokens, mask, log_probs, log_l) -> Answer:
+    def _answer(
+        self, name: str, text: str, tokens: np.ndarray, mask: np.ndarray, log_probs: np.ndarray, log_l: np.ndarray
+    ) -> Answer:
         written = [self.tokenizer.decode([token]) or "<eos>" for token in tokens[mask]]
         total = float(log_probs[mask].sum())
         ended = tokens[mask][-1] == self.tokenizer.end

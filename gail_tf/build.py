@@ -13,6 +13,7 @@ from gail_tf.imitation.discriminator import Discriminator, DiscriminatorTraining
 from gail_tf.imitation.encoders import Encoder, FrozenEncoder, TrainableEncoder
 from gail_tf.imitation.judge import Judge
 from gail_tf.imitation.networks import Networks
+from gail_tf.imitation.policy_optimiser import PolicyOptimiser
 from gail_tf.imitation.ppo import PPO
 from gail_tf.imitation.trpo import TRPO
 from gail_tf.models.gpt2 import GPT2
@@ -49,7 +50,7 @@ def make_policy(
 ) -> LanguagePolicy:
     """The policy of a config: on gpt2, or without it RL-Seq2Seq's."""
     if gpt2 is None:
-        return rl_seq2seq.make_policy(config, tokenizer, emotions)
+        return rl_seq2seq.make_policy(config, tokenizer, _classifier(emotions))
     return Policy(gpt2, config.model.trainable, config.seed)
 
 
@@ -72,7 +73,7 @@ def make_judge(
     learns: with an optimizer, to be trained.
     """
     if gpt2 is None:
-        return EmotionJudge(emotions)
+        return EmotionJudge(_classifier(emotions))
     return (DiscriminatorTraining if learns else Discriminator)(make_encoder(config, gpt2, reader), config)
 
 
@@ -94,9 +95,8 @@ def make_networks(
     drawing = config.rollout
     sampling = Sampling(config.data.response_tokens, drawing.top_p, drawing.temperature, drawing.counting)
     reference = _twin(config, tokenizer, gpt2, emotions)
-    judge = make_judge(config, gpt2 and gpt2.config, reader, emotions, learns=True)
-    optimiser = (TRPO if config.algorithm == "trpo" else PPO)(policy, config, sampling)
-    networks = Networks(policy, sampling, reference, judge, optimiser)
+    judge = make_judge(config, None if gpt2 is None else gpt2.config, reader, emotions, learns=True)
+    networks = Networks(policy, sampling, reference, judge, _make_optimiser(policy, config, sampling))
     if not from_scratch:
         return networks
     if gpt2 is None:
@@ -105,6 +105,20 @@ def make_networks(
         return networks._replace(pretrained=Policy(gpt2, "full"))
     plain = GPT2(gpt2.config, config.seed, precision=config.run.precision)
     return networks._replace(pretrained=Policy(plain, "full"), pretrained_into=list(gpt2.weights.values()))
+
+
+def _make_optimiser(policy: LanguagePolicy, config: GAILConfig, sampling: Sampling) -> PolicyOptimiser:
+    """TRPO for its algorithm, whose policy is a head on a GPT-2; PPO for all others."""
+    if config.algorithm == "trpo" and isinstance(policy, Policy):
+        return TRPO(policy, config, sampling)
+    return PPO(policy, config, sampling)
+
+
+def _classifier(emotions: EmotionClassifier | None) -> EmotionClassifier:
+    """What stands in GPT-2's place; raises ValueError where there is neither."""
+    if emotions is None:
+        raise ValueError("without a GPT-2 a classifier of emotions is expected, as RL-Seq2Seq has it")
+    return emotions
 
 
 def _twin(

@@ -212,6 +212,21 @@ class GAILConfig(Settings):
         """
         return steps * times if self.optimizer.learning_rate_schedule == "linear" and times else None
 
+    def warm_up(self, total_steps: int | None) -> int:
+        """How many steps the warm-up of a phase has.
+
+        Args:
+            total_steps: Those of the phase, as `total_steps` gives them.
+
+        Returns:
+            The setting. A preset does not know how small a corpus is: where nobody gave the setting, and the warm-up
+            would not end before the phase does, a tenth of the phase's steps, at least 1, but fewer than all of them.
+        """
+        steps = self.optimizer.warmup_steps
+        if total_steps is None or steps < total_steps or "warmup_steps" in self.given:
+            return steps
+        return min(max(total_steps // 10, 1), total_steps - 1)
+
     @property
     def token_rewards(self) -> bool:
         """Whether every token has a reward and an advantage of its own."""

@@ -75,7 +75,12 @@ class LikelihoodSettings:
 class OptimizerSettings:
     """What several of the learners have in common: maximum likelihood, PPO and the discriminator."""
 
-    warmup_steps: int = option(1000, 'Table 1, "Generator Warmup Steps": the rates rise linearly so long', low=0)
+    warmup_steps: int = option(
+        1000,
+        'Table 1, "Generator Warmup Steps": the rates rise linearly so long; a tenth of a phase that is shorter, '
+        "unless this is given",
+        low=0,
+    )
     learning_rate_schedule: str = option(
         "linear", 'Table 1, "WarmupLinear". linear: after the warm-up the rates fall in a straight line to 0, as in '
         "TextGAIL; constant: they stay", choices=("linear", "constant"),

@@ -197,7 +197,8 @@ class EmotionLearner(AdamWLearner):
 
 def emoticon_classes(text: str) -> np.ndarray:
     """Which classes of EMOTICONS a text holds: (len(EMOTICONS),) bool."""
-    found = {_CLASSES[match.lastindex - 1] for match in _EMOTICON.finditer(text)}
+    matched = (match.lastindex for match in _EMOTICON.finditer(text))  # the number of the emoticon, from 1
+    found = {_CLASSES[number - 1] for number in matched if number is not None}
     return np.array([name in found for name in EMOTICONS])
 
 

@@ -10,7 +10,7 @@ which also ends utterances inside a condition. BOS begins a response.
 Shapes: as in `policies/base.py`, with E = sentence_embedding_size; H units in the hidden layer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -108,10 +108,16 @@ class Seq2SeqPolicy(LanguagePolicy):
         logits = self._generator.token_logits(y_h)[:, FIRST:]
         return tf.reshape(logits, [*tf.unstack(tf.shape(features))[:-1], self.gca.sizes.vocabulary - FIRST])
 
-    def _begin(self, condition, condition_mask, length, repeat):
+    def _begin(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        length: int,
+        repeat: Callable[[tf.Tensor], tf.Tensor],
+    ) -> DecodingState:
         memory = States(*map(repeat, self._thought(condition, condition_mask)))
 
-        def read(_, tokens, memory):
+        def read(_: tf.Tensor | int, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
             memory = lstm_step(self._generator.encoder_answer, self._generator.embed(FIRST + tokens), memory)
             return memory.h, memory
 

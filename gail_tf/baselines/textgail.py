@@ -98,9 +98,12 @@ class TextEncoder(Encoder):
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
         return self.reader.network.scores(*seen)
 
-    def both_logits(self, seen, sentiments, masks, seeds) -> Sequence[tf.Tensor]:
+    def both_logits(
+        self, seen: Sequence[Arrays], sentiments: Sequence[tf.Tensor], masks: Sequence[tf.Tensor],
+        seeds: Sequence[tf.Tensor],
+    ) -> Sequence[tf.Tensor]:  # fmt: skip
         scores = self.reader.network.scores
-        return [scores(*arrays, dropout) for arrays, dropout in zip(seen, seeds, strict=True)]
+        return [scores(tokens, mask, dropout) for (tokens, mask), dropout in zip(seen, seeds, strict=True)]
 
 
 def _longest(config: GAILConfig) -> int:

@@ -88,11 +88,11 @@ class DiscriminatorLearner(AdamWLearner):
             The loss, which is also all that is reported.
         """
         seeds = [sample_seeds(seed, rows) for rows in numbers]
-        logits = self.encoder.both_logits(seen, sentiments, masks, seeds)
+        expert, generated = self.encoder.both_logits(seen, sentiments, masks, seeds)
         if self.config.judge.discriminator == "contrastive":
-            loss = contrastive_loss(*logits, masks[0])
+            loss = contrastive_loss(expert, generated, masks[0])
         else:
-            loss = binary_loss(*logits, *masks, self.config.judge.label_smoothing)
+            loss = binary_loss(expert, generated, masks[0], masks[1], self.config.judge.label_smoothing)
         return loss, {"loss": loss}
 
 

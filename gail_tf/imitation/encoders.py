@@ -23,6 +23,7 @@ from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.tanh_network import TanhNetwork
 from gail_tf.policies.base import LanguagePolicy
+from gail_tf.policies.language_model_policy import Policy
 from keras_gca.engine.variables import assign
 
 Arrays = tuple[np.ndarray, ...]  # what an encoder reads of B responses; in a graph, tensors
@@ -72,7 +73,7 @@ class DiscriminatorNetwork(TanhNetwork):
     def __init__(self, feature_size: int, sentiment_size: int = 0, seed: int = 0):
         super().__init__(feature_size, 1, seed, "discriminator", sentiment_size)
 
-    def call(self, features, sentiments=None):
+    def call(self, features: tf.Tensor, sentiments: tf.Tensor | None = None) -> tf.Tensor:
         return super().call(features, sentiments)[..., 0]
 
 
@@ -105,7 +106,10 @@ class FrozenEncoder(Encoder):
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
         return self._judge(self.features(seen), sentiments)
 
-    def both_logits(self, seen, sentiments, masks, seeds) -> Sequence[tf.Tensor]:
+    def both_logits(
+        self, seen: Sequence[Arrays], sentiments: Sequence[tf.Tensor], masks: Sequence[tf.Tensor],
+        seeds: Sequence[tf.Tensor],
+    ) -> Sequence[tf.Tensor]:  # fmt: skip
         features = tf.concat([self.features(arrays) for arrays in seen], 0)
         if self._noise:
             features = with_instance_noise(features, self._noise, tf.concat(seeds, 0), tf.concat(masks, 0))
@@ -132,9 +136,12 @@ class TrainableEncoder(FrozenEncoder):
         return tuple(responses.batch)
 
     def features(self, seen: Arrays) -> tf.Tensor:
-        condition, condition_mask, *response = seen
-        [(features, _)] = read_responses(self.gpt2, condition, condition_mask, [response], self.per_token)
+        condition, condition_mask, response, response_mask = seen
+        responses = [(response, response_mask)]
+        [(features, _)] = read_responses(self.gpt2, condition, condition_mask, responses, self.per_token)
         return features
 
     def begin_as(self, policy: LanguagePolicy) -> None:
+        if not isinstance(policy, Policy):
+            raise TypeError(f"an encoder that is a GPT-2 cannot begin as a {type(policy).__name__}")
         assign(list(self.gpt2.weights.values()), list(policy.gpt2.merged().values()))

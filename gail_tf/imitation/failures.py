@@ -40,7 +40,7 @@ class Limits:
     # A reward that is positive for each token pays for length, a negative one for silence.
     length_factor: float = 1.5  # longer or shorter than the experts'
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.window < 1:
             raise UserError(f"a window of {self.window} updates; at least 1 is expected")
         for name in ("accuracy", "most_common_share", "repeated"):

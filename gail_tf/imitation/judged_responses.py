@@ -29,5 +29,6 @@ class JudgedResponses(NamedTuple):
         """Some of them, filled up with empty rows to `size`; see `batches.take`."""
         size = len(rows) if size is None else size
         batch = take(self.batch, rows, size, response_width=self.batch.response.shape[1])
-        arrays = (filled(array[rows], size) for array in (self.features, self.sentiments))
-        return type(self)(batch, *arrays, [*(self.exchanges[row] for row in rows), *[((), "")] * (size - len(rows))])
+        features, sentiments = (filled(array[rows], size) for array in (self.features, self.sentiments))
+        exchanges = [*(self.exchanges[row] for row in rows), *[((), "")] * (size - len(rows))]
+        return type(self)(batch, features, sentiments, exchanges)

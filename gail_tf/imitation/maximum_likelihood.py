@@ -83,6 +83,7 @@ def negative_log_likelihoods(policy: LanguagePolicy, *arrays: tf.Tensor, seeds: 
 
     arrays: those of a Batch. seeds: (B, 2) int32, for dropout; see `LanguagePolicy.features`.
     """
-    *_, response, response_mask = arrays
-    logits = policy.logits(tf.boolean_mask(policy.features(*arrays, seeds), response_mask))
+    condition, condition_mask, response, response_mask = arrays
+    features = policy.features(condition, condition_mask, response, response_mask, seeds)
+    logits = policy.logits(tf.boolean_mask(features, response_mask))
     return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.boolean_mask(response, response_mask), logits)

@@ -19,10 +19,12 @@ Figures = dict[str, float]
 class PolicyOptimiser(abc.ABC):
     """The policy step of Algorithm 1.
 
-    steps: how many figures `improve` yields at most, for the progress bar.
+    steps: how many figures `improve` yields at most, for the progress bar. total_steps: of all updates, where the
+    learning rate falls over them; see `GAILConfig.total_steps`.
     """
 
     steps = 1
+    total_steps: int | None = None
 
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
         self.policy, self.config, self._sampling = policy, config, sampling

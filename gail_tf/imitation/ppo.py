@@ -31,8 +31,9 @@ class PPO(PolicyOptimiser):
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
         super().__init__(policy, config, sampling)
         self.steps = config.ppo.ppo_epochs * config.steps_in_a_buffer
+        self.total_steps = config.total_steps(self.steps, config.rollout.updates)
         self.kl_coefficient = config.ppo.kl_coefficient
-        self.policy_learner = PolicyLearner(policy, config, sampling)
+        self.policy_learner = PolicyLearner(policy, config, sampling, self.total_steps)
         self.value_learner = ValueLearner(policy, config) if config.ppo.value_baseline == "on" else None
 
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Figures]:
@@ -43,11 +44,11 @@ class PPO(PolicyOptimiser):
             for rows in plan(rollouts.batch.condition_lengths, config.minibatch_size, seed + epoch):
                 batch = take(rollouts.batch, rows, config.minibatch_size)
                 width = batch.response.shape[1]  # of the longest response among them
-                of_tokens = [each[rows, :width] if each.ndim > 1 else each[rows] for each in (advantages, targets)]
                 figures = self.step(
                     batch,
                     rollouts.log_probs[rows, :width],
-                    *of_tokens,
+                    _of_rows(advantages, rows, width),
+                    _of_rows(targets, rows, width),
                     rollouts.generated[rows],
                     self.kl_coefficient,
                     rollouts.states_of(rows, width),
@@ -113,14 +114,14 @@ class PolicyLearner(AdamWLearner):
 
     reports_norm = True
 
-    def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
+    def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling, total_steps: int | None):
         super().__init__(
             policy.trainable_variables,
             config.ppo.generator_learning_rate,
             config.optimizer.weight_decay,
-            config.optimizer.warmup_steps,
+            config.warm_up(total_steps),
             config.optimizer.gradient_clip,
-            config.total_steps(config.ppo.ppo_epochs * config.steps_in_a_buffer, config.rollout.updates),
+            total_steps,
         )
         self.policy, self.config, self.sampling = policy, config, sampling
 
@@ -183,6 +184,11 @@ class ValueLearner(AdamWLearner):
 def _features(policy: LanguagePolicy, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
     """The policy's features of the responses: the states, where these are known already."""
     return policy.features(*batch) if states is None else states
+
+
+def _of_rows(of_actions: np.ndarray, rows: np.ndarray, width: int) -> np.ndarray:
+    """Numbers of responses, (B,), or of their tokens, (B, R): those of some rows, and of their first `width` tokens."""
+    return of_actions[rows, :width] if of_actions.ndim > 1 else of_actions[rows]
 
 
 def _tensors(batch: Batch, states: np.ndarray | None) -> tuple[Batch, tf.Tensor | None]:

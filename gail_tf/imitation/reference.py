@@ -44,13 +44,11 @@ class Reading(NamedTuple):
         features: See `JudgedResponses.features`.
         log_probs: See `Rollouts.reference`.
         states: See `Rollouts.states`; None where they are not kept.
-        expert_features: The features of the experts' responses, where they were read too.
     """
 
     features: np.ndarray
     log_probs: np.ndarray
     states: np.ndarray | None = None
-    expert_features: np.ndarray | None = None
 
 
 class Reference:
@@ -68,13 +66,19 @@ class Reference:
         self.compiled_read_all = Compiled(self.read_all)
         self.compiled_read_features = Compiled(self.read_features)
 
-    def read(self, batch: Batch, size: int, expert: Batch | None = None) -> Reading:
-        """Read responses to conditions, `size` together.
+    def read(self, batch: Batch, size: int) -> Reading:
+        """Read responses to conditions, `size` together."""
+        return Reading(**self._in_parts(self.compiled_read_all, size, batch))
 
-        expert: the same conditions with the experts' responses, in arrays of the same width. Of these only the features
-        are found, without the product with the vocabulary.
+    def read_with_experts(self, batch: Batch, expert: Batch, size: int) -> tuple[Reading, np.ndarray]:
+        """Read responses as `read` does, and in the same pass the experts' to the same conditions.
+
+        expert: the conditions with the experts' responses, in arrays of the same width. Returns the features of these
+        besides: they are found without the product with the vocabulary.
         """
-        return Reading(**self._in_parts(self.compiled_read_all, size, batch, expert))
+        found = self._in_parts(self.compiled_read_all, size, batch, expert)
+        expert_features = found.pop("expert_features")
+        return Reading(**found), expert_features
 
     def features(self, batch: Batch, size: int) -> np.ndarray:
         """The features alone, (B, F) or (B, R, F): without the product with the vocabulary."""
@@ -96,8 +100,18 @@ class Reference:
             for name, several in found.items()
         }
 
-    def read_all(self, condition, condition_mask, response, response_mask, expert):
-        """Give the fields of a `Reading`, by name. For use in a graph; expert: tokens and mask, or None."""
+    def read_all(
+        self,
+        condition: tf.Tensor,
+        condition_mask: tf.Tensor,
+        response: tf.Tensor,
+        response_mask: tf.Tensor,
+        expert: tuple[tf.Tensor, tf.Tensor] | None,
+    ) -> dict[str, tf.Tensor]:
+        """Give the fields of a `Reading`, and `expert_features` where these are read, by name. For use in a graph.
+
+        expert: tokens and mask of the experts' responses, or None.
+        """
         responses = [(response, response_mask)] if expert is None else [(response, response_mask), expert]
         if isinstance(self.policy, Policy):
             read = read_responses(self.policy.gpt2, condition, condition_mask, responses, self.per_token)
@@ -109,7 +123,9 @@ class Reference:
         found = dict(zip(("features", "expert_features"), features, strict=False)) | {"log_probs": log_probs}
         return found | {"states": states} if self._keep_states else found
 
-    def read_features(self, condition, condition_mask, response, response_mask, _):
+    def read_features(
+        self, condition: tf.Tensor, condition_mask: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, _: None
+    ) -> dict[str, tf.Tensor]:
         """Give the features alone, by name. For use in a graph."""
         if not isinstance(self.policy, Policy):
             return {"features": self._no_features(response)}

@@ -144,39 +144,47 @@ class Collector:
 
         drawn = np.flatnonzero(~human)
         at_a_time = min(self._decoding_batch_size or size, len(rows))
-        found = respond(self.policy, buffer, drawn, seed, self.sampling, at_a_time)
-        for target, each in zip((response, response_mask, log_probs), found, strict=True):
+        responses = respond(self.policy, buffer, drawn, seed, self.sampling, at_a_time)
+        for target, each in zip((response, response_mask, log_probs), responses, strict=True):
             target[drawn] = each
-        given = buffer._replace(response=response, response_mask=response_mask)
+        answered = buffer._replace(response=response, response_mask=response_mask)
 
         scored = np.flatnonzero(human | self._recompute)
         for start in range(0, len(scored), size):
             part = scored[start : start + size]
-            scores = self.policy.log_probs(*take(given, part, size, width), self.sampling)
+            scores = self.policy.log_probs(*take(answered, part, size, width), self.sampling)
             log_probs[part] = scores.log_probs.numpy()[: len(part)]
 
-        found = self._read(given, buffer, rows, size)
-        asked, answered = self.samples.sentiments[rows], self.samples.response_sentiments[rows]
+        reading, expert_features = self._read(answered, buffer, rows, size)
         texts = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
         experts = [self.samples.trajectories[row] for row in rows]
         spoken = [(*each.history, each.prompt) for each in experts]
-        said = list(zip(spoken, (each.response for each in experts), strict=True))
-        expert = JudgedResponses(buffer, found.expert_features, _sentiments(asked, answered), said)
-        answered = np.array([sentiment(text).compound for text in texts], np.float32)
-        said = list(zip(spoken, texts, strict=True))
-        given = JudgedResponses(given, found.features, _sentiments(asked, answered), said)
-        return Rollouts(rows, human, log_probs, found.log_probs, found.states, given, expert, texts)
+        asked = self.samples.sentiments[rows]
+        expert = JudgedResponses(
+            buffer,
+            expert_features,
+            _sentiments(asked, self.samples.response_sentiments[rows]),
+            list(zip(spoken, (each.response for each in experts), strict=True)),
+        )
+        given = JudgedResponses(
+            answered,
+            reading.features,
+            _sentiments(asked, np.array([sentiment(text).compound for text in texts], np.float32)),
+            list(zip(spoken, texts, strict=True)),
+        )
+        return Rollouts(rows, human, log_probs, reading.log_probs, reading.states, given, expert, texts)
 
-    def _read(self, given: Batch, expert: Batch, rows: np.ndarray, size: int) -> Reading:
+    def _read(self, given: Batch, expert: Batch, rows: np.ndarray, size: int) -> tuple[Reading, np.ndarray]:
+        """What the reference makes of the responses given, and the features of the experts' to the same conditions."""
         if not self._keep_experts:
-            return self.reference.read(given, size, expert)
+            return self.reference.read_with_experts(given, expert, size)
         if self._kept is None:
             # All at once, so that a resumed training, which reads them anew, meets each in the same company: in another
             # one the last bits may differ.
             width = expert.response.shape[1]
             everything = take(self.samples.batch, np.arange(len(self.samples)), response_width=width)
             self._kept = self.reference.features(everything, size)
-        return self.reference.read(given, size)._replace(expert_features=self._kept[rows])
+        return self.reference.read(given, size), self._kept[rows]
 
 
 def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ class GAILState(StagedTraining):
     general: Batch | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         config = self.config
         self.stages = phases.schedule(config, from_scratch=self.general is not None)
         self.policy, self.sampling, twin, self.judge, self.optimiser, *_ = self.networks
@@ -74,6 +74,16 @@ class GAILState(StagedTraining):
     def imitates(self) -> bool:
         """Whether maximum likelihood is done, and the reference stands."""
         return self.phase in (DISCRIMINATOR, IMITATION, None)
+
+    def shortened_warm_ups(self) -> dict[str, tuple[int, int]]:
+        """The phases whose warm-up is shorter than the setting: its steps, and those of the phase."""
+        shortened = {}
+        for phase in dict.fromkeys(stage.phase for stage in self.stages if stage.phase != DISCRIMINATOR):
+            total = self.optimiser.total_steps if phase == IMITATION else self.likelihood.total_steps(phase)
+            steps = self.config.warm_up(total)
+            if total is not None and steps < self.config.optimizer.warmup_steps:
+                shortened[phase] = steps, total
+        return shortened
 
     @property
     def buffers(self) -> int:

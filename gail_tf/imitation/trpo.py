@@ -22,12 +22,16 @@ class TRPO(PolicyOptimiser):
     The objective is that of Eq. 7 without its penalty: the KL is bounded instead (`--trust-region`).
     """
 
+    policy: Policy
+
     def __init__(self, policy: Policy, config: GAILConfig, sampling: Sampling):
         super().__init__(policy, config, sampling)
         # A head on features is small: each process takes the step of the whole buffer.
         self.compiled_ascend = Compiled(self.ascend, distribute=False)
 
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Figures]:
+        if rollouts.states is None:
+            raise ValueError("TRPO takes the step of a head on features that are known; these rollouts have none")
         yield self.step(rollouts.batch, rollouts.states, advantages, rollouts.generated)
 
     def step(self, batch: Batch, states: np.ndarray, advantages: np.ndarray, generated: np.ndarray) -> dict[str, float]:
@@ -41,21 +45,23 @@ class TRPO(PolicyOptimiser):
         arrays = (states, batch.response, batch.response_mask, advantages, generated)
         return {name: float(value) for name, value in self.compiled_ascend(*map(tf.convert_to_tensor, arrays)).items()}
 
-    def ascend(self, features, response, mask, advantages, generated):
+    def ascend(
+        self, features: tf.Tensor, response: tf.Tensor, mask: tf.Tensor, advantages: tf.Tensor, generated: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         """Make the natural-gradient step (`trust_region.trust_region_step`). For use in a graph; see `step`."""
         variables, level = self.policy.trainable_variables, self.config.ppo.level
         shapes = [variable.shape for variable in variables]
 
-        def log_probs(parameters):
+        def log_probs(parameters: tf.Tensor) -> tf.Tensor:
             logits = self.policy.logits(features, trust_region.unflatten(parameters, shapes))
             return self.policy.scores_of(logits, response, mask, self._sampling).log_probs
 
-        def objective(parameters):
+        def objective(parameters: tf.Tensor) -> tf.Tensor:
             ratio = tf.exp(ppo_losses.log_ratio(log_probs(parameters), old, mask, level))
             terms = ppo_losses.surrogate(ratio, _as_actions(advantages, mask, level))
             return tf.reduce_mean(terms) if level == "response" else masked_mean(terms, mask)
 
-        def kl(parameters):
+        def kl(parameters: tf.Tensor) -> tf.Tensor:
             each = ppo_losses.sampled_kl(old, log_probs(parameters))
             if level == "response":
                 return masked_mean(masked_sum(each, mask, axis=1), generated)

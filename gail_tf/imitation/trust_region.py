@@ -84,10 +84,12 @@ def conjugate_gradients(product: Product, b: tf.Tensor, iterations: int = 10, to
     """
     enough = tolerance * tf.reduce_sum(tf.square(b))
 
-    def go_on(i, x, residual, direction, squared):
+    def go_on(i: tf.Tensor, x: tf.Tensor, residual: tf.Tensor, direction: tf.Tensor, squared: tf.Tensor) -> tf.Tensor:
         return (i < iterations) & (squared > enough)
 
-    def body(i, x, residual, direction, squared):
+    def body(
+        i: tf.Tensor, x: tf.Tensor, residual: tf.Tensor, direction: tf.Tensor, squared: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         image = product(direction)
         length = tf.math.divide_no_nan(squared, tf.reduce_sum(direction * image))
         residual = residual - length * image

@@ -22,6 +22,7 @@ from gail_tf.data.source import Source
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory, split
 from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.hugging_face import CONFIG, extra_heads, find, read_config, read_gpt2
 from gail_tf.training.run_folder import GAILRun
 from gail_tf.training.session import GAILSession
@@ -69,7 +70,8 @@ def train_agent(
         tokenizer, gpt2 = _language_model(source, config, data, emotions)
         reader = _reader(source, config, data)
         names = source.names() | ({"skipped_lines": bad.counts} if bad.counts else {})
-        made = GAILRun.create(own, config, data, tokenizer, gpt2 and gpt2.config, names, reader, emotions)
+        sizes = None if gpt2 is None else gpt2.config
+        made = GAILRun.create(own, config, data, tokenizer, sizes, names, reader, emotions)
         session = GAILSession.of(made, config, data, tokenizer, gpt2, reader, emotions)
         session.begin()
         session.train()
@@ -105,7 +107,9 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **to
             raise UserError(
                 f"{own}: its tokenizer has {len(tokenizer)} tokens, its gpt2.json {sizes.vocab_size}; one is damaged"
             )
-        gpt2 = sizes and GPT2(sizes, config.seed, adapters_of(config), config.run.precision)
+        gpt2 = None
+        if sizes is not None:
+            gpt2 = GPT2(sizes, config.seed, adapters_of(config), config.run.precision)
         parts = made.data(), tokenizer, gpt2, made.reader(), made.emotions()
         facts, arrays = made.read_checkpoint()
         session = GAILSession.of(made, made.with_new_totals(facts, totals), *parts)
@@ -134,7 +138,7 @@ def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[s
     """Conversations to pretrain on: the first paper's corpus unless others are named; none for a real GPT-2."""
     if source.gpt2 is not None or not config.likelihood.pretraining_epochs:
         return ()
-    paths = source.general or [None]
+    paths: Sequence[Path | None] = source.general or [None]
     return tuple(made.utterances for path in paths for made in read_conversations(path, bad=bad))
 
 
@@ -156,8 +160,8 @@ def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> 
         read = glove.read_vectors(source.glove, words, config.model.word_embedding_size, bad=bad)
         vectors = dict(zip(read.words, read.matrix, strict=True))
     emotions = learn_emotions(data.train, vectors, config)
-    prompts, labels = zip(*((expert.prompt, expert.emotion) for expert in data.validation), strict=True)
-    accuracy = emotions.accuracy(prompts, labels)
+    held_out = data.validation
+    accuracy = emotions.accuracy([each.prompt for each in held_out], [each.emotion for each in held_out])
     reporting.say(f"emotions of prompts: {len(emotions.labels)}; recognised in held-out ones: {accuracy:.1%}")
     return emotions
 
@@ -184,7 +188,7 @@ def _language_model(
 
 
 def _read_gpt2(config: GAILConfig, folder: Path, tokenizer: Tokenizer) -> GPT2:
-    sizes, needed = read_config(folder / CONFIG), config.data.condition_tokens + config.data.response_tokens
+    sizes, needed = read_config(folder / CONFIG, GPT2Config), config.data.condition_tokens + config.data.response_tokens
     positions, vocabulary = sizes.n_positions, len(tokenizer)
     if vocabulary > sizes.vocab_size + len(CONTROL_TOKENS):  # those are added where the files lack them
         raise UserError(f"{folder}: a tokenizer of {vocabulary} tokens and weights of {sizes.vocab_size} do not fit")
@@ -194,8 +198,8 @@ def _read_gpt2(config: GAILConfig, folder: Path, tokenizer: Tokenizer) -> GPT2:
         )
     if heads := extra_heads(folder):
         reporting.say(f"{folder}: passed over, since these heads are not part of GPT-2: {', '.join(heads)}")
-    rows: int | None = min(tokenizer.known, sizes.vocab_size)
-    spare = sizes.vocab_size - rows
+    known = min(tokenizer.known, sizes.vocab_size)
+    spare, rows = sizes.vocab_size - known, known or None
     # Tables are padded to a multiple of a power of two; a table that is longer otherwise is that of another tokenizer.
     if spare >= max(sizes.vocab_size & -sizes.vocab_size, len(CONTROL_TOKENS) + 1):
         rows = None  # which is refused where the weights are read

@@ -38,7 +38,7 @@ from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import RunFolder, refuse_reached
 
 
-class GAILRun(RunFolder):
+class GAILRun(RunFolder[GAILConfig]):
     """Reads and writes one run of the second paper; `create` makes a new one, and `open` opens one that exists.
 
     Args:

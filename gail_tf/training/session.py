@@ -20,6 +20,8 @@ from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage, human_ratio
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.training.run_folder import GAILRun
+from glove.text_files import counted
+from keras_gca.engine import reporting
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import numbers_of
@@ -61,7 +63,7 @@ class GAILSession(Session):
     ):
         super().__init__(run, training)
         self.data = data
-        self._parts = gpt2 and gpt2.config, reader, emotions
+        self._parts = None if gpt2 is None else gpt2.config, reader, emotions
         self._warned: set[str] = set()  # failures that the user has been told of
 
     @classmethod
@@ -95,6 +97,16 @@ class GAILSession(Session):
         networks = make_networks(config, tokenizer, gpt2, reader, emotions, from_scratch=general is not None)
         made = GAILTraining(config, tokenizer, networks, training, validation, general)
         return cls(run, made, data, gpt2, reader, emotions)
+
+    def begin(self) -> None:
+        """Store a new training; a line says where the warm-up of a preset is too long for the corpus, and shortened."""
+        if shortened := self.training.shortened_warm_ups():
+            phases = (
+                f"{steps} of {total:,} in {phase.replace('_', ' ')}" for phase, (steps, total) in shortened.items()
+            )
+            full = counted(self.training.config.optimizer.warmup_steps, "step")
+            reporting.say(f"warm-up: {full} would not end before the training does; shortened to {', '.join(phases)}")
+        super().begin()
 
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
@@ -145,7 +157,7 @@ class GAILSession(Session):
                     self._warned.add(failure.name)
                     print(f"warning: {failure}", flush=True)
                     failed = training.config.run.on_failure == "stop"
-        due = "val_perplexity" in event.row
+        due = event.row is not None and "val_perplexity" in event.row
         if due and event.stage.phase in (MAXIMUM_LIKELIHOOD, IMITATION):
             run.write_samples(f"{len(training.history):04d}_{event.stage.phase}", self._exchanges())
         if due:
@@ -171,8 +183,9 @@ class GAILSession(Session):
             policies[IMITATION] = training.policy
         weights = {name: [v.numpy() for v in policy.variables] for name, policy in policies.items()}
         judge = [variable.numpy() for variable in training.judge.variables]
-        sizes, *others = self._parts
-        agent = GAILAgent(training.config, training.tokenizer, sizes, weights, MAXIMUM_LIKELIHOOD, judge, *others)
+        sizes, reader, emotions = self._parts
+        named = weights, MAXIMUM_LIKELIHOOD, judge
+        agent = GAILAgent(training.config, training.tokenizer, sizes, *named, reader, emotions)
         agent.save(self.run.bot)
 
     def summarise(self) -> None:

@@ -36,6 +36,8 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
     """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
 
     words: of the vocabulary, in their order, instead of the most frequent ones of the training text.
+    Where every word is rarer than `minimum_count`, and that is a preset's, which does not know the corpus, all words
+    are taken.
     Raises UserError where the corpus is too small to be divided, or where no word of it is in the vocabulary.
     """
     tokenised = _tokenise_all(conversations, config.contractions)
@@ -58,14 +60,20 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
     cased = tokenise(
         [text for conversation in conversations for text in conversation.utterances], config.contractions, lower=False
     )
-    vocabulary = Vocabulary.build(
-        (utterance for document in documents for utterance in document),
-        config.vocabulary_size,
-        config.minimum_count,
-        usual_surfaces(cased),
-        period_first=config.padding == "original",
-        words=words,
-    )
+
+    def build(minimum_count: int) -> Vocabulary:
+        return Vocabulary.build(
+            (utterance for document in documents for utterance in document),
+            config.vocabulary_size,
+            minimum_count,
+            usual_surfaces(cased),
+            period_first=config.padding == "original",
+            words=words,
+        )
+
+    vocabulary = build(config.minimum_count)
+    if words is None and "minimum_count" not in config.given and not any(vocabulary.counts.values()):
+        vocabulary = build(1)
     if words is not None and not any(vocabulary.counts.values()):
         raise UserError("none of the vocabulary's words stands in the training text")
     if not vocabulary.counts:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_gca.errors import UserError
+from keras_gca.settings import Settings
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.ownership import refuse_bot_of_another, refuse_run_of_another
 from keras_gca.storage.run_folder import RunFolder
@@ -29,7 +30,7 @@ def read_bot(
     """
     path, package = Path(path), format.split()[0]
     if path.is_dir():
-        run = RunFolder.open(path)
+        run: RunFolder[Settings] = RunFolder.open(path)
         refuse_run_of_another(path, package)
         path = run.bot
         if not path.exists():

@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import filelock
 import numpy as np
@@ -28,6 +28,7 @@ from keras_gca.storage.ownership import refuse_run_of_another
 CHECKPOINT, PREVIOUS, LOCK = "checkpoint.h5", "checkpoint.previous.h5", ".lock"
 
 T = TypeVar("T")
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 @contextlib.contextmanager
@@ -71,14 +72,14 @@ def refuse_reached(name: str, total: int, done: int) -> None:
         raise UserError(f"{option}: {total} in all, and {done} done already; at least {done + 1} is expected")
 
 
-class RunFolder:
+class RunFolder(Generic[SettingsT]):
     """What the runs of both papers have in common: settings, checkpoint, log, samples. Each paper has a subclass.
 
     kind: the class of its settings. package: whose runs they are, see `ownership`; None: anybody's. totals: names of
     the settings that a run which has begun may have otherwise; see `config_of`.
     """
 
-    kind: ClassVar[type[Settings]]
+    kind: type[SettingsT]
     totals: ClassVar[tuple[str, ...]] = ()
     package: ClassVar[str | None] = None
 
@@ -87,7 +88,7 @@ class RunFolder:
         self._damaged = False  # whether the last checkpoint is so
 
     @classmethod
-    def make(cls, path: str | os.PathLike, config: Settings, source: dict[str, Any]) -> Self:
+    def make(cls, path: str | os.PathLike, config: SettingsT, source: dict[str, Any]) -> Self:
         """Make the folder and write the settings.
 
         source: where the data came from, for people. Raises UserError where a run is already there.
@@ -141,11 +142,11 @@ class RunFolder:
         """Where the data came from, as `make` was told; see `read_source`."""
         return read_source(self.config_file)
 
-    def config(self) -> Settings:
+    def config(self) -> SettingsT:
         """The settings of the run; see `read_settings`."""
         return read_settings(self.config_file, self.kind)
 
-    def config_of(self, facts: dict[str, Any]) -> Settings:
+    def config_of(self, facts: dict[str, Any]) -> SettingsT:
         """The settings that a checkpoint was written with: the run's, with the totals that the checkpoint names.
 
         The checkpoint decides, because a training that is given new totals may be killed before config.json has them,
@@ -164,7 +165,7 @@ class RunFolder:
         except (UserError, TypeError) as error:
             raise UserError(f"{self.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
 
-    def with_new_totals(self, facts: dict[str, Any], changes: Mapping[str, Any]) -> Settings:
+    def with_new_totals(self, facts: dict[str, Any], changes: Mapping[str, Any]) -> SettingsT:
         """The settings that a training goes on with from a checkpoint.
 
         Args:
@@ -187,7 +188,7 @@ class RunFolder:
             raise UserError(f"{self.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
         return config
 
-    def refuse_totals(self, before: Settings, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    def refuse_totals(self, before: SettingsT, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """Refuse totals of which all is done already; each paper's class says which these are.
 
         Args:
@@ -200,13 +201,13 @@ class RunFolder:
             KeyError, ValueError, TypeError: The facts are not those of such a checkpoint.
         """
 
-    def _with_totals(self, config: Settings, totals: Mapping[str, Any]) -> Settings:
+    def _with_totals(self, config: SettingsT, totals: Mapping[str, Any]) -> SettingsT:
         if others := sorted(set(totals) - set(self.totals)):
             possible = " and ".join(self.totals) or "no setting"
             raise UserError(f"{others[0]!r} cannot change in a run that has begun; {possible} can")
         return config.changed(**totals)
 
-    def write_config(self, config: Settings) -> None:
+    def write_config(self, config: SettingsT) -> None:
         """Write the settings anew, for a run that has been given new totals."""
         write_settings(self.config_file, config, self.source())
 

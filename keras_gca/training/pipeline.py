@@ -60,6 +60,8 @@ def train_agent(
     reporting.say(f"{names['data']}: {counted(len(conversations), 'conversation')}")
     dataset = prepare(conversations, config, words)
     _describe(dataset, names["vocabulary"])
+    if words is None and max(dataset.vocabulary.counts.values()) < config.minimum_count:
+        reporting.say(f"no word stands {config.minimum_count} times in the training text; all words are taken")
     embedding = _word_vectors(dataset, config, source, bad)
     if bad.counts:
         print(bad.summary())

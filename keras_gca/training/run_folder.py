@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import keras
 
 
-class GCARun(RunFolder):
+class GCARun(RunFolder[Config]):
     """Reads and writes one run of the first paper; `create` makes a new one, and `open` opens one that exists.
 
     Args:

@@ -10,6 +10,7 @@ from gail_tf.data import trajectories
 from gail_tf.imitation import ppo_losses, rewards
 from gail_tf.imitation.failures import REMEDIES
 from gail_tf.setting_groups import COUNTING, TRAINABLE
+from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 
 TABLE_1 = {
@@ -119,6 +120,20 @@ def test_groups_order_the_code_alone():
             GAILConfig.from_values(misplaced)
     with pytest.raises(UserError, match="--epsilon: 2 is out of range"):
         GAILConfig(epsilon=2)
+
+
+def test_what_was_given_is_remembered_and_is_no_part_of_the_settings():
+    preset, given = GAILConfig.preset("default"), GAILConfig.preset("default", warmup_steps=50)
+    assert (preset.given, given.given, GAILConfig(seed=0).given) == (set(), {"warmup_steps"}, {"seed"})
+    assert preset == given
+    assert hash(preset) == hash(given)
+    assert (repr(preset), preset.to_values()) == (repr(given), given.to_values())
+    assert GAILConfig.from_values(given.to_values()).given == set()  # a stored run's may be a preset's
+    assert given.changed(seed=1).given == {"warmup_steps", "seed"}
+    assert GAILConfig.preset("tiny", algorithm="trpo").given == {"algorithm"}  # what it brings is not given
+    assert GAILConfig(trainable="lora").changed(algorithm="trpo").given == {"algorithm"}
+    options = train._parser().parse_args(["--warmup-steps", "50"])
+    assert command_line.chosen_settings(options, GAILConfig).given == {"warmup_steps"}
 
 
 def test_help_shows_the_groups(capsys):

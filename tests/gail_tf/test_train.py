@@ -94,6 +94,24 @@ def test_metrics_md_names_every_column(small_run):
 
 
 @pytest.mark.thorough
+def test_the_default_preset_trains_on_a_dozen_short_conversations(tmp_path, capsys):
+    """Of toy sizes; its warm-up of 50 steps is longer than every phase, and refused only where the user gives it."""
+    corpus = tmp_path / "dozen.txt"
+    corpus.write_text("".join(f"How are you, {name}? __eou__ I am {name} . __eou__\n" for name in "abcdefghijkl"))
+    sizes = ["--n-layer", "1", "--n-head", "1", "--n-embd", "8", "--rollouts", "16", "--discriminator-steps", "1"]
+    short = ["--pretraining-epochs", "1", "--mle-epochs", "3", "--updates", "2", "--general", corpus]
+    arguments = ["--data", corpus, *sizes, *short, "--run", tmp_path / "run"]
+    status, _, err = run(capsys, *arguments, "--warmup-steps", "50")
+    assert status == 2
+    assert re.fullmatch(r"train: --warmup-steps: 50 where a phase of the training has \d+ steps in all; .*\n", err)
+    status, out, err = run(capsys, *arguments)
+    assert status == 0, err
+    (line,) = (line for line in out.splitlines() if line.startswith("warm-up: 50 steps would not end"))
+    assert re.search(r"shortened to 0 of 1 in pretraining, 1 of 3 in maximum likelihood, 1 of 4 in imitation$", line)
+    assert GAILRun.open(tmp_path / "run").config().optimizer.warmup_steps == 50
+
+
+@pytest.mark.thorough
 def test_a_failure_stops_the_run_where_that_is_asked_for_and_only_once(tmp_path, capsys, monkeypatch):
     failure = failures.Failure("kl_runs_away", "the policy runs away")
     monkeypatch.setattr(failures, "watch", lambda history: [failure] if history[-1]["number"] == 2 else [])

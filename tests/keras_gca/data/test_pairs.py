@@ -87,6 +87,10 @@ def test_a_corpus_in_which_no_word_returns_says_so():
     once = [Conversation((f"one{i}", f"two{i}")) for i in range(30)]
     with pytest.raises(UserError, match="no word of the training text stands 2 times; try --minimum-count 1"):
         prepare(once, Config.preset("paper", minimum_count=2))
+    # A preset's own number does not refuse it: all words are taken.
+    dataset = prepare(once, Config.preset("default"))
+    assert len(dataset.vocabulary.counts) == 2 * len(dataset.documents) == 54
+    assert dataset.vocabulary.to_values() == prepare(once, Config.preset("paper")).vocabulary.to_values()
 
 
 def test_given_words_are_the_vocabulary_and_all_others_are_unknown():
