@@ -112,7 +112,7 @@ class Survey:
             with Path(path).open("x", encoding="utf-8", newline="") as stream:
                 stream.write(self.to_json())
         except FileExistsError:
-            raise UserError(f"{path} exists already, and votes may belong to it; name another file") from None
+            raise UserError(f"{path} already exists, and votes may belong to it; name another file") from None
 
 
 def _line(value: dict[str, Any], number: int) -> Line:

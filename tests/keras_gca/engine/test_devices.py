@@ -7,7 +7,7 @@ from keras_gca.errors import UserError
 @pytest.mark.parametrize(
     ("arguments", "tf_config", "message"),
     [
-        (["--replicas", "2"], None, "--replicas: of --strategy mirrored; with none leave it out"),
+        (["--replicas", "2"], None, "--replicas applies to --strategy mirrored; leave it out with none"),
         (["--strategy", "multi_worker"], None, "TF_CONFIG must name all workers"),
         (["--strategy", "multi_worker"], "{", "TF_CONFIG must name all workers"),
         (

@@ -134,7 +134,7 @@ def test_reranking_takes_the_runs_of_its_three_variants(setup, trained, monkeypa
 @pytest.mark.parametrize(
     ("main", "name", "arguments", "message"),
     [
-        (studies.main, "studies", ["training", "--seed", "1"], "--seed: a study takes several, --seeds"),
+        (studies.main, "studies", ["training", "--seed", "1"], "--seed: a study takes several seeds; use --seeds"),
         (studies.main, "studies", ["training", "--batch-size", "0"], "--batch-size: 0 is out of range"),
         (studies.main, "studies", ["training", "--data", "none.txt"], "none.txt: no such file or folder"),
         (mmi.main, "mmi", ["r", "--language-model", "u", "--backward", "b", "--weights", "1"],

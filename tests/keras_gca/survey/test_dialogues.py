@@ -185,7 +185,10 @@ def test_what_the_command_cannot_do_gets_one_line(run_folder, make, tmp_path):
         ),
         ([run_folder, run_folder], "twice; two different models are expected"),
         ([run_folder, "--models", "adversarial", "best"], "no generator 'best'; this bot has teacher_forcing"),
-        (["other.h5"], "other.h5 does not know what was held out; name its run folder, or --data FILE"),
+        (
+            ["other.h5"],
+            "other.h5 does not contain the held-out lines; name its run folder, or dialogues by --data FILE",
+        ),
         ([gone], "was trained on gone.txt: gone.txt: no such file or folder; name dialogues by --data FILE"),
         (["none"], "none: no such file"),
         ([run_folder, "--data", "none.txt"], "none.txt: no such file or folder"),
