@@ -194,5 +194,5 @@ class Config(Settings):
         super().__post_init__()
         if self.generator == "canonical" and self.padding == "original":
             raise UserError(
-                "--generator canonical: the author's program has no such generator; --padding masked is expected"
+                "--generator canonical: the author's program has no such model; --padding masked is expected"
             )

@@ -261,7 +261,10 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--preset", "huge"], "argument --preset: invalid choice: 'huge'"),
         (["--batch-size", "0"], "--batch-size: 0 is out of range; at least 1 is expected"),
         (["--batch-size", "many"], "argument --batch-size: 'many' where a whole number is expected"),
-        (["--generator", "canonical", "--padding", "original"], "--generator canonical: the author's program has none"),
+        (
+            ["--generator", "canonical", "--padding", "original"],
+            "--generator canonical: the author's program has no such model",
+        ),
         (["--nonsense", "1"], "unrecognized arguments: --nonsense 1"),
         (["--data", "none.txt"], "none.txt: no such file or folder"),
         (

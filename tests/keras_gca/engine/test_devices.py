@@ -21,7 +21,7 @@ def test_devices_that_are_not_there(arguments, tf_config, message, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if tf_config is not None:
         monkeypatch.setenv("TF_CONFIG", tf_config)
-    parser = command_line.Parser()
+    parser = command_line.Parser("train")
     command_line.add_devices(parser)
     with pytest.raises(UserError, match=message):
         command_line.set_up_tensorflow(parser.parse_args(arguments))

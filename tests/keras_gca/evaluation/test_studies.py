@@ -108,7 +108,7 @@ def test_what_is_there_is_used_again_until_the_bot_is_newer(setup, trained, eval
 def test_a_stopped_training_stops_the_study_and_is_gone_on_with(setup, trained, evaluated, monkeypatch, capsys):
     trained.ends = False
     assert not run_study("reinforce", setup)
-    assert capsys.readouterr().out.endswith(f"next: the same command goes on with {setup.folder('default', 3)}\n")
+    assert capsys.readouterr().out.endswith(f"next: the same command continues with {setup.folder('default', 3)}\n")
     assert evaluated == []
     trained.ends = True
     finished = iter((False, True, True))
