@@ -101,9 +101,11 @@ class BoundedStream:
         self.place = "1"
 
     def readline(self, size: int) -> bytes:
+        """Read a line of at most `size` bytes."""
         return self._bounded(self._stream.readline, size)
 
     def read(self, size: int) -> bytes:
+        """Read at most `size` bytes."""
         return self._bounded(self._stream.read, size)
 
     def _bounded(self, read: Callable[[int], bytes], size: int) -> bytes:

@@ -26,23 +26,24 @@ EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score
 def judge(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[str, Any]:
     """Let an agent's discriminator judge answers to the contexts of human pairs.
 
+    The results of choosing among the generators' answers by an equation are
+
+    - wins: {generator: number of contexts for which its answer has the highest score}, without ties (Table 1);
+    - shares: the shares of all wins;
+    - ties: the number of contexts for which the two highest scores differ by less than 5 % of the smaller one;
+    - shorter: the share of contexts with a winner, and answers of different lengths, that the shortest answer wins;
+    - human_first: the share of all pairs of a human answer and a generator's in which the human one scores higher.
+
+    A share is 0 if there is nothing to count.
+
     Args:
         agent: The agent.
         pairs: n human pairs.
         answers: The answers of each generator, (n, s_s + 1) int32.
 
     Returns:
-        "scores", {"human" or generator: mean score by Eq. 10}, and "equations", the results of choosing among the
-        generators' answers by Eq. 9 and by Eq. 10, each of which has
-
-        - wins: {generator: number of contexts for which its answer has the highest score}, without ties (Table 1);
-        - shares: the shares of all wins;
-        - ties: the number of contexts for which the two highest scores differ by less than 5 % of the smaller one;
-        - shorter: the share of contexts with a winner, and with answers of different lengths, that the shortest answer
-          wins;
-        - human_first: the share of all pairs of a human answer and a generator's in which the human one scores higher.
-
-        A share is 0 if there is nothing to count.
+        A dictionary of "scores", the mean score (Eq. 10) of "human" and of each generator, and "equations", the results
+        of choosing by "Eq. 9" and by "Eq. 10".
     """
     rows = {"human": pairs.answers, **answers}
     log_l = {name: agent.judge(pairs.contexts, texts) for name, texts in rows.items()}
