@@ -1,4 +1,4 @@
-"""`python -m glove fit | neighbours | coverage`."""
+"""`python -m glove fit | neighbours | coverage` fits, examines and checks word vectors."""
 
 import argparse
 import collections
@@ -16,10 +16,11 @@ from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_
 from glove.vectors import read_vectors, write_vectors
 
 VECTORS = "word vectors of GloVe, word2vec or fastText: text, or word2vec's binary .bin; also as .gz or .zip"
+CORPUS = "UTF-8 text, one document a line, words separated by spaces"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, or 2 with one line on standard error."""
+    """Run one command, and return its exit status: 0, or 2 after an error, which is one line on standard error."""
     show_and_read_anything()
     options = _parser().parse_args(arguments)
     options.bad_lines = BadLines(options.skip_bad_lines, hint=SKIP_HINT)
@@ -74,7 +75,7 @@ def _neighbours(options: argparse.Namespace) -> int:
             nearest = vectors.nearest(word, options.count)
         except KeyError:
             folded = word != word.lower() and all(other == other.lower() for other in vectors.words)
-            why = " (words are in lower case)" if folded else ""
+            why = " (its words are in lower case)" if folded else ""
             raise VectorFileError(f"{options.vectors}: no vector for {word!r}{why}") from None
         print(f"{word}: " + ", ".join(f"{other} {similarity:.2f}" for other, similarity in nearest))
     return 0
@@ -94,48 +95,48 @@ def _read_tokens(path: Path, bad: BadLines) -> list[list[str]]:
 
 
 class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, with exit status 2."""
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"glove: {message} (see --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m glove", description="GloVe word vectors: fit, look at, check.")
+    parser = _Parser(prog="python -m glove", description="Fit, examine and check word vectors (GloVe).")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("fit", help="fit vectors to a tokenised text")
-    command.add_argument("corpus", type=Path, help="UTF-8 text, one document a line, words separated by spaces")
-    command.add_argument("--output", type=Path, default=Path("vectors.txt"), help="file to write (.txt or .gz)")
-    command.add_argument("--dimension", type=_positive, default=100)
-    command.add_argument("--window", type=_positive, default=10, help="words to each side that count as context")
+    command.add_argument("corpus", type=Path, help=CORPUS)
+    command.add_argument("--output", type=Path, default=Path("vectors.txt"), help="the file to write (.txt or .gz)")
+    command.add_argument("--dimension", type=_positive, default=100, help="the dimension of the vectors")
+    command.add_argument("--window", type=_positive, default=10, help="the words on each side that count as context")
     command.add_argument(
         "--x-max",
         type=_positive_number,
         default=100.0,
-        help="co-occurrences of full weight; 10 suits small corpora better",
+        help="the number of co-occurrences that has full weight; 10 suits small corpora better",
     )
-    command.add_argument("--epochs", type=_positive, default=50)
+    command.add_argument("--epochs", type=_positive, default=50, help="the number of passes over the co-occurrences")
     command.add_argument("--minimum-count", type=_positive, default=1, help="leave out rarer words")
-    command.add_argument("--seed", type=_seed, default=0)
+    command.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same vectors")
     command.set_defaults(run=_fit)
 
-    command = commands.add_parser("neighbours", help="the words nearest to a word, by cosine")
+    command = commands.add_parser("neighbours", help="list the words nearest to a word, by cosine similarity")
     command.add_argument("vectors", type=Path, help=VECTORS)
-    command.add_argument("words", nargs="+")
+    command.add_argument("words", nargs="+", help="the words whose neighbours are listed")
     command.add_argument("--member", help="the file inside a .zip")
-    command.add_argument("--count", type=_positive, default=10)
+    command.add_argument("--count", type=_positive, default=10, help="the number of neighbours to list")
     command.set_defaults(run=_neighbours)
 
-    command = commands.add_parser("coverage", help="how much of a tokenised text the vectors know")
+    command = commands.add_parser("coverage", help="measure how much of a tokenised text has vectors")
     command.add_argument("vectors", type=Path, help=VECTORS)
-    command.add_argument("corpus", type=Path)
+    command.add_argument("corpus", type=Path, help=CORPUS)
     command.add_argument("--member", help="the file inside a .zip")
-    command.add_argument("--count", type=_positive, default=20, help="how many missing words to list")
+    command.add_argument("--count", type=_positive, default=20, help="the number of missing words to list")
     command.set_defaults(run=_coverage)
-    for each in commands.choices.values():
-        each.add_argument(
-            "--skip-bad-lines", action="store_true", help="pass over lines that cannot be read; count them"
-        )
-        each.formatter_class = argparse.ArgumentDefaultsHelpFormatter
+    for subparser in commands.choices.values():
+        subparser.add_argument("--skip-bad-lines", action="store_true", help="skip and count lines that cannot be read")
+        subparser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Word vectors aligned with a vocabulary: the matrix of the papers' white block, and how much of a text it covers."""
+"""Aligns word vectors with a vocabulary (the matrix of the paper's white block), and measures their coverage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,13 @@ from glove.vectors import Vectors
 
 @dataclass(frozen=True)
 class EmbeddingMatrix:
-    """The matrix W_e of Eq. 1, transposed (a row a word), and its coverage.
+    """The matrix W_e of Eq. 1, transposed (one row for each word), and its coverage.
 
-    matrix:  (vocabulary size, dimension) float32; words without a vector are rows of zeros.
-    missing: the words without a vector, in the vocabulary's order.
-    counts:  how often each word of the vocabulary stands in the corpus, where that is known.
+    Attributes:
+        matrix: (vocabulary size, dimension) float32; words without a vector are rows of zeros.
+        words: The vocabulary.
+        missing: The words without a vector, in the vocabulary's order.
+        counts: The frequency of each word in the corpus; empty if it is not known.
     """
 
     matrix: np.ndarray
@@ -30,13 +32,17 @@ class EmbeddingMatrix:
 
     @property
     def token_coverage(self) -> float:
-        """The share of the corpus' tokens whose word has a vector, in [0, 1]; NaN where no counts were given."""
+        """The share of the corpus' tokens whose word has a vector, in [0, 1]; NaN if no counts were given."""
         total = sum(self.counts.get(word, 0) for word in self.words)
         lost = sum(self.counts.get(word, 0) for word in self.missing)
         return 1.0 - lost / total if total else float("nan")
 
     def report(self, most: int = 10) -> str:
-        """Two lines for people: the coverage, and the most frequent words that are rows of zeros."""
+        """Describe the coverage, and the most frequent words without a vector, in at most two lines.
+
+        Args:
+            most: The largest number of such words to list.
+        """
         known = len(self.words) - len(self.missing)
         text = f"word vectors: {known:,} of {len(self.words):,} words ({self.word_coverage:.1%})"
         if self.counts:
@@ -54,16 +60,18 @@ def embedding_matrix(
 ) -> EmbeddingMatrix:
     """Align vectors with a vocabulary.
 
-    words:  the vocabulary; row i of the matrix belongs to words[i].
-    counts: the words' frequencies, for the coverage of the text.
-
     Words without a vector become rows of zeros, as in the first paper's original program.
+
+    Args:
+        words: The vocabulary; row i of the matrix belongs to words[i].
+        vectors: The word vectors.
+        counts: The frequencies of the words, for the coverage of the text.
     """
     position = {word: i for i, word in enumerate(vectors.words)}
     matrix = np.zeros((len(words), vectors.dimension), np.float32)
-    found = [(i, position[word]) for i, word in enumerate(words) if word in position]
-    if found:
-        target, source = map(list, zip(*found, strict=True))
+    known = [(i, position[word]) for i, word in enumerate(words) if word in position]
+    if known:
+        target, source = map(list, zip(*known, strict=True))
         matrix[target] = vectors.matrix[source]
     missing = [word for word in words if word not in position]
     return EmbeddingMatrix(matrix, words, missing, counts or {})

@@ -1,4 +1,4 @@
-"""Fit GloVe vectors to a corpus (Pennington, Socher and Manning 2014, Eq. 8 and 9), in NumPy.
+"""Fits GloVe vectors to a corpus (Pennington, Socher and Manning 2014, Eq. 8 and 9), in NumPy.
 
 The objective is J = sum over i, j of f(X_ij) (w_i . v_j + b_i + c_j - log X_ij)^2 with f(x) = min(1, x / x_max)^alpha;
 a word's vector is w_i + v_i, as in the paper's Section 4.2.
@@ -14,12 +14,16 @@ from glove.vectors import Vectors
 def cooccurrences(
     documents: Iterable[Sequence[int]], vocabulary_size: int, window: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted co-occurrence counts: two words at distance d <= window in one document add 1 / d, in both orders.
+    """Count co-occurrences: two words at distance d <= window in one document add 1 / d, in both orders.
 
-    documents: sequences of word indices in [0, vocabulary_size); a negative index is a word that is not counted but
-        still takes its place. Windows do not cross documents.
+    Args:
+        documents: Sequences of word indices in [0, vocabulary_size). A negative index is a word that is not counted but
+            still takes its place. Windows do not cross documents.
+        vocabulary_size: The number of words.
+        window: The largest distance of two words that co-occur.
 
-    Returns (rows, columns, counts) of the non-zero entries, int32, int32 and float64, sorted by row then column.
+    Returns:
+        Rows, columns and counts of the non-zero entries, int32, int32 and float64, sorted by row, then by column.
     """
     arrays = [np.asarray(document, np.int64) for document in documents]
     indices = np.concatenate([np.empty(0, np.int64), *arrays])
@@ -51,15 +55,28 @@ def fit(
 ) -> Vectors:
     """Fit GloVe vectors by AdaGrad over shuffled batches of the non-zero co-occurrences.
 
-    documents: tokenised texts; a window never crosses from one to the next.
-    words:     the vocabulary; None takes every word, most frequent first. Words that never co-occur keep no vector.
-    report:    called after each epoch with its number (from 1) and the mean weighted squared error.
+    The same arguments and seed give the same numbers. This departs from the authors' C program, which updates entry by
+    entry: here the gradients of a batch are summed first. AdaGrad's accumulators, which start at 1 as in that program,
+    add the squared sums of the batch before the step, so that no step can exceed the learning rate.
 
-    Returns Vectors of float32. The same arguments and seed give the same numbers. Departure from the authors' C
-    program: it updates entry by entry; here the gradients of a batch are summed first, and AdaGrad's accumulators,
-    which start at 1 as there, take the batch's squared sums before the step, so that no step can exceed the rate.
+    Args:
+        documents: Tokenised texts; a window never crosses from one to the next.
+        words: The vocabulary; None takes every word, the most frequent first. Words that never co-occur get no vector.
+        dimension: The dimension of the vectors.
+        window: The largest distance of two words that co-occur.
+        x_max: The number of co-occurrences from which on an entry has the weight 1 (Eq. 9).
+        alpha: The exponent of the weights of rarer entries (Eq. 9).
+        learning_rate: AdaGrad's rate.
+        epochs: The number of passes over the entries.
+        batch_size: The number of entries in a step.
+        seed: The seed of the initial vectors and of the order of entries.
+        report: A function that is called after each epoch with its number (from 1) and the mean weighted squared error.
 
-    Raises ValueError when no two words co-occur.
+    Returns:
+        The vectors of the words that co-occur, float32.
+
+    Raises:
+        ValueError: No two words co-occur.
     """
     documents = [list(document) for document in documents]
     if words is None:
@@ -69,12 +86,12 @@ def fit(
         ([index.get(word, -1) for word in document] for document in documents), len(words), window
     )
     if not len(rows):
-        raise ValueError("no two words of the corpus stand within one window: there is nothing to fit")
+        raise ValueError("no two words of the corpus occur within one window: there is nothing to fit")
     targets = np.log(counts).astype(np.float32)
     weights = np.minimum(1.0, (counts / x_max) ** alpha).astype(np.float32)
 
     random = np.random.default_rng(seed)
-    # The biases ride along as two extra columns: [w, b, 1] . [v, 1, c] = w . v + b + c.
+    # Two extra columns hold the biases: [w, b, 1] . [v, 1, c] = w . v + b + c.
     word_side = _initial(random, len(words), dimension, bias=dimension)
     context_side = _initial(random, len(words), dimension, bias=dimension + 1)
     word_squares, context_squares = np.ones_like(word_side), np.ones_like(context_side)
@@ -103,7 +120,7 @@ def _by_frequency(documents: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _initial(random: np.random.Generator, count: int, dimension: int, bias: int) -> np.ndarray:
-    """Uniform in (-0.5, 0.5) / dimension; the column `bias` is learned and the other extra one is constantly 1."""
+    """Draw from (-0.5, 0.5) / dimension; the column `bias` is learned, and the other extra column is constantly 1."""
     side = np.ones((count, dimension + 2), np.float32)
     side[:, :dimension] = (random.random((count, dimension), np.float32) - 0.5) / dimension
     side[:, bias] = (random.random(count, np.float32) - 0.5) / dimension
@@ -118,7 +135,7 @@ def _step(
     learning_rate: float,
     constant: int,
 ) -> None:
-    """One AdaGrad step, in place, on the rows named by `indices` (repeated rows add up)."""
+    """Make one AdaGrad step, in place, on the rows that `indices` names; gradients of the same row are summed."""
     order = np.argsort(indices, kind="stable")
     touched, starts = np.unique(indices[order], return_index=True)
     sums = np.add.reduceat(gradients[order], starts, axis=0)

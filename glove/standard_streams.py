@@ -1,13 +1,13 @@
-"""Standard input and output for commands: no character, and no byte, ends a command."""
+"""Standard input and output for commands, which no character and no byte can make fail."""
 
 import sys
 
 
 def show_and_read_anything() -> None:
-    """Have characters that the terminal cannot show written as escapes, and bytes that are not text read as U+FFFD.
+    """Write characters that the terminal cannot show as escapes, and read bytes that are not text as U+FFFD.
 
-    Streams that cannot be set up so, as those of a notebook, are left as they are. To be called before anything is
-    printed or read.
+    Streams that do not support this, such as those of a notebook, stay unchanged. Call this before anything is printed
+    or read.
     """
     for stream, errors in ((sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace"), (sys.stdin, "replace")):
         if hasattr(stream, "reconfigure"):

@@ -1,4 +1,7 @@
-"""Text files that may be damaged or hostile, line by line: bounded lines, bounded unpacking, bad lines."""
+"""Reads text files that may be damaged or hostile, line by line, with bounded memory.
+
+Lines that cannot be used are reported to a `BadLines`, which raises an error or counts them.
+"""
 
 import codecs
 import collections
@@ -10,21 +13,28 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-LONGEST = 1_000_000  # bytes of a line; one of GloVe with 300 numbers has some 3,000
-SKIP_HINT = " (--skip-bad-lines passes over such lines)"  # of commands that have this option
-MOST_SKIPPED = 0.9  # of the lines of a file of word vectors
-UNPACKED, FREELY_UNPACKED = 100, 16_000_000  # times the packed size, and bytes that may come of any file
+LONGEST = 1_000_000  # the most bytes in a line; a line of GloVe with 300 numbers has about 3,000
+SKIP_HINT = " (--skip-bad-lines skips such lines)"  # for commands that have this option
+MOST_SKIPPED = 0.9  # the largest share of a file's lines that may be skipped
+UNPACKED, FREELY_UNPACKED = 100, 16_000_000  # the largest ratio to the packed size; bytes that any file may unpack to
 
 
 class VectorFileError(ValueError):
-    """A vector file cannot be read: the message names the file, the line and what would be right."""
+    """A file of word vectors cannot be read. The message names the file and the line, and says what is expected."""
 
 
 class BadLines:
-    """What becomes of lines that a reader cannot use: the first one ends the reading, or all are skipped and counted.
+    """Decides what happens to lines that a reader cannot use: the first is an error, or all are skipped and counted.
 
-    skip: whether they are skipped. error: the class of the exception otherwise. hint: what its message ends with.
-    counts: how many were skipped, by kind. It may serve several files, one after the other.
+    One object may serve several files, one after the other.
+
+    Args:
+        skip: Whether bad lines are skipped.
+        error: The class of the exception that is raised if they are not skipped.
+        hint: A text with which its message ends.
+
+    Attributes:
+        counts: The number of skipped lines of each kind.
     """
 
     def __init__(self, skip: bool = False, error: type[ValueError] = VectorFileError, hint: str = ""):
@@ -39,9 +49,11 @@ class BadLines:
         self._before, self._reason = self.counts.total(), None
 
     def refuse_nearly_all(self, name: str, used: int) -> None:
-        """Raises `error` where more than 9 lines in 10 since `begin` were skipped: this is then another kind of file.
+        """Raise `error` if more than 9 in 10 lines since `begin` were skipped: the file is then of another kind.
 
-        name: of the file. used: how many of its lines were not skipped.
+        Args:
+            name: The name of the file.
+            used: The number of its lines that were not skipped.
         """
         skipped = self.counts.total() - self._before
         if skipped > MOST_SKIPPED * (used + skipped):
@@ -49,7 +61,13 @@ class BadLines:
             raise self.error(f"{name}: {lines}; the first: {self._reason}")
 
     def report(self, where: str, kind: str, message: str) -> None:
-        """Of one line. where: its file and number. kind: of fault, to be counted. message: what would be right."""
+        """Report one bad line.
+
+        Args:
+            where: The file and the number of the line.
+            kind: The kind of fault, under which the line is counted.
+            message: What is wrong, and what is expected.
+        """
         if not self.skip:
             raise self.error(f"{where}: {message}{self._hint}")
         self.counts[kind] += 1
@@ -57,7 +75,7 @@ class BadLines:
         self._reason = self._reason or f"{where}: {message}"
 
     def summary(self) -> str:
-        """One line that says what was skipped, or nothing where nothing was."""
+        """Describe in one line what was skipped; the text is empty if nothing was."""
         if not self.counts:
             return ""
         kinds = ", ".join(f"{count:,} {kind} (first {self._first[kind]})" for kind, count in self.counts.items())
@@ -65,10 +83,16 @@ class BadLines:
 
 
 class BoundedStream:
-    """A binary stream that may be that of a compressed file: damage, and far too much content, are bad.error.
+    """A binary stream, perhaps of a compressed file; damage and far too much content raise the error of `bad`.
 
-    name: of the file, for messages. most: the bytes that the stream may give; None of a file that is not compressed.
-    place: where in the file its reader is, for messages.
+    Args:
+        stream: The stream to read from.
+        name: The name of the file, for messages.
+        bad: Gives the class of the error.
+        most: The most bytes that the stream may return; None for a file that is not compressed.
+
+    Attributes:
+        place: The reader's place in the file, for messages.
     """
 
     def __init__(self, stream: io.BufferedIOBase, name: str, bad: BadLines, most: int | None):
@@ -77,9 +101,11 @@ class BoundedStream:
         self.place = "1"
 
     def readline(self, size: int) -> bytes:
+        """Read a line of at most `size` bytes."""
         return self._bounded(self._stream.readline, size)
 
     def read(self, size: int) -> bytes:
+        """Read at most `size` bytes."""
         return self._bounded(self._stream.read, size)
 
     def _bounded(self, read: Callable[[int], bytes], size: int) -> bytes:
@@ -87,7 +113,7 @@ class BoundedStream:
         try:
             content = read(size)
         except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
-            if self._most is None:  # not a compressed file: the disk has failed
+            if self._most is None:  # the file is not compressed, so the disk has failed
                 raise
             raise self._bad.error(f"{where}: the compressed file is damaged or cut short ({error})") from None
         self._total += len(content)
@@ -100,10 +126,17 @@ class BoundedStream:
 def read_lines(
     stream: io.BufferedIOBase, name: str, bad: BadLines, longest: int = LONGEST, most: int | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """Number, from 1, and content of each line, its end included; at most `longest` bytes are held at a time.
+    """Yield the number, from 1, and the content of each line, its end included.
 
-    name: of the file, for messages. most: the bytes that the stream may give; see `most_unpacked`. Longer lines and
-    lines with NUL bytes are bad. Raises bad.error where a compressed file is damaged or gives more.
+    At most `longest` bytes are held at a time. Longer lines and lines with NUL bytes are bad. A compressed file that is
+    damaged, or unpacks to more than `most` bytes, raises the error of `bad`.
+
+    Args:
+        stream: The stream to read from.
+        name: The name of the file, for messages.
+        bad: Decides what happens to bad lines.
+        longest: The most bytes in a line.
+        most: The most bytes that the stream may return; see `most_unpacked`.
     """
     bounded = BoundedStream(stream, name, bad, most)
     for number in itertools.count(1):
@@ -116,24 +149,30 @@ def read_lines(
             while line and not line.endswith(b"\n"):
                 line = bounded.readline(longest + 1)
         elif b"\0" in line:
-            message = "NUL bytes; UTF-8 text is expected (is this UTF-16, or no text at all?)"
+            message = "NUL bytes; UTF-8 text is expected (is this UTF-16, or not text at all?)"
             bad.report(f"{name}:{number}", "with NUL bytes", message)
         else:
             yield number, line
 
 
 def most_unpacked(packed: int) -> int:
-    """The bytes that may come of a compressed file of `packed` bytes: those of text and numbers are far fewer."""
+    """Return the most bytes that a compressed file of `packed` bytes may unpack to; text and numbers need far fewer."""
     return max(UNPACKED * packed, FREELY_UNPACKED)
 
 
 def text_lines(
     path: str | os.PathLike, bad: BadLines, encoding: str = "utf-8", longest: int = LONGEST
 ) -> Iterator[tuple[int, str]]:
-    """Number, from 1, and text of each line of a file, its end included; a byte order mark is left out.
+    """Yield the number, from 1, and the text of each line of a file, its end included, without a byte order mark.
 
-    Lines that are not of the encoding are bad, besides those of `read_lines`. Raises bad.error where the file cannot be
-    read.
+    Lines that are not in the encoding are bad, as are those of `read_lines`. A file that cannot be read raises the
+    error of `bad`.
+
+    Args:
+        path: The file.
+        bad: Decides what happens to bad lines.
+        encoding: The encoding of the text.
+        longest: The most bytes in a line.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -149,11 +188,17 @@ def text_lines(
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
-    """A number with what it counts: "1 pair", "2,000 pairs". many: of any other number; `one` and an s if not given."""
+    """Write a number with its unit, in the singular or the plural: "1 pair", "2,000 pairs".
+
+    Args:
+        number: The number.
+        one: The unit in the singular.
+        many: The unit in the plural; None appends an s.
+    """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error as one line that a terminal can show, its middle left out where it is very long."""
+    """Return the message of an error as one line that a terminal can show, without the middle of a very long one."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(error))
     return text if len(text) <= 1000 else f"{text[:700]} ... {text[-250:]}"

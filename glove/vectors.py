@@ -1,6 +1,6 @@
-"""Read and write GloVe text files: one word a line, then its numbers, separated by single spaces.
+"""Reads and writes GloVe text files: one word on each line, then its numbers, separated by single spaces.
 
-Those of word2vec and fastText are read too, whose first line has two numbers, of words and of dimensions.
+Text files of word2vec and fastText are read as well; their first line has the numbers of words and of dimensions.
 """
 
 import contextlib
@@ -21,23 +21,27 @@ import numpy as np
 from glove.text_files import BadLines, BoundedStream, counted, most_unpacked, read_lines
 from glove.word2vec import LARGEST_DIMENSION, BinaryVectors
 
-# A password, an unknown feature, numbers that lead out of the file: each has an exception of its own.
+# Passwords, unknown features, and offsets beyond the end of the file raise different exceptions.
 _ZIP_FAULTS = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, OverflowError, EOFError, OSError,
     UnicodeDecodeError,
 )  # fmt: skip
 LONGEST_NUMBER = 50  # characters
-_HEADER = re.compile(rb"\d{1,15} (\d{1,5})[ \r]*\n")  # of word2vec's and fastText's text files
-_LOOKED_AT = 10  # lines after what may be a header
-_MEMBERS = (".txt", ".vec", ".bin")  # of a .zip
+_HEADER = re.compile(rb"\d{1,15} (\d{1,5})[ \r]*\n")  # the first line of word2vec's and fastText's text files
+_LOOKED_AT = 10  # the lines after a possible header that decide whether it is one
+_MEMBERS = (".txt", ".vec", ".bin")  # members of a .zip that may be word vectors
 
 
 @dataclass(frozen=True)
 class Vectors:
     """Words and their vectors.
 
-    words:  n words, in the order of the file they came from.
-    matrix: (n, dimension) float32; row i belongs to words[i].
+    Args:
+        words: n words, in the order of the file they came from.
+        matrix: (n, dimension) float32; row i belongs to words[i].
+
+    Raises:
+        ValueError: The words do not fit the matrix.
     """
 
     words: list[str]
@@ -49,12 +53,17 @@ class Vectors:
 
     @property
     def dimension(self) -> int:
+        """The dimension of the vectors."""
         return self.matrix.shape[1]
 
     def nearest(self, word: str, count: int = 10) -> list[tuple[str, float]]:
-        """The `count` words of highest cosine similarity to `word`, best first, without the word itself.
+        """Return the `count` words of highest cosine similarity to a word, best first, without the word itself.
 
-        Raises KeyError when the word has no vector.
+        Returns:
+            Words and their similarities, from -1 to 1.
+
+        Raises:
+            KeyError: The word has no vector.
         """
         if word not in self.words:
             raise KeyError(word)
@@ -74,19 +83,25 @@ def read_vectors(
     member: str | None = None,
     bad: BadLines | None = None,
 ) -> Vectors:
-    """Read a file of word vectors in one pass, keeping only the words asked for.
+    """Read a file of word vectors in one pass, keeping only the requested words.
 
-    path:      a text file of GloVe, word2vec or fastText, or a binary one of word2vec, whose name ends with .bin;
-               either may be compressed as .gz, or in a .zip such as glove.6B.zip.
-    words:     the words to keep; None keeps all. Memory grows with the words kept, not with the file.
-    dimension: the numbers a line must have; None takes the count of the header, or of the first line that can be used.
-    member:    the file inside a .zip; None takes its only one, or the only one named `*.{dimension}d.txt`.
-    bad:       what becomes of bad lines; None: the first one is an error.
+    Args:
+        path: A text file of GloVe, word2vec or fastText, or a binary file of word2vec, whose name ends with .bin. It
+            may be compressed as .gz, or in a .zip such as glove.6B.zip.
+        words: The words to keep; None keeps all. Memory grows with the words that are kept, not with the file.
+        dimension: The number of values that a line must have; None takes that of the header, or of the first usable
+            line.
+        member: The file inside a .zip; None takes the only one, or the only one named `*.{dimension}d.txt`.
+        bad: Decides what happens to bad lines; if None, the first one is an error.
 
-    Returns Vectors in the file's order. Raises VectorFileError with file and line on a wrong dimension, a kept word
-    that stands twice, a kept word's field that is no finite number, text that is not UTF-8, a cut file, one that
-    unpacks to far more than text does, and one of which more than 9 lines in 10 would be skipped; FileNotFoundError
-    when there is no such file.
+    Returns:
+        The vectors in the order of the file.
+
+    Raises:
+        VectorFileError: A line has another dimension, repeats a word that is kept or gives it a value that is not a
+            finite number, or is not UTF-8; or the file is cut short, unpacks to far more than text would, or more than
+            9 in 10 of its lines would be skipped. The message names the file and the line.
+        FileNotFoundError: There is no such file.
     """
     path, bad = Path(path), bad or BadLines()
     bad.begin()
@@ -105,7 +120,11 @@ def read_vectors(
 
 
 def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
-    """Write GloVe's text format to .txt or .gz, six significant digits, in one atomic replacement of the file."""
+    """Write GloVe's text format to .txt or .gz, with six significant digits; the file is replaced atomically.
+
+    Raises:
+        ValueError: A word contains white space or is empty.
+    """
     path = Path(path)
     for word in vectors.words:
         if not word or word != "".join(word.split()):
@@ -121,7 +140,7 @@ def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
 class _Kept:
     """The words that are kept, and a float32 matrix that grows by doubling.
 
-    There is no second copy of a large file's numbers as Python objects. dimension: None until a line has fixed it.
+    The numbers of a large file are never held as Python objects. `dimension` is None until a line has determined it.
     """
 
     def __init__(self, wanted: set[str] | None, dimension: int | None):
@@ -132,11 +151,11 @@ class _Kept:
         self._count = 0
 
     def wants(self, word: str, place: str) -> bool:
-        """Whether the vector of a word is kept. place: what comes before the number of where it stands, in messages."""
+        """Return whether the vector of a word is kept; `place` precedes the number of its earlier place in messages."""
         if self._wanted is not None and word not in self._wanted:
             return False
         if word in self._places:
-            raise _BadLineError("of a word again", f"{word!r} {place} {self._places[word]} already")
+            raise _BadLineError("of a word again", f"{word!r} {place} {self._places[word]}")
         return True
 
     def append(self, word: str, number: int, row: np.ndarray) -> None:
@@ -154,16 +173,16 @@ class _Kept:
 
 
 class _BadLineError(Exception):
-    """Kind and message; see `BadLines.report`."""
+    """A line cannot be used. The arguments are the kind of fault and a message; see `BadLines.report`."""
 
 
 def _read_text(lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: BadLines) -> int:
-    """Keep what is wanted of the lines; returns how many were not bad. A header of word2vec or fastText is no line."""
+    """Keep the vectors that are wanted; returns the number of usable lines, a header not counted."""
     used = 0
     for number, line in _without_header(lines, kept, name, bad):
         try:
             word, fields = _divided(line.rstrip(b"\r\n "), kept.dimension)
-            wanted = kept.wants(word, "stands on line")
+            wanted = kept.wants(word, "is already on line")
             if wanted or kept.dimension is None:  # only a line whose numbers are read may say how many there are
                 row = _numbers(fields[1:])
                 kept.dimension = len(row)
@@ -178,7 +197,7 @@ def _read_text(lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: 
 def _without_header(
     lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: BadLines
 ) -> Iterator[tuple[int, bytes]]:
-    """The lines but for a first one that says how many words and numbers there are: one of the next has so many."""
+    """Yield the lines without a header; the first line is one if a line after it has the dimension that it states."""
     first = list(itertools.islice(lines, 1))
     header = _HEADER.fullmatch(first[0][1]) if first and first[0][0] == 1 else None
     if header is not None:
@@ -198,14 +217,14 @@ def _has_numbers(line: bytes, size: int) -> bool:
 
 
 def _read_binary(vectors: BinaryVectors, kept: _Kept, name: str, bad: BadLines) -> int:
-    """As `_read_text`, of a binary file."""
+    """Do the same as `_read_text` for a binary file."""
     if kept.dimension not in (None, vectors.dimension):
         raise bad.error(f"{name}: {vectors.dimension} numbers where {kept.dimension} are expected")
     kept.dimension, used = vectors.dimension, 0
     for number, encoded, row in vectors:
         try:
             word = _decoded(encoded)
-            if kept.wants(word, "is word"):
+            if kept.wants(word, "is already word"):
                 kept.append(word, number, _finite(row))
             used += 1
         except _BadLineError as error:
@@ -214,7 +233,7 @@ def _read_binary(vectors: BinaryVectors, kept: _Kept, name: str, bad: BadLines) 
 
 
 def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
-    """A line as its word, and all its fields. dimension: how many follow the word; None of a first line."""
+    """Divide a line into its word and all its fields; `dimension` numbers follow the word, any number if None."""
     fields = line.count(b" ")
     if dimension is None and not 0 < fields <= LARGEST_DIMENSION:
         expected = f"a word and its numbers are expected, separated by spaces, {LARGEST_DIMENSION:,} at most"
@@ -227,7 +246,7 @@ def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
         )
     parts = line.rsplit(b" ", dimension)
     word = _decoded(parts[0])
-    # A few words of the larger GloVe files hold spaces themselves; numbers before the vector are no word.
+    # A few words of the larger GloVe files contain spaces. A number before the vector is not a part of a word.
     if fields > dimension and _is_number(word.rsplit(" ", 1)[1]):
         raise _BadLineError("with a wrong number of fields", f"{fields} numbers where {dimension} are expected")
     return word, parts
@@ -271,7 +290,7 @@ def _is_number(field: str | bytes) -> bool:
 def _open(
     path: Path, dimension: int | None, member: str | None, bad: BadLines
 ) -> Iterator[tuple[io.BufferedIOBase, str, int | None]]:
-    """A binary stream over the file's lines, the name that error messages give it, and the bytes that may come."""
+    """Open a file; gives a binary stream, the name for error messages, and the most bytes that it may return."""
     if member is not None and path.suffix != ".zip":
         raise bad.error(f"{path}: a member ({member}) can only be named for a .zip file")
     if path.suffix == ".gz":
@@ -294,10 +313,10 @@ def _open_member(
         try:
             archive = opened.enter_context(zipfile.ZipFile(file))
             chosen = archive.getinfo(_choose_member(path, archive.namelist(), dimension, member, bad))
-            # Other methods unpack by the block, however large one is made.
+            # Other methods unpack block by block, and a block may be of any size.
             if chosen.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(f"{chosen.filename} is compressed by another method than deflate")
-            # What `open` gives for reading; its declared type covers writing as well.
+            # `open` returns a ZipExtFile for reading; its declared type covers writing as well.
             stream = cast(zipfile.ZipExtFile, opened.enter_context(archive.open(chosen)))
         except _ZIP_FAULTS as error:
             raise bad.error(f"{path}: not a readable .zip file ({error})") from None

@@ -1,7 +1,7 @@
-"""Read word2vec's binary files (Mikolov et al. 2013), as word2vec.c and gensim write them.
+"""Reads word2vec's binary files (Mikolov et al. 2013), as word2vec.c and gensim write them.
 
-A line with the numbers of words and of dimensions; then for each word its bytes, a space, and its numbers as float32,
-little-endian. word2vec.c writes a newline after each vector, gensim does not.
+Such a file begins with a line that gives the numbers of words and of dimensions. For each word follow its bytes, a
+space, and its numbers as float32, little-endian. word2vec.c writes a newline after each vector, gensim does not.
 """
 
 import re
@@ -14,15 +14,23 @@ from glove.text_files import BadLines, BoundedStream
 LARGEST_DIMENSION = 10_000
 LONGEST_WORD = 1_000  # bytes
 _HEADER = re.compile(rb"(\d{1,15}) (\d{1,15})[ \r]*\n")
-_FASTTEXT = (793712314).to_bytes(4, "little")  # what a fastText model begins with
+_FASTTEXT = (793712314).to_bytes(4, "little")  # the first bytes of a fastText model
 _BLOCK = 1 << 16
 
 
 class BinaryVectors:
     """The words of a binary file with their vectors, in the order of the file; at most one block is held at a time.
 
-    size: of the file in bytes, where it is not compressed. words, dimension: what its first line says. Raises bad.error
-    where that line, or the size, is not that of such a file.
+    A file whose first line or size is not that of such a file raises the error of `bad`.
+
+    Args:
+        stream: The file's content.
+        bad: Gives the class of errors.
+        size: The size of the file in bytes; None if it is compressed.
+
+    Attributes:
+        words: The number of words that the first line states.
+        dimension: The dimension that the first line states.
     """
 
     def __init__(self, stream: BoundedStream, bad: BadLines, size: int | None = None):
@@ -43,13 +51,13 @@ class BinaryVectors:
             dimensions = f"vectors of 1 to {LARGEST_DIMENSION:,} numbers are expected, not of {self.dimension:,}"
             raise bad.error(f"{where}: {dimensions}")
         if not self.words:
-            raise bad.error(f"{where}: it says that it has no words")
+            raise bad.error(f"{where}: it states that there are no words")
         if size is not None and self.words * (4 * self.dimension + 1) > size:
             claim = f"{self.words:,} words of {self.dimension:,} numbers are more than its {size:,} bytes"
             raise bad.error(f"{stream.name}: cut short: {claim}")
 
     def __iter__(self) -> Iterator[tuple[int, bytes, np.ndarray]]:
-        """Number, from 1, word and vector, (dimension,) float32, of each; raises bad.error where the file is cut."""
+        """Yield the number, from 1, the bytes and the vector, (dimension,) float32, of each word."""
         for number in range(1, self.words + 1):
             self._stream.place = f" word {number}"
             word = self._word(number).lstrip(b"\n")
@@ -58,7 +66,7 @@ class BinaryVectors:
             self._at = len(self._block)
             if not self._more():
                 return
-        raise self._bad.error(f"{self._stream.name}: more than the {self.words:,} words that it says it has")
+        raise self._bad.error(f"{self._stream.name}: more than the {self.words:,} words that its first line states")
 
     def _word(self, number: int) -> bytes:
         while (end := self._block.find(b" ", self._at)) < 0:
@@ -68,8 +76,8 @@ class BinaryVectors:
                 raise self._cut(number)
         word = self._block[self._at : end]
         if end < 0 or len(word) > LONGEST_WORD:
-            none = f"no word ends within its first {LONGEST_WORD:,} bytes"
-            raise self._bad.error(f"{self._stream.name}: word {number}: {none}")
+            unending = f"no word ends within its first {LONGEST_WORD:,} bytes"
+            raise self._bad.error(f"{self._stream.name}: word {number}: {unending}")
         self._at = end + 1
         return word
 
@@ -84,10 +92,10 @@ class BinaryVectors:
         return self._block[self._at :]
 
     def _more(self) -> bool:
-        """Read on; whether there was anything."""
+        """Read another block; returns whether there was one."""
         read = self._stream.read(_BLOCK)
         self._block, self._at = self._rest() + read, 0
         return bool(read)
 
     def _cut(self, number: int) -> Exception:
-        return self._bad.error(f"{self._stream.name}: cut short: word {number:,} of {self.words:,} is not whole")
+        return self._bad.error(f"{self._stream.name}: cut short: word {number:,} of {self.words:,} is incomplete")

@@ -12,14 +12,14 @@ Talking to a trained model:
 
     Agent                          a trained model as an object that replies
     Answer                         one generator's answer, with its probability and the discriminator's scores
-    Decoding                       how replies are made: greedily, by sampling, or by beam search
+    Decoding                       how replies are generated: greedily, by sampling, or by beam search
 
 Settings and data:
 
     Config                         every setting of a training; presets `paper`, `default` and `tiny`
     Conversation                   the utterances of one conversation
     Source                         the files that a training reads
-    UserError                      what is wrong with an input, in one line
+    UserError                      an error that the user can fix, in one line
     Vocabulary                     the words that a model knows, and their indices
     read_conversations             the conversations of a corpus in any of its formats
 
@@ -28,15 +28,15 @@ Training (Algorithm 2) and evaluation:
     GCARun                         a run folder: settings, data, checkpoint, log
     GCASession                     a training together with its run folder
     evaluate_run                   the metrics of one run on its held-out conversations
-    evaluate_runs                  the same of several runs: mean, deviation and interval
-    resume                         goes on with an interrupted training, or trains a run further
+    evaluate_runs                  the metrics of several runs: mean, standard deviation and confidence interval
+    resume                         continues an interrupted training, or trains a finished run further
     start_from                     trains from line 4 on, with the data and the generator of another run
-    train_agent                    trains an agent from a corpus to a bot that chats
+    train_agent                    trains an agent on a corpus, and writes a bot that chats
 
 Networks (Figures 1 and 2):
 
     Decoder                        Algorithm 1: greedy decoding, sampling and beam search of a generator
-    GenerativeConversationalAgent  generator, discriminator and both composed, over shared layers
+    GenerativeConversationalAgent  the generator, the discriminator, and both composed, over shared layers
     Sizes                          the sizes of these networks
 
 Losses and scores (each training is a learner, with the loss of one line of Algorithm 2):
@@ -46,9 +46,9 @@ Losses and scores (each training is a learner, with the loss of one line of Algo
     GeneratorTraining              line 9: G through the frozen D, mean squared error against "human"
     ReinforceTraining              line 9 by a policy gradient (Li et al. 2017)
     TeacherForcing                 lines 3 and 11: categorical cross-entropy of G on human answers (Eq. 1-3)
-    jaccard_index                  Eq. 11: how far the discriminator and the volunteers agree
-    log_human_probability          Eq. 9: the probability that a human has given an answer
-    log_score                      Eq. 10: the score that answers are ranked by
+    jaccard_index                  Eq. 11: the agreement of the discriminator with the volunteers
+    log_human_probability          Eq. 9: the log-probability that a human gave an answer
+    log_score                      Eq. 10: the logarithm of the score by which answers are ranked
 """
 
 from typing import Any
@@ -90,8 +90,10 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
     return public_name(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:
+    """List the public names, as `dir(keras_gca)` and completion need."""
     return [*__all__, "__version__"]

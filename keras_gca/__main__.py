@@ -1,4 +1,4 @@
-"""`gca`, or `python -m keras_gca`: lists the first paper's commands, and runs them."""
+"""`gca`, or `python -m keras_gca`, lists and runs the first paper's commands."""
 
 import sys
 
@@ -7,19 +7,19 @@ from keras_gca.engine import commands
 PURPOSE = "Generative conversational agents with end-to-end adversarial training (Ludwig 2017). The commands:"
 
 COMMANDS = {
-    "train": "train an agent by Algorithm 2, from a corpus to a bot that chats",
+    "train": "train an agent on a corpus by Algorithm 2, and write a bot that chats",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "measure trained agents on held-out conversations: perplexity, replies, Table 1",
     "survey": "the human evaluation: make a survey, serve or print it, count the votes (Tables 1 and 2)",
     "studies": "train and compare variants of the method over several seeds",
     "mmi": "rerank the replies of a run by maximum mutual information",
-    "quality_diversity": "quality against diversity of sampled replies, over the temperature",
-    "figures": "paint Figures 1 and 2 from the Keras models themselves",
+    "quality_diversity": "plot quality against diversity of replies sampled at several temperatures",
+    "figures": "draw Figures 1 and 2 from the Keras models themselves",
 }
 
 
 def main(arguments: list[str] | None = None, called_as: str = "gca") -> int:
-    """Run the command; returns the exit status."""
+    """Run the command, and return its exit status."""
     return commands.run("keras_gca", called_as, PURPOSE, COMMANDS, arguments)
 
 

@@ -24,16 +24,16 @@ from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "keras_gca bot 2"
-CHAT_BEAM = 5  # the width of a chat's beam search: on small corpora it writes better English than greedy decoding
+CHAT_BEAM = 5  # the width of a chat's beam search; on small corpora its English is better than that of greedy decoding
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How replies are made: greedily (Algorithm 1) unless a temperature or a beam is given.
+    """How replies are generated: greedily (Algorithm 1) unless a temperature or a beam is given.
 
     Args:
         temperature: The temperature of sampling, from 0.01 to 100; None does not sample.
-        top_k: Sample among so many of the likeliest tokens only; None takes all.
+        top_k: Sample among this many of the likeliest tokens; None takes all tokens.
         top_p: Sample among the fewest likeliest tokens whose probability reaches this, above 0 and at most 1.
         beam: The width of a beam search, whose answers are ranked by log p(y|x) per token.
 
@@ -58,7 +58,7 @@ class Decoding:
         if self.temperature is not None and self.beam is not None:
             raise UserError("sampling (a temperature) and beam search exclude each other")
         if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
-            raise UserError("top-k and top-p are filters of sampling, which needs a temperature")
+            raise UserError("top-k and top-p restrict sampling, which needs a temperature")
         check_sampling(self.temperature, self.top_p)
         for name, value in (("top-k", self.top_k), ("beam", self.beam)):
             if value is not None and value < 1:
@@ -73,10 +73,10 @@ class Decoding:
             decoder: The decoder of a generator.
             contexts: (B, s_s) int32, padded on the left.
             seed: The seed of sampling, one for all rows or one for each.
-            allow_unknown: Whether the unknown word may be said.
+            allow_unknown: Whether an answer may contain the unknown word.
 
         Returns:
-            The answers with their probabilities, B of each.
+            The answers with their probabilities, one for each context.
         """
         if self.temperature is not None:
             return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
@@ -92,13 +92,13 @@ class Agent:
 
     Args:
         config: The settings that the networks were trained with.
-        vocabulary: The words that they know, s_v in number.
+        vocabulary: The s_v words that they know.
         generators: For each generator its name and the weights, float32 arrays, of the blocks WHITE and YELLOW of
             Figure 2.
         discriminator: The weights of WHITE and of the green block.
 
     Raises:
-        ValueError: There is no generator, or the weights do not have the sizes that the config asks for.
+        ValueError: There is no generator, or the weights do not have the sizes that the config requires.
 
     Examples:
         >>> from keras_gca import Agent, Decoding
@@ -121,7 +121,7 @@ class Agent:
     ):
         if not generators:
             raise ValueError("an agent needs a generator")
-        # Before anything is made: a file's settings may ask for far more than the file holds.
+        # Checked before anything is made, because the settings in a file may require far more than the file contains.
         of_generator, of_discriminator = sizes_of(config, len(vocabulary)).numbers(config.generator == "canonical")
         expected = [*(of_generator for _ in generators), of_discriminator]
         for weights, numbers in zip((*generators.values(), discriminator), expected, strict=True):
@@ -138,7 +138,7 @@ class Agent:
             assign(gca.variables(*WHITE, *YELLOW), weights)
             self._decoders[name] = Decoder(gca)
             self._evaluators[name] = Evaluator(gca)
-            if np.array_equal(weights[0], discriminator[0]):  # the same word vectors, as Algorithm 2 leaves them
+            if np.array_equal(weights[0], discriminator[0]):  # they share word vectors, as after Algorithm 2
                 judge = gca
         judge = judge or build(config, len(vocabulary))
         assign(judge.variables(*WHITE, *judge.green), discriminator)
@@ -164,7 +164,7 @@ class Agent:
         """Write one self-contained HDF5 file: weights, config and vocabulary.
 
         Raises:
-            OSError: The file cannot be written; what stood there before is left as it was.
+            OSError: The file cannot be written; a previous file stays unchanged.
         """
         save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator)
 
@@ -184,25 +184,25 @@ class Agent:
 
     @property
     def longest(self) -> int:
-        """How many tokens of a context are read: s_s."""
+        """s_s, the largest number of tokens of a context that the networks read."""
         return self.config.sentence_length
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """An answer's scores in words, for people."""
+        """Describe an answer's scores in words."""
         by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
         return f"p(y|x) {answer.probability:.2g}  {by}"
 
     def crisis_note(self, message: str) -> None:
-        """None: this agent has no note, and every message is replied to."""
+        """Return None: this agent shows no notes, and replies to every message."""
 
     def reply(self, history: str | Sequence[str], decoding: Decoding = Decoding(), seed: int = 0) -> str:
-        """The best answer to a message, or to a conversation.
+        """Answer a message, or a conversation.
 
         Args:
             history: The utterances so far, the last one to be answered; the last N_u of them form the context. A single
                 text is a conversation of one utterance.
-            decoding: How answers are made; greedily if not given.
+            decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling.
 
         Returns:
@@ -220,12 +220,12 @@ class Agent:
         decoding: Decoding = Decoding(),
         seed: int = 0,
     ) -> list[Answer]:
-        """Every generator's answer, the discriminator's choice (Eq. 10) first.
+        """Return every generator's answer, the discriminator's choice (Eq. 10) first.
 
         Args:
             history: The utterances so far, the last one to be answered, or a single text.
-            context_utterances: How many of the last utterances form the context; None takes the training's N_u.
-            decoding: How answers are made; greedily if not given.
+            context_utterances: The number of utterances of the context; None takes the training's N_u.
+            decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling.
 
         Returns:
@@ -243,10 +243,19 @@ class Agent:
         decoding: Decoding,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
-        """`answers` to several conversations, each with a seed of its own, in one batch.
+        """Answer several conversations as `answers` does, in one batch.
 
         Each conversation gets the answers that it would get alone; probabilities and scores may differ by float32's
         rounding.
+
+        Args:
+            histories: The conversations; see `answers`.
+            context_utterances: The number of utterances of each context; None takes the training's N_u.
+            decoding: How answers are generated.
+            seeds: The seed of sampling for each conversation.
+
+        Returns:
+            For each conversation one answer of each generator, the discriminator's choice first.
 
         Raises:
             UserError: One of the histories is empty, or its last utterance is blank.
@@ -264,11 +273,11 @@ class Agent:
         decoding: Decoding = Decoding(),
         seed: int | Sequence[int] = 0,
     ) -> list[list[Answer]]:
-        """`answers` for a batch of encoded contexts.
+        """Answer a batch of encoded contexts.
 
         Args:
             contexts: (B, s_s) int32, padded on the left.
-            decoding: How answers are made; greedily if not given.
+            decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling, one for all contexts or one for each.
 
         Returns:
@@ -287,12 +296,12 @@ class Agent:
     def decode(
         self, generator: str, contexts: np.ndarray, decoding: Decoding = Decoding(), seed: int | Sequence[int] = 0
     ) -> Decoded:
-        """One generator's answers to contexts, without text and scores.
+        """Generate one generator's answers to contexts, without text and scores.
 
         Args:
             generator: One of `generators`.
             contexts: (B, s_s) int32, padded on the left.
-            decoding: How answers are made; greedily if not given.
+            decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling, one for all contexts or one for each.
 
         Returns:
@@ -317,7 +326,7 @@ class Agent:
         return self._decoders[generator].n_best(contexts, width, 1.0, self._may_say_unknown())
 
     def _may_say_unknown(self) -> bool:
-        return SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # where it is a real word, as the author's is
+        return SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # if it is a real word, as in the author's files
 
     def _answer(self, name: str, decoded: Decoded, log_l: np.ndarray, i: int) -> Answer:
         row = decoded.answers[i]
@@ -340,15 +349,15 @@ class Agent:
         return [answers[chosen], *answers[:chosen], *answers[chosen + 1 :]]
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """The logarithms of the discriminator's outputs l_i (Eq. 8) for the tokens after BOS, in one batched call.
+        """Compute the logarithms of the discriminator's outputs l_i (Eq. 8) for the tokens after BOS.
 
         Args:
             contexts: (B, s) int32, padded on the left.
             answers: (B, s_s + 1) int32, as `frame_answers` makes them: BOS, tokens, EOS, padding.
 
         Returns:
-            (B, s_s) float32, NaN after the end, and NaN before the last token where the discriminator was trained on
-            whole answers.
+            (B, s_s) float32, NaN after the end. If the discriminator was trained on whole answers, all values before
+            the last token are NaN as well.
         """
         contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
         rows = last_rows(answers) if self.config.algorithm == "reinforce" else rows_of(answers)
@@ -358,19 +367,28 @@ class Agent:
         return log_l
 
     def perplexities(self, pairs: Pairs, batch_size: int = 32) -> dict[str, float]:
-        """The perplexity of each generator on pairs: exp(total negative log-likelihood / tokens), EOS counted."""
+        """Compute the perplexity of each generator: exp(total negative log-likelihood / tokens), EOS included.
+
+        Args:
+            pairs: The pairs to measure.
+            batch_size: The number of pairs that are measured at a time.
+        """
         return {name: evaluator.perplexity(pairs, batch_size) for name, evaluator in self._evaluators.items()}
 
     def token_log_probabilities(self, pairs: Pairs) -> np.ndarray:
-        """log p(y_t | x, y) of every token of the pairs' answers under the first generator; see `Evaluator`."""
+        """Compute log p(y_t | x, y) of every token of the pairs' answers under the first generator.
+
+        Returns:
+            (n, s_s) float32, NaN after an answer's end.
+        """
         return self._evaluators[self.generators[0]].token_log_probabilities(pairs)
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
-        """Tokens of utterances, as the model was trained on them."""
+        """Tokenise utterances as in the training."""
         return tokenise(utterances, self.config.contractions)
 
     def unknown_words(self, utterance: str) -> list[str]:
-        """The words of an utterance that the model has never seen."""
+        """Return the words of an utterance that the model does not know."""
         return [token for token in self.tokenise([utterance])[0] if token not in self.vocabulary.counts]
 
 
@@ -381,6 +399,6 @@ def save_bot(
     generators: dict[str, list[np.ndarray]],
     discriminator: list[np.ndarray],
 ) -> None:
-    """Write the file that `Agent.load` reads; the arguments after the path are those of `Agent`."""
+    """Write a file that `Agent.load` reads; the arguments after the path are those of `Agent`."""
     facts = {"config": config.to_values(), "vocabulary": vocabulary.to_values()}
     write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator})

@@ -1,4 +1,4 @@
-"""`python -m keras_gca.chat`: chat with a trained model in the terminal."""
+"""`python -m keras_gca.chat`: chat with a trained model, in the terminal or in the browser."""
 
 import sys
 from pathlib import Path
@@ -10,28 +10,28 @@ from keras_gca.serving.protocol import Answer
 
 DESCRIPTION = """\
 Chat with a trained agent. Each of its generators (teacher forcing, adversarial) answers, and the discriminator chooses
-(Eq. 10). An empty line is passed over; Ctrl-D, Ctrl-C or /quit ends the chat.
+(Eq. 10). Empty lines are ignored; Ctrl-D, Ctrl-C or /quit ends the chat.
 
   python -m keras_gca.chat                      the latest run in runs/
   python -m keras_gca.chat runs/NAME            that run
   python -m keras_gca.chat bot.h5 --verbose     a bot file, with both answers and their scores
-  python -m keras_gca.chat --web                in the browser, with what the discriminator makes of every word
+  python -m keras_gca.chat --web                in the browser, with the discriminator's probability for every word
   python -m keras_gca.chat --original DIR       the author's own files: vocabulary_movie and my_model_weights*.h5
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command, and return its exit status."""
     options = _parser().parse_args(arguments)
     options.context = options.context or ("author" if options.original and not options.web else "paper")
     if options.utterances and options.context == "author":
-        raise UserError("--utterances belongs to --context paper; the author's rule takes one or two")
+        raise UserError("--utterances applies to --context paper only; the author's rule takes one or two")
     if options.web and options.context == "author":
-        raise UserError("--web answers the last N_u utterances; --context author is for the terminal")
+        raise UserError("--web answers the last N_u utterances; --context author works in the terminal only")
     if options.bot and options.original:
-        raise UserError(f"either a bot ({options.bot}) or --original, not both")
+        raise UserError(f"give either a bot ({options.bot}) or --original, not both")
     if options.greedy and (options.temperature or options.beam):
-        raise UserError("--greedy leaves no room for --temperature or --beam")
+        raise UserError("--greedy excludes --temperature and --beam")
     path = options.original or options.bot or chat_command.latest_run("keras_gca")
     with command_line.quiet_imports():
         from keras_gca.agent import CHAT_BEAM, Agent, Decoding
@@ -62,25 +62,32 @@ def _parser() -> command_line.Parser:
         "--original",
         type=Path,
         metavar="DIR",
-        help="chat with the author's files as his program does: --context author; the likelier answer wins if "
-        "it is likelier than 0.9, else the one with the higher score",
+        help="chat with the author's files as his program does: by --context author; the more probable answer wins if "
+        "its probability exceeds 0.9, otherwise the one with the higher score",
     )
     parser.add_argument(
         "--context",
         choices=("paper", "author"),
-        help="what is answered. paper (default without --original): the last N_u utterances. author, his program's: "
-        "the last reply and the user's line if that reply's p(y|x), EOS left out, exceeded 0.2, else the line alone",
+        help="the context of a reply. paper (default without --original): the last N_u utterances. author, the rule of "
+        "his program: the last reply and the user's line if p(y|x) of that reply, without EOS, exceeded 0.2; otherwise "
+        "the line alone",
     )
-    parser.add_argument("--utterances", type=command_line.at_least_one, metavar="N", help="N_u, if not the training's")
+    parser.add_argument(
+        "--utterances", type=command_line.at_least_one, metavar="N", help="N_u; that of the training if not given"
+    )
     parser.add_argument(
         "--greedy", action="store_true", help="Algorithm 1: the likeliest token at every step [always with --original]"
     )
     parser.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature")
     parser.add_argument("--top-k", type=int, metavar="N", help="sample among the N likeliest tokens")
     parser.add_argument(
-        "--top-p", type=float, default=1.0, metavar="X", help="sample among the likeliest, up to probability X"
+        "--top-p",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="sample among the fewest likeliest tokens whose probability reaches X",
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="beam search of this width [5]")
+    parser.add_argument("--beam", type=int, metavar="N", help="answer by a beam search of this width [5]")
     chat_command.add_options(parser)
     return parser
 

@@ -1,7 +1,7 @@
 """One dataclass holds every setting of a run; presets `paper`, `default` and `tiny`.
 
-Each field names the paper's symbol or the place it comes from. A departure from the paper stands beside the value that
-departs.
+Each field names the paper's symbol or the place it comes from. A departure from the paper is explained beside the value
+that departs.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, option
 
-# What a run that starts from another one's generator (`train --start-from`) may have otherwise: all that line 3 and the
-# data do not depend on.
+# The settings in which a run that starts from another one's generator (`train --start-from`) may differ from it: those
+# that neither line 3 nor the data depend on.
 AFTER_LINE_3 = (
     "discriminator_sentence_embedding_size",
     "discriminator_hidden_size",
@@ -56,7 +56,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "interleaved_learning_rate": 1e-5,
         "adversarial_batch_size": 32,
     },
-    # Seconds: for tests, and to try one's own data.
+    # Takes seconds: for tests, and for trying one's own data.
     "tiny": {
         "vocabulary_size": 500,
         "minimum_count": 2,
@@ -80,8 +80,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 class Config(Settings):
     """All settings of a run of the first paper.
 
-    The defaults are the paper's numbers (Section 5); PRESETS lists what the other presets change. What each field
-    means, and which values it may have, is printed by `python -m keras_gca.train --help`.
+    The defaults are the paper's numbers (Section 5); PRESETS lists what the other presets change.
+    `python -m keras_gca.train --help` prints the meaning and the possible values of each field.
 
     Raises:
         UserError: A field has an impossible value.
@@ -106,27 +106,28 @@ class Config(Settings):
         50, "s_s: the longest context, and the longest partial answer, in tokens", low=2, high=10_000
     )
     vocabulary_size: int = option(
-        7000, "s_v: the largest vocabulary, four special tokens included", low=5, high=10_000_000
+        7000, "s_v: the largest size of the vocabulary, four special tokens included", low=5, high=10_000_000
     )
-    minimum_count: int = option(1, "rarer words become the unknown word, which is thereby learned too", low=1)
+    minimum_count: int = option(1, "rarer words become the unknown word, which is learned in this way", low=1)
     contractions: str = option(
         "split", "don't -> do n't (split, as in GloVe), or do not (expanded, as in the author's program)",
         choices=("split", "expanded"),
     )  # fmt: skip
     padding: str = option(
-        "masked", "masked: LSTMs skip the padding; original: it is the token \".\", as in the author's program",
+        "masked", "masked: LSTMs skip the padding; original: the token \".\" pads, as in the author's program",
         choices=("masked", "original"),
     )  # fmt: skip
     predict: str = option(
-        "answer", "answer: from its context, p(y|x), as in the paper; context: from its answer, p(x|y); unconditional: "
-        "the answer alone, p(y). The last two serve MMI reranking (python -m keras_gca.mmi)",
+        "answer", "answer: predict the answer from its context, p(y|x), as in the paper; context: the context from its "
+        "answer, p(x|y); unconditional: the answer alone, p(y). The last two serve MMI reranking (python -m "
+        "keras_gca.mmi)",
         choices=("answer", "context", "unconditional"),
     )  # fmt: skip
     validation_fraction: float = option(0.1, "share of the conversations held out", low=0.001, high=0.5)
-    max_pairs: int | None = option(None, "use only about so many context/answer pairs of the corpus", low=20)
+    max_pairs: int | None = option(None, "use only about this many context/answer pairs of the corpus", low=20)
 
     # Figures 1 and 2
-    word_embedding_size: int = option(100, "s_e: numbers in a word vector", low=1)
+    word_embedding_size: int = option(100, "s_e: dimension of the word vectors", low=1)
     sentence_embedding_size: int = option(300, "s_se: units of the generator's two LSTMs", low=1)
     discriminator_sentence_embedding_size: int = option(300, "s_sed: units of the discriminator's two LSTMs", low=1)
     generator: str = option(
@@ -143,16 +144,23 @@ class Config(Settings):
     # Algorithm 2, line 3
     teacher_forcing_epochs: int = option(100, "epochs of teacher forcing before the adversarial part", low=1)
     patience: int | None = option(
-        None, "end teacher forcing after so many epochs without a better validation, and return to the best", low=1
+        None,
+        "end teacher forcing after this many epochs without a lower validation perplexity, and return to the "
+        "best epoch",
+        low=1,
     )
     teacher_forcing_learning_rate: float = option(5e-5, "Adam's rate, line 3", low=1e-9, high=1)
     learning_rate_decay: float = option(1.0, "line 3's rate is multiplied by this after each epoch", low=0.01, high=1)
     batch_size: int = option(12, "answers in a batch (12 hold about the original's 128 tokens)", low=1)
-    dropout: float = option(0.0, "share of word vectors' and e's numbers dropped in teacher forcing", low=0, high=0.95)
-    average_epochs: float = option(
-        0.0, "line 3 ends with weights averaged over about so many of its last epochs; 0: with the last", low=0
+    dropout: float = option(
+        0.0, "dropout rate of the word vectors and of e (Eq. 2) in teacher forcing", low=0, high=0.95
     )
-    hidden_dropout: float = option(0.0, "share of the hidden layer's units dropped there", low=0, high=0.95)
+    average_epochs: float = option(
+        0.0,
+        "line 3 ends with weights averaged over about this many of its last epochs; 0: with the last weights",
+        low=0,
+    )
+    hidden_dropout: float = option(0.0, "dropout rate of the hidden layer in teacher forcing", low=0, high=0.95)
 
     # Algorithm 2, lines 4 to 12
     algorithm: str = option(
@@ -164,7 +172,7 @@ class Config(Settings):
     machine_pairs: int = option(7900, "N_m: machine-generated pairs in each iteration, line 5", low=1)
     self_conversation_turns: int = option(
         2,
-        "answers per seed; 2 gives the paper's (x-, y-), 1 gives Li et al.'s (x+, y-), as reinforce always has",
+        "answers per seed; 2 gives the paper's (x-, y-), 1 gives Li et al.'s (x+, y-), which reinforce always uses",
         low=1,
     )
     discriminator_epochs: int = option(15, "N_D, line 6", low=0)
@@ -177,14 +185,16 @@ class Config(Settings):
 
     # The run
     precision: str = option(
-        "float32", "of the generator's two large matrix products in training; weights stay float32",
+        "float32", "format of the generator's two large matrix products in training; weights stay float32",
         choices=("float32", "bfloat16"),
     )  # fmt: skip
-    seed: int = option(0, "repeats a run exactly on the same machine", low=0, high=2**31 - 1)
-    checkpoint_minutes: float = option(5.0, "time between checkpoints inside an epoch", low=0)
+    seed: int = option(0, "the same seed repeats a run exactly on the same machine", low=0, high=2**31 - 1)
+    checkpoint_minutes: float = option(5.0, "minutes between checkpoints inside an epoch", low=0)
 
     presets: ClassVar = PRESETS
 
     def check_combinations(self) -> None:
         if self.generator == "canonical" and self.padding == "original":
-            raise UserError("--generator canonical: the author's program has none; --padding masked is expected")
+            raise UserError(
+                "--generator canonical: the author's program has no such model; --padding masked is expected"
+            )

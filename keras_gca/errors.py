@@ -1,4 +1,4 @@
-"""The error that means "the user can fix this": commands print it as one line and exit with status 2."""
+"""Errors that the user can fix: commands print them as one line and exit with status 2."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,7 @@ from pathlib import Path
 class UserError(ValueError):
     """Says in one line what is wrong, where (file and line, or option), and what would be right.
 
-    Commands print the line and exit with status 2; in a notebook it stands without a traceback.
+    Commands print the line and exit with status 2; a notebook shows it without a traceback.
 
     Examples:
         >>> from keras_gca import Config, UserError
@@ -19,27 +19,34 @@ class UserError(ValueError):
     """
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows of it: a notebook's reader gets the line, and no traceback."""
+        """Return the lines that IPython shows in place of a traceback."""
         return [f"error: {self}"]
 
 
 class DivergedError(UserError):
-    """A training's figures, or its weights, are no numbers any more."""
+    """A loss or a weight of a training is no longer a finite number."""
 
 
 def refuse_nan(value: float, what: str, rate: str) -> None:
-    """Raises DivergedError where a loss is NaN or infinite.
+    """Raise an error if a loss is NaN or infinite.
 
-    what: has diverged, for people. rate: the option of the learning rate that may help, without `--` and
-    `-learning-rate`.
+    Args:
+        value: The loss.
+        what: The name of what is trained, for the message.
+        rate: The option of the learning rate that may help, without `--` and `-learning-rate`.
+
+    Raises:
+        DivergedError: The loss is NaN or infinite.
     """
     if not math.isfinite(value):
         name = what.replace("_", " ")
-        raise DivergedError(f"{name} has diverged: its loss is no number any more; try a lower --{rate}-learning-rate")
+        raise DivergedError(
+            f"{name} has diverged: its loss is no longer a finite number; try a lower --{rate}-learning-rate"
+        )
 
 
 def refuse_missing(*paths: Path | None) -> None:
-    """Raises UserError where a file or folder that is named is not there."""
+    """Raise UserError if a file or folder that is given does not exist."""
     for path in paths:
         if path is not None and not path.exists():
             raise UserError(f"{path}: no such file or folder")

@@ -1,4 +1,4 @@
-"""`python -m keras_gca.evaluate`: what held-out conversations say about the generators of one run or several."""
+"""`python -m keras_gca.evaluate` measures the generators of one run or several on held-out conversations."""
 
 import argparse
 import json
@@ -8,23 +8,24 @@ from pathlib import Path
 from keras_gca.engine import command_line, reporting
 
 DESCRIPTION = """\
-Measures the generators of a run on its held-out pairs; several runs (seeds) give mean and standard deviation, and
-with --summary a 95 % confidence interval of the mean (Student's t) as well.
+Measure the generators of a run on its held-out pairs. Several runs (seeds) give the mean and the standard deviation,
+and with --summary also a 95 % confidence interval of the mean (Student's t).
 
-perplexity   exp of the total negative log-likelihood over the total of tokens, EOS counted; beside a trigram model
-             (interpolated Kneser-Ney, NLTK's) fitted to the same training answers, measured on the same tokens
-replies      diversity, length, repeated replies, the share of the most frequent one, entropy, BLEU and similarities by
-             word vectors (--glove, or the run's own), beside the human replies'
-Table 1      whose answer the discriminator takes for human (Eq. 10, ties left out): the run's own, and an independent
-             one, trained afresh on human answers and those of all generators; then what choosing by Eq. 9 and by
-             Eq. 10 does: how often the shorter answer wins, and how often the human answer is put above a machine's
+perplexity   exp of the total negative log-likelihood divided by the number of tokens, EOS included; beside it that of a
+             trigram model (interpolated Kneser-Ney, from NLTK) fitted to the same training answers
+replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and similarities
+             by word vectors (--glove, or the run's own), beside those of the human replies
+Table 1      how often the discriminator prefers each generator's answer (Eq. 10, ties left out): the run's own
+             discriminator, and an independent one, trained anew on human answers and those of all generators. Then the
+             effect of choosing by Eq. 9 and by Eq. 10: how often the shorter answer wins, and how often the human
+             answer scores higher than a machine's
 
 The results are also written to RUN/evaluation.json.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command, and return its exit status."""
     options = _parser().parse_args(arguments)
     with command_line.quiet_imports():
         from keras_gca.agent import Decoding
@@ -45,13 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m keras_gca.evaluate", description=DESCRIPTION)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several are averaged")
     parser.add_argument("--temperature", type=float, metavar="X", help="sample the replies; greedy if not given")
-    parser.add_argument("--beam", type=int, metavar="N", help="replies by a beam search of this width")
+    parser.add_argument("--beam", type=int, metavar="N", help="generate the replies by a beam search of this width")
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the similarities; the run's own if not given"
     )
-    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the figures over all runs as JSON")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs as JSON")
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the independent discriminator and sampling"
+        "--seed", type=int, default=0, metavar="N", help="seed of the independent discriminator and of sampling [0]"
     )
     reporting.add_options(parser)
     return parser

@@ -1,6 +1,6 @@
-"""`python -m keras_gca.figures`: Figures 1 and 2, painted from the Keras models themselves.
+"""`python -m keras_gca.figures` draws Figures 1 and 2 from the Keras models themselves.
 
-White blocks are shared, yellow ones are the generator's, green ones the discriminator's.
+White blocks are shared, yellow ones belong to the generator, green ones to the discriminator.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from keras_gca.engine import command_line
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command, and return its exit status."""
     options = _parser().parse_args(arguments)
     with command_line.quiet_imports():
         from keras_gca.models import drawing
@@ -24,10 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(
-        prog="python -m keras_gca.figures", description="Paint Figures 1 and 2 at the paper's sizes, as PNG and SVG."
+        prog="python -m keras_gca.figures", description="Draw Figures 1 and 2 at the paper's sizes, as PNG and SVG."
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("figures"), metavar="DIR", help="folder; figures/ if not given"
+        "--output", type=Path, default=Path("figures"), metavar="DIR", help="the folder to write to [figures]"
     )
     return parser
 

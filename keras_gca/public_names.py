@@ -1,4 +1,4 @@
-"""The names at the top of a package, imported when they are first used."""
+"""Imports the public names of a package when they are first used."""
 
 import importlib
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def public_name(package: str, homes: Mapping[str, str], name: str) -> Any:
-    """What a package's `__getattr__` returns for a name.
+    """Import a public name of a package; a package's `__getattr__` calls this.
 
     Args:
         package: The package's name.
@@ -14,7 +14,7 @@ def public_name(package: str, homes: Mapping[str, str], name: str) -> Any:
         name: The name that is looked up.
 
     Returns:
-        The object of that name in its module, which is imported.
+        The object of that name.
 
     Raises:
         AttributeError: The package does not have the name.

@@ -1,5 +1,6 @@
-"""`python -m keras_gca.quality_diversity`: quality against diversity of sampled replies, over the temperature; see
-`evaluation/quality_diversity.py`.
+"""`python -m keras_gca.quality_diversity` plots quality against diversity of replies sampled at several temperatures.
+
+The computation is in `evaluation/temperature_curves.py`, the plot in `evaluation/quality_diversity.py`.
 """
 
 import argparse
@@ -10,14 +11,14 @@ from keras_gca.engine import command_line, reporting
 from keras_gca.evaluation.quality_diversity import add_options, refuse_temperatures, write
 
 DESCRIPTION = """\
-Samples replies to a run's held-out contexts at several temperatures, with each of its generators, and draws quality
-(perplexity under a trigram model of the human answers; lower is better) against diversity (distinct-2). The human
-replies are a point of their own. Writes RUN/quality_diversity.json and .png.
+Sample replies to a run's held-out contexts at several temperatures, with each of its generators, and plot quality
+(perplexity under a trigram model of the human answers; lower is better) against diversity (distinct-2). A separate
+point shows the human replies. The results are written to RUN/quality_diversity.json and .png.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command, and return its exit status."""
     options = _parser().parse_args(arguments)
     refuse_temperatures(options.temperatures)
     with command_line.quiet_imports():

@@ -1,7 +1,7 @@
-"""`python -m keras_gca.studies`: the comparisons that the first paper argues with, each over several seeds.
+"""`python -m keras_gca.studies` makes the comparisons on which the first paper's arguments rest, over several seeds.
 
-A study names variants of one training; `default` is the training as its settings have it. What is trained already in
-the folder is used again, so that studies share their runs, and an interrupted study goes on where it stopped.
+A study names variants of one training; `default` is the training with its settings unchanged. Runs that exist in the
+folder are used again, so that studies share them and an interrupted study continues where it stopped.
 """
 
 import argparse
@@ -16,22 +16,23 @@ from keras_gca.errors import UserError
 from keras_gca.evaluation.variants import STUDIES
 
 DESCRIPTION = f"""\
-Compares variants of a training over several seeds and prints mean and standard deviation:
+Compare variants of a training over several seeds, and print mean and standard deviation:
 
 {chr(10).join(f"  {name:14} {study.question}" for name, study in STUDIES.items())}
   {"all":14} all of these
 
-Runs go to --runs/VARIANT/seed_N, where a run that is there already is used again or gone on with. Every other setting
-(see python -m keras_gca.train --help) is given to all variants. Writes --runs/STUDY.md and STUDY.json.
+Runs are stored in RUNS/VARIANT/seed_N (see --runs). A run that exists is used again, and continued if it is not
+finished. Every other setting (see python -m keras_gca.train --help) applies to all variants. The results are written to
+RUNS/STUDY.md and RUNS/STUDY.json.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0, or 130 after an interruption."""
+    """Run the command, and return its exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
     settings, preset = command_line.settings(options, Config), options.preset or "default"
     if "seed" in settings:
-        raise UserError("--seed: a study takes several, --seeds")
+        raise UserError("--seed: a study takes several seeds; use --seeds")
     Config.preset(preset, **settings)  # raises UserError on an impossible setting
     source = Source(options.data, options.format, glove=options.glove)
     command_line.set_up_tensorflow()
@@ -45,12 +46,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m keras_gca.studies", description=DESCRIPTION)
     parser.add_argument("study", choices=[*STUDIES, "all"], metavar="STUDY", help="one of the above")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="[0 1 2]")
-    parser.add_argument("--runs", type=Path, default=Path("runs/studies"), metavar="DIR", help="[runs/studies]")
-    parser.add_argument("--preset", choices=PRESETS, help="of all trainings")
-    parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus instead of the embedded one")
-    parser.add_argument("--format", choices=FORMATS, help="the corpus' format; detected if not given")
-    parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors, for the trainings and similarities")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="train each variant with each seed [0 1 2]"
+    )
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/studies"), metavar="DIR", help="the folder of the runs [runs/studies]"
+    )
+    parser.add_argument("--preset", choices=PRESETS, help="the preset of all trainings [default]")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus to use instead of the embedded one")
+    parser.add_argument("--format", choices=FORMATS, help="the format of the corpus; detected if not given")
+    parser.add_argument(
+        "--glove", type=Path, metavar="FILE", help="word vectors for the trainings and for the similarities of replies"
+    )
     reporting.add_options(parser)
     command_line.add_settings(parser, Config)
     return parser

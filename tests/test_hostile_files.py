@@ -202,7 +202,7 @@ def test_a_training_says_what_it_skipped_and_notes_it(tmp_path, capsys):
         (b"the 1 2\nof 1 1e99\n", ":2: a number is infinite or NaN"),
         (b"the 1 2\nof 1 " + b"1" * 500_000 + b"\n", ":2: '" + "1" * 50 + "' is not a number"),
         (b"the 1 2\nof 1  2\n", ":2: "),
-        (b"the 1 2\nthe 1 2\n", ":2: 'the' stands on line 1 already"),
+        (b"the 1 2\nthe 1 2\n", ":2: 'the' is already on line 1"),
         (b"the" + b" 1" * 10_001 + b"\n", ":1: a word and its numbers are expected, separated by spaces, 10,000 at"),
         (b" " * 999_999 + b"\n", ":1: a word and its numbers are expected"),
         (b"\n\n", ":1: a word and its numbers are expected"),

@@ -182,7 +182,7 @@ def test_the_loss_of_a_worker_is_reported_within_a_minute_and_the_job_resumes(si
     other.communicate()
     assert chief.returncode == 2
     last = printed.strip().splitlines()[-1]
-    assert f"another worker of this training is gone; start all of them again with --resume {path}" in last
+    assert f"another worker of this training is gone; start all workers again with --resume {path}" in last
     assert "Traceback" not in printed
     end(*start_workers(["gail_tf.train", "--resume", str(path)], 2))
     same(alone(LONGER), path)

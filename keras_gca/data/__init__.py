@@ -1,1 +1,1 @@
-"""From a corpus file to context/answer pairs as arrays."""
+"""Turns a corpus file into context/answer pairs as arrays."""

@@ -1,4 +1,4 @@
-"""Batches of context/answer pairs; see `engine/batching.py`."""
+"""Makes batches of context/answer pairs by `engine/batching.py`."""
 
 import numpy as np
 
@@ -7,15 +7,33 @@ from keras_gca.engine.batching import filled, fitted, plan, width_of
 
 
 def plan_batches(pairs: Pairs, batch_size: int, seed: int | None = None) -> list[np.ndarray]:
-    """The batches of one epoch, as arrays of indices; seed: see `batching.plan`."""
+    """Plan the batches of one epoch.
+
+    Args:
+        pairs: The pairs.
+        batch_size: The number of pairs in a batch.
+        seed: The seed of the shuffle; None keeps a fixed order, for validation.
+
+    Returns:
+        The indices of each batch's pairs; see `batching.plan`.
+    """
     lengths, then = (np.count_nonzero(array, axis=1) for array in (pairs.contexts, pairs.answers))
     return plan(lengths, batch_size, seed, then)
 
 
 def take_batch(pairs: Pairs, selection: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """(contexts, answers) of one batch, cut to the width that its longest needs.
+    """Take the contexts and answers of one batch, cut to the width that its longest row needs.
 
-    A batch of fewer pairs is filled up with rows of padding: every batch of a width has one shape, compiled once.
+    A batch of fewer pairs is filled up with rows of padding, so that all batches of a width have one shape, which is
+    compiled once.
+
+    Args:
+        pairs: The pairs.
+        selection: The indices of the batch's pairs, at most `batch_size`.
+        batch_size: B, the number of rows.
+
+    Returns:
+        Contexts, (B, s) int32 padded on the left, and answers, (B, T + 1) int32 padded on the right.
     """
     contexts, answers = (filled(array[selection], batch_size) for array in (pairs.contexts, pairs.answers))
     steps = width_of(np.count_nonzero(answers, axis=1) - 1, answers.shape[1] - 1)
@@ -23,6 +41,6 @@ def take_batch(pairs: Pairs, selection: np.ndarray, batch_size: int) -> tuple[np
 
 
 def cut_contexts(contexts: np.ndarray) -> np.ndarray:
-    """Contexts, (n, s_s) padded on the left, without columns that no row needs."""
+    """Cut the columns that no row needs from contexts, (n, s_s) padded on the left."""
     width = width_of(np.count_nonzero(contexts, axis=1), contexts.shape[1])
     return fitted(contexts, width, on_left=True)

@@ -1,13 +1,13 @@
-"""`Conversation`, and one reader per corpus format.
+"""`Conversation`, and one reader for each corpus format.
 
-Every reader yields conversations, and no later step looks across a conversation's boundary. The formats:
+Every reader yields conversations, and no later step crosses the boundary of a conversation. The formats:
 
-text        plain text: one utterance a line, an empty line between conversations. A folder of .txt files reads as one
-            corpus. (The first paper's own corpus is of this format, without any empty line.)
+text        plain text: one utterance on each line, an empty line between conversations. A folder of .txt files is read
+            as one corpus. (The first paper's own corpus has this format, without empty lines.)
 cornell     the Cornell Movie-Dialogs Corpus: `movie_lines.txt` and `movie_conversations.txt` in one folder, fields
             separated by ` +++$+++ `.
-dailydialog DailyDialog: one conversation a line, `__eou__` after each utterance. Utterances have labels where the
-            corpus' file of emotions lies beside it (`dialogues_emotion_train.txt` beside `dialogues_train.txt`).
+dailydialog DailyDialog: one conversation on each line, `__eou__` after each utterance. Utterances have labels if the
+            corpus' file of emotions is in the same folder (`dialogues_emotion_train.txt` for `dialogues_train.txt`).
 empathetic  EmpatheticDialogues: CSV with a header, `_comma_` for commas inside a field, quotes literal.
 jsonl       JSON lines: a list of strings, or an object whose key `utterances` holds a list of strings or of objects
             with a key `text`.
@@ -43,10 +43,12 @@ WRONG_FIELDS = "with a wrong number of fields"
 
 @dataclass(frozen=True)
 class Conversation:
-    """Utterances in their order, two or more speakers taking turns.
+    """The utterances of one conversation, in which two or more speakers take turns.
 
-    emotion: the label that the corpus gives to the whole conversation (EmpatheticDialogues), else None.
-    emotions: the label that the corpus gives to each utterance, None for "no emotion" (DailyDialog); else empty.
+    Args:
+        utterances: The utterances in their order.
+        emotion: The corpus' label of the whole conversation (EmpatheticDialogues); None if it has none.
+        emotions: The corpus' label of each utterance, None for "no emotion" (DailyDialog); empty if it has none.
     """
 
     utterances: tuple[str, ...]
@@ -57,14 +59,19 @@ class Conversation:
 def read_conversations(
     path: str | os.PathLike | None = None, format: str | None = None, bad: BadLines | None = None
 ) -> list[Conversation]:
-    """Read a corpus; its format is detected from the file unless it is named.
+    """Read a corpus.
 
-    path:   a file or a folder; None reads the embedded corpus of English courses.
-    format: one of FORMATS.
-    bad:    what becomes of bad lines; None: the first one is an error. Where they are skipped and turns of a
-            conversation are missing therefore, the conversation ends before them.
+    Args:
+        path: A file or a folder; None reads the embedded corpus of English courses.
+        format: One of FORMATS; None detects it from the file.
+        bad: Decides what happens to bad lines; if None, the first one is an error. If they are skipped, a conversation
+            ends before its first missing turn.
 
-    Raises UserError naming file and line where the corpus is missing, empty, damaged or of no known format.
+    Returns:
+        The conversations in the order of the file.
+
+    Raises:
+        UserError: The corpus is missing, empty, damaged or of an unknown format. The message names file and line.
     """
     bad = bad or BadLines(error=UserError)
     if path is None:
@@ -76,7 +83,11 @@ def read_conversations(
 
 
 def detect_format(path: Path) -> str:
-    """The name of the format that a file or folder looks like; plain text where nothing says otherwise."""
+    """Detect the format of a file or folder; plain text if it does not look like another one.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
     if path.is_dir():
         return "cornell" if (path / "movie_lines.txt").exists() else "text"
     try:
@@ -98,7 +109,7 @@ def detect_format(path: Path) -> str:
 
 def _read(path: Path, format: str, bad: BadLines) -> list[Conversation]:
     if format not in FORMATS:
-        raise UserError(f"{format!r} is no corpus format; choose from {', '.join(FORMATS)}")
+        raise UserError(f"{format!r} is not a corpus format; choose from {', '.join(FORMATS)}")
     conversations = list(FORMATS[format](path, bad))
     if not any(len(conversation.utterances) > 1 for conversation in conversations):
         skipped = f"; {bad.summary()}" if bad.counts else ""
@@ -109,8 +120,8 @@ def _read(path: Path, format: str, bad: BadLines) -> list[Conversation]:
 def _read_text(path: Path, bad: BadLines) -> Iterator[Conversation]:
     files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
     for file in files:
-        if path.is_dir() and (found := detect_format(file)) != "text":
-            raise UserError(f"{file}: looks like {found}, not plain text; name this file, not its folder")
+        if path.is_dir() and (format := detect_format(file)) != "text":
+            raise UserError(f"{file}: looks like {format}, not plain text; name this file, not its folder")
         utterances: list[str] = []
         for _, line in text_lines(file, bad):
             line = line.strip()
@@ -145,7 +156,7 @@ def _read_cornell(path: Path, bad: BadLines) -> Iterator[Conversation]:
             message = "a list of line identifiers such as ['L194', 'L195'] is expected"
             bad.report(where, "without line identifiers", message)
         elif missing:
-            bad.report(where, "with missing turns", f"{missing[0]} does not stand in {lines_file.name}")
+            bad.report(where, "with missing turns", f"{missing[0]} is not in {lines_file.name}")
         else:
             yield Conversation(tuple(texts[identifier] for identifier in identifiers if texts[identifier]))
 
@@ -157,10 +168,10 @@ def _read_dailydialog(path: Path, bad: BadLines) -> Iterator[Conversation]:
         if not line.strip():
             continue
         if "__eou__" not in line:
-            message = "no __eou__; one conversation a line is expected, __eou__ after each utterance"
+            message = "no __eou__; one conversation on each line is expected, with __eou__ after each utterance"
             bad.report(f"{path}:{number}", "without __eou__", message)
             continue
-        # The published files set apostrophes apart: "don ’ t", "Let ' s".
+        # The published files have spaces around apostrophes: "don ’ t", "Let ' s".
         line = re.sub(r"(\w) ?[’'] ?(s|t|m|re|ve|ll|d)\b", r"\1'\2", line)
         utterances = tuple(part.strip() for part in line.split("__eou__") if part.strip())
         emotions: tuple[str | None, ...] = ()
@@ -186,7 +197,7 @@ def _read_empathetic(path: Path, bad: BadLines) -> Iterator[Conversation]:
         if number == 1 and fields == columns:
             continue
         where = f"{path}:{number}"
-        # Some files have a ninth field, of candidates; with a comma in the utterance the seventh holds words.
+        # Some files have a ninth field, of candidates. A comma in the utterance moves words into the seventh field.
         if len(fields) not in (8, 9) or (len(fields) == 9 and not re.fullmatch(r"[\d|_]*", fields[6])):
             message = f"{len(fields)} fields where {len(columns)} are expected: {EMPATHETIC_HEADER}"
             bad.report(where, WRONG_FIELDS, f"{message} (a comma inside a field is written _comma_)")
@@ -197,7 +208,7 @@ def _read_empathetic(path: Path, bad: BadLines) -> Iterator[Conversation]:
             turns = []
         if turn.number != str(len(turns) + 1):
             message = f"turn {turn.number!r} of {turn.conversation} where {len(turns) + 1} is expected"
-            bad.report(where, "with missing turns", f"{message}; its turns are numbered from 1 on, one a line")
+            bad.report(where, "with missing turns", f"{message}; its turns are numbered from 1, one on each line")
         elif not turn.text:
             bad.report(where, "without an utterance", "the utterance is empty")
         else:
@@ -206,7 +217,7 @@ def _read_empathetic(path: Path, bad: BadLines) -> Iterator[Conversation]:
 
 
 class _Turn(NamedTuple):
-    """The fields of a line of EmpatheticDialogues that are read."""
+    """The fields of a line of EmpatheticDialogues that the reader uses."""
 
     where: str
     conversation: str

@@ -1,4 +1,4 @@
-"""A corpus made ready for training: held-out conversations, vocabulary, and context/answer pairs."""
+"""Prepares a corpus for training: held-out conversations, vocabulary, and context/answer pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,14 @@ MINIMUM_PAIRS = 20
 
 @dataclass(frozen=True)
 class Dataset:
-    """A corpus made ready for training.
+    """A corpus that is prepared for training.
 
-    vocabulary: built from the training text alone (but for how names are written).
-    training, validation: its pairs. documents: the tokenised training conversations, to fit word vectors to.
-    whole_conversations: whether whole conversations are held out, or single pairs (see `hold_out`).
+    Attributes:
+        vocabulary: The vocabulary, built from the training text alone (except the usual spellings of names).
+        training: The pairs to train on.
+        validation: The held-out pairs.
+        documents: The tokenised training conversations, to which word vectors are fitted.
+        whole_conversations: Whether whole conversations are held out, or single pairs (see `hold_out`).
     """
 
     vocabulary: Vocabulary
@@ -35,10 +38,16 @@ class Dataset:
 def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
     """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
 
-    words: of the vocabulary, in their order, instead of the most frequent ones of the training text.
-    Where every word is rarer than `minimum_count`, and that is a preset's, which does not know the corpus, all words
+    If every word is rarer than `minimum_count`, and this is a preset's number, which does not know the corpus, all words
     are taken.
-    Raises UserError where the corpus is too small to be divided, or where no word of it is in the vocabulary.
+
+    Args:
+        conversations: The conversations.
+        config: The settings.
+        words: The words of the vocabulary in their order; None takes the most frequent ones of the training text.
+
+    Raises:
+        UserError: The corpus is too small to be divided, or none of its words is in the vocabulary.
     """
     tokenised = _tokenise_all(conversations, config.contractions)
     if config.max_pairs is not None:
@@ -75,9 +84,9 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
     if words is None and "minimum_count" not in config.given and not any(vocabulary.counts.values()):
         vocabulary = build(1)
     if words is not None and not any(vocabulary.counts.values()):
-        raise UserError("none of the vocabulary's words stands in the training text")
+        raise UserError("none of the vocabulary's words occurs in the training text")
     if not vocabulary.counts:
-        raise UserError(f"no word of the training text stands {config.minimum_count} times; try --minimum-count 1")
+        raise UserError(f"no word occurs {config.minimum_count} times in the training text; try --minimum-count 1")
     pairs = make_pairs(tokenised, vocabulary, config.context_utterances, config.sentence_length)
     pairs = PREDICTED[config.predict](pairs)
     return Dataset(
@@ -90,11 +99,19 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
 
 
 def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Which pairs to hold out, (n,) bool: whole conversations at random by seed.
+    """Choose the pairs to hold out: whole conversations at random.
 
-    owner: (n,) the conversation of each pair. fraction: the share of the conversations to hold out. A corpus of fewer
-    than ten conversations, or with one that holds a tenth of all pairs, cannot be divided so (the paper's own, without
-    boundaries, is one): there single pairs are drawn, and their contexts overlap with training utterances.
+    A corpus of fewer than ten conversations, or with one that has more than a tenth of all pairs, cannot be divided in
+    this way; the paper's own corpus, which has no boundaries, is an example. Then single pairs are drawn, and their
+    contexts overlap with training utterances.
+
+    Args:
+        owner: (n,) int, the conversation of each pair.
+        fraction: The share of the conversations, or of the pairs, to hold out.
+        seed: The seed of the choice.
+
+    Returns:
+        (n,) bool, whether each pair is held out.
     """
     random = np.random.default_rng(seed)
     if _is_divisible(owner):
@@ -111,14 +128,14 @@ def _is_divisible(owner: np.ndarray) -> bool:
 
 
 def _tokenise_all(conversations: Sequence[Conversation], style: str) -> list[list[list[str]]]:
-    """Tokenised conversations of at least two utterances; utterances without a token are left out."""
+    """Tokenise conversations; utterances without a token, and conversations of one utterance, are left out."""
     flat = iter(tokenise([text for conversation in conversations for text in conversation.utterances], style))
     tokenised = [[tokens for _ in conversation.utterances if (tokens := next(flat))] for conversation in conversations]
     return [conversation for conversation in tokenised if len(conversation) > 1]
 
 
 def _some(conversations: list[list[list[str]]], max_pairs: int, seed: int) -> list[list[list[str]]]:
-    """Conversations at random by seed, in their order, until max_pairs are reached; the last one is cut there."""
+    """Draw conversations until they have max_pairs pairs; the last one is cut. They stay in their order."""
     left, chosen = max_pairs, {}
     for number in np.random.default_rng(seed).permutation(len(conversations)):
         if left <= 0:

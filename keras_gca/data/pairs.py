@@ -1,10 +1,10 @@
-"""Context/answer pairs with N_u, as arrays.
+"""Context/answer pairs as arrays.
 
-The conventions of the `masked` padding (design rule 4): PAD is index 0 and stands for nothing else.
+PAD is index 0, and index 0 means nothing else.
 
 contexts: (n, s_s) int32, the last s_s tokens of the N_u utterances before the answer, padded on the left.
 answers:  (n, s_s + 1) int32, `BOS w1 ... wn EOS` padded on the right: s_s partial answers, and the token after each.
-          An answer too long to end within s_s + 1 tokens is cut, and then has no EOS: its end was never seen.
+          An answer that does not end within s_s + 1 tokens is cut and has no EOS, because its end was not seen.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,12 @@ from keras_gca.data.vocabulary import BOS, EOS, PAD, Vocabulary
 
 @dataclass(frozen=True)
 class Pairs:
-    """Contexts and answers as arrays (see the module), and the conversation that each pair comes from.
+    """Contexts and answers as arrays, and the conversation that each pair comes from.
 
-    conversation: (n,) int32. Where a corpus has ten conversations or more, none is divided between training and
-    validation.
+    Args:
+        contexts: (n, s_s) int32, padded on the left.
+        answers: (n, s_s + 1) int32, `BOS ... EOS` padded on the right.
+        conversation: (n,) int32, the number of each pair's conversation.
     """
 
     contexts: np.ndarray
@@ -40,24 +42,29 @@ class Pairs:
 
     @staticmethod
     def concatenate(parts: Sequence["Pairs"]) -> "Pairs":
-        """Several Pairs as one, in their order."""
+        """Join several Pairs in their order."""
         return Pairs(*(np.concatenate(arrays) for arrays in zip(*(part.arrays() for part in parts), strict=True)))
 
     @classmethod
     def of_arrays(cls, arrays: Sequence[np.ndarray], vocabulary_size: int, sentence_length: int) -> "Pairs":
-        """What `arrays` gave. Raises ValueError where they are of other shapes, or of words that there are not."""
+        """Make Pairs of what `arrays` returned, checking it.
+
+        Raises:
+            ValueError: The shapes differ from those expected, or a token is outside the vocabulary.
+        """
         contexts, answers, conversation = arrays
         expected = [(conversation.size, sentence_length), (conversation.size, sentence_length + 1)]
         if [contexts.shape, answers.shape] != expected or conversation.ndim != 1:
             raise ValueError(f"pairs of shapes {contexts.shape} and {answers.shape} where {expected} are expected")
         if not conversation.size or any(array.dtype.kind not in "iu" for array in arrays):
-            raise ValueError("pairs of whole numbers are expected, one or more")
+            raise ValueError("one or more pairs of whole numbers are expected")
         for array in (contexts, answers):
             if array.min() < 0 or array.max() >= vocabulary_size:
                 raise ValueError(f"a word from {array.min()} to {array.max()} where there are {vocabulary_size} words")
         return cls(*arrays)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return contexts, answers and conversation, for storing."""
         return self.contexts, self.answers, self.conversation
 
 
@@ -67,9 +74,13 @@ def make_pairs(
     context_utterances: int = 2,
     sentence_length: int = 50,
 ) -> Pairs:
-    """All pairs of tokenised conversations: each utterance after the first is the answer to those before it.
+    """Make all pairs of tokenised conversations: each utterance after the first is the answer to those before it.
 
-    context_utterances: N_u. sentence_length: s_s.
+    Args:
+        conversations: The tokens of each utterance of each conversation.
+        vocabulary: The vocabulary.
+        context_utterances: N_u, the number of utterances in a context.
+        sentence_length: s_s, the length of contexts and partial answers in tokens.
     """
     contexts, answers, owner = [], [], []
     for number, conversation in enumerate(conversations):
@@ -84,14 +95,14 @@ def make_pairs(
 
 
 def backward(pairs: Pairs) -> Pairs:
-    """The pairs the other way round: what was the answer is the context. Words beyond s_s tokens are cut."""
+    """Exchange contexts and answers. Words beyond s_s tokens are cut."""
     length = pairs.contexts.shape[1]
     contexts = frame_answers([row[row != PAD] for row in pairs.contexts], length)
     return Pairs(answers_as_contexts(pairs.answers, length), contexts, pairs.conversation)
 
 
 def unconditional(pairs: Pairs) -> Pairs:
-    """The same answers to empty contexts."""
+    """Replace all contexts by empty ones."""
     return Pairs(np.full_like(pairs.contexts, PAD), pairs.answers, pairs.conversation)
 
 
@@ -99,13 +110,13 @@ PREDICTED = {"answer": lambda pairs: pairs, "context": backward, "unconditional"
 
 
 def answers_as_contexts(answers: np.ndarray, sentence_length: int) -> np.ndarray:
-    """Answers `BOS ... EOS` as contexts: their words, padded on the left."""
+    """Turn answers, (n, s_s + 1), into contexts of their words, (n, s_s) int32 padded on the left."""
     words = [row[(row != PAD) & (row != BOS) & (row != EOS)] for row in answers]
     return pad_contexts(words, sentence_length)
 
 
 def pad_contexts(contexts: Sequence[Sequence[int] | np.ndarray], sentence_length: int) -> np.ndarray:
-    """(n, s_s) int32: the last s_s tokens of each context, padded on the left."""
+    """Pad the last s_s tokens of each context on the left: (n, s_s) int32."""
     rows = np.full((len(contexts), sentence_length), PAD, np.int32)
     for row, context in zip(rows, contexts, strict=True):
         tokens = np.asarray(context, np.int32)[-sentence_length:]
@@ -114,7 +125,7 @@ def pad_contexts(contexts: Sequence[Sequence[int] | np.ndarray], sentence_length
 
 
 def frame_answers(answers: Sequence[Sequence[int] | np.ndarray], sentence_length: int) -> np.ndarray:
-    """(n, s_s + 1) int32: `BOS answer EOS` padded on the right, cut where it is too long."""
+    """Frame answers as `BOS answer EOS`, padded on the right and cut if too long: (n, s_s + 1) int32."""
     rows = np.full((len(answers), sentence_length + 1), PAD, np.int32)
     for row, answer in zip(rows, answers, strict=True):
         tokens = np.concatenate([[BOS], np.asarray(answer, np.int32), [EOS]])[: sentence_length + 1]

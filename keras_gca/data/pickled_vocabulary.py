@@ -1,4 +1,4 @@
-"""The author's vocabulary, `vocabulary_movie`: a pickled list of (word, count). No code of a pickle is ever run."""
+"""Reads the author's vocabulary, `vocabulary_movie`: a pickled list of (word, count). No code of a pickle is run."""
 
 import io
 import os
@@ -11,11 +11,11 @@ from keras_gca.data.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
 from keras_gca.errors import UserError
 
 VOCABULARY = "vocabulary_movie"
-UNKNOWN = "something"  # his unknown word
-FIRST = {0: ".", 2: "BOS", 3: "EOS"}  # his indices that mean something to his programs
+UNKNOWN = "something"  # the author's unknown word
+FIRST = {0: ".", 2: "BOS", 3: "EOS"}  # indices that have a fixed meaning in the author's programs
 LARGEST = 10_000_000  # bytes of a vocabulary file; 7,000 words need 200,000
 
-# What makes lists, tuples, texts and numbers, puts them together, and keeps them to be named again.
+# Operations that make lists, tuples, texts and numbers, combine them, and store and fetch them.
 _OPCODES = {
     "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "NONE", "NEWTRUE", "NEWFALSE",
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
@@ -28,19 +28,24 @@ _PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 class Unpickler(pickle.Unpickler):
-    """Makes lists, tuples, strings and numbers; nothing that a pickle could run."""
+    """An unpickler that makes lists, tuples, strings and numbers only, and runs no code of a pickle."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
+        """Refuse every class and function."""
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
     def persistent_load(self, pid: object) -> NoReturn:
-        raise pickle.UnpicklingError("it asks for an object of elsewhere")
+        """Refuse objects that are stored outside the pickle."""
+        raise pickle.UnpicklingError("it asks for an object outside the file")
 
 
 def unpickle(content: bytes) -> object:
-    """The list, tuple, text or number of a pickle. Raises ValueError where it asks for anything else.
+    """Unpickle a list, tuple, text or number.
 
-    Its operations are looked through before one is run: a number in a pickle can ask for memory without bound.
+    All operations are checked before any is run, because a number in a pickle can request unlimited memory.
+
+    Raises:
+        ValueError: The pickle is damaged, or contains anything else.
     """
     try:
         for count, (operation, argument, _) in enumerate(pickletools.genops(content)):
@@ -53,14 +58,14 @@ def unpickle(content: bytes) -> object:
     except (pickle.UnpicklingError, TypeError, EOFError, LookupError, AttributeError) as error:
         raise ValueError(str(error)) from None
     except (MemoryError, OverflowError, RecursionError) as error:
-        raise ValueError(f"it unpickles to something enormous ({error})") from None
+        raise ValueError(f"its content is too large ({error})") from None
 
 
 def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
     """Read `vocabulary_movie`: a pickled list of (word, count), most frequent first.
 
-    Raises UserError where the file is missing, is no such list, or asks for anything but lists, tuples, strings and
-    numbers.
+    Raises:
+        UserError: The file is missing, is not such a list, or contains anything but lists, tuples, strings and numbers.
     """
     path = Path(path)
     try:
@@ -80,7 +85,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
 
 
 def is_pickle(path: str | os.PathLike) -> bool:
-    """Whether a file begins as a pickled list does, in any protocol; False where it cannot be read."""
+    """Return whether a file begins as a pickled list does, in any protocol; False if it cannot be read."""
     try:
         with open(path, "rb") as stream:
             start = stream.read(2)

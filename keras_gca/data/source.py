@@ -1,4 +1,4 @@
-"""Where a training's data comes from, as the user names it; imports nothing heavy."""
+"""`Source` names the files that a training reads. Imports nothing heavy."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,13 @@ class Source:
     Args:
         data: A corpus, file or folder; None takes the embedded one.
         format: One of `conversations.FORMATS`; detected if None.
-        vocabulary: The words to know, one a line or as the author's pickle; those of the training text if None.
-        glove: A file of word vectors; None fits some to the training text.
+        vocabulary: The words to know, one on each line or as the author's pickle; those of the training text if None.
+        glove: A file of word vectors; None fits vectors to the training text.
         glove_member: The file inside a .zip of word vectors; chosen by its dimension if None.
-        skip_bad_lines: Whether lines that cannot be used are passed over and counted; otherwise the first is an error.
+        skip_bad_lines: Whether lines that cannot be used are skipped and counted; otherwise the first is an error.
 
     Raises:
-        UserError: One is given without the other that it belongs to, or a file is missing.
+        UserError: `format` is given without `data`, or `glove_member` without `glove`, or the corpus is missing.
 
     Examples:
         >>> from keras_gca import Source
@@ -41,22 +41,27 @@ class Source:
 
     def __post_init__(self) -> None:
         if self.format and not self.data:
-            raise UserError("--format tells how to read --data, which is not given")
+            raise UserError("--format is the format of --data, which is not given")
         if self.glove_member and not self.glove:
-            raise UserError("--glove-member names a part of --glove, which is not given")
+            raise UserError("--glove-member is a part of --glove, which is not given")
         refuse_missing(self.data)
 
     def read(self) -> tuple[list[Conversation], BadLines]:
-        """The conversations, and what becomes of bad lines, which readers count there.
+        """Read the corpus.
 
-        It needs no TensorFlow: a command reads before it imports that, so that bad input is told at once and in little
-        memory. Raises UserError as `read_conversations` does.
+        This does not need TensorFlow, so that a command can report bad input before it imports TensorFlow.
+
+        Returns:
+            The conversations, and the `BadLines` that counts skipped lines.
+
+        Raises:
+            UserError: The corpus cannot be read; see `read_conversations`.
         """
         bad = BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
         return read_conversations(self.data, self.format, bad), bad
 
     def names(self) -> dict[str, str]:
-        """The sources in words, for people and for config.json."""
+        """Describe the sources in words, for messages and for config.json."""
         return {
             "data": str(self.data or EMBEDDED),
             "vocabulary": str(self.vocabulary or "from the training text"),

@@ -1,10 +1,10 @@
-"""Normalise, tokenise, detokenise. One implementation, in the graph (TensorFlow and TensorFlow Text).
+"""Normalises, tokenises and detokenises text, by TensorFlow and TensorFlow Text, eagerly or in a graph.
 
-Two styles of contraction exist:
+Contractions have two styles:
 
-split    (default) as GloVe's own training text: "don't" -> do n't, "it's" -> it 's. Nothing is lost, so replies can be
-         written as people write.
-expanded as in the first paper's original program: "don't" -> do not, "it's" -> it is. His files need it.
+split    (default) as in GloVe's own training text: "don't" -> do n't, "it's" -> it 's. No information is lost, so
+         replies can be written with the usual contractions.
+expanded as in the first paper's original program: "don't" -> do not, "it's" -> it is. The author's files need it.
 """
 
 import re
@@ -15,16 +15,16 @@ import tensorflow_text as tf_text
 
 _CLITICS = ("n't", "'s", "'m", "'d", "'re", "'ve", "'ll")
 
-# In the rules below, \x01 stands for an apostrophe that is part of a word, until the others are gone.
+# In the rules below, \x01 replaces an apostrophe that is part of a word, until all other apostrophes are removed.
 _SPLIT_RULES = (
-    (r"^\s*[AB]: ", ""),  # a speaker's tag, as in the first paper's corpus
+    (r"^\s*[AB]: ", ""),  # the tag of a speaker, as in the first paper's corpus
     (r"(?i)(n)'(t)\b", " \\1\x01\\2"),
     (r"(?i)'(s|m|d|re|ve|ll)\b", " \x01\\1"),
     (r"(\pL)'(\pL)", "\\1\x01\\2"),
     (r"'", " "),
     ("\x01", "'"),
     (r"\.\.+", " . "),
-    # Everything but letters, digits, apostrophes, sentence marks and a few signs is white space.
+    # Everything except letters, digits, apostrophes, punctuation and a few signs becomes white space.
     (r"[^\pL\pM\pN'.,:;!?$€£¥%&+=@#]", " "),
     (r"([;!?$€£¥%&+=@#])", r" \1 "),
     # A dot, comma or colon inside a number (7:30, 3.50, 1,000) belongs to it.
@@ -33,7 +33,7 @@ _SPLIT_RULES = (
     (r"^([.,:])", r"\1 "),
 )
 
-# The order is the original's; see docs/fidelity.md. Its text is in lower case before the tokens are split.
+# The order of the rules is that of the original program; see docs/fidelity.md.
 _EXPANDED_RULES = (
     ("won't", "will not"),
     ("wouldn't", "would not"),
@@ -61,12 +61,15 @@ _RULES = {"split": _SPLIT_RULES, "expanded": _EXPANDED_RULES}
 
 
 def normalise(texts: tf.Tensor, style: str = "split", lower: bool = True) -> tf.Tensor:
-    """Normalise utterances so that tokens are separated by single spaces.
+    """Normalise utterances so that tokens are separated by single spaces; works eagerly and in a graph.
 
-    texts: string tensor of any shape, UTF-8.
-    lower: whether to fold to lower case (False keeps the case, to learn how words are usually written).
+    Args:
+        texts: A string tensor of any shape, UTF-8.
+        style: The style of contractions, "split" or "expanded".
+        lower: Whether to convert to lower case; False keeps the case, to learn the usual spelling of words.
 
-    Returns a string tensor of the same shape. Works eagerly and in a graph.
+    Returns:
+        A string tensor of the same shape.
     """
     texts = tf.convert_to_tensor(texts)
     if style == "split":
@@ -80,7 +83,11 @@ def normalise(texts: tf.Tensor, style: str = "split", lower: bool = True) -> tf.
 
 
 def tokenise(texts: Sequence[str], style: str = "split", lower: bool = True) -> list[list[str]]:
-    """Tokenise a batch of utterances at once; returns one list of tokens for each."""
+    """Tokenise a batch of utterances; the arguments are those of `normalise`.
+
+    Returns:
+        One list of tokens for each utterance.
+    """
     if not len(texts):
         return []
     tokens = tf_text.WhitespaceTokenizer().tokenize(normalise(tf.constant(list(texts)), style, lower))
@@ -88,9 +95,11 @@ def tokenise(texts: Sequence[str], style: str = "split", lower: bool = True) -> 
 
 
 def detokenise(tokens: Iterable[str], surfaces: dict[str, str] | None = None) -> str:
-    """Write tokens as a person would: clitics and marks attached, sentences and names with a capital.
+    """Write tokens as text: attach clitics and punctuation, and capitalise sentences and names.
 
-    surfaces: how a word is usually written inside a sentence, where not in lower case (`london` -> `London`).
+    Args:
+        tokens: The tokens, in lower case.
+        surfaces: The usual spelling of words that are not in lower case inside a sentence (`london` -> `London`).
     """
     surfaces = surfaces or {}
     text, start = "", True

@@ -11,20 +11,20 @@ from glove.text_files import BadLines, text_lines
 from keras_gca.errors import UserError
 
 PAD, BOS, EOS, UNK = range(4)
-PERIOD = 4  # "." in the vocabularies of `original` padding, where it stands for the padding too
+PERIOD = 4  # the index of "." in vocabularies of `original` padding, where it is the padding as well
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")
 
 
 class Vocabulary:
-    """Words and their indices; index 0 is the padding and stands for nothing else.
+    """Words and their indices; index 0 is the padding and nothing else.
 
     Args:
         words: The words after the four special tokens, the most frequent one first; word i has index i + 4.
-        counts: How often each word stands in the training text.
-        surfaces: How words are usually written inside a sentence, where that is not their lower case.
+        counts: The frequency of each word in the training text.
+        surfaces: The usual spelling of words that are not in lower case inside a sentence.
 
     Raises:
-        ValueError: A word stands there twice or is a special token, or the counts are not as many as the words.
+        ValueError: A word is repeated or is a special token, or the numbers of words and counts differ.
 
     Examples:
         >>> from keras_gca import Vocabulary
@@ -55,17 +55,17 @@ class Vocabulary:
         period_first: bool = False,
         words: Sequence[str] | None = None,
     ) -> "Vocabulary":
-        """The most frequent words of tokenised utterances, ties in alphabetical order.
+        """Build a vocabulary of the most frequent words of utterances, ties in alphabetical order.
 
         Args:
             utterances: The tokens of each utterance.
             size: s_v, the special tokens included.
-            minimum_count: Rarer words become the unknown word, which is thereby learned too; so does text that spells a
-                special token.
-            surfaces: How words are usually written; those of other words are left out.
+            minimum_count: Rarer words become the unknown word, which is learned in this way; so does text that is
+                spelled like a special token.
+            surfaces: The usual spelling of words; those of words outside the vocabulary are left out.
             period_first: Whether "." gets the index PERIOD, for `original` padding.
-            words: Take these in this order instead, however often they stand there; then size, minimum_count and
-                period_first do not matter.
+            words: Take these words in this order, whatever their frequency; size, minimum_count and period_first then
+                have no effect.
         """
         counts = collections.Counter(token for utterance in utterances for token in utterance)
         if words is None:
@@ -84,11 +84,14 @@ class Vocabulary:
         return len(self.tokens)
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
-        """Indices, int32; a word outside the vocabulary becomes UNK, and so does the spelling of a special token."""
+        """Return the indices of tokens, (n,) int32.
+
+        A word outside the vocabulary becomes UNK, as does text that is spelled like a special token.
+        """
         return np.array([self._index.get(token, UNK) for token in tokens], np.int32)
 
     def decode(self, indices: Iterable[int]) -> list[str]:
-        """The words up to the first EOS, without PAD and BOS."""
+        """Return the words of indices up to the first EOS, without PAD and BOS."""
         tokens = []
         for index in indices:
             if index == EOS:
@@ -98,13 +101,13 @@ class Vocabulary:
         return tokens
 
     def to_values(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return the whole vocabulary as values for JSON."""
         words = self.tokens[len(SPECIAL_TOKENS) :]
         return {"words": words, "counts": [self.counts[word] for word in words], "surfaces": self.surfaces}
 
     @classmethod
     def from_values(cls, values: Any) -> "Vocabulary":
-        """The vocabulary that `to_values` gave.
+        """Make the vocabulary of which `to_values` returned the values.
 
         Raises:
             ValueError: The values are not those of a vocabulary.
@@ -122,38 +125,48 @@ class Vocabulary:
 
 
 def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:
-    """The words of a text file, one a line, in the order in which they are to be numbered; empty lines are passed over.
+    """Read the words of a text file, one on each line, in the order of their indices. Empty lines are ignored.
 
-    bad: what becomes of bad lines; None: the first one is an error.
-    Raises UserError naming file and line where the file is missing, is not UTF-8, has a line of several words, a word
-    twice or the spelling of a special token, or holds no word.
+    Args:
+        path: The file.
+        bad: Decides what happens to bad lines; if None, the first one is an error.
+
+    Raises:
+        UserError: The file is missing, is not UTF-8, has several words on a line, a word twice or a special token, or
+            has no word. The message names file and line.
     """
     bad = bad or BadLines(error=UserError)
     words: dict[str, int] = {}
     for number, line in text_lines(path, bad):
         where = f"{path}:{number}"
-        words_of_line = line.split()
-        if not words_of_line:
+        parts = line.split()
+        if not parts:
             continue
-        word = words_of_line[0]
-        if len(words_of_line) > 1:
-            message = f"{line.strip()[:60]!r} is no single word; one a line is expected"
+        word = parts[0]
+        if len(parts) > 1:
+            message = f"{line.strip()[:60]!r} is not a single word; one word on each line is expected"
             bad.report(where, "of several words", message)
         elif word in words:
-            bad.report(where, "of a word again", f"{word!r} stands on line {words[word]} already")
+            bad.report(where, "of a word again", f"{word!r} is already on line {words[word]}")
         elif word in SPECIAL_TOKENS:
-            bad.report(where, "of a special token", f"{word!r} is a special token, which is always there")
+            bad.report(where, "of a special token", f"{word!r} is a special token, which every vocabulary has")
         else:
             words[word] = number
     if not words:
-        raise UserError(f"{path}: holds no word; one a line is expected")
+        raise UserError(f"{path}: contains no word; one word on each line is expected")
     return list(words)
 
 
 def usual_surfaces(cased: Iterable[Sequence[str]]) -> dict[str, str]:
-    """How words are usually written inside a sentence: {lower-case word: surface} where the two differ.
+    """Learn the usual spelling of words inside a sentence.
 
-    cased: tokenised utterances in their own case. The first word of a sentence says nothing and is not counted.
+    The first word of a sentence is not counted, because it is always capitalised.
+
+    Args:
+        cased: Tokenised utterances in their original case.
+
+    Returns:
+        {word in lower case: usual spelling}, for the words of which the two differ.
     """
     seen: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     for utterance in cased:

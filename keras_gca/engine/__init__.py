@@ -1,1 +1,1 @@
-"""How things are trained: batches, graphs, replicas, optimizers, random numbers, the loop. Knows neither paper."""
+"""Runs trainings: batches, graphs, replicas, optimizers, random numbers, the loop. Knows neither paper."""

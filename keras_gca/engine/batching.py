@@ -1,6 +1,6 @@
-"""Batches of few shapes: rows of like lengths go together, and widths are rounded up.
+"""Plans batches of few shapes: rows of similar lengths share a batch, and widths are rounded up.
 
-Few shapes have to be compiled, and little padding is computed.
+Thus few shapes have to be compiled, and little padding is computed.
 """
 
 import numpy as np
@@ -12,12 +12,19 @@ POOL = 32  # batches whose rows are sorted by length together: wider pools pad l
 def plan(
     lengths: np.ndarray, size: int, seed: int | None = None, then: np.ndarray | None = None, pool: int = POOL
 ) -> list[np.ndarray]:
-    """The batches of one epoch, as arrays of row numbers; rows of like lengths go together.
+    """Plan the batches of one epoch; rows of similar lengths share a batch.
 
-    lengths: (n,) of the rows' first part, in tokens. size: rows of a batch; the last one of a pool may have fewer.
-    seed: shuffles; None keeps a fixed order, for validation. The same seed gives the same plan, so that an epoch can be
-    resumed in its middle. then: (n,) of the second part; rows whose first parts need one width are put in the order of
-    these. pool: batches among whose rows like ones are sought.
+    Args:
+        lengths: (n,) int, the length of each row's first part in tokens.
+        size: The number of rows in a batch; the last batch of a pool may have fewer.
+        seed: The seed of the shuffle; None keeps a fixed order, for validation. The same seed gives the same plan, so
+            that an interrupted epoch can be resumed.
+        then: (n,) int, the length of each row's second part, by which rows whose first parts need the same width are
+            sorted.
+        pool: The number of batches whose rows are sorted together.
+
+    Returns:
+        The row numbers of each batch.
     """
     first = lengths if then is None else bucket(lengths)
     then = lengths if then is None else then
@@ -35,17 +42,17 @@ def plan(
 
 
 def bucket(lengths: np.ndarray | int, multiple: int = BUCKET) -> np.ndarray:
-    """Lengths rounded up to a multiple, one at least."""
+    """Round lengths up to a multiple, at least one multiple."""
     return np.maximum(-(-np.asarray(lengths) // multiple), 1) * multiple
 
 
 def width_of(lengths: np.ndarray, limit: int) -> int:
-    """The width that rows of these lengths need, rounded up within the limit."""
+    """Return the width that rows of these lengths need, rounded up, but not above the limit."""
     return min(int(bucket(lengths.max(initial=1))), limit)
 
 
 def fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
-    """Rows, (n, w) padded on one side, at another width that holds all their tokens."""
+    """Change the width of rows, (n, w) padded on one side; the new width must hold all tokens."""
     surplus = rows.shape[1] - width
     if surplus >= 0:
         return rows[:, surplus:] if on_left else rows[:, :width]
@@ -53,5 +60,5 @@ def fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
 
 
 def filled(rows: np.ndarray, size: int) -> np.ndarray:
-    """Rows, (n, ...), filled up with rows of zeros: (size, ...). Such rows have no tokens and count for nothing."""
+    """Fill rows, (n, ...), up with rows of zeros: (size, ...). Such rows have no tokens and do not count."""
     return np.pad(rows, [(0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)])

@@ -1,4 +1,7 @@
-"""What the commands share: settings as options, errors as one line, and a quiet TensorFlow. Imports nothing heavy."""
+"""The parts that all commands share: settings as options, errors as one line, a quiet TensorFlow.
+
+Imports nothing heavy.
+"""
 
 import argparse
 import contextlib
@@ -31,14 +34,16 @@ Kind = TypeVar("Kind", bound=Settings)
 STRATEGIES = ("none", "mirrored", "multi_worker", "tpu")  # see devices.py
 
 
-# The name that a command's parser has, and the one that the user has called it by; see `commands.run`.
+# The name of a command's parser, and the name by which the user called the command; see `commands.run`.
 _called_as: ContextVar[tuple[str, str]] = ContextVar("called_as", default=("", ""))
 
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line, with exit status 2; --version prints the project's version.
 
-    prog: `python -m` and the module of a command; where the user has called it by another name, that one is shown.
+    Args:
+        prog: `python -m` and the module of a command. If the user called it by another name, help shows that name.
+        **arguments: Other arguments of ArgumentParser.
     """
 
     def __init__(self, prog: str, **arguments: Any):
@@ -50,17 +55,18 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=f"keras-conversational-agents {__version__}")
 
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
-        """Parse arguments as usual; -q and -v of `reporting` take effect."""
+        """Parse arguments, and set the level of `reporting` by -q and -v."""
         options = super().parse_args(args, namespace)
         reporting.set_level(options)
         return options
 
     def error(self, message: str) -> NoReturn:
+        """Exit with status 2 and a message of one line."""
         self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
 
 
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
-    """One option for each of a class of settings, by their groups; absent from the parsed options unless given."""
+    """Add one option for each setting, in its group, absent from the parsed options unless given."""
     sections = {}
     for title, options in kind.titled_options():
         if title not in sections:
@@ -78,26 +84,27 @@ def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
 
 
 def settings(options: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
-    """The settings that were given on the command line, by the names of their options."""
+    """Return the settings that were given on the command line, by the names of their options."""
     return {option.name: getattr(options, option.name) for option in kind.options() if hasattr(options, option.name)}
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """The option --config; see `chosen_settings`."""
+    """Add the option --config; see `chosen_settings`."""
     parser.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
-        help="take all settings from a run's config.json; those that are given as options replace them. Its data are "
-        "not taken: name them again",
+        help="take all settings from a run's config.json, except those that are given as options. The data is not "
+        "taken from it: name it again",
     )
 
 
 def chosen_settings(options: argparse.Namespace, kind: type[Kind]) -> Kind:
-    """The settings of a training: those of --config, or else of --preset (`default`), with those that are given.
+    """Return the settings of a training: those of --config or of --preset, changed by the options that are given.
 
     Raises:
-        UserError: Both are given, the file is damaged or of another package, or a setting is impossible.
+        UserError: Both --config and --preset are given, the file is damaged or of another package, or a setting is
+            impossible.
     """
     changes = settings(options, kind)
     if options.config is None:
@@ -107,7 +114,17 @@ def chosen_settings(options: argparse.Namespace, kind: type[Kind]) -> Kind:
 
 
 def refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Iterable[str], why: str) -> None:
-    """Raises UserError where settings, or options of `unwanted`, are given; why: what they do not go with."""
+    """Raise an error if options are given that do not apply.
+
+    Args:
+        options: The parsed options.
+        unwanted: The names of options that do not apply.
+        settings: The names of settings that are given and do not apply.
+        why: The reason, with which the message begins.
+
+    Raises:
+        UserError: An option of `unwanted` or a setting is given.
+    """
     given = [*settings, *(name for name in unwanted if getattr(options, name))]
     if given:
         raise UserError(f"{why}; leave out {naming(given)}")
@@ -120,12 +137,12 @@ def refuse_settings_of_resume(
 
     Args:
         options: The parsed options.
-        unwanted: Options that are no settings.
+        unwanted: Options that are not settings.
         settings: The settings that are given.
-        totals: Those that a run may have anew.
+        totals: The settings for which a run takes new values.
 
     Raises:
-        UserError: One of `unwanted`, or a setting that is none of `totals`, is given.
+        UserError: One of `unwanted`, or a setting that is not one of `totals`, is given.
     """
     others = [name for name in settings if name not in totals]
     why = f"--resume takes no other settings than the run's own, and new totals by {naming(totals)}"
@@ -133,59 +150,70 @@ def refuse_settings_of_resume(
 
 
 def naming(settings: Iterable[str]) -> str:
-    """Settings as options, for messages."""
+    """Write settings as options, for messages."""
     return ", ".join(f"--{name.replace('_', '-')}" for name in settings)
 
 
 def new_run(options: argparse.Namespace, prefix: str = "") -> Path:
-    """The run folder that is asked for, or one in runs/ with the date as its name."""
+    """Return the run folder that --run names, or one in runs/ named after the date."""
     return options.run or Path("runs") / datetime.datetime.now().strftime(f"{prefix}%Y-%m-%d_%H-%M-%S")
 
 
 def add_bad_lines(parser: argparse.ArgumentParser) -> None:
-    """The option that says what becomes of bad lines; see `bad_lines`."""
+    """Add the option --skip-bad-lines; see `bad_lines`."""
     parser.add_argument(
         "--skip-bad-lines",
         action="store_true",
-        help="pass over lines of corpora and word vectors that cannot be used, and count them; otherwise the first one "
+        help="skip and count the lines of corpora and word vectors that cannot be used; otherwise the first such line "
         "is an error",
     )
 
 
 def bad_lines(options: argparse.Namespace) -> BadLines:
-    """What becomes of bad lines, for readers."""
+    """Return how readers treat bad lines, by --skip-bad-lines."""
     return BadLines(options.skip_bad_lines, UserError, SKIP_HINT)
 
 
 def add_devices(parser: argparse.ArgumentParser) -> None:
-    """The options that say what a training runs on: --strategy and --replicas."""
+    """Add --strategy and --replicas, which choose the devices of a training."""
     group = parser.add_argument_group("devices (docs/performance.md)")
     group.add_argument(
         "--strategy",
         choices=STRATEGIES,
         default="none",
         help="none: one device; mirrored: this machine's GPUs, or parts of its CPU; multi_worker: the processes that "
-        "TF_CONFIG names; tpu [none]",
+        "TF_CONFIG names; tpu: a TPU [none]",
     )
     group.add_argument(
-        "--replicas", type=at_least_one, metavar="N", help="of mirrored: how many [all GPUs; without one, 1]"
+        "--replicas",
+        type=at_least_one,
+        metavar="N",
+        help="the number of replicas of --strategy mirrored [all GPUs, or 1 without a GPU]",
     )
 
 
 def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribute.Strategy":
-    """Import TensorFlow, and make it repeat the same steps with the same bits: what a resumed run is promised.
+    """Import TensorFlow, and make it deterministic, so that a resumed run repeats the same bits.
 
-    options: those of `add_devices`; one device if not given. Returns their strategy. To be called before anything else
-    is done with TensorFlow. Raises UserError where there are no such devices.
+    Call this before anything else is done with TensorFlow.
+
+    Args:
+        options: The parsed options of `add_devices`; one device if None.
+
+    Returns:
+        The strategy that the options choose.
+
+    Raises:
+        UserError: This machine does not have such devices.
     """
     with quiet_imports():
         import tensorflow as tf
-        import tensorflow_text  # noqa: F401  (it has start-up lines of its own)
+        import tensorflow_text  # noqa: F401  (it prints start-up lines as well)
 
         from keras_gca.engine import devices
 
     tf.config.experimental.enable_op_determinism()
-    tf.get_logger().setLevel("ERROR")  # batches of different widths are graphs of their own, of which it would warn
+    tf.get_logger().setLevel("ERROR")  # otherwise it warns that batches of different widths need graphs of their own
     return devices.make("none") if options is None else devices.make(options.strategy, options.replicas)
 
 
@@ -195,17 +223,17 @@ def run(
     arguments: list[str] | None = None,
     names: tuple[str, str] = ("", ""),
 ) -> int:
-    """Call a command's main.
+    """Call a command's main function, and report its errors.
 
     Args:
-        main: Takes the arguments, those of the process if None, and returns an exit status.
-        name: What the command is called in front of an error.
+        main: A function that takes the arguments, those of the process if None, and returns an exit status.
+        name: The command's name, with which an error message begins.
         arguments: The arguments.
-        names: The name that the command's parser has, and the one that the user has called it by.
+        names: The name of the command's parser, and the name by which the user called the command.
 
     Returns:
-        The exit status of main; 2 where there is an error that the user can fix, which becomes one line on standard
-        error; 130 after an interruption.
+        The exit status of main; 2 after an error that the user can fix, which is printed as one line on standard error;
+        130 after an interruption.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     show_and_read_anything()
@@ -218,14 +246,14 @@ def run(
         return status
 
     try:
-        return contextvars.copy_context().run(timed)  # what one command is called, and prints, ends with it
+        return contextvars.copy_context().run(timed)  # the command's name and level do not outlive it
     except (UserError, VectorFileError) as error:
         print(f"{name}: {one_line(error)}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"\n{name}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has gone; say no more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads the output any more, so print nothing else
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"{name}: {where}{error.strerror or one_line(error)}", file=sys.stderr)
@@ -234,10 +262,10 @@ def run(
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Import TensorFlow in this block without its start-up lines, which no setting of its own turns off.
+    """Suppress TensorFlow's start-up lines while it is imported in this block; no setting of TensorFlow does that.
 
-    They go to the process' standard error; if an import fails, what was held back is shown. With -v, versions and
-    devices are printed afterwards.
+    The lines go to the standard error of the process. If an import fails, they are shown. With -v, versions and devices
+    are printed afterwards.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -257,7 +285,7 @@ def quiet_imports() -> Iterator[None]:
 
 
 def _describe_machine() -> None:
-    """Print the versions and devices that a command works with; TensorFlow is imported already."""
+    """Print the versions and devices that a command uses; TensorFlow must be imported already."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -271,9 +299,12 @@ def _describe_machine() -> None:
 
 @contextlib.contextmanager
 def needs_extra(name: str) -> Iterator[None]:
-    """Import in this block what an extra of the package brings; raises UserError with its name where it is missing.
+    """Import the packages of an extra in this block; the error names the extra if one is missing.
 
-    The hint installs from a checkout: the project is not on the package index.
+    The hint in the message installs from a checkout, because the project is not on the package index.
+
+    Raises:
+        UserError: A package is not installed.
     """
     try:
         yield
@@ -284,7 +315,7 @@ def needs_extra(name: str) -> Iterator[None]:
 
 
 def at_least_one(text: str) -> int:
-    """The type of an option that is a positive whole number."""
+    """Convert the text of an option to a positive whole number; a type for `add_argument`."""
     value = _value(int)(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} where at least 1 is expected")

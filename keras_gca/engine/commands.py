@@ -1,11 +1,15 @@
-"""A package's commands under one name: `gca train ...` is `python -m keras_gca.train ...`. Imports nothing heavy."""
+"""Runs a package's commands under one name: `gca train ...` is `python -m keras_gca.train ...`.
+
+Imports nothing heavy.
+"""
 
 import difflib
-import importlib
+import importlib.util
 import sys
 from collections.abc import Mapping
 
 from keras_gca.engine import command_line
+from keras_gca.public_names import public_name
 
 
 def run(
@@ -15,13 +19,13 @@ def run(
 
     Args:
         package: The package whose modules the commands are.
-        called_as: How the user has called the program, such as `gca` or `python -m keras_gca`.
-        purpose: What the package is for, above the list.
-        commands: The name of each command, which is its module's, and what it does in one line.
+        called_as: How the user called the program, such as `gca` or `python -m keras_gca`.
+        purpose: The purpose of the package, shown above the list.
+        commands: For each command its name, which is that of its module, and its purpose in one line.
         arguments: The command's name and its arguments; those of the process if None.
 
     Returns:
-        The exit status: 0, 2 for an unknown command, or that of the command.
+        The exit status of the command; 0 for the list, and 2 for an unknown command.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     name = arguments[0].replace("-", "_") if arguments else ""
@@ -31,15 +35,15 @@ def run(
             return _list(called_as, purpose, commands, others or [])
 
         return command_line.run(listing, called_as.split()[-1], arguments)
-    module = importlib.import_module(f"{package}.{name}")
-    if hasattr(module, "__path__"):  # a folder, whose command is its __main__.py
-        module = importlib.import_module(f"{package}.{name}.__main__")
+    spec = importlib.util.find_spec(f"{package}.{name}")
+    is_folder = spec is not None and spec.submodule_search_locations is not None  # its command is its __main__.py
+    main = public_name(package, {"main": f"{name}.__main__" if is_folder else name}, "main")
     names = f"python -m {package}.{name}", f"{called_as} {name}"
-    return command_line.run(module.main, name, arguments[1:], names)
+    return command_line.run(main, name, arguments[1:], names)
 
 
 def _list(called_as: str, purpose: str, commands: Mapping[str, str], arguments: list[str]) -> int:
-    """Print what the commands are; an unknown one is an error that names the nearest."""
+    """Print the list of commands; for an unknown command, report an error that names the most similar one."""
     width = max(map(len, commands))
     lines = "\n".join(f"  {name:{width}}  {line}" for name, line in commands.items())
     parser = command_line.Parser(

@@ -1,4 +1,4 @@
-"""How functions of batches are compiled, and how replicas share them."""
+"""Compiles functions of batches, and distributes batches over replicas."""
 
 import inspect
 from collections.abc import Callable, Collection
@@ -11,27 +11,26 @@ from keras_gca.engine.replicas import total
 
 
 class Compiled:
-    """A function of batches as a graph: one for batches of all sizes and widths.
+    """A function of batches, compiled as one graph for batches of all sizes and widths.
 
-    A graph takes seconds to make, and on CPUs one that does not know the widths is as fast. It is the same whatever
-    batch comes first, so that a resumed training computes the same bits. XLA wants static shapes: with jit_compile
-    there is a graph for each.
+    Making a graph takes seconds, and on CPUs a graph that does not know the widths is as fast as others. The graph does
+    not depend on the first batch, so that a resumed training computes the same bits. XLA requires static shapes: with
+    jit_compile each shape has a graph of its own.
 
-    The function takes arrays in any structure, and may take plain values: each combination of those has its own graph.
-    It is kept under a name that shows it: `self.compiled_draw = Compiled(self.draw)`, so that a reader of the call
-    finds what is called.
+    The function takes arrays in any structure. It may also take plain values; each combination of those has a graph of
+    its own. Name the compiled function after it, `self.compiled_draw = Compiled(self.draw)`, so that a reader of the
+    call finds the function.
 
     Under a strategy of several replicas (see `replicas`) each replica receives a slice of the rows of every array
-    except those named in `replicated`. What the function returns is one row for each of the batch, a scalar, of
-    which each replica has its part, or None; every process gets all rows, and the sums of the parts. Batches are
-    filled up with rows of zeros to a multiple of the replicas.
+    except those named in `replicated`. The function returns one row for each row of the batch, or a scalar, of which
+    each replica computes its part, or None. Every process gets all rows, and the sums of the parts. Batches are filled
+    up with rows of zeros to a multiple of the number of replicas.
 
     Args:
-        function: What is compiled.
-        jit_compile: Whether it is an XLA program.
-        replicated: Names of the arguments that every replica receives whole.
-        distribute: Whether the replicas share the work; without it each process calls the function with the whole
-            batch.
+        function: The function to compile.
+        jit_compile: Whether to compile it by XLA.
+        replicated: The names of the arguments that every replica receives whole.
+        distribute: Whether the replicas share the work. If not, each process calls the function with the whole batch.
         arguments_of: The function whose signature names the arguments, where `function` itself takes `*batch`.
 
     Raises:
@@ -56,6 +55,7 @@ class Compiled:
         self.graph_on_replicas = tf.function(self.run_on_replicas, autograph=False)
 
     def __call__(self, *arguments: Any) -> Any:
+        """Call the function on a batch, on one replica or on all of them."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas == 1 or not self._distribute:
             return self._call(self.graph, arguments)
@@ -67,16 +67,16 @@ class Compiled:
 
     @property
     def traces(self) -> int:
-        """How many graphs there are."""
+        """The number of graphs."""
         return sum(graph.experimental_get_tracing_count() for graph in {self.graph, self.graph_on_replicas})
 
     def _call(self, graph: Any, arguments: tuple) -> Any:
-        if not self._static:  # the call below takes this graph, since it has none that fits better
+        if not self._static:  # the call below uses this graph, since no other one fits better
             graph.get_concrete_function(*tf.nest.map_structure(_of_any_size, arguments))
         return graph(*arguments)
 
     def _map_rows(self, change: Callable[[Any], Any], arguments: tuple) -> tuple:
-        """Arguments with all arrays changed whose rows the replicas share."""
+        """Change all arrays in the arguments whose rows the replicas share."""
 
         def changed(leaf: Any) -> Any:
             return change(leaf) if _is_array(leaf) and leaf.shape.rank != 0 else leaf
@@ -96,13 +96,13 @@ class Compiled:
         return arrays
 
     def run_on_replicas(self, *arguments: Any) -> Any:
-        """Run the function on all replicas, each with its rows. For use in a graph."""
+        """Run the function on all replicas, each on its rows. For use in a graph."""
         strategy = tf.distribute.get_strategy()
         results = strategy.run(lambda: self._run_share(arguments))
         return tf.nest.map_structure(lambda leaf: strategy.experimental_local_results(leaf)[0], results)
 
     def _run_share(self, arguments: tuple) -> Any:
-        """Run the function on this replica's rows; the result is that of all replicas."""
+        """Run the function on this replica's rows, and combine the results of all replicas."""
         results = self.function(*self._map_rows(_share, arguments))
         return _map_tensors(lambda leaf: _gathered(leaf) if leaf.shape.rank else total(leaf), results)
 
@@ -117,9 +117,10 @@ def _is_array(leaf: Any) -> bool:
 
 
 def _of_any_size(leaf: Any) -> Any:
-    """An array's type, with unknown numbers of rows and tokens: (B, ...), (B, T) or (B, T, F). A plain value is itself.
+    """Return an array's type with unknown numbers of rows and tokens: (B, ...), (B, T) or (B, T, F).
 
-    Two-dimensional numbers that are no integers are features, (B, F), or of responses of one width; F stays.
+    A plain value is returned as it is. Two-dimensional arrays of floats are features, (B, F), or belong to responses of
+    one width; their second dimension stays known.
     """
     if not _is_array(leaf):
         return leaf
@@ -129,13 +130,13 @@ def _of_any_size(leaf: Any) -> Any:
 
 
 def _filled_up(leaf: tf.Tensor, count: int, replicas: int) -> tf.Tensor:
-    """Rows, one or several for each of `count`, with rows of zeros so that the replicas have equally many."""
+    """Append rows of zeros so that all replicas have equally many; each of `count` has one or several rows."""
     free = -count % replicas * (leaf.shape[0] // count)
     return tf.pad(leaf, [[0, free], *[[0, 0]] * (leaf.ndim - 1)]) if free else leaf
 
 
 def _share(leaf: tf.Tensor) -> tf.Tensor:
-    """This replica's rows. For use inside a step of several replicas."""
+    """Return this replica's rows. For use inside a step of several replicas."""
     context = tf.distribute.get_replica_context()
     size = (leaf.shape[0] or tf.shape(leaf)[0]) // context.num_replicas_in_sync
     start = tf.cast(context.replica_id_in_sync_group, tf.int32) * size
@@ -147,9 +148,9 @@ def _share(leaf: tf.Tensor) -> tf.Tensor:
 
 
 def _gathered(leaf: tf.Tensor) -> tf.Tensor:
-    """The rows of all replicas, in their order. For use inside a step of several replicas."""
+    """Return the rows of all replicas, in their order. For use inside a step of several replicas."""
     if leaf.dtype == tf.bool:
         return tf.cast(_gathered(tf.cast(leaf, tf.int32)), tf.bool)
-    if 0 in leaf.shape[1:]:  # gathering rows without numbers, TensorFlow ends the process
+    if 0 in leaf.shape[1:]:  # TensorFlow ends the process when it gathers rows without numbers
         return tf.zeros([total(tf.shape(leaf)[0]), *leaf.shape[1:]], leaf.dtype)
     return tf.distribute.get_replica_context().all_gather(leaf, axis=0)

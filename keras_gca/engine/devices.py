@@ -1,6 +1,6 @@
-"""The devices and processes that a training runs on, by TensorFlow's own strategies (`tf.distribute`).
+"""Chooses the devices and processes of a training by TensorFlow's strategies (`tf.distribute`).
 
-What happens inside a step is in `replicas.py`.
+`replicas.py` has the operations inside a step.
 """
 
 import contextlib
@@ -22,16 +22,19 @@ GONE = (tf.errors.UnavailableError, tf.errors.DeadlineExceededError, tf.errors.C
 
 
 def make(name: str, replicas: int | None = None) -> tf.distribute.Strategy:
-    """The strategy of `--strategy`; to be made before anything else is done with TensorFlow.
+    """Make the strategy of `--strategy`. Call this before anything else is done with TensorFlow.
 
-    none: one device. mirrored: all GPUs of this machine, or so many of them; without a GPU, so many parts of the CPU.
-    multi_worker: the processes that TF_CONFIG names, this one of them. tpu: the TPU of this machine, or the one that
-    TPU_NAME names.
+    Args:
+        name: "none" is one device. "mirrored" is all GPUs of this machine, or the number of `replicas`; without a GPU,
+            that number of parts of the CPU. "multi_worker" is the processes that TF_CONFIG names, including this one.
+            "tpu" is the TPU of this machine, or the one that TPU_NAME names.
+        replicas: The number of replicas of "mirrored"; None takes all GPUs, or 1 without a GPU.
 
-    replicas: of mirrored. Raises UserError where there are no such devices.
+    Raises:
+        UserError: This machine does not have such devices.
     """
     if replicas is not None and name != "mirrored":
-        raise UserError(f"--replicas: of --strategy mirrored; with {name} leave it out")
+        raise UserError(f"--replicas applies to --strategy mirrored; leave it out with {name}")
     return {"none": tf.distribute.get_strategy, "mirrored": lambda: _mirrored(replicas), "multi_worker": _multi_worker,
             "tpu": _tpu}[name]()  # fmt: skip
 
@@ -73,23 +76,30 @@ def _tpu() -> tf.distribute.Strategy:
 
 
 def workers() -> int:
-    """How many processes take part."""
+    """Return the number of processes that take part in the training."""
     if not isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
         return 1
     return len(json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"])
 
 
 def is_chief() -> bool:
-    """Whether this process is the one that writes the run and tells the user."""
+    """Return whether this process is the chief, whose files and output are kept."""
     return workers() == 1 or tf.distribute.get_strategy().cluster_resolver.task_id == 0
 
 
 @contextlib.contextmanager
 def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator[Path]:
-    """Networks that are made in this block, and their training, belong to a strategy; None: to one device.
+    """Run the training in this block, including the making of its networks, under a strategy.
 
-    Gives where this process writes the run that is, or will be, in `path`. Raises UserError where another process of
-    the training is gone.
+    Args:
+        strategy: The strategy; None is one device.
+        path: The run folder.
+
+    Yields:
+        The folder to which this process writes the run.
+
+    Raises:
+        UserError: Another process of the training has ended, or another training uses the folder.
     """
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope(), _run_folder(path) as own, _reporting_loss(path):
@@ -98,10 +108,10 @@ def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator
 
 @contextlib.contextmanager
 def _run_folder(path: Path) -> Iterator[Path]:
-    """Where this process writes: to the path, if it is the chief; nobody else may train there meanwhile.
+    """Give the folder to which this process writes; the chief locks the run folder.
 
-    All processes do the same, but of the others nobody needs the files or the words: they get a copy of the folder,
-    which goes when the block ends, and say nothing on standard output meanwhile.
+    Only the chief's files and output are kept. All other processes get a temporary copy of the folder, and their
+    standard output is discarded.
     """
     if is_chief():
         with lock(path):
@@ -112,21 +122,22 @@ def _run_folder(path: Path) -> Iterator[Path]:
         open(os.devnull, "w", encoding="utf-8", errors="backslashreplace") as nothing,
         contextlib.redirect_stdout(nothing),
     ):
-        if (path / CHECKPOINT).exists():  # a new run has none before all processes have made their networks
+        if (path / CHECKPOINT).exists():  # a new run has no checkpoint before all processes have made their networks
             shutil.copytree(path, folder, dirs_exist_ok=True)
         yield Path(folder)
 
 
 @contextlib.contextmanager
 def _reporting_loss(path: Path) -> Iterator[None]:
+    """Report the loss of another process as an error that says how to resume."""
     try:
         yield
     except GONE:
         if workers() == 1:
             raise
         raise UserError(
-            f"another worker of this training is gone; start all of them again with --resume {path}, to go on from the "
-            "last checkpoint"
+            f"another worker of this training is gone; start all workers again with --resume {path} to continue from "
+            "the last checkpoint"
         ) from None
 
 
@@ -139,12 +150,12 @@ def _any() -> tf.types.experimental.PolymorphicFunction:
 
     @tf.function(autograph=False)
     def on_all(flag: tf.Tensor) -> tf.Tensor:
-        found = strategy.run(lambda: total(tf.cast(flag, tf.int32)))
-        return strategy.experimental_local_results(found)[0] > 0
+        count = strategy.run(lambda: total(tf.cast(flag, tf.int32)))
+        return strategy.experimental_local_results(count)[0] > 0
 
     return on_all
 
 
 def any_worker(flag: bool) -> bool:
-    """Whether the flag is true in any process; all of them must ask."""
+    """Return whether the flag is true in any process; all processes must call this."""
     return flag if workers() == 1 else bool(_any()(tf.constant(flag)))

@@ -1,4 +1,4 @@
-"""Gradient descent as every training of both papers does it."""
+"""Gradient descent, for every training of both papers."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -18,15 +18,15 @@ NOT_DECAYED = ("bias", "beta", "gamma")  # weight decay pulls at matrices, not a
 
 
 class StepResult(NamedTuple):
-    """What a training step came to.
+    """The results of a training step.
 
-    Inside a step of several replicas each replica has its part; outside they are added up.
+    Inside a step of several replicas each replica has its part; outside of it the parts are added up.
 
     Attributes:
-        loss: The scalar that the step made smaller, () float32, from before the step.
-        sums: What `Learner.loss` reported besides.
-        gradient_norm: The norm of all gradients together before they were clipped, () float32; None where nothing is
-            clipped and the learner does not report it.
+        loss: The loss before the step, () float32.
+        sums: The sums that `Learner.loss` returned.
+        gradient_norm: The global norm of the gradients before they were clipped, () float32; None if nothing is clipped
+            and the learner does not report it.
     """
 
     loss: tf.Tensor
@@ -37,8 +37,8 @@ class StepResult(NamedTuple):
 class Learner:
     """Base class of everything that learns by gradient descent: a subclass writes `loss`.
 
-    `train_step(*batch)` makes one step and returns a `StepResult`; `test_step(*batch)` returns the sums alone, and
-    nothing moves. Both take the arguments of `loss`. The given variables learn, and all others stay as they are.
+    `train_step(*batch)` makes one step and returns a `StepResult`; `test_step(*batch)` returns the sums alone and
+    changes nothing. Both take the arguments of `loss`. Only the given variables are trained.
 
         class Regression(Learner):
             def loss(self, inputs, targets):
@@ -46,15 +46,17 @@ class Learner:
                 return replicas.mean(errors), (tf.reduce_sum(errors), tf.size(errors))
 
     Args:
-        variables: What learns.
+        variables: The variables to train.
         optimizer: One of `optimizers`.
-        gradient_clip: The largest norm of all gradients together; None: any.
-        jit_compile: Whether to apply the gradients in one XLA program, which makes one pass over the memory of many
-            small operations. It is not used where there are several replicas, since XLA has no way to the others.
+        gradient_clip: The largest global norm of the gradients; None does not clip them.
+        jit_compile: Whether to apply the gradients in one XLA program, which makes one pass over the memory in place of
+            many small operations. It is not used with several replicas, because XLA cannot communicate with the others.
     """
 
     replicated: ClassVar[tuple[str, ...]] = ()  # names of the arguments of `loss` that every replica receives whole
-    reports_norm: ClassVar[bool] = False  # also where nothing is clipped; it costs a pass over all gradients' memory
+    reports_norm: ClassVar[bool] = (
+        False  # whether to compute the norm even without clipping; it costs a pass over memory
+    )
 
     def __init__(
         self,
@@ -73,13 +75,13 @@ class Learner:
         self.test_step = Compiled(self.measure, replicated=self.replicated, arguments_of=self.loss)
 
     def loss(self, *batch: Any, **named: Any) -> tuple[tf.Tensor, Any]:
-        """Compute the scalar to make small, and what is to be reported. For use in a graph.
+        """Compute the loss to minimise, and sums to report. For use in a graph.
 
-        Of several replicas each computes its part of both (`replicas.mean`, sums over its own rows).
+        Each of several replicas computes its part of both (`replicas.mean`, sums over its own rows).
 
         Args:
-            *batch: Arrays, in any structure; None and other plain values have graphs of their own.
-            **named: Unused here; a subclass gives its arguments their names.
+            *batch: Arrays in any structure; each combination of plain values, such as None, has a graph of its own.
+            **named: Unused here; a subclass gives names to its arguments.
 
         Returns:
             The loss, () float32, and scalars in any structure.
@@ -87,7 +89,7 @@ class Learner:
         raise NotImplementedError
 
     def descend(self, *batch: Any) -> StepResult:
-        """Make one step. For use in a graph: outside of one this is `train_step`."""
+        """Make one step. For use in a graph; outside of a graph call `train_step`."""
         values = [variable.value for variable in self.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
@@ -102,32 +104,44 @@ class Learner:
         return StepResult(scalar, sums, None if norm is None else replicas.part(norm))
 
     def measure(self, *batch: Any) -> Any:
-        """Give the sums of a batch. For use in a graph: outside of one this is `test_step`."""
+        """Return the sums of a batch. For use in a graph; outside of a graph call `test_step`."""
         return self.loss(*batch)[1]
 
     def update(self, gradients: list[tf.Tensor]) -> None:
-        """Change the variables by gradients that are summed over the replicas and clipped. For use in a graph."""
+        """Apply gradients that are summed over the replicas and clipped. For use in a graph."""
         self.optimizer.apply(gradients, self.variables)
 
     @property
     def steps(self) -> int:
-        """How many steps have been taken."""
+        """The number of steps that have been made."""
         return int(self.optimizer.iterations)
 
     def state(self) -> list[np.ndarray]:
-        """The optimizer's variables, to be stored."""
+        """Return the optimizer's variables, for storing."""
         return [variable.numpy() for variable in self.optimizer.variables]
 
     def restore(self, state: list[np.ndarray]) -> None:
-        """Take back what `state` gave; raises ValueError where a number or a shape differs."""
+        """Restore what `state` returned.
+
+        Raises:
+            ValueError: The number of arrays or a shape differs.
+        """
         assign(self.optimizer.variables, state)
 
 
 class AdamWLearner(Learner):
     """AdamW with warm-up and clipped gradients, as in Table 1 of the second paper.
 
-    learning_rate: the peak, reached after warmup_steps. gradient_clip: see `Learner`. total_steps: after which the rate
-    would be 0, in a straight line from its peak; None: it stays. Raises UserError as `check_warm_up` does.
+    Args:
+        variables: The variables to train.
+        learning_rate: The peak rate, which is reached after `warmup_steps`.
+        weight_decay: The weight decay of matrices; biases and scales have none.
+        warmup_steps: The number of steps over which the rate rises from 0.
+        gradient_clip: See `Learner`.
+        total_steps: The number of steps over which the rate then falls linearly to 0; None keeps it at the peak.
+
+    Raises:
+        UserError: The warm-up does not end before the training.
     """
 
     def __init__(
@@ -141,7 +155,7 @@ class AdamWLearner(Learner):
     ):
         check_warm_up(warmup_steps, total_steps)
         self._peak, self._warmup_steps, self._total_steps = learning_rate, warmup_steps, total_steps
-        # A step is counted from 1: the first one of a warm-up is small, and the last one of all too, not nothing.
+        # Steps are counted from 1, so that the rates of the first and the last step are small, but not 0.
         self._factor = partial(
             learning_rate_factor,
             warmup_steps=warmup_steps,
@@ -152,7 +166,7 @@ class AdamWLearner(Learner):
         super().__init__(variables, optimizer, gradient_clip)
 
     def update(self, gradients: list[tf.Tensor]) -> None:
-        """Set the rate of this step, and make it."""
+        """Set the learning rate of this step, and apply the gradients."""
         self.optimizer.learning_rate.assign(self._peak * self._next_factor())
         super().update(gradients)
 
@@ -168,7 +182,7 @@ class AdamWLearner(Learner):
 
 
 def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
-    """Raises UserError where a warm-up does not end before a training does (None: nobody knows when that is)."""
+    """Raise UserError if a warm-up does not end before a training of `total_steps` (None: of unknown length)."""
     if total_steps is not None and warmup_steps >= total_steps:
         raise UserError(
             f"--warmup-steps: {warmup_steps} where a phase of the training has {total_steps} steps in all; fewer are "
@@ -177,8 +191,9 @@ def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
 
 
 def add_up(steps: Iterable[Sequence[tf.Tensor]]) -> np.ndarray:
-    """The sums that several steps return, added up: float64.
+    """Add up the sums that several steps return: float64.
 
-    Sums of losses and of rows, not means: those of an epoch give exact means, whatever the batches' sizes.
+    Because these are sums of losses and of rows, and not means, their totals give the exact means of an epoch whatever
+    the sizes of its batches.
     """
     return np.sum([[float(value) for value in sums] for sums in steps], axis=0)

@@ -1,4 +1,4 @@
-"""How the learning rate changes over a training."""
+"""The schedule of the learning rate over a training."""
 
 import tensorflow as tf
 
@@ -6,10 +6,21 @@ from keras_gca.errors import UserError
 
 
 def learning_rate_factor(step: tf.Tensor | int, warmup_steps: int, total_steps: int | None = None) -> tf.Tensor:
-    """What to multiply the peak learning rate by at a step counted from 0: a scalar of float32 from 0 to 1.
+    """Compute the factor of the peak learning rate at a step.
 
-    It rises in a straight line from 0 to 1 over warmup_steps, then stays, or with total_steps falls in a straight line
-    to 0, as TextGAIL's does. Raises UserError where the warm-up does not end before total_steps.
+    The factor rises linearly from 0 to 1 over `warmup_steps`. Then it stays 1, or with `total_steps` falls linearly to
+    0, as in TextGAIL.
+
+    Args:
+        step: The number of the step, counted from 0.
+        warmup_steps: The number of steps of the warm-up.
+        total_steps: The number of steps of the training; None keeps the factor 1 after the warm-up.
+
+    Returns:
+        () float32, from 0 to 1.
+
+    Raises:
+        UserError: The warm-up does not end before `total_steps`.
     """
     if total_steps is not None and warmup_steps >= total_steps:
         raise UserError(f"a warm-up of {warmup_steps} steps does not end within {total_steps} steps")

@@ -1,4 +1,4 @@
-"""What a network of some settings needs, before it is made: settings may be absurd, in a file more than anywhere."""
+"""Estimates the memory of a network before it is made, because the settings in a file may be absurd."""
 
 import math
 import os
@@ -8,13 +8,21 @@ from keras_gca.errors import UserError
 
 
 def count(shapes: Iterable[Sequence[int]]) -> int:
-    """The numbers of arrays of these shapes."""
+    """Count the numbers in arrays of these shapes."""
     return sum(math.prod(shape) for shape in shapes)
 
 
 def refuse_beyond_memory(numbers: int, what: str) -> None:
-    """Raises UserError where a network's float32 numbers need more memory than this machine has."""
-    if not hasattr(os, "sysconf"):  # Windows does not tell
+    """Raise an error if a network needs more memory than this machine has.
+
+    Args:
+        numbers: The number of the network's float32 weights.
+        what: What needs them, for the message.
+
+    Raises:
+        UserError: The machine has less memory.
+    """
+    if not hasattr(os, "sysconf"):  # Windows does not provide the size of the memory
         return
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if 4 * numbers > memory:

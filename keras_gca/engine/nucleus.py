@@ -1,20 +1,27 @@
 """The nucleus (Holtzman et al. 2020): the fewest likeliest tokens whose probability reaches top_p.
 
-A sort of a vocabulary costs more than the network's step does. The nucleus is all tokens from some probability up, and
-that bound is found by bisection, exactly: float32 numbers from 0 to 1 are in the order of their bits.
+Sorting a vocabulary takes longer than a step of the network. The nucleus is the set of tokens whose probability is not
+below some bound. Bisection finds this bound exactly, because float32 numbers from 0 to 1 have the order of their bits.
 """
 
 import tensorflow as tf
 
-FORBIDDEN = -1e9  # as the logarithm of a probability: never
+FORBIDDEN = -1e9  # the logarithm of the probability of a token that must not be chosen
 
 
 def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tensor | None = None) -> tf.Tensor:
-    """Log-probabilities within the nucleus of softmax(scores), FORBIDDEN outside.
+    """Compute the log-probabilities within the nucleus of softmax(scores).
 
-    scores: (N, V) float32, logarithms up to a constant. top_p: in (0, 1). also: (N,) int32, a token of each row that
-    counts as one of the nucleus whether it is or not. Tokens as likely as the least likely of the nucleus belong to it.
-    Gradients reach the scores, as if the nucleus were fixed.
+    Tokens as likely as the least likely token of the nucleus belong to it. Gradients flow to the scores, as if the
+    nucleus were fixed.
+
+    Args:
+        scores: (N, V) float32, logarithms up to a constant.
+        top_p: The probability of the nucleus, in (0, 1).
+        also: (N,) int32, a token of each row that is added to the nucleus; None adds none.
+
+    Returns:
+        (N, V) float32; about FORBIDDEN outside of the nucleus.
     """
     probabilities = tf.stop_gradient(tf.nn.softmax(scores))
     inside = probabilities >= lowest_in_nucleus(probabilities, top_p)
@@ -25,10 +32,10 @@ def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tens
 
 @tf.function(jit_compile=True)  # XLA makes one pass over the memory of each round's three operations
 def lowest_in_nucleus(probabilities: tf.Tensor, top_p: tf.Tensor | float) -> tf.Tensor:
-    """The smallest probability in the nucleus: (N, V) -> (N, 1) float32.
+    """Find the smallest probability in the nucleus: (N, V) -> (N, 1) float32.
 
-    A token belongs if the likelier ones together do not reach top_p. The bound sought is the smallest number which has
-    that property, since the likelier tokens' sum changes nowhere but at the probabilities themselves.
+    A token belongs to the nucleus if the sum of all higher probabilities does not reach top_p. The bound is the
+    smallest number with this property, since that sum changes only at the probabilities themselves.
     """
     count = tf.shape(probabilities)[0]
     low = tf.zeros([count, 1], tf.int32)

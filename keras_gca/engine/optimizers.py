@@ -7,7 +7,10 @@ import tensorflow as tf
 
 
 class _SummedGradients:
-    """A Keras optimizer sums gradients over the replicas. These take gradients that are such sums, perhaps clipped."""
+    """Prevents a Keras optimizer from summing gradients over the replicas, because they are such sums already.
+
+    Keras has no public way to do this.
+    """
 
     def _all_reduce_sum_gradients(
         self, grads_and_vars: Sequence[tuple[tf.Tensor, keras.Variable]]

@@ -1,13 +1,13 @@
-"""Random numbers by explicit seeds: of a whole batch, or of each sample.
+"""Random numbers by explicit seeds, of a whole batch or of each sample.
 
-Numbers by sample (`uniform`, `gumbel`, `normal`, `dropout`): what a sample draws depends on its own seed alone, not on
-the batch that it stands in. So a response does not change with its neighbours, and several devices that share a batch
-draw what one device draws. The numbers are Philox's; programs compiled by XLA draw others than the plain runtime does,
-each the same every time.
+Numbers by sample (`uniform`, `gumbel`, `normal`, `dropout`) depend on the seed of the sample alone, and not on the
+other samples of its batch. Therefore a response does not change with its neighbours, and several devices that share a
+batch draw the same numbers as one device. The generator is Philox. Programs compiled by XLA draw other numbers than the
+plain runtime; both repeat their own numbers exactly.
 
-Numbers of a batch (`batch_uniform`, `batch_dropout`) are drawn in one call for all rows, and each replica takes its
-own. Teacher forcing drops out hundreds of rows a step, where numbers by sample take five times as long (20 ms a step
-instead of 3.5 on two cores, beside a step of 50).
+Numbers of a batch (`batch_uniform`, `batch_dropout`) are drawn in one call for all rows, and each replica takes those
+of its own rows. Teacher forcing needs dropout for hundreds of rows in a step, for which numbers by sample take five
+times as long (20 ms in place of 3.5 ms on two cores, in a step of 50 ms).
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,14 @@ _SMALLEST = 2.0**-24  # half the step between two uniform numbers, for the one t
 
 
 def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
-    """A seed for each sample: (2,) int32 and the samples' global indices, (B,) int32 -> (B, 2) int32.
+    """Derive a seed for each sample.
 
-    seed: or one for each sample, (B, 2).
+    Args:
+        seed: (2,) int32, the seed of the batch, or (B, 2) int32, one for each sample.
+        samples: (B,) int32, the global indices of the samples.
+
+    Returns:
+        (B, 2) int32.
     """
     seed = tf.convert_to_tensor(seed)
     scrambled = _scrambled(seed)[None] if seed.shape.rank == 1 else tf.map_fn(_scrambled, seed)
@@ -30,15 +35,23 @@ def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
 
 
 def _scrambled(seed: tf.Tensor) -> tf.Tensor:
-    """64 random bits from a seed: (2,) int32 each. Adding to one of them cannot lead to another's (fold_in's can)."""
+    """Draw 64 random bits from a seed, (2,) int32 -> (2,) int32.
+
+    Adding a small number to one result does not lead to that of another seed, which can happen with fold_in.
+    """
     return tf.random.stateless_uniform([2], seed, None, None, tf.int32, alg="philox")
 
 
 def uniform(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
-    """Numbers in [0, 1) of the given shape for each sample.
+    """Draw uniform numbers in [0, 1) for each sample.
 
-    seeds: (B, 2) int32. place: what tells this use of a seed from its others (the number of a token, or of a dropout).
-    Returns (B, *shape) float32.
+    Args:
+        seeds: (B, 2) int32, a seed for each sample.
+        place: A number that distinguishes this use of the seeds from others (of a token, or of a dropout layer).
+        shape: The shape of each sample's numbers.
+
+    Returns:
+        (B, *shape) float32.
     """
     keys = tf.stack([seeds[:, 0], seeds[:, 1] + place], axis=1)
     return tf.map_fn(
@@ -47,12 +60,12 @@ def uniform(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.T
 
 
 def gumbel(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
-    """The same, from the standard Gumbel distribution: arg-max(log p + noise) is a sample from p."""
+    """Draw from the standard Gumbel distribution: arg-max(log p + noise) is a sample from p. See `uniform`."""
     return -tf.math.log(-tf.math.log(tf.maximum(uniform(seeds, place, shape), _SMALLEST)))
 
 
 def normal(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
-    """The same, from the standard normal distribution."""
+    """Draw from the standard normal distribution. See `uniform`."""
     return tf.math.ndtri(tf.maximum(uniform(seeds, place, shape), _SMALLEST))
 
 
@@ -64,9 +77,17 @@ def dropout(values: tf.Tensor, rate: float, seeds: tf.Tensor, place: int) -> tf.
 
 
 def batch_uniform(seed: tf.Tensor, place: Place, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
-    """Numbers in [0, 1) for a replica's rows, (own, *shape) float32, by a seed (2,) int32 of the whole batch.
+    """Draw uniform numbers in [0, 1) for a replica's rows by a seed of the whole batch.
 
-    Those of all rows are drawn, so that several replicas have what one has.
+    The numbers of all rows are drawn, so that several replicas use the same numbers as one.
+
+    Args:
+        seed: (2,) int32.
+        place: The place of the replica's rows.
+        shape: The shape of each row's numbers.
+
+    Returns:
+        (own, *shape) float32.
     """
     drawn = tf.random.stateless_uniform([place.all, *shape], seed)
     return drawn if replica() is None else drawn[place.before : place.before + place.own]

@@ -1,11 +1,11 @@
 """Sums, means and rows over the replicas of a step.
 
-Every replica has all weights and reads its share of each batch's rows, which `compiled.Compiled` gives it. A loss is
-divided by what the whole batch counts, and noise is drawn by a row's number in the whole batch: so 1, 2 and 4 replicas
+Every replica has all weights and receives a slice of each batch's rows from `compiled.Compiled`. A loss is divided by
+the count over the whole batch, and noise is drawn by a row's number in the whole batch. Therefore 1, 2 and 4 replicas
 learn the same weights, up to float32's rounding. Gradients are summed over the replicas, then clipped, then applied.
 
-Inside a step a replica has its *part* of a sum or of a mean: the parts of all replicas add up to it. With one replica
-the part is the whole, and nothing here adds an operation to a graph.
+Inside a step a replica has its *part* of a sum or of a mean, and the parts of all replicas add up to the whole. With
+one replica the part is the whole, and these functions add no operation to a graph.
 """
 
 from typing import NamedTuple, TypeVar
@@ -18,32 +18,38 @@ Tensors = TypeVar("Tensors")  # any structure of tensors
 
 
 def replica() -> tf.distribute.ReplicaContext | None:
-    """The replica whose step this is; None outside of one, and where there is only one."""
+    """Return the context of the current replica; None outside of a step, and if there is only one replica."""
     context = tf.distribute.get_replica_context()
     return None if context is None or context.num_replicas_in_sync == 1 else context
 
 
 def total(parts: Tensors) -> Tensors:
-    """The sums over all replicas of their parts, in any structure of tensors."""
+    """Sum the parts of all replicas, in any structure of tensors."""
     context = replica()
     return parts if context is None else context.all_reduce(tf.distribute.ReduceOp.SUM, parts)
 
 
 def part(value: tf.Tensor) -> tf.Tensor:
-    """This replica's part of a value that every replica has found whole."""
+    """Return this replica's part of a value that every replica has computed whole."""
     context = replica()
     return value if context is None else value / context.num_replicas_in_sync
 
 
 def mean(values: tf.Tensor) -> tf.Tensor:
-    """The part of the mean over the values of all replicas."""
+    """Compute this replica's part of the mean over the values of all replicas."""
     if replica() is None:
         return tf.reduce_mean(values)
     return tf.reduce_sum(values) / total(tf.cast(tf.size(values), values.dtype))
 
 
 class Place(NamedTuple):
-    """Where a replica's rows stand among those of all: how many are its own, before them, and in all; () int32."""
+    """The place of a replica's rows among the rows of all replicas.
+
+    Attributes:
+        own: () int32, the number of its rows.
+        before: () int32, the number of rows before them.
+        all: () int32, the number of rows of all replicas.
+    """
 
     own: tf.Tensor
     before: tf.Tensor
@@ -51,7 +57,7 @@ class Place(NamedTuple):
 
 
 def place(count: tf.Tensor) -> Place:
-    """The place of `count` rows of this replica. Not for use inside a loop."""
+    """Return the place of the `count` rows of this replica. Not for use inside a loop."""
     context = replica()
     if context is None:
         return Place(count, tf.zeros_like(count), count)

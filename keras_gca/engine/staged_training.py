@@ -1,7 +1,7 @@
-"""A training as a list of stages that is walked through, and can be stored and taken up again: both papers' are.
+"""Base class of both papers' trainings: a list of stages that can be interrupted, stored and resumed.
 
-A stage is a line of the log: an epoch, or an update. It has a `phase`, and `number_in_phase`: columns of the log that
-tell it from the others of its phase.
+A stage, an epoch or an update, becomes a row of the log. It has a `phase`, and a `number_in_phase`: columns of the log
+that distinguish it from other stages of its phase.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -15,8 +15,13 @@ import numpy as np
 class Event:
     """What a training yields after each step.
 
-    step of steps of the stage are done. metrics are those of the stage so far. row is the line of the log if the stage
-    has ended with this event, else None. resumable: whether the training may be stored, and left, now.
+    Attributes:
+        stage: The current stage.
+        step: The number of its steps that are done.
+        steps: The number of all its steps.
+        metrics: The metrics of the stage so far.
+        row: The row of the log if the stage has ended with this event, otherwise None.
+        resumable: Whether the training may be stored, or interrupted, now.
     """
 
     stage: Any
@@ -40,10 +45,15 @@ class TrainingSettings(Protocol):
 
 
 class StagedTraining:
-    """Base of the trainings: `for event in training: ...`.
+    """Base class of trainings: `for event in training: ...`.
 
-    Between two events that say so the training may be stored (`state`, `restore`), or left and taken up again by
-    another iteration. history: the rows of the stages that have ended.
+    After an event that is `resumable` the training may be stored (`state`, `restore`), or interrupted and continued by
+    another iteration.
+
+    Attributes:
+        config: The settings, `seed` and `checkpoint_minutes` among them.
+        stages: All stages.
+        history: The rows of the stages that have ended.
     """
 
     config: TrainingSettings
@@ -53,11 +63,12 @@ class StagedTraining:
 
     @property
     def finished(self) -> bool:
+        """Whether all stages have ended."""
         return self._position == len(self.stages)
 
     @property
     def phase(self) -> str | None:
-        """The current phase; None at the end."""
+        """The current phase; None after the last stage."""
         return None if self.finished else self.stages[self._position].phase
 
     def __iter__(self) -> Iterator[Event]:
@@ -65,18 +76,22 @@ class StagedTraining:
             yield from self.walk_through(self.stages[self._position])
 
     def walk_through(self, stage: Any) -> Iterator[Event]:
-        """Make the steps of a stage that are not done yet; the last event is what `_end` gives."""
+        """Make the steps of a stage that are not done yet; the last event is that of `_end`."""
         raise NotImplementedError
 
     def _seeds(self) -> list[int]:
-        """Four seeds of the current stage, from the run's seed and the stage's number."""
+        """Derive four seeds of the current stage from the run's seed and the stage's number."""
         sequence = np.random.SeedSequence([self.config.seed, self._position])
         return [int(seed >> 1) for seed in sequence.generate_state(4)]
 
     def _end(self, stage: Any, steps: int, metrics: dict[str, float], row: dict[str, float]) -> Event:
-        """The event that ends a stage of so many steps; what comes now belongs to the next stage.
+        """End the current stage, and return its last event.
 
-        metrics: those of its last event. row: the figures of its line of the log.
+        Args:
+            stage: The stage.
+            steps: The number of its steps.
+            metrics: The metrics of its last event.
+            row: The metrics of its row of the log.
         """
         line = {"phase": stage.phase, **stage.number_in_phase, **row}
         self.history.append(line)
@@ -92,7 +107,7 @@ class StagedTraining:
         raise NotImplementedError
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """All that the rest of the training depends on: facts for JSON, and named arrays."""
+        """Return everything that the rest of the training depends on: facts for JSON, and named arrays."""
         raise NotImplementedError
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -114,32 +129,32 @@ class StagedTraining:
 
 
 def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, list[dict[str, Any]]]:
-    """Read and check where a stored training stood.
+    """Read and check the position of a stored training.
 
     Args:
-        facts: Those of `StagedTraining.state`.
-        stages: How many stages the training has.
+        facts: The facts of `StagedTraining.state`.
+        stages: The number of stages of the training.
 
     Returns:
         The number of its stage, the step in it, and the history.
 
     Raises:
         KeyError: A fact is missing.
-        ValueError: A fact cannot be one of such a training.
+        ValueError: A fact is impossible for such a training.
     """
     position, step, history = facts["position"], facts["step"], facts["history"]
     if type(position) is not int or type(step) is not int or not 0 <= position <= stages or step < 0:
         raise ValueError(f"step {step} of stage {position}, where there are {stages} stages")
     if not isinstance(history, list) or not all(isinstance(row, dict) and "phase" in row for row in history):
-        raise ValueError("the history is no list of figures")
+        raise ValueError("the history is not a list of rows")
     return position, step, list(history)
 
 
 def pack(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Name arrays as one part of a state: name/0000, name/0001, ..."""
+    """Name arrays as one part of a state: name/0000, name/0001, and so on."""
     return {f"{name}/{i:04d}": value for i, value in enumerate(values)}
 
 
 def unpack(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Return the arrays that `pack` named, in their order; an empty list where there is no such part."""
+    """Return the arrays that `pack` named, in their order; an empty list if there is no such part."""
     return [arrays[key] for key in sorted(arrays) if key.startswith(name + "/")]

@@ -1,4 +1,4 @@
-"""Keras variables: assigning values, and how many numbers they hold."""
+"""Assigns values to Keras variables, and counts their numbers."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,11 @@ import numpy as np
 
 
 def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
-    """Set variables, in order; raises ValueError, in one line, where their number or a shape differs."""
+    """Assign values to variables, in order.
+
+    Raises:
+        ValueError: The number of values, or a shape, differs. The message is one line.
+    """
     if len(variables) != len(values):
         raise ValueError(f"{len(values)} arrays where {len(variables)} are expected")
     for variable, value in zip(variables, values, strict=True):
@@ -18,5 +22,5 @@ def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) ->
 
 
 def numbers_of(variables: Iterable[keras.Variable]) -> int:
-    """How many numbers variables hold together."""
+    """Count the numbers in variables."""
     return sum(math.prod(variable.shape) for variable in variables)

@@ -1,1 +1,1 @@
-"""What is measured of trained agents, and how figures become tables."""
+"""Measures trained agents, and makes tables of the metrics."""

@@ -1,7 +1,7 @@
-"""The adversarial evaluation of Section 5: which generator's answer does a discriminator take for human? (Table 1)
+"""The adversarial evaluation of Section 5: how often a discriminator prefers each generator's answer (Table 1).
 
-A generator judged by the discriminator that it was trained to fool proves little, so an independent one judges as well:
-Figure 2's, freshly drawn, and trained on human answers and on those of all generators.
+Scores of the discriminator that a generator was trained to deceive prove little. Therefore an independent one judges as
+well: it has the same architecture, new weights, and is trained on human answers and on those of all generators.
 """
 
 import itertools
@@ -18,28 +18,36 @@ from keras_gca.models.networks import WHITE, build
 from keras_gca.training.discriminator import DiscriminatorTraining, labelled_batches
 
 BATCH = 32
-PART = 64  # contexts that one generator answers before it is the next one's turn
+PART = 64  # contexts that one generator answers before the next one takes over
 EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score}
 
 
 def judge(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[str, Any]:
     """Let an agent's discriminator judge answers to the contexts of human pairs.
 
-    answers: {generator: (n, s_s + 1) int32}.
+    The results of choosing among the generators' answers by an equation are
 
-    Returns "scores", {"human" or generator: mean score by Eq. 10}, and "equations": what comes of choosing among the
-    generators' answers by Eq. 9 and by Eq. 10. Each has
-        wins:    {generator: contexts at which its answer has the highest score}, ties left out (Table 1);
-        shares:  the same, of all wins;
-        ties:    contexts at which the two highest scores differ by less than 5 % of the smaller one;
-        shorter: the share of contexts with a winner, and answers of different lengths, that the shortest answer wins;
-        human_first: the share of all pairs of a human answer and a generator's at which the human one scores higher.
-    A share of nothing is 0.
+    - wins: {generator: number of contexts for which its answer has the highest score}, without ties (Table 1);
+    - shares: the shares of all wins;
+    - ties: the number of contexts for which the two highest scores differ by less than 5 % of the smaller one;
+    - shorter: the share of contexts with a winner, and answers of different lengths, that the shortest answer wins;
+    - human_first: the share of all pairs of a human answer and a generator's in which the human one scores higher.
+
+    A share is 0 if there is nothing to count.
+
+    Args:
+        agent: The agent.
+        pairs: n human pairs.
+        answers: The answers of each generator, (n, s_s + 1) int32.
+
+    Returns:
+        A dictionary of "scores", the mean score (Eq. 10) of "human" and of each generator, and "equations", the results
+        of choosing by "Eq. 9" and by "Eq. 10".
     """
     rows = {"human": pairs.answers, **answers}
-    log_l = {name: agent.judge(pairs.contexts, each) for name, each in rows.items()}
+    log_l = {name: agent.judge(pairs.contexts, texts) for name, texts in rows.items()}
     lengths = np.array([np.count_nonzero(answers[name], axis=1) for name in answers])
-    scores = {name: {each: equation(log_l[each]) for each in rows} for name, equation in EQUATIONS.items()}
+    scores = {name: {system: equation(log_l[system]) for system in rows} for name, equation in EQUATIONS.items()}
     return {
         "scores": {name: float(np.exp(values).mean()) for name, values in scores["Eq. 10"].items()},
         "equations": {name: _choice(values, list(answers), lengths) for name, values in scores.items()},
@@ -47,7 +55,7 @@ def judge(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[st
 
 
 def _choice(logs: dict[str, np.ndarray], names: list[str], lengths: np.ndarray) -> dict[str, Any]:
-    """What choosing by the scores does, from their logarithms (n,); lengths: (generators, n)."""
+    """Compute the results of choosing by scores, given their logarithms, (n,), and the lengths, (generators, n)."""
     scores = np.array([logs[name] for name in names])  # (generators, n)
     wins, ties, shorter, decided = dict.fromkeys(names, 0), 0, 0, 0
     for i, column in enumerate(scores.T):
@@ -69,10 +77,16 @@ def _choice(logs: dict[str, np.ndarray], names: list[str], lengths: np.ndarray) 
 
 
 def independent_judge(agent: Agent, training: Pairs, seed: int, epochs: int = 3) -> Agent:
-    """The same agent with a discriminator of Eq. 7-8 of its own: drawn afresh by seed, trained on what is given here.
+    """Return the same agent with an independent discriminator (Eq. 7-8), which is trained here.
 
-    training: human pairs; as many contexts as `Config.machine_pairs` are answered by the agent's generators in turn,
-        and D learns to tell these answers from the human ones.
+    As many contexts as `Config.machine_pairs` are answered by the agent's generators in turn, and D learns to
+    distinguish these answers from the human ones.
+
+    Args:
+        agent: The agent.
+        training: Human pairs.
+        seed: The seed of the initial weights and of the order of pairs.
+        epochs: The number of epochs.
     """
     random = np.random.default_rng(seed)
     human = training[random.permutation(len(training))[: agent.config.machine_pairs]]

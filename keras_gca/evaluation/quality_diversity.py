@@ -1,10 +1,10 @@
-"""Quality against diversity of sampled replies, over the temperature: what both papers' measurements share.
+"""Plots quality against diversity of replies sampled at several temperatures, for both papers.
 
-One temperature proves nothing: a model may look better merely because it is less diverse. Caccia et al. 2020 ("Language
-GANs Falling Short") therefore compare whole curves. Quality is here the perplexity of the replies under a trigram model
-of the human training answers (lower is better), diversity their distinct-2.
+Results at one temperature prove nothing, because a model may seem better only because it is less diverse. Therefore
+Caccia et al. 2020 ("Language GANs Falling Short") compare whole curves. Here quality is the perplexity of the replies
+under a trigram model of the human training answers (lower is better), and diversity is their distinct-2.
 
-Imports nothing heavy: the commands take their options from here.
+Imports nothing heavy, because the commands take their options from here.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from keras_gca.evaluation import reply_metrics
 from keras_gca.evaluation.tables import Table
 from keras_gca.settings import check_sampling
 
-if TYPE_CHECKING:  # imports NLTK, for which `--help` must not wait
+if TYPE_CHECKING:  # this imports NLTK, for which `--help` must not wait
     from keras_gca.evaluation.trigram import TrigramModel
 
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
-DISCOUNT = 0.75  # the trigram's; see docs/results.md
+DISCOUNT = 0.75  # of the trigram model; see docs/results.md
 
-# A system's points {"temperature", "perplexity", "distinct_2"} by rising temperature; human replies have none.
+# A system's points {"temperature", "perplexity", "distinct_2"} by rising temperature, which is None for human replies.
 Curve = list[dict[str, Any]]
 Curves = dict[str, Curve]
 
@@ -37,7 +37,14 @@ def point(
     answers: Iterable[Sequence[int]],
     replies: Sequence[Sequence[str]],
 ) -> dict[str, Any]:
-    """One point of a curve: replies as indices, BOS and EOS included, and as words."""
+    """Compute one point of a curve.
+
+    Args:
+        trigram: The trigram model of human answers.
+        temperature: The temperature of sampling; None for human replies.
+        answers: The replies as indices, BOS and EOS included.
+        replies: The same replies as words.
+    """
     return {
         "temperature": temperature,
         "perplexity": trigram.perplexity(answers),
@@ -46,7 +53,7 @@ def point(
 
 
 def table(curves: Curves) -> Table:
-    """A line for each point."""
+    """Make a table with a row for each point."""
     rows = [
         (
             name.replace("_", " "),
@@ -72,7 +79,7 @@ def write(curves: Curves, folder: Path) -> None:
 
 
 def paint(curves: Curves) -> Figure:
-    """Paint the curves, better replies above and more diverse ones to the right."""
+    """Plot the curves, with better replies at the top and more diverse ones to the right."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()
     for number, (name, points) in enumerate(curves.items()):
@@ -85,7 +92,7 @@ def paint(curves: Curves) -> Figure:
                     f"{p['temperature']:g}",
                     (p["distinct_2"], p["perplexity"]),
                     textcoords="offset points",
-                    xytext=(5, 5 if number % 2 else -11),  # curves often lie on each other
+                    xytext=(5, 5 if number % 2 else -11),  # curves often overlap
                     color=line.get_color(),
                     fontsize=8,
                 )
@@ -94,21 +101,26 @@ def paint(curves: Curves) -> Figure:
         axis(FormatStrFormatter("%g"))
     axes.invert_yaxis()
     axes.set_xlabel("diversity: distinct-2 of the replies")
-    axes.set_ylabel("quality: trigram perplexity (lower is better, above)")
+    axes.set_ylabel("quality: trigram perplexity (lower is better)")
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
 
 
 def refuse_temperatures(temperatures: Sequence[float]) -> None:
-    """Raises UserError where one is out of range."""
+    """Raise UserError if a temperature is out of range."""
     for temperature in temperatures:
         check_sampling(temperature, name="--temperatures")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that both papers' commands have."""
+    """Add the options that both papers' commands have."""
     parser.add_argument(
-        "--temperatures", type=float, nargs="+", default=TEMPERATURES, metavar="X", help=f"of sampling {TEMPERATURES}"
+        "--temperatures",
+        type=float,
+        nargs="+",
+        default=TEMPERATURES,
+        metavar="X",
+        help=f"the temperatures of sampling [{' '.join(map(str, TEMPERATURES))}]",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampling")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")

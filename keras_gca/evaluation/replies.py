@@ -1,8 +1,8 @@
-"""What held-out conversations say about the generators of a run: perplexity, replies, Table 1 by discriminators.
+"""Measures the generators of a run on held-out conversations: perplexity, replies, Table 1 by discriminators.
 
-evaluate_run(run)           the figures of one run, which are written to RUN/evaluation.json too
-evaluate_runs(runs)         of several runs, with mean, deviation and interval of each figure
-report(runs, figures)       the latter as tables for a terminal
+evaluate_run(run)           returns the metrics of one run, and writes them to RUN/evaluation.json
+evaluate_runs(runs)         returns mean, standard deviation and interval of each metric over several runs
+report(runs, figures)       makes tables of the latter for a terminal
 """
 
 import json
@@ -39,10 +39,19 @@ GREEDY = Decoding()
 def evaluate_run(
     run: str | Path, decoding: Decoding = GREEDY, seed: int = 0, vectors: Path | None = None
 ) -> dict[str, Any]:
-    """Measure a run on its held-out pairs, and write the figures to RUN/evaluation.json; returns them.
+    """Measure a run on its held-out pairs, and write the metrics to RUN/evaluation.json.
 
-    decoding, seed: see `evaluate`. vectors: a file of word vectors for the similarities; None: the run's own. Raises
-    UserError where a file is missing or damaged.
+    Args:
+        run: The run folder.
+        decoding: How the generators answer the held-out contexts.
+        seed: The seed of the independent discriminator and of sampling.
+        vectors: A file of word vectors for the similarities of replies; None takes the run's own.
+
+    Returns:
+        The metrics, as `evaluate` returns them.
+
+    Raises:
+        UserError: A file is missing or damaged.
     """
     made = GCARun.open(run, "evaluate")
     agent = Agent.load(made.path)
@@ -59,7 +68,11 @@ def evaluate_run(
 def evaluate_runs(
     runs: Sequence[str | Path], decoding: Decoding = GREEDY, seed: int = 0, vectors: Path | None = None
 ) -> dict[str, Any]:
-    """Measure several runs as `evaluate_run` does; returns the tree of their figures, a `Summary` in place of each."""
+    """Measure several runs; the arguments and errors are those of `evaluate_run`.
+
+    Returns:
+        The metrics as `evaluate` returns them, with a `Summary` over the runs in place of each number.
+    """
     return over_runs([evaluate_run(run, decoding, seed, vectors) for run in runs])
 
 
@@ -73,10 +86,17 @@ def evaluate(
     seed: int = 0,
     vectors: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
-    """All figures of one agent, for JSON.
+    """Compute all metrics of one agent.
 
-    decoding: how the generators answer the held-out contexts. seed: of the independent discriminator, and of sampling.
-    vectors: of words, {word: (size,)}, for the similarities; None: the agent's own.
+    Args:
+        agent: The agent.
+        dataset: The data of its training, with the held-out pairs.
+        decoding: How the generators answer the held-out contexts.
+        seed: The seed of the independent discriminator and of sampling.
+        vectors: Word vectors, {word: (size,)}, for the similarities of replies; None takes the agent's own.
+
+    Returns:
+        The metrics, for JSON.
     """
     held_out = dataset.validation
     perplexity = agent.perplexities(held_out, BATCH)
@@ -95,7 +115,7 @@ def evaluate(
 
 
 def answers_to(agent: Agent, name: str, contexts: np.ndarray, decoding: Decoding, seed: int) -> np.ndarray:
-    """One generator's answers to many contexts: (n, s_s + 1) int32."""
+    """Generate one generator's answers to many contexts: (n, s_s + 1) int32."""
     starts = range(0, len(contexts), DECODING_BATCH)
     parts = [agent.decode(name, contexts[i : i + DECODING_BATCH], decoding, seed + i).answers for i in starts]
     return np.concatenate(parts)
@@ -104,9 +124,15 @@ def answers_to(agent: Agent, name: str, contexts: np.ndarray, decoding: Decoding
 def reply_figures(
     agent: Agent, answers: dict[str, np.ndarray], vectors: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, dict[str, float | str]]:
-    """The figures of each system's replies to the same contexts, {system: (n, s_s + 1) int32}.
+    """Compute the metrics of each system's replies to the same contexts.
 
-    "human" is one of the systems, and the reference of the others. vectors: as for `evaluate`.
+    Args:
+        agent: The agent, whose vocabulary the replies have.
+        answers: The replies of each system, (n, s_s + 1) int32. One system is "human", the reference of the others.
+        vectors: Word vectors, as for `evaluate`.
+
+    Returns:
+        {system: {metric: value}}.
     """
     vocabulary = agent.vocabulary
     if vectors is None:
@@ -135,7 +161,7 @@ def reply_figures(
 
 
 def report(runs: Sequence[str | Path], figures: dict[str, Any]) -> str:
-    """The tables for people. figures: as `evaluate_runs` gives them."""
+    """Make tables of the metrics that `evaluate_runs` returns, for a terminal."""
     heading = (
         f"{', '.join(map(str, runs))}: {figures['tokens']:,.0f} held-out tokens, "
         f"{figures['unknown_share']:.2%} of them the unknown word"

@@ -1,13 +1,13 @@
-"""Reranking of N-best lists by maximum mutual information.
+"""Reranks N-best lists by maximum mutual information.
 
-Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", choose from the N-best list
-of a beam search for an answer y to a context x the answer with the highest
+Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", search for answers y to a
+context x with a beam, and choose from the N-best list the answer with the highest
 
     anti-language model   log p(y|x) - lambda * log U(y) + gamma * N      U: p(y) of the first k words alone
     bidirectional         (1 - lambda) * log p(y|x) + lambda * log p(x|y) + gamma * N
 
-where N is the number of tokens. p(y) and p(x|y) are networks of their own, of the same form: runs trained with
-`--predict unconditional` and `--predict context`.
+where N is the number of tokens. p(y) and p(x|y) are separate networks of the same architecture, from runs that were
+trained with `--predict unconditional` and `--predict context`.
 """
 
 import json
@@ -35,10 +35,19 @@ SHOWN = ("distinct-1", "distinct-2", "tokens", "repeated", "most frequent", "ent
 def rerank(
     run: str | Path, language_model: str | Path, backward: str | Path, how: Reranking = DEFAULT
 ) -> dict[str, dict[str, Any]]:
-    """Rerank the lists of a run's held-out contexts, and write the figures to RUN/mmi.json; returns them.
+    """Rerank the N-best lists of a run's held-out contexts, and write the metrics to RUN/mmi.json.
 
-    language_model, backward: the runs of p(y) and p(x|y). Returns what `measure` returns. Raises UserError where a run
-    is missing or damaged, or does not fit to the others.
+    Args:
+        run: The run folder of p(y|x).
+        language_model: The run folder of p(y).
+        backward: The run folder of p(x|y).
+        how: How to rerank.
+
+    Returns:
+        The metrics, as `measure` returns them.
+
+    Raises:
+        UserError: A run is missing or damaged, or does not fit the others.
     """
     made = GCARun.open(run)
     agent = Agent.load(made.path)
@@ -78,11 +87,20 @@ def table(figures: dict[str, dict[str, Any]], caption: str = "") -> Table:
 def candidates(
     agent: Agent, generator: str, language_model: Agent, backward: Agent, pairs: Pairs, width: int
 ) -> dict[str, np.ndarray]:
-    """N-best lists for the contexts of `pairs`, and what three networks hold of each candidate.
+    """Search for N-best lists for the contexts of pairs, and compute three log-probabilities of each candidate.
 
-    Returns "answers", (n, width, s_s + 1) int32, the beam's favourite (by log p(y|x) a token) first; "forward" and
-    "backward", (n, width) float32, log p(y|x) and log p(x|y); "alone", (n, width, s_s) float32, log p of each token of
-    y without a context, NaN after the end.
+    Args:
+        agent: The agent of p(y|x).
+        generator: One of its generators.
+        language_model: The agent of p(y).
+        backward: The agent of p(x|y).
+        pairs: n pairs.
+        width: The number of candidates.
+
+    Returns:
+        "answers", (n, width, s_s + 1) int32, the one of highest log p(y|x) per token first; "forward" and "backward",
+        (n, width) float32, log p(y|x) and log p(x|y); "alone", (n, width, s_s) float32, log p of each token of y
+        without a context, NaN after the end.
     """
     parts = []
     for start in range(0, len(pairs), BATCH):
@@ -105,13 +123,16 @@ def candidates(
 
 
 def anti_language_model(choices: dict[str, np.ndarray], weight: float, words: int, length_bonus: float) -> np.ndarray:
-    """log p(y|x) - weight * (log p of y's first `words` tokens without a context) + length_bonus * N: (n, width)."""
+    """Compute log p(y|x) - weight * log U(y) + length_bonus * N: (n, width).
+
+    U is p of the first `words` tokens of y without a context.
+    """
     penalty = np.nansum(choices["alone"][..., :words], axis=-1)
     return choices["forward"] - weight * penalty + length_bonus * _tokens(choices)
 
 
 def bidirectional(choices: dict[str, np.ndarray], weight: float, length_bonus: float) -> np.ndarray:
-    """(1 - weight) * log p(y|x) + weight * log p(x|y) + length_bonus * N: (n, width)."""
+    """Compute (1 - weight) * log p(y|x) + weight * log p(x|y) + length_bonus * N: (n, width)."""
     both = (1 - weight) * choices["forward"] + weight * choices["backward"]
     return both + length_bonus * _tokens(choices)
 
@@ -128,7 +149,19 @@ def measure(
     words: int,
     length_bonus: float,
 ) -> dict[str, dict[str, Any]]:
-    """The figures (see `replies.reply_figures`) of the human replies, of plain beam search, and of both forms."""
+    """Compute the metrics of the human replies, of plain beam search, and of both forms of reranking.
+
+    Args:
+        agent: The agent of p(y|x).
+        choices: The candidates, as `candidates` returns them.
+        pairs: The human pairs.
+        weights: The values of lambda.
+        words: The number of an answer's first words that U counts.
+        length_bonus: gamma.
+
+    Returns:
+        {system: {metric: value}}; see `replies.reply_figures`.
+    """
     chosen = {"human": pairs.answers, "beam search": choices["answers"][:, 0]}
     for weight in weights:
         for name, scores in (

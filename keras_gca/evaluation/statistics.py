@@ -1,9 +1,9 @@
-"""How sure figures are: over several runs, and over the conversations or lines of one.
+"""Estimates the uncertainty of metrics, over several runs, and over the conversations or lines of one run.
 
 Several runs have a mean, a standard deviation, and a 95 % confidence interval of the mean (`summarise`, `over_runs`).
 
-One run has a 95 % interval by a bootstrap over whole groups (`bootstrap` and what follows it). What belongs to one
-group depends on each other, groups much less; so groups are drawn, with replacement.
+One run has a 95 % interval by a bootstrap over whole groups (`bootstrap` and the functions after it). The members of a
+group depend on each other, and groups much less; therefore whole groups are drawn, with replacement.
 """
 
 import math
@@ -21,9 +21,14 @@ COVERED = (2.5, 97.5)  # percentiles of a 95 % interval
 
 
 class Summary(NamedTuple):
-    """Of `runs` values: mean and sample standard deviation, and Student's t interval of the mean.
+    """Summary statistics of the values of a metric over several runs.
 
-    With one value the deviation is 0 and there is no interval: low and high are None.
+    Attributes:
+        mean: The mean.
+        deviation: The sample standard deviation; 0 for one run.
+        low: The lower end of Student's t interval of the mean; None for one run.
+        high: Its upper end; None for one run.
+        runs: The number of runs.
     """
 
     mean: float
@@ -33,14 +38,18 @@ class Summary(NamedTuple):
     runs: int
 
     def __format__(self, form: str) -> str:
-        """`mean ± deviation` in a format of floats; the mean alone of a single run."""
+        """Write `mean ± deviation` in a format of floats; only the mean if there is one run."""
         if self.runs == 1:
             return format(self.mean, form)
         return f"{format(self.mean, form)} ± {format(self.deviation, form)}"
 
 
 def summarise(values: Sequence[float]) -> Summary:
-    """Raises ValueError where there is none."""
+    """Summarise the values of a metric over several runs.
+
+    Raises:
+        ValueError: There are no values.
+    """
     if not values:
         raise ValueError("no values to summarise")
     mean = float(np.mean(values))
@@ -52,7 +61,14 @@ def summarise(values: Sequence[float]) -> Summary:
 
 
 def over_runs(results: Sequence[Any]) -> Any:
-    """The same tree of figures for every run, as one tree of Summary; what is no number is taken from the first."""
+    """Summarise trees of metrics, one for each run.
+
+    Args:
+        results: Trees of dictionaries with the same keys.
+
+    Returns:
+        The same tree with a `Summary` in place of each number; values that are not numbers are those of the first run.
+    """
     first = results[0]
     if isinstance(first, dict):
         return {key: over_runs([result[key] for result in results]) for key in first}
@@ -62,7 +78,7 @@ def over_runs(results: Sequence[Any]) -> Any:
 
 
 def as_json(tree: Any) -> Any:
-    """A tree of Summary as dictionaries, for JSON."""
+    """Convert a tree of `Summary` to dictionaries, for JSON."""
     if isinstance(tree, Summary):
         return tree._asdict()
     if isinstance(tree, dict):
@@ -74,22 +90,36 @@ def as_json(tree: Any) -> Any:
 
 
 def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """Drawings of as many groups, with replacement: (resamples, groups) int64, how often each was drawn."""
+    """Draw as many groups as there are, with replacement, many times.
+
+    Args:
+        groups: The number of groups.
+        seed: The seed.
+        resamples: The number of drawings.
+
+    Returns:
+        (resamples, groups) int64, how often each group was drawn.
+    """
     return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), resamples)
 
 
 def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of a ratio of sums over groups.
+    """Compute the 95 % interval of a ratio of sums over groups.
 
-    drawn: as `bootstrap` gives them. numerator, denominator: (groups,). A drawing whose denominator is 0 has no ratio
-    and is left out; NaN where that is so of all.
+    Args:
+        drawn: The drawings, as `bootstrap` returns them.
+        numerator: (groups,).
+        denominator: (groups,). A drawing whose denominator is 0 is left out.
+
+    Returns:
+        The ends of the interval; NaN if all drawings are left out.
     """
     top, bottom = drawn @ numerator, drawn @ denominator
     return bootstrap_interval(top[bottom > 0] / bottom[bottom > 0])
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of a figure, from its values in all drawings; NaN where there is none."""
+    """Compute the 95 % interval of a metric from its values in all drawings; NaN if there are none."""
     if not len(values):
         return math.nan, math.nan
     low, high = np.percentile(values, COVERED).tolist()

@@ -1,7 +1,7 @@
-"""The comparisons that the first paper argues with, each over several seeds; what they are is in `variants.py`.
+"""Runs the comparisons on which the first paper's arguments rest, over several seeds; `variants.py` defines them.
 
-What is trained already in the folder is used again, so that studies share their runs, and an interrupted study goes on
-where it stopped.
+Runs that exist in the folder are used again, so that studies share them and an interrupted study continues where it
+stopped.
 """
 
 import json
@@ -31,11 +31,14 @@ REPLIES = ("distinct-2", "tokens", "repeated", "most frequent", "BLEU")
 
 @dataclass(frozen=True)
 class Setup:
-    """What all trainings of a study share.
+    """The parts that all trainings of a study share.
 
-    runs: the folder that they go to. seeds: one training of each variant for each. preset, settings: of `Config`, given
-    to all of them, but what makes a variant stays. source: their data; the similarities of replies are by its word
-    vectors too.
+    Args:
+        runs: The folder of the runs.
+        seeds: The seeds; each variant is trained once with each.
+        preset: The preset of all trainings.
+        settings: Settings of all trainings; those that define a variant take precedence.
+        source: The data. Its word vectors are also used for the similarities of replies.
     """
 
     runs: Path
@@ -45,19 +48,31 @@ class Setup:
     source: Source
 
     def folder(self, variant: str, seed: int) -> Path:
+        """Return the run folder of a training."""
         return self.runs / variant / f"seed_{seed}"
 
     def config(self, variant: str, seed: int) -> Config:
-        """Raises UserError on an impossible setting."""
+        """Return the settings of a training.
+
+        Raises:
+            UserError: A setting is impossible.
+        """
         return Config.preset(self.preset, **{**self.settings, **VARIANTS[variant], "seed": seed})
 
 
 def run_study(name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None) -> bool:
-    """Train what a study compares, and write its table; returns whether the user has let it end.
+    """Train the variants of a study, print its table, and write it to RUNS/NAME.md and all metrics to RUNS/NAME.json.
 
-    name: one of STUDIES. strategy: of the trainings, see `pipeline.train_agent`. Prints the table, and writes it to
-    RUNS/NAME.md, and all figures to RUNS/NAME.json. Raises UserError for another name, and where a file is missing or
-    damaged.
+    Args:
+        name: One of STUDIES.
+        setup: The parts that all trainings share.
+        strategy: The strategy of the trainings; see `pipeline.train_agent`.
+
+    Returns:
+        Whether the study was completed; False if the user has interrupted it.
+
+    Raises:
+        UserError: There is no such study, or a file is missing or damaged.
     """
     if name not in STUDIES:
         raise UserError(f"{name!r} is not a study; choose from {', '.join(STUDIES)}")
@@ -65,7 +80,7 @@ def run_study(name: str, setup: Setup, strategy: tf.distribute.Strategy | None =
     for seed in setup.seeds:
         for variant in study.variants:
             if not _train(variant, seed, setup, strategy):
-                print(f"next: the same command goes on with {setup.folder(variant, seed)}")
+                print(f"next: the same command continues with {setup.folder(variant, seed)}")
                 return False
     print(f"\n{study.question}\n")
     table, figures = _measure(name, setup)
@@ -81,7 +96,7 @@ def run_study(name: str, setup: Setup, strategy: tf.distribute.Strategy | None =
 
 
 def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
-    """Train a variant, or go on with it; returns whether the training came to its end."""
+    """Train a variant, or continue its training; returns whether the training has reached its end."""
     path = setup.folder(variant, seed)
     if (path / CHECKPOINT).exists():
         return GCARun.open(path).is_finished() or pipeline.resume(path, strategy).training.finished
@@ -101,7 +116,7 @@ def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strate
 
 
 def _measure(name: str, setup: Setup) -> tuple[Table, Any]:
-    """The study's table for people, and its figures for JSON."""
+    """Return the study's table, and its metrics for JSON."""
     question, variants = STUDIES[name]
     if name == "mmi":
         figures = over_runs([_reranked(seed, setup) for seed in setup.seeds])
@@ -115,7 +130,7 @@ def _measure(name: str, setup: Setup) -> tuple[Table, Any]:
 
 
 def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
-    """The evaluation of a run, from its folder where it is newer than the bot."""
+    """Return the evaluation of a run; it is read from the run's folder if it is newer than the bot."""
     done, vectors = run / replies.FILE, setup.source.glove
     if _is_newer(done, run):
         figures = json_files.read_object(done)
@@ -127,7 +142,7 @@ def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
 
 
 def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
-    """The figures of reranking of one seed, from the run's folder where they are newer than the bots."""
+    """Return the metrics of reranking for one seed; they are read from the run's folder if newer than the bots."""
     runs = [setup.folder(variant, seed) for variant in STUDIES["mmi"].variants]
     done = runs[0] / reranking.FILE
     if _is_newer(done, *runs):
@@ -139,13 +154,13 @@ def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
 
 
 def _is_newer(file: Path, *runs: Path) -> bool:
-    """Whether a file is there and was made from the runs' bots as they are now."""
+    """Return whether a file exists and is newer than the runs' bots."""
     bots = [GCARun(run).bot for run in runs]
     return file.exists() and all(file.stat().st_mtime > bot.stat().st_mtime for bot in bots)
 
 
 def _table_of_replies(figures: dict[str, Any], question: str) -> Table:
-    """A line for each system of each variant: perplexity, replies, and what the independent discriminator says."""
+    """Make a table with a row for each system of each variant: perplexity, replies, the independent D's scores."""
     rows = []
     for variant, of_variant in figures.items():
         judgement = of_variant["table_1"]["independent"]
@@ -167,7 +182,7 @@ def _table_of_replies(figures: dict[str, Any], question: str) -> Table:
 
 
 def _table_of_choices(figures: dict[str, Any], question: str) -> Table:
-    """What choosing by Eq. 9 and by Eq. 10 does, by each discriminator."""
+    """Make a table of the effects of choosing by Eq. 9 and by Eq. 10, for each discriminator."""
     rows = []
     for judge, judgement in figures["default"]["table_1"].items():
         for equation, chosen in judgement["equations"].items():

@@ -1,4 +1,4 @@
-"""A table of figures: as text for a terminal, as Markdown, LaTeX and CSV."""
+"""Writes a table as text for a terminal, as Markdown, LaTeX and CSV."""
 
 import csv
 import io
@@ -19,10 +19,14 @@ Cell = str | float | None
 class Table:
     """One table of a report.
 
-    number: as in the paper, None for a table that it does not have. caption: a sentence, or "" for none.
-    header and rows: the cells, the first columns being words and the others numbers. None is an empty cell. Numbers are
-    texts, with as many digits as people want; a table for CSV alone may have them as they are. words: how many columns
-    are words.
+    Cells are texts; None is an empty cell. Numbers are formatted already, except in tables that are written as CSV.
+
+    Args:
+        number: The table's number in the paper; None if the paper does not have it.
+        caption: A sentence, or "" for none.
+        header: The titles of the columns.
+        rows: The cells of each row: first words, then numbers.
+        words: The number of columns with words.
     """
 
     number: int | None
@@ -32,11 +36,11 @@ class Table:
     words: int = 1
 
     def to_text(self) -> str:
-        """The cells alone for a terminal, words flush left, numbers flush right; no line end after the last."""
+        """Write the cells for a terminal, words aligned left and numbers right, without a final line break."""
         return "\n".join("  ".join(line).rstrip() for line in self._aligned(self._texts()))
 
     def to_markdown(self) -> str:
-        """Caption and cells, with aligned columns, which reads well in a terminal too."""
+        """Write caption and cells as Markdown, with aligned columns, which a terminal shows well too."""
         cells = [[cell.replace("|", r"\|") for cell in row] for row in self._texts()]
         heading, *lines = self._aligned(cells, narrowest=3)
         rules = ["-" * len(cell) if i < self.words else "-" * (len(cell) - 1) + ":" for i, cell in enumerate(heading)]
@@ -45,7 +49,7 @@ class Table:
         return f"{title}\n\n{grid}" if title else grid
 
     def to_latex(self, label: str) -> str:
-        """A floating table that needs no package; LaTeX numbers it."""
+        """Write a floating table that needs no package; LaTeX numbers it."""
         rows = [r" & ".join(map(_latex, row)) + r" \\" for row in self._texts()]
         return "\n".join(
             [
@@ -66,7 +70,7 @@ class Table:
         )
 
     def to_csv(self) -> str:
-        """The cells alone, numbers with all their digits."""
+        """Write the cells as CSV, numbers with all their digits."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
         return text.getvalue()
@@ -75,7 +79,7 @@ class Table:
         return [["" if cell is None else str(cell) for cell in row] for row in (self.header, *self.rows)]
 
     def _aligned(self, cells: list[list[str]], narrowest: int = 0) -> list[list[str]]:
-        """The cells of every row, filled up to the widths of their columns."""
+        """Fill the cells of every row up to the widths of their columns."""
         widths = [max(narrowest, *map(len, column)) for column in zip(*cells, strict=True)]
         return [
             [cell.ljust(width) if i < self.words else cell.rjust(width) for i, (cell, width) in enumerate(filled)]

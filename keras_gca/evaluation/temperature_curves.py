@@ -1,6 +1,6 @@
-"""The first paper's curves of quality against diversity: held-out contexts, answered at several temperatures.
+"""Measures the first paper's curves of quality against diversity on held-out contexts.
 
-What the figures are, and how they are painted, is in `quality_diversity.py`.
+`quality_diversity.py` defines the metrics and plots them.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,22 @@ from keras_gca.training.run_folder import GCARun
 
 
 def measure_run(run: str | Path, temperatures: Sequence[float] = TEMPERATURES, seed: int = 0) -> Curves:
-    """The curves of a run's generators, and the point of the human replies; seed: of the sampling.
+    """Measure the curves of a run's generators, and the point of the human replies.
 
-    Raises UserError where the run is missing or damaged, or a temperature is out of range.
+    Args:
+        run: The run folder.
+        temperatures: The temperatures of sampling.
+        seed: The seed of sampling.
+
+    Raises:
+        UserError: The run is missing or damaged, or a temperature is out of range.
     """
     made = GCARun.open(run, "quality_diversity")
     return measure(Agent.load(made.path), made.dataset(), temperatures, seed)
 
 
 def measure(agent: Agent, dataset: Dataset, temperatures: Sequence[float], seed: int = 0) -> Curves:
-    """The curves of "human" and of each generator on held-out contexts."""
+    """Measure the curves of "human" and of each generator on held-out contexts."""
     trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), DISCOUNT)
 
     def measured(temperature: float | None, answers: np.ndarray) -> dict[str, Any]:

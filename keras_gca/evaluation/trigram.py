@@ -1,6 +1,6 @@
-"""An interpolated Kneser-Ney trigram model (NLTK's), the yardstick for a generator's held-out perplexity.
+"""An interpolated Kneser-Ney trigram model (NLTK's), the baseline for a generator's held-out perplexity.
 
-It sees no context: what a generator gains over it is what the context and a longer memory are worth.
+It does not see the context: a generator's gain over it is due to the context and a longer memory.
 """
 
 import collections
@@ -17,10 +17,10 @@ ORDER = 3
 
 
 class IndexedKneserNey(KneserNey):
-    """NLTK's smoothing with its continuation counts indexed once, where NLTK searches all n-grams at every call."""
+    """NLTK's smoothing with an index of continuation counts; NLTK searches all n-grams at every call."""
 
     def index(self) -> None:
-        """Count, for each n-gram and each context, the distinct words that stand before it."""
+        """Count the distinct words that precede each n-gram and each context."""
         self._types: collections.Counter = collections.Counter()
         self._totals: collections.Counter = collections.Counter()
         for order in range(2, self._order + 1):
@@ -35,7 +35,10 @@ class IndexedKneserNey(KneserNey):
 class TrigramModel:
     """An interpolated Kneser-Ney trigram over answers `BOS ... EOS` of token indices.
 
-    discount: the absolute discount of every order; NLTK's default is 0.1, and 0.75 is usual for small corpora.
+    Args:
+        answers: The answers to fit.
+        vocabulary_size: The number of tokens.
+        discount: The absolute discount of every order; NLTK's default is 0.1, and 0.75 is usual for small corpora.
     """
 
     def __init__(self, answers: Iterable[Sequence[int]], vocabulary_size: int, discount: float = 0.1):
@@ -48,9 +51,12 @@ class TrigramModel:
         self._model.estimator.index()
 
     def log_probabilities(self, answer: Sequence[int]) -> np.ndarray:
-        """The natural logarithm of each token's probability after BOS, EOS included; float64, (tokens - 1,).
+        """Compute the natural logarithm of each token's probability after BOS, EOS included.
 
-        NLTK's model gives no probability to a token it has never seen; it counts as 1 / vocabulary_size, in its favour.
+        NLTK's model gives the probability 0 to unseen tokens; 1 / vocabulary_size is used instead, in its favour.
+
+        Returns:
+            (tokens - 1,) float64.
         """
         sentence = _padded(answer)
         scores = [
@@ -60,13 +66,13 @@ class TrigramModel:
         return np.log([score if score > 0 else 1 / self._vocabulary_size for score in scores])
 
     def perplexity(self, answers: Iterable[Sequence[int]]) -> float:
-        """exp of the total negative log-likelihood over the total of tokens, EOS counted, BOS not."""
+        """Compute exp of the total negative log-likelihood divided by the number of tokens, with EOS, without BOS."""
         values = np.concatenate([self.log_probabilities(answer) for answer in answers])
         return float(np.exp(-values.mean()))
 
 
 def _padded(answer: Sequence[int]) -> tuple[str, ...]:
-    """`BOS BOS w1 ... wn EOS` as NLTK's words: the order's extra BOS in front, padding behind left out."""
+    """Return `BOS BOS w1 ... wn EOS` as NLTK's words, with the additional BOS of a trigram, without padding."""
     tokens = [int(token) for token in answer]
     tokens = tokens[: tokens.index(EOS) + 1] if EOS in tokens else [token for token in tokens if token]
     return tuple(map(str, [BOS] * (ORDER - 2) + tokens))

@@ -1,4 +1,4 @@
-"""What the first paper's evaluations compare: variants of a training, and ways to rerank; imports nothing heavy."""
+"""Defines what the first paper's evaluations compare: variants of a training, ways to rerank. Imports nothing heavy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from keras_gca.errors import UserError
 
 # Studies
 
-# Variants of one training: what each has besides the settings that are given to all.
+# Variants of one training: the settings in which each differs from the others.
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "canonical": {"generator": "canonical"},
@@ -48,8 +48,15 @@ STUDIES = {
 class Reranking:
     """How N-best lists are reranked by maximum mutual information; see `reranking`.
 
-    generator: whose lists; the run's first if None. candidates: answers in a list. weights: the values of lambda.
-    words: of each answer that U counts. length_bonus: gamma. Raises UserError on a weight that is out of range.
+    Args:
+        generator: The generator whose lists are reranked; the run's first if None.
+        candidates: The number of answers in a list.
+        weights: The values of lambda.
+        words: The number of an answer's first words that U counts.
+        length_bonus: gamma.
+
+    Raises:
+        UserError: A weight is out of range.
     """
 
     generator: str | None = None

@@ -1,11 +1,11 @@
 """Algorithm 1, batched: greedy decoding, sampling, and beam search.
 
-The context is encoded once and each token costs one LSTM step; the whole loop is one compiled function, which ends when
-every row has ended. PAD and BOS are no tokens of an answer and an answer has at least one word: their probabilities
-are left out of the choice (not out of the softmax), where Algorithm 1's arg-max merely never picks them. Nothing is
-left out with `original` padding, as in the author's program.
+The context is encoded once and each token costs one LSTM step. The whole loop is one compiled function, which ends when
+every row has ended. An answer does not contain PAD and BOS, and has at least one word. Therefore these tokens, and EOS
+as the first token, are excluded from the choice (not from the softmax); the arg-max of Algorithm 1 merely never picks
+them. With `original` padding no token is excluded, as in the author's program.
 
-Shapes: B contexts; answers have the frame of `pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
+Shapes: B contexts; answers are framed as in `pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class Decoded(NamedTuple):
     """Generated answers.
 
     Attributes:
-        answers: (B, s_s + 1) int32, `BOS ... EOS` padded on the right; without EOS where s_s tokens were not enough.
+        answers: (B, s_s + 1) int32, `BOS ... EOS` padded on the right; without EOS if s_s tokens were not enough.
         log_probabilities: (B,) float32, log p(y|x): Algorithm 1, line 11, EOS included.
         token_probabilities: (B, s_s) float32, p(y_t | x, y) of each token after BOS; 0 after the end.
     """
@@ -49,7 +49,7 @@ class Decoder:
     """Decodes with the generator of a GenerativeConversationalAgent.
 
     Every method takes `contexts`, (B, s) int32 padded on the left, and `allow_unknown`: whether the unknown word may be
-    chosen. It may in Algorithm 1, which chooses among all tokens; for a chat it is better left out.
+    chosen. Algorithm 1 chooses among all tokens; in a chat the unknown word is better excluded.
 
     Args:
         gca: the networks; the decoder follows later changes of their weights.
@@ -88,8 +88,8 @@ class Decoder:
 
         Args:
             contexts: (B, s) int32, padded on the left.
-            seed: of all rows together, or one for each row, which gives each the answer that it would have alone,
-                whatever rows stand beside it. The same seed gives the same answers.
+            seed: the seed of all rows together, or one for each row. A row with a seed of its own gets the answer that
+                it would get alone. The same seed gives the same answers.
             temperature: divides the logits; above 0.
             top_k: the number of tokens to choose among; None for all.
             top_p: the probability of the nucleus; 1 for all tokens.
@@ -100,7 +100,7 @@ class Decoder:
 
         Raises:
             ValueError: top_k is below 1.
-            UserError: the temperature or top_p is out of range; a ValueError too.
+            UserError: the temperature or top_p is out of range.
         """
         check_sampling(temperature, top_p)
         if top_k is not None and top_k < 1:
@@ -157,17 +157,17 @@ class Decoder:
         return _decoded(self.compiled_search_beam(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def _forbidden(self, allow_unknown: bool) -> tf.Tensor:
-        """(s_v,) float32, added to the logarithms that tokens are chosen by."""
-        barred = [] if self.gca.original_padding else [PAD, BOS]
+        """Return what is added to the log-probabilities before the choice, to exclude tokens: (s_v,) float32."""
+        excluded = [] if self.gca.original_padding else [PAD, BOS]
         if not allow_unknown:
-            barred.append(UNK)
-        return tf.constant([FORBIDDEN if i in barred else 0.0 for i in range(self._sizes.vocabulary)])
+            excluded.append(UNK)
+        return tf.constant([FORBIDDEN if i in excluded else 0.0 for i in range(self._sizes.vocabulary)])
 
     def _start(self, contexts: tf.Tensor) -> tuple[tf.Tensor, States]:
-        """The context's term of the hidden layer, and the answer LSTM's memory before the first token.
+        """Compute the context's term of the hidden layer, and the answer LSTM's memory before the first token.
 
-        The memory is (B, s_se) each; with `original` padding (B, steps, s_se): the one at t has read as many paddings
-        as stand before a partial answer of t + 1 tokens.
+        The memory is (B, s_se) each. With `original` padding it is (B, steps, s_se) each: the memory at t has read as
+        many paddings as precede a partial answer of t + 1 tokens.
         """
         generator, count = self._generator, tf.shape(contexts)[0]
         lengths, moved = moved_right(contexts)
@@ -184,13 +184,13 @@ class Decoder:
         return term, States(*(tf.tile(memory[None], [count, 1, 1]) for memory in start))
 
     def _next(self, t: tf.Tensor, term: tf.Tensor, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
-        """One turn of Algorithm 1's loop: log p of Eq. 3 after one more token, (B, s_v), and the LSTM's memory."""
+        """Read one more token: returns log p of Eq. 3, (B, s_v), and the LSTM's memory."""
         memory = lstm_step(self._generator.encoder_answer, self._generator.embed(tokens), memory)
         h = memory.h[:, t] if self.gca.original_padding else memory.h
         return tf.nn.log_softmax(self._token_logits(self._generator.hidden_layer(term, h))), memory
 
     def _token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
-        """The argument of Eq. 3's softmax: (B, hidden) -> (B, s_v); a single row skips the units that are zero."""
+        """Compute the argument of Eq. 3's softmax: (B, hidden) -> (B, s_v); a single row skips units that are zero."""
         if tf.config.list_physical_devices("GPU"):
             return self._generator.token_logits(y_h)
         layer = self._generator.decision_bot
@@ -201,7 +201,7 @@ class Decoder:
         )
 
     def _forbid_end(self, t: tf.Tensor) -> tf.Tensor:
-        """(s_v,) float32: an answer does not begin with its end."""
+        """Return what is added to exclude EOS as the first token: (s_v,) float32."""
         if self.gca.original_padding:
             return tf.zeros(self._sizes.vocabulary)
         return tf.where(t == 0, tf.one_hot(EOS, self._sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
@@ -240,7 +240,7 @@ class Decoder:
         return _frame(chosen.stack(), logs.stack(), steps, self._sizes.sentence_length)
 
     def decode_greedily(self, contexts: tf.Tensor, forbidden: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Choose the most probable token at every step; `greedy` in a graph."""
+        """Choose the most probable token at every step. For use in a graph; see `greedy`."""
         return self._loop(contexts, forbidden, lambda log_p, _: tf.argmax(log_p, 1, output_type=tf.int32))
 
     def draw(
@@ -253,7 +253,10 @@ class Decoder:
         top_k: int | None,
         top_p: tf.Tensor | None,
     ) -> tuple[tf.Tensor, ...]:
-        """Choose by the Gumbel-max trick, `sample` in a graph; seeds (B, 2) and numbers (B,): see `sample_seeds`."""
+        """Sample by the Gumbel-max trick. For use in a graph; see `sample`.
+
+        `seeds`, (B, 2) int32, and `numbers`, (B,) int32, are those of `sample_seeds`.
+        """
         keys = sample_seeds(seeds, numbers)
 
         def choose(log_p: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
@@ -265,9 +268,10 @@ class Decoder:
     def search_beam(
         self, contexts: tf.Tensor, forbidden: tf.Tensor, width: tf.Tensor, length_penalty: tf.Tensor
     ) -> list[tf.Tensor]:
-        """Search with a beam; `n_best` in a graph.
+        """Search with a beam. For use in a graph; see `n_best`.
 
-        K = width partial answers a context, (B K,) for the model; ended ones wait with PAD at no cost.
+        Each context has K = width partial answers, which are (B K,) rows of the model. Answers that have ended are
+        continued by PAD, which does not change their scores.
         """
         term, memory = self._start(contexts)
         count, size, length = tf.shape(contexts)[0], self._sizes.vocabulary, self.gca.longest_answer
@@ -301,7 +305,7 @@ class Decoder:
                 States(*(tf.gather(part, parent) for part in memory)),
             )
 
-        # All beams start alike: only the first may be continued at the first step.
+        # All partial answers of a context are equal at first, so the first step continues only one of them.
         scores = tf.tile(tf.where(tf.range(width) == 0, 0.0, FORBIDDEN)[None], [count, 1])
         answers = tf.fill([count * width, 1], BOS)
         state = (0, scores, answers, tf.zeros([count * width, 0]), tf.fill([count * width], True), memory)
@@ -323,15 +327,15 @@ class Decoder:
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:
-    """Bar all but the top_k highest scores of each row and its nucleus, the fewest whose probability reaches top_p.
+    """Exclude all tokens except the top_k likeliest and the nucleus, the fewest whose probability reaches top_p.
 
     Args:
         scores: (B, s_v) float32, logarithms up to a constant.
-        top_k: how many to keep; None bars nothing. Scores as high as the lowest that is kept are kept too.
-        top_p: a scalar, the probability of the nucleus; None bars nothing.
+        top_k: how many tokens to keep; None excludes none. Tokens as likely as the last one that is kept are kept too.
+        top_p: a scalar, the probability of the nucleus; None excludes none.
 
     Returns:
-        (B, s_v) float32, the scores with FORBIDDEN where they are barred.
+        (B, s_v) float32, the scores; FORBIDDEN for tokens that are excluded.
     """
     kept = scores
     if top_k is not None:
@@ -343,7 +347,7 @@ def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None
 
 
 def _frame(chosen: tf.Tensor, logs: tf.Tensor, steps: tf.Tensor, length: int) -> tuple[tf.Tensor, ...]:
-    """(T, B) tokens and logarithms, of which `steps` were made, to answers, log p(y|x) and token probabilities."""
+    """Turn (T, B) tokens and logarithms of `steps` steps into answers, log p(y|x) and token probabilities."""
     made = tf.range(tf.shape(chosen)[0])[:, None] < steps
     tokens = tf.transpose(tf.where(made, chosen, PAD))
     logs = tf.transpose(tf.where(made, logs, -np.inf))

@@ -1,6 +1,6 @@
-"""Figures 1 and 2, painted from the Keras models themselves.
+"""Draws Figures 1 and 2 from the Keras models themselves.
 
-White blocks are shared, yellow ones are the generator's, green ones the discriminator's.
+White blocks are shared, yellow ones belong to the generator, green ones to the discriminator.
 """
 
 from pathlib import Path
@@ -17,10 +17,10 @@ WHITE, YELLOW, GREEN = "#ffffff", "#ffe27a", "#a8dba8"
 
 
 def draw_figures(folder: Path, config: Config) -> list[Path]:
-    """Paint Figures 1 and 2 at the sizes of a config.
+    """Draw Figures 1 and 2 at the sizes of a config.
 
     Args:
-        folder: where `figure1.png`, `figure1.svg`, `figure2.png` and `figure2.svg` are written; made where missing.
+        folder: where `figure1.png`, `figure1.svg`, `figure2.png` and `figure2.svg` are written; made if missing.
         config: the settings of a run.
 
     Returns:
@@ -47,9 +47,9 @@ def colour(layer: str) -> str:
 
 
 def edges(model: keras.Model) -> list[tuple[str, str]]:
-    """Return the graph of a functional model as pairs of layer names, (from, to); the masks' own way is left out."""
+    """Return the graph of a functional model as pairs of layer names, (from, to), without the flow of masks."""
     arrows = []
-    layers = {layer.name for layer in model.layers}  # the operations that make masks are no layers
+    layers = {layer.name for layer in model.layers}  # the operations that make masks are not layers
     for operation in model.get_config()["layers"]:
         for node in operation["inbound_nodes"]:
             sources = _sources([node["args"], node["kwargs"].get("initial_state")])
@@ -58,22 +58,22 @@ def edges(model: keras.Model) -> list[tuple[str, str]]:
 
 
 def draw(model: keras.Model, path: Path, title: str = "") -> None:
-    """Paint a functional model to a file.
+    """Draw a functional model to a file.
 
     Args:
         model: the functional model.
         path: the file, whose ending names the format (.png, .svg, .pdf).
-        title: what stands above.
+        title: the title of the drawing.
     """
     paint(model, title).savefig(path, dpi=160, bbox_inches="tight")
 
 
 def paint(model: keras.Model, title: str = "") -> Figure:
-    """Paint a functional model, inputs above.
+    """Draw a functional model, with its inputs at the top.
 
     Args:
         model: the functional model.
-        title: what stands above.
+        title: the title of the drawing.
 
     Returns:
         Matplotlib's figure, which a notebook shows.
@@ -101,7 +101,7 @@ def paint(model: keras.Model, title: str = "") -> Figure:
 
 
 def _sources(value: Any) -> list[str]:
-    """The names of the layers whose outputs stand anywhere in a node's serialised arguments."""
+    """Return the names of the layers whose outputs occur anywhere in a node's serialised arguments."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
             return [value["config"]["keras_history"][0]]
@@ -112,7 +112,7 @@ def _sources(value: Any) -> list[str]:
 
 
 def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
-    """Where the layers' boxes stand: a row for each distance from the inputs, below those it comes from."""
+    """Place the boxes of the layers: one row for each distance from the inputs, each box below its sources."""
     names = list(dict.fromkeys(name for arrow in arrows for name in arrow))
     parents = {name: [source for source, target in arrows if target == name] for name in names}
 
@@ -130,6 +130,6 @@ def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
 
 
 def _describe(layer: keras.layers.Layer) -> str:
-    """The layer's kind and what comes out of it, without the batch."""
+    """Describe a layer by its class and the shape of its output, without the batch."""
     shape = layer.output[0].shape if isinstance(layer.output, list) else layer.output.shape
     return f"{type(layer).__name__}  ({', '.join(str(size) for size in shape[1:])})"

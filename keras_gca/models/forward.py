@@ -1,16 +1,17 @@
 """All prefixes of an answer in one pass: what training, decoding and scoring run in place of `networks.py`.
 
-`networks.py` has Figure 2 as the paper draws it, with the same layers; it is what this file must equal.
+`networks.py` has Figure 2 as the paper draws it, over the same layers; this file must compute the same values.
 
-The figures take one partial answer and give one row. An answer of n tokens has n partial answers, and with masked
-padding the answer LSTM's state after k tokens *is* the encoding of the k-token partial answer; the context's encoding
-is the same for all of them. Therefore one pass over the answer and one over the context give every row (Eq. 2 and 7).
+The models of the figures take one partial answer and return one row. An answer of n tokens has n partial answers. With
+masked padding the answer LSTM's state after k tokens *is* the encoding of the partial answer of k tokens, and the
+context's encoding is the same for all of them. Therefore one pass over the answer and one over the context give every
+row (Eq. 2 and 7).
 
-With `original` padding the LSTM has read s_s - k paddings before k tokens. Its memory after j paddings is the same for
-every sample: one pass over s_s paddings gives them all. From there each partial answer needs k steps of its own, in
-place of s_s, and they run side by side; a context needs as many steps as it has tokens.
+With `original` padding the LSTM reads s_s - k paddings before k tokens. Its memory after j paddings is the same for
+every sample, so one pass over s_s paddings gives all these memories. From there each partial answer needs k steps of
+its own in place of s_s, which run in parallel; a context needs as many steps as it has tokens.
 
-A "row" is one pair of partial answer and next token. Rows of padding are never computed beyond the LSTMs.
+A "row" is one pair of a partial answer and the next token. Rows of padding are computed by the LSTMs only.
 Shapes: B answers, T partial answers in the longest of them, R <= B T rows; the others as in `networks.py`.
 """
 
@@ -26,10 +27,10 @@ from keras_gca.models.networks import GenerativeConversationalAgent
 
 
 class Rows(NamedTuple):
-    """Where the rows of a batch of answers lie, and the token that follows each.
+    """The places of the rows in a batch of answers, and the token that follows each.
 
     Attributes:
-        positions: (R, 2) int64, the number of the answer, and the number of tokens of the partial answer less one.
+        positions: (R, 2) int64, the number of the answer, and the number of tokens of the partial answer minus one.
         targets: (R,) int32, the next token.
     """
 
@@ -38,7 +39,7 @@ class Rows(NamedTuple):
 
     @property
     def answer(self) -> tf.Tensor:
-        """(R,) int64, which answer of the batch each row belongs to."""
+        """(R,) int64, the number of the answer that each row belongs to."""
         return self.positions[:, 0]
 
 
@@ -85,8 +86,8 @@ def moved_right(contexts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return lengths, tf.reverse_sequence(contexts[:, ::-1], lengths, seq_axis=1)
 
 
-SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # where a training may drop values
-Dropout = Callable[[str, tf.Tensor], tf.Tensor]  # (one of SITES, values) -> values, some of which are dropped
+SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # the places where a training may apply dropout
+Dropout = Callable[[str, tf.Tensor], tf.Tensor]  # (one of SITES, values) -> values after dropout
 
 
 def no_dropout(site: str, values: tf.Tensor) -> tf.Tensor:
@@ -107,9 +108,9 @@ class Paddings(NamedTuple):
 
 
 class PrefixLayer(keras.layers.Layer):
-    """The half of Figure 2 that the generator and the discriminator have alike: Eq. 1, and Eq. 2 or 7.
+    """The part of Figure 2 that the generator and the discriminator have in common: Eq. 1, and Eq. 2 or 7.
 
-    All layers are those of Figure 2: this one has no weight of its own.
+    It computes by the layers of Figure 2, and has no weights of its own.
 
     Args:
         shared: the embedding, (s_v, s_e).
@@ -134,11 +135,11 @@ class PrefixLayer(keras.layers.Layer):
         self.paddings = paddings
 
     def embed(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Eq. 1: (B, T) int32 -> (B, T, s_e) float32."""
+        """Look up word vectors (Eq. 1): (B, T) int32 -> (B, T, s_e) float32."""
         return tf.gather(self.shared.embeddings, tokens)
 
     def encode_contexts(self, E_c: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """e_c of Eq. 2, or e_cd of Eq. 7.
+        """Encode contexts: e_c of Eq. 2, or e_cd of Eq. 7.
 
         Args:
             E_c: (B, s, s_e) float32, the word vectors of contexts that are padded on the right.
@@ -154,7 +155,7 @@ class PrefixLayer(keras.layers.Layer):
         return _last(states, lengths, 0.0 if start is None else start.h)
 
     def encode_prefixes(self, E_a: tf.Tensor, rows: Rows, start: States | None = None) -> tf.Tensor:
-        """e_a of Eq. 2, or e_ad of Eq. 7, of all partial answers.
+        """Encode all partial answers: e_a of Eq. 2, or e_ad of Eq. 7.
 
         Args:
             E_a: (B, T, s_e) float32, the word vectors of answers without their last token, padded on the right.
@@ -166,7 +167,7 @@ class PrefixLayer(keras.layers.Layer):
         """
         if not self.paddings:
             return tf.gather_nd(lstm_states(self.encoder_answer, E_a, start), rows.positions)
-        # T memories for each answer: the one at t has started after s_s - t - 1 paddings, and is complete at t.
+        # T memories for each answer: the memory at t starts after s_s - t - 1 paddings, and is complete at t.
         count, steps, _ = tf.unstack(tf.shape(E_a))
         counts = self.paddings.sentence_length - 1 - tf.range(steps)
         memories = self.after_paddings(self.encoder_answer, counts)
@@ -176,11 +177,11 @@ class PrefixLayer(keras.layers.Layer):
         return tf.gather_nd(states, tf.concat([rows.positions, rows.positions[:, 1:]], 1))
 
     def after_paddings(self, lstm: keras.layers.LSTM, counts: tf.Tensor) -> States:
-        """The memory of an LSTM that has read nothing but paddings; with `original` padding only.
+        """Compute the memory of an LSTM that has read only paddings; with `original` padding only.
 
         Args:
             lstm: one of the two encoders.
-            counts: (n,) int32, how many paddings it has read, at most s_s.
+            counts: (n,) int32, the number of paddings that it has read, at most s_s.
 
         Returns:
             The memories, (n, u) each.
@@ -205,7 +206,7 @@ class PrefixGenerator(PrefixLayer):
         bot: the hidden layer, W_1 and b_1 of Eq. 3.
         decision_bot: the output layer, whose softmax is Eq. 3.
         paddings: see `PrefixLayer`.
-        canonical: whether the context's memory is where the answer's LSTM starts (Eq. 5), and not a part of e.
+        canonical: whether the answer's LSTM starts from the context's memory (Eq. 5), which is then not a part of e.
         precision: "bfloat16" multiplies the matrices of `bot` and `decision_bot` in that format.
     """
 
@@ -228,7 +229,7 @@ class PrefixGenerator(PrefixLayer):
 
     @classmethod
     def of(cls, gca: GenerativeConversationalAgent, precision: str = "float32") -> "PrefixGenerator":
-        """Make the fast equal of `gca.generator` from its layers."""
+        """Make the fast equivalent of `gca.generator` from its layers."""
         layers = gca.layers
         return cls(
             layers.shared,
@@ -248,7 +249,7 @@ class PrefixGenerator(PrefixLayer):
             contexts: (B, s) int32, padded on the left with PAD.
             answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
             rows: the rows of the answers to compute.
-            dropout: may drop values at each of SITES.
+            dropout: applies dropout at each of SITES.
 
         Returns:
             (R, s_v) float32, the argument of Eq. 3's softmax.
@@ -256,7 +257,7 @@ class PrefixGenerator(PrefixLayer):
         return self.token_logits(self.hidden(contexts, answers, rows, dropout))
 
     def hidden(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout) -> tf.Tensor:
-        """y_h of Eq. 3 for every row, (R, hidden) float32; the arguments are those of `call`."""
+        """Compute y_h of Eq. 3 for every row, (R, hidden) float32; the arguments are those of `call`."""
         lengths, moved = moved_right(contexts)
         E_c = dropout("E_c", self.embed(moved))  # (B, s, s_e), Eq. 1
         E_a = dropout("E_a", self.embed(answers[:, :-1]))  # (B, T, s_e)
@@ -271,7 +272,7 @@ class PrefixGenerator(PrefixLayer):
         return dropout("y_h", self.hidden_layer(context_term, e_a))  # (R, hidden), Eq. 3
 
     def context_memory(self, E_c: tf.Tensor, lengths: tf.Tensor) -> States:
-        """The memory with which a canonical decoder starts, g(x) of Eq. 4 and 5.
+        """Compute the memory from which a canonical decoder starts, g(x) of Eq. 4 and 5.
 
         Args:
             E_c: (B, s, s_e) float32, the word vectors of contexts that are padded on the right.
@@ -284,14 +285,14 @@ class PrefixGenerator(PrefixLayer):
         return States(*(_last(memory, lengths, 0.0) for memory in memories))
 
     def context_term(self, e_c: tf.Tensor) -> tf.Tensor:
-        """The part of Eq. 3's W_1 [e_c e_a] + b_1 that all prefixes of an answer share: (B, s_se) -> (B, hidden)."""
+        """Compute the part of Eq. 3's W_1 [e_c e_a] + b_1 that all prefixes share: (B, s_se) -> (B, hidden)."""
         return self._product(e_c, self.bot.kernel[: self.encoder_context.units]) + self.bot.bias
 
     def hidden_layer(self, context_term: tf.Tensor, e_a: tf.Tensor) -> tf.Tensor:
-        """y_h of Eq. 3 from its two parts.
+        """Compute y_h of Eq. 3 from its two parts.
 
         Args:
-            context_term: (R, hidden) float32, see `context_term`; with a canonical generator b_1 alone.
+            context_term: (R, hidden) float32, see `context_term`; b_1 alone for a canonical generator.
             e_a: (R, s_se) float32.
 
         Returns:
@@ -300,7 +301,7 @@ class PrefixGenerator(PrefixLayer):
         return tf.nn.relu(context_term + self._product(e_a, self.bot.kernel[-self.encoder_answer.units :]))
 
     def token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
-        """The argument of Eq. 3's softmax: (R, hidden) -> (R, s_v)."""
+        """Compute the argument of Eq. 3's softmax: (R, hidden) -> (R, s_v)."""
         return self._product(y_h, self.decision_bot.kernel) + self.decision_bot.bias
 
     def _product(self, rows: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
@@ -337,7 +338,7 @@ class PrefixDiscriminator(PrefixLayer):
 
     @classmethod
     def of(cls, gca: GenerativeConversationalAgent) -> "PrefixDiscriminator":
-        """Make the fast equal of `gca.discriminator`, and of the upper half of `gca.adversarial`, from its layers."""
+        """Make the fast equivalent of `gca.discriminator`, the upper half of `gca.adversarial`, from its layers."""
         layers = gca.layers
         return cls(
             layers.shared,
@@ -357,8 +358,8 @@ class PrefixDiscriminator(PrefixLayer):
             contexts: (B, s) int32, padded on the left with PAD.
             answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
             rows: the rows of the answers to judge.
-            probabilities: (R, s_v) float32, the generator's p as in Figure 2. None judges the answers' own tokens, for
-                which the product of W_d with a one-hot vector is one look-up.
+            probabilities: (R, s_v) float32, the generator's p as in Figure 2. None judges the answers' own tokens; the
+                product of W_d with a one-hot vector is then a look-up.
 
         Returns:
             (R,) float32, the argument of Eq. 8's sigmoid.
@@ -382,6 +383,6 @@ def _paddings(gca: GenerativeConversationalAgent) -> Paddings | None:
 
 
 def _last(states: tf.Tensor, lengths: tf.Tensor, empty: tf.Tensor | float) -> tf.Tensor:
-    """The states (B, s, u) after the last token, (B, u) float32; `empty` where there is none."""
+    """Return the states after the last token, (B, s, u) -> (B, u) float32; `empty` for rows without tokens."""
     last = tf.gather(states, tf.maximum(lengths - 1, 0), batch_dims=1)
     return tf.where(lengths[:, None] > 0, last, empty)

@@ -63,11 +63,11 @@ class Evaluator:
         return self.compiled_sum_losses(contexts, answers)
 
     def token_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Give the place of every token, (R, 2), and its loss, (R,). For use in a graph."""
+        """Compute the place of every token, (R, 2) int64, and its loss, (R,) float32. For use in a graph."""
         return rows_of(answers).positions, negative_log_likelihoods(self._generator, contexts, answers)
 
     def sum_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Give what `evaluate` returns. For use in a graph."""
+        """Compute what `evaluate` returns. For use in a graph."""
         losses = negative_log_likelihoods(self._generator, contexts, answers)
         return tf.reduce_sum(losses), tf.size(losses)
 
@@ -75,14 +75,24 @@ class Evaluator:
 def negative_log_likelihoods(
     generator: PrefixGenerator, contexts: tf.Tensor, answers: tf.Tensor, dropout: Dropout = no_dropout
 ) -> tf.Tensor:
-    """-log p(y_t | x, y) of every row, (R,)."""
+    """Compute -log p(y_t | x, y) (Eq. 3) of every token of answers.
+
+    Args:
+        generator: the generator.
+        contexts: (B, s) int32, padded on the left.
+        answers: (B, T + 1) int32, `BOS ... EOS` padded on the right.
+        dropout: applies dropout at each of SITES.
+
+    Returns:
+        (R,) float32.
+    """
     rows = rows_of(answers)
     logits = generator(contexts, answers, rows, dropout=dropout)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(rows.targets, logits)
 
 
 def metrics(sums: np.ndarray) -> dict[str, float]:
-    """Compute the loss (nats a token) and the perplexity.
+    """Compute the loss (nats per token) and the perplexity.
 
     Args:
         sums: the sum of the negative log-likelihoods and the number of tokens, as a training step and

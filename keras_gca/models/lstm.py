@@ -1,9 +1,9 @@
-"""The states of a Keras LSTM after every token, with a gradient of its own.
+"""Computes the states of a Keras LSTM after every token, with a custom gradient.
 
-A recurrence differentiated by the framework adds its weights' gradients up step by step. Here the backward pass only
-carries the gates' gradients through time; the weights' gradients are then one matrix product each over all steps. Both
-passes are XLA programs. The equations are those of the usual LSTM, the gates in Keras' order, s the sigmoid or
-`hard_sigmoid`:
+When the framework differentiates a recurrence, it adds up the gradients of the weights step by step. Here the backward
+pass only propagates the gradients of the gates through time; the gradient of each weight matrix is then one matrix
+product over all steps. Both passes are XLA programs. The equations are those of the usual LSTM, with the gates in
+Keras' order; s is the sigmoid or `hard_sigmoid`:
 
     [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x W + h' U + b,  c = f c' + i g,  h = o tanh(c)
 
@@ -20,7 +20,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("keras_gca")
 def hard_sigmoid(z: tf.Tensor) -> tf.Tensor:
-    """Keras 2's piecewise linear sigmoid, clip(0.2 z + 0.5, 0, 1), of any shape; Keras 3's has another slope."""
+    """Compute Keras 2's piecewise linear sigmoid, clip(0.2 z + 0.5, 0, 1); that of Keras 3 has another slope."""
     return tf.clip_by_value(0.2 * z + 0.5, 0.0, 1.0)
 
 
@@ -39,8 +39,8 @@ class States(NamedTuple):
 def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> tf.Tensor:
     """Compute the state h of an LSTM after every step; differentiable once.
 
-    There is no mask: with padding on the right, the states at the tokens do not depend on it. On a GPU Keras' own layer
-    runs instead, which reaches the cuDNN kernel where its gates are sigmoids.
+    No mask is needed: the states at the tokens do not depend on padding on the right. On a GPU Keras' own layer runs
+    instead, which uses the cuDNN kernel if its gates are sigmoids.
 
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
@@ -81,8 +81,8 @@ def lstm_step(lstm: keras.layers.LSTM, x: tf.Tensor, state: States) -> States:
 
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
-        x: (B, s_e) float32, what is read.
-        state: (B, u) each, the memory before; or (B, L, u) for L memories that read the same x.
+        x: (B, s_e) float32, the input.
+        state: (B, u) each, the memory before the step; or (B, L, u) each, L memories that read the same x.
 
     Returns:
         The memory after x, of the same shapes.
@@ -109,13 +109,13 @@ def _step(z: tf.Tensor, c: tf.Tensor, hard: bool) -> tuple[States, tuple[tf.Tens
 
 
 def _slope(gate: tf.Tensor, hard: bool) -> tf.Tensor:
-    """The derivative of a gate, given its value."""
+    """Compute the derivative of a gate from its value."""
     return tf.where((gate > 0) & (gate < 1), 0.2, 0.0) if hard else gate * (1 - gate)
 
 
 @functools.cache
 def _recurrence(hard: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """(x, h, c, W, U, b) -> h and c after every step, for gates of one kind."""
+    """Return the function (x, h, c, W, U, b) -> h and c after every step, for gates of one kind."""
 
     @tf.custom_gradient
     def recurrence(*arguments: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable]:
@@ -134,7 +134,7 @@ def _recurrence(hard: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
 def _forward(
     x: tf.Tensor, h: tf.Tensor, c: tf.Tensor, W: tf.Tensor, U: tf.Tensor, b: tf.Tensor, hard: bool
 ) -> tuple[tf.Tensor, ...]:
-    """States and cells (T, B, u), and the gates after their activations (T, B, 4u), in the order i, f, c, o."""
+    """Compute states and cells, (T, B, u), and the activated gates, (T, B, 4u), in the order i, f, g, o."""
     inputs = tf.transpose(x, [1, 0, 2])
     z = tf.tensordot(inputs, W, 1) + b  # (T, B, 4u)
     steps = z.shape[0] or tf.shape(z)[0]
@@ -171,7 +171,7 @@ def _backward(
     gates: tf.Tensor,
     hard: bool,
 ) -> tuple[tf.Tensor, ...]:
-    """The gradients of x, h, c, W, U and b, given those of the states and cells (B, T, u)."""
+    """Compute the gradients of x, h, c, W, U and b from those of the states and cells, (B, T, u)."""
     upstream_h, upstream_c = (tf.transpose(upstream, [1, 0, 2]) for upstream in (upstream_h, upstream_c))
     steps = upstream_h.shape[0] or tf.shape(upstream_h)[0]
     before_h, before_c = tf.concat([h[None], states[:-1]], 0), tf.concat([c[None], cells[:-1]], 0)

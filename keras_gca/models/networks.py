@@ -1,7 +1,7 @@
 """Figures 1 and 2 as drawn: white, yellow and green blocks (Eq. 1-3, 7-8).
 
-No training runs these models: it runs the same layers through `forward.py`, which computes all prefixes of an answer in
-one pass and is proved equal in `tests/keras_gca/models/test_forward.py`.
+Training does not call these models. It runs the same layers through `forward.py`, which computes all prefixes of an
+answer in one pass; `tests/keras_gca/models/test_forward.py` proves that both are equal.
 
 Shapes: B samples, s_s = sentence_length, s_e = word_embedding, s_se and s_sed = (discriminator_)sentence_embedding,
 s_v = vocabulary.
@@ -29,7 +29,7 @@ class Sizes:
     """The sizes of Figure 2's layers.
 
     Attributes:
-        vocabulary: s_v, tokens, the special ones among them.
+        vocabulary: s_v, the number of tokens, the special ones included.
         sentence_length: s_s, tokens of a context and of a partial answer.
         word_embedding: s_e, numbers in a word vector.
         sentence_embedding: s_se, units of the generator's LSTMs.
@@ -104,15 +104,15 @@ class GenerativeConversationalAgent:
 
     `context` and `answer` are (B, s_s) int32, padded on the left. Two conventions exist:
 
-    - masked: padded with PAD. Every LSTM skips the padding, and its gates are sigmoids.
-    - original: as in the author's program, padded with the token "." (PERIOD), which every LSTM reads like any other.
-      The gates are Keras 2's hard sigmoids. PAD never occurs, and has a probability of 0.
+    - masked: they are padded with PAD. Every LSTM skips the padding, and its gates are sigmoids.
+    - original: as in the author's program, they are padded with the token "." (PERIOD), which every LSTM reads like any
+      other token. The gates are Keras 2's hard sigmoids. PAD never occurs, and its probability is 0.
 
-    A canonical generator (Eq. 4-5, Section 3.1's baseline) differs in one thing: the context's memory is where the
-    answer's LSTM starts, and not a part of e.
+    A canonical generator (Eq. 4-5, the baseline of Section 3.1) differs in one respect: the answer's LSTM starts from
+    the context's memory, which is not a part of e.
 
-    Because the layers are shared, the paper's imports of weights (Algorithm 2, lines 7, 8, 10) hold by construction.
-    WHITE, YELLOW and GREEN name the layers of a colour; `select_trainable` freezes all others.
+    Because the layers are shared, the paper's steps that copy weights (Algorithm 2, lines 7, 8, 10) are not needed.
+    WHITE, YELLOW and GREEN name the layers of each colour; `select_trainable` freezes all other layers.
 
     Example:
         >>> import numpy as np
@@ -156,7 +156,7 @@ class GenerativeConversationalAgent:
         Args:
             sizes: the sizes of the layers.
             embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
-            seed: of the initial weights.
+            seed: the seed of the initial weights.
             original_padding: whether to follow the `original` convention.
             canonical: whether to make the generator a canonical seq2seq model.
 
@@ -174,7 +174,7 @@ class GenerativeConversationalAgent:
 
         # Layers
         if embedding is None:
-            # Not one of `seeds`: with given word vectors the other layers start the same.
+            # Not one of `seeds`, so that the other layers' initial weights do not depend on whether vectors are given.
             initial = keras.initializers.RandomUniform(-0.05, 0.05, seed=seed)
         else:
             expected = (sizes.vocabulary, sizes.word_embedding)
@@ -223,7 +223,7 @@ class GenerativeConversationalAgent:
         E_a = shared(answer)
         if canonical:
             _, h, c = encoder_context_bot(E_c)  # (B, s_se), Eq. 4
-            # Eq. 5. Keras passes no mask on to a layer that is called on several tensors.
+            # Eq. 5. Keras does not pass a mask on to a layer that is called on several tensors.
             e = encoder_answer_bot(E_a, initial_state=[h, c], mask=shared.compute_mask(answer))
         else:
             e_c = encoder_context_bot(E_c)  # (B, s_se), Eq. 2
@@ -253,7 +253,7 @@ class GenerativeConversationalAgent:
 
     @property
     def green(self) -> tuple[str, ...]:
-        """The layers of this discriminator: GREEN, and the hidden layer where there is one."""
+        """The names of this discriminator's layers: GREEN, and the hidden layer if there is one."""
         return (*GREEN, "discriminator_hidden") if self.sizes.discriminator_hidden else GREEN
 
     @property
@@ -263,9 +263,9 @@ class GenerativeConversationalAgent:
 
     @property
     def longest_answer(self) -> int:
-        """Tokens that Algorithm 1 may choose: one for each partial answer of up to s_s tokens, BOS alone the first.
+        """The number of tokens that Algorithm 1 may choose: one after each partial answer of 1 (BOS) to s_s tokens.
 
-        The author's program chooses one fewer.
+        The author's program chooses one token less.
         """
         return self.sizes.sentence_length - self.original_padding
 
@@ -291,7 +291,7 @@ class GenerativeConversationalAgent:
     def select_trainable(self, *names: str) -> list[keras.Variable]:
         """Make the named layers trainable and freeze all others.
 
-        Teacher forcing trains WHITE and YELLOW, the discriminator's epochs `green`, the generator's YELLOW.
+        Teacher forcing trains WHITE and YELLOW, the discriminator's epochs train `green`, the generator's YELLOW.
 
         Returns:
             The trainable weights, in the order of the names.
@@ -305,7 +305,7 @@ class GenerativeConversationalAgent:
 
 
 def sizes_of(config: Config, vocabulary_size: int) -> Sizes:
-    """Return the sizes of a config's networks.
+    """Return the sizes of the networks that a config describes.
 
     Args:
         config: the settings of a run.
@@ -323,15 +323,16 @@ def sizes_of(config: Config, vocabulary_size: int) -> Sizes:
 
 
 def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = None) -> GenerativeConversationalAgent:
-    """Make the networks of a config.
+    """Make the networks that a config describes.
 
     Args:
-        config: the settings of a run; its seed is that of the initial weights.
+        config: the settings of a run, whose seed is that of the initial weights.
         vocabulary_size: s_v.
         embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
 
     Raises:
-        ValueError, UserError: see `GenerativeConversationalAgent`.
+        ValueError: the embedding has another shape.
+        UserError: the weights would not fit into this computer's memory.
     """
     return GenerativeConversationalAgent(
         sizes_of(config, vocabulary_size),

@@ -1,8 +1,8 @@
-"""A product with what a relu has left: a matrix-vector product that reads only the rows of the units that are not zero.
+"""Multiplies the output of a relu with a matrix, reading only the matrix's rows of units that are not zero.
 
-For a single row, the product with a large matrix takes as long as it takes to read the matrix. In a trained generator
-four of five units of the hidden layer are zero for any one token, so most of the matrix need not be read. The result is
-that of the whole product: what is left out would have added zeros.
+The product of a single row with a large matrix takes as long as reading the matrix. In a trained generator about four
+in five units of the hidden layer are zero for a token, so most of the matrix need not be read. The result is that of
+the whole product, to which the omitted rows would add zeros.
 """
 
 import tensorflow as tf
@@ -11,7 +11,7 @@ UNROLLED = 16  # rows added in one pass over the result
 
 
 def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """Multiply a row with a matrix, reading only the matrix's rows of what is above zero. Not differentiable.
+    """Multiply a row with a matrix, reading only the matrix's rows for values above zero. Not differentiable.
 
     Args:
         row: (1, n) float32, not negative.
@@ -22,7 +22,7 @@ def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
     """
     active = tf.cast(tf.where(row[0] > 0)[:, 0], tf.int32)
     values = tf.gather(row[0], active)
-    # Of one shape whatever their number, so that the program below is compiled once; the filling counts for nothing.
+    # The shape does not depend on their number, so that the program below is compiled once; the filling adds zeros.
     units = row.shape[1] + -row.shape[1] % UNROLLED
     filling = [[0, units - tf.size(active)]]
     return _sum_of_rows(tf.pad(active, filling), tf.pad(values, filling), tf.size(active), matrix)[None]
@@ -30,7 +30,7 @@ def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
 
 @tf.function(jit_compile=True)
 def _sum_of_rows(indices: tf.Tensor, values: tf.Tensor, count: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """The sum of values[i] * matrix[indices[i]] over the first `count`, and over some of the filling."""
+    """Sum values[i] * matrix[indices[i]] over the first `count`, and over some of the filling, which adds zeros."""
 
     def step(start: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         index, value = tf.slice(indices, [start], [UNROLLED]), tf.slice(values, [start], [UNROLLED])

@@ -1,7 +1,7 @@
 """Eq. 9 to 11, the 5 % tie, and the discriminator's choice of the best answer.
 
-l_i is the discriminator's output for token i of an answer, EOS included, and s*_s the number of those tokens. All is
-kept in logarithms: the product of 50 outputs would leave the range of float32.
+l_i is the discriminator's output for token i of an answer, EOS included, and s*_s the number of those tokens. All
+functions work with logarithms, because the product of 50 outputs may underflow float32.
 """
 
 import math
@@ -13,10 +13,10 @@ TIE = 0.05  # Section 5: a difference below 5 % of the smaller score is a tie
 
 
 def log_human_probability(log_l: np.ndarray) -> np.ndarray:
-    """Eq. 9, log p(y+|x) = sum of log l_i.
+    """Compute Eq. 9, log p(y+|x) = sum of log l_i.
 
     Args:
-        log_l: (..., s_s) float, the logarithms of l_i; NaN where there is none, as after an answer's end.
+        log_l: (..., s_s) float, the logarithms of l_i; NaN for tokens without one, such as those after an answer's end.
 
     Returns:
         (...,) float64.
@@ -25,7 +25,9 @@ def log_human_probability(log_l: np.ndarray) -> np.ndarray:
 
 
 def log_score(log_l: np.ndarray) -> np.ndarray:
-    """Eq. 10, log S(y+) = (sum of log l_i) / s*_s: the log of a geometric mean, which does not favour short answers.
+    """Compute Eq. 10, log S(y+) = (sum of log l_i) / s*_s, which does not favour short answers.
+
+    S is the geometric mean of the l_i.
 
     Args:
         log_l: (..., s_s) float, as for `log_human_probability`.
@@ -49,15 +51,15 @@ def log_score(log_l: np.ndarray) -> np.ndarray:
 
 
 def is_tie(first: float, second: float) -> bool:
-    """Whether two scores, in [0, 1], differ by less than 5 % of the smaller one."""
+    """Return whether two scores, in [0, 1], differ by less than 5 % of the smaller one."""
     return abs(first - second) < TIE * min(first, second)
 
 
 def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
-    """The index of the answer that the discriminator chooses: the highest score by Eq. 10.
+    """Return the index of the answer that the discriminator chooses, by the highest score (Eq. 10).
 
-    The paper assigns no winner to a tie; a chat needs one, so among the answers that tie with the highest score the
-    likeliest under its own generator wins.
+    In the paper a tie has no winner, but a chat needs one: among the answers that tie with the highest score, the one
+    with the highest probability under its own generator wins.
 
     Args:
         scores: S(y+) of each answer, in [0, 1].
@@ -69,22 +71,22 @@ def best(scores: Sequence[float], probabilities: Sequence[float]) -> int:
 
 
 def is_tie_of_logs(first: float, second: float) -> bool:
-    """`is_tie` from the scores' logarithms, also where a product of 50 outputs is too small for a float."""
+    """Return whether two scores tie (`is_tie`), given their logarithms; the scores may be too small for a float."""
     return abs(first - second) < math.log1p(TIE)
 
 
 def winner(first: float, second: float) -> int | None:
-    """Which of two scores wins: 0, 1, or None for a tie (Section 5's rule)."""
+    """Return which of two scores wins: 0, 1, or None for a tie (the rule of Section 5)."""
     if is_tie(first, second) or first == second:
         return None
     return int(second > first)
 
 
 def jaccard_index(humans: Sequence[int | None], discriminator: Sequence[int | None]) -> float:
-    """Eq. 11, J(H, A) = |H and A| / |H or A|, over dialogue lines with two answers each.
+    """Compute Eq. 11, J(H, A) = |H and A| / |H or A|, over dialogue lines with two answers each.
 
     The paper calls the denominator "the total number of dialogue lines that received votes", so a line on which both
-    voted counts once, also where they disagree.
+    voted counts once, even if they disagree.
 
     Args:
         humans: for each line, the answer that won by the volunteers' votes (0 or 1), or None for a tie.

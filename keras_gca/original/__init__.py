@@ -1,1 +1,1 @@
-"""The author's own files, read and written."""
+"""Reads and writes the author's own files."""

@@ -1,8 +1,8 @@
-"""An agent made of the author's own files, which decodes, scores and chooses as his programs do.
+"""An agent of the author's own files, which decodes, scores and chooses as his programs do.
 
 agent = load("folder")                          # vocabulary_movie and my_model_weights*.h5
-write("folder", agent)                          # the same files again
-reply = replies_by_his_rule(agent, decoding)    # a chat in which the context of a reply is chosen as in his program
+write("folder", agent)                          # writes the same files
+reply = replies_by_his_rule(agent, decoding)    # a chat that chooses the context of a reply as his program does
 """
 
 import os
@@ -26,34 +26,43 @@ from keras_gca.original.weights import (
 )
 from keras_gca.serving.protocol import Answer
 
-LIKELY = 0.9  # an answer likelier than this is not judged by D
-RELEVANT = 0.2  # a reply likelier than this, EOS left out, stays in the context of the next one
+LIKELY = 0.9  # an answer of higher probability than this is chosen without D
+RELEVANT = 0.2  # a reply of higher probability than this, without EOS, stays in the context of the next reply
 
 
 class OriginalAgent(Agent):
     """An agent of the author's files that replies as his `conversation_discriminator.py` does.
 
-    report: what went where, a line for each layer of each file.
+    Attributes:
+        report: One line for each layer of each file, which says where its weights went.
     """
 
     report: list[str]
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
-        """His rules, and NLTK's word tokenizer after them, as in his chat."""
+        """Tokenise utterances by the author's rules and NLTK's word tokenizer, as in his chat."""
         return [NLTKWordTokenizer().tokenize(" ".join(tokens)) for tokens in super().tokenise(utterances)]
 
     @staticmethod
     def _ranked(answers: list[Answer]) -> list[Answer]:
-        """The likelier answer wins if it is likelier than 0.9, or else the one with the higher score by Eq. 10."""
+        """Rank answers by probability if one exceeds 0.9, otherwise by score (Eq. 10)."""
         likely = max(answer.probability_of_words for answer in answers) > LIKELY
         return sorted(answers, key=lambda answer: -(answer.probability_of_words if likely else answer.score))
 
 
 def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Callable[[list[str], int], list[Answer]]:
-    """A chat's replies, to the context that his program takes, of any agent.
+    """Make a function that replies in a chat to the context that the author's program takes.
 
-    The context is the last reply and the user's line where that reply was likelier than RELEVANT, and the line alone
-    otherwise. seed: of the sampling. Returns what answers a conversation in its turn 0, 1, ...; see `terminal.talk`.
+    The context is the last reply and the user's line if the probability of that reply exceeded RELEVANT, otherwise the
+    line alone.
+
+    Args:
+        agent: Any agent.
+        decoding: How answers are generated.
+        seed: The seed of sampling.
+
+    Returns:
+        A function that answers a conversation, given its utterances and the number of the turn; see `terminal.talk`.
     """
     last: list[Answer] = []
 
@@ -66,9 +75,14 @@ def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Call
 
 
 def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
-    """An agent of the author's four files; see GENERATORS, DISCRIMINATOR and VOCABULARY for their names.
+    """Load an agent from the author's four files; GENERATORS, DISCRIMINATOR and VOCABULARY have their names.
 
-    sentence_length: s_s, which his files do not hold. Raises UserError where they are missing or do not fit together.
+    Args:
+        folder: The folder of the files.
+        sentence_length: s_s, which the files do not contain.
+
+    Raises:
+        UserError: A file is missing, or the files do not fit together.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -111,10 +125,20 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
 
 
 def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
-    """Write an agent of `original` padding as the author's four files; returns their paths.
+    """Write an agent of `original` padding as the author's four files.
 
-    An agent with one generator fills both generators' files. Raises UserError for an agent of masked padding, whose
-    padding his programs would read as words, and for a discriminator with a hidden layer, which his do not have.
+    An agent with one generator is written to both generators' files.
+
+    Args:
+        folder: The folder to write to; made if missing.
+        agent: The agent.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        UserError: The agent has masked padding, which the author's programs would read as words, or a discriminator
+            with a hidden layer, which they do not support.
     """
     if agent.config.padding != "original":
         raise UserError("only a model of --padding original can be written in the author's layout")

@@ -1,9 +1,9 @@
-"""The author's own files: `my_model_weights*.h5`, read and written, and `vocabulary_movie`, written.
+"""Reads and writes the author's weights, `my_model_weights*.h5`, and writes his vocabulary, `vocabulary_movie`.
 
-His programs (2017, Keras 2.0.4) number the words from the most frequent one on: "." is 0, "," 1, BOS 2, EOS 3, and the
-last index is the unknown word, which is the real word "something". Here PAD, BOS, EOS and UNK come first, then the
-words in his order. `our_weights` and `his_weights` permute the weights so; all else is the `original` padding of
-`models/networks.py`. The vocabulary is read in `data/pickled_vocabulary.py`.
+His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," 1, BOS 2, EOS 3, and the last
+index is the unknown word, which is the real word "something". Here PAD, BOS, EOS and UNK come first, then the words in
+his order. `our_weights` and `his_weights` permute the weights accordingly; the other differences are those of
+`original` padding in `models/networks.py`. `data/pickled_vocabulary.py` reads the vocabulary.
 """
 
 import os
@@ -24,7 +24,7 @@ from keras_gca.storage.atomic import replacing
 GENERATORS = {"teacher_forcing": "my_model_weights20.h5", "adversarial": "my_model_weights.h5"}
 DISCRIMINATOR = "my_model_weights_discriminator.h5"
 
-# Layer names differ from file to file: what a layer is follows from its place among those with weights.
+# The names of layers differ between files, so that a layer is identified by its place among those with weights.
 _LAYERS = {"generator": (*WHITE, *YELLOW), "discriminator": (*WHITE, *GREEN)}
 
 _NAMES = {
@@ -66,9 +66,13 @@ def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
 
 
 def original_indices(size: int) -> np.ndarray:
-    """His index of each of our tokens but PAD, (size - 1,): BOS, EOS, UNK, then "." and "," and the other words.
+    """Return the author's index of each of our tokens except PAD: BOS, EOS, UNK, ".", "," and the other words.
 
-    size: the number of our tokens, PAD included.
+    Args:
+        size: The number of our tokens, PAD included.
+
+    Returns:
+        (size - 1,) int.
     """
     return np.array([2, 3, size - 2, 0, 1, *range(4, size - 2)])
 
@@ -77,7 +81,13 @@ def original_indices(size: int) -> np.ndarray:
 
 
 class Placement(NamedTuple):
-    """Where one layer of a file went: its name there, the shapes of its arrays, and the layer's name here."""
+    """The place where the weights of one layer of a file went.
+
+    Attributes:
+        source: The layer's name in the file.
+        shapes: The shapes of its arrays.
+        target: The layer's name here.
+    """
 
     source: str
     shapes: list[tuple[int, ...]]
@@ -88,12 +98,18 @@ class Placement(NamedTuple):
 
 
 def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray], list[Placement]]:
-    """Read a weights-only HDF5 file of Keras 2 by position.
+    """Read a weights-only HDF5 file of Keras 2, identifying layers by their position.
 
-    network: "generator" or "discriminator".
+    Args:
+        path: The file.
+        network: "generator" or "discriminator".
 
-    Returns the float32 arrays in the order of GenerativeConversationalAgent.variables, in his numbering of the words,
-    and what went where. Raises UserError where a layer is missing, one too many, or of another kind or shape.
+    Returns:
+        The float32 arrays in the order of `GenerativeConversationalAgent.variables`, with the author's indices of
+        words, and the place where each layer went.
+
+    Raises:
+        UserError: A layer is missing, superfluous, or of another kind or shape.
     """
     path, expected = Path(path), _LAYERS[network]
     if not path.is_file():
@@ -124,7 +140,7 @@ def _layers(file: ArrayFile) -> list[tuple[str, list[np.ndarray]]]:
 
 
 def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
-    """Every size of the networks stands in two layers at least; all must agree."""
+    """Check that the shapes of all layers agree; every size of a network occurs in at least two layers."""
     try:
         ((words, s_e),) = report[0].shapes
         units = report[1].shapes[1][0]
@@ -143,7 +159,7 @@ def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
 
 
 def our_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
-    """His weights in our numbering of the words, with a row or column for PAD."""
+    """Convert the author's weights to our indices of words, with a row or column for PAD; see `his_weights`."""
     indices = original_indices(len(arrays[0]) + 1)
 
     def rows(array: np.ndarray, first: float) -> np.ndarray:
@@ -154,12 +170,12 @@ def our_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
         *rest, kernel, bias = rest
         return [rows(shared, 0), *rest, rows(kernel.T, 0).T.copy(), rows(bias, FORBIDDEN)]
     *rest, kernel, bias = rest
-    words = len(shared)  # his discriminator reads [e_cd e_ad p], Eq. 8 [p e_cd e_ad]
+    words = len(shared)  # the author's discriminator reads [e_cd e_ad p], Eq. 8 [p e_cd e_ad]
     return [rows(shared, 0), *rest, np.concatenate([rows(kernel[-words:], 0), kernel[:-words]]), bias]
 
 
 def his_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
-    """The inverse of `our_weights`."""
+    """Convert our weights to the author's indices of words: the inverse of `our_weights`."""
     size = len(arrays[0])
     places = np.argsort(original_indices(size)) + 1
     shared, *rest, kernel, bias = arrays
@@ -169,7 +185,13 @@ def his_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
 
 
 def write_weights(path: Path, arrays: Sequence[np.ndarray], network: str) -> None:
-    """Write a file that `read_weights` reads and his programs load, atomically; arrays: in his numbering."""
+    """Write a file that `read_weights` and the author's programs read, atomically.
+
+    Args:
+        path: The file.
+        arrays: The weights, with the author's indices of words.
+        network: "generator" or "discriminator".
+    """
     left = iter(arrays)
     with replacing(path) as temporary, new_hdf5(temporary) as file:
         file.attrs["layer_names"] = [_NAMES[target].encode() for target in _LAYERS[network]]

@@ -1,4 +1,4 @@
-"""What the chat commands of both papers share: their options, which run chats, and how the page is started."""
+"""The parts that the chat commands of both papers share: their options, the latest run, and the web chat."""
 
 import argparse
 from pathlib import Path
@@ -11,29 +11,44 @@ from keras_gca.storage.ownership import MARKS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options that all chats have."""
+    """Add the options that all chats have."""
     parser.add_argument("--web", action="store_true", help="chat in the browser instead of the terminal")
     parser.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="of --web; this machine alone [127.0.0.1]"
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="the address at which --web listens [127.0.0.1: this computer only]",
     )
-    parser.add_argument("--port", type=int, default=8000, metavar="N", help="of --web; 0 takes a free one [8000]")
+    parser.add_argument(
+        "--port", type=int, default=8000, metavar="N", help="the port of --web; 0 takes a free one [8000]"
+    )
     parser.add_argument(
         "--messages-per-minute",
         type=command_line.at_least_one,
         default=MESSAGES_PER_MINUTE,
         metavar="N",
-        help=f"of --web; how many one visitor may send [{MESSAGES_PER_MINUTE}]",
+        help=f"the number of messages that one visitor of --web may send in a minute [{MESSAGES_PER_MINUTE}]",
     )
     parser.add_argument("--verbose", action="store_true", help="show every answer, its scores, and unknown words")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the sampling")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
     parser.add_argument(
-        "--transcript", type=Path, metavar="FILE", help="append the chat to this file; in transcripts/ if not given"
+        "--transcript",
+        type=Path,
+        metavar="FILE",
+        help="append the chat to this file; if not given, a new file in transcripts/",
     )
-    parser.add_argument("--no-transcript", action="store_true", help="save nothing")
+    parser.add_argument("--no-transcript", action="store_true", help="do not save the chat")
 
 
 def latest_run(package: str) -> Path:
-    """The run folder in runs/ whose bot is the newest; package: whose run. Raises UserError where there is none."""
+    """Return the run folder in runs/ whose bot is the newest.
+
+    Args:
+        package: The package whose runs are considered.
+
+    Raises:
+        UserError: There is no such run.
+    """
     bots = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / MARKS[package]).exists()]
     if not bots:
         train = f"python -m {package}.train"
@@ -44,9 +59,18 @@ def latest_run(package: str) -> Path:
 def serve(
     agent: Chatting, decoding: Any, options: argparse.Namespace, path: Path, utterances: int | None, notice: str = ""
 ) -> int:
-    """Chat in the browser until stopped; returns the exit status.
+    """Serve a chat for the browser until the user stops it.
 
-    decoding, utterances: see `Chatting.answers_to_all`. path: of the bot, for the title. notice: shown above the chat.
+    Args:
+        agent: The agent that answers.
+        decoding: How it generates answers; see `Chatting.answers_to_all`.
+        options: The parsed options of `add_options`.
+        path: The path of the bot, for the title.
+        utterances: The number of utterances of the context; None takes that of the training.
+        notice: A text that is shown above the chat.
+
+    Returns:
+        The exit status.
     """
     with command_line.needs_extra("web"):
         from keras_gca.serving.local_server import make_local_server, serve_until_stopped
@@ -57,7 +81,7 @@ def serve(
     app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute)
     server = make_local_server(app, options.host, options.port, THREADS)
     batches.warm_up()
-    print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
+    print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends the chat", flush=True)
     serve_until_stopped(server, batches.close)
     print(f"\n{batches.summary}")
     return 0

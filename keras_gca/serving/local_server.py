@@ -1,9 +1,9 @@
-"""What the web pages share: a server for this machine, how often somebody may ask, and what a page must refuse and say.
+"""The parts that the web pages share: a local server, limits of requests, security headers and error pages.
 
-Nothing is loaded from outside, no other site may post here, and what goes wrong is one plain sentence.
+The pages load nothing from other sites and refuse posts from them. Errors are shown as one plain sentence.
 
-The server reads a request whole before a thread takes it, and sends an answer after the thread has left it: so somebody
-with a slow line, or who reads nothing, keeps no other waiting.
+The server reads a whole request before a thread handles it, and sends the response after the thread is free again.
+Therefore a client with a slow connection, or one that does not read, does not delay others.
 """
 
 import contextlib
@@ -30,25 +30,28 @@ from keras_gca.errors import UserError
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",  # no referrer at all would hide the origin of our own forms
+    "Referrer-Policy": "same-origin",  # without any referrer the origin of our own forms would be hidden
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
 
 MISTAKES = (400, 403, 404, 405, 413, 415, 429, 500, 503)
 THREADS = 16
-CONNECTIONS = 1_000  # at the same time; browsers keep several each
+CONNECTIONS = 1_000  # at the same time; a browser keeps several
 LARGEST_HEADER = 16 * 1024  # bytes
-IN_MEMORY = 64 * 1024  # bytes of a request or an answer; larger ones wait on the disk
+IN_MEMORY = 64 * 1024  # bytes of a request or a response; larger ones are buffered on the disk
 IDLE_SECONDS = 60  # after which a connection without a request is closed
-SLOWEST_REQUEST = 60  # seconds within which a request must have come whole
-PEOPLE_AT_AN_ADDRESS = 50  # a class behind one router has one address
+SLOWEST_REQUEST = 60  # seconds within which a request must have arrived completely
+PEOPLE_AT_AN_ADDRESS = 50  # a class of students behind one router has one address
 
 
 def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None = None) -> None:
-    """Give every page of an application the headers, and refuse what is too large or comes from another site.
+    """Add security headers to every page of an application, and refuse requests that are too large or cross-site.
 
-    largest_request: in bytes. say: makes the page for a mistake from a sentence; plain text if None.
+    Args:
+        app: The application.
+        largest_request: The most bytes in a request.
+        say: A function that makes an error page from a sentence; None shows plain text.
     """
     app.config["MAX_CONTENT_LENGTH"] = largest_request
 
@@ -58,7 +61,7 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
             return
         site, origin = request.headers.get("Sec-Fetch-Site", "same-origin"), request.headers.get("Origin")
         if site != "same-origin" or (origin is not None and urlsplit(origin).netloc != request.host):
-            abort(403, "This is taken from this site's own pages only.")
+            abort(403, "This request is accepted only from this site's own pages.")
 
     @app.after_request
     def add_headers(response: Response) -> Response:
@@ -76,18 +79,21 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
     def log_without_address(exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
         app.logger.error("Error at %s %s", request.method, request.url_rule, exc_info=exc_info)
 
-    # An address may be a secret link. The application is made elsewhere, so its class cannot have the method instead.
+    # Addresses may be secret links, so they are not logged. The class of the application is Flask's, so that the method
+    # is replaced here.
     app.log_exception = log_without_address  # type: ignore[method-assign]
     for code in MISTAKES:
         app.register_error_handler(code, say_what_is_wrong)
 
 
 class Limit:
-    """How often within a minute somebody may do something; more is refused with status 429, in a sentence.
+    """Limits how often a client may do something within a minute; more is refused with status 429 and a sentence.
 
-    The counts of a minute are forgotten when it ends, so they take little memory and nobody is remembered.
+    The counts are deleted after each minute, so that they need little memory and keep no data of visitors.
 
-    what: the plural of what is counted, for the sentence.
+    Args:
+        what: The plural of what is counted, for the sentence.
+        per_minute: The largest number within a minute.
     """
 
     def __init__(self, what: str, per_minute: int):
@@ -96,7 +102,11 @@ class Limit:
         self._counts: Counter[Hashable] = Counter()
 
     def count(self, who: Hashable) -> None:
-        """Count one more. Raises TooManyRequests beyond the limit."""
+        """Count one more action of a client.
+
+        Raises:
+            TooManyRequests: The limit is exceeded.
+        """
         minute, second = divmod(time.monotonic(), 60)
         with self._lock:
             if minute != self._minute:
@@ -110,7 +120,13 @@ class Limit:
 
 
 class LocalServer:
-    """Serves an application, which `protect` has prepared, at a socket that listens."""
+    """Serves an application that `protect` has prepared.
+
+    Args:
+        app: The application.
+        listening: The socket at which the server listens.
+        threads: The number of requests that are handled at the same time.
+    """
 
     def __init__(self, app: Flask, listening: socket.socket, threads: int):
         self.port: int = listening.getsockname()[1]
@@ -122,7 +138,8 @@ class LocalServer:
             channel_timeout=IDLE_SECONDS,
             cleanup_interval=5,
             max_request_header_size=LARGEST_HEADER,
-            max_request_body_size=2 * app.config["MAX_CONTENT_LENGTH"],  # the application says it better
+            max_request_body_size=2
+            * app.config["MAX_CONTENT_LENGTH"],  # the application's own limit has a better message
             inbuf_overflow=IN_MEMORY,
             outbuf_overflow=IN_MEMORY,
             ident=None,
@@ -131,9 +148,10 @@ class LocalServer:
         self._server = _Server(app, self._map, _sock=listening, adj=settings, sockinfo=address, bind_socket=False)
 
     def serve(self, give_up: Callable[[], None] = lambda: None) -> None:
-        """Returns after `stop`, or KeyboardInterrupt; requests that are being answered have 5 seconds to end.
+        """Serve until `stop` or KeyboardInterrupt; requests that are being handled then have 5 seconds to finish.
 
-        give_up: called before these seconds, to end what would take longer.
+        Args:
+            give_up: A function that is called before these seconds, to end requests that would take longer.
         """
         with contextlib.suppress(KeyboardInterrupt):
             wasyncore.loop(timeout=1, map=self._map, use_poll=True)  # select cannot watch as many connections
@@ -146,16 +164,23 @@ class LocalServer:
 
     def close(self) -> None:
         """Close all connections of a server that does not run."""
-        self._server.task_dispatcher.shutdown()  # first, for threads must not write to what is closed
+        self._server.task_dispatcher.shutdown()  # first, because threads must not write to closed connections
         wasyncore.close_all(self._map)
 
 
 def make_local_server(app: Flask, host: str, port: int, threads: int = THREADS) -> LocalServer:
-    """A server for an application, not started yet; port 0 takes a free one. Raises UserError where it cannot listen.
+    """Make a server for an application, without starting it.
 
-    threads: how many requests are answered at the same time.
+    Args:
+        app: The application.
+        host: The address to listen at.
+        port: The port to listen at; 0 takes a free one.
+        threads: The number of requests that are handled at the same time.
+
+    Raises:
+        UserError: The server cannot listen there.
     """
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it would warn whenever a request waits for a thread
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns whenever a request waits for a thread
     try:
         listening = socket.create_server((host, port))
     except (OSError, OverflowError) as error:
@@ -164,9 +189,11 @@ def make_local_server(app: Flask, host: str, port: int, threads: int = THREADS) 
 
 
 def serve_until_stopped(server: LocalServer, give_up: Callable[[], None] = lambda: None) -> None:
-    """Serve until Ctrl-C or SIGTERM, also where a shell has started this program with Ctrl-C turned off.
+    """Serve until Ctrl-C or SIGTERM, even if a shell started this program with Ctrl-C disabled.
 
-    give_up: see `LocalServer.serve`.
+    Args:
+        server: The server.
+        give_up: See `LocalServer.serve`.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
@@ -174,7 +201,7 @@ def serve_until_stopped(server: LocalServer, give_up: Callable[[], None] = lambd
 
 
 class _Connection(HTTPChannel):
-    """A connection that knows since when its next request has been coming."""
+    """A connection that stores when its current request began to arrive."""
 
     request_since = 0.0
 
@@ -185,7 +212,7 @@ class _Connection(HTTPChannel):
 
 
 class _Server(TcpWSGIServer):
-    """A server that does not wait forever for a request that comes byte by byte."""
+    """A server that closes connections whose request arrives too slowly."""
 
     channel_class = _Connection
 

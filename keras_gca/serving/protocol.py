@@ -1,4 +1,4 @@
-"""What a chat asks of an agent, and what it gets: all that this room knows of a model."""
+"""The interface between a chat and an agent: `Chatting` and `Answer`. This room knows nothing else of a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from typing import Any, Protocol
 
 from keras_gca.errors import UserError
 
-MESSAGES_PER_MINUTE = 30  # that one visitor of a page may send
+MESSAGES_PER_MINUTE = 30  # the most messages that one visitor of a page may send
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One generator's answer and how the discriminator judges it.
+    """One generator's answer and the discriminator's scores of it.
 
     Args:
         generator: The generator's name, with underscores.
-        text: The answer as people write it.
+        text: The answer as text.
         probability: p(y|x) under that generator.
         probability_of_words: The same without the factor of the end of the sentence.
-        human: The probability that a human has given the whole answer. First paper: Eq. 9.
-        score: What answers are ranked by. First paper: Eq. 10.
+        human: The probability that a human gave the whole answer. First paper: Eq. 9.
+        score: The score by which answers are ranked. First paper: Eq. 10.
         token_scores: For each token of the answer, the end of the sentence last, the token and the probability that it
-            is a human's. A discriminator of whole answers scores the last token alone; the others have NaN.
+            is human. A discriminator of whole answers scores the last token only; the others have NaN.
         token_probabilities: p(y_t | x, y) of the same tokens under the generator.
     """
 
@@ -56,12 +56,12 @@ class Chatting(Protocol):
     def answers(
         self, history: str | Sequence[str], context_utterances: int | None, decoding: Any, seed: int
     ) -> list[Answer]:
-        """Every generator's answers to a conversation, the discriminator's choice first.
+        """Return every generator's answer to a conversation, the discriminator's choice first.
 
         Args:
             history: The utterances so far, the last one to be answered; a single text is a conversation of one.
-            context_utterances: How many of the last utterances are read; None takes what the training took.
-            decoding: How answers are made, in the agent's own terms.
+            context_utterances: The number of utterances of the context; None takes that of the training.
+            decoding: How answers are generated, as the agent defines it.
             seed: The seed of sampling.
 
         Raises:
@@ -76,34 +76,34 @@ class Chatting(Protocol):
         decoding: Any,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
-        """What `answers` gives to each history, in one batch; one seed for each."""
+        """Return what `answers` returns for each history, computed in one batch, with one seed for each."""
         ...
 
     def figures(self, answer: Answer) -> str:
-        """An answer's scores in words, for people."""
+        """Describe an answer's scores in words."""
         ...
 
     def crisis_note(self, message: str) -> str | None:
-        """The note that a message is answered with in place of a reply; None where it is to be replied to."""
+        """Return the note that is shown in place of a reply to a message; None if the message gets a reply."""
         ...
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
-        """The tokens of each utterance, as the model reads them."""
+        """Return the tokens of each utterance, as the model reads them."""
         ...
 
     def unknown_words(self, utterance: str) -> list[str]:
-        """The words of an utterance that the model has never seen."""
+        """Return the words of an utterance that the model does not know."""
         ...
 
 
 def as_history(history: str | Sequence[str]) -> list[str]:
-    """A conversation as a list of utterances, of which the last one can be answered.
+    """Turn a conversation into a list of utterances, checking that the last one can be answered.
 
     Args:
         history: The utterances so far, or a single one as a text.
 
     Returns:
-        The utterances; one of them for a text.
+        The utterances; a list of one for a text.
 
     Raises:
         UserError: There is no utterance, one is not a text, or the last one is blank.
@@ -117,7 +117,7 @@ def as_history(history: str | Sequence[str]) -> list[str]:
 
 
 def as_histories(histories: Sequence[str | Sequence[str]]) -> list[list[str]]:
-    """Several conversations, each as `as_history` gives it.
+    """Turn several conversations into lists of utterances; see `as_history`.
 
     Raises:
         UserError: One of them is not a conversation, or a single text stands in place of them all.

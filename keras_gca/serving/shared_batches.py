@@ -1,7 +1,7 @@
-"""The model's batches, shared by all who chat: messages that come while the model works are answered together.
+"""Answers the messages of all visitors in shared batches.
 
-One thread asks the model. It takes what waits, the oldest first, so under load the batches grow and nobody waits for a
-row of their own; without load a message is answered at once and alone.
+One thread calls the model. It takes the messages that wait, the oldest first. Under load the batches grow; without load
+a message is answered at once and alone.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 from glove.text_files import counted
 from keras_gca.serving.protocol import Answer, Chatting
 
-BATCH_SIZES = 1, 4, 16  # few, because XLA compiles for each; a batch is filled up to the next one with copies
-WAITING = 64  # messages that may wait
+BATCH_SIZES = 1, 4, 16  # few, because XLA compiles each; a batch is filled up to the next size with copies
+WAITING = 64  # the most messages that may wait
 CLOSED = "The chat is being closed."
 PATIENCE = 30.0  # seconds after which a message is given up
 
 
 class BusyError(Exception):
-    """A message is not answered because there are too many; says so in a sentence."""
+    """A message cannot be answered, because there are too many or the chat is being closed."""
 
 
 class _Message(NamedTuple):
@@ -31,10 +31,14 @@ class _Message(NamedTuple):
 
 
 class SharedBatches:
-    """Answers conversations with an agent, from any number of threads at the same time.
+    """Answers conversations by an agent; any number of threads may call it at the same time.
 
-    context_utterances, decoding: see `Chatting.answers_to_all`. waiting: how many messages may wait. patience: seconds
-    after which one is given up; it is then not answered late, in the place of others.
+    Args:
+        agent: The agent.
+        decoding: See `Chatting.answers_to_all`.
+        context_utterances: See `Chatting.answers_to_all`.
+        waiting: The most messages that may wait.
+        patience: Seconds after which a waiting message is given up, so that it does not delay others.
     """
 
     def __init__(
@@ -53,7 +57,11 @@ class SharedBatches:
         self._sizes: list[int] = [0] * BATCH_SIZES[-1]
 
     def answers(self, history: Sequence[str], seed: int) -> list[Answer]:
-        """What `Chatting.answers` gives. Raises BusyError where too many wait, or this one has waited too long."""
+        """Answer a conversation as `Chatting.answers` does.
+
+        Raises:
+            BusyError: Too many messages wait, this one has waited too long, or the chat is being closed.
+        """
         message = _Message(history, seed, Future())
         with self._lock:
             if self._closed:
@@ -65,17 +73,17 @@ class SharedBatches:
         try:
             return message.answers.result(self.patience)
         except TimeoutError:
-            with self._lock, contextlib.suppress(ValueError):  # unless the model is about it
+            with self._lock, contextlib.suppress(ValueError):  # raised if the model is answering it already
                 self._waiting.remove(message)
             raise BusyError("The answer took too long, and was given up. Please send that again.") from None
 
     def warm_up(self) -> None:
-        """Have batches of all sizes compiled, before anybody waits; seconds. Longer conversations may be others."""
+        """Compile batches of all sizes before the first message; this takes seconds. Longer ones may need others."""
         for size in BATCH_SIZES:
             self._worker.submit(self._ask, [["Hello."]] * size, [1] * size).result()
 
     def close(self) -> None:
-        """Answer no more, and give up all who wait but those whom the model is answering."""
+        """Stop answering, and give up all messages that wait, except those that the model is answering."""
         with self._lock:
             self._closed = True
         self._worker.shutdown(wait=False, cancel_futures=True)
@@ -84,7 +92,7 @@ class SharedBatches:
 
     @property
     def summary(self) -> str:
-        """How many messages were answered, and in what batches."""
+        """The number of messages that were answered, and the sizes of their batches, in words."""
         with self._lock:
             sizes = list(self._sizes)
         batches, messages = sum(sizes), sum(size * count for size, count in enumerate(sizes, start=1))
@@ -96,20 +104,20 @@ class SharedBatches:
         return f"{answered} in {counted(batches, 'batch', 'batches')}, of {mean:.2f} on average, {largest} at most"
 
     def _answer_those_waiting(self) -> None:
-        """Answer one batch of those that wait; nothing waits where an earlier call has taken them along."""
+        """Answer one batch of waiting messages; there are none if an earlier call has answered them."""
         messages = self._take(BATCH_SIZES[-1])
         if not messages:
             return
         try:
-            found = self._ask([each.history for each in messages], [each.seed for each in messages])
-        except Exception as error:  # each of those who wait raises it
-            for each in messages:
-                each.answers.set_exception(error)
+            replies = self._ask([message.history for message in messages], [message.seed for message in messages])
+        except Exception as error:  # raised in every thread that waits for one of the messages
+            for message in messages:
+                message.answers.set_exception(error)
             return
         with self._lock:
             self._sizes[len(messages) - 1] += 1
-        for each, answers in zip(messages, found, strict=True):
-            each.answers.set_result(answers)
+        for message, answers in zip(messages, replies, strict=True):
+            message.answers.set_result(answers)
 
     def _ask(self, histories: list[Sequence[str]], seeds: list[int]) -> list[list[Answer]]:
         count = len(histories)
@@ -118,6 +126,6 @@ class SharedBatches:
         return self.agent.answers_to_all(histories, self._context_utterances, self._decoding, seeds)[:count]
 
     def _take(self, count: int) -> list[_Message]:
-        """At most so many of the messages that wait, the oldest first."""
+        """Take at most `count` of the messages that wait, the oldest first."""
         with self._lock:
             return [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]

@@ -1,4 +1,4 @@
-"""A chat in the terminal with whatever agent replies."""
+"""A chat in the terminal, with any agent."""
 
 import argparse
 import contextlib
@@ -18,9 +18,18 @@ def talk(
     folder: Path,
     notice: str = "",
 ) -> int:
-    """Chat in the terminal until the user ends it; returns the exit status.
+    """Chat in the terminal until the user ends it.
 
-    reply: answers a conversation in its turn 0, 1, ... path: of the bot, for the greeting. folder: for transcripts.
+    Args:
+        agent: The agent.
+        reply: A function that answers a conversation, given its utterances and the number of the turn, from 0.
+        options: The parsed options of `chat_command.add_options`.
+        path: The path of the bot, for the greeting.
+        folder: The folder in which `transcripts` is made.
+        notice: A text that is printed first.
+
+    Returns:
+        The exit status.
     """
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  (line editing and recall, where the platform has them)
@@ -40,7 +49,7 @@ def talk(
 
 
 def _exchanges(agent: Chatting, reply: Callable[[list[str], int], list[Answer]], verbose: bool) -> Iterator[str]:
-    """Each line of the user with what it was answered, for the transcript."""
+    """Yield each line of the user with its answer, for the transcript."""
     history: list[str] = []
     for turn, line in enumerate(_user_lines()):
         note = agent.crisis_note(line)
@@ -50,10 +59,10 @@ def _exchanges(agent: Chatting, reply: Callable[[list[str], int], list[Answer]],
             continue
         words = len(agent.tokenise([line])[0])
         if not words:
-            print("(no words to answer in that)")
+            print("(there are no words to answer)")
             continue
         if words > agent.longest:
-            print(f"(only the last {agent.longest} of its {words} words are read)")
+            print(f"(only the last {agent.longest} of {words} words are read)")
         history.append(line)
         answers = reply(history, turn)
         history.append(answers[0].text)
@@ -64,7 +73,7 @@ def _exchanges(agent: Chatting, reply: Callable[[list[str], int], list[Answer]],
 
 
 def _user_lines() -> Iterator[str]:
-    """What the user types, without control characters, until the end of input."""
+    """Yield the lines that the user types, without control characters, until the end of input or /quit."""
     while True:
         try:
             line = input("you> ")
@@ -79,7 +88,7 @@ def _user_lines() -> Iterator[str]:
 
 
 def _details(agent: Chatting, line: str, answers: list[Answer]) -> str:
-    """All answers with their scores, the chosen one first, and the words that the model does not know."""
+    """Describe all answers with their scores, the chosen one first, and the words that the model does not know."""
     text = "".join(
         f"   {mark} {answer.generator.replace('_', ' '):16} {agent.figures(answer)}  {answer.text}\n"
         for mark, answer in zip("*" + " " * len(answers), answers, strict=False)

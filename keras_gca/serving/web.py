@@ -1,7 +1,7 @@
-"""The chat as a web page: both answers, how likely each token was, and what the discriminator holds of it.
+"""The chat as a web page: all answers, the probability of each token, and the discriminator's score of it.
 
-The page keeps the conversation and sends it with every line, so the server remembers nothing of anybody. A cookie with
-a random name, signed by a key that only this process knows, tells visitors apart to count how many messages each sends.
+The page keeps the conversation and sends it with every line, so the server stores nothing about visitors. A cookie with
+a random name, signed by a key that only this process knows, distinguishes visitors to count the messages of each.
 """
 
 import math
@@ -16,22 +16,26 @@ from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Answer
 from keras_gca.serving.shared_batches import BATCH_SIZES, WAITING, BusyError, SharedBatches
 
 LONGEST_UTTERANCE = 2_000  # characters
-LONGEST_HISTORY = 20  # utterances that the page sends at most
-THREADS = WAITING + BATCH_SIZES[-1] + 16  # all who wait for the model, and others who want no more than a page
-VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # new ones at one address
+LONGEST_HISTORY = 20  # the most utterances that the page sends
+THREADS = WAITING + BATCH_SIZES[-1] + 16  # for all messages that wait for the model, and for requests of pages
+VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # new visitors at one address
 
 
 def create_app(
     batches: SharedBatches, title: str, notice: str = "", messages_per_minute: int = MESSAGES_PER_MINUTE
 ) -> Flask:
-    """The web application. Its pages:
+    """Make the web application, which has these pages:
 
-    /         the chat
-    /answers  a POST of {"history": [utterance, ...]} gives every generator's answer, the discriminator's choice first,
-              or the note that the last utterance is answered with instead
+        /         the chat
+        /answers  a POST of {"history": [utterance, ...]} returns every generator's answer, the discriminator's choice
+                  first, or the note that is shown in place of an answer to the last utterance
 
-    batches: of the agent that answers. notice: shown above. messages_per_minute: of one visitor; an address, which a
-    whole class may share, has PEOPLE_AT_AN_ADDRESS times as many.
+    Args:
+        batches: The batches of the agent that answers.
+        title: The title of the page.
+        notice: A text that is shown above the chat.
+        messages_per_minute: The most messages of one visitor within a minute. An address, which a class of students may
+            share, has PEOPLE_AT_AN_ADDRESS times as many.
     """
     agent = batches.agent
     app = Flask(__name__)
@@ -56,7 +60,7 @@ def create_app(
 
     @app.post("/answers")
     def answers() -> dict[str, Any]:
-        # All at an address whose cookie is missing, or not signed by this process, are one visitor.
+        # Visitors without a cookie, or with one that this process has not signed, count as one visitor of an address.
         of_visitors.count(session.get("visitor", request.remote_addr))
         of_addresses.count(request.remote_addr)
         history = _history()
@@ -64,22 +68,22 @@ def create_app(
         if note is not None:
             return {"note": note}
         if not agent.tokenise(history[-1:])[0]:
-            abort(400, "There are no words to answer in that.")
+            abort(400, "There are no words to answer.")
         try:
-            ranked = batches.answers(history, seed=len(history))
+            replies = batches.answers(history, seed=len(history))
         except BusyError as error:
             raise ServiceUnavailable(str(error), retry_after=5) from None
-        shown = [_as_json(answer) | {"figures": agent.figures(answer)} for answer in ranked]
+        shown = [_as_json(answer) | {"figures": agent.figures(answer)} for answer in replies]
         return {"answers": shown, "unknown": agent.unknown_words(history[-1])}
 
     return app
 
 
 def _history() -> list[str]:
-    """The conversation that is sent, without control characters."""
+    """Return the conversation of the request, without control characters."""
     try:
         content = request.get_json(silent=True)
-    except RecursionError:  # lists in lists in lists ...
+    except RecursionError:  # lists nested too deeply
         content = None
     history = content.get("history") if isinstance(content, dict) else None
     if not isinstance(history, list) or not 1 <= len(history) <= LONGEST_HISTORY:

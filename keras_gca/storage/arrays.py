@@ -1,6 +1,6 @@
-"""Arrays in HDF5 files that may be damaged or hostile, and our own files of arrays, with a checksum.
+"""Reads arrays from HDF5 files that may be damaged or hostile, and writes the project's own, with a checksum.
 
-Links, external storage and chunks that were never written are refused: nothing but what lies in the file is read.
+Links, external storage and chunks that were never written are refused, so that only the content of the file is read.
 """
 
 import contextlib
@@ -28,26 +28,35 @@ Result = TypeVar("Result")
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 
-# What h5py raises of damaged files.
+# The exceptions that h5py raises for damaged files.
 _FAULTS = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, OverflowError)
 
 
 class ArrayFile:
-    """An open file of arrays. Together they may be no larger than `most_unpacked` of the file."""
+    """An open file of arrays, whose total size may not exceed `most_unpacked` of the file's size.
+
+    Args:
+        file: The open file.
+        size: The size of the file in bytes.
+    """
 
     def __init__(self, file: h5py.File, size: int):
         self._file = file
         self._left = most_unpacked(size)
 
     def attribute(self, group: str, name: str) -> list[str]:
-        """An attribute of a group that is a list of texts."""
-        found = np.asarray(self._member(group).attrs[name])
-        if not all(isinstance(each, (str, bytes)) for each in found.ravel()):  # an empty list is of no kind
-            raise ValueError(f"{name} of {group} is no list of texts")
-        return [each.decode("utf-8") if isinstance(each, bytes) else str(each) for each in found.ravel()]
+        """Return an attribute of a group that is a list of texts.
+
+        Raises:
+            ValueError: It is not a list of texts.
+        """
+        texts = np.asarray(self._member(group).attrs[name]).ravel()
+        if not all(isinstance(text, (str, bytes)) for text in texts):  # an empty list has no type
+            raise ValueError(f"{name} of {group} is not a list of texts")
+        return [text.decode("utf-8") if isinstance(text, bytes) else str(text) for text in texts]
 
     def names(self, group: str) -> list[str]:
-        """The arrays of a group and of the groups in it, by their names in it."""
+        """Return the names, relative to a group, of all arrays in it and in its subgroups."""
         names: list[str] = []
         self._member(group).visititems(
             lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
@@ -55,31 +64,36 @@ class ArrayFile:
         return names
 
     def array(self, name: str) -> np.ndarray:
-        """Raises ValueError where it is no array of numbers, or its numbers are not all in this file."""
-        found = self._member(name)
-        if not isinstance(found, h5py.Dataset) or found.dtype.kind not in "fiub" or found.shape is None:
-            raise ValueError(f"{name} is no array of numbers")
-        if not _is_whole(found):
+        """Read an array.
+
+        Raises:
+            ValueError: It is not an array of numbers, or not all of its numbers are in this file.
+        """
+        member = self._member(name)
+        if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub" or member.shape is None:
+            raise ValueError(f"{name} is not an array of numbers")
+        if not _is_whole(member):
             raise ValueError(f"the numbers of {name} are not all in this file")
-        self._left -= found.nbytes
+        self._left -= member.nbytes
         if self._left < 0:
             raise ValueError(f"{name} is far larger than the file")
-        return found[()]
+        return member[()]
 
     def _member(self, name: str) -> h5py.Group | h5py.Dataset:
-        found = self._file
+        """Return a group or an array of the file, refusing links."""
+        member = self._file
         for part in filter(None, name.split("/")):
-            if not isinstance(found, h5py.Group) or part in (".", ".."):
+            if not isinstance(member, h5py.Group) or part in (".", ".."):
                 raise KeyError(f"no {name}")
-            if not isinstance(found.get(part, getlink=True), h5py.HardLink):
-                raise ValueError(f"{name} is a link to elsewhere")
-            found = found[part]
-        return found
+            if not isinstance(member.get(part, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name} is a link to another place")
+            member = member[part]
+        return member
 
 
 @contextlib.contextmanager
 def open_arrays(path: Path) -> Iterator[ArrayFile]:
-    """Open a file to read; whatever is wrong with it in this block is a ValueError."""
+    """Open a file for reading; every fault of the file inside the block becomes a ValueError."""
     try:
         with h5py.File(path, "r") as file:
             yield ArrayFile(file, path.stat().st_size)
@@ -87,28 +101,35 @@ def open_arrays(path: Path) -> Iterator[ArrayFile]:
         raise ValueError(str(error) or type(error).__name__) from None
 
 
-def _is_whole(found: h5py.Dataset) -> bool:
-    """Whether every number of a dataset is stored in its own file."""
-    if found.is_virtual or found.external:
+def _is_whole(data: h5py.Dataset) -> bool:
+    """Return whether every number of a dataset is stored in its own file."""
+    if data.is_virtual or data.external:
         return False
-    if found.chunks is None:
-        return found.id.get_storage_size() == found.nbytes
-    settings = found.id.get_create_plist()
+    if data.chunks is None:
+        return data.id.get_storage_size() == data.nbytes
+    settings = data.id.get_create_plist()
     if not {settings.get_filter(i)[0] for i in range(settings.get_nfilters())} <= _FILTERS:
         return False
-    chunks = (-(-length // chunk) for length, chunk in zip(found.shape, found.chunks, strict=True))
-    return found.id.get_num_chunks() == math.prod(chunks) and math.prod(found.chunks) <= 2 * max(found.size, 1 << 20)
+    chunks = (-(-length // chunk) for length, chunk in zip(data.shape, data.chunks, strict=True))
+    return data.id.get_num_chunks() == math.prod(chunks) and math.prod(data.chunks) <= 2 * max(data.size, 1 << 20)
 
 
-MARK, HEADER = b"keras-conversational-agents sha256 ", 512  # what such a file begins with, and how long that is
-HDF5_STRUCTURE = 2**18  # bytes: more than a file of some dozen arrays has besides them
+MARK, HEADER = b"keras-conversational-agents sha256 ", 512  # the beginning of the header, and the header's bytes
+HDF5_STRUCTURE = 2**18  # bytes: an upper bound of what a file of a few dozen arrays has besides them
 
 
 @contextlib.contextmanager
 def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
-    """A new HDF5 file to write to. options: of h5py.File. Raises OSError where the disk is full or fails.
+    """Open a new HDF5 file for writing.
 
-    HDF5's own way of writing cannot be used for that: the process crashes where a file cannot be closed.
+    HDF5's own way of writing is not used, because the process crashes when a file cannot be closed.
+
+    Args:
+        path: The file.
+        **options: Options of h5py.File.
+
+    Raises:
+        OSError: The disk is full or fails.
     """
     with path.open("wb+") as stream:
         sink = _Sink(stream)
@@ -121,7 +142,7 @@ def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
 
 
 class _Sink(io.RawIOBase):
-    """A stream that keeps the first error of another one, and from then on does nothing and reports success."""
+    """A stream that passes everything to another one until that fails; then it keeps the error and does nothing."""
 
     def __init__(self, stream: io.BufferedRandom):
         super().__init__()
@@ -155,7 +176,18 @@ class _Sink(io.RawIOBase):
 def write_arrays(
     path: Path, arrays: dict[str, np.ndarray], facts: dict[str, Any], compress: bool = False, keep: Path | None = None
 ) -> None:
-    """Named arrays and JSON facts as one HDF5 file with a checksum, atomically. keep: see `replacing`."""
+    """Write named arrays and JSON facts as one HDF5 file with a checksum, atomically.
+
+    Args:
+        path: The file.
+        arrays: The arrays by their names.
+        facts: Values for JSON.
+        compress: Whether to compress the arrays.
+        keep: A name under which the previous file is kept; see `replacing`.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     with replacing(path, keep=keep) as temporary:
         with new_hdf5(temporary, userblock_size=HEADER) as file:
             file.create_dataset("facts", data=np.frombuffer(json.dumps(facts).encode(), np.uint8))
@@ -168,29 +200,35 @@ def write_arrays(
 
 
 def _checksum(stream: io.BufferedIOBase) -> bytes:
-    """The SHA-256 of all that comes after the header, in hexadecimal."""
+    """Compute the SHA-256 of everything after the header, in hexadecimal."""
     stream.seek(HEADER)
     return hashlib.file_digest(stream, "sha256").hexdigest().encode()
 
 
 def _has_right_checksum(path: Path) -> bool:
-    """Whether the checksum is right; true for a file without one, which an earlier version has written."""
+    """Return whether the checksum is right; true for a file without one, which an earlier version wrote."""
     with path.open("rb") as stream:
         header = stream.read(HEADER)
         return not header.startswith(MARK) or header[len(MARK) :].rstrip(b"\0") == _checksum(stream)
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What `write_arrays` wrote. Raises UserError where the file is missing or damaged."""
+    """Read the facts and arrays that `write_arrays` wrote.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
     with _reading(path, check=True) as file:
         return _facts(file), {name: file.array(f"arrays/{name}") for name in file.names("arrays")}
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """The facts alone of what `write_arrays` wrote: as quick for a large file as for a small one.
+    """Read only the facts that `write_arrays` wrote, in a time that does not depend on the file's size.
 
-    The checksum is of the whole file and is not looked at: damage to the arrays goes unnoticed. Raises UserError where
-    the file is missing, or so damaged that it has no facts.
+    The checksum covers the whole file and is not checked, so damage to the arrays is not detected.
+
+    Raises:
+        UserError: The file is missing, or so damaged that its facts cannot be read.
     """
     with _reading(path, check=False) as file:
         return _facts(file)
@@ -198,10 +236,7 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _reading(path: Path, check: bool) -> Iterator[ArrayFile]:
-    """A file of `write_arrays`, open; whatever is wrong with it in this block is a UserError.
-
-    check: whether the checksum must be right.
-    """
+    """Open a file of `write_arrays`, checking the checksum if `check`; every fault in the block is a UserError."""
     if not path.exists():
         raise UserError(f"{path}: no such file")
     try:
@@ -216,5 +251,5 @@ def _reading(path: Path, check: bool) -> Iterator[ArrayFile]:
 def _facts(file: ArrayFile) -> dict[str, Any]:
     facts = json_files.loads(file.array("facts").tobytes().decode("utf-8"))
     if not isinstance(facts, dict):
-        raise ValueError("its facts are no object")
+        raise ValueError("its facts are not an object")
     return facts

@@ -1,4 +1,4 @@
-"""Files that are replaced whole: written beside their places and moved there when they are complete."""
+"""Replaces files atomically: a file is written under another name, and renamed when it is complete."""
 
 import contextlib
 import os
@@ -9,10 +9,16 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterator[Path]:
-    """A name beside `path` to write to; moved over `path` when the block ends well, removed when it does not.
+    """Give a temporary path to write to; it replaces `path` if the block succeeds, and is removed if it fails.
 
-    keep: another name for what was in `path` before. At every moment both are there, whole, if they were there before,
-    and they are two files: what damages one does not damage the other. Raises OSError, with `path` as its filename.
+    Args:
+        path: The file to replace.
+        suffix: A suffix for the name of the temporary file.
+        keep: Another path, to which the previous content of `path` goes. At every moment both files exist and are
+            complete, if they existed before. They are separate files, so damage to one does not damage the other.
+
+    Raises:
+        OSError: The file cannot be written; its filename is `path`.
     """
     temporary = part_of(path, suffix)
     try:
@@ -36,12 +42,12 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
 
 
 def part_of(path: Path, suffix: str = "") -> Path:
-    """What a file is called as long as it is not whole."""
+    """Return the name of a file while it is incomplete."""
     return path.with_name(f".{path.name}.part{suffix}")
 
 
 def _copy(path: Path, other: Path) -> None:
-    """A second name for a file, or a second file where the file system has no such thing."""
+    """Give a file a second name, or copy it if the file system does not support that."""
     other.unlink(missing_ok=True)
     try:
         os.link(path, other)
@@ -50,7 +56,7 @@ def _copy(path: Path, other: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Have the names in a folder written to the disk."""
+    """Flush the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -59,6 +65,10 @@ def _sync(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A text file, atomically."""
+    """Write a text file atomically.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")

@@ -1,4 +1,4 @@
-"""A bot: weights and facts in one file, which chats."""
+"""Reads and writes bots: files with the weights and facts that a chat needs."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,17 @@ from keras_gca.storage.run_folder import RunFolder
 
 
 def write_bot(path: Path, format: str, facts: dict[str, Any], networks: dict[str, list[np.ndarray]]) -> None:
-    """What chats, in one file: facts for JSON, and networks' weights. format: the name that `read_bot` looks for."""
+    """Write a bot.
+
+    Args:
+        path: The file.
+        format: The name of the format, which `read_bot` checks.
+        facts: Values for JSON.
+        networks: The weights of each network.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
     counts = {name: len(weights) for name, weights in networks.items()}
     write_arrays(path, arrays, {"format": format, **facts, "networks": counts})
@@ -23,10 +33,18 @@ def write_bot(path: Path, format: str, facts: dict[str, Any], networks: dict[str
 def read_bot(
     path: str | os.PathLike, format: str, train: str
 ) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
-    """The file of a bot, or of the one in a run folder; its facts, and its networks in the order of writing.
+    """Read a bot, or that of a run folder.
 
-    format: begins with the name of the package. train: the command that writes such bots, for the message. Raises
-    UserError where the bot is missing, damaged, not of this format, or one of another package.
+    Args:
+        path: The bot or the run folder.
+        format: The name of the format, which begins with the name of the package.
+        train: The command that writes such bots, for the message.
+
+    Returns:
+        The path of the bot, its facts, and its networks in the order in which they were written.
+
+    Raises:
+        UserError: The bot is missing, damaged, of another format or of another package.
     """
     path, package = Path(path), format.split()[0]
     if path.is_dir():
@@ -47,4 +65,5 @@ def read_bot(
 
 
 def damaged_bot(path: Path, error: Exception) -> UserError:
+    """Return the error for a bot whose parts contradict each other."""
     return UserError(f"{path}: damaged; its parts do not fit together ({error})")

@@ -1,4 +1,4 @@
-"""The `config.json` of a run: every setting, and where the data came from; imports nothing heavy."""
+"""Reads and writes the `config.json` of a run: every setting, and the source of the data. Imports nothing heavy."""
 
 import json
 import os
@@ -14,12 +14,12 @@ Kind = TypeVar("Kind", bound=Settings)
 
 
 def write_settings(path: str | os.PathLike, config: Settings, source: dict[str, Any]) -> None:
-    """Write the settings of a run, and where its data came from, for people."""
+    """Write the settings of a run, and a description of the source of its data."""
     write_text(Path(path), json.dumps({"source": source, "config": config.to_values()}, indent=2))
 
 
 def read_settings(path: str | os.PathLike, kind: type[Kind]) -> Kind:
-    """The settings of a run.
+    """Read the settings of a run.
 
     Args:
         path: The file that `write_settings` wrote.
@@ -27,7 +27,7 @@ def read_settings(path: str | os.PathLike, kind: type[Kind]) -> Kind:
 
     Raises:
         UserError: The file is missing or damaged, or holds settings of another kind. The message names the file, and
-            the field where one is at fault.
+            a field if its value is wrong.
     """
     values = _part(path, "config")
     try:
@@ -37,7 +37,7 @@ def read_settings(path: str | os.PathLike, kind: type[Kind]) -> Kind:
 
 
 def read_source(path: str | os.PathLike) -> dict[str, Any]:
-    """Where the data of a run came from: names, texts and lists of texts.
+    """Read the description of the source of a run's data: names, texts and lists of texts.
 
     Raises:
         UserError: The file is missing or damaged.

@@ -1,4 +1,4 @@
-"""JSON of files that may be damaged or hostile: every fault is one error, and what comes back can be written again."""
+"""Reads JSON from files that may be damaged or hostile; what is read can be written again."""
 
 import json
 import os
@@ -12,10 +12,11 @@ DEEPEST = 50  # levels of lists and objects
 
 
 def loads(text: str) -> Any:
-    """The value of a JSON text.
+    """Return the value of a JSON text.
 
-    Raises ValueError, in one line, where it is not JSON, too deep, or holds a number of thousands of digits or half of
-    a surrogate pair, which no text file can.
+    Raises:
+        ValueError: The text is not JSON, is too deeply nested, or contains a number of thousands of digits or half of a
+            surrogate pair, which text files cannot contain. The message is one line.
     """
     try:
         value = json.loads(text)
@@ -29,14 +30,18 @@ def loads(text: str) -> Any:
 
 
 def read(path: str | os.PathLike) -> Any:
-    """The value of a JSON file. Raises UserError naming it where it is missing, too large or damaged."""
+    """Return the value of a JSON file.
+
+    Raises:
+        UserError: The file is missing, too large or damaged. The message names it.
+    """
     try:
         with Path(path).open("rb") as stream:
             content = stream.read(LARGEST + 1)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if len(content) > LARGEST:
-        raise UserError(f"{path}: larger than {LARGEST:,} bytes; no file of this program is")
+        raise UserError(f"{path}: larger than {LARGEST:,} bytes, which no file of this program is")
     try:
         return loads(content.decode("utf-8"))
     except ValueError as error:
@@ -44,7 +49,7 @@ def read(path: str | os.PathLike) -> Any:
 
 
 def read_object(path: str | os.PathLike) -> dict[str, Any]:
-    """The same where an object is expected."""
+    """Return the value of a JSON file that must be an object; see `read`."""
     value = read(path)
     if not isinstance(value, dict):
         raise UserError(f"{path}: a JSON object is expected")
@@ -61,5 +66,5 @@ def _check(value: Any, levels: int) -> None:
     elif isinstance(value, (list, dict)):
         if not levels:
             raise ValueError(f"lists in lists, deeper than {DEEPEST} levels")
-        for each in value if isinstance(value, list) else (*value, *value.values()):
-            _check(each, levels - 1)
+        for item in value if isinstance(value, list) else (*value, *value.values()):
+            _check(item, levels - 1)

@@ -1,4 +1,4 @@
-"""Which package a run or a bot belongs to, so that a command of the other one can name the command that opens it."""
+"""Tells which package a run or a bot belongs to, so that the other package can name the command that opens it."""
 
 import re
 from pathlib import Path
@@ -6,14 +6,20 @@ from typing import Any
 
 from keras_gca.errors import UserError
 
-# For each package a file that all its runs have from the start, and no run of another package.
+# For each package, a file that all its runs have from the start and runs of other packages do not have.
 MARKS = {"keras_gca": "pairs.h5", "gail_tf": "trajectories.jsonl"}
 
 
 def refuse_run_of_another(path: Path, package: str, door: str = "chat") -> None:
-    """Raises UserError where a folder holds a run of another package than this one.
+    """Raise an error if a folder contains a run of another package.
 
-    door: the command of the other package that the message names, with its options.
+    Args:
+        path: The folder.
+        package: The package that is expected.
+        door: The command of the other package that the message names, with its options.
+
+    Raises:
+        UserError: The run belongs to another package.
     """
     owners = [name for name, mark in MARKS.items() if (path / mark).exists()]
     if owners and package not in owners:
@@ -21,7 +27,16 @@ def refuse_run_of_another(path: Path, package: str, door: str = "chat") -> None:
 
 
 def refuse_bot_of_another(path: Path, format: Any, package: str) -> None:
-    """Raises UserError where a file is a bot of another package, in any version. format: what it says that it is."""
+    """Raise an error if a file is a bot of another package, in any version.
+
+    Args:
+        path: The file.
+        format: The format that the file states.
+        package: The package that is expected.
+
+    Raises:
+        UserError: The bot belongs to another package.
+    """
     parts = re.fullmatch(r"(\w+) bot \d+", format) if isinstance(format, str) else None
     if parts and parts[1] in MARKS and parts[1] != package:
         raise _wrong_package(path, "bot", parts[1], package, "chat")

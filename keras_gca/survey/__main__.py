@@ -1,4 +1,4 @@
-"""`python -m keras_gca.survey make | serve | print | import | tabulate`: the human evaluation of Section 5."""
+"""`python -m keras_gca.survey make | serve | print | import | tabulate` makes the human evaluation of Section 5."""
 
 import argparse
 import sys
@@ -29,33 +29,33 @@ Without a server: `print` writes a form for paper and as CSV, `import` reads fil
 """
 
 MAKE = """\
-Make a survey of held-out dialogue lines, which two models answer by Algorithm 1. Which answer stands first is drawn
-for each line. A dialogue takes several held-out conversations where they are short; lines that both models answer with
-the same words are passed over.
+Make a survey of held-out dialogue lines, which two models answer by Algorithm 1. The order of the two answers is random
+for each line. A dialogue is made of several held-out conversations if they are short. Lines to which both models give
+the same answer are left out.
 
   python -m keras_gca.survey make runs/NAME                     teacher forcing against adversarial learning
   python -m keras_gca.survey make runs/A runs/B                 the adversarial generators of two runs
   python -m keras_gca.survey make runs/A runs/B --models teacher_forcing adversarial
 
-Lines come from what the first run held out of its training; see to it that the second run has not learned them. The
-first bot's discriminator judges all answers (Eq. 9 and 10).
+The lines are those that the first run held out of its training; make sure that the second run was not trained on them.
+The discriminator of the first bot judges all answers (Eq. 9 and 10).
 """
 
 SERVE = """\
-Serve the form. Each volunteer who opens the address gets a personal link, can stop, and go on later with that link;
-every vote is stored as it is given. Ctrl-C ends; serving again goes on with the same votes.
+Serve the form. Each volunteer who opens the address gets a personal link, with which they can stop and continue later.
+Every vote is stored at once. Ctrl-C ends the server; serving again continues with the same votes.
 
-Only this computer can open the form at first. To share it in your own network, take --host 0.0.0.0 and give the
-volunteers http://ADDRESS:PORT/ with this computer's address. Across the internet let a web server with HTTPS pass
-requests on (with their Host header as it is): the links are secrets and must not travel in the open.
+By default only this computer can open the form. To share it in your own network, use --host 0.0.0.0 and give the
+volunteers http://ADDRESS:PORT/ with this computer's address. On the internet, put a web server with HTTPS in front of
+it, which passes the Host header on unchanged: the links are secrets and must be encrypted on their way.
 
-Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin at one address; all
-who come through a web server have its address.
+Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin from one address;
+all visitors who come through a web server have the address of that server.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command, and return its exit status."""
     options = _parser().parse_args(arguments)
     return options.run(options)
 
@@ -64,7 +64,7 @@ def _make(options: argparse.Namespace) -> int:
     if len(options.bots) > 2:
         raise UserError(f"{len(options.bots)} bots where one or two are expected")
     if options.output.exists():
-        raise UserError(f"{options.output} exists already, and votes may belong to it; name another --output")
+        raise UserError(f"{options.output} already exists, and votes may belong to it; name another --output")
     if not options.output.parent.is_dir():
         raise UserError(f"{options.output}: its folder does not exist")
     bad = command_line.bad_lines(options)
@@ -93,7 +93,7 @@ def _make(options: argparse.Namespace) -> int:
     survey = make_survey((first, second), lines, options.dialogues, options.lines, options.seed, facts, decoding)
     survey.write(options.output)
     same = survey.source["lines_with_equal_answers_passed_over"]
-    print(f"{source}; {' and '.join(names)}; {counted(same, 'line')} with equal answers passed over")
+    print(f"{source}; {' and '.join(names)}; {counted(same, 'line')} with equal answers left out")
     print(f"wrote {options.output}: {_size(survey)}")
     print(f"next: python -m keras_gca.survey serve {options.output}")
     return 0
@@ -104,16 +104,18 @@ def _size(survey: Survey) -> str:
 
 
 def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> tuple[str, list[list[tuple[str, ...]]]]:
-    """The lines that a run held out, with the words of its corpus, and where they came from."""
+    """Return the source of the lines that a run held out, and the lines with the words of its corpus."""
     from keras_gca.survey.dialogues import held_out_lines
     from keras_gca.training.run_folder import GCARun
 
     if not options.bots[0].is_dir():
-        raise UserError(f"{options.bots[0]} does not know what was held out; name its run folder, or --data FILE")
+        raise UserError(
+            f"{options.bots[0]} does not contain the held-out lines; name its run folder, or dialogues by --data FILE"
+        )
     run = GCARun.open(options.bots[0])
     corpus, validation = run.source().get("data"), run.dataset().validation
     if not isinstance(corpus, str):
-        raise UserError(f"{run.path} does not say what it was trained on; name dialogues by --data FILE")
+        raise UserError(f"{run.path} does not name the corpus of its training; name dialogues by --data FILE")
     try:
         bad = BadLines("skipped_lines" in run.source(), UserError)  # as in its training
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)
@@ -132,7 +134,7 @@ def _serve(options: argparse.Namespace) -> int:
     app = create_app(survey, Votes.create(options.votes, survey), options.marks_per_minute)
     server = make_local_server(app, options.host, options.port)
     print(f"{options.survey}: {_size(survey)}; votes: {options.votes}")
-    print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends", flush=True)
+    print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends the server", flush=True)
     serve_until_stopped(server)
     print(f"\nnext: python -m keras_gca.survey tabulate {options.survey} --votes {options.votes}")
     return 0
@@ -144,7 +146,7 @@ def _print(options: argparse.Namespace) -> int:
         from keras_gca.survey.paper_form import write_forms
     for path in write_forms(survey, options.folder):
         print(f"wrote {path}")
-    print("In the CSV's last column, 1 and 2 are the better answer, 0 is no difference.")
+    print("In the last column of the CSV, write 1 or 2 for the better answer, or 0 for no difference.")
     print(f"next: python -m keras_gca.survey import {options.survey} FILLED.csv ... --votes votes.sqlite")
     return 0
 
@@ -157,8 +159,8 @@ def _import(options: argparse.Namespace) -> int:
     names = [path.stem for path in options.forms]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UserError(f"{twice} twice; a form's file name names its volunteer")
-    forms = {path.stem: read_form(path, survey) for path in options.forms}  # all are good before one is stored
+        raise UserError(f"{twice} twice; the name of a form's file is that of its volunteer")
+    forms = {path.stem: read_form(path, survey) for path in options.forms}  # checks all before it stores any
     votes = Votes.create(options.votes, survey)
     for name, choices in forms.items():
         votes.replace_imported(name, choices)
@@ -200,46 +202,62 @@ def _parser() -> command_line.Parser:
     make.add_argument(
         "--models", nargs=2, metavar=("A", "B"), help="the generators to compare [teacher_forcing adversarial]"
     )
-    make.add_argument("--data", type=Path, metavar="FILE", help="take the lines of this corpus, all of it")
-    make.add_argument("--format", choices=sorted(FORMATS), help="of the corpus, if not the one that it looks like")
+    make.add_argument("--data", type=Path, metavar="FILE", help="take all lines of this corpus")
+    make.add_argument("--format", choices=sorted(FORMATS), help="the format of the corpus; detected if not given")
     command_line.add_bad_lines(make)
     at_least_one = command_line.at_least_one
-    make.add_argument("--dialogues", type=at_least_one, default=DIALOGUES, metavar="N", help=f"[paper: {DIALOGUES}]")
+    make.add_argument(
+        "--dialogues",
+        type=at_least_one,
+        default=DIALOGUES,
+        metavar="N",
+        help=f"the number of dialogues [paper: {DIALOGUES}]",
+    )
     make.add_argument(
         "--lines",
         type=at_least_one,
         default=LINES,
         metavar="L",
-        help=f"human lines in each [paper: about {LINES}]",
+        help=f"the number of human lines in each dialogue [paper: about {LINES}]",
     )
     make.add_argument("--beam", type=at_least_one, metavar="N", help="answer by a beam search of this width")
-    make.add_argument("--seed", type=int, default=0, metavar="S", help="draws the lines and the order of the answers")
-    make.add_argument("--output", type=Path, default=Path("survey.json"), metavar="FILE", help="[survey.json]")
+    make.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="seed of the choice of lines and the order of answers [0]"
+    )
+    make.add_argument(
+        "--output", type=Path, default=Path("survey.json"), metavar="FILE", help="the file to write [survey.json]"
+    )
 
     serve = command("serve", _serve, "serve the form to volunteers' browsers", SERVE)
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen at [127.0.0.1: this computer only]")
-    serve.add_argument("--port", type=int, default=8000, help="[8000]; 0 takes a free one")
+    serve.add_argument("--port", type=int, default=8000, help="the port to listen at; 0 takes a free one [8000]")
     serve.add_argument(
         "--marks-per-minute",
         type=at_least_one,
         default=MARKS_PER_MINUTE,
         metavar="N",
-        help=f"how many one volunteer may give [{MARKS_PER_MINUTE}]",
+        help=f"the number of marks that one volunteer may give in a minute [{MARKS_PER_MINUTE}]",
     )
 
     printed = command("print", _print, "write the form for paper, and as CSV")
-    printed.add_argument("--folder", type=Path, default=Path("forms"), metavar="DIR", help="[forms]")
+    printed.add_argument(
+        "--folder", type=Path, default=Path("forms"), metavar="DIR", help="the folder to write to [forms]"
+    )
 
-    imported = command("import", _import, "store the votes of filled CSV forms; the same file name replaces its votes")
+    imported = command("import", _import, "store the votes of filled CSV forms; a file name replaces its earlier votes")
     imported.add_argument("forms", nargs="+", type=Path, metavar="CSV", help="filled forms, one for each volunteer")
 
-    tabulated = command("tabulate", _tabulate, "count: Tables 1 and 2, Eq. 11, agreement, sign test, intervals")
-    tabulated.add_argument("--folder", type=Path, default=Path("tables"), metavar="DIR", help="[tables]")
-    tabulated.add_argument("--seed", type=int, default=0, metavar="S", help="of the bootstrap intervals")
+    tabulated = command(
+        "tabulate", _tabulate, "count the votes: Tables 1 and 2, Eq. 11, agreement, sign test, intervals"
+    )
+    tabulated.add_argument(
+        "--folder", type=Path, default=Path("tables"), metavar="DIR", help="the folder to write to [tables]"
+    )
+    tabulated.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the bootstrap intervals [0]")
 
     for counting in (serve, imported, tabulated):
         counting.add_argument(
-            "--votes", type=Path, default=Path("votes.sqlite"), metavar="FILE", help="the votes [votes.sqlite]"
+            "--votes", type=Path, default=Path("votes.sqlite"), metavar="FILE", help="the file of votes [votes.sqlite]"
         )
     return parser
 

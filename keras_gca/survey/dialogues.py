@@ -1,4 +1,4 @@
-"""Makes a survey: held-out dialogue lines, two models' answers to each, and what the discriminator holds of them."""
+"""Makes a survey: held-out dialogue lines, two models' answers to each, and the discriminator's scores of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,21 @@ from keras_gca.errors import UserError
 from keras_gca.models import scoring
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
 
-BATCH = 64  # lines answered at once
+BATCH = 64  # lines that are answered at a time
 
 
 @dataclass(frozen=True)
 class Model:
-    """One of the two models that are compared: a generator of an agent, and its name in the survey."""
+    """One of the two models that are compared.
+
+    Args:
+        name: Its name in the survey.
+        agent: The agent.
+        generator: One of the agent's generators.
+
+    Raises:
+        UserError: The agent does not have this generator.
+    """
 
     name: str
     agent: Agent
@@ -33,13 +42,19 @@ class Model:
 def held_out_lines(
     validation: Pairs, conversations: Sequence[Conversation], agent: Agent, utterances: int
 ) -> list[list[tuple[str, ...]]]:
-    """For each held-out conversation, the contexts of its lines as people wrote them.
+    """Look up the text of the contexts of held-out lines in the corpus.
 
-    validation:    a run's held-out pairs; they hold indices, in which rare words are lost.
-    conversations: the corpus that the run was trained on: its text.
-    agent:         the run's bot. utterances: how many of the last utterances to show, N_u.
+    Args:
+        validation: A run's held-out pairs; they have indices of words, without rare words.
+        conversations: The corpus of the run's training, with its text.
+        agent: The run's bot.
+        utterances: N_u, the number of utterances to show.
 
-    Raises UserError where the corpus is not the one that the pairs were made of.
+    Returns:
+        For each held-out conversation, the context of each line.
+
+    Raises:
+        UserError: The pairs were not made from this corpus.
     """
     written = _with_words(conversations, agent)
     tokens = iter(agent.tokenise([utterance for conversation in written for utterance in conversation]))
@@ -48,19 +63,22 @@ def held_out_lines(
     pairs = make_pairs(tokenised, agent.vocabulary, config.context_utterances, config.sentence_length)
     shown = (context for conversation in written for context in _contexts(conversation, utterances))
     by_indices = {_key(pairs, i): context for i, context in enumerate(shown)}
-    found: dict[int, list[tuple[str, ...]]] = {}
+    lines: dict[int, list[tuple[str, ...]]] = {}
     for i, conversation in enumerate(validation.conversation.tolist()):
         context = by_indices.get(_key(validation, i))
         if context is None:
             raise UserError("the corpus has changed since then")
-        found.setdefault(conversation, []).append(context)
-    return list(found.values())
+        lines.setdefault(conversation, []).append(context)
+    return list(lines.values())
 
 
 def all_lines(conversations: Sequence[Conversation], agent: Agent, utterances: int) -> list[list[tuple[str, ...]]]:
-    """For each conversation, the contexts of its lines: every utterance but the last, with those before it.
+    """Return the contexts of all lines of each conversation: every utterance but the last, with those before it.
 
-    utterances: how many of the last utterances to show, N_u.
+    Args:
+        conversations: The conversations.
+        agent: The agent, which tokenises.
+        utterances: N_u, the number of utterances to show.
     """
     return [list(_contexts(conversation, utterances)) for conversation in _with_words(conversations, agent)]
 
@@ -74,16 +92,23 @@ def make_survey(
     source: dict[str, Any],
     decoding: Decoding,
 ) -> Survey:
-    """Draw conversations at random and let both models answer their lines.
+    """Draw conversations at random, and let both models answer their lines.
 
-    lines:     the contexts of each conversation's lines (`held_out_lines`).
-    dialogues: how many dialogues of `length` lines each. One dialogue takes several conversations where they are short.
-    seed:      draws conversations, and which answer stands first.
-    source:    where the lines came from, for people.
+    Lines to which both models give the same answer are left out: nobody can choose between the two answers, and ties do
+    not count in Tables 1 and 2 and in Eq. 11. If the models belong to two agents, the first agent's discriminator
+    judges both.
 
-    Lines on which both models say the same are passed over: nobody can choose between the two answers, and a tie
-    counts neither in Tables 1 and 2 nor in Eq. 11. Where the models are of two agents, the first one's discriminator
-    judges both. Raises UserError where there are too few lines.
+    Args:
+        models: The two models.
+        lines: The contexts of each conversation's lines (`held_out_lines`).
+        dialogues: The number of dialogues. A dialogue is made of several conversations if they are short.
+        length: The number of lines in a dialogue.
+        seed: The seed of the choice of conversations, of the order of answers, and of sampling.
+        source: A description of the source of the lines.
+        decoding: How the models generate answers.
+
+    Raises:
+        UserError: There are too few lines.
     """
     random = np.random.default_rng(seed)
     contexts = [context for i in random.permutation(len(lines)) for context in lines[i]]
@@ -100,8 +125,8 @@ def make_survey(
         lines_each = counted(length, "line")
         needed = counted(dialogues, f"dialogue of {lines_each} needs", f"dialogues of {lines_each} need")
         raise UserError(
-            f"{needed} {counted(wanted, 'line')} that the models answer differently; here are "
-            f"{len(chosen)} (take fewer --dialogues or --lines, or more text by --data)"
+            f"{needed} {counted(wanted, 'line')} that the models answer differently; there are "
+            f"{len(chosen)} (use fewer --dialogues or --lines, or more text by --data)"
         )
     facts = source | {"seed": seed, "lines_with_equal_answers_passed_over": passed_over}
     parts = tuple(tuple(chosen[start : start + length]) for start in range(0, wanted, length))
@@ -109,7 +134,7 @@ def make_survey(
 
 
 def _with_words(conversations: Sequence[Conversation], agent: Agent) -> list[list[str]]:
-    """The utterances in which the agent finds a token, of conversations of at least two of them."""
+    """Return the utterances that have a token, of conversations with at least two of them."""
     tokens = iter(agent.tokenise([text for conversation in conversations for text in conversation.utterances]))
     kept = [[text for text in conversation.utterances if next(tokens)] for conversation in conversations]
     return [utterances for utterances in kept if len(utterances) > 1]
@@ -126,14 +151,14 @@ def _key(pairs: Pairs, i: int) -> bytes:
 def _answered(
     models: tuple[Model, Model], contexts: Sequence[tuple[str, ...]], decoding: Decoding, seed: int
 ) -> Iterator[tuple[tuple[str, ...], tuple[MachineAnswer, MachineAnswer]]]:
-    """Each context with both models' answers, in the order of the models."""
+    """Yield each context with both models' answers, in the order of the models."""
     judge = models[0].agent
     for start in range(0, len(contexts), BATCH):
         batch = contexts[start : start + BATCH]
         by_model = []
         for model in models:
             every = model.agent.answer_contexts(_encode(model.agent, batch), decoding, seed + start)
-            answers = [next(each for each in line if each.generator == model.generator) for line in every]
+            answers = [next(answer for answer in line if answer.generator == model.generator) for line in every]
             if model.agent is judge:
                 by_model.append([MachineAnswer(answer.text, answer.human, answer.score) for answer in answers])
             else:
@@ -142,7 +167,7 @@ def _answered(
 
 
 def _encode(agent: Agent, contexts: Sequence[tuple[str, ...]]) -> np.ndarray:
-    """Contexts in an agent's vocabulary, (B, s_s) int32: their last N_u utterances, by that agent's own N_u."""
+    """Encode contexts in an agent's vocabulary, (B, s_s) int32: their last utterances, by that agent's N_u."""
     read = [context[-agent.config.context_utterances :] for context in contexts]
     tokens = iter(agent.tokenise([utterance for utterances in read for utterance in utterances]))
     rows = [agent.vocabulary.encode([token for _ in utterances for token in next(tokens)]) for utterances in read]
@@ -150,8 +175,8 @@ def _encode(agent: Agent, contexts: Sequence[tuple[str, ...]]) -> np.ndarray:
 
 
 def _judged(judge: Agent, contexts: Sequence[tuple[str, ...]], texts: list[str]) -> list[MachineAnswer]:
-    """Another agent's answers with Eq. 9 and 10 under the judge's discriminator, in the judge's own words."""
+    """Score another agent's answers (Eq. 9 and 10) by the judge's discriminator, in the judge's vocabulary."""
     rows = [judge.vocabulary.encode(tokens) for tokens in judge.tokenise(texts)]
     log_l = judge.judge(_encode(judge, contexts), frame_answers(rows, judge.config.sentence_length))
     human, score = np.exp(scoring.log_human_probability(log_l)), np.exp(scoring.log_score(log_l))
-    return [MachineAnswer(*each) for each in zip(texts, human.tolist(), score.tolist(), strict=True)]
+    return [MachineAnswer(*parts) for parts in zip(texts, human.tolist(), score.tolist(), strict=True)]

@@ -1,4 +1,4 @@
-"""The survey without a server: a form to print, the same form as CSV, and the reading of filled CSVs."""
+"""The survey without a server: a form to print, the same form as CSV, and a reader of filled CSVs."""
 
 import csv
 import itertools
@@ -13,11 +13,19 @@ from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.votes import NO_DIFFERENCE
 
 COLUMNS = ("survey", "dialogue", "line", "context", "first answer", "second answer", "vote")
-FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet program takes for the beginning of a formula
+FORMULA = ("=", "+", "-", "@", "\t")  # the characters with which a formula begins in spreadsheet programs
 
 
 def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
-    """Write form.html, to print, and form.csv, whose last column is to be filled; returns their paths."""
+    """Write form.html, to print, and form.csv, whose last column is to be filled in.
+
+    Args:
+        survey: The survey.
+        folder: The folder to write to; made if missing.
+
+    Returns:
+        The paths of both files.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     html, table = folder / "form.html", folder / "form.csv"
@@ -34,11 +42,21 @@ def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
 
 
 def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
-    """The votes of a filled form.csv: {line: vote}, see `votes.py`.
+    """Read the votes of a filled form.csv.
 
-    In the column `vote`, 1 and 2 are the answers as they stand there, 0 is no difference; an empty field is no vote.
-    The columns may have been put in another order or be separated by semicolons or tabs, as spreadsheet programs do.
-    Raises UserError naming file and line where the form is damaged or belongs to another survey.
+    In the column `vote`, 1 is the first answer, 2 the second, and 0 no difference; a line with an empty field has no
+    vote. The columns may be in another order, and be separated by semicolons or tabs, as spreadsheet programs write
+    them.
+
+    Args:
+        path: The form.
+        survey: The survey to which it belongs.
+
+    Returns:
+        {line: vote}, see `votes.py`.
+
+    Raises:
+        UserError: The form is damaged or belongs to another survey. The message names file and line.
     """
     lines = (line for _, line in text_lines(path, BadLines(error=UserError, hint="; save the form as CSV in UTF-8")))
     head = next(lines, "")
@@ -77,5 +95,5 @@ def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> d
 
 
 def _plain(text: str) -> str:
-    """Text that a spreadsheet program shows as it is."""
+    """Protect a text from being read as a formula by a spreadsheet program."""
     return f"'{text}" if text.startswith(FORMULA) else text

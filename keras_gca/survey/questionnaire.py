@@ -18,7 +18,10 @@ DIALOGUES, LINES = 10, 24  # Section 5: each volunteer was given 10 dialogues of
 class MachineAnswer:
     """One model's answer to a dialogue line.
 
-    human: p(y+|x), Eq. 9. score: S(y+), Eq. 10. Both are in [0, 1].
+    Args:
+        text: The answer.
+        human: p(y+|x) of Eq. 9, in [0, 1].
+        score: S(y+) of Eq. 10, in [0, 1].
     """
 
     text: str
@@ -30,9 +33,10 @@ class MachineAnswer:
 class Line:
     """One dialogue line.
 
-    context: the last N_u utterances, the human-generated line to be answered last.
-    answers: one for each model, in the survey's order of models.
-    order:   (0, 1) or (1, 0): the model whose answer a volunteer sees first, and the other.
+    Args:
+        context: The last N_u utterances; the last one is the human line that is answered.
+        answers: The answer of each model, in the survey's order of models.
+        order: (0, 1) or (1, 0), the model whose answer a volunteer sees first, and the other.
     """
 
     context: tuple[str, ...]
@@ -47,11 +51,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Survey:
-    """What all volunteers judge.
+    """The questionnaire that all volunteers fill in.
 
-    models:    the names of the two models; volunteers never see them.
-    dialogues: the lines of each dialogue. Lines are numbered from 0 through all of them.
-    source:    where the lines and answers came from, for people.
+    Args:
+        models: The names of the two models, which volunteers do not see.
+        dialogues: The lines of each dialogue. Lines are numbered from 0 over all dialogues.
+        source: A description of the source of the lines and answers.
     """
 
     models: tuple[str, str]
@@ -64,24 +69,28 @@ class Survey:
         return tuple(line for dialogue in self.dialogues for line in dialogue)
 
     def numbered(self, dialogue: int) -> list[tuple[int, Line]]:
-        """The lines of one dialogue (counted from 0) and their numbers in the survey."""
+        """Return the lines of one dialogue (counted from 0) with their numbers in the survey."""
         start = sum(len(earlier) for earlier in self.dialogues[:dialogue])
         return list(enumerate(self.dialogues[dialogue], start))
 
     @property
     def fingerprint(self) -> str:
-        """A short text that no other survey has: votes belong to exactly this one."""
+        """A short text that identifies this survey, to which votes belong."""
         return f"survey-{hashlib.sha256(self.to_json().encode()).hexdigest()[:16]}"
 
     def to_json(self) -> str:
-        """The survey as JSON text; equal surveys have equal texts."""
+        """Write the survey as JSON text; equal surveys have equal texts."""
         dialogues = [[asdict(line) for line in dialogue] for dialogue in self.dialogues]
         facts = {"format": FORMAT, "source": self.source, "models": self.models, "dialogues": dialogues}
         return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> "Survey":
-        """Read a survey.json. Raises UserError where it is missing, damaged, or not a survey."""
+        """Read a survey.json.
+
+        Raises:
+            UserError: The file is missing, damaged, or not a survey.
+        """
         value = json_files.read(path)
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise UserError(f"{path}: not a survey that this version can read ({FORMAT} is expected)")
@@ -107,12 +116,16 @@ class Survey:
         return cls(models, tuple(dialogues), dict(value["source"]))
 
     def write(self, path: str | os.PathLike) -> None:
-        """Write a survey.json. Raises UserError where the file exists: votes may belong to it."""
+        """Write a survey.json.
+
+        Raises:
+            UserError: The file exists already; votes may belong to it.
+        """
         try:
             with Path(path).open("x", encoding="utf-8", newline="") as stream:
                 stream.write(self.to_json())
         except FileExistsError:
-            raise UserError(f"{path} exists already, and votes may belong to it; name another file") from None
+            raise UserError(f"{path} already exists, and votes may belong to it; name another file") from None
 
 
 def _line(value: dict[str, Any], number: int) -> Line:

@@ -1,4 +1,4 @@
-"""Writes what a survey found, as Markdown, LaTeX, CSV and JSON: Tables 1 and 2, and the measures."""
+"""Writes the results of a survey as Markdown, LaTeX, CSV and JSON: Tables 1 and 2, and the measures."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from keras_gca.survey.tables import Comparison, Results
 
 
 def make_tables(results: Results) -> list[Table]:
-    """Table 1, Table 2 and the table of measures."""
+    """Make Table 1, Table 2 and the table of measures."""
     names = [readable(model) for model in results.models]
     columns = {"human evaluation": "humans", "D by Eq. 10": "Eq. 10", "D by Eq. 9": "Eq. 9"}
     compared = [results.best_answers[key] for key in columns.values()]
@@ -35,7 +35,7 @@ def make_tables(results: Results) -> list[Table]:
             1,
             "The number of best machine-generated answers.",
             ("training method", *columns),
-            [(name, *(_count(each, i) for each in compared)) for i, name in enumerate(names)],
+            [(name, *(_count(comparison, i) for comparison in compared)) for i, name in enumerate(names)],
         ),
         Table(
             2,
@@ -50,7 +50,7 @@ def make_tables(results: Results) -> list[Table]:
 
 
 def summary(results: Results) -> str:
-    """Who judged how much, in one line."""
+    """Describe in one line how many volunteers judged how many lines."""
     judged, lines = int((results.by_line.sum(axis=1) > 0).sum()), len(results.by_line)
     return (
         f"volunteers: {results.volunteers}; votes: {results.votes.total:,}; marked as no difference: "
@@ -59,7 +59,16 @@ def summary(results: Results) -> str:
 
 
 def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[Path]:
-    """Write the tables in all formats, and lines.csv with the votes and winners of each line; returns the paths."""
+    """Write the tables in all formats, and lines.csv with the votes and winners of each line.
+
+    Args:
+        survey: The survey.
+        results: Its results.
+        folder: The folder to write to; made if missing.
+
+    Returns:
+        The paths of the files.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tables = make_tables(results)
@@ -79,7 +88,7 @@ def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[P
 
 
 def readable(model: str) -> str:
-    """A model's name as people write it."""
+    """Return a model's name without underscores."""
     return model.replace("_", " ")
 
 
@@ -89,7 +98,7 @@ def _table_1(results: Results) -> Table:
         head += [f"{who}_best_answers", f"{who}_percent"]
     rows = []
     for i, model in enumerate(results.models):
-        compared = ((each.wins[i], _percent(each.shares[i])) for each in results.best_answers.values())
+        compared = ((judged.wins[i], _percent(judged.shares[i])) for judged in results.best_answers.values())
         rows.append([model, *(value for pair in compared for value in pair)])
     return Table(None, "", head, rows)
 
@@ -107,19 +116,19 @@ def _lines(survey: Survey, results: Results) -> Table:
     winners = results.winners
     for dialogue in range(len(survey.dialogues)):
         for i, _ in survey.numbered(dialogue):
-            won = (names[each[i]] for each in (winners.humans, winners.human, winners.score))
+            won = (names[by_line[i]] for by_line in (winners.humans, winners.human, winners.score))
             rows.append([dialogue + 1, i + 1, *results.by_line[i].tolist(), *won])
     return Table(None, "", head, rows)
 
 
 def _facts(survey: Survey, results: Results) -> dict[str, Any]:
-    """All results as JSON; what is undefined is null."""
+    """Return all results for JSON; undefined values are null."""
 
-    def comparison(each: Comparison) -> dict[str, Any]:
-        by_model = zip(results.models, each.wins, each.shares, strict=True)
+    def comparison(judged: Comparison) -> dict[str, Any]:
+        by_model = zip(results.models, judged.wins, judged.shares, strict=True)
         return {
             **{model: {"count": count, "share": _defined(share)} for model, count, share in by_model},
-            "interval_of_the_second_share": [_defined(end) for end in each.interval],
+            "interval_of_the_second_share": [_defined(end) for end in judged.interval],
         }
 
     return {
@@ -130,11 +139,11 @@ def _facts(survey: Survey, results: Results) -> dict[str, Any]:
         "lines": len(results.by_line),
         "judgements": results.judgements,
         "no_difference": results.no_difference,
-        "table_1": {who: comparison(each) for who, each in results.best_answers.items()},
+        "table_1": {who: comparison(judged) for who, judged in results.best_answers.items()},
         "table_2": comparison(results.votes),
         "jaccard_index": {
-            equation: {"value": _defined(each.value), "interval": [_defined(end) for end in each.interval]}
-            for equation, each in results.jaccard.items()
+            equation: {"value": _defined(index.value), "interval": [_defined(end) for end in index.interval]}
+            for equation, index in results.jaccard.items()
         },
         "krippendorff_alpha": _defined(results.alpha),
         "sign_test_p_value": _defined(results.p_value),

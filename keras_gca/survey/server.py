@@ -1,7 +1,7 @@
-"""The form of Figure 3 as a web page: every volunteer has a secret link, and every vote is stored as it is given.
+"""The form of Figure 3 as a web page: every volunteer has a secret link, and every vote is stored at once.
 
-A volunteer sees two answers to each line and marks the better one, or that there is no difference. Which model an
-answer comes from is known on this side only. The pages work with and without JavaScript and load nothing from outside.
+A volunteer sees two answers to each line, and marks the better one or that there is no difference. The pages do not
+contain the models' names. They work with and without JavaScript, and load nothing from other sites.
 """
 
 from flask import Flask, abort, redirect, render_template, request, url_for
@@ -12,20 +12,23 @@ from keras_gca.survey.questionnaire import Line, Survey
 from keras_gca.survey.votes import LONGEST_NAME, MARKS_PER_MINUTE, NO_DIFFERENCE, Volunteer, Votes
 
 LARGEST_FORM = 64 * 1024  # bytes
-ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # at one address, which a whole class may share
-NEITHER = "none"  # the form's word for NO_DIFFERENCE; "first" and "second" are the answers as they stand on the page
+ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # at one address, which a class of students may share
+NEITHER = "none"  # the form's word for NO_DIFFERENCE; "first" and "second" are the answers in the order of the page
 
 
 def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_MINUTE) -> Flask:
-    """The web application. Its pages:
+    """Make the web application, which has these pages:
 
-    /                     welcome: what is asked, and a field for a name
-    /form/TOKEN           goes to the first dialogue with lines left to judge
-    /form/TOKEN/N         dialogue N, counted from 1; a POST stores every mark on the page
-    /form/TOKEN/votes     a POST stores one vote, and answers with the progress as JSON
-    /form/TOKEN/thanks    what is done and what is left
+        /                     welcome: the task, and a field for a name
+        /form/TOKEN           redirects to the first dialogue with lines left to judge
+        /form/TOKEN/N         dialogue N, counted from 1; a POST stores every mark on the page
+        /form/TOKEN/votes     a POST stores one vote, and returns the progress as JSON
+        /form/TOKEN/thanks    the progress: what is done and what is left
 
-    marks_per_minute: how often one volunteer may store votes.
+    Args:
+        survey: The survey.
+        votes: The votes on it.
+        marks_per_minute: The most votes that one volunteer may store within a minute.
     """
     app = Flask(__name__)
     protect(app, LARGEST_FORM, say=lambda sentence: render_template("error.html", message=sentence))
@@ -40,7 +43,7 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
         return volunteer
 
     def open_lines(done: dict[int, int]) -> list[int]:
-        """For each dialogue, how many of its lines are left to judge."""
+        """Count the lines of each dialogue that are left to judge."""
         return [
             sum(number not in done for number, _ in survey.numbered(dialogue))
             for dialogue in range(len(survey.dialogues))
@@ -116,12 +119,12 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
 
 
 def _choice(line: Line, mark: str) -> int:
-    """The vote that a mark on the page stands for."""
+    """Return the vote that a mark on the page means."""
     if mark not in ("first", "second", NEITHER):
         abort(400, "A mark is first, second or none.")
     return NO_DIFFERENCE if mark == NEITHER else line.order[mark == "second"]
 
 
 def _word(line: Line, choice: int) -> str:
-    """The mark on the page that a vote stands for."""
+    """Return the mark on the page that means a vote."""
     return NEITHER if choice == NO_DIFFERENCE else ("first", "second")[line.order.index(choice)]

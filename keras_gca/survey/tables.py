@@ -1,8 +1,8 @@
-"""Tables 1 and 2, Eq. 11, and how sure they are.
+"""Computes Tables 1 and 2, Eq. 11, and their uncertainty.
 
-A human majority decides each line; "no difference" is the paper's tie, "no votes", and a line with equally many votes
-for both models has no winner. The discriminator's winners follow Section 5's 5 % rule. Lines that no volunteer has
-judged yet count nowhere, so that humans and D are compared on the same lines.
+The majority of humans decides each line. "No difference" is the paper's tie, "no votes", and a line with equally many
+votes for both models has no winner. The discriminator's winners follow the 5 % rule of Section 5. Lines that no
+volunteer has judged do not count, so that humans and D are compared on the same lines.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,11 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Comparison:
-    """How often each of two models won, and a 95 % interval of the second model's share.
+    """The wins of two models; if neither has won, shares and interval are NaN.
 
-    Where nobody won, shares and interval are NaN.
+    Attributes:
+        wins: The number of wins of each model.
+        interval: A 95 % interval of the second model's share.
     """
 
     wins: tuple[int, int]
@@ -31,18 +33,19 @@ class Comparison:
 
     @property
     def total(self) -> int:
+        """The number of wins of both models."""
         return sum(self.wins)
 
     @property
     def shares(self) -> tuple[float, float]:
-        """Each model's part of all wins, in [0, 1]."""
+        """Each model's share of all wins, in [0, 1]."""
         first, second = self.wins
         return (first / self.total, second / self.total) if self.total else (NAN, NAN)
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """J(H, A), Eq. 11, in [0, 1], with a 95 % interval; NaN where nobody voted."""
+    """J(H, A) of Eq. 11, in [0, 1], with a 95 % interval; NaN if nobody voted."""
 
     value: float
     interval: tuple[float, float]
@@ -50,7 +53,13 @@ class Similarity:
 
 @dataclass(frozen=True)
 class Winners:
-    """For each line the model that won, 0 or 1, or None: by human majority, by Eq. 9, by Eq. 10."""
+    """The winner of each line: 0 or 1 for a model, None for a tie.
+
+    Attributes:
+        humans: By the majority of humans.
+        human: By D's Eq. 9.
+        score: By D's Eq. 10.
+    """
 
     humans: list[int | None]
     human: list[int | None]
@@ -59,15 +68,20 @@ class Winners:
 
 @dataclass(frozen=True)
 class Results:
-    """What a survey found.
+    """The results of a survey.
 
-    volunteers: how many voted. judgements: votes and "no difference" together. no_difference: how often it was marked.
-    by_line:      (lines, 3) int64, the votes for each model and "no difference". winners: of each line, judged or not.
-    best_answers: Table 1: "humans", "Eq. 10" and "Eq. 9".
-    votes:        Table 2.
-    jaccard:      Eq. 11 between the humans and the discriminator, by "Eq. 9" and by "Eq. 10".
-    alpha:        Krippendorff's, nominal, "no difference" being a category; NaN where it is undefined.
-    p_value:      sign test of Table 1's human column, two-sided, against even chances; NaN where no line has a winner.
+    Attributes:
+        models: The names of the models.
+        volunteers: The number of volunteers who voted.
+        judgements: The number of votes, "no difference" included.
+        no_difference: The number of votes for "no difference".
+        by_line: (lines, 3) int64, the votes for each model and for "no difference".
+        winners: The winners of each line, judged or not.
+        best_answers: Table 1, by "humans", "Eq. 10" and "Eq. 9".
+        votes: Table 2.
+        jaccard: Eq. 11 between the humans and the discriminator, by "Eq. 9" and "Eq. 10".
+        alpha: Krippendorff's alpha, nominal, with "no difference" as a category; NaN if it is undefined.
+        p_value: The p-value of a two-sided sign test of Table 1's human column; NaN if no line has a winner.
     """
 
     models: tuple[str, str]
@@ -84,12 +98,15 @@ class Results:
 
 
 def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
-    """Count the votes.
+    """Count the votes, and compute all results.
 
-    ballots: (volunteers, lines), as `Votes.ballots` gives them, with at least one vote. seed: of the intervals.
+    The intervals come from a bootstrap over dialogue lines, because votes on one line depend on each other, and lines
+    much less. The sign test counts lines for the same reason.
 
-    The intervals are a bootstrap's over dialogue lines: votes on one line depend on each other, lines much less. The
-    sign test counts lines for the same reason.
+    Args:
+        survey: The survey.
+        ballots: (volunteers, lines), as `Votes.ballots` returns them, with at least one vote.
+        seed: The seed of the intervals.
     """
     by_line = np.stack([(ballots == choice).sum(axis=0) for choice in (0, 1, NO_DIFFERENCE)], axis=-1)
     winners = Winners(
@@ -101,7 +118,7 @@ def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
     drawn = bootstrap(len(judged), seed)
 
     def compare(wins: np.ndarray) -> Comparison:
-        """wins: (lines, 2), how often each model won on each line."""
+        """Compare the models by their wins on each line, (lines, 2)."""
         wins = wins[judged]
         first, second = wins.sum(axis=0).tolist()
         return Comparison((first, second), ratio_interval(drawn, wins[:, 1], wins.sum(axis=1)))
@@ -134,10 +151,14 @@ def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
 
 
 def agreement(ballots: np.ndarray) -> float:
-    """Krippendorff's alpha (nominal) between volunteers over the lines that two or more of them judged.
+    """Compute Krippendorff's alpha (nominal) between volunteers over the lines that two or more of them judged.
 
-    ballots: (volunteers, lines) float64, NaN for no judgement. Returns NaN where there is no such line, and where all
-    judgements on them are the same: then no disagreement can be expected, and alpha is 0 / 0.
+    Args:
+        ballots: (volunteers, lines) float64, NaN for lines that were not judged.
+
+    Returns:
+        Alpha; NaN if there is no such line, or if all judgements are the same: then no disagreement is expected, and
+        alpha is 0 / 0.
     """
     comparable = ballots[:, (~np.isnan(ballots)).sum(axis=0) > 1]
     if len(np.unique(comparable[~np.isnan(comparable)])) < 2:

@@ -1,7 +1,7 @@
-"""The volunteers and their votes, in one SQLite file.
+"""Stores the volunteers and their votes in one SQLite file.
 
 A vote is the index of the model whose answer is the better one, 0 or 1, or NO_DIFFERENCE: the paper's tie, "no votes".
-Each is stored in a transaction of its own as it is given, and many processes and threads may write at the same time.
+Each vote is stored at once in a transaction of its own, and many processes and threads may write at the same time.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import Survey
 
 NO_DIFFERENCE = 2
-PATIENCE = 30  # seconds to wait for another's write to end
+PATIENCE = 30  # seconds to wait until another process has finished writing
 LONGEST_NAME = 80  # characters
-MARKS_PER_MINUTE = 120  # that one volunteer may give on the web page
+MARKS_PER_MINUTE = 120  # the most marks that one volunteer may give on the web page
 
 _SCHEMA = """
 CREATE TABLE survey (fingerprint TEXT NOT NULL);
@@ -44,30 +44,45 @@ CREATE TABLE votes (
 
 @dataclass(frozen=True)
 class Volunteer:
-    """id: the row in the file. name: as given, perhaps empty."""
+    """One volunteer.
+
+    Attributes:
+        id: The number of the row in the file.
+        name: The name that the volunteer gave, which may be empty.
+    """
 
     id: int
     name: str
 
 
 class Votes:
-    """The votes on one survey. `create` starts a file or goes on with one; `open` needs one that exists.
+    """The votes on one survey; `create` and `open` return them.
 
-    Both raise UserError where the file is something else, or belongs to another survey.
+    Args:
+        path: A file of votes that exists.
+        survey: The survey.
+
+    Raises:
+        UserError: The file is not a file of votes, or belongs to another survey.
     """
 
     def __init__(self, path: Path, survey: Survey):
         self.path, self._lines = path, len(survey.lines)
         try:
             with self._connection() as connection:
-                found = connection.execute("SELECT fingerprint FROM survey").fetchone()
+                owner = connection.execute("SELECT fingerprint FROM survey").fetchone()
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path}: not a file of votes ({error})") from None
-        if found != (survey.fingerprint,):
-            raise UserError(f"{path}: holds the votes on another survey; name another file by --votes")
+        if owner != (survey.fingerprint,):
+            raise UserError(f"{path}: contains the votes on another survey; name another file by --votes")
 
     @classmethod
     def create(cls, path: str | os.PathLike, survey: Survey) -> "Votes":
+        """Open a file of votes, or make it if it does not exist.
+
+        Raises:
+            UserError: The file is not a file of votes or belongs to another survey, or its folder does not exist.
+        """
         path = Path(path)
         if not path.exists():
             if not path.parent.is_dir():
@@ -80,12 +95,17 @@ class Votes:
 
     @classmethod
     def open(cls, path: str | os.PathLike, survey: Survey) -> "Votes":
+        """Open a file of votes.
+
+        Raises:
+            UserError: The file does not exist, is not a file of votes, or belongs to another survey.
+        """
         if not Path(path).is_file():
             raise UserError(f"{path}: no such file of votes")
         return cls(Path(path), survey)
 
     def enrol(self, name: str) -> str:
-        """Add a volunteer; returns the secret token of the personal link."""
+        """Add a volunteer, and return the secret token of the personal link."""
         token = secrets.token_urlsafe(16)
         with self._connection() as connection:
             connection.execute(
@@ -94,29 +114,31 @@ class Votes:
         return token
 
     def volunteer(self, token: str) -> Volunteer | None:
-        """Whose token this is; None for nobody's."""
+        """Return the volunteer to whom a token belongs; None if there is none."""
         with self._connection() as connection:
-            found = connection.execute("SELECT id, name FROM volunteers WHERE token = ?", [token]).fetchone()
-        return Volunteer(*found) if found else None
+            row = connection.execute("SELECT id, name FROM volunteers WHERE token = ?", [token]).fetchone()
+        return Volunteer(*row) if row else None
 
     def record(self, volunteer: Volunteer, choices: Mapping[int, int]) -> None:
-        """Store {line: vote}; a later vote on a line replaces an earlier one.
+        """Store votes, {line: vote}; a later vote on a line replaces an earlier one.
 
-        Raises ValueError, and stores nothing, where a line or a vote does not exist.
+        Raises:
+            ValueError: A line or a vote does not exist; nothing is stored then.
         """
         self._check(choices)
         with self._connection() as connection:
             _insert(connection, volunteer.id, choices)
 
     def of(self, volunteer: Volunteer) -> dict[int, int]:
-        """{line: vote} of one volunteer."""
+        """Return the votes of one volunteer, {line: vote}."""
         with self._connection() as connection:
             return dict(connection.execute("SELECT line, choice FROM votes WHERE volunteer = ?", [volunteer.id]))
 
     def replace_imported(self, name: str, choices: Mapping[int, int]) -> None:
-        """Store the votes of a form on paper or CSV; what was imported under this name before is replaced.
+        """Store the votes of a filled form, in place of those that were imported under this name before.
 
-        Raises ValueError, and stores nothing, where a line or a vote does not exist.
+        Raises:
+            ValueError: A line or a vote does not exist; nothing is stored then.
         """
         self._check(choices)
         with self._connection() as connection:
@@ -130,9 +152,13 @@ class Votes:
             _insert(connection, volunteer, choices)
 
     def ballots(self) -> np.ndarray:
-        """All votes, (volunteers, lines) float64: 0, 1 or NO_DIFFERENCE; NaN where a line has not been judged.
+        """Return all votes: 0, 1 or NO_DIFFERENCE; NaN for lines that were not judged.
 
-        Volunteers without any vote are left out.
+        Returns:
+            (volunteers, lines) float64; volunteers without any vote are left out.
+
+        Raises:
+            UserError: The file is damaged.
         """
         try:
             with self._connection() as connection:
@@ -154,7 +180,7 @@ class Votes:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: committed at the end of the block, rolled back by an error in it."""
+        """Open a transaction, which is committed at the end of the block, and rolled back by an error in it."""
         with contextlib.closing(sqlite3.connect(self.path, timeout=PATIENCE)) as connection, connection:
             yield connection
 
@@ -168,7 +194,7 @@ def _insert(connection: sqlite3.Connection, volunteer: int, choices: Mapping[int
 
 
 def _tidy(name: str) -> str:
-    """A name on one line, without control characters, of at most LONGEST_NAME characters."""
+    """Return a name on one line, without control characters, cut to LONGEST_NAME characters."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:LONGEST_NAME]
 
 

@@ -1,4 +1,4 @@
-"""Algorithm 2, line 6: the discriminator learns to tell H from M."""
+"""Algorithm 2, line 6: the discriminator learns to distinguish H from M."""
 
 from collections.abc import Callable
 
@@ -16,9 +16,12 @@ HUMAN, MACHINE = 1.0, 0.0  # the labels of Section 4
 
 
 class DiscriminatorTraining(BlockLearner):
-    """Line 6: the green blocks learn to tell H from M, token by token, by binary cross-entropy (Eq. 7-8).
+    """Line 6: the green blocks learn to distinguish H from M, token by token, by binary cross-entropy (Eq. 7-8).
 
-    whole_answers: judge each answer once, at its last token, in place of every token (Li et al. 2017).
+    Args:
+        gca: The networks.
+        learning_rate: Adam's rate.
+        whole_answers: Whether to judge each answer once, at its last token, in place of every token (Li et al. 2017).
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, whole_answers: bool = False):
@@ -28,7 +31,7 @@ class DiscriminatorTraining(BlockLearner):
     def loss(
         self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Binary cross-entropy of D's judgements of tokens (or of whole answers) against their labels.
+        """Compute the binary cross-entropy of D's outputs for tokens (or whole answers) with their labels.
 
         Args:
             contexts: (B, s) int32.
@@ -36,8 +39,8 @@ class DiscriminatorTraining(BlockLearner):
             labels: (B,) float32, HUMAN or MACHINE for every token of an answer.
 
         Returns:
-            The mean loss, and five sums: the losses; human tokens, and those of them judged human; machine-generated
-            tokens, and those of them judged so.
+            The mean loss, and five sums: the losses; human tokens, and those of them that are recognised;
+            machine-generated tokens, and those of them that are recognised.
         """
         rows = self._rows(answers)
         logits = self.discriminator(contexts, answers, rows)
@@ -54,7 +57,7 @@ class DiscriminatorTraining(BlockLearner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Loss, and accuracy in each class (NaN for a class without tokens)."""
+        """Compute the loss, and the accuracy in each class (NaN for a class without tokens)."""
         loss, human, human_correct, machine, machine_correct = sums
         return {
             "loss": float(loss / (human + machine)),
@@ -66,7 +69,17 @@ class DiscriminatorTraining(BlockLearner):
 def labelled_batches(
     human: Pairs, machine: Pairs, batch_size: int, seed: int | None = None
 ) -> tuple[list[np.ndarray], Callable[[np.ndarray], tuple[np.ndarray, ...]]]:
-    """The batches of one epoch over H and M (see `plan_batches`), and what takes one: contexts, answers, labels."""
+    """Plan the batches of one epoch over H and M.
+
+    Args:
+        human: The pairs of H.
+        machine: The pairs of M.
+        batch_size: The number of pairs in a batch.
+        seed: The seed of the shuffle; None keeps a fixed order.
+
+    Returns:
+        The batches (see `plan_batches`), and a function that takes one: contexts, answers, labels.
+    """
     both = Pairs.concatenate([human, machine])
     labels = np.repeat(np.array([HUMAN, MACHINE], np.float32), [len(human), len(machine)])
 

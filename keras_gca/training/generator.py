@@ -1,4 +1,4 @@
-"""Algorithm 2, line 9: the generator learns, through the frozen discriminator, to have M called human."""
+"""Algorithm 2, line 9: the generator learns, through the frozen discriminator, to pass for human."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,13 +11,19 @@ from keras_gca.training.learner import BlockLearner
 
 
 class GeneratorTraining(BlockLearner):
-    """Line 9: the yellow blocks learn, through the frozen green ones, to make D call M human (MSE against 1)."""
+    """Line 9: the yellow blocks learn, through the frozen green ones, to pass for human (squared error against 1).
+
+    Args:
+        gca: The networks.
+        learning_rate: Adam's rate.
+        precision: See `PrefixGenerator`.
+    """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
         super().__init__(gca, YELLOW, learning_rate, precision=precision)
 
     def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """The mean squared distance of D's outputs (Eq. 8) from 1, over the tokens that G gives M's contexts.
+        """Compute the mean squared error of D's outputs (Eq. 8) for G's tokens against 1.
 
         Args:
             contexts: (B, s) int32, of M.
@@ -35,6 +41,6 @@ class GeneratorTraining(BlockLearner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Loss, and the mean output of D over the generator's tokens."""
+        """Compute the loss, and the mean output of D over the generator's tokens."""
         errors, judged, tokens = sums
         return {"loss": float(errors / tokens), "judged_human": float(judged / tokens)}

@@ -1,4 +1,4 @@
-"""What is measured of G and D on held-out pairs at the end of an epoch: the `val_` columns of the log."""
+"""Measures G and D on held-out pairs at the end of an epoch: the `val_` columns of the log."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,7 +17,7 @@ from keras_gca.training.learner import BlockLearner
 
 
 class HeldOut:
-    """Measures networks on the held-out pairs of H, and on what they answer to held-out seeds.
+    """Measures networks on the held-out pairs of H, and on their own answers to held-out seeds.
 
     Args:
         gca: The networks.
@@ -33,17 +33,17 @@ class HeldOut:
         return {"val_perplexity": self.evaluator.perplexity(self.pairs, self.config.batch_size)}
 
     def discriminator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how well D tells H from M (line 6)."""
-        return self._figures(learner, *labelled_batches(self.pairs, machine, self.config.adversarial_batch_size))
+        """Measure how well D distinguishes H from M (line 6)."""
+        return self._metrics(learner, *labelled_batches(self.pairs, machine, self.config.adversarial_batch_size))
 
     def generator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how human D calls M (line 9), and what that has cost in perplexity."""
+        """Measure how human M is to D (line 9), and G's perplexity on H."""
         size = self.config.adversarial_batch_size
-        figures = self._figures(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))
-        return figures | self.perplexity()
+        metrics = self._metrics(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))
+        return metrics | self.perplexity()
 
     @staticmethod
-    def _figures(
+    def _metrics(
         learner: BlockLearner, batches: Iterable[np.ndarray], take: Callable[[np.ndarray], Iterable[Any]]
     ) -> dict[str, float]:
         sums = add_up(learner.test_step(*take(batch)) for batch in batches)
@@ -51,6 +51,6 @@ class HeldOut:
 
 
 def diversity(machine: Pairs) -> dict[str, float]:
-    """Measure the share of the generated answers y- that differ, and their mean length in words."""
+    """Measure the share of distinct answers among the generated answers y-, and their mean length in words."""
     words = np.count_nonzero(machine.answers, axis=1) - 1 - np.any(machine.answers == EOS, axis=1)
     return {"distinct_answers": len(np.unique(machine.answers, axis=0)) / len(machine), "words": float(words.mean())}

@@ -1,4 +1,4 @@
-"""What the trainings of Algorithm 2 have in common: Adam on the weights of some blocks of Figure 2."""
+"""Base class of the trainings of Algorithm 2: Adam on the weights of some blocks of Figure 2."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,10 +15,14 @@ from keras_gca.models.networks import GenerativeConversationalAgent
 
 
 class BlockLearner(Learner):
-    """Trains the named layers of a GenerativeConversationalAgent and leaves all others as they are.
+    """Trains the named layers of a GenerativeConversationalAgent, and no others.
 
-    names: the layers that learn (networks.WHITE, YELLOW, GREEN). learning_rate: Adam's. average: the momentum of a
-    running average of the weights, see `WeightAverage`; 0 keeps none. precision: see `PrefixGenerator`.
+    Args:
+        gca: The networks.
+        names: The names of the layers to train (networks.WHITE, YELLOW, GREEN).
+        learning_rate: Adam's rate.
+        average: The momentum of a running average of the weights, see `WeightAverage`; 0 keeps none.
+        precision: See `PrefixGenerator`.
     """
 
     def __init__(
@@ -38,18 +42,18 @@ class BlockLearner(Learner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Turn the sums that `train_step` and `test_step` give, added up over batches, into figures to log."""
+        """Compute the metrics of the log from the sums of `train_step` or `test_step`, added up over batches."""
         raise NotImplementedError
 
     def update(self, gradients: list[tf.Tensor]) -> None:
-        """Make a step, and count the weights after it in their average."""
+        """Make a step, and add the weights after it to their average."""
         super().update(gradients)
         if self.average is not None:
             self.average.update(self.variables)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Inside this block the weights are their running averages over the steps, where the learner keeps any."""
+        """Replace the weights by their running averages inside this block, if the learner keeps averages."""
         latest = [variable.numpy() for variable in self.variables]
         if self.average is not None and self.steps:
             assign(self.variables, self.average.values(self.steps))
@@ -75,7 +79,7 @@ class WeightAverage:
     """
 
     def __init__(self, variables: Sequence[keras.Variable], momentum: float):
-        self.momentum = float(np.float32(momentum))  # as the graph rounds it, so that 1 - m^t is of the same m
+        self.momentum = float(np.float32(momentum))  # rounded as in the graph, so that 1 - m^t has the same m
         self.sums = [
             keras.Variable(
                 keras.ops.zeros(variable.shape), trainable=False, aggregation="only_first_replica", name="average"
@@ -84,11 +88,11 @@ class WeightAverage:
         ]
 
     def update(self, variables: Sequence[keras.Variable]) -> None:
-        """Count the weights as they are now, after a step. For use in a graph."""
+        """Add the current weights, after a step. For use in a graph."""
         for total, variable in zip(self.sums, variables, strict=True):
             total.assign(self.momentum * total.value + (1 - self.momentum) * variable.value)
 
     def values(self, steps: int) -> list[np.ndarray]:
-        """The averages after so many steps, at least 1."""
+        """Return the averages after this many steps, at least 1."""
         counted = 1 - self.momentum**steps
         return [(total.numpy() / counted).astype(np.float32) for total in self.sums]

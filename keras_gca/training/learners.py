@@ -11,12 +11,12 @@ from keras_gca.training.teacher_forcing import TeacherForcing
 
 
 class Learners(dict[str, BlockLearner]):
-    """The learners of a training by phase; those that its steps have needed so far.
+    """The learners of a training by phase; a learner is made when it is first requested.
 
     Args:
         config: The settings, with the learning rates.
         gca: The networks.
-        pairs: How many pairs line 3 learns in an epoch.
+        pairs: The number of pairs that line 3 learns in an epoch.
     """
 
     def __init__(self, config: Config, gca: GenerativeConversationalAgent, pairs: int):
@@ -33,7 +33,7 @@ class Learners(dict[str, BlockLearner]):
         return self.setdefault(phase, make())
 
     def line_3(self) -> TeacherForcing:
-        """Make what teaches G, word vectors included."""
+        """Make the learner of G, word vectors included."""
         config = self.config
         window = config.average_epochs * -(-self.pairs // config.batch_size)  # in steps
         average = max(0.0, 1 - 1 / window) if window else 0.0
@@ -41,16 +41,16 @@ class Learners(dict[str, BlockLearner]):
         return TeacherForcing(self.gca, names, rate, config.dropout, config.hidden_dropout, average, config.precision)
 
     def line_6(self) -> DiscriminatorTraining:
-        """Make what teaches D: of tokens, or of whole answers where it gives Li et al.'s rewards."""
+        """Make the learner of D, which judges tokens, or whole answers to give Li et al.'s rewards."""
         rate, whole_answers = self.config.discriminator_learning_rate, self.config.algorithm == "reinforce"
         return DiscriminatorTraining(self.gca, rate, whole_answers)
 
     def line_9(self) -> GeneratorTraining | ReinforceTraining:
-        """Make what teaches G through D: by backpropagation, or by Li et al.'s policy gradient."""
+        """Make the learner of G through D, by backpropagation or by Li et al.'s policy gradient."""
         kind = ReinforceTraining if self.config.algorithm == "reinforce" else GeneratorTraining
         return kind(self.gca, self.config.generator_learning_rate, self.config.precision)
 
     def line_11(self) -> TeacherForcing:
-        """Make what teaches G between two adversarial iterations; the word vectors stay as they are."""
+        """Make the learner of G between two adversarial iterations; the word vectors do not change."""
         config, rate = self.config, self.config.interleaved_learning_rate
         return TeacherForcing(self.gca, YELLOW, rate, config.dropout, config.hidden_dropout, precision=config.precision)

@@ -1,8 +1,8 @@
 """Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation": line 9 by a policy gradient.
 
 The discriminator judges whole answers to human contexts, (x+, y+) against (x+, y-), and its output is the reward Q of a
-sampled answer. The generator learns by REINFORCE with a baseline b_t, a linear regressor on its hidden layer (Ranzato
-et al. 2016), which is trained to foretell the reward:
+sampled answer. The generator learns by REINFORCE with a baseline b_t, a linear regression on its hidden layer (Ranzato
+et al. 2016) that is trained to predict the reward:
 
     gradient of E[Q]  =  E[ sum over t of (Q - b_t) * gradient of log p(y_t | x, y_1..t-1) ]
 """
@@ -18,11 +18,17 @@ from keras_gca.models.forward import Rows, last_rows, rows_of
 from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
 from keras_gca.training.learner import BlockLearner
 
-BASELINE_RATE = 1e-3  # Adam's; its task is a small regression of its own
+BASELINE_RATE = 1e-3  # Adam's rate for the baseline, which is a small, separate regression
 
 
 class ReinforceTraining(BlockLearner):
-    """The yellow blocks learn from the rewards of answers that they have just drawn; the green ones are frozen."""
+    """The yellow blocks learn from the rewards of answers that they have just drawn; the green ones are frozen.
+
+    Args:
+        gca: The networks.
+        learning_rate: Adam's rate.
+        precision: See `PrefixGenerator`.
+    """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
         super().__init__(gca, YELLOW, learning_rate, precision=precision)
@@ -32,15 +38,15 @@ class ReinforceTraining(BlockLearner):
         self._baseline_optimizer.build(self.baseline.trainable_variables)
 
     def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """The mean over tokens of -(Q - b_t) log p(y_t | x, y), whose gradient is that of E[Q] with the sign turned.
+        """Compute the mean over tokens of -(Q - b_t) log p(y_t | x, y), whose gradient is the negative of E[Q]'s.
 
         Args:
             contexts: (B, s) int32.
             answers: (B, T + 1) int32, which the generator has drawn for them.
 
         Returns:
-            The mean, and what `descend` and `measure` go on from: rewards Q of the answers, (answers,); errors
-            Q - b_t of the tokens, (R,); the hidden layer y_h of Eq. 3, (R, hidden).
+            The mean, and what `descend` and `measure` need: rewards Q of the answers, (answers,); errors Q - b_t of the
+            tokens, (R,); the hidden layer y_h of Eq. 3, (R, hidden).
         """
         rows = rows_of(answers)
         rewards, by_row = self._rewards(contexts, answers, rows)
@@ -53,7 +59,8 @@ class ReinforceTraining(BlockLearner):
     def descend(self, contexts: tf.Tensor, answers: tf.Tensor) -> StepResult:
         """Make a step of the generator, and one of the baseline on the same errors.
 
-        The sums of the result are rewards, and answers; squared errors of the baseline, and tokens.
+        The sums of the result are those of the rewards, of the answers, of the baseline's squared errors, and of the
+        tokens.
         """
         result = super().descend(contexts, answers)
         rewards, errors, y_h = result.sums
@@ -61,19 +68,19 @@ class ReinforceTraining(BlockLearner):
         return result._replace(sums=self._sums(rewards, errors))
 
     def measure(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Give the same four sums without learning."""
+        """Compute the same four sums without learning."""
         _, (rewards, errors, _) = self.loss(contexts, answers)
         return self._sums(rewards, errors)
 
     def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
-        """Q of each answer that is not padding of the batch, and again for each row, (R,)."""
+        """Compute Q of each answer that is not padding of the batch, and of each row's answer, (R,)."""
         last = last_rows(answers)
         rewards = tf.sigmoid(self.discriminator(contexts, answers, last))
         by_answer = tf.scatter_nd(last.positions[:, :1], rewards, tf.shape(answers, tf.int64)[:1])
         return rewards, tf.gather(by_answer, rows.answer)
 
     def improve_baseline(self, y_h: tf.Tensor, errors: tf.Tensor) -> None:
-        """Make one step towards the least mean of errors^2, whose gradients are written out: b_t is linear in y_h."""
+        """Make one step towards the least mean of errors^2; its gradients are explicit, since b_t is linear in y_h."""
         count = replicas.total(tf.cast(tf.size(errors), tf.float32))
         gradients = [
             -2 / count * tf.linalg.matvec(y_h, errors, transpose_a=True)[:, None],
@@ -88,7 +95,7 @@ class ReinforceTraining(BlockLearner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """The mean reward of an answer, and the baseline's mean squared error."""
+        """Compute the mean reward of an answer, and the baseline's mean squared error."""
         rewards, answers, errors, tokens = sums
         return {"judged_human": float(rewards / answers), "baseline_error": float(errors / tokens)}
 
@@ -96,8 +103,13 @@ class ReinforceTraining(BlockLearner):
         return [*self.optimizer.variables, *self.baseline.variables, *self._baseline_optimizer.variables]
 
     def state(self) -> list[np.ndarray]:
-        """The optimizers' variables and the baseline's, to be stored."""
+        """Return the variables of the optimizers and of the baseline, for storing."""
         return [variable.numpy() for variable in self._all()]
 
     def restore(self, state: list[np.ndarray]) -> None:
+        """Restore what `state` returned.
+
+        Raises:
+            ValueError: The number of arrays or a shape differs.
+        """
         assign(self._all(), state)

@@ -1,15 +1,15 @@
 """One run of the first paper on disk.
 
-config.json                     every setting of the run, and where its data came from
-vocabulary.json  pairs.h5       the data as it was divided: a resumed run does not need the corpus again
-checkpoint.h5                   all that `--resume` needs
-checkpoint.previous.h5          the one before, for the case that the other is damaged
-log.csv          tensorboard/   one line and one point for each epoch
+config.json                     every setting of the run, and the source of its data
+vocabulary.json  pairs.h5       the divided data, so that a resumed run does not need the corpus
+checkpoint.h5                   everything that `--resume` needs
+checkpoint.previous.h5          the previous checkpoint, in case the latest one is damaged
+log.csv          tensorboard/   one row and one point for each epoch
 samples/                        replies to the same held-out contexts after each epoch
 teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5
-bot.h5                          what chats: weights, config and vocabulary in one file
+bot.h5                          weights, config and vocabulary in one file, for chats
 transcripts/                    saved chats
-evaluation.json                 what `keras_gca.evaluate` has measured
+evaluation.json                 the results of `keras_gca.evaluate`
 """
 
 import json
@@ -55,16 +55,16 @@ class GCARun(RunFolder[Config]):
 
     @classmethod
     def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> Self:
-        """Make the folder and write what does not change in training.
+        """Make the folder, and write what does not change in training.
 
         Args:
             path: The folder to make.
             config: The settings.
-            dataset: The data as it was divided.
-            source: Where the data came from, for people.
+            dataset: The divided data.
+            source: A description of the source of the data.
 
         Raises:
-            UserError: A run is already there, or a file stands in the way.
+            UserError: The folder contains a run already, or a file has its name.
         """
         run = cls.make(path, config, source)
         text = json.dumps(dataset.vocabulary.to_values(), ensure_ascii=False)
@@ -75,7 +75,7 @@ class GCARun(RunFolder[Config]):
         return run
 
     def dataset(self) -> Dataset:
-        """The stored data; its `documents` are empty: they only served to fit word vectors.
+        """Read the stored data, without `documents`, which only served to fit word vectors.
 
         Raises:
             UserError: The files are missing, damaged, or do not fit together.
@@ -96,7 +96,7 @@ class GCARun(RunFolder[Config]):
             raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
-        """Whether the training has come to its end, and its bot is written.
+        """Return whether the training has reached its end and its bot is written.
 
         Raises:
             UserError: The settings, or both checkpoints, cannot be read.
@@ -129,9 +129,9 @@ class GCARun(RunFolder[Config]):
         """Write a network's weights as `{name}.weights.h5`, in Keras' own format.
 
         Raises:
-            OSError: The file cannot be written; what stood there before is left as it was.
+            OSError: The file cannot be written; a previous file stays unchanged.
         """
         with replacing(self.weights_file(name), suffix=".weights.h5") as temporary:
-            # Keras leaves the writing to HDF5 (see `new_hdf5`): this line fails first where the disk is full.
+            # Keras leaves the writing to HDF5 (see `new_hdf5`), so this line fails first if the disk is full.
             temporary.write_bytes(bytes(sum(value.nbytes for value in network.get_weights()) + HDF5_STRUCTURE))
             network.save_weights(temporary)

@@ -11,7 +11,7 @@ GENERATOR = "generator"
 INTERLEAVED = "interleaved_teacher_forcing"
 LINES = {TEACHER_FORCING: 3, SELF_CONVERSATION: 5, DISCRIMINATOR: 6, GENERATOR: 9, INTERLEAVED: 11}
 
-# The option of the rate that each phase learns at, without --learning-rate
+# The option of each phase's learning rate, without `--` and `-learning-rate`
 RATES = {
     TEACHER_FORCING: "teacher-forcing",
     DISCRIMINATOR: "discriminator",
@@ -22,7 +22,14 @@ RATES = {
 
 @dataclass(frozen=True)
 class Stage:
-    """One epoch of one line of Algorithm 2. iteration counts line 4's loop from 1 (0: line 3), epoch from 1."""
+    """One epoch of one line of Algorithm 2.
+
+    Attributes:
+        phase: The name of the line, one of LINES.
+        iteration: The iteration of line 4's loop, from 1; 0 for line 3.
+        epoch: The number of the epoch in the line, from 1.
+        epochs: The number of all epochs of the line.
+    """
 
     phase: str
     iteration: int
@@ -31,17 +38,17 @@ class Stage:
 
     @property
     def line(self) -> int:
-        """Its line in Algorithm 2."""
+        """The number of its line in Algorithm 2."""
         return LINES[self.phase]
 
     @property
     def number_in_phase(self) -> dict[str, int]:
-        """See `staged_training`."""
+        """The columns of the log that distinguish it from other stages of its phase; see `staged_training`."""
         return {"iteration": self.iteration, "epoch": self.epoch}
 
 
 def schedule(config: Config) -> list[Stage]:
-    """Algorithm 2 as a list of stages."""
+    """Return Algorithm 2, with the epochs of a config, as a list of stages."""
     stages = [
         Stage(TEACHER_FORCING, 0, e, config.teacher_forcing_epochs) for e in _count(config.teacher_forcing_epochs)
     ]

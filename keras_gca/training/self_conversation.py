@@ -1,6 +1,6 @@
-"""Algorithm 2, line 5: M, pairs of machine-generated utterances.
+"""Algorithm 2, line 5: the generator talks to itself and produces M, pairs of machine-generated utterances.
 
-A seed context x+ from H is answered (x-), and that answer alone is answered again (y-): M = {(x-, y-)}.
+It answers a seed context x+ from H by x-, and this answer alone by y-: M = {(x-, y-)}.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,16 @@ from keras_gca.models.decoding import Decoder
 
 
 def choose_seeds(pairs: Pairs, count: int, seed: int) -> np.ndarray:
-    """`count` contexts x+ of `pairs`, each as often as any other but for one: (count, s_s) int32."""
+    """Choose contexts x+ of pairs as seeds.
+
+    Args:
+        pairs: The pairs of H.
+        count: The number of seeds. If it exceeds the number of pairs, contexts are repeated equally often, up to one.
+        seed: The seed of the choice.
+
+    Returns:
+        (count, s_s) int32.
+    """
     random = np.random.default_rng(seed)
     rounds = -(-count // len(pairs))
     order = np.concatenate([random.permutation(len(pairs)) for _ in range(rounds)])[:count]
@@ -22,14 +31,20 @@ def choose_seeds(pairs: Pairs, count: int, seed: int) -> np.ndarray:
 def converse(
     decoder: Decoder, seeds: np.ndarray, turns: int = 2, sampling_seed: int | None = None, batch_size: int = 128
 ) -> Iterator[tuple[int, Pairs]]:
-    """Answer the seeds, answer the answers, and so on.
+    """Answer the seeds, answer these answers, and so on. Seeds of similar lengths share a batch.
 
-    turns: answers per seed. Each answer after the first makes a pair with the one before, which is its whole context:
-        2 turns give the paper's M, k turns give k - 1 times as many pairs. One turn gives Li et al.'s pairs (x+, y-).
-    sampling_seed: draws the answers from the softmax; None answers greedily (Algorithm 1).
+    Args:
+        decoder: The decoder of the generator.
+        seeds: (n, s_s) int32, contexts padded on the left.
+        turns: The number of answers per seed. Each answer after the first makes a pair with the previous one, which is
+            its whole context: 2 turns give the paper's M, k turns give k - 1 times as many pairs. One turn gives Li et
+            al.'s pairs (x+, y-).
+        sampling_seed: The seed by which answers are drawn from the softmax; None answers greedily (Algorithm 1).
+        batch_size: The number of seeds that are answered at a time.
 
-    Yields, for each batch of seeds, the number of seeds answered so far and the batch's pairs (their `conversation` is
-    the seed's index). Seeds of like lengths go together.
+    Yields:
+        For each batch of seeds, the number of seeds answered so far and the batch's pairs, whose `conversation` is the
+        index of the seed.
     """
     length = seeds.shape[1]
     order = np.argsort(np.count_nonzero(seeds, axis=1), kind="stable")

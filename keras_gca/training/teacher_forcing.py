@@ -1,6 +1,6 @@
 """Algorithm 2, lines 3 and 11: the GCA of Figure 1 learns H's answers by categorical cross-entropy.
 
-Targets are token indices (sparse): no one-hot matrix is ever made.
+Targets are token indices (sparse), so that no one-hot matrix is made.
 """
 
 import tensorflow as tf
@@ -16,8 +16,14 @@ from keras_gca.training.learner import BlockLearner
 class TeacherForcing(BlockLearner):
     """Teacher forcing of the named layers: WHITE and YELLOW in line 3, YELLOW in line 11.
 
-    dropout, hidden_dropout: share of the word vectors and of e, and of y_h (Eq. 3), that a training step drops. The
-    paper has none.
+    Args:
+        gca: The networks.
+        names: The names of the layers to train.
+        learning_rate: Adam's rate.
+        dropout: The dropout rate of the word vectors and of e; the paper has no dropout.
+        hidden_dropout: The dropout rate of y_h (Eq. 3).
+        average: See `BlockLearner`.
+        precision: See `PrefixGenerator`.
     """
 
     replicated = ("seed",)
@@ -39,12 +45,12 @@ class TeacherForcing(BlockLearner):
     def loss(
         self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
-        """Eq. 3: the mean of -log p(y_t | x, y) over the tokens of the answers.
+        """Compute the mean of -log p(y_t | x, y) (Eq. 3) over the tokens of the answers.
 
         Args:
             contexts: (B, s) int32.
             answers: (B, T + 1) int32.
-            seed: (2,) int32, of dropout; None leaves dropout out.
+            seed: (2,) int32, the seed of dropout; None applies no dropout.
 
         Returns:
             The mean; the sum of the tokens' negative log-likelihoods, and their number.

@@ -179,17 +179,17 @@ def test_a_binary_file_is_read_across_blocks(write):
         (b"3 -3\n", "v.bin:1: the numbers of words and of dimensions are expected"),
         (b"3 0\n", "v.bin:1: vectors of 1 to 10,000 numbers are expected, not of 0"),
         (b"3 10001\n" + b"x" * 99, "v.bin:1: vectors of 1 to 10,000 numbers are expected, not of 10,001"),
-        (b"0 3\n", "v.bin:1: it says that it has no words"),
+        (b"0 3\n", "v.bin:1: it states that there are no words"),
         (struct.pack("<i", 793712314) + b"\0" * 99, "v.bin:1: a fastText model; its .vec file is expected"),
         (binary(header=b"400000000000 3\n"), "v.bin: cut short: 400,000,000,000 words of 3 numbers are more than its"),
-        (binary(header=b"4 3\n") + b"a", "v.bin: cut short: word 4 of 4 is not whole"),
-        (binary()[:-6] + b"", "v.bin: cut short: word 3 of 3 is not whole"),
-        (binary() + b"more", "v.bin: more than the 3 words that it says it has"),
+        (binary(header=b"4 3\n") + b"a", "v.bin: cut short: word 4 of 4 is incomplete"),
+        (binary()[:-6] + b"", "v.bin: cut short: word 3 of 3 is incomplete"),
+        (binary() + b"more", "v.bin: more than the 3 words that its first line states"),
         (b"1 3\n" + b"x" * 50_000, "v.bin: word 1: no word ends within its first 1,000 bytes"),
         (binary({"a": [1.0, float("nan")]}), "v.bin: word 1: a number is infinite or NaN"),
         (binary({"a": [1.0, float("inf")]}), "v.bin: word 1: a number is infinite or NaN"),
         (binary().replace("café".encode(), b"caf\xff\xfe"), "v.bin: word 3: the word is not UTF-8 text"),
-        (binary().replace(b"of", b"the"), "v.bin: word 2: 'the' is word 1 already"),
+        (binary().replace(b"of", b"the"), "v.bin: word 2: 'the' is already word 1"),
     ],
 )
 def test_hostile_binary_files_end_in_one_line(write, capsys, content, message):
@@ -237,7 +237,7 @@ def test_memory_grows_with_the_words_kept_and_not_with_a_binary_file(write):
 
 def test_that_words_are_in_lower_case_is_said_only_where_it_is_true(write, capsys):
     for text, word, said in (
-        ("the 1 2\nof 3 4\n", "The", " (words are in lower case)"),
+        ("the 1 2\nof 3 4\n", "The", " (its words are in lower case)"),
         ("the 1 2\nOf 3 4\n", "The", ""),
         ("the 1 2\nof 3 4\n", "and", ""),
     ):

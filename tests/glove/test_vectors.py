@@ -89,7 +89,7 @@ def test_errors_of_encoding_and_of_a_cut_compressed_file(tmp_path):
 def test_words_with_spaces_and_repeated_words(tmp_path):
     path = tmp_path / "v.txt"
     path.write_text("the 1 2\n. . 3 4\nthe 5 6\n")
-    with pytest.raises(VectorFileError, match=r"v\.txt:3: 'the' stands on line 1 already"):
+    with pytest.raises(VectorFileError, match=r"v\.txt:3: 'the' is already on line 1"):
         read_vectors(path)
     assert read_vectors(path, [". ."]).words == [". ."]
     bad = BadLines(skip=True)

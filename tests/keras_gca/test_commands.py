@@ -82,8 +82,8 @@ def test_chat_in_all_its_ways(trained):
     out, err = process.communicate(typed, timeout=300)
     assert process.returncode == 0, err
     assert out.count("bot> ") == 6
-    assert "(no words to answer in that)" in out
-    assert "(only the last 50 of its 400 words are read)" in out
+    assert "(there are no words to answer)" in out
+    assert "(only the last 50 of 400 words are read)" in out
     assert "words it does not know: zyzzyva" in out
     assert out.count("(Eq. 10)") == 12
     assert "\x07" not in out
@@ -133,7 +133,7 @@ def test_a_run_in_the_authors_padding_chats_from_his_files_too(tmp_path):
     assert again == first
     assert f"vocabulary: {len(first)} tokens, his/vocabulary_movie\n" in out
     status, _, err = run("chat", "run", "--original", "his", folder=tmp_path)
-    assert (status, err) == (2, "chat: either a bot (run) or --original, not both\n")
+    assert (status, err) == (2, "chat: give either a bot (run) or --original, not both\n")
 
 
 @pytest.mark.thorough
@@ -224,7 +224,7 @@ def test_quality_against_diversity_over_the_temperature(trained):
 def test_a_served_chat_answers_until_ctrl_c(trained):
     path, _ = trained
     process = start("chat", path, "--web", "--port", "0", folder=path.parent)
-    address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends\n", process.stdout.readline())[1]
+    address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends the chat\n", process.stdout.readline())[1]
     request = urllib.request.Request(
         f"{address}answers", b'{"history": ["Hello."]}', {"Content-Type": "application/json"}
     )
@@ -240,7 +240,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     make_survey([(0.4, 0.6)] * 2).write(tmp_path / "survey.json")
     process = start("survey", "serve", "survey.json", "--port", "0", folder=tmp_path)
     assert process.stdout.readline() == "survey.json: 1 dialogue, 2 lines; votes: votes.sqlite\n"
-    address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends\n", process.stdout.readline())[1]
+    address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends the server\n", process.stdout.readline())[1]
     with urllib.request.urlopen(f"{address}volunteers", data=b"name=Ann", timeout=60) as reply:
         form = reply.url.removesuffix("/1")
         assert "0 of 2 lines" in reply.read().decode()
@@ -261,7 +261,10 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--preset", "huge"], "argument --preset: invalid choice: 'huge'"),
         (["--batch-size", "0"], "--batch-size: 0 is out of range; at least 1 is expected"),
         (["--batch-size", "many"], "argument --batch-size: 'many' where a whole number is expected"),
-        (["--generator", "canonical", "--padding", "original"], "--generator canonical: the author's program has none"),
+        (
+            ["--generator", "canonical", "--padding", "original"],
+            "--generator canonical: the author's program has no such model",
+        ),
         (["--nonsense", "1"], "unrecognized arguments: --nonsense 1"),
         (["--data", "none.txt"], "none.txt: no such file or folder"),
         (

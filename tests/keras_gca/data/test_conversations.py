@@ -81,7 +81,7 @@ def test_cornell(tmp_path):
     assert utterances(read_conversations(tmp_path)) == expected
     assert utterances(read_conversations(tmp_path / "movie_lines.txt")) == expected
     write(tmp_path / "movie_conversations.txt", f"u0{sep}u1{sep}m0{sep}['L1', 'L9']\n")
-    with pytest.raises(UserError, match=r"movie_conversations\.txt:1: L9 does not stand in movie_lines\.txt"):
+    with pytest.raises(UserError, match=r"movie_conversations\.txt:1: L9 is not in movie_lines\.txt"):
         read_conversations(tmp_path)
     (tmp_path / "movie_conversations.txt").unlink()
     with pytest.raises(UserError, match=r"movie_conversations\.txt: missing"):
@@ -108,7 +108,7 @@ def test_json_lines(tmp_path):
         ("c.jsonl", "[1, 2]\n", None, r"c\.jsonl:1: an utterance is not text"),
         ("c.jsonl", '["A", "\\ud83d"]\n', None, r"c\.jsonl:1: not JSON \(half of a surrogate pair"),
         ("a.txt", "[Phone rings] Hello?\nHi.\n", None, r"for plain text, --format text"),
-        ("a.txt", "A\nB\n", "xml", r"'xml' is no corpus format; choose from text, cornell"),
+        ("a.txt", "A\nB\n", "xml", r"'xml' is not a corpus format; choose from text, cornell"),
     ],
 )
 def test_errors_say_where_and_what_would_be_right(tmp_path, name, text, format, message):

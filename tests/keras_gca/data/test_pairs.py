@@ -85,7 +85,7 @@ def test_max_pairs_and_a_corpus_that_is_too_small():
 
 def test_a_corpus_in_which_no_word_returns_says_so():
     once = [Conversation((f"one{i}", f"two{i}")) for i in range(30)]
-    with pytest.raises(UserError, match="no word of the training text stands 2 times; try --minimum-count 1"):
+    with pytest.raises(UserError, match="no word occurs 2 times in the training text; try --minimum-count 1"):
         prepare(once, Config.preset("paper", minimum_count=2))
     # A preset's own number does not refuse it: all words are taken.
     dataset = prepare(once, Config.preset("default"))
@@ -98,7 +98,7 @@ def test_given_words_are_the_vocabulary_and_all_others_are_unknown():
     dataset = prepare(corpus(50), config, ["and", ".", "elsewhere"])
     assert dataset.vocabulary.counts == {"and": 45, ".": 90, "elsewhere": 0}
     assert np.unique(dataset.training.answers).tolist() == [PAD, BOS, EOS, UNK, 4, 5]
-    with pytest.raises(UserError, match="none of the vocabulary's words stands in the training text"):
+    with pytest.raises(UserError, match="none of the vocabulary's words occurs in the training text"):
         prepare(corpus(50), config, ["elsewhere"])
 
 

@@ -63,10 +63,10 @@ def test_words_of_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a\nb c\n", "words.txt:2: 'b c' is no single word; one a line is expected"),
-        (b"a\n\na\n", "words.txt:3: 'a' stands on line 1 already"),
+        (b"a\nb c\n", "words.txt:2: 'b c' is not a single word; one word on each line is expected"),
+        (b"a\n\na\n", "words.txt:3: 'a' is already on line 1"),
         (b"a\n<eos>\n", "words.txt:2: '<eos>' is a special token"),
-        (b" \n\n", "holds no word"),
+        (b" \n\n", "contains no word"),
         (b"caf\xe9\n", "not UTF-8 text"),
         (None, "cannot be read"),
     ],

@@ -7,7 +7,7 @@ from keras_gca.errors import UserError
 @pytest.mark.parametrize(
     ("arguments", "tf_config", "message"),
     [
-        (["--replicas", "2"], None, "--replicas: of --strategy mirrored; with none leave it out"),
+        (["--replicas", "2"], None, "--replicas applies to --strategy mirrored; leave it out with none"),
         (["--strategy", "multi_worker"], None, "TF_CONFIG must name all workers"),
         (["--strategy", "multi_worker"], "{", "TF_CONFIG must name all workers"),
         (
@@ -21,7 +21,7 @@ def test_devices_that_are_not_there(arguments, tf_config, message, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     if tf_config is not None:
         monkeypatch.setenv("TF_CONFIG", tf_config)
-    parser = command_line.Parser()
+    parser = command_line.Parser("train")
     command_line.add_devices(parser)
     with pytest.raises(UserError, match=message):
         command_line.set_up_tensorflow(parser.parse_args(arguments))

@@ -108,7 +108,7 @@ def test_what_is_there_is_used_again_until_the_bot_is_newer(setup, trained, eval
 def test_a_stopped_training_stops_the_study_and_is_gone_on_with(setup, trained, evaluated, monkeypatch, capsys):
     trained.ends = False
     assert not run_study("reinforce", setup)
-    assert capsys.readouterr().out.endswith(f"next: the same command goes on with {setup.folder('default', 3)}\n")
+    assert capsys.readouterr().out.endswith(f"next: the same command continues with {setup.folder('default', 3)}\n")
     assert evaluated == []
     trained.ends = True
     finished = iter((False, True, True))
@@ -134,7 +134,7 @@ def test_reranking_takes_the_runs_of_its_three_variants(setup, trained, monkeypa
 @pytest.mark.parametrize(
     ("main", "name", "arguments", "message"),
     [
-        (studies.main, "studies", ["training", "--seed", "1"], "--seed: a study takes several, --seeds"),
+        (studies.main, "studies", ["training", "--seed", "1"], "--seed: a study takes several seeds; use --seeds"),
         (studies.main, "studies", ["training", "--batch-size", "0"], "--batch-size: 0 is out of range"),
         (studies.main, "studies", ["training", "--data", "none.txt"], "none.txt: no such file or folder"),
         (mmi.main, "mmi", ["r", "--language-model", "u", "--backward", "b", "--weights", "1"],

@@ -292,7 +292,7 @@ def rewrite(path, name, change):
         ("relu activation/bias", lambda a: a[None], "dimensions|does not fit"),
         ("embeddings", lambda a: a[:-1], "does not fit"),
         ("embeddings", lambda a: a[0], "dimensions"),
-        ("embeddings", lambda a: a.astype("S8"), "no array of numbers"),
+        ("embeddings", lambda a: a.astype("S8"), "not an array of numbers"),
     ],
 )
 def test_weights_that_do_not_fit(files, name, change, message):

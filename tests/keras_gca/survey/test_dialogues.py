@@ -101,7 +101,9 @@ def test_two_agents_of_different_words_are_judged_by_the_first(agent):
 def test_lines_that_both_answer_alike_are_passed_over(agent):
     lines = all_lines(conversations(5), agent, 2)
     same = (Model("one", agent, "adversarial"), Model("other", agent, "adversarial"))
-    with pytest.raises(UserError, match="2 dialogues of 3 lines need 6 lines that the models answer differently; here"):
+    with pytest.raises(
+        UserError, match="2 dialogues of 3 lines need 6 lines that the models answer differently; there"
+    ):
         survey_of(same, lines, 2, 3)
     with pytest.raises(UserError, match="no generator 'best'; this bot has teacher_forcing, adversarial"):
         Model("one", agent, "best")
@@ -178,14 +180,17 @@ def test_what_the_command_cannot_do_gets_one_line(run_folder, make, tmp_path):
     config = (gone / "config.json").read_text()
     (gone / "config.json").write_text(config.replace(EMBEDDED, "gone.txt"))
     for arguments, message in (
-        ([run_folder, "--lines", 500], "need 5,000 lines that the models answer differently; here are "),
+        ([run_folder, "--lines", 500], "need 5,000 lines that the models answer differently; there are "),
         (
             [run_folder, "--models", "adversarial", "adversarial"],
             "adversarial twice; two different models are expected",
         ),
         ([run_folder, run_folder], "twice; two different models are expected"),
         ([run_folder, "--models", "adversarial", "best"], "no generator 'best'; this bot has teacher_forcing"),
-        (["other.h5"], "other.h5 does not know what was held out; name its run folder, or --data FILE"),
+        (
+            ["other.h5"],
+            "other.h5 does not contain the held-out lines; name its run folder, or dialogues by --data FILE",
+        ),
         ([gone], "was trained on gone.txt: gone.txt: no such file or folder; name dialogues by --data FILE"),
         (["none"], "none: no such file"),
         ([run_folder, "--data", "none.txt"], "none.txt: no such file or folder"),

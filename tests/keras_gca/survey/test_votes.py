@@ -100,7 +100,7 @@ def test_a_survey_is_read_as_it_was_written_and_not_overwritten(tmp_path, survey
     survey.write(path)
     assert Survey.read(path) == survey
     assert Survey.read(path).fingerprint == survey.fingerprint
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match="already exists"):
         survey.write(path)
 
 
