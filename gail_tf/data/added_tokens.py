@@ -49,31 +49,33 @@ def _of_config(path: Path, decoder: Any) -> Iterator[tuple[int, dict[str, Any]]]
     wrong = UserError(f"{path}: {_DECODER} is damaged; an object of ids and tokens is expected")
     if not isinstance(decoder, dict):
         raise wrong
-    found = []
+    tokens = []
     for number, values in decoder.items():
         if not number.isdecimal() or len(number) > 9 or not isinstance(values, dict):
             raise wrong
         settings = {name: values.get(name, False) for name in _SETTINGS}
-        if not isinstance(values.get("content"), str) or not all(isinstance(each, bool) for each in settings.values()):
+        if not isinstance(values.get("content"), str) or not all(isinstance(flag, bool) for flag in settings.values()):
             raise wrong
-        found.append((int(number), settings | {"content": values["content"]}))
-    return iter(found)
+        tokens.append((int(number), settings | {"content": values["content"]}))
+    return iter(tokens)
 
 
 def _of_ids(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     named = _special_of(folder / SPECIAL) if (folder / SPECIAL).exists() else set()
-    found = []
+    tokens = []
     for content, number in json_files.read_object(folder / IDS).items():
         if type(number) is not int:
             raise UserError(f"{folder / IDS}: {content!r} has the id {number!r}; a whole number is expected")
         special = content in named
-        found.append((number, {"content": content, "normalized": not special, "special": special}))
-    return iter(found)
+        tokens.append((number, {"content": content, "normalized": not special, "special": special}))
+    return iter(tokens)
 
 
 def _special_of(path: Path) -> set[str]:
     """The names in a special_tokens_map.json: texts, objects with the content of a token, and lists of either."""
     values = json_files.read_object(path).values()
-    listed = [each for value in values for each in (value if isinstance(value, list) else [value])]
-    names = {each.get("content") if isinstance(each, dict) else each for each in listed if not isinstance(each, list)}
+    listed = [token for value in values for token in (value if isinstance(value, list) else [value])]
+    names = {
+        token.get("content") if isinstance(token, dict) else token for token in listed if not isinstance(token, list)
+    }
     return {name for name in names if isinstance(name, str)}

@@ -23,4 +23,4 @@ class Data:
     def training_text(self) -> list[tuple[str, ...]]:
         """The utterances of each conversation that may be learned from: general ones, and those of `train`."""
         last = {trajectory.conversation: trajectory for trajectory in self.train}  # the longest history of each
-        return [*self.general, *((*each.history, each.prompt, each.response) for each in last.values())]
+        return [*self.general, *((*longest.history, longest.prompt, longest.response) for longest in last.values())]

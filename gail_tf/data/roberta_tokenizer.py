@@ -72,7 +72,7 @@ class RobertaTokenizer:
         return pad_rows(rows, bucket_width(rows, limit, BUCKET), self.pad, on_left=False)
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return [found.ids for found in self._implementation.encode_batch(list(texts), add_special_tokens=False)]
+        return [encoding.ids for encoding in self._implementation.encode_batch(list(texts), add_special_tokens=False)]
 
     def __len__(self) -> int:
         return self._implementation.get_vocab_size(with_added_tokens=True)

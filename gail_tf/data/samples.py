@@ -62,7 +62,7 @@ class Samples:
         prompt has its emotion's.
         """
         contexts, scores = [], np.zeros((len(trajectories), 2), np.float32)
-        of_prompts = [each.prompt for each in trajectories]
+        of_prompts = [trajectory.prompt for trajectory in trajectories]
         classes = emotions.classify(of_prompts) if emotions is not None else [None] * len(of_prompts)
         for row, trajectory, emotion in zip(scores, trajectories, classes, strict=True):
             contexts.append(context(trajectory.history, trajectory.prompt, with_sentiment, emotion))

@@ -71,7 +71,7 @@ class Tokenizer:
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """The same for many texts, on all cores."""
-        return [found.ids for found in self._implementation.encode_batch(texts, add_special_tokens=False)]
+        return [encoding.ids for encoding in self._implementation.encode_batch(texts, add_special_tokens=False)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of token ids; END and control tokens are left out."""
@@ -110,24 +110,24 @@ def read_byte_level(
     """
     whole, vocabulary, merges = (Path(folder) / name for name in (TOKENIZER, "vocab.json", "merges.txt"))
     if whole.exists():
-        found = _attempt(whole, lambda: _from_file(whole))
-        parts = [(found.model, models.BPE), (found.pre_tokenizer, pre_tokenizers.ByteLevel)]
-        parts += [(found.decoder, decoders.ByteLevel), (found.normalizer, type(None))]
+        read = _attempt(whole, lambda: _from_file(whole))
+        parts = [(read.model, models.BPE), (read.pre_tokenizer, pre_tokenizers.ByteLevel)]
+        parts += [(read.decoder, decoders.ByteLevel), (read.normalizer, type(None))]
         if not all(isinstance(part, kind) for part, kind in parts):
             raise UserError(f"{whole}: a byte-level BPE tokenizer, like GPT-2's, is expected")
-        found.no_truncation()  # files may ask for both, of every text
-        found.no_padding()
+        read.no_truncation()  # files may ask for both, of every text
+        read.no_padding()
     elif vocabulary.exists() and merges.exists():
         model = _attempt(vocabulary, lambda: models.BPE.from_file(str(vocabulary), str(merges)))
-        found = _byte_level(model)
-        add_tokens(found, Path(folder), {*required, *others})
+        read = _byte_level(model)
+        add_tokens(read, Path(folder), {*required, *others})
     else:
         raise UserError(f"{folder}: no tokenizer; tokenizer.json, or vocab.json and merges.txt, are expected")
     for token in required:
-        if found.token_to_id(token) is None:
+        if read.token_to_id(token) is None:
             raise UserError(f"{folder}: the tokenizer has no {token}")
-    known = found.get_vocab_size(with_added_tokens=True)
-    made = _with_special(found, [*required, *others])
+    known = read.get_vocab_size(with_added_tokens=True)
+    made = _with_special(read, [*required, *others])
     ids = set(made.get_vocab(with_added_tokens=True).values())
     if ids != set(range(made.get_vocab_size(with_added_tokens=True))):
         raise UserError(f"{folder}: the tokenizer's ids are not the numbers from 0 on, one for each token")

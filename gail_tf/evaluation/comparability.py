@@ -39,7 +39,7 @@ def refuse_incomparable(runs: Sequence[GAILRun]) -> None:
 def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_other: GAILConfig) -> None:
     facts = [
         {
-            name: ", ".join(sorted(Path(each).name for each in run.source().get(name) or []))
+            name: ", ".join(sorted(Path(file).name for file in run.source().get(name) or []))
             for name in ("data", "tweets")
         }
         | {"turns": config.data.turns}

@@ -76,34 +76,37 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
 
     Raises UserError where there is none.
     """
-    found = {}
+    finished_runs = {}
     for variant in VARIANTS:
         started = [GAILRun.open(file.parent) for file in (folder / variant).glob("seed_*/checkpoint.h5")]
         runs = [run for run in started if run.is_finished()]
         if runs:
-            found[variant] = sorted(runs, key=lambda run: run.config().seed)
-    if not found.keys() - {PRETRAINED}:
+            finished_runs[variant] = sorted(runs, key=lambda run: run.config().seed)
+    if not finished_runs.keys() - {PRETRAINED}:
         raise UserError(f"{folder}: no finished experiment here; python -m gail_tf.experiments all --runs {folder}")
-    return found
+    return finished_runs
 
 
-def lacking(found: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
+def lacking(finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
     """The variants that each incomplete experiment lacks; `found` is as `finished` gives it."""
-    missing = {name: [each for each in made.variants if each not in found] for name, made in EXPERIMENTS.items()}
+    missing = {
+        name: [variant for variant in made.variants if variant not in finished_runs]
+        for name, made in EXPERIMENTS.items()
+    }
     return {name: variants for name, variants in missing.items() if variants}
 
 
-def compared(name: str, found: dict[str, list[GAILRun]]) -> dict[str, list[GAILRun]]:
+def compared(name: str, finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[GAILRun]]:
     """The runs of an experiment's variants, of those seeds that each variant has; `found` is as `finished` gives it."""
-    runs = {variant: found[variant] for variant in EXPERIMENTS[name].variants}
+    runs = {variant: finished_runs[variant] for variant in EXPERIMENTS[name].variants}
     common = set.intersection(*({run.config().seed for run in of_variant} for of_variant in runs.values()))
     return {variant: [run for run in of_variant if run.config().seed in common] for variant, of_variant in runs.items()}
 
 
-def table_of_runs(found: dict[str, list[GAILRun]]) -> Table:
+def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
     """What each variant is, and how long its runs have learned."""
     rows = []
-    for name, runs in found.items():
+    for name, runs in finished_runs.items():
         variant, phases = VARIANTS[name], [row["phase"] for row in runs[0].read_log()]
         rows.append(
             (
@@ -172,17 +175,17 @@ def _compare(name: str, setup: Setup) -> None:
         variant: [GAILRun.open(setup.folder(variant, seed)) for seed in setup.seeds]
         for variant in EXPERIMENTS[name].variants
     }
-    found = ablations.measure(runs, Options(glove=setup.glove))
-    table = ablations.table(found, EXPERIMENTS[name].question)
+    measurements = ablations.measure(runs, Options(glove=setup.glove))
+    table = ablations.table(measurements, EXPERIMENTS[name].question)
     print(table.to_text())
     texts = {
         f"{name}.md": table.to_markdown(),
-        f"{name}.json": json.dumps(found, indent=2) + "\n",
+        f"{name}.json": json.dumps(measurements, indent=2) + "\n",
     }
     for file, text in texts.items():
         write_text(setup.runs / file, text)
     figures = {
-        f"{name}.png": ablations.paint(found),
+        f"{name}.png": ablations.paint(measurements),
         f"{name}_curves.png": learning_curves.compare(ablations.histories(runs)),
     }
     for file, figure in figures.items():

@@ -58,9 +58,9 @@ def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
 
 def _over_runs(runs: Sequence[History], name: str) -> tuple[list[float], list[float], list[float]]:
     """The updates that have a figure; its mean and its deviation over the runs that have it there."""
-    found: dict[float, list[float]] = {}
+    values: dict[float, list[float]] = {}
     for row in itertools.chain(*runs):
         if name in row:
-            found.setdefault(row["number"], []).append(row[name])
-    summaries = [summarise(found[update]) for update in sorted(found)]
-    return sorted(found), [each.mean for each in summaries], [each.deviation for each in summaries]
+            values.setdefault(row["number"], []).append(row[name])
+    summaries = [summarise(values[update]) for update in sorted(values)]
+    return sorted(values), [summary.mean for summary in summaries], [summary.deviation for summary in summaries]

@@ -39,7 +39,7 @@ def frontier(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     r runs through mixtures of p and q, from q to p; the first point is (1, 0) and the last (0, 1).
     """
     mixtures = MIXTURES[:, None] * p + (1 - MIXTURES[:, None]) * q
-    divergences = [special.rel_entr(each, mixtures).sum(axis=1) for each in (q, p)]
+    divergences = [special.rel_entr(distribution, mixtures).sum(axis=1) for distribution in (q, p)]
     return np.concatenate([[(1.0, 0.0)], np.exp(-SCALING * np.stack(divergences, axis=1)), [(0.0, 1.0)]])
 
 
@@ -62,5 +62,5 @@ def _clustered(features: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a cluster that stays empty has the frequency 0, and no more
-        found = [vq.kmeans2(rows, clusters, ITERATIONS, minit="++", rng=random) for _ in range(CLUSTERINGS)]
-    return min(found, key=lambda each: float(((rows - each[0][each[1]]) ** 2).sum()))[1]
+        clusterings = [vq.kmeans2(rows, clusters, ITERATIONS, minit="++", rng=random) for _ in range(CLUSTERINGS)]
+    return min(clusterings, key=lambda clustering: float(((rows - clustering[0][clustering[1]]) ** 2).sum()))[1]

@@ -85,8 +85,8 @@ class PolicyEvaluation:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "PolicyEvaluation":
-        likelihoods = Likelihoods(**{name: np.array(each) for name, each in values["likelihoods"].items()})
-        scores = {name: np.array(each) for name, each in values["scores"].items()}
+        likelihoods = Likelihoods(**{name: np.array(array) for name, array in values["likelihoods"].items()})
+        scores = {name: np.array(array) for name, array in values["scores"].items()}
         rows = np.array(values["rows"], np.int64)
         return cls(likelihoods, rows, values["responses"], scores, _figures(values["figures"]))
 
@@ -118,8 +118,8 @@ def evaluate(
 
     Raises UserError where there is no finished run, or a vector file cannot be read.
     """
-    data, config, found, agent = read_files(run, options, choose)
-    generators, policies, human = found or (None, {}, None)
+    data, config, stored, agent = read_files(run, options, choose)
+    generators, policies, human = stored or (None, {}, None)
     if agent is not None:
         generators = agent.generators
         names = [name for name in choose(generators) if name not in policies]
@@ -130,7 +130,7 @@ def evaluate(
             "options": dataclasses.asdict(options),
             "vectors": options.glove or OWN_VECTORS,
             "generators": generators,
-            "policies": {name: each.to_json() for name, each in policies.items()},
+            "policies": {name: policy.to_json() for name, policy in policies.items()},
             "human": _plain(human),
         }
         write_text(run.path / "evaluation.json", json.dumps(stored, ensure_ascii=False, allow_nan=False) + "\n")
@@ -158,15 +158,15 @@ def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]],
     """
     data, config = run.data(), run.config()
     refuse_incomparable([run])
-    found = _stored(run, options)
-    if found is not None and all(name in found[1] for name in choose(found[0])):
-        return Files(data, config, found, None)
+    stored = _stored(run, options)
+    if stored is not None and all(name in stored[1] for name in choose(stored[0])):
+        return Files(data, config, stored, None)
     agent = GAILAgent.load(run.path)
     choose(agent.generators)
     if options.glove is not None:
-        texts = [*(each.response for each in data.test), *(each.prompt for each in data.train)]
+        texts = [*(trajectory.response for trajectory in data.test), *(trajectory.prompt for trajectory in data.train)]
         glove.read_vectors(options.glove, {word for text in texts for word in metrics.words(text)})
-    return Files(data, config, found, agent)
+    return Files(data, config, stored, agent)
 
 
 def options_of(run: GAILRun) -> Options:
@@ -185,7 +185,7 @@ def _stored(run: GAILRun, options: Options) -> tuple[list[str], dict[str, Policy
         values = json_files.read(path)
         if (values["format"], values["options"]) != (FORMAT, dataclasses.asdict(options)):
             return None
-        policies = {name: PolicyEvaluation.from_json(each) for name, each in values["policies"].items()}
+        policies = {name: PolicyEvaluation.from_json(policy) for name, policy in values["policies"].items()}
         return values["generators"], policies, _figures(values["human"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # it is made again
@@ -208,14 +208,14 @@ class _Measuring:
         self._parts = metrics.parts(data.test)
         self._data, self._seed = data, config.seed
         self._classifiers = dict(metrics.CLASSIFIERS)
-        self._conversations = np.array([each.conversation for each in data.test])
+        self._conversations = np.array([trajectory.conversation for trajectory in data.test])
         self._reader = TextReader(agent.policies[agent.reference], agent.tokenizer, config.data.response_tokens)
 
     def policies(self, names: Sequence[str]) -> dict[str, PolicyEvaluation]:
         likelihoods = {name: self._likelihoods(name) for name in names}
         responses = {name: self._respond(name) for name in names}
-        texts = [*(each.response for each in self._answered), *itertools.chain(*responses.values())]
-        texts += [each.prompt for each in self._data.train]
+        texts = [*(trajectory.response for trajectory in self._answered), *itertools.chain(*responses.values())]
+        texts += [trajectory.prompt for trajectory in self._data.train]
         vectors = self._vectors({word for text in texts for word in metrics.words(text)})
         self._learn_emotions(vectors)
         return {name: self._policy(name, likelihoods[name], responses[name], vectors) for name in names}
@@ -233,9 +233,12 @@ class _Measuring:
 
         Its seed is another, so that no policy is judged by what it was trained to please.
         """
-        labelled = [each for each in self._data.train if each.emotion is not None]
-        if vectors and len({each.emotion for each in labelled}) > 1:
-            prompts, labels = [each.prompt for each in labelled], [each.emotion for each in labelled]
+        labelled = [trajectory for trajectory in self._data.train if trajectory.emotion is not None]
+        if vectors and len({trajectory.emotion for trajectory in labelled}) > 1:
+            prompts, labels = (
+                [trajectory.prompt for trajectory in labelled],
+                [trajectory.emotion for trajectory in labelled],
+            )
             emotions = EmotionClassifier.fit(prompts, labels, vectors, self._seed + 1)
             self._classifiers["emotion"] = emotions.classify
 
@@ -245,15 +248,15 @@ class _Measuring:
         scores = metrics.response_scores(responses, self._answered, self._classifiers)
         figures: Figures = {}
         for part, numbers in self._parts.items():
-            of_part = Likelihoods(*(each[numbers] for each in likelihoods))
+            of_part = Likelihoods(*(array[numbers] for array in likelihoods))
             figures[part] = metrics.likelihood_figures(of_part, self._conversations[numbers])
             at = self._places(part)
             if len(at):
-                said, scored = [responses[i] for i in at], {title: each[at] for title, each in scores.items()}
+                said, scored = [responses[i] for i in at], {title: column[at] for title, column in scores.items()}
                 figures[part] |= metrics.response_figures(said, self._answered_at(at), scored, vectors)
         for part, at in self._for_mauve.items():
             features = self._features([responses[i] for i in at], name)
-            human = self._features([each.response for each in self._answered_at(at)], "human")
+            human = self._features([trajectory.response for trajectory in self._answered_at(at)], "human")
             figures[part]["MAUVE"] = Estimate(mauve(features, human))
         return PolicyEvaluation(likelihoods, self._rows, responses, scores, figures)
 
@@ -300,15 +303,15 @@ class _Measuring:
         """
         if self._options.glove is not None:
             bad = BadLines(skip=True)
-            found = glove.read_vectors(self._options.glove, words, bad=bad)
+            vectors = glove.read_vectors(self._options.glove, words, bad=bad)
             if bad.counts:
                 print(bad.summary())
         else:
             text = self._data.training_text
-            documents = [[word for each in utterances for word in metrics.words(each)] for utterances in text]
+            documents = [[word for utterance in utterances for word in metrics.words(utterance)] for utterances in text]
             with progress(total=VECTORS["epochs"], desc="fitting word vectors") as bar:
-                found = glove.fit(documents, seed=self._seed, report=lambda epoch, error: bar.update(), **VECTORS)
-        return dict(zip(found.words, found.matrix, strict=True))
+                vectors = glove.fit(documents, seed=self._seed, report=lambda epoch, error: bar.update(), **VECTORS)
+        return dict(zip(vectors.words, vectors.matrix, strict=True))
 
     def _progress(self, total: int, name: str, what: str) -> tqdm:
         return progress(total=total, desc=f"{self._run.path}, {name.replace('_', ' ')}: {what}")
@@ -351,9 +354,9 @@ def _figures(values: dict[str, dict[str, list]]) -> Figures:
 def _plain(value: Any) -> Any:
     """A tree of arrays and numbers for JSON; NaN, which JSON has not, as None."""
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(part) for part in value]
     if isinstance(value, np.ndarray):
         return _plain(value.tolist())
     return None if isinstance(value, float) and np.isnan(value) else value

@@ -68,8 +68,8 @@ def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
     TURNS and ALL are those of conversations. Tweets are apart: they are no conversation, and as prompt and response are
     the same text, copying would count as answering.
     """
-    tweets = np.array([each.source == "tweets" for each in trajectories], bool)
-    turn = np.minimum([each.turn for each in trajectories], len(TURNS))
+    tweets = np.array([trajectory.source == "tweets" for trajectory in trajectories], bool)
+    turn = np.minimum([trajectory.turn for trajectory in trajectories], len(TURNS))
     masks = {name: ~tweets & (turn == i) for i, name in enumerate(TURNS, start=1)} | {ALL: ~tweets, TWEETS: tweets}
     return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
 
@@ -82,12 +82,12 @@ def spread(count: int, most: int) -> np.ndarray:
 # Likelihood
 
 
-def likelihood_figures(found: Likelihoods, conversations: np.ndarray, seed: int = 0) -> dict[str, Estimate]:
+def likelihood_figures(likelihoods: Likelihoods, conversations: np.ndarray, seed: int = 0) -> dict[str, Estimate]:
     """Perplexities: exp of the total negative log-likelihood over the total of tokens (Section 5), and of words.
 
     conversations: (n,), which one each response is of. seed: of the intervals.
     """
-    nll, *units = by_conversation(conversations, found.nll, found.tokens, found.words)
+    nll, *units = by_conversation(conversations, likelihoods.nll, likelihoods.tokens, likelihoods.words)
     drawn = statistics.bootstrap(len(nll), seed, RESAMPLES)
     return {
         name: _exponential(_ratio(drawn, nll, unit))
@@ -105,11 +105,11 @@ def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.nd
     """
     weights = [(1 / n,) * n for n in ORDERS]
     smoothing = SmoothingFunction().method1
-    found = [
+    scores = [
         sentence_bleu([words(reference)], words(response), weights, smoothing)
         for response, reference in zip(responses, references, strict=True)
     ]
-    return 100 * np.array(found, np.float64).reshape(-1, len(ORDERS))
+    return 100 * np.array(scores, np.float64).reshape(-1, len(ORDERS))
 
 
 def agreement(classify: Classifier, texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
@@ -125,7 +125,10 @@ def response_scores(
     BLEU-1 to BLEU-4 (`sentence_bleus`), and for each classifier the agreement (`agreement`) with the human response and
     with the prompt.
     """
-    human, prompts = [each.response for each in trajectories], [each.prompt for each in trajectories]
+    human, prompts = (
+        [trajectory.response for trajectory in trajectories],
+        [trajectory.prompt for trajectory in trajectories],
+    )
     scores = {f"BLEU-{n}": column for n, column in zip(ORDERS, sentence_bleus(responses, human).T, strict=True)}
     for name, classify in classifiers.items():
         scores[f"{name} as the human's"] = agreement(classify, responses, human)
@@ -155,12 +158,12 @@ def response_figures(
 
     scores: as `response_scores` gives them. vectors: of words, {word: (size,)}. seed: of the intervals.
     """
-    human = [each.response for each in trajectories]
-    conversations = np.array([each.conversation for each in trajectories])
+    human = [trajectory.response for trajectory in trajectories]
+    conversations = np.array([trajectory.conversation for trajectory in trajectories])
     counts = reply_metrics.bleu_counts(responses, human)
     summed, one, *scored = by_conversation(conversations, counts, np.ones(len(responses)), *scores.values())
     drawn = statistics.bootstrap(len(one), seed, RESAMPLES)
-    resampled = np.array([reply_metrics.bleu_of_counts(each) for each in drawn @ summed])
+    resampled = np.array([reply_metrics.bleu_of_counts(sums) for sums in drawn @ summed])
     bleu = reply_metrics.bleu_of_counts(counts.sum(0))
     figures = {"BLEU": _estimate(bleu, drawn, statistics.bootstrap_interval(resampled))}
     figures |= {name: _ratio(drawn, total, one) for name, total in zip(scores, scored, strict=True)}
@@ -173,7 +176,10 @@ def human_figures(
     trajectories: Sequence[Trajectory], classifiers: Mapping[str, Classifier] = CLASSIFIERS
 ) -> dict[str, Estimate]:
     """The figures of the human responses that make sense for them: diversity, and agreement with the prompts."""
-    human, prompts = [each.response for each in trajectories], [each.prompt for each in trajectories]
+    human, prompts = (
+        [trajectory.response for trajectory in trajectories],
+        [trajectory.prompt for trajectory in trajectories],
+    )
     figures = diversity_figures(human)
     for name, classify in classifiers.items():
         figures[f"{name} as the prompt's"] = float(agreement(classify, human, prompts).mean())
@@ -204,7 +210,7 @@ def compare(
         return None
     (differences,) = by_conversation(conversations, np.asarray(first, np.float64) - second)
     total = float(np.sum(weights))
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (differences,),
         lambda flipped, axis: flipped.sum(axis) / total,
         permutation_type="samples",
@@ -213,7 +219,7 @@ def compare(
         batch=500,
         rng=np.random.default_rng(seed),
     )
-    return Comparison(float(found.statistic), float(found.pvalue), len(differences))
+    return Comparison(float(test.statistic), float(test.pvalue), len(differences))
 
 
 def compare_likelihoods(
@@ -229,10 +235,10 @@ def compare_likelihoods(
 
 def by_conversation(conversations: np.ndarray, *values: np.ndarray) -> list[np.ndarray]:
     """Sums of (n, ...) values over the trajectories of each conversation, conversations in order of their numbers."""
-    found, index = np.unique(conversations, return_inverse=True)
-    sums = [np.zeros((len(found), *np.shape(each)[1:]), np.asarray(each).dtype) for each in values]
-    for total, each in zip(sums, values, strict=True):
-        np.add.at(total, index, each)
+    numbers, index = np.unique(conversations, return_inverse=True)
+    sums = [np.zeros((len(numbers), *np.shape(array)[1:]), np.asarray(array).dtype) for array in values]
+    for total, array in zip(sums, values, strict=True):
+        np.add.at(total, index, array)
     return sums
 
 
@@ -246,4 +252,4 @@ def _estimate(value: float, drawn: np.ndarray, interval: tuple[float, float]) ->
 
 
 def _exponential(estimate: Estimate) -> Estimate:
-    return Estimate(*(None if each is None else float(np.exp(each)) for each in estimate))
+    return Estimate(*(None if end is None else float(np.exp(end)) for end in estimate))

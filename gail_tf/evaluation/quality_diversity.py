@@ -38,14 +38,14 @@ def measure_runs(
     """
     runs = [GAILRun.open(path, "quality_diversity") for path in paths]
     refuse_incomparable(runs)
-    found: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
+    curves_of_systems: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
     for run in runs:
         agent = GAILAgent.load(run.path)
         human, curves = measure(agent, run.data(), sorted(temperatures), seed, max_responses, batch_size)
-        found[HUMAN].append(human)
+        curves_of_systems[HUMAN].append(human)
         for policy, curve in curves.items():
-            found.setdefault(name(system_of(agent.config, policy)), []).append(curve)
-    return {title: mean_curve(curves) for title, curves in found.items()}
+            curves_of_systems.setdefault(name(system_of(agent.config, policy)), []).append(curve)
+    return {title: mean_curve(curves) for title, curves in curves_of_systems.items()}
 
 
 def measure(
@@ -82,7 +82,7 @@ def measure(
             speaker = agent.policies[policy], agent.tokenizer
             texts = respond_to(*speaker, batch, np.arange(len(asked)), seed, sampling, batch_size, bar.update)
             curves[policy].append(point(temperature, texts))
-    return [point(None, [each.response for each in asked])], curves
+    return [point(None, [trajectory.response for trajectory in asked])], curves
 
 
 def mean_curve(curves: Sequence[quality_diversity.Curve]) -> quality_diversity.Curve:
@@ -90,6 +90,6 @@ def mean_curve(curves: Sequence[quality_diversity.Curve]) -> quality_diversity.C
     names = ("perplexity", "distinct_2")
     return [
         {"temperature": points[0]["temperature"]}
-        | {figure: sum(each[figure] for each in points) / len(points) for figure in names}
+        | {figure: sum(one[figure] for one in points) / len(points) for figure in names}
         for points in zip(*curves, strict=True)
     ]

@@ -54,11 +54,11 @@ Systems = dict[str, list[Measured]]  # by algorithm; one run for each seed
 
 
 def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
-    """What is compared, in Table 2's order, and remarks: what is left out, and what has not learned to the end.
+    """What is by_system, in Table 2's order, and remarks: what is left out, and what has not learned to the end.
 
     Where several runs of one seed bring a policy after maximum likelihood, the first counts.
     """
-    found: Systems = {}
+    by_system: Systems = {}
     remarks = []
     for evaluation in evaluations:
         updates = evaluation.config.rollout.updates
@@ -66,26 +66,26 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
             remarks.append(f"{evaluation.run.path}: imitation stopped after {evaluation.updates} of {updates} updates")
         for name, policy in evaluation.policies.items():
             system = system_of(evaluation.config, name)
-            same = [each.run for each in found.get(system, []) if each.run.config.seed == evaluation.config.seed]
+            same = [other.run for other in by_system.get(system, []) if other.run.config.seed == evaluation.config.seed]
             if same:
                 remarks.append(
                     f"{evaluation.run.path}: its policy after maximum likelihood is left out; {same[0].run.path} has "
                     f"one of seed {evaluation.config.seed}"
                 )
             else:
-                found.setdefault(system, []).append(Measured(evaluation, policy))
-    order = [*NAMES, *(name for name in found if name not in NAMES)]
-    return {name: found[name] for name in order if name in found}, remarks
+                by_system.setdefault(system, []).append(Measured(evaluation, policy))
+    order = [*NAMES, *(name for name in by_system if name not in NAMES)]
+    return {name: by_system[name] for name in order if name in by_system}, remarks
 
 
-def paired_tests(found: Systems, seed: int = 0) -> list[PairedTest]:
+def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
     """Every pair of systems, on every pair of their runs whose test trajectories are the same; tweets left out."""
     results = []
-    for first, second in itertools.combinations(found, 2):
-        for a, b in itertools.product(found[first], found[second]):
+    for first, second in itertools.combinations(by_system, 2):
+        for a, b in itertools.product(by_system[first], by_system[second]):
             if a.run.test == b.run.test:
-                compared = _compared(a, b, seed)
-                results += [PairedTest((first, second), a.run.config.seed, *each) for each in compared.items()]
+                tests = _compared(a, b, seed)
+                results += [PairedTest((first, second), a.run.config.seed, *test) for test in tests.items()]
     return results
 
 
@@ -93,15 +93,15 @@ def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparis
     """The differences of two policies on the same test trajectories, by figure."""
     parts = metrics.parts(a.run.test)
     rows = parts.get(metrics.ALL, parts.get(metrics.TWEETS))
-    conversations = np.array([each.conversation for each in a.run.test])
-    likelihoods = (metrics.Likelihoods(*(each[rows] for each in x.policy.likelihoods)) for x in (a, b))
-    compared = {"nats a word": metrics.compare_likelihoods(*likelihoods, conversations[rows], seed)}
+    conversations = np.array([trajectory.conversation for trajectory in a.run.test])
+    likelihoods = (metrics.Likelihoods(*(array[rows] for array in x.policy.likelihoods)) for x in (a, b))
+    tests = {"nats a word": metrics.compare_likelihoods(*likelihoods, conversations[rows], seed)}
     answered = np.isin(a.policy.rows, rows)
     of = conversations[a.policy.rows[answered]]
     for figure, scores in a.policy.scores.items():
         other = b.policy.scores[figure]
-        compared[figure] = metrics.compare(scores[answered], other[answered], np.ones(len(of)), of, seed)
-    return {figure: each for figure, each in compared.items() if each is not None}
+        tests[figure] = metrics.compare(scores[answered], other[answered], np.ones(len(of)), of, seed)
+    return {figure: comparison for figure, comparison in tests.items() if comparison is not None}
 
 
 # Tables
@@ -109,16 +109,16 @@ def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparis
 
 def summary(measured: Sequence[Measured], part: str, figure: str) -> Summary | None:
     """A figure over the runs of a system; None where they do not have it."""
-    values = [each.policy.figures.get(part, {}).get(figure) for each in measured]
-    values = [each.value for each in values if each is not None and not math.isnan(each.value)]
+    values = [one.policy.figures.get(part, {}).get(figure) for one in measured]
+    values = [estimate.value for estimate in values if estimate is not None and not math.isnan(estimate.value)]
     return summarise(values) if values else None
 
 
-def notes(found: Systems) -> list[str]:
+def notes(by_system: Systems) -> list[str]:
     """What a reader must know, as sentences."""
-    measured = [each for every in found.values() for each in every]
+    measured = [one for every in by_system.values() for one in every]
     options = measured[0].run.options
-    cut = np.concatenate([each.policy.likelihoods.cut for each in measured])
+    cut = np.concatenate([one.policy.likelihoods.cut for one in measured])
     _, signature = bleu(["a"], ["a"])
     vectors = Path(options.glove).name if options.glove else OWN_VECTORS
     return [
@@ -142,13 +142,13 @@ def name(system: str) -> str:
     return NAMES.get(system, system)
 
 
-def parts_of(found: Systems) -> list[str]:
-    present = {part for measured in found.values() for each in measured for part in each.policy.figures}
+def parts_of(by_system: Systems) -> list[str]:
+    present = {part for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in (*metrics.TURNS, metrics.ALL, metrics.TWEETS) if part in present]
 
 
-def kind_of_bars(found: Systems) -> str:
-    runs = {len(measured) for measured in found.values()}
+def kind_of_bars(by_system: Systems) -> str:
+    runs = {len(measured) for measured in by_system.values()}
     if runs == {1}:
         return ", with 95 % intervals over conversations"
     counted = f"{min(runs)} to {max(runs)}" if len(runs) > 1 else str(*runs)
@@ -156,26 +156,26 @@ def kind_of_bars(found: Systems) -> str:
 
 
 def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f") -> str:
-    found = summary(measured, part, figure)
-    if found is None:
+    value = summary(measured, part, figure)
+    if value is None:
         return ""
-    if found.runs > 1:
-        return f"{found:{form}}"
-    low, high = interval_of(measured, part, figure, found)
-    return f"{found:{form}}" if low is None else f"{found:{form}} [{low:{form}}, {high:{form}}]"
+    if value.runs > 1:
+        return f"{value:{form}}"
+    low, high = interval_of(measured, part, figure, value)
+    return f"{value:{form}}" if low is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
-def histories(found: Systems) -> dict[str, list[curves.History]]:
+def histories(by_system: Systems) -> dict[str, list[curves.History]]:
     """The logs of the systems that imitate, by their names, for `curves.compare`."""
-    logs = {name(key): [each.run.run.read_log() for each in runs if each.imitates] for key, runs in found.items()}
+    logs = {name(key): [one.run.run.read_log() for one in runs if one.imitates] for key, runs in by_system.items()}
     return {system: of_runs for system, of_runs in logs.items() if of_runs}
 
 
 def interval_of(
-    measured: Sequence[Measured], part: str, figure: str, found: Summary
+    measured: Sequence[Measured], part: str, figure: str, value: Summary
 ) -> tuple[float | None, float | None]:
     """The interval of a figure: of its mean over several runs, or over the conversations of a single one."""
-    if found.runs > 1:
-        return found.low, found.high
-    estimates = (each.policy.figures.get(part, {}).get(figure) for each in measured)
-    return next((each.low, each.high) for each in estimates if each is not None)
+    if value.runs > 1:
+        return value.low, value.high
+    estimates = (one.policy.figures.get(part, {}).get(figure) for one in measured)
+    return next((estimate.low, estimate.high) for estimate in estimates if estimate is not None)

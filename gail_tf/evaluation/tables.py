@@ -29,35 +29,35 @@ IN_PAPER = {"perplexity": "perplexity, in the paper", "BLEU": "BLEU error, in th
 TABLE_2 = ("perplexity", "perplexity per word", "BLEU")
 
 
-def table_2(found: Systems, beside_paper: bool = False) -> Table:
+def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
     """Table 2, with what it leaves out: perplexity per word, all turns together, tweets."""
-    parts = parts_of(found)
+    parts = parts_of(by_system)
     rows = []
     for figure in TABLE_2:
-        for system, measured in found.items():
+        for system, measured in by_system.items():
             rows.append((figure, name(system), *(cell_of(measured, part, figure) for part in parts)))
             if beside_paper and system in PAPER.get(figure, {}):
                 said = dict(zip(metrics.TURNS, PAPER[figure][system], strict=True))
                 cells = (f"{said[part][0]:.2f} ± {said[part][1]:.2f}" if part in said else "" for part in parts)
                 rows.append((IN_PAPER[figure], name(system), *cells))
     return Table(
-        2, f"Perplexity and BLEU on the test conversations{kind_of_bars(found)}.", ("", "model", *parts), rows, 2
+        2, f"Perplexity and BLEU on the test conversations{kind_of_bars(by_system)}.", ("", "model", *parts), rows, 2
     )
 
 
-def table_of_responses(found: Systems) -> Table:
+def table_of_responses(by_system: Systems) -> Table:
     """What Table 2 leaves out: the other figures of the responses, beside those of the human ones."""
-    part = parts_of(found)[-1] if metrics.ALL not in parts_of(found) else metrics.ALL
-    first = next(iter(found.values()))
-    figures = [each for each in first[0].policy.figures[part] if each not in ("perplexity", "perplexity per word")]
+    part = parts_of(by_system)[-1] if metrics.ALL not in parts_of(by_system) else metrics.ALL
+    first = next(iter(by_system.values()))
+    figures = [title for title in first[0].policy.figures[part] if title not in ("perplexity", "perplexity per word")]
     rows = []
     for figure in figures:
-        runs = {each.run.run.path: each.run for measured in found.values() for each in measured}.values()
-        human = [each.human.get(part, {}).get(figure) for each in runs]
+        runs = {one.run.run.path: one.run for measured in by_system.values() for one in measured}.values()
+        human = [run.human.get(part, {}).get(figure) for run in runs]
         said = "" if None in human else f"{summarise([each.value for each in human]):.3g}"
-        rows.append((figure, *(cell_of(measured, part, figure, ".3g") for measured in found.values()), said))
-    caption = f"Responses to test conversations, {part}{kind_of_bars(found)}."
-    return Table(None, caption, ("", *map(name, found), HUMAN), rows)
+        rows.append((figure, *(cell_of(measured, part, figure, ".3g") for measured in by_system.values()), said))
+    caption = f"Responses to test conversations, {part}{kind_of_bars(by_system)}."
+    return Table(None, caption, ("", *map(name, by_system), HUMAN), rows)
 
 
 def table_of_tests(results: Sequence[PairedTest]) -> Table:
@@ -76,18 +76,18 @@ def table_of_tests(results: Sequence[PairedTest]) -> Table:
     return Table(None, caption, ("systems", "figure", "seed", "difference", "p", "conversations"), rows, 2)
 
 
-def table_3(found: Systems, count: int, seed: int) -> list[Table]:
+def table_3(by_system: Systems, count: int, seed: int) -> list[Table]:
     """Examples, as in Table 3: history, prompt, each system's response and the human one.
 
     They are drawn by seed among the conversations that the first run was asked about; with the systems whose runs have
     the same test trajectories.
     """
-    first = next(iter(found.values()))[0]
+    first = next(iter(by_system.values()))[0]
     same = {
-        system: each.policy
-        for system, measured in found.items()
-        for each in measured[:1] + [other for other in measured if other.run.test == first.run.test]
-        if each.run.test == first.run.test
+        system: one.policy
+        for system, measured in by_system.items()
+        for one in measured[:1] + [other for other in measured if other.run.test == first.run.test]
+        if one.run.test == first.run.test
     }
     spoken = [i for i, row in enumerate(first.policy.rows) if first.run.test[row].source != "tweets"]
     places = spoken or list(range(len(first.policy.rows)))

@@ -147,7 +147,7 @@ class GPT2:
         """As `hidden`, and a cache of `capacity` places, the first T of which hold these tokens."""
         hidden, cache = self._read_all(tokens, mask)
         free = [[0, 0], [0, 0], [0, capacity - tf.shape(tokens)[1]], [0, 0]]
-        return hidden, tf.nest.map_structure(lambda each: tf.pad(each, free), cache)
+        return hidden, tf.nest.map_structure(lambda tensor: tf.pad(tensor, free), cache)
 
     def step(
         self, tokens: tf.Tensor, positions: tf.Tensor, mask: tf.Tensor, cache: Cache, place: tf.Tensor, kernels: Kernels
@@ -158,7 +158,7 @@ class GPT2:
         cache that hold tokens, this one included. place: () int32, where in the cache it goes. kernels: see `kernels`.
         Returns the states after it, (B, E) float32, and the cache.
         """
-        tokens, positions, place = (tf.convert_to_tensor(each, tf.int32) for each in (tokens, positions, place))
+        tokens, positions, place = (tf.convert_to_tensor(argument, tf.int32) for argument in (tokens, positions, place))
         visible = tf.convert_to_tensor(mask)[:, None]
         inputs = [tokens[:, None], positions[:, None], visible, place, cache, kernels.blocks]
         hidden, cache = self.stepwise(inputs)

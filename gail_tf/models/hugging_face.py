@@ -99,10 +99,11 @@ def read_gpt2(
     added = changes["vocab_size"] - rows
     if added < 0:
         raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {vocab_size} at most are expected")
-    found = read_weights(folder, f"a GPT-2 with {counted(config.n_layer, 'block')}", config.shapes, PREFIX, _NO_WEIGHTS)
+    network = f"a GPT-2 with {counted(config.n_layer, 'block')}"
+    tensors = read_weights(folder, network, config.shapes, PREFIX, _NO_WEIGHTS)
     gpt2 = GPT2(dataclasses.replace(config, **changes), seed, adapters, precision)
     weights = gpt2.weights
-    for name, values in found:
+    for name, values in tensors:
         if name == "wte.weight":
             values = values[:rows]
             values = np.concatenate([values, np.repeat(values.mean(0, keepdims=True), added, 0)])

@@ -340,11 +340,11 @@ def read_roberta(
     """
     config = read_config(folder / CONFIG, RobertaConfig)
     kind = f"a RoBERTa with {counted(config.num_hidden_layers, 'block')}"
-    found = read_weights(folder, kind, config.shapes, PREFIX, _NO_WEIGHTS, optional=HEAD)
+    tensors = read_weights(folder, kind, config.shapes, PREFIX, _NO_WEIGHTS, optional=HEAD)
     if dropout is not None:
         config = dataclasses.replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
     roberta = Roberta(config, seed, precision)
     unread = roberta.weights
-    for name, values in found:
+    for name, values in tensors:
         unread.pop(name).assign(values)
     return roberta, list(unread)

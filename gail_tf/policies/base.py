@@ -152,7 +152,7 @@ class LanguagePolicy(abc.ABC):
         response, response_mask: (B, R) int32 and bool. Of `sampling` only what says how to count matters. Raises
         ValueError where condition and response do not fit into the network.
         """
-        arrays = [tf.convert_to_tensor(each) for each in (condition, condition_mask, response, response_mask)]
+        arrays = [tf.convert_to_tensor(argument) for argument in (condition, condition_mask, response, response_mask)]
         self._check_widths(arrays[0].shape[1], arrays[2].shape[1])
         return self.compiled_score(*arrays, dataclasses.astuple(sampling))
 
@@ -171,8 +171,8 @@ class LanguagePolicy(abc.ABC):
         all_log_probs = counted_log_probs(tf.reshape(logits, [-1, logits.shape[-1]]), sampling, tokens)
         log_probs = tf.gather(all_log_probs, tokens, batch_dims=1)
         entropy = -tf.reduce_sum(tf.exp(all_log_probs) * all_log_probs, axis=1)
-        shaped = (tf.reshape(each, tf.shape(response)) for each in (log_probs, entropy))
-        return TokenScores(*(tf.where(response_mask, each, 0.0) for each in shaped))
+        shaped = (tf.reshape(values, tf.shape(response)) for values in (log_probs, entropy))
+        return TokenScores(*(tf.where(response_mask, values, 0.0) for values in shaped))
 
     def trace_counts(self) -> dict[str, int]:
         """How often each compiled function was traced; see `Compiled`."""
@@ -220,7 +220,7 @@ class LanguagePolicy(abc.ABC):
         ) -> tuple[tf.Tensor, tf.Tensor, list[tf.TensorArray]]:
             tokens, log_probs = choose(logits(features), seeds, t, sampling)
             tokens, log_probs = tf.where(running, tokens, self._end), tf.where(running, log_probs, 0.0)
-            drawn = [array.write(t, each) for array, each in zip(drawn, (tokens, running, log_probs), strict=True)]
+            drawn = [array.write(t, value) for array, value in zip(drawn, (tokens, running, log_probs), strict=True)]
             return tokens, running & (tokens != self._end), drawn
 
         def step(

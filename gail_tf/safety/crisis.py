@@ -33,8 +33,8 @@ def speaks_of_crisis(message: str) -> bool:
 
 def _plain(message: str) -> str:
     """Words of lower-case letters and digits, single spaces, no apostrophes, " . " around each sentence."""
-    text = re.sub(r"[’'ʼ`´](ll\b)?", lambda found: " will" if found[1] else "", message.casefold())
-    text = re.sub(r"(?<=[a-z])[*@013$](?=[a-z])", lambda found: "_aoies"["*@013$".index(found[0])], text)  # su1cide
+    text = re.sub(r"[’'ʼ`´](ll\b)?", lambda match: " will" if match[1] else "", message.casefold())
+    text = re.sub(r"(?<=[a-z])[*@013$](?=[a-z])", lambda match: "_aoies"["*@013$".index(match[0])], text)  # su1cide
     text = re.sub(r"([a-z])\1{2,}", r"\1", text)  # diiie
     words = re.findall(r"[a-z0-9_]+|[.]", re.sub(r"[.!?;:]+", " . ", text))
     return f" . {' '.join(words)} . "
