@@ -23,7 +23,8 @@ from gail_tf.imitation.phases import IMITATION, schedule
 from gail_tf.models import hugging_face
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
-from gail_tf.models.roberta import Roberta, RobertaConfig
+from gail_tf.models.roberta import Roberta
+from gail_tf.models.roberta_config import RobertaConfig
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
 from keras_gca.storage.arrays import read_arrays, write_arrays
@@ -239,7 +240,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
         (["--preset", "tiny", "--data", "one.txt"], r"\d conversations? (is|are) too few to be divided"),
         (
             ["--preset", "tiny", "--gpt2", "no/such/folder/here"],
-            r"no/such/folder/here: no folder; one with config.json",
+            r"no/such/folder/here: not a folder; one with config.json",
         ),
         (
             ["--preset", "tiny", "--algorithm", "trpo", "--trainable", "full"],
