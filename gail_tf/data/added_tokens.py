@@ -1,10 +1,10 @@
 """Tokens that were added to a byte-level BPE after it was made, as transformers' slow tokenizers wrote them.
 
-tokenizer_config.json    its `added_tokens_decoder` has everything about each token, by its id; where there is none:
-added_tokens.json        the ids of tokens
-special_tokens_map.json  which of them are special: only their names are read
+tokenizer_config.json    Its `added_tokens_decoder` describes each token by its id; if it is missing, these are read:
+added_tokens.json        the ids of the tokens;
+special_tokens_map.json  which tokens are special.
 
-Such a file stands beside vocab.json and merges.txt; a tokenizer.json has the added tokens itself.
+These files belong to vocab.json and merges.txt; a tokenizer.json contains the added tokens itself.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,10 +22,16 @@ _SETTINGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
 def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str]) -> None:
-    """Add the tokens of a folder's files, each with its own id.
+    """Add the tokens of a folder's files to a tokenizer, with the ids that the files give.
 
-    special: those that are special whatever the files say. Raises UserError naming the file that is damaged, or that
-    gives a token another id than the next one or, of a token of vocab.json, than that token's.
+    Args:
+        made: The tokenizer.
+        folder: The folder of the files.
+        special: Tokens that are special whatever the files say.
+
+    Raises:
+        UserError: A file is damaged, or the id of a token is neither that of vocab.json nor the next one; the message
+            names the file.
     """
     config = json_files.read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
     if config.get(_DECODER):
@@ -72,7 +78,7 @@ def _of_ids(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _special_of(path: Path) -> set[str]:
-    """The names in a special_tokens_map.json: texts, objects with the content of a token, and lists of either."""
+    """Read the names in a special_tokens_map.json: texts, objects with the content of a token, and lists of either."""
     values = json_files.read_object(path).values()
     listed = [token for value in values for token in (value if isinstance(value, list) else [value])]
     names = {

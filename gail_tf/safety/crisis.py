@@ -17,7 +17,7 @@ NOTE = (
 
 FIRST_USE_NOTICE = (
     "This is a research program that imitates conversations. It is not a person, a counsellor or a doctor; what it "
-    "says may be wrong or hurtful, and what it tells of itself is made up. It cannot help in a crisis: if you or "
+    "says may be wrong or hurtful, and what it says about itself is made up. It cannot help in a crisis: if you or "
     "somebody else may be in danger, call your local emergency number or a crisis line."
 )
 
