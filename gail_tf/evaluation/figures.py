@@ -1,4 +1,4 @@
-"""Figures 5 and 6."""
+"""Draws Figures 5 and 6."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from gail_tf.imitation import curves
 
 
 def figure_5(by_system: Systems, beside_paper: bool = False) -> Figure:
-    """Perplexity over the turns of a conversation, per token as in the paper and per word."""
+    """Plot perplexity over the turns of a conversation, per token as in the paper and per word."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.subplots(1, 2)
     for panel, title in zip(axes, ("perplexity", "perplexity per word"), strict=True):
@@ -34,7 +34,7 @@ def figure_5(by_system: Systems, beside_paper: bool = False) -> Figure:
 
 
 def figure_6(by_system: Systems) -> Figure:
-    """sacreBLEU's corpus BLEU over the turns of a conversation."""
+    """Plot sacreBLEU's corpus BLEU over the turns of a conversation."""
     figure = Figure(figsize=(6, 4.6), layout="constrained")
     axes = figure.subplots()
     _lines(axes, by_system, "BLEU")
@@ -71,7 +71,7 @@ def _finished(figure: Figure, by_system: Systems) -> Figure:
     for axes in figure.axes:
         if axes.get_yscale() == "log":
             curves.plain_logarithm(axes)
-    # Below: with the paper's lines there is no room inside.
+    # The legend goes below, since the paper's lines leave no room inside.
     shown, columns = figure.axes[0].get_legend_handles_labels(), 5 if len(figure.axes) > 1 else 3
     figure.legend(*shown, loc="outside lower center", ncols=columns, fontsize=8)
     bars = "95 % intervals" if "intervals" in kind_of_bars(by_system) else "standard deviation over seeds"

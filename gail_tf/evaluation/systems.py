@@ -1,4 +1,4 @@
-"""Evaluations of several runs as the systems that a table compares: means over seeds, paired tests."""
+"""Groups the evaluations of several runs into the systems of a table, with means over seeds and paired tests."""
 
 import itertools
 import math
@@ -10,13 +10,14 @@ import numpy as np
 
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.comparability import system_of
-from gail_tf.evaluation.measure import OWN_VECTORS, PolicyEvaluation, RunEvaluation
+from gail_tf.evaluation.measure import RunEvaluation
+from gail_tf.evaluation.results_file import OWN_VECTORS, PolicyEvaluation
 from gail_tf.imitation import curves
 from gail_tf.imitation.phases import IMITATION
 from keras_gca.evaluation.reply_metrics import bleu
 from keras_gca.evaluation.statistics import Summary, summarise
 
-# The algorithms of GAILConfig, as Table 2 calls them.
+# The names of systems in Table 2.
 NAMES = {
     "mle": "GPT-2 + MLE",
     "seq2seq_mle": "Seq2Seq + MLE",
@@ -30,7 +31,7 @@ HUMAN = "human"
 
 
 class Measured(NamedTuple):
-    """One policy of one run."""
+    """The results of one policy of one run."""
 
     run: RunEvaluation
     policy: PolicyEvaluation
@@ -54,9 +55,15 @@ Systems = dict[str, list[Measured]]  # by algorithm; one run for each seed
 
 
 def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
-    """What is by_system, in Table 2's order, and remarks: what is left out, and what has not learned to the end.
+    """Group policies by the systems that Table 2 compares.
 
-    Where several runs of one seed bring a policy after maximum likelihood, the first counts.
+    If several runs with one seed have a policy after maximum likelihood, the first counts.
+
+    Args:
+        evaluations: The results of the runs.
+
+    Returns:
+        The systems in Table 2's order, and remarks about policies that are left out or not trained to the end.
     """
     by_system: Systems = {}
     remarks = []
@@ -79,7 +86,7 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
 
 
 def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
-    """Every pair of systems, on every pair of their runs whose test trajectories are the same; tweets left out."""
+    """Compare all pairs of systems on all pairs of runs with the same test trajectories, without tweets."""
     results = []
     for first, second in itertools.combinations(by_system, 2):
         for a, b in itertools.product(by_system[first], by_system[second]):
@@ -90,7 +97,7 @@ def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
 
 
 def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparison]:
-    """The differences of two policies on the same test trajectories, by figure."""
+    """Compare two policies on the same test trajectories, by metric."""
     parts = metrics.parts(a.run.test)
     rows = parts.get(metrics.ALL, parts.get(metrics.TWEETS))
     conversations = np.array([trajectory.conversation for trajectory in a.run.test])
@@ -108,14 +115,14 @@ def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparis
 
 
 def summary(measured: Sequence[Measured], part: str, figure: str) -> Summary | None:
-    """A figure over the runs of a system; None where they do not have it."""
+    """Summarise a metric over the runs of a system; None if the runs do not have it."""
     values = [one.policy.figures.get(part, {}).get(figure) for one in measured]
     values = [estimate.value for estimate in values if estimate is not None and not math.isnan(estimate.value)]
     return summarise(values) if values else None
 
 
 def notes(by_system: Systems) -> list[str]:
-    """What a reader must know, as sentences."""
+    """Return the notes below the tables, as sentences."""
     measured = [one for every in by_system.values() for one in every]
     options = measured[0].run.options
     cut = np.concatenate([one.policy.likelihoods.cut for one in measured])
@@ -133,21 +140,23 @@ def notes(by_system: Systems) -> list[str]:
         "BLEU-1 to BLEU-4 are NLTK's of single responses (words in lower case, smoothing method 1), averaged.",
         f"Similarities are by word vectors ({vectors}). MAUVE has the features of the run's own "
         "GPT-2, after maximum likelihood; compare it only between runs with the same one.",
-        "Tweets are no conversations and stand apart: their prompt is their response.",
+        "Tweets are reported separately, because they are not conversations: their prompt is their response.",
     ]
 
 
 def name(system: str) -> str:
-    """What Table 2 calls an algorithm."""
+    """Return the name of a system in Table 2."""
     return NAMES.get(system, system)
 
 
 def parts_of(by_system: Systems) -> list[str]:
+    """Return the parts of the test trajectories that a system has metrics of, in the order of the tables."""
     present = {part for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in (*metrics.TURNS, metrics.ALL, metrics.TWEETS) if part in present]
 
 
 def kind_of_bars(by_system: Systems) -> str:
+    """Describe the intervals of a table, for its caption."""
     runs = {len(measured) for measured in by_system.values()}
     if runs == {1}:
         return ", with 95 % intervals over conversations"
@@ -156,6 +165,7 @@ def kind_of_bars(by_system: Systems) -> str:
 
 
 def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f") -> str:
+    """Format a metric as the cell of a table; empty if the runs do not have it."""
     value = summary(measured, part, figure)
     if value is None:
         return ""
@@ -166,7 +176,7 @@ def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".
 
 
 def histories(by_system: Systems) -> dict[str, list[curves.History]]:
-    """The logs of the systems that imitate, by their names, for `curves.compare`."""
+    """Read the logs of the systems that imitate, by name, for `learning_curves.compare`."""
     logs = {name(key): [one.run.run.read_log() for one in runs if one.imitates] for key, runs in by_system.items()}
     return {system: of_runs for system, of_runs in logs.items() if of_runs}
 
@@ -174,7 +184,7 @@ def histories(by_system: Systems) -> dict[str, list[curves.History]]:
 def interval_of(
     measured: Sequence[Measured], part: str, figure: str, value: Summary
 ) -> tuple[float | None, float | None]:
-    """The interval of a figure: of its mean over several runs, or over the conversations of a single one."""
+    """Return the interval of a metric: over the mean of several runs, or over the conversations of a single run."""
     if value.runs > 1:
         return value.low, value.high
     estimates = (one.policy.figures.get(part, {}).get(figure) for one in measured)

@@ -1,4 +1,4 @@
-"""Table 2, Table 3, and the tables that the paper leaves out."""
+"""Makes Tables 2 and 3, and tables of further metrics and of paired tests."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from gail_tf.evaluation.systems import HUMAN, PairedTest, Systems, cell_of, kind
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
-# Table 2 of the paper: mean and deviation over seeds, of 1, 2 and 3+ turns.
+# Table 2 of the paper: mean and deviation over seeds, for 1, 2 and 3+ turns.
 PAPER = {
     "perplexity": {
         "mle": ((36.61, 3.21), (29.03, 3.02), (21.02, 2.41)),
@@ -30,7 +30,7 @@ TABLE_2 = ("perplexity", "perplexity per word", "BLEU")
 
 
 def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
-    """Table 2, with what it leaves out: perplexity per word, all turns together, tweets."""
+    """Make Table 2, extended by perplexity per word, all turns together, and tweets."""
     parts = parts_of(by_system)
     rows = []
     for figure in TABLE_2:
@@ -46,7 +46,7 @@ def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
 
 
 def table_of_responses(by_system: Systems) -> Table:
-    """What Table 2 leaves out: the other figures of the responses, beside those of the human ones."""
+    """Make the table of the other metrics of the responses, and of those of the human responses."""
     part = parts_of(by_system)[-1] if metrics.ALL not in parts_of(by_system) else metrics.ALL
     first = next(iter(by_system.values()))
     figures = [title for title in first[0].policy.figures[part] if title not in ("perplexity", "perplexity per word")]
@@ -61,6 +61,7 @@ def table_of_responses(by_system: Systems) -> Table:
 
 
 def table_of_tests(results: Sequence[PairedTest]) -> Table:
+    """Make the table of the paired tests."""
     rows = [
         (
             f"{name(test.systems[0])} minus {name(test.systems[1])}",
@@ -73,14 +74,16 @@ def table_of_tests(results: Sequence[PairedTest]) -> Table:
         for test in results
     ]
     caption = "Paired sign-flip tests over conversations, on the same test trajectories; p is two-sided."
-    return Table(None, caption, ("systems", "figure", "seed", "difference", "p", "conversations"), rows, 2)
+    return Table(None, caption, ("systems", "metric", "seed", "difference", "p", "conversations"), rows, 2)
 
 
 def table_3(by_system: Systems, count: int, seed: int) -> list[Table]:
-    """Examples, as in Table 3: history, prompt, each system's response and the human one.
+    """Make examples as in Table 3: history, prompt, the response of each system and the human response.
 
-    They are drawn by seed among the conversations that the first run was asked about; with the systems whose runs have
-    the same test trajectories.
+    Args:
+        by_system: The systems. Those without a run on the first run's test trajectories are left out.
+        count: The number of examples, which are drawn from the answered conversations of the first run.
+        seed: The seed of the draw.
     """
     first = next(iter(by_system.values()))[0]
     same = {
