@@ -17,7 +17,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None, called_as: str = "empathy-gail") -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     return commands.run("gail_tf", called_as, PURPOSE, COMMANDS, arguments)
 
 

@@ -25,7 +25,7 @@ This is a research program. A message that speaks of self-harm or danger is answ
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
     check_sampling(options.temperature, options.top_p, greedy=True)
     path = options.bot or chat_command.latest_run("gail_tf")

@@ -34,7 +34,7 @@ responses.csv, figure5.png, figure6.png and table3.md. If a policy learned by im
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
     if options.glove is not None and not options.glove.is_file():
         raise UserError(f"{options.glove}: no such file")

@@ -34,7 +34,7 @@ imitation, EXPERIMENT_curves.png. notebooks/04_results.ipynb plots all finished 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0, or 130 after an interruption."""
+    """Run the command; return the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
     settings = command_line.settings(options, GAILConfig)
     if "seed" in settings:

@@ -14,7 +14,7 @@ GPT-2: AutoModelForCausalLM.from_pretrained("DIR"). Adapters are merged into the
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent

@@ -30,7 +30,7 @@ Ctrl-C stops after the current step or update. The run can then be resumed, and 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0, or 130 after an interruption."""
+    """Run the command; return the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}

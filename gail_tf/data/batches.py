@@ -30,10 +30,12 @@ class Batch(NamedTuple):
 
     @property
     def condition_lengths(self) -> np.ndarray:
+        """The number of tokens of each condition, (B,) int32."""
         return self.condition_mask.sum(1, dtype=np.int32)
 
     @property
     def response_lengths(self) -> np.ndarray:
+        """The number of tokens of each response, (B,) int32."""
         return self.response_mask.sum(1, dtype=np.int32)
 
 

@@ -30,7 +30,8 @@ CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)  # for sentiments
 class PromptClassifier(Protocol):
     """Names the emotion of each prompt."""
 
-    def classify(self, texts: Sequence[str]) -> Sequence[str]: ...
+    def classify(self, texts: Sequence[str]) -> Sequence[str]:
+        """Return the name of each text's emotion."""
 
 
 @dataclass(frozen=True)

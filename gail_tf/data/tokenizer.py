@@ -98,6 +98,7 @@ class Tokenizer:
 
     @property
     def control_tokens(self) -> list[str]:
+        """The special tokens other than END, in the order of their ids."""
         return [token for token in self._special if token != END]
 
     @property

@@ -52,7 +52,7 @@ def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_
     for name, there in facts[0].items():
         if facts[1][name] != there:
             raise UserError(
-                f"{other.path}: other data than those of {first.path} (--{name} {facts[1][name] or 'not given'}, there "
+                f"{other.path}: has other data than {first.path} (--{name} {facts[1][name] or 'not given'}, there "
                 f"{there or 'not given'})"
             )
 

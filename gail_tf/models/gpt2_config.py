@@ -41,6 +41,7 @@ class GPT2Config:
 
     @property
     def inner(self) -> int:
+        """The number of units of a block's hidden layer."""
         return 4 * self.n_embd if self.n_inner is None else self.n_inner
 
     @property
@@ -115,4 +116,5 @@ class Adapters:
 
     @property
     def scale(self) -> float:
+        """The factor of A B: alpha / rank."""
         return self.alpha / self.rank

@@ -159,4 +159,5 @@ class Projection(keras.layers.Layer):
 
 
 def layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
+    """Make a layer norm with GPT-2's epsilon."""
     return keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, dtype=policy, name=name)

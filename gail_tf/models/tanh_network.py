@@ -39,7 +39,7 @@ class TanhNetwork(keras.layers.Layer):
         self.hidden_2 = hidden(2)
         self.output_layer = keras.layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name="output")
         sizes = (inputs, beside) if beside else (inputs,)
-        self(*(np.zeros((1, size), np.float32) for size in sizes))  # makes the weights
+        self(*(np.zeros((1, size), np.float32) for size in sizes))  # creates the weights
 
     def call(self, x: tf.Tensor, beside: tf.Tensor | None = None) -> tf.Tensor:
         h = self.norm(x)

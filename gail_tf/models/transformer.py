@@ -122,9 +122,11 @@ class Initial:
         self._draw = np.random.default_rng(seed)
 
     def normal(self) -> keras.Initializer:
+        """Return the initializer of an ordinary weight."""
         return self._initializer(self._deviation)
 
     def residual(self) -> keras.Initializer:
+        """Return the initializer of a product that ends in the residual stream."""
         return self._initializer(self._deviation / math.sqrt(self._residual_layers))
 
     def _initializer(self, deviation: float) -> keras.Initializer:

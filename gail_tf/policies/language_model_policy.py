@@ -53,6 +53,7 @@ class Policy(LanguagePolicy):
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
+        """The weights of what is trained: GPT-2, the adapters or the head."""
         if self.trainable == "lora":
             return self.gpt2.adapter_weights
         if self._correction is not None:
@@ -61,14 +62,17 @@ class Policy(LanguagePolicy):
 
     @property
     def frozen_features(self) -> bool:
+        """Whether training leaves `features` unchanged; true for "head"."""
         return self.trainable == "head"
 
     @property
     def feature_size(self) -> int:
+        """E, the width of GPT-2's states."""
         return self.gpt2.config.n_embd
 
     @property
     def positions(self) -> int:
+        """How many tokens GPT-2 can read."""
         return self.gpt2.config.n_positions
 
     def features(

@@ -361,9 +361,9 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
         ({"epsilon": 0.3}, "second: --epsilon 0.3, in first 0.2; runs of one algorithm are averaged"),
         (
             {"source": {"data": ["x/other.csv"]}},
-            "second: other data than those of first (--data other.csv, there not given)",
+            "second: has other data than first (--data other.csv, there not given)",
         ),
-        ({"turns": "staggered"}, "second: other data than those of first (--turns staggered, there disjoint)"),
+        ({"turns": "staggered"}, "second: has other data than first (--turns staggered, there disjoint)"),
     ],
 )
 def test_runs_that_cannot_stand_in_one_table(runs, capsys, changes, message):
