@@ -1,4 +1,4 @@
-"""`empathy-gail`, or `python -m gail_tf`: lists the second paper's commands, and runs them."""
+"""`empathy-gail`, or `python -m gail_tf`: list the second paper's commands, and run them."""
 
 import sys
 
@@ -7,17 +7,17 @@ from keras_gca.engine import commands
 PURPOSE = "EmpathyGAIL: GPT-2 imitates empathetic experts by GAIL and PPO (arXiv 2105.13328). The commands:"
 
 COMMANDS = {
-    "train": "train an agent by maximum likelihood, then by Algorithm 1; baselines too",
+    "train": "train an agent by maximum likelihood, then by Algorithm 1, or a baseline",
     "chat": "chat with a trained agent, in the terminal or in the browser",
-    "evaluate": "make Table 2, Figures 5 and 6 and Table 3 of trained runs",
-    "experiments": "train what Table 2 and the ablations compare, over several seeds, and make their tables",
-    "quality_diversity": "quality against diversity of responses, over the temperature",
+    "evaluate": "compute Table 2, Figures 5 and 6 and Table 3 from trained runs",
+    "experiments": "train and compare the systems of Table 2 and of the ablations, over several seeds",
+    "quality_diversity": "plot the quality of responses against their diversity",
     "export": "write a policy as a Hugging Face folder",
 }
 
 
 def main(arguments: list[str] | None = None, called_as: str = "empathy-gail") -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     return commands.run("gail_tf", called_as, PURPOSE, COMMANDS, arguments)
 
 

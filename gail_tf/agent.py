@@ -23,7 +23,7 @@ from gail_tf.imitation.reference import Reference
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.hugging_face import CONFIG, read_config
-from gail_tf.models.roberta import RobertaConfig
+from gail_tf.models.roberta_config import RobertaConfig
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.exporting import export_policy
 from gail_tf.policies.sampling import Sampling

@@ -16,16 +16,16 @@ DESCRIPTION = """\
 Chat with a trained agent. Its policies (after maximum likelihood, and after imitation) respond to the conversation so
 far, and the discriminator chooses. Ctrl-D, Ctrl-C or /quit ends the chat.
 
-  python -m gail_tf.chat                       the latest run in runs/
-  python -m gail_tf.chat RUN --candidates 4    four responses of each policy, ranked by the discriminator
-  python -m gail_tf.chat RUN --web             in the browser
+  python -m gail_tf.chat                       chat with the latest run in runs/
+  python -m gail_tf.chat RUN --candidates 4    draw four responses from each policy; the discriminator chooses
+  python -m gail_tf.chat RUN --web             chat in the browser
 
 This is a research program. A message that speaks of self-harm or danger is answered with a note, before any model runs.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
     check_sampling(options.temperature, options.top_p, greedy=True)
     path = options.bot or chat_command.latest_run("gail_tf")
@@ -54,13 +54,25 @@ def _parser() -> argparse.ArgumentParser:
         "--history",
         type=command_line.at_least_one,
         metavar="N",
-        help="utterances that are read, the prompt included; all that fit if not given, as in the paper",
+        help="how many utterances are read, the prompt included; all that fit if not given, as in the paper",
     )
     parser.add_argument(
-        "--candidates", type=command_line.at_least_one, default=1, metavar="N", help="responses of each policy [1]"
+        "--candidates",
+        type=command_line.at_least_one,
+        default=1,
+        metavar="N",
+        help="how many responses each policy draws [1]",
     )
-    parser.add_argument("--temperature", type=float, default=0.9, metavar="X", help="0: the likeliest token [0.9]")
-    parser.add_argument("--top-p", type=float, default=0.9, metavar="X", help="nucleus to draw from [0.9]")
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=0.9,
+        metavar="X",
+        help="sampling temperature; 0 takes the likeliest token [0.9]",
+    )
+    parser.add_argument(
+        "--top-p", type=float, default=0.9, metavar="X", help="probability mass of the nucleus to draw from [0.9]"
+    )
     parser.add_argument(
         "--no-crisis-note", action="store_true", help="let the models answer messages that speak of self-harm or danger"
     )

@@ -113,8 +113,8 @@ class GAILConfig(Settings):
     ALGORITHMS what the baselines have otherwise. What each option means, and which values it may have, is printed by
     `python -m gail_tf.train --help`.
 
-    Args:
-        **values: Options without their groups, and the values that they have in place of the paper's.
+    The arguments are options without their groups, with the values that replace the paper's:
+    `GAILConfig(epsilon=0.1)`.
 
     Raises:
         UserError: There is no such option, one has an impossible value, or two do not go together.

@@ -1,4 +1,4 @@
-"""`python -m gail_tf.experiments`: the second paper's Table 2, and ablations, from corpora to tables."""
+"""`python -m gail_tf.experiments`: train and compare the second paper's Table 2 and ablations."""
 
 import argparse
 import sys
@@ -11,36 +11,38 @@ from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 
 DESCRIPTION = f"""\
-Trains what an experiment compares, over several seeds, and makes its tables:
+Train the systems that an experiment compares, over several seeds, and write its tables:
 
-{chr(10).join(f"  {name:15} {each.question}" for name, each in EXPERIMENTS.items())}
+{chr(10).join(f"  {name:15} {experiment.question}" for name, experiment in EXPERIMENTS.items())}
   {"all":15} all of these
 
   python -m gail_tf.experiments table2 --data train.csv dialogues_train.txt
-                                           two CPU cores: a small GPT-2 from scratch, 8,000 trajectories
+                                           train a small GPT-2 from scratch on 8,000 trajectories, for two CPU cores
   python -m gail_tf.experiments table2 --scale paper --gpt2 gpt2 --roberta roberta-base --data ... --tweets ...
-                                           Table 1's settings, for a GPU or TPU
+                                           use Table 1's settings, for a GPU or TPU
   python -m gail_tf.experiments all --scale tiny
-                                           the embedded corpus, minutes, to see what it prints
+                                           try everything on the embedded corpus in minutes
 """
 
 EPILOG = """\
-Trainings go to --runs/VARIANT/seed_N; one that is there already is used again or gone on with. Every other setting (see
-python -m gail_tf.train --help) is given to all of them, but what makes a variant stays. table2 writes what python -m
-gail_tf.evaluate writes to --runs/table2. The others write --runs/EXPERIMENT.md and EXPERIMENT.json, EXPERIMENT.png, a
-picture of the same, and EXPERIMENT_curves.png, how the variants that imitate learned. notebooks/04_results.ipynb draws
-what is there.
+Trainings are stored in --runs/VARIANT/seed_N. A finished training is used again, and an interrupted one is resumed.
+Every other setting (see python -m gail_tf.train --help) applies to all trainings, except that a variant keeps the
+settings that define it. table2 writes the files of python -m gail_tf.evaluate to --runs/table2. The others write
+--runs/EXPERIMENT.md and EXPERIMENT.json, a plot of the same metrics, EXPERIMENT.png, and the learning curves of
+imitation, EXPERIMENT_curves.png. notebooks/04_results.ipynb plots all finished experiments.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0, or 130 after an interruption."""
+    """Run the command; return the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
     settings = command_line.settings(options, GAILConfig)
     if "seed" in settings:
-        raise UserError("--seed: an experiment takes several, --seeds")
+        raise UserError("--seed: an experiment trains with several seeds; --seeds is expected")
     if (options.scale == "paper") != (options.gpt2 is not None):
-        raise UserError("--gpt2 belongs to --scale paper, which needs one; the others train a GPT-2 from scratch")
+        raise UserError(
+            "--scale paper needs --gpt2, and no other scale accepts it: the others train a GPT-2 from scratch"
+        )
     names = ("data", "tweets", "general", "gpt2", "roberta", "glove")
     source = Source(**{name: getattr(options, name) for name in names})
     command_line.set_up_tensorflow()
@@ -53,18 +55,49 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m gail_tf.experiments", description=DESCRIPTION, epilog=EPILOG)
-    parser.add_argument("experiment", choices=[*EXPERIMENTS, "all"], metavar="EXPERIMENT", help="one of the above")
-    parser.add_argument("--scale", choices=SCALES, default="small", help="of all trainings [small]")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="[0 1 2]")
-    parser.add_argument("--runs", type=Path, default=Path("runs/experiments"), metavar="DIR", help="[runs/experiments]")
-    parser.add_argument("--data", type=Path, nargs="+", default=[], metavar="FILE", help="as for gail_tf.train")
-    parser.add_argument("--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="as for gail_tf.train")
-    parser.add_argument("--general", type=Path, nargs="+", default=[], metavar="FILE", help="as for gail_tf.train")
-    parser.add_argument("--gpt2", metavar="MODEL", help="the real GPT-2 of --scale paper: a folder or a hub name")
     parser.add_argument(
-        "--roberta", metavar="MODEL", help="TextGAIL's real RoBERTa; a small one from scratch if not given"
+        "experiment",
+        choices=[*EXPERIMENTS, "all"],
+        metavar="EXPERIMENT",
+        help="the experiment to run: one of the above, or all",
     )
-    parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors, for RL-Seq2Seq and similarities")
+    parser.add_argument("--scale", choices=SCALES, default="small", help="size of all trainings [small]")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[0, 1, 2],
+        metavar="N",
+        help="seeds; one training of each variant for each [0 1 2]",
+    )
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs/experiments"),
+        metavar="DIR",
+        help="folder of the trainings [runs/experiments]",
+    )
+    parser.add_argument(
+        "--data", type=Path, nargs="+", default=[], metavar="FILE", help="conversations, as in gail_tf.train"
+    )
+    parser.add_argument(
+        "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets, as in gail_tf.train"
+    )
+    parser.add_argument(
+        "--general",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="conversations to pretrain on, as in gail_tf.train",
+    )
+    parser.add_argument(
+        "--gpt2", metavar="MODEL", help="the pretrained GPT-2 of --scale paper: a folder or a name on the Hub"
+    )
+    parser.add_argument(
+        "--roberta", metavar="MODEL", help="the pretrained RoBERTa of TextGAIL; a small one from scratch if not given"
+    )
+    parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors for RL-Seq2Seq and for similarities")
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser

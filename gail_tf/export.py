@@ -1,4 +1,4 @@
-"""`python -m gail_tf.export`: a policy as a Hugging Face folder, which transformers loads like any GPT-2."""
+"""`python -m gail_tf.export`: write a policy as a Hugging Face folder, which transformers loads like any GPT-2."""
 
 import argparse
 import sys
@@ -7,13 +7,14 @@ from pathlib import Path
 from keras_gca.engine import command_line
 
 DESCRIPTION = """\
-Writes a trained policy as config.json, model.safetensors and the tokenizer's files, which transformers loads like any
-GPT-2: AutoModelForCausalLM.from_pretrained("DIR"). Adapters are merged; a policy of --trainable head is no GPT-2.
+Write a trained policy as config.json, model.safetensors and the tokenizer's files, which transformers loads like any
+GPT-2: AutoModelForCausalLM.from_pretrained("DIR"). Adapters are merged into the weights. A policy trained with
+--trainable head is not a GPT-2 and cannot be exported.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent
@@ -26,8 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m gail_tf.export", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder or a bot.h5")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to make")
-    parser.add_argument("--policy", metavar="NAME", help="imitation (if it is there) or maximum_likelihood")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to create")
+    parser.add_argument("--policy", metavar="NAME", help="imitation or maximum_likelihood; the last one if not given")
     return parser
 
 

@@ -1,7 +1,8 @@
-"""`python -m gail_tf.quality_diversity`: quality against diversity of responses, over the temperature of sampling.
+"""`python -m gail_tf.quality_diversity`: plot the quality of responses against their diversity.
 
-As `keras_gca.quality_diversity`, after Caccia et al. 2020: quality is the perplexity of the responses under a trigram
-model of the experts' training responses, in words; diversity is their distinct-2.
+The method is that of `keras_gca.quality_diversity` (Caccia et al. 2020): at several sampling temperatures, quality is
+the perplexity of the responses under a trigram model of the experts' training responses, in words, and diversity is
+their distinct-2.
 """
 
 import argparse
@@ -12,15 +13,16 @@ from keras_gca.engine import command_line, reporting
 from keras_gca.evaluation import quality_diversity
 
 DESCRIPTION = """\
-Responds to a run's test conversations at several temperatures, with each of its policies, and draws quality (perplexity
-under a trigram model of the experts' training responses; lower is better) against diversity (distinct-2). The experts'
-responses are a point of their own. Responses are drawn from all tokens, not from a nucleus. Of several runs, those of
-one algorithm give one mean curve. Writes quality_diversity.json and .png to DIR.
+Draw responses to a run's test conversations at several temperatures from each of its policies, and plot their quality
+(perplexity under a trigram model of the experts' training responses; lower is better) against their diversity
+(distinct-2). The experts' responses are a single point. Responses are drawn from all tokens, not from a nucleus.
+Several runs of one algorithm give one mean curve. The command writes quality_diversity.json and quality_diversity.png
+to DIR.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+    """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
     quality_diversity.refuse_temperatures(options.temperatures)
     command_line.set_up_tensorflow()
@@ -41,13 +43,20 @@ def _parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=500,
         metavar="N",
-        help="test conversations to respond to at each temperature, evenly spread [500]",
+        help="how many test conversations to respond to at each temperature, evenly spread [500]",
     )
     parser.add_argument(
-        "--batch-size", type=command_line.at_least_one, default=32, metavar="N", help="responses drawn together [32]"
+        "--batch-size",
+        type=command_line.at_least_one,
+        default=32,
+        metavar="N",
+        help="how many responses are drawn together [32]",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="RUN, or runs/evaluation of several runs, if not given"
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for the results; RUN, or runs/evaluation for several runs, if not given",
     )
     reporting.add_options(parser)
     return parser

@@ -1,4 +1,4 @@
-"""`python -m gail_tf.train`: EmpathyGAIL from a corpus to an agent that chats."""
+"""`python -m gail_tf.train`: train an EmpathyGAIL agent on a corpus."""
 
 import dataclasses
 import sys
@@ -14,24 +14,24 @@ DESCRIPTION = """\
 Train an empathetic conversational agent by generative adversarial imitation: GPT-2 learns the experts' responses by
 maximum likelihood, then a discriminator learns to tell its responses from theirs, and PPO makes GPT-2 deceive it.
 
-  python -m gail_tf.train                              an embedded corpus and a small GPT-2 from scratch, offline
+  python -m gail_tf.train                              train a small GPT-2 from scratch on the embedded corpus
   python -m gail_tf.train --preset paper --gpt2 gpt2 --data train.csv dialogues_train.txt --tweets tweets.csv
-                                                       the paper's settings, on a real GPT-2 (a folder or a hub name)
-  python -m gail_tf.train --resume RUN                 go on with an interrupted run
+                                                       use the paper's settings and a pretrained GPT-2
+  python -m gail_tf.train --resume RUN                 resume an interrupted run
   python -m gail_tf.train --resume RUN --updates 90    train a run further, to 90 updates in all
-  python -m gail_tf.train --config RUN/config.json     a new run with another run's settings
-  python -m gail_tf.train --strategy mirrored          on all GPUs of this machine
+  python -m gail_tf.train --config RUN/config.json     start a new run with another run's settings
+  python -m gail_tf.train --strategy mirrored          train on all GPUs of this machine
 """
 
 EPILOG = """\
-Corpora: EmpatheticDialogues (CSV), DailyDialog, and the other formats of keras_gca/data/conversations.py; tweets as CSV
-with a column `text`, or one a line. What is logged is explained in docs/metrics.md.
-Ctrl-C stops after the current step or update; the run can be resumed, and chats with what it has learned so far.
+Corpora may be EmpatheticDialogues (CSV), DailyDialog, and the other formats of keras_gca/data/conversations.py. Tweets
+are a CSV file with a column `text`, or one tweet a line. docs/metrics.md explains what is logged.
+Ctrl-C stops after the current step or update. The run can then be resumed, and one can already chat with it.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0, or 130 after an interruption."""
+    """Run the command; return the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
@@ -39,10 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
         others = ("preset", "config", *given, "run")
         command_line.refuse_settings_of_resume(options, others, changes, TOTALS)
     elif options.preset == "paper" and options.gpt2 is None and changes.get("algorithm") != "rl_seq2seq":
-        raise UserError("--preset paper fine-tunes a real GPT-2: name its folder, or a model of the hub, by --gpt2")
+        raise UserError(
+            "--preset paper fine-tunes a pretrained GPT-2; --gpt2 with a folder or a name on the Hub is expected"
+        )
     elif options.gpt2 is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
         names = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
-        raise UserError(f"{names}: of a GPT-2 from scratch, and --gpt2 is trained already; leave one out")
+        raise UserError(f"{names}: only for a GPT-2 from scratch, and --gpt2 is pretrained; leave one out")
     source, config = Source(**given), command_line.chosen_settings(options, GAILConfig)
     _refuse_misfits(source, config, options.preset)
     if options.config is not None:
@@ -60,37 +62,52 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None:
-    """Raises UserError where a run's settings are for a pretrained network, and none is given."""
+    """Raise UserError if a run's settings are for a pretrained network, and none is given."""
     before = read_source(file)
     if before.get("gpt2") and source.gpt2 is None and config.algorithm != "rl_seq2seq":
-        raise UserError(f"{file}: its run began with the GPT-2 {before['gpt2']}; name that, or another one, by --gpt2")
+        raise UserError(
+            f"{file}: its run started from the GPT-2 {before['gpt2']}; pass this one or another with --gpt2"
+        )
     if before.get("roberta") and source.roberta is None and config.judge.discriminator_encoder == "roberta":
-        raise UserError(f"{file}: its D began as the RoBERTa {before['roberta']}; name that, or another, by --roberta")
+        raise UserError(
+            f"{file}: its D started from the RoBERTa {before['roberta']}; pass this one or another with --roberta"
+        )
 
 
 def _refuse_misfits(source: Source, config: GAILConfig, preset: str | None) -> None:
-    """Raises UserError where a file is given that the settings do not use, or is missing that they need."""
+    """Raise UserError if a file is given that the settings do not use, or a file that they need is missing."""
     reads_text, seq2seq = config.judge.discriminator_encoder == "roberta", config.algorithm == "rl_seq2seq"
     if source.roberta is not None and not reads_text:
-        raise UserError("--roberta: D reads by another encoder; --discriminator-encoder roberta is expected")
+        raise UserError("--roberta: D has another encoder; --discriminator-encoder roberta is expected")
     if preset == "paper" and reads_text and source.roberta is None:
-        raise UserError("--preset paper takes a real RoBERTa: name its folder, or a model of the hub, by --roberta")
+        raise UserError(
+            "--preset paper fine-tunes a pretrained RoBERTa; --roberta with a folder or a name on the Hub is expected"
+        )
     if seq2seq and source.gpt2 is not None:
-        raise UserError("--gpt2: --algorithm rl_seq2seq has two LSTMs in its place; leave it out")
+        raise UserError("--gpt2: --algorithm rl_seq2seq trains two LSTMs instead; leave it out")
     if source.glove and not seq2seq:
-        raise UserError("--glove: word vectors are read by --algorithm rl_seq2seq alone; leave it out")
+        raise UserError("--glove: only --algorithm rl_seq2seq uses word vectors; leave it out")
 
 
 def _parser() -> command_line.Parser:
     parser = command_line.Parser(prog="python -m gail_tf.train", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
-        "--preset", choices=PRESETS, help="paper: Table 1, on a real GPT-2; default: offline; tiny: seconds"
+        "--preset",
+        choices=PRESETS,
+        help="paper: Table 1, with a pretrained GPT-2; default: a small GPT-2, offline; tiny: a trial of seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
-        "--data", type=Path, nargs="+", default=[], metavar="FILE", help="conversations instead of the embedded ones"
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="conversations to use instead of the embedded ones",
     )
-    parser.add_argument("--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets, with --data")
+    parser.add_argument(
+        "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets to add to the conversations"
+    )
     parser.add_argument(
         "--general",
         type=Path,
@@ -100,27 +117,28 @@ def _parser() -> command_line.Parser:
         help="conversations to pretrain a GPT-2 from scratch on; the first paper's corpus if not given",
     )
     parser.add_argument(
-        "--gpt2", metavar="MODEL", help="a Hugging Face folder, or a name on the hub; from scratch if not given"
+        "--gpt2", metavar="MODEL", help="a Hugging Face folder or a name on the Hub; a GPT-2 from scratch if not given"
     )
     parser.add_argument(
         "--roberta",
         metavar="MODEL",
-        help="D's RoBERTa, with --algorithm textgail: a Hugging Face folder, or a name on the hub; a small one from "
+        help="D's RoBERTa with --algorithm textgail: a Hugging Face folder or a name on the Hub; a small one from "
         "scratch if not given",
     )
     parser.add_argument(
         "--glove",
         type=Path,
         metavar="FILE",
-        help="word vectors, for --algorithm rl_seq2seq; fitted to the prompts if not given",
+        help="word vectors for --algorithm rl_seq2seq; fitted to the prompts if not given",
     )
-    parser.add_argument("--run", type=Path, metavar="DIR", help="the run folder to make; in runs/ if not given")
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="the run folder to create; a new one in runs/ if not given"
+    )
     parser.add_argument(
         "--resume",
         type=Path,
         metavar="RUN",
-        help="go on with this run, with its own settings; a new total may be given, to train it further, by "
-        f"{command_line.naming(TOTALS)}",
+        help=f"resume this run with its own settings, or train it further, to a new total by {command_line.naming(TOTALS)}",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)

@@ -302,7 +302,7 @@ def _h5(**options) -> bytes:
 def _hugging_face(content: bytes) -> None:
     from gail_tf.models.gpt2_config import GPT2Config
     from gail_tf.models.hugging_face import INDEX, read_config, read_weights
-    from gail_tf.models.roberta import RobertaConfig
+    from gail_tf.models.roberta_config import RobertaConfig
 
     folder = FOLDER / "network"
     folder.mkdir(exist_ok=True)

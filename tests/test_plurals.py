@@ -81,7 +81,7 @@ def test_one_block(tmp_path):
     hugging_face.write_gpt2(tmp_path, GPT2(GPT2Config(**SIZES)))
     config = tmp_path / "config.json"
     config.write_text(config.read_text().replace('"n_layer": 3', '"n_layer": 1'))
-    with pytest.raises(UserError, match=r"is no tensor of a GPT-2 with 1 block$"):
+    with pytest.raises(UserError, match=r"is not a tensor of a GPT-2 with 1 block$"):
         hugging_face.read_gpt2(tmp_path)
 
 

@@ -17,7 +17,8 @@ from gail_tf.data.roberta_tokenizer import RobertaTokenizer
 from gail_tf.imitation.encoders import Arrays, Encoder
 from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.models.hugging_face import CONFIG, read_config
-from gail_tf.models.roberta import Roberta, RobertaConfig, read_roberta
+from gail_tf.models.roberta import Roberta, read_roberta
+from gail_tf.models.roberta_config import RobertaConfig
 from keras_gca.errors import UserError
 from keras_gca.storage.atomic import write_text
 

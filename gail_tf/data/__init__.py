@@ -1,1 +1,1 @@
-"""From conversations and tweets to expert trajectories as arrays."""
+"""Turns conversations and tweets into expert trajectories, and these into arrays."""

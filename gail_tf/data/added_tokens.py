@@ -1,10 +1,10 @@
 """Tokens that were added to a byte-level BPE after it was made, as transformers' slow tokenizers wrote them.
 
-tokenizer_config.json    its `added_tokens_decoder` has everything about each token, by its id; where there is none:
-added_tokens.json        the ids of tokens
-special_tokens_map.json  which of them are special: only their names are read
+tokenizer_config.json    Its `added_tokens_decoder` describes each token by its id; if it is missing, these are read:
+added_tokens.json        the ids of the tokens;
+special_tokens_map.json  which tokens are special.
 
-Such a file stands beside vocab.json and merges.txt; a tokenizer.json has the added tokens itself.
+These files belong to vocab.json and merges.txt; a tokenizer.json contains the added tokens itself.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,10 +22,16 @@ _SETTINGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 
 def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str]) -> None:
-    """Add the tokens of a folder's files, each with its own id.
+    """Add the tokens of a folder's files to a tokenizer, with the ids that the files give.
 
-    special: those that are special whatever the files say. Raises UserError naming the file that is damaged, or that
-    gives a token another id than the next one or, of a token of vocab.json, than that token's.
+    Args:
+        made: The tokenizer.
+        folder: The folder of the files.
+        special: Tokens that are special whatever the files say.
+
+    Raises:
+        UserError: A file is damaged, or the id of a token is neither that of vocab.json nor the next one; the message
+            names the file.
     """
     config = json_files.read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
     if config.get(_DECODER):
@@ -49,31 +55,33 @@ def _of_config(path: Path, decoder: Any) -> Iterator[tuple[int, dict[str, Any]]]
     wrong = UserError(f"{path}: {_DECODER} is damaged; an object of ids and tokens is expected")
     if not isinstance(decoder, dict):
         raise wrong
-    found = []
+    tokens = []
     for number, values in decoder.items():
         if not number.isdecimal() or len(number) > 9 or not isinstance(values, dict):
             raise wrong
         settings = {name: values.get(name, False) for name in _SETTINGS}
-        if not isinstance(values.get("content"), str) or not all(isinstance(each, bool) for each in settings.values()):
+        if not isinstance(values.get("content"), str) or not all(isinstance(flag, bool) for flag in settings.values()):
             raise wrong
-        found.append((int(number), settings | {"content": values["content"]}))
-    return iter(found)
+        tokens.append((int(number), settings | {"content": values["content"]}))
+    return iter(tokens)
 
 
 def _of_ids(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     named = _special_of(folder / SPECIAL) if (folder / SPECIAL).exists() else set()
-    found = []
+    tokens = []
     for content, number in json_files.read_object(folder / IDS).items():
         if type(number) is not int:
             raise UserError(f"{folder / IDS}: {content!r} has the id {number!r}; a whole number is expected")
         special = content in named
-        found.append((number, {"content": content, "normalized": not special, "special": special}))
-    return iter(found)
+        tokens.append((number, {"content": content, "normalized": not special, "special": special}))
+    return iter(tokens)
 
 
 def _special_of(path: Path) -> set[str]:
-    """The names in a special_tokens_map.json: texts, objects with the content of a token, and lists of either."""
+    """Read the names in a special_tokens_map.json: texts, objects with the content of a token, and lists of either."""
     values = json_files.read_object(path).values()
-    listed = [each for value in values for each in (value if isinstance(value, list) else [value])]
-    names = {each.get("content") if isinstance(each, dict) else each for each in listed if not isinstance(each, list)}
+    listed = [token for value in values for token in (value if isinstance(value, list) else [value])]
+    names = {
+        token.get("content") if isinstance(token, dict) else token for token in listed if not isinstance(token, list)
+    }
     return {name for name in names if isinstance(name, str)}

@@ -1,7 +1,7 @@
 """Conversations as arrays: conditions padded on the left, responses padded on the right.
 
-A conversation is written as its utterances, each followed by `<|endoftext|>`; a control token, such as the utterance's
-sentiment, may stand before it.
+A conversation is encoded as its utterances, each followed by `<|endoftext|>`. A control token, such as the utterance's
+sentiment, may precede an utterance.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,11 @@ from keras_gca.engine.batching import bucket, filled, fitted, width_of
 class Batch(NamedTuple):
     """Conditions, and responses to them. The masks are true at tokens and false at padding.
 
-    condition, condition_mask: (B, C) int32 and bool: history and prompt, padded on the left.
-    response, response_mask:   (B, R) int32 and bool: responses with END, padded on the right. R is 0 without responses.
+    Attributes:
+        condition: History and prompt, padded on the left, (B, C) int32.
+        condition_mask: (B, C) bool.
+        response: Responses with END, padded on the right, (B, R) int32. R is 0 if there are no responses.
+        response_mask: (B, R) bool.
     """
 
     condition: np.ndarray
@@ -27,15 +30,17 @@ class Batch(NamedTuple):
 
     @property
     def condition_lengths(self) -> np.ndarray:
+        """The number of tokens of each condition, (B,) int32."""
         return self.condition_mask.sum(1, dtype=np.int32)
 
     @property
     def response_lengths(self) -> np.ndarray:
+        """The number of tokens of each response, (B,) int32."""
         return self.response_mask.sum(1, dtype=np.int32)
 
 
 class Utterance(NamedTuple):
-    """What was said, and the control token before it, if any."""
+    """A text, and the control token before it, if any."""
 
     text: str
     control: str | None = None
@@ -49,14 +54,22 @@ def encode_batch(
     response_limit: int = 50,
     multiple: int = 8,
 ) -> Batch:
-    """Conversations as arrays.
+    """Encode conversations as arrays.
 
-    contexts: for each sample the utterances before the response, the prompt last. condition_limit: the longest
-    condition, in tokens; the oldest utterances that do not fit whole are left out, and of a prompt that is too long by
-    itself the beginning of its text. response_limit: the longest response, END included; a longer one is cut and has no
-    END. multiple: widths are rounded up to multiples of it, within the limits, so that few shapes are compiled.
+    Args:
+        tokenizer: The tokenizer.
+        contexts: For each sample the utterances before the response, the prompt last.
+        responses: For each sample its response; None if there are none.
+        condition_limit: The maximum number of tokens of a condition. The oldest utterances that do not fit as a whole
+            are left out. A prompt that is too long loses the beginning of its text.
+        response_limit: The maximum number of tokens of a response with END. A longer one is cut and has no END.
+        multiple: Widths are rounded up to its multiples, within the limits, so that few shapes are compiled.
 
-    Raises ValueError for a sample without a prompt, or limits below 1.
+    Returns:
+        The arrays; the number of samples is that of `contexts`.
+
+    Raises:
+        ValueError: A sample has no prompt, a limit is below 1, or there are not as many responses as contexts.
     """
     if not all(contexts) or min(condition_limit, response_limit, multiple) < 1:
         raise ValueError("every sample needs a prompt, and limits are 1 or more")
@@ -100,13 +113,23 @@ def _condition(utterances: list[_Encoded], limit: int) -> list[int]:
 
 
 def bucket_width(rows: list[list[int]], limit: int, multiple: int) -> int:
-    """The longest row's length, rounded up to a multiple within the limit; 0 where no row has tokens."""
+    """Round the longest row's length up to a multiple, within the limit; 0 if no row has tokens."""
     longest = max(map(len, rows), default=0)
     return min(int(bucket(longest, multiple)), limit) if longest else 0
 
 
 def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of ids as (B, width) int32, and a (B, width) bool mask, false at padding."""
+    """Pad rows of ids to one width.
+
+    Args:
+        rows: B rows of at most `width` ids.
+        width: The width of the arrays.
+        padding: The id at padding.
+        on_left: Whether padding goes on the left or on the right.
+
+    Returns:
+        The ids, (B, width) int32, and the mask, (B, width) bool, false at padding.
+    """
     lengths = np.array([len(row) for row in rows])[:, None]
     places = np.arange(width)
     mask = places >= width - lengths if on_left else places < lengths
@@ -118,10 +141,16 @@ def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> 
 def take(
     batch: Batch, rows: Sequence[int] | np.ndarray, size: int | None = None, response_width: int | None = None
 ) -> Batch:
-    """Some rows of a batch, cut to the widths that they need; see `engine/batching.py`.
+    """Take some rows of a batch, cut to the widths that they need; see `engine/batching.py`.
 
-    size: fills up with rows of padding, which have no tokens and count for nothing. response_width: of the responses,
-    if it is to be another.
+    Args:
+        batch: The batch.
+        rows: The numbers of the rows.
+        size: The number of rows of the result; rows of padding, whose masks are false, are appended. None appends none.
+        response_width: The width of the responses; the smallest sufficient bucket if None.
+
+    Returns:
+        The rows, in the order given.
     """
     rows = np.asarray(rows)
     size = len(rows) if size is None else size

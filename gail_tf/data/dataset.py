@@ -1,4 +1,4 @@
-"""What a run of the second paper learns from."""
+"""The data of a run of the second paper."""
 
 import dataclasses
 
@@ -9,9 +9,13 @@ PARTS = ("train", "test", "validation")
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What a run learns from: the parts of the expert trajectories, and general conversations to pretrain on.
+    """The parts of the expert trajectories, and general conversations to pretrain on.
 
-    general: utterances of each conversation; empty for a GPT-2 that is pretrained already.
+    Attributes:
+        train: Trajectories to learn from.
+        test: Trajectories to evaluate on.
+        validation: Trajectories to measure during training.
+        general: The utterances of each general conversation; empty for a GPT-2 that is already pretrained.
     """
 
     train: tuple[Trajectory, ...]
@@ -21,6 +25,6 @@ class Data:
 
     @property
     def training_text(self) -> list[tuple[str, ...]]:
-        """The utterances of each conversation that may be learned from: general ones, and those of `train`."""
-        last = {trajectory.conversation: trajectory for trajectory in self.train}  # the longest history of each
-        return [*self.general, *((*each.history, each.prompt, each.response) for each in last.values())]
+        """The utterances of each training conversation: the general ones, and those of `train`."""
+        last = {trajectory.conversation: trajectory for trajectory in self.train}  # the one with the longest history
+        return [*self.general, *((*longest.history, longest.prompt, longest.response) for longest in last.values())]

@@ -1,6 +1,6 @@
 """RoBERTa's tokenizer (Liu et al. 2019): GPT-2's byte-level BPE with special tokens of its own, and pairs of texts.
 
-As there, text that spells out a special token is read as plain text.
+Text that spells out a special token is read as plain text, as in `tokenizer.py`.
 """
 
 import os
@@ -17,9 +17,13 @@ BEGIN, PAD, END, UNKNOWN, MASK = SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<m
 
 
 class RobertaTokenizer:
-    """Pairs of texts to token ids. Its files are those of transformers' RobertaTokenizerFast.
+    """Encodes pairs of texts as token ids. Its files are those of transformers' RobertaTokenizerFast.
 
-    Raises ValueError where `implementation` lacks one of RoBERTa's special tokens.
+    Args:
+        implementation: A tokenizer of the library `tokenizers`.
+
+    Raises:
+        ValueError: The implementation lacks one of RoBERTa's special tokens.
     """
 
     def __init__(self, implementation: tokenizers.Tokenizer):
@@ -28,22 +32,28 @@ class RobertaTokenizer:
 
     @classmethod
     def read(cls, folder: str | os.PathLike) -> "RobertaTokenizer":
-        """From tokenizer.json, or from vocab.json and merges.txt.
+        """Read a tokenizer from tokenizer.json, or from vocab.json and merges.txt.
 
-        Raises UserError naming the file that is missing, damaged, or not of a tokenizer like RoBERTa's.
+        Raises:
+            UserError: A file is missing or damaged, or the tokenizer is not like RoBERTa's; the message names the file.
         """
         return cls(read_byte_level(folder, SPECIAL)[0])
 
     @classmethod
     def fit(cls, texts: Iterable[str], size: int) -> "RobertaTokenizer":
-        """The byte-level BPE of `texts`, with at most `size` tokens; the special tokens have the ids 0 to 4.
+        """Fit a byte-level BPE to texts.
 
-        Raises UserError where the size does not suffice for the 256 bytes and the special tokens.
+        Args:
+            texts: The texts.
+            size: The maximum number of tokens. The special tokens have the ids 0 to 4.
+
+        Raises:
+            UserError: The size does not suffice for the 256 bytes and the special tokens.
         """
         return cls(fit_byte_level(texts, size, SPECIAL))
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt; makes the folder."""
+        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt; make the folder."""
         names = {"bos_token": BEGIN, "cls_token": BEGIN, "eos_token": END, "sep_token": END}
         names |= {"pad_token": PAD, "unk_token": UNKNOWN, "mask_token": MASK}
         write_byte_level(
@@ -51,13 +61,18 @@ class RobertaTokenizer:
         )
 
     def encode_pairs(self, first: Sequence[str], second: Sequence[str], limit: int) -> tuple[np.ndarray, np.ndarray]:
-        """`<s> first </s></s> second </s>` for each pair, padded on the right.
+        """Encode each pair as `<s> first </s></s> second </s>`, padded on the right.
 
-        limit: the most tokens of a pair. Of a pair that is too long the first text loses its beginning, what was said
-        longest ago; a second text that is too long by itself loses its end. Returns the tokens, (B, T) int32, and the
-        mask, (B, T) bool, false at padding; T is a multiple of 16, or the limit.
+        Args:
+            first: The first text of each pair. In a pair that is too long it loses its beginning.
+            second: The second text of each pair. If it is too long by itself, it loses its end.
+            limit: The maximum number of tokens of a pair.
 
-        Raises ValueError where there are not as many second texts as first ones, or the limit is below 5.
+        Returns:
+            The tokens, (B, T) int32, and the mask, (B, T) bool, false at padding. T is a multiple of 16, or the limit.
+
+        Raises:
+            ValueError: The numbers of first and second texts differ, or the limit is below 5.
         """
         if len(first) != len(second):
             raise ValueError(f"{len(first)} first texts and {len(second)} second ones")
@@ -72,7 +87,7 @@ class RobertaTokenizer:
         return pad_rows(rows, bucket_width(rows, limit, BUCKET), self.pad, on_left=False)
 
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return [found.ids for found in self._implementation.encode_batch(list(texts), add_special_tokens=False)]
+        return [encoding.ids for encoding in self._implementation.encode_batch(list(texts), add_special_tokens=False)]
 
     def __len__(self) -> int:
         return self._implementation.get_vocab_size(with_added_tokens=True)

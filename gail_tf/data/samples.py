@@ -1,4 +1,4 @@
-"""Trajectories as arrays: encoded once, and taken in batches of few shapes."""
+"""Encodes trajectories as arrays, once for a whole training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,34 +11,38 @@ from gail_tf.data.sentiment import NAMES, sentiment
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 
-SENTIMENTS = 3  # numbers that D is given: compound scores of the prompt, of the history (their mean), of the response
+SENTIMENTS = 3  # inputs of D: the compound scores of the prompt, the history (their mean) and the response
 
 
 def control_token(name: str) -> str:
-    """The token that says that the utterance after it has this sentiment."""
+    """Return the control token of an utterance with this sentiment."""
     return f"<|{name}|>"
 
 
 def emotion_token(label: str) -> str:
-    """The control token that says that the utterance after it has this emotion."""
+    """Return the control token of an utterance with this emotion."""
     return control_token(f"emotion:{label}")
 
 
-CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)  # of the sentiments
+CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)  # for sentiments
 
 
 class PromptClassifier(Protocol):
-    """What names the emotion of each prompt."""
+    """Names the emotion of each prompt."""
 
-    def classify(self, texts: Sequence[str]) -> Sequence[str]: ...
+    def classify(self, texts: Sequence[str]) -> Sequence[str]:
+        """Return the name of each text's emotion."""
 
 
 @dataclass(frozen=True)
 class Samples:
     """Encoded trajectories, in order.
 
-    batch: their arrays, see `Batch`. sentiments: (n, 2) float32, of prompt and history; history without turns: 0.
-    response_sentiments: (n,) float32.
+    Attributes:
+        batch: The arrays of the n trajectories.
+        sentiments: The compound scores of prompt and history, (n, 2) float32; an empty history has 0.
+        response_sentiments: The compound scores of the responses, (n,) float32.
+        trajectories: The trajectories themselves.
     """
 
     batch: Batch
@@ -58,11 +62,16 @@ class Samples:
     ) -> Self:
         """Encode trajectories.
 
-        with_sentiment: each utterance before the response has its sentiment's control token before it. emotions: the
-        prompt has its emotion's.
+        Args:
+            tokenizer: The tokenizer, which has the control tokens.
+            trajectories: The trajectories.
+            condition_tokens: The maximum number of tokens of a condition.
+            response_tokens: The maximum number of tokens of a response.
+            with_sentiment: Whether each utterance of history and prompt follows the control token of its sentiment.
+            emotions: If given, the prompt follows the control token of its emotion instead.
         """
         contexts, scores = [], np.zeros((len(trajectories), 2), np.float32)
-        of_prompts = [each.prompt for each in trajectories]
+        of_prompts = [trajectory.prompt for trajectory in trajectories]
         classes = emotions.classify(of_prompts) if emotions is not None else [None] * len(of_prompts)
         for row, trajectory, emotion in zip(scores, trajectories, classes, strict=True):
             contexts.append(context(trajectory.history, trajectory.prompt, with_sentiment, emotion))
@@ -78,14 +87,20 @@ class Samples:
 
     @property
     def response_tokens(self) -> int:
-        """All tokens of the responses."""
+        """The number of all tokens of the responses."""
         return int(self.batch.response_mask.sum())
 
 
 def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], length: int) -> Batch:
-    """Whole conversations to pretrain on, in pieces of at most `length` tokens: all tokens are to be predicted.
+    """Encode whole conversations to pretrain on, in pieces in which every token is predicted.
 
-    conversations: the utterances of each. A piece's condition is END alone; its response goes on from there.
+    Args:
+        tokenizer: The tokenizer.
+        conversations: The utterances of each conversation.
+        length: The maximum number of tokens of a piece.
+
+    Returns:
+        For each piece the condition END, (n, 1), and the piece itself as the response, (n, length).
     """
     ids = iter(tokenizer.encode_all([text for utterances in conversations for text in utterances]))
     pieces = []
@@ -100,7 +115,14 @@ def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], l
 
 
 def context(history: Sequence[str], prompt: str, with_sentiment: bool, emotion: str | None = None) -> list[Utterance]:
-    """What a response answers, as utterances to encode. emotion: of the prompt; its control token goes before it."""
+    """Return history and prompt as utterances with their control tokens.
+
+    Args:
+        history: The utterances before the prompt.
+        prompt: The utterance that is answered.
+        with_sentiment: Whether each utterance has the control token of its sentiment.
+        emotion: If given, the prompt has the control token of this emotion instead.
+    """
     texts = (*history, prompt)
     utterances = [Utterance(text, control_token(sentiment(text).name) if with_sentiment else None) for text in texts]
     if emotion is not None:

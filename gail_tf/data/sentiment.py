@@ -1,6 +1,6 @@
 """The sentiment of utterances by VADER (Hutto and Gilbert 2014): the abstract's "sentiment analysis history-based".
 
-The paper does not say by what means. VADER brings its lexicon and its rules for negation, capitals and emoticons, so
+The paper does not name its method. VADER has a fixed lexicon and rules for negation, capitals and emoticons, so that
 the same text has the same sentiment everywhere, and nothing is trained.
 """
 
@@ -18,22 +18,27 @@ THRESHOLD = 0.05  # VADER's customary bound between neutral and the others
 
 @dataclass(frozen=True)
 class Sentiment:
-    """compound: from -1 (most negative) to 1. name: one of NAMES."""
+    """The sentiment of a text.
+
+    Attributes:
+        compound: VADER's compound score, from -1 (most negative) to 1.
+        name: One of NAMES.
+    """
 
     compound: float
     name: str
 
 
-@lru_cache(maxsize=2**16)  # an utterance stands in the histories of all later turns
+@lru_cache(maxsize=2**16)  # an utterance occurs in the histories of all later turns
 def sentiment(utterance: str) -> Sentiment:
-    """The sentiment of one utterance; positive from 0.05 on, negative from -0.05 down, neutral between."""
+    """Compute the sentiment of an utterance: positive from a score of 0.05, negative from -0.05, else neutral."""
     compound = _analyser().polarity_scores(utterance)["compound"]
     sign = (compound >= THRESHOLD) - (compound <= -THRESHOLD)
     return Sentiment(compound, NAMES[sign + 1])
 
 
 def sentiments(history: Sequence[str], prompt: str) -> tuple[Sentiment, ...]:
-    """The sentiment of each utterance that a response answers: the history's, oldest first, and the prompt's."""
+    """Compute the sentiments of the history's utterances, oldest first, and of the prompt."""
     return tuple(sentiment(utterance) for utterance in (*history, prompt))
 
 

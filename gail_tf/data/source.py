@@ -1,4 +1,4 @@
-"""Where a training's data and pretrained networks come from, as the user names them; imports nothing heavy."""
+"""The files and pretrained networks of a training, as the user names them; imports nothing heavy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ class Source:
     """The files and pretrained networks that a training of the second paper reads.
 
     Args:
-        data: Files of conversations; the embedded ones if empty.
-        tweets: Files of tweets: CSV with a column `text`, or one a line.
-        general: Files of conversations to pretrain a GPT-2 from scratch on; the first paper's corpus if empty.
-        gpt2: A Hugging Face folder, or a name on the Hub; from scratch if None.
-        roberta: The same of D's RoBERTa.
-        glove: Word vectors of RL-Seq2Seq; None fits some to the prompts.
-        skip_bad_lines: Whether lines that cannot be used are passed over and counted; otherwise the first is an error.
+        data: Files of conversations; if empty, the embedded ones are used.
+        tweets: Files of tweets: CSV with a column `text`, or one tweet a line.
+        general: Files of conversations to pretrain a GPT-2 from scratch on; if empty, the first paper's corpus is used.
+        gpt2: A Hugging Face folder, or a name on the Hub; None trains a GPT-2 from scratch.
+        roberta: The same for D's RoBERTa.
+        glove: A file of word vectors for RL-Seq2Seq; None fits vectors to the prompts.
+        skip_bad_lines: Whether lines that cannot be used are skipped and counted; otherwise the first is an error.
 
     Raises:
-        UserError: Two of them exclude each other, or a file is missing.
+        UserError: `gpt2` and `general` are both given, or a file is missing.
 
     Examples:
         >>> from gail_tf import Source
@@ -46,16 +46,24 @@ class Source:
         refuse_missing(*self.data, *self.general)
 
     def read(self, turns: str) -> tuple[list[Trajectory], BadLines]:
-        """The expert trajectories, and what becomes of bad lines, which readers count there.
+        """Read the expert trajectories.
 
-        turns: see `DataSettings.turns`. It needs no TensorFlow: a command reads before it imports that, so that bad
-        input is told at once and in little memory. Raises UserError as `read_trajectories` does.
+        Reading does not import TensorFlow, so that a command reports bad input at once.
+
+        Args:
+            turns: See `DataSettings.turns`.
+
+        Returns:
+            The trajectories, and the counts of bad lines, which later readers continue.
+
+        Raises:
+            UserError: A file is missing or damaged; the message names file and line.
         """
         bad = BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
         return read_trajectories(self.data, self.tweets, turns, bad), bad
 
     def names(self) -> dict[str, str | list[str] | None]:
-        """The sources in words, for config.json."""
+        """Return the names of all sources, for config.json."""
         files = {name: [str(path) for path in getattr(self, name)] for name in ("data", "tweets", "general")}
         glove = None if self.glove is None else str(self.glove)
         return files | {"gpt2": self.gpt2, "roberta": self.roberta, "glove": glove}

@@ -1,6 +1,6 @@
-"""Text as people write it, which is what GPT-2 has read: case kept, no tokenised spacing.
+"""Restores text as people write it, as in GPT-2's training data: case is kept, and the spacing of tokens is undone.
 
-(`keras_gca.data.text` does the opposite: it makes tokens for a model of words.)
+(`keras_gca.data.text` does the opposite: it splits text into tokens for a model of words.)
 """
 
 import re
@@ -8,7 +8,7 @@ import re
 _CHARACTERS = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "′": "'", "`": "'", "´": "'", "“": '"', "”": '"',
                              "。": ". ", "、": ", ", "\x7f": " ", "\xa0": " "})  # fmt: skip
 
-# In their order. The spacing that they undo is DailyDialog's; text without it is left as it is.
+# Applied in this order. They undo the spacing of DailyDialog; other text is unchanged.
 _RULES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -28,7 +28,7 @@ _RULES = tuple(
 
 
 def as_written(text: str) -> str:
-    """An utterance with single spaces, straight quotation marks, and marks attached to words.
+    """Return an utterance with single spaces, straight quotation marks, and marks attached to words.
 
     "I don ’ t know , Mary . It's 5 p . m ." gives "I don't know, Mary. It's 5 p.m."
     """

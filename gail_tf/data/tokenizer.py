@@ -1,7 +1,7 @@
 """Byte-level BPE by Hugging Face's `tokenizers`: GPT-2's own, or one fitted to the training text.
 
-`<|endoftext|>` ends an utterance; control tokens may say of what kind it is. Text that spells out one of these tokens
-is read as plain text, so that no message can end an utterance or set a control.
+`<|endoftext|>` ends an utterance, and control tokens may describe it. Text that spells out one of these tokens is read
+as plain text, so that a message can neither end an utterance nor set a control token.
 """
 
 import json
@@ -20,14 +20,16 @@ from keras_gca.storage.atomic import replacing
 
 END = "<|endoftext|>"
 BYTES = 256
-TOKENIZER = "tokenizer.json"  # the file that says all
+TOKENIZER = "tokenizer.json"  # contains the whole tokenizer
 
 
 class Tokenizer:
-    """Text to token ids and back. Its files are those of transformers' GPT2TokenizerFast.
+    """Encodes text as token ids, and decodes it. Its files are those of transformers' GPT2TokenizerFast.
 
-    known: how many of its tokens, the first ones, were in the files that it was read from, the added tokens included;
-    the others are control tokens that no trained row belongs to. All of them if it was not read.
+    Args:
+        implementation: A tokenizer of the library `tokenizers`.
+        known: How many of the tokens were in the files from which it was read, added tokens included. The later ones
+            are control tokens, for which a pretrained network has no embeddings. None means all tokens.
     """
 
     def __init__(self, implementation: tokenizers.Tokenizer, known: int | None = None):
@@ -38,23 +40,33 @@ class Tokenizer:
 
     @classmethod
     def read(cls, folder: str | os.PathLike, control_tokens: Sequence[str] = ()) -> "Tokenizer":
-        """From tokenizer.json, or from vocab.json and merges.txt with the tokens that other files add to them.
+        """Read a tokenizer from tokenizer.json, or from vocab.json, merges.txt and the files of added tokens.
 
-        control_tokens: those that the files lack are added after all others. Raises UserError naming the file that is
-        missing, damaged, or not of a tokenizer like GPT-2's.
+        Args:
+            folder: The folder of the files.
+            control_tokens: Control tokens; those that the files lack are added after all others.
+
+        Raises:
+            UserError: A file is missing or damaged, or the tokenizer is not like GPT-2's; the message names the file.
         """
         return cls(*read_byte_level(folder, [END], control_tokens))
 
     @classmethod
     def fit(cls, texts: Iterable[str], size: int, control_tokens: Sequence[str] = ()) -> "Tokenizer":
-        """The byte-level BPE of `texts`, with at most `size` tokens, END and control tokens included.
+        """Fit a byte-level BPE to texts.
 
-        Raises UserError where the size does not suffice for the 256 bytes and the special tokens.
+        Args:
+            texts: The texts.
+            size: The maximum number of tokens, END and control tokens included.
+            control_tokens: Control tokens to add.
+
+        Raises:
+            UserError: The size does not suffice for the 256 bytes and the special tokens.
         """
         return cls(fit_byte_level(texts, size, [END, *control_tokens]))
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt; makes the folder."""
+        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt; make the folder."""
         config = {
             "tokenizer_class": "GPT2Tokenizer",
             "add_prefix_space": False,
@@ -67,67 +79,76 @@ class Tokenizer:
         write_byte_level(folder, self._implementation, config)
 
     def encode(self, text: str) -> list[int]:
+        """Encode a text as token ids, without END."""
         return self._implementation.encode(text, add_special_tokens=False).ids
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """The same for many texts, on all cores."""
-        return [found.ids for found in self._implementation.encode_batch(texts, add_special_tokens=False)]
+        """Encode many texts, on all cores."""
+        return [encoding.ids for encoding in self._implementation.encode_batch(texts, add_special_tokens=False)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of token ids; END and control tokens are left out."""
+        """Decode token ids; END and control tokens are left out."""
         return self._implementation.decode([int(i) for i in ids], skip_special_tokens=True)
 
     def special(self, token: str) -> int:
-        """The id of END or of a control token. Raises UserError where there is none."""
+        """Return the id of END or of a control token; raise UserError if the tokenizer does not have it."""
         if token not in self._special:
-            raise UserError(f"{token} is no control token of this tokenizer; it has {self.control_tokens}")
+            raise UserError(f"{token} is not a control token of this tokenizer; it has {self.control_tokens}")
         return self._special[token]
 
     @property
     def control_tokens(self) -> list[str]:
+        """The special tokens other than END, in the order of their ids."""
         return [token for token in self._special if token != END]
 
     @property
     def end(self) -> int:
-        """The id of END: it ends every utterance, and fills the padding."""
+        """The id of END, which ends every utterance and is used as padding."""
         return self.special(END)
 
     def __len__(self) -> int:
         return self._implementation.get_vocab_size(with_added_tokens=True)
 
 
-# Byte-level BPE, with whatever special tokens
+# Byte-level BPE with any special tokens
 
 
 def read_byte_level(
     folder: str | os.PathLike, required: Sequence[str], others: Sequence[str] = ()
 ) -> tuple[tokenizers.Tokenizer, int]:
-    """From tokenizer.json, or from vocab.json, merges.txt and the files of added tokens (`added_tokens`).
+    """Read a tokenizer from tokenizer.json, or from vocab.json, merges.txt and the files of added tokens.
 
-    required, others: the special tokens; the files must have the required ones, and what they lack of the others is
-    added after all tokens. Returns the tokenizer, and how many tokens the files have. Raises UserError naming the file
-    that is missing, damaged, or of another kind of tokenizer.
+    Args:
+        folder: The folder of the files.
+        required: Special tokens that the files must have.
+        others: Special tokens that are added after all others if the files lack them.
+
+    Returns:
+        The tokenizer, and how many tokens the files have.
+
+    Raises:
+        UserError: A file is missing or damaged, or the tokenizer is of another kind; the message names the file.
     """
     whole, vocabulary, merges = (Path(folder) / name for name in (TOKENIZER, "vocab.json", "merges.txt"))
     if whole.exists():
-        found = _attempt(whole, lambda: _from_file(whole))
-        parts = [(found.model, models.BPE), (found.pre_tokenizer, pre_tokenizers.ByteLevel)]
-        parts += [(found.decoder, decoders.ByteLevel), (found.normalizer, type(None))]
+        read = _attempt(whole, lambda: _from_file(whole))
+        parts = [(read.model, models.BPE), (read.pre_tokenizer, pre_tokenizers.ByteLevel)]
+        parts += [(read.decoder, decoders.ByteLevel), (read.normalizer, type(None))]
         if not all(isinstance(part, kind) for part, kind in parts):
             raise UserError(f"{whole}: a byte-level BPE tokenizer, like GPT-2's, is expected")
-        found.no_truncation()  # files may ask for both, of every text
-        found.no_padding()
+        read.no_truncation()  # files may set both for every text
+        read.no_padding()
     elif vocabulary.exists() and merges.exists():
         model = _attempt(vocabulary, lambda: models.BPE.from_file(str(vocabulary), str(merges)))
-        found = _byte_level(model)
-        add_tokens(found, Path(folder), {*required, *others})
+        read = _byte_level(model)
+        add_tokens(read, Path(folder), {*required, *others})
     else:
         raise UserError(f"{folder}: no tokenizer; tokenizer.json, or vocab.json and merges.txt, are expected")
     for token in required:
-        if found.token_to_id(token) is None:
+        if read.token_to_id(token) is None:
             raise UserError(f"{folder}: the tokenizer has no {token}")
-    known = found.get_vocab_size(with_added_tokens=True)
-    made = _with_special(found, [*required, *others])
+    known = read.get_vocab_size(with_added_tokens=True)
+    made = _with_special(read, [*required, *others])
     ids = set(made.get_vocab(with_added_tokens=True).values())
     if ids != set(range(made.get_vocab_size(with_added_tokens=True))):
         raise UserError(f"{folder}: the tokenizer's ids are not the numbers from 0 on, one for each token")
@@ -135,9 +156,15 @@ def read_byte_level(
 
 
 def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> tokenizers.Tokenizer:
-    """The byte-level BPE of `texts`, with at most `size` tokens; the special tokens are the first of them.
+    """Fit a byte-level BPE to texts.
 
-    Raises UserError where the size does not suffice for the 256 bytes and the special tokens.
+    Args:
+        texts: The texts.
+        size: The maximum number of tokens.
+        special: Special tokens, which have the first ids.
+
+    Raises:
+        UserError: The size does not suffice for the 256 bytes and the special tokens.
     """
     if size < BYTES + len(special):
         raise UserError(f"a vocabulary of {size}; {BYTES + len(special)} tokens or more are expected")
@@ -153,7 +180,7 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
 
 
 def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
-    """Write tokenizer.json, tokenizer_config.json (config), vocab.json and merges.txt; makes the folder."""
+    """Write tokenizer.json, tokenizer_config.json (`config`), vocab.json and merges.txt; make the folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     content = implementation.to_str(pretty=True)
@@ -190,7 +217,7 @@ def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
 
 def _with_special(made: tokenizers.Tokenizer, special: Sequence[str]) -> tokenizers.Tokenizer:
     made.add_special_tokens(list(special))
-    made.encode_special_tokens = True  # in text they are text
+    made.encode_special_tokens = True  # when they occur in a text, they are plain text
     return made
 
 

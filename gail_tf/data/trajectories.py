@@ -1,4 +1,4 @@
-"""Expert trajectories: (history, prompt, response) of conversations and tweets (EmpathyGAIL, Sections 4.1, 4.2)."""
+"""Reads expert trajectories, (history, prompt, response), from conversations and tweets (Sections 4.1 and 4.2)."""
 
 import csv
 import hashlib
@@ -22,13 +22,17 @@ FRACTIONS = (0.7, 0.2, 0.1)  # Section 4.2: train, test, validation
 
 @dataclass(frozen=True)
 class Trajectory:
-    """What an expert said, and after what: the state (history, prompt) and the action (response) of the paper.
+    """An expert's response and what it answers: the paper's state (history, prompt) and action (response).
 
-    history: all earlier utterances of the conversation, oldest first; empty at its first turn and for tweets.
-    emotion: EmpatheticDialogues' label of the conversation (one of 32), or DailyDialog's label of the prompt (one of 6,
-             None for "no emotion"); None where the corpus has no labels.
-    source: the name of the corpus' format, as in `keras_gca.data.conversations`, or "tweets".
-    conversation: its number among all that were read together. turn: from 1 on.
+    Attributes:
+        history: All earlier utterances of the conversation, oldest first; empty at its first turn and for tweets.
+        prompt: The utterance that is answered.
+        response: The expert's response.
+        emotion: EmpatheticDialogues' label of the conversation (one of 32), or DailyDialog's label of the prompt (one
+            of 6, None for "no emotion"); None if the corpus has no labels.
+        source: The name of the corpus' format, as in `keras_gca.data.conversations`, or "tweets".
+        conversation: The number of the conversation among all that were read together.
+        turn: The number of the turn, from 1.
     """
 
     history: tuple[str, ...]
@@ -42,7 +46,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Split:
-    """Trajectories in the order in which they were read; no conversation has some in two parts."""
+    """Trajectories in the order in which they were read; each conversation belongs to one part."""
 
     train: tuple[Trajectory, ...]
     test: tuple[Trajectory, ...]
@@ -55,12 +59,16 @@ def read_trajectories(
     turns: str = "disjoint",
     bad: BadLines | None = None,
 ) -> list[Trajectory]:
-    """Read corpora and make trajectories of them; without any file, of the embedded corpus.
+    """Read corpora as trajectories; without any file, read the embedded corpus.
 
-    conversations: files of any format of `keras_gca.data.conversations`. tweets: files as `read_tweets` describes them.
-    turns: see `conversation_trajectories`. bad: what becomes of bad lines; None: the first one is an error.
+    Args:
+        conversations: Files of any format of `keras_gca.data.conversations`.
+        tweets: Files in the formats of `read_tweets`.
+        turns: See `conversation_trajectories`.
+        bad: Handles bad lines; None raises an error at the first one.
 
-    Raises UserError naming file and line where a file is missing or damaged.
+    Raises:
+        UserError: A file is missing or damaged; the message names file and line.
     """
     if not conversations and not tweets:
         with resources.as_file(resources.files("gail_tf.data") / "corpus") as folder:
@@ -81,11 +89,18 @@ def read_trajectories(
 def conversation_trajectories(
     conversation: Conversation, turns: str = "disjoint", source: str = "", number: int = 0
 ) -> list[Trajectory]:
-    """The trajectories of one conversation.
+    """Divide a conversation into trajectories.
 
-    turns: "disjoint" is the paper's text: a turn is a prompt and a response, the next turn begins after it, and the
-        history is all earlier turns; a last utterance without a response is in none. With "staggered", every utterance
-        after the first is the response to the one before it.
+    Args:
+        conversation: The conversation.
+        turns: With "disjoint", as in the paper, a turn is a prompt and a response, and the next turn begins after it; a
+            last utterance without a response is unused. With "staggered", every utterance after the first is the
+            response to the one before it. In both cases all earlier utterances are the history.
+        source: The name of the corpus' format.
+        number: The number of the conversation.
+
+    Raises:
+        UserError: `turns` is unknown.
     """
     if turns not in TURNS:
         raise UserError(f"turns = {turns!r}; choose from {', '.join(TURNS)}")
@@ -99,12 +114,16 @@ def conversation_trajectories(
 
 
 def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:
-    """Tweets as text: a CSV file (.csv) with a column `text`, or one tweet a line in any other file.
+    """Read tweets as text.
 
-    bad: what becomes of bad lines; None: the first one is an error.
+    Links are removed, entities such as `&amp;` are resolved, and tweets that consist of a link alone are skipped.
 
-    Links are left out, `&amp;` and the like are resolved, and tweets that are nothing but a link are passed over.
-    Raises UserError where the file is missing, has no such column, is not UTF-8 or holds no tweet.
+    Args:
+        path: A CSV file (.csv) with a column `text`; any other file has one tweet a line.
+        bad: Handles bad lines; None raises an error at the first one.
+
+    Raises:
+        UserError: The file is missing, has no such column, is not UTF-8 or does not contain any tweet.
     """
     path, bad = Path(path), bad or BadLines(error=UserError)
     texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in text_lines(path, bad))
@@ -119,7 +138,7 @@ def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
 
     def lines() -> Iterator[str]:
         nonlocal number
-        for number, line in text_lines(path, bad):  # noqa: B007  (what is said below names the line)
+        for number, line in text_lines(path, bad):  # noqa: B007  (messages below name the line)
             yield line
 
     reader = csv.reader(lines(), strict=True)
@@ -142,11 +161,11 @@ def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
         elif row:
             yield row[header.index("text")]
     if "text" not in (header or ()):
-        raise UserError(f"{path}:1: the first line names no column `text`")
+        raise UserError(f"{path}:1: the first line has no column `text`")
 
 
 def count_trajectories(conversations: Iterable[Conversation], turns: str = "disjoint") -> int:
-    """How many trajectories conversations give, without making them."""
+    """Count the trajectories of conversations, without making them; raise UserError if `turns` is unknown."""
     if turns not in TURNS:
         raise UserError(f"turns = {turns!r}; choose from {', '.join(TURNS)}")
     lengths = (len(conversation.utterances) for conversation in conversations)
@@ -156,11 +175,17 @@ def count_trajectories(conversations: Iterable[Conversation], turns: str = "disj
 def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float, float, float] = FRACTIONS) -> Split:
     """Divide by conversation into train, test and validation (Section 4.2: 70, 20 and 10 %).
 
-    Where a conversation goes follows from its first two utterances and the seed: conversations that open alike (but for
-    case and punctuation) stay together. Two equal trajectories open alike, so none stands in two parts; within a
-    part, repetitions are kept. Neither the order of the conversations nor the platform matters.
+    The part of a conversation depends only on its first two utterances and the seed, not on the order of the
+    conversations or the platform. Conversations that begin alike, except for case and punctuation, stay together. So
+    equal trajectories never occur in two parts; within a part, repetitions are kept.
 
-    Raises UserError where there are too few conversations for every part to get one.
+    Args:
+        trajectories: The trajectories.
+        seed: The seed of the order of the conversations.
+        fractions: The shares of train, test and validation.
+
+    Raises:
+        UserError: There are too few conversations for three parts.
     """
     groups: dict[bytes, set[int]] = defaultdict(set)
     places = [_place(trajectory, seed) for trajectory in trajectories]
@@ -170,7 +195,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     total = sum(map(len, groups.values()))
     part_of, done = {}, 0
     for place in sorted(groups):
-        # A group goes where its middle falls, so that sizes err by half a group at most.
+        # The middle of a group decides, so that the size of a part is wrong by half a group at most.
         middle = (done + len(groups[place]) / 2) / total
         part_of[place] = 0 if middle < fractions[0] else 1 if middle < fractions[0] + fractions[1] else 2
         done += len(groups[place])
@@ -184,7 +209,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
 
 
 def _place(trajectory: Trajectory, seed: int) -> bytes:
-    """Where a trajectory's conversation stands in the order drawn by seed: a hash of its first two utterances."""
+    """Return the key of a conversation in the order drawn by the seed: a hash of its first two utterances."""
     opening = (*trajectory.history, trajectory.prompt, trajectory.response)[:2]
     words = [" ".join(re.findall(r"\w+", utterance.casefold())) for utterance in opening]
     return hashlib.blake2b("\n".join((str(seed), *words)).encode(), digest_size=16).digest()

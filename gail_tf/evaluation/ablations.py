@@ -1,73 +1,79 @@
-"""What the trained variants of an experiment say beside each other: a table and a picture."""
+"""Compares the trained variants of an experiment in a table and a plot."""
 
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
 from gail_tf.evaluation import metrics
-from gail_tf.evaluation.measure import Options, evaluate
+from gail_tf.evaluation.measure import evaluate
+from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.systems import HUMAN
 from gail_tf.imitation import curves
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
-FIGURES = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
+METRICS = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
 PICTURED = ("perplexity", "BLEU", "distinct-2", "words")
 
-# The figures of each run, by variant (and "human" at the end) and by the names of gail_tf.evaluation.metrics
-Found = dict[str, list[dict[str, float]]]
+# For each variant, and "human" at the end, the metrics of each run by the names of gail_tf.evaluation.metrics
+Measurements = dict[str, list[dict[str, float]]]
 
 
-def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options) -> Found:
-    """The figures of the last policy of each run, all turns together, and of the human responses.
+def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options) -> Measurements:
+    """Measure the last policy of each run, and the human responses, on all turns together.
 
-    runs: of each variant, of the same seeds in the same order. Raises UserError where one is not finished.
+    Args:
+        runs: The runs of each variant; all variants have the same seeds in the same order.
+        how: How responses are drawn and measured.
+
+    Raises:
+        UserError: A run is not finished.
     """
-    found: Found = {}
+    measurements: Measurements = {}
     for variant, of_variant in runs.items():
         for run in of_variant:
             evaluation = evaluate(run, how, lambda names: names[-1:])
             (policy,) = evaluation.policies.values()
             for system, of_parts in ((variant, policy.figures), (HUMAN, evaluation.human)):
-                figures = {figure: each.value for figure, each in of_parts[metrics.ALL].items()}
-                found.setdefault(system, []).append(figures)
-    return {variant: found[variant] for variant in (*runs, HUMAN)}
+                values = {title: estimate.value for title, estimate in of_parts[metrics.ALL].items()}
+                measurements.setdefault(system, []).append(values)
+    return {variant: measurements[variant] for variant in (*runs, HUMAN)}
 
 
 def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.History]]:
-    """The logs of each variant's runs, for `curves.compare`."""
+    """Read the logs of each variant's runs, for `learning_curves.compare`."""
     return {_title(variant): [run.read_log() for run in of_variant] for variant, of_variant in runs.items()}
 
 
-def table(found: Found, question: str) -> Table:
-    """A line for each variant, mean and deviation over its runs; question: the caption."""
-    titles = [title for title in FIGURES if title in next(iter(found.values()))[0]]
+def table(measurements: Measurements, question: str) -> Table:
+    """Make a table, captioned by the question, of each variant's means and deviations over its runs."""
+    titles = [title for title in METRICS if title in next(iter(measurements.values()))[0]]
     lines = []
-    for system, each in found.items():
-        cells = [f"{summarise([run[title] for run in each]):.3g}" if title in each[0] else "" for title in titles]
+    for system, runs in measurements.items():
+        cells = [f"{summarise([run[title] for run in runs]):.3g}" if title in runs[0] else "" for title in titles]
         lines.append([_title(system), *cells])
     return Table(None, question, ["variant", *titles], lines)
 
 
-def paint(found: Found) -> Figure:
-    """Some figures as dots: means with standard deviations over runs, and a line for the human responses.
+def paint(measurements: Measurements) -> Figure:
+    """Plot some metrics as dots: means with standard deviations over runs, and a line for the human responses.
 
-    Each run is a grey dot. Runs of the same place in their lists, of the same seed, are joined: where the seeds differ
-    by what they hold out, the joined ones can still be compared.
+    Each run is a grey dot. Runs with the same seed are joined by lines, because they have the same test conversations
+    and can be compared even if the seeds differ.
     """
-    variants = [system for system in found if system != HUMAN]
+    variants = [system for system in measurements if system != HUMAN]
     figure = Figure(figsize=(13, 1.6 + 0.4 * len(variants)), layout="constrained")
     grid = figure.subplots(1, len(PICTURED), sharey=True)
     for axes, title in zip(grid, PICTURED, strict=True):
-        values = [[run[title] for run in found[variant]] for variant in variants]
+        values = [[run[title] for run in measurements[variant]] for variant in variants]
         for of_seed in zip(*values, strict=True):
             axes.plot(of_seed, range(len(variants)), "o-", color="0.75", markersize=4, linewidth=0.8, zorder=1)
         for place, of_variant in enumerate(values):
             summary = summarise(of_variant)
             axes.errorbar(summary.mean, place, xerr=summary.deviation, fmt="o", color=f"C{place}", capsize=4)
-        if title in found[HUMAN][0]:
-            human = summarise([run[title] for run in found[HUMAN]]).mean
+        if title in measurements[HUMAN][0]:
+            human = summarise([run[title] for run in measurements[HUMAN]]).mean
             axes.axvline(human, color="0.3", linestyle="--", linewidth=1, label=HUMAN)
             axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
         axes.set_xlabel(title)

@@ -1,4 +1,4 @@
-"""Whether runs can stand in one table, and under which name."""
+"""Checks whether runs are comparable, and names the systems that they belong to."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,24 +10,28 @@ from keras_gca.errors import UserError
 
 
 def system_of(config: GAILConfig, policy: str) -> str:
-    """What Table 2 compares: a run's algorithm, or what a policy is after maximum likelihood, whatever came next."""
+    """Return the system that a policy belongs to: the algorithm, or the one of a policy after maximum likelihood."""
     if policy != MAXIMUM_LIKELIHOOD:
         return config.algorithm
     return "seq2seq_mle" if config.algorithm == "rl_seq2seq" else "mle"
 
 
 def refuse_incomparable(runs: Sequence[GAILRun]) -> None:
-    """Raises UserError where runs cannot stand in one table.
+    """Check that runs can be compared in one table.
 
-    That is: one stopped before maximum likelihood ended, they are of other data, or runs of one algorithm differ in
-    something but the seed, or not in it.
+    Args:
+        runs: The runs.
+
+    Raises:
+        UserError: A run stopped before maximum likelihood ended, runs have different data, or runs of one algorithm
+            have the same seed or differ in another setting.
     """
     configs = [run.config() for run in runs]
     for place, (run, config) in enumerate(zip(runs, configs, strict=True)):
         done, epochs = phases_of(run).count(MAXIMUM_LIKELIHOOD), config.likelihood.mle_epochs
         if done < epochs:
             raise UserError(
-                f"{run.path}: stopped before maximum likelihood ended ({done} of {epochs} epochs); go on: "
+                f"{run.path}: stopped before maximum likelihood ended ({done} of {epochs} epochs); resume it by "
                 f"python -m gail_tf.train --resume {run.path}"
             )
         for other, of_other in zip(runs[:place], configs, strict=False):
@@ -39,7 +43,7 @@ def refuse_incomparable(runs: Sequence[GAILRun]) -> None:
 def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_other: GAILConfig) -> None:
     facts = [
         {
-            name: ", ".join(sorted(Path(each).name for each in run.source().get(name) or []))
+            name: ", ".join(sorted(Path(file).name for file in run.source().get(name) or []))
             for name in ("data", "tweets")
         }
         | {"turns": config.data.turns}
@@ -48,7 +52,7 @@ def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_
     for name, there in facts[0].items():
         if facts[1][name] != there:
             raise UserError(
-                f"{other.path}: other data than {first.path} (--{name} {facts[1][name] or 'not given'}, there "
+                f"{other.path}: has other data than {first.path} (--{name} {facts[1][name] or 'not given'}, there "
                 f"{there or 'not given'})"
             )
 
@@ -60,15 +64,15 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
         if name not in ("seed", "checkpoint_minutes") and here != there:
             raise UserError(
                 f"{other.path}: --{name.replace('_', '-')} {here}, in {first.path} {there}; runs of one algorithm are "
-                "averaged and differ in nothing but the seed"
+                "averaged and may differ only in the seed"
             )
     if of_first.seed == of_other.seed:
         raise UserError(
-            f"{other.path}: of the same algorithm and seed ({of_first.seed}) as {first.path}; runs of one "
+            f"{other.path}: has the same algorithm and seed ({of_first.seed}) as {first.path}; runs of one "
             "algorithm are averaged over different seeds"
         )
 
 
 def phases_of(run: GAILRun) -> list[str]:
-    """The phase of each line of the log."""
+    """Return the phase of each line of the log."""
     return [row["phase"] for row in run.read_log()]

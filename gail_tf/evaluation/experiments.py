@@ -1,6 +1,6 @@
-"""Table 2 and the ablations of the second paper, from corpora to tables.
+"""Trains and compares what Table 2 and the ablations of the second paper need.
 
-What is trained already in the folder is used again, and an interrupted experiment goes on where it stopped.
+Finished trainings in the folder are used again, and an interrupted experiment is resumed where it stopped.
 """
 
 import dataclasses
@@ -16,8 +16,8 @@ from gail_tf.agent import GAILAgent
 from gail_tf.config import ALGORITHMS, FROM_SCRATCH, GAILConfig
 from gail_tf.data.source import Source
 from gail_tf.evaluation import ablations, learning_curves
-from gail_tf.evaluation.measure import Options
 from gail_tf.evaluation.report import evaluate_runs
+from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.variants import EXPERIMENTS, PRETRAINED, SCALES, VARIANTS
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.training import pipeline
@@ -29,10 +29,14 @@ from keras_gca.storage.atomic import write_text
 
 @dataclass(frozen=True)
 class Setup:
-    """What all trainings of an experiment share.
+    """What all trainings of an experiment have in common.
 
-    runs: the folder that they go to. seeds: one training of each variant for each. scale: one of SCALES. settings:
-    given to all of them, but what makes a variant stays. source: the files; its gpt2 belongs to the scale `paper`.
+    Args:
+        runs: The folder of the trainings.
+        seeds: The seeds; each variant is trained once for each.
+        scale: One of SCALES.
+        settings: Settings of all trainings, except that a variant keeps the settings that define it.
+        source: The files and pretrained networks; `gpt2` belongs to the scale "paper".
     """
 
     runs: Path
@@ -42,22 +46,30 @@ class Setup:
     source: Source
 
     def folder(self, variant: str, seed: int) -> Path:
+        """Return the run folder of a training."""
         return self.runs / variant / f"seed_{seed}"
 
     @property
     def glove(self) -> str | None:
+        """The path of the word vectors, as `Options` has it."""
         return None if self.source.glove is None else str(self.source.glove)
 
 
 def run_experiment(name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None) -> bool:
-    """Train what an experiment compares, and write its tables; returns whether the user has let it end.
+    """Train the variants of an experiment, and write and print its tables.
 
-    name: one of EXPERIMENTS. Prints the tables.
+    Args:
+        name: One of EXPERIMENTS.
+        setup: What all trainings have in common.
+        strategy: How trainings use devices; None uses one device.
+
+    Returns:
+        Whether the experiment ended, without an interruption by the user.
     """
     for seed in setup.seeds:
         for variant in EXPERIMENTS[name].variants:
             if not _train(variant, seed, setup, strategy):
-                print(f"next: the same command goes on with {setup.folder(variant, seed)}")
+                print(f"next: the same command resumes {setup.folder(variant, seed)}")
                 return False
     print(f"\n{EXPERIMENTS[name].question}\n")
     if name == "table2":
@@ -68,42 +80,52 @@ def run_experiment(name: str, setup: Setup, strategy: tf.distribute.Strategy | N
     return True
 
 
-# What is there
+# Finished trainings
 
 
 def finished(folder: Path) -> dict[str, list[GAILRun]]:
-    """The finished trainings in a folder of experiments: of each variant that has some, by rising seed.
+    """Find the finished trainings in a folder of experiments.
 
-    Raises UserError where there is none.
+    Args:
+        folder: The folder.
+
+    Returns:
+        The runs of each variant that has some, by rising seed.
+
+    Raises:
+        UserError: No variant other than the pretrained one has a finished training.
     """
-    found = {}
+    finished_runs = {}
     for variant in VARIANTS:
         started = [GAILRun.open(file.parent) for file in (folder / variant).glob("seed_*/checkpoint.h5")]
         runs = [run for run in started if run.is_finished()]
         if runs:
-            found[variant] = sorted(runs, key=lambda run: run.config().seed)
-    if not found.keys() - {PRETRAINED}:
+            finished_runs[variant] = sorted(runs, key=lambda run: run.config().seed)
+    if not finished_runs.keys() - {PRETRAINED}:
         raise UserError(f"{folder}: no finished experiment here; python -m gail_tf.experiments all --runs {folder}")
-    return found
+    return finished_runs
 
 
-def lacking(found: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
-    """The variants that each incomplete experiment lacks; `found` is as `finished` gives it."""
-    missing = {name: [each for each in made.variants if each not in found] for name, made in EXPERIMENTS.items()}
+def lacking(finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
+    """Return the variants that each incomplete experiment lacks, given the result of `finished`."""
+    missing = {
+        name: [variant for variant in made.variants if variant not in finished_runs]
+        for name, made in EXPERIMENTS.items()
+    }
     return {name: variants for name, variants in missing.items() if variants}
 
 
-def compared(name: str, found: dict[str, list[GAILRun]]) -> dict[str, list[GAILRun]]:
-    """The runs of an experiment's variants, of those seeds that each variant has; `found` is as `finished` gives it."""
-    runs = {variant: found[variant] for variant in EXPERIMENTS[name].variants}
+def compared(name: str, finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[GAILRun]]:
+    """Return the runs of an experiment with the seeds that all variants have, given the result of `finished`."""
+    runs = {variant: finished_runs[variant] for variant in EXPERIMENTS[name].variants}
     common = set.intersection(*({run.config().seed for run in of_variant} for of_variant in runs.values()))
     return {variant: [run for run in of_variant if run.config().seed in common] for variant, of_variant in runs.items()}
 
 
-def table_of_runs(found: dict[str, list[GAILRun]]) -> Table:
-    """What each variant is, and how long its runs have learned."""
+def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
+    """Make a table of the variants' settings, and of how long they were trained."""
     rows = []
-    for name, runs in found.items():
+    for name, runs in finished_runs.items():
         variant, phases = VARIANTS[name], [row["phase"] for row in runs[0].read_log()]
         rows.append(
             (
@@ -115,15 +137,15 @@ def table_of_runs(found: dict[str, list[GAILRun]]) -> Table:
                 str(phases.count(IMITATION)),
             )
         )
-    header = ("variant", "goes on from", "settings of its own", "seeds", "epochs", "updates")
-    return Table(None, "Trainings: epochs of maximum likelihood, and updates of imitation.", header, rows, 4)
+    header = ("variant", "starts from", "own settings", "seeds", "epochs", "updates")
+    return Table(None, "Trainings: epochs of maximum likelihood and updates of imitation.", header, rows, 4)
 
 
 # Training
 
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
-    """Train a variant and what it starts from, or go on with it; returns whether it has ended."""
+    """Train or resume a variant and the one that it starts from; return whether the training ended."""
     if name == PRETRAINED and setup.source.gpt2 is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)
@@ -136,10 +158,10 @@ def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy 
 
 
 def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
-    """The settings and files of a variant's training."""
+    """Return the settings and files of a variant's training."""
     variant, source = VARIANTS[name], dataclasses.replace(setup.source, gpt2=None, roberta=None, glove=None)
     settings = SCALES[setup.scale] | setup.settings
-    # What makes an algorithm or a variant goes before what is given to all.
+    # The settings that define an algorithm or a variant override those of all trainings.
     settings |= ALGORITHMS[variant.settings.get("algorithm", "gail")] | variant.settings | {"seed": seed}
     if settings.get("discriminator_encoder") == "roberta":
         source = dataclasses.replace(source, roberta=setup.source.roberta)
@@ -155,7 +177,7 @@ def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
 
 
 def _exported(name: str, seed: int, setup: Setup) -> Path:
-    """A variant's GPT-2 as a folder; made at the first use."""
+    """Return the folder of a variant's GPT-2, which is exported at the first use."""
     run = setup.folder(name, seed)
     folder = run / "exported"
     if not (folder / "config.json").exists():
@@ -167,22 +189,22 @@ def _exported(name: str, seed: int, setup: Setup) -> Path:
 
 
 def _compare(name: str, setup: Setup) -> None:
-    """A line and a dot for each variant, mean and deviation over seeds, the human responses', and learning curves."""
+    """Write a table and a plot of the variants' means and deviations over seeds, and their learning curves."""
     runs = {
         variant: [GAILRun.open(setup.folder(variant, seed)) for seed in setup.seeds]
         for variant in EXPERIMENTS[name].variants
     }
-    found = ablations.measure(runs, Options(glove=setup.glove))
-    table = ablations.table(found, EXPERIMENTS[name].question)
+    measurements = ablations.measure(runs, Options(glove=setup.glove))
+    table = ablations.table(measurements, EXPERIMENTS[name].question)
     print(table.to_text())
     texts = {
         f"{name}.md": table.to_markdown(),
-        f"{name}.json": json.dumps(found, indent=2) + "\n",
+        f"{name}.json": json.dumps(measurements, indent=2) + "\n",
     }
     for file, text in texts.items():
         write_text(setup.runs / file, text)
     figures = {
-        f"{name}.png": ablations.paint(found),
+        f"{name}.png": ablations.paint(measurements),
         f"{name}_curves.png": learning_curves.compare(ablations.histories(runs)),
     }
     for file, figure in figures.items():

@@ -1,4 +1,4 @@
-"""Figures 5 and 6."""
+"""Draws Figures 5 and 6."""
 
 import math
 from collections.abc import Sequence
@@ -15,40 +15,42 @@ from gail_tf.imitation import curves
 # Figures
 
 
-def figure_5(found: Systems, beside_paper: bool = False) -> Figure:
-    """Perplexity over the turns of a conversation, per token as in the paper and per word."""
+def figure_5(by_system: Systems, beside_paper: bool = False) -> Figure:
+    """Plot perplexity over the turns of a conversation, per token as in the paper and per word."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     axes = figure.subplots(1, 2)
-    for each, title in zip(axes, ("perplexity", "perplexity per word"), strict=True):
-        _lines(each, found, title)
-        each.set_ylabel(f"{title} (lower is better)")
-        each.set_yscale("log")
+    for panel, title in zip(axes, ("perplexity", "perplexity per word"), strict=True):
+        _lines(panel, by_system, title)
+        panel.set_ylabel(f"{title} (lower is better)")
+        panel.set_yscale("log")
     if beside_paper:
-        for line, system in zip(list(axes[0].containers), found, strict=True):
+        for line, system in zip(list(axes[0].containers), by_system, strict=True):
             if system in PAPER["perplexity"]:
                 values, deviations = zip(*PAPER["perplexity"][system], strict=True)
                 style = {"color": line[0].get_color(), "linestyle": ":", "marker": "x", "alpha": 0.7, "capsize": 3}
                 label = f"{name(system)}, in the paper"
                 axes[0].errorbar(range(len(values)), values, deviations, label=label, **style)
-    return _finished(figure, found)
+    return _finished(figure, by_system)
 
 
-def figure_6(found: Systems) -> Figure:
-    """sacreBLEU's corpus BLEU over the turns of a conversation."""
+def figure_6(by_system: Systems) -> Figure:
+    """Plot sacreBLEU's corpus BLEU over the turns of a conversation."""
     figure = Figure(figsize=(6, 4.6), layout="constrained")
     axes = figure.subplots()
-    _lines(axes, found, "BLEU")
+    _lines(axes, by_system, "BLEU")
     axes.set_ylabel("BLEU (higher is better)")
     axes.set_ylim(bottom=0)
-    return _finished(figure, found)
+    return _finished(figure, by_system)
 
 
-def _lines(axes: Any, found: Systems, figure: str) -> None:
-    turns = [part for part in parts_of(found) if part in metrics.TURNS]
-    for number, (system, measured) in enumerate(found.items()):
+def _lines(axes: Any, by_system: Systems, figure: str) -> None:
+    turns = [part for part in parts_of(by_system) if part in metrics.TURNS]
+    for number, (system, measured) in enumerate(by_system.items()):
         points = [(metrics.TURNS.index(part), *_with_error(measured, part, figure)) for part in turns]
         places, values, below, above = np.array(points, float).reshape(-1, 4).T
-        places = places + 0.04 * (number - (len(found) - 1) / 2)  # beside each other, so that bars can be told apart
+        places = places + 0.04 * (
+            number - (len(by_system) - 1) / 2
+        )  # beside each other, so that bars can be told apart
         axes.errorbar(places, values, [below, above], marker="o", capsize=4, label=name(system))
     axes.set_xticks(range(len(metrics.TURNS)), metrics.TURNS)
     axes.set_xlabel("turns of the conversation")
@@ -56,22 +58,22 @@ def _lines(axes: Any, found: Systems, figure: str) -> None:
 
 
 def _with_error(measured: Sequence[Measured], part: str, figure: str) -> tuple[float, float, float]:
-    found = summary(measured, part, figure)
-    if found is None:
+    value = summary(measured, part, figure)
+    if value is None:
         return math.nan, math.nan, math.nan
-    if found.runs > 1:
-        return found.mean, found.deviation, found.deviation
-    low, high = interval_of(measured, part, figure, found)
-    return (found.mean, 0.0, 0.0) if low is None else (found.mean, max(found.mean - low, 0), max(high - found.mean, 0))
+    if value.runs > 1:
+        return value.mean, value.deviation, value.deviation
+    low, high = interval_of(measured, part, figure, value)
+    return (value.mean, 0.0, 0.0) if low is None else (value.mean, max(value.mean - low, 0), max(high - value.mean, 0))
 
 
-def _finished(figure: Figure, found: Systems) -> Figure:
+def _finished(figure: Figure, by_system: Systems) -> Figure:
     for axes in figure.axes:
         if axes.get_yscale() == "log":
             curves.plain_logarithm(axes)
-    # Below: with the paper's lines there is no room inside.
+    # The legend goes below, since the paper's lines leave no room inside.
     shown, columns = figure.axes[0].get_legend_handles_labels(), 5 if len(figure.axes) > 1 else 3
     figure.legend(*shown, loc="outside lower center", ncols=columns, fontsize=8)
-    bars = "95 % intervals" if "intervals" in kind_of_bars(found) else "standard deviation over seeds"
+    bars = "95 % intervals" if "intervals" in kind_of_bars(by_system) else "standard deviation over seeds"
     figure.suptitle(f"error bars: {bars}", fontsize=9)
     return figure

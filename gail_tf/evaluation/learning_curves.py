@@ -1,4 +1,4 @@
-"""How several systems learned to imitate: the logs of their runs as one plot."""
+"""Plots how several systems learned to imitate, from the logs of their runs."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from gail_tf.imitation.curves import History, plain_logarithm
 from gail_tf.imitation.phases import IMITATION
 from keras_gca.evaluation.statistics import summarise
 
-# Each picture of `compare`: its title, a figure of the policy, and the experts' if they have it.
+# For each plot of `compare`: its title, the log's column of the policy, and that of the experts if there is one.
 COMPARED = (
     ("perplexity, held out", "val_perplexity", None),
     ("reward", "reward_generated", "reward_expert"),
@@ -22,10 +22,13 @@ COMPARED = (
 
 
 def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
-    """Imitation of several systems over the updates: means over their runs, in a band of a standard deviation.
+    """Plot the imitation of several systems over the updates: means over runs in a band of one standard deviation.
 
-    histories: of each system, by the name to show, the logs of its runs. Those that do not imitate are left out. What
-    is of the experts' responses is drawn with dashes and without a band.
+    Metrics of the experts' responses are drawn with dashes and without a band.
+
+    Args:
+        histories: The logs of each system's runs, by the name of the system in the legend. Systems that do not imitate
+            are left out.
     """
     figure = Figure(figsize=(13, 7), layout="constrained")
     grid = figure.subplots(2, 3, sharex=True)
@@ -57,10 +60,10 @@ def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
 
 
 def _over_runs(runs: Sequence[History], name: str) -> tuple[list[float], list[float], list[float]]:
-    """The updates that have a figure; its mean and its deviation over the runs that have it there."""
-    found: dict[float, list[float]] = {}
+    """Return the updates at which a column is logged, and its mean and deviation over the runs that log it there."""
+    values: dict[float, list[float]] = {}
     for row in itertools.chain(*runs):
         if name in row:
-            found.setdefault(row["number"], []).append(row[name])
-    summaries = [summarise(found[update]) for update in sorted(found)]
-    return sorted(found), [each.mean for each in summaries], [each.deviation for each in summaries]
+            values.setdefault(row["number"], []).append(row[name])
+    summaries = [summarise(values[update]) for update in sorted(values)]
+    return sorted(values), [summary.mean for summary in summaries], [summary.deviation for summary in summaries]

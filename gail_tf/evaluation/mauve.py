@@ -1,8 +1,8 @@
-"""MAUVE (Pillutla et al. 2021): how near the distribution of a model's texts comes to that of human texts.
+"""MAUVE (Pillutla et al. 2021): how similar the distributions of a model's texts and of human texts are.
 
-Texts are features of a language model. The features of both sides are clustered together; the clusters' frequencies are
-two discrete distributions, and MAUVE is the area under their divergence frontier. It depends on the language model and
-on the number of texts: compare only figures that have both in common.
+Texts are represented by features of a language model. The features of both sets are clustered together. The frequencies
+of the clusters are two discrete distributions, and MAUVE is the area under their divergence frontier. It depends on the
+language model and on the number of texts: only compare values that have both in common.
 """
 
 import warnings
@@ -12,18 +12,26 @@ from scipy import special
 from scipy.cluster import vq
 
 # The authors' settings.
-SCALING = 5.0  # c of the frontier, exp(-c KL)
+SCALING = 5.0  # c in the frontier's exp(-c KL)
 MIXTURES = np.linspace(1e-6, 1 - 1e-6, 25)
 EXPLAINED = 0.9  # share of the features' variance that the clustering sees
 TEXTS_PER_CLUSTER = 10
-CLUSTERINGS, ITERATIONS = 5, 500  # of k-means: the best of so many, each of so many iterations at most
+CLUSTERINGS, ITERATIONS = 5, 500  # for k-means: the best of 5 clusterings of at most 500 iterations is taken
 
 
 def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
-    """MAUVE of two sets of texts, above 0 (nothing in common) to 1 (the same distribution).
+    """Compute MAUVE of two sets of texts, with max(2, min(n, m) / 10) clusters.
 
-    generated: (n, E), human: (m, E), the features of the texts. seed: of k-means. There are min(n, m) / 10 clusters, 2
-    at least. Raises ValueError where a set has fewer than 2 texts.
+    Args:
+        generated: The features of generated texts, (n, E).
+        human: The features of human texts, (m, E).
+        seed: The seed of k-means.
+
+    Returns:
+        A value from above 0 (nothing in common) to 1 (the same distribution).
+
+    Raises:
+        ValueError: A set has fewer than 2 texts.
     """
     if min(len(generated), len(human)) < 2:
         raise ValueError("MAUVE needs two texts or more on each side")
@@ -34,23 +42,29 @@ def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
 
 
 def frontier(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """The divergence frontier of two discrete distributions (k,): points (exp(-c KL(q|r)), exp(-c KL(p|r))), (27, 2).
+    """Compute the divergence frontier of two discrete distributions.
 
-    r runs through mixtures of p and q, from q to p; the first point is (1, 0) and the last (0, 1).
+    Args:
+        p: (k,) float64.
+        q: (k,) float64.
+
+    Returns:
+        The points (exp(-c KL(q|r)), exp(-c KL(p|r))) for mixtures r from q to p, (27, 2). The first point is (1, 0) and
+        the last is (0, 1).
     """
     mixtures = MIXTURES[:, None] * p + (1 - MIXTURES[:, None]) * q
-    divergences = [special.rel_entr(each, mixtures).sum(axis=1) for each in (q, p)]
+    divergences = [special.rel_entr(distribution, mixtures).sum(axis=1) for distribution in (q, p)]
     return np.concatenate([[(1.0, 0.0)], np.exp(-SCALING * np.stack(divergences, axis=1)), [(0.0, 1.0)]])
 
 
 def area(points: np.ndarray) -> float:
-    """The area under a frontier, by trapezia."""
+    """Compute the area under a frontier (k, 2) by the trapezoidal rule."""
     x, y = points.T
     return float(np.trapezoid(x, y))
 
 
 def _clustered(features: np.ndarray, clusters: int, seed: int) -> np.ndarray:
-    """The cluster of each row: k-means on the principal components of rows of length 1."""
+    """Assign each row to a cluster by k-means on the principal components of the rows, scaled to length 1."""
     norms = np.linalg.norm(features, axis=1, keepdims=True)
     features = features / np.where(norms == 0, 1, norms)
     centred = features - features.mean(axis=0)
@@ -61,6 +75,6 @@ def _clustered(features: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     clusters = min(clusters, len(np.unique(rows.round(6), axis=0)))  # texts may be repeated
     random = np.random.default_rng(seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a cluster that stays empty has the frequency 0, and no more
-        found = [vq.kmeans2(rows, clusters, ITERATIONS, minit="++", rng=random) for _ in range(CLUSTERINGS)]
-    return min(found, key=lambda each: float(((rows - each[0][each[1]]) ** 2).sum()))[1]
+        warnings.simplefilter("ignore", UserWarning)  # an empty cluster is harmless: its frequency is 0
+        clusterings = [vq.kmeans2(rows, clusters, ITERATIONS, minit="++", rng=random) for _ in range(CLUSTERINGS)]
+    return min(clusterings, key=lambda clustering: float(((rows - clustering[0][clustering[1]]) ** 2).sum()))[1]

@@ -1,11 +1,9 @@
-"""What a run's test part says about its policies; kept in RUN/evaluation.json, so that tables need no model."""
+"""Measures a run's policies on its test trajectories."""
 
-import dataclasses
 import itertools
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -23,6 +21,7 @@ from gail_tf.evaluation import metrics
 from gail_tf.evaluation.comparability import phases_of, refuse_incomparable
 from gail_tf.evaluation.mauve import mauve
 from gail_tf.evaluation.metrics import Estimate, Likelihoods
+from gail_tf.evaluation.results_file import Figures, Options, PolicyEvaluation, Stored, read, write
 from gail_tf.evaluation.text_reader import TextReader
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.imitation.phases import IMITATION
@@ -32,71 +31,28 @@ from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
 from glove.text_files import BadLines
 from keras_gca.engine.training_loop import progress
-from keras_gca.storage import json_files
-from keras_gca.storage.atomic import write_text
 
-FORMAT = "gail_tf evaluation 1"
-OWN_VECTORS = "fitted to the training text"
-VECTORS = {"dimension": 50, "window": 5, "x_max": 10, "epochs": 20}  # of those; enough to tell words apart
-MAUVE_TEXTS = 100  # fewer make too few clusters to say anything
-
-# Of each part of the test trajectories, by the names of gail_tf.evaluation.metrics
-Figures = dict[str, dict[str, Estimate]]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How responses are drawn and measured: what must be the same for evaluations to be comparable.
-
-    temperature, top_p, seed: see Sampling and Policy.sample. max_responses: answer so many test trajectories, evenly
-    spread. glove: a file of word vectors; None fits some to the run's training text. Raises UserError on a temperature
-    or top_p that is out of range.
-    """
-
-    temperature: float = 0.9
-    top_p: float = 0.9
-    seed: int = 0
-    max_responses: int = 1000
-    glove: str | None = None
-
-    def __post_init__(self):
-        self.sampling(1)
-
-    def sampling(self, response_tokens: int) -> Sampling:
-        return Sampling(response_tokens, self.top_p, self.temperature)
-
-
-@dataclass(frozen=True)
-class PolicyEvaluation:
-    """One policy on a run's test part.
-
-    likelihoods: of all test trajectories. rows: (m,), those that were answered; responses: the answers. scores: of each
-    answer, see `metrics.response_scores`.
-    """
-
-    likelihoods: Likelihoods
-    rows: np.ndarray
-    responses: list[str]
-    scores: dict[str, np.ndarray]
-    figures: Figures
-
-    def to_json(self) -> dict[str, Any]:
-        return _plain(vars(self) | {"likelihoods": self.likelihoods._asdict()})
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "PolicyEvaluation":
-        likelihoods = Likelihoods(**{name: np.array(each) for name, each in values["likelihoods"].items()})
-        scores = {name: np.array(each) for name, each in values["scores"].items()}
-        rows = np.array(values["rows"], np.int64)
-        return cls(likelihoods, rows, values["responses"], scores, _figures(values["figures"]))
+VECTORS = {
+    "dimension": 50,
+    "window": 5,
+    "x_max": 10,
+    "epochs": 20,
+}  # for vectors fitted here; enough to tell words apart
+MAUVE_TEXTS = 100  # fewer texts give too few clusters for a meaningful value
 
 
 @dataclass(frozen=True)
 class RunEvaluation:
-    """What a run's test part says.
+    """The results of a run on its test trajectories.
 
-    updates: how many updates of imitation were made. policies: those that were measured. human: figures of the human
-    responses to what was answered.
+    Attributes:
+        run: The run.
+        config: Its settings.
+        test: Its test trajectories.
+        options: How responses were drawn and measured.
+        updates: How many updates of imitation were made.
+        policies: The policies that were chosen.
+        human: The metrics of the human responses to the answered trajectories.
     """
 
     run: GAILRun
@@ -111,84 +67,70 @@ class RunEvaluation:
 def evaluate(
     run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]], batch_size: int = 32
 ) -> RunEvaluation:
-    """Measure a run's policies on its test part, or read what RUN/evaluation.json has of them.
+    """Measure a run's policies on its test trajectories, or read the results from RUN/evaluation.json.
 
-    choose: names of the policies of a bot -> those to measure. The file is used again where it is newer than the bot
-    and was made with the same options; policies that it lacks are added.
+    The file is used again if it is newer than the bot and has the same options; policies that it lacks are added.
 
-    Raises UserError where there is no finished run, or a vector file cannot be read.
+    Args:
+        run: The run.
+        options: How responses are drawn and measured.
+        choose: Chooses the policies to measure from the names of the bot's policies.
+        batch_size: How many trajectories are read together.
+
+    Raises:
+        UserError: The run is not finished, or a file of word vectors cannot be read.
     """
-    data, config, found, agent = read_files(run, options, choose)
-    generators, policies, human = found or (None, {}, None)
+    data, config, stored, agent = read_files(run, options, choose)
+    generators, policies, human = stored or (None, {}, None)
     if agent is not None:
         generators = agent.generators
         names = [name for name in choose(generators) if name not in policies]
         measuring = _Measuring(run, config, agent, data, options, batch_size)
         policies, human = policies | measuring.policies(names), measuring.human()
-        stored = {
-            "format": FORMAT,
-            "options": dataclasses.asdict(options),
-            "vectors": options.glove or OWN_VECTORS,
-            "generators": generators,
-            "policies": {name: each.to_json() for name, each in policies.items()},
-            "human": _plain(human),
-        }
-        write_text(run.path / "evaluation.json", json.dumps(stored, ensure_ascii=False, allow_nan=False) + "\n")
+        write(run, options, Stored(generators, policies, human))
     chosen = {name: policies[name] for name in choose(generators)}
     return RunEvaluation(run, config, data.test, options, phases_of(run).count(IMITATION), chosen, human)
 
 
 class Files(NamedTuple):
-    """All that is read of a run before anything is computed.
+    """Everything that is read from a run before anything is computed.
 
-    stored: what RUN/evaluation.json has, see `_stored`. agent: None where that is all that is asked for.
+    Attributes:
+        data: The data of the run.
+        config: Its settings.
+        stored: The content of RUN/evaluation.json, if it can be used again.
+        agent: The agent; None if `stored` has all chosen policies.
     """
 
     data: Data
     config: GAILConfig
-    stored: tuple[list[str], dict[str, PolicyEvaluation], Figures] | None
+    stored: Stored | None
     agent: GAILAgent | None
 
 
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
-    """Read a run as `evaluate` needs it, and the file of word vectors for the first time: hours of computing follow.
+    """Read all files that `evaluate` needs, word vectors included, so that errors appear before hours of computation.
 
-    choose: see `evaluate`. Raises UserError or VectorFileError where a file is missing or damaged, or the run is not
-    finished.
+    Args:
+        run: The run.
+        options: How responses are drawn and measured.
+        choose: See `evaluate`.
+
+    Raises:
+        UserError: A file is missing or damaged, or the run is not finished.
+        VectorFileError: The file of word vectors is damaged.
     """
     data, config = run.data(), run.config()
     refuse_incomparable([run])
-    found = _stored(run, options)
-    if found is not None and all(name in found[1] for name in choose(found[0])):
-        return Files(data, config, found, None)
+    stored = read(run, options)
+    if stored is not None and all(name in stored.policies for name in choose(stored.generators)):
+        return Files(data, config, stored, None)
     agent = GAILAgent.load(run.path)
     choose(agent.generators)
     if options.glove is not None:
-        texts = [*(each.response for each in data.test), *(each.prompt for each in data.train)]
+        texts = [*(trajectory.response for trajectory in data.test), *(trajectory.prompt for trajectory in data.train)]
         glove.read_vectors(options.glove, {word for text in texts for word in metrics.words(text)})
-    return Files(data, config, found, agent)
-
-
-def options_of(run: GAILRun) -> Options:
-    """What a run was measured with at last, so that `evaluate` need not measure it again; else the defaults."""
-    try:
-        return Options(**json_files.read(run.path / "evaluation.json")["options"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return Options()
-
-
-def _stored(run: GAILRun, options: Options) -> tuple[list[str], dict[str, PolicyEvaluation], Figures] | None:
-    path = run.path / "evaluation.json"
-    try:
-        if path.stat().st_mtime < run.bot.stat().st_mtime:
-            return None
-        values = json_files.read(path)
-        if (values["format"], values["options"]) != (FORMAT, dataclasses.asdict(options)):
-            return None
-        policies = {name: PolicyEvaluation.from_json(each) for name, each in values["policies"].items()}
-        return values["generators"], policies, _figures(values["human"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # it is made again
+    return Files(data, config, stored, agent)
 
 
 class _Measuring:
@@ -208,14 +150,14 @@ class _Measuring:
         self._parts = metrics.parts(data.test)
         self._data, self._seed = data, config.seed
         self._classifiers = dict(metrics.CLASSIFIERS)
-        self._conversations = np.array([each.conversation for each in data.test])
+        self._conversations = np.array([trajectory.conversation for trajectory in data.test])
         self._reader = TextReader(agent.policies[agent.reference], agent.tokenizer, config.data.response_tokens)
 
     def policies(self, names: Sequence[str]) -> dict[str, PolicyEvaluation]:
         likelihoods = {name: self._likelihoods(name) for name in names}
         responses = {name: self._respond(name) for name in names}
-        texts = [*(each.response for each in self._answered), *itertools.chain(*responses.values())]
-        texts += [each.prompt for each in self._data.train]
+        texts = [*(trajectory.response for trajectory in self._answered), *itertools.chain(*responses.values())]
+        texts += [trajectory.prompt for trajectory in self._data.train]
         vectors = self._vectors({word for text in texts for word in metrics.words(text)})
         self._learn_emotions(vectors)
         return {name: self._policy(name, likelihoods[name], responses[name], vectors) for name in names}
@@ -229,13 +171,16 @@ class _Measuring:
         }
 
     def _learn_emotions(self, vectors: Mapping[str, np.ndarray]) -> None:
-        """A classifier of the labels of the training prompts, where there are any; not the one of RL-Seq2Seq's reward.
+        """Train a classifier on the labels of the training prompts, if there are any.
 
-        Its seed is another, so that no policy is judged by what it was trained to please.
+        Its seed differs from that of RL-Seq2Seq's reward, so that no policy is measured by its own training objective.
         """
-        labelled = [each for each in self._data.train if each.emotion is not None]
-        if vectors and len({each.emotion for each in labelled}) > 1:
-            prompts, labels = [each.prompt for each in labelled], [each.emotion for each in labelled]
+        labelled = [trajectory for trajectory in self._data.train if trajectory.emotion is not None]
+        if vectors and len({trajectory.emotion for trajectory in labelled}) > 1:
+            prompts, labels = (
+                [trajectory.prompt for trajectory in labelled],
+                [trajectory.emotion for trajectory in labelled],
+            )
             emotions = EmotionClassifier.fit(prompts, labels, vectors, self._seed + 1)
             self._classifiers["emotion"] = emotions.classify
 
@@ -245,15 +190,15 @@ class _Measuring:
         scores = metrics.response_scores(responses, self._answered, self._classifiers)
         figures: Figures = {}
         for part, numbers in self._parts.items():
-            of_part = Likelihoods(*(each[numbers] for each in likelihoods))
+            of_part = Likelihoods(*(array[numbers] for array in likelihoods))
             figures[part] = metrics.likelihood_figures(of_part, self._conversations[numbers])
             at = self._places(part)
             if len(at):
-                said, scored = [responses[i] for i in at], {title: each[at] for title, each in scores.items()}
+                said, scored = [responses[i] for i in at], {title: column[at] for title, column in scores.items()}
                 figures[part] |= metrics.response_figures(said, self._answered_at(at), scored, vectors)
         for part, at in self._for_mauve.items():
             features = self._features([responses[i] for i in at], name)
-            human = self._features([each.response for each in self._answered_at(at)], "human")
+            human = self._features([trajectory.response for trajectory in self._answered_at(at)], "human")
             figures[part]["MAUVE"] = Estimate(mauve(features, human))
         return PolicyEvaluation(likelihoods, self._rows, responses, scores, figures)
 
@@ -263,7 +208,7 @@ class _Measuring:
         return {part: at for part, at in places.items() if len(at) >= MAUVE_TEXTS}
 
     def _places(self, part: str) -> np.ndarray:
-        """The places of a part's trajectories among those that are answered."""
+        """Return the places of a part's trajectories among those that are answered."""
         return np.flatnonzero(np.isin(self._rows, self._parts[part]))
 
     def _answered_at(self, places: np.ndarray) -> list[Trajectory]:
@@ -293,22 +238,22 @@ class _Measuring:
             return self._reader(texts, self._size, bar.update)
 
     def _vectors(self, words: Iterable[str]) -> Mapping[str, np.ndarray]:
-        """Word vectors: of a file, those of some words; or fitted to what the run has learned from.
+        """Read the vectors of some words from the file, or fit vectors to the run's training text.
 
-        `read_files` has found the file to be good. Only a line of a word that the responses alone have can still be a
-        bad one: it is passed over, since the responses are there by now.
+        `read_files` has checked the lines of all known words. Only the line of a word that occurs in responses alone
+        can still be damaged. It is skipped, since the responses have already been drawn.
         """
         if self._options.glove is not None:
             bad = BadLines(skip=True)
-            found = glove.read_vectors(self._options.glove, words, bad=bad)
+            vectors = glove.read_vectors(self._options.glove, words, bad=bad)
             if bad.counts:
                 print(bad.summary())
         else:
             text = self._data.training_text
-            documents = [[word for each in utterances for word in metrics.words(each)] for utterances in text]
+            documents = [[word for utterance in utterances for word in metrics.words(utterance)] for utterances in text]
             with progress(total=VECTORS["epochs"], desc="fitting word vectors") as bar:
-                found = glove.fit(documents, seed=self._seed, report=lambda epoch, error: bar.update(), **VECTORS)
-        return dict(zip(found.words, found.matrix, strict=True))
+                vectors = glove.fit(documents, seed=self._seed, report=lambda epoch, error: bar.update(), **VECTORS)
+        return dict(zip(vectors.words, vectors.matrix, strict=True))
 
     def _progress(self, total: int, name: str, what: str) -> tqdm:
         return progress(total=total, desc=f"{self._run.path}, {name.replace('_', ' ')}: {what}")
@@ -324,7 +269,21 @@ def respond_to(
     size: int,
     report: Callable[[int], object] = lambda _: None,
 ) -> list[str]:
-    """A policy's responses to some conditions of a batch, as text with single spaces; see `rollouts.respond`."""
+    """Draw a policy's responses to some conditions of a batch; see `rollouts.respond`.
+
+    Args:
+        policy: The policy.
+        tokenizer: Its tokenizer.
+        batch: Encoded trajectories.
+        rows: The numbers of those to answer, (m,) int64.
+        seed: The seed of the responses.
+        sampling: How tokens are drawn.
+        size: How many responses are drawn together.
+        report: Called with the number of responses after each draw.
+
+    Returns:
+        m texts with single spaces, in the order of `rows`.
+    """
     order = np.argsort(batch.condition_lengths[rows], kind="stable")
     tokens, mask, _ = respond(policy, batch, rows[order], (seed, 0), sampling, size, report)
     texts = [" ".join(tokenizer.decode(said[seen]).split()) for said, seen in zip(tokens, mask, strict=True)]
@@ -332,28 +291,9 @@ def respond_to(
 
 
 def measured_units(tokenizer: Tokenizer, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`tokens`, `words` and `cut` of Likelihoods, of a batch's responses."""
+    """Count `tokens`, `words` and `cut` of `Likelihoods` for the responses of a batch."""
     tokens = batch.response_lengths.astype(np.int64)
     rows = [row[mask] for row, mask in zip(batch.response, batch.response_mask, strict=True)]
     cut = np.array([row[-1] != tokenizer.end for row in rows], bool)
     counts = np.array([len(metrics.words(tokenizer.decode(row))) for row in rows], np.int64)
     return tokens, counts + ~cut, cut
-
-
-def _figures(values: dict[str, dict[str, list]]) -> Figures:
-    """What `_plain` has made of figures; None is NaN where it is no interval's end."""
-    return {
-        part: {name: Estimate(np.nan if value is None else value, *ends) for name, (value, *ends) in figures.items()}
-        for part, figures in values.items()
-    }
-
-
-def _plain(value: Any) -> Any:
-    """A tree of arrays and numbers for JSON; NaN, which JSON has not, as None."""
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and np.isnan(value) else value

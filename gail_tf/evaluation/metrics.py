@@ -1,7 +1,7 @@
-"""The figures of Table 2 on test trajectories, and what Table 2 leaves out; pure functions of texts and numbers.
+"""The metrics of Table 2 on test trajectories, and further ones; pure functions of texts and numbers.
 
-A word is one of NLTK's `wordpunct_tokenize` in lower case: a run of letters and digits, or of other marks. Figures with
-an interval have a 95 % one by a bootstrap over conversations, since the turns of one conversation depend on each other.
+Words are those of NLTK's `wordpunct_tokenize` in lower case: runs of letters and digits, or of other marks. Intervals
+are 95 % intervals by a bootstrap over conversations, since the turns of one conversation depend on each other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,14 +18,14 @@ from keras_gca.evaluation import reply_metrics, statistics
 
 TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: no history, one turn of history, more
 ALL, TWEETS = "all turns", "tweets"
-RESAMPLES = 2000  # of the bootstrap
-FLIPS = 9999  # of the sign-flip test
-ORDERS = (1, 2, 3, 4)  # of sentence BLEU
-Classifier = Callable[[Sequence[str]], Sequence[str]]  # texts -> the name of each one's emotion
+RESAMPLES = 2000  # in the bootstrap
+FLIPS = 9999  # in the sign-flip test
+ORDERS = (1, 2, 3, 4)  # the n of sentence BLEU-n
+Classifier = Callable[[Sequence[str]], Sequence[str]]  # texts -> the name of each text's emotion
 
 
 def sentiment_names(texts: Sequence[str]) -> list[str]:
-    """VADER's class of each text: negative, neutral or positive."""
+    """Return VADER's class of each text: negative, neutral or positive."""
     return [sentiment(text).name for text in texts]
 
 
@@ -33,7 +33,7 @@ CLASSIFIERS: Mapping[str, Classifier] = {"sentiment": sentiment_names}
 
 
 class Estimate(NamedTuple):
-    """A figure, and the ends of its 95 % interval; None where it has none."""
+    """The value of a metric, and the ends of its 95 % interval, which are None if it does not have one."""
 
     value: float
     low: float | None = None
@@ -41,14 +41,15 @@ class Estimate(NamedTuple):
 
 
 class Likelihoods(NamedTuple):
-    """What a policy makes of n human responses, given history and prompt.
+    """The likelihoods of n human responses under a policy, given history and prompt.
 
-    nll:    (n,) float64, the negative log-likelihood of each response's tokens in nats, END counted.
-    tokens: (n,) int64, their number, END counted. A response longer than the policy can say is cut to what it can, and
-            then has no END.
-    words:  (n,) int64, the words of the same text, and one more for END: the unit that different tokenizers share. A
-            word that is cut counts as one.
-    cut:    (n,) bool, which responses are cut.
+    Attributes:
+        nll: The negative log-likelihood of each response's tokens, END included, in nats, (n,) float64.
+        tokens: The number of tokens of each response, END included, (n,) int64. A response that is longer than the
+            policy's limit is cut, and then has no END.
+        words: The number of words of the same text, plus one for END, (n,) int64. Words are a unit that does not depend
+            on the tokenizer. A word that is cut counts as one.
+        cut: Which responses are cut, (n,) bool.
     """
 
     nll: np.ndarray
@@ -58,36 +59,45 @@ class Likelihoods(NamedTuple):
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, marks among them, in lower case."""
+    """Split a text into words and punctuation marks, in lower case."""
     return wordpunct_tokenize(text.lower())
 
 
 def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
-    """The numbers of the trajectories that each figure is of; a part without any is left out.
+    """Divide the trajectories into the parts that are measured separately; empty parts are left out.
 
-    TURNS and ALL are those of conversations. Tweets are apart: they are no conversation, and as prompt and response are
-    the same text, copying would count as answering.
+    TURNS and ALL contain the trajectories of conversations. Tweets are a separate part: they are not conversations, and
+    since their prompt and response are the same text, copying would count as answering.
+
+    Args:
+        trajectories: The trajectories.
+
+    Returns:
+        For each part the numbers of its trajectories, int64.
     """
-    tweets = np.array([each.source == "tweets" for each in trajectories], bool)
-    turn = np.minimum([each.turn for each in trajectories], len(TURNS))
+    tweets = np.array([trajectory.source == "tweets" for trajectory in trajectories], bool)
+    turn = np.minimum([trajectory.turn for trajectory in trajectories], len(TURNS))
     masks = {name: ~tweets & (turn == i) for i, name in enumerate(TURNS, start=1)} | {ALL: ~tweets, TWEETS: tweets}
     return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
 
 
 def spread(count: int, most: int) -> np.ndarray:
-    """At most `most` numbers below `count`, evenly spread, in order; int64."""
+    """Return at most `most` numbers below `count`, evenly spread, in order; int64."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
 # Likelihood
 
 
-def likelihood_figures(found: Likelihoods, conversations: np.ndarray, seed: int = 0) -> dict[str, Estimate]:
-    """Perplexities: exp of the total negative log-likelihood over the total of tokens (Section 5), and of words.
+def likelihood_figures(likelihoods: Likelihoods, conversations: np.ndarray, seed: int = 0) -> dict[str, Estimate]:
+    """Compute the perplexities per token (Section 5) and per word: exp(sum of nll / sum of tokens or words).
 
-    conversations: (n,), which one each response is of. seed: of the intervals.
+    Args:
+        likelihoods: The likelihoods of n responses.
+        conversations: The number of each response's conversation, (n,).
+        seed: The seed of the bootstrap.
     """
-    nll, *units = by_conversation(conversations, found.nll, found.tokens, found.words)
+    nll, *units = by_conversation(conversations, likelihoods.nll, likelihoods.tokens, likelihoods.words)
     drawn = statistics.bootstrap(len(nll), seed, RESAMPLES)
     return {
         name: _exponential(_ratio(drawn, nll, unit))
@@ -99,33 +109,49 @@ def likelihood_figures(found: Likelihoods, conversations: np.ndarray, seed: int 
 
 
 def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """NLTK's sentence BLEU-1 to BLEU-4 of words against one reference each, (n, 4) float64, 0 to 100.
+    """Compute NLTK's sentence BLEU-1 to BLEU-4 of words.
 
-    Smoothing: method 1 of Chen and Cherry 2014, which counts 0.1 where no n-gram fits.
+    The smoothing is method 1 of Chen and Cherry 2014, which counts 0.1 if no n-gram matches.
+
+    Args:
+        responses: n responses.
+        references: One reference for each of them.
+
+    Returns:
+        (n, 4) float64, from 0 to 100.
     """
     weights = [(1 / n,) * n for n in ORDERS]
     smoothing = SmoothingFunction().method1
-    found = [
+    scores = [
         sentence_bleu([words(reference)], words(response), weights, smoothing)
         for response, reference in zip(responses, references, strict=True)
     ]
-    return 100 * np.array(found, np.float64).reshape(-1, len(ORDERS))
+    return 100 * np.array(scores, np.float64).reshape(-1, len(ORDERS))
 
 
 def agreement(classify: Classifier, texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    """1 where two texts have the same emotion, else 0; (n,) float64."""
+    """Compare the emotions of n pairs of texts: 1 if they are the same, else 0; (n,) float64."""
     return (np.array(classify(texts), str) == np.array(classify(others), str)).astype(np.float64)
 
 
 def response_scores(
     responses: Sequence[str], trajectories: Sequence[Trajectory], classifiers: Mapping[str, Classifier] = CLASSIFIERS
 ) -> dict[str, np.ndarray]:
-    """The figures that every single response has, (n,) float64 each.
+    """Compute the metrics that are defined for single responses.
 
-    BLEU-1 to BLEU-4 (`sentence_bleus`), and for each classifier the agreement (`agreement`) with the human response and
-    with the prompt.
+    Args:
+        responses: n responses.
+        trajectories: The trajectories that they answer.
+        classifiers: Classifiers of emotions, by name.
+
+    Returns:
+        By name (n,) float64 each: BLEU-1 to BLEU-4 (`sentence_bleus`), and for each classifier the agreement with the
+        human response and with the prompt (`agreement`).
     """
-    human, prompts = [each.response for each in trajectories], [each.prompt for each in trajectories]
+    human, prompts = (
+        [trajectory.response for trajectory in trajectories],
+        [trajectory.prompt for trajectory in trajectories],
+    )
     scores = {f"BLEU-{n}": column for n, column in zip(ORDERS, sentence_bleus(responses, human).T, strict=True)}
     for name, classify in classifiers.items():
         scores[f"{name} as the human's"] = agreement(classify, responses, human)
@@ -134,7 +160,7 @@ def response_scores(
 
 
 def diversity_figures(responses: Sequence[str]) -> dict[str, float]:
-    """distinct-1, distinct-2, words a response, and the share that an earlier one has said already."""
+    """Compute distinct-1, distinct-2, the words per response, and the share of repetitions of earlier responses."""
     replies = [words(response) for response in responses]
     return {
         "distinct-1": reply_metrics.distinct(replies, 1),
@@ -151,16 +177,21 @@ def response_figures(
     vectors: Mapping[str, np.ndarray],
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """All figures of a system's responses to trajectories; diversity and similarities have no interval.
+    """Compute all metrics of a system's responses; diversity and similarities do not have intervals.
 
-    scores: as `response_scores` gives them. vectors: of words, {word: (size,)}. seed: of the intervals.
+    Args:
+        responses: n responses.
+        trajectories: The trajectories that they answer.
+        scores: The result of `response_scores`.
+        vectors: The vectors of words, (size,) each.
+        seed: The seed of the bootstrap.
     """
-    human = [each.response for each in trajectories]
-    conversations = np.array([each.conversation for each in trajectories])
+    human = [trajectory.response for trajectory in trajectories]
+    conversations = np.array([trajectory.conversation for trajectory in trajectories])
     counts = reply_metrics.bleu_counts(responses, human)
     summed, one, *scored = by_conversation(conversations, counts, np.ones(len(responses)), *scores.values())
     drawn = statistics.bootstrap(len(one), seed, RESAMPLES)
-    resampled = np.array([reply_metrics.bleu_of_counts(each) for each in drawn @ summed])
+    resampled = np.array([reply_metrics.bleu_of_counts(sums) for sums in drawn @ summed])
     bleu = reply_metrics.bleu_of_counts(counts.sum(0))
     figures = {"BLEU": _estimate(bleu, drawn, statistics.bootstrap_interval(resampled))}
     figures |= {name: _ratio(drawn, total, one) for name, total in zip(scores, scored, strict=True)}
@@ -172,8 +203,11 @@ def response_figures(
 def human_figures(
     trajectories: Sequence[Trajectory], classifiers: Mapping[str, Classifier] = CLASSIFIERS
 ) -> dict[str, Estimate]:
-    """The figures of the human responses that make sense for them: diversity, and agreement with the prompts."""
-    human, prompts = [each.response for each in trajectories], [each.prompt for each in trajectories]
+    """Compute the metrics that apply to human responses: diversity, and agreement with the prompts."""
+    human, prompts = (
+        [trajectory.response for trajectory in trajectories],
+        [trajectory.prompt for trajectory in trajectories],
+    )
     figures = diversity_figures(human)
     for name, classify in classifiers.items():
         figures[f"{name} as the prompt's"] = float(agreement(classify, human, prompts).mean())
@@ -184,7 +218,13 @@ def human_figures(
 
 
 class Comparison(NamedTuple):
-    """A paired test. difference: of the first system's mean minus the second's. p_value: two-sided."""
+    """The result of a paired test.
+
+    Attributes:
+        difference: The first system's mean minus the second system's.
+        p_value: The two-sided p-value.
+        conversations: The number of conversations.
+    """
 
     difference: float
     p_value: float
@@ -194,17 +234,24 @@ class Comparison(NamedTuple):
 def compare(
     first: np.ndarray, second: np.ndarray, weights: np.ndarray, conversations: np.ndarray, seed: int = 0
 ) -> Comparison | None:
-    """A sign-flip test of two systems' scores on the same trajectories: are the two exchangeable?
+    """Test by sign flips whether two systems' scores on the same trajectories are exchangeable.
 
-    first, second: (n,), their scores, summed over a trajectory's units. weights: (n,), its units: 1, or words; the
-    difference is of the totals over all units. conversations: (n,), which one each is of: whole conversations are
-    flipped. Returns None where there is nothing to compare.
+    Args:
+        first: The first system's scores, each summed over the units of a trajectory, (n,).
+        second: The second system's scores, (n,).
+        weights: The number of units of each trajectory, 1 or its words, (n,). The difference is that of the sums of
+            scores divided by the sum of weights.
+        conversations: The number of each trajectory's conversation, (n,). Whole conversations are flipped.
+        seed: The seed of the flips.
+
+    Returns:
+        The result, or None if there are no trajectories.
     """
     if not len(first):
         return None
     (differences,) = by_conversation(conversations, np.asarray(first, np.float64) - second)
     total = float(np.sum(weights))
-    found = stats.permutation_test(
+    test = stats.permutation_test(
         (differences,),
         lambda flipped, axis: flipped.sum(axis) / total,
         permutation_type="samples",
@@ -213,26 +260,35 @@ def compare(
         batch=500,
         rng=np.random.default_rng(seed),
     )
-    return Comparison(float(found.statistic), float(found.pvalue), len(differences))
+    return Comparison(float(test.statistic), float(test.pvalue), len(differences))
 
 
 def compare_likelihoods(
     first: Likelihoods, second: Likelihoods, conversations: np.ndarray, seed: int = 0
 ) -> Comparison | None:
-    """`compare` of negative log-likelihoods, in nats a word; below 0: the first system is the better one.
+    """Compare negative log-likelihoods in nats per word; below 0 the first system is better.
 
-    Responses of which one system has read more than the other (they are cut at different places) are left out.
+    Responses that the two systems cut at different places are left out.
+
+    Args:
+        first: The first system's likelihoods of n responses.
+        second: The second system's likelihoods of the same responses.
+        conversations: The number of each response's conversation, (n,).
+        seed: The seed of the flips.
+
+    Returns:
+        The result, or None if no responses are left.
     """
     same = (first.words == second.words) & (first.cut == second.cut)
     return compare(first.nll[same], second.nll[same], first.words[same], conversations[same], seed)
 
 
 def by_conversation(conversations: np.ndarray, *values: np.ndarray) -> list[np.ndarray]:
-    """Sums of (n, ...) values over the trajectories of each conversation, conversations in order of their numbers."""
-    found, index = np.unique(conversations, return_inverse=True)
-    sums = [np.zeros((len(found), *np.shape(each)[1:]), np.asarray(each).dtype) for each in values]
-    for total, each in zip(sums, values, strict=True):
-        np.add.at(total, index, each)
+    """Sum values (n, ...) over the trajectories of each conversation; the conversations are in order of number."""
+    numbers, index = np.unique(conversations, return_inverse=True)
+    sums = [np.zeros((len(numbers), *np.shape(array)[1:]), np.asarray(array).dtype) for array in values]
+    for total, array in zip(sums, values, strict=True):
+        np.add.at(total, index, array)
     return sums
 
 
@@ -242,8 +298,10 @@ def _ratio(drawn: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) ->
 
 
 def _estimate(value: float, drawn: np.ndarray, interval: tuple[float, float]) -> Estimate:
-    return Estimate(value, *interval) if drawn.shape[1] > 1 else Estimate(value)  # one conversation says nothing
+    return (
+        Estimate(value, *interval) if drawn.shape[1] > 1 else Estimate(value)
+    )  # one conversation does not allow an interval
 
 
 def _exponential(estimate: Estimate) -> Estimate:
-    return Estimate(*(None if each is None else float(np.exp(each)) for each in estimate))
+    return Estimate(*(None if end is None else float(np.exp(end)) for end in estimate))

@@ -1,4 +1,4 @@
-"""Quality against diversity of sampled responses, over the temperature; see the first paper's module of this name."""
+"""Measures quality against diversity of responses at several temperatures."""
 
 import itertools
 import sys
@@ -22,7 +22,7 @@ from keras_gca.engine.training_loop import progress
 from keras_gca.evaluation import quality_diversity
 from keras_gca.evaluation.trigram import TrigramModel
 
-TRIGRAM_RESPONSES = 20_000  # training responses that the trigram model is made of, at most
+TRIGRAM_RESPONSES = 20_000  # the maximum number of training responses in the trigram model
 
 
 def measure_runs(
@@ -32,20 +32,31 @@ def measure_runs(
     max_responses: int = 500,
     batch_size: int = 32,
 ) -> quality_diversity.Curves:
-    """The point of the human responses, and a curve for each of Table 2's systems: means over its runs; see `measure`.
+    """Measure runs and average them by Table 2's systems.
 
-    paths: run folders. Raises UserError where runs cannot stand together, or one is not finished.
+    Args:
+        paths: Run folders.
+        temperatures: The temperatures of sampling.
+        seed: The seed of the responses.
+        max_responses: How many test conversations are answered at each temperature, at most.
+        batch_size: How many responses are drawn together.
+
+    Returns:
+        The point of the human responses, and the mean curve of each system.
+
+    Raises:
+        UserError: The runs are not comparable, or one is not finished.
     """
     runs = [GAILRun.open(path, "quality_diversity") for path in paths]
     refuse_incomparable(runs)
-    found: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
+    curves_of_systems: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
     for run in runs:
         agent = GAILAgent.load(run.path)
         human, curves = measure(agent, run.data(), sorted(temperatures), seed, max_responses, batch_size)
-        found[HUMAN].append(human)
+        curves_of_systems[HUMAN].append(human)
         for policy, curve in curves.items():
-            found.setdefault(name(system_of(agent.config, policy)), []).append(curve)
-    return {title: mean_curve(curves) for title, curves in found.items()}
+            curves_of_systems.setdefault(name(system_of(agent.config, policy)), []).append(curve)
+    return {title: mean_curve(curves) for title, curves in curves_of_systems.items()}
 
 
 def measure(
@@ -56,7 +67,19 @@ def measure(
     max_responses: int = 500,
     batch_size: int = 32,
 ) -> tuple[quality_diversity.Curve, dict[str, quality_diversity.Curve]]:
-    """The point of the human responses, and each policy's curve, on test conversations, evenly spread."""
+    """Measure the policies of an agent on test conversations, evenly spread.
+
+    Args:
+        agent: The agent.
+        data: The data of its run.
+        temperatures: The temperatures of sampling.
+        seed: The seed of the responses.
+        max_responses: How many test conversations are answered at each temperature, at most.
+        batch_size: How many responses are drawn together.
+
+    Returns:
+        The point of the human responses, and the curve of each policy.
+    """
     learned = [metrics.words(data.train[i].response) for i in metrics.spread(len(data.train), TRIGRAM_RESPONSES)]
     vocabulary = Vocabulary.build(learned, size=sys.maxsize)
 
@@ -82,14 +105,14 @@ def measure(
             speaker = agent.policies[policy], agent.tokenizer
             texts = respond_to(*speaker, batch, np.arange(len(asked)), seed, sampling, batch_size, bar.update)
             curves[policy].append(point(temperature, texts))
-    return [point(None, [each.response for each in asked])], curves
+    return [point(None, [trajectory.response for trajectory in asked])], curves
 
 
 def mean_curve(curves: Sequence[quality_diversity.Curve]) -> quality_diversity.Curve:
-    """The means of several runs' curves, temperature by temperature."""
+    """Average the curves of several runs at each temperature."""
     names = ("perplexity", "distinct_2")
     return [
         {"temperature": points[0]["temperature"]}
-        | {figure: sum(each[figure] for each in points) / len(points) for figure in names}
+        | {figure: sum(one[figure] for one in points) / len(points) for figure in names}
         for points in zip(*curves, strict=True)
     ]

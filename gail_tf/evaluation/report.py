@@ -1,4 +1,4 @@
-"""What evaluations of several runs say together: Table 2, Figures 5 and 6, Table 3, paired tests, learning curves."""
+"""Evaluates runs together and writes Table 2, Figures 5 and 6, Table 3, paired tests and learning curves."""
 
 import json
 import math
@@ -9,7 +9,8 @@ from typing import Any
 from gail_tf.evaluation import learning_curves, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable
 from gail_tf.evaluation.figures import figure_5, figure_6
-from gail_tf.evaluation.measure import Options, evaluate, read_files
+from gail_tf.evaluation.measure import evaluate, read_files
+from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.systems import (
     PairedTest,
     Systems,
@@ -26,7 +27,7 @@ from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
 
-ALL = "all"  # the policies of a bot
+ALL = "all"  # all policies of a bot
 
 
 # Runs
@@ -35,7 +36,7 @@ ALL = "all"  # the policies of a bot
 def evaluate_run(
     run: str | Path, options: Options | None = None, policy: str | None = ALL, batch_size: int = 32
 ) -> dict[str, Any]:
-    """Measure a run's policies on its test conversations; what was measured is kept in RUN/evaluation.json.
+    """Measure a run's policies on its test conversations; RUN/evaluation.json keeps the results.
 
     Args:
         run: The run folder.
@@ -44,12 +45,12 @@ def evaluate_run(
         batch_size: How many trajectories are read at once.
 
     Returns:
-        For JSON, `policies`: {policy: figures}, and `human`: the figures of the human responses. Figures are
+        Values for JSON: `policies`, {policy: metrics}, and `human`, the metrics of the human responses. Metrics are
         {part of the test trajectories: {metric: {"value", "low", "high"}}}, with the bounds of the 95 % interval by a
-        bootstrap over conversations; what is undefined is None. docs/results.md explains the metrics.
+        bootstrap over conversations; undefined values are None. docs/results.md explains the metrics.
 
     Raises:
-        UserError: There is no finished run, it has no such policy, or a file of word vectors cannot be read.
+        UserError: The run is not finished, does not have the policy, or a file of word vectors cannot be read.
     """
     measured = evaluate(GAILRun.open(run), options or Options(), _chooser(policy), batch_size)
     policies = {name: _plain(evaluation.figures) for name, evaluation in measured.policies.items()}
@@ -67,10 +68,17 @@ def evaluate_runs(
 ) -> None:
     """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
 
-    paths: run folders; those of one algorithm are averaged over their seeds. policy: a name, or ALL; the last one of
-    each bot if None. beside_paper: the paper's numbers stand beside ours. output: of tables and plots; RUN/evaluation,
-    or runs/evaluation of several runs, if None. examples: of Table 3. Raises UserError where runs cannot stand in one
-    table, or one is not finished.
+    Args:
+        paths: Run folders; runs of one algorithm are averaged over their seeds.
+        options: How responses are drawn and measured.
+        policy: The name of a policy, ALL, or None for the last one of each bot.
+        beside_paper: Whether the paper's numbers are shown, too.
+        output: The folder for tables and plots; by default RUN/evaluation, or runs/evaluation for several runs.
+        batch_size: How many trajectories are read together.
+        examples: The number of examples in Table 3.
+
+    Raises:
+        UserError: The runs are not comparable, or one is not finished.
     """
     if output is not None and output.exists() and not output.is_dir():
         raise UserError(f"{output}: a file; --output names a folder")
@@ -78,7 +86,7 @@ def evaluate_runs(
     refuse_incomparable(runs)
 
     choose = _chooser(policy)
-    if len(runs) > 1:  # all are good before the first is measured; they are not kept, as there may be many
+    if len(runs) > 1:  # check all before the first is measured; their data are not kept, as there may be many
         for run in runs:
             read_files(run, options, choose)
     by_system, remarks = systems([evaluate(run, options, choose, batch_size) for run in runs])
@@ -93,7 +101,7 @@ def evaluate_runs(
 
 
 def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
-    """What picks the policies to measure from the names of those of a bot; see `evaluate`."""
+    """Return the function that chooses the policies to measure by name; see `evaluate`."""
 
     def choose(names: Sequence[str]) -> Sequence[str]:
         if policy is None:
@@ -113,7 +121,7 @@ def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
 def write(
     by_system: Systems, results: Sequence[PairedTest], folder: Path, beside_paper: bool, examples: int
 ) -> list[Path]:
-    """Write all tables and figures; returns the paths."""
+    """Write all tables and plots; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
     tables += [table_of_tests(results)] if results else []
@@ -139,7 +147,7 @@ def write(
 
 
 def _all_digits(by_system: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Table:
-    """A line for each figure, system and part; of a single run the interval is the bootstrap's."""
+    """Make a table with one line per metric, system and part; a single run has the interval of the bootstrap."""
     header = "figure", "system", "part", "mean", "deviation", "low", "high", "runs"
     return Table(None, "", header, list(_lines(by_system, only, beside_paper)), 3)
 
@@ -158,7 +166,7 @@ def _lines(by_system: Systems, only: Sequence[str], beside_paper: bool) -> Itera
 
 
 def _facts(by_system: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
-    """All of it as JSON; what is undefined is null."""
+    """Return all results for JSON; undefined values are None."""
     runs = {str(one.run.run.path): one.run for measured in by_system.values() for one in measured}
     return {
         "notes": notes(by_system),
@@ -178,7 +186,7 @@ def _facts(by_system: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
 
 
 def _plain(figures: Mapping[str, Mapping[str, metrics.Estimate]]) -> dict[str, Any]:
-    """The figures of each part for JSON; what is undefined is None."""
+    """Return the metrics of each part for JSON; undefined values are None."""
     return {
         part: {
             name: {"value": None if math.isnan(figure.value) else figure.value, "low": figure.low, "high": figure.high}

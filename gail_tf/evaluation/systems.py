@@ -1,4 +1,4 @@
-"""Evaluations of several runs as the systems that a table compares: means over seeds, paired tests."""
+"""Groups the evaluations of several runs into the systems of a table, with means over seeds and paired tests."""
 
 import itertools
 import math
@@ -10,13 +10,14 @@ import numpy as np
 
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.comparability import system_of
-from gail_tf.evaluation.measure import OWN_VECTORS, PolicyEvaluation, RunEvaluation
+from gail_tf.evaluation.measure import RunEvaluation
+from gail_tf.evaluation.results_file import OWN_VECTORS, PolicyEvaluation
 from gail_tf.imitation import curves
 from gail_tf.imitation.phases import IMITATION
 from keras_gca.evaluation.reply_metrics import bleu
 from keras_gca.evaluation.statistics import Summary, summarise
 
-# The algorithms of GAILConfig, as Table 2 calls them.
+# The names of systems in Table 2.
 NAMES = {
     "mle": "GPT-2 + MLE",
     "seq2seq_mle": "Seq2Seq + MLE",
@@ -30,7 +31,7 @@ HUMAN = "human"
 
 
 class Measured(NamedTuple):
-    """One policy of one run."""
+    """The results of one policy of one run."""
 
     run: RunEvaluation
     policy: PolicyEvaluation
@@ -54,11 +55,17 @@ Systems = dict[str, list[Measured]]  # by algorithm; one run for each seed
 
 
 def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
-    """What is compared, in Table 2's order, and remarks: what is left out, and what has not learned to the end.
+    """Group policies by the systems that Table 2 compares.
 
-    Where several runs of one seed bring a policy after maximum likelihood, the first counts.
+    If several runs with one seed have a policy after maximum likelihood, the first counts.
+
+    Args:
+        evaluations: The results of the runs.
+
+    Returns:
+        The systems in Table 2's order, and remarks about policies that are left out or not trained to the end.
     """
-    found: Systems = {}
+    by_system: Systems = {}
     remarks = []
     for evaluation in evaluations:
         updates = evaluation.config.rollout.updates
@@ -66,59 +73,59 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
             remarks.append(f"{evaluation.run.path}: imitation stopped after {evaluation.updates} of {updates} updates")
         for name, policy in evaluation.policies.items():
             system = system_of(evaluation.config, name)
-            same = [each.run for each in found.get(system, []) if each.run.config.seed == evaluation.config.seed]
+            same = [other.run for other in by_system.get(system, []) if other.run.config.seed == evaluation.config.seed]
             if same:
                 remarks.append(
                     f"{evaluation.run.path}: its policy after maximum likelihood is left out; {same[0].run.path} has "
                     f"one of seed {evaluation.config.seed}"
                 )
             else:
-                found.setdefault(system, []).append(Measured(evaluation, policy))
-    order = [*NAMES, *(name for name in found if name not in NAMES)]
-    return {name: found[name] for name in order if name in found}, remarks
+                by_system.setdefault(system, []).append(Measured(evaluation, policy))
+    order = [*NAMES, *(name for name in by_system if name not in NAMES)]
+    return {name: by_system[name] for name in order if name in by_system}, remarks
 
 
-def paired_tests(found: Systems, seed: int = 0) -> list[PairedTest]:
-    """Every pair of systems, on every pair of their runs whose test trajectories are the same; tweets left out."""
+def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
+    """Compare all pairs of systems on all pairs of runs with the same test trajectories, without tweets."""
     results = []
-    for first, second in itertools.combinations(found, 2):
-        for a, b in itertools.product(found[first], found[second]):
+    for first, second in itertools.combinations(by_system, 2):
+        for a, b in itertools.product(by_system[first], by_system[second]):
             if a.run.test == b.run.test:
-                compared = _compared(a, b, seed)
-                results += [PairedTest((first, second), a.run.config.seed, *each) for each in compared.items()]
+                tests = _compared(a, b, seed)
+                results += [PairedTest((first, second), a.run.config.seed, *test) for test in tests.items()]
     return results
 
 
 def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparison]:
-    """The differences of two policies on the same test trajectories, by figure."""
+    """Compare two policies on the same test trajectories, by metric."""
     parts = metrics.parts(a.run.test)
     rows = parts.get(metrics.ALL, parts.get(metrics.TWEETS))
-    conversations = np.array([each.conversation for each in a.run.test])
-    likelihoods = (metrics.Likelihoods(*(each[rows] for each in x.policy.likelihoods)) for x in (a, b))
-    compared = {"nats a word": metrics.compare_likelihoods(*likelihoods, conversations[rows], seed)}
+    conversations = np.array([trajectory.conversation for trajectory in a.run.test])
+    likelihoods = (metrics.Likelihoods(*(array[rows] for array in x.policy.likelihoods)) for x in (a, b))
+    tests = {"nats a word": metrics.compare_likelihoods(*likelihoods, conversations[rows], seed)}
     answered = np.isin(a.policy.rows, rows)
     of = conversations[a.policy.rows[answered]]
     for figure, scores in a.policy.scores.items():
         other = b.policy.scores[figure]
-        compared[figure] = metrics.compare(scores[answered], other[answered], np.ones(len(of)), of, seed)
-    return {figure: each for figure, each in compared.items() if each is not None}
+        tests[figure] = metrics.compare(scores[answered], other[answered], np.ones(len(of)), of, seed)
+    return {figure: comparison for figure, comparison in tests.items() if comparison is not None}
 
 
 # Tables
 
 
 def summary(measured: Sequence[Measured], part: str, figure: str) -> Summary | None:
-    """A figure over the runs of a system; None where they do not have it."""
-    values = [each.policy.figures.get(part, {}).get(figure) for each in measured]
-    values = [each.value for each in values if each is not None and not math.isnan(each.value)]
+    """Summarise a metric over the runs of a system; None if the runs do not have it."""
+    values = [one.policy.figures.get(part, {}).get(figure) for one in measured]
+    values = [estimate.value for estimate in values if estimate is not None and not math.isnan(estimate.value)]
     return summarise(values) if values else None
 
 
-def notes(found: Systems) -> list[str]:
-    """What a reader must know, as sentences."""
-    measured = [each for every in found.values() for each in every]
+def notes(by_system: Systems) -> list[str]:
+    """Return the notes below the tables, as sentences."""
+    measured = [one for every in by_system.values() for one in every]
     options = measured[0].run.options
-    cut = np.concatenate([each.policy.likelihoods.cut for each in measured])
+    cut = np.concatenate([one.policy.likelihoods.cut for one in measured])
     _, signature = bleu(["a"], ["a"])
     vectors = Path(options.glove).name if options.glove else OWN_VECTORS
     return [
@@ -133,22 +140,24 @@ def notes(found: Systems) -> list[str]:
         "BLEU-1 to BLEU-4 are NLTK's of single responses (words in lower case, smoothing method 1), averaged.",
         f"Similarities are by word vectors ({vectors}). MAUVE has the features of the run's own "
         "GPT-2, after maximum likelihood; compare it only between runs with the same one.",
-        "Tweets are no conversations and stand apart: their prompt is their response.",
+        "Tweets are reported separately, because they are not conversations: their prompt is their response.",
     ]
 
 
 def name(system: str) -> str:
-    """What Table 2 calls an algorithm."""
+    """Return the name of a system in Table 2."""
     return NAMES.get(system, system)
 
 
-def parts_of(found: Systems) -> list[str]:
-    present = {part for measured in found.values() for each in measured for part in each.policy.figures}
+def parts_of(by_system: Systems) -> list[str]:
+    """Return the parts of the test trajectories that a system has metrics of, in the order of the tables."""
+    present = {part for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in (*metrics.TURNS, metrics.ALL, metrics.TWEETS) if part in present]
 
 
-def kind_of_bars(found: Systems) -> str:
-    runs = {len(measured) for measured in found.values()}
+def kind_of_bars(by_system: Systems) -> str:
+    """Describe the intervals of a table, for its caption."""
+    runs = {len(measured) for measured in by_system.values()}
     if runs == {1}:
         return ", with 95 % intervals over conversations"
     counted = f"{min(runs)} to {max(runs)}" if len(runs) > 1 else str(*runs)
@@ -156,26 +165,27 @@ def kind_of_bars(found: Systems) -> str:
 
 
 def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f") -> str:
-    found = summary(measured, part, figure)
-    if found is None:
+    """Format a metric as the cell of a table; empty if the runs do not have it."""
+    value = summary(measured, part, figure)
+    if value is None:
         return ""
-    if found.runs > 1:
-        return f"{found:{form}}"
-    low, high = interval_of(measured, part, figure, found)
-    return f"{found:{form}}" if low is None else f"{found:{form}} [{low:{form}}, {high:{form}}]"
+    if value.runs > 1:
+        return f"{value:{form}}"
+    low, high = interval_of(measured, part, figure, value)
+    return f"{value:{form}}" if low is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
-def histories(found: Systems) -> dict[str, list[curves.History]]:
-    """The logs of the systems that imitate, by their names, for `curves.compare`."""
-    logs = {name(key): [each.run.run.read_log() for each in runs if each.imitates] for key, runs in found.items()}
+def histories(by_system: Systems) -> dict[str, list[curves.History]]:
+    """Read the logs of the systems that imitate, by name, for `learning_curves.compare`."""
+    logs = {name(key): [one.run.run.read_log() for one in runs if one.imitates] for key, runs in by_system.items()}
     return {system: of_runs for system, of_runs in logs.items() if of_runs}
 
 
 def interval_of(
-    measured: Sequence[Measured], part: str, figure: str, found: Summary
+    measured: Sequence[Measured], part: str, figure: str, value: Summary
 ) -> tuple[float | None, float | None]:
-    """The interval of a figure: of its mean over several runs, or over the conversations of a single one."""
-    if found.runs > 1:
-        return found.low, found.high
-    estimates = (each.policy.figures.get(part, {}).get(figure) for each in measured)
-    return next((each.low, each.high) for each in estimates if each is not None)
+    """Return the interval of a metric: over the mean of several runs, or over the conversations of a single run."""
+    if value.runs > 1:
+        return value.low, value.high
+    estimates = (one.policy.figures.get(part, {}).get(figure) for one in measured)
+    return next((estimate.low, estimate.high) for estimate in estimates if estimate is not None)

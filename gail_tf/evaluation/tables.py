@@ -1,4 +1,4 @@
-"""Table 2, Table 3, and the tables that the paper leaves out."""
+"""Makes Tables 2 and 3, and tables of further metrics and of paired tests."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from gail_tf.evaluation.systems import HUMAN, PairedTest, Systems, cell_of, kind
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
-# Table 2 of the paper: mean and deviation over seeds, of 1, 2 and 3+ turns.
+# Table 2 of the paper: mean and deviation over seeds, for 1, 2 and 3+ turns.
 PAPER = {
     "perplexity": {
         "mle": ((36.61, 3.21), (29.03, 3.02), (21.02, 2.41)),
@@ -29,38 +29,39 @@ IN_PAPER = {"perplexity": "perplexity, in the paper", "BLEU": "BLEU error, in th
 TABLE_2 = ("perplexity", "perplexity per word", "BLEU")
 
 
-def table_2(found: Systems, beside_paper: bool = False) -> Table:
-    """Table 2, with what it leaves out: perplexity per word, all turns together, tweets."""
-    parts = parts_of(found)
+def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
+    """Make Table 2, extended by perplexity per word, all turns together, and tweets."""
+    parts = parts_of(by_system)
     rows = []
     for figure in TABLE_2:
-        for system, measured in found.items():
+        for system, measured in by_system.items():
             rows.append((figure, name(system), *(cell_of(measured, part, figure) for part in parts)))
             if beside_paper and system in PAPER.get(figure, {}):
                 said = dict(zip(metrics.TURNS, PAPER[figure][system], strict=True))
                 cells = (f"{said[part][0]:.2f} ± {said[part][1]:.2f}" if part in said else "" for part in parts)
                 rows.append((IN_PAPER[figure], name(system), *cells))
     return Table(
-        2, f"Perplexity and BLEU on the test conversations{kind_of_bars(found)}.", ("", "model", *parts), rows, 2
+        2, f"Perplexity and BLEU on the test conversations{kind_of_bars(by_system)}.", ("", "model", *parts), rows, 2
     )
 
 
-def table_of_responses(found: Systems) -> Table:
-    """What Table 2 leaves out: the other figures of the responses, beside those of the human ones."""
-    part = parts_of(found)[-1] if metrics.ALL not in parts_of(found) else metrics.ALL
-    first = next(iter(found.values()))
-    figures = [each for each in first[0].policy.figures[part] if each not in ("perplexity", "perplexity per word")]
+def table_of_responses(by_system: Systems) -> Table:
+    """Make the table of the other metrics of the responses, and of those of the human responses."""
+    part = parts_of(by_system)[-1] if metrics.ALL not in parts_of(by_system) else metrics.ALL
+    first = next(iter(by_system.values()))
+    figures = [title for title in first[0].policy.figures[part] if title not in ("perplexity", "perplexity per word")]
     rows = []
     for figure in figures:
-        runs = {each.run.run.path: each.run for measured in found.values() for each in measured}.values()
-        human = [each.human.get(part, {}).get(figure) for each in runs]
+        runs = {one.run.run.path: one.run for measured in by_system.values() for one in measured}.values()
+        human = [run.human.get(part, {}).get(figure) for run in runs]
         said = "" if None in human else f"{summarise([each.value for each in human]):.3g}"
-        rows.append((figure, *(cell_of(measured, part, figure, ".3g") for measured in found.values()), said))
-    caption = f"Responses to test conversations, {part}{kind_of_bars(found)}."
-    return Table(None, caption, ("", *map(name, found), HUMAN), rows)
+        rows.append((figure, *(cell_of(measured, part, figure, ".3g") for measured in by_system.values()), said))
+    caption = f"Responses to test conversations, {part}{kind_of_bars(by_system)}."
+    return Table(None, caption, ("", *map(name, by_system), HUMAN), rows)
 
 
 def table_of_tests(results: Sequence[PairedTest]) -> Table:
+    """Make the table of the paired tests."""
     rows = [
         (
             f"{name(test.systems[0])} minus {name(test.systems[1])}",
@@ -73,21 +74,23 @@ def table_of_tests(results: Sequence[PairedTest]) -> Table:
         for test in results
     ]
     caption = "Paired sign-flip tests over conversations, on the same test trajectories; p is two-sided."
-    return Table(None, caption, ("systems", "figure", "seed", "difference", "p", "conversations"), rows, 2)
+    return Table(None, caption, ("systems", "metric", "seed", "difference", "p", "conversations"), rows, 2)
 
 
-def table_3(found: Systems, count: int, seed: int) -> list[Table]:
-    """Examples, as in Table 3: history, prompt, each system's response and the human one.
+def table_3(by_system: Systems, count: int, seed: int) -> list[Table]:
+    """Make examples as in Table 3: history, prompt, the response of each system and the human response.
 
-    They are drawn by seed among the conversations that the first run was asked about; with the systems whose runs have
-    the same test trajectories.
+    Args:
+        by_system: The systems. Those without a run on the first run's test trajectories are left out.
+        count: The number of examples, which are drawn from the answered conversations of the first run.
+        seed: The seed of the draw.
     """
-    first = next(iter(found.values()))[0]
+    first = next(iter(by_system.values()))[0]
     same = {
-        system: each.policy
-        for system, measured in found.items()
-        for each in measured[:1] + [other for other in measured if other.run.test == first.run.test]
-        if each.run.test == first.run.test
+        system: one.policy
+        for system, measured in by_system.items()
+        for one in measured[:1] + [other for other in measured if other.run.test == first.run.test]
+        if one.run.test == first.run.test
     }
     spoken = [i for i, row in enumerate(first.policy.rows) if first.run.test[row].source != "tweets"]
     places = spoken or list(range(len(first.policy.rows)))

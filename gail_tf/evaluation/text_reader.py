@@ -1,4 +1,4 @@
-"""Features of texts for MAUVE: a policy's last hidden state at the last token of a text."""
+"""Computes features of texts for MAUVE: a policy's last hidden state at the last token of each text."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,15 +12,29 @@ from keras_gca.engine.compiled import Compiled
 
 
 class TextReader:
-    """Reads each text by itself."""
+    """Computes the features of texts, each by itself.
+
+    Args:
+        policy: The policy.
+        tokenizer: Its tokenizer.
+        limit: The maximum number of tokens of a text; the rest is not read.
+    """
 
     def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limit: int):
-        """limit: of a text, in tokens; the rest is not read."""
         self._policy, self._tokenizer, self._limit = policy, tokenizer, limit
         self.compiled_last_states = Compiled(self.last_states)
 
     def __call__(self, texts: Sequence[str], size: int, report: Callable[[int], object] = lambda _: None) -> np.ndarray:
-        """(n, feature_size) float32; `size` texts read together. report: called after each reading with the number."""
+        """Compute the features of n texts.
+
+        Args:
+            texts: The texts.
+            size: How many texts are read together.
+            report: Called with the number of texts after each reading.
+
+        Returns:
+            (n, feature_size) float32.
+        """
         batch = encode_batch(self._tokenizer, [[Utterance("")]] * len(texts), texts, 1, self._limit + 1, multiple=1)
         order = np.argsort(batch.response_lengths, kind="stable")
         features = np.zeros((len(texts), self._policy.feature_size), np.float32)
@@ -32,7 +46,7 @@ class TextReader:
         return features
 
     def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """Give the states at the texts' last tokens, (B, feature_size). For use in a graph; arrays: of a `Batch`."""
+        """Compute the states at the last tokens of a `Batch`'s responses, (B, feature_size); for use in a graph."""
         response_mask = arrays[-1]
         before = self._policy.features(*arrays)  # the state before END is the one at the last token of the text
         last = tf.maximum(tf.reduce_sum(tf.cast(response_mask, tf.int32), axis=1) - 1, 0)

@@ -1,10 +1,15 @@
-"""What the second paper's experiments compare: the variants of a training, and their scales; imports nothing heavy."""
+"""The variants that the second paper's experiments compare, and their scales; imports nothing heavy."""
 
 from typing import Any, NamedTuple
 
 
 class Variant(NamedTuple):
-    """start: the variant whose GPT-2 it goes on with; None: from scratch (at --scale paper: --gpt2)."""
+    """A training that experiments compare.
+
+    Attributes:
+        start: The variant whose GPT-2 it starts from; None trains from scratch, or from --gpt2 at --scale paper.
+        settings: The settings that define the variant.
+    """
 
     start: str | None
     settings: dict[str, Any]
@@ -32,6 +37,8 @@ VARIANTS: dict[str, Variant] = {
 
 
 class Experiment(NamedTuple):
+    """A question, and the variants whose comparison answers it."""
+
     question: str
     variants: tuple[str, ...]
 
@@ -51,10 +58,10 @@ EXPERIMENTS = {
     "trainable": Experiment("all of GPT-2, low-rank adapters, or a head?", (MLE, "gail", "lora", "head", "trpo")),
 }
 
-# What the trainings of each scale have, beside the settings that are given.
+# Settings of the trainings at each scale; the user's settings override them.
 SCALES: dict[str, dict[str, Any]] = {
     "tiny": {"preset": "tiny"},
-    # For two CPU cores: a small GPT-2 from scratch.
+    # A small GPT-2 from scratch, for two CPU cores.
     "small": {
         "preset": "default",
         "max_trajectories": 8000,
@@ -63,6 +70,6 @@ SCALES: dict[str, dict[str, Any]] = {
         "mle_epochs": 3,
         "warmup_steps": 100,
     },
-    # Table 1, on a real GPT-2 and RoBERTa: for a GPU or TPU.
+    # Table 1, with a pretrained GPT-2 and RoBERTa, for a GPU or TPU.
     "paper": {"preset": "paper"},
 }

@@ -1,1 +1,1 @@
-"""Networks: GPT-2, RoBERTa, the paper's tanh network; Hugging Face folders."""
+"""Networks: GPT-2, RoBERTa and the paper's tanh network, and Hugging Face folders."""

@@ -2,9 +2,9 @@
 
 Two functional models share their layers. `whole` reads sequences, padded on either side; `stepwise` reads one more
 token of each sequence, whose earlier keys and values wait in a cache of fixed size. Both end at the hidden states: the
-product with the vocabulary is made by `logits`, for the positions that need it.
+product with the vocabulary is computed by `logits`, for the positions that need it.
 
-The layers bear the names of GPT-2's own files. Shapes: B sequences, T tokens, C places in the cache, E = n_embd,
+The layers have the names of GPT-2's own files. Shapes: B sequences, T tokens, C places in the cache, E = n_embd,
 H = n_head, V = vocab_size.
 """
 
@@ -26,9 +26,11 @@ Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and values,
 
 
 class Kernels(NamedTuple):
-    """The weights of the matrix products in the precision that these are computed in: what each step reads all of.
+    """The weights of the matrix products, in the precision of the computation. Every decoding step reads all of them.
 
-    wte: (V, E). blocks: the four kernels of each block, in the order of `Block.projections`.
+    Attributes:
+        wte: The token embeddings, (V, E).
+        blocks: The four kernels of each block, in the order of `Block.projections`.
     """
 
     wte: tf.Tensor
@@ -36,10 +38,17 @@ class Kernels(NamedTuple):
 
 
 class GPT2:
-    """The network, and what is done with it: `hidden`, `hidden_of_each`, `logits`, `prefill` and `step`.
+    """GPT-2, with the methods `hidden`, `hidden_of_each`, `logits`, `prefill` and `step`.
 
-    seed: of the initial weights, which are drawn as GPT-2's own were (Section 2.3 of its paper). precision: "float32",
-    or "bfloat16" for all that is computed but softmax and layer norms; weights stay float32.
+    Args:
+        config: The sizes of the network.
+        seed: The seed of the initial weights, which are drawn as GPT-2's own were (Section 2.3 of its paper).
+        adapters: Low-rank adapters for the last blocks; None adds none.
+        precision: "float32", or "bfloat16", in which everything but softmax and layer norms is computed in bfloat16.
+            The weights are float32 in both.
+
+    Raises:
+        UserError: The precision is unknown, there are more adapted blocks than blocks, or the memory does not suffice.
     """
 
     def __init__(self, config: GPT2Config, seed: int = 0, adapters: Adapters | None = None, precision: str = "float32"):
@@ -69,7 +78,7 @@ class GPT2:
         h, written = self.embeddings(tokens, positions, seeds=seeds), []  # (B, T, E)
         for i, block in enumerate(self.blocks):
             if adapted and i == config.n_layer - adapted:
-                h = keras.ops.stop_gradient(h)  # nothing below learns
+                h = keras.ops.stop_gradient(h)  # the layers below do not learn
             h, *memory = block(h, visible, seeds=seeds)
             written.append(memory)
         self.whole = keras.Model([tokens, positions, visible, seeds], [self.ln_f(h), written], name="gpt2")
@@ -96,22 +105,37 @@ class GPT2:
         self.stepwise = keras.Model(inputs, [self.ln_f(h), written], name="gpt2_stepwise")
 
     def hidden(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-        """The last layer's states after every token.
+        """Compute the last layer's states after every token.
 
-        tokens: (B, T) int32. mask: (B, T) bool, false at padding, which may stand on either side or on both; the states
-        there mean nothing. seeds: (B, 2) int32 for dropout (`noise.sample_seeds`); None leaves it out.
-        Returns (B, T, E) float32. Raises ValueError where T is more than n_positions.
+        Args:
+            tokens: (B, T) int32.
+            mask: (B, T) bool, false at padding, which may be on either side or on both.
+            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32; None disables dropout.
+
+        Returns:
+            (B, T, E) float32; the states at padding have no meaning.
+
+        Raises:
+            ValueError: T is greater than n_positions.
         """
         return self._read_all(tokens, mask, seeds)[0]
 
     def hidden_of_each(
         self, tokens: tf.Tensor, mask: tf.Tensor, continuations: Sequence[tuple[tf.Tensor, tf.Tensor]]
     ) -> list[tf.Tensor]:
-        """As `hidden`, for several continuations of each sequence, which itself is read once.
+        """Compute the states of several continuations of each sequence, which itself is read only once.
 
-        tokens, mask: (B, T). continuations: tokens and mask of each, (B, R), R at choice; none sees another.
-        Returns the states after `tokens`, (B, T, E) float32, then those after each continuation, (B, R, E). Raises
-        ValueError where a continuation ends beyond n_positions.
+        Args:
+            tokens: (B, T) int32.
+            mask: (B, T) bool, false at padding.
+            continuations: Tokens and mask of each continuation, (B, R) int32 and bool. R may differ between them, and
+                no continuation attends to another.
+
+        Returns:
+            The states after `tokens`, (B, T, E) float32, then those after each continuation, (B, R, E) float32.
+
+        Raises:
+            ValueError: A continuation ends beyond n_positions.
         """
         parts = [tf.convert_to_tensor(part, tf.int32) for part in (tokens, *(part for part, _ in continuations))]
         masks = [tf.convert_to_tensor(part) for part in (mask, *(part for _, part in continuations))]
@@ -120,15 +144,20 @@ class GPT2:
         lengths = tf.reduce_sum(tf.cast(masks[0], tf.int32), axis=1, keepdims=True)
         positions = [positions_of(masks[0]), *(lengths + positions_of(part) for part in masks[1:])]
         widths = [tf.shape(part)[1] for part in parts]
-        number = tf.concat([tf.fill([width], i) for i, width in enumerate(widths)], 0)  # of each place's part
+        number = tf.concat([tf.fill([width], i) for i, width in enumerate(widths)], 0)  # the part of each place
         visible = causal_mask(tf.concat(masks, 1)) & ((number == 0) | (number == number[:, None]))
         states, _ = self._read(tf.concat(parts, 1), tf.concat(positions, 1), visible)
         return tf.split(states, widths, axis=1, num=len(parts))
 
     def logits(self, hidden: tf.Tensor, kernels: Kernels | None = None) -> tf.Tensor:
-        """The product with the token embeddings, which GPT-2 ties: (..., E) -> (..., V) float32.
+        """Multiply states by the token embeddings, which GPT-2 also uses as its output layer.
 
-        kernels: where a loop has them already.
+        Args:
+            hidden: (..., E).
+            kernels: The result of `kernels()`, for loops that have it already.
+
+        Returns:
+            (..., V) float32.
         """
         rows = tf.reshape(tf.cast(hidden, self._compute_dtype), [-1, self.config.n_embd])
         embeddings = self._cast(self.embeddings.wte.embeddings) if kernels is None else kernels.wte
@@ -136,7 +165,7 @@ class GPT2:
         return tf.reshape(scores, [*tf.unstack(tf.shape(hidden))[:-1], self.config.vocab_size])
 
     def kernels(self) -> Kernels:
-        """To be taken once, before a loop of steps: in bfloat16 the weights are converted, which takes long."""
+        """Return the kernels for a loop of steps. Call it once before the loop: conversion to bfloat16 takes long."""
         blocks = [[self._cast(part.kernel) for part in block.projections] for block in self.blocks]
         return Kernels(self._cast(self.embeddings.wte.embeddings), blocks)
 
@@ -144,21 +173,40 @@ class GPT2:
         return tf.cast(tf.convert_to_tensor(variable), self._compute_dtype)
 
     def prefill(self, tokens: tf.Tensor, mask: tf.Tensor, capacity: int | tf.Tensor) -> tuple[tf.Tensor, Cache]:
-        """As `hidden`, and a cache of `capacity` places, the first T of which hold these tokens."""
+        """Read the beginning of each sequence and make a cache for `step`.
+
+        Args:
+            tokens: (B, T) int32.
+            mask: (B, T) bool, false at padding.
+            capacity: The number of places in the cache, T or more.
+
+        Returns:
+            The states after every token, (B, T, E) float32, and a cache whose first T places hold these tokens.
+
+        Raises:
+            ValueError: T is greater than n_positions.
+        """
         hidden, cache = self._read_all(tokens, mask)
         free = [[0, 0], [0, 0], [0, capacity - tf.shape(tokens)[1]], [0, 0]]
-        return hidden, tf.nest.map_structure(lambda each: tf.pad(each, free), cache)
+        return hidden, tf.nest.map_structure(lambda tensor: tf.pad(tensor, free), cache)
 
     def step(
         self, tokens: tf.Tensor, positions: tf.Tensor, mask: tf.Tensor, cache: Cache, place: tf.Tensor, kernels: Kernels
     ) -> tuple[tf.Tensor, Cache]:
         """Read one more token of each sequence.
 
-        tokens, positions: (B,) int32, the tokens and how many stand before them. mask: (B, C) bool, the places of the
-        cache that hold tokens, this one included. place: () int32, where in the cache it goes. kernels: see `kernels`.
-        Returns the states after it, (B, E) float32, and the cache.
+        Args:
+            tokens: (B,) int32.
+            positions: How many tokens precede each of them, (B,) int32.
+            mask: The places of the cache that hold tokens, the new one included, (B, C) bool.
+            cache: The keys and values of the preceding tokens.
+            place: Where the new token's keys and values are written in the cache, () int32.
+            kernels: The result of `kernels()`.
+
+        Returns:
+            The states after the new tokens, (B, E) float32, and the updated cache.
         """
-        tokens, positions, place = (tf.convert_to_tensor(each, tf.int32) for each in (tokens, positions, place))
+        tokens, positions, place = (tf.convert_to_tensor(argument, tf.int32) for argument in (tokens, positions, place))
         visible = tf.convert_to_tensor(mask)[:, None]
         inputs = [tokens[:, None], positions[:, None], visible, place, cache, kernels.blocks]
         hidden, cache = self.stepwise(inputs)
@@ -178,14 +226,14 @@ class GPT2:
         return tf.cast(hidden, tf.float32), cache
 
     def _check_width(self, *parts: tf.Tensor) -> None:
-        """Of tokens (B, T) that follow each other; in a graph they may be unknown."""
+        """Check the total width of tokens (B, T) that follow each other; in a graph the widths may be unknown."""
         widths = [part.shape[1] for part in parts]
         if None not in widths and sum(widths) > self.config.n_positions:
             raise ValueError(f"{sum(widths)} tokens where GPT-2 has {self.config.n_positions} positions")
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """GPT-2's own weights under the names of its files, in a fixed order; without the adapters'."""
+        """GPT-2's own weights by their names in its files, in a fixed order. The adapters' weights are not included."""
         layers = {"wte": self.embeddings.wte, "wpe": self.embeddings.wpe}
         for i, block in enumerate(self.blocks):
             layers |= {f"h.{i}.{name}": layer for name, layer in block.parts.items()}
@@ -207,22 +255,22 @@ class GPT2:
         return products
 
     def merged(self) -> dict[str, np.ndarray]:
-        """The weights of a plain GPT-2 that does the same: `weights`, with the adapters merged into them."""
+        """Return the weights of an equivalent GPT-2 without adapters: W + A B alpha / rank for every adapted W."""
         values = {name: variable.numpy() for name, variable in self.weights.items()}
         return values | {name: product.merged() for name, product in self.products.items()}
 
     @property
     def adapter_weights(self) -> list[keras.Variable]:
-        """A and B of every adapter."""
+        """The matrices A and B of every adapter."""
         return [weight for product in self.products.values() for weight in product.weights[2:]]
 
 
 def positions_of(mask: tf.Tensor) -> tf.Tensor:
-    """How many tokens stand before each: (B, T) bool -> (B, T) int32; 0 in padding on the left."""
+    """Count the tokens before each token: (B, T) bool -> (B, T) int32; 0 in padding on the left."""
     return tf.maximum(tf.cumsum(tf.cast(mask, tf.int32), axis=1) - 1, 0)
 
 
 def causal_mask(mask: tf.Tensor) -> tf.Tensor:
-    """Which tokens each token may attend to, itself and those before it: (B, T) bool -> (B, T, T) bool."""
+    """Let each token attend to itself and the tokens before it: (B, T) bool -> (B, T, T) bool."""
     places = tf.range(tf.shape(mask)[1])
     return (places[None, :, None] >= places) & mask[:, None]

@@ -1,4 +1,4 @@
-"""The sizes of a GPT-2, and of its low-rank adapters."""
+"""The sizes of a GPT-2 and of its low-rank adapters."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,10 +10,12 @@ from keras_gca.errors import UserError
 
 @dataclass(frozen=True)
 class GPT2Config:
-    """The sizes of a GPT-2, under the names of Hugging Face's config.json; the defaults are those of the smallest.
+    """The sizes of a GPT-2, with the names of Hugging Face's config.json; the defaults are those of the smallest GPT-2.
 
-    The three dropout rates, of embeddings, attention and residual branches, matter only where seeds are given.
-    Raises UserError on an impossible value.
+    The dropout rates of embeddings, attention and residual branches apply only to calls with seeds.
+
+    Raises:
+        UserError: A value is impossible.
     """
 
     vocab_size: int = 50257
@@ -39,11 +41,12 @@ class GPT2Config:
 
     @property
     def inner(self) -> int:
+        """The number of units of a block's hidden layer."""
         return 4 * self.n_embd if self.n_inner is None else self.n_inner
 
     @property
     def shapes(self) -> dict[str, list[int]]:
-        """The shapes of all weights, under the names of GPT-2's files."""
+        """The shapes of all weights, by their names in GPT-2's files."""
         size = self.n_embd
         layers = {"wte": [self.vocab_size, size], "wpe": [self.n_positions, size]}
         for i in range(self.n_layer):
@@ -60,11 +63,15 @@ class GPT2Config:
 
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> "GPT2Config":
-        """From the content of a config.json. Raises UserError where it is no GPT-2, or a variant that is not built."""
+        """Make a config from the content of a config.json.
+
+        Raises:
+            UserError: The network is not a GPT-2, or a variant that is not implemented.
+        """
         return from_hugging_face(cls, values, "gpt2", _ONE_VALUE, architectures="GPT2")
 
     def to_hugging_face(self) -> dict[str, Any]:
-        """The content of a config.json."""
+        """Return the content of a config.json."""
         return {
             "architectures": ["GPT2LMHeadModel"],
             "model_type": "gpt2",
@@ -74,7 +81,7 @@ class GPT2Config:
         }
 
 
-# Settings of Hugging Face's GPT-2 that change the computation: what they must be, under each of its names.
+# Settings of Hugging Face's GPT-2 that change the computation, and the only values that are implemented.
 _ONE_VALUE = {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
     "scale_attn_weights": (True,),
@@ -89,7 +96,14 @@ class Adapters:
     """Low-rank adapters (LoRA, Hu et al. 2021): each of a block's four products gains x A B alpha / rank.
 
     A is (inputs, rank), drawn at random; B is (rank, units), zero at first, so that training starts from GPT-2.
-    blocks: how many of the last blocks have them; None means all. No gradient passes below the first that has.
+
+    Args:
+        rank: The rank of A B.
+        alpha: Scales A B by alpha / rank.
+        blocks: How many of the last blocks have adapters; None means all. No gradient passes below the first of these.
+
+    Raises:
+        UserError: A value is not above 0.
     """
 
     rank: int = 8
@@ -102,4 +116,5 @@ class Adapters:
 
     @property
     def scale(self) -> float:
+        """The factor of A B: alpha / rank."""
         return self.alpha / self.rank

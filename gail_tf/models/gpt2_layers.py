@@ -1,4 +1,4 @@
-"""GPT-2's layers, under the names of its own files.
+"""GPT-2's layers, with the names of its own files.
 
 Shapes: B sequences, T tokens, C places in the cache, E = n_embd, H = n_head.
 """
@@ -16,7 +16,7 @@ from keras_gca.engine.random import dropout
 
 
 class Embeddings(keras.layers.Layer):
-    """The sum of a token's vector and its position's: (B, T) int32 each -> (B, T, E)."""
+    """The sum of the vectors of tokens and positions: (B, T) int32 each -> (B, T, E)."""
 
     def __init__(self, config: GPT2Config, initial: Initial, policy: keras.DTypePolicy):
         super().__init__(dtype=policy, name="embeddings")
@@ -85,11 +85,19 @@ class Block(keras.layers.Layer):
         kernels: Sequence[tf.Tensor | None] = (None,) * 4,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """
-        h: (B, T, E). visible: (B, T, S) bool, the keys that each token may attend to. Without a memory the keys are
-        those of the T tokens, S = T; else the keys and values of one token, T = 1, are written at `place` into memory,
-        (B, H, S, E / H) each. kernels: of the projections, where they have been read already. Returns the next h, and
-        all keys and values.
+        """Compute the next states.
+
+        Args:
+            h: (B, T, E).
+            visible: The keys that each token may attend to, (B, T, S) bool. Without a memory, S = T.
+            seeds: The seeds of dropout, (B, 2) int32.
+            memory: Keys and values of a cache, (B, H, S, E / H) each, for one new token, T = 1.
+            place: Where the new token's keys and values are written in the memory, () int32.
+            kernels: The kernels of the projections, if they have been read already.
+            training: Whether dropout is applied.
+
+        Returns:
+            The next h, (B, T, E), and all keys and values, (B, H, S, E / H) each.
         """
         attend_to, project, widen, narrow = (
             partial(projection.__call__, kernel=kernel)
@@ -113,7 +121,7 @@ class Block(keras.layers.Layer):
 
 
 class Projection(keras.layers.Layer):
-    """x W + b, with an adapter x W + b + x A B alpha / rank. W is (inputs, units), as in GPT-2's files."""
+    """x W + b, or x W + b + x A B alpha / rank with an adapter. W is (inputs, units), as in GPT-2's files."""
 
     def __init__(
         self,
@@ -143,7 +151,7 @@ class Projection(keras.layers.Layer):
         return y
 
     def merged(self) -> np.ndarray:
-        """W of the plain product that does the same, (inputs, units) float32."""
+        """Return W of the equivalent product without an adapter, W + A B alpha / rank, (inputs, units) float32."""
         kernel = self.kernel.numpy()
         if self.adapters is None:
             return kernel
@@ -151,4 +159,5 @@ class Projection(keras.layers.Layer):
 
 
 def layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
+    """Make a layer norm with GPT-2's epsilon."""
     return keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, dtype=policy, name=name)

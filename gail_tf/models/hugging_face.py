@@ -1,8 +1,7 @@
-"""Networks as folders in Hugging Face's format: `config.json`, `model.safetensors` (or its shards), tokenizer files.
+"""Folders in Hugging Face's format: `config.json`, `model.safetensors` or its shards, tokenizer files.
 
-GPT-2 is read and written here; other networks are read by the same steps, `read_config` and `read_weights`.
-
-A name on Hugging Face's hub works in place of a folder, and is the only thing here that reaches the network.
+GPT-2 is read and written here; other networks are read by the same steps, `read_config` and `read_weights`. A name on
+the Hugging Face Hub may replace a folder; nothing else in this package uses the network.
 """
 
 import dataclasses
@@ -31,9 +30,9 @@ TOKENIZER_FILES = (
     "merges.txt",
 )  # fmt: skip
 PICKLE = "pytorch_model.bin"
-PREFIX = "transformer."  # of a language model's tensors; those of the bare network have none
-_HEADS = r"(v_head|multiple_choice_head|score)\..*"  # of fine-tuning for values, choices or classes
-# Besides them wte's again, and old files' causal masks.
+PREFIX = "transformer."  # begins the names of a language model's tensors; those of the bare network lack it
+_HEADS = r"(v_head|multiple_choice_head|score)\..*"  # fine-tuned for values, choices or classes
+# Besides these heads: the copy of wte, and the causal masks of old files.
 _NO_WEIGHTS = re.compile(rf"lm_head\.weight|h\.\d+\.attn\.(bias|masked_bias)|{_HEADS}")
 _CONVERT = (
     "import torch, safetensors.torch as s; s.save_file({{n: t.clone() for n, t in torch.load({0!r}, weights_only=True)"
@@ -44,15 +43,19 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # a model, or owner/mod
 
 
 def find(model: str | os.PathLike) -> Path:
-    """The folder of a model: itself, or a copy of the hub's files where `model` is no folder but a name there.
+    """Return the folder of a model, after downloading it if `model` is a name on the Hub.
 
-    Raises UserError where there is neither.
+    Args:
+        model: A folder, or a name on the Hub.
+
+    Raises:
+        UserError: `model` is neither, or the Hub cannot be reached.
     """
     if Path(model).is_dir():
         return Path(model)
     if not _HUB_NAME.fullmatch(str(model)) or Path(model).exists():
-        raise UserError(f"{model}: no folder; one with {CONFIG} and {WEIGHTS}, or a name on the hub, is expected")
-    import huggingface_hub  # only those who name a remote model pay for it
+        raise UserError(f"{model}: not a folder; one with {CONFIG} and {WEIGHTS}, or a name on the Hub, is expected")
+    import huggingface_hub  # slow to import; only needed for remote models
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     patterns = [CONFIG, WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES]
@@ -60,13 +63,18 @@ def find(model: str | os.PathLike) -> Path:
         return Path(huggingface_hub.snapshot_download(str(model), allow_patterns=patterns))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{model}: no such folder, and not to be had from the hub ({reason})") from None
+        raise UserError(f"{model}: no such folder, and not available on the Hub ({reason})") from None
 
 
 def read_config(path: Path, kind: type[Config] = GPT2Config) -> Config:
-    """From a config.json. kind: of config, GPT2Config or one that also has its `from_hugging_face`.
+    """Read a config.json.
 
-    Raises UserError naming the file where it is missing, damaged, or of another network.
+    Args:
+        path: The file.
+        kind: The class of the config, which has a `from_hugging_face` like that of GPT2Config.
+
+    Raises:
+        UserError: The file is missing or damaged, or describes another network; the message names the file.
     """
     values = json_files.read_object(path)
     try:
@@ -84,13 +92,21 @@ def read_gpt2(
     dropout: float | None = None,
     rows: int | None = None,
 ) -> GPT2:
-    """The network of a folder.
+    """Read the GPT-2 of a folder.
 
-    vocab_size: a larger vocabulary than the folder's, for tokens that were added; each starts as the mean of all
-    others. rows: how many rows of the folder's table belong to tokens, all if not given. The rest, with which some
-    tables are padded, is left out: no token has such a row, and so none gets any of its probability. adapters,
-    precision: see GPT2. seed: of the adapters. dropout: in place of the folder's three rates. Raises UserError naming
-    the file, and the tensor that is missing, unknown, or of another shape than config.json says.
+    Args:
+        folder: A folder with a config.json and safetensors.
+        vocab_size: The size of a larger vocabulary, for tokens that were added; each starts as the mean of all others.
+        adapters: See `GPT2`.
+        precision: See `GPT2`.
+        seed: The seed of the adapters' initial weights.
+        dropout: Replaces the folder's three dropout rates, if given.
+        rows: How many rows of the folder's token embeddings belong to tokens; all if None. Some tables are padded with
+            further rows. They are dropped, so that no probability goes to tokens that do not exist.
+
+    Raises:
+        UserError: A file or tensor is missing, unknown, or of another shape than config.json says; the message names
+            it.
     """
     config = read_config(folder / CONFIG)
     changes = {} if dropout is None else dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), dropout)
@@ -99,10 +115,11 @@ def read_gpt2(
     added = changes["vocab_size"] - rows
     if added < 0:
         raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {vocab_size} at most are expected")
-    found = read_weights(folder, f"a GPT-2 with {counted(config.n_layer, 'block')}", config.shapes, PREFIX, _NO_WEIGHTS)
+    network = f"a GPT-2 with {counted(config.n_layer, 'block')}"
+    tensors = read_weights(folder, network, config.shapes, PREFIX, _NO_WEIGHTS)
     gpt2 = GPT2(dataclasses.replace(config, **changes), seed, adapters, precision)
     weights = gpt2.weights
-    for name, values in found:
+    for name, values in tensors:
         if name == "wte.weight":
             values = values[:rows]
             values = np.concatenate([values, np.repeat(values.mean(0, keepdims=True), added, 0)])
@@ -111,16 +128,16 @@ def read_gpt2(
 
 
 def extra_heads(folder: Path) -> list[str]:
-    """The tensors of a GPT-2's folder that `read_gpt2` passes over since they are of heads on top of it."""
+    """Return the names of a folder's tensors that `read_gpt2` skips because they belong to heads on top of GPT-2."""
     return [name for _, name, _ in _tensors(folder, PREFIX) if re.fullmatch(_HEADS, name)]
 
 
 def write_gpt2(folder: Path, gpt2: GPT2) -> None:
-    """Write config.json and model.safetensors, with adapters merged into the weights they adapt; makes the folder."""
+    """Write config.json and model.safetensors, with the adapters merged into the weights; make the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / WEIGHTS) as temporary:
         named = {PREFIX + name: values for name, values in gpt2.merged().items()}
-        safetensors.numpy.save_file(named, temporary, metadata={"format": "pt"})  # transformers asks for this mark
+        safetensors.numpy.save_file(named, temporary, metadata={"format": "pt"})  # transformers requires this entry
     with replacing(folder / CONFIG) as temporary:
         temporary.write_text(json.dumps(gpt2.config.to_hugging_face(), indent=2), encoding="utf-8")
 
@@ -133,24 +150,35 @@ def read_weights(
     no_weights: re.Pattern,
     optional: Sequence[str] = (),
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and float32 values of every weight of a network, in the order of its files; all are looked for at once.
+    """Read the weights of a network, after checking that all are present.
 
-    network: what it is, for errors. shapes: of its weights, by name. prefix: what the files may have before a name.
-    no_weights: the names of tensors that are passed over. optional: the beginnings of names that the files may lack,
-    all of one beginning together. Raises UserError naming the file, and the tensor that is missing, unknown, or of
-    another shape.
+    Args:
+        folder: A folder with safetensors.
+        network: What the network is called in errors.
+        shapes: The shapes of its weights, by name.
+        prefix: What may precede a name in the files.
+        no_weights: The names of tensors that are skipped.
+        optional: Prefixes of weights that the files may lack; all weights with one prefix must be lacking together.
+
+    Returns:
+        The name and the float32 values of every weight, in the order of the files.
+
+    Raises:
+        UserError: A tensor is missing, unknown, or of another shape; the message names the file and the tensor.
     """
     missing = dict(shapes)
     for file, name, tensor in _tensors(folder, prefix):
         if no_weights.fullmatch(name):
             continue
         if name not in missing:
-            raise UserError(f"{file}: {name!r} is no tensor of {network}")
+            raise UserError(f"{file}: {name!r} is not a tensor of {network}")
         expected = list(missing.pop(name))
         if tensor.get_shape() != expected:
-            raise UserError(f"{file}: {name!r} is of shape {tensor.get_shape()}; {CONFIG} asks for {expected}")
+            raise UserError(f"{file}: {name!r} has the shape {tensor.get_shape()}; {CONFIG} requires {expected}")
         if tensor.get_dtype() not in _DTYPES:
-            raise UserError(f"{file}: {name!r} is of {tensor.get_dtype()}; {', '.join(_DTYPES)} are read")
+            raise UserError(
+                f"{file}: {name!r} has the dtype {tensor.get_dtype()}; one of {', '.join(_DTYPES)} is expected"
+            )
     for beginning in optional:
         part = {name for name in shapes if name.startswith(beginning)}
         if part <= missing.keys():
@@ -161,11 +189,11 @@ def read_weights(
 
 
 def _tensors(folder: Path, prefix: str) -> Iterator[tuple[Path, str, Any]]:
-    """File, bare name and content, not read yet, of every tensor."""
+    """Yield the file, the name without prefix and the content, which is not read yet, of every tensor."""
     for file in _weight_files(folder):
         try:
             with safetensors.safe_open(file, "numpy") as content:
-                for name in content.keys():  # noqa: SIM118 - this object is no dictionary
+                for name in content.keys():  # noqa: SIM118 - this object is not a dictionary
                     yield file, name.removeprefix(prefix), content.get_slice(name)
         except (OSError, safetensors.SafetensorError) as error:
             raise UserError(f"{file}: not readable as safetensors ({error})") from None
@@ -179,9 +207,9 @@ def _weight_files(folder: Path) -> list[Path]:
         if (folder / PICKLE).exists():
             code = _CONVERT.format(str(folder / PICKLE), str(folder / WEIGHTS))
             convert = f'; where PyTorch is installed, this converts {PICKLE}: python -c "{code}"'
-        missing = f"{folder}: {WEIGHTS} is missing; weights in other formats, such as pickles, are not read"
+        missing = f"{folder}: {WEIGHTS} is missing; weights in other formats, such as pickles, are not supported"
         raise UserError(missing + convert)
     shards = json_files.read_object(folder / INDEX).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
         raise UserError(f"{folder / INDEX}: a weight_map from tensors to files is expected")
-    return [folder / Path(name).name for name in sorted(set(shards.values()))]  # files of this folder, and no others
+    return [folder / Path(name).name for name in sorted(set(shards.values()))]  # only files of this folder

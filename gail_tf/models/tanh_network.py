@@ -1,7 +1,8 @@
 """The paper's network for generator and discriminator: "two hidden layers of 100 units each, with tanh" (Section 4.2).
 
-It says nothing of what goes in and comes out. Here hidden states of GPT-2 go in, normalised first, because theirs are
-large enough to leave every tanh unit at its end; the epsilon is Table 1's. The output starts at zero.
+The paper does not say what its inputs and outputs are. Here the inputs are GPT-2's hidden states. A layer norm with
+Table 1's epsilon precedes the first layer, because these states are large enough to saturate every tanh unit. The
+output starts at zero.
 """
 
 import keras
@@ -13,9 +14,14 @@ EPSILON = 1e-5  # Table 1, "Layer Normalization Epsilon"
 
 
 class TanhNetwork(keras.layers.Layer):
-    """(..., inputs) float32 -> (..., outputs) float32, zero at first.
+    """A network of the paper's shape: (..., inputs) float32 -> (..., outputs) float32, zero at first.
 
-    seed: of the two hidden layers. beside: how many numbers join the inputs after their normalisation.
+    Args:
+        inputs: The number of inputs.
+        outputs: The number of outputs.
+        seed: The seed of the two hidden layers' initial weights.
+        name: The name of the layer.
+        beside: How many numbers are appended to the inputs after the layer norm.
     """
 
     def __init__(self, inputs: int, outputs: int, seed: int, name: str, beside: int = 0):
@@ -33,7 +39,7 @@ class TanhNetwork(keras.layers.Layer):
         self.hidden_2 = hidden(2)
         self.output_layer = keras.layers.Dense(outputs, kernel_initializer="zeros", dtype="float32", name="output")
         sizes = (inputs, beside) if beside else (inputs,)
-        self(*(np.zeros((1, size), np.float32) for size in sizes))  # makes the weights
+        self(*(np.zeros((1, size), np.float32) for size in sizes))  # creates the weights
 
     def call(self, x: tf.Tensor, beside: tf.Tensor | None = None) -> tf.Tensor:
         h = self.norm(x)
@@ -43,10 +49,14 @@ class TanhNetwork(keras.layers.Layer):
 
 
 class ValueBaseline(TanhNetwork):
-    """The value of a state, which PPO may take from the reward: a tanh network on the policy's features.
+    """The value of a state, which PPO may subtract from the reward: a tanh network on the policy's features.
 
-    (B, R, E) float32, `LanguagePolicy.features`, -> (B, R): the value before each token; the first is the response's.
-    What it learns does not reach the policy: the two share nothing but the features.
+    It maps `LanguagePolicy.features`, (B, R, E) float32, to the value before each token, (B, R) float32. The first of
+    them is the value of the whole response. Its gradient stops at the features, so that it does not change the policy.
+
+    Args:
+        features: E, the width of the features.
+        seed: The seed of the hidden layers' initial weights.
     """
 
     def __init__(self, features: int, seed: int = 0):

@@ -15,17 +15,17 @@ import tensorflow as tf
 from keras_gca.errors import UserError
 
 MOST_LAYERS = 1000  # no published network of these kinds has 100
-MASKED = -1e9  # as an attention score: never
+MASKED = -1e9  # the attention score of what a token may not attend to
 
 
 class NetworkConfig(Protocol):
-    """The sizes of a network: a dataclass whose fields bear the names of Hugging Face's config.json."""
+    """The sizes of a network: a dataclass whose fields have the names of Hugging Face's config.json."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> Self:
-        """From the content of a config.json. Raises UserError where it is another network's."""
+        """Make a config from the content of a config.json; raise UserError if it describes another network."""
 
 
 Config = TypeVar("Config", bound=NetworkConfig)
@@ -35,9 +35,16 @@ Config = TypeVar("Config", bound=NetworkConfig)
 
 
 def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) -> None:
-    """Raise UserError unless the named attributes are whole numbers from their least, or numbers in [0, 1).
+    """Check the attributes of a config.
 
-    Those of layers, whose names end so, may be MOST_LAYERS at most.
+    Args:
+        config: The config.
+        least: Attributes that are whole numbers, and the least value of each. Numbers of layers, whose names end with
+            "layer" or "layers", may be MOST_LAYERS at most.
+        shares: Attributes that are numbers in [0, 1).
+
+    Raises:
+        UserError: An attribute is out of range or not a number.
     """
     for name, smallest in least.items():
         value = getattr(config, name)
@@ -52,7 +59,7 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
 
 
 def check_heads(config: Any, size: str, heads: str) -> None:
-    """Raise UserError unless the heads can share a state evenly; size, heads: the attributes' names."""
+    """Raise UserError unless attribute `size`, the width of a state, is a multiple of attribute `heads`."""
     if getattr(config, size) % getattr(config, heads):
         units, count = getattr(config, size), getattr(config, heads)
         raise UserError(f"{size} is {units}; a multiple of {heads}, {count}, is expected")
@@ -66,11 +73,18 @@ def from_hugging_face(
     required: Sequence[str] = (),
     architectures: str | None = None,
 ) -> Config:
-    """The content of a config.json as a dataclass whose fields bear its names.
+    """Make a config from the content of a config.json.
 
-    one_value: settings that change the computation, with what they must be, under each of its names. required: the
-    settings that have no default. architectures: what the name of an architecture begins with, where old files say no
-    model_type. Raises UserError for another model, and for a variant that is not built.
+    Args:
+        kind: A dataclass whose fields have the names of the file.
+        values: The content of the file.
+        model_type: The network that is expected.
+        one_value: Settings that change the computation, and the values that are implemented; the first is the default.
+        required: The settings that have no default.
+        architectures: What the name of an architecture begins with, for old files without a model_type.
+
+    Raises:
+        UserError: The file describes another network, or a variant that is not implemented.
     """
     names = values.get("architectures")
     if "model_type" not in values and architectures is not None and isinstance(names, list):
@@ -92,7 +106,15 @@ def from_hugging_face(
 
 
 class Initial:
-    """Draws initial weights: normal, narrower where a product ends in the residual stream (GPT-2's Section 2.3)."""
+    """Draws initial weights from a normal distribution.
+
+    The kernels of products that end in the residual stream are divided by sqrt(residual_layers) (GPT-2's Section 2.3).
+
+    Args:
+        deviation: The standard deviation.
+        seed: The seed of all weights.
+        residual_layers: The number of products that end in the residual stream.
+    """
 
     def __init__(self, deviation: float, seed: int, residual_layers: int = 1):
         self._deviation = deviation
@@ -100,9 +122,11 @@ class Initial:
         self._draw = np.random.default_rng(seed)
 
     def normal(self) -> keras.Initializer:
+        """Return the initializer of an ordinary weight."""
         return self._initializer(self._deviation)
 
     def residual(self) -> keras.Initializer:
+        """Return the initializer of a product that ends in the residual stream."""
         return self._initializer(self._deviation / math.sqrt(self._residual_layers))
 
     def _initializer(self, deviation: float) -> keras.Initializer:
@@ -110,17 +134,24 @@ class Initial:
 
 
 def dtype_policy(precision: str) -> keras.DTypePolicy:
-    """Of "float32" or "bfloat16"; weights are float32 in both. Raises UserError for any other."""
+    """Return the Keras policy of a precision.
+
+    Args:
+        precision: "float32" or "bfloat16"; the weights are float32 in both.
+
+    Raises:
+        UserError: The precision is unknown.
+    """
     if precision not in ("float32", "bfloat16"):
         raise UserError(f"precision {precision!r} is not one of float32, bfloat16")
     return keras.dtype_policies.get("float32" if precision == "float32" else "mixed_bfloat16")
 
 
 def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """x W of all places at once: (..., inputs) and (inputs, units) -> (..., units).
+    """Compute x W for all places at once: (..., inputs) and (inputs, units) -> (..., units).
 
-    One matrix product of many rows: on CPUs a product of batches is slower, up to three times where W's gradient is
-    wanted, and an einsum of batches thirty times.
+    This is one matrix product of many rows. On CPUs a batched product takes up to three times as long, with W's
+    gradient, and an einsum thirty times.
     """
     return tf.tensordot(x, kernel, 1)
 
@@ -131,10 +162,19 @@ def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 def attend(
     query: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, visible: tf.Tensor, drop: Callable[[tf.Tensor], tf.Tensor]
 ) -> tf.Tensor:
-    """Scaled dot-product attention (Vaswani et al. 2017, Eq. 1); the softmax is computed in float32.
+    """Compute scaled dot-product attention, softmax(Q K^T / sqrt(E / H)) V (Vaswani et al. 2017, Eq. 1).
 
-    query: (B, H, T, E / H). keys, values: (B, H, S, E / H). visible: bool that broadcasts to (B, H, T, S), the tokens
-    that each may attend to. drop: the dropout of the weights, (B, H, T, S). Returns (B, H, T, E / H).
+    The softmax is computed in float32.
+
+    Args:
+        query: (B, H, T, E / H).
+        keys: (B, H, S, E / H).
+        values: (B, H, S, E / H).
+        visible: The tokens that each token may attend to, bool that broadcasts to (B, H, T, S).
+        drop: Applies dropout to the weights, (B, H, T, S).
+
+    Returns:
+        (B, H, T, E / H), in the dtype of `values`.
     """
     scores = tf.matmul(query, keys, transpose_b=True) / math.sqrt(query.shape[-1])
     scores = tf.where(visible, tf.cast(scores, tf.float32), MASKED)
@@ -142,13 +182,13 @@ def attend(
 
 
 def split_heads(states: tf.Tensor, heads: int) -> tf.Tensor:
-    """(B, T, E) -> (B, H, T, E / H)"""
+    """Split states into heads: (B, T, E) -> (B, H, T, E / H)."""
     shape = [*tf.unstack(tf.shape(states))[:2], heads, states.shape[-1] // heads]
     return tf.transpose(tf.reshape(states, shape), [0, 2, 1, 3])
 
 
 def merge_heads(states: tf.Tensor) -> tf.Tensor:
-    """(B, H, T, E / H) -> (B, T, E)"""
+    """Join the heads: (B, H, T, E / H) -> (B, T, E)."""
     size = states.shape[1] * states.shape[3]
     states = tf.transpose(states, [0, 2, 1, 3])
     return tf.reshape(states, [*tf.unstack(tf.shape(states))[:2], size])

@@ -1,1 +1,1 @@
-"""Networks as policies: responses drawn from noise z, and their probabilities (Algorithm 2)."""
+"""Networks as policies: they draw responses from noise z and compute their probabilities (Algorithm 2)."""

@@ -1,9 +1,9 @@
 """Policies (Section 3): a state is a condition, history and prompt; an action is a response.
 
 Algorithm 2 recovers a response from noise z. Here z is Gumbel noise, one number for each token of the vocabulary at
-each place of the response, and the token there is arg-max(log p + z): a sample from p, and the same one whenever z is
-the same. z comes from a seed, the sample's number and the place alone, so that neither the rest of the batch nor its
-padding changes a response.
+each place of the response, and the token at that place is argmax(log p + z). It is a sample from p, and the same z
+always gives the same sample. z depends only on a seed, the sample's number and the place, so that neither the rest of
+the batch nor its padding changes a response.
 
 Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E features, V tokens.
 """
@@ -23,10 +23,13 @@ from keras_gca.engine.random import sample_seeds
 
 
 class DecodingState(NamedTuple):
-    """A network that has read conditions, and how it reads the tokens of responses one by one.
+    """The state of a network that has read conditions and will read responses token by token.
 
-    features: before the first token. memory: any structure of tensors. read: of one more token, (t, tokens before place
-    t, memory) -> features before place t, and the memory. logits: as `LanguagePolicy.logits`.
+    Attributes:
+        features: The features before the first token, (B, E).
+        memory: Any structure of tensors, such as a cache.
+        read: Reads one more token: (t, tokens before place t, memory) -> features before place t, new memory.
+        logits: Maps features to logits; see `LanguagePolicy.logits`.
     """
 
     features: tf.Tensor
@@ -36,13 +39,15 @@ class DecodingState(NamedTuple):
 
 
 class LanguagePolicy(abc.ABC):
-    """A network that foretells the next token of a response, as a policy: what all such networks have in common.
+    """Base class of policies that predict a response token by token.
 
-    A network has `features` before each token of a given response, and `logits` that come of them; `_begin` gives the
-    same features one token at a time.
+    A subclass computes `features` before each token of a given response, and `logits` from features. Its `_begin`
+    computes the same features one token at a time.
 
-    end: the token that ends a response. jit_compile: whether `sample` and `log_probs` are XLA programs, which other
-    devices want; on CPUs sampling is faster without. z differs between the two.
+    Args:
+        end: The token that ends a response.
+        jit_compile: Whether `sample` and `log_probs` are compiled by XLA. This suits GPUs and TPUs; on CPUs sampling
+            is faster without it. z differs between the two.
     """
 
     def __init__(self, end: int, jit_compile: bool = False):
@@ -58,22 +63,22 @@ class LanguagePolicy(abc.ABC):
     @property
     @abc.abstractmethod
     def trainable_variables(self) -> list[keras.Variable]:
-        """What learns, in a fixed order. A gradient tape should watch these alone: then nothing else costs a thing."""
+        """The weights that are trained, in a fixed order. Gradient tapes should watch only these, to save time."""
 
     @property
     def frozen_features(self) -> bool:
-        """Whether `features` stays the same, whatever the policy learns."""
+        """Whether training leaves `features` unchanged."""
         return False
 
     @property
     @abc.abstractmethod
     def feature_size(self) -> int:
-        """E."""
+        """E, the width of the features."""
 
     @property
     @abc.abstractmethod
     def positions(self) -> int | None:
-        """How many tokens the network can read, of a condition and all but the last of a response; None: any number."""
+        """How many tokens of a condition and a response, except its last one, the network can read; None: any."""
 
     @abc.abstractmethod
     def features(
@@ -84,14 +89,22 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """What the network knows before each token of the response: (B, R, E) float32.
+        """Compute the features before each token of the response; for use in a graph.
 
-        seeds: (B, 2) int32, for dropout (`noise.sample_seeds`); None leaves it out. For use inside a step's own graph.
+        Args:
+            condition: (B, C) int32, padded on the left.
+            condition_mask: (B, C) bool, false at padding.
+            response: (B, R) int32, padded on the right.
+            response_mask: (B, R) bool, false at padding.
+            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32; None disables dropout.
+
+        Returns:
+            (B, R, E) float32.
         """
 
     @abc.abstractmethod
     def logits(self, features: tf.Tensor) -> tf.Tensor:
-        """(..., E) -> (..., V) float32."""
+        """Compute the logits of the next token: (..., E) -> (..., V) float32."""
 
     @abc.abstractmethod
     def _begin(
@@ -103,7 +116,11 @@ class LanguagePolicy(abc.ABC):
     ) -> "DecodingState":
         """Read conditions, before responses of at most `length` tokens, inside a graph.
 
-        repeat: gives what belongs to the conditions, (B, ...), one row for each candidate.
+        Args:
+            condition: (B, C) int32, padded on the left.
+            condition_mask: (B, C) bool, false at padding.
+            length: The maximum number of tokens of a response.
+            repeat: Repeats the rows of a tensor (B, ...) for each candidate.
         """
 
     def sample(
@@ -115,15 +132,24 @@ class LanguagePolicy(abc.ABC):
         samples: tf.Tensor | None = None,
         candidates: int = 1,
     ) -> Responses:
-        """Responses to conditions (Algorithm 2): one compiled loop, which ends when every row has ended.
+        """Draw responses to conditions by argmax(log p + z) (Algorithm 2).
 
-        condition, condition_mask: (B, C) int32 and bool. seed: two numbers, or two for each condition; with `samples`
-        they determine z. samples: the global numbers of the responses, int32; 0, 1, ... if not given, of all responses
-        or, with a seed for each condition, of each condition's. candidates: responses to each condition, which follow
-        each other in the result; it has B * candidates rows, and so has `samples`.
+        The tokens are drawn in one compiled loop, which ends when every response has ended.
 
-        Raises ValueError where condition and response do not fit into the network, or `samples` or the seeds are not
-        as many.
+        Args:
+            condition: (B, C) int32, padded on the left.
+            condition_mask: (B, C) bool, false at padding.
+            seed: Two numbers, or two for each condition. Together with `samples` they determine z.
+            sampling: How tokens are drawn and their probabilities computed.
+            samples: The global numbers of the responses, (B * candidates,) int32. By default, all responses are
+                numbered 0, 1, ... or, with a seed for each condition, those to each condition.
+            candidates: How many responses are drawn for each condition; they are adjacent in the result.
+
+        Returns:
+            B * candidates responses.
+
+        Raises:
+            ValueError: Condition and response do not fit into the network, or the number of seeds or samples is wrong.
         """
         condition, condition_mask = tf.convert_to_tensor(condition, tf.int32), tf.convert_to_tensor(condition_mask)
         self._check_widths(condition.shape[1], sampling.max_new_tokens)
@@ -147,40 +173,70 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         sampling: Sampling = DEFAULT,
     ) -> TokenScores:
-        """Probabilities of given responses, from one pass over (condition, response): those that `sample` returned.
+        """Compute the log-probabilities of given responses in one pass; they equal those that `sample` returned.
 
-        response, response_mask: (B, R) int32 and bool. Of `sampling` only what says how to count matters. Raises
-        ValueError where condition and response do not fit into the network.
+        Args:
+            condition: (B, C) int32, padded on the left.
+            condition_mask: (B, C) bool, false at padding.
+            response: (B, R) int32, padded on the right.
+            response_mask: (B, R) bool, false at padding.
+            sampling: How the probabilities are computed; `max_new_tokens` has no effect.
+
+        Returns:
+            log p(token | condition, earlier tokens) and the entropy at each token, (B, R) float32 each.
+
+        Raises:
+            ValueError: Condition and response do not fit into the network.
         """
-        arrays = [tf.convert_to_tensor(each) for each in (condition, condition_mask, response, response_mask)]
+        arrays = [tf.convert_to_tensor(argument) for argument in (condition, condition_mask, response, response_mask)]
         self._check_widths(arrays[0].shape[1], arrays[2].shape[1])
         return self.compiled_score(*arrays, dataclasses.astuple(sampling))
 
     def scores(
         self, features: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
     ) -> TokenScores:
-        """The rest of `log_probs`, from features (B, R, E). For use inside a step's own graph."""
+        """Compute what `log_probs` returns, from features; for use in a graph.
+
+        Args:
+            features: (B, R, E) float32.
+            response: (B, R) int32.
+            response_mask: (B, R) bool.
+            sampling: How the probabilities are computed.
+
+        Returns:
+            Log-probabilities and entropies, (B, R) float32 each.
+        """
         return self.scores_of(self.logits(features), response, response_mask, sampling)
 
     @staticmethod
     def scores_of(
         logits: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
     ) -> TokenScores:
-        """The same from logits (B, R, V)."""
+        """Compute what `log_probs` returns, from logits; for use in a graph.
+
+        Args:
+            logits: (B, R, V) float32.
+            response: (B, R) int32.
+            response_mask: (B, R) bool.
+            sampling: How the probabilities are computed.
+
+        Returns:
+            Log-probabilities and entropies, (B, R) float32 each.
+        """
         tokens = tf.reshape(response, [-1])
         all_log_probs = counted_log_probs(tf.reshape(logits, [-1, logits.shape[-1]]), sampling, tokens)
         log_probs = tf.gather(all_log_probs, tokens, batch_dims=1)
         entropy = -tf.reduce_sum(tf.exp(all_log_probs) * all_log_probs, axis=1)
-        shaped = (tf.reshape(each, tf.shape(response)) for each in (log_probs, entropy))
-        return TokenScores(*(tf.where(response_mask, each, 0.0) for each in shaped))
+        shaped = (tf.reshape(values, tf.shape(response)) for values in (log_probs, entropy))
+        return TokenScores(*(tf.where(response_mask, values, 0.0) for values in shaped))
 
     def trace_counts(self) -> dict[str, int]:
-        """How often each compiled function was traced; see `Compiled`."""
+        """Return how often each compiled function was traced; see `Compiled`."""
         phases = {"sample": self.compiled_draw, "log_probs": self.compiled_score}
         return {name: function.traces for name, function in phases.items()}
 
     def _check_widths(self, condition: int, response: int) -> None:
-        """Here and not in a graph, which does not know the widths."""
+        """Check the widths outside of the graph, where they are known."""
         if self.positions is not None and condition + response - 1 > self.positions:
             raise ValueError(
                 f"conditions of {condition} and responses of {response} tokens where the network has {self.positions} "
@@ -195,7 +251,18 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         settings: tuple[Any, ...],
     ) -> TokenScores:
-        """Give what `log_probs` returns. For use in a graph; settings: those of a `Sampling`, as a tuple."""
+        """Compute what `log_probs` returns; for use in a graph.
+
+        Args:
+            condition: (B, C) int32.
+            condition_mask: (B, C) bool.
+            response: (B, R) int32.
+            response_mask: (B, R) bool.
+            settings: The fields of a `Sampling`, as a tuple.
+
+        Returns:
+            Log-probabilities and entropies, (B, R) float32 each.
+        """
         features = self.features(condition, condition_mask, response, response_mask)
         return self.scores(features, response, response_mask, Sampling(*settings))
 
@@ -208,7 +275,19 @@ class LanguagePolicy(abc.ABC):
         settings: tuple[Any, ...],
         candidates: int,
     ) -> Responses:
-        """Give what `sample` returns. For use in a graph; seeds: (B * candidates, 2) int32, one for each response."""
+        """Compute what `sample` returns; for use in a graph.
+
+        Args:
+            condition: (B, C) int32.
+            condition_mask: (B, C) bool.
+            seeds: One for each response, (B * candidates, 2) int32.
+            samples: The global numbers of the responses, (B * candidates,) int32.
+            settings: The fields of a `Sampling`, as a tuple.
+            candidates: How many responses are drawn for each condition.
+
+        Returns:
+            B * candidates responses.
+        """
         sampling = Sampling(*settings)
         count, length = tf.shape(samples)[0], sampling.max_new_tokens
         seeds = sample_seeds(seeds, samples)
@@ -220,7 +299,7 @@ class LanguagePolicy(abc.ABC):
         ) -> tuple[tf.Tensor, tf.Tensor, list[tf.TensorArray]]:
             tokens, log_probs = choose(logits(features), seeds, t, sampling)
             tokens, log_probs = tf.where(running, tokens, self._end), tf.where(running, log_probs, 0.0)
-            drawn = [array.write(t, each) for array, each in zip(drawn, (tokens, running, log_probs), strict=True)]
+            drawn = [array.write(t, value) for array, value in zip(drawn, (tokens, running, log_probs), strict=True)]
             return tokens, running & (tokens != self._end), drawn
 
         def step(
@@ -235,4 +314,4 @@ class LanguagePolicy(abc.ABC):
         state = (1, tokens, running, memory, drawn)
         *_, drawn = tf.while_loop(lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state)
         tokens, mask, log_probs = (tf.transpose(array.stack()) for array in drawn)
-        return Responses(tf.where(mask, tokens, self._end), mask, log_probs)  # the loop may leave places with zeros
+        return Responses(tf.where(mask, tokens, self._end), mask, log_probs)  # places after the end of the loop are 0

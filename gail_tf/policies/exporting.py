@@ -1,4 +1,4 @@
-"""A policy as a Hugging Face folder, which transformers loads like any GPT-2."""
+"""Writes a policy as a Hugging Face folder, which transformers loads like any GPT-2."""
 
 import os
 from pathlib import Path
@@ -11,19 +11,28 @@ from keras_gca.errors import UserError
 
 
 def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os.PathLike) -> None:
-    """Write config.json, model.safetensors and the tokenizer's files; makes the folder.
+    """Write config.json, model.safetensors and the tokenizer's files; make the folder.
 
-    Adapters are merged into the weights that they adapt. Raises UserError for a `head` policy, for a tokenizer that is
-    not the policy's, and where the folder holds a model already.
+    Adapters are merged into the weights that they adapt.
+
+    Args:
+        policy: The policy, which is a GPT-2 trained as `full` or `lora`.
+        tokenizer: The policy's tokenizer.
+        folder: A folder that is empty or does not exist.
+
+    Raises:
+        UserError: The policy is not a GPT-2, the tokenizer is not the policy's, or the folder is not empty.
     """
     if not isinstance(policy, Policy):
-        raise UserError("the LSTMs of RL-Seq2Seq are no GPT-2; export a policy of another algorithm")
+        raise UserError("the LSTMs of RL-Seq2Seq are not a GPT-2; export a policy of another algorithm")
     if policy.trainable == "head":
-        raise UserError("a head on a frozen GPT-2 is no GPT-2 and has no such folder; export a full or lora policy")
+        raise UserError(
+            "a policy with a head is not a plain GPT-2 and cannot be exported; export a full or lora policy"
+        )
     config = policy.gpt2.config
     if (len(tokenizer), tokenizer.end) != (config.vocab_size, config.eos_token_id):
         raise UserError(
-            f"a tokenizer of {len(tokenizer)} tokens whose end is {tokenizer.end}, where the policy has"
+            f"the tokenizer has {len(tokenizer)} tokens and ends responses with {tokenizer.end}, where the policy has"
             f" {config.vocab_size} and {config.eos_token_id}"
         )
     if Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):

@@ -1,4 +1,4 @@
-"""GPT-2 as a policy: all of it learns, its low-rank adapters, or a head on the frozen network.
+"""GPT-2 as a policy that trains all weights, low-rank adapters, or a head on the frozen network.
 
 Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E features, V tokens.
 """
@@ -17,14 +17,21 @@ from keras_gca.errors import UserError
 
 
 class Policy(LanguagePolicy):
-    """GPT-2 with what learns of it.
+    """A policy whose network is GPT-2.
 
-    trainable: "full": all of GPT-2. "lora": its low-rank adapters. "head": a network of the paper's shape on a frozen
-    GPT-2. The paper does not say how such a network makes responses; here it adds a correction to GPT-2's last hidden
-    state, before the product with the vocabulary, and starts as no correction at all: every policy starts as GPT-2.
+    The paper does not say how a network of its shape makes responses. Here the head adds a correction, which is 0 at
+    first, to GPT-2's last hidden state before the product with the vocabulary. So every policy starts as GPT-2.
 
-    seed: of the head. jit_compile: see `LanguagePolicy`. Raises ValueError where adapters and `trainable` do not go
-    together.
+    Args:
+        gpt2: The network.
+        trainable: What is trained. "full": all weights of GPT-2. "lora": its low-rank adapters. "head": a network of
+            the paper's shape on a frozen GPT-2.
+        seed: The seed of the head's initial weights.
+        jit_compile: See `LanguagePolicy`.
+
+    Raises:
+        UserError: `trainable` is unknown.
+        ValueError: GPT-2 has adapters and `trainable` is not "lora", or the reverse.
     """
 
     def __init__(self, gpt2: GPT2, trainable: str = "full", seed: int = 0, jit_compile: bool = False):
@@ -40,12 +47,13 @@ class Policy(LanguagePolicy):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """GPT-2's own weights, then those of adapters or head."""
+        """GPT-2's own weights, then those of the adapters or the head."""
         own = list(self.gpt2.weights.values())
         return own if self.trainable == "full" else [*own, *self.trainable_variables]
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
+        """The weights of what is trained: GPT-2, the adapters or the head."""
         if self.trainable == "lora":
             return self.gpt2.adapter_weights
         if self._correction is not None:
@@ -54,14 +62,17 @@ class Policy(LanguagePolicy):
 
     @property
     def frozen_features(self) -> bool:
+        """Whether training leaves `features` unchanged; true for "head"."""
         return self.trainable == "head"
 
     @property
     def feature_size(self) -> int:
+        """E, the width of GPT-2's states."""
         return self.gpt2.config.n_embd
 
     @property
     def positions(self) -> int:
+        """How many tokens GPT-2 can read."""
         return self.gpt2.config.n_positions
 
     def features(
@@ -72,9 +83,9 @@ class Policy(LanguagePolicy):
         response_mask: tf.Tensor,
         seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """GPT-2's last hidden states before each token of the response; see `LanguagePolicy.features`.
+        """Compute GPT-2's last hidden states before each token of the response; see `LanguagePolicy.features`.
 
-        With `head` no gradient passes and the values never change: compute them once, outside of the tape.
+        With "head" no gradient passes and the values never change: compute them once, outside of the tape.
         """
         tokens = tf.concat([condition, response[:, :-1]], axis=1)
         mask = tf.concat([condition_mask, response_mask[:, :-1]], axis=1)
@@ -84,7 +95,16 @@ class Policy(LanguagePolicy):
     def logits(
         self, features: tf.Tensor, head: Sequence[tf.Tensor] | None = None, kernels: Kernels | None = None
     ) -> tf.Tensor:
-        """(..., E) -> (..., V) float32. head: weights in place of the head's own, for TRPO. kernels: see `GPT2`."""
+        """Compute the logits of the next token.
+
+        Args:
+            features: (..., E).
+            head: Weights that replace the head's own, for TRPO.
+            kernels: See `GPT2.logits`.
+
+        Returns:
+            (..., V) float32.
+        """
         if self._correction is not None:
             correct = self._correction
             features += correct(features) if head is None else correct.stateless_call(head, [], features)[0]

@@ -1,4 +1,4 @@
-"""How tokens are drawn from logits, and how their probabilities are counted (Algorithm 2)."""
+"""Draws tokens from logits, and computes their log-probabilities (Algorithm 2)."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,12 +14,19 @@ from keras_gca.settings import check_sampling
 
 @dataclass(frozen=True)
 class Sampling:
-    """How responses are drawn, and how their probabilities are counted. TextGAIL's numbers.
+    """How responses are drawn, and how their probabilities are computed. The defaults are TextGAIL's.
 
-    temperature: 0 takes the likeliest token. top_p: of the nucleus; 1 leaves nothing out.
-    counting: "plain" counts a token's probability under the policy itself, as perplexity does. "filtered" counts it
-        under what it was drawn from: at that temperature, within that nucleus. A token that is outside (of a human's
-        response, or after an update) is then counted as if it were one of the nucleus, so that none has probability 0.
+    Args:
+        max_new_tokens: The maximum number of tokens of a response.
+        top_p: The probability mass of the nucleus; 1 keeps all tokens.
+        temperature: Divides the logits; 0 takes the likeliest token.
+        counting: "plain" computes a token's probability under the policy itself, as perplexity does. "filtered"
+            computes it under the distribution from which it was drawn, at that temperature and within that nucleus. A
+            token outside of the nucleus (in a human response, or after an update) is then added to the nucleus, so that
+            none has probability 0.
+
+    Raises:
+        UserError: A value is out of range, or "filtered" is combined with a temperature of 0.
     """
 
     max_new_tokens: int = 50
@@ -34,18 +41,20 @@ class Sampling:
         if self.counting not in COUNTING:
             raise UserError(f"--counting: {self.counting!r} is not one of {', '.join(COUNTING)}")
         if self.counting == "filtered" and self.temperature == 0:
-            raise UserError("--counting filtered: with a temperature of 0 nothing is drawn; plain is expected")
+            raise UserError("--counting filtered: nothing is drawn at temperature 0; plain is expected")
 
 
 DEFAULT = Sampling()
 
 
 class Responses(NamedTuple):
-    """What was drawn.
+    """Responses that were drawn.
 
-    tokens:    (B, max_new_tokens) int32, END included where one was drawn in time; END as padding.
-    mask:      (B, max_new_tokens) bool, true at tokens, false at padding.
-    log_probs: (B, max_new_tokens) float32, of each token as `Sampling.counting` says; 0 at padding.
+    Attributes:
+        tokens: (B, max_new_tokens) int32, with END if it was drawn in time; the padding is END, too.
+        mask: (B, max_new_tokens) bool, true at tokens, false at padding.
+        log_probs: The log-probability of each token, as `Sampling.counting` says, (B, max_new_tokens) float32; 0 at
+            padding.
     """
 
     tokens: tf.Tensor
@@ -54,19 +63,34 @@ class Responses(NamedTuple):
 
     @property
     def lengths(self) -> tf.Tensor:
-        """(B,) int32, tokens in each response."""
+        """The number of tokens in each response, (B,) int32."""
         return tf.reduce_sum(tf.cast(self.mask, tf.int32), axis=1)
 
 
 class TokenScores(NamedTuple):
-    """log_probs, entropy: (B, R) float32, of each token and of the distribution that it is from; 0 at padding."""
+    """Scores of the tokens of given responses.
+
+    Attributes:
+        log_probs: The log-probability of each token, (B, R) float32; 0 at padding.
+        entropy: The entropy of the distribution at each token, in nats, (B, R) float32; 0 at padding.
+    """
 
     log_probs: tf.Tensor
     entropy: tf.Tensor
 
 
 def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor | int, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
-    """One token for each row of (B, V), and its log-probability as it is counted."""
+    """Draw one token for each row of logits by argmax(log p + z); z is Gumbel noise.
+
+    Args:
+        logits: (B, V) float32.
+        seeds: (B, 2) int32, one for each row.
+        t: The place of the token in the response.
+        sampling: How tokens are drawn.
+
+    Returns:
+        The tokens, (B,) int32, and their log-probabilities, (B,) float32, as `Sampling.counting` says.
+    """
     if sampling.temperature == 0:
         scores = logits
     else:
@@ -78,7 +102,16 @@ def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor | int, sampling: Sa
 
 
 def counted_log_probs(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) -> tf.Tensor:
-    """The log-probabilities, (N, V), that tokens (N,) are counted by."""
+    """Compute the log-probabilities of all tokens, as `Sampling.counting` says.
+
+    Args:
+        logits: (N, V) float32.
+        sampling: How the probabilities are computed.
+        tokens: The tokens that follow, (N,) int32; "filtered" adds them to the nucleus.
+
+    Returns:
+        (N, V) float32.
+    """
     return tf.nn.log_softmax(logits) if sampling.counting == "plain" else _filtered(logits, sampling, tokens)
 
 

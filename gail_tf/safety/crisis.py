@@ -1,8 +1,8 @@
-"""Recognises messages that speak of suicide, self-harm or danger, and what a chat says to them instead of a model.
+"""Recognises messages that speak of suicide, self-harm or danger, and holds the note that a chat answers.
 
-A message is compared with the patterns of crisis_patterns.txt (English only); no model runs. They err on the side of
-caution: who tells of a film about a suicide gets the note too. They see most of what is named and nothing that is only
-hinted at (docs/fidelity.md has the figures), so a chat shows FIRST_USE_NOTICE as well.
+A message is compared with the patterns of crisis_patterns.txt (English only); no model runs. The patterns err on the
+side of caution: a message about a film about a suicide gets the note, too. They recognise most explicit messages and no
+hints (docs/fidelity.md has the numbers), so a chat shows FIRST_USE_NOTICE as well.
 """
 
 import re
@@ -17,13 +17,13 @@ NOTE = (
 
 FIRST_USE_NOTICE = (
     "This is a research program that imitates conversations. It is not a person, a counsellor or a doctor; what it "
-    "says may be wrong or hurtful, and what it tells of itself is made up. It cannot help in a crisis: if you or "
+    "says may be wrong or hurtful, and what it says about itself is made up. It cannot help in a crisis: if you or "
     "somebody else may be in danger, call your local emergency number or a crisis line."
 )
 
 
 def speaks_of_crisis(message: str) -> bool:
-    """Whether a message speaks of suicide, self-harm, or danger to somebody; case and apostrophes do not matter."""
+    """Tell whether a message speaks of suicide, self-harm or danger to somebody; case and apostrophes do not matter."""
     harmless, alarming = _patterns()
     text = _plain(message)
     for pattern in harmless:
@@ -32,9 +32,9 @@ def speaks_of_crisis(message: str) -> bool:
 
 
 def _plain(message: str) -> str:
-    """Words of lower-case letters and digits, single spaces, no apostrophes, " . " around each sentence."""
-    text = re.sub(r"[’'ʼ`´](ll\b)?", lambda found: " will" if found[1] else "", message.casefold())
-    text = re.sub(r"(?<=[a-z])[*@013$](?=[a-z])", lambda found: "_aoies"["*@013$".index(found[0])], text)  # su1cide
+    """Reduce text to words of lower-case letters and digits, single spaces, and " . " around each sentence."""
+    text = re.sub(r"[’'ʼ`´](ll\b)?", lambda match: " will" if match[1] else "", message.casefold())
+    text = re.sub(r"(?<=[a-z])[*@013$](?=[a-z])", lambda match: "_aoies"["*@013$".index(match[0])], text)  # su1cide
     text = re.sub(r"([a-z])\1{2,}", r"\1", text)  # diiie
     words = re.findall(r"[a-z0-9_]+|[.]", re.sub(r"[.!?;:]+", " . ", text))
     return f" . {' '.join(words)} . "
@@ -42,7 +42,7 @@ def _plain(message: str) -> str:
 
 @cache
 def _patterns() -> tuple[list[re.Pattern], list[re.Pattern]]:
-    """The harmless and the alarming patterns of crisis_patterns.txt."""
+    """Compile the harmless and the alarming patterns of crisis_patterns.txt."""
     text = (resources.files("gail_tf.safety") / "crisis_patterns.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     harmless, alarming = lines.index("[harmless]"), lines.index("[alarming]")

@@ -38,8 +38,8 @@ class Dataset:
 def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
     """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
 
-    If every word is rarer than `minimum_count`, and this is a preset's number, which does not know the corpus, all words
-    are taken.
+    If every word is rarer than `minimum_count`, and this is a preset's number, which does not know the corpus, all
+    words are taken.
 
     Args:
         conversations: The conversations.

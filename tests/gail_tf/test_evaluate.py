@@ -17,9 +17,9 @@ import gail_tf
 from gail_tf import evaluate, quality_diversity
 from gail_tf.agent import GAILAgent
 from gail_tf.data.samples import Samples
-from gail_tf.evaluation import measure, metrics, tables
-from gail_tf.evaluation.measure import Options
+from gail_tf.evaluation import measure, metrics, results_file, tables
 from gail_tf.evaluation.quality_diversity import mean_curve
+from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.text_reader import TextReader
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.training.run_folder import GAILRun
@@ -195,13 +195,13 @@ def test_an_evaluation_is_used_again_until_bot_or_options_change(runs, evaluated
     later = Path("first/evaluation.json").stat().st_mtime + 10
     os.utime("first/bot.h5", (later, later))
     options = Options(0.5, max_responses=2, glove="vectors.txt")
-    assert measure._stored(GAILRun.open("first"), options) is None
+    assert results_file.read(GAILRun.open("first"), options) is None
     os.utime("first/bot.h5", (0, 0))
-    assert measure._stored(GAILRun.open("first"), options) is not None
-    assert measure.options_of(GAILRun.open("first")) == options
+    assert results_file.read(GAILRun.open("first"), options) is not None
+    assert results_file.options_of(GAILRun.open("first")) == options
     Path("first/evaluation.json").write_text("{")
-    assert measure._stored(GAILRun.open("first"), options) is None
-    assert measure.options_of(GAILRun.open("first")) == Options()
+    assert results_file.read(GAILRun.open("first"), options) is None
+    assert results_file.options_of(GAILRun.open("first")) == Options()
 
 
 @pytest.mark.thorough
@@ -345,7 +345,7 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
     status, _, err = run(evaluate, capsys, "first")
     assert (status, err.count("\n")) == (2, 1)
     assert "first: stopped before maximum likelihood ended (0 of 1 epochs)" in err
-    assert err.endswith("go on: python -m gail_tf.train --resume first\n")
+    assert err.endswith("resume it by python -m gail_tf.train --resume first\n")
     Path("first/log.csv").unlink()
     assert run(evaluate, capsys, "first")[2] == err
     Path("second/bot.h5").unlink()
@@ -357,10 +357,13 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": 0}, "second: of the same algorithm and seed (0) as first;"),
+        ({"seed": 0}, "second: has the same algorithm and seed (0) as first;"),
         ({"epsilon": 0.3}, "second: --epsilon 0.3, in first 0.2; runs of one algorithm are averaged"),
-        ({"source": {"data": ["x/other.csv"]}}, "second: other data than first (--data other.csv, there not given)"),
-        ({"turns": "staggered"}, "second: other data than first (--turns staggered, there disjoint)"),
+        (
+            {"source": {"data": ["x/other.csv"]}},
+            "second: has other data than first (--data other.csv, there not given)",
+        ),
+        ({"turns": "staggered"}, "second: has other data than first (--turns staggered, there disjoint)"),
     ],
 )
 def test_runs_that_cannot_stand_in_one_table(runs, capsys, changes, message):

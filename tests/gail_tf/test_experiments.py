@@ -102,9 +102,9 @@ def test_every_variant_is_a_possible_training():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["table2", "--seed", "1"], r"--seed: an experiment takes several, --seeds"),
-        (["table2", "--scale", "paper"], r"--gpt2 belongs to --scale paper, which needs one"),
-        (["table2", "--gpt2", "x"], r"--gpt2 belongs to --scale paper"),
+        (["table2", "--seed", "1"], r"--seed: an experiment trains with several seeds; --seeds is expected"),
+        (["table2", "--scale", "paper"], r"--scale paper needs --gpt2, and no other scale accepts it"),
+        (["table2", "--gpt2", "x"], r"--scale paper needs --gpt2"),
     ],
 )
 def test_errors_are_one_line(capsys, arguments, message):

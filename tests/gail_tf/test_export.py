@@ -78,10 +78,10 @@ def test_what_was_exported_is_read_again(policy, fitted, tmp_path):
 def test_what_cannot_be_exported(fitted, tmp_path):
     config = GPT2Config(len(fitted), n_positions=8, n_embd=4, n_layer=1, n_head=1, eos_token_id=fitted.end)
     gpt2 = GPT2(config)
-    with pytest.raises(UserError, match="a head on a frozen GPT-2 is no GPT-2"):
+    with pytest.raises(UserError, match="a policy with a head is not a plain GPT-2"):
         export(Policy(gpt2, "head"), fitted, tmp_path / "out")
     smaller = Tokenizer.fit(["a text"], 300)
-    with pytest.raises(UserError, match=r"a tokenizer of 26\d tokens .* where the policy has 600"):
+    with pytest.raises(UserError, match=r"the tokenizer has 26\d tokens .* where the policy has 600"):
         export(Policy(gpt2), smaller, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("here")

@@ -15,7 +15,8 @@ from gail_tf.data.tokenizer import END, Tokenizer
 from gail_tf.models import hugging_face
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
-from gail_tf.models.roberta import Roberta, RobertaConfig
+from gail_tf.models.roberta import Roberta
+from gail_tf.models.roberta_config import RobertaConfig
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays, write_arrays
@@ -92,12 +93,12 @@ FOLDERS = {
     "a true size": (in_json("config.json", n_layer=True), "n_layer is True"),
     "NaN": (in_json("config.json", attn_pdrop=float("nan")), "attn_pdrop is nan"),
     "absurd layers": (in_json("config.json", n_layer=10**9), "n_layer is 1000000000; 1000 at most"),
-    "absurd width": (in_json("config.json", n_embd=2 * 10**9), "config.json asks for [6000000000]"),
-    "absurd number": (in_json("config.json", n_positions=10**4000), "config.json asks for [1000"),
-    "other width": (in_json("config.json", n_embd=32), "config.json asks for"),
-    "a tensor too many": (tensors(**{"wte.weight": np.ones((3, 3), "f4")}), "is of shape [3, 3]; config.json asks for"),
-    "an unknown tensor": (tensors(code=np.ones(1, "f4")), "'code' is no tensor of a GPT-2"),
-    "integers": (tensors(**{"ln_f.weight": np.ones(16, "i4")}), "is of I32; F64, F32, F16, BF16 are read"),
+    "absurd width": (in_json("config.json", n_embd=2 * 10**9), "config.json requires [6000000000]"),
+    "absurd number": (in_json("config.json", n_positions=10**4000), "config.json requires [1000"),
+    "other width": (in_json("config.json", n_embd=32), "config.json requires"),
+    "a tensor too many": (tensors(**{"wte.weight": np.ones((3, 3), "f4")}), "the shape [3, 3]; config.json requires"),
+    "an unknown tensor": (tensors(code=np.ones(1, "f4")), "'code' is not a tensor of a GPT-2"),
+    "integers": (tensors(**{"ln_f.weight": np.ones(16, "i4")}), "dtype I32; one of F64, F32, F16, BF16 is expected"),
     "a header that lies about its length": (header(b"{}" + b" " * 10, b""), "the tensor 'wte.weight' is missing"),
     "a header longer than the file": (
         lambda folder: (folder / "model.safetensors").write_bytes(struct.pack("<Q", 2**60) + b"{}"),
@@ -151,7 +152,7 @@ def test_no_network_is_made_of_a_config_that_asks_for_more_than_the_files_hold(f
     in_json("config.json", n_positions=100_000)(folder)
     made = []
     monkeypatch.setattr(hugging_face, "GPT2", lambda *arguments: made.append(arguments))
-    with pytest.raises(UserError, match=r"config\.json asks for"):
+    with pytest.raises(UserError, match=r"config\.json requires"):
         hugging_face.read_gpt2(folder)
     assert not made
 

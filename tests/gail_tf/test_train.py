@@ -23,7 +23,8 @@ from gail_tf.imitation.phases import IMITATION, schedule
 from gail_tf.models import hugging_face
 from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
-from gail_tf.models.roberta import Roberta, RobertaConfig
+from gail_tf.models.roberta import Roberta
+from gail_tf.models.roberta_config import RobertaConfig
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
 from keras_gca.storage.arrays import read_arrays, write_arrays
@@ -149,7 +150,10 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
         np.testing.assert_array_equal(variable, read.weights[name], err_msg=name)
 
     for arguments, message in (
-        (["--n-layer", "3"], r"--n-layer: of a GPT-2 from scratch, and --gpt2 is trained already; leave one out"),
+        (
+            ["--n-layer", "3"],
+            r"--n-layer: only for a GPT-2 from scratch, and --gpt2 is pretrained; leave one out",
+        ),
         (["--general", "x.txt"], r"--general is text to pretrain on, and --gpt2 is pretrained"),
         (["--condition-tokens", "33"], r"a GPT-2 of 40 positions, where --condition-tokens .* need 41"),
     ):
@@ -188,7 +192,7 @@ def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_pa
     assert status == 0, err
     status, _, err = run(capsys, *SMALL, "--roberta", folder, "--run", tmp_path / "other")
     assert (status, err) == (
-        2, "train: --roberta: D reads by another encoder; --discriminator-encoder roberta is expected\n"
+        2, "train: --roberta: D has another encoder; --discriminator-encoder roberta is expected\n"
     )  # fmt: skip
 
 
@@ -235,13 +239,16 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--algorithm", "rl_seq2seq", "--gpt2", "x"], r"--gpt2: --algorithm rl_seq2seq has two LSTMs in its place"),
+        (["--algorithm", "rl_seq2seq", "--gpt2", "x"], r"--gpt2: --algorithm rl_seq2seq trains two LSTMs instead"),
         (["--algorithm", "rl_seq2seq", "--trainable", "head"], r"--trainable: head is of a GPT-2"),
         (["--algorithm", "rl_seq2seq", "--discriminator-passes", "1"], r"--algorithm rl_seq2seq has no discriminator"),
         (["--algorithm", "rl_seq2seq", "--glove", "none.txt"], r"none.txt: "),
-        (["--glove", "none.txt"], r"--glove: word vectors are read by --algorithm rl_seq2seq alone"),
-        (["--preset", "paper", "--algorithm", "textgail", "--gpt2", "x"], r"--preset paper takes a real RoBERTa"),
-        (["--preset", "paper"], r"--preset paper fine-tunes a real GPT-2: name its folder"),
+        (["--glove", "none.txt"], r"--glove: only --algorithm rl_seq2seq uses word vectors"),
+        (
+            ["--preset", "paper", "--algorithm", "textgail", "--gpt2", "x"],
+            r"--preset paper fine-tunes a pretrained RoBERTa",
+        ),
+        (["--preset", "paper"], r"--preset paper fine-tunes a pretrained GPT-2; --gpt2 with a folder"),
         (["--preset", "tiny", "--rollouts", "20"], r"--rollouts: 20 where a multiple of --sample-batch-size \(8\)"),
         (
             ["--resume", "x", "--updates", "3", "--rollouts", "8", "--data", "y"],
@@ -254,7 +261,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
         (["--preset", "tiny", "--data", "one.txt"], r"\d conversations? (is|are) too few to be divided"),
         (
             ["--preset", "tiny", "--gpt2", "no/such/folder/here"],
-            r"no/such/folder/here: no folder; one with config.json",
+            r"no/such/folder/here: not a folder; one with config.json",
         ),
         (
             ["--preset", "tiny", "--algorithm", "trpo", "--trainable", "full"],
@@ -339,11 +346,11 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ({"gpt2": "gpt2"}, [], "{file}: its run began with the GPT-2 gpt2; name that, or another one, by --gpt2"),
+        ({"gpt2": "gpt2"}, [], "{file}: its run started from the GPT-2 gpt2; pass this one or another with --gpt2"),
         (
             {"roberta": "roberta-base"},
             ["--algorithm", "textgail"],
-            "{file}: its D began as the RoBERTa roberta-base; name that, or another, by --roberta",
+            "{file}: its D started from the RoBERTa roberta-base; pass this one or another with --roberta",
         ),
         ({}, ["--preset", "tiny"], "--config gives every setting; leave out --preset"),
         (

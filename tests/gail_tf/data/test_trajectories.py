@@ -86,11 +86,11 @@ def test_tweets_from_csv_lose_links_and_entities_and_are_passed_over_when_nothin
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("t.csv", b"id,tweet\n1,Hello\n", r"t\.csv:1: the first line names no column `text`"),
+        ("t.csv", b"id,tweet\n1,Hello\n", r"t\.csv:1: the first line has no column `text`"),
         ("t.csv", b"id,text\n1,Hello\n2\n", r"t\.csv:3: 1 fields where the first line has 2"),
         ("t.csv", b'id,text\n1,"Hello\n2,x', r"t\.csv:3: not CSV"),
         ("t.csv", b"id,text\n", "t.csv: holds no tweet"),
-        ("t.csv", b"", r"t\.csv:1: the first line names no column"),
+        ("t.csv", b"", r"t\.csv:1: the first line has no column"),
         ("t.txt", b"\n \n", "t.txt: holds no tweet"),
         ("t.txt", b"fine\n\xff\xfe\n", r"t\.txt:2: not UTF-8"),
     ],

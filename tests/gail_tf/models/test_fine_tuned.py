@@ -291,7 +291,7 @@ def test_the_line_about_a_pickle_converts_it(folder):
     before = hugging_face.read_gpt2(folder).weights
     (folder / "model.safetensors").unlink()
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match=r"model\.safetensors is missing; .* are not read") as caught:
+    with pytest.raises(UserError, match=r"model\.safetensors is missing; .* are not supported") as caught:
         hugging_face.read_gpt2(folder)
     assert "\n" not in str(caught.value)
     code = re.search(r'python -c "(.*)"$', str(caught.value))[1]

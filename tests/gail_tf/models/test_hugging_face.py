@@ -116,10 +116,13 @@ def damage_config(folder, **changes):
         ({"activation_function": "relu"}, "config.json: activation_function is 'relu'; only 'gelu_new' is supported"),
         ({"tie_word_embeddings": False}, "config.json: tie_word_embeddings is False"),
         ({"n_head": 3}, "config.json: n_embd is 16; a multiple of n_head"),
-        ({"n_embd": 32}, r"model.safetensors: 'h.0.attn.c_attn.bias' is of shape \[48\]; config.json asks for \[96\]"),
-        ({"n_layer": 2}, r"model.safetensors: 'h.2.\S+' is no tensor of a GPT-2 with 2 blocks"),
+        (
+            {"n_embd": 32},
+            r"model.safetensors: 'h.0.attn.c_attn.bias' has the shape \[48\]; config.json requires \[96\]",
+        ),
+        ({"n_layer": 2}, r"model.safetensors: 'h.2.\S+' is not a tensor of a GPT-2 with 2 blocks"),
         ({"n_layer": 4}, "the tensor 'h.3.ln_1.weight' is missing"),
-        ({"vocab_size": 60}, r"'wte.weight' is of shape \[61, 16\]; config.json asks for \[60, 16\]"),
+        ({"vocab_size": 60}, r"'wte.weight' has the shape \[61, 16\]; config.json requires \[60, 16\]"),
     ],
 )
 def test_a_config_that_does_not_fit(folder, changes, message):
@@ -155,12 +158,12 @@ def test_an_index_cannot_lead_out_of_its_folder(folder, tmp_path):
 
 def test_a_folder_or_a_name_on_the_hub(folder, monkeypatch):
     assert hugging_face.find(folder) == folder
-    with pytest.raises(UserError, match=r"no folder; one with config.json"):
+    with pytest.raises(UserError, match=r"not a folder; one with config.json"):
         hugging_face.find(folder / "absent")
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match=r"^nobody/nothing: no such folder, and not to be had from the hub \(") as error:
+    with pytest.raises(UserError, match=r"^nobody/nothing: no such folder, and not available on the Hub \(") as error:
         hugging_face.find("nobody/nothing")
     assert "\n" not in str(error.value)
 

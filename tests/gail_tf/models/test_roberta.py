@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from gail_tf.imitation.discriminator_losses import contrastive_loss
 from gail_tf.models.hugging_face import read_config
-from gail_tf.models.roberta import Roberta, RobertaConfig, read_roberta
+from gail_tf.models.roberta import Roberta, read_roberta
+from gail_tf.models.roberta_config import RobertaConfig
 from keras_gca.engine.learner import NOT_DECAYED, AdamWLearner
 from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
@@ -251,16 +252,16 @@ ENCODER_TENSOR = "roberta.encoder.layer.1.output.dense.weight"
         (lambda w: w.pop("roberta.pooler.dense.bias"), "the tensor 'pooler.dense.bias' is missing"),
         (
             lambda w: w.update({ENCODER_TENSOR: w[ENCODER_TENSOR].T.copy()}),
-            r"model.safetensors: 'encoder.layer.1.output.dense.weight' is of shape \[24, 16\]; "
-            r"config.json asks for \[16, 24\]",
+            r"model.safetensors: 'encoder.layer.1.output.dense.weight' has the shape \[24, 16\]; "
+            r"config.json requires \[16, 24\]",
         ),
         (
             lambda w: w.update({"classifier.weight": np.zeros((3, 16), np.float32)}),
-            r"'classifier.weight' is of shape \[3, 16\]; config.json asks for \[1, 16\]",
+            r"'classifier.weight' has the shape \[3, 16\]; config.json requires \[1, 16\]",
         ),
         (
             lambda w: w.update({"classifier.out_proj.weight": np.zeros((1, 16), np.float32)}),
-            "model.safetensors: 'classifier.out_proj.weight' is no tensor of a RoBERTa with 2 blocks",
+            "model.safetensors: 'classifier.out_proj.weight' is not a tensor of a RoBERTa with 2 blocks",
         ),
     ],
 )
@@ -285,7 +286,10 @@ def test_tensors_that_do_not_fit(folder, change, message):
         ({"num_attention_heads": 3}, "config.json: hidden_size is 16; a multiple of num_attention_heads, 3"),
         ({"pad_token_id": 19}, "config.json: max_position_embeddings is 20; more than pad_token_id"),
         ({"num_hidden_layers": 3}, "the tensor 'encoder.layer.2.attention.self.query.weight' is missing"),
-        ({"num_hidden_layers": 1}, r"model.safetensors: 'encoder.layer.1.\S+' is no tensor of a RoBERTa with 1 block"),
+        (
+            {"num_hidden_layers": 1},
+            r"model.safetensors: 'encoder.layer.1.\S+' is not a tensor of a RoBERTa with 1 block",
+        ),
     ],
 )
 def test_a_config_that_does_not_fit(folder, changes, message):

@@ -231,7 +231,7 @@ class TestBadInput:
                 Sampling(**{setting: value})
         with pytest.raises(UserError, match="--counting: 'all' is not one of plain, filtered"):
             Sampling(counting="all")
-        with pytest.raises(UserError, match="with a temperature of 0 nothing is drawn"):
+        with pytest.raises(UserError, match="nothing is drawn at temperature 0"):
             Sampling(temperature=0, counting="filtered")
 
     def test_policy(self, gpt2):

@@ -1,0 +1,150 @@
+"""RoBERTa's layers, with the names of its own files.
+
+Shapes: B pairs, T tokens, E = hidden_size.
+"""
+
+import keras
+import tensorflow as tf
+
+from gail_tf.models.roberta_config import RobertaConfig
+from gail_tf.models.transformer import Initial, attend, merge_heads, product, split_heads
+from keras_gca.engine.random import dropout
+
+
+class Embeddings(keras.layers.Layer):
+    """The layer norm of the summed vectors of token, position and token type: (B, T) int32 and bool -> (B, T, E).
+
+    Positions are counted over tokens, from pad_token_id + 1; padding has position pad_token_id. RoBERTa was trained
+    without token types, so all tokens have the first type.
+    """
+
+    def __init__(self, config: RobertaConfig, initial: Initial, policy: keras.DTypePolicy):
+        super().__init__(dtype=policy, name="embeddings")
+        self.rate = config.hidden_dropout_prob
+        self.padding = config.pad_token_id
+
+        def table(rows: int, name: str) -> keras.layers.Embedding:
+            return keras.layers.Embedding(rows, config.hidden_size, initial.normal(), dtype=policy, name=name)
+
+        self.word_embeddings = table(config.vocab_size, "word_embeddings")
+        self.position_embeddings = table(config.max_position_embeddings, "position_embeddings")
+        self.token_type_embeddings = table(config.type_vocab_size, "token_type_embeddings")
+        self.layer_norm = _layer_norm(config, policy)
+
+    @property
+    def parts(self) -> dict[str, keras.layers.Layer]:
+        """The layers that have weights, by their names in RoBERTa's files."""
+        return {
+            "word_embeddings": self.word_embeddings,
+            "position_embeddings": self.position_embeddings,
+            "token_type_embeddings": self.token_type_embeddings,
+            "LayerNorm": self.layer_norm,
+        }
+
+    def call(
+        self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False
+    ) -> tf.Tensor:
+        counted = tf.cast(mask, tf.int32)
+        positions = self.padding + counted * tf.cumsum(counted, axis=1)
+        vectors = self.word_embeddings(tokens) + self.position_embeddings(positions)
+        vectors = self.layer_norm(vectors + self.token_type_embeddings(tf.zeros_like(tokens)))
+        return dropout(vectors, self.rate, seeds, 0) if training else vectors
+
+
+class Block(keras.layers.Layer):
+    """One transformer block: attention, then two layers with gelu between them, each followed by a layer norm."""
+
+    def __init__(self, config: RobertaConfig, number: int, initial: Initial, policy: keras.DTypePolicy):
+        super().__init__(dtype=policy, name=f"layer_{number}")
+        self.config = config
+        self.number = number
+
+        def dense(units: int, name: str) -> keras.layers.Layer:
+            return Dense(units, initial, policy, name)
+
+        self.query = dense(config.hidden_size, "query")
+        self.key = dense(config.hidden_size, "key")
+        self.value = dense(config.hidden_size, "value")
+        self.attention_output = dense(config.hidden_size, "attention_output")
+        self.attention_norm = _layer_norm(config, policy)
+        self.intermediate = dense(config.intermediate_size, "intermediate")
+        self.output_dense = dense(config.hidden_size, "output")
+        self.output_norm = _layer_norm(config, policy)
+
+    @property
+    def parts(self) -> dict[str, keras.layers.Layer]:
+        """The layers that have weights, by their names in RoBERTa's files."""
+        return {
+            "attention.self.query": self.query,
+            "attention.self.key": self.key,
+            "attention.self.value": self.value,
+            "attention.output.dense": self.attention_output,
+            "attention.output.LayerNorm": self.attention_norm,
+            "intermediate.dense": self.intermediate,
+            "output.dense": self.output_dense,
+            "output.LayerNorm": self.output_norm,
+        }
+
+    def call(self, h: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        """Compute the next states.
+
+        Args:
+            h: (B, T, E).
+            mask: The tokens that all tokens may attend to, (B, T) bool.
+            seeds: The seeds of dropout, (B, 2) int32.
+            training: Whether dropout is applied.
+
+        Returns:
+            The next h, (B, T, E).
+        """
+
+        def drop(values: tf.Tensor, rate: float, site: int) -> tf.Tensor:
+            return dropout(values, rate, seeds, 1 + 3 * self.number + site) if training else values
+
+        products = (self.query(h), self.key(h), self.value(h))
+        query, keys, values = (split_heads(product, self.config.num_attention_heads) for product in products)
+        visible = mask[:, None, None]  # (B, 1, 1, T)
+        read = attend(query, keys, values, visible, lambda p: drop(p, self.config.attention_probs_dropout_prob, 0))
+        read = self.attention_output(merge_heads(read))  # (B, T, E)
+        h = self.attention_norm(h + drop(read, self.config.hidden_dropout_prob, 1))
+        thought = self.output_dense(tf.nn.gelu(self.intermediate(h), approximate=False))
+        return self.output_norm(h + drop(thought, self.config.hidden_dropout_prob, 2))
+
+
+class ScoreHead(keras.layers.Layer):
+    """The head of a multiple choice: the first token's state, a tanh layer, and a score: (B, T, E) -> (B,) float32."""
+
+    def __init__(self, config: RobertaConfig, initial: Initial):
+        super().__init__(dtype="float32", name="score_head")
+        self.rate = config.hidden_dropout_prob
+        self.site = 1 + 3 * config.num_hidden_layers
+        self.pooler = Dense(config.hidden_size, initial, self.dtype_policy, "pooler")
+        self.classifier = Dense(1, initial, self.dtype_policy, "classifier")
+
+    @property
+    def parts(self) -> dict[str, keras.layers.Layer]:
+        """The layers that have weights, by their names in RoBERTa's files."""
+        return {"pooler.dense": self.pooler, "classifier": self.classifier}
+
+    def call(self, h: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
+        pooled = tf.tanh(self.pooler(h[:, 0]))  # (B, E)
+        return self.classifier(dropout(pooled, self.rate, seeds, self.site) if training else pooled)[:, 0]
+
+
+class Dense(keras.layers.Layer):
+    """W x + b; W is (units, inputs), as in RoBERTa's files."""
+
+    def __init__(self, units: int, initial: Initial, policy: keras.DTypePolicy, name: str):
+        super().__init__(dtype=policy, name=name)
+        self.units, self._initial = units, initial.normal()
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.kernel = self.add_weight((self.units, shape[-1]), self._initial, name="kernel")
+        self.bias = self.add_weight((self.units,), "zeros", name="bias")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return product(x, tf.transpose(self.kernel)) + self.bias
+
+
+def _layer_norm(config: RobertaConfig, policy: keras.DTypePolicy) -> keras.layers.Layer:
+    return keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, dtype=policy)
