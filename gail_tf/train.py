@@ -138,7 +138,8 @@ def _parser() -> command_line.Parser:
         "--resume",
         type=Path,
         metavar="RUN",
-        help=f"resume this run with its own settings, or train it further, to a new total by {command_line.naming(TOTALS)}",
+        help="resume this run with its own settings, or train it further, to a new total given by "
+        f"{command_line.naming(TOTALS)}",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
