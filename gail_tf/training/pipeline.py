@@ -54,7 +54,7 @@ def train_agent(
         The session, whose `training.finished` says whether the end is reached or the user has stopped the training.
 
     Raises:
-        UserError: A file cannot be used, or the folder holds a run already.
+        UserError: A file cannot be used, or the folder contains a run already.
         DivergedError: A loss or a weight is not a finite number any more.
     """
     path = Path(run)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import tensorflow as tf
@@ -32,7 +33,7 @@ def interruptible() -> Iterator[Interruption]:
     """Ctrl-C and SIGTERM ask the training to stop after the current step; asked twice, they end the program."""
     interruption = Interruption()
 
-    def request(number, frame):
+    def request(number: int, frame: FrameType | None) -> None:
         if interruption.requested:
             raise KeyboardInterrupt
         interruption.requested = True

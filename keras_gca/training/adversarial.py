@@ -18,7 +18,7 @@ from keras_gca.training.held_out import diversity
 from keras_gca.training.learner import BlockLearner
 from keras_gca.training.schedule import TEACHER_FORCING, Stage
 from keras_gca.training.self_conversation import choose_seeds, converse
-from keras_gca.training.state import AdversarialState
+from keras_gca.training.state import AdversarialState, present
 
 
 class AdversarialTraining(AdversarialState):
@@ -84,7 +84,7 @@ class AdversarialTraining(AdversarialState):
         """Line 6 (`DiscriminatorTraining`)."""
         learner, size = self._learner(stage)
         chosen, order, *_ = self._seeds()
-        machine, machine_held_out = self.machine
+        machine, machine_held_out = present(self.machine, "M of line 5")
         # As many human pairs as machine-made ones, where H has more: in the paper both are about 8,000.
         human = self.training
         if len(human) > len(machine):
@@ -99,7 +99,7 @@ class AdversarialTraining(AdversarialState):
         """Line 9 (`GeneratorTraining`, or `ReinforceTraining`, which learns from answers that G draws as it is now)."""
         learner, size = self._learner(stage)
         order, drawn, *_ = self._seeds()
-        machine, machine_held_out = self.machine
+        machine, machine_held_out = present(self.machine, "M of line 5")
         batches = plan_batches(machine, size, order)
         for number, batch in self.remaining(batches):
             pairs, rows = machine, batch

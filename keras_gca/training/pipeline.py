@@ -49,7 +49,7 @@ def train_agent(
         The session, whose `training.finished` says whether the end is reached or the user has stopped the training.
 
     Raises:
-        UserError: A file cannot be used, or the folder holds a run already.
+        UserError: A file cannot be used, or the folder contains a run already.
         DivergedError: A loss or a weight is not a finite number any more.
     """
     path = Path(run)
@@ -88,7 +88,7 @@ def start_from(
         The session, as `train_agent` does.
 
     Raises:
-        UserError: There is no such run, it is damaged, or the folder to make holds a run already.
+        UserError: There is no such run, it is damaged, or the folder to make contains a run already.
         DivergedError: A loss or a weight is not a finite number any more.
     """
     other, path = GCARun.open(first), Path(run)

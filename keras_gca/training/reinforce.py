@@ -14,8 +14,8 @@ import tensorflow as tf
 from keras_gca.engine import optimizers, replicas
 from keras_gca.engine.learner import StepResult
 from keras_gca.engine.variables import assign
-from keras_gca.models.forward import Rows, last_rows, rows_of
 from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
+from keras_gca.models.rows import Rows, last_rows, rows_of
 from keras_gca.training.learner import BlockLearner
 
 BASELINE_RATE = 1e-3  # Adam's rate for the baseline, which is a small, separate regression

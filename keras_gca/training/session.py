@@ -15,6 +15,7 @@ from keras_gca.models.networks import WHITE, YELLOW, build
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import GENERATOR, INTERLEAVED, TEACHER_FORCING, Stage
+from keras_gca.training.state import present
 
 SAMPLES = 6  # exchanges to show
 
@@ -100,7 +101,8 @@ class GCASession(Session):
             # One of an adversarial part that is run anew, where line 3 is trained further
             self.run.weights_file("adversarial").unlink(missing_ok=True)
         else:
-            generators = {"teacher_forcing": training.teacher_forced, "adversarial": live}
+            kept = present(training.teacher_forced, "the generator of line 3")
+            generators = {"teacher_forcing": kept, "adversarial": live}
         for name, weights in generators.items():
             assign(gca.variables(*WHITE, *YELLOW), weights)
             self.run.write_weights(name, gca.generator)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -28,6 +28,8 @@ from keras_gca.training.schedule import (
     schedule,
 )
 
+T = TypeVar("T")
+
 _MACHINE = ("machine/training", "machine/validation")
 _AVERAGE = "average"  # of line 3's weights
 
@@ -50,7 +52,7 @@ class AdversarialState(StagedTraining):
     validation: Pairs
     history: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.stages = schedule(self.config)
         self.decoder = Decoder(self.gca)
         self.held_out = HeldOut(self.gca, self.validation, self.config)
@@ -79,7 +81,7 @@ class AdversarialState(StagedTraining):
 
     def epoch_is_done(self, stage: Stage, learner: BlockLearner, steps: int, held_out: dict[str, float]) -> Event:
         """Count an epoch of so many steps; what comes now belongs to the next stage."""
-        return self._end(stage, steps, learner.metrics(self._sums), held_out)
+        return self._end(stage, steps, learner.metrics(present(self._sums, "the sums of an epoch")), held_out)
 
     def _end(self, stage: Stage, steps: int, metrics: dict[str, float], row: dict[str, float]) -> Event:
         event = super()._end(stage, steps, metrics, metrics | row)
@@ -113,11 +115,11 @@ class AdversarialState(StagedTraining):
 
     def return_to_kept_generator(self) -> None:
         """Leave line 3 early where patience has run out; wherever it ends, continue with the kept generator."""
-        patience = self.config.patience
-        if patience is not None and self._best["waited"] >= patience:
+        patience, best = self.config.patience, present(self._best, "the perplexity of line 3")
+        if patience is not None and best["waited"] >= patience:
             self._position = self.config.teacher_forcing_epochs
         if self.phase != TEACHER_FORCING:
-            assign(self.gca.variables(*WHITE, *YELLOW), self.teacher_forced)
+            assign(self.gca.variables(*WHITE, *YELLOW), present(self.teacher_forced, "the generator of line 3"))
             del self.learners[TEACHER_FORCING]
 
     # Storing and restoring
@@ -191,6 +193,21 @@ class AdversarialState(StagedTraining):
 
     def _networks(self) -> list[keras.Variable]:
         return self.gca.variables(*WHITE, *YELLOW, *self.gca.green)
+
+
+def present(value: T | None, name: str) -> T:
+    """Return a part of the state that an earlier step has left.
+
+    Args:
+        value: The part; None if it is missing.
+        name: The name of the part in the message.
+
+    Raises:
+        UserError: The part is missing, because the training was restored from a checkpoint without it.
+    """
+    if value is None:
+        raise UserError(f"the checkpoint lacks {name}, so the run cannot be resumed; train it anew with another --run")
+    return value
 
 
 def _average(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
