@@ -205,8 +205,8 @@ class Config(Settings):
     )
     self_conversation_turns: int = option(
         2,
-        "answers that the generator gives after each human context (line 5); with 2, as in the paper, the contexts of the "
-        "pairs are generated too; with 1 they are human, as in Li et al. 2017 and always with --algorithm reinforce",
+        "answers that the generator gives after each human context (line 5); with 2, as in the paper, the contexts of "
+        "the pairs are generated too; with 1 they are human, as in Li et al. 2017; --algorithm reinforce always uses 1",
         low=1,
     )
     discriminator_epochs: int = option(

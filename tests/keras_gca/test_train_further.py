@@ -83,9 +83,9 @@ def test_line_3_goes_on_and_what_came_after_it_is_run_anew(trained, longer):
     }  # fmt: skip
     assert (
         "\nnew totals: teacher forcing epochs 2, adversarial epochs 1\n"
-        "line 3 goes on from the weights that it ended with, from epoch 2 to the end of epoch 2, at a rate of 0.01 at "
-        "first; Adam's moments begin anew, and so do D and the adversarial iterations after it\n"
-        "removed what came later: 4 rows of log.csv, their points in tensorboard, and 2 files in samples; "
+        "line 3 continues from the weights that it ended with, from epoch 2 to the end of epoch 2, with an initial "
+        "learning rate of 0.01; Adam's moments start anew, and so do D and the adversarial iterations\n"
+        "removed what is trained anew: 4 rows of log.csv, their points in tensorboard, and 2 files in samples; "
     ) in out
     assert "line  3  teacher forcing   1/" not in out
     assert "line  3  teacher forcing   2/2  " in out

@@ -482,7 +482,7 @@ class Process:
 
     @property
     def trains(self) -> bool:
-        """Whether it has said that it begins, or goes on, to train."""
+        """Whether it has printed that it begins or resumes a training."""
         return BEGINS.search(self._printed.out.read_text(encoding="utf-8")) is not None
 
     @property

@@ -1,4 +1,4 @@
-"""Training further: a stored training goes on with new totals of epochs."""
+"""Training further: a stored training continues with new totals of epochs."""
 
 import numpy as np
 import pytest
