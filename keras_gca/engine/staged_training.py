@@ -59,7 +59,7 @@ class StagedTraining:
     config: TrainingSettings
     stages: list[Any]
     history: list[dict[str, Any]]
-    _position: int  # of the current stage
+    _position: int  # the number of the current stage
 
     @property
     def finished(self) -> bool:

@@ -38,8 +38,8 @@ class Paddings(NamedTuple):
     """What the LSTMs read before a sentence with `original` padding.
 
     Attributes:
-        token: the index of the token that stands for padding.
-        sentence_length: s_s; before n tokens stand s_s - n paddings.
+        token: the index of the token that is read as padding.
+        sentence_length: s_s; n tokens follow s_s - n paddings.
     """
 
     token: int
@@ -56,7 +56,7 @@ class PrefixLayer(keras.layers.Layer):
         encoder_context: the LSTM that reads contexts, of u units: s_se or s_sed.
         encoder_answer: the LSTM that reads partial answers, of u units.
         paddings: what both LSTMs read before a sentence; None where they skip padding.
-        name: of this layer.
+        name: the name of the layer.
     """
 
     def __init__(
