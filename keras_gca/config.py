@@ -110,7 +110,7 @@ class Config(Settings):
     )
     minimum_count: int = option(
         1,
-        "replace words that occur less often in the training text by the unknown word, which the networks "
+        "replace words that occur fewer times than this in the training text by the unknown word, which the networks "
         "thereby learn",
         low=1,
     )
@@ -171,10 +171,15 @@ class Config(Settings):
         5e-5, "Adam's learning rate in teacher forcing (line 3)", low=1e-9, high=1
     )
     learning_rate_decay: float = option(
-        1.0, "factor by which the learning rate of line 3 is multiplied after each epoch", low=0.01, high=1
+        1.0,
+        "factor by which the learning rate of teacher forcing (line 3) is multiplied after each epoch",
+        low=0.01,
+        high=1,
     )
     batch_size: int = option(
-        12, "number of answers in a batch of line 3; 12 hold about the 128 tokens of the author's batches", low=1
+        12,
+        "number of answers in a batch of teacher forcing (line 3); 12 hold about the 128 tokens of the author's batches",
+        low=1,
     )
     dropout: float = option(
         0.0,
@@ -184,7 +189,8 @@ class Config(Settings):
     )
     average_epochs: float = option(
         0.0,
-        "end line 3 with weights averaged over about this many of its last epochs; 0: with the last weights",
+        "end teacher forcing (line 3) with weights averaged over about this many of its last epochs; 0: with the last "
+        "weights",
         low=0,
     )
     hidden_dropout: float = option(
