@@ -110,8 +110,8 @@ class Config(Settings):
     )
     minimum_count: int = option(
         1,
-        "replace words that occur fewer times than this in the training text by the unknown word, which the networks "
-        "thereby learn",
+        "replace words that occur fewer times than this in the training text by the unknown word, which the "
+        "networks thereby learn",
         low=1,
     )
     contractions: str = option(

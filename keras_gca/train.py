@@ -106,8 +106,8 @@ def _parser() -> command_line.Parser:
         "--start-from",
         type=Path,
         metavar="RUN",
-        help="start a new run from line 4 of Algorithm 2 with this run's data, settings and generator after line 3; these "
-        f"settings may differ: {', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
+        help="start a new run from line 4 of Algorithm 2 with this run's data, settings and generator after line 3; "
+        f"these settings may differ: {', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
