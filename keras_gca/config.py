@@ -178,7 +178,7 @@ class Config(Settings):
     )
     batch_size: int = option(
         12,
-        "number of answers in a batch of teacher forcing (line 3); 12 hold about the 128 tokens of the author's batches",
+        "answers in a batch of teacher forcing (line 3); 12 hold about the 128 tokens of the author's batches",
         low=1,
     )
     dropout: float = option(
@@ -232,7 +232,7 @@ class Config(Settings):
         5e-5, "Adam's learning rate in the teacher forcing of adversarial iterations (line 11)", low=1e-9, high=1
     )
     adversarial_batch_size: int = option(
-        12, "number of answers in a batch of the adversarial iterations (lines 6, 9 and 11)", low=1
+        12, "answers in a batch of the adversarial iterations (lines 6, 9 and 11)", low=1
     )
 
     # The run
