@@ -74,6 +74,9 @@ class GAILAgent:
         reader: D's RoBERTa, where it has one.
         emotions: RL-Seq2Seq's classifier of emotions, in place of gpt2 and D.
 
+    Attributes:
+        notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
+
     Raises:
         ValueError: The parts do not fit together.
 
@@ -103,6 +106,7 @@ class GAILAgent:
         self.config, self.tokenizer, self.gpt2 = config, tokenizer, gpt2
         self.weights, self.discriminator, self.reference, self.reader = policies, discriminator, reference, reader
         self.emotions = emotions
+        self.notes_crises = True
         if gpt2 is not None:
             _refuse_misfit(gpt2, tokenizer, policies)
         self.policies: dict[str, LanguagePolicy] = {}
@@ -353,9 +357,9 @@ class GAILAgent:
         """The note that a message which speaks of self-harm or danger is answered with, before any model runs.
 
         Returns:
-            The note; None for any other message.
+            The note; None for any other message, or if `notes_crises` is False.
         """
-        return NOTE if speaks_of_crisis(message) else None
+        return NOTE if self.notes_crises and speaks_of_crisis(message) else None
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
         """The tokens of each utterance, as text."""

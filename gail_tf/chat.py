@@ -34,8 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         from gail_tf.safety.crisis import FIRST_USE_NOTICE
 
     agent = GAILAgent.load(path)
-    if options.no_crisis_note:
-        agent.crisis_note = lambda message: None
+    agent.notes_crises = not options.no_crisis_note
     replying = Replying(options.temperature, options.top_p, options.candidates)
     if options.web:
         return chat_command.serve(agent, replying, options, path, options.history, FIRST_USE_NOTICE)

@@ -51,7 +51,7 @@ def fit(
     epochs: int = 50,
     batch_size: int = 2048,
     seed: int = 0,
-    report: Callable[[int, float], None] | None = None,
+    report: Callable[[int, float], object] | None = None,
 ) -> Vectors:
     """Fit GloVe vectors by AdaGrad over shuffled batches of the non-zero co-occurrences.
 

@@ -16,9 +16,10 @@ from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models import scoring
 from keras_gca.models.decoding import Decoded, Decoder
-from keras_gca.models.forward import PrefixDiscriminator, last_rows, rows_of
+from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
+from keras_gca.models.rows import last_rows, rows_of
 from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot

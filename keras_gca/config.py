@@ -1,7 +1,7 @@
-"""One dataclass holds every setting of a run; presets `paper`, `default` and `tiny`.
+"""The settings of a run, as one dataclass, and the presets `paper`, `default` and `tiny`.
 
-Each field names the paper's symbol or the place it comes from. A departure from the paper is explained beside the value
-that departs.
+Each field names the paper's symbol or the place it comes from. A departure from the paper is explained beside its
+value.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, option
 
-# The settings in which a run that starts from another one's generator (`train --start-from`) may differ from it: those
-# that neither line 3 nor the data depend on.
+# A run that starts from another run's generator (`train --start-from`) may differ from it in these settings, because
+# neither line 3 nor the data depend on them.
 AFTER_LINE_3 = (
     "discriminator_sentence_embedding_size",
     "discriminator_hidden_size",
@@ -32,7 +32,7 @@ AFTER_LINE_3 = (
     "checkpoint_minutes",
 )
 
-# What a run that has begun may have otherwise (`train --resume`): new totals, of which a part is done.
+# `train --resume` may raise these settings of a run, even after a part of the total is done.
 TOTALS = ("teacher_forcing_epochs", "adversarial_epochs")
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -56,7 +56,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "interleaved_learning_rate": 1e-5,
         "adversarial_batch_size": 32,
     },
-    # Takes seconds: for tests, and for trying one's own data.
+    # Takes seconds. It serves tests and trials of one's own data.
     "tiny": {
         "vocabulary_size": 500,
         "minimum_count": 2,
@@ -93,7 +93,7 @@ class Config(Settings):
         >>> config = Config.preset("default", seed=1)
         >>> config.batch_size, config.teacher_forcing_epochs
         (16, 13)
-        >>> Config(batch_size=16).changed(seed=3)  # what is printed differs from the paper
+        >>> Config(batch_size=16).changed(seed=3)  # prints what differs from the paper
         Config(batch_size=16, seed=3)
         >>> Config(dropout=2)
         Traceback (most recent call last):
@@ -101,95 +101,149 @@ class Config(Settings):
     """
 
     # Data
-    context_utterances: int = option(2, "N_u: previous utterances that form the context", low=1)
+    context_utterances: int = option(2, "N_u: number of previous utterances that form the context", low=1)
     sentence_length: int = option(
-        50, "s_s: the longest context, and the longest partial answer, in tokens", low=2, high=10_000
+        50, "s_s: largest number of tokens of a context, and of a partial answer", low=2, high=10_000
     )
     vocabulary_size: int = option(
-        7000, "s_v: the largest size of the vocabulary, four special tokens included", low=5, high=10_000_000
+        7000, "s_v: largest size of the vocabulary, including four special tokens", low=5, high=10_000_000
     )
-    minimum_count: int = option(1, "rarer words become the unknown word, which is learned in this way", low=1)
+    minimum_count: int = option(
+        1,
+        "replace words that occur fewer times than this in the training text by the unknown word, which the "
+        "networks thereby learn",
+        low=1,
+    )
     contractions: str = option(
-        "split", "don't -> do n't (split, as in GloVe), or do not (expanded, as in the author's program)",
+        "split", "split: don't becomes do n't, as in GloVe; expanded: it becomes do not, as in the author's program",
         choices=("split", "expanded"),
     )  # fmt: skip
     padding: str = option(
-        "masked", "masked: LSTMs skip the padding; original: the token \".\" pads, as in the author's program",
+        "masked", "masked: the LSTMs skip padding; original: they read padding as the token \".\", as in the author's "
+        "program",
         choices=("masked", "original"),
     )  # fmt: skip
     predict: str = option(
-        "answer", "answer: predict the answer from its context, p(y|x), as in the paper; context: the context from its "
-        "answer, p(x|y); unconditional: the answer alone, p(y). The last two serve MMI reranking (python -m "
-        "keras_gca.mmi)",
+        "answer", "answer: predict the answer from its context, p(y|x), as in the paper; context: predict the context "
+        "from its answer, p(x|y); unconditional: predict the answer alone, p(y). The last two serve MMI reranking "
+        "(python -m keras_gca.mmi)",
         choices=("answer", "context", "unconditional"),
     )  # fmt: skip
-    validation_fraction: float = option(0.1, "share of the conversations held out", low=0.001, high=0.5)
-    max_pairs: int | None = option(None, "use only about this many context/answer pairs of the corpus", low=20)
+    validation_fraction: float = option(
+        0.1, "fraction of the conversations that is held out for validation", low=0.001, high=0.5
+    )
+    max_pairs: int | None = option(
+        None, "use only about this many pairs of context and answer of the corpus; all if not given", low=20
+    )
 
     # Figures 1 and 2
-    word_embedding_size: int = option(100, "s_e: dimension of the word vectors", low=1)
-    sentence_embedding_size: int = option(300, "s_se: units of the generator's two LSTMs", low=1)
-    discriminator_sentence_embedding_size: int = option(300, "s_sed: units of the discriminator's two LSTMs", low=1)
+    word_embedding_size: int = option(100, "s_e: dimension of the word vectors (Figures 1 and 2)", low=1)
+    sentence_embedding_size: int = option(300, "s_se: number of units of each of the generator's two LSTMs", low=1)
+    discriminator_sentence_embedding_size: int = option(
+        300, "s_sed: number of units of each of the discriminator's two LSTMs", low=1
+    )
     generator: str = option(
-        "gca", "gca: Figure 1 (Eq. 6); canonical: the context only sets the decoder's initial state (Eq. 4-5)",
+        "gca", "gca: the paper's model (Figure 1, Eq. 6), which reads the context at each token; canonical: a seq2seq "
+        "model, in which the context only sets the decoder's initial state (Eq. 4-5)",
         choices=("gca", "canonical"),
     )  # fmt: skip
     hidden_size: int | None = option(
-        None, "units of the generator's hidden layer; half the vocabulary if not given", low=1
+        None, "number of units of the generator's hidden layer; half the size of the vocabulary if not given", low=1
     )
     discriminator_hidden_size: int | None = option(
-        None, "units of a hidden layer (relu) before the discriminator's output; none in the paper", low=1
+        None,
+        "number of units of a hidden layer (relu) before the discriminator's output; no such layer if not given, as in "
+        "the paper",
+        low=1,
     )
 
     # Algorithm 2, line 3
-    teacher_forcing_epochs: int = option(100, "epochs of teacher forcing before the adversarial part", low=1)
+    teacher_forcing_epochs: int = option(
+        100, "epochs of teacher forcing before the adversarial iterations (line 3)", low=1
+    )
     patience: int | None = option(
         None,
-        "end teacher forcing after this many epochs without a lower validation perplexity, and return to the "
-        "best epoch",
+        "end teacher forcing after this many epochs without a lower held-out perplexity, and return to the best epoch; "
+        "run all epochs if not given",
         low=1,
     )
-    teacher_forcing_learning_rate: float = option(5e-5, "Adam's rate, line 3", low=1e-9, high=1)
-    learning_rate_decay: float = option(1.0, "line 3's rate is multiplied by this after each epoch", low=0.01, high=1)
-    batch_size: int = option(12, "answers in a batch (12 hold about the original's 128 tokens)", low=1)
+    teacher_forcing_learning_rate: float = option(
+        5e-5, "Adam's learning rate in teacher forcing (line 3)", low=1e-9, high=1
+    )
+    learning_rate_decay: float = option(
+        1.0,
+        "factor by which the learning rate of teacher forcing (line 3) is multiplied after each epoch",
+        low=0.01,
+        high=1,
+    )
+    batch_size: int = option(
+        12,
+        "answers in a batch of teacher forcing (line 3); 12 hold about the 128 tokens of the author's batches",
+        low=1,
+    )
     dropout: float = option(
-        0.0, "dropout rate of the word vectors and of e (Eq. 2) in teacher forcing", low=0, high=0.95
+        0.0,
+        "dropout rate of the word vectors, and of the sentences' encoding e (Eq. 2), in teacher forcing",
+        low=0,
+        high=0.95,
     )
     average_epochs: float = option(
         0.0,
-        "line 3 ends with weights averaged over about this many of its last epochs; 0: with the last weights",
+        "end teacher forcing (line 3) with weights averaged over about this many of its last epochs; 0: with the last "
+        "weights",
         low=0,
     )
-    hidden_dropout: float = option(0.0, "dropout rate of the hidden layer in teacher forcing", low=0, high=0.95)
+    hidden_dropout: float = option(
+        0.0, "dropout rate of the generator's hidden layer in teacher forcing", low=0, high=0.95
+    )
 
     # Algorithm 2, lines 4 to 12
     algorithm: str = option(
-        "backpropagation", "backpropagation: through the frozen discriminator, token by token (the paper); reinforce: "
-        "Li et al. 2017, a policy gradient with the reward of a discriminator of whole answers",
+        "backpropagation", "backpropagation: the generator learns through the frozen discriminator, token by token, as "
+        "in the paper; reinforce: it learns by a policy gradient from rewards for whole answers (Li et al. 2017)",
         choices=("backpropagation", "reinforce"),
     )  # fmt: skip
-    adversarial_epochs: int = option(15, "outer iterations, line 4 (15 in the author's program)", low=0)
-    machine_pairs: int = option(7900, "N_m: machine-generated pairs in each iteration, line 5", low=1)
+    adversarial_epochs: int = option(
+        15, "number of adversarial iterations (line 4); 15 as in the author's program", low=0
+    )
+    machine_pairs: int = option(
+        7900, "N_m: number of machine-generated pairs in each adversarial iteration (line 5)", low=1
+    )
     self_conversation_turns: int = option(
         2,
-        "answers per seed; 2 gives the paper's (x-, y-), 1 gives Li et al.'s (x+, y-), which reinforce always uses",
+        "answers that the generator gives after each human context (line 5); with 2, as in the paper, the contexts of "
+        "the pairs are generated too; with 1 they are human, as in Li et al. 2017; --algorithm reinforce always uses 1",
         low=1,
     )
-    discriminator_epochs: int = option(15, "N_D, line 6", low=0)
-    generator_epochs: int = option(1, "N_G, line 9", low=0)
-    interleaved_epochs: int = option(1, "N_tf: epochs of teacher forcing, line 11", low=0)
-    discriminator_learning_rate: float = option(1e-4, "alpha_d: Adam's rate, line 6", low=1e-9, high=1)
-    generator_learning_rate: float = option(5e-5, "alpha_g: Adam's rate, line 9", low=1e-9, high=1)
-    interleaved_learning_rate: float = option(5e-5, "Adam's rate, line 11", low=1e-9, high=1)
-    adversarial_batch_size: int = option(12, "answers in a batch of lines 6, 9 and 11", low=1)
+    discriminator_epochs: int = option(
+        15, "N_D: epochs of the discriminator in each adversarial iteration (line 6)", low=0
+    )
+    generator_epochs: int = option(1, "N_G: epochs of the generator in each adversarial iteration (line 9)", low=0)
+    interleaved_epochs: int = option(
+        1, "N_tf: epochs of teacher forcing in each adversarial iteration (line 11)", low=0
+    )
+    discriminator_learning_rate: float = option(
+        1e-4, "alpha_d: Adam's learning rate for the discriminator (line 6)", low=1e-9, high=1
+    )
+    generator_learning_rate: float = option(
+        5e-5, "alpha_g: Adam's learning rate for the generator (line 9)", low=1e-9, high=1
+    )
+    interleaved_learning_rate: float = option(
+        5e-5, "Adam's learning rate in the teacher forcing of adversarial iterations (line 11)", low=1e-9, high=1
+    )
+    adversarial_batch_size: int = option(
+        12, "answers in a batch of the adversarial iterations (lines 6, 9 and 11)", low=1
+    )
 
     # The run
     precision: str = option(
-        "float32", "format of the generator's two large matrix products in training; weights stay float32",
+        "float32", "number format of the generator's two large matrix products in training; weights are always float32",
         choices=("float32", "bfloat16"),
     )  # fmt: skip
-    seed: int = option(0, "the same seed repeats a run exactly on the same machine", low=0, high=2**31 - 1)
-    checkpoint_minutes: float = option(5.0, "minutes between checkpoints inside an epoch", low=0)
+    seed: int = option(
+        0, "seed of all random numbers; on the same machine the same seed repeats a run exactly", low=0, high=2**31 - 1
+    )
+    checkpoint_minutes: float = option(5.0, "minutes between two checkpoints inside an epoch", low=0)
 
     presets: ClassVar = PRESETS
 

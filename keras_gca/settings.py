@@ -1,6 +1,6 @@
-"""The settings of a run as a frozen dataclass: how a field is declared and checked, groups, presets, and JSON.
+"""Declares and checks the settings of a run, a frozen dataclass with groups, presets and a form for JSON.
 
-Each of the two papers has one such class; the commands turn its fields, and those of its groups, into options.
+Each of the two papers has one such class. The commands turn its fields, and those of its groups, into options.
 """
 
 import dataclasses
@@ -11,32 +11,32 @@ from typing import Any, ClassVar, Self
 
 from keras_gca.errors import UserError
 
-LARGEST = 10**12  # of a setting; what has memory for its numbers is far smaller
-COLDEST, HOTTEST = 0.01, 100.0  # temperatures of sampling; what lies beyond is greedy, or mere noise
+LARGEST = 10**12  # bounds every number; a number that fits in memory is far smaller
+COLDEST, HOTTEST = 0.01, 100.0  # bound the temperature of sampling; values beyond give greedy choices or noise
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    """A field of a class of settings, or of a group of settings.
+    """Declare a field of a class of settings, or of a group of settings.
 
     Args:
-        default: The field's default: its paper's number.
-        help: What it means, for `--help`.
-        low: The least possible number; None sets no bound.
-        high: The greatest possible number; None sets no bound.
-        choices: The possible values, where there are few.
+        default: The default of the field, which is the paper's number.
+        help: The meaning of the field, for `--help`.
+        low: The smallest possible number; None sets no bound.
+        high: The largest possible number; None sets no bound.
+        choices: The possible values; empty if all values of the type are possible.
     """
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
 def group(kind: type, title: str) -> Any:
-    """A field of a class of settings that holds a group of options: `config.ppo.epsilon`.
+    """Declare a field of a class of settings that holds a group of options, as in `config.ppo.epsilon`.
 
-    Groups order the code alone. Options, JSON and the arguments of `preset` and `changed` are flat, so an option's name
-    stands in one group only.
+    Only the code has groups. Options, JSON and the arguments of `preset` and `changed` are flat, so the name of an
+    option occurs in one group only.
 
     Args:
         kind: A frozen dataclass whose fields are options.
-        title: What its options are about, for `--help`.
+        title: The heading of its options in `--help`.
     """
     return field(default_factory=kind, metadata={"group": kind, "title": title})
 
@@ -46,14 +46,14 @@ class Settings:
     """Base class of the settings of both papers, which are frozen dataclasses without an `__init__` of their own.
 
     The fields of a subclass are options (`option`) and groups of options (`group`). The defaults of the options are the
-    paper's numbers; `presets` lists what other presets change. Two settings are equal where all their options are.
+    paper's numbers; `presets` lists what other presets change. Two objects are equal if all their options are.
 
     Args:
-        **values: Options, whatever group they stand in, and the values that they have in place of the paper's.
+        **values: Options of any group, with the values that replace the paper's.
 
     Raises:
-        UserError: There is no such option, or one has an impossible value. The message names it as an option
-            (`--batch-size`), and says what would be possible.
+        UserError: There is no such option, or an option has an impossible value. The message names the option
+            (`--batch-size`) and the possible values.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]]
@@ -73,15 +73,15 @@ class Settings:
         self.check_combinations()
 
     def check_combinations(self) -> None:
-        """Raises UserError where options that are possible by themselves do not go together."""
+        """Raise UserError if options have values that do not fit together."""
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:
-        """A preset with some options changed.
+        """Return a preset with some options changed.
 
         Args:
             name: One of `presets`.
-            **changes: Options and the values that they have in place of the preset's.
+            **changes: Options, with the values that replace the preset's.
 
         Raises:
             UserError: There is no such preset or option, or a value is impossible.
@@ -91,7 +91,7 @@ class Settings:
         return cls(**{**cls.presets[name], **cls.implied(changes), **changes})._set_given(changes)
 
     def changed(self, **changes: Any) -> Self:
-        """The same settings with some options changed.
+        """Return the same settings with some options changed.
 
         Args:
             **changes: Options and their new values.
@@ -105,7 +105,7 @@ class Settings:
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """What `preset` and `changed` set besides the changes, which go before it; nothing, unless a subclass says so.
+        """Return options that `preset` and `changed` set besides the changes, which override them; none by default.
 
         Args:
             changes: Options and their new values.
@@ -114,10 +114,10 @@ class Settings:
 
     @property
     def given(self) -> frozenset[str]:
-        """The options that were given a value by name, in a call or a command.
+        """The options that a call or a command has given a value by name.
 
-        All others have the value of a preset, of an algorithm or of a stored run, and need not be kept where they do
-        not suit the data. This is no part of the settings: it is neither compared nor stored.
+        The others have the value of a preset, of an algorithm or of a stored run, and may be changed where they do not
+        suit the data. This property is not a setting: it is neither compared nor stored.
         """
         return vars(self)["_given"]
 
@@ -126,19 +126,21 @@ class Settings:
         return self
 
     def __repr__(self) -> str:
-        """The call that makes these settings, with the options whose values are not the paper's."""
+        """Return the call that makes these settings, with the options whose values differ from the paper's."""
         values = self.to_values()
-        changed = {each.name: values[each.name] for each in self.options() if values[each.name] != each.default}
+        changed = {
+            option.name: values[option.name] for option in self.options() if values[option.name] != option.default
+        }
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 
     @classmethod
     def options(cls) -> list[dataclasses.Field]:
-        """All options, in their order."""
+        """Return all options, in their order."""
         return [option for _, options in cls.titled_options() for option in options]
 
     @classmethod
     def titled_options(cls) -> list[tuple[str, tuple[dataclasses.Field, ...]]]:
-        """The options of each group after its title; an option outside of groups stands alone, with an empty title."""
+        """Return the title and the options of each group; an option without a group has an empty title."""
         return [
             (part.metadata["title"], dataclasses.fields(part.metadata["group"]))
             if "group" in part.metadata
@@ -154,7 +156,7 @@ class Settings:
             raise UserError(f"{min(unknown)!r} is not a setting; python -m {package}.train --help lists all of them")
 
     def to_values(self) -> dict[str, Any]:
-        """All options and their values, without groups, for JSON."""
+        """Return all options and their values, without groups, for JSON."""
         values: dict[str, Any] = {}
         for part in dataclasses.fields(self):
             value = getattr(self, part.name)
@@ -163,7 +165,10 @@ class Settings:
 
     @classmethod
     def from_values(cls, values: Any) -> Self:
-        """The settings that `to_values` gave; options that are missing take the paper's values.
+        """Return settings from what `to_values` returned; missing options take the paper's values.
+
+        Args:
+            values: The options and their values.
 
         Raises:
             UserError: The values are not an object of options and possible values.
@@ -194,16 +199,16 @@ def _check(option: dataclasses.Field, value: Any) -> None:
 def check_sampling(
     temperature: float | None = None, top_p: float = 1.0, greedy: bool = False, name: str = "--temperature"
 ) -> None:
-    """Refuse options of sampling that are out of range.
+    """Check that the options of sampling are in range.
 
     Args:
-        temperature: From COLDEST to HOTTEST, or None, where nothing is drawn.
-        top_p: The nucleus, above 0 and at most 1.
-        greedy: Whether a temperature of 0 is possible too, which takes the likeliest token.
-        name: What the user calls the temperature.
+        temperature: A number from COLDEST to HOTTEST; None if nothing is sampled.
+        top_p: The probability of the nucleus, above 0 and at most 1.
+        greedy: Whether a temperature of 0, which chooses the most probable token, is possible too.
+        name: The name of the temperature in the message.
 
     Raises:
-        UserError: One of them is out of range.
+        UserError: An option is out of range.
     """
     if temperature is not None and not (COLDEST <= temperature <= HOTTEST or (greedy and temperature == 0)):
         bounds = f"a number from {COLDEST:g} to {HOTTEST:g}"
@@ -213,7 +218,7 @@ def check_sampling(
 
 
 def field_type(option: dataclasses.Field) -> tuple[bool, type]:
-    """Whether a field may be None, and the type of its other values."""
+    """Return whether a field may be None, and the type of its other values."""
     arguments = getattr(option.type, "__args__", (option.type,))
     kinds = [kind for kind in arguments if isinstance(kind, type) and kind is not type(None)]
     return type(None) in arguments, kinds[0]

@@ -1,4 +1,4 @@
-"""`python -m keras_gca.train`: Algorithm 2 from a corpus to a bot that chats."""
+"""`python -m keras_gca.train`: train an agent by Algorithm 2 on a corpus."""
 
 import dataclasses
 import sys
@@ -11,27 +11,29 @@ from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 
 DESCRIPTION = """\
-Train a generative conversational agent by Algorithm 2 of Ludwig 2017: teacher forcing, then, again and again,
-self-conversation, the discriminator, the generator through the frozen discriminator, and teacher forcing.
+Train a generative conversational agent by Algorithm 2 of Ludwig 2017: the generator learns by teacher forcing (line 3).
+Then each adversarial iteration (lines 4 to 12) lets it talk to itself, trains the discriminator, trains the generator
+through the frozen discriminator, and repeats teacher forcing.
 
-  python -m keras_gca.train                            the embedded corpus of English courses; about 10 minutes
-  python -m keras_gca.train --data FILE --glove FILE   your own conversations and word vectors
-  python -m keras_gca.train --resume RUN               go on with an interrupted run
+  python -m keras_gca.train                            train on the embedded corpus in about 10 minutes
+  python -m keras_gca.train --data FILE --glove FILE   train on your own conversations and word vectors
+  python -m keras_gca.train --resume RUN               resume an interrupted run
   python -m keras_gca.train --resume RUN --teacher-forcing-epochs 20
-                                                       train line 3 further, to 20 epochs in all, and run the rest anew
-  python -m keras_gca.train --start-from RUN           again from line 4, with other settings of lines 4 to 12
-  python -m keras_gca.train --config RUN/config.json   a new run with another run's settings
-  python -m keras_gca.train --strategy mirrored        on all GPUs of this machine
+                                                       train line 3 further, to 20 epochs in all, and run lines
+                                                       4 to 12 anew
+  python -m keras_gca.train --start-from RUN           start a new run from line 4 with RUN's data and line 3
+  python -m keras_gca.train --config RUN/config.json   start a new run with another run's settings
+  python -m keras_gca.train --strategy mirrored        train on all GPUs of this machine
 """
 
 EPILOG = f"""\
-corpus formats: {", ".join(FORMATS)}; each is explained in keras_gca/data/conversations.py.
-Ctrl-C stops after the current step; the run can be resumed, and chats with what it has learned so far.
+The corpus formats are {", ".join(FORMATS)}. keras_gca/data/conversations.py explains them.
+Ctrl-C stops after the current step. The run can then be resumed, and one can already chat with it.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0, or 130 after an interruption."""
+    """Run the command; return the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
     changes = command_line.settings(options, Config)
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
@@ -39,9 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         others = ("preset", "config", *given, "run", "start_from")
         command_line.refuse_settings_of_resume(options, others, changes, TOTALS)
     elif options.start_from is not None:
-        others = [name for name in changes if name not in AFTER_LINE_3]
-        given_not = ("preset", "config", *given)
-        command_line.refuse(options, given_not, others, "--start-from takes the other run's data and line 3")
+        fixed = [name for name in changes if name not in AFTER_LINE_3]
+        own = ("preset", "config", *given)
+        command_line.refuse(options, own, fixed, "--start-from takes the other run's data and line 3")
     elif options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
         raise UserError(f"--{idle[0].replace('_', '-')}: --vocabulary gives the words; leave one out")
     source, config = Source(**given), command_line.chosen_settings(options, Config)
@@ -61,40 +63,51 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> command_line.Parser:
     parser = command_line.Parser(prog="python -m keras_gca.train", description=DESCRIPTION, epilog=EPILOG)
-    parser.add_argument("--preset", choices=PRESETS, help="paper: every number of Section 5; default; tiny: seconds")
+    parser.add_argument(
+        "--preset",
+        choices=PRESETS,
+        help="paper: every number of Section 5; default: for the embedded corpus; tiny: a trial of seconds",
+    )
     command_line.add_config(parser)
     parser.add_argument(
-        "--data", type=Path, metavar="FILE", help="a corpus (file or folder) instead of the embedded one"
+        "--data", type=Path, metavar="FILE", help="the corpus to use instead of the embedded one: a file or a folder"
     )
-    parser.add_argument("--format", choices=FORMATS, help="the corpus' format; detected if not given")
+    parser.add_argument("--format", choices=FORMATS, help="the format of --data; detected if not given")
     parser.add_argument(
         "--vocabulary",
         type=Path,
         metavar="FILE",
-        help="the words to know: one a line, or the author's vocabulary_movie; the training text's if not given",
+        help="the words of the vocabulary, one a line, or the author's file vocabulary_movie; taken from the training "
+        "text if not given",
     )
     parser.add_argument(
-        "--glove", type=Path, metavar="FILE", help="word vectors (glove.6B.100d.txt, .gz or .zip); fitted if not given"
+        "--glove",
+        type=Path,
+        metavar="FILE",
+        help="initial word vectors (such as glove.6B.100d.txt, also as .gz or .zip); fitted to the training text "
+        "if not given",
     )
     parser.add_argument(
-        "--glove-member", metavar="NAME", help="the file inside a .zip; chosen by its dimension if not given"
+        "--glove-member",
+        metavar="NAME",
+        help="the file to read from a .zip of --glove; chosen by its dimension if not given",
     )
     parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="the run folder to make; runs/ and the date if not given"
+        "--run", type=Path, metavar="DIR", help="the run folder to create; a new one in runs/ if not given"
     )
     parser.add_argument(
         "--resume",
         type=Path,
         metavar="RUN",
-        help="go on with this run, with its own settings; new totals may be given, to train it further, by "
+        help="resume this run with its own settings, or train it further, to new totals given by "
         f"{command_line.naming(TOTALS)}",
     )
     parser.add_argument(
         "--start-from",
         type=Path,
         metavar="RUN",
-        help="take this run's data, settings and generator after line 3, and go on from line 4 as a new run; what may "
-        f"be set otherwise: {', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
+        help="start a new run from line 4 of Algorithm 2 with this run's data, settings and generator after line 3; "
+        f"these settings may differ: {', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)

@@ -21,9 +21,10 @@ from gail_tf.policies.base import DecodingState, LanguagePolicy
 from glove.vectors import Vectors
 from keras_gca.data.vocabulary import BOS, PAD
 from keras_gca.engine.random import dropout
-from keras_gca.models.forward import SITES, Dropout, PrefixGenerator, moved_right, no_dropout
+from keras_gca.models.forward import SITES, Dropout, PrefixGenerator, no_dropout
 from keras_gca.models.lstm import States, lstm_states, lstm_step
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
+from keras_gca.models.rows import moved_right
 
 FIRST = BOS + 1  # the tokenizer's token 0
 

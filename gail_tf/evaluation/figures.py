@@ -63,8 +63,11 @@ def _with_error(measured: Sequence[Measured], part: str, figure: str) -> tuple[f
         return math.nan, math.nan, math.nan
     if value.runs > 1:
         return value.mean, value.deviation, value.deviation
-    low, high = interval_of(measured, part, figure, value)
-    return (value.mean, 0.0, 0.0) if low is None else (value.mean, max(value.mean - low, 0), max(high - value.mean, 0))
+    interval = interval_of(measured, part, figure, value)
+    if interval is None:
+        return value.mean, 0.0, 0.0
+    low, high = interval
+    return value.mean, max(value.mean - low, 0), max(high - value.mean, 0)
 
 
 def _finished(figure: Figure, by_system: Systems) -> Figure:

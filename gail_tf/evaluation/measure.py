@@ -32,12 +32,7 @@ from gail_tf.training.run_folder import GAILRun
 from glove.text_files import BadLines
 from keras_gca.engine.training_loop import progress
 
-VECTORS = {
-    "dimension": 50,
-    "window": 5,
-    "x_max": 10,
-    "epochs": 20,
-}  # for vectors fitted here; enough to tell words apart
+DIMENSION, WINDOW, X_MAX, EPOCHS = 50, 5, 10.0, 20  # for vectors fitted here; enough to tell words apart
 MAUVE_TEXTS = 100  # fewer texts give too few clusters for a meaningful value
 
 
@@ -81,15 +76,14 @@ def evaluate(
         UserError: The run is not finished, or a file of word vectors cannot be read.
     """
     data, config, stored, agent = read_files(run, options, choose)
-    generators, policies, human = stored or (None, {}, None)
     if agent is not None:
-        generators = agent.generators
-        names = [name for name in choose(generators) if name not in policies]
+        policies = stored.policies
+        names = [name for name in choose(agent.generators) if name not in policies]
         measuring = _Measuring(run, config, agent, data, options, batch_size)
-        policies, human = policies | measuring.policies(names), measuring.human()
-        write(run, options, Stored(generators, policies, human))
-    chosen = {name: policies[name] for name in choose(generators)}
-    return RunEvaluation(run, config, data.test, options, phases_of(run).count(IMITATION), chosen, human)
+        stored = Stored(list(agent.generators), policies | measuring.policies(names), measuring.human())
+        write(run, options, stored)
+    chosen = {name: stored.policies[name] for name in choose(stored.generators)}
+    return RunEvaluation(run, config, data.test, options, phases_of(run).count(IMITATION), chosen, stored.human)
 
 
 class Files(NamedTuple):
@@ -98,13 +92,13 @@ class Files(NamedTuple):
     Attributes:
         data: The data of the run.
         config: Its settings.
-        stored: The content of RUN/evaluation.json, if it can be used again.
+        stored: The content of RUN/evaluation.json; without policies and metrics if it cannot be used again.
         agent: The agent; None if `stored` has all chosen policies.
     """
 
     data: Data
     config: GAILConfig
-    stored: Stored | None
+    stored: Stored
     agent: GAILAgent | None
 
 
@@ -130,7 +124,7 @@ def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]],
     if options.glove is not None:
         texts = [*(trajectory.response for trajectory in data.test), *(trajectory.prompt for trajectory in data.train)]
         glove.read_vectors(options.glove, {word for text in texts for word in metrics.words(text)})
-    return Files(data, config, stored, agent)
+    return Files(data, config, stored or Stored(list(agent.generators), {}, {}), agent)
 
 
 class _Measuring:
@@ -251,8 +245,16 @@ class _Measuring:
         else:
             text = self._data.training_text
             documents = [[word for utterance in utterances for word in metrics.words(utterance)] for utterances in text]
-            with progress(total=VECTORS["epochs"], desc="fitting word vectors") as bar:
-                vectors = glove.fit(documents, seed=self._seed, report=lambda epoch, error: bar.update(), **VECTORS)
+            with progress(total=EPOCHS, desc="fitting word vectors") as bar:
+                vectors = glove.fit(
+                    documents,
+                    dimension=DIMENSION,
+                    window=WINDOW,
+                    x_max=X_MAX,
+                    epochs=EPOCHS,
+                    seed=self._seed,
+                    report=lambda epoch, error: bar.update(),
+                )
         return dict(zip(vectors.words, vectors.matrix, strict=True))
 
     def _progress(self, total: int, name: str, what: str) -> tqdm:

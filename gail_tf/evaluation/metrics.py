@@ -304,4 +304,7 @@ def _estimate(value: float, drawn: np.ndarray, interval: tuple[float, float]) ->
 
 
 def _exponential(estimate: Estimate) -> Estimate:
-    return Estimate(*(None if end is None else float(np.exp(end)) for end in estimate))
+    def exp(end: float | None) -> float | None:
+        return None if end is None else float(np.exp(end))
+
+    return Estimate(float(np.exp(estimate.value)), exp(estimate.low), exp(estimate.high))

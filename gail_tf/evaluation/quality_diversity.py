@@ -83,17 +83,17 @@ def measure(
     learned = [metrics.words(data.train[i].response) for i in metrics.spread(len(data.train), TRIGRAM_RESPONSES)]
     vocabulary = Vocabulary.build(learned, size=sys.maxsize)
 
-    def indices(reply):
+    def indices(reply: list[str]) -> list[int]:
         return [BOS, *vocabulary.encode(reply), EOS]
 
     trigram = TrigramModel(map(indices, learned), len(vocabulary), quality_diversity.DISCOUNT)
 
-    def point(temperature, texts):
+    def point(temperature: float | None, texts: Sequence[str]) -> dict[str, Any]:
         replies = [metrics.words(text) for text in texts]
         return quality_diversity.point(trigram, temperature, [indices(reply) for reply in replies], replies)
 
     parts = metrics.parts(data.test)
-    rows = parts.get(metrics.ALL, parts.get(metrics.TWEETS))
+    rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     asked = [data.test[row] for row in rows[metrics.spread(len(rows), max_responses)]]
     config = agent.config
     limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"

@@ -158,7 +158,7 @@ def _lines(by_system: Systems, only: Sequence[str], beside_paper: bool) -> Itera
             for figure in only or measured[0].policy.figures.get(part, {}):
                 value = summary(measured, part, figure)
                 if value is not None:
-                    low, high = interval_of(measured, part, figure, value)
+                    low, high = interval_of(measured, part, figure, value) or (None, None)
                     yield figure, system, part, value.mean, value.deviation, low, high, value.runs
         for figure, title in IN_PAPER.items() if beside_paper else ():
             for part, said in zip(metrics.TURNS, PAPER[figure].get(system, ()), strict=False):

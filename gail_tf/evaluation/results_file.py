@@ -42,7 +42,7 @@ class Options:
     max_responses: int = 1000
     glove: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.sampling(1)
 
     def sampling(self, response_tokens: int) -> Sampling:

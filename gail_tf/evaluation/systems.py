@@ -99,10 +99,10 @@ def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
 def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparison]:
     """Compare two policies on the same test trajectories, by metric."""
     parts = metrics.parts(a.run.test)
-    rows = parts.get(metrics.ALL, parts.get(metrics.TWEETS))
+    rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     conversations = np.array([trajectory.conversation for trajectory in a.run.test])
-    likelihoods = (metrics.Likelihoods(*(array[rows] for array in x.policy.likelihoods)) for x in (a, b))
-    tests = {"nats a word": metrics.compare_likelihoods(*likelihoods, conversations[rows], seed)}
+    first, second = (metrics.Likelihoods(*(array[rows] for array in x.policy.likelihoods)) for x in (a, b))
+    tests = {"nats a word": metrics.compare_likelihoods(first, second, conversations[rows], seed)}
     answered = np.isin(a.policy.rows, rows)
     of = conversations[a.policy.rows[answered]]
     for figure, scores in a.policy.scores.items():
@@ -116,8 +116,8 @@ def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparis
 
 def summary(measured: Sequence[Measured], part: str, figure: str) -> Summary | None:
     """Summarise a metric over the runs of a system; None if the runs do not have it."""
-    values = [one.policy.figures.get(part, {}).get(figure) for one in measured]
-    values = [estimate.value for estimate in values if estimate is not None and not math.isnan(estimate.value)]
+    estimates = [one.policy.figures.get(part, {}).get(figure) for one in measured]
+    values = [estimate.value for estimate in estimates if estimate is not None and not math.isnan(estimate.value)]
     return summarise(values) if values else None
 
 
@@ -171,21 +171,33 @@ def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".
         return ""
     if value.runs > 1:
         return f"{value:{form}}"
-    low, high = interval_of(measured, part, figure, value)
-    return f"{value:{form}}" if low is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
+    interval = interval_of(measured, part, figure, value)
+    return f"{value:{form}}" if interval is None else f"{value:{form}} [{interval[0]:{form}}, {interval[1]:{form}}]"
 
 
 def histories(by_system: Systems) -> dict[str, list[curves.History]]:
     """Read the logs of the systems that imitate, by name, for `learning_curves.compare`."""
-    logs = {name(key): [one.run.run.read_log() for one in runs if one.imitates] for key, runs in by_system.items()}
+    logs: dict[str, list[curves.History]] = {
+        name(key): [one.run.run.read_log() for one in runs if one.imitates] for key, runs in by_system.items()
+    }
     return {system: of_runs for system, of_runs in logs.items() if of_runs}
 
 
-def interval_of(
-    measured: Sequence[Measured], part: str, figure: str, value: Summary
-) -> tuple[float | None, float | None]:
-    """Return the interval of a metric: over the mean of several runs, or over the conversations of a single run."""
+def interval_of(measured: Sequence[Measured], part: str, figure: str, value: Summary) -> tuple[float, float] | None:
+    """Return the interval of a metric over the mean of several runs, or over the conversations of a single run.
+
+    Args:
+        measured: The runs of a system.
+        part: The part of the test trajectories.
+        figure: The name of the metric.
+        value: Its summary.
+
+    Returns:
+        The two ends; None if there is no interval.
+    """
     if value.runs > 1:
-        return value.low, value.high
-    estimates = (one.policy.figures.get(part, {}).get(figure) for one in measured)
-    return next((estimate.low, estimate.high) for estimate in estimates if estimate is not None)
+        low, high = value.low, value.high
+    else:
+        estimates = (one.policy.figures.get(part, {}).get(figure) for one in measured)
+        low, high = next((estimate.low, estimate.high) for estimate in estimates if estimate is not None)
+    return None if low is None or high is None else (low, high)

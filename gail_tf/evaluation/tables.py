@@ -53,8 +53,8 @@ def table_of_responses(by_system: Systems) -> Table:
     rows = []
     for figure in figures:
         runs = {one.run.run.path: one.run for measured in by_system.values() for one in measured}.values()
-        human = [run.human.get(part, {}).get(figure) for run in runs]
-        said = "" if None in human else f"{summarise([each.value for each in human]):.3g}"
+        human = [run.human[part][figure].value for run in runs if figure in run.human.get(part, {})]
+        said = f"{summarise(human):.3g}" if len(human) == len(runs) else ""
         rows.append((figure, *(cell_of(measured, part, figure, ".3g") for measured in by_system.values()), said))
     caption = f"Responses to test conversations, {part}{kind_of_bars(by_system)}."
     return Table(None, caption, ("", *map(name, by_system), HUMAN), rows)

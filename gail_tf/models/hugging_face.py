@@ -66,7 +66,7 @@ def find(model: str | os.PathLike) -> Path:
         raise UserError(f"{model}: no such folder, and not available on the Hub ({reason})") from None
 
 
-def read_config(path: Path, kind: type[Config] = GPT2Config) -> Config:
+def read_config(path: Path, kind: type[Config]) -> Config:
     """Read a config.json.
 
     Args:
@@ -108,11 +108,12 @@ def read_gpt2(
         UserError: A file or tensor is missing, unknown, or of another shape than config.json says; the message names
             it.
     """
-    config = read_config(folder / CONFIG)
-    changes = {} if dropout is None else dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), dropout)
-    changes["vocab_size"] = vocab_size or config.vocab_size
+    config = read_config(folder / CONFIG, GPT2Config)
+    changes: dict[str, Any] = {"vocab_size": vocab_size or config.vocab_size}
+    if dropout is not None:
+        changes |= dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), dropout)
     rows = config.vocab_size if rows is None else rows
-    added = changes["vocab_size"] - rows
+    added: int = changes["vocab_size"] - rows
     if added < 0:
         raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {vocab_size} at most are expected")
     network = f"a GPT-2 with {counted(config.n_layer, 'block')}"

@@ -54,8 +54,8 @@ def train_agent(
         The session, whose `training.finished` says whether the end is reached or the user has stopped the training.
 
     Raises:
-        UserError: A file cannot be used, or the folder holds a run already.
-        DivergedError: A loss or a weight is not a finite number any more.
+        UserError: A file cannot be used, or the folder contains a run already.
+        DivergedError: A loss or a weight is no longer finite.
     """
     path = Path(run)
     GAILRun.refuse_existing(path)
@@ -92,7 +92,7 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **to
 
     Raises:
         UserError: There is no run, it is damaged, or the total is not above what is done.
-        DivergedError: A loss or a weight is not a finite number any more.
+        DivergedError: A loss or a weight is no longer finite.
 
     Examples:
         Train a run of 60 updates to 90:

@@ -177,7 +177,7 @@ class GAILRun(RunFolder[GAILConfig]):
         Raises:
             UserError: The file is missing or damaged.
         """
-        return None if self.config().algorithm == "rl_seq2seq" else read_config(self.path / "gpt2.json")
+        return None if self.config().algorithm == "rl_seq2seq" else read_config(self.path / "gpt2.json", GPT2Config)
 
 
 def _trajectory(values: dict[str, Any]) -> Trajectory:

@@ -1,7 +1,7 @@
-"""One training from its first step to the files that it leaves: what both papers' commands do alike.
+"""Runs a training of either paper from its first step to the files that it writes.
 
-A session belongs to a run folder. It walks through the training (`training_loop.walk`), then writes what is learned, at
-the end and after an interruption alike, and says what to run next.
+A session belongs to a run folder. It walks through the training (`training_loop.walk`), then writes what was learned,
+both at the end and after an interruption, and says what to run next.
 """
 
 import abc
@@ -18,18 +18,19 @@ from keras_gca.errors import UserError
 from keras_gca.settings import Settings
 from keras_gca.storage.run_folder import CHECKPOINT, RunFolder
 
-DROPPED = "dropped"  # a fact: how many rows of the log do not count any more, while the folder may still show them
+DROPPED = "dropped"  # a fact: the number of rows that were removed from the log, while the folder may still have them
 
 
 class Session(abc.ABC):
-    """Base of the papers' sessions: a training, and the run folder that it is kept in.
-
-    package: the package whose commands `train` and `chat` take the run. shown: the metrics of a stage's line; None
-    shows all.
+    """Base class of both papers' sessions: a training and its run folder.
 
     Args:
         run: The run folder.
-        training: The training, of the run's settings and data.
+        training: The training, with the settings and the data of the run.
+
+    Attributes:
+        package: The package whose commands `train` and `chat` can read the run.
+        shown: The metrics in the line that is printed after a stage; None shows all.
     """
 
     package: ClassVar[str]
@@ -42,27 +43,27 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def title(self, stage: Any) -> str:
-        """What a stage is called on the screen."""
+        """Return the name of a stage on the screen."""
 
     @abc.abstractmethod
     def end_of_stage(self, event: Event) -> bool:
-        """Write what belongs to the end of a stage besides log and checkpoint; true stops the training."""
+        """Write the files of the end of a stage besides log and checkpoint; return True to stop the training."""
 
     @abc.abstractmethod
     def write(self) -> None:
-        """Write what chats."""
+        """Write the bot."""
 
     @abc.abstractmethod
     def sizes(self) -> dict[str, int]:
-        """How many weights each network has."""
+        """Return the number of weights of each network."""
 
     @abc.abstractmethod
     def further(self) -> str:
-        """What a training with new totals does from here on, in a sentence; called when it is restored."""
+        """Return a sentence that says what a restored training with new totals will do."""
 
     @abc.abstractmethod
     def done(self) -> dict[str, int]:
-        """How much is done of each total that `--resume` may raise."""
+        """Return how much is done of each total that `--resume` may raise."""
 
     @abc.abstractmethod
     def summarise(self) -> None:
@@ -74,7 +75,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def conclude(self) -> None:
-        """Print what a training that has ended has written, and what to run next."""
+        """Print which files a training that has ended has written, and what to run next."""
 
     def __repr__(self) -> str:
         training = self.training
@@ -82,7 +83,7 @@ class Session(abc.ABC):
         return f"<{type(self).__name__} {self.run.path}: {'finished' if training.finished else stages}>"
 
     def begin(self) -> None:
-        """Store a new training before its first step, so that it can be resumed from there."""
+        """Write the checkpoint of a new training before its first step, so that it can be resumed from there."""
         self.run.write_checkpoint(*self.training.state())
         self._describe()
         reporting.say(f"run folder: {self.run.path}\n")
@@ -90,13 +91,13 @@ class Session(abc.ABC):
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
     ) -> None:
-        """Return to a checkpoint, and bring the run folder in line with it.
+        """Return to a checkpoint, and make the run folder agree with it.
 
         Args:
-            facts: What `RunFolder.read_checkpoint` gave.
-            arrays: The same.
-            unit: What the rows of the log are, for the line that is printed.
-            totals: Those that the user has given; the training has them already (`RunFolder.with_new_totals`).
+            facts: The facts that `RunFolder.read_checkpoint` returned.
+            arrays: The arrays that it returned.
+            unit: The name of the rows of the log in the line that is printed.
+            totals: The new totals of the user, which the training has already (`RunFolder.with_new_totals`).
 
         Raises:
             UserError: The checkpoint is not one of this run, or a file cannot be written.
@@ -112,10 +113,10 @@ class Session(abc.ABC):
             raise UserError(f"{run.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
         self._describe()
         reporting.say(f"{run.path}: {unit} done: {len(training.history)}")
-        # New totals are in force as soon as a checkpoint names them, which is written in one step (`atomic.replacing`);
-        # all else follows from the checkpoint. A training that is killed before this step has the earlier totals
-        # everywhere. One that is killed after it has the new ones, whatever config.json says (`RunFolder.config_of`),
-        # and the next `--resume` finds the fact `dropped`, or that config.json differs, and does the rest.
+        # New totals apply as soon as a checkpoint names them, which is written in one atomic step (`atomic.replacing`).
+        # A training that is killed before this step has the earlier totals everywhere. A training that is killed after
+        # it has the new ones, whatever config.json says (`RunFolder.config_of`). The next `--resume` then sees the fact
+        # `dropped`, or that config.json differs, and completes what is missing.
         if totals:
             self._further = True
             facts = self._commit(facts, arrays, before)
@@ -127,9 +128,10 @@ class Session(abc.ABC):
         reporting.say("")
 
     def _commit(self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Settings) -> dict[str, Any]:
-        """Write the checkpoint that names the new totals; returns its facts.
+        """Write the checkpoint that names the new totals, and return its facts.
 
-        The one before it stays beside it, and must name the earlier totals, as those of earlier versions do not.
+        The previous checkpoint is kept beside it and must name the earlier totals. Checkpoints of earlier versions do
+        not name totals, so such a checkpoint is first written again.
         """
         training = self.training
         if "totals" not in facts:
@@ -142,24 +144,24 @@ class Session(abc.ABC):
         return facts
 
     def _forget(self, rows: int) -> None:
-        """Remove from the folder what belongs to so many rows that do not count any more; may be done twice."""
+        """Remove from the folder what belongs to the rows that were removed from the log; may be repeated."""
         run, history = self.run, self.training.history
         removed = run.remove_samples(len(history))
         run.write_log(history)
         redraw(run.path / "tensorboard", history)
         reporting.say(
-            f"removed what came later: {counted(rows, 'row')} of log.csv, their points in tensorboard, and "
-            f"{counted(removed, 'file')} in samples; bot.h5 stays as it is until a new one is written"
+            f"removed what is trained anew: {counted(rows, 'row')} of log.csv, their points in tensorboard, and "
+            f"{counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
         )
 
     def train(self) -> bool:
         """Train to the end, or until the user stops it.
 
         Returns:
-            Whether the end is reached.
+            Whether the training has reached its end.
 
         Raises:
-            DivergedError: A loss or a weight is not a finite number any more.
+            DivergedError: A loss or a weight is no longer finite.
             UserError: A file cannot be written.
         """
         was_finished = self.training.finished
@@ -169,7 +171,7 @@ class Session(abc.ABC):
         self.write()
         if not self.training.finished:
             path = self.run.path
-            print(f"\nstopped; what is learned so far is in {path}")
+            print(f"\nstopped; {path} contains what was learned so far")
             print(f"next: python -m {self.package}.train --resume {path}")
             print(f"  or: python -m {self.package}.chat {path}")
             return False
@@ -190,5 +192,5 @@ class Session(abc.ABC):
 
 
 def _listed(totals: Mapping[str, int]) -> str:
-    """Totals in words."""
+    """Return totals in words."""
     return ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in totals.items())

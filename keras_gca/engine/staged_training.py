@@ -33,15 +33,15 @@ class Event:
 
 
 class TrainingSettings(Protocol):
-    """What the engine reads of the settings of a training, of either paper."""
+    """The settings of either paper that the engine reads."""
 
     @property
     def seed(self) -> int:
-        """Repeats a run exactly on the same machine."""
+        """The seed of all random numbers."""
 
     @property
     def checkpoint_minutes(self) -> float:
-        """The time between checkpoints inside a stage."""
+        """The minutes between two checkpoints inside a stage."""
 
 
 class StagedTraining:
@@ -51,7 +51,7 @@ class StagedTraining:
     another iteration.
 
     Attributes:
-        config: The settings, `seed` and `checkpoint_minutes` among them.
+        config: The settings, including `seed` and `checkpoint_minutes`.
         stages: All stages.
         history: The rows of the stages that have ended.
     """
@@ -59,7 +59,7 @@ class StagedTraining:
     config: TrainingSettings
     stages: list[Any]
     history: list[dict[str, Any]]
-    _position: int  # of the current stage
+    _position: int  # the number of the current stage
 
     @property
     def finished(self) -> bool:
@@ -76,7 +76,7 @@ class StagedTraining:
             yield from self.walk_through(self.stages[self._position])
 
     def walk_through(self, stage: Any) -> Iterator[Event]:
-        """Make the steps of a stage that are not done yet; the last event is that of `_end`."""
+        """Make the steps of a stage that are not done yet; the last event comes from `_end`."""
         raise NotImplementedError
 
     def _seeds(self) -> list[int]:
@@ -100,7 +100,7 @@ class StagedTraining:
 
     @staticmethod
     def totals_of(config: Any) -> dict[str, int]:
-        """The settings that say how long a training is, which `restore_with_totals` allows to differ.
+        """Return the settings that determine the length of a training; `restore_with_totals` allows them to differ.
 
         They are in the facts of every state, as `totals`.
         """
@@ -117,13 +117,13 @@ class StagedTraining:
     def restore_with_totals(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Any, given: Collection[str]
     ) -> None:
-        """Return to a stored state of a training whose settings differ in their totals. For a new training.
+        """Return to a stored state of a training with other totals; only a new training may do this.
 
         Args:
-            facts: Those of the state.
-            arrays: Those of the state.
+            facts: The facts of the state.
+            arrays: The arrays of the state.
             before: The settings of the stored training.
-            given: Names of the totals that the user has given, also where the number is the same.
+            given: The names of the totals that the user has given, even if a number is the same as before.
         """
         self.restore(facts, arrays)
 

@@ -1,4 +1,4 @@
-"""Walking through a training from the command line: progress, checkpoints, log, Ctrl-C; for both papers."""
+"""Walks through a training of either paper: progress bar, checkpoints, log, TensorBoard and Ctrl-C."""
 
 import contextlib
 import errno
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import tensorflow as tf
@@ -18,21 +19,21 @@ from keras_gca.engine.staged_training import Event, StagedTraining
 from keras_gca.errors import DivergedError, UserError
 from keras_gca.storage.run_folder import RunFolder
 
-SPARING = 9  # as long as this times what the last checkpoint took, the end of a stage alone is no reason for another
+SPARING = 9  # skip end-of-stage checkpoints until this many times the last one's duration has passed
 
 
 class Interruption:
-    """Whether the user has asked the training to stop."""
+    """Says whether the user has asked the training to stop."""
 
     requested = False
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Ctrl-C and SIGTERM ask the training to stop after the current step; asked twice, they end the program."""
+    """Let Ctrl-C and SIGTERM stop the training after the current step; the second signal ends the program."""
     interruption = Interruption()
 
-    def request(number, frame):
+    def request(number: int, frame: FrameType | None) -> None:
         if interruption.requested:
             raise KeyboardInterrupt
         interruption.requested = True
@@ -56,27 +57,34 @@ def walk(
 ) -> None:
     """Train to the end, or to an interruption.
 
-    title: what a stage is called in the progress bar and in its line. end_of_stage: called after each stage, when its
-    line is in the log and on TensorBoard; true means to stop. shown: the figures of the stage's line; all if None.
+    Checkpoints are written at the end of stages, but stages that are so short that checkpoints would take more than a
+    tenth of the time are skipped; within a stage every `checkpoint_minutes`; at an interruption; and at the end. All
+    processes (`devices`) stop at the same step, and only the chief writes checkpoints.
 
-    All processes (`devices`) stop at the same step, and the chief alone writes checkpoints.
+    Args:
+        training: The training.
+        run: The run folder.
+        interruption: Says whether the user has asked the training to stop.
+        title: Returns the name of a stage for the progress bar and for the line that is printed after it.
+        end_of_stage: Is called after each stage, when its row is in the log and on TensorBoard; returns True to stop.
+        shown: The metrics in the line that is printed after a stage; None shows all.
 
-    Checkpoints are written at the end of stages, unless stages are so short that it would take more than a tenth of the
-    time; within a stage after `checkpoint_minutes`; at an interruption and at the end. Raises DivergedError where a
-    loss or a weight is no number any more, UserError where a file cannot be written; both say where the last one is.
+    Raises:
+        DivergedError: A loss or a weight is no longer finite. The message names the folder of the last good checkpoint.
+        UserError: A file cannot be written. The message names the folder, too.
     """
     folder = run.path / "tensorboard"
     with _plain_errors(folder):
         board = tf.summary.create_file_writer(str(folder))
     bar, began, stored = None, time.monotonic(), time.monotonic()
-    seconds: dict[str, float] = {}  # of each phase
-    writing, pending = 0.0, False  # how long the last checkpoint took; whether there is something new to store
+    seconds: dict[str, float] = {}  # by phase
+    writing, pending = 0.0, False  # duration of the last checkpoint; whether there is something new to store
     try:
         for event in training:
             if bar is None:
                 count = f"[{training.stages.index(event.stage) + 1}/{len(training.stages)}] "
                 bar = progress(total=event.steps, initial=event.step, desc=count + title(event.stage))
-            bar.set_postfix_str(figures(event.metrics, shown), refresh=False)
+            bar.set_postfix_str(format_metrics(event.metrics, shown), refresh=False)
             bar.update(event.step - bar.n)
             stopping = devices.any_worker(interruption.requested)
             if event.row is not None:
@@ -84,14 +92,14 @@ def walk(
                 bar = None
                 taken = time.monotonic() - began
                 seconds[event.stage.phase] = seconds.get(event.stage.phase, 0.0) + taken
-                reporting.say(f"{title(event.stage)}  {figures(event.row, shown)}  ({taken:.0f} s)")
+                reporting.say(f"{title(event.stage)}  {format_metrics(event.row, shown)}  ({taken:.0f} s)")
                 reporting.detail(f"    {_pace(event.steps, taken)}; the last checkpoint took {writing:.1f} s")
                 run.write_log(training.history)
                 with _plain_errors(folder):
                     _draw(board, event.stage.phase, event.row, len(training.history))
                 stopping |= bool(end_of_stage(event))
                 began = time.monotonic()
-            # What belongs to the end of a stage is there before a checkpoint says that the stage is done.
+            # The files of the end of a stage must exist before a checkpoint says that the stage is done.
             waited = time.monotonic() - stored
             overdue = waited > 60 * training.config.checkpoint_minutes
             due = overdue or stopping or (event.row is not None and waited > SPARING * writing)
@@ -110,7 +118,7 @@ def walk(
     except DivergedError as error:
         raise DivergedError(f"{error}; the last good checkpoint is in {run.path}") from None
     except OSError as error:
-        if error.filename is None:  # of no file: whoever read our output has gone
+        if error.filename is None:  # not an error of a file: the reader of our output has closed the pipe
             raise
         raise UserError(f"{error.filename}: {error.strerror}; the last good checkpoint is in {run.path}") from None
     finally:
@@ -119,12 +127,12 @@ def walk(
 
 
 def _pace(steps: int, seconds: float) -> str:
-    """How fast a stage was, in words."""
+    """Return the speed of a stage, in words."""
     return f"{steps:,} steps in {seconds:.2f} s, {steps / max(seconds, 1e-3):,.1f} a second"
 
 
 def _times(seconds: dict[str, float]) -> list[str]:
-    """Lines that say how long the stages of each phase took together."""
+    """Return lines with the total duration of each phase."""
     return ["\ntime", *(f"  {phase.replace('_', ' '):26} {taken:10.1f} s" for phase, taken in seconds.items())]
 
 
@@ -134,7 +142,7 @@ def _store(training: StagedTraining, run: RunFolder) -> None:
 
 
 def _draw(board: Any, phase: str, row: dict[str, Any], number: int) -> None:
-    """The figures of a stage's row, the number-th of the log, on TensorBoard."""
+    """Write the metrics of a row of the log to TensorBoard; `number` counts the rows from 1."""
     with board.as_default(step=number):
         for name, value in row.items():
             if isinstance(value, float):
@@ -143,11 +151,11 @@ def _draw(board: Any, phase: str, row: dict[str, Any], number: int) -> None:
 
 
 def redraw(folder: Path, history: list[dict[str, Any]]) -> None:
-    """Draw all of TensorBoard anew, where rows of the log do not count any more.
+    """Write all of TensorBoard anew, after rows have been removed from the log.
 
     Args:
-        folder: Where the files of TensorBoard are; none of them stays.
-        history: The rows that count.
+        folder: The folder of TensorBoard's files; all its files are removed first.
+        history: The rows that the log still has.
 
     Raises:
         OSError: A file cannot be removed or written.
@@ -163,7 +171,7 @@ def redraw(folder: Path, history: list[dict[str, Any]]) -> None:
 
 @contextlib.contextmanager
 def _plain_errors(folder: Path) -> Iterator[None]:
-    """TensorFlow's errors of writing to a folder as OSError."""
+    """Raise TensorFlow's errors of writing to a folder as OSError."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -172,15 +180,15 @@ def _plain_errors(folder: Path) -> Iterator[None]:
 
 
 def progress(**arguments: Any) -> tqdm:
-    """A progress bar that vanishes when it ends, and does not fill a log file; none with -q."""
+    """Return a progress bar that disappears at its end and does not fill log files; it is hidden with -q."""
     if reporting.is_quiet() or not devices.is_chief():
         arguments["disable"] = True
     seconds = 0.5 if sys.stderr.isatty() else 30.0
     return tqdm(leave=False, dynamic_ncols=True, mininterval=seconds, **arguments)
 
 
-def figures(row: dict[str, Any], shown: Collection[str] | None = None) -> str:
-    """The figures of a row for people, those of `shown`; a held-out figure stands for its counterpart in training."""
+def format_metrics(row: dict[str, Any], shown: Collection[str] | None = None) -> str:
+    """Format the metrics of a row, or those in `shown`; a held-out metric replaces its counterpart in training."""
     values = {
         name.replace("val_", "held-out ").replace("_", " "): value
         for name, value in row.items()

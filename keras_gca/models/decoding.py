@@ -19,10 +19,11 @@ from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.nucleus import FORBIDDEN, lowest_in_nucleus
 from keras_gca.engine.random import gumbel, sample_seeds
-from keras_gca.models.forward import PrefixGenerator, moved_right
+from keras_gca.models.forward import PrefixGenerator
 from keras_gca.models.lstm import States, lstm_step
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.relu_matmul import relu_sparse_matmul
+from keras_gca.models.rows import moved_right
 from keras_gca.settings import check_sampling
 
 

@@ -11,7 +11,7 @@ With `original` padding the LSTM reads s_s - k paddings before k tokens. Its mem
 every sample, so one pass over s_s paddings gives all these memories. From there each partial answer needs k steps of
 its own in place of s_s, which run in parallel; a context needs as many steps as it has tokens.
 
-A "row" is one pair of a partial answer and the next token. Rows of padding are computed by the LSTMs only.
+A row is one pair of a partial answer and the next token (`rows.py`). Rows of padding are computed by the LSTMs only.
 Shapes: B answers, T partial answers in the longest of them, R <= B T rows; the others as in `networks.py`.
 """
 
@@ -21,70 +21,9 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_gca.data.vocabulary import PAD
 from keras_gca.models.lstm import States, lstm_memories, lstm_states
 from keras_gca.models.networks import GenerativeConversationalAgent
-
-
-class Rows(NamedTuple):
-    """The places of the rows in a batch of answers, and the token that follows each.
-
-    Attributes:
-        positions: (R, 2) int64, the number of the answer, and the number of tokens of the partial answer minus one.
-        targets: (R,) int32, the next token.
-    """
-
-    positions: tf.Tensor
-    targets: tf.Tensor
-
-    @property
-    def answer(self) -> tf.Tensor:
-        """(R,) int64, the number of the answer that each row belongs to."""
-        return self.positions[:, 0]
-
-
-def rows_of(answers: tf.Tensor) -> Rows:
-    """Return the rows of answers in the order of reading.
-
-    Args:
-        answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
-
-    Returns:
-        One row for each token after BOS.
-    """
-    targets = answers[:, 1:]
-    positions = tf.where(tf.not_equal(targets, PAD))
-    return Rows(positions, tf.gather_nd(targets, positions))
-
-
-def last_rows(answers: tf.Tensor) -> Rows:
-    """Return the row of the last token of each answer, at which the whole answer is judged.
-
-    Args:
-        answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
-
-    Returns:
-        One row for each answer that has a token after BOS.
-    """
-    targets = answers[:, 1:]
-    lengths = tf.math.count_nonzero(tf.not_equal(targets, PAD), axis=1)
-    answer = tf.where(lengths > 0)
-    positions = tf.concat([answer, tf.gather_nd(lengths, answer)[:, None] - 1], 1)
-    return Rows(positions, tf.gather_nd(targets, positions))
-
-
-def moved_right(contexts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Move the padding of contexts from the left to the right.
-
-    Args:
-        contexts: (B, s) int32, padded on the left with PAD.
-
-    Returns:
-        The numbers of tokens, (B,) int32, and the same tokens padded on the right, (B, s) int32.
-    """
-    lengths = tf.math.count_nonzero(contexts, axis=1, dtype=tf.int32)
-    return lengths, tf.reverse_sequence(contexts[:, ::-1], lengths, seq_axis=1)
-
+from keras_gca.models.rows import Rows, moved_right
 
 SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # the places where a training may apply dropout
 Dropout = Callable[[str, tf.Tensor], tf.Tensor]  # (one of SITES, values) -> values after dropout
@@ -99,8 +38,8 @@ class Paddings(NamedTuple):
     """What the LSTMs read before a sentence with `original` padding.
 
     Attributes:
-        token: the index of the token that stands for padding.
-        sentence_length: s_s; before n tokens stand s_s - n paddings.
+        token: the index of the token that is read as padding.
+        sentence_length: s_s; n tokens follow s_s - n paddings.
     """
 
     token: int
@@ -117,7 +56,7 @@ class PrefixLayer(keras.layers.Layer):
         encoder_context: the LSTM that reads contexts, of u units: s_se or s_sed.
         encoder_answer: the LSTM that reads partial answers, of u units.
         paddings: what both LSTMs read before a sentence; None where they skip padding.
-        name: of this layer.
+        name: the name of the layer.
     """
 
     def __init__(

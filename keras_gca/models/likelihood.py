@@ -7,8 +7,9 @@ from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.learner import add_up
-from keras_gca.models.forward import Dropout, PrefixGenerator, no_dropout, rows_of
+from keras_gca.models.forward import Dropout, PrefixGenerator, no_dropout
 from keras_gca.models.networks import GenerativeConversationalAgent
+from keras_gca.models.rows import rows_of
 
 
 class Evaluator:

@@ -1,8 +1,7 @@
-"""What the run folders of both papers have in common: settings, checkpoint, log, samples, and a lock.
+"""Reads and writes what the run folders of both papers have in common: settings, checkpoint, log, samples, and a lock.
 
-The files of a training are written beside their places and moved there when they are complete: an interruption never
-leaves half a file in its place. Those in HDF5 begin with a checksum of the rest. `lock` keeps two trainings out of one
-folder.
+Each file is written under a temporary name and moved into place when it is complete, so that an interruption never
+leaves a partial file. Files in HDF5 begin with a checksum of the rest. `lock` prevents two trainings in one folder.
 """
 
 import contextlib
@@ -33,10 +32,16 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Keep other trainings out of a run folder, which is made if it is not there, until the block or the process ends.
+    """Keep other trainings out of a run folder until the block or the process ends.
 
-    Nothing stays of it where nothing was written to it, and nothing of a checkpoint that a killed training was writing.
-    Raises UserError where another process trains in it.
+    The folder is created if it does not exist, and removed again if nothing was written to it. Partial checkpoints of a
+    killed training are removed.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        UserError: Another process is training in the folder.
     """
     made = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
@@ -57,26 +62,33 @@ def lock(path: Path) -> Iterator[None]:
 
 
 def refuse_reached(name: str, total: int, done: int) -> None:
-    """Refuse a new total that a training has reached already.
+    """Check that a training has not reached a new total yet.
 
     Args:
-        name: The setting.
-        total: The number that the user has given.
-        done: How much is done.
+        name: The name of the setting.
+        total: The new total.
+        done: How much of it is done.
 
     Raises:
-        UserError: The total is not above what is done.
+        UserError: The total does not exceed what is done.
     """
     if total <= done:
         option = f"--{name.replace('_', '-')}"
-        raise UserError(f"{option}: {total} in all, and {done} done already; at least {done + 1} is expected")
+        raise UserError(
+            f"{option}: {total} in all, but the run has done {done} already; at least {done + 1} is expected"
+        )
 
 
 class RunFolder(Generic[SettingsT]):
-    """What the runs of both papers have in common: settings, checkpoint, log, samples. Each paper has a subclass.
+    """Base class of both papers' run folders: settings, checkpoint, log, samples.
 
-    kind: the class of its settings. package: whose runs they are, see `ownership`; None: anybody's. totals: names of
-    the settings that a run which has begun may have otherwise; see `config_of`.
+    Args:
+        path: The folder.
+
+    Attributes:
+        kind: The class of the settings.
+        totals: The names of the settings that `--resume` may change; see `config_of`.
+        package: The package that the runs belong to, see `ownership`; None if they belong to any.
     """
 
     kind: type[SettingsT]
@@ -85,13 +97,19 @@ class RunFolder(Generic[SettingsT]):
 
     def __init__(self, path: Path):
         self.path = path
-        self._damaged = False  # whether the last checkpoint is so
+        self._damaged = False  # whether the last checkpoint is damaged
 
     @classmethod
     def make(cls, path: str | os.PathLike, config: SettingsT, source: dict[str, Any]) -> Self:
-        """Make the folder and write the settings.
+        """Create the folder and write the settings.
 
-        source: where the data came from, for people. Raises UserError where a run is already there.
+        Args:
+            path: The folder.
+            config: The settings.
+            source: A description of the source of the data.
+
+        Raises:
+            UserError: The folder contains a run already, or a file has its name.
         """
         cls.refuse_existing(path)
         run = cls(Path(path))
@@ -101,18 +119,22 @@ class RunFolder(Generic[SettingsT]):
 
     @staticmethod
     def refuse_existing(path: str | os.PathLike) -> None:
-        """Raises UserError where a run is already there, or where a file stands in the way."""
+        """Raise UserError if the folder contains a run already, or if a file has its name."""
         if (Path(path) / CHECKPOINT).exists():
-            raise UserError(f"{path} holds a run already; take another --run, or go on with --resume {path}")
+            raise UserError(f"{path} contains a run already; choose another --run, or resume it with --resume {path}")
         if Path(path).exists() and not Path(path).is_dir():
-            raise UserError(f"{path} is a file; --run names a folder")
+            raise UserError(f"{path} is a file; --run expects a folder")
 
     @classmethod
     def open(cls, path: str | os.PathLike, door: str = "chat") -> Self:
-        """A run that exists.
+        """Open a run that exists.
 
-        door: the command that this is, if the other package has one of this name; see `refuse_run_of_another`. Raises
-        UserError where there is no run, or one of another package.
+        Args:
+            path: The folder.
+            door: The calling command, whose name the other package's commands share; see `refuse_run_of_another`.
+
+        Raises:
+            UserError: There is no run, or it belongs to another package.
         """
         run = cls(Path(path))
         if not (run.path / CHECKPOINT).exists():
@@ -130,31 +152,31 @@ class RunFolder(Generic[SettingsT]):
 
     @property
     def bot(self) -> Path:
-        """Where the bot is written."""
+        """The path of the bot."""
         return self.path / "bot.h5"
 
     @property
     def config_file(self) -> Path:
-        """Where the settings are, and what `train --config` takes."""
+        """The path of the settings, which `train --config` reads."""
         return self.path / "config.json"
 
     def source(self) -> dict[str, Any]:
-        """Where the data came from, as `make` was told; see `read_source`."""
+        """Return the source of the data that `make` was given; see `read_source`."""
         return read_source(self.config_file)
 
     def config(self) -> SettingsT:
-        """The settings of the run; see `read_settings`."""
+        """Return the settings of the run; see `read_settings`."""
         return read_settings(self.config_file, self.kind)
 
     def config_of(self, facts: dict[str, Any]) -> SettingsT:
-        """The settings that a checkpoint was written with: the run's, with the totals that the checkpoint names.
+        """Return the settings that a checkpoint was written with: the run's, with the totals of the checkpoint.
 
-        The checkpoint decides, because a training that is given new totals may be killed before config.json has them,
-        and because the checkpoint before it, which is read where the last is damaged, may be of the earlier totals.
-        Checkpoints of earlier versions name none: those of config.json apply.
+        The totals of config.json may differ: a training with new totals may be killed before it writes them there, and
+        the previous checkpoint, which replaces a damaged one, may have the earlier totals. Checkpoints of earlier
+        versions have no totals, so those of config.json apply.
 
         Args:
-            facts: Those of the checkpoint.
+            facts: The facts of the checkpoint.
 
         Raises:
             UserError: config.json cannot be read, or the totals are impossible.
@@ -166,15 +188,15 @@ class RunFolder(Generic[SettingsT]):
             raise UserError(f"{self.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
 
     def with_new_totals(self, facts: dict[str, Any], changes: Mapping[str, Any]) -> SettingsT:
-        """The settings that a training goes on with from a checkpoint.
+        """Return the settings with which a training continues from a checkpoint.
 
         Args:
-            facts: Those of the checkpoint.
-            changes: New totals; without any, the settings are those of `config_of`.
+            facts: The facts of the checkpoint.
+            changes: New totals; if there are none, the settings are those of `config_of`.
 
         Raises:
-            UserError: A setting is not a total of the class, a number is impossible or not above what is done, or the
-                facts are not those of a checkpoint of this run.
+            UserError: A setting is not a total, a total is impossible or does not exceed what is done, or the facts do
+                not belong to a checkpoint of this run.
         """
         before = self.config_of(facts)
         if not changes:
@@ -189,50 +211,62 @@ class RunFolder(Generic[SettingsT]):
         return config
 
     def refuse_totals(self, before: SettingsT, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """Refuse totals of which all is done already; each paper's class says which these are.
+        """Check that new totals exceed what is done; a subclass knows how much that is.
 
         Args:
             before: The settings that the checkpoint was written with.
-            facts: Those of the checkpoint.
+            facts: The facts of the checkpoint.
             changes: New totals.
 
         Raises:
             UserError: A total cannot be reached from this checkpoint.
-            KeyError, ValueError, TypeError: The facts are not those of such a checkpoint.
+            KeyError: A fact is missing.
+            ValueError: A fact is impossible.
+            TypeError: A fact has a wrong type.
         """
 
     def _with_totals(self, config: SettingsT, totals: Mapping[str, Any]) -> SettingsT:
         if others := sorted(set(totals) - set(self.totals)):
             possible = " and ".join(self.totals) or "no setting"
-            raise UserError(f"{others[0]!r} cannot change in a run that has begun; {possible} can")
+            raise UserError(f"{others[0]!r} cannot be changed in a run that has begun; {possible} can")
         return config.changed(**totals)
 
     def write_config(self, config: SettingsT) -> None:
-        """Write the settings anew, for a run that has been given new totals."""
+        """Replace the settings of a run that has new totals."""
         write_settings(self.config_file, config, self.source())
 
     def write_checkpoint(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Write what `--resume` needs, and keep the checkpoint before it, unless that one is damaged.
+        """Write what `--resume` needs, and keep the previous checkpoint unless it is damaged.
 
-        Raises DivergedError, and writes nothing, where an array holds NaN or infinity.
+        Args:
+            facts: Values that JSON can represent.
+            arrays: Arrays by name.
+
+        Raises:
+            DivergedError: An array contains NaN or infinity; nothing is written.
+            OSError: The file cannot be written.
         """
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise DivergedError(f"the training has diverged: {name} holds NaN or infinity")
+                raise DivergedError(f"the training has diverged: {name} contains NaN or infinity")
         write_arrays(self.path / CHECKPOINT, arrays, facts, keep=None if self._damaged else self.path / PREVIOUS)
         self._damaged = False
 
     def read_checkpoint(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """The last checkpoint; where it is damaged, the one before, and a line on standard error says so.
+        """Read the last checkpoint; if it is damaged, read the previous one, and say so on standard error.
 
-        Raises UserError where neither can be read.
+        Returns:
+            The facts and the arrays that `write_checkpoint` was given.
+
+        Raises:
+            UserError: Neither checkpoint can be read.
         """
         return self._of_checkpoint(read_arrays)
 
     def read_facts(self) -> dict[str, Any]:
-        """The facts of the last checkpoint without its arrays, or those of the one before, as `read_checkpoint`.
+        """Read the facts of the last checkpoint, or of the previous one, as `read_checkpoint` does, without the arrays.
 
-        Damage to the arrays alone goes unnoticed: see `arrays.read_facts`.
+        Damage to the arrays is not detected; see `arrays.read_facts`.
         """
         return self._of_checkpoint(read_facts)
 
@@ -244,11 +278,11 @@ class RunFolder(Generic[SettingsT]):
                 raise
             previous = read(self.path / PREVIOUS)
             self._damaged = True
-            print(f"{error}; the checkpoint before it is taken", file=sys.stderr)
+            print(f"{error}; the previous checkpoint is used", file=sys.stderr)
             return previous
 
     def write_log(self, history: list[dict[str, Any]]) -> None:
-        """The history as log.csv, whole: a resumed run's log holds each epoch once."""
+        """Write the whole history as log.csv, so that the log of a resumed run contains each epoch once."""
         columns = list(dict.fromkeys(key for row in history for key in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -257,9 +291,10 @@ class RunFolder(Generic[SettingsT]):
         write_text(self.path / "log.csv", text.getvalue())
 
     def read_log(self) -> list[dict[str, Any]]:
-        """The history as `write_log` was given it, numbers as float; empty where nothing is learned yet.
+        """Read the history that `write_log` was given, with float numbers; empty if there is no log yet.
 
-        Raises UserError where the file is damaged.
+        Raises:
+            UserError: The file is damaged.
         """
         path = self.path / "log.csv"
         try:
@@ -277,7 +312,7 @@ class RunFolder(Generic[SettingsT]):
             raise UserError(f"{path}: cannot be read ({error})") from None
 
     def write_samples(self, name: str, exchanges: list[tuple[str, str]]) -> None:
-        """Contexts and replies, as text."""
+        """Write pairs of a context and a reply as a text file."""
         (self.path / "samples").mkdir(exist_ok=True)
         write_text(
             self.path / "samples" / f"{name}.txt",
@@ -285,13 +320,13 @@ class RunFolder(Generic[SettingsT]):
         )
 
     def remove_samples(self, after: int) -> int:
-        """Remove the samples whose names begin with a larger number, that of a row of the log.
+        """Remove the samples that belong to later rows of the log; their names begin with the number of the row.
 
         Args:
-            after: The number of the last row whose samples stay.
+            after: The number of the last row whose samples are kept.
 
         Returns:
-            How many files there were.
+            The number of files that were removed.
         """
         numbered = [(re.match(r"\d+", path.name), path) for path in (self.path / "samples").glob("*.txt")]
         stale = [path for number, path in numbered if number and int(number[0]) > after]

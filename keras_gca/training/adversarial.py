@@ -1,8 +1,8 @@
-"""Algorithm 2, whole: end-to-end adversarial training by backpropagation.
+"""Algorithm 2 as a whole: end-to-end adversarial training by backpropagation.
 
-The algorithm is a list of stages (`schedule`), an epoch of a line each. `AdversarialTraining` walks through it and can
-be stored and restored after any step (`state`). All randomness comes from the run's seed and the stage's number, so a
-resumed training takes exactly the steps of an uninterrupted one.
+The algorithm is a list of stages (`schedule`), and a stage is an epoch of a line. `AdversarialTraining` walks through
+them and can be stored and restored after any step (`state`). All randomness comes from the run's seed and
+the stage's number, so a resumed training makes exactly the steps of an uninterrupted one.
 """
 
 from collections.abc import Iterator
@@ -18,18 +18,18 @@ from keras_gca.training.held_out import diversity
 from keras_gca.training.learner import BlockLearner
 from keras_gca.training.schedule import TEACHER_FORCING, Stage
 from keras_gca.training.self_conversation import choose_seeds, converse
-from keras_gca.training.state import AdversarialState
+from keras_gca.training.state import AdversarialState, present
 
 
 class AdversarialTraining(AdversarialState):
     """Walks through Algorithm 2: `for event in training: ...`.
 
-    Between two events the training may be stored (`state`), or left and taken up again by another iteration. H is
-    `training`, M is `machine`.
+    Between two events the training may be stored (`state`), or interrupted and continued by another iteration. H is
+    `training`, and M is `machine`.
     """
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
-        """Walk through an epoch of one of the lines; the loop of lines 4 to 12 is that of `schedule`."""
+        """Walk through an epoch of one of the lines; `schedule` contains the loop of lines 4 to 12."""
         match stage.line:
             case 3:
                 yield from self.teacher_forcing(stage)  # G learns H's answers, word vectors included
@@ -40,10 +40,10 @@ class AdversarialTraining(AdversarialState):
             case 9:
                 yield from self.generator(stage)  # G learns, through frozen D, to have M called human
             case 11:
-                yield from self.teacher_forcing(stage)  # G learns H's answers again, with the word vectors as they are
+                yield from self.teacher_forcing(stage)  # G learns H's answers again, without the word vectors
 
     def teacher_forcing(self, stage: Stage) -> Iterator[Event]:
-        """Lines 3 and 11 (`TeacherForcing`)."""
+        """Walk through an epoch of line 3 or 11 (`TeacherForcing`)."""
         learner, size = self._learner(stage)
         order, dropout, *_ = self._seeds()
         batches = plan_batches(self.training, size, order)
@@ -61,7 +61,7 @@ class AdversarialTraining(AdversarialState):
         yield event
 
     def self_conversation(self, stage: Stage) -> Iterator[Event]:
-        """Line 5: M, and its counterpart from held-out seeds."""
+        """Walk through line 5, which makes M and its counterpart from held-out seeds."""
         seeds, count = self._seeds()[:2], self.config.machine_pairs
         sources = (
             choose_seeds(self.training, count, seeds[0]),
@@ -81,11 +81,11 @@ class AdversarialTraining(AdversarialState):
         yield self._end(stage, total, {}, diversity(machine[0]))
 
     def discriminator(self, stage: Stage) -> Iterator[Event]:
-        """Line 6 (`DiscriminatorTraining`)."""
+        """Walk through an epoch of line 6 (`DiscriminatorTraining`)."""
         learner, size = self._learner(stage)
         chosen, order, *_ = self._seeds()
-        machine, machine_held_out = self.machine
-        # As many human pairs as machine-made ones, where H has more: in the paper both are about 8,000.
+        machine, machine_held_out = present(self.machine, "M of line 5")
+        # Use only as many human pairs as machine-generated ones: in the paper both are about 8,000.
         human = self.training
         if len(human) > len(machine):
             human = human[np.random.default_rng(chosen).permutation(len(human))[: len(machine)]]
@@ -96,10 +96,13 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
     def generator(self, stage: Stage) -> Iterator[Event]:
-        """Line 9 (`GeneratorTraining`, or `ReinforceTraining`, which learns from answers that G draws as it is now)."""
+        """Walk through an epoch of line 9.
+
+        `GeneratorTraining` learns from M; `ReinforceTraining` learns from answers that the current G samples.
+        """
         learner, size = self._learner(stage)
         order, drawn, *_ = self._seeds()
-        machine, machine_held_out = self.machine
+        machine, machine_held_out = present(self.machine, "M of line 5")
         batches = plan_batches(machine, size, order)
         for number, batch in self.remaining(batches):
             pairs, rows = machine, batch
@@ -114,7 +117,7 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
     def _learner(self, stage: Stage) -> tuple[BlockLearner, int]:
-        """What makes the steps of a stage, with the layers and at the rate of that stage; and its batches' size."""
+        """Return the learner of a stage, with its layers and learning rate set, and the size of its batches."""
         config, learner = self.config, self.learners[stage.phase]
         self.gca.select_trainable(*learner.names)
         if stage.phase != TEACHER_FORCING:
@@ -124,7 +127,7 @@ class AdversarialTraining(AdversarialState):
         return learner, config.batch_size
 
     def _sampled(self, contexts: np.ndarray, seed: int) -> Pairs:
-        """Pairs of contexts and answers drawn by the generator."""
+        """Return pairs of the contexts and answers that the generator samples."""
         return Pairs.concatenate([pairs for _, pairs in converse(self.decoder, contexts, 1, seed)])
 
     @property

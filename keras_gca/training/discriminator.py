@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine import replicas
-from keras_gca.models.forward import last_rows, rows_of
 from keras_gca.models.networks import GenerativeConversationalAgent
+from keras_gca.models.rows import last_rows, rows_of
 from keras_gca.training.learner import BlockLearner
 
 HUMAN, MACHINE = 1.0, 0.0  # the labels of Section 4

@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.engine import replicas
-from keras_gca.models.forward import rows_of
 from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
+from keras_gca.models.rows import rows_of
 from keras_gca.training.discriminator import HUMAN
 from keras_gca.training.learner import BlockLearner
 

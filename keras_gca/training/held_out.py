@@ -22,7 +22,7 @@ class HeldOut:
     Args:
         gca: The networks.
         pairs: The held-out pairs of H.
-        config: The settings, for the sizes of batches.
+        config: The settings, which contain the sizes of batches.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, pairs: Pairs, config: Config):
@@ -37,7 +37,7 @@ class HeldOut:
         return self._metrics(learner, *labelled_batches(self.pairs, machine, self.config.adversarial_batch_size))
 
     def generator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how human M is to D (line 9), and G's perplexity on H."""
+        """Measure D's output for the tokens of M (line 9), and G's perplexity on H."""
         size = self.config.adversarial_batch_size
         metrics = self._metrics(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))
         return metrics | self.perplexity()

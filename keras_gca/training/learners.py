@@ -41,7 +41,7 @@ class Learners(dict[str, BlockLearner]):
         return TeacherForcing(self.gca, names, rate, config.dropout, config.hidden_dropout, average, config.precision)
 
     def line_6(self) -> DiscriminatorTraining:
-        """Make the learner of D, which judges tokens, or whole answers to give Li et al.'s rewards."""
+        """Make the learner of D, which judges tokens, or with Li et al.'s rewards whole answers."""
         rate, whole_answers = self.config.discriminator_learning_rate, self.config.algorithm == "reinforce"
         return DiscriminatorTraining(self.gca, rate, whole_answers)
 

@@ -1,8 +1,8 @@
-"""The first paper's training from a corpus to a bot: what `python -m keras_gca.train` does besides parsing.
+"""The first paper's training from a corpus to a bot, as `python -m keras_gca.train` runs it.
 
-train_agent(config, source, run)     a new run
-start_from(first, changes, run)      a new run that takes data and line 3 of another one
-resume(run, teacher_forcing_epochs)  goes on with an interrupted run, or trains one further, to new totals
+train_agent(config, source, run)     trains a new run
+start_from(first, changes, run)      trains a new run with the data and line 3 of another run
+resume(run, teacher_forcing_epochs)  resumes an interrupted run, or trains a run further, to new totals
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ from keras_gca.errors import UserError
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 
-GLOVE_EPOCHS, GLOVE_X_MAX = 50, 10.0  # for corpora of some 100,000 tokens, where few words co-occur 100 times
+GLOVE_EPOCHS, GLOVE_X_MAX = 50, 10.0  # suit corpora of about 100,000 tokens, in which few words co-occur 100 times
 
 
 def train_agent(
@@ -40,17 +40,17 @@ def train_agent(
 
     Args:
         config: The settings.
-        source: The files that are read.
-        run: The folder to make.
-        strategy: What `devices.make` returns; one device if None.
-        read: What `source.read` has returned, if it was called before.
+        source: The files to read.
+        run: The folder to create.
+        strategy: The strategy that `devices.make` returned; one device if None.
+        read: What `source.read` returned, if it has been called already.
 
     Returns:
-        The session, whose `training.finished` says whether the end is reached or the user has stopped the training.
+        The session; its `training.finished` is False if the user has stopped the training.
 
     Raises:
-        UserError: A file cannot be used, or the folder holds a run already.
-        DivergedError: A loss or a weight is not a finite number any more.
+        UserError: A file cannot be used, or the folder contains a run already.
+        DivergedError: A loss or a weight is no longer finite.
     """
     path = Path(run)
     GCARun.refuse_existing(path)
@@ -61,7 +61,7 @@ def train_agent(
     dataset = prepare(conversations, config, words)
     _describe(dataset, names["vocabulary"])
     if words is None and max(dataset.vocabulary.counts.values()) < config.minimum_count:
-        reporting.say(f"no word stands {config.minimum_count} times in the training text; all words are taken")
+        reporting.say(f"no word occurs {config.minimum_count} times in the training text, so all words are used")
     embedding = _word_vectors(dataset, config, source, bad)
     if bad.counts:
         print(bad.summary())
@@ -76,20 +76,20 @@ def train_agent(
 def start_from(
     first: str | Path, changes: dict[str, Any], run: str | Path, strategy: tf.distribute.Strategy | None = None
 ) -> GCASession:
-    """Train as `train_agent` does, with the data and the generator of line 3 of another run, from line 4 on.
+    """Train a new run from line 4, with the data and the generator after line 3 of another run.
 
     Args:
         first: The folder of the other run.
-        changes: Settings that differ from that run's; those of `config.AFTER_LINE_3` may.
-        run: The folder to make.
-        strategy: What `devices.make` returns; one device if None.
+        changes: Settings that differ from that run's; only those of `config.AFTER_LINE_3` may differ.
+        run: The folder to create.
+        strategy: The strategy that `devices.make` returned; one device if None.
 
     Returns:
-        The session, as `train_agent` does.
+        The session, as in `train_agent`.
 
     Raises:
-        UserError: There is no such run, it is damaged, or the folder to make holds a run already.
-        DivergedError: A loss or a weight is not a finite number any more.
+        UserError: There is no such run, it is damaged, or the folder to create contains a run already.
+        DivergedError: A loss or a weight is no longer finite.
     """
     other, path = GCARun.open(first), Path(run)
     GCARun.refuse_existing(path)
@@ -108,24 +108,27 @@ def start_from(
 
 
 def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **totals: int) -> GCASession:
-    """Go on with an interrupted run, which ends with the bits of an uninterrupted one, or train a run further.
+    """Resume an interrupted run, or train a run further, to new totals.
+
+    A resumed run ends with the same bits as an uninterrupted one.
 
     Args:
         run: The run folder.
-        strategy: What `devices.make` returns; one device if None.
-        **totals: New totals, of `config.TOTALS`. With teacher_forcing_epochs, line 3 goes on to so many epochs in all;
-            if it has ended already, from the weights that it ended with, and lines 4 to 12 are then run anew (see
-            `AdversarialState.restore_with_totals`). adversarial_epochs appends iterations to those that are done.
+        strategy: The strategy that `devices.make` returned; one device if None.
+        **totals: New totals, with names from `config.TOTALS`. With `teacher_forcing_epochs`, line 3 continues to that
+            many epochs in all. If it has ended already, it continues from the weights that it ended with, and lines 4
+            to 12 are then run anew (see `AdversarialState.restore_with_totals`). With `adversarial_epochs`, iterations
+            are added to those that are done.
 
     Returns:
-        The session, as `train_agent` does.
+        The session, as in `train_agent`.
 
     Raises:
-        UserError: There is no run, it is damaged, or a total is not above what is done.
-        DivergedError: A loss or a weight is not a finite number any more.
+        UserError: There is no run, it is damaged, or a total does not exceed what is done.
+        DivergedError: A loss or a weight is no longer finite.
 
     Examples:
-        Train a run that has ended to 20 epochs of line 3, and its adversarial part again:
+        Train line 3 of a run that has ended to 20 epochs in all, and run its adversarial iterations anew:
 
             resume("runs/first", teacher_forcing_epochs=20)
     """
@@ -141,7 +144,7 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **to
 
 
 def _words(path: Path, config: Config, bad: BadLines) -> list[str]:
-    """The words of --vocabulary: a list of words, or the author's pickle."""
+    """Read the words of --vocabulary from a list of words, or from the author's pickle."""
     words = list(read_vocabulary(path).counts) if is_pickle(path) else read_words(path, bad)
     if config.padding == "original" and words[0] != ".":
         raise UserError(f"{path}: begins with {words[0]!r}; with --padding original the first word must be '.'")
@@ -163,13 +166,13 @@ def _describe(dataset: Dataset, source: str) -> None:
 
 
 def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLines) -> np.ndarray:
-    """(s_v, s_e) float32, of the vocabulary's tokens: read from --glove, or fitted to the training text."""
+    """Read word vectors from --glove, or fit them to the training text: (s_v, s_e) float32, by token."""
     words = list(dataset.vocabulary.counts)
     if source.glove:
         vectors = glove.read_vectors(source.glove, words, config.word_embedding_size, source.glove_member, bad)
     else:
         if sum(map(len, dataset.documents)) < 2 * len(dataset.documents):
-            raise UserError("no two words of the training text stand together: there are no word vectors to fit")
+            raise UserError("no two words of the training text occur together, so no word vectors can be fitted")
         with progress(total=GLOVE_EPOCHS, desc="fitting GloVe vectors") as bar:
             vectors = glove.fit(
                 dataset.documents,

@@ -14,8 +14,8 @@ import tensorflow as tf
 from keras_gca.engine import optimizers, replicas
 from keras_gca.engine.learner import StepResult
 from keras_gca.engine.variables import assign
-from keras_gca.models.forward import Rows, last_rows, rows_of
 from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
+from keras_gca.models.rows import Rows, last_rows, rows_of
 from keras_gca.training.learner import BlockLearner
 
 BASELINE_RATE = 1e-3  # Adam's rate for the baseline, which is a small, separate regression
@@ -57,10 +57,14 @@ class ReinforceTraining(BlockLearner):
         return replicas.mean(tf.stop_gradient(errors) * losses), (rewards, errors, y_h)
 
     def descend(self, contexts: tf.Tensor, answers: tf.Tensor) -> StepResult:
-        """Make a step of the generator, and one of the baseline on the same errors.
+        """Make a step of the generator, and a step of the baseline on the same errors.
 
-        The sums of the result are those of the rewards, of the answers, of the baseline's squared errors, and of the
-        tokens.
+        Args:
+            contexts: (B, s) int32.
+            answers: (B, T + 1) int32, which the generator has drawn for them.
+
+        Returns:
+            The result with four sums: rewards, number of answers, squared errors of the baseline, number of tokens.
         """
         result = super().descend(contexts, answers)
         rewards, errors, y_h = result.sums
@@ -80,7 +84,14 @@ class ReinforceTraining(BlockLearner):
         return rewards, tf.gather(by_answer, rows.answer)
 
     def improve_baseline(self, y_h: tf.Tensor, errors: tf.Tensor) -> None:
-        """Make one step towards the least mean of errors^2; its gradients are explicit, since b_t is linear in y_h."""
+        """Make a step of the baseline that reduces the mean of errors^2.
+
+        The gradients are explicit, since b_t is linear in y_h.
+
+        Args:
+            y_h: (R, hidden) float32, the hidden layer of Eq. 3.
+            errors: (R,) float32, Q - b_t.
+        """
         count = replicas.total(tf.cast(tf.size(errors), tf.float32))
         gradients = [
             -2 / count * tf.linalg.matvec(y_h, errors, transpose_a=True)[:, None],

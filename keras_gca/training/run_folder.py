@@ -105,7 +105,7 @@ class GCARun(RunFolder[Config]):
         return self.bot.exists() and facts.get("position") == len(schedule(self.config_of(facts)))
 
     def refuse_totals(self, before: Config, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """See `RunFolder`. Where line 3 goes on after its end, nothing of lines 4 to 12 is done."""
+        """See `RunFolder`. If line 3 continues after its end, lines 4 to 12 count as not done."""
         stages = schedule(before)
         position, _, history = validated_position(facts, len(stages))
         done = {"teacher_forcing_epochs": sum(row["phase"] == TEACHER_FORCING for row in history)}
@@ -122,7 +122,7 @@ class GCARun(RunFolder[Config]):
             refuse_reached(name, number, done.get(name, -1))
 
     def weights_file(self, name: str) -> Path:
-        """Where the weights of a network are written."""
+        """Return the path of the weights of a network."""
         return self.path / f"{name}.weights.h5"
 
     def write_weights(self, name: str, network: "keras.Model") -> None:

@@ -1,4 +1,4 @@
-"""The first paper's session: Algorithm 2 with its run folder; what it writes, and what it prints at the end."""
+"""The first paper's session: runs Algorithm 2 in a run folder, writes the bot, and prints the results."""
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from keras_gca.models.networks import WHITE, YELLOW, build
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import GENERATOR, INTERLEAVED, TEACHER_FORCING, Stage
+from keras_gca.training.state import present
 
-SAMPLES = 6  # exchanges to show
+SAMPLES = 6  # number of exchanges to show
 
 
 class GCASession(Session):
@@ -24,8 +25,8 @@ class GCASession(Session):
 
     Args:
         run: The run folder.
-        training: Algorithm 2 on the run's settings and data.
-        vocabulary: The words that the networks know.
+        training: The training, with the settings and the data of the run.
+        vocabulary: The vocabulary of the networks.
     """
 
     package = "keras_gca"
@@ -38,52 +39,52 @@ class GCASession(Session):
 
     @classmethod
     def of(cls, run: GCARun, config: Config, dataset: Dataset, embedding: np.ndarray | None = None) -> "GCASession":
-        """A session with new networks.
+        """Make a session with new networks.
 
         Args:
             run: The run folder.
             config: The settings.
             dataset: The data.
-            embedding: (s_v, s_e) float32, the initial word vectors; at random if None.
+            embedding: (s_v, s_e) float32, the initial word vectors; random if None.
         """
         gca = build(config, len(dataset.vocabulary), embedding)
         return cls(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)
 
     def sizes(self) -> dict[str, int]:
-        """How many weights the generator and the discriminator have; both count the shared word vectors."""
+        """Return the numbers of weights of generator and discriminator; both include the shared word vectors."""
         gca = self.training.gca
         return {"generator": gca.generator.count_params(), "discriminator": gca.discriminator.count_params()}
 
     def title(self, stage: Stage) -> str:
-        """The line of Algorithm 2, what it does, and the epoch."""
+        """Return the line of Algorithm 2, its name, and the epoch."""
         where = f"{stage.iteration}." if stage.iteration else ""
         name = stage.phase.removeprefix("interleaved_").replace("_", " ")
         return f"line {stage.line:>2}  {name:17} {where}{stage.epoch}/{stage.epochs}"
 
     def done(self) -> dict[str, int]:
-        """The epochs of line 3, where they are this run's own, and the iterations of a training that has ended."""
+        """Return the epochs of line 3, if this run has trained them itself, and the iterations; only after the end."""
         epochs = sum(row["phase"] == TEACHER_FORCING for row in self.training.history)
         own = {"teacher_forcing_epochs": epochs} if epochs else {}
         return own | {"adversarial_epochs": self.training.config.adversarial_epochs}
 
     def further(self) -> str:
-        """Where line 3 or line 4 goes on; of line 3 after its end also what begins anew."""
+        """Return where line 3 or line 4 continues and, if line 3 has ended before, what starts anew."""
         training, config = self.training, self.training.config
         if training.phase != TEACHER_FORCING:
-            return f"adversarial iterations go on to {config.adversarial_epochs}"
+            return f"the adversarial iterations continue to {config.adversarial_epochs} in all"
         done = sum(row["phase"] == TEACHER_FORCING for row in training.history)
         epochs = f"from epoch {done + 1} to the end of epoch {config.teacher_forcing_epochs}"
         if not done or TEACHER_FORCING in training.learners:
-            return f"line 3 goes on {epochs}"
-        average = " and the running average of the weights begin" if config.average_epochs else " begin"
+            return f"line 3 continues {epochs}"
+        average = " and the running average of the weights start" if config.average_epochs else " start"
         rate = config.teacher_forcing_learning_rate * config.learning_rate_decay**done
         return (
-            f"line 3 goes on from the weights that it ended with, {epochs}, at a rate of {rate:.2g} at first; Adam's "
-            f"moments{average} anew, and so do D and the adversarial iterations after it"
+            f"line 3 continues from the weights that it ended with, {epochs}, with an initial learning rate of "
+            f"{rate:.2g}; Adam's moments{average} anew, and so do D and the adversarial iterations"
         )
 
     def end_of_stage(self, event: Event) -> bool:
-        """Write replies to held-out contexts, where the generator has learned; never stops the training."""
+        """Write replies to held-out contexts if the stage trained the generator; never stop the training."""
         if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
             contexts = _sample_contexts(self.training.validation)
             answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
@@ -97,10 +98,11 @@ class GCASession(Session):
         live = [variable.numpy() for variable in gca.variables(*WHITE, *YELLOW)]
         if training.phase == TEACHER_FORCING or training.config.adversarial_epochs == 0:
             generators = {"teacher_forcing": training.teacher_forced or live}
-            # One of an adversarial part that is run anew, where line 3 is trained further
+            # Remains from the earlier adversarial iterations if line 3 is trained further
             self.run.weights_file("adversarial").unlink(missing_ok=True)
         else:
-            generators = {"teacher_forcing": training.teacher_forced, "adversarial": live}
+            kept = present(training.teacher_forced, "the generator of line 3")
+            generators = {"teacher_forcing": kept, "adversarial": live}
         for name, weights in generators.items():
             assign(gca.variables(*WHITE, *YELLOW), weights)
             self.run.write_weights(name, gca.generator)
@@ -110,7 +112,7 @@ class GCASession(Session):
         save_bot(self.run.bot, training.config, self.vocabulary, generators, green)
 
     def summarise(self) -> None:
-        """Print the held-out perplexity, and how much of H and M the discriminator recognises."""
+        """Print the held-out perplexity, and the share of tokens of H and M that the discriminator recognises."""
         training = self.training
         print("\nheld-out perplexity")
         before = training.teacher_forced_perplexity
@@ -136,7 +138,7 @@ class GCASession(Session):
                 print(f"   {mark} {answer.generator.replace('_', ' '):16} {answer.text}")
 
     def conclude(self) -> None:
-        """Print what is in the run folder, and the commands that take it."""
+        """Print what the run folder contains, and the commands that can read it."""
         path = self.run.path
         print(f"\nwrote {path}: bot.h5 chats; log.csv, samples and tensorboard show how it learned")
         print(f"next: python -m keras_gca.chat {path}")
@@ -147,7 +149,7 @@ class GCASession(Session):
 
 
 def _sample_contexts(validation: Pairs) -> np.ndarray:
-    """Held-out contexts to show replies to, evenly spread: all words known, neither very short nor very long."""
+    """Choose evenly spread held-out contexts without unknown words that are neither very short nor very long."""
     contexts = validation.contexts
     lengths = np.count_nonzero(contexts, axis=1)
     legible = np.flatnonzero(~np.any(contexts == UNK, axis=1) & (lengths >= 6) & (lengths <= 30))

@@ -1,8 +1,8 @@
-"""The state of Algorithm 2 between two of its steps: progress, the generator that is kept, storing and restoring."""
+"""Keeps, stores and restores the state of Algorithm 2 between two steps, including the generator that line 3 keeps."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -28,8 +28,10 @@ from keras_gca.training.schedule import (
     schedule,
 )
 
+T = TypeVar("T")
+
 _MACHINE = ("machine/training", "machine/validation")
-_AVERAGE = "average"  # of line 3's weights
+_AVERAGE = "average"  # names the running average of line 3's weights
 
 
 @dataclass
@@ -38,10 +40,10 @@ class AdversarialState(StagedTraining):
 
     Attributes:
         history: One row for each stage that has ended: phase, iteration, epoch, and its metrics (`val_` held out).
-        machine: The latest M of line 5, and its counterpart from held-out seeds; None before the first.
-        teacher_forced: The weights of WHITE and YELLOW that line 3 has kept (see `Config.patience`); None in its first
-            epoch.
-        learners: What makes the steps of each phase.
+        machine: The latest M of line 5, and its counterpart from held-out seeds; None before the first line 5.
+        teacher_forced: The weights of WHITE and YELLOW that line 3 has kept (see `Config.patience`); None until its
+            first epoch has ended.
+        learners: The learner of each phase.
     """
 
     config: Config
@@ -50,27 +52,40 @@ class AdversarialState(StagedTraining):
     validation: Pairs
     history: list[dict[str, Any]] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.stages = schedule(self.config)
         self.decoder = Decoder(self.gca)
         self.held_out = HeldOut(self.gca, self.validation, self.config)
         self.learners = Learners(self.config, self.gca, len(self.training))
         self.machine: tuple[Pairs, Pairs] | None = None
         self.teacher_forced: list[np.ndarray] | None = None
-        self._best: dict[str, Any] | None = None  # perplexity, and the epochs since, in line 3
-        self._position = 0  # of the current stage
-        self._step = 0  # steps of it that are done
-        self._sums: np.ndarray | None = None  # over these steps
+        self._best: dict[str, Any] | None = None  # line 3's lowest perplexity, and the epochs since
+        self._position = 0  # the number of the current stage
+        self._step = 0  # the number of its steps that are done
+        self._sums: np.ndarray | None = None  # of the metrics over these steps
 
     # Progress
 
     def remaining(self, batches: Sequence[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the batches of an epoch whose steps are not done yet, each with its number; see `step_is_done`."""
+        """Yield the number and the batch of each step of an epoch that is not done yet; see `step_is_done`."""
         while self._step < len(batches):
             yield self._step, batches[self._step]
 
     def step_is_done(self, stage: Stage, learner: BlockLearner, steps: int, result: StepResult) -> Event:
-        """Count a step of an epoch of so many; raises DivergedError where its sums are not numbers."""
+        """Count a step of an epoch.
+
+        Args:
+            stage: The epoch.
+            learner: The learner that made the step.
+            steps: The number of the epoch's steps.
+            result: The result of the step.
+
+        Returns:
+            The event of the step, with the metrics of the epoch so far.
+
+        Raises:
+            DivergedError: The sums of the step are not finite.
+        """
         sums = add_up([result.sums])
         refuse_nan(float(sums.sum()), f"line {stage.line}", RATES[stage.phase])
         self._sums = sums if self._sums is None else self._sums + sums
@@ -78,8 +93,18 @@ class AdversarialState(StagedTraining):
         return Event(stage, self._step, steps, learner.metrics(self._sums))
 
     def epoch_is_done(self, stage: Stage, learner: BlockLearner, steps: int, held_out: dict[str, float]) -> Event:
-        """Count an epoch of so many steps; what comes now belongs to the next stage."""
-        return self._end(stage, steps, learner.metrics(self._sums), held_out)
+        """End an epoch, and begin the next stage.
+
+        Args:
+            stage: The epoch.
+            learner: The learner that made its steps.
+            steps: The number of its steps.
+            held_out: The metrics on held-out pairs, for the log.
+
+        Returns:
+            The last event of the epoch.
+        """
+        return self._end(stage, steps, learner.metrics(present(self._sums, "the sums of an epoch")), held_out)
 
     def _end(self, stage: Stage, steps: int, metrics: dict[str, float], row: dict[str, float]) -> Event:
         event = super()._end(stage, steps, metrics, metrics | row)
@@ -94,16 +119,17 @@ class AdversarialState(StagedTraining):
         return None if self._best is None else self._best["perplexity"]
 
     def start_from(self, weights: list[np.ndarray]) -> None:
-        """Leave out line 3: take this generator, weights of WHITE and YELLOW, as what it ends with.
+        """Skip line 3, and continue with the given generator as if line 3 had ended with it.
 
-        The rest is what it would have been after a line 3 that ended so.
+        Args:
+            weights: The weights of WHITE and YELLOW.
         """
         assign(self.gca.variables(*WHITE, *YELLOW), weights)
         self.keep_generator(self.held_out.perplexity()["val_perplexity"])
         self._position = self.config.teacher_forcing_epochs
 
     def keep_generator(self, perplexity: float) -> None:
-        """Keep line 3's generator as it is now: in any case, or with a patience if it is the best so far."""
+        """Keep the current generator of line 3; with a patience, only if its perplexity is the lowest so far."""
         best = self._best
         if best is None or self.config.patience is None or perplexity < best["perplexity"]:
             self._best = {"perplexity": perplexity, "waited": 0}
@@ -112,23 +138,23 @@ class AdversarialState(StagedTraining):
             best["waited"] += 1
 
     def return_to_kept_generator(self) -> None:
-        """Leave line 3 early where patience has run out; wherever it ends, continue with the kept generator."""
-        patience = self.config.patience
-        if patience is not None and self._best["waited"] >= patience:
+        """End line 3 if the patience is exhausted; once line 3 has ended, restore the kept generator."""
+        patience, best = self.config.patience, present(self._best, "the perplexity of line 3")
+        if patience is not None and best["waited"] >= patience:
             self._position = self.config.teacher_forcing_epochs
         if self.phase != TEACHER_FORCING:
-            assign(self.gca.variables(*WHITE, *YELLOW), self.teacher_forced)
+            assign(self.gca.variables(*WHITE, *YELLOW), present(self.teacher_forced, "the generator of line 3"))
             del self.learners[TEACHER_FORCING]
 
     # Storing and restoring
 
     @staticmethod
     def totals_of(config: Config) -> dict[str, int]:
-        """The numbers of epochs of line 3 and of iterations of line 4."""
+        """Return the number of epochs of line 3 and the number of iterations of line 4."""
         return {name: getattr(config, name) for name in TOTALS}
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """All that the rest of the training depends on: facts for JSON, and named arrays."""
+        """Return everything that the rest of the training depends on: facts for JSON, and named arrays."""
         facts = {
             "position": self._position,
             "step": self._step,
@@ -152,7 +178,15 @@ class AdversarialState(StagedTraining):
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Return to a stored state of a training with the same config, sizes and pairs.
 
-        Raises KeyError, TypeError or ValueError where the state is not one of such a training.
+        Args:
+            facts: The facts that `state` returned.
+            arrays: The arrays that `state` returned.
+
+        Raises:
+            KeyError: A fact is missing.
+            TypeError: A fact has a wrong type.
+            ValueError: A fact or an array does not fit such a training.
+            UserError: An earlier version has stored the state in line 3, with a wrong average of the weights.
         """
         self._position, self._step, self.history = validated_position(facts, len(self.stages))
         self._sums = None if facts["sums"] is None else np.array(facts["sums"], float)
@@ -171,14 +205,20 @@ class AdversarialState(StagedTraining):
     def restore_with_totals(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Config, given: Collection[str]
     ) -> None:
-        """Return to a stored state of a training that had other totals. For a new training.
+        """Return to a stored state of a training that had other totals; only a new training may do this.
 
-        Line 3 goes on where it has ended already, if its total is given: G is what line 3 ended with, and D is as a new
-        training has it. M and all learners are forgotten, with Adam's moments and the running average of the weights,
-        so that lines 4 to 12 are run anew. The generator that line 3 has kept stays the best so far; a patience begins
-        anew. In all other cases the training is the stored one, which ends later (or earlier).
+        If line 3 has ended and its total is given, line 3 continues. G has the weights that line 3 ended with, and D
+        has the initial weights of a new training. M, Adam's moments and the running average of the weights are
+        discarded, so that lines 4 to 12 are run anew. The generator that line 3 has kept remains the best so far, but
+        the count of the patience starts anew.
 
-        Args: see `StagedTraining.restore_with_totals`.
+        In all other cases the state is the stored one, and only the end of the training changes.
+
+        Args:
+            facts: The facts that `state` returned.
+            arrays: The arrays that `state` returned.
+            before: The settings of the stored training.
+            given: The names of the totals that the user has given, even if a number is the same as before.
         """
         if "teacher_forcing_epochs" in given and facts["position"] >= before.teacher_forcing_epochs:
             rows = [row for row in facts["history"] if row["phase"] == TEACHER_FORCING]
@@ -193,8 +233,23 @@ class AdversarialState(StagedTraining):
         return self.gca.variables(*WHITE, *YELLOW, *self.gca.green)
 
 
+def present(value: T | None, name: str) -> T:
+    """Return a part of the state that an earlier step has left.
+
+    Args:
+        value: The part; None if it is missing.
+        name: The name of the part in the message.
+
+    Raises:
+        UserError: The part is missing, because the training was restored from a checkpoint without it.
+    """
+    if value is None:
+        raise UserError(f"the checkpoint lacks {name}, so the run cannot be resumed; train it anew with another --run")
+    return value
+
+
 def _average(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """The sums of the running average of line 3's weights."""
+    """Return the sums of the running average of line 3's weights."""
     sums = unpack(_AVERAGE, arrays)
     if not sums:
         raise UserError(

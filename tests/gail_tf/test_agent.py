@@ -3,6 +3,7 @@
 import pytest
 
 from gail_tf.agent import Replying
+from gail_tf.safety.crisis import NOTE
 from keras_gca.errors import UserError
 from tests.answers import assert_same_answers
 from tests.factories import small_runs
@@ -52,3 +53,11 @@ def test_a_conversation_is_answered_in_any_company_as_alone(variant, replying):
             agent.answers_to_all([["Hello"], wrong], None, replying, [1, 1])
     network = "two LSTMs" if variant == "rl_seq2seq" else "GPT-2 of 2 blocks"
     assert repr(agent) == f"<GAILAgent: {network}, by maximum likelihood and imitation; the last 24 tokens are read>"
+
+
+def test_a_message_that_speaks_of_a_crisis_is_answered_by_a_note_unless_the_user_does_not_want_it():
+    agent = of_gpt2(small_runs.config())
+    assert agent.crisis_note("I want to die.") == NOTE
+    assert agent.crisis_note("I lost my job today.") is None
+    agent.notes_crises = False
+    assert agent.crisis_note("I want to die.") is None

@@ -267,7 +267,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
             ["--preset", "tiny", "--algorithm", "trpo", "--trainable", "full"],
             r"--trainable: full where --algorithm trpo needs head",
         ),
-        (["--preset", "tiny", "--run", "file"], r"file is a file; --run names a folder"),
+        (["--preset", "tiny", "--run", "file"], r"file is a file; --run expects a folder"),
     ],
 )
 def test_errors_are_one_line(capsys, tmp_path, monkeypatch, arguments, message):
@@ -302,7 +302,7 @@ def test_a_training_that_diverges_names_its_last_checkpoint_which_is_good(tmp_pa
     status, _, err = run(capsys, *SMALL, "--checkpoint-minutes", "0", "--run", path)
     assert status == 2
     assert err.splitlines()[-1] == (
-        f"train: the training has diverged: policy/0000 holds NaN or infinity; the last good checkpoint is in {path}"
+        f"train: the training has diverged: policy/0000 contains NaN or infinity; the last good checkpoint is in {path}"
     )
     facts, arrays = GAILRun.open(path).read_checkpoint()
     assert len(facts["history"]) == 1

@@ -89,7 +89,7 @@ def test_runs_and_sessions_say_what_they_are(trained, tmp_path):
     run = GCARun(path)
     session = GCASession.of(run, run.config(), run.dataset())
     assert repr(session) == f"<GCASession {path}: 0 of 5 stages are done>"
-    session.restore("epochs")
+    session.restore(*run.read_checkpoint(), "epochs")
     assert repr(session) == f"<GCASession {path}: finished>"
 
 

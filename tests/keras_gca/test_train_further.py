@@ -83,9 +83,9 @@ def test_line_3_goes_on_and_what_came_after_it_is_run_anew(trained, longer):
     }  # fmt: skip
     assert (
         "\nnew totals: teacher forcing epochs 2, adversarial epochs 1\n"
-        "line 3 goes on from the weights that it ended with, from epoch 2 to the end of epoch 2, at a rate of 0.01 at "
-        "first; Adam's moments begin anew, and so do D and the adversarial iterations after it\n"
-        "removed what came later: 4 rows of log.csv, their points in tensorboard, and 2 files in samples; "
+        "line 3 continues from the weights that it ended with, from epoch 2 to the end of epoch 2, with an initial "
+        "learning rate of 0.01; Adam's moments start anew, and so do D and the adversarial iterations\n"
+        "removed what is trained anew: 4 rows of log.csv, their points in tensorboard, and 2 files in samples; "
     ) in out
     assert "line  3  teacher forcing   1/" not in out
     assert "line  3  teacher forcing   2/2  " in out
@@ -133,9 +133,18 @@ def test_a_finished_run_says_how_to_train_it_further(trained, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--teacher-forcing-epochs", "1"], "--teacher-forcing-epochs: 1 in all, and 1 done already; at least 2 is"),
-        (["--adversarial-epochs", "1"], "--adversarial-epochs: 1 in all, and 1 done already; at least 2 is expected"),
-        (["--adversarial-epochs", "0"], "--adversarial-epochs: 0 in all, and 1 done already; at least 2 is expected"),
+        (
+            ["--teacher-forcing-epochs", "1"],
+            "--teacher-forcing-epochs: 1 in all, but the run has done 1 already; at least 2 is",
+        ),
+        (
+            ["--adversarial-epochs", "1"],
+            "--adversarial-epochs: 1 in all, but the run has done 1 already; at least 2 is expected",
+        ),
+        (
+            ["--adversarial-epochs", "0"],
+            "--adversarial-epochs: 0 in all, but the run has done 1 already; at least 2 is expected",
+        ),
         (["--teacher-forcing-epochs", "0"], "--teacher-forcing-epochs: 0 is out of range; at least 1 is expected"),
         (
             ["--seed", "1"],
@@ -153,7 +162,9 @@ def test_what_is_refused_is_one_line_and_changes_nothing(trained, arguments, mes
 
 
 def test_a_setting_that_is_no_total_is_refused_in_python_too(trained):
-    with pytest.raises(UserError, match="'seed' cannot change in a run that has begun; teacher_forcing_epochs and "):
+    with pytest.raises(
+        UserError, match="'seed' cannot be changed in a run that has begun; teacher_forcing_epochs and "
+    ):
         pipeline.resume(trained, seed=1)
 
 
@@ -169,7 +180,7 @@ def test_how_much_is_done_of_a_run_that_was_stopped(trained):
     made, facts = GCARun.open(trained), read_facts(trained / "checkpoint.h5")
     facts |= {"position": 6, "totals": {"teacher_forcing_epochs": 1, "adversarial_epochs": 3}}
     assert made.with_new_totals(facts, {"adversarial_epochs": 2}).adversarial_epochs == 2
-    with pytest.raises(UserError, match="--adversarial-epochs: 1 in all, and 1 done already"):
+    with pytest.raises(UserError, match="--adversarial-epochs: 1 in all, but the run has done 1 already"):
         made.with_new_totals(facts, {"adversarial_epochs": 1})
     # Where line 3 goes on, nothing of the iterations counts as done.
     config = made.with_new_totals(facts, {"teacher_forcing_epochs": 2, "adversarial_epochs": 0})
@@ -232,6 +243,6 @@ def test_the_checkpoint_before_the_new_totals_brings_its_own_back(trained, tmp_p
         stream.truncate(3000)
     status, _, err = run("--resume", path, "-q")
     assert status == 0
-    assert "the checkpoint before it is taken" in err
+    assert "the previous checkpoint is used" in err
     assert totals(path) == (1, 1)
     assert contents(path)[1] == contents(trained)[1]

@@ -270,7 +270,7 @@ class Campaign:
             self._note("write", attack)
         elif status == 2 and isinstance(attack, Strike) and attack.how in FAULTS:
             self._note("fault", attack)
-            said = [line for line in process.err.splitlines() if "the checkpoint before it is taken" not in line]
+            said = [line for line in process.err.splitlines() if "the previous checkpoint is used" not in line]
             reason = os.strerror(getattr(errno, attack.how))
             if len(said) != 1 or not re.match(rf"train: /.*: {reason}", said[0]):
                 raise DifferenceError(f"{attack}: not one line that names the file and {reason!r}: {process.err}")
@@ -306,7 +306,7 @@ class Campaign:
         return bytes(content)
 
     def _expect_message(self, process: "Process", folder: Path) -> None:
-        pattern = rf"^{re.escape(str(folder / CHECKPOINT))}: not a complete file .*; the checkpoint before it is taken$"
+        pattern = rf"^{re.escape(str(folder / CHECKPOINT))}: not a complete file .*; the previous checkpoint is used$"
         if not re.search(pattern, process.err, re.MULTILINE):
             raise DifferenceError(f"no message of the damaged checkpoint: {process.err}")
         self.counts["previous taken"] += 1
@@ -482,7 +482,7 @@ class Process:
 
     @property
     def trains(self) -> bool:
-        """Whether it has said that it begins, or goes on, to train."""
+        """Whether it has printed that it begins or resumes a training."""
         return BEGINS.search(self._printed.out.read_text(encoding="utf-8")) is not None
 
     @property

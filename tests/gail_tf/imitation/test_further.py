@@ -1,4 +1,4 @@
-"""Training further: a stored training goes on with a new total of updates."""
+"""Training further: a stored training continues with a new total of updates."""
 
 import numpy as np
 import pytest

@@ -13,6 +13,7 @@ from gail_tf.config import GAILConfig
 from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.tokenizer import END, Tokenizer
 from gail_tf.models import hugging_face
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training import pipeline
@@ -278,10 +279,10 @@ def test_old_configs_say_what_they_are_by_their_architecture(folder, changes, re
     del values["model_type"]
     (folder / "config.json").write_text(json.dumps(values | changes))
     if read:
-        assert hugging_face.read_config(folder / "config.json").n_layer == 3
+        assert hugging_face.read_config(folder / "config.json", GPT2Config).n_layer == 3
     else:
         with pytest.raises(UserError, match=r"config\.json: model_type is .*; gpt2 is expected"):
-            hugging_face.read_config(folder / "config.json")
+            hugging_face.read_config(folder / "config.json", GPT2Config)
 
 
 def test_the_line_about_a_pickle_converts_it(folder):

@@ -30,7 +30,7 @@ def logits(gpt2):
 
 
 def test_config_is_read_and_written(torch_folder):
-    config = hugging_face.read_config(torch_folder / "config.json")
+    config = hugging_face.read_config(torch_folder / "config.json", GPT2Config)
     assert config == GPT2Config(**SIZES)
     assert GPT2Config.from_hugging_face(config.to_hugging_face()) == config
 
@@ -142,9 +142,9 @@ def test_damaged_and_missing_files(folder, tmp_path):
         hugging_face.read_gpt2(folder)
     (folder / "config.json").write_text("{")
     with pytest.raises(UserError, match=r"config.json: damaged; valid JSON is expected"):
-        hugging_face.read_config(folder / "config.json")
+        hugging_face.read_config(folder / "config.json", GPT2Config)
     with pytest.raises(UserError, match=r"config.json: cannot be read"):
-        hugging_face.read_config(tmp_path / "config.json")
+        hugging_face.read_config(tmp_path / "config.json", GPT2Config)
 
 
 def test_an_index_cannot_lead_out_of_its_folder(folder, tmp_path):

@@ -91,7 +91,7 @@ def test_damaged_files_are_named(run, name, content, read, message):
 
 
 def test_a_folder_that_holds_a_run_or_none(run, data, tmp_path):
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="contains a run already"):
         GAILRun.create(run.path, small_runs.config(), data, tokenizer(), SIZES, {})
     with pytest.raises(UserError, match=r"no run here \(checkpoint.h5 is missing\)"):
         GAILRun.open(tmp_path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_gca.engine import training_loop
-from keras_gca.engine.training_loop import Interruption, figures, walk
+from keras_gca.engine.training_loop import Interruption, format_metrics, walk
 from keras_gca.errors import UserError
 
 
@@ -139,6 +139,6 @@ def test_the_figures_of_a_line():
         "reward": 0.5,
         "kl": 0.125,
     }
-    assert figures(row) == "loss 2.50, held-out perplexity 13.25, reward 0.500, kl 0.125"
-    assert figures(row, ("val_perplexity", "kl")) == "held-out perplexity 13.25, kl 0.125"
-    assert figures(row | {"val_reward": 0.25}, ("reward",)) == "held-out reward 0.250"
+    assert format_metrics(row) == "loss 2.50, held-out perplexity 13.25, reward 0.500, kl 0.125"
+    assert format_metrics(row, ("val_perplexity", "kl")) == "held-out perplexity 13.25, kl 0.125"
+    assert format_metrics(row | {"val_reward": 0.25}, ("reward",)) == "held-out reward 0.250"

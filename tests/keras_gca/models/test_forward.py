@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from benchmarks.original_method import per_token_samples
 from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
-from keras_gca.models.forward import PrefixDiscriminator, PrefixGenerator, moved_right, rows_of
+from keras_gca.models.forward import PrefixDiscriminator, PrefixGenerator
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
+from keras_gca.models.rows import moved_right, rows_of
 from keras_gca.training.generator import GeneratorTraining
 from tests.factories.gca import CONVENTIONS, VOCABULARY, random_pairs, toy_networks
 from tests.oracles import per_token

@@ -15,8 +15,9 @@ from keras_gca.data.pickled_vocabulary import VOCABULARY, read_vocabulary
 from keras_gca.data.vocabulary import BOS, EOS, PAD, PERIOD, UNK, Vocabulary
 from keras_gca.errors import UserError
 from keras_gca.models.decoding import Decoder
-from keras_gca.models.forward import PrefixGenerator, rows_of
+from keras_gca.models.forward import PrefixGenerator
 from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
+from keras_gca.models.rows import rows_of
 from keras_gca.original.agent import OriginalAgent, load, write
 from keras_gca.original.weights import DISCRIMINATOR, GENERATORS, original_indices, read_weights
 from tests.places import reference_data

@@ -63,7 +63,7 @@ def test_any_damage_is_found_and_the_checkpoint_before_is_taken(run, capsys):
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert "checkpoint.h5: not a complete file" in said
-        assert said.endswith("; the checkpoint before it is taken\n")
+        assert said.endswith("; the previous checkpoint is used\n")
 
 
 def test_a_damaged_checkpoint_never_replaces_the_one_before(run, capsys):
@@ -93,7 +93,7 @@ def test_facts_are_read_without_the_arrays(run, capsys, monkeypatch):
         with pytest.raises(UserError, match=r"checkpoint\.h5: not a complete file of this program"):
             read_facts(run.path / CHECKPOINT)
         assert run.read_facts() == {"number": 1}
-        assert capsys.readouterr().err.endswith("; the checkpoint before it is taken\n")
+        assert capsys.readouterr().err.endswith("; the previous checkpoint is used\n")
     (run.path / PREVIOUS).unlink()
     with pytest.raises(UserError, match=r"checkpoint\.h5: not a complete file"):
         run.read_facts()
@@ -233,7 +233,7 @@ def test_numbers_that_are_none_are_not_written(run):
     for bad in (np.nan, np.inf, -np.inf):
         broken = arrays(3)
         broken["weights"][7, 7] = bad
-        with pytest.raises(DivergedError, match="the training has diverged: weights holds NaN or infinity"):
+        with pytest.raises(DivergedError, match="the training has diverged: weights contains NaN or infinity"):
             run.write_checkpoint({"number": 3}, broken)
     assert number_of(run) == 2
 

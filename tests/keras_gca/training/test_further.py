@@ -1,9 +1,10 @@
-"""Training further: a stored training goes on with new totals of epochs."""
+"""Training further: a stored training continues with new totals of epochs."""
 
 import numpy as np
 import pytest
 
 from keras_gca.config import Config
+from keras_gca.errors import UserError
 from keras_gca.models.networks import WHITE, YELLOW, build
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.schedule import SELF_CONVERSATION, TEACHER_FORCING
@@ -114,3 +115,19 @@ def test_where_patience_has_ended_line_3_the_same_total_goes_on_after_the_epochs
     # The patience begins anew, so that one epoch never ends line 3; the best so far is not forgotten.
     assert longer.phase == TEACHER_FORCING
     assert longer.teacher_forced_perplexity == min(best, event.row["val_perplexity"])
+
+
+@pytest.mark.parametrize(
+    ("kept", "line", "part"),
+    [("machine", 6, "M of line 5"), ("machine", 9, "M of line 5"), ("teacher_forced", 3, "the generator of line 3")],
+)
+def test_a_state_without_a_part_that_an_earlier_line_has_left_is_refused(kept, line, part):
+    stored = make(teacher_forcing_epochs=2)
+    facts, arrays = stored.state()
+    position = [stage.line for stage in stored.stages].index(line) + (line == 3)  # the last epoch of line 3
+    best = {"perplexity": 0.0, "waited": 0}
+    made = make(teacher_forcing_epochs=2, average_epochs=0.0, patience=1)
+    arrays = {name: array for name, array in arrays.items() if not name.startswith((kept, "optimizers", "average"))}
+    made.restore(facts | {"position": position, "best": best}, arrays)
+    with pytest.raises(UserError, match=f"the checkpoint lacks {part}, so the run cannot be resumed"):
+        to_the_end(made)

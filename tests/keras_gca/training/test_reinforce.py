@@ -10,8 +10,8 @@ from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import PAD
 from keras_gca.engine.learner import add_up
 from keras_gca.models.decoding import Decoder
-from keras_gca.models.forward import last_rows
 from keras_gca.models.networks import YELLOW
+from keras_gca.models.rows import last_rows
 from keras_gca.training.discriminator import DiscriminatorTraining
 from keras_gca.training.reinforce import BASELINE_RATE, ReinforceTraining
 from tests.factories.gca import random_pairs

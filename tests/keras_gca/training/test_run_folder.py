@@ -41,10 +41,10 @@ def test_a_run_gives_back_what_was_put_in(tmp_path, dataset):
 
 def test_a_run_is_not_overwritten(tmp_path, dataset):
     GCARun.create(tmp_path, Config.preset("tiny"), dataset, {}).write_checkpoint({}, {"a": np.ones(1)})
-    with pytest.raises(UserError, match="holds a run already; take another --run, or go on with --resume"):
+    with pytest.raises(UserError, match="contains a run already; choose another --run, or resume it with --resume"):
         GCARun.create(tmp_path, Config.preset("tiny"), dataset, {})
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file is a file; --run names a folder"):
+    with pytest.raises(UserError, match="file is a file; --run expects a folder"):
         GCARun.refuse_existing(tmp_path / "file")
 
 
@@ -114,4 +114,4 @@ def test_whether_a_run_is_finished(tmp_path, dataset, capsys):
     run.bot.touch()
     (tmp_path / CHECKPOINT).write_bytes(b"nothing")
     assert not run.is_finished()  # by the checkpoint before it
-    assert capsys.readouterr().err.endswith("; the checkpoint before it is taken\n")
+    assert capsys.readouterr().err.endswith("; the previous checkpoint is used\n")

@@ -1,0 +1,70 @@
+"""Finds the rows of answers, the pairs of a partial answer and its next token, and moves the padding of contexts.
+
+Shapes: B answers, T partial answers in the longest of them, R <= B T rows; contexts of at most s tokens.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from keras_gca.data.vocabulary import PAD
+
+
+class Rows(NamedTuple):
+    """The places of the rows in a batch of answers, and the token that follows each.
+
+    Attributes:
+        positions: (R, 2) int64, the number of the answer, and the number of tokens of the partial answer minus one.
+        targets: (R,) int32, the next token.
+    """
+
+    positions: tf.Tensor
+    targets: tf.Tensor
+
+    @property
+    def answer(self) -> tf.Tensor:
+        """(R,) int64, the number of the answer that each row belongs to."""
+        return self.positions[:, 0]
+
+
+def rows_of(answers: tf.Tensor) -> Rows:
+    """Return the rows of answers in the order of reading.
+
+    Args:
+        answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
+
+    Returns:
+        One row for each token after BOS.
+    """
+    targets = answers[:, 1:]
+    positions = tf.where(tf.not_equal(targets, PAD))
+    return Rows(positions, tf.gather_nd(targets, positions))
+
+
+def last_rows(answers: tf.Tensor) -> Rows:
+    """Return the row of the last token of each answer, at which the whole answer is judged.
+
+    Args:
+        answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
+
+    Returns:
+        One row for each answer that has a token after BOS.
+    """
+    targets = answers[:, 1:]
+    lengths = tf.math.count_nonzero(tf.not_equal(targets, PAD), axis=1)
+    answer = tf.where(lengths > 0)
+    positions = tf.concat([answer, tf.gather_nd(lengths, answer)[:, None] - 1], 1)
+    return Rows(positions, tf.gather_nd(targets, positions))
+
+
+def moved_right(contexts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Move the padding of contexts from the left to the right.
+
+    Args:
+        contexts: (B, s) int32, padded on the left with PAD.
+
+    Returns:
+        The numbers of tokens, (B,) int32, and the same tokens padded on the right, (B, s) int32.
+    """
+    lengths = tf.math.count_nonzero(contexts, axis=1, dtype=tf.int32)
+    return lengths, tf.reverse_sequence(contexts[:, ::-1], lengths, seq_axis=1)
