@@ -11,12 +11,12 @@ import numpy as np
 from gail_tf.config import GAILConfig
 from gail_tf.imitation import discriminator_losses, rewards
 from gail_tf.imitation.judge import Judgement
-from gail_tf.imitation.policy_optimiser import Figures
+from gail_tf.imitation.policy_optimiser import Metrics
 from gail_tf.imitation.rollouts import Rollouts
 from keras_gca.evaluation import reply_metrics
 
 
-def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, discriminates: bool) -> Figures:
+def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, discriminates: bool) -> Metrics:
     """The metrics of a judgement of the generated responses and of the experts', before the judge learns from them.
 
     Args:
@@ -52,12 +52,12 @@ def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, d
 
 def row(
     rollouts: Rollouts,
-    judged: Figures,
-    policy_log: Sequence[Figures],
-    adapted: Figures,
-    judge_log: Sequence[Figures],
+    judged: Metrics,
+    policy_log: Sequence[Metrics],
+    adapted: Metrics,
+    judge_log: Sequence[Metrics],
     seconds: float,
-) -> Figures:
+) -> Metrics:
     """The log's row of an update, without a validation.
 
     Args:
@@ -71,19 +71,19 @@ def row(
     Returns:
         The metrics by their column names.
     """
-    learned_by_judge: Figures = {}
-    for figures in judge_log:
-        learned_by_judge |= figures
+    learned_by_judge: Metrics = {}
+    for metrics in judge_log:
+        learned_by_judge |= metrics
     speed = {"tokens_per_second": float(rollouts.batch.response_lengths.sum() / seconds)}
     return judged | of_steps(policy_log) | adapted | learned_by_judge | of_responses(rollouts) | speed
 
 
-def of_steps(figures: Sequence[Figures]) -> Figures:
+def of_steps(metrics: Sequence[Metrics]) -> Metrics:
     """The means of an optimiser's metrics over its steps."""
-    return {name: float(np.mean([step[name] for step in figures])) for name in figures[0]}
+    return {name: float(np.mean([step[name] for step in metrics])) for name in metrics[0]}
 
 
-def of_responses(rollouts: Rollouts) -> Figures:
+def of_responses(rollouts: Rollouts) -> Metrics:
     """The diversity and length of the generated responses, and the length of the experts' to the same prompts."""
     replies = [text.split() for text, generated in zip(rollouts.texts, rollouts.generated, strict=True) if generated]
     return {
@@ -95,12 +95,12 @@ def of_responses(rollouts: Rollouts) -> Figures:
     }
 
 
-def learned(row: Figures) -> Figures:
+def learned(row: Metrics) -> Metrics:
     """A row without the metrics of a validation."""
     return {name: value for name, value in row.items() if not name.startswith("val_")}
 
 
-def held_out(judged: Figures, perplexity: float) -> Figures:
+def held_out(judged: Metrics, perplexity: float) -> Metrics:
     """The columns of a validation.
 
     Args:

@@ -144,7 +144,7 @@ class DiscriminatorTraining(Discriminator):
             both = rollouts.expert.rows(rows, size), rollouts.given.rows(rows, size)
             noise = (seed, number * len(rollouts.rows) + start)
             log.append(self.step(*both, np.arange(size) < len(rows), noise))
-        loss, norm = (float(np.mean([figures[name] for figures in log])) for name in ("loss", "gradient_norm"))
+        loss, norm = (float(np.mean([metrics[name] for metrics in log])) for name in ("loss", "gradient_norm"))
         refuse_nan(loss + norm, DISCRIMINATOR, "discriminator")
         return {"discriminator_loss": loss, "discriminator_gradient_norm": norm}
 

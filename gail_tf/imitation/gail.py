@@ -59,8 +59,8 @@ class GAILTraining(GAILState):
 
         advantages, targets = self.advantages.estimate(rollouts, judgement.given)
         policy_log = []
-        for figures in self.optimiser.improve(rollouts, advantages, targets, minibatches):
-            policy_log.append(figures)
+        for metrics in self.optimiser.improve(rollouts, advantages, targets, minibatches):
+            policy_log.append(metrics)
             yield Event(stage, 1 + len(policy_log), steps, judged, resumable=False)
         adapted = {"human_ratio": ratio} | self.optimiser.end_of_update(policy_log)
         passes = self.config.judge.discriminator_passes

@@ -20,8 +20,8 @@ class Networks(NamedTuple):
         reference: A policy of the same form, which becomes the frozen reference. Both share a frozen GPT-2.
         judge: The discriminator, or RL-Seq2Seq's emotion classifier.
         optimiser: PPO or TRPO.
-        pretrained: The network that is pretrained on running text, with all of its weights, since adapters or a head
-            alone cannot learn a language; None for a network that is pretrained already.
+        pretrained: The network that is pretrained on running text, with all of its weights, which would be frozen
+            under adapters or a head; None for a network that is pretrained already.
         pretrained_into: The weights that the pretrained ones are copied to; empty where they are the policy's own.
     """
 
