@@ -143,7 +143,7 @@ def test_help_shows_the_groups(capsys):
     with pytest.raises(SystemExit):
         train.main(["--help"])
     sections = capsys.readouterr().out.split("\n\n")
-    (ppo,) = (section for section in sections if section.startswith("settings: PPO (Eq. 7), or TRPO:"))
+    (ppo,) = (section for section in sections if section.startswith("settings: PPO (Eq. 7) or TRPO:"))
     assert "--epsilon X" in ppo
     assert "--temperature" not in ppo
     (ungrouped,) = (
