@@ -10,49 +10,49 @@ the package costs no TensorFlow.
 
 Talking to a trained model:
 
-    GAILAgent             trained policies as an object that replies
-    Replying              how replies are made: temperature, nucleus, candidates
+    GAILAgent             an object that replies by trained policies
+    Replying              how replies are sampled: temperature, nucleus, candidates
 
 Settings and data:
 
     GAILConfig            every setting of a training; presets `paper`, `default` and `tiny`
     Source                the files and pretrained networks that a training reads
-    Tokenizer             byte-level BPE: GPT-2's own, or one fitted to the training text
-    Trajectory            what an expert answered: history, prompt and response
-    read_trajectories     the expert trajectories of conversations and tweets
+    Tokenizer             the byte-level BPE: GPT-2's own, or one fitted to the training text
+    Trajectory            an expert's response with the history and the prompt that it answers
+    read_trajectories     reads expert trajectories from conversations and tweets
 
 Training (Algorithm 1) and evaluation:
 
     GAILRun               a run folder: settings, data, checkpoint, log
     GAILSession           a training together with its run folder
-    GAILTraining          Algorithm 1, with maximum likelihood before it, as a sequence of stages
-    evaluate_run          the metrics of one run on its test conversations
-    evaluate_runs         Table 2, Figures 5 and 6 and Table 3 of several runs
-    make_networks         the networks that a config asks for
-    resume                goes on with an interrupted training, or trains a run further
-    train_agent           trains an agent from a corpus to a bot that chats
+    GAILTraining          maximum likelihood training and then Algorithm 1, as a sequence of stages
+    evaluate_run          measures one run on its test conversations
+    evaluate_runs         compares several runs: Table 2, Figures 5 and 6, and Table 3
+    make_networks         makes the networks that a config asks for
+    resume                continues an interrupted training, or trains a run further
+    train_agent           trains an agent on a corpus, and writes a run folder with a bot that chats
 
 Policies and networks:
 
     DiscriminatorNetwork  the paper's discriminator: two layers of 100 tanh units on features of GPT-2
     GPT2                  GPT-2 in Keras: whole sequences in one pass, or token by token with a cache
-    GPT2Config            its sizes
-    LanguagePolicy        base class of policies that give a response token by token
-    Policy                GPT-2 as a policy: all of it learns, low-rank adapters, or a head
+    GPT2Config            the sizes of a GPT-2
+    LanguagePolicy        the base class of policies that predict a response token by token
+    Policy                GPT-2 as a policy, which trains all weights, low-rank adapters or a head
     Roberta               RoBERTa in Keras, the encoder of TextGAIL's discriminator
     Sampling              how tokens are drawn, and how their probabilities are counted (Algorithm 2)
-    ValueBaseline         the value of a state, of the same form as the discriminator
+    ValueBaseline         the value of a state, by a network like the discriminator's
 
 Losses and rewards (pure functions of tensors):
 
     PPO                   proximal policy optimisation on a buffer of rollouts
     TRPO                  trust region policy optimisation, as in the original GAIL
-    adapt_kl_coefficient  C of Eq. 7 after an update, by the KL that it made
+    adapt_kl_coefficient  C of Eq. 7 for the next update, from the KL of the last one
     binary_loss           Eq. 6: the discriminator's loss on single responses
-    contrastive_loss      TextGAIL's: the discriminator's loss on two responses to one prompt
-    policy_loss           Eq. 7: the clipped objective and the KL penalty
+    contrastive_loss      TextGAIL's loss of the discriminator, on two responses to one prompt
+    policy_loss           Eq. 7: the policy's loss, with the clipped objective and the KL penalty
     reward                the reward of a response, from the discriminator's logit (Eq. 6)
-    value_loss            the loss of the value baseline
+    value_loss            half the mean squared error of the value baseline
 """
 
 from typing import Any

@@ -41,11 +41,11 @@ FORMAT = "gail_tf bot 2"
 
 @dataclass(frozen=True)
 class Replying:
-    """How replies are made: drawn from a nucleus of each policy, and ranked by the discriminator.
+    """How replies are made: each policy draws candidates from its nucleus, and the discriminator ranks them.
 
     Args:
-        temperature: The temperature that tokens are drawn at, from 0.01 to 100, or 0, which takes the likeliest token.
-        top_p: The nucleus: tokens are drawn from the fewest likeliest ones whose probability reaches this.
+        temperature: The temperature at which tokens are drawn, 0.01 to 100; 0 takes the likeliest token.
+        top_p: The nucleus: tokens are drawn from the smallest set of likeliest ones whose probability reaches this.
         candidates: How many responses each policy gives.
 
     Examples:
@@ -60,7 +60,7 @@ class Replying:
 
 
 class GAILAgent:
-    """Policies, and the discriminator that chooses among their responses.
+    """Policies and the discriminator that ranks their responses.
 
     Usually `load` makes an agent from a run folder or a `bot.h5`.
 
@@ -68,11 +68,11 @@ class GAILAgent:
         config: The settings that the networks were trained with.
         tokenizer: What turns text into the policies' tokens.
         gpt2: The sizes of GPT-2; None for RL-Seq2Seq, whose policies are two LSTMs.
-        policies: For each policy its name and its weights, float32 arrays in the order of `LanguagePolicy.variables`.
+        policies: The weights of each policy by its name, float32 arrays in the order of `LanguagePolicy.variables`.
         reference: The name of the policy whose features D reads.
         discriminator: The weights of D; empty for RL-Seq2Seq.
         reader: D's RoBERTa, where it has one.
-        emotions: RL-Seq2Seq's classifier of emotions, in place of gpt2 and D.
+        emotions: RL-Seq2Seq's classifier of emotions, which replaces gpt2 and D.
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
@@ -127,7 +127,13 @@ class GAILAgent:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "GAILAgent":
-        """Load a `bot.h5`, or the one of a run folder.
+        """Load a `bot.h5`.
+
+        Args:
+            path: The file, or a run folder that holds one.
+
+        Returns:
+            The agent, with the networks that the file stores.
 
         Raises:
             UserError: The file is missing, damaged, or not a bot of the second paper.
@@ -155,8 +161,11 @@ class GAILAgent:
     def save(self, path: str | os.PathLike) -> None:
         """Write one self-contained HDF5 file: weights, settings and tokenizer.
 
+        Args:
+            path: The file to write.
+
         Raises:
-            OSError: The file cannot be written; what stood there before is left as it was.
+            OSError: The file cannot be written; a file that was there before is unchanged.
         """
         emotions = (None, []) if self.emotions is None else self.emotions.state()
         facts = {
@@ -198,9 +207,9 @@ class GAILAgent:
         return tuple(self.policies)
 
     def reply(self, history: str | Sequence[str], replying: Replying = Replying(), seed: int = 0) -> str:
-        """The best response to a message, or to a conversation.
+        """The best response to a message or a conversation.
 
-        A message that speaks of self-harm or danger is not this method's concern; ask `crisis_note` first.
+        This method does not check for messages that speak of self-harm or danger; call `crisis_note` first.
 
         Args:
             history: The utterances so far, the last one to be answered; those that fit are read, as in training. A
@@ -209,7 +218,7 @@ class GAILAgent:
             seed: The seed of sampling.
 
         Returns:
-            The text of the response that the discriminator takes most for an expert's.
+            The text of the response that the discriminator ranks highest.
 
         Raises:
             UserError: The history is empty, or its last utterance is blank.
@@ -223,9 +232,9 @@ class GAILAgent:
         decoding: Replying = Replying(),
         seed: int = 0,
     ) -> list[Answer]:
-        """Every policy's responses, the discriminator's choice first; a tie goes to the likelier one.
+        """Every policy's responses, ranked by the discriminator; of equal scores the likelier response comes first.
 
-        A message that speaks of self-harm or danger is not this method's concern; ask `crisis_note` first.
+        This method does not check for messages that speak of self-harm or danger; call `crisis_note` first.
 
         Args:
             history: The utterances so far, the last one to be answered, or a single text.
@@ -234,7 +243,7 @@ class GAILAgent:
             seed: The seed of sampling.
 
         Returns:
-            So many responses of each policy as `decoding.candidates` says.
+            The responses, `decoding.candidates` of each policy, the best first.
 
         Raises:
             UserError: The history is empty, or its last utterance is blank.
@@ -252,6 +261,15 @@ class GAILAgent:
 
         Each conversation gets the answers that it would get alone; probabilities and scores may differ by float32's
         rounding.
+
+        Args:
+            histories: The conversations, each as `answers` takes it.
+            context_utterances: How many of the last utterances are read; None reads all that fit, as in training.
+            decoding: How responses are made.
+            seeds: The seed of sampling for each conversation.
+
+        Returns:
+            For each conversation its ranked responses.
 
         Raises:
             UserError: One of the histories is empty, or its last utterance is blank.
@@ -273,7 +291,7 @@ class GAILAgent:
             for policy in self.policies.values()
         ]
         responses = len(drawn) * decoding.candidates
-        # The responses to one conversation follow each other, those of one policy among them.
+        # Responses are ordered by conversation, then by policy.
         shape = len(read), decoding.candidates, self.config.data.response_tokens
         tokens, masks, log_probs = (
             np.concatenate([array.numpy().reshape(shape) for array in arrays], axis=1).reshape(-1, shape[2])
@@ -292,13 +310,22 @@ class GAILAgent:
     def _judged(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: list[list[str]], texts: list[str]
     ) -> np.ndarray:
-        """Logarithms of D's probabilities that responses are an expert's, in one pass: (B, R).
+        """Logarithms of D's probabilities that responses are an expert's, computed in one pass.
 
-        batch: the conditions, and read: the utterances, that are answered; equally many responses to each of them
-        follow each other. NaN where D says nothing: at padding, and of all tokens but the last unless it judges each.
+        Args:
+            batch: The conditions that are answered.
+            tokens: (B, R) int32, the responses, equally many to each condition and in the conditions' order.
+            masks: (B, R) bool.
+            read: The utterances of each condition.
+            texts: (B,), the responses as text.
+
+        Returns:
+            (B, R) float32; NaN at padding and, unless D judges every token, at all tokens but the last.
         """
         count = len(texts) // len(read)
-        condition, condition_mask = (np.repeat(each, count, axis=0) for each in (batch.condition, batch.condition_mask))
+        condition, condition_mask = (
+            np.repeat(array, count, axis=0) for array in (batch.condition, batch.condition_mask)
+        )
         judged = Batch(condition, condition_mask, tokens, masks)
         features = self._reference.features(judged, size=len(texts))
         compounds = [[sentiment(text).compound for text in utterances] for utterances in read]
@@ -312,7 +339,7 @@ class GAILAgent:
             return np.where(masks, log_expit(logits), np.nan)
         last = np.arange(masks.shape[1]) == masks.sum(1, keepdims=True) - 1
         if self.config.judge.discriminator == "contrastive":
-            # It knows no probability except that of a choice among responses.
+            # A contrastive D only gives the probability of a choice among responses.
             log_expert = log_softmax(logits.reshape(-1, count), axis=1).ravel()
         else:
             log_expert = log_expit(logits)
@@ -337,7 +364,7 @@ class GAILAgent:
 
     @property
     def description(self) -> str:
-        """The networks, the policies and the length of what is read, in words."""
+        """The networks, the policies, and how many tokens are read, in words."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
         network = "two LSTMs" if self.gpt2 is None else f"GPT-2 of {counted(self.gpt2.n_layer, 'block')}"
         read = "token is" if self.longest == 1 else f"{self.longest} tokens are"
@@ -354,7 +381,10 @@ class GAILAgent:
         return f"p(y|x) {answer.probability:.2g}  expert's by D {answer.score:.3f}"
 
     def crisis_note(self, message: str) -> str | None:
-        """The note that a message which speaks of self-harm or danger is answered with, before any model runs.
+        """The note that answers a message about self-harm or danger; no model runs.
+
+        Args:
+            message: The message to check.
 
         Returns:
             The note; None for any other message, or if `notes_crises` is False.
@@ -371,7 +401,7 @@ class GAILAgent:
 
 
 def _refuse_misfit(gpt2: GPT2Config, tokenizer: Tokenizer, policies: dict[str, list[np.ndarray]]) -> None:
-    """Raises ValueError where the parts of a bot are not of one size, before a network is made: a file may say any."""
+    """Raises ValueError where the sizes in a bot's file contradict each other, before a network is made of them."""
     if len(tokenizer) != gpt2.vocab_size:
         raise ValueError(f"a tokenizer of {len(tokenizer)} tokens where GPT-2 has {gpt2.vocab_size}")
     for weights in policies.values():
@@ -393,7 +423,7 @@ def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _folder_of(texts: dict[str, str]) -> Iterator[Path]:
-    """The folder again, for a while."""
+    """Write the files to a temporary folder, which is deleted at the end."""
     with tempfile.TemporaryDirectory() as folder:
         for name in (TOKENIZER, CONFIG):
             if name in texts:

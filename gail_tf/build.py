@@ -1,6 +1,6 @@
-"""From settings to networks: GPT-2 from scratch, policies, judges, and all that a training needs of them.
+"""Makes networks from settings: GPT-2 from scratch, policies, judges, and all networks of a training.
 
-The only module below the agent that knows the baselines.
+This is the only module below the agent that imports the baselines.
 """
 
 from gail_tf.baselines import rl_seq2seq
@@ -24,7 +24,15 @@ from gail_tf.policies.sampling import Sampling
 
 
 def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
-    """A GPT-2 from scratch, of the sizes of a config."""
+    """Make a GPT-2 with random weights.
+
+    Args:
+        config: The settings, with GPT-2's sizes, dropout, precision and seed.
+        tokenizer: Its number of tokens is the vocabulary's size.
+
+    Returns:
+        The network, with adapters for `--trainable lora`.
+    """
     model = config.model
     sizes = GPT2Config(
         vocab_size=len(tokenizer),
@@ -41,21 +49,43 @@ def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
 
 
 def adapters_of(config: GAILConfig) -> Adapters | None:
-    """The low-rank adapters of `--trainable lora`."""
+    """The low-rank adapters of `--trainable lora`; None for other values."""
     return Adapters(config.model.lora_rank, config.model.lora_alpha) if config.model.trainable == "lora" else None
 
 
 def make_policy(
     config: GAILConfig, tokenizer: Tokenizer, gpt2: GPT2 | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """The policy of a config: on gpt2, or without it RL-Seq2Seq's."""
+    """Make the policy of a config.
+
+    Args:
+        config: The settings.
+        tokenizer: What turns text into tokens.
+        gpt2: The language model of the policy; None for RL-Seq2Seq, whose policy is two LSTMs.
+        emotions: RL-Seq2Seq's classifier of emotions, which is needed without gpt2.
+
+    Returns:
+        A `Policy` on gpt2, or a `Seq2SeqPolicy`.
+
+    Raises:
+        ValueError: Both gpt2 and emotions are None.
+    """
     if gpt2 is None:
         return rl_seq2seq.make_policy(config, tokenizer, _classifier(emotions))
     return Policy(gpt2, config.model.trainable, config.seed)
 
 
 def make_encoder(config: GAILConfig, gpt2: GPT2Config, reader: TextReader | None = None) -> Encoder:
-    """What D reads responses by. reader: its RoBERTa, with `--discriminator-encoder roberta`."""
+    """Make the encoder with which D reads responses.
+
+    Args:
+        config: The settings.
+        gpt2: The sizes of the reference's GPT-2.
+        reader: D's RoBERTa, for `--discriminator-encoder roberta`.
+
+    Returns:
+        A `TextEncoder` if a reader is given, else the encoder of `--discriminator-encoder`.
+    """
     if reader is not None:
         return TextEncoder(reader)
     return (TrainableEncoder if config.judge.discriminator_encoder == "trainable" else FrozenEncoder)(gpt2, config)
@@ -68,9 +98,20 @@ def make_judge(
     emotions: EmotionClassifier | None = None,
     learns: bool = False,
 ) -> Judge:
-    """The discriminator of a GPT-2 of these sizes, or without a GPT-2 RL-Seq2Seq's emotion judge.
+    """Make the judge of a config.
 
-    learns: with an optimizer, to be trained.
+    Args:
+        config: The settings.
+        gpt2: The sizes of GPT-2; None for RL-Seq2Seq.
+        reader: D's RoBERTa, for `--discriminator-encoder roberta`.
+        emotions: RL-Seq2Seq's classifier of emotions, which is needed without gpt2.
+        learns: Whether the discriminator is to be trained, and so needs an optimizer.
+
+    Returns:
+        A `Discriminator`, a `DiscriminatorTraining` if it learns, or the `EmotionJudge` of RL-Seq2Seq.
+
+    Raises:
+        ValueError: Both gpt2 and emotions are None.
     """
     if gpt2 is None:
         return EmotionJudge(_classifier(emotions))
@@ -85,11 +126,21 @@ def make_networks(
     emotions: EmotionClassifier | None = None,
     from_scratch: bool = False,
 ) -> Networks:
-    """The networks of a training.
+    """Make all networks of a training.
 
-    gpt2: with `--trainable lora` it has adapters; None for RL-Seq2Seq, whose prompts and responses `emotions`
-    classifies. reader: D's RoBERTa, with `--discriminator-encoder roberta`. from_scratch: the network is pretrained
-    first.
+    Args:
+        config: The settings.
+        tokenizer: What turns text into tokens.
+        gpt2: The language model, with adapters for `--trainable lora`; None for RL-Seq2Seq.
+        reader: D's RoBERTa, for `--discriminator-encoder roberta`.
+        emotions: RL-Seq2Seq's classifier of prompts and responses, which is needed without gpt2.
+        from_scratch: Whether the language model is to be pretrained first.
+
+    Returns:
+        The policy, its frozen reference, the judge, the optimiser of the policy, and the network to pretrain.
+
+    Raises:
+        ValueError: Both gpt2 and emotions are None.
     """
     policy = make_policy(config, tokenizer, gpt2, emotions)
     drawing = config.rollout
@@ -108,23 +159,23 @@ def make_networks(
 
 
 def _make_optimiser(policy: LanguagePolicy, config: GAILConfig, sampling: Sampling) -> PolicyOptimiser:
-    """TRPO for its algorithm, whose policy is a head on a GPT-2; PPO for all others."""
+    """TRPO for `--algorithm trpo`, whose policy is a head on a GPT-2; PPO for all others."""
     if config.algorithm == "trpo" and isinstance(policy, Policy):
         return TRPO(policy, config, sampling)
     return PPO(policy, config, sampling)
 
 
 def _classifier(emotions: EmotionClassifier | None) -> EmotionClassifier:
-    """What stands in GPT-2's place; raises ValueError where there is neither."""
+    """The classifier of a training without a GPT-2; raises ValueError where it is missing."""
     if emotions is None:
-        raise ValueError("without a GPT-2 a classifier of emotions is expected, as RL-Seq2Seq has it")
+        raise ValueError("without a GPT-2, RL-Seq2Seq's classifier of emotions is expected")
     return emotions
 
 
 def _twin(
     config: GAILConfig, tokenizer: Tokenizer, gpt2: GPT2 | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """A policy of the same form as the one that learns. A frozen GPT-2 is shared, not doubled."""
+    """Make a policy of the same form as the one that learns; both share a frozen GPT-2."""
     if gpt2 is None or config.model.trainable == "head":
         return make_policy(config, tokenizer, gpt2, emotions)
     return Policy(GPT2(gpt2.config, config.seed, gpt2.adapters, config.run.precision), config.model.trainable)

@@ -21,12 +21,12 @@ from gail_tf.setting_groups import (
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, group, option
 
-# What an algorithm has otherwise than EmpathyGAIL; settings that are given go before these.
+# The settings in which an algorithm differs from EmpathyGAIL; settings that are given override these.
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "gail": {},
-    # GPT-2 + MLE: it ends where the others begin to imitate.
+    # GPT-2 + MLE ends where the others begin to imitate.
     "mle": {"updates": 0},
-    # Wu et al. 2021, by its authors' program: no KL penalty, no sentiment, D by contrast.
+    # Wu et al. 2021, as their program has it: no KL penalty, no sentiment, a contrastive D.
     "textgail": {
         "objective": "clip",
         "reward_form": "probability",
@@ -46,7 +46,7 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     },
 }
 
-# What a run that has begun may have otherwise (`train --resume`): a new total, of which a part is done.
+# The settings that `train --resume` may change: totals, of which a part is done already.
 TOTALS = ("updates",)
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -72,7 +72,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "generator_learning_rate": 5e-5,
         "validation_frequency": 10,
     },
-    # Seconds: for tests, and to try one's own data.
+    # Takes seconds: for tests, and for a first try on new data.
     "tiny": {
         "max_trajectories": 150,
         "vocabulary_size": 320,
@@ -99,7 +99,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-# Settings of a GPT-2 from scratch, which one that is read (--gpt2) has already.
+# Settings of a GPT-2 from scratch; a pretrained one (--gpt2) brings its own.
 FROM_SCRATCH = (
     "vocabulary_size", "n_layer", "n_head", "n_embd", "n_positions", "pretraining_epochs", "pretraining_learning_rate",
 )  # fmt: skip
@@ -110,14 +110,14 @@ class GAILConfig(Settings):
     """All settings of a run of the second paper, in groups: `config.ppo.epsilon`, `config.rollout.temperature`.
 
     The defaults are the paper's numbers (Table 1, Section 4); PRESETS lists what the other presets change, and
-    ALGORITHMS what the baselines have otherwise. What each option means, and which values it may have, is printed by
-    `python -m gail_tf.train --help`.
+    ALGORITHMS what the baselines change. `python -m gail_tf.train --help` prints what each option means and which
+    values it may have.
 
     The arguments are options without their groups, with the values that replace the paper's:
     `GAILConfig(epsilon=0.1)`.
 
     Raises:
-        UserError: There is no such option, one has an impossible value, or two do not go together.
+        UserError: An option does not exist, one has an impossible value, or two contradict each other.
 
     Examples:
         >>> from gail_tf import GAILConfig
@@ -135,31 +135,35 @@ class GAILConfig(Settings):
     """
 
     algorithm: str = option(
-        "gail", "gail: EmpathyGAIL; its baselines: mle, GPT-2 + MLE; textgail (Wu et al. 2021), whose D is a RoBERTa "
-        "that compares two responses; trpo: the natural-gradient step of the original GAIL in place of PPO, with "
-        "--trainable head; rl_seq2seq (Fung et al. 2018): an LSTM encoder-decoder, rewarded for agreement with the "
-        "prompt's emotion", choices=tuple(ALGORITHMS),
+        "gail", "gail: EmpathyGAIL. The others are baselines. mle: GPT-2 with maximum likelihood training alone; "
+        "textgail: TextGAIL (Wu et al. 2021), whose discriminator is a RoBERTa that compares two responses; trpo: the "
+        "natural-gradient step of the original GAIL replaces PPO, with --trainable head; rl_seq2seq: RL-Seq2Seq (Fung "
+        "et al. 2018), an LSTM encoder-decoder that is rewarded for agreement with the prompt's emotion",
+        choices=tuple(ALGORITHMS),
     )  # fmt: skip
-    data: DataSettings = group(DataSettings, "expert trajectories (Sections 4.1, 4.2)")
-    model: ModelSettings = group(ModelSettings, "the network, and what of it learns")
-    likelihood: LikelihoodSettings = group(LikelihoodSettings, "maximum likelihood before imitation")
+    data: DataSettings = group(DataSettings, "expert trajectories (Sections 4.1 and 4.2)")
+    model: ModelSettings = group(ModelSettings, "the network, and which of its weights are trained")
+    likelihood: LikelihoodSettings = group(LikelihoodSettings, "maximum likelihood training before imitation")
     optimizer: OptimizerSettings = group(OptimizerSettings, "AdamW, in all phases")
     rollout: RolloutSettings = group(RolloutSettings, "rollouts (Algorithm 2)")
     reward: RewardSettings = group(RewardSettings, "the reward")
-    ppo: PPOSettings = group(PPOSettings, "PPO (Eq. 7), or TRPO")
+    ppo: PPOSettings = group(PPOSettings, "PPO (Eq. 7) or TRPO")
     judge: JudgeSettings = group(JudgeSettings, "the discriminator (Eq. 6)")
     run: RunSettings = group(RunSettings, "the run")
-    seed: int = option(0, "repeats a run exactly on the same machine", low=0, high=2**31 - 1)
-    checkpoint_minutes: float = option(5.0, "time between checkpoints inside an epoch or update", low=0)
+    seed: int = option(0, "random seed; the same seed repeats a run exactly on the same machine", low=0, high=2**31 - 1)
+    checkpoint_minutes: float = option(5.0, "minutes between two checkpoints inside an epoch or update", low=0)
 
     presets: ClassVar = PRESETS
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """What an algorithm has otherwise than EmpathyGAIL.
+        """The settings in which an algorithm differs from EmpathyGAIL.
 
         Args:
-            changes: Options and their new values; where there is no `algorithm` among them, nothing is implied.
+            changes: Options and their new values.
+
+        Returns:
+            The settings that `algorithm` implies; empty where it is not among the changes.
         """
         algorithm = changes.get("algorithm")
         return ALGORITHMS.get(algorithm, {}) if isinstance(algorithm, str) else {}
@@ -169,20 +173,22 @@ class GAILConfig(Settings):
             raise UserError(f"--trainable: {self.model.trainable} where --algorithm trpo needs head")
         if self.algorithm == "rl_seq2seq" and self.model.trainable != "full":
             raise UserError(
-                f"--trainable: {self.model.trainable} is of a GPT-2; --algorithm rl_seq2seq trains all of its LSTMs"
+                f"--trainable: {self.model.trainable} needs a GPT-2; --algorithm rl_seq2seq trains all of its LSTMs"
             )
         if self.algorithm == "rl_seq2seq" and (self.judge.discriminator_steps or self.judge.discriminator_passes):
             raise UserError("--algorithm rl_seq2seq has no discriminator; its steps and passes must be 0")
         if self.algorithm == "trpo" and self.ppo.value_baseline == "on":
-            raise UserError("--value-baseline: a matter of PPO; --algorithm trpo has none")
+            raise UserError("--value-baseline: only PPO has one; --algorithm trpo needs off")
         if self.judge.discriminator_encoder == "roberta" and self.judge.instance_noise:
-            raise UserError("--instance-noise: noise on features, and a RoBERTa reads text; 0 is expected")
+            raise UserError("--instance-noise: the noise is added to features, but a RoBERTa reads text; 0 is expected")
         if self.judge.discriminator == "token" and self.judge.discriminator_encoder == "roberta":
             raise UserError(
                 "--discriminator token: RoBERTa reads whole responses; another --discriminator-encoder is needed"
             )
         if self.token_rewards and self.reward.length_drift_strength:
-            raise UserError("--length-drift-strength: of rewards of whole responses; --level response is expected")
+            raise UserError(
+                "--length-drift-strength: it needs rewards of whole responses; --level response is expected"
+            )
         if self.data.condition_tokens + self.data.response_tokens > self.model.n_positions:
             raise UserError(
                 f"--n-positions: {self.model.n_positions} where --condition-tokens and --response-tokens need "
@@ -197,30 +203,31 @@ class GAILConfig(Settings):
 
     @property
     def steps_in_a_buffer(self) -> int:
-        """How many minibatches of PPO an update's rollouts make."""
+        """The number of PPO's minibatches in the rollouts of an update."""
         return self.rollout.rollouts // self.ppo.minibatch_size
 
     def total_steps(self, steps: int, times: int) -> int | None:
         """The step at which the learning rate of a phase reaches 0.
 
         Args:
-            steps: The steps of a round: an epoch, or an update.
-            times: The rounds of the phase.
+            steps: The steps of an epoch or of an update.
+            times: The number of epochs or updates in the phase.
 
         Returns:
-            The number of steps; None where the rate does not fall.
+            The number of steps; None where the learning rate does not fall.
         """
         return steps * times if self.optimizer.learning_rate_schedule == "linear" and times else None
 
     def warm_up(self, total_steps: int | None) -> int:
-        """How many steps the warm-up of a phase has.
+        """The number of warm-up steps of a phase.
 
         Args:
-            total_steps: Those of the phase, as `total_steps` gives them.
+            total_steps: The steps of the phase, as the method `total_steps` returns them.
 
         Returns:
-            The setting. A preset does not know how small a corpus is: where nobody gave the setting, and the warm-up
-            would not end before the phase does, a tenth of the phase's steps, at least 1, but fewer than all of them.
+            The setting `warmup_steps`. A preset does not know how small a corpus is: where the setting was not given
+            and the warm-up would not end before the phase does, the result is a tenth of the phase's steps, at least 1
+            and fewer than all of them.
         """
         steps = self.optimizer.warmup_steps
         if total_steps is None or steps < total_steps or "warmup_steps" in self.given:

@@ -1,7 +1,7 @@
 """The settings of the second paper in groups: what each is, its default from Table 1, and its possible values.
 
 Code reads them by their groups (`config.ppo.epsilon`); options, presets and `config.json` have no groups. Each field
-names Table 1's entry or the place it comes from. A departure from the paper stands beside the value that departs.
+names Table 1's entry or its other source. A departure from the paper is noted beside the value that departs.
 """
 
 from dataclasses import dataclass
@@ -16,178 +16,218 @@ ENCODERS = ("frozen", "trainable", "roberta")
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which trajectories are learned from, and what is read of each."""
+    """Which trajectories the training uses, and how much of each the networks read."""
 
     turns: str = option(
         "disjoint", "disjoint: a turn is a prompt and its response, as in the paper's text; staggered: every utterance "
         "after the first is a response", choices=("disjoint", "staggered"),
     )  # fmt: skip
-    max_trajectories: int | None = option(None, "use only about so many trajectories, whole conversations", low=30)
+    max_trajectories: int | None = option(
+        None, "train on about this many trajectories, drawn as whole conversations; all if not given", low=30
+    )
     sentiment: str = option(
         "on",
-        "VADER's sentiment of each turn, as a control token for the policy and numbers for D",
+        "on: the policy reads VADER's sentiment of each turn as a control token, the discriminator as numbers",
         choices=("on", "off"),
     )
     condition_tokens: int = option(
-        128, "the longest history and prompt, in tokens; older utterances are left out", low=8
+        128, "largest number of tokens of history and prompt together; older utterances are left out", low=8
     )
-    response_tokens: int = option(50, "the longest response, END included (TextGAIL's 50)", low=2)
+    response_tokens: int = option(50, "largest number of tokens of a response, END included (50 as in TextGAIL)", low=2)
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """A GPT-2 where none is given, the encoder-decoder of RL-Seq2Seq in its place, and which weights learn."""
+    """The sizes of a GPT-2 from scratch or of RL-Seq2Seq's encoder-decoder, and which weights are trained."""
 
-    # GPT-2, where none is given
-    vocabulary_size: int = option(4000, "tokens of the byte-level BPE that is fitted to the training text", low=300)
-    n_layer: int = option(12, "blocks", low=1, high=1000)
-    n_head: int = option(12, "attention heads", low=1)
-    n_embd: int = option(768, "numbers in a hidden state", low=1)
-    n_positions: int = option(1024, "the longest sequence", low=16, high=1_000_000)
+    # The sizes of GPT-2 where --gpt2 names none
+    vocabulary_size: int = option(
+        4000, "vocabulary size of the byte-level BPE that is fitted to the training text", low=300
+    )
+    n_layer: int = option(12, "number of transformer blocks of GPT-2", low=1, high=1000)
+    n_head: int = option(12, "number of attention heads in each block of GPT-2", low=1)
+    n_embd: int = option(768, "width of GPT-2's hidden states", low=1)
+    n_positions: int = option(1024, "longest sequence that GPT-2 reads, in tokens", low=16, high=1_000_000)
 
-    # The encoder-decoder of RL-Seq2Seq, in GPT-2's place
-    word_embedding_size: int = option(100, "of --algorithm rl_seq2seq: numbers in a token's vector", low=1)
-    sentence_embedding_size: int = option(300, "of --algorithm rl_seq2seq: units of its two LSTMs", low=1)
+    # The sizes of RL-Seq2Seq's encoder-decoder, which replaces GPT-2
+    word_embedding_size: int = option(100, "width of the token embeddings of --algorithm rl_seq2seq", low=1)
+    sentence_embedding_size: int = option(300, "units in each of the two LSTMs of --algorithm rl_seq2seq", low=1)
 
-    # What learns
+    # Which weights are trained
     trainable: str = option(
-        "full", "full: all of GPT-2; lora: low-rank adapters; head: the paper's two layers of 100 tanh units on a "
-        "frozen GPT-2", choices=TRAINABLE,
+        "full", "weights that are trained. full: all of GPT-2; lora: low-rank adapters; head: the paper's two layers "
+        "of 100 tanh units on a frozen GPT-2", choices=TRAINABLE,
     )  # fmt: skip
-    lora_rank: int = option(8, "rank of the adapters", low=1, high=4096)
-    lora_alpha: float = option(16.0, "their scale is alpha / rank", low=1e-3)
-    dropout: float = option(0.1, "GPT-2's dropout in maximum likelihood training; none in PPO", low=0, high=0.9)
+    lora_rank: int = option(8, "rank of the adapters of --trainable lora", low=1, high=4096)
+    lora_alpha: float = option(16.0, "alpha of --trainable lora: the adapters are scaled by alpha / rank", low=1e-3)
+    dropout: float = option(0.1, "dropout rate in maximum likelihood training; PPO uses none", low=0, high=0.9)
 
 
 @dataclass(frozen=True)
 class LikelihoodSettings:
-    """Pretraining of a GPT-2 from scratch, then maximum likelihood of the expert responses."""
+    """Pretraining of a GPT-2 from scratch, then maximum likelihood training on the expert responses."""
 
     pretraining_epochs: int = option(
-        5, "epochs over all tokens of general and expert conversations, from scratch", low=0
+        5, "epochs of pretraining on general and expert conversations, for a GPT-2 from scratch", low=0
     )
-    pretraining_learning_rate: float = option(3e-4, "AdamW's rate there", low=1e-9, high=1)
-    mle_epochs: int = option(3, "epochs over the expert responses", low=0)
-    mle_learning_rate: float = option(5e-5, "AdamW's rate there", low=1e-9, high=1)
+    pretraining_learning_rate: float = option(3e-4, "learning rate of AdamW in pretraining", low=1e-9, high=1)
+    mle_epochs: int = option(3, "epochs of maximum likelihood training on the expert responses", low=0)
+    mle_learning_rate: float = option(5e-5, "learning rate of AdamW in maximum likelihood training", low=1e-9, high=1)
 
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """What several of the learners have in common: maximum likelihood, PPO and the discriminator."""
+    """Settings that maximum likelihood training, PPO and the discriminator share."""
 
     warmup_steps: int = option(
         1000,
-        'Table 1, "Generator Warmup Steps": the rates rise linearly so long; a tenth of a phase that is shorter, '
-        "unless this is given",
+        'Table 1, "Generator Warmup Steps": steps in which the learning rate rises linearly to its peak. Where '
+        "this is not given and a phase has no more steps than that, its warm-up takes a tenth of them",
         low=0,
     )
     learning_rate_schedule: str = option(
-        "linear", 'Table 1, "WarmupLinear". linear: after the warm-up the rates fall in a straight line to 0, as in '
-        "TextGAIL; constant: they stay", choices=("linear", "constant"),
+        "linear", 'Table 1, "WarmupLinear": the learning rate after the warm-up. linear: it falls linearly to 0, as in '
+        "TextGAIL; constant: it stays at its peak", choices=("linear", "constant"),
     )  # fmt: skip
-    batch_size: int = option(32, 'Table 1, "Batch Size": of maximum likelihood training and of D', low=1)
-    weight_decay: float = option(0.01, 'Table 1, "Weight Decay"', low=0, high=1)
-    gradient_clip: float = option(1.0, "largest norm of the policy's gradient", low=1e-9)
+    batch_size: int = option(
+        32, 'Table 1, "Batch Size": responses in a batch of maximum likelihood training and of D', low=1
+    )
+    weight_decay: float = option(0.01, 'Table 1, "Weight Decay": weight decay of AdamW', low=0, high=1)
+    gradient_clip: float = option(
+        1.0, "largest norm of the policy's gradient; a longer one is scaled down to it", low=1e-9
+    )
 
 
 @dataclass(frozen=True)
 class RolloutSettings:
-    """How many updates there are, and how the responses of each are collected."""
+    """How many updates there are, and how the responses of an update are collected."""
 
-    updates: int = option(750, 'Table 1, "Epochs": updates of the policy', low=0)
-    rollouts: int = option(128, 'Table 1, "PPO Buffer Size": responses in an update', low=2)
+    updates: int = option(750, 'Table 1, "Epochs": number of updates of the policy', low=0)
+    rollouts: int = option(128, 'Table 1, "PPO Buffer Size": number of responses in an update', low=2)
     sample_batch_size: int = option(
-        16, 'Table 1, "Sample Batch Size": of so many responses a share is human demonstrations', low=1
+        16,
+        'Table 1, "Sample Batch Size": each batch of this size holds the share --human-ratio of demonstrations',
+        low=1,
     )
     decoding_batch_size: int = option(
-        64, "responses that are drawn together: more are faster, need more memory, and are the same", low=1
+        64, "responses drawn at a time; a larger number is faster, needs more memory, and changes no response", low=1
     )
-    human_ratio: float = option(0.3, 'Table 1, "Human Demo Ratio" at first; it falls linearly to 0', low=0, high=0.99)
-    top_p: float = option(0.9, "nucleus that responses are drawn from", low=1e-3, high=1)
-    temperature: float = option(0.9, "temperature that they are drawn at", low=COLDEST, high=HOTTEST)
+    human_ratio: float = option(
+        0.3, 'Table 1, "Human Demo Ratio": share of demonstrations at first; it falls linearly to 0', low=0, high=0.99
+    )
+    top_p: float = option(
+        0.9, "nucleus: tokens are drawn from the likeliest ones that together reach this probability", low=1e-3, high=1
+    )
+    temperature: float = option(0.9, "temperature at which tokens are drawn", low=COLDEST, high=HOTTEST)
     counting: str = option(
-        "plain", "probabilities of the ratio: plain, under GPT-2 itself; filtered, under what was drawn from",
+        "plain", "probabilities in the ratio of PPO. plain: those of GPT-2 itself; filtered: those of the nucleus at "
+        "the temperature, from which tokens are drawn",
         choices=COUNTING,
     )  # fmt: skip
     old_log_probs: str = option(
-        "sampled", "the ratio's denominators. sampled: found when the responses were drawn; recomputed: by a pass over "
-        "them, as in TextGAIL; the same but for rounding", choices=("sampled", "recomputed"),
+        "sampled", "old log-probabilities in the ratio of PPO. sampled: those computed when the responses were drawn; "
+        "recomputed: by another pass over the responses, as in TextGAIL, which gives the same except for rounding",
+        choices=("sampled", "recomputed"),
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class RewardSettings:
-    """From what the discriminator says to a reward."""
+    """How the discriminator's output becomes a reward."""
 
     reward_form: str = option(
-        "gail", "gail: -log D of Eq. 6; log_expert; logit: their sum; probability (TextGAIL)",
+        "gail", "reward of a response. gail: -log D with the D of Eq. 6; log_expert: log(1 - D); logit: the sum of "
+        "these two; probability: 1 - D (TextGAIL)",
         choices=("gail", "log_expert", "logit", "probability"),
     )  # fmt: skip
     human_reward: float = option(2.0, "reward of a human demonstration (TextGAIL)", low=-100, high=100)
-    length_drift_strength: float = option(0.0, "reward against a drift of the mean length; 0: none", low=0)
+    length_drift_strength: float = option(
+        0.0, "strength of the reward that counters a drift of the mean response length; 0 for none", low=0
+    )
 
 
 @dataclass(frozen=True)
 class PPOSettings:
-    """The policy's step, of PPO or of TRPO."""
+    """The step of the policy, by PPO or by TRPO."""
 
-    generator_learning_rate: float = option(1e-5, "AdamW's rate of the policy", low=1e-9, high=1)
+    generator_learning_rate: float = option(1e-5, "learning rate of AdamW for the policy in PPO", low=1e-9, high=1)
     ppo_epochs: int = option(1, "passes over an update's rollouts", low=1)
-    minibatch_size: int = option(8, 'Table 1, "PPO Minibatch Size"', low=1)
+    minibatch_size: int = option(8, 'Table 1, "PPO Minibatch Size": responses in a minibatch', low=1)
     objective: str = option(
-        "both", "clip: the clipped objective; kl: Eq. 7; both, as Table 1 and Eq. 7 together say",
+        "both", "objective of PPO. clip: the clipped one; kl: Eq. 7 with its KL penalty; both: clipped and penalised, "
+        "as Table 1 and Eq. 7 together say",
         choices=("clip", "kl", "both"),
     )  # fmt: skip
-    epsilon: float = option(0.2, 'Table 1, "PPO Epsilon"', low=1e-6, high=1)
+    epsilon: float = option(
+        0.2, 'Table 1, "PPO Epsilon": the ratio is clipped to 1 - epsilon and 1 + epsilon', low=1e-6, high=1
+    )
     kl_penalty: str = option(
-        "adaptive", "C of Eq. 7. adaptive: doubled or halved to keep the KL near --kl-target; fixed",
+        "adaptive", "weight C of the KL in Eq. 7. adaptive: it is doubled or halved to keep the KL near --kl-target; "
+        "fixed: it stays",
         choices=("adaptive", "fixed"),
     )  # fmt: skip
-    kl_coefficient: float = option(0.1, "C of Eq. 7 at first", low=0)
-    kl_target: float = option(0.05, "KL between two updates that adaptive C aims at, nats per response", low=1e-9)
-    kl_stop: float | None = option(None, "leave an update early where a minibatch's KL is above this", low=0)
-    level: str = option("response", "the ratio's action: the whole response, or a token", choices=("response", "token"))
-    discount: float = option(
-        0.95, "weight of the next token's reward; with --level token and --discriminator token", low=0, high=1
+    kl_coefficient: float = option(0.1, "initial weight C of the KL in Eq. 7", low=0)
+    kl_target: float = option(
+        0.05, "KL between two updates that --kl-penalty adaptive aims at, in nats per action (see --level)", low=1e-9
     )
+    kl_stop: float | None = option(None, "end an update as soon as the KL of a minibatch is above this", low=0)
+    level: str = option(
+        "response",
+        "action in the ratio. response: the whole response; token: each token",
+        choices=("response", "token"),
+    )
+    discount: float = option(0.95, "discount per token, for --level token with --discriminator token", low=0, high=1)
     gae_lambda: float = option(
-        0.95, "lambda of generalised advantage estimation, there with --value-baseline on", low=0, high=1
+        0.95,
+        "lambda of generalised advantage estimation, for --level token with --discriminator token and "
+        "--value-baseline on",
+        low=0,
+        high=1,
     )
     trust_region: float = option(
-        0.01, "of --algorithm trpo: the largest KL of an update, in nats per action (see --level)", low=1e-9
+        0.01, "largest KL of an update by --algorithm trpo, in nats per action (see --level)", low=1e-9
     )
-    value_baseline: str = option("off", "subtract a learned value from the reward", choices=("on", "off"))
-    entropy_bonus: float = option(0.0, "weight of the policy's entropy in the objective", low=0)
+    value_baseline: str = option("off", "on: subtract a learned value from the reward", choices=("on", "off"))
+    entropy_bonus: float = option(0.0, "weight of the policy's entropy in the objective of PPO", low=0)
 
 
 @dataclass(frozen=True)
 class JudgeSettings:
-    """The discriminator, and how it learns."""
+    """The discriminator D and its training."""
 
-    discriminator_steps: int = option(200, 'Table 1, "Discriminator Pre-Train Steps"', low=0)
+    discriminator_steps: int = option(
+        200, 'Table 1, "Discriminator Pre-Train Steps": steps of D before the first update', low=0
+    )
     discriminator_learning_rate: float = option(
-        1e-4, 'Table 1, "Discriminator Optimizer Learning Rate"', low=1e-9, high=1
+        1e-4,
+        'Table 1, "Discriminator Optimizer Learning Rate": learning rate of AdamW for D and the value baseline',
+        low=1e-9,
+        high=1,
     )
     discriminator: str = option(
-        "binary", "binary: Eq. 6, of each response by itself; contrastive: TextGAIL's, of two responses to one prompt; "
-        "token: Eq. 6 of every token, after Eq. 7 and 8 of the first paper", choices=DISCRIMINATORS,
+        "binary", "what D judges. binary: each response by itself (Eq. 6); contrastive: two responses to the same "
+        "prompt (TextGAIL); token: every token (Eq. 6, as in Eq. 7 and 8 of the first paper)", choices=DISCRIMINATORS,
     )  # fmt: skip
     discriminator_encoder: str = option(
-        "frozen", "what D reads responses by. frozen: the reference, once; trainable: a GPT-2 of its own, which starts "
-        "as the reference; roberta: a RoBERTa (--roberta, or a small one from scratch)", choices=ENCODERS,
+        "frozen", "network that computes D's features. frozen: the reference policy; trainable: a separate GPT-2, "
+        "which starts as the reference and learns with D; roberta: the RoBERTa of --roberta, or one from scratch",
+        choices=ENCODERS,
     )  # fmt: skip
-    discriminator_passes: int = option(1, "passes of D over each update's rollouts", low=0)
-    label_smoothing: float = option(0.0, "D's label of experts is 1 minus this", low=0, high=0.49)
-    instance_noise: float = option(0.0, "noise on D's features, in standard deviations", low=0)
+    discriminator_passes: int = option(1, "number of passes of D over the rollouts of an update", low=0)
+    label_smoothing: float = option(0.0, "D learns the label 1 minus this for expert responses", low=0, high=0.49)
+    instance_noise: float = option(
+        0.0, "Gaussian noise on D's features in training, in their standard deviations", low=0
+    )
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How the training runs."""
+    """How the training is run."""
 
-    validation_frequency: int = option(10, 'Table 1, "Validation Frequency"', low=1)
+    validation_frequency: int = option(10, 'Table 1, "Validation Frequency": updates between two validations', low=1)
     on_failure: str = option(
-        "warn", "where the training fails in a known way (gail_tf/imitation/failures.py): warn, or stop the run too",
+        "warn", "what to do when the training fails in a known way (gail_tf/imitation/failures.py). warn: print a "
+        "warning; stop: print it and stop the run",
         choices=("warn", "stop"),
     )  # fmt: skip
-    precision: str = option("float32", "of GPT-2's matrix products", choices=("float32", "bfloat16"))
+    precision: str = option("float32", "precision of GPT-2's matrix products", choices=("float32", "bfloat16"))

@@ -1,1 +1,1 @@
-"""What the second paper compares EmpathyGAIL with (Section 5)."""
+"""The baselines that the second paper compares EmpathyGAIL with (Section 5)."""

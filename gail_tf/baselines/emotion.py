@@ -1,11 +1,12 @@
-"""The emotion of an utterance, and how far a response agrees with it: what RL-Seq2Seq is conditioned on and learns by.
+"""Classifies the emotion of utterances, which conditions RL-Seq2Seq and, by a response's agreement, rewards it.
 
 "They classify each prompt into an emotion class by the words and emoticons used in each utterance" (Section 2, of Fung
-et al. 2018), and the policy learns by PPO. Neither says how the classes are told or what the reward is; here:
+et al. 2018), and the policy learns by PPO. Neither paper says how an utterance is classified or what the reward is.
+Here:
 
-- What is known of an utterance is the mean of its words' GloVe vectors, which classes of emoticons it holds, and
-  VADER's compound score, which sees negation and emphasis. The paper's network (two layers of 100 tanh units) and a
-  softmax over the corpus' own labels follow.
+- The features of an utterance are the mean of its words' GloVe vectors, the classes of emoticons that it holds, and
+  VADER's compound score, which accounts for negation and emphasis. The paper's network (two layers of 100 tanh units)
+  and a softmax over the labels of the corpus follow.
 - The reward is `emotion_agreement`.
 
 Shapes: B utterances, K labels.
@@ -28,7 +29,7 @@ from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 
-# Emoticons and emoji by what they show, not by the labels of a corpus: the network learns what each class means there.
+# Emoticons and emoji, grouped by what they show rather than by a corpus' labels, whose meaning the network learns.
 EMOTICONS = {
     "smile": (":)", ":-)", "=)", ":]", "^^", "^_^", "☺", "🙂", "😊", "😀", "😃", "😄", "😁", "😌"),
     "laughter": (":D", ":-D", "=D", "XD", "xD", "😂", "🤣", "😆", "😅"),
@@ -45,21 +46,29 @@ EMOTICONS = {
     "doubt": (":/", ":-/", ":\\", ":-\\", ":|", ":-|", "-_-", "😐", "😑", "😒", "🙄", "🤔", "😕"),
 }
 
-DIMENSION = 100  # of word vectors that are fitted
-X_MAX = 10.0  # GloVe's, for corpora where few words co-occur 100 times
+DIMENSION = 100  # the width of word vectors that are fitted
+X_MAX = 10.0  # GloVe's x_max, lowered from 100 since in these corpora few words co-occur 100 times
 
 
 def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: np.ndarray) -> np.ndarray:
-    """The reward: the probability that a response is of its prompt's emotion class.
+    """The reward: the probability that a response has its prompt's emotion class.
 
-    prompt_probabilities, response_probabilities: (B, K) float32, the classifier's. Returns (B,) float32, in [0, 1].
+        reward = p(k* | response),  k* = argmax_k p(k | prompt)
 
-    The prompt's class is its likeliest, as Fung et al. put each prompt into one class. Of the response the probability
-    is taken, not the class, so that the reward tells responses apart before and after the class changes. It leaves out
-    much of empathy: comfort need not sound as sad as what it answers, a repetition of the prompt agrees best, and
-    neither meaning nor fluency counts; PPO's penalty on the KL is what keeps these.
+    The prompt has one class, the likeliest, as in Fung et al. The response's probability counts rather than its class,
+    so that the reward also distinguishes responses of the same class. It ignores much of empathy: comfort need not
+    sound as sad as what it answers, a repetition of the prompt agrees best, and neither meaning nor fluency counts;
+    only PPO's KL penalty preserves these.
 
-    Raises ValueError where the shapes differ.
+    Args:
+        prompt_probabilities: (B, K) float32, the classifier's probabilities for the prompts.
+        response_probabilities: (B, K) float32, those for the responses.
+
+    Returns:
+        (B,) float32 in [0, 1].
+
+    Raises:
+        ValueError: The shapes differ.
     """
     if prompt_probabilities.shape != response_probabilities.shape:
         raise ValueError(f"prompts of shape {prompt_probabilities.shape}, responses {response_probabilities.shape}")
@@ -68,10 +77,15 @@ def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: 
 
 
 class EmotionClassifier:
-    """Tells the emotion of utterances by their words and emoticons.
+    """Classifies the emotion of utterances by their words and emoticons.
 
-    labels: K names. vectors: {word: (d,)}, words in lower case. seed: of the network, which says 1 / K at first.
-    Raises UserError where there are fewer than two labels, or no vector.
+    Args:
+        labels: The K names of the emotions.
+        vectors: The word vectors, {word: (d,)}, with words in lower case.
+        seed: The seed of the network's initial weights, with which all probabilities are 1 / K.
+
+    Raises:
+        UserError: There are fewer than two labels, or no word vectors.
     """
 
     def __init__(self, labels: Sequence[str], vectors: Mapping[str, np.ndarray], seed: int = 0):
@@ -103,13 +117,27 @@ class EmotionClassifier:
         weight_decay: float = 0.01,
         dimension: int = DIMENSION,
     ) -> Self:
-        """Learn from labelled utterances by cross-entropy.
+        """Train a classifier on labelled utterances by cross-entropy.
 
-        texts, labels: n each. Those labelled None only serve to fit word vectors. vectors: {word: (d,)}; all of them
-        are stored with the classifier, so those of the corpus' words are enough. None fits vectors of `dimension`
-        numbers to the texts. The same arguments give the same classifier.
+        The same arguments give the same classifier.
 
-        Raises UserError where there are fewer than two labels, no vector is given, or none can be fitted.
+        Args:
+            texts: The n utterances.
+            labels: Their n labels. Utterances labelled None only serve to fit word vectors.
+            vectors: The word vectors, {word: (d,)}. All of them are stored with the classifier, so those of the corpus'
+                words are enough. None fits vectors to the texts.
+            seed: The seed of the weights, of the order of the utterances and of the word vectors.
+            epochs: The number of passes over the utterances.
+            batch_size: The number of utterances in a batch.
+            learning_rate: The learning rate of AdamW.
+            weight_decay: The weight decay of AdamW.
+            dimension: The width of the word vectors that are fitted.
+
+        Returns:
+            The trained classifier.
+
+        Raises:
+            UserError: There are fewer than two labels, no vector is given, or none can be fitted.
         """
         if vectors is None:
             vectors = _fitted(texts, dimension, seed)
@@ -128,7 +156,14 @@ class EmotionClassifier:
         return classifier
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """(B, K) float32. Of a text without a known word or emoticon: what is left to say without any."""
+        """The probabilities of the K labels for each text.
+
+        Args:
+            texts: B utterances. One without a known word or emoticon is classified by its other features alone.
+
+        Returns:
+            (B, K) float32.
+        """
         return tf.nn.softmax(self.network(*self._features(texts))).numpy()
 
     def classify(self, texts: Sequence[str]) -> list[str]:
@@ -136,29 +171,47 @@ class EmotionClassifier:
         return [self.labels[i] for i in self.probabilities(texts).argmax(axis=1)]
 
     def accuracy(self, texts: Sequence[str], labels: Sequence[str | None]) -> float:
-        """The share of labelled texts that are classified right; NaN where none has a label.
+        """The share of labelled texts that are classified correctly.
 
-        A label that the training had not is never right.
+        Args:
+            texts: B utterances.
+            labels: Their B labels; None for an utterance that does not count. A label that is not among the
+                classifier's counts as wrong.
+
+        Returns:
+            The share; NaN if no utterance has a label.
         """
-        found = zip(self.classify(texts), labels, strict=True)
-        right = [classified == label for classified, label in found if label is not None]
+        pairs = zip(self.classify(texts), labels, strict=True)
+        right = [classified == label for classified, label in pairs if label is not None]
         return float(np.mean(right)) if right else float("nan")
 
     def state(self) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """All of it, as facts for JSON and arrays; see `run_folder.write_bot`."""
+        """The whole classifier as facts for JSON and arrays, which `from_state` takes."""
         weights = [variable.numpy() for variable in self.network.trainable_variables]
         return {"labels": list(self.labels), "words": list(self._position)}, [self._vectors, *weights]
 
     @classmethod
     def from_state(cls, facts: dict[str, Any], arrays: Sequence[np.ndarray]) -> Self:
-        """What `state` gave. Raises KeyError or ValueError where it did not give that."""
+        """Make a classifier from what `state` returned.
+
+        Args:
+            facts: The labels and the words.
+            arrays: The word vectors, and the network's weights.
+
+        Returns:
+            The classifier.
+
+        Raises:
+            KeyError: A fact is missing.
+            ValueError: The facts and arrays do not fit together.
+        """
         vectors, *weights = arrays
         classifier = cls(facts["labels"], dict(zip(facts["words"], vectors, strict=True)))
         assign(classifier.network.trainable_variables, weights)
         return classifier
 
     def _features(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """The words' mean vectors (B, d), zeros where none is known; emoticon classes and compound score (B, _)."""
+        """The mean word vectors (B, d), 0 without a known word; the emoticon classes and the compound score (B, _)."""
         means = np.zeros((len(texts), self._vectors.shape[1]), np.float32)
         beside = np.zeros((len(texts), len(EMOTICONS) + 1), np.float32)
         for row, words in zip(means, _words(texts), strict=True):
@@ -172,7 +225,13 @@ class EmotionClassifier:
 
 
 class EmotionLearner(AdamWLearner):
-    """The classifier's network learns the labels of utterances by cross-entropy."""
+    """Trains the classifier's network on labelled utterances by cross-entropy.
+
+    Args:
+        network: The network to train.
+        learning_rate: The learning rate of AdamW.
+        weight_decay: The weight decay of AdamW.
+    """
 
     def __init__(self, network: TanhNetwork, learning_rate: float, weight_decay: float):
         super().__init__(network.trainable_variables, learning_rate, weight_decay)
@@ -184,46 +243,50 @@ class EmotionLearner(AdamWLearner):
         """The mean of -log p(label | utterance).
 
         Args:
-            means: (B, d) float32, of the words' vectors.
-            beside: (B, _) float32, emoticon classes and compound score.
+            means: (B, d) float32, the means of the words' vectors.
+            beside: (B, _) float32, the emoticon classes and the compound score.
             targets: (B,) int32, the numbers of the labels.
 
         Returns:
-            The mean; the sum of the losses, and the number of utterances.
+            The mean loss; the sum of the losses, and the number of utterances.
         """
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, self.network(means, beside))
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
 
 
 def emoticon_classes(text: str) -> np.ndarray:
-    """Which classes of EMOTICONS a text holds: (len(EMOTICONS),) bool."""
+    """Which classes of EMOTICONS occur in a text: (len(EMOTICONS),) bool."""
     matched = (match.lastindex for match in _EMOTICON.finditer(text))  # the number of the emoticon, from 1
-    found = {_CLASSES[number - 1] for number in matched if number is not None}
-    return np.array([name in found for name in EMOTICONS])
+    classes = {_CLASSES[number - 1] for number in matched if number is not None}
+    return np.array([name in classes for name in EMOTICONS])
 
 
 def _words(texts: Sequence[str]) -> list[list[str]]:
-    """The words of each text as GloVe knows them; the letters of emoticons are no words."""
+    """The words of each text in lower case, without emoticons, whose letters are not words."""
     return tokenise([_EMOTICON.sub(" ", text) for text in texts])
 
 
 def _fitted(texts: Sequence[str], dimension: int, seed: int) -> dict[str, np.ndarray]:
     try:
-        found = glove.fit(_words(texts), dimension=dimension, x_max=X_MAX, seed=seed)
+        fitted = glove.fit(_words(texts), dimension=dimension, x_max=X_MAX, seed=seed)
     except ValueError:
-        raise UserError("emotions: no two words of the text stand together, so no word vectors can be fitted") from None
-    return dict(zip(found.words, found.matrix, strict=True))
+        raise UserError("emotions: no two words of the text occur together, so no word vectors can be fitted") from None
+    return dict(zip(fitted.words, fitted.matrix, strict=True))
 
 
 def _pattern(emoticon: str) -> str:
-    """Typed ones end neither in a word nor in a link (http://), those of letters begin in none; mouths may repeat."""
+    """The pattern of an emoticon, as a group.
+
+    A typed emoticon may repeat its last character, and no letter or slash (http://) follows it. One that begins with a
+    letter does not begin inside a word.
+    """
     if not emoticon.isascii():
         return f"({emoticon})"
     begin = r"(?<!\w)" if emoticon[0].isalnum() else ""
     return f"({begin}{re.escape(emoticon)}{re.escape(emoticon[-1])}*(?![\\w/]))"
 
 
-# Longer ones first: ">:(" holds ":(".
+# The longer emoticons come first, since ">:(" contains ":(".
 _BY_LENGTH = sorted(
     ((emoticon, name) for name, emoticons in EMOTICONS.items() for emoticon in emoticons),
     key=lambda pair: -len(pair[0]),

@@ -1,7 +1,7 @@
 """RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder that learns to answer in the emotion of the prompt.
 
-It learns by maximum likelihood, then by PPO, as `gail.py` does, with a reward of its own in place of a discriminator's:
-how far a response agrees with the prompt's emotion (`emotion_agreement`).
+It learns by maximum likelihood, then by PPO, as in `gail.py`. Its reward does not come from a discriminator: it is the
+agreement of a response with the prompt's emotion (`emotion_agreement`).
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,11 @@ NEVER = 1e-6  # a probability's distance from 0 and 1, so that its logit is a nu
 
 
 class EmotionJudge(Judge):
-    """Gives the agreement with the prompt's emotion as a logit, so that `reward_form` "probability" returns it."""
+    """Judges responses by their agreement with the prompt's emotion, as a logit for `reward_form` "probability".
+
+    Args:
+        emotions: The classifier of prompts and responses.
+    """
 
     def __init__(self, emotions: EmotionClassifier):
         self._emotions = emotions
@@ -33,7 +37,16 @@ class EmotionJudge(Judge):
 
 
 def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClassifier) -> Seq2SeqPolicy:
-    """The encoder-decoder of these settings; tokens that are words start with the classifier's word vectors."""
+    """Make the encoder-decoder.
+
+    Args:
+        config: The settings, with its sizes, dropout and seed.
+        tokenizer: What turns text into tokens.
+        emotions: The classifier whose word vectors initialise the embeddings of tokens that are words.
+
+    Returns:
+        The policy.
+    """
     return Seq2SeqPolicy(
         len(tokenizer),
         tokenizer.end,
@@ -48,9 +61,19 @@ def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClass
 def learn_emotions(
     trajectories: Sequence[Trajectory], vectors: dict[str, np.ndarray] | None, config: GAILConfig
 ) -> EmotionClassifier:
-    """A classifier of the prompts of trajectories, by their labels.
+    """Train a classifier on the labelled prompts of trajectories.
 
-    vectors: of words; None: fitted to the prompts. Raises UserError where fewer than two emotions are labelled.
+    Args:
+        trajectories: The trajectories; those without an emotion only serve to fit word vectors.
+        vectors: The word vectors, {word: (d,)}; None fits them to the prompts.
+        config: The settings, with the seed and the width of fitted word vectors.
+
+    Returns:
+        The classifier.
+
+    Raises:
+        UserError: Fewer than two emotions are labelled, or no word vectors are given or can be fitted.
     """
-    prompts, labels = [each.prompt for each in trajectories], [each.emotion for each in trajectories]
+    prompts = [trajectory.prompt for trajectory in trajectories]
+    labels = [trajectory.emotion for trajectory in trajectories]
     return EmotionClassifier.fit(prompts, labels, vectors, config.seed, dimension=config.model.word_embedding_size)

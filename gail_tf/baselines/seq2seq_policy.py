@@ -1,11 +1,11 @@
-"""The policy of RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder in GPT-2's place.
+"""The policy of RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder instead of GPT-2.
 
-It is the canonical generator of the first paper (Eq. 4, 5) over this paper's byte-level tokens: the memory with which
-the condition's LSTM ends is the one with which the response's LSTM starts, and a hidden layer and a softmax follow
-(Eq. 3). A control token, such as the prompt's emotion, is a token of the condition like any other.
+It is the canonical generator of the first paper (Eq. 4, 5) over byte-level tokens: the response's LSTM starts with the
+memory with which the condition's LSTM ends, and a hidden layer and a softmax follow (Eq. 3). A control token, such as
+the prompt's emotion, is a token of the condition like any other.
 
-Its tokens are the tokenizer's, moved up by two, behind keras_gca's PAD and BOS. PAD is what the masks say, not END,
-which also ends utterances inside a condition. BOS begins a response.
+The tokenizer's ids are shifted by two, since keras_gca's PAD and BOS come first. The masks determine which tokens are
+PAD; END is not PAD, since it also ends utterances inside a condition. BOS begins a response.
 
 Shapes: as in `policies/base.py`, with E = sentence_embedding_size; H units in the hidden layer.
 """
@@ -30,15 +30,22 @@ FIRST = BOS + 1  # the tokenizer's token 0
 
 
 class Seq2SeqPolicy(LanguagePolicy):
-    """An encoder-decoder as a policy. All of it learns.
+    """An encoder-decoder as a policy, all of whose weights are trained.
 
-    vocabulary_size: V, the tokenizer's. end: the id of its END. word_embedding_size: numbers in a token's vector.
-    sentence_embedding_size: E, units of both LSTMs. hidden_size: H; half the vocabulary if None, as in the first paper.
-    dropout: share of the tokens' vectors and of the LSTMs' outputs that is dropped where `features` is given seeds.
-    word_vectors: {token id: (word_embedding_size,)}, where these start (`word_start_vectors`); others are drawn.
-    seed: of the initial weights, which do not depend on word_vectors otherwise. jit_compile: see `LanguagePolicy`.
+    Args:
+        vocabulary_size: V, the number of the tokenizer's tokens.
+        end: The id of the tokenizer's END.
+        word_embedding_size: The width of the token embeddings.
+        sentence_embedding_size: E, the number of units in each of the two LSTMs.
+        hidden_size: H, the units of the hidden layer; half the vocabulary if None, as in the first paper.
+        dropout: The dropout rate of the embeddings and of the LSTMs' outputs, where `features` is given seeds.
+        word_vectors: The initial embeddings of some tokens, {token id: (word_embedding_size,)}; see
+            `word_start_vectors`. Those of the other tokens are random.
+        seed: The seed of the initial weights.
+        jit_compile: See `LanguagePolicy`.
 
-    Raises ValueError where a word vector has another shape.
+    Raises:
+        ValueError: A word vector has another shape.
     """
 
     def __init__(
@@ -103,7 +110,14 @@ class Seq2SeqPolicy(LanguagePolicy):
         return drop("e_a", lstm_states(self._generator.encoder_answer, E_a, memory))
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
-        """Eq. 3 up to its softmax, which is over the tokenizer's tokens alone: a response holds no PAD and no BOS."""
+        """Eq. 3 without its softmax, for the tokenizer's tokens only: a response contains neither PAD nor BOS.
+
+        Args:
+            features: (..., E) float32.
+
+        Returns:
+            (..., V) float32.
+        """
         rows = tf.reshape(features, [-1, self.feature_size])
         y_h = self._generator.hidden_layer(self._generator.bot.bias, rows)
         logits = self._generator.token_logits(y_h)[:, FIRST:]
@@ -126,7 +140,7 @@ class Seq2SeqPolicy(LanguagePolicy):
         return DecodingState(*read(0, begin, memory), read, self.logits)
 
     def _thought(self, condition: tf.Tensor, mask: tf.Tensor, dropout: Dropout = no_dropout) -> States:
-        """The memory with which a condition's LSTM ends (Eq. 4), (B, E) each."""
+        """The memory with which the LSTM of the condition ends (Eq. 4), two arrays (B, E)."""
         tokens = tf.where(mask, FIRST + condition, PAD)
         lengths, moved = moved_right(tokens)
         return self._generator.context_memory(dropout("E_c", self._generator.embed(moved)), lengths)
@@ -142,10 +156,17 @@ class Seq2SeqPolicy(LanguagePolicy):
 
 
 def word_start_vectors(tokenizer: Tokenizer, vectors: Vectors) -> dict[int, np.ndarray]:
-    """Word vectors for those tokens that are a word, or begin one, after a space: {token id: (dimension,) float32}.
+    """Word vectors for the tokens that are a space and a word, or the beginning of one.
 
-    A token inside a word, a control token or one without a vector is not among them. Words are looked up in lower case,
-    as GloVe's are.
+    Tokens inside a word, control tokens and words without a vector are left out. Words are looked up in lower case, as
+    GloVe's are.
+
+    Args:
+        tokenizer: What turns text into tokens.
+        vectors: The word vectors, with words in lower case.
+
+    Returns:
+        {token id: (dimension,) float32}.
     """
     position = {word: i for i, word in enumerate(vectors.words)}
     start = {}

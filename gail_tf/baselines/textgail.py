@@ -1,4 +1,4 @@
-"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa that scores responses, to be compared at one prompt.
+"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa that scores responses to compare them at one prompt.
 
 The rest of TextGAIL is `gail.py` with other settings; see `config.ALGORITHMS`.
 """
@@ -25,20 +25,41 @@ from keras_gca.storage.atomic import write_text
 
 @dataclass(frozen=True)
 class TextReader:
-    """What D reads text with. limit: the most tokens of a prompt, its history and a response together."""
+    """D's RoBERTa and its tokenizer.
+
+    Attributes:
+        network: The network, which scores texts.
+        tokenizer: RoBERTa's byte-level BPE.
+        limit: The largest number of tokens of a prompt, its history and a response together.
+    """
 
     network: Roberta
     tokenizer: RobertaTokenizer
     limit: int
 
     def encode(self, exchanges: Sequence[tuple[Sequence[str], str]]) -> tuple[np.ndarray, np.ndarray]:
-        """(history and prompt, response) as tokens, (B, T) int32, and their mask, (B, T) bool."""
+        """Encode exchanges as RoBERTa reads them.
+
+        Args:
+            exchanges: B pairs of the utterances (history and prompt) and the response.
+
+        Returns:
+            The tokens, (B, T) int32, and their mask, (B, T) bool.
+        """
         spoken = ["\n".join(utterances) for utterances, _ in exchanges]
         return self.tokenizer.encode_pairs(spoken, [response for _, response in exchanges], self.limit)
 
     @classmethod
     def make(cls, config: GAILConfig, texts: Sequence[str]) -> "TextReader":
-        """From scratch: as large as the GPT-2 of these settings, with a tokenizer fitted to texts."""
+        """Make a RoBERTa with random weights, as large as the GPT-2 of these settings.
+
+        Args:
+            config: The settings.
+            texts: The texts that the tokenizer is fitted to.
+
+        Returns:
+            The reader.
+        """
         tokenizer = RobertaTokenizer.fit(texts, config.model.vocabulary_size)
         limit = _longest(config)
         sizes = RobertaConfig(
@@ -56,21 +77,40 @@ class TextReader:
 
     @classmethod
     def read(cls, config: GAILConfig, folder: Path) -> tuple["TextReader", list[str]]:
-        """From a folder in Hugging Face's format; and the weights that its files lack, see `read_roberta`.
+        """Read a RoBERTa from a folder in Hugging Face's format.
 
-        Raises UserError where network and tokenizer do not fit together.
+        Args:
+            config: The settings.
+            folder: The folder.
+
+        Returns:
+            The reader, and the names of the weights that the files lack; see `read_roberta`.
+
+        Raises:
+            UserError: A file is missing or damaged, or network and tokenizer do not fit together.
         """
         network, lacking = read_roberta(folder, config.run.precision, config.seed)
         return cls._of(network, RobertaTokenizer.read(folder), config, folder), lacking
 
     @classmethod
     def open(cls, config: GAILConfig, folder: Path) -> "TextReader":
-        """What `save` wrote, with weights that are to be assigned."""
+        """Read what `save` wrote; the weights are random and have to be assigned.
+
+        Args:
+            config: The settings.
+            folder: The folder.
+
+        Returns:
+            The reader.
+
+        Raises:
+            UserError: A file is missing or damaged, or network and tokenizer do not fit together.
+        """
         network = Roberta(read_config(folder / CONFIG, RobertaConfig), config.seed, config.run.precision)
         return cls._of(network, RobertaTokenizer.read(folder), config, folder)
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer and sizes, no weights; makes the folder."""
+        """Make the folder, and write the tokenizer and the network's sizes without its weights."""
         self.tokenizer.save(folder)
         write_text(folder / CONFIG, json.dumps(self.network.config.to_hugging_face(), indent=2))
 
@@ -78,13 +118,17 @@ class TextReader:
     def _of(cls, network: Roberta, tokenizer: RobertaTokenizer, config: GAILConfig, folder: Path) -> "TextReader":
         if len(tokenizer) > network.config.vocab_size:
             raise UserError(
-                f"{folder}: a tokenizer of {len(tokenizer)} tokens and a network of {network.config.vocab_size}"
+                f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the network has {network.config.vocab_size}"
             )
         return cls(network, tokenizer, min(_longest(config), network.config.max_tokens))
 
 
 class TextEncoder(Encoder):
-    """D reads the text by a RoBERTa, which scores it; features and sentiments are not looked at."""
+    """Scores the text of responses by a RoBERTa; the reference's features and the sentiments are not used.
+
+    Args:
+        reader: The RoBERTa and its tokenizer.
+    """
 
     def __init__(self, reader: TextReader):
         self.reader = reader
@@ -108,4 +152,4 @@ class TextEncoder(Encoder):
 
 
 def _longest(config: GAILConfig) -> int:
-    return config.data.condition_tokens + config.data.response_tokens + 4  # and four special tokens
+    return config.data.condition_tokens + config.data.response_tokens + 4  # RoBERTa adds four special tokens

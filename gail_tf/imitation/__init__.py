@@ -1,1 +1,1 @@
-"""Algorithm 1: rollouts, judge, rewards, PPO or TRPO, and what is logged."""
+"""Algorithm 1: rollouts, judge, rewards, PPO or TRPO, and the logged metrics."""

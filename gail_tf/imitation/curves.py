@@ -1,4 +1,4 @@
-"""The log of a run as plots."""
+"""Plots the log of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from keras_gca.storage.atomic import replacing
 
 History = Sequence[dict[str, Any]]  # a row for each epoch and update; see docs/metrics.md
 
-# Each picture: its title, and the figures that it shows; docs/metrics.md says what each means.
+# The title of each plot and the metrics that it shows; docs/metrics.md explains them.
 PANELS = (
     ("perplexity, held out", ("val_perplexity",)),
     ("reward", ("reward_generated", "reward_expert", "val_reward_generated")),
@@ -27,15 +27,24 @@ PANELS = (
 
 
 def draw(history: History, path: Path) -> None:
-    """Paint the log to a file; see `paint`."""
+    """Write the plots of the log to a file.
+
+    Args:
+        history: The log, in order.
+        path: The file to write; its suffix determines the format.
+    """
     with replacing(path, suffix=path.suffix) as temporary:
         paint(history).savefig(temporary, dpi=110)
 
 
 def paint(history: History) -> Figure:
-    """Paint the figures of every stage, one after the other; shades tell the phases apart.
+    """Plot the metrics of all stages in order; shading separates the phases.
 
-    A notebook shows the figure that is returned.
+    Args:
+        history: The log, in order.
+
+    Returns:
+        A Matplotlib figure, which a notebook shows.
     """
     phases = [row["phase"] for row in history]
     borders = [i for i in range(1, len(phases)) if phases[i] != phases[i - 1]]
@@ -61,7 +70,7 @@ def paint(history: History) -> Figure:
 
 
 def plain_logarithm(axes: Axes) -> None:
-    """Label a logarithmic y axis with plain numbers, no powers of ten."""
+    """Label a logarithmic y axis with plain numbers instead of powers of ten."""
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())

@@ -1,6 +1,7 @@
-"""The figures of imitation that are logged; docs/metrics.md says what each means.
+"""Computes the logged metrics of imitation; docs/metrics.md explains them.
 
-What PPO and TRPO log of their steps is in their losses, and the discriminator's loss in `discriminator.py`.
+The metrics of PPO's and TRPO's steps are computed with their losses, and the discriminator's loss in
+`discriminator.py`.
 """
 
 from collections.abc import Sequence
@@ -10,18 +11,25 @@ import numpy as np
 from gail_tf.config import GAILConfig
 from gail_tf.imitation import discriminator_losses, rewards
 from gail_tf.imitation.judge import Judgement
-from gail_tf.imitation.policy_optimiser import Figures
+from gail_tf.imitation.policy_optimiser import Metrics
 from gail_tf.imitation.rollouts import Rollouts
 from keras_gca.evaluation import reply_metrics
 
 
-def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, discriminates: bool) -> Figures:
-    """What the judge, before it learns from them, holds of the generated responses and of the experts'.
+def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, discriminates: bool) -> Metrics:
+    """The metrics of a judgement of the generated responses and of the experts', before the judge learns from them.
 
-    discriminates: see `Judge`.
+    Args:
+        rollouts: The buffer.
+        judgement: The judge's logits of its responses.
+        config: The settings.
+        discriminates: Whether the judge distinguishes experts' responses from the policy's; see `Judge`.
+
+    Returns:
+        The rewards and the KL; with a judge that discriminates also its accuracy and entropy.
     """
     generated = rollouts.generated
-    # A demonstration that was compared with itself says nothing.
+    # A demonstration that was compared with itself carries no information.
     compared = generated if config.judge.discriminator == "contrastive" else np.ones_like(generated)
     own, expert = judgement.given[generated], judgement.expert[compared]
     tokens = rollouts.batch.response_mask[generated]
@@ -44,36 +52,39 @@ def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, d
 
 def row(
     rollouts: Rollouts,
-    judged: Figures,
-    policy_log: Sequence[Figures],
-    adapted: Figures,
-    judge_log: Sequence[Figures],
+    judged: Metrics,
+    policy_log: Sequence[Metrics],
+    adapted: Metrics,
+    judge_log: Sequence[Metrics],
     seconds: float,
-) -> Figures:
-    """The row of an update, without a validation.
+) -> Metrics:
+    """The log's row of an update, without a validation.
 
     Args:
         rollouts: The buffer.
-        judged: What `of_judgement` gave before anything was learned from it.
-        policy_log: The figures of each step of the policy's optimiser.
-        adapted: What was set from update to update.
-        judge_log: The figures of each of D's passes; the last one's are logged.
-        seconds: What the update took.
+        judged: The metrics of `of_judgement`, computed before anything was learned from the buffer.
+        policy_log: The metrics of each step of the policy's optimiser.
+        adapted: The values that change from update to update.
+        judge_log: The metrics of each of D's passes; those of the last pass are logged.
+        seconds: The duration of the update.
+
+    Returns:
+        The metrics by their column names.
     """
-    learned_by_judge: Figures = {}
-    for figures in judge_log:
-        learned_by_judge |= figures
+    learned_by_judge: Metrics = {}
+    for metrics in judge_log:
+        learned_by_judge |= metrics
     speed = {"tokens_per_second": float(rollouts.batch.response_lengths.sum() / seconds)}
     return judged | of_steps(policy_log) | adapted | learned_by_judge | of_responses(rollouts) | speed
 
 
-def of_steps(figures: Sequence[Figures]) -> Figures:
-    """The means of what the optimiser has logged of each of its steps."""
-    return {name: float(np.mean([each[name] for each in figures])) for name in figures[0]}
+def of_steps(metrics: Sequence[Metrics]) -> Metrics:
+    """The means of an optimiser's metrics over its steps."""
+    return {name: float(np.mean([step[name] for step in metrics])) for name in metrics[0]}
 
 
-def of_responses(rollouts: Rollouts) -> Figures:
-    """Diversity and length of the generated responses, and the length of the experts' to the same prompts."""
+def of_responses(rollouts: Rollouts) -> Metrics:
+    """The diversity and length of the generated responses, and the length of the experts' to the same prompts."""
     replies = [text.split() for text, generated in zip(rollouts.texts, rollouts.generated, strict=True) if generated]
     return {
         "distinct_2": reply_metrics.distinct(replies, 2),
@@ -84,13 +95,21 @@ def of_responses(rollouts: Rollouts) -> Figures:
     }
 
 
-def learned(row: Figures) -> Figures:
-    """A row without the figures of a validation."""
+def learned(row: Metrics) -> Metrics:
+    """A row without the metrics of a validation."""
     return {name: value for name, value in row.items() if not name.startswith("val_")}
 
 
-def held_out(judged: Figures, perplexity: float) -> Figures:
-    """The row of a validation, from `of_judgement` of responses to held-out prompts."""
+def held_out(judged: Metrics, perplexity: float) -> Metrics:
+    """The columns of a validation.
+
+    Args:
+        judged: The metrics of `of_judgement` for responses to held-out prompts.
+        perplexity: The held-out perplexity.
+
+    Returns:
+        The metrics, with the prefix `val_`.
+    """
     names = ("reward_generated", "accuracy_generated", "accuracy_expert")
     return {
         "val_perplexity": perplexity,

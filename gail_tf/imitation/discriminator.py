@@ -1,4 +1,4 @@
-"""Eq. 6 in steps: the discriminator learns to tell the experts' responses from the policy's."""
+"""Trains the discriminator by Eq. 6 to distinguish the experts' responses from the policy's."""
 
 from collections.abc import Sequence
 
@@ -22,9 +22,13 @@ from keras_gca.errors import refuse_nan
 
 
 class Discriminator(Judge):
-    """D: an encoder that reads responses (`encoders`), and what its logits are taken for.
+    """D: judges responses by the logits of an encoder (see `encoders`).
 
-    A contrastive discriminator gives scores, of which only the differences at one prompt have a meaning.
+    A contrastive discriminator gives scores; only their differences at one prompt have a meaning.
+
+    Args:
+        encoder: The encoder that reads responses.
+        config: The settings; `--discriminator` determines what the logits mean.
     """
 
     discriminates = True
@@ -47,10 +51,10 @@ class Discriminator(Judge):
         return np.concatenate(logits)[:count]
 
     def judge(self, given: JudgedResponses, expert: JudgedResponses) -> Judgement:
-        found = super().judge(given, expert)
+        judgement = super().judge(given, expert)
         if self.config.judge.discriminator != "contrastive":
-            return found
-        relative = relative_logit(*found).numpy()
+            return judgement
+        relative = relative_logit(*judgement).numpy()
         return Judgement(relative, -relative)
 
     def begin_as(self, policy: LanguagePolicy) -> None:
@@ -58,7 +62,12 @@ class Discriminator(Judge):
 
 
 class DiscriminatorLearner(AdamWLearner):
-    """Eq. 6 by gradient descent: all weights of an encoder learn, and what its logits are taken for is a setting."""
+    """Trains all weights of an encoder by gradient descent on Eq. 6, or on its contrastive form.
+
+    Args:
+        encoder: The encoder to train.
+        config: The settings; `--discriminator` chooses the loss.
+    """
 
     replicated = ("seed",)
     reports_norm = True
@@ -75,17 +84,17 @@ class DiscriminatorLearner(AdamWLearner):
         numbers: Sequence[tf.Tensor],
         seed: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Eq. 6 of responses of the experts and of the policy, in this order, or its contrastive form.
+        """The negative of Eq. 6, or the contrastive loss; pairs hold the experts' side first, then the policy's.
 
         Args:
-            seen: What the encoder reads of each side; see `Encoder.seen`.
+            seen: The arrays that the encoder reads of each side; see `Encoder.seen`.
             sentiments: (B, S) float32 of each side.
-            masks: (B,) or (B, R) bool of each side, what counts.
-            numbers: (B,) int32 of each side, numbers of the responses, by which noise is drawn.
-            seed: (2,) int32, of the instance noise, and of a RoBERTa's dropout.
+            masks: (B,) or (B, R) bool of each side: the responses or tokens that count.
+            numbers: (B,) int32 of each side: the numbers of the responses, which determine their noise.
+            seed: (2,) int32, the seed of the instance noise and of a RoBERTa's dropout.
 
         Returns:
-            The loss, which is also all that is reported.
+            The loss, a scalar, and the same loss as the only metric.
         """
         seeds = [sample_seeds(seed, rows) for rows in numbers]
         expert, generated = self.encoder.both_logits(seen, sentiments, masks, seeds)
@@ -97,7 +106,12 @@ class DiscriminatorLearner(AdamWLearner):
 
 
 class DiscriminatorTraining(Discriminator):
-    """One step at a time, in one compiled function for each combination of widths."""
+    """A discriminator that learns from buffers of rollouts.
+
+    Args:
+        encoder: The encoder to train.
+        config: The settings.
+    """
 
     def __init__(self, encoder: Encoder, config: GAILConfig):
         super().__init__(encoder, config)
@@ -108,26 +122,45 @@ class DiscriminatorTraining(Discriminator):
         return self.learner.optimizer.variables
 
     def learn(self, rollouts: Rollouts, seed: int, number: int = 0, steps: int | None = None) -> dict[str, float]:
-        """See `Judge`. Returns the means of the loss and of the gradient's norm; raises DivergedError on NaN."""
+        """Learn from a buffer in one pass; see `Judge`.
+
+        Args:
+            rollouts: The buffer.
+            seed: The seed of the order and of the noise.
+            number: The number of the pass over these rollouts.
+            steps: The largest number of steps; all of the buffer if None.
+
+        Returns:
+            The mean loss and the mean norm of the gradient.
+
+        Raises:
+            DivergedError: The loss or the gradient is NaN.
+        """
         size = self.config.optimizer.batch_size
         order = np.random.default_rng([seed, number]).permutation(np.flatnonzero(rollouts.generated))
-        found = []
+        log = []
         for start in range(0, len(order), size)[:steps]:
             rows = order[start : start + size]
             both = rollouts.expert.rows(rows, size), rollouts.given.rows(rows, size)
             noise = (seed, number * len(rollouts.rows) + start)
-            found.append(self.step(*both, np.arange(size) < len(rows), noise))
-        loss, norm = (float(np.mean([figures[name] for figures in found])) for name in ("loss", "gradient_norm"))
+            log.append(self.step(*both, np.arange(size) < len(rows), noise))
+        loss, norm = (float(np.mean([metrics[name] for metrics in log])) for name in ("loss", "gradient_norm"))
         refuse_nan(loss + norm, DISCRIMINATOR, "discriminator")
         return {"discriminator_loss": loss, "discriminator_gradient_norm": norm}
 
     def step(
         self, expert: JudgedResponses, generated: JudgedResponses, counted: np.ndarray, seed: tuple[int, int]
     ) -> dict[str, float]:
-        """One step on as many responses of experts as of the policy.
+        """Take one step on equally many responses of the experts and of the policy.
 
-        counted: (B,) bool, false for rows that fill the batch up. seed: of the instance noise, and of a RoBERTa's
-        dropout. Returns the loss and the gradient's norm.
+        Args:
+            expert: B responses of the experts.
+            generated: B responses of the policy to the same prompts.
+            counted: (B,) bool, false for rows that only fill up the batch.
+            seed: The seed of the instance noise and of a RoBERTa's dropout.
+
+        Returns:
+            The loss and the norm of the gradient.
         """
         both = expert, generated
         seen = tuple(self.encoder.seen(side) for side in both)

@@ -1,7 +1,7 @@
 """Losses of discriminators of responses: the binary one of Eq. 6, and TextGAIL's contrastive one.
 
-The sign convention is that of `rewards.py`: a discriminator gives an `expert_logit`, high for the expert's. Eq. 6's D,
-high for the policy's, is sigmoid(-expert_logit).
+The sign convention is that of `rewards.py`: a discriminator gives an `expert_logit`, which is high for responses of
+experts. Eq. 6's D is high for responses of the policy: D = sigmoid(-expert_logit).
 
 Shapes: B samples, F = feature_size, T tokens.
 """
@@ -22,26 +22,43 @@ def binary_loss(
     generated_mask: tf.Tensor | None = None,
     label_smoothing: float = 0.0,
 ) -> tf.Tensor:
-    """The negative of what Eq. 6 maximises, a scalar: -mean log(1 - D) over experts - mean log D over generated.
+    """The negative of what Eq. 6 maximises; 2 log 2 at chance.
 
-    expert_logits, generated_logits: the expert logits of the two kinds of samples, (B,), or (B, T) of tokens. The
-    masks, of the same shapes, say which count; None: all. At chance the loss is 2 log 2.
+        loss = -mean over experts of log(1 - D) - mean over generated of log D
 
-    label_smoothing: experts get the label 1 - label_smoothing (one-sided, Salimans et al. 2016), so that D is never
-    wholly sure of them. Raises UserError unless it is from 0 to below 0.5.
+    Args:
+        expert_logits: The expert logits of the experts' samples, (B,), or (B, T) of tokens.
+        generated_logits: The expert logits of the generated samples, of the same shape.
+        expert_mask: Which of the experts' samples count, bool or float of the same shape; None counts all.
+        generated_mask: Which of the generated samples count; None counts all.
+        label_smoothing: Experts get the label 1 - label_smoothing (one-sided, Salimans et al. 2016), so that D is never
+            entirely sure of them.
+
+    Returns:
+        The loss, a float32 scalar.
+
+    Raises:
+        UserError: label_smoothing is not from 0 to below 0.5.
     """
     if not 0 <= label_smoothing < 0.5:
         raise UserError(f"label smoothing of {label_smoothing}; from 0 to below 0.5 is expected")
     expert, generated = tf.cast(expert_logits, tf.float32), tf.cast(generated_logits, tf.float32)
-    expert_loss = tf.math.softplus(-expert) + label_smoothing * expert  # cross-entropy with that label
+    expert_loss = tf.math.softplus(-expert) + label_smoothing * expert  # cross-entropy with the smoothed label
     return _mean(expert_loss, expert_mask) + _mean(tf.math.softplus(generated), generated_mask)
 
 
 def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """TextGAIL's: the mean of -log softmax of the human response's score, beside that of the generated one; a scalar.
+    """TextGAIL's loss, which compares two responses to the same prompt; log 2 at chance.
 
-    Both scores are (B,), of two responses to the same prompt; mask, (B,), leaves out pairs whose second response is a
-    human demonstration. At chance the loss is log 2.
+        loss = -mean log(exp(h) / (exp(h) + exp(g)))  for the scores h (human) and g (generated)
+
+    Args:
+        human_scores: (B,), the scores of the human responses.
+        generated_scores: (B,), the scores of the generated responses to the same prompts.
+        mask: (B,), false for pairs whose second response is a human demonstration; None counts all.
+
+    Returns:
+        The loss, a float32 scalar.
     """
     difference = tf.cast(human_scores, tf.float32) - tf.cast(generated_scores, tf.float32)
     return _mean(tf.math.softplus(-difference), mask)
@@ -50,13 +67,19 @@ def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask:
 def with_instance_noise(
     features: tf.Tensor, scale: float, seeds: tf.Tensor, mask: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """features plus Gaussian noise of scale times each feature's standard deviation in the batch; float32.
+    """Add Gaussian noise to features, in proportion to their standard deviations in the batch.
 
-    features: (B, F), or (B, T, F).
+    Noise on D's input keeps the distributions of experts' and generated samples overlapping (Arjovsky and Bottou 2017).
+    Pass both kinds in one call, so that both get noise of the same scale.
 
-    Noise on what D sees of both kinds keeps their distributions overlapping (Arjovsky and Bottou 2017). Experts and
-    generated samples belong in one call, so that both get the same. seeds: (B, 2) int32 (`noise.sample_seeds`); the
-    same seed, the same noise. mask: (B,) or (B, T) bool, which samples or tokens count; None: all.
+    Args:
+        features: (B, F), or (B, T, F).
+        scale: The standard deviation of the noise, in units of each feature's standard deviation.
+        seeds: (B, 2) int32 (`random.sample_seeds`); the same seed gives the same noise.
+        mask: (B,) or (B, T) bool, the samples or tokens that count in the standard deviation; None counts all.
+
+    Returns:
+        The noisy features, float32, of the same shape.
     """
     features = tf.cast(features, tf.float32)
     counted = tf.ones(tf.shape(features)[:-1], bool) if mask is None else mask
@@ -67,19 +90,33 @@ def with_instance_noise(
     return features + scale * deviation * random.normal(seeds, 0, tf.shape(features)[1:])
 
 
-# What to log
+# Metrics to log
 
 
 def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """The share of samples, all of them the expert's or none, that D recognises; a scalar.
+    """The share of samples that D classifies correctly.
 
-    At a logit of 0 D says expert's.
+    Args:
+        logits: Expert logits, (B,) or (B, T). At 0, D takes the sample for an expert's.
+        expert: Whether all samples are experts' or all are generated.
+        mask: Which samples count, of the same shape; None counts all.
+
+    Returns:
+        The share, a float32 scalar.
     """
     return _mean(tf.cast(tf.equal(logits >= 0, expert), tf.float32), mask)
 
 
 def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """The mean entropy of D's answer, in nats, a scalar: log 2 where it guesses, near 0 where it is sure."""
+    """The mean entropy of D's decision in nats: log 2 where D guesses, near 0 where it is sure.
+
+    Args:
+        logits: Expert logits, (B,) or (B, T).
+        mask: Which samples count, of the same shape; None counts all.
+
+    Returns:
+        The entropy, a float32 scalar.
+    """
     logits = tf.cast(logits, tf.float32)
     return _mean(tf.math.softplus(logits) - logits * tf.sigmoid(logits), mask)
 

@@ -1,8 +1,8 @@
-"""How D reads responses: encoders, each of which gives the expert logits of what it has read.
+"""Encoders, with which D reads responses; each of them gives expert logits.
 
-    FrozenEncoder       the paper's network on features that the frozen reference has computed once
-    TrainableEncoder    the same network on the features of a GPT-2 of D's own, which learns with it
-    TextEncoder         a RoBERTa that reads the text (TextGAIL's; in baselines/textgail.py)
+    FrozenEncoder       the paper's network on features that the frozen reference computes once
+    TrainableEncoder    the same network on the features of a separate GPT-2, which learns with it
+    TextEncoder         the RoBERTa of TextGAIL, which reads the text (baselines/textgail.py)
 
 Shapes: B responses, R tokens, F = feature_size, S = sentiment_size.
 """
@@ -26,48 +26,78 @@ from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy
 from keras_gca.engine.variables import assign
 
-Arrays = tuple[np.ndarray, ...]  # what an encoder reads of B responses; in a graph, tensors
+Arrays = tuple[np.ndarray, ...]  # the arrays of B responses that an encoder reads; tensors in a graph
 
 
 class Encoder(abc.ABC):
-    """What a discriminator is made of."""
+    """The network of a discriminator, and the selection of its input."""
 
-    reads_at_once = False  # whether a whole buffer fits into one call
+    reads_at_once = False  # whether one call can read a whole buffer
 
     @property
     @abc.abstractmethod
     def variables(self) -> list[keras.Variable]:
-        """All weights, in a fixed order; all of them learn."""
+        """All weights, in a fixed order; all of them are trained."""
 
     @abc.abstractmethod
     def seen(self, responses: JudgedResponses) -> Arrays:
-        """The arrays of the responses that this encoder reads."""
+        """Select the arrays of the responses that this encoder reads.
+
+        Args:
+            responses: B responses.
+
+        Returns:
+            Arrays whose first dimension is B.
+        """
 
     @abc.abstractmethod
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
-        """Expert logits, (B,), or (B, R) where every token is judged. For use in a graph."""
+        """Compute expert logits, in a graph.
+
+        Args:
+            seen: The arrays that `seen` returned.
+            sentiments: (B, S) float32.
+
+        Returns:
+            (B,) float32, or (B, R) where every token is judged.
+        """
 
     @abc.abstractmethod
     def both_logits(
         self, seen: Sequence[Arrays], sentiments: Sequence[tf.Tensor], masks: Sequence[tf.Tensor],
         seeds: Sequence[tf.Tensor],
     ) -> Sequence[tf.Tensor]:  # fmt: skip
-        """The same in a training step, of the experts' responses and of the policy's, with noise and dropout.
+        """Compute the expert logits of a training step, with noise and dropout, in a graph.
 
-        masks: (B,) or (B, R) bool, what counts. seeds: (B, 2) int32, see `random.sample_seeds`.
+        Each argument has two members: the experts' responses, and the policy's.
+
+        Args:
+            seen: The arrays that `seen` returned.
+            sentiments: (B, S) float32.
+            masks: (B,) or (B, R) bool, the responses or tokens that count.
+            seeds: (B, 2) int32; see `random.sample_seeds`.
+
+        Returns:
+            The logits of both sides, (B,) float32, or (B, R) where every token is judged.
         """
 
     def begin_as(self, policy: LanguagePolicy) -> None:
-        """Imitation begins with this policy. An encoder of D's own takes its weights."""
+        """Prepare for imitation, which begins with this policy; an encoder with a language model copies its weights."""
 
 
 class DiscriminatorNetwork(TanhNetwork):
-    """The paper's network: features -> normalised -> 100 tanh -> 100 tanh -> expert_logit, (B,) float32; 0 at first.
+    """The paper's discriminator network, whose output is an expert logit.
 
-    Its input is features, (B, F), or (B, T, F) for one logit a token, and with sentiments a second one, (B, S): numbers
-    in [-1, 1] that join the features after their normalisation. Features of a frozen model are computed once for each
-    sample; those of a trainable encoder let the gradient through to it. Trained by `contrastive_loss`, the output is a
-    score, and only differences between responses to one prompt have a meaning.
+        features -> normalisation -> 100 tanh -> 100 tanh -> expert_logit
+
+    It is called with features, (B, F), or (B, T, F) for one logit per token, and optionally with sentiments, (B, S):
+    numbers in [-1, 1] that are appended to the normalised features. It returns (B,) or (B, T) float32. Trained by
+    `contrastive_loss`, the output is a score; only differences between responses to one prompt have a meaning.
+
+    Args:
+        feature_size: F.
+        sentiment_size: S; 0 without sentiments.
+        seed: The seed of the initial weights, with which the output is 0.
     """
 
     def __init__(self, feature_size: int, sentiment_size: int = 0, seed: int = 0):
@@ -78,9 +108,13 @@ class DiscriminatorNetwork(TanhNetwork):
 
 
 class FrozenEncoder(Encoder):
-    """The paper's network on the reference's features, with sentiments by option.
+    """The paper's network on the reference's features, with sentiments if `--sentiment` is on.
 
-    A token discriminator gets no sentiments: those of a whole response would tell each token what comes after it.
+    A token discriminator gets no sentiments: those of a whole response would reveal to each token what follows it.
+
+    Args:
+        gpt2: The sizes of the reference's GPT-2.
+        config: The settings.
     """
 
     reads_at_once = True
@@ -100,7 +134,7 @@ class FrozenEncoder(Encoder):
         return (responses.features,)
 
     def features(self, seen: Arrays) -> tf.Tensor:
-        """(B, F), or (B, R, F) of tokens. For use in a graph."""
+        """The features, (B, F) float32, or (B, R, F) of tokens, in a graph."""
         return seen[0]
 
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
@@ -120,7 +154,12 @@ class FrozenEncoder(Encoder):
 
 
 class TrainableEncoder(FrozenEncoder):
-    """The same network on the features of a GPT-2 of D's own, which starts as the reference and learns with D."""
+    """The paper's network on the features of a separate GPT-2, which starts as the reference and learns with D.
+
+    Args:
+        gpt2: The sizes of the reference's GPT-2.
+        config: The settings.
+    """
 
     reads_at_once = False
 
@@ -143,5 +182,5 @@ class TrainableEncoder(FrozenEncoder):
 
     def begin_as(self, policy: LanguagePolicy) -> None:
         if not isinstance(policy, Policy):
-            raise TypeError(f"an encoder that is a GPT-2 cannot begin as a {type(policy).__name__}")
+            raise TypeError(f"the encoder is a GPT-2 and cannot copy the weights of a {type(policy).__name__}")
         assign(list(self.gpt2.weights.values()), list(policy.gpt2.merged().values()))

@@ -1,7 +1,7 @@
-"""The known ways in which adversarial imitation fails, seen from the figures of its updates.
+"""Detects the known ways in which adversarial imitation fails, from the metrics of its updates.
 
-Each update of a training gives a row of figures (FIGURES says which are read); `watch` says which failures are under
-way, and which settings counter them.
+The log has one row of metrics for each update, of which METRICS lists those that are read; `watch` names the failures
+under way and the settings that counter them.
 """
 
 import math
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from keras_gca.errors import UserError
 
-FIGURES = {
+METRICS = {
     "accuracy_expert": "share of the experts' responses that D takes for experts'",
     "accuracy_generated": "share of the policy's responses that D takes for the policy's",
     "kl_per_token": "KL of the policy to the reference, in nats per generated token",
     "most_common_share": "share of a rollout's responses that are its most frequent one",
-    "repeated": "share of a rollout's responses that an earlier one has said already",
+    "repeated": "share of a rollout's responses that repeat an earlier one",
     "response_length": "mean tokens in a generated response",
     "expert_length": "mean tokens in an expert's response",
 }
@@ -24,21 +24,30 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Beyond which value a figure means a failure; each is compared with the figure's median over `window` updates.
+    """Limits beyond which a metric means a failure; they are compared with its median over the last updates.
 
-    Raises UserError for limits that no figure could be beyond, or that all are.
+    Args:
+        window: The number of updates that the median is taken over.
+        accuracy: The largest accuracy of D, on both kinds of responses.
+        kl_per_token: The largest KL to the reference, in nats per token.
+        most_common_share: The largest share of the most frequent response.
+        repeated: The largest share of repeated responses.
+        length_factor: The largest factor by which responses may be longer or shorter than the experts'.
+
+    Raises:
+        UserError: No metric could be beyond a limit, or every one is.
     """
 
     window: int = 5
-    # D's reward saturates: nearly all generated responses get the same, and there is nothing to climb.
-    accuracy: float = 0.95  # of both kinds
-    # The policy leaves the language it was pretrained on: its likely responses there are unlikely in the reference.
+    # D's reward saturates: nearly all generated responses get the same reward, so the gradient vanishes.
+    accuracy: float = 0.95
+    # The policy leaves the language it was pretrained on: its likely responses are unlikely under the reference.
     kl_per_token: float = 0.5
-    # The policy has found one response that D likes, whatever the prompt.
+    # The policy gives one response that D rates highly, whatever the prompt is.
     most_common_share: float = 0.2
     repeated: float = 0.5
-    # A reward that is positive for each token pays for length, a negative one for silence.
-    length_factor: float = 1.5  # longer or shorter than the experts'
+    # A reward that is positive for each token favours long responses, a negative one short ones.
+    length_factor: float = 1.5
 
     def __post_init__(self) -> None:
         if self.window < 1:
@@ -54,14 +63,19 @@ class Limits:
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure under way: its name (a key of REMEDIES), and a sentence with the figures that show it."""
+    """A failure under way.
+
+    Attributes:
+        name: A key of REMEDIES.
+        sentence: A sentence with the metrics that show the failure.
+    """
 
     name: str
     sentence: str
 
     @property
     def remedies(self) -> dict[str, str]:
-        """The settings that counter it, and what each does."""
+        """The settings that counter the failure, and what each of them does."""
         return REMEDIES[self.name]
 
     def __str__(self) -> str:
@@ -71,19 +85,19 @@ class Failure:
 
 REMEDIES: dict[str, dict[str, str]] = {
     "discriminator_wins": {
-        "label_smoothing": "D is never wholly sure of experts (discriminators.binary_loss)",
-        "instance_noise": "noise on what D sees (discriminators.with_instance_noise)",
+        "label_smoothing": "D is never entirely sure of experts (discriminator_losses.binary_loss)",
+        "instance_noise": "noise on D's features (discriminator_losses.with_instance_noise)",
         "discriminator_passes": "fewer passes of D over each rollout",
         "reward_form": "logit does not saturate where D is sure (rewards.REWARD_FORMS)",
     },
     "kl_runs_away": {
-        "kl_penalty": "adaptive: C doubles while the KL is above its target (ppo.adapt_kl_coefficient)",
+        "kl_penalty": "adaptive: C doubles while the KL is above its target (ppo_losses.adapt_kl_coefficient)",
         "kl_stop": "a PPO epoch ends early where the KL to the old policy is above this",
         "generator_learning_rate": "smaller steps",
     },
     "one_reply_to_all": {
-        "entropy_bonus": "the policy's entropy joins the objective (ppo.policy_loss)",
-        "human_ratio": "more human demonstrations in each batch (schedules.human_ratio)",
+        "entropy_bonus": "the policy's entropy is added to the objective (ppo_losses.policy_loss)",
+        "human_ratio": "more human demonstrations in each batch (phases.human_ratio)",
     },
     "length_drifts": {
         "length_drift_strength": "a reward against the drift of the mean length (rewards.counter_length_drift)",
@@ -92,22 +106,27 @@ REMEDIES: dict[str, dict[str, str]] = {
 
 
 def watch(history: Sequence[Mapping[str, float]], limits: Limits | None = None) -> list[Failure]:
-    """The failures under way, of the four in REMEDIES.
+    """Detect the failures under way, among the four in REMEDIES.
 
-    history: one row of figures for each update, in order. A row may lack figures (while only D learns there is no KL),
-    and may hold others; a figure that fewer than `limits.window` rows hold shows nothing yet.
+    Args:
+        history: One row of metrics for each update, in order. A row may lack metrics (there is no KL while only D
+            learns), and may hold others; a metric in fewer than `limits.window` rows is not judged yet.
+        limits: The limits; the default ones if None.
+
+    Returns:
+        The failures.
     """
     return list(_failures(history, limits or Limits()))
 
 
 def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterator[Failure]:
-    # A figure that is missing is NaN, and every comparison with NaN is false.
-    median = {name: _median(history, name, limits.window) for name in FIGURES}
+    # A missing metric is NaN, and every comparison with NaN is false.
+    median = {name: _median(history, name, limits.window) for name in METRICS}
 
     if median["accuracy_expert"] > limits.accuracy and median["accuracy_generated"] > limits.accuracy:
         yield Failure(
             "discriminator_wins",
-            f"the discriminator wins outright: it recognises {median['accuracy_expert']:.1%} of the experts' responses "
+            f"the discriminator wins: it recognises {median['accuracy_expert']:.1%} of the experts' responses "
             f"and {median['accuracy_generated']:.1%} of the policy's (limit {limits.accuracy:.0%})",
         )
     if median["kl_per_token"] > limits.kl_per_token:
@@ -133,6 +152,6 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
 
 
 def _median(history: Sequence[Mapping[str, float]], name: str, window: int) -> float:
-    """Over the last `window` rows that hold the figure as a number; NaN if there are fewer."""
+    """The median over the last `window` rows that hold the metric as a number; NaN if there are fewer."""
     values = [row[name] for row in history if not math.isnan(row.get(name, math.nan))][-window:]
     return float(statistics.median(values)) if len(values) == window else math.nan

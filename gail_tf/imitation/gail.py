@@ -1,8 +1,8 @@
 """Algorithm 1: generative adversarial imitation of expert responses, with maximum likelihood before it.
 
 The algorithm is a list of stages (`phases.schedule`). `GAILTraining` walks through it and can be stored and restored
-after those of its events that say so (`state`). All randomness comes from the run's seed and the stage's number, so a
-resumed training takes exactly the steps of an uninterrupted one.
+after each resumable event (`state`). All randomness comes from the run's seed and the stage's number, so a resumed
+training takes exactly the steps of an uninterrupted one.
 """
 
 import time
@@ -29,13 +29,13 @@ class GAILTraining(GAILState):
                 yield from self.update(stage)
 
     def maximum_likelihood(self, stage: Stage) -> Iterator[Event]:
-        """The policy learns to say what the experts said, or before that what anybody did, token by token."""
+        """Run an epoch: the policy learns the experts' responses by maximum likelihood, or running text before that."""
         steps = yield from self.likelihood.epoch(stage, self._seeds())
         row = self.likelihood.end_of_epoch(stage)
         yield self._end(stage, steps, diagnostics.learned(row), row)
 
     def pretrain_discriminator(self, stage: Stage) -> Iterator[Event]:
-        """D learns from one buffer before the policy does (Table 1, "Discriminator Pre-Train Steps")."""
+        """Train D on one buffer before the first update (Table 1, "Discriminator Pre-Train Steps")."""
         rollouts = self.collect(human_ratio=0.0)
         yield Event(stage, 1, 2, {}, resumable=False)
         per_buffer = phases.steps_on_a_buffer(self.config)
@@ -46,7 +46,7 @@ class GAILTraining(GAILState):
         yield self._end(stage, 2, row, row)
 
     def update(self, stage: Stage) -> Iterator[Event]:
-        """One turn of Algorithm 1's loop: sample, collect scores from D, improve the policy, let D learn."""
+        """Run one iteration of Algorithm 1's loop: sample, collect scores from D, improve the policy, train D."""
         began = time.monotonic()
         steps = self.optimiser.steps + 2
         _, _, minibatches, noise = self._seeds()
@@ -59,8 +59,8 @@ class GAILTraining(GAILState):
 
         advantages, targets = self.advantages.estimate(rollouts, judgement.given)
         policy_log = []
-        for figures in self.optimiser.improve(rollouts, advantages, targets, minibatches):
-            policy_log.append(figures)
+        for metrics in self.optimiser.improve(rollouts, advantages, targets, minibatches):
+            policy_log.append(metrics)
             yield Event(stage, 1 + len(policy_log), steps, judged, resumable=False)
         adapted = {"human_ratio": ratio} | self.optimiser.end_of_update(policy_log)
         passes = self.config.judge.discriminator_passes
@@ -70,7 +70,14 @@ class GAILTraining(GAILState):
         yield self._end(stage, steps, row, row | self.held_out.measure(stage))
 
     def collect(self, human_ratio: float) -> Rollouts:
-        """Fill a buffer with the policy's responses to the next prompts, and with experts' to a part of them."""
+        """Fill a buffer with responses to the next prompts.
+
+        Args:
+            human_ratio: The share of prompts that get the expert's response instead of the policy's.
+
+        Returns:
+            The buffer.
+        """
         size, seeds = self.config.rollout.rollouts, self._seeds()
         rows = draw_rows(len(self.training), size, self.buffers * size, self.config.seed)
         return self.collector.collect(rows, (seeds[0], seeds[1]), self.config.rollout.sample_batch_size, human_ratio)

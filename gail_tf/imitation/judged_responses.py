@@ -1,6 +1,6 @@
 """Responses as a judge sees them.
 
-Shapes: B responses, R the width of responses, F numbers of D's features.
+Shapes: B responses of width R, F features of D.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,13 @@ from keras_gca.engine.batching import filled
 
 
 class JudgedResponses(NamedTuple):
-    """What D may look at of B responses.
+    """B responses with all that a judge may read of them.
 
-    batch: conditions and responses. features: (B, F) float32, of the responses, by the frozen reference; (B, R, F) for
-    a token discriminator. sentiments: (B, SENTIMENTS) float32. exchanges: the utterances that are answered, and the
-    response, as text.
+    Attributes:
+        batch: The conditions and responses as tokens.
+        features: (B, F) float32, the frozen reference's features of the responses; (B, R, F) for a token discriminator.
+        sentiments: (B, SENTIMENTS) float32, the sentiments of history, prompt and response.
+        exchanges: The utterances that are answered and the response, as text.
     """
 
     batch: Batch
@@ -26,7 +28,15 @@ class JudgedResponses(NamedTuple):
     exchanges: Sequence[tuple[Sequence[str], str]]
 
     def rows(self, rows: np.ndarray, size: int | None = None) -> Self:
-        """Some of them, filled up with empty rows to `size`; see `batches.take`."""
+        """Select some responses; see `batches.take`.
+
+        Args:
+            rows: Their numbers.
+            size: The number of rows to fill up to with empty ones; none are added if None.
+
+        Returns:
+            The selected responses.
+        """
         size = len(rows) if size is None else size
         batch = take(self.batch, rows, size, response_width=self.batch.response.shape[1])
         features, sentiments = (filled(array[rows], size) for array in (self.features, self.sentiments))

@@ -21,7 +21,14 @@ from keras_gca.errors import refuse_nan
 
 
 class Phase(NamedTuple):
-    """What one of the phases learns: the policy, from which text, at which peak rate, and for how many epochs."""
+    """One of the two phases.
+
+    Attributes:
+        policy: The policy that learns.
+        text: The text that it learns.
+        learning_rate: The peak learning rate.
+        epochs: The number of epochs.
+    """
 
     policy: LanguagePolicy
     text: Batch
@@ -30,9 +37,14 @@ class Phase(NamedTuple):
 
 
 class LikelihoodPhases:
-    """Epochs of the two phases; an epoch may be stored, and taken up again, after any of its steps.
+    """Runs the epochs of the two phases; a checkpoint may follow any step, and the epoch resumes there.
 
-    training, validation: the experts' responses. general: running text to pretrain on, or None.
+    Args:
+        config: The settings.
+        networks: The networks of the training.
+        training: The experts' responses to learn.
+        validation: The held-out responses of experts.
+        general: The running text to pretrain on, or None.
     """
 
     def __init__(
@@ -46,18 +58,39 @@ class LikelihoodPhases:
             rate, epochs = settings.pretraining_learning_rate, settings.pretraining_epochs
             self._phases[PRETRAINING] = Phase(networks.pretrained, general, rate, epochs)
         self._validation = validation
-        self._learner: MaximumLikelihood | None = None  # of the current phase
-        self._step = 0  # steps of the current epoch that are done
-        self._sums = np.zeros(2)  # over these steps: losses, and tokens
+        self._learner: MaximumLikelihood | None = None  # the learner of the current phase
+        self._step = 0  # the steps of the current epoch that are done
+        self._sums = np.zeros(2)  # the losses and the tokens of these steps
 
     def check(self, phases: set[str]) -> None:
-        """Raises UserError where a warm-up that was given does not end before one of these phases does."""
+        """Check the warm-ups of some phases.
+
+        Args:
+            phases: The names of the phases.
+
+        Raises:
+            UserError: A warm-up that was given does not end before its phase does.
+        """
         for phase in phases & self._phases.keys():
             total = self.total_steps(phase)
             check_warm_up(self.config.warm_up(total), total)
 
     def epoch(self, stage: Stage, seeds: list[int]) -> Generator[Event, None, int]:
-        """The rest of an epoch; returns the number of its steps. seeds: of the order, and of dropout."""
+        """Run the rest of an epoch.
+
+        Args:
+            stage: The epoch.
+            seeds: The seeds of the batches' order and of dropout.
+
+        Yields:
+            An event after each step.
+
+        Returns:
+            The number of steps in the epoch.
+
+        Raises:
+            DivergedError: The loss is NaN.
+        """
         learner, size = self._learner_of(stage.phase), self.config.optimizer.batch_size
         text = self._phases[stage.phase].text
         batches = plan(text.condition_lengths, size, seeds[0], text.response_lengths)
@@ -72,7 +105,14 @@ class LikelihoodPhases:
         return len(batches)
 
     def end_of_epoch(self, stage: Stage) -> dict[str, float]:
-        """The row of an epoch whose steps are done. Pretrained weights go to the network that learns on."""
+        """Measure the validation perplexity, and copy pretrained weights to the policy.
+
+        Args:
+            stage: The epoch, whose steps are done.
+
+        Returns:
+            The log's row of the epoch.
+        """
         row = self._metrics() | {"val_perplexity": self._learner_of(stage.phase).perplexity(self._validation)}
         self._step, self._sums = 0, np.zeros(2)
         if stage.phase == PRETRAINING and self._networks.pretrained_into:
@@ -86,7 +126,7 @@ class LikelihoodPhases:
         return {"loss": loss, "perplexity": math.exp(min(loss, 700))}
 
     def total_steps(self, phase: str) -> int | None:
-        """The steps of one of the two phases; see `GAILConfig.total_steps`."""
+        """The number of steps of one of the two phases; see `GAILConfig.total_steps`."""
         config, (_, text, _, epochs) = self.config, self._phases[phase]
         return config.total_steps(math.ceil(len(text.condition) / config.optimizer.batch_size), epochs)
 
@@ -107,22 +147,30 @@ class LikelihoodPhases:
     # Storing and restoring
 
     def facts(self) -> dict[str, Any]:
-        """Numbers to be stored, for JSON."""
+        """The position in the epoch, for the JSON part of a checkpoint."""
         return {"step": self._step, "sums": self._sums.tolist()}
 
     def restore(self, phase: str | None, step: int, facts: dict[str, Any], with_optimizer: bool) -> None:
-        """Take back what `facts` gave. phase: the current one. with_optimizer: whether its optimizer was stored.
+        """Return to a checkpoint.
 
-        Raises KeyError where a fact is missing, ValueError where an optimizer was stored outside of the two phases.
+        Args:
+            phase: The current phase.
+            step: The steps of the current epoch that are done.
+            facts: What the method `facts` returned.
+            with_optimizer: Whether the checkpoint holds the phase's optimizer.
+
+        Raises:
+            KeyError: A fact is missing.
+            ValueError: An optimizer was stored outside of the two phases.
         """
         self._step, self._sums = step, np.array(facts["sums"])
         if with_optimizer:
             if phase not in self._phases:
-                raise ValueError(f"an optimizer of maximum likelihood in another phase: {phase}")
+                raise ValueError(f"the phase {phase} has no optimizer of maximum likelihood")
             self._learner_of(phase)
 
     def variables(self, phase: str | None) -> dict[str, list[keras.Variable]]:
-        """What is to be stored in a phase besides the policy, by name."""
+        """The variables that a checkpoint in a phase stores besides the policy, by name."""
         stored = {}
         if phase == PRETRAINING and self._networks.pretrained_into:
             stored["pretrained"] = self._phases[PRETRAINING].policy.variables

@@ -1,4 +1,4 @@
-"""Maximum likelihood: the policy learns to say what the experts said, before it imitates; and perplexity."""
+"""Maximum likelihood training of the policy on the experts' responses, and perplexity."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,8 +19,8 @@ class MaximumLikelihood(AdamWLearner):
     """Teacher forcing of a policy on responses, given their conditions.
 
     Args:
-        policy: What learns.
-        learning_rate: See `AdamWLearner`, as for the settings.
+        policy: The policy to train.
+        learning_rate: The peak learning rate.
         **settings: The other arguments of `AdamWLearner`.
     """
 
@@ -33,15 +33,15 @@ class MaximumLikelihood(AdamWLearner):
     def loss(
         self, batch: Batch, rows: tf.Tensor | None = None, seed: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
-        """The mean over the responses' tokens of -log p(token | condition, tokens before).
+        """The mean over the responses' tokens of -log p(token | condition, previous tokens).
 
         Args:
             batch: Conditions and responses.
-            rows: (B,) int32, the numbers of the rows in the batch: each row has dropout of its own.
-            seed: (2,) int32, of dropout; None leaves dropout out.
+            rows: (B,) int32, the numbers of the rows in the batch, which determine the dropout of each row.
+            seed: (2,) int32, the seed of dropout; None leaves dropout out.
 
         Returns:
-            The mean; the sum of the tokens' negative log-likelihoods, and their number.
+            The mean; the sum of the tokens' negative log-likelihoods, and the number of tokens.
         """
         seeds = None if seed is None else sample_seeds(seed, rows)
         losses = negative_log_likelihoods(self.policy, *batch, seeds=seeds)
@@ -49,20 +49,40 @@ class MaximumLikelihood(AdamWLearner):
 
 
 class Perplexity:
-    """Measures a policy by the same losses, without dropout and without learning."""
+    """Measures the perplexity of a policy, without dropout.
+
+    Args:
+        policy: The policy to measure.
+    """
 
     def __init__(self, policy: LanguagePolicy):
         self.policy = policy
         self.compiled_response_losses = Compiled(self.response_losses)
 
     def __call__(self, batch: Batch, size: int = 32) -> float:
-        """exp of the responses' total negative log-likelihood over the total of their tokens, END counted."""
+        """The perplexity of responses, END included.
+
+            perplexity = exp(-sum log p(token) / number of tokens)
+
+        Args:
+            batch: Conditions and responses.
+            size: The number of responses that are read together.
+
+        Returns:
+            The perplexity.
+        """
         return float(np.exp(self.losses(batch, size).sum() / batch.response_mask.sum()))
 
     def losses(self, batch: Batch, size: int = 32, report: Callable[[int], object] = lambda _: None) -> np.ndarray:
-        """Each response's negative log-likelihood in nats, (n,) float64.
+        """The negative log-likelihood of each response in nats.
 
-        size: responses read together. report: called after each reading with their number.
+        Args:
+            batch: n conditions and responses.
+            size: The number of responses that are read together.
+            report: Called after each reading with the number of responses read.
+
+        Returns:
+            (n,) float64.
         """
         sums = np.zeros(len(batch.response))
         for rows in plan(batch.condition_lengths, size, then=batch.response_lengths):
@@ -72,16 +92,29 @@ class Perplexity:
         return sums
 
     def response_losses(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """Give each response's negative log-likelihood, (B,) float32. For use in a graph; arrays: of a `Batch`."""
+        """The negative log-likelihood of each response, in a graph.
+
+        Args:
+            *arrays: The arrays of a `Batch` of B rows.
+
+        Returns:
+            (B,) float32, in nats.
+        """
         response_mask = arrays[-1]
         losses = negative_log_likelihoods(self.policy, *arrays)
         return tf.math.unsorted_segment_sum(losses, tf.where(response_mask)[:, 0], tf.shape(response_mask)[0])
 
 
 def negative_log_likelihoods(policy: LanguagePolicy, *arrays: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-    """-log p of every token of the responses, in nats, (tokens,) float32: padding never meets the vocabulary.
+    """-log p of every token of the responses; no logits are computed at padding.
 
-    arrays: those of a Batch. seeds: (B, 2) int32, for dropout; see `LanguagePolicy.features`.
+    Args:
+        policy: The policy.
+        *arrays: The arrays of a `Batch` of B rows.
+        seeds: (B, 2) int32, the seeds of dropout, or None; see `LanguagePolicy.features`.
+
+    Returns:
+        (tokens,) float32, in nats.
     """
     condition, condition_mask, response, response_mask = arrays
     features = policy.features(condition, condition_mask, response, response_mask, seeds)

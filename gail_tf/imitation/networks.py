@@ -12,16 +12,17 @@ from gail_tf.policies.sampling import Sampling
 
 
 class Networks(NamedTuple):
-    """What Algorithm 1 trains, and trains against.
+    """The networks and the optimiser of Algorithm 1.
 
-    policy:          learns.
-    sampling:        how its responses are drawn.
-    reference:       a policy of the same form, which becomes the frozen reference. A frozen GPT-2 is shared.
-    judge:           the discriminator, or RL-Seq2Seq's emotion classifier.
-    optimiser:       PPO or TRPO.
-    pretrained:      what is pretrained on running text: all of the network, since no gradient passes below adapters or
-                     a head; None for a network that is pretrained already.
-    pretrained_into: the weights that the pretrained ones are copied to; empty where they are the policy's own.
+    Attributes:
+        policy: The policy that is trained.
+        sampling: How its responses are drawn.
+        reference: A policy of the same form, which becomes the frozen reference. Both share a frozen GPT-2.
+        judge: The discriminator, or RL-Seq2Seq's emotion classifier.
+        optimiser: PPO or TRPO.
+        pretrained: The network that is pretrained on running text, with all of its weights, which would be frozen
+            under adapters or a head; None for a network that is pretrained already.
+        pretrained_into: The weights that the pretrained ones are copied to; empty where they are the policy's own.
     """
 
     policy: LanguagePolicy

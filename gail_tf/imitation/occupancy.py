@@ -1,7 +1,7 @@
-"""Eq. 1-6 for discrete occupancy measures, in NumPy: what Algorithm 1 approximates, where all of it can be computed.
+"""Eq. 1-6 for discrete occupancy measures, in NumPy: the exact form of what Algorithm 1 approximates.
 
-An occupancy measure rho is the discounted distribution of (state, action) that a policy meets, normalised to sum 1. D
-is Eq. 6's: high for the policy's pairs. All arrays are float64.
+An occupancy measure rho is the discounted distribution of a policy's pairs (state, action), normalised to a sum of 1. D
+is that of Eq. 6, high for the policy's pairs. All arrays are float64.
 
 Shapes: S states, A actions; transitions (S, A, S), the probabilities of the next state; start (S,).
 """
@@ -28,25 +28,30 @@ def psi_ga(cost: np.ndarray, expert: np.ndarray) -> float:
 
 
 def conjugate_objective(cost: np.ndarray, policy: np.ndarray, expert: np.ndarray) -> float:
-    """What the convex conjugate psi*_GA(rho_pi - rho_E) maximises over costs: <rho_pi - rho_E, c> - psi_GA(c)."""
+    """The objective whose maximum over costs is psi*_GA(rho_pi - rho_E): <rho_pi - rho_E, c> - psi_GA(c)."""
     return float(np.sum((policy - expert) * cost)) - psi_ga(cost, expert)
 
 
 def log_loss(d: np.ndarray, policy: np.ndarray, expert: np.ndarray) -> float:
-    """What Eq. 6 maximises: E_pi[log D] + E_E[log(1 - D)]; d in (0, 1)."""
+    """The objective that Eq. 6 maximises: E_pi[log D] + E_E[log(1 - D)], with d in (0, 1)."""
     return float(np.sum(policy * np.log(d)) + np.sum(expert * np.log1p(-d)))
 
 
 def optimal_discriminator(policy: np.ndarray, expert: np.ndarray) -> np.ndarray:
-    """Eq. 6's D at its maximum, rho_pi / (rho_pi + rho_E); the cost that maximises the conjugate is its logarithm.
+    """The D that maximises Eq. 6, D = rho_pi / (rho_pi + rho_E); its logarithm is the cost that attains psi*_GA.
 
-    Both measures must be above 0.
+    Args:
+        policy: rho_pi, (S, A), above 0.
+        expert: rho_E, (S, A), above 0.
+
+    Returns:
+        D, (S, A).
     """
     return policy / (policy + expert)
 
 
 def jensen_shannon(policy: np.ndarray, expert: np.ndarray) -> float:
-    """The Jensen-Shannon divergence in nats, 0 to log 2; Eq. 6's value is 2 of it minus log 4."""
+    """The Jensen-Shannon divergence in nats, 0 to log 2; the maximum of Eq. 6 is twice this minus log 4."""
     middle = (policy + expert) / 2
     return (_kl(policy, middle) + _kl(expert, middle)) / 2
 
@@ -58,9 +63,14 @@ def _kl(p: np.ndarray, q: np.ndarray) -> float:
 # Eq. 1-3
 @dataclass(frozen=True)
 class Environment:
-    """A Markov decision process without rewards; gamma, from 0 to below 1, is the discount.
+    """A Markov decision process without rewards.
 
-    With one action's worth of future (gamma = 0) it is a contextual bandit: prompts are states, replies are actions.
+    With gamma = 0 it is a contextual bandit: prompts are states, and replies are actions.
+
+    Attributes:
+        transitions: (S, A, S), the probabilities of the next state.
+        start: (S,), the probabilities of the first state.
+        gamma: The discount, from 0 to below 1.
     """
 
     transitions: np.ndarray
@@ -68,19 +78,45 @@ class Environment:
     gamma: float
 
     def occupancy(self, policy: np.ndarray) -> np.ndarray:
-        """rho, (S, A), of a policy (S, A): (1 - gamma) sum over t of gamma^t P(s_t = s, a_t = a)."""
+        """The occupancy measure of a policy.
+
+            rho(s, a) = (1 - gamma) sum_t gamma^t P(s_t = s, a_t = a)
+
+        Args:
+            policy: (S, A), the probabilities of the actions in each state.
+
+        Returns:
+            rho, (S, A).
+        """
         moves = np.einsum("sa,sat->st", policy, self.transitions)
         states = np.linalg.solve(np.eye(len(moves)) - self.gamma * moves.T, (1 - self.gamma) * self.start)
         return states[:, None] * policy
 
     def action_costs(self, policy: np.ndarray, cost: np.ndarray) -> np.ndarray:
-        """Q, (S, A): the discounted sum of costs (S, A), from an action on, under a policy."""
+        """Q: the discounted sum of costs from an action on, under a policy.
+
+        Args:
+            policy: (S, A), the probabilities of the actions in each state.
+            cost: (S, A).
+
+        Returns:
+            Q, (S, A).
+        """
         moves = np.einsum("sa,sat->st", policy, self.transitions)
         values = np.linalg.solve(np.eye(len(moves)) - self.gamma * moves, np.sum(policy * cost, axis=1))
         return cost + self.gamma * self.transitions @ values
 
     def reinforce(self, cost: np.ndarray, entropy_weight: float = 1.0, iterations: int = 1000) -> np.ndarray:
-        """Eq. 1, RL(c): the policy (S, A) that minimises -entropy_weight H(pi) + E_pi[c], by soft value iteration."""
+        """RL(c) of Eq. 1: the policy that minimises -entropy_weight H(pi) + E_pi[c], by soft value iteration.
+
+        Args:
+            cost: c, (S, A).
+            entropy_weight: The weight of the entropy H.
+            iterations: The number of iterations.
+
+        Returns:
+            The policy, (S, A).
+        """
         values = np.zeros(len(self.start))
         for _ in range(iterations):
             scores = -(cost + self.gamma * self.transitions @ values) / entropy_weight
@@ -93,19 +129,25 @@ class Environment:
         return float(np.sum(self.occupancy(policy) * (entropy_weight * np.log(policy) + cost)))
 
     def inverse_objective(self, cost: np.ndarray, expert: np.ndarray, entropy_weight: float = 1.0) -> float:
-        """What Eq. 2, inverse reinforcement learning, maximises over costs, with psi_GA; expert is rho_E, (S, A)."""
+        """The objective of inverse reinforcement learning, which Eq. 2 maximises over costs; expert is rho_E."""
         smallest = self.regularised_cost(self.reinforce(cost, entropy_weight), cost, entropy_weight)
         return -psi_ga(cost, expert) + smallest - float(np.sum(expert * cost))
 
     def imitation_objective(self, policy: np.ndarray, expert: np.ndarray, entropy_weight: float = 1.0) -> float:
-        """What Eq. 3 minimises over policies: -entropy_weight H(pi) + psi*_GA(rho_pi - rho_E)."""
+        """The objective that Eq. 3 minimises over policies: -entropy_weight H(pi) + psi*_GA(rho_pi - rho_E)."""
         divergence = 2 * jensen_shannon(self.occupancy(policy), expert) - np.log(4)
         return self.regularised_cost(policy, np.zeros_like(expert), entropy_weight) + divergence
 
 
 @dataclass(frozen=True)
 class Imitation:
-    """One iteration of `imitate`: the policy (S, A), Eq. 6's D (S, A), and the divergence of the two occupancies."""
+    """The state after an iteration of `imitate`.
+
+    Attributes:
+        policy: (S, A).
+        d: D of Eq. 6, (S, A).
+        jensen_shannon: The divergence of the two occupancy measures, in nats.
+    """
 
     policy: np.ndarray
     d: np.ndarray
@@ -120,23 +162,33 @@ def imitate(
     policy_rate: float = 0.1,
     entropy_weight: float = 0.0,
 ) -> Iterator[Imitation]:
-    """Algorithm 1 on tables: Eq. 3 by turns, one step of D up Eq. 6, then one step of the policy down Q of c = log D.
+    """Algorithm 1 on tables: D ascends Eq. 6 by one step, then the policy descends Q of the cost c = log D by one step.
 
-    expert: rho_E, (S, A). The policy starts uniform, D at 1/2. D's step is gradient ascent on its logits, each scaled
-    by the mass that both measures have there (a Newton step where D is 1/2 and the rate 1). The policy's step is the
-    exact optimum of Eq. 7's kind of objective in every state: the mean of Q under the new policy (which counts the
-    entropy of later states too), minus entropy_weight times its entropy, plus 1 / policy_rate times its KL from the old
-    one. Every state must be reachable.
+    The policy starts uniform and D at 1/2. D's step is gradient ascent on its logits, scaled by the mass of both
+    measures (a Newton step where D is 1/2 and the rate 1). The policy's step is the exact optimum of an objective like
+    Eq. 7 in every state: the mean of Q under the new policy (which includes the entropy of later states), minus
+    entropy_weight times its entropy, plus 1 / policy_rate times its KL from the old one.
+
+    Args:
+        environment: The environment, all of whose states must be reachable.
+        expert: rho_E, (S, A).
+        iterations: The number of iterations.
+        discriminator_rate: The step size of D.
+        policy_rate: The step size of the policy.
+        entropy_weight: The weight of the policy's entropy in Eq. 3.
+
+    Yields:
+        The policy, D and their divergence after each iteration.
     """
     policy = np.full_like(expert, 1 / expert.shape[1])
-    logits = np.zeros_like(expert)  # of D: high for the policy's
+    logits = np.zeros_like(expert)  # D's logits, high for the policy's pairs
     for _ in range(iterations):
         occupancy = environment.occupancy(policy)
         d = _sigmoid(logits)
         ascent = occupancy * (1 - d) - expert * d  # the gradient of Eq. 6 by the logits
         logits = logits + discriminator_rate * 4 * ascent / (occupancy + expert)
         d = _sigmoid(logits)
-        # -log D is the reward; log D by way of softplus does not overflow.
+        # -log D is the reward; softplus computes log D without overflow.
         surprise = entropy_weight * np.log(policy)
         costs = environment.action_costs(policy, -np.logaddexp(0, -logits) + surprise) - surprise
         policy = _softmax((np.log(policy) - policy_rate * costs) / (1 + policy_rate * entropy_weight))

@@ -13,7 +13,13 @@ IMITATION = "imitation"
 
 @dataclass(frozen=True)
 class Stage:
-    """One epoch of maximum likelihood, one buffer of D's pretraining, or one update; number counts from 1."""
+    """An epoch of maximum likelihood, a buffer of D's pretraining, or an update.
+
+    Attributes:
+        phase: The name of the phase.
+        number: The number of the stage in its phase, from 1.
+        of: The number of stages in the phase.
+    """
 
     phase: str
     number: int
@@ -26,7 +32,15 @@ class Stage:
 
 
 def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
-    """The stages of a run. from_scratch: GPT-2 is pretrained first."""
+    """List the stages of a run.
+
+    Args:
+        config: The settings.
+        from_scratch: Whether GPT-2 is pretrained first.
+
+    Returns:
+        The stages in order.
+    """
     updates = config.rollout.updates
     counts = {
         PRETRAINING: config.likelihood.pretraining_epochs if from_scratch else 0,
@@ -38,18 +52,26 @@ def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
 
 
 def steps_on_a_buffer(config: GAILConfig) -> int:
-    """D's steps on a buffer without human demonstrations."""
+    """The number of D's steps on a buffer without human demonstrations."""
     return math.ceil(config.rollout.rollouts / config.optimizer.batch_size)
 
 
 def human_ratio(update: int, updates: int, start: float = 0.3) -> float:
-    """The share of human demonstrations in update 0, 1, ... of `updates`: from start in a straight line to 0 (Table 1).
+    """The share of human demonstrations in an update (Table 1), which falls linearly to 0.
 
-    0 after the last update.
+        ratio = start max(0, 1 - update / updates)
+
+    Args:
+        update: The number of the update, from 0.
+        updates: The total number of updates.
+        start: The share in the first update.
+
+    Returns:
+        The share; 0 after the last update.
     """
     return start * max(0.0, 1 - update / updates)
 
 
 def human_demonstrations(batch_size: int, ratio: float) -> int:
-    """How many of a batch's responses are human demonstrations: the ratio's part, rounded down (TextGAIL)."""
+    """The number of human demonstrations in a batch: batch_size times ratio, rounded down (TextGAIL)."""
     return int(batch_size * ratio)

@@ -1,4 +1,4 @@
-"""What improves a policy on a buffer of rollouts: PPO (`ppo.py`), or TRPO (`trpo.py`)."""
+"""The base class of what improves a policy on a buffer of rollouts: PPO (`ppo.py`) and TRPO (`trpo.py`)."""
 
 import abc
 from collections.abc import Iterator, Sequence
@@ -13,14 +13,20 @@ from gail_tf.imitation.rollouts import Rollouts
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
 
-Figures = dict[str, float]
+Metrics = dict[str, float]
 
 
 class PolicyOptimiser(abc.ABC):
-    """The policy step of Algorithm 1.
+    """The policy's step of Algorithm 1.
 
-    steps: how many figures `improve` yields at most, for the progress bar. total_steps: of all updates, where the
-    learning rate falls over them; see `GAILConfig.total_steps`.
+    Args:
+        policy: The policy to improve.
+        config: The settings.
+        sampling: How its responses are drawn.
+
+    Attributes:
+        steps: The largest number of steps that `improve` takes, for the progress bar.
+        total_steps: The steps of all updates, over which the learning rate falls; see `GAILConfig.total_steps`.
     """
 
     steps = 1
@@ -30,37 +36,65 @@ class PolicyOptimiser(abc.ABC):
         self.policy, self.config, self._sampling = policy, config, sampling
 
     @abc.abstractmethod
-    def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Figures]:
-        """Improve the policy on a buffer; yields the figures of each step.
+    def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
+        """Improve the policy on a buffer.
 
-        advantages, targets: (B,), or (B, R) of tokens: how much better each action was than its value, and what that
-        value should have been. seed: of the minibatches. Raises DivergedError on NaN.
+        Args:
+            rollouts: The buffer of B responses.
+            advantages: (B,) float32, or (B, R) of tokens: how much better each action was than its value.
+            targets: The targets of the value baseline, of the same shape.
+            seed: The seed of the minibatches.
+
+        Yields:
+            The metrics of each step.
+
+        Raises:
+            DivergedError: The gradient is NaN.
         """
 
-    def end_of_update(self, figures: Sequence[Figures]) -> Figures:
-        """Adapt to what an update came to; returns what is to be logged of it."""
+    def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:
+        """Adapt coefficients to the outcome of an update.
+
+        Args:
+            metrics: The metrics of its steps.
+
+        Returns:
+            The coefficients to log.
+        """
         return {}
 
     def course(self) -> str | None:
-        """See `AdamWLearner.course`; None where there is no learning rate."""
+        """See `AdamWLearner.course`; None for an optimiser without a learning rate."""
         return None
 
     def values(self, batch: Batch, states: np.ndarray | None = None) -> np.ndarray:
-        """The value baseline of each state, float32; zeros where there is none.
+        """The value baseline of each state; 0 without a baseline.
 
-        (B,), of history and prompt; where tokens have rewards of their own, (B, R), of the partial responses too.
-        states: (B, R, E) float32, the policy's features where they are known already.
+        Args:
+            batch: B conditions and responses.
+            states: (B, R, E) float32, the policy's features if they are known already.
+
+        Returns:
+            (B,) float32, the values of history and prompt; where tokens have rewards of their own (B, R), the values
+            before each token.
         """
         return np.zeros(batch.response.shape if self.config.token_rewards else len(batch.response), np.float32)
 
     @property
     def variables(self) -> dict[str, list[keras.Variable]]:
-        """What is to be stored besides the policy, by name."""
+        """The variables that a checkpoint stores besides the policy, by name."""
         return {}
 
     def facts(self) -> dict[str, Any]:
-        """Numbers to be stored, for JSON."""
+        """The coefficients that a checkpoint stores, for JSON."""
         return {}
 
     def restore(self, facts: dict[str, Any]) -> None:
-        """Take back what `facts` gave. Raises KeyError where it is missing."""
+        """Return to a checkpoint.
+
+        Args:
+            facts: What the method `facts` returned.
+
+        Raises:
+            KeyError: A coefficient is missing.
+        """

@@ -1,4 +1,4 @@
-"""PPO's updates: the policy, and with it the value baseline, learn from a buffer in minibatches (Eq. 7, Table 1)."""
+"""PPO: the policy and the value baseline learn from a buffer in minibatches (Eq. 7, Table 1)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch, take
 from gail_tf.imitation import ppo_losses
 from gail_tf.imitation.phases import IMITATION
-from gail_tf.imitation.policy_optimiser import Figures, PolicyOptimiser
+from gail_tf.imitation.policy_optimiser import Metrics, PolicyOptimiser
 from gail_tf.imitation.rollouts import Rollouts
 from gail_tf.models.tanh_network import ValueBaseline
 from gail_tf.policies.base import LanguagePolicy
@@ -23,9 +23,15 @@ from keras_gca.errors import refuse_nan
 
 
 class PPO(PolicyOptimiser):
-    """One minibatch at a time, in one compiled function for each combination of widths.
+    """Proximal policy optimisation on a buffer of rollouts (Eq. 7).
 
-    kl_coefficient: C of Eq. 7, which changes from update to update where `--kl-penalty` is adaptive.
+    Args:
+        policy: The policy to improve.
+        config: The settings.
+        sampling: How its responses are drawn.
+
+    Attributes:
+        kl_coefficient: C of Eq. 7, which changes from update to update with `--kl-penalty adaptive`.
     """
 
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
@@ -36,15 +42,15 @@ class PPO(PolicyOptimiser):
         self.policy_learner = PolicyLearner(policy, config, sampling, self.total_steps)
         self.value_learner = ValueLearner(policy, config) if config.ppo.value_baseline == "on" else None
 
-    def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Figures]:
+    def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
         config = self.config.ppo
         for epoch in range(config.ppo_epochs):
-            # Conditions of like lengths go together, never responses: a minibatch of nothing but long responses would
-            # pull at their length.
+            # Minibatches group conditions of similar length, never responses: a minibatch of long responses alone would
+            # bias their length.
             for rows in plan(rollouts.batch.condition_lengths, config.minibatch_size, seed + epoch):
                 batch = take(rollouts.batch, rows, config.minibatch_size)
-                width = batch.response.shape[1]  # of the longest response among them
-                figures = self.step(
+                width = batch.response.shape[1]  # the length of the longest response in the minibatch
+                metrics = self.step(
                     batch,
                     rollouts.log_probs[rows, :width],
                     _of_rows(advantages, rows, width),
@@ -53,15 +59,15 @@ class PPO(PolicyOptimiser):
                     self.kl_coefficient,
                     rollouts.states_of(rows, width),
                 )
-                refuse_nan(figures["gradient_norm"], IMITATION, "generator")
-                yield figures
-                if config.kl_stop is not None and figures["kl"] > config.kl_stop:
+                refuse_nan(metrics["gradient_norm"], IMITATION, "generator")
+                yield metrics
+                if config.kl_stop is not None and metrics["kl"] > config.kl_stop:
                     return
 
-    def end_of_update(self, figures: Sequence[Figures]) -> Figures:
-        """Adapt C to the mean KL of the minibatches; returns C."""
+    def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:
+        """Adapt C to the mean KL of the minibatches, and return it."""
         if self.config.ppo.kl_penalty == "adaptive":
-            kl = float(np.mean([each["kl"] for each in figures]))
+            kl = float(np.mean([step["kl"] for step in metrics]))
             adapted = ppo_losses.adapt_kl_coefficient(self.kl_coefficient, kl, self.config.ppo.kl_target)
             self.kl_coefficient = float(adapted)
         return {"kl_coefficient": self.kl_coefficient}
@@ -92,25 +98,39 @@ class PPO(PolicyOptimiser):
         self, batch: Batch, log_probs: np.ndarray, advantages: np.ndarray, targets: np.ndarray, generated: np.ndarray,
         kl_coefficient: float, states: np.ndarray | None = None,
     ) -> dict[str, float]:  # fmt: skip
-        """One minibatch of a buffer.
+        """Take one step on a minibatch of a buffer.
 
-        log_probs: (B, R) of the old policy. advantages, targets: (B,), or (B, R) of tokens: how much better each action
-        was than its value, and what that value should have been. generated: (B,) bool, false for human demonstrations.
-        kl_coefficient: C of Eq. 7. states: (B, R, E) float32, the policy's features where they are known already.
-        Returns the figures of `ppo_losses.policy_loss`, the gradient's norm, and the baseline's explained variance.
+        Args:
+            batch: B conditions and responses.
+            log_probs: (B, R) float32, the old policy's log-probabilities of the tokens.
+            advantages: (B,) float32, or (B, R) of tokens: how much better each action was than its value.
+            targets: The targets of the value baseline, of the same shape.
+            generated: (B,) bool, false for human demonstrations.
+            kl_coefficient: C of Eq. 7.
+            states: (B, R, E) float32, the policy's features if they are known already.
+
+        Returns:
+            The metrics of `ppo_losses.policy_loss`, the norm of the gradient, and the baseline's explained variance.
         """
         batch, states = _tensors(batch, states)
         given = map(tf.convert_to_tensor, (log_probs, advantages, generated, np.float32(kl_coefficient)))
         result = self.policy_learner.train_step(batch, states, *given)
-        figures = result.sums | {"gradient_norm": result.gradient_norm}
+        metrics = result.sums | {"gradient_norm": result.gradient_norm}
         if self.value_learner is not None:
             given = map(tf.convert_to_tensor, (advantages, targets))
-            figures |= self.value_learner.train_step(batch, states, *given).sums
-        return {name: float(value) for name, value in figures.items()}
+            metrics |= self.value_learner.train_step(batch, states, *given).sums
+        return {name: float(value) for name, value in metrics.items()}
 
 
 class PolicyLearner(AdamWLearner):
-    """Eq. 7, or the clipped objective, by gradient descent: the policy learns from a minibatch of a buffer."""
+    """Trains a policy on minibatches by gradient descent on `ppo_losses.policy_loss`.
+
+    Args:
+        policy: The policy to train.
+        config: The settings.
+        sampling: How its responses are drawn.
+        total_steps: The step at which the learning rate reaches 0; None where it does not fall.
+    """
 
     reports_norm = True
 
@@ -134,7 +154,7 @@ class PolicyLearner(AdamWLearner):
         generated: tf.Tensor,
         kl_coefficient: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """`ppo_losses.policy_loss` of the responses, and its figures; the arguments are those of `PPO.step`."""
+        """`ppo_losses.policy_loss` of the responses, and its metrics; `PPO.step` explains the arguments."""
         config = self.config.ppo
         scores = self.policy.scores(
             _features(self.policy, batch, states), batch.response, batch.response_mask, self.sampling
@@ -154,7 +174,12 @@ class PolicyLearner(AdamWLearner):
 
 
 class ValueLearner(AdamWLearner):
-    """The value baseline learns what the states before the policy's actions turned out to be worth."""
+    """Trains the value baseline to predict the returns of the states before the policy's actions.
+
+    Args:
+        policy: The policy whose features describe the states.
+        config: The settings.
+    """
 
     def __init__(self, policy: LanguagePolicy, config: GAILConfig):
         self.policy, self.config = policy, config
@@ -163,7 +188,15 @@ class ValueLearner(AdamWLearner):
         self.compiled_values = Compiled(self.values)
 
     def values(self, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
-        """The value of each state: (B, R), or of the first alone, (B,). For use in a graph."""
+        """The value of each state, in a graph.
+
+        Args:
+            batch: B conditions and responses.
+            states: (B, R, E) float32, the policy's features if they are known already.
+
+        Returns:
+            (B, R) float32 where tokens have rewards of their own; otherwise (B,), the values of the first states.
+        """
         per_token = self.network(_features(self.policy, batch, states))
         return per_token if self.config.token_rewards else per_token[:, 0]
 
@@ -174,7 +207,7 @@ class ValueLearner(AdamWLearner):
         advantages: tf.Tensor,
         targets: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """`ppo_losses.value_loss`, and the share of variance explained; the arguments are those of `PPO.step`."""
+        """`ppo_losses.value_loss`, and the share of variance explained; `PPO.step` explains the arguments."""
         values = self.values(batch, states)
         counted = batch.response_mask if self.config.token_rewards else tf.reduce_any(batch.response_mask, axis=1)
         explained = ppo_losses.explained_variance(targets - advantages, targets, counted)
@@ -182,12 +215,12 @@ class ValueLearner(AdamWLearner):
 
 
 def _features(policy: LanguagePolicy, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
-    """The policy's features of the responses: the states, where these are known already."""
+    """The policy's features of the responses, which are the states if these are known already."""
     return policy.features(*batch) if states is None else states
 
 
 def _of_rows(of_actions: np.ndarray, rows: np.ndarray, width: int) -> np.ndarray:
-    """Numbers of responses, (B,), or of their tokens, (B, R): those of some rows, and of their first `width` tokens."""
+    """Select rows of numbers of responses, (B,), or of their first `width` tokens, from (B, R)."""
     return of_actions[rows, :width] if of_actions.ndim > 1 else of_actions[rows]
 
 

@@ -2,7 +2,8 @@
 
 Shapes: B responses, T tokens, V vocabulary. log_probs and old_log_probs are the log-probabilities, in nats, that the
 policy being trained and the one that collected the batch give to the tokens. Masks are (B, T), bool or float, with a
-response's tokens first; a row without tokens fills the batch up and counts for nothing. All is computed in float32.
+response's tokens first; a row without tokens only fills up the batch and does not count. All functions compute in
+float32.
 
 An action is a whole response (`level="response"`, as in TextGAIL: the ratio of products over tokens) or one token.
 """
@@ -15,8 +16,8 @@ from keras_gca.engine.masked import masked, masked_mean, masked_sum
 from keras_gca.errors import UserError
 
 LEVELS = ("response", "token")
-LARGEST_LOG_RATIO = 20.0  # beyond it exp() nears the end of float32, and its gradients become NaN
-KL_COEFFICIENT_RANGE = (1e-6, 1e6)  # so that doubling can undo halving and the other way round
+LARGEST_LOG_RATIO = 20.0  # beyond it exp() nears the largest float32, and its gradients become NaN
+KL_COEFFICIENT_RANGE = (1e-6, 1e6)  # bounds within which doubling can undo halving, and vice versa
 
 
 # The objective
@@ -36,21 +37,33 @@ def policy_loss(
     entropy: tf.Tensor | None = None,
     entropy_coefficient: float = 0.0,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """What a step of PPO makes small: -(mean objective - C mean KL(old || new) + entropy_coefficient mean entropy).
+    """The loss that a step of PPO minimises (Eq. 7, with the ratio clipped where epsilon is given).
 
-    log_probs, old_log_probs: (B, T). advantages: (B,) for either level, or (B, T) for level "token".
-    epsilon:        of the clipped objective; None leaves the ratio unclipped, as in Eq. 7.
-    kl_coefficient: C of Eq. 7, a scalar; 0 for none. With epsilon both hold.
-    kl:             (B, T), the exact KL(old || new) at each token (`exact_kl`); without it, its estimate k3 is taken.
-    generated:      (B,) bool, which responses the old policy has sampled itself. Human demonstrations have not been, so
-                    their ratios estimate no KL. None: all.
-    entropy:        (B, T), of the policy at each token.
+        loss = -(mean objective - C mean KL(old || new) + entropy_coefficient mean entropy)
 
-    The KL is in nats per response or per token, by level; the entropy in nats per token.
+    The KL is in nats per response or per token, by level; the entropy is in nats per token.
 
-    Returns the loss, and scalars to log: objective (before the KL and the entropy), kl, clip_fraction (the share of
-    ratios further than epsilon from 1; 0 without epsilon), mean_ratio, and entropy if it is given. Raises UserError for
-    another level or an entropy_coefficient without entropy, ValueError for shapes that do not fit.
+    Args:
+        log_probs: (B, T), the log-probabilities under the policy being trained.
+        old_log_probs: (B, T), those under the policy that collected the batch.
+        advantages: (B,) for either level, or (B, T) for level "token".
+        mask: (B, T), which tokens count.
+        level: What an action is: "response" or "token".
+        epsilon: The ratio is clipped to 1 - epsilon and 1 + epsilon; None leaves it unclipped, as in Eq. 7.
+        kl_coefficient: C of Eq. 7, a scalar; 0 for no penalty. It applies to the clipped objective too.
+        kl: (B, T), the exact KL(old || new) at each token (`exact_kl`); its estimate k3 if None.
+        generated: (B,) bool, the responses that the old policy sampled. The ratios of human demonstrations, which it
+            did not sample, do not estimate a KL. None counts all.
+        entropy: (B, T), the policy's entropy at each token.
+        entropy_coefficient: The weight of the entropy.
+
+    Returns:
+        The loss, and scalars to log: objective (without the KL and the entropy), kl, clip_fraction (the share of ratios
+        further than epsilon from 1; 0 without epsilon), mean_ratio, and entropy if it is given.
+
+    Raises:
+        UserError: The level is unknown, or there is an entropy_coefficient without an entropy.
+        ValueError: The shapes do not fit.
     """
     counted = _counted(mask, level)
     ratio = tf.exp(log_ratio(log_probs, old_log_probs, mask, level))
@@ -72,25 +85,35 @@ def policy_loss(
 
     loss = -(objective - kl_coefficient * mean_kl)
     clipped = tf.zeros_like(ratio) if epsilon is None else tf.cast(tf.abs(ratio - 1) > epsilon, tf.float32)
-    figures = {
+    metrics = {
         "objective": objective,
         "kl": mean_kl,
         "clip_fraction": masked_mean(clipped, counted),
         "mean_ratio": masked_mean(ratio, counted),
     }
     if entropy is not None:
-        figures["entropy"] = masked_mean(entropy, mask)
-        if entropy_coefficient:  # the gradient of nothing costs as much
-            loss -= entropy_coefficient * figures["entropy"]
+        metrics["entropy"] = masked_mean(entropy, mask)
+        if entropy_coefficient:  # a coefficient of 0 would cost as much time as another
+            loss -= entropy_coefficient * metrics["entropy"]
     elif entropy_coefficient:
         raise UserError(f"an entropy bonus of {entropy_coefficient} needs the policy's entropy, which is not given")
-    return loss, figures
+    return loss, metrics
 
 
 def log_ratio(log_probs: tf.Tensor, old_log_probs: tf.Tensor, mask: tf.Tensor, level: str = "response") -> tf.Tensor:
-    """log(new probability / old probability) of responses, (B,), or of tokens, (B, T); float32.
+    """log(new probability / old probability) of each action, clipped to +-LARGEST_LOG_RATIO.
 
-    Cut at +-LARGEST_LOG_RATIO; 0 where nothing counts. Raises UserError for a level that is not of LEVELS.
+    Args:
+        log_probs: (B, T), the log-probabilities under the policy being trained.
+        old_log_probs: (B, T), those under the policy that collected the batch.
+        mask: (B, T), which tokens count.
+        level: What an action is: "response" or "token".
+
+    Returns:
+        (B,) float32 of responses, or (B, T) of tokens; 0 where nothing counts.
+
+    Raises:
+        UserError: The level is not one of LEVELS.
     """
     _check(level)
     difference = masked(log_probs, mask) - masked(old_log_probs, mask)
@@ -100,7 +123,7 @@ def log_ratio(log_probs: tf.Tensor, old_log_probs: tf.Tensor, mask: tf.Tensor, l
 
 
 def surrogate(ratio: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
-    """Eq. 7's first term for each action: ratio times advantage."""
+    """The first term of Eq. 7 for each action: ratio times advantage."""
     ratio, advantages = _paired(ratio, advantages)
     return ratio * advantages
 
@@ -115,11 +138,25 @@ def clipped_surrogate(ratio: tf.Tensor, advantages: tf.Tensor, epsilon: float = 
 
 
 def sampled_kl(log_probs: tf.Tensor, other_log_probs: tf.Tensor, estimator: str = "k3") -> tf.Tensor:
-    """Estimates of KL(p || q), one for each sample of p, by Schulman's "Approximating KL divergence" (2020).
+    """Estimates of KL(p || q), one for each sample of p (Schulman, "Approximating KL divergence", 2020).
 
-    log_probs, other_log_probs: log p and log q of the samples, any equal shapes. With d = log p - log q:
-    k1 = d, unbiased, of both signs; k2 = d^2 / 2, biased, small variance; k3 = exp(-d) - 1 + d, unbiased, never
-    negative. d is cut at +-LARGEST_LOG_RATIO. Raises UserError for another estimator.
+        k1 = d                 unbiased, of both signs
+        k2 = d^2 / 2           biased, with a small variance
+        k3 = exp(-d) - 1 + d   unbiased, never negative
+
+    Here d = log p - log q, clipped to +-LARGEST_LOG_RATIO.
+
+    Args:
+        log_probs: log p of the samples, of any shape.
+        other_log_probs: log q of the samples, of the same shape.
+        estimator: "k1", "k2" or "k3".
+
+    Returns:
+        The estimates, float32, of the same shape.
+
+    Raises:
+        UserError: The estimator is unknown.
+        ValueError: The shapes differ.
     """
     log_probs, other_log_probs = _paired(log_probs, other_log_probs)
     d = tf.clip_by_value(log_probs - other_log_probs, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
@@ -130,22 +167,29 @@ def sampled_kl(log_probs: tf.Tensor, other_log_probs: tf.Tensor, estimator: str 
 
 
 def exact_kl(logits: tf.Tensor, other_logits: tf.Tensor) -> tf.Tensor:
-    """KL(p || q) in nats at each place, (...,) float32, from two arrays of logits, (..., V)."""
+    """KL(p || q) in nats at each position, (...,) float32, from the logits of p and of q, (..., V)."""
     log_p, log_q = tf.nn.log_softmax(tf.cast(logits, tf.float32)), tf.nn.log_softmax(tf.cast(other_logits, tf.float32))
     return tf.reduce_sum(_expected(log_p, log_p - log_q), axis=-1)
 
 
 def entropy(logits: tf.Tensor) -> tf.Tensor:
-    """The entropy in nats at each place, (...,) float32, from logits (..., V)."""
+    """The entropy in nats at each position, (...,) float32, from logits (..., V)."""
     log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
     return -tf.reduce_sum(_expected(log_p, log_p), axis=-1)
 
 
 def adapt_kl_coefficient(coefficient: tf.Tensor | float, kl: tf.Tensor | float, target: float) -> tf.Tensor:
-    """C for the next update (Schulman et al. 2017, Section 4), a scalar of float32: the state of the adaptive penalty.
+    """C of Eq. 7 for the next update (Schulman et al. 2017, Section 4).
 
-    Doubled if the KL of this update was above 1.5 target, halved if it was below target / 1.5; kept within
-    KL_COEFFICIENT_RANGE. kl and target in the same unit, see `policy_loss`.
+    C is doubled if the KL of the update was above 1.5 target, and halved if it was below target / 1.5.
+
+    Args:
+        coefficient: C of the last update, a scalar.
+        kl: The mean KL of the last update, a scalar.
+        target: The KL to aim at, in the same unit; see `policy_loss`.
+
+    Returns:
+        C, a float32 scalar within KL_COEFFICIENT_RANGE.
     """
     kl, coefficient = tf.cast(kl, tf.float32), tf.cast(coefficient, tf.float32)
     factor = tf.where(kl > 1.5 * target, 2.0, tf.where(kl < target / 1.5, 0.5, 1.0))
@@ -156,9 +200,14 @@ def adapt_kl_coefficient(coefficient: tf.Tensor | float, kl: tf.Tensor | float, 
 
 
 def response_advantages(rewards: tf.Tensor, values: tf.Tensor | None = None) -> tf.Tensor:
-    """Advantages of whole responses, (B,) float32: normalised rewards, less a baseline's values where there is one.
+    """Advantages of whole responses: rewards minus the values of a baseline.
 
-    No gradient flows through them.
+    Args:
+        rewards: (B,), normalised.
+        values: (B,), the values of history and prompt; None without a baseline.
+
+    Returns:
+        (B,) float32, without a gradient.
     """
     if values is None:
         return tf.stop_gradient(tf.cast(rewards, tf.float32))
@@ -169,12 +218,22 @@ def response_advantages(rewards: tf.Tensor, values: tf.Tensor | None = None) -> 
 def generalised_advantages(
     token_rewards: tf.Tensor, values: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0, lambda_: float = 0.95
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Advantages of tokens by GAE (Schulman et al. 2016, Eq. 16), and what the values should have been.
+    """Advantages of tokens by GAE (Schulman et al. 2016, Eq. 16), and the targets of the values.
 
-    token_rewards, values: (B, T), the value of the state before each token. After a response's last token the value is
-    0, also where the length limit has ended it: its reward judges it as it is.
+        A_t = sum_k (gamma lambda)^k (r_{t+k} + gamma V_{t+k+1} - V_{t+k})
 
-    Returns advantages and advantages + values, both (B, T) float32 without gradient, 0 where mask is 0.
+    After a response's last token the value is 0, also where the length limit ended the response, since its reward
+    judges it as it is.
+
+    Args:
+        token_rewards: (B, T), the reward of each token.
+        values: (B, T), the value of the state before each token.
+        mask: (B, T), which tokens count.
+        gamma: The discount per token.
+        lambda_: lambda of GAE.
+
+    Returns:
+        The advantages, and advantages + values, both (B, T) float32 without a gradient, 0 where mask is 0.
     """
     values = masked(values, mask)
     following = tf.pad(values[:, 1:], [[0, 0], [0, 1]])
@@ -184,15 +243,30 @@ def generalised_advantages(
 
 
 def value_loss(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Half the mean squared error of a baseline, a scalar; three equal shapes, (B,) or (B, T)."""
+    """The loss of the value baseline: mean (values - targets)^2 / 2.
+
+    Args:
+        values: (B,) or (B, T).
+        targets: What the values should be, of the same shape.
+        mask: Which of them count, of the same shape.
+
+    Returns:
+        The loss, a float32 scalar.
+    """
     values, targets = _paired(values, targets)
     return masked_mean(tf.square(values - targets), mask) / 2
 
 
 def explained_variance(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """1 - variance(targets - values) / variance(targets), a scalar: 1 for perfect values, 0 for constant ones.
+    """1 - variance(targets - values) / variance(targets): 1 for perfect values, 0 for constant ones.
 
-    Three equal shapes, (B,) or (B, T). NaN where the targets do not vary.
+    Args:
+        values: (B,) or (B, T).
+        targets: What the values should be, of the same shape.
+        mask: Which of them count, of the same shape.
+
+    Returns:
+        A float32 scalar; NaN if the targets do not vary.
     """
     values, targets = _paired(values, targets)
     variance = _variance(targets, mask)
@@ -200,12 +274,12 @@ def explained_variance(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -
     return replicas.part(tf.where(variance > 0, explained, float("nan")))
 
 
-# Their common parts
+# Common parts
 
 
 def _check(level: str) -> None:
     if level not in LEVELS:
-        raise UserError(f"ratio of {level!r} is not one of {', '.join(LEVELS)}")
+        raise UserError(f"the level {level!r} is not one of {', '.join(LEVELS)}")
 
 
 def _counted(mask: tf.Tensor, level: str) -> tf.Tensor:
@@ -215,7 +289,7 @@ def _counted(mask: tf.Tensor, level: str) -> tf.Tensor:
 
 
 def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both as float32; unequal shapes would broadcast, and raise ValueError."""
+    """Both as float32; raises ValueError for unequal shapes, which would broadcast."""
     first, second = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
     if not first.shape.is_compatible_with(second.shape):
         raise ValueError(f"shapes {first.shape} and {second.shape}, where equal ones are expected")
@@ -223,7 +297,7 @@ def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _expected(log_p: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """p times values, and 0 where p is 0 (a filtered token's logit may be minus infinity)."""
+    """p times values; 0 where p is 0, since the logit of a filtered token may be minus infinity."""
     possible = log_p > -float("inf")
     return tf.where(possible, tf.exp(log_p) * tf.where(possible, values, 0.0), 0.0)
 

@@ -1,4 +1,4 @@
-"""The frozen reference (GPT-2 after maximum likelihood), and what it reads of responses: features, probabilities."""
+"""The frozen reference, GPT-2 after maximum likelihood, which computes features and probabilities of responses."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,20 +15,31 @@ from keras_gca.engine.compiled import Compiled
 
 
 def token_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
-    """Features of (history, prompt, partial response, token), (B, R, H) float32: the states after each token.
+    """Features of (history, prompt, partial response, token): the hidden states after each token.
 
-    What Eq. 7 and 8 of the first paper give its discriminator at each token, here from a causal language model.
-    hidden_states: (B, R, H) at the response's tokens; response_mask: (B, R). Padding gets zeros.
+    They correspond to the input of the first paper's discriminator at each token (Eq. 7 and 8).
+
+    Args:
+        hidden_states: (B, R, H), the states of a causal language model at the response's tokens.
+        response_mask: (B, R).
+
+    Returns:
+        (B, R, H) float32; 0 at padding.
     """
     return tf.where(tf.cast(response_mask, tf.bool)[:, :, None], tf.cast(hidden_states, tf.float32), 0.0)
 
 
 def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
-    """Features of (history, prompt, response), (B, 2 H) float32, from the states of a causal language model.
+    """Features of (history, prompt, response): the mean of the response's hidden states, and the last one (EOS).
 
-    hidden_states: (B, T, H) over history, prompt and response; response_mask: (B, T), the response's tokens, which
-    stand side by side. The features are the mean over the response and its last state (EOS), both of which have read
-    history and prompt too. Rows without a response get zeros.
+    The states depend on history and prompt too, since a causal language model has read these before.
+
+    Args:
+        hidden_states: (B, T, H), the states of a causal language model over history, prompt and response.
+        response_mask: (B, T), the response's tokens, which are contiguous.
+
+    Returns:
+        (B, 2 H) float32; 0 in rows without a response.
     """
     mask = tf.cast(response_mask, tf.float32)
     last = mask - mask * tf.pad(mask[:, 1:], [[0, 0], [0, 1]])
@@ -38,12 +49,12 @@ def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.
 
 
 class Reading(NamedTuple):
-    """What the reference makes of B responses.
+    """The reference's features and probabilities of B responses.
 
     Attributes:
         features: See `JudgedResponses.features`.
         log_probs: See `Rollouts.reference`.
-        states: See `Rollouts.states`; None where they are not kept.
+        states: See `Rollouts.states`; None if they are not kept.
     """
 
     features: np.ndarray
@@ -52,11 +63,16 @@ class Reading(NamedTuple):
 
 
 class Reference:
-    """The frozen policy that the training starts from: D's features, and probabilities to measure the distance by.
+    """The frozen policy that imitation starts from; it computes D's features, and probabilities to measure the KL.
 
-    One pass gives both, of the experts' responses too: a condition is read once for the two. per_token: features are
-    of every token, for a token discriminator. keep_states: give the states too, for a policy that learns on the same
-    frozen GPT-2. A policy that is no GPT-2 gives probabilities alone: its features have no numbers.
+    One pass computes both, also for the experts' responses, so that a condition is read only once. Policies other than
+    GPT-2 yield log-probabilities only; their feature width is 0.
+
+    Args:
+        policy: The policy.
+        sampling: How the probabilities of tokens are counted.
+        per_token: Whether to compute features of every token, for a token discriminator.
+        keep_states: Whether to return the states too, for a policy that learns on the same frozen GPT-2.
     """
 
     def __init__(self, policy: LanguagePolicy, sampling: Sampling, per_token: bool = False, keep_states: bool = False):
@@ -67,37 +83,58 @@ class Reference:
         self.compiled_read_features = Compiled(self.read_features)
 
     def read(self, batch: Batch, size: int) -> Reading:
-        """Read responses to conditions, `size` together."""
+        """Read responses to conditions.
+
+        Args:
+            batch: B conditions and responses.
+            size: The number of responses that are read together.
+
+        Returns:
+            The features, log-probabilities and states.
+        """
         return Reading(**self._in_parts(self.compiled_read_all, size, batch))
 
     def read_with_experts(self, batch: Batch, expert: Batch, size: int) -> tuple[Reading, np.ndarray]:
-        """Read responses as `read` does, and in the same pass the experts' to the same conditions.
+        """Read responses and, in the same pass, the experts' responses to the same conditions.
 
-        expert: the conditions with the experts' responses, in arrays of the same width. Returns the features of these
-        besides: they are found without the product with the vocabulary.
+        Args:
+            batch: B conditions and responses.
+            expert: The same conditions with the experts' responses, in arrays of the same widths.
+            size: The number of conditions that are read together.
+
+        Returns:
+            What `read` returns; and the features of the experts' responses, which need no logits.
         """
-        found = self._in_parts(self.compiled_read_all, size, batch, expert)
-        expert_features = found.pop("expert_features")
-        return Reading(**found), expert_features
+        arrays = self._in_parts(self.compiled_read_all, size, batch, expert)
+        expert_features = arrays.pop("expert_features")
+        return Reading(**arrays), expert_features
 
     def features(self, batch: Batch, size: int) -> np.ndarray:
-        """The features alone, (B, F) or (B, R, F): without the product with the vocabulary."""
+        """Compute only the features, which need no logits.
+
+        Args:
+            batch: B conditions and responses.
+            size: The number of responses that are read together.
+
+        Returns:
+            (B, F) float32, or (B, R, F) of tokens.
+        """
         return self._in_parts(self.compiled_read_features, size, batch)["features"]
 
     def _in_parts(self, read: Compiled, size: int, batch: Batch, expert: Batch | None = None) -> dict[str, np.ndarray]:
-        """What `read` finds of a batch's rows, a few at a time, those with conditions of like lengths together."""
+        """The arrays that `read` computes of a batch, `size` rows of similar condition lengths at a time."""
         order, parts = np.argsort(batch.condition_lengths, kind="stable"), []
         for start in range(0, len(order), size):
             rows = order[start : start + size]
             arrays = take(batch, rows, size)
             other = None if expert is None else tuple(take(expert, rows, size)[2:])
-            parts.append({name: each.numpy()[: len(rows)] for name, each in read(*arrays, other).items()})
+            parts.append({name: tensor.numpy()[: len(rows)] for name, tensor in read(*arrays, other).items()})
         of_tokens = {"log_probs", "states"} | ({"features", "expert_features"} if self.per_token else set())
         width, back = batch.response.shape[1], np.argsort(order)
-        found = {name: [part[name] for part in parts] for name in parts[0]}
+        several = {name: [part[name] for part in parts] for name in parts[0]}
         return {
-            name: np.concatenate([_widened(each, width) for each in several] if name in of_tokens else several)[back]
-            for name, several in found.items()
+            name: np.concatenate([_widened(array, width) for array in arrays] if name in of_tokens else arrays)[back]
+            for name, arrays in several.items()
         }
 
     def read_all(
@@ -108,25 +145,33 @@ class Reference:
         response_mask: tf.Tensor,
         expert: tuple[tf.Tensor, tf.Tensor] | None,
     ) -> dict[str, tf.Tensor]:
-        """Give the fields of a `Reading`, and `expert_features` where these are read, by name. For use in a graph.
+        """Compute the fields of a `Reading`, and `expert_features` if there are experts' responses, in a graph.
 
-        expert: tokens and mask of the experts' responses, or None.
+        Args:
+            condition: (B, C) int32.
+            condition_mask: (B, C) bool.
+            response: (B, R) int32.
+            response_mask: (B, R) bool.
+            expert: The tokens and the mask of the experts' responses, of the same shape, or None.
+
+        Returns:
+            The arrays by name.
         """
         responses = [(response, response_mask)] if expert is None else [(response, response_mask), expert]
         if isinstance(self.policy, Policy):
             read = read_responses(self.policy.gpt2, condition, condition_mask, responses, self.per_token)
-            features, states = [each for each, _ in read], read[0][1]
+            features, states = [part for part, _ in read], read[0][1]
         else:
             features = [self._no_features(response)] * len(responses)
             states = self.policy.features(condition, condition_mask, response, response_mask)
         log_probs = self.policy.scores(states, response, response_mask, self._sampling).log_probs
-        found = dict(zip(("features", "expert_features"), features, strict=False)) | {"log_probs": log_probs}
-        return found | {"states": states} if self._keep_states else found
+        arrays = dict(zip(("features", "expert_features"), features, strict=False)) | {"log_probs": log_probs}
+        return arrays | {"states": states} if self._keep_states else arrays
 
     def read_features(
         self, condition: tf.Tensor, condition_mask: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, _: None
     ) -> dict[str, tf.Tensor]:
-        """Give the features alone, by name. For use in a graph."""
+        """Compute only the features, by name, in a graph; see `read_all`."""
         if not isinstance(self.policy, Policy):
             return {"features": self._no_features(response)}
         responses = [(response, response_mask)]
@@ -139,7 +184,7 @@ class Reference:
 
 
 def _widened(values: np.ndarray, width: int) -> np.ndarray:
-    """(B, R, ...) -> (B, width, ...), with zeros."""
+    """Pad (B, R, ...) with zeros to (B, width, ...)."""
     return np.pad(values, [(0, 0), (0, width - values.shape[1]), *[(0, 0)] * (values.ndim - 2)])
 
 
@@ -150,9 +195,18 @@ def read_responses(
     responses: Sequence[tuple[tf.Tensor, tf.Tensor]],
     per_token: bool = False,
 ) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """D's features of responses, (B, 2 E), or of their tokens, (B, R, E), and the states before each token, (B, R, E).
+    """Compute D's features of several responses to the same conditions in one pass, in a graph.
 
-    responses: tokens and mask of each response to the same conditions. One pass gives all. For use in a graph.
+    Args:
+        gpt2: The language model.
+        condition: (B, C) int32.
+        condition_mask: (B, C) bool.
+        responses: The tokens, (B, R) int32, and the mask, (B, R) bool, of each response.
+        per_token: Whether to compute features of every token.
+
+    Returns:
+        For each response the features, (B, 2 E) float32 or (B, R, E) of tokens, and the states before each token,
+        (B, R, E).
     """
     read, *after = gpt2.hidden_of_each(condition, condition_mask, responses)
     features = token_features if per_token else response_features

@@ -1,6 +1,6 @@
-"""The PPO buffer: responses that the policy has just given, human demonstrations among them, and what D says of them.
+"""The PPO buffer: responses of the policy and human demonstrations, with the features that D judges them by.
 
-Shapes: B responses of the buffer, C and R the widths of conditions and responses, F numbers of D's features.
+Shapes: B responses in the buffer, C and R the widths of conditions and responses, F features of D.
 """
 
 from collections.abc import Callable
@@ -20,16 +20,18 @@ from gail_tf.policies.sampling import Sampling
 
 
 class Rollouts(NamedTuple):
-    """One buffer of responses.
+    """A buffer of responses.
 
-    rows:      (B,) the trajectories whose history and prompt were answered.
-    human:     (B,) bool, which responses are human demonstrations.
-    log_probs: (B, R) float32, of the tokens under the policy that gave them.
-    reference: (B, R) float32, of the same tokens under the reference.
-    states:    (B, R, E) float32, a frozen GPT-2's last hidden states before each token, which need not be computed
-        again while a head on it learns; None where they change.
-    given:     the responses, for D. expert: the experts' to the same prompts.
-    texts:     (B,), the responses as text.
+    Attributes:
+        rows: (B,), the numbers of the trajectories whose history and prompt were answered.
+        human: (B,) bool, true for human demonstrations.
+        log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
+        reference: (B, R) float32, the same tokens' log-probabilities under the reference.
+        states: (B, R, E) float32, a frozen GPT-2's last hidden states before each token, which stay the same while a
+            head on it learns; None for a policy whose states change.
+        given: The responses, as D judges them.
+        expert: The experts' responses to the same prompts.
+        texts: The B responses as text.
     """
 
     rows: np.ndarray
@@ -43,21 +45,29 @@ class Rollouts(NamedTuple):
 
     @property
     def batch(self) -> Batch:
-        """Conditions and responses."""
+        """The conditions and responses."""
         return self.given.batch
 
     @property
     def generated(self) -> np.ndarray:
-        """(B,) bool."""
+        """(B,) bool, true for responses of the policy."""
         return ~self.human
 
     @property
     def expert_length(self) -> float:
-        """Mean tokens of the experts' responses to the same prompts."""
+        """The mean number of tokens of the experts' responses to the same prompts."""
         return float(self.expert.batch.response_lengths.mean())
 
     def states_of(self, rows: np.ndarray, width: int | None = None) -> np.ndarray | None:
-        """The states before the first `width` tokens of some responses, or before all."""
+        """Select the states of some responses.
+
+        Args:
+            rows: The numbers of n responses in the buffer.
+            width: The number of first tokens; all if None.
+
+        Returns:
+            (n, width, E) float32; None if the buffer has no states.
+        """
         return None if self.states is None else self.states[rows, :width]
 
 
@@ -70,12 +80,21 @@ def respond(
     size: int,
     report: Callable[[int], object] = lambda _: None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Responses to some conditions of a batch, `size` drawn at a time, in the order of `rows`.
+    """Draw responses to some conditions of a batch.
 
-    rows: (n,), preferably with like lengths side by side; a row's number determines its noise z, together with the
-    seed. report: called after each drawing with the number of responses.
+    Args:
+        policy: The policy.
+        batch: The conditions.
+        rows: (n,), the numbers of the conditions to answer, preferably sorted by length. A row's number and the seed
+            determine its noise z.
+        seed: The seed of the noise z.
+        sampling: How responses are drawn.
+        size: The number of responses that are drawn at a time.
+        report: Called after each drawing with the number of responses drawn.
 
-    Returns tokens, mask and log_probs as `Responses` has them, (n, max_new_tokens).
+    Returns:
+        The tokens (int32), the mask (bool) and the log-probabilities (float32), (n, max_new_tokens) in the order of
+        rows; see `Responses`.
     """
     shape = len(rows), sampling.max_new_tokens
     tokens, mask, log_probs = np.zeros(shape, np.int32), np.zeros(shape, bool), np.zeros(shape, np.float32)
@@ -83,9 +102,9 @@ def respond(
         part = rows[start : start + size]
         asked = take(batch, part, size)
         numbers = np.pad(part, (0, size - len(part))).astype(np.int32)
-        found = policy.sample(asked.condition, asked.condition_mask, seed, sampling, numbers)
-        for target, each in zip((tokens, mask, log_probs), found, strict=True):
-            target[start : start + size] = each.numpy()[: len(part)]
+        drawn = policy.sample(asked.condition, asked.condition_mask, seed, sampling, numbers)
+        for target, tensor in zip((tokens, mask, log_probs), drawn, strict=True):
+            target[start : start + size] = tensor.numpy()[: len(part)]
         report(len(part))
     return tokens, mask, log_probs
 
@@ -94,17 +113,17 @@ class Collector:
     """Fills buffers with a policy's responses to the prompts of expert trajectories (Algorithm 2).
 
     Args:
-        policy: Answers.
-        reference: Reads what was answered.
-        tokenizer: Makes text of the responses.
+        policy: The policy that answers.
+        reference: The reference that reads the responses.
+        tokenizer: What turns responses into text.
         samples: The expert trajectories.
         sampling: How responses are drawn.
-        decoding_batch_size: How many responses are drawn at a time; the batch size of `collect` if not given. More are
-            faster, since each step reads all weights, for however many.
-        keep_experts: Whether to read the features of all experts' responses at the first use, and to keep them. It is
-            worth it where buffers come back to the same trajectories. `forget` them when the reference changes.
-        recompute: Whether to find the log-probabilities of all responses by a pass over them, as the experts' must be,
-            in place of those that they were drawn with.
+        decoding_batch_size: The number of responses that are drawn at a time; the `size` of `collect` if None. A larger
+            number is faster, since every decoding step reads all weights once.
+        keep_experts: Whether to compute the features of all experts' responses at the first use, and to keep them. This
+            is worthwhile where buffers return to the same trajectories. Call `forget` when the reference changes.
+        recompute: Whether to compute the log-probabilities of all responses by a pass over them, as is done for the
+            experts' responses, instead of taking those of the sampling.
     """
 
     def __init__(
@@ -125,18 +144,26 @@ class Collector:
         self._kept: np.ndarray | None = None
 
     def forget(self) -> None:
-        """The reference has changed."""
+        """Discard the kept features, since the reference has changed."""
         self._kept = None
 
     def collect(self, rows: np.ndarray, seed: tuple[int, int], size: int, human_ratio: float = 0.0) -> Rollouts:
-        """Answer the histories and prompts of trajectories.
+        """Fill a buffer with responses to the histories and prompts of trajectories.
 
-        rows: (B,), their numbers. seed: of the noise z. size: of Table 1's batches; of each the part human_ratio is
-        taken from the experts instead, and the reference reads as many at a time.
+        Args:
+            rows: (B,), the numbers of the trajectories.
+            seed: The seed of the noise z.
+            size: The batch size of Table 1, which is also the number of responses that the reference reads at a time.
+            human_ratio: The share of each batch that is taken from the experts instead of the policy.
+
+        Returns:
+            The buffer, sorted by the length of the conditions.
         """
         human = np.arange(len(rows)) % size < human_demonstrations(size, human_ratio)
         width = self.sampling.max_new_tokens
-        order = np.argsort(self.samples.batch.condition_lengths[rows], kind="stable")  # like lengths are padded little
+        order = np.argsort(
+            self.samples.batch.condition_lengths[rows], kind="stable"
+        )  # similar lengths need little padding
         rows, human = rows[order], human[order]
         buffer = take(self.samples.batch, rows, response_width=width)
         response, response_mask = buffer.response.copy(), buffer.response_mask.copy()
@@ -145,8 +172,8 @@ class Collector:
         drawn = np.flatnonzero(~human)
         at_a_time = min(self._decoding_batch_size or size, len(rows))
         responses = respond(self.policy, buffer, drawn, seed, self.sampling, at_a_time)
-        for target, each in zip((response, response_mask, log_probs), responses, strict=True):
-            target[drawn] = each
+        for target, values in zip((response, response_mask, log_probs), responses, strict=True):
+            target[drawn] = values
         answered = buffer._replace(response=response, response_mask=response_mask)
 
         scored = np.flatnonzero(human | self._recompute)
@@ -158,13 +185,13 @@ class Collector:
         reading, expert_features = self._read(answered, buffer, rows, size)
         texts = [self.tokenizer.decode(row[mask]) for row, mask in zip(response, response_mask, strict=True)]
         experts = [self.samples.trajectories[row] for row in rows]
-        spoken = [(*each.history, each.prompt) for each in experts]
+        spoken = [(*trajectory.history, trajectory.prompt) for trajectory in experts]
         asked = self.samples.sentiments[rows]
         expert = JudgedResponses(
             buffer,
             expert_features,
             _sentiments(asked, self.samples.response_sentiments[rows]),
-            list(zip(spoken, (each.response for each in experts), strict=True)),
+            list(zip(spoken, (trajectory.response for trajectory in experts), strict=True)),
         )
         given = JudgedResponses(
             answered,
@@ -175,12 +202,12 @@ class Collector:
         return Rollouts(rows, human, log_probs, reading.log_probs, reading.states, given, expert, texts)
 
     def _read(self, given: Batch, expert: Batch, rows: np.ndarray, size: int) -> tuple[Reading, np.ndarray]:
-        """What the reference makes of the responses given, and the features of the experts' to the same conditions."""
+        """The reference's reading of the responses, and the features of the experts' to the same conditions."""
         if not self._keep_experts:
             return self.reference.read_with_experts(given, expert, size)
         if self._kept is None:
-            # All at once, so that a resumed training, which reads them anew, meets each in the same company: in another
-            # one the last bits may differ.
+            # All at once, so that a resumed training, which computes them again, does so in the same batches: in others
+            # the last bits may differ.
             width = expert.response.shape[1]
             everything = take(self.samples.batch, np.arange(len(self.samples)), response_width=width)
             self._kept = self.reference.features(everything, size)
@@ -188,12 +215,22 @@ class Collector:
 
 
 def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
-    """(B, 2) of prompts and histories, (B,) of responses -> (B, SENTIMENTS)."""
+    """Join the sentiments of prompts and histories, (B, 2), and of responses, (B,), to (B, SENTIMENTS)."""
     return np.concatenate([asked, answered[:, None]], axis=1)
 
 
 def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:
-    """`number` of `count` rows from place `start` of an endless row of permutations: each equally often but for one."""
+    """Draw rows from an endless sequence of random permutations, so that their frequencies differ by at most one.
+
+    Args:
+        count: The number of rows to draw from.
+        number: The number of rows to draw.
+        start: The position in the sequence at which to start.
+        seed: The seed of the permutations.
+
+    Returns:
+        (number,), the rows.
+    """
     places = np.arange(start, start + number)
     permutations = {i: np.random.default_rng([seed, i]).permutation(count) for i in np.unique(places // count)}
     return np.array([permutations[place // count][place % count] for place in places])

@@ -1,4 +1,4 @@
-"""The state of Algorithm 1 between two of its stages: the parts that it trains, storing and restoring them."""
+"""The state of Algorithm 1: the parts that it trains, and how a checkpoint stores and restores them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,11 +28,13 @@ class GAILState(StagedTraining):
     """Base class of `GAILTraining`, which adds the algorithm itself.
 
     Attributes:
-        networks: What `build.make_networks` makes.
-        training: Expert trajectories that are learned from.
-        validation: Held-out expert trajectories.
-        general: Text to pretrain on (`samples.running_text`), or None for a network that is pretrained already.
-        history: The rows of the stages that have ended.
+        config: The settings.
+        tokenizer: What turns text into tokens.
+        networks: The networks, which `build.make_networks` makes.
+        training: The expert trajectories to learn from.
+        validation: The held-out expert trajectories.
+        general: The text to pretrain on (`samples.running_text`), or None for a network that is pretrained already.
+        history: The log's rows of the stages that have ended.
     """
 
     config: GAILConfig
@@ -66,17 +68,17 @@ class GAILState(StagedTraining):
             config, self.networks, self.training.batch, self.validation.batch, self.general
         )
         self.likelihood.check({stage.phase for stage in self.stages})
-        self._position = 0  # of the current stage
+        self._position = 0  # the number of stages that have ended
         if self.imitates:
-            self._stand_reference()
+            self._fix_reference()
 
     @property
     def imitates(self) -> bool:
-        """Whether maximum likelihood is done, and the reference stands."""
+        """Whether maximum likelihood is done, and the reference is fixed."""
         return self.phase in (DISCRIMINATOR, IMITATION, None)
 
     def shortened_warm_ups(self) -> dict[str, tuple[int, int]]:
-        """The phases whose warm-up is shorter than the setting: its steps, and those of the phase."""
+        """The phases whose warm-up is shorter than the setting, with the steps of the warm-up and of the phase."""
         shortened = {}
         for phase in dict.fromkeys(stage.phase for stage in self.stages if stage.phase != DISCRIMINATOR):
             total = self.optimiser.total_steps if phase == IMITATION else self.likelihood.total_steps(phase)
@@ -87,11 +89,11 @@ class GAILState(StagedTraining):
 
     @property
     def buffers(self) -> int:
-        """How many buffers of rollouts were collected before the current stage, which collects one."""
+        """The number of buffers that were collected before the current stage, which collects one."""
         return self._position - [stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages].index(True)
 
-    def _stand_reference(self) -> None:
-        """The reference, and an encoder of D's own, become what the policy is now."""
+    def _fix_reference(self) -> None:
+        """Copy the policy to the reference and to a trainable encoder of D."""
         self.collector.forget()
         assign(self.reference.policy.variables, self.policy.variables)
         self.judge.begin_as(self.policy)
@@ -100,30 +102,41 @@ class GAILState(StagedTraining):
         began = self.imitates
         event = super()._end(stage, steps, metrics, row)
         if self.imitates and not began:
-            self._stand_reference()
+            self._fix_reference()
         return event
 
     # Storing and restoring
 
     @staticmethod
     def totals_of(config: GAILConfig) -> dict[str, int]:
-        """The number of updates."""
+        """The totals that a resumed training may change: the number of updates."""
         values = config.to_values()
         return {name: values[name] for name in TOTALS}
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """All that the rest of the training depends on: facts for JSON, and named arrays."""
+        """All that the rest of the training depends on, for a checkpoint.
+
+        Returns:
+            Facts for JSON, and arrays by name.
+        """
         totals = self.totals_of(self.config)
         facts = {"position": self._position, "history": list(self.history), "totals": totals}
-        arrays = {f"statistics/{name}": np.array(each) for name, each in self.advantages.statistics._asdict().items()}
+        statistics = self.advantages.statistics._asdict()
+        arrays = {f"statistics/{name}": np.array(value) for name, value in statistics.items()}
         for name, variables in self._variables().items():
             arrays |= pack(name, [variable.numpy() for variable in variables])
         return facts | self.likelihood.facts() | self.optimiser.facts(), arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Return to a stored state of a training with the same config and data.
+        """Return to the stored state of a training with the same config and data.
 
-        Raises KeyError or ValueError where the state is not one of such a training.
+        Args:
+            facts: The facts that `state` returned.
+            arrays: The arrays that `state` returned.
+
+        Raises:
+            KeyError: A fact or an array is missing.
+            ValueError: The state does not belong to such a training.
         """
         self._position, step, self.history = validated_position(facts, len(self.stages))
         self.likelihood.restore(self.phase, step, facts, bool(unpack("likelihood_optimizer", arrays)))
@@ -134,7 +147,7 @@ class GAILState(StagedTraining):
         self.collector.forget()
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
-        """What is to be stored now: all that differs from a new training's."""
+        """The variables to store now: all that differ from those of a new training."""
         stored = {"policy": self.policy.variables} | self.likelihood.variables(self.phase)
         if self.imitates:
             stored["reference"] = self.reference.policy.variables

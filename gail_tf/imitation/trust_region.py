@@ -1,8 +1,8 @@
 """Trust region policy optimisation (Schulman et al. 2015), which the original GAIL uses: a natural-gradient step.
 
-Parameters are one vector, (n,) float32, and what is optimised are pure functions of it: `objective`, to be made large,
-and `kl`, the mean KL(old || new), whose minimum 0 lies at the old parameters. `flatten` and `unflatten` lead from and
-to a network's weights, for `keras.Model.stateless_call`. All may be compiled.
+Parameters are one vector, (n,) float32. Two pure functions of it are given: `objective`, which is maximised, and `kl`,
+the mean KL(old || new), whose minimum 0 is at the old parameters. `flatten` and `unflatten` convert a network's weights
+to a vector and back, for `keras.Model.stateless_call`. All functions may be compiled.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,15 +12,18 @@ import tensorflow as tf
 
 Scalar = Callable[[tf.Tensor], tf.Tensor]  # (n,) -> ()
 Product = Callable[[tf.Tensor], tf.Tensor]  # (n,) -> (n,)
-SHRINKAGE = 0.8  # of a step that is refused
+SHRINKAGE = 0.8  # the factor by which a refused step is shortened
 ROUNDING = 1e-3  # the share by which the KL of a step may exceed its bound: float32's error in a sum of many terms
 
 
 class Step(NamedTuple):
-    """Outcome of a step: parameters (n,), and scalars of float32.
+    """The outcome of a step.
 
-    fraction: of the natural-gradient step, that the line search has kept; 0 if it has refused all, and the parameters
-    are the old ones. improvement: of the objective. kl: from the old parameters.
+    Attributes:
+        parameters: (n,) float32, the new parameters; the old ones if the line search refused all steps.
+        fraction: The fraction of the natural-gradient step that the line search accepted, a scalar; 0 if none.
+        improvement: The improvement of the objective, a scalar.
+        kl: The KL from the old parameters, a scalar.
     """
 
     parameters: tf.Tensor
@@ -38,10 +41,23 @@ def trust_region_step(
     iterations: int = 10,
     backtracks: int = 10,
 ) -> Step:
-    """The step of Schulman et al. 2015, Appendix C: up the natural gradient, as far as the KL may go.
+    """Take the step of Schulman et al. 2015, Appendix C: along the natural gradient, as far as the KL bound allows.
 
-    max_kl: delta, in the unit of kl. damping: added to the Fisher matrix' diagonal. iterations: of the conjugate
-    gradients. backtracks: how often the line search shortens the step.
+        s = sqrt(2 max_kl / (x^T F x)) x,  F x = g
+
+    Here g is the gradient of the objective and F is Fisher's information matrix; a line search shortens s.
+
+    Args:
+        parameters: (n,) float32, the old parameters.
+        objective: The function to maximise.
+        kl: The mean KL from the old parameters.
+        max_kl: The largest KL of the step, delta in the paper.
+        damping: A number that is added to the diagonal of F.
+        iterations: The number of iterations of the conjugate gradients.
+        backtracks: How often the line search may shorten the step.
+
+    Returns:
+        The step.
     """
     variable = tf.identity(parameters)
     with tf.GradientTape() as tape:
@@ -60,12 +76,20 @@ def trust_region_step(
 
 
 def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
-    """F v, (n,): F is the second derivative of the KL at its minimum, which is Fisher's information matrix.
+    """F v: F is the second derivative of the KL at its minimum, which is Fisher's information matrix.
 
-    With `ppo.exact_kl` that is the exact matrix for the states of a batch; with `ppo.sampled_kl`'s k3 it is the one
-    estimated from the sampled actions. (k1 estimates a KL, but no Fisher matrix.)
+    With `ppo_losses.exact_kl` it is the exact matrix for the states of a batch; with k3 of `ppo_losses.sampled_kl` it
+    is estimated from the sampled actions. (The second derivative of k1 does not estimate F.)
+
+    Args:
+        kl: The mean KL from the old parameters.
+        parameters: (n,) float32, the old parameters.
+        vector: v, (n,) float32.
+
+    Returns:
+        (n,) float32.
     """
-    # A tensor of its own: the old policy inside `kl` may hold this one, and must stay where it is.
+    # A copy: the old policy inside `kl` may hold the tensor `parameters`, whose gradient must not count.
     variable = tf.identity(parameters)
     with tf.GradientTape() as outer:
         outer.watch(variable)
@@ -78,13 +102,22 @@ def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) 
 
 
 def conjugate_gradients(product: Product, b: tf.Tensor, iterations: int = 10, tolerance: float = 1e-10) -> tf.Tensor:
-    """x with A x = b, (n,), for a symmetric positive definite A that is known by its product with a vector.
+    """Solve A x = b for a symmetric positive definite A, which is given by its product with a vector.
 
-    Ends after so many iterations, or when the squared length of A x - b is tolerance of that of b.
+    Args:
+        product: The function v -> A v.
+        b: (n,) float32.
+        iterations: The largest number of iterations.
+        tolerance: The iteration ends when |A x - b|^2 is at most this times |b|^2.
+
+    Returns:
+        x, (n,) float32.
     """
     enough = tolerance * tf.reduce_sum(tf.square(b))
 
-    def go_on(i: tf.Tensor, x: tf.Tensor, residual: tf.Tensor, direction: tf.Tensor, squared: tf.Tensor) -> tf.Tensor:
+    def unsolved(
+        i: tf.Tensor, x: tf.Tensor, residual: tf.Tensor, direction: tf.Tensor, squared: tf.Tensor
+    ) -> tf.Tensor:
         return (i < iterations) & (squared > enough)
 
     def body(
@@ -98,7 +131,7 @@ def conjugate_gradients(product: Product, b: tf.Tensor, iterations: int = 10, to
         return i + 1, x, residual, direction, following
 
     start = (0, tf.zeros_like(b), b, b, tf.reduce_sum(tf.square(b)))
-    return tf.while_loop(go_on, body, start)[1]
+    return tf.while_loop(unsolved, body, start)[1]
 
 
 def line_search(
@@ -111,10 +144,20 @@ def line_search(
     backtracks: int = 10,
     least_ratio: float = 0.1,
 ) -> Step:
-    """The first of full_step, SHRINKAGE full_step, ... whose KL is within max_kl and which improves the objective.
+    """Find the first of full_step, SHRINKAGE full_step, ... whose KL is within max_kl and that improves the objective.
 
-    expected_improvement: the gradient times full_step. An improvement must be least_ratio of what the gradient promises
-    for the shorter step. backtracks: how often to shorten it.
+    Args:
+        parameters: (n,) float32, the old parameters.
+        full_step: (n,) float32.
+        objective: The function to maximise.
+        kl: The mean KL from the old parameters.
+        max_kl: The largest KL.
+        expected_improvement: The gradient times full_step, a scalar.
+        backtracks: How often the step may be shortened.
+        least_ratio: The smallest improvement, as a share of what the gradient predicts for the shortened step.
+
+    Returns:
+        The step.
     """
     value = objective(parameters)
 
@@ -139,7 +182,18 @@ def flatten(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def unflatten(vector: tf.Tensor, shapes: Sequence[tf.TensorShape]) -> list[tf.Tensor]:
-    """The weights of these shapes that `flatten` has made a vector of. Raises ValueError if their sizes do not fit."""
+    """Convert a vector back to weights; the inverse of `flatten`.
+
+    Args:
+        vector: (n,).
+        shapes: The shapes of the weights.
+
+    Returns:
+        The weights.
+
+    Raises:
+        ValueError: The shapes do not have n numbers in all.
+    """
     sizes = [tf.TensorShape(shape).num_elements() for shape in shapes]
     if vector.shape[0] not in (None, sum(sizes)):
         raise ValueError(f"a vector of {vector.shape[0]} numbers for weights of {sum(sizes)}")

@@ -1,4 +1,4 @@
-"""What is measured on held-out trajectories during imitation: the `val_` columns of the log."""
+"""Measures held-out trajectories during imitation, for the `val_` columns of the log."""
 
 import numpy as np
 
@@ -13,12 +13,12 @@ VALIDATION_RESPONSES = 64  # drawn for the reward on held-out prompts
 
 
 class Validation:
-    """Measures perplexity, and D's reward, on held-out trajectories; always by the same noise.
+    """Measures perplexity and D's reward on held-out trajectories, with the same noise every time.
 
     Args:
         config: The settings, with `validation_frequency`.
-        collector: Answers the held-out prompts.
-        judge: Judges these answers.
+        collector: The collector of responses to the held-out prompts.
+        judge: The judge of these responses.
     """
 
     def __init__(self, config: GAILConfig, collector: Collector, judge: Judge):
@@ -26,12 +26,19 @@ class Validation:
         self.perplexity = Perplexity(collector.policy)
 
     def measure(self, stage: Stage) -> dict[str, float]:
-        """Measure after those updates where a validation is due, and after the last; no figures after the others."""
+        """Measure if a validation is due after this update.
+
+        Args:
+            stage: The update that has ended.
+
+        Returns:
+            The columns of the validation; empty if none is due.
+        """
         config, batch = self.config, self.collector.samples.batch
         if stage.number % config.run.validation_frequency and stage.number != stage.of:
             return {}
         count = len(batch.condition)
-        rows = np.linspace(0, count - 1, min(VALIDATION_RESPONSES, count)).astype(int)  # of every corpus
+        rows = np.linspace(0, count - 1, min(VALIDATION_RESPONSES, count)).astype(int)  # evenly spread over the corpus
         rollouts = self.collector.collect(rows, (config.seed, 0), config.rollout.sample_batch_size)
         judgement = self.judge.judge(rollouts.given, rollouts.expert)
         judged = diagnostics.of_judgement(rollouts, judgement, config, self.judge.discriminates)

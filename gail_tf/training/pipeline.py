@@ -1,7 +1,7 @@
 """The second paper's training from a corpus to a bot: what `python -m gail_tf.train` does besides parsing.
 
 train_agent(config, source, run)     a new run
-resume(run, updates)                 goes on with an interrupted run, or trains one further, to a new total
+resume(run, updates)                 continues an interrupted run, or trains a run further, to a new total
 """
 
 from collections.abc import Sequence
@@ -47,11 +47,11 @@ def train_agent(
         config: The settings.
         source: The files and pretrained networks that are read.
         run: The folder to make.
-        strategy: What `devices.make` returns; one device if None.
-        read: What `source.read` has returned, if it was called before.
+        strategy: The distribution strategy that `devices.make` returns; one device if None.
+        read: The result of `source.read`, if it was called already.
 
     Returns:
-        The session, whose `training.finished` says whether the end is reached or the user has stopped the training.
+        The session, whose `training.finished` says whether the training has ended or the user has stopped it.
 
     Raises:
         UserError: A file cannot be used, or the folder contains a run already.
@@ -79,19 +79,19 @@ def train_agent(
 
 
 def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **totals: int) -> GAILSession:
-    """Go on with an interrupted run, which ends with the bits of an uninterrupted one, or train a run further.
+    """Continue an interrupted run, which then equals an uninterrupted one bit by bit, or train a run further.
 
     Args:
         run: The run folder.
-        strategy: What `devices.make` returns; one device if None.
+        strategy: The distribution strategy that `devices.make` returns; one device if None.
         **totals: A new total, `updates`. The learning rate and the share of human demonstrations of the next update are
-            those of a run of so many updates, above 0; weights, optimizers, D and C go on as they are.
+            those of a run with this total; weights, optimizers, D and C stay as they are.
 
     Returns:
-        The session, as `train_agent` does.
+        The session, as `train_agent` returns it.
 
     Raises:
-        UserError: There is no run, it is damaged, or the total is not above what is done.
+        UserError: The folder holds no run, the run is damaged, or the total is not above the updates that are done.
         DivergedError: A loss or a weight is no longer finite.
 
     Examples:
@@ -118,11 +118,11 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **to
     return session
 
 
-# Reading what a training starts from
+# Reading the data and networks that a training starts from
 
 
 def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> list[Trajectory]:
-    """Those of whole conversations, at random by seed, until about `count` are reached."""
+    """Draw whole conversations at random until they hold about `count` trajectories; all trajectories if None."""
     if count is None or len(trajectories) <= count:
         return list(trajectories)
     numbers = np.array([trajectory.conversation for trajectory in trajectories])
@@ -135,7 +135,7 @@ def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> l
 
 
 def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[str, ...], ...]:
-    """Conversations to pretrain on: the first paper's corpus unless others are named; none for a real GPT-2."""
+    """Conversations to pretrain on: the embedded corpus unless others are named; none for a pretrained GPT-2."""
     if source.gpt2 is not None or not config.likelihood.pretraining_epochs:
         return ()
     paths: Sequence[Path | None] = source.general or [None]
@@ -150,7 +150,7 @@ def _describe(data: Data) -> None:
 
 
 def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> EmotionClassifier | None:
-    """RL-Seq2Seq's classifier of prompts, which is learned first; None of another algorithm."""
+    """Train RL-Seq2Seq's classifier of prompts; None for another algorithm."""
     if config.algorithm != "rl_seq2seq":
         return None
     vectors = None
@@ -161,7 +161,7 @@ def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> 
         vectors = dict(zip(read.words, read.matrix, strict=True))
     emotions = learn_emotions(data.train, vectors, config)
     held_out = data.validation
-    accuracy = emotions.accuracy([each.prompt for each in held_out], [each.emotion for each in held_out])
+    accuracy = emotions.accuracy([expert.prompt for expert in held_out], [expert.emotion for expert in held_out])
     reporting.say(f"emotions of prompts: {len(emotions.labels)}; recognised in held-out ones: {accuracy:.1%}")
     return emotions
 
@@ -169,7 +169,7 @@ def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> 
 def _language_model(
     source: Source, config: GAILConfig, data: Data, emotions: EmotionClassifier | None
 ) -> tuple[Tokenizer, GPT2 | None]:
-    """The tokenizer, and the GPT-2 of --gpt2 or one from scratch; RL-Seq2Seq has none."""
+    """The tokenizer, and the GPT-2 of --gpt2 or one from scratch; no GPT-2 for RL-Seq2Seq."""
     if source.gpt2 is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
         of_emotions = map(emotion_token, emotions.labels if emotions is not None else ())
@@ -190,27 +190,27 @@ def _language_model(
 def _read_gpt2(config: GAILConfig, folder: Path, tokenizer: Tokenizer) -> GPT2:
     sizes, needed = read_config(folder / CONFIG, GPT2Config), config.data.condition_tokens + config.data.response_tokens
     positions, vocabulary = sizes.n_positions, len(tokenizer)
-    if vocabulary > sizes.vocab_size + len(CONTROL_TOKENS):  # those are added where the files lack them
-        raise UserError(f"{folder}: a tokenizer of {vocabulary} tokens and weights of {sizes.vocab_size} do not fit")
+    if vocabulary > sizes.vocab_size + len(CONTROL_TOKENS):  # control tokens are added if missing
+        raise UserError(f"{folder}: the tokenizer has {vocabulary} tokens, but the weights have {sizes.vocab_size}")
     if needed > positions:
         raise UserError(
-            f"{folder}: a GPT-2 of {positions} positions, where --condition-tokens and --response-tokens need {needed}"
+            f"{folder}: this GPT-2 has {positions} positions; --condition-tokens and --response-tokens need {needed}"
         )
     if heads := extra_heads(folder):
-        reporting.say(f"{folder}: passed over, since these heads are not part of GPT-2: {', '.join(heads)}")
+        reporting.say(f"{folder}: left out these heads, which are not part of GPT-2: {', '.join(heads)}")
     known = min(tokenizer.known, sizes.vocab_size)
     spare, rows = sizes.vocab_size - known, known or None
-    # Tables are padded to a multiple of a power of two; a table that is longer otherwise is that of another tokenizer.
+    # Embeddings are often padded to a multiple of a power of two; any other surplus means another tokenizer.
     if spare >= max(sizes.vocab_size & -sizes.vocab_size, len(CONTROL_TOKENS) + 1):
-        rows = None  # which is refused where the weights are read
+        rows = None  # reading the weights refuses this
     elif spare:
-        reporting.say(f"{folder}: {counted(spare, 'spare row')}, which no token has, left out")
+        reporting.say(f"{folder}: left out {counted(spare, 'spare row')} of the embeddings, which belong to no token")
     how = adapters_of(config), config.run.precision, config.seed, config.model.dropout
     return read_gpt2(folder, vocabulary, *how, rows=rows)
 
 
 def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None:
-    """D's RoBERTa, where the settings ask for one."""
+    """D's RoBERTa; None unless the settings ask for one."""
     if config.judge.discriminator_encoder != "roberta":
         return None
     if source.roberta is None:

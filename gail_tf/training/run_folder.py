@@ -1,16 +1,16 @@
-"""One run of the second paper on disk.
+"""A run of the second paper on disk.
 
-config.json                  every setting of the run, and where its data came from
+config.json                  every setting of the run, and the source of its data
 trajectories.jsonl           the expert trajectories as they were divided, and the conversations to pretrain on
 tokenizer/  gpt2.json        the tokenizer's files, and the sizes of GPT-2
-roberta/                     the same of D's RoBERTa, where it has one
-emotions.h5                  the classifier of `--algorithm rl_seq2seq`, which has no gpt2.json
-checkpoint.h5                all that `--resume` needs; checkpoint.previous.h5, the one before
+roberta/                     the tokenizer's files and the sizes of D's RoBERTa, where it has one
+emotions.h5                  the emotion classifier of `--algorithm rl_seq2seq`, which has no gpt2.json
+checkpoint.h5                all that `--resume` needs; checkpoint.previous.h5 is the one before
 log.csv     tensorboard/     one line and one point for each epoch and update
-curves.png                   the same as pictures
+curves.png                   the metrics of log.csv as plots
 samples/                     responses to the same held-out prompts
-bot.h5                       what chats: weights, tokenizer and settings in one file
-evaluation.json  evaluation/ what `gail_tf.evaluate` has measured, and its tables and plots
+bot.h5                       the bot to chat with: weights, tokenizer and settings in one file
+evaluation.json  evaluation/ the measurements of `gail_tf.evaluate`, and its tables and plots
 """
 
 import dataclasses
@@ -69,7 +69,7 @@ class GAILRun(RunFolder[GAILConfig]):
         reader: TextReader | None = None,
         emotions: EmotionClassifier | None = None,
     ) -> Self:
-        """Make the folder and write what does not change in training.
+        """Make the folder and write the files that do not change in training.
 
         Args:
             path: The folder to make.
@@ -77,12 +77,15 @@ class GAILRun(RunFolder[GAILConfig]):
             data: The trajectories as they were divided.
             tokenizer: What turns text into the policy's tokens.
             gpt2: The sizes of GPT-2; None for RL-Seq2Seq.
-            source: Where the data came from, for people.
+            source: The files that the data comes from, for people to read.
             reader: D's RoBERTa, where it has one.
-            emotions: RL-Seq2Seq's classifier, in place of gpt2.
+            emotions: RL-Seq2Seq's classifier of emotions, which replaces gpt2.
+
+        Returns:
+            The new run.
 
         Raises:
-            UserError: A run is already there, or a file stands in the way.
+            UserError: The folder holds a run already, or a file has its name.
         """
         run = cls.make(path, config, source)
         lines = [{"part": part, **dataclasses.asdict(expert)} for part in PARTS for expert in getattr(data, part)]
@@ -103,7 +106,7 @@ class GAILRun(RunFolder[GAILConfig]):
         """The stored trajectories, and the conversations to pretrain on.
 
         Raises:
-            UserError: The file is missing or damaged. The message names the line.
+            UserError: The file is missing or damaged; the message names the line.
         """
         path = self.path / "trajectories.jsonl"
         parts: dict[str, list[Any]] = {part: [] for part in (*PARTS, "general")}
@@ -127,7 +130,7 @@ class GAILRun(RunFolder[GAILConfig]):
         return Tokenizer.read(self.path / "tokenizer", CONTROL_TOKENS)
 
     def reader(self) -> TextReader | None:
-        """D's RoBERTa, without its weights; None where it has none.
+        """D's RoBERTa with random weights; None where D has none.
 
         Raises:
             UserError: Its files are damaged.
@@ -151,21 +154,21 @@ class GAILRun(RunFolder[GAILConfig]):
             raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
-        """Whether the training has come to its end, and its bot is written.
+        """Whether the training has ended and its bot is written.
 
         Raises:
-            UserError: The settings, the data, or both checkpoints, cannot be read.
+            UserError: The settings, the data or both checkpoints cannot be read.
         """
         facts = self.read_facts()
         stages = schedule(self.config_of(facts), from_scratch=bool(self.data().general))
         return self.bot.exists() and facts["position"] == len(stages)
 
     def refuse_totals(self, before: GAILConfig, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """See `RunFolder`. A run of `--algorithm mle` stays one: with updates it would be another algorithm's."""
+        """See `RunFolder`; a run of `--algorithm mle` has no updates, with which it would be another algorithm."""
         if before.algorithm == "mle" and not before.rollout.updates:
             raise UserError(
-                f"--updates: {self.path} is a run of --algorithm mle, which has none; train a new one with another "
-                "--algorithm"
+                f"--updates: {self.path} is a run of --algorithm mle, which has no updates; train a new run with "
+                "another --algorithm"
             )
         done = sum(row["phase"] == IMITATION for row in facts["history"])
         for name, number in changes.items():
@@ -185,7 +188,7 @@ def _trajectory(values: dict[str, Any]) -> Trajectory:
     made = Trajectory(**values | {"history": _texts(values["history"])})
     _texts([made.prompt, made.response, made.source, made.emotion or ""])
     if type(made.conversation) is not int or type(made.turn) is not int:
-        raise ValueError("conversations and turns have numbers")
+        raise ValueError("the numbers of conversation and turn must be integers")
     return made
 
 

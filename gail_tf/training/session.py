@@ -1,4 +1,4 @@
-"""The second paper's session: Algorithm 1 with its run folder; what it writes, and what it prints at the end."""
+"""The second paper's session: runs Algorithm 1, writes the run folder, and prints the results."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ from keras_gca.engine.variables import numbers_of
 
 SAMPLES = 6  # exchanges to show
 
-# The figures of a line on the screen; log.csv has all.
+# The metrics that are printed for an epoch or update; log.csv holds all.
 SHOWN = (
     "loss", "val_perplexity", "reward_generated", "reward_expert", "accuracy_generated", "accuracy_expert",
     "kl_per_token", "response_length", "repeated",
@@ -36,12 +36,12 @@ SHOWN = (
 
 
 class GAILSession(Session):
-    """A training by Algorithm 1 with its run folder; `train_agent` and `resume` return one.
+    """A training by Algorithm 1 and its run folder; `train_agent` and `resume` return one.
 
     Args:
         run: The run folder.
         training: Algorithm 1 on the run's settings and data, with maximum likelihood before it.
-        data: The trajectories that the run learns from and is measured on.
+        data: The trajectories for training, test and validation.
         gpt2: GPT-2; None for RL-Seq2Seq.
         reader: D's RoBERTa, where it has one.
         emotions: RL-Seq2Seq's classifier of emotions.
@@ -64,7 +64,7 @@ class GAILSession(Session):
         super().__init__(run, training)
         self.data = data
         self._parts = None if gpt2 is None else gpt2.config, reader, emotions
-        self._warned: set[str] = set()  # failures that the user has been told of
+        self._warned: set[str] = set()  # failures that were reported already
 
     @classmethod
     def of(
@@ -77,7 +77,7 @@ class GAILSession(Session):
         reader: TextReader | None,
         emotions: EmotionClassifier | None,
     ) -> "GAILSession":
-        """A session with new networks.
+        """Make a session with new networks.
 
         Args:
             run: The run folder.
@@ -87,6 +87,9 @@ class GAILSession(Session):
             gpt2: GPT-2, with adapters for `--trainable lora`; None for RL-Seq2Seq.
             reader: D's RoBERTa, for `--discriminator-encoder roberta`.
             emotions: RL-Seq2Seq's classifier of prompts and responses.
+
+        Returns:
+            The session, before its first stage.
         """
         limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on", emotions
         training, validation = (Samples.encode(tokenizer, part, *limits) for part in (data.train, data.validation))
@@ -99,19 +102,21 @@ class GAILSession(Session):
         return cls(run, made, data, gpt2, reader, emotions)
 
     def begin(self) -> None:
-        """Store a new training; a line says where the warm-up of a preset is too long for the corpus, and shortened."""
+        """Store a new training, and print which warm-ups were shortened because the corpus is small."""
         if shortened := self.training.shortened_warm_ups():
             phases = (
                 f"{steps} of {total:,} in {phase.replace('_', ' ')}" for phase, (steps, total) in shortened.items()
             )
             full = counted(self.training.config.optimizer.warmup_steps, "step")
-            reporting.say(f"warm-up: {full} would not end before the training does; shortened to {', '.join(phases)}")
+            reporting.say(
+                f"warm-up: {full} would not end before the training does; it is shortened to {', '.join(phases)}"
+            )
         super().begin()
 
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
     ) -> None:
-        """Return to a checkpoint (see `Session`); a failure that has stopped the run does not stop it again."""
+        """Return to a checkpoint (see `Session`); failures that stopped the run before do not stop it again."""
         super().restore(facts, arrays, unit, totals)
         if self.training.config.run.on_failure == "stop":
             self._warned.update(failure.name for failure in failures.watch(self.training.history))
@@ -126,25 +131,28 @@ class GAILSession(Session):
         return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
 
     def done(self) -> dict[str, int]:
-        """The updates that are done; nothing where `GAILRun.refuse_totals` allows none."""
+        """The number of updates that are done; empty for `--algorithm mle`, which has none."""
         config = self.training.config
         if config.algorithm == "mle" and not config.rollout.updates:
             return {}
         return {"updates": sum(row["phase"] == IMITATION for row in self.training.history)}
 
     def further(self) -> str:
-        """Which updates follow, and at which learning rate and share of human demonstrations they begin."""
+        """The updates that follow, with the learning rate and the share of human demonstrations at their start."""
         training, config = self.training, self.training.config
         done, course = self.done()["updates"], training.optimiser.course()
         percent = 100 * human_ratio(done, config.rollout.updates, config.rollout.human_ratio)
         parts = [f"updates {done + 1} to {config.rollout.updates}"]
         if course is not None:
-            parts.append(f"the rate restarts at {course}")
+            parts.append(f"the learning rate restarts at {course}")
         parts.append(f"{percent:.3g} % human demonstrations fall to 0" if percent else "no human demonstrations")
         return f"{parts[0]}: {'; '.join(parts[1:])}"
 
     def end_of_stage(self, event: Event) -> bool:
-        """Print warnings; draw curves and write samples where validation was due.
+        """Print warnings; plot the log and write samples after a validation.
+
+        Args:
+            event: The end of a stage.
 
         Returns:
             Whether a new failure is to stop the run.
@@ -165,7 +173,7 @@ class GAILSession(Session):
         return failed
 
     def _exchanges(self) -> list[tuple[str, str]]:
-        """Responses to the same held-out prompts, always by the same noise."""
+        """Respond to the same held-out prompts with the same noise every time."""
         training, seed = self.training, (self.training.config.seed, 1)
         rows = _sample_rows(self.data.validation)
         batch = take(training.validation.batch, rows)
@@ -176,7 +184,7 @@ class GAILSession(Session):
         return list(zip(prompts, texts, strict=True))
 
     def write(self) -> None:
-        """Write the bot, with the policy after maximum likelihood and, where it has begun to imitate, as it is now."""
+        """Write the bot: the policy after maximum likelihood and, once imitation has begun, the current one."""
         training = self.training
         policies = {MAXIMUM_LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
         if training.imitates and training.config.rollout.updates:
@@ -208,7 +216,7 @@ class GAILSession(Session):
                 print(f"  experts' {last['accuracy_expert']:25.1%}\n  the policy's {last['accuracy_generated']:21.1%}")
 
     def show_replies(self) -> None:
-        """Print the responses of all policies, and the expert's, to some held-out prompts."""
+        """Print the responses of all policies and of the expert to some held-out prompts."""
         print(f"\nresponses to held-out prompts (* the {self._judge_name}'s choice)")
         agent = GAILAgent.load(self.run.bot)
         for number, row in enumerate(_sample_rows(self.data.validation)):
@@ -221,7 +229,7 @@ class GAILSession(Session):
             print(f"     {'expert':18} {asked.response}")
 
     def conclude(self) -> None:
-        """Print what is in the run folder, and the commands that take it."""
+        """Print what the run folder holds, and the commands that use it."""
         path = self.run.path
         print(f"\nwrote {path}: bot.h5 chats; log.csv, curves.png, samples and tensorboard show how it learned")
         print(f"next: python -m gail_tf.chat {path}")
@@ -233,7 +241,7 @@ class GAILSession(Session):
 
 
 def _sample_rows(trajectories: Sequence[Trajectory]) -> np.ndarray:
-    """Held-out trajectories to show responses to: evenly spread, tweets left out where there is anything else."""
+    """The rows of held-out trajectories to show: evenly spread, and without tweets unless there is nothing else."""
     spoken = [row for row, trajectory in enumerate(trajectories) if trajectory.source != "tweets"]
     candidates = np.array(spoken or range(len(trajectories)))
     return candidates[np.linspace(0, len(candidates) - 1, min(SAMPLES, len(candidates))).astype(int)]

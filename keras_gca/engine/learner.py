@@ -171,7 +171,7 @@ class AdamWLearner(Learner):
         super().update(gradients)
 
     def course(self) -> str:
-        """The learning rate from the next step on, in words that follow "the rate restarts at"."""
+        """The learning rate from the next step on, in words that follow "the learning rate restarts at"."""
         course = f"{float(self._peak * self._next_factor()):.2g}"
         if self.steps + 1 < self._warmup_steps:
             course += f", rises to {self._peak:.2g}"

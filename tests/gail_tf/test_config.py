@@ -72,12 +72,15 @@ def test_every_remedy_is_a_setting():
         ({"updates": 7.5}, r"--updates: 7.5 where int is expected"),
         ({"sentiment": True}, r"--sentiment: True where str is expected"),
         ({"algorithm": "trpo", "trainable": "lora"}, r"--trainable: lora where --algorithm trpo needs head"),
-        ({"algorithm": "trpo", "value_baseline": "on"}, r"--value-baseline: a matter of PPO"),
+        ({"algorithm": "trpo", "value_baseline": "on"}, r"--value-baseline: only PPO has one"),
         ({"discriminator": "token", "discriminator_encoder": "roberta"}, r"--discriminator token: RoBERTa reads whole"),
-        ({"discriminator_encoder": "roberta", "instance_noise": 0.1}, r"--instance-noise: noise on features"),
+        (
+            {"discriminator_encoder": "roberta", "instance_noise": 0.1},
+            r"--instance-noise: the noise is added to features",
+        ),
         (
             {"discriminator": "token", "level": "token", "length_drift_strength": 1.0},
-            r"--length-drift-strength: of rewards",
+            r"--length-drift-strength: it needs rewards",
         ),
         ({"kl_stop": -0.1}, r"--kl-stop: -0.1 is out of range; at least 0"),
     ],
@@ -140,7 +143,7 @@ def test_help_shows_the_groups(capsys):
     with pytest.raises(SystemExit):
         train.main(["--help"])
     sections = capsys.readouterr().out.split("\n\n")
-    (ppo,) = (section for section in sections if section.startswith("settings: PPO (Eq. 7), or TRPO:"))
+    (ppo,) = (section for section in sections if section.startswith("settings: PPO (Eq. 7) or TRPO:"))
     assert "--epsilon X" in ppo
     assert "--temperature" not in ppo
     (ungrouped,) = (

@@ -155,7 +155,7 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
             r"--n-layer: only for a GPT-2 from scratch, and --gpt2 is pretrained; leave one out",
         ),
         (["--general", "x.txt"], r"--general is text to pretrain on, and --gpt2 is pretrained"),
-        (["--condition-tokens", "33"], r"a GPT-2 of 40 positions, where --condition-tokens .* need 41"),
+        (["--condition-tokens", "33"], r"this GPT-2 has 40 positions; --condition-tokens .* need 41"),
     ):
         status, _, err = run(capsys, *small, *arguments, "--run", tmp_path / "other")
         assert status == 2
@@ -240,7 +240,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--algorithm", "rl_seq2seq", "--gpt2", "x"], r"--gpt2: --algorithm rl_seq2seq trains two LSTMs instead"),
-        (["--algorithm", "rl_seq2seq", "--trainable", "head"], r"--trainable: head is of a GPT-2"),
+        (["--algorithm", "rl_seq2seq", "--trainable", "head"], r"--trainable: head needs a GPT-2"),
         (["--algorithm", "rl_seq2seq", "--discriminator-passes", "1"], r"--algorithm rl_seq2seq has no discriminator"),
         (["--algorithm", "rl_seq2seq", "--glove", "none.txt"], r"none.txt: "),
         (["--glove", "none.txt"], r"--glove: only --algorithm rl_seq2seq uses word vectors"),

@@ -42,7 +42,7 @@ def test_a_finished_run_goes_on_after_a_kill_too(small_run, tmp_path, capsys, mo
     # An update is one step here, on 8 responses: the fourth of four has 1/5 of the peak, which is 1e-3.
     assert (
         "\nnew totals: updates 4\n"
-        "updates 4 to 4: the rate restarts at 0.0002 and falls to 0; 7.5 % human demonstrations fall to 0\n"
+        "updates 4 to 4: the learning rate restarts at 0.0002 and falls to 0; 7.5 % human demonstrations fall to 0\n"
     ) in out
     assert updates(path) == 3
     assert read_facts(path / "checkpoint.h5")["totals"] == {"updates": 4}
@@ -88,5 +88,7 @@ def test_what_is_refused_is_one_line_and_changes_nothing(small_run, capsys, argu
 def test_a_run_of_maximum_likelihood_alone_stays_one(tmp_path):
     made = GAILRun.make(tmp_path / "run", small_runs.config(algorithm="mle", updates=0), {})
     facts = {"position": 1, "step": 0, "history": [{"phase": "maximum_likelihood"}]}
-    with pytest.raises(UserError, match=r"--updates: .* is a run of --algorithm mle, which has none; train a new one"):
+    with pytest.raises(
+        UserError, match=r"--updates: .* is a run of --algorithm mle, which has no updates; train a new run"
+    ):
         made.with_new_totals(facts, {"updates": 3})

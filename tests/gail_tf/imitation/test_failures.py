@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from gail_tf.imitation.failures import FIGURES, REMEDIES, Failure, Limits, watch
+from gail_tf.imitation.failures import METRICS, REMEDIES, Failure, Limits, watch
 from keras_gca.errors import UserError
 
 HEALTHY = {
@@ -26,7 +26,7 @@ def then(**figures):
 
 
 def test_a_healthy_training():
-    assert set(HEALTHY) == set(FIGURES)
+    assert set(HEALTHY) == set(METRICS)
     assert watch([HEALTHY] * 20) == []
     assert watch([]) == []
 

@@ -108,7 +108,7 @@ def test_rows_that_fill_the_batch_up_count_for_nothing(level):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"level": "word"}, UserError, "ratio of 'word' is not one of response, token"),
+        ({"level": "word"}, UserError, "the level 'word' is not one of response, token"),
         ({"entropy_coefficient": 0.1}, UserError, "an entropy bonus of 0.1 needs the policy's entropy"),
         ({"advantages": np.ones((3, 3), np.float32)}, ValueError, "equal ones are expected"),
         ({"advantages": np.ones(2, np.float32)}, ValueError, "equal ones are expected"),

@@ -228,7 +228,7 @@ def test_a_table_of_another_tokenizer_is_not_taken_for_a_padded_one(folder, rows
 def test_a_table_that_is_too_small(folder):
     add_tokens(folder)
     add_weights(folder, size_of(folder) - 5)
-    with pytest.raises(UserError, match=r"a tokenizer of \d+ tokens and weights of \d+ do not fit"):
+    with pytest.raises(UserError, match=r"the tokenizer has \d+ tokens, but the weights have \d+"):
         language_model(folder)
 
 
@@ -254,7 +254,7 @@ def test_extra_heads_are_passed_over_and_named(folder, capsys, architecture, nam
     tokenizer, gpt2 = language_model(folder)
     out = capsys.readouterr().out
     assert all(name in out for name in names)
-    assert f"{folder}: passed over, since these heads are not part of GPT-2: " in out
+    assert f"{folder}: left out these heads, which are not part of GPT-2: " in out
     ids = np.array([tokenizer.encode("Hello there")])
     expected = torch_logits(folder, ids, np.ones_like(ids, bool))
     ours = gpt2.logits(gpt2.hidden(ids, np.ones_like(ids, bool))).numpy()
