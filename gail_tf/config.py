@@ -207,7 +207,7 @@ class GAILConfig(Settings):
         return self.rollout.rollouts // self.ppo.minibatch_size
 
     def total_steps(self, steps: int, times: int) -> int | None:
-        """The step at which the learning rate of a phase reaches 0.
+        """The number of steps of a phase, after which its learning rate would be 0.
 
         Args:
             steps: The steps of an epoch or of an update.

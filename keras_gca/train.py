@@ -106,8 +106,9 @@ def _parser() -> command_line.Parser:
         "--start-from",
         type=Path,
         metavar="RUN",
-        help="start a new run from line 4 of Algorithm 2 with this run's data, settings and generator after line 3; "
-        f"these settings may differ: {', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
+        help="start a new run at the adversarial training (line 4 of Algorithm 2), with the data, the settings and the "
+        "teacher-forced generator (line 3) of RUN; only these settings may be changed: "
+        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)

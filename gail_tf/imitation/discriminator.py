@@ -134,7 +134,7 @@ class DiscriminatorTraining(Discriminator):
             The mean loss and the mean norm of the gradient.
 
         Raises:
-            DivergedError: The loss or the gradient is NaN.
+            DivergedError: The loss or the gradient is not finite.
         """
         size = self.config.optimizer.batch_size
         order = np.random.default_rng([seed, number]).permutation(np.flatnonzero(rollouts.generated))

@@ -55,7 +55,7 @@ def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask:
     Args:
         human_scores: (B,), the scores of the human responses.
         generated_scores: (B,), the scores of the generated responses to the same prompts.
-        mask: (B,), false for pairs whose second response is a human demonstration; None counts all.
+        mask: (B,), false for pairs that do not count, for example rows that fill a batch; None counts all.
 
     Returns:
         The loss, a float32 scalar.

@@ -46,7 +46,10 @@ class GAILTraining(GAILState):
         yield self._end(stage, 2, row, row)
 
     def update(self, stage: Stage) -> Iterator[Event]:
-        """Run one iteration of Algorithm 1's loop: sample, collect scores from D, improve the policy, train D."""
+        """Run one iteration of Algorithm 1's loop: sample, collect scores from D, improve the policy, train D.
+
+        The paper names D before the policy; docs/fidelity.md says why the policy is first here.
+        """
         began = time.monotonic()
         steps = self.optimiser.steps + 2
         _, _, minibatches, noise = self._seeds()

@@ -49,7 +49,7 @@ class PolicyOptimiser(abc.ABC):
             The metrics of each step.
 
         Raises:
-            DivergedError: The gradient is NaN.
+            DivergedError: The gradient is not finite.
         """
 
     def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:

@@ -49,7 +49,7 @@ class PPO(PolicyOptimiser):
             # bias their length.
             for rows in plan(rollouts.batch.condition_lengths, config.minibatch_size, seed + epoch):
                 batch = take(rollouts.batch, rows, config.minibatch_size)
-                width = batch.response.shape[1]  # the length of the longest response in the minibatch
+                width = batch.response.shape[1]  # of the longest response in the minibatch, rounded up
                 metrics = self.step(
                     batch,
                     rollouts.log_probs[rows, :width],
@@ -129,7 +129,7 @@ class PolicyLearner(AdamWLearner):
         policy: The policy to train.
         config: The settings.
         sampling: How its responses are drawn.
-        total_steps: The step at which the learning rate reaches 0; None where it does not fall.
+        total_steps: The number of steps, after which the learning rate would be 0; None where it does not fall.
     """
 
     reports_norm = True
@@ -175,6 +175,8 @@ class PolicyLearner(AdamWLearner):
 
 class ValueLearner(AdamWLearner):
     """Trains the value baseline to predict the returns of the states before the policy's actions.
+
+    Its learning rate is that of the discriminator.
 
     Args:
         policy: The policy whose features describe the states.

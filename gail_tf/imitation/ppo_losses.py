@@ -179,9 +179,9 @@ def entropy(logits: tf.Tensor) -> tf.Tensor:
 
 
 def adapt_kl_coefficient(coefficient: tf.Tensor | float, kl: tf.Tensor | float, target: float) -> tf.Tensor:
-    """C of Eq. 7 for the next update (Schulman et al. 2017, Section 4).
+    """The KL coefficient C of Eq. 7 for the next update, by the rule of Schulman et al. (2017), Section 4.
 
-    C is doubled if the KL of the update was above 1.5 target, and halved if it was below target / 1.5.
+    C is doubled if the KL of the update was above 1.5 * target, and halved if it was below target / 1.5.
 
     Args:
         coefficient: C of the last update, a scalar.

@@ -24,7 +24,7 @@ class StepResult(NamedTuple):
 
     Attributes:
         loss: The loss before the step, () float32.
-        sums: The sums that `Learner.loss` returned.
+        sums: The sums that `Learner.loss` returned, unless a subclass derives others from them.
         gradient_norm: The global norm of the gradients before they were clipped, () float32; None if nothing is clipped
             and the learner does not report it.
     """
@@ -171,7 +171,7 @@ class AdamWLearner(Learner):
         super().update(gradients)
 
     def course(self) -> str:
-        """The learning rate from the next step on, in words that follow "the learning rate restarts at"."""
+        """Describe the learning rate from the next step on, to complete "the learning rate restarts at ..."."""
         course = f"{float(self._peak * self._next_factor()):.2g}"
         if self.steps + 1 < self._warmup_steps:
             course += f", rises to {self._peak:.2g}"

@@ -71,7 +71,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def show_replies(self) -> None:
-        """Print replies of a training that has ended."""
+        """Print some replies of the trained models."""
 
     @abc.abstractmethod
     def conclude(self) -> None:

@@ -100,9 +100,9 @@ class StagedTraining:
 
     @staticmethod
     def totals_of(config: Any) -> dict[str, int]:
-        """Return the settings that determine the length of a training; `restore_with_totals` allows them to differ.
+        """Return the settings that decide how long a training is; `restore_with_totals` accepts new values of them.
 
-        They are in the facts of every state, as `totals`.
+        The facts of every state contain them under the key `totals`.
         """
         raise NotImplementedError
 

@@ -67,7 +67,8 @@ def _other_network(path: str | Path, option: str, predict: str, agent: Agent, ru
     """Load the network of p(y) or p(x|y), checking that it fits the run whose replies are reranked."""
     other = Agent.load(path)
     if other.config.predict != predict:
-        raise UserError(f"{option} {path}: a run of --predict {predict} is expected, not of {other.config.predict}")
+        trained = other.config.predict
+        raise UserError(f"{option} {path}: trained with --predict {trained}, but --predict {predict} is needed")
     if other.vocabulary.tokens != agent.vocabulary.tokens:
         raise UserError(f"{option} {path}: its vocabulary is not that of {run}; train both on the same data")
     return other

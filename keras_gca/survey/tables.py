@@ -21,11 +21,11 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Comparison:
-    """The wins of two models; if neither has won, shares and interval are NaN.
+    """The numbers of wins of two models; if both are 0, shares and interval are NaN.
 
     Attributes:
         wins: The number of wins of each model.
-        interval: A 95 % interval of the second model's share.
+        interval: A 95 % confidence interval for the second model's share of the wins.
     """
 
     wins: tuple[int, int]

@@ -29,7 +29,11 @@ class AdversarialTraining(AdversarialState):
     """
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
-        """Walk through an epoch of one of the lines; `schedule` contains the loop of lines 4 to 12."""
+        """Walk through an epoch of one of the lines; `schedule` contains the loop of lines 4 to 12.
+
+        Lines 7, 8 and 10 import weights from one network into another. Here the networks share their layers, so there is
+        nothing to import.
+        """
         match stage.line:
             case 3:
                 yield from self.teacher_forcing(stage)  # G learns H's answers, word vectors included
@@ -85,7 +89,7 @@ class AdversarialTraining(AdversarialState):
         learner, size = self._learner(stage)
         chosen, order, *_ = self._seeds()
         machine, machine_held_out = present(self.machine, "M of line 5")
-        # Use only as many human pairs as machine-generated ones: in the paper both are about 8,000.
+        # Use only as many human pairs as machine-generated ones, so that both classes weigh the same.
         human = self.training
         if len(human) > len(machine):
             human = human[np.random.default_rng(chosen).permutation(len(human))[: len(machine)]]
@@ -117,7 +121,7 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
     def _learner(self, stage: Stage) -> tuple[BlockLearner, int]:
-        """Return the learner of a stage, with its layers and learning rate set, and the size of its batches."""
+        """Return the learner of a stage, and the size of its batches; freeze all layers that do not learn in it."""
         config, learner = self.config, self.learners[stage.phase]
         self.gca.select_trainable(*learner.names)
         if stage.phase != TEACHER_FORCING:

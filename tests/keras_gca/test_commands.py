@@ -196,7 +196,7 @@ def test_studies_train_what_is_missing_and_compare_it(tmp_path):
     wrong = "--language-model", folder / "backward/seed_0", "--backward", folder / "backward/seed_0"
     status, _, err = run("mmi", folder / "default/seed_0", *wrong, folder=tmp_path)
     assert (status, err.count("\n")) == (2, 1)
-    assert "a run of --predict unconditional is expected, not of context" in err
+    assert "trained with --predict context, but --predict unconditional is needed" in err
 
 
 @pytest.mark.thorough
