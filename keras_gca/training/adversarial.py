@@ -31,8 +31,8 @@ class AdversarialTraining(AdversarialState):
     def walk_through(self, stage: Stage) -> Iterator[Event]:
         """Walk through an epoch of one of the lines; `schedule` contains the loop of lines 4 to 12.
 
-        Lines 7, 8 and 10 import weights from one network into another. Here the networks share their layers, so there is
-        nothing to import.
+        Lines 7, 8 and 10 import weights from one network into another. Here the networks share their layers, so there
+        is nothing to import.
         """
         match stage.line:
             case 3:
