@@ -19,6 +19,7 @@ from keras_gca.data.dataset import hold_out
 from keras_gca.data.pairs import Pairs, frame_answers, make_pairs, pad_contexts
 from keras_gca.data.text import detokenise, tokenise
 from keras_gca.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary, read_words
+from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from tests.factories.gca import LENGTH, VOCABULARY, make_agent

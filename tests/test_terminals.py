@@ -109,6 +109,7 @@ CHATS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("package", "bot", "terminal"), CHATS)
 def test_chats(bots, package, bot, terminal, tmp_path):
     typed = "☕ hello☕ there☕\n".encode() + b"\xff\xfe and more\n" + "日本\n".encode() * 6

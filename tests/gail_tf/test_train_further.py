@@ -14,6 +14,8 @@ from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_facts
 from tests.factories import small_runs
 
+pytestmark = pytest.mark.thorough  # whole trainings: a minute of them would slow the quick tests
+
 
 def run(capsys, *arguments):
     """In this process: status and what was printed."""

@@ -18,6 +18,8 @@ from keras_gca.training import pipeline
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 
+pytestmark = pytest.mark.thorough  # whole trainings: a minute of them would slow the quick tests
+
 TINY = [
     "--preset", "tiny", "--max-pairs", "40", "--vocabulary-size", "60", "--teacher-forcing-epochs", "1",
     "--machine-pairs", "8", "--discriminator-epochs", "1", "--seed", "5",

@@ -6,6 +6,8 @@ import pytest
 from gail_tf.imitation.phases import IMITATION
 from tests.factories import small_runs
 
+pytestmark = pytest.mark.thorough  # whole trainings: a minute of them would slow the quick tests
+
 # Without maximum likelihood; two minibatches, and so two steps of PPO, in an update.
 PLAIN = {
     "trainable": "head",

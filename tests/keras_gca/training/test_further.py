@@ -56,6 +56,7 @@ def assert_equal(one, other):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.thorough
 def test_a_new_total_before_the_end_of_line_3_gives_the_bits_of_a_training_of_that_total():
     """Stored within epoch 2 of 2, and taken up as epoch 2 of 3: optimizer, average and rate as if never stopped."""
     whole = to_the_end(make(teacher_forcing_epochs=3, adversarial_epochs=0))
@@ -67,6 +68,7 @@ def test_a_new_total_before_the_end_of_line_3_gives_the_bits_of_a_training_of_th
     assert_equal(weights(longer), weights(whole))
 
 
+@pytest.mark.thorough
 def test_more_adversarial_iterations_give_the_bits_of_a_training_of_so_many():
     whole = to_the_end(make(teacher_forcing_epochs=1, adversarial_epochs=2))
     longer = to_the_end(further(to_the_end(make(teacher_forcing_epochs=1, adversarial_epochs=1)), adversarial_epochs=2))
@@ -74,6 +76,7 @@ def test_more_adversarial_iterations_give_the_bits_of_a_training_of_so_many():
     assert_equal(weights(longer), weights(whole))
 
 
+@pytest.mark.thorough
 def test_line_3_goes_on_from_its_own_end_and_the_rest_is_that_of_a_new_training():
     stored = to_the_end(make(teacher_forcing_epochs=2, adversarial_epochs=1))
     ended = stored.teacher_forced
