@@ -62,7 +62,7 @@ def check_heads(config: Any, size: str, heads: str) -> None:
     """Raise UserError unless attribute `size`, the width of a state, is a multiple of attribute `heads`."""
     if getattr(config, size) % getattr(config, heads):
         units, count = getattr(config, size), getattr(config, heads)
-        raise UserError(f"{size} is {units}; a multiple of {heads}, {count}, is expected")
+        raise UserError(f"{size} is {units}; a multiple of {heads} ({count}) is expected")
 
 
 def from_hugging_face(

@@ -35,7 +35,7 @@ def no_dropout(site: str, values: tf.Tensor) -> tf.Tensor:
 
 
 class Paddings(NamedTuple):
-    """What the LSTMs read before a sentence with `original` padding.
+    """The padding token that the LSTMs read before each sentence with `--padding original`, and the padded length.
 
     Attributes:
         token: the index of the token that is read as padding.

@@ -152,7 +152,10 @@ def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
         else:
             expected += [[(words + 2 * units, 1), (1,)]]
     except (ValueError, IndexError):
-        raise UserError(f"{path}: arrays with too few or too many dimensions: {report[0]}, ...") from None
+        layers = "; ".join(map(str, report))
+        raise UserError(
+            f"{path}: a layer has the wrong number of arrays or dimensions; the layers are: {layers}"
+        ) from None
     for placement, shapes in zip(report, expected, strict=True):
         if placement.shapes != shapes:
             raise UserError(f"{path}: {placement} does not fit; {' '.join(map(str, shapes))} is expected")

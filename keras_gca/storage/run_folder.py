@@ -169,7 +169,7 @@ class RunFolder(Generic[SettingsT]):
         return read_settings(self.config_file, self.kind)
 
     def config_of(self, facts: dict[str, Any]) -> SettingsT:
-        """Return the settings that a checkpoint was written with: the run's, with the totals of the checkpoint.
+        """Return the run's settings, with the checkpoint's own values of those that `--resume` may change (`totals`).
 
         The totals of config.json may differ: a training with new totals may be killed before it writes them there, and
         the previous checkpoint, which replaces a damaged one, may have the earlier totals. Checkpoints of earlier
