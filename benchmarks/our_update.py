@@ -62,6 +62,7 @@ class OurUpdate:
         for owner, name, phase in (
             (training.policy, "sample", SAMPLING),
             (training.reference, "read", REFERENCE),
+            (training.reference, "read_with_experts", REFERENCE),
             (training.optimiser, "step", LEARNING),
             (training.judge, "judge", JUDGING),
             (training.judge, "step", JUDGING),

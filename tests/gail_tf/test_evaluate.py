@@ -148,7 +148,7 @@ def test_what_was_measured_of_a_text(evaluated):
     """Tokens and words are those that the likelihood is of: a cut response has no END."""
     path, _ = evaluated
     run, found = GAILRun.open(path), stored(path)["policies"]["imitation"]["likelihoods"]
-    tokenizer, limit = run.tokenizer(), run.config().response_tokens
+    tokenizer, limit = run.tokenizer(), run.config().data.response_tokens
     assert any(found["cut"])
     for i, each in enumerate(run.data().test):
         ids = [*tokenizer.encode_all([each.response])[0], tokenizer.end]

@@ -43,7 +43,7 @@ def test_table_2_and_what_it_trains(small_experiments):
     # Whatever is given.
     assert runs["mle"].config().rollout.updates == runs["rl_seq2seq"].config().judge.discriminator_steps == 0
     assert runs["gail"].config().rollout.updates == 2
-    assert runs["textgail"].config().discriminator_encoder == "roberta"
+    assert runs["textgail"].config().judge.discriminator_encoder == "roberta"
 
 
 @pytest.mark.thorough
