@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from gail_tf.baselines.seq2seq_policy import FIRST, Seq2SeqPolicy, word_start_vectors
-from gail_tf.data.batches import take
+from gail_tf.data.batches import Batch, take
 from gail_tf.imitation.maximum_likelihood import MaximumLikelihood, Perplexity
 from gail_tf.imitation.ppo import PPO
 from glove.vectors import Vectors
@@ -147,7 +147,7 @@ def test_it_learns_whom_it_answers():
     """The response to each condition is its last token, twice: nothing but the condition's memory can tell."""
     condition, mask = padded(np.arange(16) % 5, [0] * 16, 6, seed=4)
     response = np.stack([condition[:, -1], condition[:, -1], np.full(16, END)], axis=1).astype(np.int32)
-    batch = condition, mask, response, np.ones_like(response, bool)
+    batch = Batch(condition, mask, response, np.ones_like(response, bool))
     policy = Seq2SeqPolicy(VOCABULARY, END, 16, 24, 32, dropout=0.1)
     likelihood = MaximumLikelihood(policy, 2e-2)
     for step in range(80):
