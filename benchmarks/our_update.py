@@ -61,7 +61,6 @@ class OurUpdate:
         training = GAILTraining(config, tokenizer, make_networks(config, tokenizer, gpt2), samples, samples)
         for owner, name, phase in (
             (training.policy, "sample", SAMPLING),
-            (training.reference, "read", REFERENCE),
             (training.reference, "read_with_experts", REFERENCE),
             (training.optimiser, "step", LEARNING),
             (training.judge, "judge", JUDGING),

@@ -28,7 +28,7 @@ def layers(package: str) -> list[list[str]]:
 
 
 def summary(path: Path) -> str:
-    """The first sentence of a file's docstring, or of a folder's `__init__.py`, in one line."""
+    """The first paragraph of a file's docstring, or of a folder's `__init__.py`, in one line."""
     file = path / "__init__.py" if path.is_dir() else path
     paragraph = (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
     return " ".join(paragraph.split())
@@ -144,15 +144,16 @@ def listing() -> str:
         for floor in layers(package):
             for name in floor:
                 for path in files(package, name):
-                    parts.append(f"| `{path.relative_to(ROOT / package)}` | {_cell(summary(path))} |")
+                    parts.append(f"| `{path.relative_to(ROOT / package)}` | {cell(summary(path))} |")
         parts.append("")
     parts.append("### glove/\n\n| file | what it holds |\n| --- | --- |")
-    parts += [f"| `{path.name}` | {_cell(summary(path))} |" for path in sorted((ROOT / "glove").glob("[!_]*.py"))]
-    parts.append(f"| `__main__.py` | {_cell(summary(ROOT / 'glove' / '__main__.py'))} |")
+    parts += [f"| `{path.name}` | {cell(summary(path))} |" for path in sorted((ROOT / "glove").glob("[!_]*.py"))]
+    parts.append(f"| `__main__.py` | {cell(summary(ROOT / 'glove' / '__main__.py'))} |")
     return "\n".join(parts)
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """The text as it stands in a cell of a Markdown table."""
     return text.replace("|", "\\|")
 
 

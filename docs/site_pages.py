@@ -59,7 +59,7 @@ def public_face(package: str) -> str:
     parts = [_module(package, "heading_level: 1", "members: false")]
     parts += ["## Public names\n", "| name | what it is |", "| --- | --- |"]
     parts += [
-        f"| [`{name}`][{home}.{name}] | {_cell(_summary_of(home, name))} |" for name, home in public_names(package)
+        f"| [`{name}`][{home}.{name}] | {house.cell(_summary_of(home, name))} |" for name, home in public_names(package)
     ]
     files = sorted((ROOT / package).glob("*.py"))
     commands = [path for path in files if is_command(path)]
@@ -68,7 +68,7 @@ def public_face(package: str) -> str:
         for path in commands:
             name = package if path.stem == "__main__" else f"{package}.{path.stem}"
             summary = house.summary(path).removeprefix(f"`python -m {name}`: ")
-            parts.append(f"| `python -m {name}` | {_cell(summary)} |")
+            parts.append(f"| `python -m {name}` | {house.cell(summary)} |")
     parts.append("")
     parts += [
         _module(f"{package}.{path.stem}") for path in files if path not in commands and not path.stem.startswith("_")
@@ -104,10 +104,6 @@ def _summary_of(module: str, name: str) -> str:
     tree = ast.parse(ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
     (node,) = (node for node in tree.body if getattr(node, "name", None) == name)
     return " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 # Links

@@ -34,6 +34,7 @@ from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models.scoring import log_human_probability, log_score
 from keras_gca.serving.protocol import Answer, as_histories
+from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "gail_tf bot 2"
@@ -48,6 +49,9 @@ class Replying:
         top_p: The nucleus: tokens are drawn from the smallest set of likeliest ones whose probability reaches this.
         candidates: How many responses each policy gives.
 
+    Raises:
+        UserError: A value is out of range.
+
     Examples:
         >>> from gail_tf import Replying
         >>> Replying(candidates=4)
@@ -57,6 +61,11 @@ class Replying:
     temperature: float = 0.9
     top_p: float = 0.9
     candidates: int = 1
+
+    def __post_init__(self) -> None:
+        check_sampling(self.temperature, self.top_p, greedy=True)
+        if self.candidates < 1:
+            raise UserError(f"--candidates: {self.candidates}; at least 1 is expected")
 
 
 class GAILAgent:
@@ -138,7 +147,7 @@ class GAILAgent:
         Raises:
             UserError: The file is missing, damaged, or not a bot of the second paper.
         """
-        path, facts, networks = read_bot(path, FORMAT, "python -m gail_tf.train")
+        path, facts, networks = read_bot(path, FORMAT)
         try:
             config = GAILConfig.from_values(facts["config"])
             with _folder_of(facts["tokenizer"]) as folder:
@@ -190,7 +199,7 @@ class GAILAgent:
             The name of the policy.
 
         Raises:
-            UserError: There is no policy of that name, or it cannot be exported.
+            UserError: The bot does not have this policy, or the policy cannot be exported.
         """
         name = policy or self.generators[-1]
         if name not in self.generators:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from keras_gca.engine import command_line
 from keras_gca.serving import chat_command, terminal
-from keras_gca.settings import check_sampling
 
 if TYPE_CHECKING:
     from keras_gca.serving.protocol import Answer
@@ -27,15 +26,14 @@ This is a research program. A message that speaks of self-harm or danger is answ
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
-    check_sampling(options.temperature, options.top_p, greedy=True)
     path = options.bot or chat_command.latest_run("gail_tf")
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent, Replying
         from gail_tf.safety.crisis import FIRST_USE_NOTICE
 
+    replying = Replying(options.temperature, options.top_p, options.candidates)
     agent = GAILAgent.load(path)
     agent.notes_crises = not options.no_crisis_note
-    replying = Replying(options.temperature, options.top_p, options.candidates)
     if options.web:
         return chat_command.serve(agent, replying, options, path, options.history, FIRST_USE_NOTICE)
 

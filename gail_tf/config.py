@@ -5,7 +5,7 @@ The settings themselves, with the paper's numbers, are in `setting_groups.py`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from gail_tf.setting_groups import (
     DataSettings,
@@ -19,7 +19,7 @@ from gail_tf.setting_groups import (
     RunSettings,
 )  # fmt: skip
 from keras_gca.errors import UserError
-from keras_gca.settings import Settings, group, option
+from keras_gca.settings import Settings, group, naming, option
 
 # The settings in which an algorithm differs from EmpathyGAIL; settings that are given override these.
 ALGORITHMS: dict[str, dict[str, Any]] = {
@@ -46,8 +46,6 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     },
 }
 
-# The settings that `train --resume` may change: totals, of which a part is done already.
-TOTALS = ("updates",)
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Table 1 and Section 4.2, on a real GPT-2 (--gpt2).
@@ -154,6 +152,7 @@ class GAILConfig(Settings):
     checkpoint_minutes: float = option(5.0, "minutes between two checkpoints inside an epoch or update", low=0)
 
     presets: ClassVar = PRESETS
+    totals: ClassVar = ("updates",)
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,6 +166,22 @@ class GAILConfig(Settings):
         """
         algorithm = changes.get("algorithm")
         return ALGORITHMS.get(algorithm, {}) if isinstance(algorithm, str) else {}
+
+    def changed(self, **changes: Any) -> Self:
+        """Return the same settings with some options changed; see `Settings.changed`.
+
+        Raises:
+            UserError: Also if another algorithm is chosen, and settings that only the present one implies would stay.
+        """
+        if changes.get("algorithm", self.algorithm) != self.algorithm:
+            values = self.to_values()
+            own = {name for name, value in ALGORITHMS[self.algorithm].items() if values[name] == value}
+            if left := sorted(own - changes.keys() - self.implied(changes).keys()):
+                raise UserError(
+                    f"--algorithm {changes['algorithm']}: these settings are those of --algorithm {self.algorithm}, so "
+                    f"they must be given, too: {naming(left)}"
+                )
+        return super().changed(**changes)
 
     def check_combinations(self) -> None:
         if self.algorithm == "trpo" and self.model.trainable != "head":

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from keras_gca.engine import command_line, reporting
-from keras_gca.errors import UserError
+from keras_gca.errors import refuse_missing
 
 DESCRIPTION = """\
 Measure trained policies on their runs' test conversations, and write the second paper's Table 2, its Figures 5 and 6,
@@ -36,8 +36,7 @@ responses.csv, figure5.png, figure6.png and table3.md. If a policy learned by im
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
-    if options.glove is not None and not options.glove.is_file():
-        raise UserError(f"{options.glove}: no such file")
+    refuse_missing(options.glove)
     command_line.set_up_tensorflow()
     from gail_tf.evaluation.report import Options, evaluate_runs
 

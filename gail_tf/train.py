@@ -4,10 +4,11 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from gail_tf.config import FROM_SCRATCH, PRESETS, TOTALS, GAILConfig
+from gail_tf.config import FROM_SCRATCH, PRESETS, GAILConfig
 from gail_tf.data.source import Source
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
+from keras_gca.settings import naming
 from keras_gca.storage.config_file import read_source
 
 DESCRIPTION = """\
@@ -37,16 +38,19 @@ def main(arguments: list[str] | None = None) -> int:
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
     if options.resume is not None:
         others = ("preset", "config", *given, "run")
-        command_line.refuse_settings_of_resume(options, others, changes, TOTALS)
+        command_line.refuse_settings_of_resume(options, others, changes, GAILConfig.totals)
     elif options.preset == "paper" and options.gpt2 is None and changes.get("algorithm") != "rl_seq2seq":
         raise UserError(
             "--preset paper fine-tunes a pretrained GPT-2; --gpt2 with a folder or a name on the Hub is expected"
         )
     elif options.gpt2 is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
-        raise UserError(f"{names}: only for a GPT-2 from scratch, and --gpt2 is pretrained; leave one out")
+        raise UserError(f"{naming(useless)}: only for a GPT-2 from scratch, and --gpt2 is pretrained; leave one out")
     source, config = Source(**given), command_line.chosen_settings(options, GAILConfig)
-    _refuse_misfits(source, config, options.preset)
+    source.refuse_misfits(config)
+    if options.preset == "paper" and config.judge.discriminator_encoder == "roberta" and source.roberta is None:
+        raise UserError(
+            "--preset paper fine-tunes a pretrained RoBERTa; --roberta with a folder or a name on the Hub is expected"
+        )
     if options.config is not None:
         _refuse_from_scratch(options.config, source, config)
     run = command_line.new_run(options, "gail_")
@@ -72,21 +76,6 @@ def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None
         raise UserError(
             f"{file}: its D started from the RoBERTa {before['roberta']}; pass this one or another with --roberta"
         )
-
-
-def _refuse_misfits(source: Source, config: GAILConfig, preset: str | None) -> None:
-    """Raise UserError if a file is given that the settings do not use, or a file that they need is missing."""
-    reads_text, seq2seq = config.judge.discriminator_encoder == "roberta", config.algorithm == "rl_seq2seq"
-    if source.roberta is not None and not reads_text:
-        raise UserError("--roberta: D has another encoder; --discriminator-encoder roberta is expected")
-    if preset == "paper" and reads_text and source.roberta is None:
-        raise UserError(
-            "--preset paper fine-tunes a pretrained RoBERTa; --roberta with a folder or a name on the Hub is expected"
-        )
-    if seq2seq and source.gpt2 is not None:
-        raise UserError("--gpt2: --algorithm rl_seq2seq trains two LSTMs instead; leave it out")
-    if source.glove and not seq2seq:
-        raise UserError("--glove: only --algorithm rl_seq2seq uses word vectors; leave it out")
 
 
 def _parser() -> command_line.Parser:
@@ -131,16 +120,7 @@ def _parser() -> command_line.Parser:
         metavar="FILE",
         help="word vectors for --algorithm rl_seq2seq; fitted to the prompts if not given",
     )
-    parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="the run folder to create; a new one in runs/ if not given"
-    )
-    parser.add_argument(
-        "--resume",
-        type=Path,
-        metavar="RUN",
-        help="resume this run with its own settings, or train it further, to a new total given by "
-        f"{command_line.naming(TOTALS)}",
-    )
+    command_line.add_run(parser, GAILConfig.totals)
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
     reporting.add_options(parser)

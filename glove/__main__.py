@@ -13,7 +13,7 @@ from glove.embedding import embedding_matrix
 from glove.fit import fit
 from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
-from glove.vectors import read_vectors, write_vectors
+from glove.vectors import read_vectors, refuse_unreadable_name, write_vectors
 
 VECTORS = "word vectors of GloVe, word2vec or fastText: text, or word2vec's binary .bin; also as .gz or .zip"
 CORPUS = "UTF-8 text, one document a line, words separated by spaces"
@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fit(options: argparse.Namespace) -> int:
+    refuse_unreadable_name(options.output)
     documents = _read_tokens(options.corpus, options.bad_lines)
     counts = collections.Counter(word for document in documents for word in document)
     words = [word for word, count in counts.most_common() if count >= options.minimum_count]

@@ -18,7 +18,7 @@ from typing import cast
 
 import numpy as np
 
-from glove.text_files import BadLines, BoundedStream, counted, most_unpacked, read_lines
+from glove.text_files import BadLines, BoundedStream, VectorFileError, counted, most_unpacked, read_lines
 from glove.word2vec import LARGEST_DIMENSION, BinaryVectors
 
 # Passwords, unknown features, and offsets beyond the end of the file raise different exceptions.
@@ -119,13 +119,23 @@ def read_vectors(
     return kept.vectors()
 
 
+def refuse_unreadable_name(path: Path) -> None:
+    """Raise VectorFileError if `read_vectors` would not read a file of this name as text, which is what is written."""
+    if path.suffix == ".zip" or path.name.endswith((".bin", ".bin.gz")):
+        raise VectorFileError(
+            f"{path}: word vectors are written as text; a name that ends with .txt or .gz is expected"
+        )
+
+
 def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
     """Write GloVe's text format to .txt or .gz, with six significant digits; the file is replaced atomically.
 
     Raises:
         ValueError: A word contains white space or is empty.
+        VectorFileError: The name is refused by `refuse_unreadable_name`.
     """
     path = Path(path)
+    refuse_unreadable_name(path)
     for word in vectors.words:
         if not word or word != "".join(word.split()):
             raise ValueError(f"a word with white space cannot be written to {path}: {word!r}")

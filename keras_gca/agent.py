@@ -152,7 +152,7 @@ class Agent:
         Raises:
             UserError: The file is missing, damaged, or not a bot of the first paper.
         """
-        path, facts, networks = read_bot(path, FORMAT, "python -m keras_gca.train")
+        path, facts, networks = read_bot(path, FORMAT)
         try:
             config = Config.from_values(facts["config"])
             vocabulary = Vocabulary.from_values(facts["vocabulary"])

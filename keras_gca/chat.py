@@ -30,15 +30,16 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError("--web answers the last N_u utterances; --context author works in the terminal only")
     if options.bot and options.original:
         raise UserError(f"give either a bot ({options.bot}) or --original, not both")
-    if options.greedy and (options.temperature or options.beam):
+    by_beam = options.temperature is None and options.beam is None and not options.greedy
+    if options.greedy and (options.temperature is not None or options.beam is not None):
         raise UserError("--greedy excludes --temperature and --beam")
     path = options.original or options.bot or chat_command.latest_run("keras_gca")
     with command_line.quiet_imports():
         from keras_gca.agent import CHAT_BEAM, Agent, Decoding
         from keras_gca.original import agent as original
 
-    by_beam = not (options.greedy or options.temperature or options.beam or options.original)
-    decoding = Decoding(options.temperature, options.top_k, options.top_p, CHAT_BEAM if by_beam else options.beam)
+    beam = CHAT_BEAM if by_beam and not options.original else options.beam
+    decoding = Decoding(options.temperature, options.top_k, options.top_p, beam)
     agent = original.load(path) if options.original else Agent.load(path)
     if isinstance(agent, original.OriginalAgent) and options.verbose:
         print("\n".join(agent.report))

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, option
 
-# A run that starts from another run's generator (`train --start-from`) may differ from it in these settings, because
-# neither line 3 nor the data depend on them.
+# A run that starts from another run's generator (`train --start-from`) may differ from it in these settings: the data
+# do not depend on them, and line 3 is not run again.
 AFTER_LINE_3 = (
     "discriminator_sentence_embedding_size",
     "discriminator_hidden_size",
@@ -32,8 +32,6 @@ AFTER_LINE_3 = (
     "checkpoint_minutes",
 )
 
-# `train --resume` may raise these settings of a run, even after a part of the total is done.
-TOTALS = ("teacher_forcing_epochs", "adversarial_epochs")
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Every number of Section 5. Its text gives one rate for the generator; it is used wherever G learns.
@@ -246,6 +244,7 @@ class Config(Settings):
     checkpoint_minutes: float = option(5.0, "minutes between two checkpoints inside an epoch", low=0)
 
     presets: ClassVar = PRESETS
+    totals: ClassVar = ("teacher_forcing_epochs", "adversarial_epochs")
 
     def check_combinations(self) -> None:
         if self.generator == "canonical" and self.padding == "original":

@@ -1,6 +1,7 @@
 """Errors that the user can fix: commands print them as one line and exit with status 2."""
 
 import math
+import os
 from pathlib import Path
 
 
@@ -45,8 +46,8 @@ def refuse_nan(value: float, what: str, rate: str) -> None:
         )
 
 
-def refuse_missing(*paths: Path | None) -> None:
+def refuse_missing(*paths: str | os.PathLike | None) -> None:
     """Raise UserError if a file or folder that is given does not exist."""
     for path in paths:
-        if path is not None and not path.exists():
+        if path is not None and not Path(path).exists():
             raise UserError(f"{path}: no such file or folder")

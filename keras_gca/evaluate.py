@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from keras_gca.engine import command_line, reporting
+from keras_gca.errors import refuse_missing
+from keras_gca.storage.atomic import write_text
 
 DESCRIPTION = """\
 Measure the generators of a run on its held-out pairs. Several runs (seeds) give the mean and the standard deviation,
@@ -27,6 +29,8 @@ The results are also written to RUN/evaluation.json.
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = _parser().parse_args(arguments)
+    if options.summary is not None:
+        refuse_missing(options.summary.absolute().parent)
     with command_line.quiet_imports():
         from keras_gca.agent import Decoding
         from keras_gca.evaluation import replies, statistics
@@ -36,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(replies.report(options.runs, figures))
     written = [path / replies.FILE for path in options.runs]
     if options.summary:
-        options.summary.write_text(json.dumps(statistics.as_json(figures), indent=2) + "\n", encoding="utf-8")
+        write_text(options.summary, json.dumps(statistics.as_json(figures), indent=2) + "\n")
         written.append(options.summary)
     print(f"\nwrote {', '.join(map(str, written))}")
     return 0

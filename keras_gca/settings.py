@@ -57,6 +57,7 @@ class Settings:
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]]
+    totals: ClassVar[tuple[str, ...]] = ()  # what `train --resume` may raise in a run that has begun
 
     def __init__(self, /, **values: Any) -> None:
         self._refuse_unknown(values)
@@ -163,6 +164,11 @@ class Settings:
             values |= vars(value) if "group" in part.metadata else {part.name: value}
         return values
 
+    def own_totals(self) -> dict[str, int]:
+        """Return the totals that say how long a training is, with their names; see `totals`."""
+        values = self.to_values()
+        return {name: values[name] for name in self.totals}
+
     @classmethod
     def from_values(cls, values: Any) -> Self:
         """Return settings from what `to_values` returned; missing options take the paper's values.
@@ -178,22 +184,27 @@ class Settings:
         return cls(**values)._set_given(())
 
 
+def naming(settings: Iterable[str]) -> str:
+    """Write settings as options, for messages."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in settings)
+
+
 def _check(option: dataclasses.Field, value: Any) -> None:
     low, high, choices = (option.metadata[key] for key in ("low", "high", "choices"))
-    name = option.name.replace("_", "-")
+    name = naming([option.name])
     optional, kind = field_type(option)
     if value is None and optional:
         return
     accepted = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or isinstance(value, bool):
-        raise UserError(f"--{name}: {value!r} where {'a number' if kind is float else kind.__name__} is expected")
+        raise UserError(f"{name}: {value!r} where {'a number' if kind is float else kind.__name__} is expected")
     if choices and value not in choices:
-        raise UserError(f"--{name}: {value!r} is not one of {', '.join(choices)}")
+        raise UserError(f"{name}: {value!r} is not one of {', '.join(choices)}")
     if (isinstance(value, int) and abs(value) > LARGEST) or (isinstance(value, float) and not math.isfinite(value)):
-        raise UserError(f"--{name}: {str(value)[:20]} is out of range; a number up to {LARGEST:g} is expected")
+        raise UserError(f"{name}: {str(value)[:20]} is out of range; a number up to {LARGEST:g} is expected")
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         bounds = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
-        raise UserError(f"--{name}: {value} is out of range; {bounds} is expected")
+        raise UserError(f"{name}: {value} is out of range; {bounds} is expected")
 
 
 def check_sampling(

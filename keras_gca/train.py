@@ -4,11 +4,12 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from keras_gca.config import AFTER_LINE_3, PRESETS, TOTALS, Config
+from keras_gca.config import AFTER_LINE_3, PRESETS, Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
+from keras_gca.settings import naming
 
 DESCRIPTION = """\
 Train a generative conversational agent by Algorithm 2 of Ludwig 2017: the generator learns by teacher forcing (line 3).
@@ -39,13 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
     if options.resume is not None:
         others = ("preset", "config", *given, "run", "start_from")
-        command_line.refuse_settings_of_resume(options, others, changes, TOTALS)
+        command_line.refuse_settings_of_resume(options, others, changes, Config.totals)
     elif options.start_from is not None:
         fixed = [name for name in changes if name not in AFTER_LINE_3]
         own = ("preset", "config", *given)
         command_line.refuse(options, own, fixed, "--start-from takes the other run's data and line 3")
     elif options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
-        raise UserError(f"--{idle[0].replace('_', '-')}: --vocabulary gives the words; leave one out")
+        raise UserError(f"{naming(idle)}: --vocabulary gives the words; leave one out")
     source, config = Source(**given), command_line.chosen_settings(options, Config)
     run = command_line.new_run(options)
     read = source.read() if options.resume is None and options.start_from is None else None
@@ -92,16 +93,7 @@ def _parser() -> command_line.Parser:
         metavar="NAME",
         help="the file to read from a .zip of --glove; chosen by its dimension if not given",
     )
-    parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="the run folder to create; a new one in runs/ if not given"
-    )
-    parser.add_argument(
-        "--resume",
-        type=Path,
-        metavar="RUN",
-        help="resume this run with its own settings, or train it further, to new totals given by "
-        f"{command_line.naming(TOTALS)}",
-    )
+    command_line.add_run(parser, Config.totals)
     parser.add_argument(
         "--start-from",
         type=Path,

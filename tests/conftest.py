@@ -28,7 +28,7 @@ def tensorflow():
 # Files that run in one process, since they read the same small trainings, or import PyTorch, which takes seconds.
 TOGETHER = {
     "experiments": ("gail_tf/test_experiments.py", "test_notebooks.py"),
-    "small_run": ("gail_tf/test_train.py", "gail_tf/test_evaluate.py"),
+    "small_run": ("gail_tf/test_train.py", "gail_tf/test_evaluate.py", "gail_tf/test_train_further.py"),
     "pytorch": (
         "benchmarks/test_torch_gail.py", "gail_tf/models/test_gpt2.py", "gail_tf/models/test_hugging_face.py",
         "gail_tf/models/test_fine_tuned.py", "gail_tf/models/test_roberta.py", "gail_tf/test_export.py",

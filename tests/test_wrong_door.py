@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import gail_tf.chat
@@ -18,36 +17,21 @@ import keras_gca.quality_diversity
 import keras_gca.survey.__main__
 import keras_gca.train
 from gail_tf.agent import GAILAgent
-from gail_tf.data.dataset import Data
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.agent import Agent
 from keras_gca.config import Config
-from keras_gca.data.dataset import Dataset
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.training.run_folder import GCARun
-from tests.factories import small_runs
-from tests.factories.gca import make_agent, random_pairs
+from tests.factories import gail_agents, gca
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Runs of both packages, with their bots: `gca` and `gail`."""
     folder = tmp_path_factory.mktemp("runs")
-    agent = make_agent()
-    pairs = random_pairs(6, vocabulary=len(agent.vocabulary), length=agent.config.sentence_length)
-    GCARun.create(folder / "gca", agent.config, Dataset(agent.vocabulary, pairs, pairs, [], True), {})
-    agent.save(folder / "gca" / "bot.h5")
-    training = small_runs.training(small_runs.config())
-    weights = [variable.numpy() for variable in training.policy.variables]
-    judge = [variable.numpy() for variable in training.judge.variables]
-    parts = training.config, small_runs.tokenizer(), training.policy.gpt2.config
-    train, validation = small_runs.trajectories()
-    data = Data(tuple(train), tuple(validation[:3]), tuple(validation[3:]), ())
-    GAILRun.create(folder / "gail", training.config, data, small_runs.tokenizer(), parts[2], {})
-    GAILAgent(*parts, {"maximum_likelihood": weights}, "maximum_likelihood", judge).save(folder / "gail" / "bot.h5")
-    for run in (GCARun(folder / "gca"), GAILRun(folder / "gail")):
-        run.write_checkpoint({"position": 0}, {"a": np.zeros(1)})
+    gca.write_run(folder / "gca")
+    gail_agents.write_run(folder / "gail")
     return folder
 
 

@@ -95,11 +95,17 @@ def learned(learner, *labels):
     return result.loss, *result.sums, *learner.test_step(CONTEXTS, ANSWERS, *labels)
 
 
+def reference():
+    """What the reference reads of responses and of the experts' to the same prompts."""
+    reading, experts = Reference(gail_policy(), SAMPLING, keep_states=True).read_with_experts(BATCH, EXPERT, ROWS)
+    return *reading, experts
+
+
 FUNCTIONS = {
     "log-probabilities": lambda: gail_policy().log_probs(*BATCH, SAMPLING),
     "maximum likelihood": likelihood,
     "perplexity": lambda: [Perplexity(gail_policy())(BATCH)],
-    "reference": lambda: Reference(gail_policy(), SAMPLING, keep_states=True).read(BATCH, ROWS, EXPERT),
+    "reference": reference,
     "D's features": lambda: [Reference(gail_policy(), SAMPLING).features(BATCH, ROWS)],
     "PPO": ppo,
     "TRPO": trpo,

@@ -237,9 +237,7 @@ class EmotionLearner(AdamWLearner):
         super().__init__(network.trainable_variables, learning_rate, weight_decay)
         self.network = network
 
-    def loss(
-        self, means: tf.Tensor, beside: tf.Tensor, targets: tf.Tensor
-    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+    def loss(self, means: tf.Tensor, beside: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tuple[()]]:
         """The mean of -log p(label | utterance).
 
         Args:
@@ -248,10 +246,10 @@ class EmotionLearner(AdamWLearner):
             targets: (B,) int32, the numbers of the labels.
 
         Returns:
-            The mean loss; the sum of the losses, and the number of utterances.
+            The mean loss; nothing is reported besides.
         """
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, self.network(means, beside))
-        return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
+        return replicas.mean(losses), ()
 
 
 def emoticon_classes(text: str) -> np.ndarray:

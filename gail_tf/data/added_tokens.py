@@ -42,11 +42,13 @@ def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str
         return
     for number, settings in sorted(tokens, key=lambda token: token[0]):
         content = settings["content"]
+        if not content:
+            raise UserError(f"{path}: the token with the id {number} is empty")
         token = tokenizers.AddedToken(**settings | {"special": settings["special"] or content in special})
         expected = made.token_to_id(content)
         if expected is None:
             expected = made.get_vocab_size(with_added_tokens=True)
-        if number != expected or not content:
+        if number != expected:
             raise UserError(f"{path}: {content!r} has the id {number}, where {expected} is expected")
         (made.add_special_tokens if token.special else made.add_tokens)([token])
 
@@ -81,7 +83,5 @@ def _special_of(path: Path) -> set[str]:
     """Read the names in a special_tokens_map.json: texts, objects with the content of a token, and lists of either."""
     values = json_files.read_object(path).values()
     listed = [token for value in values for token in (value if isinstance(value, list) else [value])]
-    names = {
-        token.get("content") if isinstance(token, dict) else token for token in listed if not isinstance(token, list)
-    }
+    names = [token.get("content") if isinstance(token, dict) else token for token in listed]
     return {name for name in names if isinstance(name, str)}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gail_tf.config import GAILConfig
 from gail_tf.data.trajectories import Trajectory, read_trajectories
 from glove.text_files import SKIP_HINT, BadLines
 from keras_gca.errors import UserError, refuse_missing
@@ -43,7 +44,21 @@ class Source:
     def __post_init__(self) -> None:
         if self.gpt2 is not None and self.general:
             raise UserError("--general is text to pretrain on, and --gpt2 is pretrained; leave one out")
-        refuse_missing(*self.data, *self.general)
+        refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
+
+    def refuse_misfits(self, config: GAILConfig) -> None:
+        """Check that the settings use every file and network that is given.
+
+        Raises:
+            UserError: Something is given that the settings do not use.
+        """
+        seq2seq = config.algorithm == "rl_seq2seq"
+        if self.roberta is not None and config.judge.discriminator_encoder != "roberta":
+            raise UserError("--roberta: D has another encoder; --discriminator-encoder roberta is expected")
+        if seq2seq and self.gpt2 is not None:
+            raise UserError("--gpt2: --algorithm rl_seq2seq trains two LSTMs instead; leave it out")
+        if self.glove and not seq2seq:
+            raise UserError("--glove: only --algorithm rl_seq2seq uses word vectors; leave it out")
 
     def read(self, turns: str) -> tuple[list[Trajectory], BadLines]:
         """Read the expert trajectories.

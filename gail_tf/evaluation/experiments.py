@@ -22,9 +22,11 @@ from gail_tf.evaluation.variants import EXPERIMENTS, PRETRAINED, SCALES, VARIANT
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.training import pipeline
 from gail_tf.training.run_folder import GAILRun
+from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
 from keras_gca.storage.atomic import write_text
+from keras_gca.storage.run_folder import CHECKPOINT
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,9 @@ def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy 
     variant, path = VARIANTS[name], setup.folder(name, seed)
     if variant.start is not None and not _train(variant.start, seed, setup, strategy):
         return False
-    if (path / "checkpoint.h5").exists():
+    if (path / CHECKPOINT).exists():
         return GAILRun.open(path).is_finished() or pipeline.resume(path, strategy).training.finished
-    print(f"\n== {name.replace('_', ' ')}, seed {seed}\n")
+    reporting.say(f"\n== {name.replace('_', ' ')}, seed {seed}\n")
     return pipeline.train_agent(*_settings(name, seed, setup), path, strategy).training.finished
 
 
@@ -173,7 +175,10 @@ def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
         settings = {key: value for key, value in settings.items() if key not in FROM_SCRATCH}
         if variant.start != PRETRAINED:
             settings["mle_epochs"] = 0
-    return GAILConfig.preset(settings.pop("preset"), **settings), source
+    made = GAILConfig.preset(settings.pop("preset"), **settings)
+    # A scale does not know the corpus any more than a preset does: only the user's own settings count as given.
+    by_user = {name: settings[name] for name in setup.settings if name in settings}
+    return GAILConfig.from_values(made.to_values()).changed(**by_user), source
 
 
 def _exported(name: str, seed: int, setup: Setup) -> Path:

@@ -31,6 +31,7 @@ from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
 from glove.text_files import BadLines
 from keras_gca.engine.training_loop import progress
+from keras_gca.errors import UserError, refuse_missing
 
 DIMENSION, WINDOW, X_MAX, EPOCHS = 50, 5, 10.0, 20  # for vectors fitted here; enough to tell words apart
 MAUVE_TEXTS = 100  # fewer texts give too few clusters for a meaningful value
@@ -112,7 +113,6 @@ def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]],
 
     Raises:
         UserError: A file is missing or damaged, or the run is not finished.
-        VectorFileError: The file of word vectors is damaged.
     """
     data, config = run.data(), run.config()
     refuse_incomparable([run])
@@ -123,7 +123,9 @@ def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]],
     choose(agent.generators)
     if options.glove is not None:
         texts = [*(trajectory.response for trajectory in data.test), *(trajectory.prompt for trajectory in data.train)]
-        glove.read_vectors(options.glove, {word for text in texts for word in metrics.words(text)})
+        refuse_missing(options.glove)
+        words = {word for text in texts for word in metrics.words(text)}
+        glove.read_vectors(options.glove, words, bad=BadLines(error=UserError))
     return Files(data, config, stored or Stored(list(agent.generators), {}, {}), agent)
 
 

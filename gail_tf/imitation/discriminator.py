@@ -83,7 +83,7 @@ class DiscriminatorLearner(AdamWLearner):
         masks: Sequence[tf.Tensor],
         numbers: Sequence[tf.Tensor],
         seed: tf.Tensor,
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    ) -> tuple[tf.Tensor, tuple[()]]:
         """The negative of Eq. 6, or the contrastive loss; pairs hold the experts' side first, then the policy's.
 
         Args:
@@ -94,7 +94,7 @@ class DiscriminatorLearner(AdamWLearner):
             seed: (2,) int32, the seed of the instance noise and of a RoBERTa's dropout.
 
         Returns:
-            The loss, a scalar, and the same loss as the only metric.
+            The loss, a scalar; nothing is reported besides.
         """
         seeds = [sample_seeds(seed, rows) for rows in numbers]
         expert, generated = self.encoder.both_logits(seen, sentiments, masks, seeds)
@@ -102,7 +102,7 @@ class DiscriminatorLearner(AdamWLearner):
             loss = contrastive_loss(expert, generated, masks[0])
         else:
             loss = binary_loss(expert, generated, masks[0], masks[1], self.config.judge.label_smoothing)
-        return loss, {"loss": loss}
+        return loss, ()
 
 
 class DiscriminatorTraining(Discriminator):
@@ -122,13 +122,7 @@ class DiscriminatorTraining(Discriminator):
         return self.learner.optimizer.variables
 
     def learn(self, rollouts: Rollouts, seed: int, number: int = 0, steps: int | None = None) -> dict[str, float]:
-        """Learn from a buffer in one pass; see `Judge`.
-
-        Args:
-            rollouts: The buffer.
-            seed: The seed of the order and of the noise.
-            number: The number of the pass over these rollouts.
-            steps: The largest number of steps; all of the buffer if None.
+        """Learn from a buffer in one pass; the arguments are those of `Judge.learn`.
 
         Returns:
             The mean loss and the mean norm of the gradient.

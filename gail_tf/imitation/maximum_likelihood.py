@@ -30,21 +30,18 @@ class MaximumLikelihood(AdamWLearner):
         super().__init__(policy.trainable_variables, learning_rate, **settings)
         self.policy, self.perplexity = policy, Perplexity(policy)
 
-    def loss(
-        self, batch: Batch, rows: tf.Tensor | None = None, seed: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+    def loss(self, batch: Batch, rows: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
         """The mean over the responses' tokens of -log p(token | condition, previous tokens).
 
         Args:
             batch: Conditions and responses.
             rows: (B,) int32, the numbers of the rows in the batch, which determine the dropout of each row.
-            seed: (2,) int32, the seed of dropout; None leaves dropout out.
+            seed: (2,) int32, the seed of dropout.
 
         Returns:
             The mean; the sum of the tokens' negative log-likelihoods, and the number of tokens.
         """
-        seeds = None if seed is None else sample_seeds(seed, rows)
-        losses = negative_log_likelihoods(self.policy, *batch, seeds=seeds)
+        losses = negative_log_likelihoods(self.policy, *batch, seeds=sample_seeds(seed, rows))
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
 
 

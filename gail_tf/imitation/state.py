@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gail_tf.config import TOTALS, GAILConfig
+from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch
 from gail_tf.data.samples import Samples
 from gail_tf.data.tokenizer import Tokenizer
@@ -107,20 +107,13 @@ class GAILState(StagedTraining):
 
     # Storing and restoring
 
-    @staticmethod
-    def totals_of(config: GAILConfig) -> dict[str, int]:
-        """The totals that a resumed training may change: the number of updates."""
-        values = config.to_values()
-        return {name: values[name] for name in TOTALS}
-
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """All that the rest of the training depends on, for a checkpoint.
 
         Returns:
             Facts for JSON, and arrays by name.
         """
-        totals = self.totals_of(self.config)
-        facts = {"position": self._position, "history": list(self.history), "totals": totals}
+        facts = {"position": self._position, "history": list(self.history), "totals": self.config.own_totals()}
         statistics = self.advantages.statistics._asdict()
         arrays = {f"statistics/{name}": np.array(value) for name, value in statistics.items()}
         for name, variables in self._variables().items():

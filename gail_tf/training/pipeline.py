@@ -59,6 +59,7 @@ def train_agent(
     """
     path = Path(run)
     GAILRun.refuse_existing(path)
+    source.refuse_misfits(config)
     trajectories, bad = read or source.read(config.data.turns)
     parts = split(_some(trajectories, config.data.max_trajectories, config.seed), config.seed)
     data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.config import TOTALS, GAILConfig
+from gail_tf.config import GAILConfig
 from gail_tf.data.dataset import PARTS, Data
 from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.tokenizer import Tokenizer
@@ -54,7 +54,6 @@ class GAILRun(RunFolder[GAILConfig]):
     """
 
     kind = GAILConfig
-    totals = TOTALS
     package = "gail_tf"
 
     @classmethod
@@ -159,9 +158,11 @@ class GAILRun(RunFolder[GAILConfig]):
         Raises:
             UserError: The settings, the data or both checkpoints cannot be read.
         """
+        if not self.bot.exists():
+            return False
         facts = self.read_facts()
         stages = schedule(self.config_of(facts), from_scratch=bool(self.data().general))
-        return self.bot.exists() and facts["position"] == len(stages)
+        return facts.get("position") == len(stages)
 
     def refuse_totals(self, before: GAILConfig, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
         """See `RunFolder`; a run of `--algorithm mle` has no updates, with which it would be another algorithm."""

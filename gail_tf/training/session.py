@@ -25,6 +25,7 @@ from keras_gca.engine import reporting
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import numbers_of
+from keras_gca.serving.terminal import print_answers
 
 SAMPLES = 6  # exchanges to show
 
@@ -101,17 +102,15 @@ class GAILSession(Session):
         made = GAILTraining(config, tokenizer, networks, training, validation, general)
         return cls(run, made, data, gpt2, reader, emotions)
 
-    def begin(self) -> None:
-        """Store a new training, and print which warm-ups were shortened because the corpus is small."""
+    def _describe(self) -> None:
+        """Print the sizes with -v, and which warm-ups are shorter than the setting because the corpus is small."""
+        super()._describe()
         if shortened := self.training.shortened_warm_ups():
             phases = (
                 f"{steps} of {total:,} in {phase.replace('_', ' ')}" for phase, (steps, total) in shortened.items()
             )
             full = counted(self.training.config.optimizer.warmup_steps, "step")
-            reporting.say(
-                f"warm-up: {full} would not end before the training does; it is shortened to {', '.join(phases)}"
-            )
-        super().begin()
+            reporting.say(f"warm-up: {full} would not end before these phases do; shortened to {', '.join(phases)}")
 
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
@@ -144,7 +143,8 @@ class GAILSession(Session):
         percent = 100 * human_ratio(done, config.rollout.updates, config.rollout.human_ratio)
         parts = [f"updates {done + 1} to {config.rollout.updates}"]
         if course is not None:
-            parts.append(f"the learning rate restarts at {course}")
+            verb = "restarts" if done else "begins"
+            parts.append(f"the learning rate {verb} at {course}")
         parts.append(f"{percent:.3g} % human demonstrations fall to 0" if percent else "no human demonstrations")
         return f"{parts[0]}: {'; '.join(parts[1:])}"
 
@@ -223,9 +223,7 @@ class GAILSession(Session):
             asked = self.data.validation[row]
             answers = agent.answers([*asked.history, asked.prompt], seed=self.training.config.seed + number)
             print(f"\n  {' / '.join((*asked.history, asked.prompt))}")
-            for answer in sorted(answers, key=lambda answer: agent.generators.index(answer.generator)):
-                mark = "*" if answer is answers[0] else " "
-                print(f"   {mark} {answer.generator.replace('_', ' '):18} {answer.text}")
+            print_answers(answers, agent.generators, width=18)
             print(f"     {'expert':18} {asked.response}")
 
     def conclude(self) -> None:

@@ -35,6 +35,11 @@ class Dataset:
     whole_conversations: bool
 
 
+def all_too_rare(vocabulary: Vocabulary, config: Config) -> bool:
+    """Return whether every word is rarer than `minimum_count`, and this number is a preset's, so that it gives way."""
+    return "minimum_count" not in config.given and max(vocabulary.counts.values(), default=0) < config.minimum_count
+
+
 def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
     """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
 
@@ -81,7 +86,7 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         )
 
     vocabulary = build(config.minimum_count)
-    if words is None and "minimum_count" not in config.given and not any(vocabulary.counts.values()):
+    if words is None and all_too_rare(vocabulary, config):
         vocabulary = build(1)
     if words is not None and not any(vocabulary.counts.values()):
         raise UserError("none of the vocabulary's words occurs in the training text")

@@ -23,7 +23,7 @@ class Source:
         skip_bad_lines: Whether lines that cannot be used are skipped and counted; otherwise the first is an error.
 
     Raises:
-        UserError: `format` is given without `data`, or `glove_member` without `glove`, or the corpus is missing.
+        UserError: `format` is given without `data`, or `glove_member` without `glove`, or a file is missing.
 
     Examples:
         >>> from keras_gca import Source
@@ -44,7 +44,7 @@ class Source:
             raise UserError("--format is the format of --data, which is not given")
         if self.glove_member and not self.glove:
             raise UserError("--glove-member is a part of --glove, which is not given")
-        refuse_missing(self.data)
+        refuse_missing(self.data, self.vocabulary, self.glove)
 
     def read(self) -> tuple[list[Conversation], BadLines]:
         """Read the corpus.

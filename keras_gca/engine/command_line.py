@@ -22,7 +22,7 @@ from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line
 from keras_gca import __version__
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
-from keras_gca.settings import Settings, field_type
+from keras_gca.settings import Settings, field_type, naming
 from keras_gca.storage.config_file import read_settings
 
 if TYPE_CHECKING:
@@ -149,9 +149,22 @@ def refuse_settings_of_resume(
     refuse(options, unwanted, others, why)
 
 
-def naming(settings: Iterable[str]) -> str:
-    """Write settings as options, for messages."""
-    return ", ".join(f"--{name.replace('_', '-')}" for name in settings)
+def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
+    """Add the options --run and --resume of a training.
+
+    Args:
+        parser: The parser of the command.
+        totals: The settings for which --resume takes new values; see `refuse_settings_of_resume`.
+    """
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="the run folder to create; a new one in runs/ if not given"
+    )
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help=f"resume this run with its own settings; {naming(totals)} with a larger total trains it further",
+    )
 
 
 def new_run(options: argparse.Namespace, prefix: str = "") -> Path:

@@ -15,7 +15,7 @@ from keras_gca.engine import reporting
 from keras_gca.engine.staged_training import Event, StagedTraining
 from keras_gca.engine.training_loop import interruptible, redraw, walk
 from keras_gca.errors import UserError
-from keras_gca.settings import Settings
+from keras_gca.settings import naming
 from keras_gca.storage.run_folder import CHECKPOINT, RunFolder
 
 DROPPED = "dropped"  # a fact: the number of rows that were removed from the log, while the folder may still have them
@@ -100,15 +100,17 @@ class Session(abc.ABC):
             totals: The new totals of the user, which the training has already (`RunFolder.with_new_totals`).
 
         Raises:
-            UserError: The checkpoint is not one of this run, or a file cannot be written.
+            UserError: The checkpoint is not one of this run.
+            OSError: A file cannot be written.
         """
         training, run = self.training, self.run
-        before = run.config_of(facts)
         try:
             if totals:
-                training.restore_with_totals(facts, arrays, before, totals)
+                training.restore_with_totals(facts, arrays, run.config_of(facts), totals)
             else:
                 training.restore(facts, arrays)
+        except UserError:
+            raise
         except (KeyError, ValueError, TypeError) as error:
             raise UserError(f"{run.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
         self._describe()
@@ -119,15 +121,15 @@ class Session(abc.ABC):
         # `dropped`, or that config.json differs, and completes what is missing.
         if totals:
             self._further = True
-            facts = self._commit(facts, arrays, before)
-            reporting.say(f"new totals: {_listed(training.totals_of(training.config))}", self.further())
-        if facts.get(DROPPED):
-            self._forget(facts[DROPPED])
+            facts = self._commit(facts, arrays)
+            reporting.say(f"new totals: {_listed(training.config.own_totals())}", self.further())
+        if rows := _dropped(facts):
+            self._forget(rows)
         if run.config() != training.config:
             run.write_config(training.config)
         reporting.say("")
 
-    def _commit(self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Settings) -> dict[str, Any]:
+    def _commit(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         """Write the checkpoint that names the new totals, and return its facts.
 
         The previous checkpoint is kept beside it and must name the earlier totals. Checkpoints of earlier versions do
@@ -135,8 +137,9 @@ class Session(abc.ABC):
         """
         training = self.training
         if "totals" not in facts:
-            self.run.write_checkpoint(facts | {"totals": training.totals_of(before)}, arrays)
-        rows = len(facts["history"]) - len(training.history) or facts.get(DROPPED, 0)
+            before = self.run.config().own_totals()
+            self.run.write_checkpoint(facts | {"totals": before}, arrays)
+        rows = len(facts["history"]) - len(training.history) or _dropped(facts)
         facts, arrays = training.state()
         if rows:
             facts[DROPPED] = rows
@@ -179,16 +182,22 @@ class Session(abc.ABC):
         if not reporting.is_quiet():
             self.show_replies()
         if self._further:
-            print(f"\nnew totals: {_listed(self.training.totals_of(self.training.config))}")
+            print(f"\nnew totals: {_listed(self.training.config.own_totals())}")
         self.conclude()
         if was_finished:
             for name, number in self.done().items():
-                option = f"--{name.replace('_', '-')} N"
-                print(f"  or: python -m {self.package}.train --resume {self.run.path} {option}  (more than {number})")
+                command = f"python -m {self.package}.train --resume {self.run.path} {naming([name])} N"
+                print(f"  or: {command}  (more than {number})")
         return True
 
     def _describe(self) -> None:
         reporting.detail(*(f"{name}: {number:,} weights" for name, number in self.sizes().items()))
+
+
+def _dropped(facts: Mapping[str, Any]) -> int:
+    """Return the fact `dropped`; 0 if the file, which may be damaged, does not have such a number."""
+    rows = facts.get(DROPPED)
+    return rows if isinstance(rows, int) else 0
 
 
 def _listed(totals: Mapping[str, int]) -> str:

@@ -39,6 +39,9 @@ class TrainingSettings(Protocol):
     def seed(self) -> int:
         """The seed of all random numbers."""
 
+    def own_totals(self) -> dict[str, int]:
+        """See `Settings.own_totals`."""
+
     @property
     def checkpoint_minutes(self) -> float:
         """The minutes between two checkpoints inside a stage."""
@@ -97,14 +100,6 @@ class StagedTraining:
         self.history.append(line)
         self._position += 1
         return Event(stage, steps, steps, metrics, line)
-
-    @staticmethod
-    def totals_of(config: Any) -> dict[str, int]:
-        """Return the settings that decide how long a training is; `restore_with_totals` accepts new values of them.
-
-        The facts of every state contain them under the key `totals`.
-        """
-        raise NotImplementedError
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return everything that the rest of the training depends on: facts for JSON, and named arrays."""

@@ -76,13 +76,14 @@ def walk(
     folder = run.path / "tensorboard"
     with _plain_errors(folder):
         board = tf.summary.create_file_writer(str(folder))
-    bar, began, stored = None, time.monotonic(), time.monotonic()
+    bar, first, began, stored = None, 0, time.monotonic(), time.monotonic()
     seconds: dict[str, float] = {}  # by phase
     writing, pending = 0.0, False  # duration of the last checkpoint; whether there is something new to store
     try:
         for event in training:
             if bar is None:
                 count = f"[{training.stages.index(event.stage) + 1}/{len(training.stages)}] "
+                first = event.step - 1  # steps that were done before this walk
                 bar = progress(total=event.steps, initial=event.step, desc=count + title(event.stage))
             bar.set_postfix_str(format_metrics(event.metrics, shown), refresh=False)
             bar.update(event.step - bar.n)
@@ -93,12 +94,11 @@ def walk(
                 taken = time.monotonic() - began
                 seconds[event.stage.phase] = seconds.get(event.stage.phase, 0.0) + taken
                 reporting.say(f"{title(event.stage)}  {format_metrics(event.row, shown)}  ({taken:.0f} s)")
-                reporting.detail(f"    {_pace(event.steps, taken)}; the last checkpoint took {writing:.1f} s")
+                reporting.detail(f"    {_pace(event.steps - first, taken)}; the last checkpoint took {writing:.1f} s")
                 run.write_log(training.history)
                 with _plain_errors(folder):
                     _draw(board, event.stage.phase, event.row, len(training.history))
                 stopping |= bool(end_of_stage(event))
-                began = time.monotonic()
             # The files of the end of a stage must exist before a checkpoint says that the stage is done.
             waited = time.monotonic() - stored
             overdue = waited > 60 * training.config.checkpoint_minutes
@@ -108,6 +108,8 @@ def walk(
                 stored = time.monotonic()
                 _store(training, run)
                 writing, stored = time.monotonic() - stored, time.monotonic()
+            if event.row is not None:
+                began = time.monotonic()
             if stopping and event.resumable:
                 break
         if pending:

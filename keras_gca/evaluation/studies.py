@@ -137,7 +137,7 @@ def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
         if figures.get("vectors") == str(vectors or replies.OWN_VECTORS):
             return figures
     figures = replies.evaluate_run(run, vectors=vectors)
-    print(f"{replies.report([run], over_runs([figures]))}\n\nwrote {done}")
+    reporting.say(f"{replies.report([run], over_runs([figures]))}\n\nwrote {done}")
     return figures
 
 
@@ -149,7 +149,7 @@ def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
         return json_files.read_object(done)
     run, language_model, backward = runs
     figures = reranking.rerank(run, language_model, backward)
-    print(f"{reranking.table(figures).to_text()}\n\nwrote {done}")
+    reporting.say(f"{reranking.table(figures).to_text()}\n\nwrote {done}")
     return figures
 
 

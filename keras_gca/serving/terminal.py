@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -46,6 +46,19 @@ def talk(
     if transcript is not None:
         print(f"\ntranscript: {transcript.name}")
     return 0
+
+
+def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: int) -> None:
+    """Print all answers to one conversation, with a star before the one that a chat would give.
+
+    Args:
+        answers: The answers, the chosen one first.
+        generators: The names of the generators, in the order in which their answers are printed.
+        width: The width of the column of names.
+    """
+    for answer in sorted(answers, key=lambda answer: generators.index(answer.generator)):
+        mark = "*" if answer is answers[0] else " "
+        print(f"   {mark} {answer.generator.replace('_', ' '):{width}} {answer.text}")
 
 
 def _exchanges(agent: Chatting, reply: Callable[[list[str], int], list[Answer]], verbose: bool) -> Iterator[str]:

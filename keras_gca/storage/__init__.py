@@ -1,4 +1,4 @@
-"""Files that are whole or not there: checkpoints, bots, run folders, JSON.
+"""Reads and writes checkpoints, bots, run folders and JSON, so that no file is ever left incomplete.
 
-Of the two papers it knows only by what a file shows whose it is (`ownership`).
+The only thing that this room knows about the two papers is how to recognise their files (`ownership`).
 """

@@ -30,15 +30,12 @@ def write_bot(path: Path, format: str, facts: dict[str, Any], networks: dict[str
     write_arrays(path, arrays, {"format": format, **facts, "networks": counts})
 
 
-def read_bot(
-    path: str | os.PathLike, format: str, train: str
-) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
+def read_bot(path: str | os.PathLike, format: str) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
     """Read a bot, or that of a run folder.
 
     Args:
         path: The bot or the run folder.
         format: The name of the format, which begins with the name of the package.
-        train: The command that writes such bots, for the message.
 
     Returns:
         The path of the bot, its facts, and its networks in the order in which they were written.
@@ -52,7 +49,7 @@ def read_bot(
         refuse_run_of_another(path, package)
         path = run.bot
         if not path.exists():
-            raise UserError(f"{path}: not written yet; {train} --resume {run.path} writes it")
+            raise UserError(f"{path}: not written yet; python -m {package}.train --resume {run.path} writes it")
     facts, arrays = read_arrays(path)
     refuse_bot_of_another(path, facts.get("format"), package)
     if facts.get("format") != format:

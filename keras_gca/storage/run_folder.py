@@ -18,7 +18,7 @@ import filelock
 import numpy as np
 
 from keras_gca.errors import DivergedError, UserError
-from keras_gca.settings import Settings
+from keras_gca.settings import Settings, naming
 from keras_gca.storage.arrays import read_arrays, read_facts, write_arrays
 from keras_gca.storage.atomic import part_of, write_text
 from keras_gca.storage.config_file import read_settings, read_source, write_settings
@@ -73,9 +73,8 @@ def refuse_reached(name: str, total: int, done: int) -> None:
         UserError: The total does not exceed what is done.
     """
     if total <= done:
-        option = f"--{name.replace('_', '-')}"
         raise UserError(
-            f"{option}: {total} in all, but the run has done {done} already; at least {done + 1} is expected"
+            f"{naming([name])}: {total} in all, but the run has done {done} already; at least {done + 1} is expected"
         )
 
 
@@ -87,12 +86,10 @@ class RunFolder(Generic[SettingsT]):
 
     Attributes:
         kind: The class of the settings.
-        totals: The names of the settings that `--resume` may change; see `config_of`.
         package: The package that the runs belong to, see `ownership`; None if they belong to any.
     """
 
     kind: type[SettingsT]
-    totals: ClassVar[tuple[str, ...]] = ()
     package: ClassVar[str | None] = None
 
     def __init__(self, path: Path):
@@ -226,8 +223,8 @@ class RunFolder(Generic[SettingsT]):
         """
 
     def _with_totals(self, config: SettingsT, totals: Mapping[str, Any]) -> SettingsT:
-        if others := sorted(set(totals) - set(self.totals)):
-            possible = " and ".join(self.totals) or "no setting"
+        if others := sorted(set(totals) - set(config.totals)):
+            possible = " and ".join(config.totals) or "no setting"
             raise UserError(f"{others[0]!r} cannot be changed in a run that has begun; {possible} can")
         return config.changed(**totals)
 

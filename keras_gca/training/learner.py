@@ -54,9 +54,11 @@ class BlockLearner(Learner):
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Replace the weights by their running averages inside this block, if the learner keeps averages."""
+        if self.average is None or not self.steps:
+            yield
+            return
         latest = [variable.numpy() for variable in self.variables]
-        if self.average is not None and self.steps:
-            assign(self.variables, self.average.values(self.steps))
+        assign(self.variables, self.average.values(self.steps))
         try:
             yield
         finally:

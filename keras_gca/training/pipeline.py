@@ -16,7 +16,7 @@ from glove.text_files import BadLines, counted
 from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
-from keras_gca.data.dataset import Dataset, prepare
+from keras_gca.data.dataset import Dataset, all_too_rare, prepare
 from keras_gca.data.pickled_vocabulary import is_pickle, read_vocabulary
 from keras_gca.data.source import Source
 from keras_gca.data.vocabulary import read_words
@@ -60,7 +60,7 @@ def train_agent(
     reporting.say(f"{names['data']}: {counted(len(conversations), 'conversation')}")
     dataset = prepare(conversations, config, words)
     _describe(dataset, names["vocabulary"])
-    if words is None and max(dataset.vocabulary.counts.values()) < config.minimum_count:
+    if words is None and all_too_rare(dataset.vocabulary, config):
         reporting.say(f"no word occurs {config.minimum_count} times in the training text, so all words are used")
     embedding = _word_vectors(dataset, config, source, bad)
     if bad.counts:
@@ -115,7 +115,7 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **to
     Args:
         run: The run folder.
         strategy: The strategy that `devices.make` returned; one device if None.
-        **totals: New totals, with names from `config.TOTALS`. With `teacher_forcing_epochs`, line 3 continues to that
+        **totals: New totals, with names from `Config.totals`. With `teacher_forcing_epochs`, line 3 continues to that
             many epochs in all. If it has ended already, it continues from the weights that it ended with, and lines 4
             to 12 are then run anew (see `AdversarialState.restore_with_totals`). With `adversarial_epochs`, iterations
             are added to those that are done.

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from keras_gca.config import TOTALS, Config
+from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import Vocabulary
@@ -50,7 +50,6 @@ class GCARun(RunFolder[Config]):
     """
 
     kind = Config
-    totals = TOTALS
     package = "keras_gca"
 
     @classmethod

@@ -12,6 +12,7 @@ from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import assign
 from keras_gca.models.networks import WHITE, YELLOW, build
+from keras_gca.serving.terminal import print_answers
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import GENERATOR, INTERLEAVED, TEACHER_FORCING, Stage
@@ -133,9 +134,7 @@ class GCASession(Session):
         contexts = _sample_contexts(self.training.validation)
         for context, answers in zip(contexts, agent.answer_contexts(contexts, Decoding(beam=CHAT_BEAM)), strict=True):
             print(f"\n  {self._text(context)}")
-            for answer in sorted(answers, key=lambda answer: agent.generators.index(answer.generator)):
-                mark = "*" if answer is answers[0] else " "
-                print(f"   {mark} {answer.generator.replace('_', ' '):16} {answer.text}")
+            print_answers(answers, agent.generators, width=16)
 
     def conclude(self) -> None:
         """Print what the run folder contains, and the commands that can read it."""

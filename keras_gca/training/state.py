@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from keras_gca.config import TOTALS, Config
+from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine.learner import StepResult, add_up
 from keras_gca.engine.staged_training import Event, StagedTraining, pack, unpack, validated_position
@@ -148,11 +148,6 @@ class AdversarialState(StagedTraining):
 
     # Storing and restoring
 
-    @staticmethod
-    def totals_of(config: Config) -> dict[str, int]:
-        """Return the number of epochs of line 3 and the number of iterations of line 4."""
-        return {name: getattr(config, name) for name in TOTALS}
-
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return everything that the rest of the training depends on: facts for JSON, and named arrays."""
         facts = {
@@ -161,7 +156,7 @@ class AdversarialState(StagedTraining):
             "sums": None if self._sums is None else self._sums.tolist(),
             "best": self._best,
             "history": self.history,
-            "totals": self.totals_of(self.config),
+            "totals": self.config.own_totals(),
         }
         arrays = dict(pack("networks", [variable.numpy() for variable in self._networks()]))
         if self.teacher_forced is not None:

@@ -43,22 +43,20 @@ class TeacherForcing(BlockLearner):
         self._rates = dict.fromkeys(SITES, dropout) | {"y_h": hidden_dropout}
 
     def loss(
-        self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor | None = None
+        self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
         """Compute the mean of -log p(y_t | x, y) (Eq. 3) over the tokens of the answers.
 
         Args:
             contexts: (B, s) int32.
             answers: (B, T + 1) int32.
-            seed: (2,) int32, the seed of dropout; None applies no dropout.
+            seed: (2,) int32, the seed of dropout.
 
         Returns:
             The mean; the sum of the tokens' negative log-likelihoods, and their number.
         """
 
         def drop(site: str, values: tf.Tensor) -> tf.Tensor:
-            if seed is None:
-                return values
             return batch_dropout(
                 values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, SITES.index(site))
             )

@@ -1,10 +1,20 @@
-"""The first paper's commands as a user runs them, each in a process of its own; a small training of the second's."""
+"""The first paper's commands as a user runs them, in processes of their own or in this one; small trainings of both."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 
+from keras_gca import train
+from keras_gca.engine import command_line
 from tests.places import PROJECT
+
+# Options of keras_gca.train: a whole training of seconds.
+SMALL_GCA = [
+    "--preset", "tiny", "--max-pairs", "40", "--vocabulary-size", "60", "--teacher-forcing-epochs", "1",
+    "--machine-pairs", "8", "--discriminator-epochs", "1", "--seed", "5",
+]  # fmt: skip
 
 # Options of gail_tf.train: a whole training of seconds.
 SMALL_GAIL = [
@@ -27,3 +37,13 @@ def run(module, *arguments, folder, text=None, timeout=300):
     process = start(module, *arguments, folder=folder)
     out, err = process.communicate(text, timeout=timeout)
     return process.returncode, out, err
+
+
+def train_here(*arguments):
+    """The status of `keras_gca.train` in this process, its output and its errors."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            status = command_line.run(train.main, "train", list(map(str, arguments)))
+        except SystemExit as end:
+            status = end.code
+    return status, out.getvalue(), err.getvalue()

@@ -11,6 +11,16 @@ from keras_gca.models.networks import FORBIDDEN, GREEN, YELLOW, GenerativeConver
 from keras_gca.training.run_folder import GCARun
 
 VOCABULARY, LENGTH = 30, 12
+# Settings of a training with `random_pairs`, besides the preset `tiny`.
+SMALL = {
+    "sentence_length": LENGTH,
+    "word_embedding_size": 6,
+    "sentence_embedding_size": 8,
+    "discriminator_sentence_embedding_size": 7,
+    "batch_size": 5,
+    "adversarial_batch_size": 6,
+    "dropout": 0.1,
+}
 CONVENTIONS = {"masked": {}, "original": {"original_padding": True}, "canonical": {"canonical": True}}
 WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
 

@@ -1,4 +1,4 @@
-"""Several conversations answered in one batch."""
+"""Several conversations answered in one batch, and the note that answers a message about a crisis."""
 
 import pytest
 

@@ -164,3 +164,12 @@ def test_another_algorithm_brings_its_settings():
         assert changed == GAILConfig.preset("tiny", algorithm=name)
     kept = GAILConfig().changed(algorithm="textgail", sentiment="on")
     assert (kept.data.sentiment, kept.judge.discriminator) == ("on", "contrastive")
+
+
+@pytest.mark.parametrize(("before", "named"), [("mle", "--updates"), ("rl_seq2seq", "--discriminator-passes")])
+def test_what_one_algorithm_implies_does_not_stay_with_another(before, named):
+    config = GAILConfig.preset("tiny", algorithm=before)
+    with pytest.raises(UserError, match=f"these settings are those of --algorithm {before}, .*{named}"):
+        config.changed(algorithm="gail")
+    own = {name: GAILConfig.preset("tiny").to_values()[name] for name in ALGORITHMS[before]}
+    assert config.changed(algorithm="gail", **own) == GAILConfig.preset("tiny")

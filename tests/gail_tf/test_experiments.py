@@ -8,6 +8,7 @@ import pytest
 
 from gail_tf import config
 from gail_tf import experiments as command
+from gail_tf.data.source import Source
 from gail_tf.evaluation import experiments
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
@@ -20,6 +21,14 @@ def run(capsys, *arguments):
 
 def trained(out, seed=3):
     return re.findall(rf"^== (.*), seed {seed}$", out, re.MULTILINE)
+
+
+def test_a_scale_does_not_count_as_given(tmp_path):
+    """Its warm-up may be shortened where a corpus is small; that of the user may not."""
+    for settings, given in (({}, frozenset()), ({"warmup_steps": 7}, {"warmup_steps"})):
+        setup = experiments.Setup(tmp_path, (0,), "small", settings, Source())
+        made, _ = experiments._settings("pretrained", 0, setup)
+        assert made.given == given
 
 
 @pytest.mark.thorough

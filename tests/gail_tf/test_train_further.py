@@ -14,8 +14,6 @@ from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_facts
 from tests.factories import small_runs
 
-pytestmark = pytest.mark.thorough  # whole trainings: a minute of them would slow the quick tests
-
 
 def run(capsys, *arguments):
     """In this process: status and what was printed."""
@@ -28,6 +26,7 @@ def updates(path):
     return json.loads((path / "config.json").read_text())["config"]["updates"]
 
 
+@pytest.mark.thorough
 def test_a_finished_run_goes_on_after_a_kill_too(small_run, tmp_path, capsys, monkeypatch):
     path = tmp_path / "run"
     shutil.copytree(small_run[0], path)
@@ -62,6 +61,7 @@ def test_a_finished_run_goes_on_after_a_kill_too(small_run, tmp_path, capsys, mo
     assert samples.items() < kept.items()
 
 
+@pytest.mark.thorough
 def test_a_finished_run_says_how_to_train_it_further(small_run, tmp_path, capsys):
     path = tmp_path / "run"
     shutil.copytree(small_run[0], path)

@@ -1,39 +1,22 @@
 """Options of the training command: settings from a run's config.json, and how much is printed."""
 
-import contextlib
-import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from keras_gca import train
-from keras_gca.engine import command_line
 from keras_gca.storage.arrays import read_arrays
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
-
-TINY = [
-    "--preset", "tiny", "--max-pairs", "40", "--vocabulary-size", "60", "--teacher-forcing-epochs", "1",
-    "--machine-pairs", "8", "--discriminator-epochs", "1", "--seed", "5",
-]  # fmt: skip
-
-
-def run(*arguments):
-    """Status, output and errors of the command in this process."""
-    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-        try:
-            status = command_line.run(train.main, "train", list(map(str, arguments)))
-        except SystemExit as end:
-            status = end.code
-    return status, out.getvalue(), err.getvalue()
+from tests.factories.commands import SMALL_GCA, train_here
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A tiny whole training with -q, and what it printed."""
     path = tmp_path_factory.mktemp("trained") / "run"
-    status, out, err = run(*TINY, "--run", path, "-q")
+    status, out, err = train_here(*SMALL_GCA, "--run", path, "-q")
     assert status == 0, err
     return path, out, err
 
@@ -42,7 +25,7 @@ def trained(tmp_path_factory):
 def again(trained):
     """Another one with -v, by the first one's config.json."""
     path = trained[0].parent / "again"
-    status, out, err = run("--config", trained[0] / "config.json", "--run", path, "-v")
+    status, out, err = train_here("--config", trained[0] / "config.json", "--run", path, "-v")
     assert status == 0, err
     return path, out, err
 
@@ -97,9 +80,13 @@ def test_options_override_a_runs_config(trained, tmp_path, monkeypatch):
     from keras_gca.training import pipeline
 
     made = []
-    monkeypatch.setattr(pipeline, "train_agent", lambda config, *others: made.append(config) or pipeline.stop)
-    monkeypatch.setattr(pipeline, "stop", type("Session", (), {"training": type("T", (), {"finished": True})}), False)
-    status, _, err = run("--config", trained[0] / "config.json", "--seed", "6", "--run", tmp_path / "run")
+
+    def train_agent(config, *others):
+        made.append(config)
+        return SimpleNamespace(training=SimpleNamespace(finished=True))
+
+    monkeypatch.setattr(pipeline, "train_agent", train_agent)
+    status, _, err = train_here("--config", trained[0] / "config.json", "--seed", "6", "--run", tmp_path / "run")
     assert status == 0, err
     assert made == [GCARun.open(trained[0]).config().changed(seed=6)]
 
@@ -121,7 +108,7 @@ def test_a_bad_config_is_one_line_that_names_file_and_field(tmp_path, content, m
     path = tmp_path / "config.json"
     if content is not None:
         path.write_text(content)
-    status, out, err = run("--config", path, "--run", tmp_path / "run")
+    status, out, err = train_here("--config", path, "--run", tmp_path / "run")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"train: {path}: {message}")
     assert not (tmp_path / "run").exists()
@@ -141,5 +128,5 @@ def test_a_bad_config_is_one_line_that_names_file_and_field(tmp_path, content, m
     ],
 )
 def test_what_config_excludes(trained, tmp_path, others, message):
-    status, out, err = run("--config", trained[0] / "config.json", *others)
+    status, out, err = train_here("--config", trained[0] / "config.json", *others)
     assert (status, out, err) == (2, "", f"train: {message}\n")

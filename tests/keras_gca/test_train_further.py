@@ -1,7 +1,5 @@
 """`train --resume RUN` with new totals, as a user runs it: what is printed, what is refused, and kills in between."""
 
-import contextlib
-import io
 import json
 import shutil
 
@@ -9,35 +7,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gca import train
 from keras_gca.agent import Agent
-from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.storage.arrays import read_arrays, read_facts, write_arrays
 from keras_gca.training import pipeline
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
+from tests.factories.commands import SMALL_GCA, train_here
 
 pytestmark = pytest.mark.thorough  # whole trainings: a minute of them would slow the quick tests
-
-TINY = [
-    "--preset", "tiny", "--max-pairs", "40", "--vocabulary-size", "60", "--teacher-forcing-epochs", "1",
-    "--machine-pairs", "8", "--discriminator-epochs", "1", "--seed", "5",
-]  # fmt: skip
-
-
-def run(*arguments):
-    """Status, output and errors of the command in this process."""
-    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-        status = command_line.run(train.main, "train", list(map(str, arguments)))
-    return status, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A tiny whole training of one epoch of line 3 and one adversarial iteration."""
     path = tmp_path_factory.mktemp("trained") / "run"
-    status, _, err = run(*TINY, "--run", path, "-q")
+    status, _, err = train_here(*SMALL_GCA, "--run", path, "-q")
     assert status == 0, err
     return path
 
@@ -47,7 +32,7 @@ def longer(trained):
     """The same, trained further to two epochs of line 3; its folder and what was printed."""
     path = trained.parent / "longer"
     shutil.copytree(trained, path)
-    status, out, err = run("--resume", path, "--teacher-forcing-epochs", "2")
+    status, out, err = train_here("--resume", path, "--teacher-forcing-epochs", "2")
     assert status == 0, err
     return path, out
 
@@ -124,7 +109,7 @@ def test_a_training_that_is_stopped_in_line_3_again_leaves_no_adversarial_weight
 
 def test_a_finished_run_says_how_to_train_it_further(trained, tmp_path):
     shutil.copytree(trained, tmp_path / "run")
-    status, out, _ = run("--resume", tmp_path / "run", "-q")
+    status, out, _ = train_here("--resume", tmp_path / "run", "-q")
     assert status == 0
     assert out.splitlines()[-2:] == [
         f"  or: python -m keras_gca.train --resume {tmp_path / 'run'} --teacher-forcing-epochs N  (more than 1)",
@@ -157,7 +142,7 @@ def test_a_finished_run_says_how_to_train_it_further(trained, tmp_path):
 )
 def test_what_is_refused_is_one_line_and_changes_nothing(trained, arguments, message):
     before = (trained / "config.json").read_bytes(), (trained / "checkpoint.h5").read_bytes()
-    status, out, err = run("--resume", trained, *arguments)
+    status, out, err = train_here("--resume", trained, *arguments)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert err.startswith(f"train: {message}")
     assert ((trained / "config.json").read_bytes(), (trained / "checkpoint.h5").read_bytes()) == before
@@ -206,7 +191,7 @@ def killed(monkeypatch, path, name):
             raise KeyboardInterrupt
 
         patch.setattr(GCARun, name, kill)
-        status, *_ = run("--resume", path, "--teacher-forcing-epochs", "2")
+        status, *_ = train_here("--resume", path, "--teacher-forcing-epochs", "2")
         assert status == 130
 
 
@@ -226,7 +211,7 @@ def test_a_kill_after_the_checkpoint_is_made_up_for_by_the_next_resume(trained, 
     assert totals(path) == (1, 1)  # config.json says what was; the checkpoint decides
     assert read_facts(path / "checkpoint.h5")["totals"] == {"teacher_forcing_epochs": 2, "adversarial_epochs": 1}
     assert not GCARun.open(path).is_finished()
-    status, _, err = run("--resume", path)
+    status, _, err = train_here("--resume", path)
     assert status == 0, err
     assert_same(contents(path), contents(longer[0]))
 
@@ -243,7 +228,7 @@ def test_the_checkpoint_before_the_new_totals_brings_its_own_back(trained, tmp_p
     made.write_config(made.config().changed(teacher_forcing_epochs=2))
     with (path / "checkpoint.h5").open("rb+") as stream:
         stream.truncate(3000)
-    status, _, err = run("--resume", path, "-q")
+    status, _, err = train_here("--resume", path, "-q")
     assert status == 0
     assert "the previous checkpoint is used" in err
     assert totals(path) == (1, 1)

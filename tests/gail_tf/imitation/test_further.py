@@ -74,7 +74,6 @@ def test_what_the_schedules_do_not_change_has_the_bits_of_a_training_of_the_new_
     assert_equal_ends(to_the_end(longer), to_the_end(make(updates=2, **constant)))
 
 
-@pytest.mark.thorough
 def test_a_training_without_updates_goes_on_to_imitate_with_the_bits_of_one_that_always_would():
     changes = {"mle_epochs": 1}
     longer = further(to_the_end(make(updates=0, **changes)), updates=1, **changes)

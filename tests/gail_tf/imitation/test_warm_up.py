@@ -43,7 +43,7 @@ def test_its_rates_are_those_of_a_shorter_one_after_a_restart_too(monkeypatch):
     monkeypatch.setattr(AdamWLearner, "__init__", recorded)
 
     def rates_of(training):
-        """Of each step from here on; the state in the middle of the second epoch is kept."""
+        """Yield the rate of each step from here on, and keep the state in the middle of the second epoch."""
         for event in training:
             if event.stage.phase == MAXIMUM_LIKELIHOOD and event.row is None:
                 yield float(learners[-1].optimizer.learning_rate)

@@ -120,7 +120,12 @@ def test_our_control_tokens_come_after_the_added_ones(folder):
         ("added_tokens.json", '{"<pad>": "first"}', r"added_tokens\.json: '<pad>' has the id 'first'"),
         ("added_tokens.json", '{"<pad>": 999}', r"added_tokens\.json: '<pad>' has the id 999, where 2\d\d is expected"),
         ("added_tokens.json", '{"a": 3}', r"added_tokens\.json: 'a' has the id 3, where \d+ is expected"),
-        ("added_tokens.json", '{"": 290}', r"added_tokens\.json: '' has the id 290"),
+        ("added_tokens.json", '{"": 290}', r"added_tokens\.json: the token with the id 290 is empty"),
+        (
+            "special_tokens_map.json",
+            '{"pad_token": {"content": ["x"]}, "a": [["y"]]} 1',
+            r"special_tokens_map\.json: damaged",
+        ),
         ("special_tokens_map.json", "[1]", r"special_tokens_map\.json: a JSON object is expected"),
         ("tokenizer_config.json", '{"added_tokens_decoder": [1]}', r"tokenizer_config\.json: added_tokens_decoder"),
         (
@@ -314,3 +319,9 @@ def test_an_exported_policy_of_a_padded_model_is_read_by_transformers(folder, tm
         torch_logits(tmp_path / "out", ids, mask), gpt2.logits(gpt2.hidden(ids, mask)), atol=1e-4
     )
     assert peer(tmp_path / "out")(TEXTS[0])["input_ids"] == ids[0].tolist()
+
+
+def test_special_tokens_of_another_kind_are_not_names(folder):
+    add_tokens(folder)
+    (folder / "special_tokens_map.json").write_text('{"pad_token": {"content": ["x"]}, "others": [["y"], 1]}')
+    assert Tokenizer.read(folder).encode("hello")

@@ -1,12 +1,9 @@
-import doctest
-
 import keras
 import numpy as np
 import pytest
 
 from benchmarks.original_method import per_token_samples
 from keras_gca.config import Config
-from keras_gca.models import networks
 from keras_gca.models.drawing import edges
 from keras_gca.models.networks import GREEN, WHITE, YELLOW, GenerativeConversationalAgent, Sizes, build
 from tests.factories.gca import LENGTH, VOCABULARY, random_pairs, toy_networks
@@ -64,12 +61,6 @@ def test_the_discriminator_computes_equations_7_and_8(any_gca):
     equations = Equations(gca)
     expected = [equations.human(x, y, token) for x, y, token in zip(contexts, partial, one_hot, strict=True)]
     np.testing.assert_allclose(judged, expected, atol=1e-5)
-
-
-def test_the_example_of_the_docstring_runs():
-    failures, attempts = doctest.testmod(networks)
-    assert failures == 0
-    assert attempts > 0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import tensorflow as tf
 from benchmarks.original_method import per_token_samples
 from keras_gca.config import Config
 from keras_gca.data.batches import plan_batches, take_batch
+from keras_gca.data.dataset import Dataset
 from keras_gca.data.vocabulary import BOS, EOS, PAD
 from keras_gca.engine.learner import add_up
 from keras_gca.engine.random import batch_dropout
@@ -19,6 +20,7 @@ from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.discriminator import HUMAN, MACHINE, DiscriminatorTraining
 from keras_gca.training.generator import GeneratorTraining
 from keras_gca.training.learner import WeightAverage
+from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import (
     DISCRIMINATOR,
     GENERATOR,
@@ -29,25 +31,14 @@ from keras_gca.training.schedule import (
     schedule,
 )
 from keras_gca.training.self_conversation import choose_seeds, converse
+from keras_gca.training.session import GCASession
 from keras_gca.training.teacher_forcing import TeacherForcing
-from tests.factories.gca import LENGTH, VOCABULARY, random_pairs
+from tests.factories.gca import LENGTH, SMALL, VOCABULARY, make_agent, random_pairs
 from tests.oracles.equations import Equations
-
-SMALL = {
-    "sentence_length": LENGTH,
-    "word_embedding_size": 6,
-    "sentence_embedding_size": 8,
-    "discriminator_sentence_embedding_size": 7,
-    "batch_size": 5,
-    "adversarial_batch_size": 6,
-    "machine_pairs": 20,
-    "dropout": 0.1,
-    "hidden_dropout": 0.2,
-}
 
 
 def small(**changes):
-    return Config.preset("tiny", **{**SMALL, **changes})
+    return Config.preset("tiny", **SMALL | {"machine_pairs": 20, "hidden_dropout": 0.2} | changes)
 
 
 def training(config, seed=0):
@@ -356,6 +347,21 @@ def test_a_state_of_a_version_that_averaged_wrongly_is_refused():
     old = {name: array for name, array in arrays.items() if not name.startswith("average/")}
     with pytest.raises(UserError, match="a version that averaged weights wrongly"):
         training(walk.config).restore(facts, old)
+
+
+def test_the_line_about_such_a_run_is_not_buried_in_another(tmp_path):
+    """The checkpoint is one of this run; `Session.restore` says nothing else."""
+    agent = make_agent()
+    config = agent.config.changed(average_epochs=1.25)
+    pairs = random_pairs(12, vocabulary=len(agent.vocabulary), length=agent.longest)
+    data = Dataset(agent.vocabulary, pairs, pairs, [], True)
+    run = GCARun.create(tmp_path / "run", config, data, {})
+    session = GCASession.of(run, config, data)
+    next(iter(session.training))
+    facts, arrays = session.training.state()
+    old = {name: array for name, array in arrays.items() if not name.startswith("average/")}
+    with pytest.raises(UserError, match=r"^this run was interrupted in line 3 by a version"):
+        GCASession.of(run, config, data).restore(facts, old, "epochs")
 
 
 def test_without_patience_the_last_epoch_goes_on():

@@ -8,25 +8,14 @@ from keras_gca.errors import UserError
 from keras_gca.models.networks import WHITE, YELLOW, build
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.schedule import SELF_CONVERSATION, TEACHER_FORCING
-from tests.factories.gca import LENGTH, VOCABULARY, random_pairs
+from tests.factories.gca import SMALL, VOCABULARY, random_pairs
 
-SMALL = {
-    "sentence_length": LENGTH,
-    "word_embedding_size": 6,
-    "sentence_embedding_size": 8,
-    "discriminator_sentence_embedding_size": 7,
-    "batch_size": 5,
-    "adversarial_batch_size": 6,
-    "machine_pairs": 12,
-    "discriminator_epochs": 1,
-    "dropout": 0.1,
-    "learning_rate_decay": 0.5,
-    "average_epochs": 0.5,
-}
+# A training that ends soon, with everything in it that a restart could get wrong.
+SHORT = SMALL | {"machine_pairs": 12, "discriminator_epochs": 1, "learning_rate_decay": 0.5, "average_epochs": 0.5}
 
 
 def make(**changes):
-    config = Config.preset("tiny", **{**SMALL, **changes})
+    config = Config.preset("tiny", **SHORT | changes)
     return AdversarialTraining(config, build(config, VOCABULARY), random_pairs(20, 0), random_pairs(8, 1))
 
 

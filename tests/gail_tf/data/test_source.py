@@ -1,0 +1,31 @@
+"""What a training of the second paper reads: missing files, and files that the settings do not use."""
+
+from pathlib import Path
+
+import pytest
+
+from gail_tf.config import GAILConfig
+from gail_tf.data.source import Source
+from gail_tf.training import pipeline
+from keras_gca.errors import UserError
+
+
+@pytest.mark.parametrize("name", ["data", "tweets", "general", "glove"])
+def test_a_missing_file_is_named(name):
+    path = Path("nowhere.txt")
+    with pytest.raises(UserError, match=r"nowhere\.txt: no such file or folder"):
+        Source(**{name: path if name == "glove" else [path]})
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "message"),
+    [
+        ({"roberta": "there"}, {}, "--roberta: D has another encoder"),
+        ({"gpt2": "there"}, {"algorithm": "rl_seq2seq"}, "--gpt2: --algorithm rl_seq2seq trains two LSTMs"),
+        ({"glove": Path(__file__)}, {}, "--glove: only --algorithm rl_seq2seq uses word vectors"),
+    ],
+)
+def test_what_the_settings_do_not_use_is_refused_in_a_notebook_too(source, changes, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        pipeline.train_agent(GAILConfig.preset("tiny", **changes), Source(**source), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
