@@ -243,7 +243,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
         (["--algorithm", "rl_seq2seq", "--trainable", "head"], r"--trainable: head needs a GPT-2"),
         (["--algorithm", "rl_seq2seq", "--discriminator-passes", "1"], r"--algorithm rl_seq2seq has no discriminator"),
         (["--algorithm", "rl_seq2seq", "--glove", "none.txt"], r"none.txt: "),
-        (["--glove", "none.txt"], r"--glove: only --algorithm rl_seq2seq uses word vectors"),
+        (["--glove", "file"], r"--glove: only --algorithm rl_seq2seq uses word vectors"),
         (
             ["--preset", "paper", "--algorithm", "textgail", "--gpt2", "x"],
             r"--preset paper fine-tunes a pretrained RoBERTa",

@@ -271,7 +271,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
             ["--vocabulary", "v.txt", "--minimum-count", "2"],
             "--minimum-count: --vocabulary gives the words; leave one out",
         ),
-        (["--vocabulary", "v.txt"], "v.txt: cannot be read (No such file or directory)"),
+        (["--vocabulary", "v.txt"], "v.txt: no such file or folder"),
         (["--resume", "none"], "none: no run here"),
         (["--resume", "none", "--seed", "1", "--data", "x"], "leave out --seed, --data"),
         (["--start-from", "none"], "none: no run here"),
