@@ -1,9 +1,12 @@
 """Fits GloVe vectors to a corpus (Pennington, Socher and Manning 2014, Eq. 8 and 9), in NumPy.
 
-X_ij counts how often the words i and j occur together. Word i has two vectors and two biases: w_i and b_i as the word at
-the centre of a window, v_i and c_i as a word of the context. They are fitted to minimise
-J = sum over i, j of f(X_ij) (w_i . v_j + b_i + c_j - log X_ij)^2, where f(x) = min(1, x / x_max)^alpha is the weight of
-an entry. The vector of a word is the sum w_i + v_i, as in the paper's Section 4.2.
+X_ij counts how often the words i and j occur together. Word i has two vectors and two biases: w_i and b_i as the word
+at the centre of a window, v_i and c_i as a word of the context. They are fitted to minimise
+
+    J = sum over i, j of f(X_ij) (w_i . v_j + b_i + c_j - log X_ij)^2
+
+with the weights f(x) = min(1, x / x_max)^alpha. The vector of a word is the sum w_i + v_i, as in the paper's
+Section 4.2.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -60,10 +63,10 @@ def fit(
 ) -> Vectors:
     """Fit GloVe vectors by AdaGrad over shuffled batches of the non-zero co-occurrences.
 
-    An entry is a pair of words with its count. The same arguments and seed give the same vectors. The authors' C program
-    makes a step for each entry. Here, a step sums the gradients of a batch of entries. AdaGrad's accumulators start at
-    1, as in the C program. The square of a summed gradient is added to them before the step, not after it, so that no
-    step can exceed the learning rate.
+    An entry is a pair of words with its count. The same arguments and seed give the same vectors. The authors' C
+    program makes a step for each entry. Here, a step sums the gradients of a batch of entries. AdaGrad's accumulators
+    start at 1, as in the C program. The square of a summed gradient is added to them before the step, so that no step
+    can exceed the learning rate.
 
     Args:
         documents: Tokenised texts. A window does not extend from one text into the next.

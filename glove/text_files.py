@@ -50,7 +50,7 @@ class BadLines:
         self._before, self._reason = self.counts.total(), None
 
     def refuse_nearly_all(self, name: str, used: int) -> None:
-        """Raise `error` if more than 9 in 10 lines since `begin` were skipped: the file is then not of the kind expected.
+        """Raise `error` if more than 9 in 10 lines since `begin` were skipped: the file is then of another kind.
 
         Args:
             name: The name of the file.
@@ -205,6 +205,6 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message of an error as one line that a terminal can show; the middle of a very long one is left out."""
+    """Return an error's message as one line that a terminal can show; the middle of a very long one is left out."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(error))
     return text if len(text) <= 1000 else f"{text[:700]} ... {text[-250:]}"

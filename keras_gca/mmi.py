@@ -14,9 +14,11 @@ DESCRIPTION = """\
 Rerank the N-best lists of a run's held-out contexts by maximum mutual information, in both forms of Li et al. 2016, and
 compare the chosen replies with those of plain beam search and of humans. The metrics are written to RUN/mmi.json.
 
+Three runs with the same settings are needed, for the probabilities of an answer y and its context x:
+
   python -m keras_gca.train --run R ...                                                   p(y|x)
-  python -m keras_gca.train --run U --predict unconditional --adversarial-epochs 0 ...    p(y), by the same settings
-  python -m keras_gca.train --run B --predict context --adversarial-epochs 0 ...          p(x|y), by the same settings
+  python -m keras_gca.train --run U --predict unconditional --adversarial-epochs 0 ...    p(y)
+  python -m keras_gca.train --run B --predict context --adversarial-epochs 0 ...          p(x|y)
   python -m keras_gca.mmi R --language-model U --backward B
 """
 

@@ -1,4 +1,4 @@
-"""Base class of the trainings of Algorithm 2: Adam on the weights of some blocks of Figure 2."""
+"""Base class of the trainings of Algorithm 2: each trains some blocks of Figure 2 by Adam."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ class BlockLearner(Learner):
         gca: The networks.
         names: The names of the layers to train (networks.WHITE, YELLOW, GREEN).
         learning_rate: Adam's rate.
-        average: The momentum of a running average of the weights, see `WeightAverage`; 0 keeps none.
+        average: The momentum of a running average of the weights (see `WeightAverage`); 0 for no average.
         precision: See `PrefixGenerator`.
     """
 
@@ -73,7 +73,8 @@ class WeightAverage:
         (1 - m) (w_t + m w_(t-1) + ... + m^(t-1) w_1) / (1 - m^t),
 
     whose coefficients sum to 1 for every t, as in Adam's moments (Kingma and Ba 2015, Section 3). An average that
-    starts at w_1 instead gives w_1 the coefficient m^(t-1): most of it in the first epochs of a long window.
+    starts at w_1 would give w_1 the coefficient m^(t-1). If the average covers many steps, this is most of the average
+    in the first epochs.
 
     Args:
         variables: The weights; the sums have their shapes and are float32.
@@ -95,6 +96,6 @@ class WeightAverage:
             total.assign(self.momentum * total.value + (1 - self.momentum) * variable.value)
 
     def values(self, steps: int) -> list[np.ndarray]:
-        """Return the averages after this many steps, at least 1."""
+        """Return the averages after `steps` steps, at least 1."""
         counted = 1 - self.momentum**steps
         return [(total.numpy() / counted).astype(np.float32) for total in self.sums]
