@@ -74,7 +74,10 @@ def _parser() -> command_line.Parser:
         "author's program",
     )
     parser.add_argument(
-        "--utterances", type=command_line.at_least_one, metavar="N", help="N_u [that of the training]"
+        "--utterances",
+        type=command_line.at_least_one,
+        metavar="N",
+        help="N_u, the number of utterances in the context; that of the training if not given",
     )
     parser.add_argument(
         "--greedy", action="store_true", help="Algorithm 1: the likeliest token at every step [always with --original]"

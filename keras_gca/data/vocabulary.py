@@ -1,4 +1,4 @@
-"""`Vocabulary`: PAD, BOS, EOS, UNK and the words."""
+"""`Vocabulary` gives every word an index, and also the special tokens PAD, BOS, EOS and UNK."""
 
 import collections
 import os
@@ -60,9 +60,9 @@ class Vocabulary:
         Args:
             utterances: The tokens of each utterance.
             size: s_v, the special tokens included.
-            minimum_count: Rarer words become the unknown word, which is learned in this way; so does text that is
-                spelled like a special token.
-            surfaces: The usual spelling of words; those of words outside the vocabulary are left out.
+            minimum_count: Words that occur less often become the unknown word, so that the networks learn the unknown
+                word. Text that is spelled like a special token becomes the unknown word, too.
+            surfaces: The usual spelling of words; words outside the vocabulary are left out.
             period_first: Whether "." gets the index PERIOD, for `original` padding.
             words: Take these words in this order, whatever their frequency; size, minimum_count and period_first then
                 have no effect.
@@ -107,7 +107,7 @@ class Vocabulary:
 
     @classmethod
     def from_values(cls, values: Any) -> "Vocabulary":
-        """Make the vocabulary of which `to_values` returned the values.
+        """Make a vocabulary from the values that `to_values` returned.
 
         Raises:
             ValueError: The values are not those of a vocabulary.
@@ -166,7 +166,7 @@ def usual_surfaces(cased: Iterable[Sequence[str]]) -> dict[str, str]:
         cased: Tokenised utterances in their original case.
 
     Returns:
-        {word in lower case: usual spelling}, for the words of which the two differ.
+        {word in lower case: usual spelling}, only for words whose usual spelling is not in lower case.
     """
     seen: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     for utterance in cased:

@@ -2,7 +2,7 @@
 
 evaluate_run(run)           returns the metrics of one run, and writes them to RUN/evaluation.json
 evaluate_runs(runs)         returns mean, standard deviation and interval of each metric over several runs
-report(runs, figures)       makes tables of the latter for a terminal
+report(runs, figures)       writes what `evaluate_runs` returned as tables for a terminal
 """
 
 import json

@@ -64,7 +64,10 @@ class Evaluator:
         return self.compiled_sum_losses(contexts, answers)
 
     def token_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the place of every token, (R, 2) int64, and its loss, (R,) float32. For use in a graph."""
+        """Compute the place (`Rows.positions`) and the loss of each of R tokens, (R, 2) int64 and (R,) float32.
+
+        For use in a graph.
+        """
         return rows_of(answers).positions, negative_log_likelihoods(self._generator, contexts, answers)
 
     def sum_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -85,7 +88,7 @@ def negative_log_likelihoods(
         dropout: applies dropout at each of SITES.
 
     Returns:
-        (R,) float32.
+        (R,) float32, one value for each of the R tokens after BOS, in the order of reading.
     """
     rows = rows_of(answers)
     logits = generator(contexts, answers, rows, dropout=dropout)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # imports TensorFlow, for which `--help` must not wait
     from keras_gca.agent import Agent
 
 DESCRIPTION = """\
-The human evaluation of Ludwig 2017, Section 5: volunteers read dialogue lines with two machine-generated answers each
-and mark the better one (Figure 3); their votes become Tables 1 and 2 and the Jaccard index of Eq. 11.
+The human evaluation of Ludwig 2017, Section 5. Volunteers read dialogue lines with two machine-generated answers each,
+and mark the better one (Figure 3). Tables 1 and 2 and the Jaccard index of Eq. 11 are computed from their votes.
 
   python -m keras_gca.survey make runs/NAME             two models answer held-out lines: survey.json
   python -m keras_gca.survey serve survey.json          volunteers vote in their browsers: votes.sqlite
@@ -49,8 +49,8 @@ By default only this computer can open the form. To share it in your own network
 volunteers http://ADDRESS:PORT/ with this computer's address. On the internet, put a web server with HTTPS in front of
 it, which passes the Host header on unchanged: the links are secrets and must be encrypted on their way.
 
-Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin from one address;
-all visitors who come through a web server have the address of that server.
+Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin from one address.
+All visitors who come through a web server have the address of that server.
 """
 
 
@@ -202,7 +202,9 @@ def _parser() -> command_line.Parser:
     make.add_argument(
         "--models", nargs=2, metavar=("A", "B"), help="the generators to compare [teacher_forcing adversarial]"
     )
-    make.add_argument("--data", type=Path, metavar="FILE", help="take all lines of this corpus")
+    make.add_argument(
+        "--data", type=Path, metavar="FILE", help="take lines from this corpus in place of the run's held-out lines"
+    )
     make.add_argument("--format", choices=sorted(FORMATS), help="the format of the corpus; detected if not given")
     command_line.add_bad_lines(make)
     at_least_one = command_line.at_least_one

@@ -1,7 +1,7 @@
 """The form of Figure 3 as a web page: every volunteer has a secret link, and every vote is stored at once.
 
-A volunteer sees two answers to each line, and marks the better one or that there is no difference. The pages do not
-contain the models' names. They work with and without JavaScript, and load nothing from other sites.
+A volunteer sees two answers to each line, and marks the better one, or "no difference". The pages do not contain the
+models' names. They work with and without JavaScript, and load nothing from other sites.
 """
 
 from flask import Flask, abort, redirect, render_template, request, url_for
