@@ -70,7 +70,7 @@ def fit(
 
     Args:
         documents: Tokenised texts. A window does not extend from one text into the next.
-        words: The vocabulary. None takes every word, the most frequent first. A word that co-occurs with no other word
+        words: The vocabulary. None takes every word, the most frequent first. A word that never co-occurs with a word
             gets no vector.
         dimension: The dimension of the vectors.
         window: The largest distance of two words that co-occur.

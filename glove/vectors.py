@@ -173,7 +173,7 @@ class _Kept:
         if self._wanted is not None and word not in self._wanted:
             return False
         if word in self._places:
-            raise _BadLineError("of a word again", f"{word!r} {place} {self._places[word]}")
+            raise _BadLineError("with a repeated word", f"{word!r} {place} {self._places[word]}")
         return True
 
     def append(self, word: str, number: int, row: np.ndarray) -> None:
@@ -270,7 +270,8 @@ def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
         )
     parts = line.rsplit(b" ", dimension)
     word = _decoded(parts[0])
-    # A few words of the larger GloVe files contain spaces. A number before the vector is not a part of a word.
+    # A few words of the larger GloVe files contain spaces. But a number before the vector does not belong to the word:
+    # the line then has too many numbers.
     if fields > dimension and _is_number(word.rsplit(" ", 1)[1]):
         raise _BadLineError("with a wrong number of fields", f"{fields} numbers where {dimension} are expected")
     return word, parts

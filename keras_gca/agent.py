@@ -139,7 +139,7 @@ class Agent:
             assign(gca.variables(*WHITE, *YELLOW), weights)
             self._decoders[name] = Decoder(gca)
             self._evaluators[name] = Evaluator(gca)
-            if np.array_equal(weights[0], discriminator[0]):  # they share word vectors, as after Algorithm 2
+            if np.array_equal(weights[0], discriminator[0]):  # G and D share word vectors, as after Algorithm 2
                 judge = gca
         judge = judge or build(config, len(vocabulary))
         assign(judge.variables(*WHITE, *judge.green), discriminator)
@@ -327,7 +327,7 @@ class Agent:
         return self._decoders[generator].n_best(contexts, width, 1.0, self._may_say_unknown())
 
     def _may_say_unknown(self) -> bool:
-        return SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # if it is a real word, as in the author's files
+        return SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # UNK is then a real word, as in the author's files
 
     def _answer(self, name: str, decoded: Decoded, log_l: np.ndarray, i: int) -> Answer:
         row = decoded.answers[i]

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=DEFAULT.weights,
         metavar="X",
-        help=f"the values of lambda [{' '.join(map(str, DEFAULT.weights))}]",
+        help=f"lambda, the weight of p(y) or p(x|y); values to compare [{' '.join(map(str, DEFAULT.weights))}]",
     )
     parser.add_argument(
         "--words",
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=DEFAULT.length_bonus,
         metavar="X",
-        help=f"gamma, added for each token [{DEFAULT.length_bonus:g}]",
+        help=f"gamma, a bonus for each token of an answer [{DEFAULT.length_bonus:g}]",
     )
     reporting.add_options(parser)
     return parser

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from keras_gca.errors import UserError
 
 LARGEST = 10**12  # the largest possible value of any number; sizes that fit into memory are far smaller
-COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: sampling is greedy below it, and random above it
+COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: replies would be greedy below it, and noise above it
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:

@@ -24,8 +24,8 @@ def plan_batches(pairs: Pairs, batch_size: int, seed: int | None = None) -> list
 def take_batch(pairs: Pairs, selection: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Take the contexts and answers of one batch, cut to the width that its longest row needs.
 
-    A batch of fewer pairs is filled up with rows of padding. Thus all batches of one width have the same shape, for
-    which a graph is compiled once.
+    A batch of fewer pairs is filled up with rows of padding. Thus all batches of one width have the same shape, and
+    fewer programs have to be compiled.
 
     Args:
         pairs: The pairs.

@@ -147,7 +147,7 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
             message = f"{line.strip()[:60]!r} is not a single word; one word on each line is expected"
             bad.report(where, "of several words", message)
         elif word in words:
-            bad.report(where, "of a word again", f"{word!r} is already on line {words[word]}")
+            bad.report(where, "with a repeated word", f"{word!r} is already on line {words[word]}")
         elif word in SPECIAL_TOKENS:
             bad.report(where, "of a special token", f"{word!r} is a special token, which every vocabulary has")
         else:

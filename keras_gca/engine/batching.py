@@ -1,6 +1,6 @@
 """Plans batches of few shapes: rows of similar lengths share a batch, and widths are rounded up.
 
-A graph is compiled for each shape, so few shapes save time. Rows of similar lengths need little padding.
+XLA compiles a program for each shape, so few shapes save time. Rows of similar lengths need little padding.
 """
 
 import numpy as np

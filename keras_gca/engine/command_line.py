@@ -148,7 +148,7 @@ def refuse_settings_of_resume(
         UserError: One of `unwanted`, or a setting that is not one of `totals`, is given.
     """
     others = [name for name in settings if name not in totals]
-    why = f"--resume takes no other settings than the run's own, and new totals by {naming(totals)}"
+    why = f"--resume keeps the run's own settings, and takes only new totals by {naming(totals)}"
     refuse(options, unwanted, others, why)
 
 

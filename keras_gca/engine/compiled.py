@@ -156,6 +156,6 @@ def _gathered(leaf: tf.Tensor) -> tf.Tensor:
     """Return the rows of all replicas, in their order. For use inside a step of several replicas."""
     if leaf.dtype == tf.bool:
         return tf.cast(_gathered(tf.cast(leaf, tf.int32)), tf.bool)
-    if 0 in leaf.shape[1:]:  # TensorFlow ends the process when it gathers rows without numbers
+    if 0 in leaf.shape[1:]:  # TensorFlow ends the process when it gathers rows that have no values
         return tf.zeros([total(tf.shape(leaf)[0]), *leaf.shape[1:]], leaf.dtype)
     return tf.distribute.get_replica_context().all_gather(leaf, axis=0)

@@ -31,7 +31,7 @@ def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tens
     return tf.nn.log_softmax(tf.where(inside, scores, FORBIDDEN))
 
 
-@tf.function(jit_compile=True)  # XLA makes one pass over the memory of each round's three operations
+@tf.function(jit_compile=True)  # XLA joins the three operations of a round into one pass over the memory
 def lowest_in_nucleus(probabilities: tf.Tensor, top_p: tf.Tensor | float) -> tf.Tensor:
     """Find the smallest probability in the nucleus: (N, V) -> (N, 1) float32.
 

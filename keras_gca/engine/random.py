@@ -37,7 +37,7 @@ def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
 def _scrambled(seed: tf.Tensor) -> tf.Tensor:
     """Draw 64 random bits from a seed, (2,) int32 -> (2,) int32.
 
-    A small number is then added to the result. This sum is not the result of another seed, as could happen with
+    The callers add small numbers to the result. Such a sum is not the result of another seed, as it could be with
     `fold_in`.
     """
     return tf.random.stateless_uniform([2], seed, None, None, tf.int32, alg="philox")

@@ -96,7 +96,10 @@ def evaluate(
         vectors: Word vectors, {word: (size,)}, for the similarities of replies; None takes the agent's own.
 
     Returns:
-        The metrics, for JSON.
+        A dictionary for JSON. "perplexity" has the perplexities of the generators and of trigram models, "replies" the
+        metrics of every system's replies (`reply_figures`), and "table_1" the verdicts of both discriminators
+        (`judges.judge`). "tokens" is the number of held-out tokens, and "unknown_share" the share of them that are the
+        unknown word.
     """
     held_out = dataset.validation
     perplexity = agent.perplexities(held_out, BATCH)

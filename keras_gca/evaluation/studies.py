@@ -1,4 +1,4 @@
-"""Runs the comparisons on which the first paper's arguments rest, over several seeds; `variants.py` defines them.
+"""Trains variants of the first paper's method over several seeds, and compares them; `variants.py` defines them.
 
 Runs that exist in the folder are used again. Therefore several studies can share a run, and an interrupted study
 continues where it stopped.

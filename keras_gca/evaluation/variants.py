@@ -11,7 +11,7 @@ from keras_gca.errors import UserError
 
 # Studies
 
-# Variants of one training: the settings in which each differs from the others.
+# Variants of one training: the settings in which each differs from the default training.
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "canonical": {"generator": "canonical"},

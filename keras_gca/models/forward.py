@@ -52,7 +52,7 @@ class Paddings(NamedTuple):
 class PrefixLayer(keras.layers.Layer):
     """The part of Figure 2 that the generator and the discriminator have in common: Eq. 1, and Eq. 2 or 7.
 
-    It computes by the layers of Figure 2, and has no weights of its own.
+    It uses the layers of Figure 2, and has no weights of its own.
 
     Args:
         shared: the embedding, (s_v, s_e).
@@ -124,7 +124,7 @@ class PrefixLayer(keras.layers.Layer):
 
         Args:
             lstm: one of the two encoders.
-            counts: (n,) int32, the number of paddings that it has read, at most s_s.
+            counts: (n,) int32, for each of n memories the number of paddings that the LSTM has read, at most s_s.
 
         Returns:
             The memories, (n, u) each.

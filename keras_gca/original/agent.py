@@ -31,7 +31,7 @@ RELEVANT = 0.2  # if a reply's probability, without EOS, exceeds this, the reply
 
 
 class OriginalAgent(Agent):
-    """An agent of the author's files that replies as his `conversation_discriminator.py` does.
+    """An agent that is made from the author's files, and replies as his `conversation_discriminator.py` does.
 
     Attributes:
         report: One line for each layer of each file. It names the layer of this project that received the weights.

@@ -17,8 +17,8 @@ from keras_gca.serving.shared_batches import BATCH_SIZES, WAITING, BusyError, Sh
 
 LONGEST_UTTERANCE = 2_000  # characters
 LONGEST_HISTORY = 20  # the most utterances that the page sends
-THREADS = WAITING + BATCH_SIZES[-1] + 16  # one for each message that may wait for the model, and 16 for pages
-VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # new visitors at one address
+THREADS = WAITING + BATCH_SIZES[-1] + 16  # one for each message that waits or is being answered, and 16 for pages
+VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the most new visitors from one address
 
 
 def create_app(

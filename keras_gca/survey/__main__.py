@@ -117,7 +117,7 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
     if not isinstance(corpus, str):
         raise UserError(f"{run.path} does not name the corpus of its training; name dialogues by --data FILE")
     try:
-        bad = BadLines("skipped_lines" in run.source(), UserError)  # as in its training
+        bad = BadLines("skipped_lines" in run.source(), UserError)  # skips bad lines if the training did
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)
         lines = held_out_lines(validation, conversations, agent, utterances)
     except UserError as error:
@@ -159,7 +159,7 @@ def _import(options: argparse.Namespace) -> int:
     names = [path.stem for path in options.forms]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UserError(f"{twice} twice; the name of a form's file is that of its volunteer")
+        raise UserError(f"two forms are named {twice}; each volunteer's form needs a file name of its own")
     forms = {path.stem: read_form(path, survey) for path in options.forms}  # checks all before it stores any
     votes = Votes.create(options.votes, survey)
     for name, choices in forms.items():
@@ -246,7 +246,7 @@ def _parser() -> command_line.Parser:
         "--folder", type=Path, default=Path("forms"), metavar="DIR", help="the folder to write to [forms]"
     )
 
-    imported = command("import", _import, "store the votes of filled CSV forms; a file name replaces its earlier votes")
+    imported = command("import", _import, "store the votes of filled CSV forms, in place of an earlier import's votes")
     imported.add_argument("forms", nargs="+", type=Path, metavar="CSV", help="filled forms, one for each volunteer")
 
     tabulated = command(

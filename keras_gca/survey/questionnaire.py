@@ -20,8 +20,8 @@ class MachineAnswer:
 
     Args:
         text: The answer.
-        human: p(y+|x) of Eq. 9, in [0, 1].
-        score: S(y+) of Eq. 10, in [0, 1].
+        human: The probability that a human gave this answer, p(y+|x) of Eq. 9, in [0, 1].
+        score: The discriminator's score of the answer, S(y+) of Eq. 10, in [0, 1].
     """
 
     text: str

@@ -67,7 +67,7 @@ class AdversarialTraining(AdversarialState):
         yield event
 
     def self_conversation(self, stage: Stage) -> Iterator[Event]:
-        """Walk through line 5, which makes M, and such pairs from held-out contexts for the validation."""
+        """Walk through line 5, which makes M and, for the validation, pairs from held-out contexts."""
         seeds, count = self._seeds()[:2], self.config.machine_pairs
         sources = (
             choose_seeds(self.training, count, seeds[0]),

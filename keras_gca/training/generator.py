@@ -20,7 +20,7 @@ class GeneratorTraining(BlockLearner):
     Args:
         gca: The networks.
         learning_rate: Adam's rate.
-        precision: See `PrefixGenerator`.
+        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):

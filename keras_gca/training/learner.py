@@ -22,7 +22,7 @@ class BlockLearner(Learner):
         names: The names of the layers to train (networks.WHITE, YELLOW, GREEN).
         learning_rate: Adam's rate.
         average: The momentum of a running average of the weights (see `WeightAverage`); 0 for no average.
-        precision: See `PrefixGenerator`.
+        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class WeightAverage:
     """
 
     def __init__(self, variables: Sequence[keras.Variable], momentum: float):
-        self.momentum = float(np.float32(momentum))  # rounded as in the graph, so that 1 - m^t has the same m
+        self.momentum = float(np.float32(momentum))  # rounded as in the graph, so that `values` and `update` use one m
         self.sums = [
             keras.Variable(
                 keras.ops.zeros(variable.shape), trainable=False, aggregation="only_first_replica", name="average"

@@ -117,8 +117,8 @@ class GCARun(RunFolder[Config]):
                 done["adversarial_epochs"] = before.adversarial_epochs if finished else stages[position].iteration - 1
             elif not done["teacher_forcing_epochs"]:
                 raise UserError(
-                    f"--teacher-forcing-epochs: line 3 of {self.path} is that of another run (--start-from); train "
-                    "that one further, and start from it again"
+                    f"--teacher-forcing-epochs: another run has trained line 3 of {self.path} (--start-from); train "
+                    "that run further, and start from it again"
                 )
         for name, number in changes.items():
             refuse_reached(name, number, done.get(name, -1))

@@ -258,7 +258,8 @@ def _average(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
     sums = unpack(_AVERAGE, arrays)
     if not sums:
         raise UserError(
-            "this run was interrupted in line 3 by a version that averaged weights wrongly (they kept the noise of the "
-            "first step), so it cannot be resumed; train it anew with `--config RUN/config.json --run NEW`"
+            "this run was trained by an older version of the program and interrupted in line 3; that version averaged "
+            "the weights wrongly (the average kept too much of the first step), so the run cannot be resumed; train it "
+            "anew with `--config RUN/config.json --run NEW`"
         )
     return sums

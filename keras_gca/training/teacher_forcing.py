@@ -23,7 +23,7 @@ class TeacherForcing(BlockLearner):
         dropout: The dropout rate of the word vectors (Eq. 1) and of the encoding e (Eq. 2); the paper has no dropout.
         hidden_dropout: The dropout rate of the hidden layer y_h (Eq. 3).
         average: See `BlockLearner`.
-        precision: See `PrefixGenerator`.
+        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     replicated = ("seed",)

@@ -345,7 +345,7 @@ def test_a_state_of_a_version_that_averaged_wrongly_is_refused():
     next(iter(walk))
     facts, arrays = walk.state()
     old = {name: array for name, array in arrays.items() if not name.startswith("average/")}
-    with pytest.raises(UserError, match="a version that averaged weights wrongly"):
+    with pytest.raises(UserError, match="that version averaged the weights wrongly"):
         training(walk.config).restore(facts, old)
 
 
