@@ -1,4 +1,9 @@
-"""A trained model as an object that replies: `Agent.load("runs/first").reply("Hello!")`."""
+"""A trained model as an object that replies: `Agent.load("runs/first").reply("Hello!")`.
+
+x is a context and y an answer. s_s is the largest number of tokens of a context and of a partial answer, s_v the number
+of tokens in the vocabulary, and N_u the number of utterances in a context (`Config` has their values). B contexts are
+answered in one batch.
+"""
 
 import os
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """Context/answer pairs as arrays.
 
-PAD is index 0, and index 0 means nothing else. For n pairs the arrays are:
+PAD is index 0, and index 0 means nothing else. s_s is the largest number of tokens of a context and of a partial
+answer, and N_u the number of utterances in a context. For n pairs the arrays are:
 
 contexts: (n, s_s) int32, the last s_s tokens of the N_u utterances before the answer, padded on the left.
 answers:  (n, s_s + 1) int32, `BOS w1 w2 ... EOS` padded on the right. A row holds at most s_s partial answers, and the

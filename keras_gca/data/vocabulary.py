@@ -59,7 +59,7 @@ class Vocabulary:
 
         Args:
             utterances: The tokens of each utterance.
-            size: s_v, the special tokens included.
+            size: s_v, the largest number of tokens, the special ones included.
             minimum_count: Words that occur less often become the unknown word, so that the networks learn the unknown
                 word. Text that is spelled like a special token becomes the unknown word, too.
             surfaces: The usual spelling of words; words outside the vocabulary are left out.

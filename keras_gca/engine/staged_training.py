@@ -148,7 +148,7 @@ def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, li
 
 
 def pack(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Name arrays as one part of a state: name/0000, name/0001, and so on."""
+    """Give the arrays of one part of a state the names name/0000, name/0001, and so on."""
     return {f"{name}/{i:04d}": value for i, value in enumerate(values)}
 
 

@@ -41,7 +41,7 @@ def judge(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[st
     Args:
         agent: The agent.
         pairs: n human pairs.
-        answers: The answers of each generator, (n, s_s + 1) int32.
+        answers: The answers of each generator, (n, s_s + 1) int32, framed as in `data/pairs.py`.
 
     Returns:
         A dictionary with two parts: "scores" has the mean score (Eq. 10) of "human" and of each generator, and

@@ -118,7 +118,7 @@ def evaluate(
 
 
 def answers_to(agent: Agent, name: str, contexts: np.ndarray, decoding: Decoding, seed: int) -> np.ndarray:
-    """Generate one generator's answers to many contexts: (n, s_s + 1) int32."""
+    """Generate one generator's answers to n contexts: (n, s_s + 1) int32, framed as in `data/pairs.py`."""
     starts = range(0, len(contexts), DECODING_BATCH)
     parts = [agent.decode(name, contexts[i : i + DECODING_BATCH], decoding, seed + i).answers for i in starts]
     return np.concatenate(parts)

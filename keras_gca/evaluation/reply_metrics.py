@@ -86,7 +86,7 @@ def embedding_similarities(
     Args:
         replies: The replies.
         references: The human reply to each context.
-        vectors: {word: (s_e,)}. Words without a vector, and words whose vector is zero, are ignored. If one of the two
+        vectors: {word: vector}. Words without a vector, and words whose vector is zero, are ignored. If one of the two
             replies has no other words, their similarity counts as 0.
 
     Returns:

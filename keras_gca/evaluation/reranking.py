@@ -9,7 +9,8 @@ which they have two forms:
 
 N is the number of tokens of y, and U(y) the probability of its first k words without a context. lambda and gamma are
 weights. p(y) and p(x|y) come from separate networks of the same architecture, in runs that were trained with
-`--predict unconditional` and `--predict context`.
+`--predict unconditional` and `--predict context`. In shapes, n is the number of contexts, and s_s the largest number of
+tokens of an answer.
 """
 
 import json

@@ -7,8 +7,8 @@ An answer does not contain PAD and BOS, and has at least one word. Therefore PAD
 the first token; the softmax still gives them a probability. Algorithm 1 has no such rule, because its arg-max does not
 pick these tokens. With `original` padding no token is excluded, as in the author's program.
 
-Shapes: B contexts of at most s tokens; answers are framed as in `data/pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on
-the right.
+Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary; s_se units in the generator's LSTMs. Answers are
+framed as in `data/pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
 """
 
 from collections.abc import Callable, Sequence

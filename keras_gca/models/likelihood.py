@@ -1,4 +1,8 @@
-"""The likelihood of answers under a generator: losses of tokens, and perplexity."""
+"""Computes the likelihood of answers under a generator: the loss of each token, and the perplexity.
+
+x is a context, and y its answer with the tokens y_t. Shapes: B pairs of a context of at most s tokens and an answer of
+at most T tokens; R tokens after BOS in all B answers. In `Pairs`, answers are padded to s_s + 1 tokens.
+"""
 
 import numpy as np
 import tensorflow as tf

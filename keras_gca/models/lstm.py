@@ -7,7 +7,8 @@ Keras' order; s is the sigmoid or `hard_sigmoid`:
 
     [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x W + h' U + b,  c = f c' + i g,  h = o tanh(c)
 
-Shapes: B sequences, T steps, u units.
+x is the input of a step, h the output and c the cell; h' and c' are those of the step before. W, U and b are the
+layer's weights. Shapes: B sequences, T steps, u units, s_e numbers in an input.
 """
 
 import functools

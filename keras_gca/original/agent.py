@@ -79,7 +79,7 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
 
     Args:
         folder: The folder of the files.
-        sentence_length: s_s, which the files do not contain.
+        sentence_length: s_s, the largest number of tokens of a context, which the files do not contain.
 
     Raises:
         UserError: A file is missing, or the files do not fit together.

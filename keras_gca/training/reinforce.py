@@ -42,7 +42,7 @@ class ReinforceTraining(BlockLearner):
     def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """Compute the mean over tokens of -(Q - b_t) log p(y_t | x, y).
 
-        A step against its gradient increases the expected reward E[Q].
+        A step against the gradient of this mean increases the expected reward E[Q].
 
         Args:
             contexts: (B, s) int32.

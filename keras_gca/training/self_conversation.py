@@ -1,7 +1,8 @@
 """Algorithm 2, line 5: the generator talks to itself and produces M, pairs of machine-generated utterances.
 
 The generator answers a human context x+, the seed, by x-. It then answers x- alone by y-. M is the set of the pairs
-(x-, y-). H is the set of human pairs (x+, y+), from which the seeds come.
+(x-, y-). H is the set of human pairs (x+, y+), from which the seeds come. s_s is the length of a context in tokens,
+padding included.
 """
 
 from collections.abc import Iterator

@@ -46,7 +46,7 @@ class GCASession(Session):
             run: The run folder.
             config: The settings.
             dataset: The data.
-            embedding: (s_v, s_e) float32, the initial word vectors; random if None.
+            embedding: The initial word vectors, float32, one row for each token of the vocabulary; random if None.
         """
         gca = build(config, len(dataset.vocabulary), embedding)
         return cls(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)

@@ -1,7 +1,8 @@
 """The state of a training by Algorithm 2, which can be stored and restored after any step.
 
-G is the generator, and D the discriminator. M is the set of machine-generated pairs. Line 3 trains G by teacher
-forcing, and lines 4 to 12 are the adversarial iterations.
+G is the generator, and D the discriminator. WHITE names the layer of the word vectors, which both share, and YELLOW the
+other layers of G. M is the set of machine-generated pairs. Line 3 trains G by teacher forcing, and lines 4 to 12 are
+the adversarial iterations.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -131,7 +132,7 @@ class AdversarialState(StagedTraining):
         """Skip line 3, and continue with the given generator as if line 3 had ended with it.
 
         Args:
-            weights: The weights of WHITE and YELLOW.
+            weights: The weights of the given generator, those of WHITE and YELLOW.
         """
         assign(self.gca.variables(*WHITE, *YELLOW), weights)
         self.keep_generator(self.held_out.perplexity()["val_perplexity"])
