@@ -15,8 +15,8 @@ from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
 from glove.vectors import read_vectors, refuse_unreadable_name, write_vectors
 
-VECTORS = "word vectors of GloVe, word2vec or fastText: text, or word2vec's binary .bin; also as .gz or .zip"
-CORPUS = "UTF-8 text, one document a line, words separated by spaces"
+VECTORS = "word vectors as a text file of GloVe, word2vec or fastText, or as word2vec's .bin, perhaps in a .gz or .zip"
+CORPUS = "a UTF-8 text file with one document on each line, and spaces between the words"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -110,15 +110,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("corpus", type=Path, help=CORPUS)
     command.add_argument("--output", type=Path, default=Path("vectors.txt"), help="the file to write (.txt or .gz)")
     command.add_argument("--dimension", type=_positive, default=100, help="the dimension of the vectors")
-    command.add_argument("--window", type=_positive, default=10, help="the words on each side that count as context")
+    command.add_argument("--window", type=_positive, default=10, help="the number of context words on each side")
     command.add_argument(
         "--x-max",
         type=_positive_number,
         default=100.0,
-        help="the number of co-occurrences that has full weight; 10 suits small corpora better",
+        help="two words that occur together so many times have the full weight; 10 suits small corpora better",
     )
     command.add_argument("--epochs", type=_positive, default=50, help="the number of passes over the co-occurrences")
-    command.add_argument("--minimum-count", type=_positive, default=1, help="leave out rarer words")
+    command.add_argument("--minimum-count", type=_positive, default=1, help="leave out words that occur fewer times")
     command.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same vectors")
     command.set_defaults(run=_fit)
 

@@ -1,4 +1,4 @@
-"""Aligns word vectors with a vocabulary (the matrix of the paper's white block), and measures their coverage."""
+"""Puts word vectors into the order of a vocabulary, as the embedding layer needs them, and measures their coverage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from glove.vectors import Vectors
 
 @dataclass(frozen=True)
 class EmbeddingMatrix:
-    """The matrix W_e of Eq. 1, transposed (one row for each word), and its coverage.
+    """The word vectors of a vocabulary as a matrix, and how much of the vocabulary has a vector.
+
+    The matrix is W_e of the first paper's Eq. 1, transposed: it has one row for each word.
 
     Attributes:
         matrix: (vocabulary size, dimension) float32; words without a vector are rows of zeros.
@@ -41,7 +43,7 @@ class EmbeddingMatrix:
         """Describe the coverage, and the most frequent words without a vector, in at most two lines.
 
         Args:
-            most: The largest number of such words to list.
+            most: The largest number of words without a vector to list.
         """
         known = len(self.words) - len(self.missing)
         text = f"word vectors: {known:,} of {len(self.words):,} words ({self.word_coverage:.1%})"
@@ -58,14 +60,14 @@ class EmbeddingMatrix:
 def embedding_matrix(
     words: Sequence[str], vectors: Vectors, counts: Mapping[str, int] | None = None
 ) -> EmbeddingMatrix:
-    """Align vectors with a vocabulary.
+    """Make the matrix of a vocabulary's word vectors.
 
-    Words without a vector become rows of zeros, as in the first paper's original program.
+    The row of a word without a vector is zero, as in the first paper's original program.
 
     Args:
         words: The vocabulary; row i of the matrix belongs to words[i].
         vectors: The word vectors.
-        counts: The frequencies of the words, for the coverage of the text.
+        counts: The frequencies of the words in a corpus, from which `token_coverage` is computed; None if not known.
     """
     position = {word: i for i, word in enumerate(vectors.words)}
     matrix = np.zeros((len(words), vectors.dimension), np.float32)

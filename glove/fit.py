@@ -1,7 +1,12 @@
 """Fits GloVe vectors to a corpus (Pennington, Socher and Manning 2014, Eq. 8 and 9), in NumPy.
 
-The objective is J = sum over i, j of f(X_ij) (w_i . v_j + b_i + c_j - log X_ij)^2 with f(x) = min(1, x / x_max)^alpha;
-a word's vector is w_i + v_i, as in the paper's Section 4.2.
+X_ij counts how often the words i and j occur together. Word i has two vectors and two biases: w_i and b_i as the word
+at the centre of a window, v_i and c_i as a word of the context. They are fitted to minimise
+
+    J = sum over i, j of f(X_ij) (w_i . v_j + b_i + c_j - log X_ij)^2
+
+with the weights f(x) = min(1, x / x_max)^alpha. The vector of a word is the sum w_i + v_i, as in the paper's
+Section 4.2.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,16 +19,19 @@ from glove.vectors import Vectors
 def cooccurrences(
     documents: Iterable[Sequence[int]], vocabulary_size: int, window: int = 10
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Count co-occurrences: two words at distance d <= window in one document add 1 / d, in both orders.
+    """Count how often each pair of words occurs together (X_ij).
+
+    Two words at a distance d <= window in one document add 1 / d to their count, in both orders.
 
     Args:
-        documents: Sequences of word indices in [0, vocabulary_size). A negative index is a word that is not counted but
-            still takes its place. Windows do not cross documents.
+        documents: Sequences of word indices in [0, vocabulary_size). A negative index stands for a word that is not
+            counted. It still takes a place, so it separates its neighbours. Windows do not cross documents.
         vocabulary_size: The number of words.
         window: The largest distance of two words that co-occur.
 
     Returns:
-        Rows, columns and counts of the non-zero entries, int32, int32 and float64, sorted by row, then by column.
+        Three arrays of the same length for the non-zero entries of X: their rows i (int32), their columns j (int32) and
+        their counts (float64). They are sorted by row, then by column.
     """
     arrays = [np.asarray(document, np.int64) for document in documents]
     indices = np.concatenate([np.empty(0, np.int64), *arrays])
@@ -55,22 +63,25 @@ def fit(
 ) -> Vectors:
     """Fit GloVe vectors by AdaGrad over shuffled batches of the non-zero co-occurrences.
 
-    The same arguments and seed give the same numbers. This departs from the authors' C program, which updates entry by
-    entry: here the gradients of a batch are summed first. AdaGrad's accumulators, which start at 1 as in that program,
-    add the squared sums of the batch before the step, so that no step can exceed the learning rate.
+    An entry is a pair of words with its count. The same arguments and seed give the same vectors. The authors' C
+    program makes a step for each entry. Here, a step sums the gradients of a batch of entries. AdaGrad's accumulators
+    start at 1, as in the C program. The square of a summed gradient is added to them before the step, so that no step
+    can exceed the learning rate.
 
     Args:
-        documents: Tokenised texts; a window never crosses from one to the next.
-        words: The vocabulary; None takes every word, the most frequent first. Words that never co-occur get no vector.
+        documents: Tokenised texts. A window does not extend from one text into the next.
+        words: The vocabulary. None takes every word, the most frequent first. A word that never co-occurs with a word
+            gets no vector.
         dimension: The dimension of the vectors.
         window: The largest distance of two words that co-occur.
-        x_max: The number of co-occurrences from which on an entry has the weight 1 (Eq. 9).
+        x_max: The count from which on an entry has the weight 1 (Eq. 9).
         alpha: The exponent of the weights of rarer entries (Eq. 9).
         learning_rate: AdaGrad's rate.
         epochs: The number of passes over the entries.
         batch_size: The number of entries in a step.
         seed: The seed of the initial vectors and of the order of entries.
-        report: A function that is called after each epoch with its number (from 1) and the mean weighted squared error.
+        report: A function that is called after each epoch. Its arguments are the number of the epoch, from 1, and the
+            mean weighted squared error.
 
     Returns:
         The vectors of the words that co-occur, float32.
@@ -120,7 +131,10 @@ def _by_frequency(documents: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _initial(random: np.random.Generator, count: int, dimension: int, bias: int) -> np.ndarray:
-    """Draw from (-0.5, 0.5) / dimension; the column `bias` is learned, and the other extra column is constantly 1."""
+    """Draw initial vectors and biases from (-0.5, 0.5) / dimension.
+
+    Column `bias` holds the biases. The other one of the two extra columns is 1.
+    """
     side = np.ones((count, dimension + 2), np.float32)
     side[:, :dimension] = (random.random((count, dimension), np.float32) - 0.5) / dimension
     side[:, bias] = (random.random(count, np.float32) - 0.5) / dimension
@@ -135,7 +149,10 @@ def _step(
     learning_rate: float,
     constant: int,
 ) -> None:
-    """Make one AdaGrad step, in place, on the rows that `indices` names; gradients of the same row are summed."""
+    """Make one AdaGrad step, in place, on the rows that `indices` names.
+
+    A row may occur more than once in `indices`: its gradients are then summed. The column `constant` does not change.
+    """
     order = np.argsort(indices, kind="stable")
     touched, starts = np.unique(indices[order], return_index=True)
     sums = np.add.reduceat(gradients[order], starts, axis=0)

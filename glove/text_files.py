@@ -16,7 +16,8 @@ from pathlib import Path
 LONGEST = 1_000_000  # the most bytes in a line; a line of GloVe with 300 numbers has about 3,000
 SKIP_HINT = " (--skip-bad-lines skips such lines)"  # for commands that have this option
 MOST_SKIPPED = 0.9  # the largest share of a file's lines that may be skipped
-UNPACKED, FREELY_UNPACKED = 100, 16_000_000  # the largest ratio to the packed size; bytes that any file may unpack to
+# A compressed file may unpack to UNPACKED times its own size, or to FREELY_UNPACKED bytes if that is more.
+UNPACKED, FREELY_UNPACKED = 100, 16_000_000
 
 
 class VectorFileError(ValueError):
@@ -24,17 +25,17 @@ class VectorFileError(ValueError):
 
 
 class BadLines:
-    """Decides what happens to lines that a reader cannot use: the first is an error, or all are skipped and counted.
+    """Decides what happens to bad lines, which a reader cannot use: the first raises an error, or all are skipped.
 
-    One object may serve several files, one after the other.
+    Skipped lines are counted by the kind of fault. One object may serve several files, one after the other.
 
     Args:
         skip: Whether bad lines are skipped.
         error: The class of the exception that is raised if they are not skipped.
-        hint: A text with which its message ends.
+        hint: A text that is appended to the message of this exception.
 
     Attributes:
-        counts: The number of skipped lines of each kind.
+        counts: The number of skipped lines for each kind of fault.
     """
 
     def __init__(self, skip: bool = False, error: type[ValueError] = VectorFileError, hint: str = ""):
@@ -45,7 +46,7 @@ class BadLines:
         self._reason: str | None = None
 
     def begin(self) -> None:
-        """Begin another file; see `refuse_nearly_all`."""
+        """Begin another file: `refuse_nearly_all` judges only the lines that are reported from now on."""
         self._before, self._reason = self.counts.total(), None
 
     def refuse_nearly_all(self, name: str, used: int) -> None:
@@ -83,16 +84,18 @@ class BadLines:
 
 
 class BoundedStream:
-    """A binary stream, perhaps of a compressed file; damage and far too much content raise the error of `bad`.
+    """A binary stream that limits how much a compressed file may unpack to.
+
+    It raises `bad.error` if a compressed file is damaged, or if it unpacks to more than `most` bytes.
 
     Args:
         stream: The stream to read from.
         name: The name of the file, for messages.
-        bad: Gives the class of the error.
+        bad: The object whose `error` is the class of the exception.
         most: The most bytes that the stream may return; None for a file that is not compressed.
 
     Attributes:
-        place: The reader's place in the file, for messages.
+        place: Where in the file the next bytes are, such as the number of a line. The reader sets it, for messages.
     """
 
     def __init__(self, stream: io.BufferedIOBase, name: str, bad: BadLines, most: int | None):
@@ -126,10 +129,10 @@ class BoundedStream:
 def read_lines(
     stream: io.BufferedIOBase, name: str, bad: BadLines, longest: int = LONGEST, most: int | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the number, from 1, and the content of each line, its end included.
+    """Yield the number (from 1) and the content of each line, with the newline at its end.
 
-    At most `longest` bytes are held at a time. Longer lines and lines with NUL bytes are bad. A compressed file that is
-    damaged, or unpacks to more than `most` bytes, raises the error of `bad`.
+    Lines of more than `longest` bytes are bad, and a long line is not held in memory as a whole. Lines with NUL bytes
+    are bad, too. If a compressed file is damaged, or unpacks to more than `most` bytes, `bad.error` is raised.
 
     Args:
         stream: The stream to read from.
@@ -156,17 +159,20 @@ def read_lines(
 
 
 def most_unpacked(packed: int) -> int:
-    """Return the most bytes that a compressed file of `packed` bytes may unpack to; text and numbers need far fewer."""
+    """Return the most bytes that a compressed file of `packed` bytes may unpack to.
+
+    Text and numbers need far fewer, so a file that unpacks to more contains something else.
+    """
     return max(UNPACKED * packed, FREELY_UNPACKED)
 
 
 def text_lines(
     path: str | os.PathLike, bad: BadLines, encoding: str = "utf-8", longest: int = LONGEST
 ) -> Iterator[tuple[int, str]]:
-    """Yield the number, from 1, and the text of each line of a file, its end included, without a byte order mark.
+    """Yield the number (from 1) and the text of each line of a file, with the newline at its end.
 
-    Lines that are not in the encoding are bad, as are those of `read_lines`. A file that cannot be read raises the
-    error of `bad`.
+    A byte order mark is removed. Lines that cannot be decoded are bad, and so are the bad lines of `read_lines`. If the
+    file cannot be read, `bad.error` is raised.
 
     Args:
         path: The file.
@@ -199,6 +205,6 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message of an error as one line that a terminal can show, without the middle of a very long one."""
+    """Return an error's message as one line that a terminal can show; the middle of a very long one is left out."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(error))
     return text if len(text) <= 1000 else f"{text[:700]} ... {text[-250:]}"

@@ -21,14 +21,14 @@ import numpy as np
 from glove.text_files import BadLines, BoundedStream, VectorFileError, counted, most_unpacked, read_lines
 from glove.word2vec import LARGEST_DIMENSION, BinaryVectors
 
-# Passwords, unknown features, and offsets beyond the end of the file raise different exceptions.
+# A zip file with a password, an unknown feature, or an offset beyond its end can raise any of these exceptions.
 _ZIP_FAULTS = (
     zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, OverflowError, EOFError, OSError,
     UnicodeDecodeError,
 )  # fmt: skip
 LONGEST_NUMBER = 50  # characters
 _HEADER = re.compile(rb"\d{1,15} (\d{1,5})[ \r]*\n")  # the first line of word2vec's and fastText's text files
-_LOOKED_AT = 10  # the lines after a possible header that decide whether it is one
+_LOOKED_AT = 10  # the number of lines that decide whether the line before them is a header
 _MEMBERS = (".txt", ".vec", ".bin")  # members of a .zip that may be word vectors
 
 
@@ -89,18 +89,19 @@ def read_vectors(
         path: A text file of GloVe, word2vec or fastText, or a binary file of word2vec, whose name ends with .bin. It
             may be compressed as .gz, or in a .zip such as glove.6B.zip.
         words: The words to keep; None keeps all. Memory grows with the words that are kept, not with the file.
-        dimension: The number of values that a line must have; None takes that of the header, or of the first usable
-            line.
-        member: The file inside a .zip; None takes the only one, or the only one named `*.{dimension}d.txt`.
+        dimension: The number of values that each line must have. None takes the number in the header, or else the
+            number of values in the first usable line.
+        member: The file inside a .zip. None takes the only one whose name ends with .txt, .vec or .bin. If there are
+            several and `dimension` is given, None takes the only one named `*.{dimension}d.txt`.
         bad: Decides what happens to bad lines; if None, the first one is an error.
 
     Returns:
         The vectors in the order of the file.
 
     Raises:
-        VectorFileError: A line has another dimension, repeats a word that is kept or gives it a value that is not a
-            finite number, or is not UTF-8; or the file is cut short, unpacks to far more than text would, or more than
-            9 in 10 of its lines would be skipped. The message names the file and the line.
+        VectorFileError: A line has another dimension, or is not UTF-8. A word that is kept occurs twice, or has a value
+            that is not a finite number. The file is cut short, unpacks to far more than text would, or more than 9 in
+            10 of its lines would be skipped. The message names the file and the line.
         FileNotFoundError: There is no such file.
     """
     path, bad = Path(path), bad or BadLines()
@@ -120,7 +121,7 @@ def read_vectors(
 
 
 def refuse_unreadable_name(path: Path) -> None:
-    """Raise VectorFileError if `read_vectors` would not read a file of this name as text, which is what is written."""
+    """Raise VectorFileError for a name that `read_vectors` takes for a .zip or binary file, since text is written."""
     if path.suffix == ".zip" or path.name.endswith((".bin", ".bin.gz")):
         raise VectorFileError(
             f"{path}: word vectors are written as text; a name that ends with .txt or .gz is expected"
@@ -128,11 +129,13 @@ def refuse_unreadable_name(path: Path) -> None:
 
 
 def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
-    """Write GloVe's text format to .txt or .gz, with six significant digits; the file is replaced atomically.
+    """Write word vectors in GloVe's text format, to a .txt or .gz file, with six significant digits.
+
+    An existing file is replaced atomically.
 
     Raises:
         ValueError: A word contains white space or is empty.
-        VectorFileError: The name is refused by `refuse_unreadable_name`.
+        VectorFileError: The file's name ends with .zip, .bin or .bin.gz.
     """
     path = Path(path)
     refuse_unreadable_name(path)
@@ -148,9 +151,10 @@ def write_vectors(path: str | os.PathLike, vectors: Vectors) -> None:
 
 
 class _Kept:
-    """The words that are kept, and a float32 matrix that grows by doubling.
+    """Collects the requested words and their vectors.
 
-    The numbers of a large file are never held as Python objects. `dimension` is None until a line has determined it.
+    The vectors are rows of a float32 matrix, whose size doubles when it is full. Thus the numbers of a large file are
+    never held as Python objects. `dimension` is None until a line has determined it.
     """
 
     def __init__(self, wanted: set[str] | None, dimension: int | None):
@@ -161,11 +165,15 @@ class _Kept:
         self._count = 0
 
     def wants(self, word: str, place: str) -> bool:
-        """Return whether the vector of a word is kept; `place` precedes the number of its earlier place in messages."""
+        """Return whether the vector of a word is requested.
+
+        A word that was already kept raises an error. Its message says where: `place` ("is already on line") and the
+        number of this line.
+        """
         if self._wanted is not None and word not in self._wanted:
             return False
         if word in self._places:
-            raise _BadLineError("of a word again", f"{word!r} {place} {self._places[word]}")
+            raise _BadLineError("with a repeated word", f"{word!r} {place} {self._places[word]}")
         return True
 
     def append(self, word: str, number: int, row: np.ndarray) -> None:
@@ -187,13 +195,13 @@ class _BadLineError(Exception):
 
 
 def _read_text(lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: BadLines) -> int:
-    """Keep the vectors that are wanted; returns the number of usable lines, a header not counted."""
+    """Add the requested vectors to `kept`, and return the number of usable lines, without a header."""
     used = 0
     for number, line in _without_header(lines, kept, name, bad):
         try:
             word, fields = _divided(line.rstrip(b"\r\n "), kept.dimension)
             wanted = kept.wants(word, "is already on line")
-            if wanted or kept.dimension is None:  # only a line whose numbers are read may say how many there are
+            if wanted or kept.dimension is None:  # the first line is read even if unwanted: it gives the dimension
                 row = _numbers(fields[1:])
                 kept.dimension = len(row)
                 if wanted:
@@ -207,7 +215,10 @@ def _read_text(lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: 
 def _without_header(
     lines: Iterator[tuple[int, bytes]], kept: _Kept, name: str, bad: BadLines
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines without a header; the first line is one if a line after it has the dimension that it states."""
+    """Yield the lines, without the header if there is one.
+
+    The first line is a header if it states a dimension, and one of the next lines has this dimension.
+    """
     first = list(itertools.islice(lines, 1))
     header = _HEADER.fullmatch(first[0][1]) if first and first[0][0] == 1 else None
     if header is not None:
@@ -227,7 +238,7 @@ def _has_numbers(line: bytes, size: int) -> bool:
 
 
 def _read_binary(vectors: BinaryVectors, kept: _Kept, name: str, bad: BadLines) -> int:
-    """Do the same as `_read_text` for a binary file."""
+    """Add the requested vectors of a binary file to `kept`, and return the number of usable words."""
     if kept.dimension not in (None, vectors.dimension):
         raise bad.error(f"{name}: {vectors.dimension} numbers where {kept.dimension} are expected")
     kept.dimension, used = vectors.dimension, 0
@@ -243,7 +254,10 @@ def _read_binary(vectors: BinaryVectors, kept: _Kept, name: str, bad: BadLines) 
 
 
 def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
-    """Divide a line into its word and all its fields; `dimension` numbers follow the word, any number if None."""
+    """Split a line; returns its word as text, and its fields: the word and the numbers, as bytes.
+
+    A line has `dimension` numbers; if `dimension` is None, it may have any number of them.
+    """
     fields = line.count(b" ")
     if dimension is None and not 0 < fields <= LARGEST_DIMENSION:
         expected = f"a word and its numbers are expected, separated by spaces, {LARGEST_DIMENSION:,} at most"
@@ -256,7 +270,8 @@ def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
         )
     parts = line.rsplit(b" ", dimension)
     word = _decoded(parts[0])
-    # A few words of the larger GloVe files contain spaces. A number before the vector is not a part of a word.
+    # A few words of the larger GloVe files contain spaces. But a number before the vector does not belong to the word:
+    # the line then has too many numbers.
     if fields > dimension and _is_number(word.rsplit(" ", 1)[1]):
         raise _BadLineError("with a wrong number of fields", f"{fields} numbers where {dimension} are expected")
     return word, parts
@@ -300,7 +315,7 @@ def _is_number(field: str | bytes) -> bool:
 def _open(
     path: Path, dimension: int | None, member: str | None, bad: BadLines
 ) -> Iterator[tuple[io.BufferedIOBase, str, int | None]]:
-    """Open a file; gives a binary stream, the name for error messages, and the most bytes that it may return."""
+    """Open a file. Yields a binary stream, the name for messages, and the most bytes that the stream may return."""
     if member is not None and path.suffix != ".zip":
         raise bad.error(f"{path}: a member ({member}) can only be named for a .zip file")
     if path.suffix == ".gz":
@@ -323,7 +338,7 @@ def _open_member(
         try:
             archive = opened.enter_context(zipfile.ZipFile(file))
             chosen = archive.getinfo(_choose_member(path, archive.namelist(), dimension, member, bad))
-            # Other methods unpack block by block, and a block may be of any size.
+            # Other methods unpack whole blocks, and a block may be of any size, so the memory would have no limit.
             if chosen.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(f"{chosen.filename} is compressed by another method than deflate")
             # `open` returns a ZipExtFile for reading; its declared type covers writing as well.

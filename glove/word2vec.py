@@ -1,7 +1,7 @@
 """Reads word2vec's binary files (Mikolov et al. 2013), as word2vec.c and gensim write them.
 
-Such a file begins with a line that gives the numbers of words and of dimensions. For each word follow its bytes, a
-space, and its numbers as float32, little-endian. word2vec.c writes a newline after each vector, gensim does not.
+The first line of such a file states the number of words and the dimension. Then each word follows: its bytes, a space,
+and its numbers as little-endian float32. word2vec.c writes a newline after each vector, and gensim does not.
 """
 
 import re
@@ -19,13 +19,14 @@ _BLOCK = 1 << 16
 
 
 class BinaryVectors:
-    """The words of a binary file with their vectors, in the order of the file; at most one block is held at a time.
+    """Iterates over the words of a binary file and their vectors, in the order of the file.
 
-    A file whose first line or size is not that of such a file raises the error of `bad`.
+    The file is read block by block, so that the memory does not grow with it. If the first line is not that of a
+    word2vec file, or if the file is shorter than this line implies, `bad.error` is raised.
 
     Args:
         stream: The file's content.
-        bad: Gives the class of errors.
+        bad: The object whose `error` is the class of the exceptions.
         size: The size of the file in bytes; None if it is compressed.
 
     Attributes:
@@ -57,7 +58,7 @@ class BinaryVectors:
             raise bad.error(f"{stream.name}: cut short: {claim}")
 
     def __iter__(self) -> Iterator[tuple[int, bytes, np.ndarray]]:
-        """Yield the number, from 1, the bytes and the vector, (dimension,) float32, of each word."""
+        """Yield for each word its number (from 1), its bytes, and its vector, (dimension,) float32."""
         for number in range(1, self.words + 1):
             self._stream.place = f" word {number}"
             word = self._word(number).lstrip(b"\n")
@@ -92,7 +93,7 @@ class BinaryVectors:
         return self._block[self._at :]
 
     def _more(self) -> bool:
-        """Read another block; returns whether there was one."""
+        """Read another block, and return whether there was one."""
         read = self._stream.read(_BLOCK)
         self._block, self._at = self._rest() + read, 0
         return bool(read)

@@ -5,8 +5,8 @@
     session = train_agent(Config.preset("tiny"), Source(), "runs/first")
     print(Agent.load("runs/first").reply("Hello!"))
 
-The commands are listed by `python -m keras_gca`. The names below are imported when they are first used, so that
-importing the package costs no TensorFlow.
+`python -m keras_gca` lists the commands. The names below are imported when they are first used, so that importing the
+package does not import TensorFlow. G is the generator, and D the discriminator.
 
 Talking to a trained model:
 
@@ -26,7 +26,7 @@ Settings and data:
 Training (Algorithm 2) and evaluation:
 
     GCARun                         a run folder: settings, data, checkpoint, log
-    GCASession                     a training together with its run folder
+    GCASession                     a training and its run folder
     evaluate_run                   the metrics of one run on its held-out conversations
     evaluate_runs                  the metrics of several runs: mean, standard deviation and confidence interval
     resume                         continues an interrupted training, or trains a finished run further
@@ -39,7 +39,7 @@ Networks (Figures 1 and 2):
     GenerativeConversationalAgent  the generator, the discriminator, and both composed, over shared layers
     Sizes                          the sizes of these networks
 
-Losses and scores (each training is a learner, with the loss of one line of Algorithm 2):
+Losses and scores (the class for a line of Algorithm 2 computes this line's loss and makes its steps):
 
     AdversarialTraining            Algorithm 2 as a sequence of stages
     DiscriminatorTraining          line 6: binary cross-entropy of D on human and machine-generated pairs (Eq. 7-8)

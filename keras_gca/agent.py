@@ -1,4 +1,9 @@
-"""A trained model as an object that replies: `Agent.load("runs/first").reply("Hello!")`."""
+"""A trained model as an object that replies: `Agent.load("runs/first").reply("Hello!")`.
+
+x is a context and y an answer. s_s is the largest number of tokens of a context and of a partial answer, s_v the number
+of tokens in the vocabulary, and N_u the number of utterances in a context (`Config` has their values). B contexts are
+answered in one batch.
+"""
 
 import os
 from collections.abc import Sequence
@@ -25,7 +30,7 @@ from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "keras_gca bot 2"
-CHAT_BEAM = 5  # the width of a chat's beam search; on small corpora its English is better than that of greedy decoding
+CHAT_BEAM = 5  # width of the beam search in a chat; after training on a small corpus, greedy decoding is less fluent
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Decoding:
         beam: The width of a beam search, whose answers are ranked by log p(y|x) per token.
 
     Raises:
-        UserError: Two of them exclude each other, or one is out of range.
+        UserError: Two of the arguments exclude each other, or one is out of range.
 
     Examples:
         >>> from keras_gca import Decoding
@@ -72,8 +77,8 @@ class Decoding:
 
         Args:
             decoder: The decoder of a generator.
-            contexts: (B, s_s) int32, padded on the left.
-            seed: The seed of sampling, one for all rows or one for each.
+            contexts: (B, s_s) int32, B contexts of at most s_s tokens, padded on the left.
+            seed: The seed of sampling, one for all contexts or one for each.
             allow_unknown: Whether an answer may contain the unknown word.
 
         Returns:
@@ -93,10 +98,10 @@ class Agent:
 
     Args:
         config: The settings that the networks were trained with.
-        vocabulary: The s_v words that they know.
-        generators: For each generator its name and the weights, float32 arrays, of the blocks WHITE and YELLOW of
-            Figure 2.
-        discriminator: The weights of WHITE and of the green block.
+        vocabulary: The s_v words that the networks know.
+        generators: The name and the weights of each generator. The weights are the float32 arrays of the blocks WHITE
+            (the word vectors) and YELLOW of Figure 2.
+        discriminator: The weights of the blocks WHITE and GREEN of Figure 2.
 
     Raises:
         ValueError: There is no generator, or the weights do not have the sizes that the config requires.
@@ -139,7 +144,7 @@ class Agent:
             assign(gca.variables(*WHITE, *YELLOW), weights)
             self._decoders[name] = Decoder(gca)
             self._evaluators[name] = Evaluator(gca)
-            if np.array_equal(weights[0], discriminator[0]):  # they share word vectors, as after Algorithm 2
+            if np.array_equal(weights[0], discriminator[0]):  # G and D share word vectors, as after Algorithm 2
                 judge = gca
         judge = judge or build(config, len(vocabulary))
         assign(judge.variables(*WHITE, *judge.green), discriminator)
@@ -147,7 +152,7 @@ class Agent:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Agent":
-        """Load a `bot.h5`, or the one of a run folder.
+        """Load an agent from a `bot.h5`, or from a run folder that contains one.
 
         Raises:
             UserError: The file is missing, damaged, or not a bot of the first paper.
@@ -190,7 +195,7 @@ class Agent:
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """Describe an answer's scores in words."""
+        """Write an answer's probability and its scores by the discriminator, for a chat."""
         by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
         return f"p(y|x) {answer.probability:.2g}  {by}"
 
@@ -201,8 +206,8 @@ class Agent:
         """Answer a message, or a conversation.
 
         Args:
-            history: The utterances so far, the last one to be answered; the last N_u of them form the context. A single
-                text is a conversation of one utterance.
+            history: The utterances so far. The last one is answered, and the last N_u form the context. A single text
+                is a conversation of one utterance.
             decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling.
 
@@ -224,8 +229,8 @@ class Agent:
         """Return every generator's answer, the discriminator's choice (Eq. 10) first.
 
         Args:
-            history: The utterances so far, the last one to be answered, or a single text.
-            context_utterances: The number of utterances of the context; None takes the training's N_u.
+            history: The utterances so far, of which the last one is answered, or a single text.
+            context_utterances: The number of utterances in the context; None takes the training's N_u.
             decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling.
 
@@ -244,14 +249,14 @@ class Agent:
         decoding: Decoding,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
-        """Answer several conversations as `answers` does, in one batch.
+        """Answer several conversations in one batch.
 
-        Each conversation gets the answers that it would get alone; probabilities and scores may differ by float32's
-        rounding.
+        Each conversation gets the answers that `answers` would give it. Probabilities and scores may differ by the
+        rounding of float32.
 
         Args:
             histories: The conversations; see `answers`.
-            context_utterances: The number of utterances of each context; None takes the training's N_u.
+            context_utterances: The number of utterances in each context; None takes the training's N_u.
             decoding: How answers are generated.
             seeds: The seed of sampling for each conversation.
 
@@ -277,7 +282,7 @@ class Agent:
         """Answer a batch of encoded contexts.
 
         Args:
-            contexts: (B, s_s) int32, padded on the left.
+            contexts: (B, s_s) int32, the indices of tokens, padded on the left.
             decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling, one for all contexts or one for each.
 
@@ -319,7 +324,7 @@ class Agent:
             width: The width of the beam, at least 1.
 
         Returns:
-            Arrays of (B, width, ...); see `Decoder.n_best`.
+            The answers and probabilities of `Decoded`, as arrays of (B, width, ...).
 
         Raises:
             ValueError: The width is below 1.
@@ -327,7 +332,7 @@ class Agent:
         return self._decoders[generator].n_best(contexts, width, 1.0, self._may_say_unknown())
 
     def _may_say_unknown(self) -> bool:
-        return SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # if it is a real word, as in the author's files
+        return SPECIAL_TOKENS[UNK] in self.vocabulary.surfaces  # UNK is then a real word, as in the author's files
 
     def _answer(self, name: str, decoded: Decoded, log_l: np.ndarray, i: int) -> Answer:
         row = decoded.answers[i]
@@ -350,10 +355,10 @@ class Agent:
         return [answers[chosen], *answers[:chosen], *answers[chosen + 1 :]]
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Compute the logarithms of the discriminator's outputs l_i (Eq. 8) for the tokens after BOS.
+        """Compute log l_i, the logarithm of the discriminator's output (Eq. 8), for each token after BOS.
 
         Args:
-            contexts: (B, s) int32, padded on the left.
+            contexts: (B, s) int32, B contexts of at most s tokens, padded on the left.
             answers: (B, s_s + 1) int32, as `frame_answers` makes them: BOS, tokens, EOS, padding.
 
         Returns:
@@ -400,6 +405,6 @@ def save_bot(
     generators: dict[str, list[np.ndarray]],
     discriminator: list[np.ndarray],
 ) -> None:
-    """Write a file that `Agent.load` reads; the arguments after the path are those of `Agent`."""
+    """Write a file that `Agent.load` reads. The arguments after `path` are those of `Agent`."""
     facts = {"config": config.to_values(), "vocabulary": vocabulary.to_values()}
     write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator})

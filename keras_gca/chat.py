@@ -63,18 +63,21 @@ def _parser() -> command_line.Parser:
         "--original",
         type=Path,
         metavar="DIR",
-        help="chat with the author's files as his program does: by --context author; the more probable answer wins if "
-        "its probability exceeds 0.9, otherwise the one with the higher score",
+        help="chat with the author's files as his program does: with --context author, and with his choice of the "
+        "answer: the more probable one if its probability exceeds 0.9, otherwise the one with the higher score",
     )
     parser.add_argument(
         "--context",
         choices=("paper", "author"),
-        help="the context of a reply. paper (default without --original): the last N_u utterances. author, the rule of "
-        "his program: the last reply and the user's line if p(y|x) of that reply, without EOS, exceeded 0.2; otherwise "
-        "the line alone",
+        help="the context of a reply. paper (default without --original): the last N_u utterances. author: the user's "
+        "line, preceded by the last reply if the probability of this reply, without EOS, exceeded 0.2, as in the "
+        "author's program",
     )
     parser.add_argument(
-        "--utterances", type=command_line.at_least_one, metavar="N", help="N_u; that of the training if not given"
+        "--utterances",
+        type=command_line.at_least_one,
+        metavar="N",
+        help="N_u, the number of utterances in the context; that of the training if not given",
     )
     parser.add_argument(
         "--greedy", action="store_true", help="Algorithm 1: the likeliest token at every step [always with --original]"

@@ -1,7 +1,7 @@
 """The settings of a run, as one dataclass, and the presets `paper`, `default` and `tiny`.
 
-Each field names the paper's symbol or the place it comes from. A departure from the paper is explained beside its
-value.
+The help text of a field gives the paper's symbol, or the equation, figure or line of Algorithm 2 that uses it. A
+departure from the paper is explained beside its value. G is the generator.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, option
 
-# A run that starts from another run's generator (`train --start-from`) may differ from it in these settings: the data
-# do not depend on them, and line 3 is not run again.
+# `train --start-from` starts a run from the generator that another run had after line 3 of Algorithm 2. The new run may
+# differ from the other run in these settings only. The data do not depend on them, and line 3 is not run again.
 AFTER_LINE_3 = (
     "discriminator_sentence_embedding_size",
     "discriminator_hidden_size",
@@ -34,7 +34,7 @@ AFTER_LINE_3 = (
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Every number of Section 5. Its text gives one rate for the generator; it is used wherever G learns.
+    # Every number of Section 5. It gives one learning rate for the generator, which is used in lines 3, 9 and 11.
     "paper": {},
     # For the embedded corpus (6,000 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
     "default": {
@@ -54,7 +54,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "interleaved_learning_rate": 1e-5,
         "adversarial_batch_size": 32,
     },
-    # Takes seconds. It serves tests and trials of one's own data.
+    # A training of seconds, for tests and for a first trial of one's own data
     "tiny": {
         "vocabulary_size": 500,
         "minimum_count": 2,
@@ -108,8 +108,8 @@ class Config(Settings):
     )
     minimum_count: int = option(
         1,
-        "replace words that occur fewer times than this in the training text by the unknown word, which the "
-        "networks thereby learn",
+        "replace words that occur fewer times than this in the training text by the unknown word, so that the "
+        "networks learn the unknown word",
         low=1,
     )
     contractions: str = option(
@@ -176,7 +176,8 @@ class Config(Settings):
     )
     batch_size: int = option(
         12,
-        "answers in a batch of teacher forcing (line 3); 12 hold about the 128 tokens of the author's batches",
+        "answers in a batch of teacher forcing (line 3); 12 answers have about 128 tokens, the batch of the author's "
+        "program",
         low=1,
     )
     dropout: float = option(
@@ -187,8 +188,8 @@ class Config(Settings):
     )
     average_epochs: float = option(
         0.0,
-        "end teacher forcing (line 3) with weights averaged over about this many of its last epochs; 0: with the last "
-        "weights",
+        "end teacher forcing (line 3) with weights that are averaged over about this many of its last epochs; 0 keeps "
+        "the last weights",
         low=0,
     )
     hidden_dropout: float = option(

@@ -13,14 +13,14 @@ DESCRIPTION = """\
 Measure the generators of a run on its held-out pairs. Several runs (seeds) give the mean and the standard deviation,
 and with --summary also a 95 % confidence interval of the mean (Student's t).
 
-perplexity   exp of the total negative log-likelihood divided by the number of tokens, EOS included; beside it that of a
-             trigram model (interpolated Kneser-Ney, from NLTK) fitted to the same training answers
+perplexity   exp of the total negative log-likelihood divided by the number of tokens, EOS included. For comparison, a
+             trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and measured too
 replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and similarities
-             by word vectors (--glove, or the run's own), beside those of the human replies
-Table 1      how often the discriminator prefers each generator's answer (Eq. 10, ties left out): the run's own
-             discriminator, and an independent one, trained anew on human answers and those of all generators. Then the
-             effect of choosing by Eq. 9 and by Eq. 10: how often the shorter answer wins, and how often the human
-             answer scores higher than a machine's
+             by word vectors (--glove, or the run's own). The human replies are measured in the same way
+Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). Two discriminators
+             judge: the run's own, and an independent one, trained anew on human answers and those of all generators.
+             Then choosing by Eq. 9 is compared with choosing by Eq. 10: how often the shorter answer wins, and how
+             often the human answer scores higher than a machine's
 
 The results are also written to RUN/evaluation.json.
 """

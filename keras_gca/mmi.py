@@ -14,9 +14,11 @@ DESCRIPTION = """\
 Rerank the N-best lists of a run's held-out contexts by maximum mutual information, in both forms of Li et al. 2016, and
 compare the chosen replies with those of plain beam search and of humans. The metrics are written to RUN/mmi.json.
 
+Three runs with the same settings are needed, for the probabilities of an answer y and its context x:
+
   python -m keras_gca.train --run R ...                                                   p(y|x)
-  python -m keras_gca.train --run U --predict unconditional --adversarial-epochs 0 ...    p(y), by the same settings
-  python -m keras_gca.train --run B --predict context --adversarial-epochs 0 ...          p(x|y), by the same settings
+  python -m keras_gca.train --run U --predict unconditional --adversarial-epochs 0 ...    p(y)
+  python -m keras_gca.train --run B --predict context --adversarial-epochs 0 ...          p(x|y)
   python -m keras_gca.mmi R --language-model U --backward B
 """
 
@@ -56,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=DEFAULT.weights,
         metavar="X",
-        help=f"the values of lambda [{' '.join(map(str, DEFAULT.weights))}]",
+        help=f"lambda, the weight of p(y) or p(x|y); values to compare [{' '.join(map(str, DEFAULT.weights))}]",
     )
     parser.add_argument(
         "--words",
@@ -70,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=DEFAULT.length_bonus,
         metavar="X",
-        help=f"gamma, added for each token [{DEFAULT.length_bonus:g}]",
+        help=f"gamma, a bonus for each token of an answer [{DEFAULT.length_bonus:g}]",
     )
     reporting.add_options(parser)
     return parser

@@ -10,7 +10,7 @@ def public_name(package: str, homes: Mapping[str, str], name: str) -> Any:
 
     Args:
         package: The package's name.
-        homes: The module of each public name, within the package.
+        homes: For each public name, the module of the package that defines it, such as "training.generator".
         name: The name that is looked up.
 
     Returns:

@@ -1,6 +1,6 @@
-"""Declares and checks the settings of a run, a frozen dataclass with groups, presets and a form for JSON.
+"""The base class of the settings of a run: it checks every setting, and offers presets and values for JSON.
 
-Each of the two papers has one such class. The commands turn its fields, and those of its groups, into options.
+The settings of each paper are one subclass of `Settings`. The commands offer each setting as a command-line option.
 """
 
 import dataclasses
@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 
 from keras_gca.errors import UserError
 
-LARGEST = 10**12  # bounds every number; a number that fits in memory is far smaller
-COLDEST, HOTTEST = 0.01, 100.0  # bound the temperature of sampling; values beyond give greedy choices or noise
+LARGEST = 10**12  # the largest possible value of any number; sizes that fit into memory are far smaller
+COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: replies would be greedy below it, and noise above it
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
@@ -46,7 +46,8 @@ class Settings:
     """Base class of the settings of both papers, which are frozen dataclasses without an `__init__` of their own.
 
     The fields of a subclass are options (`option`) and groups of options (`group`). The defaults of the options are the
-    paper's numbers; `presets` lists what other presets change. Two objects are equal if all their options are.
+    paper's numbers. For every preset, `presets` lists the options that it changes. Two objects are equal if all their
+    options are equal.
 
     Args:
         **values: Options of any group, with the values that replace the paper's.
@@ -57,7 +58,7 @@ class Settings:
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]]
-    totals: ClassVar[tuple[str, ...]] = ()  # what `train --resume` may raise in a run that has begun
+    totals: ClassVar[tuple[str, ...]] = ()  # numbers of epochs or updates that `train --resume` may raise
 
     def __init__(self, /, **values: Any) -> None:
         self._refuse_unknown(values)
@@ -106,7 +107,9 @@ class Settings:
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return options that `preset` and `changed` set besides the changes, which override them; none by default.
+        """Return the options that changes entail; `preset` and `changed` set them unless the changes name them.
+
+        This base class returns none.
 
         Args:
             changes: Options and their new values.
@@ -115,10 +118,10 @@ class Settings:
 
     @property
     def given(self) -> frozenset[str]:
-        """The options that a call or a command has given a value by name.
+        """The names of the options whose values a call or a command has given explicitly.
 
-        The others have the value of a preset, of an algorithm or of a stored run, and may be changed where they do not
-        suit the data. This property is not a setting: it is neither compared nor stored.
+        The values of the other options come from a preset, an algorithm or a stored run. The program may change these
+        if they do not suit the data. This property is not a setting: it is neither compared nor stored.
         """
         return vars(self)["_given"]
 
@@ -165,19 +168,19 @@ class Settings:
         return values
 
     def own_totals(self) -> dict[str, int]:
-        """Return the totals that say how long a training is, with their names; see `totals`."""
+        """Return the names and values of the options in `totals`, which say how long the training is."""
         values = self.to_values()
         return {name: values[name] for name in self.totals}
 
     @classmethod
     def from_values(cls, values: Any) -> Self:
-        """Return settings from what `to_values` returned; missing options take the paper's values.
+        """Make settings from the values that `to_values` returned; missing options take the paper's values.
 
         Args:
             values: The options and their values.
 
         Raises:
-            UserError: The values are not an object of options and possible values.
+            UserError: `values` is not a dictionary, names an unknown option, or has an impossible value.
         """
         if not isinstance(values, dict):
             raise UserError(f"settings are a JSON object of names and values, not {type(values).__name__}")
@@ -185,7 +188,7 @@ class Settings:
 
 
 def naming(settings: Iterable[str]) -> str:
-    """Write settings as options, for messages."""
+    """Write names of settings as command-line options, such as "--batch-size, --seed", for messages."""
     return ", ".join(f"--{name.replace('_', '-')}" for name in settings)
 
 

@@ -1,7 +1,8 @@
-"""`python -m keras_gca.studies` makes the comparisons on which the first paper's arguments rest, over several seeds.
+"""`python -m keras_gca.studies` trains variants of the first paper's method over several seeds, and compares them.
 
-A study names variants of one training; `default` is the training with its settings unchanged. Runs that exist in the
-folder are used again, so that studies share them and an interrupted study continues where it stopped.
+A study compares variants of one training. The variant `default` is the training with unchanged settings. Runs that
+exist in the folder are used again. Therefore several studies can share a run, and an interrupted study continues where
+it stopped.
 """
 
 import argparse

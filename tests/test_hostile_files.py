@@ -122,7 +122,7 @@ SKIPPED: dict[str, tuple[bytes, list[tuple[str, ...]], dict[str, int]]] = {
         {"with missing turns": 3, "of one speaker only": 1, "with a wrong number of fields": 1},
     ),
     "c.jsonl": (
-        b'["a", "b"]\n["a",\n[1]\n{}\n\n["c", "d"]\n', [("a", "b"), ("c", "d")], {"not JSON": 1, "of other JSON": 2}
+        b'["a", "b"]\n["a",\n[1]\n{}\n\n["c", "d"]\n', [("a", "b"), ("c", "d")], {"not JSON": 1, "with other JSON": 2}
     ),
     "dialogues_x.txt": (
         b"A __eou__ B __eou__\nnothing\nC __eou__ D __eou__\n", [("A", "B"), ("C", "D")], {"without __eou__": 1}
@@ -227,7 +227,7 @@ def test_bad_lines_of_vectors_are_skipped_and_counted(tmp_path, capsys):
     assert capsys.readouterr().out == (
         "the: c 0.98\n"
         f"bad lines skipped: 5; 1 with a wrong number of fields (first {path}:2), "
-        f"1 with infinity or NaN (first {path}:3), 1 of a word again (first {path}:4), "
+        f"1 with infinity or NaN (first {path}:3), 1 with a repeated word (first {path}:4), "
         f"1 without numbers (first {path}:5), 1 not UTF-8 (first {path}:6)\n"
     )
 

@@ -1,1 +1,1 @@
-"""Turns a corpus file into context/answer pairs as arrays."""
+"""Reads a corpus, and makes arrays of context/answer pairs from it."""

@@ -24,8 +24,8 @@ def plan_batches(pairs: Pairs, batch_size: int, seed: int | None = None) -> list
 def take_batch(pairs: Pairs, selection: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Take the contexts and answers of one batch, cut to the width that its longest row needs.
 
-    A batch of fewer pairs is filled up with rows of padding, so that all batches of a width have one shape, which is
-    compiled once.
+    A batch of fewer pairs is filled up with rows of padding. Thus all batches of one width have the same shape, and
+    fewer programs have to be compiled.
 
     Args:
         pairs: The pairs.
@@ -33,7 +33,8 @@ def take_batch(pairs: Pairs, selection: np.ndarray, batch_size: int) -> tuple[np
         batch_size: B, the number of rows.
 
     Returns:
-        Contexts, (B, s) int32 padded on the left, and answers, (B, T + 1) int32 padded on the right.
+        The contexts, (B, s) int32 padded on the left, and the answers, (B, T + 1) int32 padded on the right. s and T
+        are the widths that the longest context and answer need, rounded up.
     """
     contexts, answers = (filled(array[selection], batch_size) for array in (pairs.contexts, pairs.answers))
     steps = width_of(np.count_nonzero(answers, axis=1) - 1, answers.shape[1] - 1)
@@ -41,6 +42,6 @@ def take_batch(pairs: Pairs, selection: np.ndarray, batch_size: int) -> tuple[np
 
 
 def cut_contexts(contexts: np.ndarray) -> np.ndarray:
-    """Cut the columns that no row needs from contexts, (n, s_s) padded on the left."""
+    """Remove columns of padding from contexts, (n, s_s) padded on the left, down to the width of the longest one."""
     width = width_of(np.count_nonzero(contexts, axis=1), contexts.shape[1])
     return fitted(contexts, width, on_left=True)

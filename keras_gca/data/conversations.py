@@ -197,7 +197,8 @@ def _read_empathetic(path: Path, bad: BadLines) -> Iterator[Conversation]:
         if number == 1 and fields == columns:
             continue
         where = f"{path}:{number}"
-        # Some files have a ninth field, of candidates. A comma in the utterance moves words into the seventh field.
+        # Some files have a ninth field with candidate answers. But nine fields can also be due to a comma in the
+        # utterance. The seventh field then has words, where otherwise only digits, "|" and "_" occur.
         if len(fields) not in (8, 9) or (len(fields) == 9 and not re.fullmatch(r"[\d|_]*", fields[6])):
             message = f"{len(fields)} fields where {len(columns)} are expected: {EMPATHETIC_HEADER}"
             bad.report(where, WRONG_FIELDS, f"{message} (a comma inside a field is written _comma_)")
@@ -250,13 +251,13 @@ def _read_jsonl(path: Path, bad: BadLines) -> Iterator[Conversation]:
         emotion = value.get("emotion") if isinstance(value, dict) else None
         turns = value.get("utterances") if isinstance(value, dict) else value
         if not isinstance(turns, list):
-            bad.report(where, "of other JSON", wanted)
+            bad.report(where, "with other JSON", wanted)
             continue
         texts: list[Any] = [turn.get("text") if isinstance(turn, dict) else turn for turn in turns]
         if not all(isinstance(text, str) for text in texts):
-            bad.report(where, "of other JSON", f"an utterance is not text; {wanted}")
+            bad.report(where, "with other JSON", f"an utterance is not text; {wanted}")
         elif not isinstance(emotion, str | None):
-            bad.report(where, "of other JSON", "the emotion is not text")
+            bad.report(where, "with other JSON", "the emotion is not text")
         else:
             # A line break inside an utterance is white space like any other.
             yield Conversation(tuple(" ".join(text.split()) for text in texts if text.strip()), emotion)

@@ -1,4 +1,4 @@
-"""Prepares a corpus for training: held-out conversations, vocabulary, and context/answer pairs."""
+"""Prepares a corpus for training: holds conversations out, builds the vocabulary, and makes context/answer pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,15 +36,18 @@ class Dataset:
 
 
 def all_too_rare(vocabulary: Vocabulary, config: Config) -> bool:
-    """Return whether every word is rarer than `minimum_count`, and this number is a preset's, so that it gives way."""
+    """Return whether every word is rarer than a `minimum_count` that the user has not given.
+
+    The number then comes from a preset, which was not made for this corpus, and `prepare` ignores it.
+    """
     return "minimum_count" not in config.given and max(vocabulary.counts.values(), default=0) < config.minimum_count
 
 
 def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
     """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
 
-    If every word is rarer than `minimum_count`, and this is a preset's number, which does not know the corpus, all
-    words are taken.
+    If every word is rarer than `minimum_count`, and the user has not given this number, all words are taken
+    (`all_too_rare`).
 
     Args:
         conversations: The conversations.
@@ -104,11 +107,11 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
 
 
 def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Choose the pairs to hold out: whole conversations at random.
+    """Choose the pairs to hold out: those of whole conversations, which are drawn at random.
 
-    A corpus of fewer than ten conversations, or with one that has more than a tenth of all pairs, cannot be divided in
-    this way; the paper's own corpus, which has no boundaries, is an example. Then single pairs are drawn, and their
-    contexts overlap with training utterances.
+    A corpus cannot be divided in this way if it has fewer than ten conversations, or if one conversation has more than
+    a tenth of all pairs. An example is the paper's own corpus, which has no boundaries between conversations. Single
+    pairs are then drawn, and their contexts overlap with training utterances.
 
     Args:
         owner: (n,) int, the conversation of each pair.
@@ -140,7 +143,10 @@ def _tokenise_all(conversations: Sequence[Conversation], style: str) -> list[lis
 
 
 def _some(conversations: list[list[list[str]]], max_pairs: int, seed: int) -> list[list[list[str]]]:
-    """Draw conversations until they have max_pairs pairs; the last one is cut. They stay in their order."""
+    """Draw conversations until they have `max_pairs` pairs, and return them in the order of the corpus.
+
+    The conversation that is drawn last is cut.
+    """
     left, chosen = max_pairs, {}
     for number in np.random.default_rng(seed).permutation(len(conversations)):
         if left <= 0:

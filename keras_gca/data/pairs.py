@@ -1,10 +1,11 @@
 """Context/answer pairs as arrays.
 
-PAD is index 0, and index 0 means nothing else.
+PAD is index 0, and index 0 means nothing else. s_s is the largest number of tokens of a context and of a partial
+answer, and N_u the number of utterances in a context. For n pairs the arrays are:
 
 contexts: (n, s_s) int32, the last s_s tokens of the N_u utterances before the answer, padded on the left.
-answers:  (n, s_s + 1) int32, `BOS w1 ... wn EOS` padded on the right: s_s partial answers, and the token after each.
-          An answer that does not end within s_s + 1 tokens is cut and has no EOS, because its end was not seen.
+answers:  (n, s_s + 1) int32, `BOS w1 w2 ... EOS` padded on the right. A row holds at most s_s partial answers, and the
+          token after each of them. An answer that does not end within s_s + 1 tokens is cut and has no EOS.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ class Pairs:
 
     @classmethod
     def of_arrays(cls, arrays: Sequence[np.ndarray], vocabulary_size: int, sentence_length: int) -> "Pairs":
-        """Make Pairs of what `arrays` returned, checking it.
+        """Make Pairs from the arrays that `arrays` returned, and check them.
 
         Raises:
             ValueError: The shapes differ from those expected, or a token is outside the vocabulary.

@@ -17,7 +17,8 @@ class Source:
     Args:
         data: A corpus, file or folder; None takes the embedded one.
         format: One of `conversations.FORMATS`; detected if None.
-        vocabulary: The words to know, one on each line or as the author's pickle; those of the training text if None.
+        vocabulary: A file of the words to know, one on each line, or the author's pickle. None takes the words of the
+            training text.
         glove: A file of word vectors; None fits vectors to the training text.
         glove_member: The file inside a .zip of word vectors; chosen by its dimension if None.
         skip_bad_lines: Whether lines that cannot be used are skipped and counted; otherwise the first is an error.
@@ -61,7 +62,7 @@ class Source:
         return read_conversations(self.data, self.format, bad), bad
 
     def names(self) -> dict[str, str]:
-        """Describe the sources in words, for messages and for config.json."""
+        """Describe where data, vocabulary and word vectors come from, for messages and for config.json."""
         return {
             "data": str(self.data or EMBEDDED),
             "vocabulary": str(self.vocabulary or "from the training text"),

@@ -73,7 +73,7 @@ def normalise(texts: tf.Tensor, style: str = "split", lower: bool = True) -> tf.
     """
     texts = tf.convert_to_tensor(texts)
     if style == "split":
-        # Before NFKC, which would take an acute accent apart.
+        # Apostrophes are replaced before NFKC, because NFKC turns an acute accent into two other characters.
         texts = tf_text.normalize_utf8(tf.strings.regex_replace(texts, r"[‘’ʼ´`]", "'"), "NFKC")
     for pattern, replacement in _RULES[style]:
         texts = tf.strings.regex_replace(texts, pattern, replacement)

@@ -1,4 +1,4 @@
-"""`Vocabulary`: PAD, BOS, EOS, UNK and the words."""
+"""`Vocabulary` gives every word an index, and also the special tokens PAD, BOS, EOS and UNK."""
 
 import collections
 import os
@@ -59,10 +59,10 @@ class Vocabulary:
 
         Args:
             utterances: The tokens of each utterance.
-            size: s_v, the special tokens included.
-            minimum_count: Rarer words become the unknown word, which is learned in this way; so does text that is
-                spelled like a special token.
-            surfaces: The usual spelling of words; those of words outside the vocabulary are left out.
+            size: s_v, the largest number of tokens, the special ones included.
+            minimum_count: Words that occur less often become the unknown word, so that the networks learn the unknown
+                word. Text that is spelled like a special token becomes the unknown word, too.
+            surfaces: The usual spelling of words; words outside the vocabulary are left out.
             period_first: Whether "." gets the index PERIOD, for `original` padding.
             words: Take these words in this order, whatever their frequency; size, minimum_count and period_first then
                 have no effect.
@@ -107,7 +107,7 @@ class Vocabulary:
 
     @classmethod
     def from_values(cls, values: Any) -> "Vocabulary":
-        """Make the vocabulary of which `to_values` returned the values.
+        """Make a vocabulary from the values that `to_values` returned.
 
         Raises:
             ValueError: The values are not those of a vocabulary.
@@ -147,7 +147,7 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
             message = f"{line.strip()[:60]!r} is not a single word; one word on each line is expected"
             bad.report(where, "of several words", message)
         elif word in words:
-            bad.report(where, "of a word again", f"{word!r} is already on line {words[word]}")
+            bad.report(where, "with a repeated word", f"{word!r} is already on line {words[word]}")
         elif word in SPECIAL_TOKENS:
             bad.report(where, "of a special token", f"{word!r} is a special token, which every vocabulary has")
         else:
@@ -166,7 +166,7 @@ def usual_surfaces(cased: Iterable[Sequence[str]]) -> dict[str, str]:
         cased: Tokenised utterances in their original case.
 
     Returns:
-        {word in lower case: usual spelling}, for the words of which the two differ.
+        {word in lower case: usual spelling}, only for words whose usual spelling is not in lower case.
     """
     seen: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     for utterance in cased:

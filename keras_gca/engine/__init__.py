@@ -1,1 +1,1 @@
-"""Runs trainings: batches, graphs, replicas, optimizers, random numbers, the loop. Knows neither paper."""
+"""Runs trainings of either paper: batches, graphs, replicas, optimizers, random numbers, the loop."""

@@ -1,12 +1,12 @@
 """Plans batches of few shapes: rows of similar lengths share a batch, and widths are rounded up.
 
-Thus few shapes have to be compiled, and little padding is computed.
+XLA compiles a program for each shape, so few shapes save time. Rows of similar lengths need little padding.
 """
 
 import numpy as np
 
 BUCKET = 8  # widths are rounded up to multiples of this many tokens
-POOL = 32  # batches whose rows are sorted by length together: wider pools pad less, narrower ones mix more
+POOL = 32  # the rows of so many batches are sorted by length together; larger pools pad less, smaller ones mix more
 
 
 def plan(
@@ -15,12 +15,12 @@ def plan(
     """Plan the batches of one epoch; rows of similar lengths share a batch.
 
     Args:
-        lengths: (n,) int, the length of each row's first part in tokens.
+        lengths: (n,) int, the length of each row's first part, such as the context, in tokens.
         size: The number of rows in a batch; the last batch of a pool may have fewer.
         seed: The seed of the shuffle; None keeps a fixed order, for validation. The same seed gives the same plan, so
             that an interrupted epoch can be resumed.
-        then: (n,) int, the length of each row's second part, by which rows whose first parts need the same width are
-            sorted.
+        then: (n,) int, the length of each row's second part, such as the answer. It decides the order of rows whose
+            first parts need the same width. None if a row has one part only.
         pool: The number of batches whose rows are sorted together.
 
     Returns:

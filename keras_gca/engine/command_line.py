@@ -66,7 +66,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
-    """Add one option for each setting, in its group, absent from the parsed options unless given."""
+    """Add one option for each setting, under the title of its group.
+
+    The parsed options have an attribute for a setting only if the user has given the option.
+    """
     sections = {}
     for title, options in kind.titled_options():
         if title not in sections:
@@ -118,8 +121,8 @@ def refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Itera
 
     Args:
         options: The parsed options.
-        unwanted: The names of options that do not apply.
-        settings: The names of settings that are given and do not apply.
+        unwanted: The names of options that do not apply, given or not.
+        settings: The names of settings that do not apply and are given.
         why: The reason, with which the message begins.
 
     Raises:
@@ -133,7 +136,7 @@ def refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Itera
 def refuse_settings_of_resume(
     options: argparse.Namespace, unwanted: Sequence[str], settings: Iterable[str], totals: Sequence[str]
 ) -> None:
-    """Refuse what --resume does not take.
+    """Raise an error if options or settings are given that cannot be combined with --resume.
 
     Args:
         options: The parsed options.
@@ -145,7 +148,7 @@ def refuse_settings_of_resume(
         UserError: One of `unwanted`, or a setting that is not one of `totals`, is given.
     """
     others = [name for name in settings if name not in totals]
-    why = f"--resume takes no other settings than the run's own, and new totals by {naming(totals)}"
+    why = f"--resume keeps the run's own settings, and takes only new totals by {naming(totals)}"
     refuse(options, unwanted, others, why)
 
 
@@ -183,7 +186,7 @@ def add_bad_lines(parser: argparse.ArgumentParser) -> None:
 
 
 def bad_lines(options: argparse.Namespace) -> BadLines:
-    """Return how readers treat bad lines, by --skip-bad-lines."""
+    """Return the object that decides what readers do with bad lines, as --skip-bad-lines says."""
     return BadLines(options.skip_bad_lines, UserError, SKIP_HINT)
 
 
@@ -275,10 +278,10 @@ def run(
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Suppress TensorFlow's start-up lines while it is imported in this block; no setting of TensorFlow does that.
+    """Suppress TensorFlow's start-up lines while it is imported in this block.
 
-    The lines go to the standard error of the process. If an import fails, they are shown. With -v, versions and devices
-    are printed afterwards.
+    TensorFlow has no setting for this: the lines go directly to the standard error of the process. If an import fails,
+    they are shown. With -v, versions and devices are printed afterwards.
     """
     sys.stderr.flush()
     kept = os.dup(2)

@@ -21,7 +21,7 @@ def run(
         package: The package whose modules the commands are.
         called_as: How the user called the program, such as `gca` or `python -m keras_gca`.
         purpose: The purpose of the package, shown above the list.
-        commands: For each command its name, which is that of its module, and its purpose in one line.
+        commands: The purpose of each command in one line, by the command's name, which is also its module's name.
         arguments: The command's name and its arguments; those of the process if None.
 
     Returns:

@@ -13,25 +13,27 @@ from keras_gca.engine.replicas import total
 class Compiled:
     """A function of batches, compiled as one graph for batches of all sizes and widths.
 
-    Making a graph takes seconds, and on CPUs a graph that does not know the widths is as fast as others. The graph does
-    not depend on the first batch, so that a resumed training computes the same bits. XLA requires static shapes: with
-    jit_compile each shape has a graph of its own.
+    Making a graph takes seconds. On CPUs, one graph for all widths is as fast as a graph for each width. The graph does
+    not depend on the first batch, so that a resumed training computes the same bits. XLA requires static shapes, so
+    with jit_compile each shape has a graph of its own.
 
-    The function takes arrays in any structure. It may also take plain values; each combination of those has a graph of
-    its own. Name the compiled function after it, `self.compiled_draw = Compiled(self.draw)`, so that a reader of the
-    call finds the function.
+    The function takes arrays in any structure. It may also take plain values; each combination of them has a graph of
+    its own. Name the compiled function after the function, `self.compiled_draw = Compiled(self.draw)`, so that a reader
+    of the call finds it.
 
-    Under a strategy of several replicas (see `replicas`) each replica receives a slice of the rows of every array
-    except those named in `replicated`. The function returns one row for each row of the batch, or a scalar, of which
-    each replica computes its part, or None. Every process gets all rows, and the sums of the parts. Batches are filled
-    up with rows of zeros to a multiple of the number of replicas.
+    A replica is a copy of the model that computes a share of each batch (see `replicas`). Under a strategy of several
+    replicas, each one receives a slice of the rows of every array except those named in `replicated`. An output of the
+    function has one row for each row of the batch, or is a scalar, or is None. The rows of all replicas are joined. A
+    replica's scalar is its part of a sum, and the parts are added up. Every process gets the whole result. Batches are
+    filled up with rows of zeros to a multiple of the number of replicas.
 
     Args:
         function: The function to compile.
         jit_compile: Whether to compile it by XLA.
         replicated: The names of the arguments that every replica receives whole.
         distribute: Whether the replicas share the work. If not, each process calls the function with the whole batch.
-        arguments_of: The function whose signature names the arguments, where `function` itself takes `*batch`.
+        arguments_of: The function whose signature names the arguments, if `function` itself takes `*batch`; None takes
+            `function`.
 
     Raises:
         ValueError: `replicated` names something that is not an argument.
@@ -67,11 +69,11 @@ class Compiled:
 
     @property
     def traces(self) -> int:
-        """The number of graphs."""
+        """The number of graphs that have been made."""
         return sum(graph.experimental_get_tracing_count() for graph in {self.graph, self.graph_on_replicas})
 
     def _call(self, graph: Any, arguments: tuple) -> Any:
-        if not self._static:  # the call below uses this graph, since no other one fits better
+        if not self._static:  # this makes a graph for all sizes, which the call below then uses
             graph.get_concrete_function(*tf.nest.map_structure(_of_any_size, arguments))
         return graph(*arguments)
 
@@ -130,7 +132,10 @@ def _of_any_size(leaf: Any) -> Any:
 
 
 def _filled_up(leaf: tf.Tensor, count: int, replicas: int) -> tf.Tensor:
-    """Append rows of zeros so that all replicas have equally many; each of `count` has one or several rows."""
+    """Append rows of zeros so that all replicas get equally many.
+
+    The batch has `count` samples, and the array has one row for each sample, or the same number of rows for each.
+    """
     free = -count % replicas * (leaf.shape[0] // count)
     return tf.pad(leaf, [[0, free], *[[0, 0]] * (leaf.ndim - 1)]) if free else leaf
 
@@ -151,6 +156,6 @@ def _gathered(leaf: tf.Tensor) -> tf.Tensor:
     """Return the rows of all replicas, in their order. For use inside a step of several replicas."""
     if leaf.dtype == tf.bool:
         return tf.cast(_gathered(tf.cast(leaf, tf.int32)), tf.bool)
-    if 0 in leaf.shape[1:]:  # TensorFlow ends the process when it gathers rows without numbers
+    if 0 in leaf.shape[1:]:  # TensorFlow ends the process when it gathers rows that have no values
         return tf.zeros([total(tf.shape(leaf)[0]), *leaf.shape[1:]], leaf.dtype)
     return tf.distribute.get_replica_context().all_gather(leaf, axis=0)

@@ -1,6 +1,6 @@
 """Chooses the devices and processes of a training by TensorFlow's strategies (`tf.distribute`).
 
-`replicas.py` has the operations inside a step.
+`replicas.py` has the operations that replicas need inside a step.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ def make(name: str, replicas: int | None = None) -> tf.distribute.Strategy:
     """Make the strategy of `--strategy`. Call this before anything else is done with TensorFlow.
 
     Args:
-        name: "none" is one device. "mirrored" is all GPUs of this machine, or the number of `replicas`; without a GPU,
-            that number of parts of the CPU. "multi_worker" is the processes that TF_CONFIG names, including this one.
-            "tpu" is the TPU of this machine, or the one that TPU_NAME names.
+        name: "none" uses one device. "mirrored" uses all GPUs of this machine, or as many as `replicas` says. Without a
+            GPU, "mirrored" divides the CPU into as many parts. "multi_worker" uses the processes that TF_CONFIG names,
+            including this one. "tpu" uses the TPU of this machine, or the one that TPU_NAME names.
         replicas: The number of replicas of "mirrored"; None takes all GPUs, or 1 without a GPU.
 
     Raises:
@@ -108,7 +108,7 @@ def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator
 
 @contextlib.contextmanager
 def _run_folder(path: Path) -> Iterator[Path]:
-    """Give the folder to which this process writes; the chief locks the run folder.
+    """Yield the folder to which this process writes; the chief locks the run folder.
 
     Only the chief's files and output are kept. All other processes get a temporary copy of the folder, and their
     standard output is discarded.

@@ -1,4 +1,4 @@
-"""Gradient descent, for every training of both papers."""
+"""Base class of everything that learns by gradient descent, for both papers."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -14,13 +14,13 @@ from keras_gca.engine.learning_rate import learning_rate_factor
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 
-NOT_DECAYED = ("bias", "beta", "gamma")  # weight decay pulls at matrices, not at biases and scales
+NOT_DECAYED = ("bias", "beta", "gamma")  # weight decay applies to matrices, not to biases and scales
 
 
 class StepResult(NamedTuple):
     """The results of a training step.
 
-    Inside a step of several replicas each replica has its part; outside of it the parts are added up.
+    Inside a step, each of several replicas has its part of these values. Outside of it, the parts are added up.
 
     Attributes:
         loss: The loss before the step, () float32.
@@ -35,9 +35,9 @@ class StepResult(NamedTuple):
 
 
 class Learner:
-    """Base class of everything that learns by gradient descent: a subclass writes `loss`.
+    """Trains variables by gradient descent. A subclass defines `loss`.
 
-    `train_step(*batch)` makes one step and returns a `StepResult`; `test_step(*batch)` returns the sums alone and
+    `train_step(*batch)` makes one step and returns a `StepResult`. `test_step(*batch)` only returns the sums, and
     changes nothing. Both take the arguments of `loss`. Only the given variables are trained.
 
         class Regression(Learner):
@@ -47,10 +47,11 @@ class Learner:
 
     Args:
         variables: The variables to train.
-        optimizer: One of `optimizers`.
+        optimizer: An optimizer of the module `optimizers`.
         gradient_clip: The largest global norm of the gradients; None does not clip them.
         jit_compile: Whether to apply the gradients in one XLA program, which makes one pass over the memory in place of
-            many small operations. It is not used with several replicas, because XLA cannot communicate with the others.
+            many small operations. With several replicas it has no effect, because an XLA program cannot communicate
+            with other replicas.
     """
 
     replicated: ClassVar[tuple[str, ...]] = ()  # names of the arguments of `loss` that every replica receives whole
@@ -171,7 +172,7 @@ class AdamWLearner(Learner):
         super().update(gradients)
 
     def course(self) -> str:
-        """Describe the learning rate from the next step on, to complete "the learning rate restarts at ..."."""
+        """Describe the learning rate from the next step on. The text completes "the learning rate restarts at ..."."""
         course = f"{float(self._peak * self._next_factor()):.2g}"
         if self.steps + 1 < self._warmup_steps:
             course += f", rises to {self._peak:.2g}"
@@ -193,7 +194,7 @@ def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
 def add_up(steps: Iterable[Sequence[tf.Tensor]]) -> np.ndarray:
     """Add up the sums that several steps return: float64.
 
-    Because these are sums of losses and of rows, and not means, their totals give the exact means of an epoch whatever
-    the sizes of its batches.
+    They are sums of losses and counts of rows, not means. Therefore their totals give the exact means over an epoch,
+    even if its batches have different sizes.
     """
     return np.sum([[float(value) for value in sums] for sums in steps], axis=0)

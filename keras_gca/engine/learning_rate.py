@@ -6,15 +6,15 @@ from keras_gca.errors import UserError
 
 
 def learning_rate_factor(step: tf.Tensor | int, warmup_steps: int, total_steps: int | None = None) -> tf.Tensor:
-    """Compute the factor of the peak learning rate at a step.
+    """Compute the learning rate of a step as a fraction of the peak rate.
 
-    The factor rises linearly from 0 to 1 over `warmup_steps`. Then it stays 1, or with `total_steps` falls linearly to
-    0, as in TextGAIL.
+    The fraction rises linearly from 0 to 1 over `warmup_steps`. Without `total_steps` it then stays 1; otherwise it
+    falls linearly to 0, as in TextGAIL.
 
     Args:
         step: The number of the step, counted from 0.
         warmup_steps: The number of steps of the warm-up.
-        total_steps: The number of steps of the training; None keeps the factor 1 after the warm-up.
+        total_steps: The number of steps of the training; None keeps the rate at the peak after the warm-up.
 
     Returns:
         () float32, from 0 to 1.

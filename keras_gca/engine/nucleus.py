@@ -1,7 +1,8 @@
 """The nucleus (Holtzman et al. 2020): the fewest likeliest tokens whose probability reaches top_p.
 
-Sorting a vocabulary takes longer than a step of the network. The nucleus is the set of tokens whose probability is not
-below some bound. Bisection finds this bound exactly, because float32 numbers from 0 to 1 have the order of their bits.
+Sorting a vocabulary takes longer than a step of the network, so the nucleus is found without sorting. It is the set of
+tokens whose probability is not below some bound. Bisection over bit patterns finds this bound exactly, because float32
+numbers from 0 to 1 have the same order as their bit patterns.
 """
 
 import tensorflow as tf
@@ -30,12 +31,12 @@ def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tens
     return tf.nn.log_softmax(tf.where(inside, scores, FORBIDDEN))
 
 
-@tf.function(jit_compile=True)  # XLA makes one pass over the memory of each round's three operations
+@tf.function(jit_compile=True)  # XLA joins the three operations of a round into one pass over the memory
 def lowest_in_nucleus(probabilities: tf.Tensor, top_p: tf.Tensor | float) -> tf.Tensor:
     """Find the smallest probability in the nucleus: (N, V) -> (N, 1) float32.
 
-    A token belongs to the nucleus if the sum of all higher probabilities does not reach top_p. The bound is the
-    smallest number with this property, since that sum changes only at the probabilities themselves.
+    A token belongs to the nucleus if the sum of all higher probabilities does not reach top_p. Bisection finds the
+    smallest number with this property. It is the probability of a token, because the sum changes only there.
     """
     count = tf.shape(probabilities)[0]
     low = tf.zeros([count, 1], tf.int32)

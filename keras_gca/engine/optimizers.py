@@ -1,4 +1,4 @@
-"""Keras optimizers for gradients that are already summed over the replicas, and perhaps clipped."""
+"""Keras optimizers for gradients that are already summed over the replicas, and possibly clipped."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ import tensorflow as tf
 
 
 class _SummedGradients:
-    """Prevents a Keras optimizer from summing gradients over the replicas, because they are such sums already.
+    """Prevents a Keras optimizer from summing gradients over the replicas, because they are summed already.
 
-    Keras has no public way to do this.
+    Keras has no public way to prevent this, so a private method is overridden.
     """
 
     def _all_reduce_sum_gradients(
@@ -19,8 +19,8 @@ class _SummedGradients:
 
 
 class Adam(_SummedGradients, keras.optimizers.Adam):
-    """Adam on gradients that `total` has summed."""
+    """Adam for gradients that `replicas.total` has summed."""
 
 
 class AdamW(_SummedGradients, keras.optimizers.AdamW):
-    """AdamW on gradients that `total` has summed."""
+    """AdamW for gradients that `replicas.total` has summed."""

@@ -1,13 +1,13 @@
-"""Random numbers by explicit seeds, of a whole batch or of each sample.
+"""Draws random numbers by explicit seeds: one seed for each sample, or one for a whole batch.
 
-Numbers by sample (`uniform`, `gumbel`, `normal`, `dropout`) depend on the seed of the sample alone, and not on the
-other samples of its batch. Therefore a response does not change with its neighbours, and several devices that share a
-batch draw the same numbers as one device. The generator is Philox. Programs compiled by XLA draw other numbers than the
-plain runtime; both repeat their own numbers exactly.
+Some functions draw by a seed for each sample (`uniform`, `gumbel`, `normal`, `dropout`). The numbers of a sample do not
+depend on the other samples of its batch. Therefore a response does not change with its neighbours, and several devices
+that share a batch draw the same numbers as one device. The generator is Philox. Programs compiled by XLA draw other
+numbers than TensorFlow's normal runtime. Both repeat their own numbers exactly.
 
-Numbers of a batch (`batch_uniform`, `batch_dropout`) are drawn in one call for all rows, and each replica takes those
-of its own rows. Teacher forcing needs dropout for hundreds of rows in a step, for which numbers by sample take five
-times as long (20 ms in place of 3.5 ms on two cores, in a step of 50 ms).
+Other functions draw by one seed for a batch (`batch_uniform`, `batch_dropout`), in one call for all rows. Each replica
+takes the numbers of its own rows. Teacher forcing uses them for dropout on the hundreds of rows of a step. Drawing by a
+seed for each row would take 20 ms in place of 3.5 ms (on two cores, in a step of 50 ms).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from keras_gca.engine.replicas import Place, place, replica
 
-_SMALLEST = 2.0**-24  # half the step between two uniform numbers, for the one that is 0
+_SMALLEST = 2.0**-24  # replaces the uniform number 0, whose logarithm is infinite; half the distance to the next one
 
 
 def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
@@ -37,7 +37,8 @@ def sample_seeds(seed: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
 def _scrambled(seed: tf.Tensor) -> tf.Tensor:
     """Draw 64 random bits from a seed, (2,) int32 -> (2,) int32.
 
-    Adding a small number to one result does not lead to that of another seed, which can happen with fold_in.
+    The callers add small numbers to the result. Such a sum is not the result of another seed, as it could be with
+    `fold_in`.
     """
     return tf.random.stateless_uniform([2], seed, None, None, tf.int32, alg="philox")
 
@@ -47,7 +48,7 @@ def uniform(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.T
 
     Args:
         seeds: (B, 2) int32, a seed for each sample.
-        place: A number that distinguishes this use of the seeds from others (of a token, or of a dropout layer).
+        place: A number that distinguishes this use of the seeds from others, such as that of a token or of a layer.
         shape: The shape of each sample's numbers.
 
     Returns:
@@ -70,7 +71,7 @@ def normal(seeds: tf.Tensor, place: int | tf.Tensor, shape: Sequence[int | tf.Te
 
 
 def dropout(values: tf.Tensor, rate: float, seeds: tf.Tensor, place: int) -> tf.Tensor:
-    """Set a share `rate` of the values (B, ...) to zero and scale the others; seeds and place as for `uniform`."""
+    """Set a share `rate` of the values (B, ...) to zero, and scale the others; `uniform` explains seeds and place."""
     if not rate:
         return values
     return _kept(values, rate, uniform(seeds, place, tf.shape(values)[1:]))

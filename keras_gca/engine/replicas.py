@@ -1,10 +1,11 @@
 """Sums, means and rows over the replicas of a step.
 
-Every replica has all weights and receives a slice of each batch's rows from `compiled.Compiled`. A loss is divided by
-the count over the whole batch, and noise is drawn by a row's number in the whole batch. Therefore 1, 2 and 4 replicas
-learn the same weights, up to float32's rounding. Gradients are summed over the replicas, then clipped, then applied.
+A replica is a copy of the model on one device. It has all weights, and receives a slice of each batch's rows from
+`compiled.Compiled`. A loss is divided by the count over the whole batch, and the noise of a row depends on the row's
+number in the whole batch. Therefore 1, 2 and 4 replicas learn the same weights, up to the rounding of float32.
+Gradients are summed over the replicas, then clipped, then applied.
 
-Inside a step a replica has its *part* of a sum or of a mean, and the parts of all replicas add up to the whole. With
+Inside a step, a replica has its *part* of a sum or of a mean, and the parts of all replicas add up to the whole. With
 one replica the part is the whole, and these functions add no operation to a graph.
 """
 
@@ -30,7 +31,7 @@ def total(parts: Tensors) -> Tensors:
 
 
 def part(value: tf.Tensor) -> tf.Tensor:
-    """Return this replica's part of a value that every replica has computed whole."""
+    """Return this replica's part of a value that every replica has: the value divided by the number of replicas."""
     context = replica()
     return value if context is None else value / context.num_replicas_in_sync
 
@@ -46,8 +47,8 @@ class Place(NamedTuple):
     """The place of a replica's rows among the rows of all replicas.
 
     Attributes:
-        own: () int32, the number of its rows.
-        before: () int32, the number of rows before them.
+        own: () int32, the number of the replica's rows.
+        before: () int32, the number of rows of other replicas before them.
         all: () int32, the number of rows of all replicas.
     """
 

@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def set_level(options: argparse.Namespace) -> None:
-    """Set the level from a command's options; the usual level if it does not have those of `add_options`."""
+    """Set the level from a command's options; a command without -q and -v gets the usual level."""
     _level.set(getattr(options, "verbosity", USUAL))
 
 

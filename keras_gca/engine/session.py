@@ -1,7 +1,7 @@
 """Runs a training of either paper from its first step to the files that it writes.
 
-A session belongs to a run folder. It walks through the training (`training_loop.walk`), then writes what was learned,
-both at the end and after an interruption, and says what to run next.
+A session belongs to a run folder. It walks through the training (`training_loop.walk`). At the end, or after an
+interruption, it writes the trained networks and prints which commands to run next.
 """
 
 import abc
@@ -18,7 +18,9 @@ from keras_gca.errors import UserError
 from keras_gca.settings import naming
 from keras_gca.storage.run_folder import CHECKPOINT, RunFolder
 
-DROPPED = "dropped"  # a fact: the number of rows that were removed from the log, while the folder may still have them
+# The fact of a checkpoint that says how many rows the training has removed from its history. The run folder may still
+# have them, if the program was killed before it removed them there too.
+DROPPED = "dropped"
 
 
 class Session(abc.ABC):
@@ -47,7 +49,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def end_of_stage(self, event: Event) -> bool:
-        """Write the files of the end of a stage besides log and checkpoint; return True to stop the training."""
+        """Write a stage's files other than log and checkpoint; return True to stop the training."""
 
     @abc.abstractmethod
     def write(self) -> None:
@@ -63,7 +65,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def done(self) -> dict[str, int]:
-        """Return how much is done of each total that `--resume` may raise."""
+        """Return for each total that `--resume` may raise how much of it is done."""
 
     @abc.abstractmethod
     def summarise(self) -> None:
@@ -91,13 +93,14 @@ class Session(abc.ABC):
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
     ) -> None:
-        """Return to a checkpoint, and make the run folder agree with it.
+        """Restore the training from a checkpoint, and make the run folder agree with it.
 
         Args:
             facts: The facts that `RunFolder.read_checkpoint` returned.
             arrays: The arrays that it returned.
-            unit: The name of the rows of the log in the line that is printed.
-            totals: The new totals of the user, which the training has already (`RunFolder.with_new_totals`).
+            unit: The name of the stages, such as "epochs", in the line that is printed.
+            totals: The new totals that the user has given. The settings of the training must have them already
+                (`RunFolder.with_new_totals`).
 
         Raises:
             UserError: The checkpoint is not one of this run.
@@ -147,7 +150,7 @@ class Session(abc.ABC):
         return facts
 
     def _forget(self, rows: int) -> None:
-        """Remove from the folder what belongs to the rows that were removed from the log; may be repeated."""
+        """Remove the files and points of the rows that were removed from the history; may be repeated."""
         run, history = self.run, self.training.history
         removed = run.remove_samples(len(history))
         run.write_log(history)
@@ -195,7 +198,7 @@ class Session(abc.ABC):
 
 
 def _dropped(facts: Mapping[str, Any]) -> int:
-    """Return the fact `dropped`; 0 if the file, which may be damaged, does not have such a number."""
+    """Return the fact DROPPED; 0 if it is missing or not a number, as in a damaged file."""
     rows = facts.get(DROPPED)
     return rows if isinstance(rows, int) else 0
 

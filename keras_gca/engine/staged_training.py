@@ -1,7 +1,7 @@
 """Base class of both papers' trainings: a list of stages that can be interrupted, stored and resumed.
 
-A stage, an epoch or an update, becomes a row of the log. It has a `phase`, and a `number_in_phase`: columns of the log
-that distinguish it from other stages of its phase.
+A stage is an epoch or an update, and becomes a row of the log. Its attribute `phase` names the part of the algorithm.
+Its attribute `number_in_phase` has the columns of the log that distinguish it from other stages of its phase.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -13,12 +13,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Event:
-    """What a training yields after each step.
+    """Describes a step that a training has just made.
 
     Attributes:
         stage: The current stage.
-        step: The number of its steps that are done.
-        steps: The number of all its steps.
+        step: The number of steps of the stage that are done.
+        steps: The number of all steps of the stage.
         metrics: The metrics of the stage so far.
         row: The row of the log if the stage has ended with this event, otherwise None.
         resumable: Whether the training may be stored, or interrupted, now.
@@ -48,10 +48,10 @@ class TrainingSettings(Protocol):
 
 
 class StagedTraining:
-    """Base class of trainings: `for event in training: ...`.
+    """Base class of trainings: `for event in training: ...` makes a step before each event.
 
-    After an event that is `resumable` the training may be stored (`state`, `restore`), or interrupted and continued by
-    another iteration.
+    After an event that is `resumable`, the training may be stored (`state`, `restore`). The loop may also be left; a
+    later loop then continues the training.
 
     Attributes:
         config: The settings, including `seed` and `checkpoint_minutes`.
@@ -79,7 +79,7 @@ class StagedTraining:
             yield from self.walk_through(self.stages[self._position])
 
     def walk_through(self, stage: Any) -> Iterator[Event]:
-        """Make the steps of a stage that are not done yet; the last event comes from `_end`."""
+        """Make the remaining steps of a stage, and yield an event after each; `_end` returns the last event."""
         raise NotImplementedError
 
     def _seeds(self) -> list[int]:
@@ -92,9 +92,9 @@ class StagedTraining:
 
         Args:
             stage: The stage.
-            steps: The number of its steps.
-            metrics: The metrics of its last event.
-            row: The metrics of its row of the log.
+            steps: The number of steps of the stage.
+            metrics: The metrics of the event.
+            row: The metrics of the stage's row of the log.
         """
         line = {"phase": stage.phase, **stage.number_in_phase, **row}
         self.history.append(line)
@@ -106,13 +106,15 @@ class StagedTraining:
         raise NotImplementedError
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Return to a stored state of a training with the same config and data."""
+        """Restore the stored state of a training with the same config and data."""
         raise NotImplementedError
 
     def restore_with_totals(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Any, given: Collection[str]
     ) -> None:
-        """Return to a stored state of a training with other totals; only a new training may do this.
+        """Restore the stored state of a training that had other totals (numbers of epochs or updates).
+
+        This training must not have made a step yet.
 
         Args:
             facts: The facts of the state.
@@ -131,11 +133,11 @@ def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, li
         stages: The number of stages of the training.
 
     Returns:
-        The number of its stage, the step in it, and the history.
+        The number of the current stage, the number of its steps that are done, and the history.
 
     Raises:
         KeyError: A fact is missing.
-        ValueError: A fact is impossible for such a training.
+        ValueError: A fact is impossible for a training of so many stages.
     """
     position, step, history = facts["position"], facts["step"], facts["history"]
     if type(position) is not int or type(step) is not int or not 0 <= position <= stages or step < 0:
@@ -146,7 +148,7 @@ def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, li
 
 
 def pack(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Name arrays as one part of a state: name/0000, name/0001, and so on."""
+    """Give the arrays of one part of a state the names name/0000, name/0001, and so on."""
     return {f"{name}/{i:04d}": value for i, value in enumerate(values)}
 
 

@@ -57,16 +57,18 @@ def walk(
 ) -> None:
     """Train to the end, or to an interruption.
 
-    Checkpoints are written at the end of stages, but stages that are so short that checkpoints would take more than a
-    tenth of the time are skipped; within a stage every `checkpoint_minutes`; at an interruption; and at the end. All
-    processes (`devices`) stop at the same step, and only the chief writes checkpoints.
+    A checkpoint is written at the end of each stage, every `checkpoint_minutes` within a stage, at an interruption, and
+    at the end. The checkpoint of a stage is skipped if the stage was so short that checkpoints would take more than a
+    tenth of the time. If the training has several processes (`devices`), they stop at the same step, and only the chief
+    writes checkpoints.
 
     Args:
         training: The training.
         run: The run folder.
         interruption: Says whether the user has asked the training to stop.
         title: Returns the name of a stage for the progress bar and for the line that is printed after it.
-        end_of_stage: Is called after each stage, when its row is in the log and on TensorBoard; returns True to stop.
+        end_of_stage: A function that is called after each stage, when the stage's row is in the log and on TensorBoard.
+            It returns True to stop the training.
         shown: The metrics in the line that is printed after a stage; None shows all.
 
     Raises:
@@ -153,7 +155,7 @@ def _draw(board: Any, phase: str, row: dict[str, Any], number: int) -> None:
 
 
 def redraw(folder: Path, history: list[dict[str, Any]]) -> None:
-    """Write all of TensorBoard anew, after rows have been removed from the log.
+    """Write the files of TensorBoard anew, after rows have been removed from the log.
 
     Args:
         folder: The folder of TensorBoard's files; all its files are removed first.
@@ -173,7 +175,7 @@ def redraw(folder: Path, history: list[dict[str, Any]]) -> None:
 
 @contextlib.contextmanager
 def _plain_errors(folder: Path) -> Iterator[None]:
-    """Raise TensorFlow's errors of writing to a folder as OSError."""
+    """Convert TensorFlow's errors, when it writes to a folder in this block, to OSError."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -182,7 +184,10 @@ def _plain_errors(folder: Path) -> Iterator[None]:
 
 
 def progress(**arguments: Any) -> tqdm:
-    """Return a progress bar that disappears at its end and does not fill log files; it is hidden with -q."""
+    """Return a progress bar that disappears at its end; it is hidden with -q.
+
+    It is redrawn only every 30 seconds if standard error is not a terminal, so that it does not fill log files.
+    """
     if reporting.is_quiet() or not devices.is_chief():
         arguments["disable"] = True
     seconds = 0.5 if sys.stderr.isatty() else 30.0
@@ -190,7 +195,10 @@ def progress(**arguments: Any) -> tqdm:
 
 
 def format_metrics(row: dict[str, Any], shown: Collection[str] | None = None) -> str:
-    """Format the metrics of a row, or those in `shown`; a held-out metric replaces its counterpart in training."""
+    """Format the metrics of a row, or only those in `shown`, as one line.
+
+    If a metric was computed both in training and on held-out data, only the held-out value is shown.
+    """
     values = {
         name.replace("val_", "held-out ").replace("_", " "): value
         for name, value in row.items()

@@ -1,7 +1,8 @@
 """The adversarial evaluation of Section 5: how often a discriminator prefers each generator's answer (Table 1).
 
-Scores of the discriminator that a generator was trained to deceive prove little. Therefore an independent one judges as
-well: it has the same architecture, new weights, and is trained on human answers and on those of all generators.
+A generator is trained to deceive its own discriminator, so the scores of this discriminator prove little. Therefore an
+independent discriminator judges as well. It has the same architecture and new weights, and is trained on human answers
+and on the answers of all generators.
 """
 
 import itertools
@@ -25,24 +26,26 @@ EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score
 def judge(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[str, Any]:
     """Let an agent's discriminator judge answers to the contexts of human pairs.
 
-    The results of choosing among the generators' answers by an equation are
+    Among the generators' answers to a context, the one with the highest score wins. Eq. 9 and Eq. 10 give two kinds of
+    scores. For each of them the results are
 
-    - wins: {generator: number of contexts for which its answer has the highest score}, without ties (Table 1);
-    - shares: the shares of all wins;
+    - wins: {generator: the number of contexts for which its answer wins}, without ties (Table 1);
+    - shares: {generator: its share of all wins};
     - ties: the number of contexts for which the two highest scores differ by less than 5 % of the smaller one;
-    - shorter: the share of contexts with a winner, and answers of different lengths, that the shortest answer wins;
-    - human_first: the share of all pairs of a human answer and a generator's in which the human one scores higher.
+    - shorter: the share in which the shortest answer wins, of the contexts with a winner and answers of different
+      lengths;
+    - human_first: the share in which the human answer scores higher than a generator's, of all such comparisons.
 
-    A share is 0 if there is nothing to count.
+    The first four leave out the human answers. A share is 0 if there is nothing to count.
 
     Args:
         agent: The agent.
         pairs: n human pairs.
-        answers: The answers of each generator, (n, s_s + 1) int32.
+        answers: The answers of each generator, (n, s_s + 1) int32, framed as in `data/pairs.py`.
 
     Returns:
-        A dictionary of "scores", the mean score (Eq. 10) of "human" and of each generator, and "equations", the results
-        of choosing by "Eq. 9" and by "Eq. 10".
+        A dictionary with two parts: "scores" has the mean score (Eq. 10) of "human" and of each generator, and
+        "equations" has the results by "Eq. 9" and by "Eq. 10".
     """
     rows = {"human": pairs.answers, **answers}
     log_l = {name: agent.judge(pairs.contexts, texts) for name, texts in rows.items()}
@@ -77,9 +80,9 @@ def _choice(logs: dict[str, np.ndarray], names: list[str], lengths: np.ndarray) 
 
 
 def independent_judge(agent: Agent, training: Pairs, seed: int, epochs: int = 3) -> Agent:
-    """Return the same agent with an independent discriminator (Eq. 7-8), which is trained here.
+    """Train an independent discriminator (Eq. 7-8), and return the agent with this discriminator.
 
-    As many contexts as `Config.machine_pairs` are answered by the agent's generators in turn, and D learns to
+    The agent's generators answer in turn as many contexts as `Config.machine_pairs` says. The discriminator learns to
     distinguish these answers from the human ones.
 
     Args:

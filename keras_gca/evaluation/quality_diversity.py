@@ -26,7 +26,8 @@ if TYPE_CHECKING:  # this imports NLTK, for which `--help` must not wait
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 DISCOUNT = 0.75  # of the trigram model; see docs/results.md
 
-# A system's points {"temperature", "perplexity", "distinct_2"} by rising temperature, which is None for human replies.
+# The points of one system by rising temperature, as dictionaries with the keys "temperature", "perplexity" and
+# "distinct_2". The human replies are a system with one point, whose temperature is None.
 Curve = list[dict[str, Any]]
 Curves = dict[str, Curve]
 

@@ -2,7 +2,7 @@
 
 evaluate_run(run)           returns the metrics of one run, and writes them to RUN/evaluation.json
 evaluate_runs(runs)         returns mean, standard deviation and interval of each metric over several runs
-report(runs, figures)       makes tables of the latter for a terminal
+report(runs, figures)       writes what `evaluate_runs` returned as tables for a terminal
 """
 
 import json
@@ -96,7 +96,10 @@ def evaluate(
         vectors: Word vectors, {word: (size,)}, for the similarities of replies; None takes the agent's own.
 
     Returns:
-        The metrics, for JSON.
+        A dictionary for JSON. "perplexity" has the perplexities of the generators and of trigram models, "replies" the
+        metrics of every system's replies (`reply_figures`), and "table_1" the verdicts of both discriminators
+        (`judges.judge`). "tokens" is the number of held-out tokens, and "unknown_share" the share of them that are the
+        unknown word.
     """
     held_out = dataset.validation
     perplexity = agent.perplexities(held_out, BATCH)
@@ -115,7 +118,7 @@ def evaluate(
 
 
 def answers_to(agent: Agent, name: str, contexts: np.ndarray, decoding: Decoding, seed: int) -> np.ndarray:
-    """Generate one generator's answers to many contexts: (n, s_s + 1) int32."""
+    """Generate one generator's answers to n contexts: (n, s_s + 1) int32, framed as in `data/pairs.py`."""
     starts = range(0, len(contexts), DECODING_BATCH)
     parts = [agent.decode(name, contexts[i : i + DECODING_BATCH], decoding, seed + i).answers for i in starts]
     return np.concatenate(parts)

@@ -1,7 +1,7 @@
-"""Metrics of replies beside perplexity: diversity, length, overlap with the human replies.
+"""Metrics of replies other than perplexity: diversity, length, overlap with the human replies.
 
-They say little about quality (Section 5 of the paper cites Liu et al. 2016 for that). Therefore they are always shown
-beside the same metrics of the human replies. A reply is a list of tokens.
+These metrics say little about quality (Section 5 of the paper cites Liu et al. 2016 for this). Therefore they are
+always shown beside the same metrics of the human replies. A reply is a list of tokens.
 """
 
 import collections
@@ -54,10 +54,10 @@ def bleu(replies: Sequence[str], references: Sequence[str]) -> tuple[float, str]
 
 
 def bleu_counts(replies: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """Count what corpus BLEU is computed from, for each reply.
+    """Count, for each reply, the matches and lengths from which corpus BLEU is computed.
 
-    `bleu_of_counts` of the sum over replies is `bleu` of these replies, so that BLEU of many selections of replies can
-    be computed fast.
+    `bleu_of_counts` computes the BLEU of any selection of replies from the sum of their counts. Thus the BLEU of many
+    selections is computed fast, as a bootstrap needs it.
 
     Returns:
         (n, 10) int64: the matches of 1- to 4-grams, their totals, and the lengths of reply and reference.
@@ -79,14 +79,15 @@ def embedding_similarities(
 ) -> dict[str, float]:
     """Compute the mean similarity of replies to references by word vectors (Liu et al. 2016).
 
-    "average" is the cosine of the mean vectors. "extrema" is the cosine of the vectors of each dimension's most extreme
-    value. "greedy" is each word's best cosine with a word of the other side, averaged over words and both directions.
+    "average" is the cosine of the mean vectors. "extrema" is the cosine of two vectors that have, in each dimension,
+    the most extreme value of any word. "greedy" is the best cosine of a word with a word of the other reply, averaged
+    over words and both directions.
 
     Args:
         replies: The replies.
         references: The human reply to each context.
-        vectors: {word: (s_e,)}; other words, and words whose vector is zero, are ignored. A pair counts 0 if one side
-            has no vector.
+        vectors: {word: vector}. Words without a vector, and words whose vector is zero, are ignored. If one of the two
+            replies has no other words, their similarity counts as 0.
 
     Returns:
         The three similarities, each from -1 to 1.

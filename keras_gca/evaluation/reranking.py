@@ -1,13 +1,16 @@
 """Reranks N-best lists by maximum mutual information.
 
 Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", search for answers y to a
-context x with a beam, and choose from the N-best list the answer with the highest
+context x with a beam, which gives the N-best list. From this list they choose the answer with the highest score, for
+which they have two forms:
 
-    anti-language model   log p(y|x) - lambda * log U(y) + gamma * N      U: p(y) of the first k words alone
+    anti-language model   log p(y|x) - lambda * log U(y) + gamma * N
     bidirectional         (1 - lambda) * log p(y|x) + lambda * log p(x|y) + gamma * N
 
-where N is the number of tokens. p(y) and p(x|y) are separate networks of the same architecture, from runs that were
-trained with `--predict unconditional` and `--predict context`.
+N is the number of tokens of y, and U(y) the probability of its first k words without a context. lambda and gamma are
+weights. p(y) and p(x|y) come from separate networks of the same architecture, in runs that were trained with
+`--predict unconditional` and `--predict context`. In shapes, n is the number of contexts, and s_s the largest number of
+tokens of an answer.
 """
 
 import json
@@ -64,7 +67,7 @@ def rerank(
 
 
 def _other_network(path: str | Path, option: str, predict: str, agent: Agent, run: Path) -> Agent:
-    """Load the network of p(y) or p(x|y), checking that it fits the run whose replies are reranked."""
+    """Load the network of p(y) or p(x|y), and check that it fits the run whose replies are reranked."""
     other = Agent.load(path)
     if other.config.predict != predict:
         trained = other.config.predict
@@ -88,7 +91,7 @@ def table(figures: dict[str, dict[str, Any]], caption: str = "") -> Table:
 def candidates(
     agent: Agent, generator: str, language_model: Agent, backward: Agent, pairs: Pairs, width: int
 ) -> dict[str, np.ndarray]:
-    """Search for N-best lists for the contexts of pairs, and compute three log-probabilities of each candidate.
+    """Search for an N-best list for the context of each pair, and compute three log-probabilities of each candidate.
 
     Args:
         agent: The agent of p(y|x).
@@ -99,9 +102,9 @@ def candidates(
         width: The number of candidates.
 
     Returns:
-        "answers", (n, width, s_s + 1) int32, the one of highest log p(y|x) per token first; "forward" and "backward",
-        (n, width) float32, log p(y|x) and log p(x|y); "alone", (n, width, s_s) float32, log p of each token of y
-        without a context, NaN after the end.
+        A dictionary. "answers", (n, width, s_s + 1) int32, has the candidates, the one of highest log p(y|x) per token
+        first. "forward" and "backward", (n, width) float32, have log p(y|x) and log p(x|y). "alone", (n, width, s_s)
+        float32, has log p of each token of y without a context, and NaN after the end.
     """
     parts = []
     for start in range(0, len(pairs), BATCH):
@@ -157,7 +160,7 @@ def measure(
         choices: The candidates, as `candidates` returns them.
         pairs: The human pairs.
         weights: The values of lambda.
-        words: The number of an answer's first words that U counts.
+        words: k, the number of an answer's first words whose probability is U.
         length_bonus: gamma.
 
     Returns:

@@ -1,9 +1,11 @@
 """Estimates the uncertainty of metrics, over several runs, and over the conversations or lines of one run.
 
-Several runs have a mean, a standard deviation, and a 95 % confidence interval of the mean (`summarise`, `over_runs`).
+Over several runs, a metric has a mean, a standard deviation, and a 95 % confidence interval of the mean (`summarise`,
+`over_runs`).
 
-One run has a 95 % interval by a bootstrap over whole groups (`bootstrap` and the functions after it). The members of a
-group depend on each other, and groups much less; therefore whole groups are drawn, with replacement.
+Within one run, the 95 % interval of a metric comes from a bootstrap over groups, such as conversations (`bootstrap` and
+the functions after it). The members of a group depend on each other, and members of different groups hardly do.
+Therefore whole groups are drawn, with replacement.
 """
 
 import math
@@ -26,8 +28,8 @@ class Summary(NamedTuple):
     Attributes:
         mean: The mean.
         deviation: The sample standard deviation; 0 for one run.
-        low: The lower end of Student's t interval of the mean; None for one run.
-        high: Its upper end; None for one run.
+        low: The lower end of the confidence interval of the mean by Student's t; None for one run.
+        high: The upper end of this interval; None for one run.
         runs: The number of runs.
     """
 
@@ -61,13 +63,14 @@ def summarise(values: Sequence[float]) -> Summary:
 
 
 def over_runs(results: Sequence[Any]) -> Any:
-    """Summarise trees of metrics, one for each run.
+    """Summarise every metric over several runs.
 
     Args:
-        results: Trees of dictionaries with the same keys.
+        results: The metrics of each run, as nested dictionaries with the same keys.
 
     Returns:
-        The same tree with a `Summary` in place of each number; values that are not numbers are those of the first run.
+        Dictionaries with the same keys, and a `Summary` in place of each number. Values that are not numbers are taken
+        from the first run.
     """
     first = results[0]
     if isinstance(first, dict):
@@ -78,7 +81,7 @@ def over_runs(results: Sequence[Any]) -> Any:
 
 
 def as_json(tree: Any) -> Any:
-    """Convert a tree of `Summary` to dictionaries, for JSON."""
+    """Convert nested dictionaries that contain `Summary` objects to dictionaries alone, for JSON."""
     if isinstance(tree, Summary):
         return tree._asdict()
     if isinstance(tree, dict):
@@ -108,8 +111,8 @@ def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.nda
 
     Args:
         drawn: The drawings, as `bootstrap` returns them.
-        numerator: (groups,).
-        denominator: (groups,). A drawing whose denominator is 0 is left out.
+        numerator: (groups,), the numerator's value in each group.
+        denominator: (groups,), the denominator's value in each group. A drawing whose denominator is 0 is left out.
 
     Returns:
         The ends of the interval; NaN if all drawings are left out.

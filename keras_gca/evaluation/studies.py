@@ -1,7 +1,7 @@
-"""Runs the comparisons on which the first paper's arguments rest, over several seeds; `variants.py` defines them.
+"""Trains variants of the first paper's method over several seeds, and compares them; `variants.py` defines them.
 
-Runs that exist in the folder are used again, so that studies share them and an interrupted study continues where it
-stopped.
+Runs that exist in the folder are used again. Therefore several studies can share a run, and an interrupted study
+continues where it stopped.
 """
 
 import json
@@ -96,7 +96,7 @@ def run_study(name: str, setup: Setup, strategy: tf.distribute.Strategy | None =
 
 
 def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
-    """Train a variant, or continue its training; returns whether the training has reached its end."""
+    """Train a variant, or continue its training, and return whether the training has reached its end."""
     path = setup.folder(variant, seed)
     if (path / CHECKPOINT).exists():
         return GCARun.open(path).is_finished() or pipeline.resume(path, strategy).training.finished
@@ -160,7 +160,10 @@ def _is_newer(file: Path, *runs: Path) -> bool:
 
 
 def _table_of_replies(figures: dict[str, Any], question: str) -> Table:
-    """Make a table with a row for each system of each variant: perplexity, replies, the independent D's scores."""
+    """Make a table with a row for each system of each variant.
+
+    The columns are perplexity, metrics of the replies, and the scores by the independent discriminator D.
+    """
     rows = []
     for variant, of_variant in figures.items():
         judgement = of_variant["table_1"]["independent"]

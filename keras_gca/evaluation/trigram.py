@@ -1,6 +1,6 @@
 """An interpolated Kneser-Ney trigram model (NLTK's), the baseline for a generator's held-out perplexity.
 
-It does not see the context: a generator's gain over it is due to the context and a longer memory.
+It does not see the context. If a generator has a lower perplexity, this is due to the context and to a longer memory.
 """
 
 import collections
@@ -17,7 +17,7 @@ ORDER = 3
 
 
 class IndexedKneserNey(KneserNey):
-    """NLTK's smoothing with an index of continuation counts; NLTK searches all n-grams at every call."""
+    """NLTK's smoothing with an index of continuation counts; NLTK's own class searches all n-grams at every call."""
 
     def index(self) -> None:
         """Count the distinct words that precede each n-gram and each context."""
@@ -53,7 +53,8 @@ class TrigramModel:
     def log_probabilities(self, answer: Sequence[int]) -> np.ndarray:
         """Compute the natural logarithm of each token's probability after BOS, EOS included.
 
-        NLTK's model gives the probability 0 to unseen tokens; 1 / vocabulary_size is used instead, in its favour.
+        NLTK's model gives the probability 0 to unseen tokens. Here they get 1 / vocabulary_size, which favours the
+        trigram model in comparisons.
 
         Returns:
             (tokens - 1,) float64.

@@ -1,4 +1,7 @@
-"""Defines what the first paper's evaluations compare: variants of a training, ways to rerank. Imports nothing heavy."""
+"""Defines the variants of a training, and the ways to rerank, that the first paper's evaluations compare.
+
+Imports nothing heavy.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from keras_gca.errors import UserError
 
 # Studies
 
-# Variants of one training: the settings in which each differs from the others.
+# Variants of one training: the settings in which each differs from the default training.
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "canonical": {"generator": "canonical"},
@@ -32,11 +35,11 @@ class Study(NamedTuple):
 STUDIES = {
     "architecture": Study("GCA or canonical seq2seq: are short, safe answers favoured?", ("default", "canonical")),
     "training": Study("teacher forcing or adversarial training?", ("default",)),
-    "reinforce": Study("backpropagation through D, or Li et al.'s REINFORCE?", ("default", "reinforce")),
-    "pairs": Study("D against self-conversation (x-, y-), or against (x+, y-)?", ("default", "human_contexts")),
+    "reinforce": Study("backpropagation through the discriminator, or REINFORCE?", ("default", "reinforce")),
+    "pairs": Study("machine-generated answers to generated, or to human contexts?", ("default", "human_contexts")),
     "selection": Study("choice by Eq. 9, or by Eq. 10?", ("default",)),
     "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "default", "three_utterances")),
-    "discriminator": Study("D as in Eq. 8, or with a hidden layer?", ("default", "hidden_discriminator")),
+    "discriminator": Study("discriminator of Eq. 8, or with a hidden layer?", ("default", "hidden_discriminator")),
     "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
 }
 
@@ -46,14 +49,14 @@ STUDIES = {
 
 @dataclass(frozen=True)
 class Reranking:
-    """How N-best lists are reranked by maximum mutual information; see `reranking`.
+    """How N-best lists are reranked by maximum mutual information; `reranking` has the formulas.
 
     Args:
         generator: The generator whose lists are reranked; the run's first if None.
         candidates: The number of answers in a list.
-        weights: The values of lambda.
-        words: The number of an answer's first words that U counts.
-        length_bonus: gamma.
+        weights: The values of lambda that are compared.
+        words: The number of an answer's first words whose probability is U.
+        length_bonus: gamma, which is added for each token.
 
     Raises:
         UserError: A weight is out of range.

@@ -1,11 +1,14 @@
 """Algorithm 1, batched: greedy decoding, sampling, and beam search.
 
-The context is encoded once and each token costs one LSTM step. The whole loop is one compiled function, which ends when
-every row has ended. An answer does not contain PAD and BOS, and has at least one word. Therefore these tokens, and EOS
-as the first token, are excluded from the choice (not from the softmax); the arg-max of Algorithm 1 merely never picks
-them. With `original` padding no token is excluded, as in the author's program.
+The context is encoded once, and each token costs one LSTM step. The whole loop is one compiled function, which ends
+when every answer of the batch has ended.
 
-Shapes: B contexts; answers are framed as in `pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
+An answer does not contain PAD and BOS, and has at least one word. Therefore PAD and BOS are never chosen, nor EOS as
+the first token; the softmax still gives them a probability. Algorithm 1 has no such rule, because its arg-max does not
+pick these tokens. With `original` padding no token is excluded, as in the author's program.
+
+Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary; s_se units in the generator's LSTMs. Answers are
+framed as in `data/pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
 """
 
 from collections.abc import Callable, Sequence
@@ -85,12 +88,15 @@ class Decoder:
         top_p: float = 1.0,
         allow_unknown: bool = True,
     ) -> Decoded:
-        """Draw tokens from the softmax at a temperature, among the top_k likeliest and the top_p nucleus.
+        """Draw tokens from the softmax at a temperature.
+
+        The choice can be restricted to the top_k likeliest tokens, and to the nucleus: the fewest likeliest tokens
+        whose probability reaches top_p.
 
         Args:
             contexts: (B, s) int32, padded on the left.
-            seed: the seed of all rows together, or one for each row. A row with a seed of its own gets the answer that
-                it would get alone. The same seed gives the same answers.
+            seed: one seed for the batch, or one for each context. The same seed gives the same answers. A context with
+                a seed of its own gets the answer that it would get in any other batch.
             temperature: divides the logits; above 0.
             top_k: the number of tokens to choose among; None for all.
             top_p: the probability of the nucleus; 1 for all tokens.
@@ -144,12 +150,12 @@ class Decoder:
     def n_best(
         self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
     ) -> Decoded:
-        """Return all answers of the beam, the highest first.
+        """Return all answers that the beam search keeps, the best one first.
 
         The arguments and the errors are those of `beam`.
 
         Returns:
-            Arrays of (B, width, ...); a width above s_v counts as s_v.
+            Arrays of (B, width, ...). If width exceeds s_v, it is reduced to s_v.
         """
         if width < 1:
             raise ValueError(f"a beam has a width of at least 1, not {width}")
@@ -158,17 +164,17 @@ class Decoder:
         return _decoded(self.compiled_search_beam(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def _forbidden(self, allow_unknown: bool) -> tf.Tensor:
-        """Return what is added to the log-probabilities before the choice, to exclude tokens: (s_v,) float32."""
+        """Return a term for the log-probabilities, (s_v,) float32, that excludes tokens from the choice."""
         excluded = [] if self.gca.original_padding else [PAD, BOS]
         if not allow_unknown:
             excluded.append(UNK)
         return tf.constant([FORBIDDEN if i in excluded else 0.0 for i in range(self._sizes.vocabulary)])
 
     def _start(self, contexts: tf.Tensor) -> tuple[tf.Tensor, States]:
-        """Compute the context's term of the hidden layer, and the answer LSTM's memory before the first token.
+        """Compute the context's term in the hidden layer, and the memory of the answer's LSTM before the first token.
 
-        The memory is (B, s_se) each. With `original` padding it is (B, steps, s_se) each: the memory at t has read as
-        many paddings as precede a partial answer of t + 1 tokens.
+        The memory's parts h and c are (B, s_se). With `original` padding they are (B, steps, s_se): memory t has read
+        the paddings that precede a partial answer of t + 1 tokens.
         """
         generator, count = self._generator, tf.shape(contexts)[0]
         lengths, moved = moved_right(contexts)
@@ -185,13 +191,16 @@ class Decoder:
         return term, States(*(tf.tile(memory[None], [count, 1, 1]) for memory in start))
 
     def _next(self, t: tf.Tensor, term: tf.Tensor, tokens: tf.Tensor, memory: States) -> tuple[tf.Tensor, States]:
-        """Read one more token: returns log p of Eq. 3, (B, s_v), and the LSTM's memory."""
+        """Read one more token, and return log p of Eq. 3, (B, s_v), and the LSTM's memory after the token."""
         memory = lstm_step(self._generator.encoder_answer, self._generator.embed(tokens), memory)
         h = memory.h[:, t] if self.gca.original_padding else memory.h
         return tf.nn.log_softmax(self._token_logits(self._generator.hidden_layer(term, h))), memory
 
     def _token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
-        """Compute the argument of Eq. 3's softmax: (B, hidden) -> (B, s_v); a single row skips units that are zero."""
+        """Compute the argument of Eq. 3's softmax: (B, hidden) -> (B, s_v).
+
+        For a single row, `relu_sparse_matmul` skips the hidden units that are zero.
+        """
         if tf.config.list_physical_devices("GPU"):
             return self._generator.token_logits(y_h)
         layer = self._generator.decision_bot
@@ -202,7 +211,7 @@ class Decoder:
         )
 
     def _forbid_end(self, t: tf.Tensor) -> tf.Tensor:
-        """Return what is added to exclude EOS as the first token: (s_v,) float32."""
+        """Return a term for the log-probabilities, (s_v,) float32, that excludes EOS at step 0."""
         if self.gca.original_padding:
             return tf.zeros(self._sizes.vocabulary)
         return tf.where(t == 0, tf.one_hot(EOS, self._sizes.vocabulary, on_value=FORBIDDEN, off_value=0.0), 0.0)
@@ -271,7 +280,7 @@ class Decoder:
     ) -> list[tf.Tensor]:
         """Search with a beam. For use in a graph; see `n_best`.
 
-        Each context has K = width partial answers, which are (B K,) rows of the model. Answers that have ended are
+        Each context has K = width partial answers, so the batch of the model has B K rows. Answers that have ended are
         continued by PAD, which does not change their scores.
         """
         term, memory = self._start(contexts)

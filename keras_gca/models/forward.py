@@ -1,18 +1,21 @@
-"""All prefixes of an answer in one pass: what training, decoding and scoring run in place of `networks.py`.
+"""Computes Figure 2 for all prefixes of an answer in one pass; training, decoding and scoring run this file.
 
-`networks.py` has Figure 2 as the paper draws it, over the same layers; this file must compute the same values.
+A prefix is a partial answer: the first tokens of an answer. `networks.py` has Figure 2 as the paper draws it, with the
+same layers. This file must compute the same values.
 
-The models of the figures take one partial answer and return one row. An answer of n tokens has n partial answers. With
-masked padding the answer LSTM's state after k tokens *is* the encoding of the partial answer of k tokens, and the
-context's encoding is the same for all of them. Therefore one pass over the answer and one over the context give every
-row (Eq. 2 and 7).
+A model of `networks.py` reads one partial answer at a time, and an answer of n tokens has n of them. With masked
+padding, the state of the LSTM after k tokens of the answer *is* the encoding of the partial answer of k tokens. All
+partial answers share the encoding of the context. Therefore one pass over the answer and one pass over the context are
+enough (Eq. 2 and 7).
 
-With `original` padding the LSTM reads s_s - k paddings before k tokens. Its memory after j paddings is the same for
-every sample, so one pass over s_s paddings gives all these memories. From there each partial answer needs k steps of
-its own in place of s_s, which run in parallel; a context needs as many steps as it has tokens.
+With `original` padding, the LSTM reads s_s - k paddings before a partial answer of k tokens. Its memory after j
+paddings is the same for every sample, so one pass over s_s paddings gives the memories for all j. From such a memory,
+each partial answer needs k steps of its own in place of s_s, and all partial answers are computed in parallel. A
+context needs as many steps as it has tokens.
 
-A row is one pair of a partial answer and the next token (`rows.py`). Rows of padding are computed by the LSTMs only.
-Shapes: B answers, T partial answers in the longest of them, R <= B T rows; the others as in `networks.py`.
+A row is a pair of a partial answer and the token that follows it (`rows.py`). The layers after the LSTMs compute only
+rows, and not the padding of a batch. Shapes: B answers, T partial answers in the longest of them, R <= B T rows; the
+other sizes are those of `networks.Sizes`.
 """
 
 from collections.abc import Callable
@@ -49,7 +52,7 @@ class Paddings(NamedTuple):
 class PrefixLayer(keras.layers.Layer):
     """The part of Figure 2 that the generator and the discriminator have in common: Eq. 1, and Eq. 2 or 7.
 
-    It computes by the layers of Figure 2, and has no weights of its own.
+    It uses the layers of Figure 2, and has no weights of its own.
 
     Args:
         shared: the embedding, (s_v, s_e).
@@ -106,7 +109,8 @@ class PrefixLayer(keras.layers.Layer):
         """
         if not self.paddings:
             return tf.gather_nd(lstm_states(self.encoder_answer, E_a, start), rows.positions)
-        # T memories for each answer: the memory at t starts after s_s - t - 1 paddings, and is complete at t.
+        # Each answer has T memories. Memory t starts after s_s - t - 1 paddings; after step t it has read the partial
+        # answer of t + 1 tokens.
         count, steps, _ = tf.unstack(tf.shape(E_a))
         counts = self.paddings.sentence_length - 1 - tf.range(steps)
         memories = self.after_paddings(self.encoder_answer, counts)
@@ -120,7 +124,7 @@ class PrefixLayer(keras.layers.Layer):
 
         Args:
             lstm: one of the two encoders.
-            counts: (n,) int32, the number of paddings that it has read, at most s_s.
+            counts: (n,) int32, for each of n memories the number of paddings that the LSTM has read, at most s_s.
 
         Returns:
             The memories, (n, u) each.
@@ -136,7 +140,9 @@ class PrefixLayer(keras.layers.Layer):
 
 
 class PrefixGenerator(PrefixLayer):
-    """Figure 1 for all prefixes of answers in one pass: Eq. 1 to 3, or with a canonical generator Eq. 1, 4, 5 and 3.
+    """Computes Figure 1 for all prefixes of answers in one pass.
+
+    The equations are Eq. 1 to 3; for a canonical generator they are Eq. 1, 4, 5 and 3.
 
     Args:
         shared: the embedding of Figure 1, (s_v, s_e).
@@ -145,7 +151,8 @@ class PrefixGenerator(PrefixLayer):
         bot: the hidden layer, W_1 and b_1 of Eq. 3.
         decision_bot: the output layer, whose softmax is Eq. 3.
         paddings: see `PrefixLayer`.
-        canonical: whether the answer's LSTM starts from the context's memory (Eq. 5), which is then not a part of e.
+        canonical: whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). The encoding e is
+            then the answer's encoding alone.
         precision: "bfloat16" multiplies the matrices of `bot` and `decision_bot` in that format.
     """
 
@@ -250,7 +257,7 @@ class PrefixGenerator(PrefixLayer):
 
 
 class PrefixDiscriminator(PrefixLayer):
-    """The discriminator of Figure 2 for all prefixes of answers in one pass: Eq. 1, 7 and 8.
+    """Computes the discriminator of Figure 2 for all prefixes of answers in one pass: Eq. 1, 7 and 8.
 
     Args:
         shared: the embedding of Figure 2, (s_v, s_e).
@@ -297,8 +304,8 @@ class PrefixDiscriminator(PrefixLayer):
             contexts: (B, s) int32, padded on the left with PAD.
             answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
             rows: the rows of the answers to judge.
-            probabilities: (R, s_v) float32, the generator's p as in Figure 2. None judges the answers' own tokens; the
-                product of W_d with a one-hot vector is then a look-up.
+            probabilities: (R, s_v) float32, the generator's p as in Figure 2. None judges the answers' own tokens, for
+                which the product of W_d with a one-hot vector is computed as a look-up.
 
         Returns:
             (R,) float32, the argument of Eq. 8's sigmoid.

@@ -1,4 +1,8 @@
-"""The likelihood of answers under a generator: losses of tokens, and perplexity."""
+"""Computes the likelihood of answers under a generator: the loss of each token, and the perplexity.
+
+x is a context, and y its answer with the tokens y_t. Shapes: B pairs of a context of at most s tokens and an answer of
+at most T tokens; R tokens after BOS in all B answers. In `Pairs`, answers are padded to s_s + 1 tokens.
+"""
 
 import numpy as np
 import tensorflow as tf
@@ -64,7 +68,10 @@ class Evaluator:
         return self.compiled_sum_losses(contexts, answers)
 
     def token_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the place of every token, (R, 2) int64, and its loss, (R,) float32. For use in a graph."""
+        """Compute the place (`Rows.positions`) and the loss of each of R tokens, (R, 2) int64 and (R,) float32.
+
+        For use in a graph.
+        """
         return rows_of(answers).positions, negative_log_likelihoods(self._generator, contexts, answers)
 
     def sum_losses(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -85,7 +92,7 @@ def negative_log_likelihoods(
         dropout: applies dropout at each of SITES.
 
     Returns:
-        (R,) float32.
+        (R,) float32, one value for each of the R tokens after BOS, in the order of reading.
     """
     rows = rows_of(answers)
     logits = generator(contexts, answers, rows, dropout=dropout)

@@ -7,7 +7,8 @@ Keras' order; s is the sigmoid or `hard_sigmoid`:
 
     [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x W + h' U + b,  c = f c' + i g,  h = o tanh(c)
 
-Shapes: B sequences, T steps, u units.
+x is the input of a step, h the output and c the cell; h' and c' are those of the step before. W, U and b are the
+layer's weights. Shapes: B sequences, T steps, u units, s_e numbers in an input.
 """
 
 import functools
@@ -20,12 +21,12 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("keras_gca")
 def hard_sigmoid(z: tf.Tensor) -> tf.Tensor:
-    """Compute Keras 2's piecewise linear sigmoid, clip(0.2 z + 0.5, 0, 1); that of Keras 3 has another slope."""
+    """Compute Keras 2's hard sigmoid, clip(0.2 z + 0.5, 0, 1); Keras 3's hard sigmoid has another slope."""
     return tf.clip_by_value(0.2 * z + 0.5, 0.0, 1.0)
 
 
 class States(NamedTuple):
-    """An LSTM's memory.
+    """The memory of an LSTM.
 
     Attributes:
         h: (..., u) float32, the output.
@@ -39,8 +40,8 @@ class States(NamedTuple):
 def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> tf.Tensor:
     """Compute the state h of an LSTM after every step; differentiable once.
 
-    No mask is needed: the states at the tokens do not depend on padding on the right. On a GPU Keras' own layer runs
-    instead, which uses the cuDNN kernel if its gates are sigmoids.
+    No mask is needed, because padding on the right of a sequence does not change the states at its tokens. On a GPU,
+    Keras' own layer is run instead: it uses the cuDNN kernel if the gates are sigmoids.
 
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.

@@ -1,10 +1,11 @@
 """Figures 1 and 2 as drawn: white, yellow and green blocks (Eq. 1-3, 7-8).
 
-Training does not call these models. It runs the same layers through `forward.py`, which computes all prefixes of an
-answer in one pass; `tests/keras_gca/models/test_forward.py` proves that both are equal.
+The white block is the shared word vectors, the yellow blocks are the generator, and the green ones the discriminator.
 
-Shapes: B samples, s_s = sentence_length, s_e = word_embedding, s_se and s_sed = (discriminator_)sentence_embedding,
-s_v = vocabulary.
+Training does not call these models. It runs the same layers through `forward.py`, which computes all partial answers in
+one pass. `tests/keras_gca/models/test_forward.py` proves that both give the same values.
+
+Shapes: B samples. `Sizes` explains the sizes s_s, s_e, s_se, s_sed and s_v.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,13 +31,14 @@ class Sizes:
 
     Attributes:
         vocabulary: s_v, the number of tokens, the special ones included.
-        sentence_length: s_s, tokens of a context and of a partial answer.
-        word_embedding: s_e, numbers in a word vector.
-        sentence_embedding: s_se, units of the generator's LSTMs.
-        discriminator_sentence_embedding: s_sed, units of the discriminator's LSTMs.
-        hidden: units of the generator's hidden layer; None takes s_v / 2, as the author's program does.
-        discriminator_hidden: units of a hidden layer before the discriminator's output. The paper has no such layer:
-            the context, the partial answer and the current token add up and never interact.
+        sentence_length: s_s, the number of tokens of a context and of a partial answer, padding included.
+        word_embedding: s_e, the number of values in a word vector.
+        sentence_embedding: s_se, the number of units of each of the generator's LSTMs.
+        discriminator_sentence_embedding: s_sed, the number of units of each of the discriminator's LSTMs.
+        hidden: the number of units of the generator's hidden layer; None takes s_v / 2, as the author's program does.
+        discriminator_hidden: the number of units of a hidden layer before the discriminator's output. None has no such
+            layer, as in the paper: the terms of the context, the partial answer and the current token are then only
+            added, and do not interact.
     """
 
     vocabulary: int
@@ -49,7 +51,7 @@ class Sizes:
 
     @property
     def hidden_units(self) -> int:
-        """Units of the generator's hidden layer, y_h of Eq. 3."""
+        """The number of units of the generator's hidden layer, y_h of Eq. 3."""
         return self.hidden or self.vocabulary // 2
 
     def numbers(self, canonical: bool = False) -> tuple[int, int]:
@@ -59,7 +61,7 @@ class Sizes:
             canonical: whether the generator is a canonical seq2seq model.
 
         Returns:
-            The numbers in the generator's weights and in the discriminator's; both hold the shared word vectors.
+            The number of weights of the generator, and that of the discriminator. Both include the shared word vectors.
         """
         words = self.vocabulary * self.word_embedding
 
@@ -108,8 +110,8 @@ class GenerativeConversationalAgent:
     - original: as in the author's program, they are padded with the token "." (PERIOD), which every LSTM reads like any
       other token. The gates are Keras 2's hard sigmoids. PAD never occurs, and its probability is 0.
 
-    A canonical generator (Eq. 4-5, the baseline of Section 3.1) differs in one respect: the answer's LSTM starts from
-    the context's memory, which is not a part of e.
+    In a canonical generator (Eq. 4-5, the baseline of Section 3.1), the LSTM that reads the answer starts from the
+    memory of the LSTM that has read the context. The encoding e is then the answer's encoding alone.
 
     Because the layers are shared, the paper's steps that copy weights (Algorithm 2, lines 7, 8, 10) are not needed.
     WHITE, YELLOW and GREEN name the layers of each colour; `select_trainable` freezes all other layers.
@@ -136,7 +138,8 @@ class GenerativeConversationalAgent:
         discriminator: the functional model (context, answer, token) -> l, (B, 1) float32; Eq. 1, 7, 8. `token` is the
             current token as a distribution over the vocabulary, (B, s_v) float32: one-hot for a given token, p for the
             generator's.
-        adversarial: the functional model of Figure 2, (context, answer) -> l: the discriminator over the generator's p.
+        adversarial: the functional model of Figure 2, (context, answer) -> l: the discriminator judges the generator's
+            p.
         layers: the layers that have weights, which all three models share.
         sizes: their sizes.
         canonical: whether the generator is a canonical seq2seq model.
@@ -263,9 +266,10 @@ class GenerativeConversationalAgent:
 
     @property
     def longest_answer(self) -> int:
-        """The number of tokens that Algorithm 1 may choose: one after each partial answer of 1 (BOS) to s_s tokens.
+        """The largest number of tokens that Algorithm 1 may choose.
 
-        The author's program chooses one token less.
+        It chooses one token after each partial answer, and a partial answer has from 1 token (BOS) to s_s tokens. With
+        `original` padding it chooses one token less, as the author's program does.
         """
         return self.sizes.sentence_length - self.original_padding
 
@@ -291,7 +295,8 @@ class GenerativeConversationalAgent:
     def select_trainable(self, *names: str) -> list[keras.Variable]:
         """Make the named layers trainable and freeze all others.
 
-        Teacher forcing trains WHITE and YELLOW, the discriminator's epochs train `green`, the generator's YELLOW.
+        Teacher forcing (line 3) trains WHITE and YELLOW, the discriminator's epochs train `green`, and the generator's
+        epochs train YELLOW.
 
         Returns:
             The trainable weights, in the order of the names.
@@ -326,7 +331,7 @@ def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = N
     """Make the networks that a config describes.
 
     Args:
-        config: the settings of a run, whose seed is that of the initial weights.
+        config: the settings of a run. The seed of the run is also the seed of the initial weights.
         vocabulary_size: s_v.
         embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
 

@@ -1,8 +1,8 @@
-"""Multiplies the output of a relu with a matrix, reading only the matrix's rows of units that are not zero.
+"""Multiplies the output of a relu with a matrix, and skips the matrix's rows for units that are zero.
 
 The product of a single row with a large matrix takes as long as reading the matrix. In a trained generator about four
-in five units of the hidden layer are zero for a token, so most of the matrix need not be read. The result is that of
-the whole product, to which the omitted rows would add zeros.
+in five units of the hidden layer are zero for a token, so most rows of the matrix need not be read. The result is the
+same, because the skipped rows would only add zeros.
 """
 
 import tensorflow as tf
@@ -22,7 +22,8 @@ def relu_sparse_matmul(row: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
     """
     active = tf.cast(tf.where(row[0] > 0)[:, 0], tf.int32)
     values = tf.gather(row[0], active)
-    # The shape does not depend on their number, so that the program below is compiled once; the filling adds zeros.
+    # The arrays are filled up to a length that does not depend on the number of active units, so that `_sum_of_rows`
+    # is compiled once. The filling only adds zeros to the sum.
     units = row.shape[1] + -row.shape[1] % UNROLLED
     filling = [[0, units - tf.size(active)]]
     return _sum_of_rows(tf.pad(active, filling), tf.pad(values, filling), tf.size(active), matrix)[None]

@@ -1,6 +1,7 @@
-"""Finds the rows of answers, the pairs of a partial answer and its next token, and moves the padding of contexts.
+"""Finds the rows of answers, and moves the padding of contexts from the left to the right.
 
-Shapes: B answers, T partial answers in the longest of them, R <= B T rows; contexts of at most s tokens.
+A row is a pair of a partial answer and the token that follows it. Shapes: B answers, T partial answers in the longest
+of them, R <= B T rows; contexts of at most s tokens.
 """
 
 from typing import NamedTuple
@@ -11,11 +12,11 @@ from keras_gca.data.vocabulary import PAD
 
 
 class Rows(NamedTuple):
-    """The places of the rows in a batch of answers, and the token that follows each.
+    """The rows of a batch of answers: the place of each partial answer, and the token that follows it.
 
     Attributes:
         positions: (R, 2) int64, the number of the answer, and the number of tokens of the partial answer minus one.
-        targets: (R,) int32, the next token.
+        targets: (R,) int32, the token that follows the partial answer.
     """
 
     positions: tf.Tensor
@@ -42,7 +43,7 @@ def rows_of(answers: tf.Tensor) -> Rows:
 
 
 def last_rows(answers: tf.Tensor) -> Rows:
-    """Return the row of the last token of each answer, at which the whole answer is judged.
+    """Return the last row of each answer, where a discriminator of whole answers judges.
 
     Args:
         answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.

@@ -85,18 +85,19 @@ def winner(first: float, second: float) -> int | None:
 def jaccard_index(humans: Sequence[int | None], discriminator: Sequence[int | None]) -> float:
     """Compute Eq. 11, J(H, A) = |H and A| / |H or A|, over dialogue lines with two answers each.
 
-    The paper calls the denominator "the total number of dialogue lines that received votes", so a line on which both
-    voted counts once, even if they disagree.
+    H has the answers that the humans prefer, and A those that the discriminator prefers. The paper calls the
+    denominator "the total number of dialogue lines that received votes". Therefore a line for which both prefer an
+    answer counts once, even if they prefer different answers.
 
     Args:
         humans: for each line, the answer that won by the volunteers' votes (0 or 1), or None for a tie.
-        discriminator: the same by the discriminator's scores.
+        discriminator: for each line, the answer that won by the discriminator's scores, or None for a tie.
 
     Returns:
         The index, in [0, 1]; NaN if nobody voted.
 
     Raises:
-        ValueError: the two are of unequal lengths.
+        ValueError: the two sequences have different lengths.
     """
     lines = list(zip(humans, discriminator, strict=True))
     voted = [line for line in lines if line != (None, None)]

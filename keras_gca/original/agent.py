@@ -1,8 +1,8 @@
-"""An agent of the author's own files, which decodes, scores and chooses as his programs do.
+"""Makes an agent from the author's own files, which decodes, scores and chooses as his programs do.
 
-agent = load("folder")                          # vocabulary_movie and my_model_weights*.h5
+agent = load("folder")                          # reads vocabulary_movie and my_model_weights*.h5
 write("folder", agent)                          # writes the same files
-reply = replies_by_his_rule(agent, decoding)    # a chat that chooses the context of a reply as his program does
+reply = replies_by_his_rule(agent, decoding)    # answers in a chat; the context is chosen as in his program
 """
 
 import os
@@ -26,15 +26,15 @@ from keras_gca.original.weights import (
 )
 from keras_gca.serving.protocol import Answer
 
-LIKELY = 0.9  # an answer of higher probability than this is chosen without D
-RELEVANT = 0.2  # a reply of higher probability than this, without EOS, stays in the context of the next reply
+LIKELY = 0.9  # if an answer's probability exceeds this, the most probable answer is chosen without the discriminator
+RELEVANT = 0.2  # if a reply's probability, without EOS, exceeds this, the reply is in the context of the next one
 
 
 class OriginalAgent(Agent):
-    """An agent of the author's files that replies as his `conversation_discriminator.py` does.
+    """An agent that is made from the author's files, and replies as his `conversation_discriminator.py` does.
 
     Attributes:
-        report: One line for each layer of each file, which says where its weights went.
+        report: One line for each layer of each file. It names the layer of this project that received the weights.
     """
 
     report: list[str]
@@ -51,10 +51,10 @@ class OriginalAgent(Agent):
 
 
 def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Callable[[list[str], int], list[Answer]]:
-    """Make a function that replies in a chat to the context that the author's program takes.
+    """Make a function that answers in a chat and chooses the context as the author's program does.
 
-    The context is the last reply and the user's line if the probability of that reply exceeded RELEVANT, otherwise the
-    line alone.
+    If the probability of the last reply exceeded RELEVANT, the context is this reply and the user's line. Otherwise it
+    is the user's line alone.
 
     Args:
         agent: Any agent.
@@ -75,11 +75,11 @@ def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Call
 
 
 def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
-    """Load an agent from the author's four files; GENERATORS, DISCRIMINATOR and VOCABULARY have their names.
+    """Load an agent from the author's four files, whose names are in GENERATORS, DISCRIMINATOR and VOCABULARY.
 
     Args:
         folder: The folder of the files.
-        sentence_length: s_s, which the files do not contain.
+        sentence_length: s_s, the largest number of tokens of a context, which the files do not contain.
 
     Raises:
         UserError: A file is missing, or the files do not fit together.
@@ -127,7 +127,7 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
 def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
     """Write an agent of `original` padding as the author's four files.
 
-    An agent with one generator is written to both generators' files.
+    If the agent has only one generator, both generator files get its weights.
 
     Args:
         folder: The folder to write to; made if missing.

@@ -1,9 +1,10 @@
 """Reads and writes the author's weights, `my_model_weights*.h5`, and writes his vocabulary, `vocabulary_movie`.
 
-His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," 1, BOS 2, EOS 3, and the last
-index is the unknown word, which is the real word "something". Here PAD, BOS, EOS and UNK come first, then the words in
-his order. `our_weights` and `his_weights` permute the weights accordingly; the other differences are those of
-`original` padding in `models/networks.py`. `data/pickled_vocabulary.py` reads the vocabulary.
+His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," 1, BOS 2, EOS 3. The last index
+is the unknown word, for which he takes the real word "something". In this project PAD, BOS, EOS and UNK come first, and
+then the words in his order. `our_weights` and `his_weights` convert weights from one order to the other. His networks
+differ in other ways too, which `models/networks.py` describes as `original` padding. `data/pickled_vocabulary.py` reads
+his vocabulary.
 """
 
 import os
@@ -24,7 +25,7 @@ from keras_gca.storage.atomic import replacing
 GENERATORS = {"teacher_forcing": "my_model_weights20.h5", "adversarial": "my_model_weights.h5"}
 DISCRIMINATOR = "my_model_weights_discriminator.h5"
 
-# The names of layers differ between files, so that a layer is identified by its place among those with weights.
+# The names of layers differ between his files, so a layer is identified by its place among the layers with weights.
 _LAYERS = {"generator": (*WHITE, *YELLOW), "discriminator": (*WHITE, *GREEN)}
 
 _NAMES = {
@@ -59,14 +60,14 @@ _PARTS = {
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
     """Write `vocabulary_movie`, atomically: a pickled list of (word, count), most frequent first."""
     counts = [*vocabulary.counts.items()]
-    sentences = max(counts[0][1], 1)  # his BOS and EOS have counts of their own, which are not kept
+    sentences = max(counts[0][1], 1)  # his file counts BOS and EOS; a `Vocabulary` does not, so "." stands for them
     entries = [*counts[:2], ("BOS", sentences), ("EOS", sentences), *counts[2:]]
     with replacing(path) as temporary:
         temporary.write_bytes(pickle.dumps(entries, protocol=0))
 
 
 def original_indices(size: int) -> np.ndarray:
-    """Return the author's index of each of our tokens except PAD: BOS, EOS, UNK, ".", "," and the other words.
+    """Return the author's index of each token of this project, without PAD: BOS, EOS, UNK, ".", "," and other words.
 
     Args:
         size: The number of our tokens, PAD included.
@@ -81,12 +82,12 @@ def original_indices(size: int) -> np.ndarray:
 
 
 class Placement(NamedTuple):
-    """The place where the weights of one layer of a file went.
+    """Tells which layer of this project received the weights of one layer of a file.
 
     Attributes:
         source: The layer's name in the file.
         shapes: The shapes of its arrays.
-        target: The layer's name here.
+        target: The name of the layer of this project.
     """
 
     source: str
@@ -105,8 +106,8 @@ def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray
         network: "generator" or "discriminator".
 
     Returns:
-        The float32 arrays in the order of `GenerativeConversationalAgent.variables`, with the author's indices of
-        words, and the place where each layer went.
+        The float32 arrays in the order of `GenerativeConversationalAgent.variables`, still with the author's indices of
+        words, and one `Placement` for each layer.
 
     Raises:
         UserError: A layer is missing, superfluous, or of another kind or shape.
@@ -140,7 +141,10 @@ def _layers(file: ArrayFile) -> list[tuple[str, list[np.ndarray]]]:
 
 
 def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
-    """Check that the shapes of all layers agree; every size of a network occurs in at least two layers."""
+    """Check that the shapes of all layers agree.
+
+    The sizes are read from some layers. Every size occurs in at least two layers, so a wrong one is noticed.
+    """
     try:
         ((words, s_e),) = report[0].shapes
         units = report[1].shapes[1][0]
@@ -162,7 +166,7 @@ def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
 
 
 def our_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
-    """Convert the author's weights to our indices of words, with a row or column for PAD; see `his_weights`."""
+    """Convert the author's weights to the order of tokens of this project, with a row or column for PAD."""
     indices = original_indices(len(arrays[0]) + 1)
 
     def rows(array: np.ndarray, first: float) -> np.ndarray:
@@ -173,12 +177,12 @@ def our_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
         *rest, kernel, bias = rest
         return [rows(shared, 0), *rest, rows(kernel.T, 0).T.copy(), rows(bias, FORBIDDEN)]
     *rest, kernel, bias = rest
-    words = len(shared)  # the author's discriminator reads [e_cd e_ad p], Eq. 8 [p e_cd e_ad]
+    words = len(shared)  # the author's discriminator reads its inputs as [e_cd e_ad p]; Eq. 8 has [p e_cd e_ad]
     return [rows(shared, 0), *rest, np.concatenate([rows(kernel[-words:], 0), kernel[:-words]]), bias]
 
 
 def his_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:
-    """Convert our weights to the author's indices of words: the inverse of `our_weights`."""
+    """Convert weights of this project to the author's order of words: the inverse of `our_weights`."""
     size = len(arrays[0])
     places = np.argsort(original_indices(size)) + 1
     shared, *rest, kernel, bias = arrays

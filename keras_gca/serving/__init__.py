@@ -1,1 +1,1 @@
-"""Chats in the terminal and in the browser, with any agent. Knows neither paper."""
+"""Chats in the terminal and in the browser, with an agent of either paper."""

@@ -66,7 +66,7 @@ def serve(
         decoding: How it generates answers; see `Chatting.answers_to_all`.
         options: The parsed options of `add_options`.
         path: The path of the bot, for the title.
-        utterances: The number of utterances of the context; None takes that of the training.
+        utterances: The number of utterances in the context; None takes the number of the training.
         notice: A text that is shown above the chat.
 
     Returns:

@@ -37,11 +37,11 @@ HEADERS = {
 
 MISTAKES = (400, 403, 404, 405, 413, 415, 429, 500, 503)
 THREADS = 16
-CONNECTIONS = 1_000  # at the same time; a browser keeps several
+CONNECTIONS = 1_000  # the most connections at the same time; a browser keeps several open
 LARGEST_HEADER = 16 * 1024  # bytes
 IN_MEMORY = 64 * 1024  # bytes of a request or a response; larger ones are buffered on the disk
-IDLE_SECONDS = 60  # after which a connection without a request is closed
-SLOWEST_REQUEST = 60  # seconds within which a request must have arrived completely
+IDLE_SECONDS = 60  # a connection without a request is closed after this time
+SLOWEST_REQUEST = 60  # a connection is closed if its request has not arrived completely after so many seconds
 PEOPLE_AT_AN_ADDRESS = 50  # a class of students behind one router has one address
 
 
@@ -79,8 +79,8 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
     def log_without_address(exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
         app.logger.error("Error at %s %s", request.method, request.url_rule, exc_info=exc_info)
 
-    # Addresses may be secret links, so they are not logged. The class of the application is Flask's, so that the method
-    # is replaced here.
+    # The address of a page may be a secret link, so addresses are not logged. The method is replaced in the object,
+    # because the application's class belongs to Flask.
     app.log_exception = log_without_address  # type: ignore[method-assign]
     for code in MISTAKES:
         app.register_error_handler(code, say_what_is_wrong)

@@ -1,4 +1,4 @@
-"""The interface between a chat and an agent: `Chatting` and `Answer`. This room knows nothing else of a model."""
+"""The interface between a chat and an agent: `Chatting` and `Answer`. The chats use nothing else of a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,14 @@ class Answer:
     Args:
         generator: The generator's name, with underscores.
         text: The answer as text.
-        probability: p(y|x) under that generator.
-        probability_of_words: The same without the factor of the end of the sentence.
+        probability: p(y|x), the probability of the answer y to the context x under that generator.
+        probability_of_words: p(y|x) without the factor for the end of the sentence.
         human: The probability that a human gave the whole answer. First paper: Eq. 9.
         score: The score by which answers are ranked. First paper: Eq. 10.
-        token_scores: For each token of the answer, the end of the sentence last, the token and the probability that it
-            is human. A discriminator of whole answers scores the last token only; the others have NaN.
-        token_probabilities: p(y_t | x, y) of the same tokens under the generator.
+        token_scores: For each token of the answer, the token and the probability that it is human. The last token is
+            the end of the sentence. A discriminator of whole answers scores the last token only; the other tokens have
+            NaN.
+        token_probabilities: The probability of each of these tokens under the generator, p(y_t | x, y).
     """
 
     generator: str
@@ -59,8 +60,9 @@ class Chatting(Protocol):
         """Return every generator's answer to a conversation, the discriminator's choice first.
 
         Args:
-            history: The utterances so far, the last one to be answered; a single text is a conversation of one.
-            context_utterances: The number of utterances of the context; None takes that of the training.
+            history: The utterances so far, of which the last one is answered. A single text is a conversation of one
+                utterance.
+            context_utterances: The number of utterances in the context; None takes the number of the training.
             decoding: How answers are generated, as the agent defines it.
             seed: The seed of sampling.
 
@@ -76,7 +78,7 @@ class Chatting(Protocol):
         decoding: Any,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
-        """Return what `answers` returns for each history, computed in one batch, with one seed for each."""
+        """Answer several conversations, each with its own seed, in one batch; see `answers`."""
         ...
 
     def figures(self, answer: Answer) -> str:
@@ -97,7 +99,7 @@ class Chatting(Protocol):
 
 
 def as_history(history: str | Sequence[str]) -> list[str]:
-    """Turn a conversation into a list of utterances, checking that the last one can be answered.
+    """Turn a conversation into a list of utterances, and check that the last one can be answered.
 
     Args:
         history: The utterances so far, or a single one as a text.

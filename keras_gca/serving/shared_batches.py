@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from glove.text_files import counted
 from keras_gca.serving.protocol import Answer, Chatting
 
-BATCH_SIZES = 1, 4, 16  # few, because XLA compiles each; a batch is filled up to the next size with copies
+BATCH_SIZES = 1, 4, 16  # few sizes, because XLA compiles a program for each; copies fill a batch up to the next size
 WAITING = 64  # the most messages that may wait
 CLOSED = "The chat is being closed."
 PATIENCE = 30.0  # seconds after which a message is given up
@@ -78,7 +78,10 @@ class SharedBatches:
             raise BusyError("The answer took too long, and was given up. Please send that again.") from None
 
     def warm_up(self) -> None:
-        """Compile batches of all sizes before the first message; this takes seconds. Longer ones may need others."""
+        """Compile the model for batches of all sizes before the first message arrives, which takes seconds.
+
+        Messages that are longer than the one that is used here may have to be compiled again.
+        """
         for size in BATCH_SIZES:
             self._worker.submit(self._ask, [["Hello."]] * size, [1] * size).result()
 

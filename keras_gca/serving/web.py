@@ -17,8 +17,8 @@ from keras_gca.serving.shared_batches import BATCH_SIZES, WAITING, BusyError, Sh
 
 LONGEST_UTTERANCE = 2_000  # characters
 LONGEST_HISTORY = 20  # the most utterances that the page sends
-THREADS = WAITING + BATCH_SIZES[-1] + 16  # for all messages that wait for the model, and for requests of pages
-VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # new visitors at one address
+THREADS = WAITING + BATCH_SIZES[-1] + 16  # one for each message that waits or is being answered, and 16 for pages
+VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the most new visitors from one address
 
 
 def create_app(
@@ -34,8 +34,8 @@ def create_app(
         batches: The batches of the agent that answers.
         title: The title of the page.
         notice: A text that is shown above the chat.
-        messages_per_minute: The most messages of one visitor within a minute. An address, which a class of students may
-            share, has PEOPLE_AT_AN_ADDRESS times as many.
+        messages_per_minute: The most messages of one visitor within a minute. Several visitors may share an IP address,
+            as students in a class do, so the limit of an address is PEOPLE_AT_AN_ADDRESS times as high.
     """
     agent = batches.agent
     app = Flask(__name__)

@@ -33,7 +33,10 @@ _FAULTS = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeErro
 
 
 class ArrayFile:
-    """An open file of arrays, whose total size may not exceed `most_unpacked` of the file's size.
+    """An open HDF5 file from which arrays are read.
+
+    The total size of these arrays may not exceed `most_unpacked` of the file's size, so that a small hostile file
+    cannot fill the memory.
 
     Args:
         file: The open file.
@@ -48,7 +51,7 @@ class ArrayFile:
         """Return an attribute of a group that is a list of texts.
 
         Raises:
-            ValueError: It is not a list of texts.
+            ValueError: The attribute is not a list of texts.
         """
         texts = np.asarray(self._member(group).attrs[name]).ravel()
         if not all(isinstance(text, (str, bytes)) for text in texts):  # an empty list has no type
@@ -67,7 +70,7 @@ class ArrayFile:
         """Read an array.
 
         Raises:
-            ValueError: It is not an array of numbers, or not all of its numbers are in this file.
+            ValueError: `name` is not an array of numbers, or not all of its numbers are in this file.
         """
         member = self._member(name)
         if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub" or member.shape is None:
@@ -93,7 +96,7 @@ class ArrayFile:
 
 @contextlib.contextmanager
 def open_arrays(path: Path) -> Iterator[ArrayFile]:
-    """Open a file for reading; every fault of the file inside the block becomes a ValueError."""
+    """Open a file for reading; every error that a damaged file causes inside the block becomes a ValueError."""
     try:
         with h5py.File(path, "r") as file:
             yield ArrayFile(file, path.stat().st_size)
@@ -115,14 +118,15 @@ def _is_whole(data: h5py.Dataset) -> bool:
 
 
 MARK, HEADER = b"keras-conversational-agents sha256 ", 512  # the beginning of the header, and the header's bytes
-HDF5_STRUCTURE = 2**18  # bytes: an upper bound of what a file of a few dozen arrays has besides them
+HDF5_STRUCTURE = 2**18  # the most bytes that a file of a few dozen arrays has in addition to their numbers
 
 
 @contextlib.contextmanager
 def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing.
 
-    HDF5's own way of writing is not used, because the process crashes when a file cannot be closed.
+    The file is written through a Python stream. If HDF5 wrote the file itself, the process would crash if the file
+    could not be closed, as on a full disk.
 
     Args:
         path: The file.
@@ -142,7 +146,7 @@ def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
 
 
 class _Sink(io.RawIOBase):
-    """A stream that passes everything to another one until that fails; then it keeps the error and does nothing."""
+    """A stream that passes everything to another stream; after the first error it keeps this error and does nothing."""
 
     def __init__(self, stream: io.BufferedRandom):
         super().__init__()
@@ -236,7 +240,10 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _reading(path: Path, check: bool) -> Iterator[ArrayFile]:
-    """Open a file of `write_arrays`, checking the checksum if `check`; every fault in the block is a UserError."""
+    """Open a file that `write_arrays` wrote; every error that a damaged file causes in the block becomes a UserError.
+
+    The checksum is checked only if `check` is true.
+    """
     if not path.exists():
         raise UserError(f"{path}: no such file")
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterator[Path]:
-    """Give a temporary path to write to; it replaces `path` if the block succeeds, and is removed if it fails.
+    """Yield a temporary path to write to; the file replaces `path` if the block succeeds, and is removed if it fails.
 
     Args:
         path: The file to replace.

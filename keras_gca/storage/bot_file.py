@@ -31,7 +31,7 @@ def write_bot(path: Path, format: str, facts: dict[str, Any], networks: dict[str
 
 
 def read_bot(path: str | os.PathLike, format: str) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
-    """Read a bot, or that of a run folder.
+    """Read a bot file, or the bot of a run folder.
 
     Args:
         path: The bot or the run folder.

@@ -86,7 +86,7 @@ class RunFolder(Generic[SettingsT]):
 
     Attributes:
         kind: The class of the settings.
-        package: The package that the runs belong to, see `ownership`; None if they belong to any.
+        package: The package that the runs belong to (see `ownership`); None accepts the runs of any package.
     """
 
     kind: type[SettingsT]
@@ -106,7 +106,7 @@ class RunFolder(Generic[SettingsT]):
             source: A description of the source of the data.
 
         Raises:
-            UserError: The folder contains a run already, or a file has its name.
+            UserError: The folder contains a run already, or `path` is a file.
         """
         cls.refuse_existing(path)
         run = cls(Path(path))
@@ -116,7 +116,7 @@ class RunFolder(Generic[SettingsT]):
 
     @staticmethod
     def refuse_existing(path: str | os.PathLike) -> None:
-        """Raise UserError if the folder contains a run already, or if a file has its name."""
+        """Raise UserError if the folder contains a run already, or if `path` is a file."""
         if (Path(path) / CHECKPOINT).exists():
             raise UserError(f"{path} contains a run already; choose another --run, or resume it with --resume {path}")
         if Path(path).exists() and not Path(path).is_dir():
@@ -128,7 +128,8 @@ class RunFolder(Generic[SettingsT]):
 
         Args:
             path: The folder.
-            door: The calling command, whose name the other package's commands share; see `refuse_run_of_another`.
+            door: The name of the calling command, such as "chat". If the run belongs to the other package, the message
+                names that package's command of the same name.
 
         Raises:
             UserError: There is no run, or it belongs to another package.
@@ -166,11 +167,12 @@ class RunFolder(Generic[SettingsT]):
         return read_settings(self.config_file, self.kind)
 
     def config_of(self, facts: dict[str, Any]) -> SettingsT:
-        """Return the run's settings, with the checkpoint's own values of those that `--resume` may change (`totals`).
+        """Return the run's settings, with the totals that a checkpoint states.
 
-        The totals of config.json may differ: a training with new totals may be killed before it writes them there, and
-        the previous checkpoint, which replaces a damaged one, may have the earlier totals. Checkpoints of earlier
-        versions have no totals, so those of config.json apply.
+        The totals are the settings that `--resume` may change. Those in config.json may be different for two reasons. A
+        training with new totals may have been killed before it wrote them there. And the previous checkpoint, which is
+        used if the last one is damaged, may state the earlier totals. Checkpoints of earlier versions of the program do
+        not state totals, so those of config.json apply.
 
         Args:
             facts: The facts of the checkpoint.
@@ -192,8 +194,8 @@ class RunFolder(Generic[SettingsT]):
             changes: New totals; if there are none, the settings are those of `config_of`.
 
         Raises:
-            UserError: A setting is not a total, a total is impossible or does not exceed what is done, or the facts do
-                not belong to a checkpoint of this run.
+            UserError: A setting is not a total, a total is impossible or does not exceed the number that is done, or
+                the facts do not belong to a checkpoint of this run.
         """
         before = self.config_of(facts)
         if not changes:
@@ -208,7 +210,9 @@ class RunFolder(Generic[SettingsT]):
         return config
 
     def refuse_totals(self, before: SettingsT, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """Check that new totals exceed what is done; a subclass knows how much that is.
+        """Check that new totals exceed what is done.
+
+        This base class checks nothing. A subclass knows how much is done, and overrides the method.
 
         Args:
             before: The settings that the checkpoint was written with.

@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # imports TensorFlow, for which `--help` must not wait
     from keras_gca.agent import Agent
 
 DESCRIPTION = """\
-The human evaluation of Ludwig 2017, Section 5: volunteers read dialogue lines with two machine-generated answers each
-and mark the better one (Figure 3); their votes become Tables 1 and 2 and the Jaccard index of Eq. 11.
+The human evaluation of Ludwig 2017, Section 5. Volunteers read dialogue lines with two machine-generated answers each,
+and mark the better one (Figure 3). Tables 1 and 2 and the Jaccard index of Eq. 11 are computed from their votes.
 
   python -m keras_gca.survey make runs/NAME             two models answer held-out lines: survey.json
   python -m keras_gca.survey serve survey.json          volunteers vote in their browsers: votes.sqlite
@@ -49,8 +49,8 @@ By default only this computer can open the form. To share it in your own network
 volunteers http://ADDRESS:PORT/ with this computer's address. On the internet, put a web server with HTTPS in front of
 it, which passes the Host header on unchanged: the links are secrets and must be encrypted on their way.
 
-Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin from one address;
-all visitors who come through a web server have the address of that server.
+Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin from one address.
+All visitors who come through a web server have the address of that server.
 """
 
 
@@ -117,7 +117,7 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
     if not isinstance(corpus, str):
         raise UserError(f"{run.path} does not name the corpus of its training; name dialogues by --data FILE")
     try:
-        bad = BadLines("skipped_lines" in run.source(), UserError)  # as in its training
+        bad = BadLines("skipped_lines" in run.source(), UserError)  # skips bad lines if the training did
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)
         lines = held_out_lines(validation, conversations, agent, utterances)
     except UserError as error:
@@ -159,7 +159,7 @@ def _import(options: argparse.Namespace) -> int:
     names = [path.stem for path in options.forms]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UserError(f"{twice} twice; the name of a form's file is that of its volunteer")
+        raise UserError(f"two forms are named {twice}; each volunteer's form needs a file name of its own")
     forms = {path.stem: read_form(path, survey) for path in options.forms}  # checks all before it stores any
     votes = Votes.create(options.votes, survey)
     for name, choices in forms.items():
@@ -202,7 +202,9 @@ def _parser() -> command_line.Parser:
     make.add_argument(
         "--models", nargs=2, metavar=("A", "B"), help="the generators to compare [teacher_forcing adversarial]"
     )
-    make.add_argument("--data", type=Path, metavar="FILE", help="take all lines of this corpus")
+    make.add_argument(
+        "--data", type=Path, metavar="FILE", help="take lines from this corpus in place of the run's held-out lines"
+    )
     make.add_argument("--format", choices=sorted(FORMATS), help="the format of the corpus; detected if not given")
     command_line.add_bad_lines(make)
     at_least_one = command_line.at_least_one
@@ -244,7 +246,7 @@ def _parser() -> command_line.Parser:
         "--folder", type=Path, default=Path("forms"), metavar="DIR", help="the folder to write to [forms]"
     )
 
-    imported = command("import", _import, "store the votes of filled CSV forms; a file name replaces its earlier votes")
+    imported = command("import", _import, "store the votes of filled CSV forms, in place of an earlier import's votes")
     imported.add_argument("forms", nargs="+", type=Path, metavar="CSV", help="filled forms, one for each volunteer")
 
     tabulated = command(

@@ -22,7 +22,7 @@ class Model:
     """One of the two models that are compared.
 
     Args:
-        name: Its name in the survey.
+        name: The model's name in the survey.
         agent: The agent.
         generator: One of the agent's generators.
 
@@ -45,7 +45,7 @@ def held_out_lines(
     """Look up the text of the contexts of held-out lines in the corpus.
 
     Args:
-        validation: A run's held-out pairs; they have indices of words, without rare words.
+        validation: A run's held-out pairs. They have only indices of words, in which rare words are lost.
         conversations: The corpus of the run's training, with its text.
         agent: The run's bot.
         utterances: N_u, the number of utterances to show.
@@ -94,9 +94,9 @@ def make_survey(
 ) -> Survey:
     """Draw conversations at random, and let both models answer their lines.
 
-    Lines to which both models give the same answer are left out: nobody can choose between the two answers, and ties do
-    not count in Tables 1 and 2 and in Eq. 11. If the models belong to two agents, the first agent's discriminator
-    judges both.
+    Lines to which both models give the same answer are left out, because nobody can choose between the two answers, and
+    ties do not count in Tables 1 and 2 and in Eq. 11. If the models belong to two agents, the first agent's
+    discriminator judges both.
 
     Args:
         models: The two models.
@@ -167,7 +167,7 @@ def _answered(
 
 
 def _encode(agent: Agent, contexts: Sequence[tuple[str, ...]]) -> np.ndarray:
-    """Encode contexts in an agent's vocabulary, (B, s_s) int32: their last utterances, by that agent's N_u."""
+    """Encode the last N_u utterances of contexts in an agent's vocabulary, (B, s_s) int32; N_u is the agent's own."""
     read = [context[-agent.config.context_utterances :] for context in contexts]
     tokens = iter(agent.tokenise([utterance for utterances in read for utterance in utterances]))
     rows = [agent.vocabulary.encode([token for _ in utterances for token in next(tokens)]) for utterances in read]

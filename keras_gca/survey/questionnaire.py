@@ -20,8 +20,8 @@ class MachineAnswer:
 
     Args:
         text: The answer.
-        human: p(y+|x) of Eq. 9, in [0, 1].
-        score: S(y+) of Eq. 10, in [0, 1].
+        human: The probability that a human gave this answer, p(y+|x) of Eq. 9, in [0, 1].
+        score: The discriminator's score of the answer, S(y+) of Eq. 10, in [0, 1].
     """
 
     text: str
@@ -36,7 +36,7 @@ class Line:
     Args:
         context: The last N_u utterances; the last one is the human line that is answered.
         answers: The answer of each model, in the survey's order of models.
-        order: (0, 1) or (1, 0), the model whose answer a volunteer sees first, and the other.
+        order: (0, 1) or (1, 0): the number of the model whose answer a volunteer sees first, then of the other model.
     """
 
     context: tuple[str, ...]
@@ -75,7 +75,7 @@ class Survey:
 
     @property
     def fingerprint(self) -> str:
-        """A short text that identifies this survey, to which votes belong."""
+        """A short text that identifies this survey, so that votes can name the survey that they belong to."""
         return f"survey-{hashlib.sha256(self.to_json().encode()).hexdigest()[:16]}"
 
     def to_json(self) -> str:
@@ -119,7 +119,7 @@ class Survey:
         """Write a survey.json.
 
         Raises:
-            UserError: The file exists already; votes may belong to it.
+            UserError: The file exists already. It is not replaced, because votes may belong to it.
         """
         try:
             with Path(path).open("x", encoding="utf-8", newline="") as stream:
@@ -129,7 +129,7 @@ class Survey:
 
 
 def _line(value: dict[str, Any], number: int) -> Line:
-    """Make a line from its JSON value, checking it."""
+    """Make a line from its JSON value, and check it."""
     context, order = tuple(value["context"]), tuple(value["order"])
     answers = [MachineAnswer(**answer) for answer in value["answers"]]
     if not context or not all(isinstance(text, str) for text in context):

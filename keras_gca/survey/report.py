@@ -1,4 +1,4 @@
-"""Writes the results of a survey as Markdown, LaTeX, CSV and JSON: Tables 1 and 2, and the measures."""
+"""Writes the results of a survey as Markdown, LaTeX, CSV and JSON: Tables 1 and 2, Eq. 11, agreement and intervals."""
 
 import json
 import math

@@ -1,7 +1,7 @@
 """The form of Figure 3 as a web page: every volunteer has a secret link, and every vote is stored at once.
 
-A volunteer sees two answers to each line, and marks the better one or that there is no difference. The pages do not
-contain the models' names. They work with and without JavaScript, and load nothing from other sites.
+A volunteer sees two answers to each line, and marks the better one, or "no difference". The pages do not contain the
+models' names. They work with and without JavaScript, and load nothing from other sites.
 """
 
 from flask import Flask, abort, redirect, render_template, request, url_for
@@ -12,7 +12,7 @@ from keras_gca.survey.questionnaire import Line, Survey
 from keras_gca.survey.votes import LONGEST_NAME, MARKS_PER_MINUTE, NO_DIFFERENCE, Volunteer, Votes
 
 LARGEST_FORM = 64 * 1024  # bytes
-ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # at one address, which a class of students may share
+ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the most from one address, which a class of students may share
 NEITHER = "none"  # the form's word for NO_DIFFERENCE; "first" and "second" are the answers in the order of the page
 
 

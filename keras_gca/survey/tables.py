@@ -1,8 +1,9 @@
 """Computes Tables 1 and 2, Eq. 11, and their uncertainty.
 
-The majority of humans decides each line. "No difference" is the paper's tie, "no votes", and a line with equally many
-votes for both models has no winner. The discriminator's winners follow the 5 % rule of Section 5. Lines that no
-volunteer has judged do not count, so that humans and D are compared on the same lines.
+The majority of the volunteers decides which model wins a dialogue line. A vote for "no difference" counts for neither
+model; the paper calls this a tie, or "no votes". A line with equally many votes for both models has no winner. By the
+discriminator D, the model with the higher score wins; a difference below 5 % is a tie (Section 5). Lines that no
+volunteer has judged do not count, so that the volunteers and D are compared on the same lines.
 """
 
 from dataclasses import dataclass
@@ -56,9 +57,9 @@ class Winners:
     """The winner of each line: 0 or 1 for a model, None for a tie.
 
     Attributes:
-        humans: By the majority of humans.
-        human: By D's Eq. 9.
-        score: By D's Eq. 10.
+        humans: The winner by the majority of the volunteers.
+        human: The winner by the discriminator's Eq. 9.
+        score: The winner by the discriminator's Eq. 10.
     """
 
     humans: list[int | None]
@@ -100,8 +101,8 @@ class Results:
 def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
     """Count the votes, and compute all results.
 
-    The intervals come from a bootstrap over dialogue lines, because votes on one line depend on each other, and lines
-    much less. The sign test counts lines for the same reason.
+    The intervals come from a bootstrap over dialogue lines, because the votes on one line depend on each other, while
+    those on different lines hardly do. The sign test counts lines for the same reason.
 
     Args:
         survey: The survey.
@@ -157,8 +158,8 @@ def agreement(ballots: np.ndarray) -> float:
         ballots: (volunteers, lines) float64, NaN for lines that were not judged.
 
     Returns:
-        Alpha; NaN if there is no such line, or if all judgements are the same: then no disagreement is expected, and
-        alpha is 0 / 0.
+        Alpha. It is NaN if there is no such line, or if all judgements are the same: the expected disagreement is then
+        0, so alpha is 0 / 0.
     """
     comparable = ballots[:, (~np.isnan(ballots)).sum(axis=0) > 1]
     if len(np.unique(comparable[~np.isnan(comparable)])) < 2:

@@ -1,7 +1,8 @@
 """Stores the volunteers and their votes in one SQLite file.
 
-A vote is the index of the model whose answer is the better one, 0 or 1, or NO_DIFFERENCE: the paper's tie, "no votes".
-Each vote is stored at once in a transaction of its own, and many processes and threads may write at the same time.
+A vote is the index of the model whose answer is the better one, 0 or 1, or it is NO_DIFFERENCE, which the paper calls a
+tie or "no votes". Each vote is stored at once in a transaction of its own. Many processes and threads may write at the
+same time.
 """
 
 import contextlib
@@ -135,7 +136,7 @@ class Votes:
             return dict(connection.execute("SELECT line, choice FROM votes WHERE volunteer = ?", [volunteer.id]))
 
     def replace_imported(self, name: str, choices: Mapping[int, int]) -> None:
-        """Store the votes of a filled form, in place of those that were imported under this name before.
+        """Store the votes of a filled form; they replace the votes of an earlier form of the same name.
 
         Raises:
             ValueError: A line or a vote does not exist; nothing is stored then.

@@ -1,8 +1,10 @@
 """Algorithm 2 as a whole: end-to-end adversarial training by backpropagation.
 
-The algorithm is a list of stages (`schedule`), and a stage is an epoch of a line. `AdversarialTraining` walks through
-them and can be stored and restored after any step (`state`). All randomness comes from the run's seed and
-the stage's number, so a resumed training makes exactly the steps of an uninterrupted one.
+The algorithm is a list of stages (`schedule`). A stage is one epoch of one line. `AdversarialTraining` runs the stages
+one after the other, and can be stored and restored after any step (`state`). All randomness comes from the run's seed
+and the stage's number, so a resumed training makes exactly the steps of an uninterrupted one.
+
+G is the generator, and D the discriminator. H is the set of human pairs, and M the set of pairs that G generates.
 """
 
 from collections.abc import Iterator
@@ -22,10 +24,10 @@ from keras_gca.training.state import AdversarialState, present
 
 
 class AdversarialTraining(AdversarialState):
-    """Walks through Algorithm 2: `for event in training: ...`.
+    """Runs Algorithm 2 step by step: `for event in training: ...` makes a step before each event.
 
-    Between two events the training may be stored (`state`), or interrupted and continued by another iteration. H is
-    `training`, and M is `machine`.
+    Between two events the training may be stored (`state`). The loop may also be left, and a later loop continues.
+    H is the attribute `training`, and M the first of the two parts of `machine`.
     """
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
@@ -36,13 +38,13 @@ class AdversarialTraining(AdversarialState):
         """
         match stage.line:
             case 3:
-                yield from self.teacher_forcing(stage)  # G learns H's answers, word vectors included
+                yield from self.teacher_forcing(stage)  # G and the word vectors learn H's answers
             case 5:
-                yield from self.self_conversation(stage)  # G answers seeds of H, and its own answers: M
+                yield from self.self_conversation(stage)  # G answers contexts of H, then its own answers, which gives M
             case 6:
                 yield from self.discriminator(stage)  # D learns to tell H from M
             case 9:
-                yield from self.generator(stage)  # G learns, through frozen D, to have M called human
+                yield from self.generator(stage)  # G learns, through the frozen D, to pass for human
             case 11:
                 yield from self.teacher_forcing(stage)  # G learns H's answers again, without the word vectors
 
@@ -65,7 +67,7 @@ class AdversarialTraining(AdversarialState):
         yield event
 
     def self_conversation(self, stage: Stage) -> Iterator[Event]:
-        """Walk through line 5, which makes M and its counterpart from held-out seeds."""
+        """Walk through line 5, which makes M and, for the validation, pairs from held-out contexts."""
         seeds, count = self._seeds()[:2], self.config.machine_pairs
         sources = (
             choose_seeds(self.training, count, seeds[0]),
@@ -102,7 +104,8 @@ class AdversarialTraining(AdversarialState):
     def generator(self, stage: Stage) -> Iterator[Event]:
         """Walk through an epoch of line 9.
 
-        `GeneratorTraining` learns from M; `ReinforceTraining` learns from answers that the current G samples.
+        `GeneratorTraining` learns from M. `ReinforceTraining` takes only the contexts of M, and learns from answers
+        that the current G samples for them.
         """
         learner, size = self._learner(stage)
         order, drawn, *_ = self._seeds()
@@ -121,7 +124,7 @@ class AdversarialTraining(AdversarialState):
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
     def _learner(self, stage: Stage) -> tuple[BlockLearner, int]:
-        """Return the learner of a stage, and the size of its batches; freeze all layers that do not learn in it."""
+        """Return the learner of a stage and its batch size, and freeze all layers that do not learn in this stage."""
         config, learner = self.config, self.learners[stage.phase]
         self.gca.select_trainable(*learner.names)
         if stage.phase != TEACHER_FORCING:
@@ -131,7 +134,7 @@ class AdversarialTraining(AdversarialState):
         return learner, config.batch_size
 
     def _sampled(self, contexts: np.ndarray, seed: int) -> Pairs:
-        """Return pairs of the contexts and answers that the generator samples."""
+        """Sample one answer of the generator to each context, and return the pairs."""
         return Pairs.concatenate([pairs for _, pairs in converse(self.decoder, contexts, 1, seed)])
 
     @property

@@ -1,4 +1,8 @@
-"""Algorithm 2, line 6: the discriminator learns to distinguish H from M."""
+"""Algorithm 2, line 6: the discriminator learns to distinguish H from M.
+
+H is the set of human pairs of a context and an answer. M is the set of pairs that the generator made in line 5. D is
+the discriminator.
+"""
 
 from collections.abc import Callable
 
@@ -16,12 +20,12 @@ HUMAN, MACHINE = 1.0, 0.0  # the labels of Section 4
 
 
 class DiscriminatorTraining(BlockLearner):
-    """Line 6: the green blocks learn to distinguish H from M, token by token, by binary cross-entropy (Eq. 7-8).
+    """Trains D to distinguish H from M, token by token, by binary cross-entropy (Eq. 7-8).
 
     Args:
         gca: The networks.
         learning_rate: Adam's rate.
-        whole_answers: Whether to judge each answer once, at its last token, in place of every token (Li et al. 2017).
+        whole_answers: Whether D judges each answer once, at its last token, as in Li et al. 2017, and not every token.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, whole_answers: bool = False):
@@ -31,16 +35,16 @@ class DiscriminatorTraining(BlockLearner):
     def loss(
         self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the binary cross-entropy of D's outputs for tokens (or whole answers) with their labels.
+        """Compute the binary cross-entropy between D's outputs for tokens (or whole answers) and their labels.
 
         Args:
-            contexts: (B, s) int32.
-            answers: (B, T + 1) int32.
-            labels: (B,) float32, HUMAN or MACHINE for every token of an answer.
+            contexts: (B, s) int32, the contexts of B pairs.
+            answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
+            labels: (B,) float32, HUMAN or MACHINE, the label of all tokens of an answer.
 
         Returns:
-            The mean loss, and five sums: the losses; human tokens, and those of them that are recognised;
-            machine-generated tokens, and those of them that are recognised.
+            The mean loss, and five sums: the losses, the number of human tokens, the number of human tokens that D
+            recognises, the number of machine-generated tokens, and the number of these that D recognises.
         """
         rows = self._rows(answers)
         logits = self.discriminator(contexts, answers, rows)
@@ -57,7 +61,7 @@ class DiscriminatorTraining(BlockLearner):
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:
-        """Compute the loss, and the accuracy in each class (NaN for a class without tokens)."""
+        """Compute the mean loss, and D's accuracy for human and for machine-generated tokens (NaN without tokens)."""
         loss, human, human_correct, machine, machine_correct = sums
         return {
             "loss": float(loss / (human + machine)),
@@ -78,7 +82,7 @@ def labelled_batches(
         seed: The seed of the shuffle; None keeps a fixed order.
 
     Returns:
-        The batches (see `plan_batches`), and a function that takes one: contexts, answers, labels.
+        The batches (see `plan_batches`), and a function that makes the arrays of a batch: contexts, answers, labels.
     """
     both = Pairs.concatenate([human, machine])
     labels = np.repeat(np.array([HUMAN, MACHINE], np.float32), [len(human), len(machine)])

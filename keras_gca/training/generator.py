@@ -1,4 +1,8 @@
-"""Algorithm 2, line 9: the generator learns, through the frozen discriminator, to pass for human."""
+"""Algorithm 2, line 9: the generator learns, through the frozen discriminator, to pass for human.
+
+G is the generator, and D the discriminator. D's output l (Eq. 8) says how human a token is, from 0 to 1. M is the set
+of pairs that G generated in line 5.
+"""
 
 import numpy as np
 import tensorflow as tf
@@ -11,26 +15,26 @@ from keras_gca.training.learner import BlockLearner
 
 
 class GeneratorTraining(BlockLearner):
-    """Line 9: the yellow blocks learn, through the frozen green ones, to pass for human (squared error against 1).
+    """Trains G to increase D's output for its tokens to 1, by the squared error; D is frozen.
 
     Args:
         gca: The networks.
         learning_rate: Adam's rate.
-        precision: See `PrefixGenerator`.
+        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
         super().__init__(gca, YELLOW, learning_rate, precision=precision)
 
     def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the mean squared error of D's outputs (Eq. 8) for G's tokens against 1.
+        """Compute the mean of (1 - l)^2 over the tokens, where D judges the probabilities p that G gives (Figure 2).
 
         Args:
-            contexts: (B, s) int32, of M.
-            answers: (B, T + 1) int32, of M.
+            contexts: (B, s) int32, the contexts of B pairs of M.
+            answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
 
         Returns:
-            The mean, and three sums: squared errors, D's outputs l, and tokens.
+            The mean, and three sums: the squared errors, D's outputs l, and the number of tokens.
         """
         rows = rows_of(answers)
         p = tf.nn.softmax(self.generator(contexts, answers, rows))

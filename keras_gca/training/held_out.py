@@ -1,4 +1,8 @@
-"""Measures G and D on held-out pairs at the end of an epoch: the `val_` columns of the log."""
+"""Measures G and D on held-out pairs at the end of an epoch, for the `val_` columns of the log.
+
+G is the generator, and D the discriminator. H is the set of human pairs, and M the set of pairs that G generates
+(Algorithm 2).
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,12 +21,12 @@ from keras_gca.training.learner import BlockLearner
 
 
 class HeldOut:
-    """Measures networks on the held-out pairs of H, and on their own answers to held-out seeds.
+    """Measures G and D on the held-out pairs of H, and on pairs that G generates from held-out contexts.
 
     Args:
-        gca: The networks.
+        gca: The networks G and D.
         pairs: The held-out pairs of H.
-        config: The settings, which contain the sizes of batches.
+        config: The settings, of which the batch sizes are used.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, pairs: Pairs, config: Config):
@@ -33,11 +37,11 @@ class HeldOut:
         return {"val_perplexity": self.evaluator.perplexity(self.pairs, self.config.batch_size)}
 
     def discriminator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how well D distinguishes H from M (line 6)."""
+        """Measure how well D distinguishes held-out pairs of H from the machine-generated pairs (line 6)."""
         return self._metrics(learner, *labelled_batches(self.pairs, machine, self.config.adversarial_batch_size))
 
     def generator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure D's output for the tokens of M (line 9), and G's perplexity on H."""
+        """Measure how human D judges the tokens of the machine-generated pairs (line 9), and G's perplexity on H."""
         size = self.config.adversarial_batch_size
         metrics = self._metrics(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))
         return metrics | self.perplexity()
@@ -51,6 +55,6 @@ class HeldOut:
 
 
 def diversity(machine: Pairs) -> dict[str, float]:
-    """Measure the share of distinct answers among the generated answers y-, and their mean length in words."""
+    """Measure the share of distinct answers among machine-generated answers, and their mean length in words."""
     words = np.count_nonzero(machine.answers, axis=1) - 1 - np.any(machine.answers == EOS, axis=1)
     return {"distinct_answers": len(np.unique(machine.answers, axis=0)) / len(machine), "words": float(words.mean())}

@@ -1,4 +1,4 @@
-"""Base class of the trainings of Algorithm 2: Adam on the weights of some blocks of Figure 2."""
+"""Base class of the trainings of Algorithm 2: each trains some blocks of Figure 2 by Adam."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -21,8 +21,8 @@ class BlockLearner(Learner):
         gca: The networks.
         names: The names of the layers to train (networks.WHITE, YELLOW, GREEN).
         learning_rate: Adam's rate.
-        average: The momentum of a running average of the weights, see `WeightAverage`; 0 keeps none.
-        precision: See `PrefixGenerator`.
+        average: The momentum of a running average of the weights (see `WeightAverage`); 0 for no average.
+        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     def __init__(
@@ -73,7 +73,8 @@ class WeightAverage:
         (1 - m) (w_t + m w_(t-1) + ... + m^(t-1) w_1) / (1 - m^t),
 
     whose coefficients sum to 1 for every t, as in Adam's moments (Kingma and Ba 2015, Section 3). An average that
-    starts at w_1 instead gives w_1 the coefficient m^(t-1): most of it in the first epochs of a long window.
+    starts at w_1 would give w_1 the coefficient m^(t-1). If the average covers many steps, this is most of the average
+    in the first epochs.
 
     Args:
         variables: The weights; the sums have their shapes and are float32.
@@ -81,7 +82,7 @@ class WeightAverage:
     """
 
     def __init__(self, variables: Sequence[keras.Variable], momentum: float):
-        self.momentum = float(np.float32(momentum))  # rounded as in the graph, so that 1 - m^t has the same m
+        self.momentum = float(np.float32(momentum))  # rounded as in the graph, so that `values` and `update` use one m
         self.sums = [
             keras.Variable(
                 keras.ops.zeros(variable.shape), trainable=False, aggregation="only_first_replica", name="average"
@@ -95,6 +96,6 @@ class WeightAverage:
             total.assign(self.momentum * total.value + (1 - self.momentum) * variable.value)
 
     def values(self, steps: int) -> list[np.ndarray]:
-        """Return the averages after this many steps, at least 1."""
+        """Return the averages after `steps` steps, at least 1."""
         counted = 1 - self.momentum**steps
         return [(total.numpy() / counted).astype(np.float32) for total in self.sums]

@@ -11,7 +11,7 @@ from keras_gca.training.teacher_forcing import TeacherForcing
 
 
 class Learners(dict[str, BlockLearner]):
-    """The learners of a training by phase; a learner is made when it is first requested.
+    """The learner of each phase of a training; it is made when it is first requested.
 
     Args:
         config: The settings, with the learning rates.
@@ -33,7 +33,7 @@ class Learners(dict[str, BlockLearner]):
         return self.setdefault(phase, make())
 
     def line_3(self) -> TeacherForcing:
-        """Make the learner of G, word vectors included."""
+        """Make the learner of teacher forcing, which trains the generator and the word vectors."""
         config = self.config
         window = config.average_epochs * -(-self.pairs // config.batch_size)  # in steps
         average = max(0.0, 1 - 1 / window) if window else 0.0
@@ -41,16 +41,19 @@ class Learners(dict[str, BlockLearner]):
         return TeacherForcing(self.gca, names, rate, config.dropout, config.hidden_dropout, average, config.precision)
 
     def line_6(self) -> DiscriminatorTraining:
-        """Make the learner of D, which judges tokens, or with Li et al.'s rewards whole answers."""
+        """Make the learner of the discriminator, which judges tokens, or whole answers for `reinforce`."""
         rate, whole_answers = self.config.discriminator_learning_rate, self.config.algorithm == "reinforce"
         return DiscriminatorTraining(self.gca, rate, whole_answers)
 
     def line_9(self) -> GeneratorTraining | ReinforceTraining:
-        """Make the learner of G through D, by backpropagation or by Li et al.'s policy gradient."""
+        """Make the learner by which the generator learns to deceive the discriminator.
+
+        It learns by backpropagation through the discriminator, or by the policy gradient of Li et al. 2017.
+        """
         kind = ReinforceTraining if self.config.algorithm == "reinforce" else GeneratorTraining
         return kind(self.gca, self.config.generator_learning_rate, self.config.precision)
 
     def line_11(self) -> TeacherForcing:
-        """Make the learner of G between two adversarial iterations; the word vectors do not change."""
+        """Make the learner of the teacher forcing in the adversarial iterations; it does not train the word vectors."""
         config, rate = self.config, self.config.interleaved_learning_rate
         return TeacherForcing(self.gca, YELLOW, rate, config.dropout, config.hidden_dropout, precision=config.precision)

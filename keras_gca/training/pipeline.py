@@ -1,8 +1,8 @@
 """The first paper's training from a corpus to a bot, as `python -m keras_gca.train` runs it.
 
 train_agent(config, source, run)     trains a new run
-start_from(first, changes, run)      trains a new run with the data and line 3 of another run
-resume(run, teacher_forcing_epochs)  resumes an interrupted run, or trains a run further, to new totals
+start_from(first, changes, run)      trains a new run from line 4 of Algorithm 2, after another run's line 3
+resume(run, **totals)                resumes an interrupted run, or trains a run further, to more epochs in all
 """
 
 from pathlib import Path
@@ -26,7 +26,8 @@ from keras_gca.errors import UserError
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 
-GLOVE_EPOCHS, GLOVE_X_MAX = 50, 10.0  # suit corpora of about 100,000 tokens, in which few words co-occur 100 times
+# These values suit corpora of about 100,000 tokens, in which few pairs of words co-occur 100 times (GloVe's own x_max).
+GLOVE_EPOCHS, GLOVE_X_MAX = 50, 10.0
 
 
 def train_agent(
@@ -76,11 +77,11 @@ def train_agent(
 def start_from(
     first: str | Path, changes: dict[str, Any], run: str | Path, strategy: tf.distribute.Strategy | None = None
 ) -> GCASession:
-    """Train a new run from line 4, with the data and the generator after line 3 of another run.
+    """Train a new run from line 4 of Algorithm 2 on, with another run's data and its generator after line 3.
 
     Args:
         first: The folder of the other run.
-        changes: Settings that differ from that run's; only those of `config.AFTER_LINE_3` may differ.
+        changes: The settings that differ from those of the other run; only those in `config.AFTER_LINE_3` may differ.
         run: The folder to create.
         strategy: The strategy that `devices.make` returned; one device if None.
 
@@ -115,16 +116,16 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **to
     Args:
         run: The run folder.
         strategy: The strategy that `devices.make` returned; one device if None.
-        **totals: New totals, with names from `Config.totals`. With `teacher_forcing_epochs`, line 3 continues to that
-            many epochs in all. If it has ended already, it continues from the weights that it ended with, and lines 4
-            to 12 are then run anew (see `AdversarialState.restore_with_totals`). With `adversarial_epochs`, iterations
-            are added to those that are done.
+        **totals: New totals; `Config.totals` has the possible names. `teacher_forcing_epochs` continues line 3 to that
+            many epochs in all. If line 3 has ended already, it continues from the weights that it ended with, and lines
+            4 to 12 are then run anew (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the
+            adversarial iterations to that many in all.
 
     Returns:
         The session, as in `train_agent`.
 
     Raises:
-        UserError: There is no run, it is damaged, or a total does not exceed what is done.
+        UserError: There is no run, it is damaged, or a total does not exceed the number that is already done.
         DivergedError: A loss or a weight is no longer finite.
 
     Examples:
@@ -166,7 +167,11 @@ def _describe(dataset: Dataset, source: str) -> None:
 
 
 def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLines) -> np.ndarray:
-    """Read word vectors from --glove, or fit them to the training text: (s_v, s_e) float32, by token."""
+    """Read word vectors from --glove, or fit them to the training text.
+
+    Returns:
+        (s_v, s_e) float32, one row for each of the s_v tokens of the vocabulary.
+    """
     words = list(dataset.vocabulary.counts)
     if source.glove:
         vectors = glove.read_vectors(source.glove, words, config.word_embedding_size, source.glove_member, bad)

@@ -1,10 +1,12 @@
 """Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation": line 9 by a policy gradient.
 
-The discriminator judges whole answers to human contexts, (x+, y+) against (x+, y-), and its output is the reward Q of a
-sampled answer. The generator learns by REINFORCE with a baseline b_t, a linear regression on its hidden layer (Ranzato
-et al. 2016) that is trained to predict the reward:
+The discriminator judges whole answers to human contexts x+: the human answer y+, or an answer y- of the generator. Its
+output is the reward Q of a sampled answer. The generator learns by REINFORCE with a baseline b_t for token t. The
+baseline is a linear regression on the generator's hidden layer (Ranzato et al. 2016), which is trained to predict Q:
 
     gradient of E[Q]  =  E[ sum over t of (Q - b_t) * gradient of log p(y_t | x, y_1..t-1) ]
+
+Shapes: B answers of at most T tokens; R rows, one for each token of the answers.
 """
 
 import keras
@@ -22,12 +24,12 @@ BASELINE_RATE = 1e-3  # Adam's rate for the baseline, which is a small, separate
 
 
 class ReinforceTraining(BlockLearner):
-    """The yellow blocks learn from the rewards of answers that they have just drawn; the green ones are frozen.
+    """Trains the generator by the rewards of answers that it has just sampled; the discriminator is frozen.
 
     Args:
         gca: The networks.
         learning_rate: Adam's rate.
-        precision: See `PrefixGenerator`.
+        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
@@ -38,15 +40,17 @@ class ReinforceTraining(BlockLearner):
         self._baseline_optimizer.build(self.baseline.trainable_variables)
 
     def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the mean over tokens of -(Q - b_t) log p(y_t | x, y), whose gradient is the negative of E[Q]'s.
+        """Compute the mean over tokens of -(Q - b_t) log p(y_t | x, y).
+
+        A step against the gradient of this mean increases the expected reward E[Q].
 
         Args:
             contexts: (B, s) int32.
-            answers: (B, T + 1) int32, which the generator has drawn for them.
+            answers: (B, T + 1) int32, sampled by the generator for these contexts.
 
         Returns:
-            The mean, and what `descend` and `measure` need: rewards Q of the answers, (answers,); errors Q - b_t of the
-            tokens, (R,); the hidden layer y_h of Eq. 3, (R, hidden).
+            The mean, and three tensors that `descend` and `measure` need: the reward Q of each answer, the error
+            Q - b_t of each token, (R,), and the hidden layer y_h of Eq. 3, (R, hidden).
         """
         rows = rows_of(answers)
         rewards, by_row = self._rewards(contexts, answers, rows)
@@ -61,10 +65,11 @@ class ReinforceTraining(BlockLearner):
 
         Args:
             contexts: (B, s) int32.
-            answers: (B, T + 1) int32, which the generator has drawn for them.
+            answers: (B, T + 1) int32, sampled by the generator for these contexts.
 
         Returns:
-            The result with four sums: rewards, number of answers, squared errors of the baseline, number of tokens.
+            The result of the step, with four sums: the rewards, the number of answers, the squared errors of the
+            baseline, and the number of tokens.
         """
         result = super().descend(contexts, answers)
         rewards, errors, y_h = result.sums
@@ -72,12 +77,15 @@ class ReinforceTraining(BlockLearner):
         return result._replace(sums=self._sums(rewards, errors))
 
     def measure(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Compute the same four sums without learning."""
+        """Compute the four sums of `descend`, without learning."""
         _, (rewards, errors, _) = self.loss(contexts, answers)
         return self._sums(rewards, errors)
 
     def _rewards(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute Q of each answer that is not padding of the batch, and of each row's answer, (R,)."""
+        """Compute the reward Q of each answer, and for each row the reward of its answer, (R,).
+
+        Empty answers, which only fill up the batch, have no reward.
+        """
         last = last_rows(answers)
         rewards = tf.sigmoid(self.discriminator(contexts, answers, last))
         by_answer = tf.scatter_nd(last.positions[:, :1], rewards, tf.shape(answers, tf.int64)[:1])

@@ -1,7 +1,7 @@
-"""One run of the first paper on disk.
+"""Reads and writes a run of the first paper on disk: a folder with these files.
 
 config.json                     every setting of the run, and the source of its data
-vocabulary.json  pairs.h5       the divided data, so that a resumed run does not need the corpus
+vocabulary.json  pairs.h5       the training and held-out pairs, so that a resumed run does not need the corpus
 checkpoint.h5                   everything that `--resume` needs
 checkpoint.previous.h5          the previous checkpoint, in case the latest one is damaged
 log.csv          tensorboard/   one row and one point for each epoch
@@ -54,16 +54,16 @@ class GCARun(RunFolder[Config]):
 
     @classmethod
     def create(cls, path: str | os.PathLike, config: Config, dataset: Dataset, source: dict[str, Any]) -> Self:
-        """Make the folder, and write what does not change in training.
+        """Make the folder, and write the files that the training does not change.
 
         Args:
             path: The folder to make.
             config: The settings.
-            dataset: The divided data.
+            dataset: The vocabulary, the training pairs and the held-out pairs.
             source: A description of the source of the data.
 
         Raises:
-            UserError: The folder contains a run already, or a file has its name.
+            UserError: The folder contains a run already, or `path` is a file.
         """
         run = cls.make(path, config, source)
         text = json.dumps(dataset.vocabulary.to_values(), ensure_ascii=False)
@@ -74,7 +74,7 @@ class GCARun(RunFolder[Config]):
         return run
 
     def dataset(self) -> Dataset:
-        """Read the stored data, without `documents`, which only served to fit word vectors.
+        """Read the stored data; `documents` is empty, because only the fitting of word vectors needs it.
 
         Raises:
             UserError: The files are missing, damaged, or do not fit together.
@@ -104,7 +104,10 @@ class GCARun(RunFolder[Config]):
         return self.bot.exists() and facts.get("position") == len(schedule(self.config_of(facts)))
 
     def refuse_totals(self, before: Config, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """See `RunFolder`. If line 3 continues after its end, lines 4 to 12 count as not done."""
+        """Check that new totals exceed what is done, as `RunFolder.refuse_totals` says.
+
+        If line 3 continues after its end, lines 4 to 12 count as not done, because they are run anew.
+        """
         stages = schedule(before)
         position, _, history = validated_position(facts, len(stages))
         done = {"teacher_forcing_epochs": sum(row["phase"] == TEACHER_FORCING for row in history)}
@@ -114,8 +117,8 @@ class GCARun(RunFolder[Config]):
                 done["adversarial_epochs"] = before.adversarial_epochs if finished else stages[position].iteration - 1
             elif not done["teacher_forcing_epochs"]:
                 raise UserError(
-                    f"--teacher-forcing-epochs: line 3 of {self.path} is that of another run (--start-from); train "
-                    "that one further, and start from it again"
+                    f"--teacher-forcing-epochs: another run has trained line 3 of {self.path} (--start-from); train "
+                    "that run further, and start from it again"
                 )
         for name, number in changes.items():
             refuse_reached(name, number, done.get(name, -1))
@@ -131,6 +134,6 @@ class GCARun(RunFolder[Config]):
             OSError: The file cannot be written; a previous file stays unchanged.
         """
         with replacing(self.weights_file(name), suffix=".weights.h5") as temporary:
-            # Keras leaves the writing to HDF5 (see `new_hdf5`), so this line fails first if the disk is full.
+            # Keras writes by HDF5, which crashes if the disk is full (see `new_hdf5`). This line fails before that.
             temporary.write_bytes(bytes(sum(value.nbytes for value in network.get_weights()) + HDF5_STRUCTURE))
             network.save_weights(temporary)

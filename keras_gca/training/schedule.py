@@ -11,7 +11,7 @@ GENERATOR = "generator"
 INTERLEAVED = "interleaved_teacher_forcing"
 LINES = {TEACHER_FORCING: 3, SELF_CONVERSATION: 5, DISCRIMINATOR: 6, GENERATOR: 9, INTERLEAVED: 11}
 
-# The option of each phase's learning rate, without `--` and `-learning-rate`
+# The learning-rate option of each phase: "generator" stands for --generator-learning-rate.
 RATES = {
     TEACHER_FORCING: "teacher-forcing",
     DISCRIMINATOR: "discriminator",
@@ -38,12 +38,12 @@ class Stage:
 
     @property
     def line(self) -> int:
-        """The number of its line in Algorithm 2."""
+        """The number of the stage's line in Algorithm 2."""
         return LINES[self.phase]
 
     @property
     def number_in_phase(self) -> dict[str, int]:
-        """The columns of the log that distinguish it from other stages of its phase; see `staged_training`."""
+        """The columns of the log that distinguish this stage from the other stages of its phase."""
         return {"iteration": self.iteration, "epoch": self.epoch}
 
 

@@ -1,6 +1,8 @@
 """Algorithm 2, line 5: the generator talks to itself and produces M, pairs of machine-generated utterances.
 
-It answers a seed context x+ from H by x-, and this answer alone by y-: M = {(x-, y-)}.
+The generator answers a human context x+, the seed, by x-. It then answers x- alone by y-. M is the set of the pairs
+(x-, y-). H is the set of human pairs (x+, y+), from which the seeds come. s_s is the length of a context in tokens,
+padding included.
 """
 
 from collections.abc import Iterator
@@ -16,7 +18,8 @@ def choose_seeds(pairs: Pairs, count: int, seed: int) -> np.ndarray:
 
     Args:
         pairs: The pairs of H.
-        count: The number of seeds. If it exceeds the number of pairs, contexts are repeated equally often, up to one.
+        count: The number of seeds. If it exceeds the number of pairs, contexts are repeated. The numbers of times that
+            two contexts are chosen differ by at most one.
         seed: The seed of the choice.
 
     Returns:
@@ -36,9 +39,9 @@ def converse(
     Args:
         decoder: The decoder of the generator.
         seeds: (n, s_s) int32, contexts padded on the left.
-        turns: The number of answers per seed. Each answer after the first makes a pair with the previous one, which is
-            its whole context: 2 turns give the paper's M, k turns give k - 1 times as many pairs. One turn gives Li et
-            al.'s pairs (x+, y-).
+        turns: The number of answers per seed. Each answer after the first makes a pair with the previous answer, which
+            is its whole context. Thus 2 turns give the paper's M, and k turns give k - 1 times as many pairs. One turn
+            gives the pairs (x+, y-) of Li et al. 2017.
         sampling_seed: The seed by which answers are drawn from the softmax; None answers greedily (Algorithm 1).
         batch_size: The number of seeds that are answered at a time.
 

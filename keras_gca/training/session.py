@@ -46,30 +46,33 @@ class GCASession(Session):
             run: The run folder.
             config: The settings.
             dataset: The data.
-            embedding: (s_v, s_e) float32, the initial word vectors; random if None.
+            embedding: The initial word vectors, float32, one row for each token of the vocabulary; random if None.
         """
         gca = build(config, len(dataset.vocabulary), embedding)
         return cls(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)
 
     def sizes(self) -> dict[str, int]:
-        """Return the numbers of weights of generator and discriminator; both include the shared word vectors."""
+        """Return the numbers of weights of the generator and of the discriminator, both with the word vectors."""
         gca = self.training.gca
         return {"generator": gca.generator.count_params(), "discriminator": gca.discriminator.count_params()}
 
     def title(self, stage: Stage) -> str:
-        """Return the line of Algorithm 2, its name, and the epoch."""
+        """Return the stage's line of Algorithm 2, its name, and its epoch, for the progress bar."""
         where = f"{stage.iteration}." if stage.iteration else ""
         name = stage.phase.removeprefix("interleaved_").replace("_", " ")
         return f"line {stage.line:>2}  {name:17} {where}{stage.epoch}/{stage.epochs}"
 
     def done(self) -> dict[str, int]:
-        """Return the epochs of line 3, if this run has trained them itself, and the iterations; only after the end."""
+        """Return the totals that a finished run has reached.
+
+        The epochs of line 3 are left out if another run has trained them (`start_from`).
+        """
         epochs = sum(row["phase"] == TEACHER_FORCING for row in self.training.history)
         own = {"teacher_forcing_epochs": epochs} if epochs else {}
         return own | {"adversarial_epochs": self.training.config.adversarial_epochs}
 
     def further(self) -> str:
-        """Return where line 3 or line 4 continues and, if line 3 has ended before, what starts anew."""
+        """Return a message for a run that is trained further: where it continues, and what starts anew."""
         training, config = self.training, self.training.config
         if training.phase != TEACHER_FORCING:
             return f"the adversarial iterations continue to {config.adversarial_epochs} in all"
@@ -99,7 +102,7 @@ class GCASession(Session):
         live = [variable.numpy() for variable in gca.variables(*WHITE, *YELLOW)]
         if training.phase == TEACHER_FORCING or training.config.adversarial_epochs == 0:
             generators = {"teacher_forcing": training.teacher_forced or live}
-            # Remains from the earlier adversarial iterations if line 3 is trained further
+            # If line 3 is trained further, this file is left over from the earlier adversarial iterations.
             self.run.weights_file("adversarial").unlink(missing_ok=True)
         else:
             kept = present(training.teacher_forced, "the generator of line 3")

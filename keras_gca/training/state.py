@@ -1,4 +1,9 @@
-"""Keeps, stores and restores the state of Algorithm 2 between two steps, including the generator that line 3 keeps."""
+"""The state of a training by Algorithm 2, which can be stored and restored after any step.
+
+G is the generator, and D the discriminator. WHITE names the layer of the word vectors, which both share, and YELLOW the
+other layers of G. M is the set of machine-generated pairs. Line 3 trains G by teacher forcing, and lines 4 to 12 are
+the adversarial iterations.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,18 +36,20 @@ from keras_gca.training.schedule import (
 T = TypeVar("T")
 
 _MACHINE = ("machine/training", "machine/validation")
-_AVERAGE = "average"  # names the running average of line 3's weights
+_AVERAGE = "average"  # the name under which the running average of line 3's weights is stored
 
 
 @dataclass
 class AdversarialState(StagedTraining):
-    """Base class of `AdversarialTraining`, which adds the algorithm's lines.
+    """Base class of `AdversarialTraining`: keeps its state, while `AdversarialTraining` runs the algorithm's lines.
 
     Attributes:
-        history: One row for each stage that has ended: phase, iteration, epoch, and its metrics (`val_` held out).
-        machine: The latest M of line 5, and its counterpart from held-out seeds; None before the first line 5.
-        teacher_forced: The weights of WHITE and YELLOW that line 3 has kept (see `Config.patience`); None until its
-            first epoch has ended.
+        history: One row for each stage that has ended: phase, iteration, epoch, and metrics. The names of metrics on
+            held-out pairs begin with `val_`.
+        machine: The latest M of line 5, and the pairs that line 5 made from held-out seeds; None before the first line
+            5.
+        teacher_forced: The weights of G (WHITE and YELLOW) that line 3 has kept: the latest ones, or with a patience
+            the best ones. None until the first epoch of line 3 has ended.
         learners: The learner of each phase.
     """
 
@@ -59,15 +66,18 @@ class AdversarialState(StagedTraining):
         self.learners = Learners(self.config, self.gca, len(self.training))
         self.machine: tuple[Pairs, Pairs] | None = None
         self.teacher_forced: list[np.ndarray] | None = None
-        self._best: dict[str, Any] | None = None  # line 3's lowest perplexity, and the epochs since
+        self._best: dict[str, Any] | None = None  # the lowest perplexity of line 3, and the number of epochs since
         self._position = 0  # the number of the current stage
-        self._step = 0  # the number of its steps that are done
-        self._sums: np.ndarray | None = None  # of the metrics over these steps
+        self._step = 0  # the number of steps of the current stage that are done
+        self._sums: np.ndarray | None = None  # the sums of the metrics over these steps
 
     # Progress
 
     def remaining(self, batches: Sequence[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the number and the batch of each step of an epoch that is not done yet; see `step_is_done`."""
+        """Yield the number and the batch of each remaining step of an epoch.
+
+        The caller makes the step and calls `step_is_done`, which leads to the next batch.
+        """
         while self._step < len(batches):
             yield self._step, batches[self._step]
 
@@ -111,25 +121,25 @@ class AdversarialState(StagedTraining):
         self._step, self._sums = 0, None
         return event
 
-    # The generator that line 3 ends with
+    # The weights of G that line 3 keeps
 
     @property
     def teacher_forced_perplexity(self) -> float | None:
-        """The held-out perplexity of `teacher_forced`."""
+        """The held-out perplexity of the weights in `teacher_forced`; None if there are none."""
         return None if self._best is None else self._best["perplexity"]
 
     def start_from(self, weights: list[np.ndarray]) -> None:
         """Skip line 3, and continue with the given generator as if line 3 had ended with it.
 
         Args:
-            weights: The weights of WHITE and YELLOW.
+            weights: The weights of the given generator, those of WHITE and YELLOW.
         """
         assign(self.gca.variables(*WHITE, *YELLOW), weights)
         self.keep_generator(self.held_out.perplexity()["val_perplexity"])
         self._position = self.config.teacher_forcing_epochs
 
     def keep_generator(self, perplexity: float) -> None:
-        """Keep the current generator of line 3; with a patience, only if its perplexity is the lowest so far."""
+        """Keep the current weights of G in line 3; with a patience, only if their perplexity is the lowest so far."""
         best = self._best
         if best is None or self.config.patience is None or perplexity < best["perplexity"]:
             self._best = {"perplexity": perplexity, "waited": 0}
@@ -138,7 +148,7 @@ class AdversarialState(StagedTraining):
             best["waited"] += 1
 
     def return_to_kept_generator(self) -> None:
-        """End line 3 if the patience is exhausted; once line 3 has ended, restore the kept generator."""
+        """End line 3 if the patience is exhausted, and once line 3 has ended, restore the kept weights of G."""
         patience, best = self.config.patience, present(self._best, "the perplexity of line 3")
         if patience is not None and best["waited"] >= patience:
             self._position = self.config.teacher_forcing_epochs
@@ -180,8 +190,9 @@ class AdversarialState(StagedTraining):
         Raises:
             KeyError: A fact is missing.
             TypeError: A fact has a wrong type.
-            ValueError: A fact or an array does not fit such a training.
-            UserError: An earlier version has stored the state in line 3, with a wrong average of the weights.
+            ValueError: A fact or an array does not fit the training.
+            UserError: An earlier version of the program stored the state during line 3. Its average of the weights was
+                wrong.
         """
         self._position, self._step, self.history = validated_position(facts, len(self.stages))
         self._sums = None if facts["sums"] is None else np.array(facts["sums"], float)
@@ -200,14 +211,14 @@ class AdversarialState(StagedTraining):
     def restore_with_totals(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], before: Config, given: Collection[str]
     ) -> None:
-        """Return to a stored state of a training that had other totals; only a new training may do this.
+        """Restore the stored state of a training that had other totals (numbers of epochs or iterations).
 
-        If line 3 has ended and its total is given, line 3 continues. G has the weights that line 3 ended with, and D
-        has the initial weights of a new training. M, Adam's moments and the running average of the weights are
-        discarded, so that lines 4 to 12 are run anew. The generator that line 3 has kept remains the best so far, but
-        the count of the patience starts anew.
+        This training must not have made a step yet. If line 3 has ended in the stored training and its total is given,
+        line 3 continues: G gets the weights that line 3 ended with, and D keeps its initial weights. M, Adam's moments
+        and the running average of the weights are discarded, and lines 4 to 12 are run anew. The weights that line 3
+        kept remain the best so far, but the count of the patience starts anew.
 
-        In all other cases the state is the stored one, and only the end of the training changes.
+        In all other cases the stored state is restored unchanged, and only the end of the training changes.
 
         Args:
             facts: The facts that `state` returned.
@@ -229,7 +240,7 @@ class AdversarialState(StagedTraining):
 
 
 def present(value: T | None, name: str) -> T:
-    """Return a part of the state that an earlier step has left.
+    """Return a part of the state that an earlier step has made, and raise an error if it is missing.
 
     Args:
         value: The part; None if it is missing.
@@ -248,7 +259,8 @@ def _average(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
     sums = unpack(_AVERAGE, arrays)
     if not sums:
         raise UserError(
-            "this run was interrupted in line 3 by a version that averaged weights wrongly (they kept the noise of the "
-            "first step), so it cannot be resumed; train it anew with `--config RUN/config.json --run NEW`"
+            "this run was trained by an older version of the program and interrupted in line 3; that version averaged "
+            "the weights wrongly (the average kept too much of the first step), so the run cannot be resumed; train it "
+            "anew with `--config RUN/config.json --run NEW`"
         )
     return sums

@@ -1,6 +1,6 @@
-"""Algorithm 2, lines 3 and 11: the GCA of Figure 1 learns H's answers by categorical cross-entropy.
+"""Algorithm 2, lines 3 and 11: the generator of Figure 1 learns human answers by categorical cross-entropy.
 
-Targets are token indices (sparse), so that no one-hot matrix is made.
+The loss takes the indices of the target tokens, so that no one-hot matrix is made.
 """
 
 import tensorflow as tf
@@ -14,16 +14,16 @@ from keras_gca.training.learner import BlockLearner
 
 
 class TeacherForcing(BlockLearner):
-    """Teacher forcing of the named layers: WHITE and YELLOW in line 3, YELLOW in line 11.
+    """Trains the named layers of the generator by teacher forcing: WHITE and YELLOW in line 3, YELLOW in line 11.
 
     Args:
         gca: The networks.
         names: The names of the layers to train.
         learning_rate: Adam's rate.
-        dropout: The dropout rate of the word vectors and of e; the paper has no dropout.
-        hidden_dropout: The dropout rate of y_h (Eq. 3).
+        dropout: The dropout rate of the word vectors (Eq. 1) and of the encoding e (Eq. 2); the paper has no dropout.
+        hidden_dropout: The dropout rate of the hidden layer y_h (Eq. 3).
         average: See `BlockLearner`.
-        precision: See `PrefixGenerator`.
+        precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
 
     replicated = ("seed",)
@@ -48,12 +48,12 @@ class TeacherForcing(BlockLearner):
         """Compute the mean of -log p(y_t | x, y) (Eq. 3) over the tokens of the answers.
 
         Args:
-            contexts: (B, s) int32.
-            answers: (B, T + 1) int32.
+            contexts: (B, s) int32, the contexts of B pairs.
+            answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
             seed: (2,) int32, the seed of dropout.
 
         Returns:
-            The mean; the sum of the tokens' negative log-likelihoods, and their number.
+            The mean, and two sums: the negative log-likelihoods of the tokens, and the number of tokens.
         """
 
         def drop(site: str, values: tf.Tensor) -> tf.Tensor:

@@ -252,7 +252,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
         (["--preset", "tiny", "--rollouts", "20"], r"--rollouts: 20 where a multiple of --sample-batch-size \(8\)"),
         (
             ["--resume", "x", "--updates", "3", "--rollouts", "8", "--data", "y"],
-            r"--resume takes no other settings .* new totals by --updates; leave out --rollouts, --data",
+            r"--resume keeps .* new totals by --updates; leave out --rollouts, --data",
         ),
         (["--resume", "nowhere"], r"nowhere: no run here \(checkpoint.h5 is missing\)"),
         (["--preset", "tiny", "--data", "missing.csv"], r"missing.csv: "),
@@ -356,7 +356,7 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
         (
             {},
             ["--resume", "none", "--updates", "4"],
-            "--resume takes no other settings than the run's own, and new totals by --updates; leave out --config",
+            "--resume keeps the run's own settings, and takes only new totals by --updates; leave out --config",
         ),
         ({}, ["--rollouts", "7"], "--rollouts: 7 where a multiple of --sample-batch-size (16)"),
     ],

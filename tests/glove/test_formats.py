@@ -204,7 +204,8 @@ def test_bad_words_of_a_binary_file_are_skipped(write):
     path = write(binary(ROWS | {"x": [1.0, 2.0, float("nan")]}).replace(b"of", b"the"), "v.bin")
     assert read_vectors(path, bad=bad).words == ["the", "café"]
     assert bad.summary() == (
-        f"bad lines skipped: 2; 1 of a word again (first {path}: word 2), 1 with infinity or NaN (first {path}: word 4)"
+        f"bad lines skipped: 2; 1 with a repeated word (first {path}: word 2), "
+        f"1 with infinity or NaN (first {path}: word 4)"
     )
 
 

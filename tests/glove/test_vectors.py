@@ -96,7 +96,7 @@ def test_words_with_spaces_and_repeated_words(tmp_path):
     vectors = read_vectors(path, bad=bad)
     assert vectors.words == ["the", ". ."]
     np.testing.assert_array_equal(vectors.matrix, [[1, 2], [3, 4]])
-    assert bad.summary() == f"bad lines skipped: 1; 1 of a word again (first {path}:3)"
+    assert bad.summary() == f"bad lines skipped: 1; 1 with a repeated word (first {path}:3)"
 
 
 def test_written_vectors_read_back(tmp_path):

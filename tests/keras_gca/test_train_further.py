@@ -135,7 +135,7 @@ def test_a_finished_run_says_how_to_train_it_further(trained, tmp_path):
         (["--teacher-forcing-epochs", "0"], "--teacher-forcing-epochs: 0 is out of range; at least 1 is expected"),
         (
             ["--seed", "1"],
-            "--resume takes no other settings than the run's own, and new totals by --teacher-forcing-epochs, "
+            "--resume keeps the run's own settings, and takes only new totals by --teacher-forcing-epochs, "
             "--adversarial-epochs; leave out --seed",
         ),
     ],
@@ -158,7 +158,7 @@ def test_a_setting_that_is_no_total_is_refused_in_python_too(trained):
 def test_line_3_of_another_run_is_trained_there(trained):
     facts = read_facts(trained / "checkpoint.h5")
     facts["history"] = facts["history"][1:]  # as `start_from` begins: without rows of line 3
-    with pytest.raises(UserError, match=r"line 3 of .* is that of another run \(--start-from\); train that one"):
+    with pytest.raises(UserError, match=r"another run has trained line 3 of .* \(--start-from\); train that run"):
         GCARun.open(trained).with_new_totals(facts, {"teacher_forcing_epochs": 3})
 
 

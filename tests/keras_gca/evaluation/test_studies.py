@@ -84,7 +84,7 @@ def test_a_variant_after_line_3_starts_from_the_default_one(setup, trained, eval
     assert second == ("start_from", "default", {"algorithm": "reinforce"}, "reinforce")
     assert evaluated == ["default", "reinforce"]
     table = (setup.runs / "reinforce.md").read_text()
-    assert table.startswith("backpropagation through D, or Li et al.'s REINFORCE?\n\n| variant ")
+    assert table.startswith("backpropagation through the discriminator, or REINFORCE?\n\n| variant ")
     assert json.loads((setup.runs / "reinforce.json").read_text())["default"]["perplexity"]["a"]["mean"] == 7
     assert capsys.readouterr().out.endswith(f"wrote {setup.runs}/reinforce.md and {setup.runs}/reinforce.json\n")
 

@@ -130,7 +130,7 @@ def test_from_paper_to_tables(tmp_path, command, survey):
         (["import", "survey.json", "none.csv"], "none.csv: cannot be read"),
         (
             ["import", "survey.json", "a/ann.csv", "ann.csv"],
-            "ann twice; the name of a form's file is that of its volunteer",
+            "two forms are named ann; each volunteer's form needs a file name of its own",
         ),
         (["make", "a", "b", "c"], "3 bots where one or two are expected"),
         (["make", "a", "--output", "survey.json"], "survey.json already exists"),
