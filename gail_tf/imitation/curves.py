@@ -1,4 +1,4 @@
-"""Plots the log of a run."""
+"""Plots the metrics in the log of a run over its epochs and updates."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ PANELS = (
 
 
 def draw(history: History, path: Path) -> None:
-    """Write the plots of the log to a file.
+    """Plot the log and write the plots to an image file.
 
     Args:
         history: The log, in order.
