@@ -241,7 +241,7 @@ class TestBadInput:
             Policy(gpt2, "lora")
 
     def test_what_does_not_fit_into_the_positions(self, policy):
-        message = "conditions of 9 and responses of 17 tokens where the network has 24 positions"
+        message = "conditions of 9 and responses of 17 tokens do not fit into a network with 24 positions"
         with pytest.raises(ValueError, match=message):
             sample(policy, Sampling(17))
         with pytest.raises(ValueError, match=message):
