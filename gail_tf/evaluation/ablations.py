@@ -47,7 +47,7 @@ def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.Hi
 
 
 def table(measurements: Measurements, question: str) -> Table:
-    """Make a table, captioned by the question, of each variant's means and deviations over its runs."""
+    """Make a table of the means and deviations over the runs of each variant. The question is its caption."""
     titles = [title for title in METRICS if title in next(iter(measurements.values()))[0]]
     lines = []
     for system, runs in measurements.items():
@@ -57,10 +57,11 @@ def table(measurements: Measurements, question: str) -> Table:
 
 
 def paint(measurements: Measurements) -> Figure:
-    """Plot some metrics as dots: means with standard deviations over runs, and a line for the human responses.
+    """Plot the mean and the standard deviation of some metrics over the runs of each variant.
 
-    Each run is a grey dot. Runs with the same seed are joined by lines, because they have the same test conversations
-    and can be compared even if the seeds differ.
+    A dashed line shows the value of the human responses. Each run is also shown as a grey dot. Grey lines join the runs
+    with the same seed, which have the same test conversations. They show whether variants differ in the same way with
+    every seed, even if the values of the seeds differ.
     """
     variants = [system for system in measurements if system != HUMAN]
     figure = Figure(figsize=(13, 1.6 + 0.4 * len(variants)), layout="constrained")

@@ -1,4 +1,7 @@
-"""The variants that the second paper's experiments compare, and their scales; imports nothing heavy."""
+"""Lists the second paper's experiments, the variants that they compare, and the scales at which they can run.
+
+The command's `--help` shows this list, so the module imports nothing heavy such as TensorFlow.
+"""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +10,8 @@ class Variant(NamedTuple):
     """A training that experiments compare.
 
     Attributes:
-        start: The variant whose GPT-2 it starts from; None trains from scratch, or from --gpt2 at --scale paper.
+        start: The variant whose GPT-2 this training starts from; None if it starts from scratch. If --gpt2 is given, it
+            takes the place of the variant "pretrained".
         settings: The settings that define the variant.
     """
 

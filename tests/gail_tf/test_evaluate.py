@@ -358,12 +358,12 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
     ("changes", "message"),
     [
         ({"seed": 0}, "second: has the same algorithm and seed (0) as first;"),
-        ({"epsilon": 0.3}, "second: --epsilon 0.3, in first 0.2; runs of one algorithm are averaged"),
+        ({"epsilon": 0.3}, "second: --epsilon is 0.3, but in first it is 0.2; runs of one algorithm are averaged"),
         (
             {"source": {"data": ["x/other.csv"]}},
-            "second: has other data than first (--data other.csv, there not given)",
+            "second: has other data than first (its --data: other.csv; the other's: not given)",
         ),
-        ({"turns": "staggered"}, "second: has other data than first (--turns staggered, there disjoint)"),
+        ({"turns": "staggered"}, "second: has other data than first (its --turns: staggered; the other's: disjoint)"),
     ],
 )
 def test_runs_that_cannot_stand_in_one_table(runs, capsys, changes, message):

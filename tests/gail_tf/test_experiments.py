@@ -92,7 +92,8 @@ def test_what_is_finished_and_what_is_lacking(small_experiments, tmp_path):
     shutil.copytree(found["mle"][0].path, unfinished)
     assert list(experiments.finished(tmp_path)) == ["mle"]
     (unfinished / "bot.h5").unlink()
-    with pytest.raises(UserError, match=r"no finished experiment here; python -m gail_tf.experiments all --runs /"):
+    command = "python -m gail_tf.experiments all --runs /"
+    with pytest.raises(UserError, match=rf"no finished experiment here; train with {command}"):
         experiments.finished(tmp_path)
 
 
