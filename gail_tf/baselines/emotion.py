@@ -47,7 +47,7 @@ EMOTICONS = {
     "doubt": (":/", ":-/", ":\\", ":-\\", ":|", ":-|", "-_-", "😐", "😑", "😒", "🙄", "🤔", "😕"),
 }
 
-DIMENSION = 100  # the width of word vectors that are fitted
+DIMENSION = 100  # the width of word vectors, if they are fitted here
 X_MAX = 10.0  # GloVe's x_max; lower than the usual 100, because in these corpora few words co-occur 100 times
 
 

@@ -29,7 +29,7 @@ from keras_gca.models.lstm import States, lstm_states, lstm_step
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 from keras_gca.models.rows import moved_right
 
-FIRST = BOS + 1  # the tokenizer's token 0
+FIRST = BOS + 1  # the id in this network of the tokenizer's token 0
 
 
 class Seq2SeqPolicy(LanguagePolicy):
@@ -69,7 +69,7 @@ class Seq2SeqPolicy(LanguagePolicy):
             vocabulary=FIRST + vocabulary_size,
             word_embedding=word_embedding_size,
             sentence_embedding=sentence_embedding_size,
-            discriminator_sentence_embedding=1,  # the green blocks are not used
+            discriminator_sentence_embedding=1,  # the green blocks of Figure 2, the discriminator's, are not used
             hidden=hidden_size or vocabulary_size // 2,
         )
         self.gca = GenerativeConversationalAgent(sizes, seed=seed, canonical=True)

@@ -26,5 +26,6 @@ class Data:
     @property
     def training_text(self) -> list[tuple[str, ...]]:
         """The utterances of each conversation in `general` and in `train`; one tuple for each conversation."""
-        last = {trajectory.conversation: trajectory for trajectory in self.train}  # the one with the longest history
+        # The last trajectory of each conversation, which has the longest history.
+        last = {trajectory.conversation: trajectory for trajectory in self.train}
         return [*self.general, *((*longest.history, longest.prompt, longest.response) for longest in last.values())]

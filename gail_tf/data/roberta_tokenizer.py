@@ -76,7 +76,7 @@ class RobertaTokenizer:
         """
         if len(first) != len(second):
             raise ValueError(f"{len(first)} first texts and {len(second)} second ones")
-        room = limit - 4  # for the two texts
+        room = limit - 4  # the number of tokens that the two texts may have together
         if room < 1:
             raise ValueError(f"a limit of {limit}; 5 or more is expected")
         rows = []

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 NAMES = ("negative", "neutral", "positive")  # in the order of the compound score
-THRESHOLD = 0.05  # VADER's customary bound between neutral and the others
+THRESHOLD = 0.05  # the usual bound of VADER's score between neutral and the other two
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
             header = row
             if "text" not in header:
                 break
-        elif row and len(row) != len(header):  # no row: an empty line
+        elif row and len(row) != len(header):  # an empty line gives an empty row, which is skipped
             message = f"{len(row)} fields where the first line has {len(header)}"
             bad.report(f"{path}:{number}", WRONG_FIELDS, message)
         elif row:

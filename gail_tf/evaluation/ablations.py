@@ -16,7 +16,8 @@ from keras_gca.evaluation.tables import Table
 METRICS = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
 PICTURED = ("perplexity", "BLEU", "distinct-2", "words")
 
-# For each variant, and "human" at the end, the metrics of each run by the names of gail_tf.evaluation.metrics
+# For each variant a list with the metrics of each run, by the names of gail_tf.evaluation.metrics. The last key is
+# "human", for the metrics of the human responses.
 Measurements = dict[str, list[dict[str, float]]]
 
 
@@ -80,7 +81,7 @@ def paint(measurements: Measurements) -> Figure:
         axes.set_xlabel(title)
         axes.grid(alpha=0.3)
     grid[0].set_yticks(range(len(variants)), map(_title, variants))
-    grid[0].set_ylim(len(variants) - 0.5, -0.5)  # the first one above
+    grid[0].set_ylim(len(variants) - 0.5, -0.5)  # so that the first variant is at the top
     return figure
 
 

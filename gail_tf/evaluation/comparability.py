@@ -1,4 +1,4 @@
-"""Checks whether runs are comparable, and names the systems that they belong to."""
+"""Checks whether runs can be compared in one table, and finds the system of Table 2 to which each run belongs."""
 
 from collections.abc import Sequence
 from pathlib import Path

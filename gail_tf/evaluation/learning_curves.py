@@ -10,7 +10,8 @@ from gail_tf.imitation.curves import History, plain_logarithm
 from gail_tf.imitation.phases import IMITATION
 from keras_gca.evaluation.statistics import summarise
 
-# For each plot of `compare`: its title, the log's column of the policy, and that of the experts if there is one.
+# For each plot of `compare`: its title, the column of the log with the policy's metric, and the column with the
+# experts' metric, or None.
 COMPARED = (
     ("perplexity, held out", "val_perplexity", None),
     ("reward", "reward_generated", "reward_expert"),

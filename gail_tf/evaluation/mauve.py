@@ -15,11 +15,11 @@ from scipy import special
 from scipy.cluster import vq
 
 # The authors' settings.
-SCALING = 5.0  # c in the frontier's exp(-c KL)
+SCALING = 5.0  # the constant c in the frontier's exp(-c KL)
 MIXTURES = np.linspace(1e-6, 1 - 1e-6, 25)
 EXPLAINED = 0.9  # the clustering sees as many principal components as explain this share of the features' variance
 TEXTS_PER_CLUSTER = 10
-CLUSTERINGS, ITERATIONS = 5, 500  # for k-means: the best of 5 clusterings of at most 500 iterations is taken
+CLUSTERINGS, ITERATIONS = 5, 500  # k-means runs 5 times with at most 500 iterations, and the best clustering is taken
 
 
 def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
@@ -75,7 +75,7 @@ def _clustered(features: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     explained = np.cumsum(sizes**2)
     kept = int(np.searchsorted(explained, EXPLAINED * explained[-1])) + 1
     rows = centred @ axes[:kept].T
-    clusters = min(clusters, len(np.unique(rows.round(6), axis=0)))  # texts may be repeated
+    clusters = min(clusters, len(np.unique(rows.round(6), axis=0)))  # equal texts give equal rows
     random = np.random.default_rng(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # an empty cluster is harmless: its frequency is 0

@@ -19,10 +19,11 @@ from keras_gca.evaluation import reply_metrics, statistics
 
 TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: there is no history, one turn of it, or more
 ALL, TWEETS = "all turns", "tweets"
-RESAMPLES = 2000  # in the bootstrap
-FLIPS = 9999  # in the sign-flip test
-ORDERS = (1, 2, 3, 4)  # the n of sentence BLEU-n
-Classifier = Callable[[Sequence[str]], Sequence[str]]  # texts -> the name of each text's emotion
+RESAMPLES = 2000  # the number of resamples in the bootstrap
+FLIPS = 9999  # the number of random flips in the sign-flip test
+ORDERS = (1, 2, 3, 4)  # the values of n for sentence BLEU-n
+# A function of texts that returns the name of each text's class, for example its emotion.
+Classifier = Callable[[Sequence[str]], Sequence[str]]
 
 
 def sentiment_names(texts: Sequence[str]) -> list[str]:

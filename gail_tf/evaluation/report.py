@@ -30,7 +30,7 @@ from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
 
-ALL = "all"  # all policies of a bot
+ALL = "all"  # the value of --policy that means all policies of a bot
 
 
 # Runs

@@ -17,7 +17,7 @@ FORMAT = "gail_tf evaluation 1"
 OWN_VECTORS = "fitted to the training text"
 FILE = "evaluation.json"
 
-# For each part of the test trajectories, metrics by the names of gail_tf.evaluation.metrics
+# For each part of the test trajectories, its metrics by the names of gail_tf.evaluation.metrics
 Figures = dict[str, dict[str, Estimate]]
 
 
@@ -118,7 +118,7 @@ def read(run: GAILRun, options: Options) -> Stored | None:
         policies = {name: PolicyEvaluation.from_json(policy) for name, policy in values["policies"].items()}
         return Stored(values["generators"], policies, _figures(values["human"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # the run is measured again
+        return None  # the file cannot be used, so the run is measured again
 
 
 def write(run: GAILRun, options: Options, stored: Stored) -> None:

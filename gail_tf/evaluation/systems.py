@@ -54,7 +54,7 @@ class PairedTest(NamedTuple):
     comparison: metrics.Comparison
 
 
-Systems = dict[str, list[Measured]]  # by algorithm; one run for each seed
+Systems = dict[str, list[Measured]]  # the policies of each system, by the system's key in NAMES; one for each seed
 
 
 def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
@@ -89,7 +89,10 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
 
 
 def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
-    """Compare each pair of systems, on all pairs of their runs that have the same test trajectories; no tweets."""
+    """Compare each pair of systems, on all pairs of their runs that have the same test trajectories.
+
+    Tweets are left out, unless the test trajectories are only tweets.
+    """
     results = []
     for first, second in itertools.combinations(by_system, 2):
         for a, b in itertools.product(by_system[first], by_system[second]):

@@ -49,17 +49,22 @@ class Experiment(NamedTuple):
 
 EXPERIMENTS = {
     "table2": Experiment(
-        "Table 2: four models, and TRPO in PPO's place", (MLE, "rl_seq2seq", "textgail", "trpo", "gail")
+        "Table 2: the paper's four models, and TRPO in place of PPO", (MLE, "rl_seq2seq", "textgail", "trpo", "gail")
     ),
     "discriminator": Experiment(
-        "D of single responses, of two, or of tokens?", (MLE, "gail", "contrastive", "token_rewards")
+        "should D judge single responses, compare two responses, or judge each token?",
+        (MLE, "gail", "contrastive", "token_rewards"),
     ),
-    "objective": Experiment("clipped objective, KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")),
+    "objective": Experiment(
+        "should PPO have the clipped objective, the KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")
+    ),
     "demonstrations": Experiment(
-        "a share of human demonstrations, 0.3 at first, or none?", (MLE, "gail", "no_demonstrations")
+        "does a share of human demonstrations, 0.3 at first, help?", (MLE, "gail", "no_demonstrations")
     ),
     "sentiment": Experiment("does the sentiment of each turn help?", (MLE, MLE_PLAIN, "gail", "no_sentiment")),
-    "trainable": Experiment("all of GPT-2, low-rank adapters, or a head?", (MLE, "gail", "lora", "head", "trpo")),
+    "trainable": Experiment(
+        "should all of GPT-2 be trained, low-rank adapters, or a head?", (MLE, "gail", "lora", "head", "trpo")
+    ),
 }
 
 # Settings of the trainings at each scale; the user's settings override them.

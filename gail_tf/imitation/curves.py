@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from keras_gca.storage.atomic import replacing
 
-History = Sequence[dict[str, Any]]  # a row for each epoch and update; see docs/metrics.md
+History = Sequence[dict[str, Any]]  # the log of a run: a row for each epoch and update; see docs/metrics.md
 
 # The title of each plot and the metrics that it shows; docs/metrics.md explains them.
 PANELS = (

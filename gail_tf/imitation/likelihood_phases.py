@@ -66,7 +66,7 @@ class LikelihoodPhases:
         self._validation = validation
         self._learner: MaximumLikelihood | None = None  # the learner of the current phase
         self._step = 0  # the steps of the current epoch that are done
-        self._sums = np.zeros(2)  # the losses and the tokens of these steps
+        self._sums = np.zeros(2)  # the sum of the losses and the number of tokens in these steps
 
     def check(self, phases: set[str]) -> None:
         """Check that the warm-up of the learning rate ends before the phase ends.

@@ -193,7 +193,7 @@ def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf
         (B, T) float32; 0 where mask is 0.
     """
     time = tf.range(tf.shape(token_rewards)[1])
-    ahead = time[:, None] - time[None, :]  # (T, T): the reward's position minus the return's
+    ahead = time[:, None] - time[None, :]  # (T, T): the position of the reward minus the position of the return
     discount = tf.where(ahead >= 0, tf.pow(tf.cast(gamma, tf.float32), tf.cast(tf.maximum(ahead, 0), tf.float32)), 0.0)
     return masked(masked(token_rewards, mask) @ discount, mask)
 

@@ -170,7 +170,7 @@ class Collector:
         width = self.sampling.max_new_tokens
         order = np.argsort(
             self.samples.batch.condition_lengths[rows], kind="stable"
-        )  # similar lengths need little padding
+        )  # so that neighbours have similar lengths and need little padding
         rows, human = rows[order], human[order]
         buffer = take(self.samples.batch, rows, response_width=width)
         response, response_mask = buffer.response.copy(), buffer.response_mask.copy()

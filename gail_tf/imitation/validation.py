@@ -9,7 +9,7 @@ from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.imitation.phases import Stage
 from gail_tf.imitation.rollouts import Collector
 
-VALIDATION_RESPONSES = 64  # drawn for the reward on held-out prompts
+VALIDATION_RESPONSES = 64  # the number of responses that are drawn to measure the reward on held-out prompts
 
 
 class Validation:
