@@ -37,7 +37,7 @@ class AdvantageEstimator:
             logits: D's expert logits of the responses, (B,) float32, or (B, R) from a token discriminator.
 
         Returns:
-            The advantages and the targets, float32: (B,) for responses, or (B, R) if tokens have rewards of their own.
+            The advantages and the targets, both float32. They are (B,), or (B, R) if tokens have rewards of their own.
         """
         normalised = self._rewards(rollouts, logits)
         config, size, width = self.config, self.config.ppo.minibatch_size, rollouts.batch.response.shape[1]

@@ -81,8 +81,8 @@ class PolicyOptimiser(abc.ABC):
             states: (B, R, E) float32, the policy's features if they are known already.
 
         Returns:
-            If tokens have rewards of their own: (B, R) float32, one value for the state before each token. If not:
-            (B,), one value for the state before each response.
+            If tokens have rewards of their own, (B, R) float32, the value of the state before each token. If they have
+            none, (B,) float32, the value of the state before each response.
         """
         return np.zeros(batch.response.shape if self.config.token_rewards else len(batch.response), np.float32)
 

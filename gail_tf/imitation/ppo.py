@@ -203,8 +203,8 @@ class ValueLearner(AdamWLearner):
             states: (B, R, E) float32, the policy's features if they are known already.
 
         Returns:
-            The values. If tokens have rewards of their own: (B, R) float32, one for the state before each token. If
-            not: (B,), one for the state before the response.
+            If tokens have rewards of their own, (B, R) float32, the value of the state before each token. If they have
+            none, (B,) float32, the value of the state before the response.
         """
         per_token = self.network(_features(self.policy, batch, states))
         return per_token if self.config.token_rewards else per_token[:, 0]
