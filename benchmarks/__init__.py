@@ -1,1 +1,1 @@
-"""Benchmarks against other programs: `python -m benchmarks.first_paper --help`."""
+"""Benchmarks of both packages, also against other programs; see `python -m benchmarks.first_paper --help`."""

@@ -1,14 +1,16 @@
-"""The costs of a GPT-2, calculated without running it: parameters, floating-point operations, memory and traffic.
+"""Calculates the costs of a GPT-2 without running it: parameters, floating-point operations, memory and traffic.
 
-E = n_embd, I = inner units of a block, L = n_layer, V = vocab_size.
+E = n_embd is the width of the hidden states, I the number of inner units of a block, and L = n_layer the number of
+blocks.
 """
 
 from gail_tf.models.gpt2_config import Adapters, GPT2Config
 from gail_tf.models.tanh_network import HIDDEN_UNITS
 
-# How often a step of learning computes the products of the blocks, and those with the vocabulary: once forward, once
-# for the gradient of their input if something below learns, and once for the gradient of their weights if these learn.
-# Nothing below a head is computed again, because the reference has computed the same states.
+# How often a step of learning computes the matrix products of the blocks, and how often the product with the
+# vocabulary. A product is computed once in the forward pass. It is computed once more for the gradient of its input if
+# weights below it learn, and once more for the gradient of its weights if they learn. With a head the blocks are not
+# computed at all, because the reference policy has already computed the same states.
 PRODUCTS = {"full": (3, 3), "lora": (2, 2), "head": (0, 2)}
 
 
@@ -25,7 +27,10 @@ def block_weights(sizes: GPT2Config) -> int:
 
 
 def learned(sizes: GPT2Config, trainable: str = "full") -> int:
-    """The number of weights that learn: all, low-rank adapters of all products, or the head of two tanh layers."""
+    """The number of weights that learn.
+
+    `trainable` is "full" (all weights), "lora" (low-rank adapters of all products) or "head" (two tanh layers).
+    """
     width, inner = sizes.n_embd, sizes.inner
     if trainable == "lora":
         return sizes.n_layer * Adapters().rank * (4 * width + 2 * width + 2 * (width + inner))
@@ -36,25 +41,30 @@ def learned(sizes: GPT2Config, trainable: str = "full") -> int:
 
 
 def flops(sizes: GPT2Config, read: float, predicted: float = 0) -> float:
-    """Floating-point operations of passes over `read` tokens, of which `predicted` positions get logits.
+    """The number of floating-point operations to read `read` tokens and to compute logits at `predicted` positions.
 
-    Each weight of a product counts two operations per token. Attention's products of tokens with tokens are left out:
-    at a hundred tokens they add 2 % to the smallest GPT-2.
+    A matrix product needs two operations for each weight and token. The products of tokens with tokens in the attention
+    are left out. With a hundred tokens they would add 2 % to the operations of the smallest GPT-2.
     """
     return 2.0 * (block_weights(sizes) * read + sizes.vocab_size * sizes.n_embd * predicted)
 
 
 def learning_flops(sizes: GPT2Config, read: float, predicted: float, trainable: str = "full") -> float:
-    """Floating-point operations of learning from these tokens, forward and backward."""
+    """The number of floating-point operations to learn from these tokens, in the forward and the backward pass."""
     blocks, vocabulary = PRODUCTS[trainable]
     return blocks * flops(sizes, read) + vocabulary * flops(sizes, 0, predicted)
 
 
 def memory(sizes: GPT2Config, trainable: str = "full", weight_bytes: int = 4, master: bool = False) -> int:
-    """Bytes of the policy, its gradients, AdamW's two moments (float32) and the reference; activations come on top.
+    """The bytes of the policy, its gradients, AdamW's two moments (in float32) and the reference policy.
 
-    weight_bytes: the size of a weight and of its gradient. master: weights that learn have a float32 copy as well. A
-    head shares its GPT-2 with the reference.
+    Activations are not included. If only a head learns, policy and reference share one GPT-2.
+
+    Args:
+        sizes: The sizes of the GPT-2.
+        trainable: The weights that learn; see `learned`.
+        weight_bytes: The size of a weight, and of its gradient.
+        master: Whether the weights that learn have an additional copy in float32.
     """
     all_weights, moved = parameters(sizes), learned(sizes, trainable)
     networks = {"full": 2 * all_weights, "lora": 2 * (all_weights + moved), "head": all_weights + 2 * moved}[trainable]
@@ -62,5 +72,8 @@ def memory(sizes: GPT2Config, trainable: str = "full", weight_bytes: int = 4, ma
 
 
 def traffic(sizes: GPT2Config, trainable: str, steps: int, workers: int, gradient_bytes: int = 4) -> float:
-    """Bytes that each worker sends, and receives, to sum the gradients of `steps` steps by a ring all-reduce."""
+    """The bytes that each worker sends, to sum the gradients of `steps` steps by a ring all-reduce.
+
+    Each worker receives the same number of bytes.
+    """
     return steps * gradient_bytes * learned(sizes, trainable) * 2 * (workers - 1) / workers

@@ -1,4 +1,6 @@
-"""The work of every contestant in the second paper's benchmark: one PPO update on texts of one length."""
+"""The second paper's benchmark: the work that each contestant does, which is one PPO update on texts of one length.
+
+A contestant is a program that is measured: this project, or another implementation."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -47,9 +49,15 @@ SIZES = {
 class Exercise:
     """The work of one update.
 
-    sizes: the sizes of the policy's GPT-2. rollouts: the number of responses in the update, which are sampled and read
-    `sample_batch` at a time, and learned from `minibatch` at a time. D learns from `discriminator_batch` responses at a
-    time, and from as many of experts. prompt, response: the number of tokens of each; no response ends earlier.
+    Attributes:
+        sizes: The sizes of the policy's GPT-2.
+        rollouts: The number of responses in the update.
+        prompt: The number of tokens of each prompt.
+        response: The number of tokens of each response. No response ends earlier.
+        sample_batch: The number of responses that are sampled, and read by the reference, at a time.
+        minibatch: The number of responses from which the policy learns at a time.
+        discriminator_batch: The number of responses from which D, the discriminator, learns at a time. In the same step
+            it learns from as many responses of experts.
     """
 
     sizes: GPT2Config
@@ -68,9 +76,9 @@ class Exercise:
         return self.rollouts * self.response
 
     def gpt2(self, adapters: Adapters | None = None, precision: str = "float32") -> GPT2:
-        """A GPT-2 of random weights, the same at each call, which never gives END.
+        """Make a GPT-2 of random weights, which are the same at each call. It never gives END.
 
-        END's logit is about -1000, through one number of the hidden state that is always large. Therefore every
+        One number of its hidden states is always large, and gives END a logit of about -1000. Therefore every
         contestant with these weights draws responses of full length, without a change to its sampling.
         """
         made = GPT2(self.sizes, seed=1, adapters=adapters, precision=precision)
@@ -89,7 +97,7 @@ class Exercise:
         return self._random(self.response, seed=3)
 
     def tokenizer(self) -> tokenizers.Tokenizer:
-        """A tokenizer with one word per token, to read what was sampled."""
+        """Make a tokenizer in which each token is a word, so that sampled tokens can be decoded to text."""
         return tokenizers.Tokenizer(
             models.WordLevel({f"word{i}": i for i in range(self.sizes.vocab_size)}, unk_token="word0")
         )
@@ -100,7 +108,12 @@ class Exercise:
 
 
 class Update(Protocol):
-    """A contestant. watch: measures the time of its phases. flops: floating-point operations of an update by phase."""
+    """A contestant of the benchmark.
+
+    Attributes:
+        watch: The stopwatch that measures the time of the contestant's phases.
+        flops: The number of floating-point operations of an update, by phase.
+    """
 
     watch: Stopwatch
 

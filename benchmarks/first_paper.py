@@ -47,7 +47,7 @@ from keras_gca.training.self_conversation import converse
 from keras_gca.training.teacher_forcing import TeacherForcing
 
 PAPER = Sizes(vocabulary=7000)
-SMALL, LARGE = 12, 64  # answers in a batch: about the original's 128 tokens, and more
+SMALL, LARGE = 12, 64  # answers in a batch; 12 have about as many tokens (128) as a batch of the original program
 RATE = 5e-5
 SEED = np.zeros(2, np.int32)
 OURS, ORIGINAL, TORCH = "here", "original method", "PyTorch"
@@ -63,29 +63,29 @@ def main() -> int:
 
 
 def pairs_of(path: Path | None) -> Pairs:
-    """Training pairs of a corpus with at most 7,000 words; without a path, of the embedded corpus."""
+    """Read the training pairs of a corpus, or of the embedded corpus if `path` is None, with at most 7,000 words."""
     config = Config.preset("paper", validation_fraction=0.001)
     return prepare(read_conversations(path), config).training
 
 
 def flops_of_a_token(sizes: Sizes) -> float:
-    """Floating-point operations of the two large layers for one token, forward and backward."""
+    """The floating-point operations of the two largest layers for one token, in the forward and the backward pass."""
     return 6 * (2 * sizes.sentence_embedding * sizes.hidden_units + sizes.hidden_units * sizes.vocabulary)
 
 
 def cycling(pairs: Pairs, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """An endless iterator over the batches."""
+    """Iterate over the batches without end: after the last batch the first one follows again."""
     batches = [take_batch(pairs, batch, size) for batch in plan_batches(pairs, size, seed=0) if len(batch) == size]
     return itertools.cycle(batches)
 
 
 def several(work: Callable[[], int], times: int) -> Callable[[], int]:
-    """Do a piece of work several times, and return the sum of its units."""
+    """Return a function that does a piece of work several times, and returns the sum of its units of work."""
     return lambda: sum(work() for _ in range(times))
 
 
 def teacher_forcing(pairs: Pairs, size: int, precision: str = "float32", sizes: Sizes = PAPER) -> Callable[[], int]:
-    """A function that makes one training step per call, and returns the step's number of tokens."""
+    """Return a function that makes one training step per call, and returns the step's number of tokens."""
     learner = TeacherForcing(GenerativeConversationalAgent(sizes), (*WHITE, *YELLOW), RATE, precision=precision)
     batches = cycling(pairs, size)
     return lambda: int(learner.train_step(*next(batches), SEED).sums[1])
@@ -109,7 +109,7 @@ def generator(pairs: Pairs, size: int) -> Callable[[], int]:
 
 
 def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
-    """A generator that has trained a little, so that its replies end and its hidden layer is sparse."""
+    """Train a generator a little, so that its replies end and its hidden layer is sparse, as those of real ones are."""
     gca = GenerativeConversationalAgent(PAPER)
     learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, SMALL)
     for _ in range(steps):
@@ -121,7 +121,7 @@ def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
 
 
 def speed(options: argparse.Namespace) -> dict:
-    """Training and decoding, compared with the original method and PyTorch."""
+    """Measure training and decoding, and compare them with the original method and PyTorch."""
     pairs = pairs_of(options.data)
     method = OriginalMethod(PAPER)
     results: dict = {"matrix product GFLOP/s": matrix_product_rate()}
@@ -165,7 +165,8 @@ def speed(options: argparse.Namespace) -> dict:
         return 16
 
     def talk() -> int:
-        return 2 * sum(len(made) for _, made in converse(decoder, contexts))  # two answers a seed, one pair of them
+        # Each of the contexts gives two answers, which form one pair.
+        return 2 * sum(len(made) for _, made in converse(decoder, contexts))
 
     def original_reply() -> int:
         method.reply(next(turns))
@@ -228,14 +229,14 @@ def _print_speed(results: dict) -> None:
 
 
 def epoch(options: argparse.Namespace) -> dict:
-    """Whole epochs of teacher forcing."""
+    """Measure whole epochs of teacher forcing."""
     pairs = pairs_of(options.data)
     results, rows = {}, []
     for precision in ("float32", "bfloat16"):
         for size in (SMALL, LARGE):
             learner = TeacherForcing(GenerativeConversationalAgent(PAPER), (*WHITE, *YELLOW), RATE, precision=precision)
             seconds = []
-            for turn in range(2):  # the first compiles
+            for turn in range(2):  # the first turn compiles the functions
                 began = time.perf_counter()
                 for batch in plan_batches(pairs, size, seed=turn):
                     tokens = learner.train_step(*take_batch(pairs, batch, size), SEED).sums[1]
@@ -254,7 +255,7 @@ def epoch(options: argparse.Namespace) -> dict:
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Tokens per second of teacher forcing while one size grows."""
+    """Measure the tokens per second of teacher forcing while one of the sizes grows."""
     random = np.random.default_rng(0)
 
     def synthetic(vocabulary: int, length: int, count: int) -> Pairs:
@@ -282,7 +283,7 @@ def growth(options: argparse.Namespace) -> dict:
 
 
 def memory(options: argparse.Namespace) -> dict:
-    """The peak memory of a process that prepares 100,000 pairs and trains on them at the paper's sizes."""
+    """Measure the peak memory of a process that prepares 100,000 pairs and trains on them at the paper's sizes."""
     random = np.random.default_rng(0)
     count, words = 120_000, [f"word{i}" for i in range(20_000)]
     lines = [" ".join(random.choice(words[:2000], random.integers(3, 20))) for _ in range(count)]
@@ -299,7 +300,8 @@ def memory(options: argparse.Namespace) -> dict:
     return {"pairs": len(pairs), "peak GiB": peak}
 
 
-PARTS = {"memory": memory, "speed": speed, "epoch": epoch, "growth": growth}  # first, since a peak is the process's
+# `memory` comes first, because a new process inherits the peak memory of its parent.
+PARTS = {"memory": memory, "speed": speed, "epoch": epoch, "growth": growth}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The cost of the paper's Table 1 at full scale, calculated: the work of each phase, and hours at given rates."""
+"""Calculates what a training with the paper's Table 1 at full scale costs: operations, and hours at given rates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,13 @@ TRAJECTORIES = 208_600  # Section 4.1
 
 
 class Work(NamedTuple):
-    """A phase of the training. kind: SAMPLING, REFERENCE or LEARNING, which run at different rates."""
+    """The work of a phase of the training.
+
+    Attributes:
+        phase: The name of the phase.
+        kind: SAMPLING, REFERENCE or LEARNING. Work of different kinds runs at different rates.
+        flops: The number of floating-point operations.
+    """
 
     phase: str
     kind: str
@@ -23,9 +29,13 @@ class Work(NamedTuple):
 
 
 def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int = 32) -> list[Work]:
-    """The work of all phases of Algorithm 1 with the settings of Table 1, without validation.
+    """Calculate the work of all phases of Algorithm 1 with the settings of Table 1. Validation is not included.
 
-    table: the settings with the epochs, updates, rollouts and steps of D. prompt, response: tokens of every trajectory.
+    Args:
+        sizes: The sizes of the GPT-2.
+        table: The settings, with the numbers of epochs, updates, rollouts and steps of the discriminator D.
+        prompt: The number of tokens of every prompt.
+        response: The number of tokens of every response.
     """
     trained = round(FRACTIONS[0] * TRAJECTORIES)
     passes = trained * table.likelihood.mle_epochs
@@ -40,17 +50,22 @@ def plan(sizes: GPT2Config, table: GAILConfig, prompt: int = 64, response: int =
 
 
 def hours(work: list[Work], rates: Mapping[str, float]) -> list[float]:
-    """The hours of each phase. rates: FLOP/s of each kind of work."""
+    """The hours of each phase, where `rates` has the floating-point operations per second of each kind of work."""
     return [each.flops / rates[each.kind] / 3600 for each in work]
 
 
 @dataclass(frozen=True)
 class Device:
-    """An accelerator that has not been measured here: `peak` is its manufacturer's value for dense bfloat16, in FLOP/s.
+    """An accelerator that has not been measured here, so that its rates are assumptions.
 
-    The shares of the peak are assumptions. Sampling 64 responses token by token waits for the memory and for the starts
-    of programs; the other kinds of work are products of large matrices. For several devices, the network is assumed to
-    cost no time.
+    Each kind of work is assumed to reach a share of the peak (UTILISATION). The share of sampling is small, because 64
+    responses are drawn token by token: most of the time goes into reading weights from memory and into starting
+    programs on the device. The other kinds of work are products of large matrices. For several devices, communication
+    is assumed to cost no time.
+
+    Attributes:
+        name: The name of the device, or of the devices.
+        peak: The manufacturer's value for dense bfloat16, in FLOP/s.
     """
 
     name: str
@@ -58,7 +73,7 @@ class Device:
 
     @property
     def rates(self) -> dict[str, float]:
-        """FLOP/s of each kind of work."""
+        """The floating-point operations per second of each kind of work."""
         return {kind: share * self.peak for kind, share in UTILISATION.items()}
 
 

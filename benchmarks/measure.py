@@ -26,11 +26,18 @@ PRODUCT = (1536, 3500, 7000)  # rows, and the sizes of the paper's largest layer
 
 
 def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
-    """Work rates of contestants that take turns: {name: [units of work per second, ...]}.
+    """Measure the rates of contestants that take turns.
 
-    contestants: each call does a share of work and returns its units. A first round warms up and is not counted. The
-    objects that exist after it are left out of garbage collections, so that no contestant's collections scan the
-    objects of the others.
+    A first round warms up and is not counted. The objects that exist after it are left out of garbage collections.
+    Otherwise the garbage collections of one contestant would also scan the objects of the others, and cost it time.
+
+    Args:
+        contestants: A function for each contestant. A call does a share of the work and returns the number of its
+            units, for example tokens.
+        rounds: The number of counted rounds, in each of which every contestant has one turn.
+
+    Returns:
+        {name: [units of work per second in each round]}.
     """
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for work in contestants.values():
@@ -47,17 +54,17 @@ def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[s
 
 
 def compete(results: dict[str, Any], title: str, contestants: dict[str, Callable[[], int]], rounds: int) -> None:
-    """Store the median work rate of each contestant, as `interleave` measures it, in the results under the title."""
+    """Measure contestants by `interleave`, and store the median rate of each in `results[title]`."""
     progress(title)
     results[title] = {name: statistics.median(rates) for name, rates in interleave(contestants, rounds).items()}
 
 
 class Stopwatch:
-    """Sums the seconds of the named phases of a piece of work; an inner phase interrupts the outer one."""
+    """Sums the seconds of named phases of a piece of work. While an inner phase runs, the outer one is not counted."""
 
     def __init__(self):
         self._seconds: dict[str, float] = defaultdict(float)
-        self._within = 0.0  # seconds of the phases inside the present one
+        self._within = 0.0  # the seconds of the phases that ran inside the present phase
 
     @contextlib.contextmanager
     def during(self, phase: str) -> Iterator[None]:
@@ -68,7 +75,7 @@ class Stopwatch:
         self._within = before + whole
 
     def timed(self, phase: str, function: Callable) -> Callable:
-        """The same function, whose calls are timed as this phase."""
+        """Return the same function; the time of its calls is added to the phase."""
 
         def call(*arguments, **options):
             with self.during(phase):
@@ -77,7 +84,7 @@ class Stopwatch:
         return call
 
     def lap(self) -> dict[str, float]:
-        """Seconds by phase since the last lap."""
+        """Return the seconds of each phase since the last call of this method."""
         seconds, self._seconds = dict(self._seconds), defaultdict(float)
         return seconds
 
@@ -106,7 +113,7 @@ def peak_memory() -> float:
 
 
 def installed(module: str) -> bool:
-    """Whether a module can be imported, found without importing it; false also if a package above it is missing."""
+    """Whether a module can be imported. It is not imported for this test, and a package above it may be missing."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:

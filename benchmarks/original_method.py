@@ -1,7 +1,7 @@
-"""The original method, rewritten in current Keras, as the baseline that the fast paths are compared with.
+"""The method of the first paper's own program, in current Keras: the baseline of the benchmark.
 
-It has one unmasked sample of 50 steps for each token, one-hot targets and `train_on_batch`. It calls `predict` for each
-of 49 tokens, whether the answer has ended or not.
+For each token of an answer it trains on a sample of its own, by `train_on_batch`. A sample has 50 steps without a mask,
+and a one-hot target. In decoding it calls `predict` for each of 49 tokens, even if the answer has already ended.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,11 @@ class Samples(NamedTuple):
 
 
 def per_token_samples(pairs: Pairs, padding: int = PAD) -> tuple[np.ndarray, ...]:
-    """The samples of Figures 1 and 2, one row per token: contexts, partial answers, next tokens, answers' numbers."""
+    """Make the samples of Figures 1 and 2, one for each token of each answer.
+
+    Returns:
+        The contexts, the partial answers before the token, the tokens, and the number of the answer of each sample.
+    """
     contexts, partial_answers, tokens, owner = [], [], [], []
     length = pairs.contexts.shape[1]
     for number, (context, answer) in enumerate(zip(pairs.contexts, pairs.answers, strict=True)):
@@ -38,7 +42,7 @@ def per_token_samples(pairs: Pairs, padding: int = PAD) -> tuple[np.ndarray, ...
 
 
 def samples_of(pairs: Pairs, vocabulary: int, padding: int) -> Samples:
-    """The per-token samples of pairs, with one-hot targets."""
+    """Make the samples of pairs, one for each token, with one-hot targets."""
     contexts, partial_answers, tokens, _ = per_token_samples(pairs, padding)
     one_hot = np.zeros((len(tokens), vocabulary), np.float32)
     one_hot[np.arange(len(tokens)), tokens] = 1

@@ -1,4 +1,4 @@
-"""One update of Algorithm 1 by `gail_tf`, and the time of its phases."""
+"""Measures one update of Algorithm 1 by `gail_tf`, phase by phase."""
 
 import numpy as np
 
@@ -46,10 +46,10 @@ def settings(exercise: Exercise, trainable: str = "full", precision: str = "floa
 
 
 class OurUpdate:
-    """`GAILTraining` from its first update on. Each call makes one update.
+    """A `GAILTraining` from its first update on. Each call makes one update.
 
-    The time includes everything, also the metrics. Experts' responses are read anew in each update, as in a corpus that
-    is larger than the part that a training reads (the paper's corpus is).
+    The time includes everything, also the metrics. Each update reads new responses of experts. It is the same with the
+    paper's corpus, which is so large that no update meets responses that an earlier update has read.
     """
 
     def __init__(self, exercise: Exercise, trainable: str = "full", precision: str = "float32"):
@@ -83,7 +83,7 @@ class OurUpdate:
 
 
 def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float]:
-    """Floating-point operations of one update here, by phase.
+    """The number of floating-point operations of one update by `gail_tf`, by phase.
 
     Sampling reads a prompt once and then every token except the last, and computes logits for each token of a response.
     The reference reads a prompt once, and both responses to it, and computes the log-probabilities of the policy's
@@ -100,7 +100,7 @@ def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float
 
 
 def _samples(exercise: Exercise) -> Samples:
-    """As many trajectories as all updates read, so that none is read twice."""
+    """Make as many trajectories as all updates together read, so that none is read twice."""
     arrays = exercise.prompts(), exercise.expert_responses()
     condition, response = (np.tile(each, (UPDATES, 1)) for each in arrays)
     batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))

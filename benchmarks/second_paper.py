@@ -70,7 +70,7 @@ TITLES = {
     "textgail": f"TextGAIL's loop, {TORCH}",
     "trl": "TRL's PPO trainer",
 }
-# Imported only if they take part
+# These modules are imported only if the contestant takes part.
 THEIRS = {"textgail": ("benchmarks.torch_gail", "TorchUpdate"), "trl": ("benchmarks.trl_ppo", "TRLUpdate")}
 CANDIDATES = 4
 CONDITIONS, RESPONSES = (1,), (3,)  # indices of their masks in a Batch
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_update(name: str, exercise: Exercise) -> Update:
-    """The contestant with this name, one of TITLES."""
+    """Make the contestant with this name, which is one of TITLES."""
     if name in THEIRS:
         module, theirs = THEIRS[name]
         return getattr(importlib.import_module(module), theirs)(exercise)
@@ -112,7 +112,7 @@ def absence(name: str) -> str | None:
 
 
 def takes_part(name: str, title: str) -> bool:
-    """Whether a contestant can take part; if not, a printed line says why."""
+    """Whether a contestant can take part. If it cannot, print a line that says why."""
     reason = absence(name)
     if reason:
         print(f"{title} takes no part: {reason}.\n")
@@ -128,7 +128,10 @@ def present(options: argparse.Namespace) -> list[str]:
 
 
 def memory(options: argparse.Namespace) -> dict:
-    """The peak memory of a process that makes one update, with only as many rollouts as are drawn together here."""
+    """Measure the peak memory of a process that makes one update.
+
+    The update has only as many rollouts as `gail_tf` draws together, 64 instead of 128.
+    """
     exercise = Exercise(SIZES[options.size], PAPER.rollout.decoding_batch_size)
     results = {}
     for name in present(options):
@@ -145,7 +148,7 @@ def memory(options: argparse.Namespace) -> dict:
 
 
 def peaks(name: str, exercise: Exercise) -> dict[str, float]:
-    """This process's peak memory after a contestant's imports, and after its update, in GiB."""
+    """Make one update in this process. Return its peak memory in GiB, after the imports and after the update."""
     if name in THEIRS:
         importlib.import_module(THEIRS[name][0])
     imports = peak_memory()
@@ -154,7 +157,7 @@ def peaks(name: str, exercise: Exercise) -> dict[str, float]:
 
 
 def update(options: argparse.Namespace) -> dict:
-    """One PPO update by phases. The seconds are for the paper's 128 rollouts."""
+    """Measure one PPO update, phase by phase. The seconds are scaled to the paper's 128 rollouts."""
     rate = matrix_product_rate()
     exercise = Exercise(SIZES[options.size], options.rollouts)
     updates = {name: make_update(name, exercise) for name in present(options)}
@@ -209,7 +212,10 @@ def _print_update(options: argparse.Namespace, by: dict[str, dict], rate: float)
 
 
 def sampling(options: argparse.Namespace) -> dict:
-    """Responses to 16 or 64 prompts, and several responses to each prompt, which is read once or once for each."""
+    """Measure sampling: one response to each of 16 or 64 prompts, and several responses to each prompt.
+
+    For several responses the prompt is read either once for all of them or once for each.
+    """
     exercise = Exercise(SIZES[options.size], Exercise.sample_batch)
     prompts, mask = exercise.prompts(), np.ones((exercise.rollouts, exercise.prompt), bool)
     drawn = Sampling(exercise.response, exercise.top_p, exercise.temperature)
@@ -251,7 +257,7 @@ def sampling(options: argparse.Namespace) -> dict:
 
 
 def mle(options: argparse.Namespace) -> dict:
-    """One step of maximum likelihood on 8 sequences of 64 tokens, with dropout."""
+    """Measure a step of maximum likelihood on 8 sequences of 64 tokens, with dropout."""
     exercise, results = Exercise(SIZES[options.size], rollouts=8, prompt=1, response=64), {}
     condition, response = exercise.prompts(), exercise.expert_responses()
     batch = Batch(condition, np.ones_like(condition, bool), response, np.ones_like(response, bool))
@@ -288,7 +294,10 @@ def _print_rates(results: dict[str, dict[str, float]]) -> None:
 
 
 def growth(options: argparse.Namespace) -> dict:
-    """Sampling and PPO minibatches while batch, response or GPT-2 grows. GPT-2s beyond the next are extrapolated."""
+    """Measure sampling and PPO minibatches while the batch, the response or the GPT-2 grows.
+
+    The chosen size of GPT-2, all smaller sizes and the next larger one are measured; the others are extrapolated.
+    """
     names = list(SIZES)
     measured = names[: names.index(options.size) + 2]
     sizes, results = SIZES[options.size], {}
@@ -324,13 +333,13 @@ def _described(name: str) -> str:
 
 
 def flops_of_a_token(sizes: GPT2Config, response: int) -> dict[str, float]:
-    """Floating-point operations per token of a response of this length, in sampling and in a PPO minibatch."""
+    """The floating-point operations for each token of a response of this length, in sampling and in a minibatch."""
     read = (Exercise.prompt + response - 1) / response
     return {SAMPLING: costs.flops(sizes, read, 1), LEARNING: costs.learning_flops(sizes, read, 1)}
 
 
 def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds: int) -> dict[str, dict[str, float]]:
-    """The rates of sampling `sampled` responses together, and of a PPO minibatch of `learned` responses."""
+    """Measure the rate of sampling `sampled` responses together, and that of a minibatch of `learned` responses."""
     exercise = Exercise(sizes, max(sampled, learned), response=response)
     prompts, responses = exercise.prompts(), exercise.expert_responses()
     arrays = (prompts, np.ones_like(prompts, bool), responses, np.ones_like(responses, bool))
@@ -356,7 +365,7 @@ def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds
 
 
 def workers(options: argparse.Namespace) -> dict:
-    """One PPO update, distributed over replicas of this machine, which share its cores."""
+    """Measure one PPO update that is distributed over replicas on this machine, which share its cores."""
     exercise = Exercise(SIZES[options.size], options.rollouts)
     several = [Devices(name, count) for name in ("mirrored", "multi_worker") for count in (2, 4)]
     results: dict[str, dict[str, float]] = {}
@@ -384,7 +393,7 @@ def workers(options: argparse.Namespace) -> dict:
 
 
 def padding(options: argparse.Namespace) -> dict:
-    """The share of padding in batches of the embedded corpus."""
+    """Measure the share of padding in the batches of the embedded corpus."""
     config = GAILConfig.preset("default") if options.size in ("tiny", "default") else PAPER
     training = split(read_trajectories(), seed=0).train
     progress(f"padding: encoding {len(training):,} trajectories")
@@ -439,18 +448,21 @@ def padding(options: argparse.Namespace) -> dict:
 
 
 def padded_share(masks: Sequence[np.ndarray]) -> float:
-    """The share of positions without a token; each mask is (B, T) bool."""
+    """The share of positions that have no token but padding. Each mask is (B, T) bool, false at padding."""
     return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.size for mask in masks)
 
 
 def in_random_order(count: int, size: int) -> list[np.ndarray]:
-    """All rows in batches of `size`."""
+    """Divide all rows, in a random order, into batches of `size`."""
     order = np.random.default_rng(0).permutation(count)
     return [order[start : start + size] for start in range(0, count, size)]
 
 
 def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
-    """Table 1 at full scale. measured: what `update` returned; without it the hours of this machine are left out."""
+    """Calculate Table 1 at full scale.
+
+    `measured` is the result of `update`. If it is None, the hours of this machine are left out.
+    """
     rates = {device.name: device.rates for device in full_scale.DEVICES}
     if measured and "full" in measured["by"]:
         ours = measured["by"]["full"]

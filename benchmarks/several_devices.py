@@ -1,6 +1,6 @@
-"""One PPO update by `gail_tf` on several devices of this machine, or in several processes of it.
+"""Measures one PPO update by `gail_tf` on several devices of this machine, or in several processes on it.
 
-The devices share the machine's cores, so that the benchmark measures the overhead of distribution.
+The devices share the machine's cores. Therefore the benchmark measures the overhead of distribution, not its gain.
 """
 
 import itertools
@@ -23,7 +23,12 @@ TRAFFIC = Path("/proc/net/dev")  # Linux
 
 @dataclass(frozen=True)
 class Devices:
-    """A value of `--strategy`: several replicas in one process, or several processes of one replica each."""
+    """A way to distribute an update: several replicas in one process, or several processes with one replica each.
+
+    Attributes:
+        strategy: The value of `--strategy`.
+        count: The number of replicas.
+    """
 
     strategy: str = "none"
     count: int = 1
@@ -35,9 +40,9 @@ class Devices:
         return f"{self.count} {'parts of the CPU' if self.strategy == 'mirrored' else 'processes'}"
 
     def measure(self, exercise: Exercise, rounds: int) -> dict[str, float]:
-        """Seconds of an update and, on Linux, the bytes that it sends over the loopback device.
+        """Measure the seconds of an update, in new processes, and the bytes that it sends between processes.
 
-        Every process is a new one.
+        The bytes are counted on Linux only, at the loopback device.
         """
         if self.strategy != "multi_worker":
             environments = [{}]
@@ -81,13 +86,13 @@ def _timed(on: Devices, environment: dict[str, str], exercise: Exercise, rounds:
 
 
 def loopback_bytes() -> int:
-    """The bytes that this machine has sent to itself so far over the loopback device; 0 where they are not known."""
+    """The bytes that this machine has so far sent to itself over the loopback device; 0 if the system has no count."""
     lines = TRAFFIC.read_text().splitlines() if TRAFFIC.exists() else []
     return next((int(line.partition(":")[2].split()[8]) for line in lines if line.strip().startswith("lo:")), 0)
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports of this machine that no program listens on."""
+    """Find TCP ports of this machine on which no program listens."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

@@ -1,11 +1,11 @@
 """TextGAIL's loop (Wu et al. 2021) in PyTorch, as a user of Hugging Face's transformers would write it today.
 
-`generate` draws responses, and a separate pass computes their old log-probabilities. The policy learns from them by PPO
-of whole responses with a clipped ratio, and by AdamW. The discriminator of `gail_tf` (two tanh layers on features of
-the frozen reference) replaces TextGAIL's RoBERTa, so that the benchmark compares the policies. `logits_to_keep`
-restricts logits to the positions of the responses.
+`generate` draws responses, and a separate pass computes their old log-probabilities. The policy learns by PPO, with
+AdamW and with one clipped ratio for each whole response. TextGAIL's discriminator is a RoBERTa. It is replaced by that
+of `gail_tf` (two tanh layers, which read features of the frozen reference), so that only the policies are compared.
+With `logits_to_keep`, transformers computes logits only at the positions of the responses.
 
-Shapes: B responses, T tokens of prompt and response together, R of the response, E = n_embd.
+Shapes: B responses; P tokens of a prompt, R of a response, T of both together; V tokens in the vocabulary; E = n_embd.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ TABLE = GAILConfig()
 
 
 def torch_gpt2(gpt2: GPT2) -> transformers.GPT2LMHeadModel:
-    """Hugging Face's GPT-2 with the weights of this project's GPT-2; without dropout until `train()` is called."""
+    """Make Hugging Face's GPT-2 with the weights of this project's GPT-2. Dropout is off until `train()` is called."""
     model = transformers.GPT2LMHeadModel(transformers.GPT2Config.from_dict(gpt2.config.to_hugging_face()))
     weights = {name: torch.from_numpy(variable.numpy()) for name, variable in gpt2.weights.items()}
     model.transformer.load_state_dict(weights)
@@ -33,7 +33,7 @@ def torch_gpt2(gpt2: GPT2) -> transformers.GPT2LMHeadModel:
 
 
 def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise: Exercise) -> torch.Tensor:
-    """Prompts (B, P) with responses, (B, P + R)."""
+    """Draw responses to prompts (B, P). Return prompts and responses together, (B, P + R)."""
     return model.generate(
         prompts,
         attention_mask=torch.ones_like(prompts),
@@ -101,11 +101,11 @@ class TorchUpdate:
             nn.Tanh(),
             nn.Linear(HIDDEN_UNITS, 1),
             nn.Flatten(0),
-        )  # expert logits, high for the expert's
+        )  # expert logits: high if D takes a response for an expert's
         self.policy_optimizer = _adamw(self.policy, TABLE.ppo.generator_learning_rate)
         self.discriminator_optimizer = _adamw(self.discriminator, TABLE.judge.discriminator_learning_rate)
         self.rewards = RunningRewards()
-        self.kl = torch.zeros(())  # to the reference, nats a token, of the last update
+        self.kl = torch.zeros(())  # the KL to the reference in the last update, in nats per token
         self.prompts = torch.from_numpy(exercise.prompts()).long()
         self.experts = torch.cat([self.prompts, torch.from_numpy(exercise.expert_responses()).long()], 1)
 
@@ -174,7 +174,7 @@ class TorchUpdate:
 
 
 class TorchMaximumLikelihood:
-    """Teacher forcing, with dropout."""
+    """Training of the policy by maximum likelihood (teacher forcing), with dropout."""
 
     def __init__(self, gpt2: GPT2):
         self.model = torch_gpt2(gpt2).train()

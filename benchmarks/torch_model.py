@@ -1,4 +1,4 @@
-"""The same model in PyTorch, as a user would write it: one pass over each answer, `nn.LSTM`, Adam, greedy decoding."""
+"""The first paper's model in PyTorch, as a user would write it: one pass over each answer, `nn.LSTM` and Adam."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from keras_gca.models.networks import Sizes
 
 
 class TorchModel(nn.Module):
-    """Figure 1. Contexts (B, s) and answers (B, T + 1) are arrays of `keras_gca.data.pairs`."""
+    """The generator of Figure 1. Contexts (B, s) and answers (B, T + 1) are arrays of `keras_gca.data.pairs`."""
 
     def __init__(self, sizes: Sizes):
         super().__init__()

@@ -1,8 +1,9 @@
-"""The PPO trainer of Hugging Face's TRL as a contestant. TRL 1.12 is the last release that has one.
+"""The PPO trainer of Hugging Face's TRL as a contestant of the benchmark. TRL 1.12 is the last release that has one.
 
-It runs unchanged, with its own design: a value network as large as the policy, log-probabilities from `generate`'s
-scores (kept for the whole vocabulary), logits also at the positions of the prompts, and no nucleus. The reward model is
-tiny, because the other contestants have none.
+It runs unchanged. Its design differs from that of the other contestants: it has a value network as large as the policy.
+It takes log-probabilities from the scores that `generate` keeps for the whole vocabulary. It also computes logits at
+the positions of the prompts, and it samples without a nucleus. It needs a reward model. This model is tiny here,
+because the other contestants have none.
 """
 
 import contextlib
@@ -21,10 +22,10 @@ from benchmarks.torch_gail import torch_gpt2
 
 
 class TRLUpdate:
-    """Each call makes one update, by a `train()` of one batch.
+    """Each call makes one update: it calls the trainer's `train()` for one batch.
 
-    `generate` counts as SAMPLING, the reference's passes as REFERENCE, and the reward model's as JUDGING. All else
-    counts as LEARNING, also the value network's passes over the responses.
+    The time of `generate` counts as SAMPLING, the passes of the reference count as REFERENCE, and the passes of the
+    reward model count as JUDGING. Everything else counts as LEARNING, also the passes of the value network.
     """
 
     def __init__(self, exercise: Exercise):
@@ -90,7 +91,8 @@ class TRLUpdate:
             save_strategy="no",
             lr_scheduler_type="constant",
             total_episodes=exercise.rollouts,
-            # Makes the optimizer step after every minibatch; with gradient_accumulation_steps = 16 it would step once.
+            # The optimizer makes a step after each minibatch. With gradient_accumulation_steps = 16 it would make one
+            # step in the whole update.
             per_device_train_batch_size=exercise.rollouts,
             gradient_accumulation_steps=1,
             num_mini_batches=exercise.rollouts // exercise.minibatch,

@@ -26,7 +26,7 @@ Training (Algorithm 1) and evaluation:
     GAILRun               a run folder: settings, data, checkpoint, log
     GAILSession           a training together with its run folder
     GAILTraining          maximum likelihood training and then Algorithm 1, as a sequence of stages
-    evaluate_run          measures one run on its test conversations
+    evaluate_run          measures the policies of one run on its test conversations
     evaluate_runs         compares several runs: Table 2, Figures 5 and 6, and Table 3
     make_networks         makes the networks that a config asks for
     resume                continues an interrupted training, or trains a run further
@@ -40,16 +40,16 @@ Policies and networks:
     LanguagePolicy        the base class of policies that predict a response token by token
     Policy                GPT-2 as a policy, which trains all weights, low-rank adapters or a head
     Roberta               RoBERTa in Keras, the encoder of TextGAIL's discriminator
-    Sampling              how tokens are drawn, and how their probabilities are counted (Algorithm 2)
-    ValueBaseline         the value of a state, by a network like the discriminator's
+    Sampling              how tokens are drawn, and how their probabilities are computed (Algorithm 2)
+    ValueBaseline         a network like the discriminator's, which predicts the value of a state for PPO
 
 Losses and rewards (pure functions of tensors):
 
     PPO                   proximal policy optimisation on a buffer of rollouts
     TRPO                  trust region policy optimisation, as in the original GAIL
-    adapt_kl_coefficient  C of Eq. 7 for the next update, from the KL of the last one
-    binary_loss           Eq. 6: the discriminator's loss on single responses
-    contrastive_loss      TextGAIL's loss of the discriminator, on two responses to one prompt
+    adapt_kl_coefficient  adapts C, the weight of the KL penalty in Eq. 7, to the KL of the last update
+    binary_loss           Eq. 6: the discriminator's loss if it judges single responses
+    contrastive_loss      TextGAIL's loss of the discriminator, which compares two responses to one prompt
     policy_loss           Eq. 7: the policy's loss, with the clipped objective and the KL penalty
     reward                the reward of a response, from the discriminator's logit (Eq. 6)
     value_loss            half the mean squared error of the value baseline

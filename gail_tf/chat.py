@@ -68,7 +68,11 @@ def _parser() -> argparse.ArgumentParser:
         help="sampling temperature; 0 takes the likeliest token [0.9]",
     )
     parser.add_argument(
-        "--top-p", type=float, default=0.9, metavar="X", help="probability mass of the nucleus to draw from [0.9]"
+        "--top-p",
+        type=float,
+        default=0.9,
+        metavar="X",
+        help="draw from the likeliest tokens that together have this probability [0.9]",
     )
     parser.add_argument(
         "--no-crisis-note", action="store_true", help="let the models answer messages that speak of self-harm or danger"

@@ -18,18 +18,21 @@ and Table 3. Runs of one algorithm with different seeds are averaged.
 
 perplexity    The perplexity of the human responses given history and prompt is computed per token and per word, for
               conversations of 1, 2 and 3+ turns, on all test trajectories.
-responses     Responses are drawn from the policies and measured by BLEU (sacreBLEU's, and NLTK's BLEU-1 to BLEU-4 of
-              single responses), distinct-1 and distinct-2, length, the share of repeated ones, the agreement of their
-              sentiment (VADER) and emotion (a classifier trained on the labels of the training prompts) with the human
-              response and with the prompt, similarity by word vectors, and MAUVE. The human responses are measured too.
-uncertainty   One run has 95 % intervals by a bootstrap over conversations; several runs have the standard deviation
-              over seeds. Systems with the same test trajectories are compared by paired sign-flip tests.
+responses     Responses are drawn from the policies. They are measured by BLEU (sacreBLEU's, and NLTK's BLEU-1 to BLEU-4
+              of single responses), distinct-1 and distinct-2, length, the share of repeated responses, similarity to
+              the human responses by word vectors, and MAUVE. Two further metrics are the shares of responses that have
+              the same sentiment (by VADER) and the same emotion (by a classifier that learns the labels of the training
+              prompts) as the human response or the prompt. The human responses are measured, too.
+uncertainty   The metrics of one run have 95 % intervals by a bootstrap over conversations. Those of several runs have
+              the standard deviation over seeds. Systems with the same test trajectories are compared by paired
+              sign-flip tests.
 """
 
 EPILOG = """\
-RUN/evaluation.json holds the metrics, likelihoods and responses; it is used again while the bot and the options are the
-same. DIR holds tables.md, tables.tex and tables.json (Table 2, the metrics of the responses, the tests), table2.csv,
-responses.csv, figure5.png, figure6.png and table3.md. If a policy learned by imitation, curves.png shows how.
+RUN/evaluation.json keeps the metrics, likelihoods and responses. It is used again as long as the bot and the options
+are the same. DIR (see --output) gets tables.md, tables.tex and tables.json with Table 2, the metrics of the responses
+and the tests. It also gets table2.csv, responses.csv, figure5.png, figure6.png and table3.md. If a policy has learned
+by imitation, curves.png plots how its metrics changed.
 """
 
 
@@ -70,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=0.9,
         metavar="X",
-        help="probability mass of the nucleus they are drawn from [0.9]",
+        help="responses are drawn from the likeliest tokens that together have this probability [0.9]",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed from which responses are drawn [0]")
     parser.add_argument(
@@ -78,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=1000,
         metavar="N",
-        help="how many test trajectories to respond to, evenly spread; perplexity is computed on all [1000]",
+        help="how many test trajectories to respond to, evenly spread; perplexity is always computed on all [1000]",
     )
     parser.add_argument(
         "--batch-size",

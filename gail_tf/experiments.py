@@ -1,4 +1,4 @@
-"""`python -m gail_tf.experiments`: train and compare the second paper's Table 2 and ablations."""
+"""`python -m gail_tf.experiments`: train and compare the systems of the second paper's Table 2 and of ablations."""
 
 import argparse
 import sys
@@ -25,11 +25,14 @@ Train the systems that an experiment compares, over several seeds, and write its
 """
 
 EPILOG = """\
-Trainings are stored in --runs/VARIANT/seed_N. A finished training is used again, and an interrupted one is resumed.
-Every other setting (see python -m gail_tf.train --help) applies to all trainings, except that a variant keeps the
-settings that define it. table2 writes the files of python -m gail_tf.evaluate to --runs/table2. The others write
---runs/EXPERIMENT.md and EXPERIMENT.json, a plot of the same metrics, EXPERIMENT.png, and the learning curves of
-imitation, EXPERIMENT_curves.png. notebooks/04_results.ipynb plots all finished experiments.
+An experiment trains several variants, for example one with and one without human demonstrations. The trainings are
+stored in DIR/VARIANT/seed_N, where DIR is the folder of --runs. A finished training is used again, and an interrupted
+one is resumed. The settings of python -m gail_tf.train are options here, too (see its --help). They apply to all
+trainings, but they do not change the settings that define a variant.
+
+The experiment table2 writes the same files as python -m gail_tf.evaluate, to DIR/table2. Each other experiment writes
+four files to DIR: EXPERIMENT.md and EXPERIMENT.json with the metrics, EXPERIMENT.png with a plot of them, and
+EXPERIMENT_curves.png with the learning curves of imitation. notebooks/04_results.ipynb plots all finished experiments.
 """
 
 
@@ -68,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[0, 1, 2],
         metavar="N",
-        help="seeds; one training of each variant for each [0 1 2]",
+        help="each variant is trained once with each of these seeds [0 1 2]",
     )
     parser.add_argument(
         "--runs",

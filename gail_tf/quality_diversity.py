@@ -1,8 +1,8 @@
 """`python -m gail_tf.quality_diversity`: plot the quality of responses against their diversity.
 
-The method is that of `keras_gca.quality_diversity` (Caccia et al. 2020): at several sampling temperatures, quality is
-the perplexity of the responses under a trigram model of the experts' training responses, in words, and diversity is
-their distinct-2.
+The method is that of `keras_gca.quality_diversity` (Caccia et al. 2020). Responses are drawn at several temperatures.
+Their quality is their perplexity under a trigram model of words, which is fitted to the experts' training responses.
+Their diversity is distinct-2, the share of distinct pairs of adjacent words among all such pairs.
 """
 
 import argparse

@@ -1,7 +1,8 @@
-"""The settings of the second paper in groups: what each is, its default from Table 1, and its possible values.
+"""The settings of the second paper in groups, with their meaning, their default and their possible values.
 
-Code reads them by their groups (`config.ppo.epsilon`); options, presets and `config.json` have no groups. Each field
-names Table 1's entry or its other source. A departure from the paper is noted beside the value that departs.
+Code reads a setting by its group, for example `config.ppo.epsilon`. Command-line options, presets and `config.json`
+have no groups. The text of a field names its entry in Table 1 or its other source. A departure from the paper is noted
+beside the value that departs. D is the discriminator.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ class DataSettings:
     )
     sentiment: str = option(
         "on",
-        "on: the policy reads VADER's sentiment of each turn as a control token, the discriminator as numbers",
+        "on: each utterance has a sentiment, computed by VADER. The policy reads it as a control token, and the "
+        "discriminator reads it as a number",
         choices=("on", "off"),
     )
     condition_tokens: int = option(
@@ -40,7 +42,7 @@ class DataSettings:
 class ModelSettings:
     """The sizes of a GPT-2 from scratch or of RL-Seq2Seq's encoder-decoder, and which weights are trained."""
 
-    # The sizes of GPT-2 where --gpt2 names none
+    # The sizes of a GPT-2 from scratch, which is made if --gpt2 names none
     vocabulary_size: int = option(
         4000, "vocabulary size of the byte-level BPE that is fitted to the training text", low=300
     )
@@ -81,8 +83,8 @@ class OptimizerSettings:
 
     warmup_steps: int = option(
         1000,
-        'Table 1, "Generator Warmup Steps": steps in which the learning rate rises linearly to its peak. Where '
-        "this is not given and a phase has no more steps than that, its warm-up takes a tenth of them",
+        'Table 1, "Generator Warmup Steps": number of steps in which the learning rate rises linearly to its peak. If '
+        "it is not given and a phase does not have more steps than that, the warm-up takes a tenth of the phase",
         low=0,
     )
     learning_rate_schedule: str = option(
@@ -94,7 +96,7 @@ class OptimizerSettings:
     )
     weight_decay: float = option(0.01, 'Table 1, "Weight Decay": weight decay of AdamW', low=0, high=1)
     gradient_clip: float = option(
-        1.0, "largest norm of the policy's gradient; a longer one is scaled down to it", low=1e-9
+        1.0, "largest norm of the policy's gradient; a larger gradient is scaled down to this norm", low=1e-9
     )
 
 
@@ -106,27 +108,35 @@ class RolloutSettings:
     rollouts: int = option(128, 'Table 1, "PPO Buffer Size": number of responses in an update', low=2)
     sample_batch_size: int = option(
         16,
-        'Table 1, "Sample Batch Size": each batch of this size holds the share --human-ratio of demonstrations',
+        'Table 1, "Sample Batch Size": responses are collected in batches of this size; each batch has the share '
+        "--human-ratio of human demonstrations",
         low=1,
     )
     decoding_batch_size: int = option(
         64, "responses drawn at a time; a larger number is faster, needs more memory, and changes no response", low=1
     )
     human_ratio: float = option(
-        0.3, 'Table 1, "Human Demo Ratio": share of demonstrations at first; it falls linearly to 0', low=0, high=0.99
+        0.3,
+        'Table 1, "Human Demo Ratio": share of human demonstrations in the first update; it falls linearly to 0',
+        low=0,
+        high=0.99,
     )
     top_p: float = option(
-        0.9, "nucleus: tokens are drawn from the likeliest ones that together reach this probability", low=1e-3, high=1
+        0.9,
+        "tokens are drawn from the nucleus: the likeliest tokens that together reach this probability",
+        low=1e-3,
+        high=1,
     )
     temperature: float = option(0.9, "temperature at which tokens are drawn", low=COLDEST, high=HOTTEST)
     counting: str = option(
-        "plain", "probabilities in the ratio of PPO. plain: those of GPT-2 itself; filtered: those of the nucleus at "
-        "the temperature, from which tokens are drawn",
+        "plain", "which probabilities the ratio of PPO compares. plain: the probabilities of GPT-2 itself; filtered: "
+        "the probabilities with which tokens are drawn, at --temperature and within the nucleus",
         choices=COUNTING,
     )  # fmt: skip
     old_log_probs: str = option(
-        "sampled", "old log-probabilities in the ratio of PPO. sampled: those computed when the responses were drawn; "
-        "recomputed: by another pass over the responses, as in TextGAIL, which gives the same except for rounding",
+        "sampled", "where the old log-probabilities in the ratio of PPO come from. sampled: they are computed when the "
+        "responses are drawn; recomputed: another pass over the responses computes them, as in TextGAIL. The results "
+        "differ only by rounding",
         choices=("sampled", "recomputed"),
     )  # fmt: skip
 
@@ -168,12 +178,12 @@ class PPOSettings:
     )  # fmt: skip
     kl_coefficient: float = option(0.1, "initial weight C of the KL in Eq. 7", low=0)
     kl_target: float = option(
-        0.05, "KL between two updates that --kl-penalty adaptive aims at, in nats per action (see --level)", low=1e-9
+        0.05, "KL of an update at which --kl-penalty adaptive aims, in nats per action (see --level)", low=1e-9
     )
     kl_stop: float | None = option(None, "end an update as soon as the KL of a minibatch is above this", low=0)
     level: str = option(
         "response",
-        "action in the ratio. response: the whole response; token: each token",
+        "what counts as one action in the ratio of PPO. response: a whole response; token: a token",
         choices=("response", "token"),
     )
     discount: float = option(0.95, "discount per token, for --level token with --discriminator token", low=0, high=1)
@@ -187,7 +197,11 @@ class PPOSettings:
     trust_region: float = option(
         0.01, "largest KL of an update by --algorithm trpo, in nats per action (see --level)", low=1e-9
     )
-    value_baseline: str = option("off", "on: subtract a learned value from the reward", choices=("on", "off"))
+    value_baseline: str = option(
+        "off",
+        "on: subtract from the reward the value that a network has learned to predict for the state",
+        choices=("on", "off"),
+    )
     entropy_bonus: float = option(0.0, "weight of the policy's entropy in the objective of PPO", low=0)
 
 
@@ -206,7 +220,8 @@ class JudgeSettings:
     )
     discriminator: str = option(
         "binary", "what D judges. binary: each response by itself (Eq. 6); contrastive: two responses to the same "
-        "prompt (TextGAIL); token: every token (Eq. 6, as in Eq. 7 and 8 of the first paper)", choices=DISCRIMINATORS,
+        "prompt (TextGAIL); token: every token by Eq. 6, as the first paper's D does (its Eq. 7 and 8)",
+        choices=DISCRIMINATORS,
     )  # fmt: skip
     discriminator_encoder: str = option(
         "frozen", "network that computes D's features. frozen: the reference policy; trainable: a separate GPT-2, "
@@ -214,9 +229,11 @@ class JudgeSettings:
         choices=ENCODERS,
     )  # fmt: skip
     discriminator_passes: int = option(1, "number of passes of D over the rollouts of an update", low=0)
-    label_smoothing: float = option(0.0, "D learns the label 1 minus this for expert responses", low=0, high=0.49)
+    label_smoothing: float = option(
+        0.0, "expert responses have the label 1 minus this value when D learns", low=0, high=0.49
+    )
     instance_noise: float = option(
-        0.0, "Gaussian noise on D's features in training, in their standard deviations", low=0
+        0.0, "scale of the Gaussian noise on D's features in training, in standard deviations of the features", low=0
     )
 
 

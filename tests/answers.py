@@ -1,10 +1,10 @@
-"""Compares answers."""
+"""An assertion that tests of both agents share: two lists of answers are the same."""
 
 import pytest
 
 
 def assert_same_answers(answers, expected):
-    """The same texts and tokens in the same order, and the same figures up to float32's rounding."""
+    """Assert equal texts and tokens in the same order, and equal numbers except for rounding of float32."""
     for answer, other in zip(answers, expected, strict=True):
         assert (answer.generator, answer.text) == (other.generator, other.text)
         assert [token for token, _ in answer.token_scores] == [token for token, _ in other.token_scores]

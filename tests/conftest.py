@@ -1,4 +1,4 @@
-"""Settings of all tests, what several of them read, and the one way to the optional reference data."""
+"""Settings of all tests, fixtures that several tests use, and access to the optional reference data."""
 
 import contextlib
 import io
@@ -18,14 +18,15 @@ pytest.register_assert_rewrite("tests.answers", "tests.gail_tf.policies.contract
 
 @pytest.fixture(scope="session", autouse=True)
 def tensorflow():
-    """TensorFlow as the commands set it up: quiet, and repeating the same steps with the same bits.
+    """Set TensorFlow up as the commands do: it is quiet, and repeats the same steps with the same bits.
 
-    No module of tests makes tensors when it is imported, so that this comes before TensorFlow's first operation.
+    This must happen before TensorFlow's first operation. Therefore no test module makes tensors when it is imported.
     """
     command_line.set_up_tensorflow()
 
 
-# Files that run in one process, since they read the same small trainings, or import PyTorch, which takes seconds.
+# Files that run in one process, because they use the same small trainings, or because they import PyTorch, which takes
+# seconds.
 TOGETHER = {
     "experiments": ("gail_tf/test_experiments.py", "test_notebooks.py"),
     "small_run": ("gail_tf/test_train.py", "gail_tf/test_evaluate.py", "gail_tf/test_train_further.py"),
@@ -34,7 +35,7 @@ TOGETHER = {
         "gail_tf/models/test_fine_tuned.py", "gail_tf/models/test_roberta.py", "gail_tf/test_export.py",
     ),
 }  # fmt: skip
-# These begin first, so that no process ends long before another.
+# These tests begin first, so that all processes end at about the same time.
 LONGEST = (
     "keras_gca/test_commands.py", *TOGETHER["experiments"], "stress/test_kills.py", "test_several_devices.py",
     *TOGETHER["small_run"], "keras_gca/training/test_adversarial.py", *TOGETHER["pytorch"],
@@ -42,7 +43,7 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items):
-    """Sort the tests by LONGEST."""
+    """Sort the tests: those in LONGEST come first."""
     place = {name: number for number, name in enumerate(LONGEST)}
     folder = Path(__file__).parent
     items.sort(key=lambda item: place.get(item.path.relative_to(folder).as_posix(), len(LONGEST)))
@@ -50,9 +51,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """With several processes, one runs all tests of a file, and of the files in TOGETHER.
+    """With several processes, all tests of a file run in the same process, and so do all files in TOGETHER.
 
-    xdist's own groups by mark (`--dist loadgroup`) are no help: xdist 3.8 loses them where pytest is 9.2.
+    xdist's own groups (marks with `--dist loadgroup`) cannot be used: xdist 3.8 loses the marks with pytest 9.2.
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -63,13 +64,13 @@ def pytest_xdist_make_scheduler(config, log):
             name = nodeid.partition("::")[0].removeprefix("tests/")
             return groups.get(name, name)
 
-    config.option.loadscopereorder = False  # the order is that of `pytest_collection_modifyitems`
+    config.option.loadscopereorder = False  # keep the order of `pytest_collection_modifyitems`
     return ByFile(config, log)
 
 
 @pytest.fixture
 def shared_file():
-    """shared_file("data/x"): a path of the reference data; the test is skipped where it is absent."""
+    """A function: shared_file("data/x") returns a path of the reference data. Without the file, the test is skipped."""
 
     def find(name: str):
         folder = places.reference_data()
@@ -84,7 +85,10 @@ def shared_file():
 
 @pytest.fixture
 def said(capsys, tmp_path, monkeypatch):
-    """said(main, name, *arguments): the one line of error of a command that must end with status 2, run in tmp_path."""
+    """A function: said(main, name, *arguments) runs a command in tmp_path, and returns its line of error.
+
+    The command must end with status 2 and print exactly one line of error.
+    """
     monkeypatch.chdir(tmp_path)
 
     def run(main, name, *arguments):
@@ -101,7 +105,10 @@ def said(capsys, tmp_path, monkeypatch):
 class Experiments(NamedTuple):
     """Experiments of the second paper at toy sizes.
 
-    folder: of the trainings. arguments: of the command, but the experiment. printed: by each experiment.
+    Attributes:
+        folder: The folder of the trainings.
+        arguments: The arguments of the command, except the experiment.
+        printed: What each experiment printed.
     """
 
     folder: Path
@@ -111,7 +118,7 @@ class Experiments(NamedTuple):
 
 @pytest.fixture(scope="session")
 def small_experiments(tmp_path_factory):
-    """Table 2 and an ablation over two seeds."""
+    """Run Table 2 and an ablation, with two seeds each."""
     from gail_tf import experiments
 
     folder = tmp_path_factory.mktemp("project") / "runs" / "experiments"

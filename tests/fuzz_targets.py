@@ -1,7 +1,7 @@
-"""What must hold of every reader whatever bytes it is given: a value, or the one error that users can mend.
+"""Targets of fuzzing: each reader must give a value or one error that the user can fix, whatever bytes it reads.
 
-A target is a function of bytes; whatever it raises is a finding. `tests.stress.fuzz` searches for findings by coverage,
-`test_fuzz_targets.py` tries some inputs in every run of the tests.
+A target is a function of bytes. If it raises an exception, this is a finding. `tests.stress.fuzz` searches for
+findings, guided by coverage. `test_fuzz_targets.py` tries some inputs in every run of the tests.
 """
 
 import _thread
@@ -38,11 +38,17 @@ from keras_gca.storage.arrays import open_arrays
 from keras_gca.survey.paper_form import read_form
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
 
-MEMORY = Path("/dev/shm")  # files that never reach a disk, where there is such a place
+MEMORY = Path("/dev/shm")  # a folder in memory, if the system has one, so that files need not be written to a disk
 
 
 class Target(NamedTuple):
-    """run: on bytes. seeds: inputs to begin with. heavy: whether it imports TensorFlow."""
+    """A reader to test.
+
+    Attributes:
+        run: The function of bytes.
+        seeds: The inputs with which a search begins.
+        heavy: Whether the reader imports TensorFlow.
+    """
 
     run: Callable[[bytes], None]
     seeds: list[bytes]
@@ -59,7 +65,7 @@ FOLDER = _folder()
 
 
 def outcome(read: Callable[[], object]) -> object:
-    """What a reader gives, or None where it raises the error that users can mend, in one line."""
+    """Return the value that a reader gives, or None if it raises an error of one line that the user can fix."""
     try:
         return read()
     except (UserError, VectorFileError) as error:
@@ -177,13 +183,16 @@ sys.addaudithook(_hook)
 
 
 class _Twin(pickle._Unpickler):
-    """The same in pure Python, whose branches a search by coverage can see."""
+    """The same unpickler in pure Python, because a search by coverage can see only the branches of Python code."""
 
     find_class, persistent_load = Unpickler.find_class, Unpickler.persistent_load
 
 
 def watched(load: Callable[[], object]) -> object:
-    """What loading gives, or None where it raises; a finding where anything else was done: an import, an open file."""
+    """Return the loaded value, or None if loading raises an error.
+
+    It is a finding if loading does anything else, for example an import or opening a file.
+    """
     _events.clear()
     gc.disable()  # what is collected just then would have events of its own
     _watched_threads.append(_thread.get_ident())
@@ -209,7 +218,7 @@ def _pickle(content: bytes) -> None:
 
 
 def _only(value: object, kinds: tuple[type, ...]) -> None:
-    """See that a value, which may hold itself, is made of these types and None."""
+    """Check that a value consists only of these types and None. The value may contain itself."""
     seen, waiting = set(), [value]
     while waiting:
         each = waiting.pop()

@@ -1,4 +1,4 @@
-"""The project's pages in their parts, and the files that a name on a page means."""
+"""Divides the project's pages into their parts, and finds the files to which a name on a page refers."""
 
 import re
 from functools import cache
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tests.places import PROJECT
 
 FOLDERS = ("keras_gca", "gail_tf", "glove", "tests", "benchmarks", "docs", "notebooks")
-# What a run writes and what others publish: pages name these files, which are not the project's.
+# Files that a run writes or that others publish. Pages name them, but they do not belong to the project.
 OUTSIDE = {
     "log.csv", "curves.png", "samples/", "tensorboard/", "table3.md",
     "train.csv", "valid.csv", "dialogues_train.txt", "dialogues_validation.txt",
@@ -20,8 +20,10 @@ SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 class Part(NamedTuple):
     """A heading, a paragraph, an item, a row of a table, or a line of code.
 
-    around: texts that may name the folder of a file, the nearest first: the part itself, the headings and the
-    introduction of its section, the beginning of the page. header: of the table that a row is in.
+    Attributes:
+        around: Texts that may name the folder of a file, the nearest first: the part itself, the headings and the
+            introduction of its section, and the beginning of the page.
+        header: The header of the table to which a row belongs.
     """
 
     kind: str
@@ -31,13 +33,13 @@ class Part(NamedTuple):
 
     @property
     def spans(self) -> list[str]:
-        """What stands in backticks."""
+        """Return the texts in backticks."""
         return [self.text] if self.kind == "code" else SPAN.findall(self.text)
 
 
 @cache
 def parts(page: Path) -> list[Part]:
-    """All parts of a page, in their order."""
+    """Return all parts of a page, in order."""
     made: list[Part] = []
     beginning, sections, introduction, header = "", ["", ""], "", ""
     for kind, text in blocks(page.read_text(encoding="utf-8")):
@@ -57,7 +59,7 @@ def parts(page: Path) -> list[Part]:
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """The kind and the text of each part."""
+    """Yield the kind and the text of each part."""
     made: list[tuple[str, str]] = []
     fenced, blank = False, True
     for line in text.splitlines():
@@ -83,7 +85,7 @@ def blocks(text: str) -> list[tuple[str, str]]:
 
 @cache
 def tree() -> frozenset[str]:
-    """All paths of the project from its root; folders end with a slash."""
+    """Return all paths of the project, relative to its root. Folders end with a slash."""
     paths = [path for path in PROJECT.iterdir() if path.is_file()]
     for folder in map(PROJECT.joinpath, (*FOLDERS, ".ci", ".github")):
         paths += [folder, *folder.rglob("*")] if folder.is_dir() else []
@@ -92,19 +94,19 @@ def tree() -> frozenset[str]:
 
 
 def ends(name: str) -> list[str]:
-    """The paths that a name may mean: itself from the root, or else those that end so."""
+    """Return the paths that a name may mean: the path from the root, or else all paths that end with the name."""
     return [name] if name in tree() else sorted(path for path in tree() if path.endswith(f"/{name}"))
 
 
 def folders(text: str) -> set[str]:
-    """The folders that a text names, and those of the files that it names by their whole paths."""
+    """Return the folders that a text names, and the folders of the files that it names by their whole paths."""
     names = {name for name in PATH.findall(text) if name not in OUTSIDE}
     whole = {path for name in names if len(ends(name)) == 1 for path in ends(name) if "/" in name}
     return {path if path.endswith("/") else path.rpartition("/")[0] + "/" for path in whole}
 
 
 def meant(name: str, part: Part) -> list[str]:
-    """The paths that a name may mean where it stands; one, if it is as it should be."""
+    """Return the paths that a name in this part may mean. A correct name means exactly one path."""
     candidates = ends(name)
     if len(candidates) < 2 or candidates == [f"gail_tf/{name}", f"keras_gca/{name}"]:
         return candidates[:1]

@@ -1,4 +1,4 @@
-"""Where the project lies, and the optional reference data: corpora, vectors and numbers that are not part of it."""
+"""The root of the project, and the folder of the optional reference data (corpora, vectors and numbers)."""
 
 import os
 from pathlib import Path
@@ -8,5 +8,5 @@ VARIABLE = "CONVERSATIONAL_AGENTS_SHARED"
 
 
 def reference_data() -> Path:
-    """The folder that VARIABLE names; without it, `shared` beside this project."""
+    """Return the folder that the environment variable VARIABLE names, or else `shared` beside the project."""
     return Path(os.environ.get(VARIABLE, PROJECT.parent / "shared"))

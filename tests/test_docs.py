@@ -1,7 +1,8 @@
-"""The pages speak of the project as it is: the files, modules, names, options and numbers that they mention are there.
+"""The pages describe the project as it is: the files, modules, names, options and numbers that they mention exist.
 
-A page may name a file by the end of its path (`models/test_forward.py`) where one file alone ends so, or one in a
-folder that the same row, its section or the page's beginning names, or one in the same place of each package.
+A page may name a file by the end of its path (`models/test_forward.py`) if only one path ends so. It may also do so if
+the same row, its section or the beginning of the page names the folder, or if each package has such a file at the same
+place.
 """
 
 import argparse
@@ -25,12 +26,12 @@ PAGES = [
     *sorted(PROJECT.glob("docs/*.md")),
     *(path for name in ("README", "CONTRIBUTING", "CHANGELOG") if (path := PROJECT / f"{name}.md").exists()),
 ]
-# Others' programs, which have options of their own.
+# Programs of others. Their options are not checked.
 PROGRAMS = ("pip", "jupyter", "pytest", "git", "ruff", "pre-commit", "lint-imports", "pyright", "tensorboard", "mkdocs")
 
 PACKAGE = rf"(?:{'|'.join(FOLDERS)})"
 DOTTED = re.compile(rf"({PACKAGE}(?:\.\w+)+)(?:\(.*\))?", re.DOTALL)
-CONTENTS = re.compile(rf"`({PACKAGE}(?:\.\w+)+)` \(([^)]*)\)")  # in the changelog's table: what a module holds
+CONTENTS = re.compile(rf"`({PACKAGE}(?:\.\w+)+)` \(([^)]*)\)")  # in the changelog's table: the names in a module
 CLASS = re.compile(r"([A-Z]\w*[a-z]\w*[A-Z]\w*)(?:\.(\w+))?")
 COMMAND = re.compile(rf"python3? -m ({PACKAGE}[\w.]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-zA-Z][\w-]*")
@@ -41,7 +42,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 
 
 def wrong_paths(page: Path) -> list[str]:
-    """Files and folders in backticks that are not there, or may be several."""
+    """Return the files and folders in backticks that do not exist, or that may be one of several."""
     wrong = []
     for part in parts(page):
         names = PATH.findall(part.text) if part.kind == "code" else filter(PATH.fullmatch, part.spans)
@@ -55,7 +56,7 @@ def wrong_paths(page: Path) -> list[str]:
 
 
 def wrong_links(page: Path) -> list[str]:
-    """Links to files, or to headings, that are not there."""
+    """Return the links to files or headings that do not exist."""
     wrong = []
     for part in parts(page):
         for link in LINK.findall(part.text):
@@ -69,7 +70,7 @@ def wrong_links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings."""
+    """Return the anchors of a page's headings."""
     titles = (part.text.lstrip("# ").lower() for part in parts(page) if part.kind == "heading")
     return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
 
@@ -78,7 +79,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def resolves(name: str) -> bool:
-    """Whether a dotted name is a module, or something of one."""
+    """Whether a dotted name is a module, or something that a module defines."""
     *parents, last = name.split(".")
     try:
         importlib.import_module(name)
@@ -93,14 +94,14 @@ def resolves(name: str) -> bool:
 
 
 def attribute(name: str) -> object:
-    """What a dotted name that `resolves` stands for."""
+    """Return the object that a dotted name, for which `resolves` is true, stands for."""
     module, _, last = name.rpartition(".")
     return getattr(sys.modules.get(module) or attribute(module), last)
 
 
 @cache
 def definitions() -> dict[str, str]:
-    """The source of every class and of every test of the project, by name."""
+    """Return the source of every class and every test of the project, by name."""
     found: dict[str, str] = {}
     for path in (path for path in tree() if path.endswith(".py")):
         source = (PROJECT / path).read_text(encoding="utf-8")
@@ -111,7 +112,7 @@ def definitions() -> dict[str, str]:
 
 
 def wrong_names(page: Path) -> list[str]:
-    """Dotted names, classes and tests in backticks, and imports of examples, that are not there."""
+    """Return the dotted names, classes and tests in backticks, and the imports of examples, that do not exist."""
     wrong = []
     for part in parts(page):
         for span in part.spans if part.kind != "code" else ():
@@ -133,23 +134,23 @@ def wrong_names(page: Path) -> list[str]:
 
 
 def module_file(module: str) -> Path | None:
-    """The file that `python -m` runs."""
+    """Return the file that `python -m` runs for a module."""
     path = PROJECT.joinpath(*module.split("."))
     return next((file for file in (path / "__main__.py", path.with_suffix(".py")) if file.exists()), None)
 
 
 def commands() -> list[str]:
-    """The modules that some page says one can run."""
+    """Return the modules that can be run according to some page."""
     return sorted({module for page in PAGES for part in parts(page) for module in COMMAND.findall(part.text)})
 
 
 class ParserIsMadeError(Exception):
-    """Ends a command before it does anything."""
+    """Raised as soon as a command has made its parser, so that the command does nothing else."""
 
 
 @pytest.fixture(scope="module")
 def options() -> dict[str, set[str]]:
-    """The options of each command that has a parser, subcommands' too."""
+    """Return the options of each command that has a parser, including those of its subcommands."""
     made: dict[str, set[str]] = {}
     action = argparse.Action.__init__
 
@@ -177,7 +178,7 @@ def options() -> dict[str, set[str]]:
 
 
 def wrong_options(page: Path, known: dict[str, set[str]]) -> list[str]:
-    """Options that no command has, or that the command beside them has not."""
+    """Return the options that no command has, or that the command beside them does not have."""
     wrong, every = [], set().union(*known.values())
     for part in parts(page):
         for span in part.spans:
@@ -194,7 +195,7 @@ def wrong_options(page: Path, known: dict[str, set[str]]) -> list[str]:
 
 
 def wrong_settings(page: Path) -> list[str]:
-    """Fields of settings that are not there, or have not the number of the last column."""
+    """Return the fields of settings that do not exist, or whose value is not the number in the last column."""
     wrong = []
     for part in parts(page):
         for kind in (Config, GAILConfig):
@@ -251,7 +252,7 @@ def test_the_picture_and_the_list_of_files_are_those_of_the_tree():
 
 
 def walks() -> list[list[tuple[str, str]]]:
-    """The files and functions of docs/architecture.md's walks through a training step, a table each."""
+    """Return the files and functions in docs/architecture.md's walks through a training step; a walk is a table."""
     page = house.PAGE.read_text(encoding="utf-8")
     section = page.partition("## A training step, file by file\n")[2].partition("\n## ")[0]
     tables = [part.splitlines() for part in section.split("\n\n") if part.startswith("|")]

@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the public names do what they show."""
+"""The examples in the docstrings of public names give the results that they show."""
 
 import doctest
 import importlib
@@ -13,7 +13,7 @@ import keras_gca
 from tests.factories import gail_agents, gca
 
 PACKAGES = {"keras_gca": keras_gca, "gail_tf": gail_tf}
-# Those that a newcomer meets first: each has an example.
+# The names that a newcomer meets first. Each of them must have an example.
 MAIN = {
     "keras_gca": {"Agent", "Config", "Decoding", "GCARun", "Source", "UserError", "Vocabulary", "log_score"},
     "gail_tf": {"GAILAgent", "GAILConfig", "GAILRun", "Replying", "Source"},
@@ -22,7 +22,7 @@ MAIN = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where the examples run: toy runs stand there under the names that the examples use."""
+    """Make the folder in which the examples run. It has toy runs with the names that the examples use."""
     path = tmp_path_factory.mktemp("examples")
     before = Path.cwd()
     os.chdir(path)

@@ -1,4 +1,4 @@
-"""The search of `tests/stress/fuzz.py` in short: spoiled seeds and any bytes, the same in every run."""
+"""A short form of the search of `tests/stress/fuzz.py`: spoiled seeds and random bytes, the same in every run."""
 
 import random
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz_targets import TARGETS
 
-SPOILED = 150  # inputs made of the seeds
+SPOILED = 150  # the number of inputs that are made from the seeds
 ODD = [
     b"\0",
     b"\xff",
@@ -28,7 +28,7 @@ ODD = [
 
 
 def spoiled(seed: bytes, draw: random.Random) -> bytes:
-    """A seed with a part left out, doubled, changed, or with something odd put in."""
+    """Return a seed in which a part is left out, doubled or changed, or into which something odd is put."""
     content = bytearray(seed)
     for _ in range(draw.randint(1, 4)):
         start = draw.randrange(len(content) + 1)

@@ -1,6 +1,6 @@
-"""Files that nobody should have to trust: each ends in one line and status 2, or its bad lines are skipped and counted.
+"""Hostile files: a command ends with one line and status 2, or it skips and counts the file's bad lines.
 
-Files of models and runs are in `keras_gca/test_hostile_models.py` and `gail_tf/test_hostile_models.py`.
+Hostile files of models and runs are tested in `keras_gca/test_hostile_models.py` and `gail_tf/test_hostile_models.py`.
 """
 
 import ast
@@ -35,13 +35,13 @@ TURN = "hit:0_conv:{},{},sad,I lost it,{},{},5|5|5_5|5|5,\n"
 
 
 def turns(*rows: tuple) -> bytes:
-    """EmpatheticDialogues of rows (conversation, turn, speaker, utterance)."""
+    """Return a file in EmpatheticDialogues' format with rows (conversation, turn, speaker, utterance)."""
     return (f"{EMPATHETIC_HEADER}\n" + "".join(TURN.format(*row) for row in rows)).encode()
 
 
 TWO = ((1, 1, 0, "Hi"), (1, 2, 1, "Yes"))
 
-# name: content, and what the line of error says
+# name of the file: its content, and the expected line of error
 CORPORA: dict[str, tuple[bytes, str]] = {
     "latin.txt": ("Hello.\nDéjà vu.\n".encode("latin-1"), ":2: not UTF-8 text"),
     "utf16.txt": (GOOD.encode("utf-16"), ":1: NUL bytes; UTF-8 text is expected"),
@@ -76,7 +76,7 @@ CORPORA: dict[str, tuple[bytes, str]] = {
 
 @pytest.fixture
 def command(said, tmp_path):
-    """As `said`, of commands that must leave no run behind."""
+    """A function like `said`. It also checks that the command has not left a run behind."""
 
     def run(*arguments):
         err = said(*arguments)
@@ -239,7 +239,7 @@ def zipped(path: Path, content: bytes = b"the 1 2\n", name: str = "v.txt", **opt
 
 
 def encrypted(content: bytes) -> bytes:
-    """The same archive, both of whose headers claim that the member needs a password."""
+    """Return the same archive with two changed headers. Both now claim that the member needs a password."""
     changed = bytearray(content)
     for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         changed[content.index(mark) + place] |= 1
@@ -263,13 +263,13 @@ def test_archives_that_are_not_what_they_say(tmp_path):
         with pytest.raises(VectorFileError, match=message) as caught:
             read_vectors(path)
         assert one_line(caught.value).isprintable()
-    # Nothing is ever unpacked to a file: a path inside an archive leads nowhere.
+    # Archives are never unpacked to files, so that a path inside an archive can do no harm.
     zipped(path, name="../../outside.txt")
     assert read_vectors(path).words == ["the"]
     assert sorted(each.name for each in tmp_path.rglob("*")) == ["v.zip"]
 
 
-# Large files, in little memory: processes of their own
+# Large files with little memory: each command runs in a process of its own
 
 MEMORY = 900_000_000  # bytes of address space; the interpreter and NumPy map some 400 million
 COMMANDS = {
@@ -280,7 +280,7 @@ COMMANDS = {
 
 
 def bounded(kind: str, *arguments, seconds: float = 120) -> str:
-    """What a command in little memory says on standard error; it must end with status 2 in time."""
+    """Run a command with little memory, and return its standard error. It must end with status 2 in time."""
     code = (
         f"import resource, sys\nresource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))\n{COMMANDS[kind]}\n"
         "sys.exit(command_line.run(module.main, name, sys.argv[1:]))"
@@ -378,18 +378,18 @@ def test_json_that_cannot_be_written_again_is_not_read(tmp_path):
         json_files.read(tmp_path / "b.json")
 
 
-# No code of a file
+# No code from a file is run
 
 FORBIDDEN = {
     "eval", "exec", "compile", "__import__", "os.system", "os.popen", "os.execv", "subprocess", "marshal", "shelve",
     "dill", "joblib", "load_model", "model_from_json", "deserialize_keras_object", "load_weights", "allow_pickle",
     "enable_unsafe_deserialization", "extractall", "extract", "unpack_archive", "importlib.import_module", "runpy",
 }  # fmt: skip
-PICKLES = {"keras_gca/data/pickled_vocabulary.py", "keras_gca/original/weights.py"}  # the reader, and the writer
+PICKLES = {"keras_gca/data/pickled_vocabulary.py", "keras_gca/original/weights.py"}  # one reads them, one writes them
 
 
 def names(tree: ast.AST) -> set[str]:
-    """Every name that a module uses: plain, as module.attribute, as a keyword, and what it imports."""
+    """Return every name that a module uses: plain names, module.attribute, keywords, and imported names."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
@@ -413,12 +413,12 @@ def test_no_module_can_run_code_of_a_file():
     for path in modules:
         used = names(ast.parse(path.read_text(encoding="utf-8")))
         name = path.relative_to(PROJECT).as_posix()
-        # A public face imports modules of its own package, by the names of a fixed table.
+        # The `__getattr__` of a package imports modules of this package only, by the names in a fixed table.
         public = {"importlib.import_module"} if name == "keras_gca/public_names.py" else set()
         assert not used & FORBIDDEN - public, f"{name}: {used & FORBIDDEN}"
         assert ("pickle" in used) <= (name in PICKLES), name
         assert ("h5py" in used) <= (name == "keras_gca/storage/arrays.py"), name
-    # Which opens files to read in `open_arrays` alone.
+    # This module opens files for reading only in `open_arrays`.
     opened = re.findall(r"h5py\.File\((.*?)\)", (PROJECT / "keras_gca/storage/arrays.py").read_text(encoding="utf-8"))
     assert sorted(opened) == ['path, "r"', 'sink, "w", **options']
     for name in PICKLES:

@@ -1,4 +1,4 @@
-"""The notebooks: each runs from top to bottom at toy sizes, and is stored with the outputs of one whole run."""
+"""Each notebook runs from top to bottom at toy sizes, and is stored with the outputs of one whole run."""
 
 import re
 
@@ -18,9 +18,9 @@ TINY = {
     "03_empathy_gail": 'preset = "tiny"\nchanges = {"batch_size": 128, "n_layer": 1, "warmup_steps": 0}',
     "04_results": 'runs = Path("EXPERIMENTS")\ntemperatures = (0.5, 1.0)\nresponses = 8',
 }
-# What that cell has where the outputs are stored.
+# The contents that the cell "parameters" has in the stored notebooks.
 STORED = dict.fromkeys(TINY, 'preset = "default"') | {"04_results": 'runs = Path("runs/experiments")'}
-SHOWN = {"stdout", "image/png", "text/markdown"}  # no error, no log lines, no object's bare name
+SHOWN = {"stdout", "image/png", "text/markdown"}  # not allowed are errors, log lines and the bare repr of an object
 MOST_BYTES = 1_500_000
 FOREIGN_PATH = re.compile(r"(?:/(?:home|root|tmp|usr|opt|Users)/|[A-Z]:\\{2})[\w./-]+")
 
@@ -34,7 +34,7 @@ def read(path):
 
 
 def execute(notebook, folder):
-    """Run a notebook in a folder; raises CellExecutionError, with the cell and its traceback, where a cell fails."""
+    """Run a notebook in a folder. If a cell fails, raise CellExecutionError with the cell and its traceback."""
     where = {"metadata": {"path": str(folder)}}
     nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where).execute()
 
@@ -45,7 +45,7 @@ def parameters(cells):
 
 
 def kinds(cells):
-    """For each cell, the kinds of its outputs: the stream's name, or the richest form in which a value is shown."""
+    """Return the kinds of each cell's outputs: the stream's name, or the richest form in which a value is shown."""
     return [{output.get("name") or _richest(output) for output in cell.outputs} for cell in cells]
 
 
@@ -60,7 +60,7 @@ def test_every_notebook_has_its_toy_sizes():
 
 @pytest.fixture
 def tiny(path, request):
-    """The toy sizes of a notebook."""
+    """Return the settings that give a notebook toy sizes."""
     if "EXPERIMENTS" not in TINY[path.stem]:
         return TINY[path.stem]
     return TINY[path.stem].replace("EXPERIMENTS", request.getfixturevalue("small_experiments").folder.as_posix())
@@ -101,7 +101,7 @@ def test_results_without_runs_are_one_line(monkeypatch, tmp_path):
         output for cell in notebook.cells for output in cell.get("outputs", ()) if output.output_type == "error"
     )
     command = "python -m gail_tf.experiments all --runs runs/experiments"
-    assert last.traceback == [f"error: runs/experiments: no finished experiment here; {command}"]
+    assert last.traceback == [f"error: runs/experiments: no finished experiment here; train with {command}"]
 
 
 @every_notebook

@@ -1,4 +1,4 @@
-"""What is printed of one thing is in the singular."""
+"""If the number of things in a message is one, the message has the singular."""
 
 import contextlib
 import re
@@ -73,7 +73,7 @@ def test_one_word(tmp_path, capsys):
 
 
 def test_one_block(tmp_path):
-    """In the greeting of a chat, and in the message about a tensor."""
+    """A GPT-2 with one block: the greeting of a chat and the message about a tensor have the singular."""
     sizes = GPT2Config(**SIZES | {"n_layer": 1})
     agent = SimpleNamespace(generators=("imitation",), gpt2=sizes, longest=1)
     described = GAILAgent.description.fget(agent)

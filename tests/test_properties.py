@@ -1,4 +1,4 @@
-"""Properties that hold of any input: what was written is read equal, and sizes, bounds and parts are as promised."""
+"""Properties that hold for any input: written values are read back equal; sizes, bounds and parts are as promised."""
 
 import json
 import tempfile
@@ -26,15 +26,15 @@ from tests.factories.gca import LENGTH, VOCABULARY, make_agent
 
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=60, database=None)
 settings.load_profile("ci")
-few = settings(max_examples=12)  # of what runs a network
+few = settings(max_examples=12)  # for properties whose test runs a network
 
-# Text that a file can hold (no half surrogate pairs), and of words: no white space of any kind.
+# Text that a file can hold (without half surrogate pairs); words also have no white space of any kind.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 words = texts.filter(lambda text: text and len(text.split()) == 1 and text == text.strip() and "\0" not in text)
 vocabularies = st.lists(words.filter(lambda word: word not in SPECIAL_TOKENS), unique=True, max_size=20)
 
 
-# What was written is read
+# Written values are read back
 
 
 @given(
@@ -156,7 +156,7 @@ english = st.lists(
 @given(english)
 @few
 def test_what_is_written_for_people_reads_as_the_same_tokens(tokens):
-    """But for a clitic or a mark that stands first or after no word, which no utterance of people gives."""
+    """Exceptions are a clitic or a mark at the beginning or without a word before it; people do not write these."""
     tokens = [b for a, b in zip([".", *tokens], tokens, strict=False) if a.isalpha() or b.isalpha()]
     tokens = tokens if tokens and tokens[0].isalpha() else ["we", *tokens]
     once = tokenise([detokenise(tokens)])[0]

@@ -1,4 +1,4 @@
-"""What is imported from the top of the packages: lazy, complete, and free of TensorFlow until it is used."""
+"""The names that the packages export: complete, and imported lazily, so that TensorFlow is not imported before use."""
 
 import importlib
 import pkgutil
@@ -38,7 +38,7 @@ def test_every_public_name_is_there_and_is_the_one_of_its_home(package):
 
 @every_package
 def test_no_public_name_is_a_modules(package):
-    """Python binds an imported module over a name of its package."""
+    """A public name must differ from all modules: Python binds an imported module over a name of its package."""
     module = importlib.import_module(package)
     assert not set(module.__all__) & {found.name for found in pkgutil.iter_modules(module.__path__)}
 

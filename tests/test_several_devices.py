@@ -1,4 +1,4 @@
-"""Trainings of both papers on several devices and in several processes: they learn what one device learns."""
+"""Trainings of both papers on several devices and in several processes learn the same as on one device."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from benchmarks.several_devices import free_ports
 from keras_gca.storage.arrays import read_arrays
 from tests.places import PROJECT
 
-# Each with noise of its own: dropout, z, D's instance noise.
+# Each of these trainings has another kind of noise: dropout, z, or D's instance noise.
 GCA = ["keras_gca.train", "--preset", "tiny", "--dropout", "0.2", "--hidden-dropout", "0.3", "--machine-pairs", "32"]
 GAIL = [
     "gail_tf.train", "--preset", "tiny", "--max-trajectories", "60", "--pretraining-epochs", "1", "--mle-epochs", "1",
@@ -27,7 +27,7 @@ GAIL_FULL = [*GAIL, "--instance-noise", "0.2", "--value-baseline", "on"]
 
 
 def start(arguments: list[str], number: int = 0, ports: list[int] | None = None) -> subprocess.Popen:
-    """A training in a process of its own: one worker of several, where there are ports."""
+    """Start a training in a process of its own. If ports are given, it is one of several workers."""
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
     if ports:
         workers = [f"127.0.0.1:{port}" for port in ports]
@@ -44,17 +44,21 @@ def start_workers(arguments: list[str], count: int) -> list[subprocess.Popen]:
 
 
 def end(*processes: subprocess.Popen) -> list[str]:
-    """What they have printed; all must end well."""
+    """Wait for the processes, which must all end well, and return what they have printed."""
     printed = [process.communicate(timeout=600)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), printed[0][-2000:]
     return printed
 
 
 def same(one: Path, other: Path, relative: float = 1e-3, floor: float = 0.0) -> None:
-    """Two runs have learned the same weights, and have the same moments and figures.
+    """Assert that two runs have the same weights, the same moments of the optimizers and the same metrics.
 
-    relative: what the norm of an array's difference may be of the array's. floor: what a weight may differ by besides,
-    and an optimizer's numbers, these as a part of its largest.
+    Args:
+        one: The run folder of the first run.
+        other: The run folder of the second run.
+        relative: The largest norm of an array's difference, as a share of the array's own norm.
+        floor: How much each weight may differ besides. For the numbers of an optimizer it is a share of their
+            largest root mean square.
     """
     (facts, arrays), (other_facts, others) = (read_arrays(path / "checkpoint.h5") for path in (one, other))
     assert arrays.keys() == others.keys()
@@ -62,7 +66,7 @@ def same(one: Path, other: Path, relative: float = 1e-3, floor: float = 0.0) -> 
         if values.dtype.kind != "f":
             np.testing.assert_array_equal(values, others[name], err_msg=name)
         else:
-            # Of whole arrays: where a gradient is nearly 0, Adam makes a step of its rounding alone.
+            # Whole arrays are compared: if a single gradient is nearly 0, Adam's step follows its rounding.
             group, _, _ = name.partition("/")
             free = floor * (largest(arrays, group) if group.endswith("optimizer") else 1)
             difference = np.linalg.norm(values - others[name])
@@ -76,14 +80,14 @@ def same(one: Path, other: Path, relative: float = 1e-3, floor: float = 0.0) -> 
 
 
 def largest(arrays: dict[str, np.ndarray], group: str) -> float:
-    """The largest root mean square of a group's arrays."""
+    """Return the largest root mean square among the arrays of a group."""
     members = [values for name, values in arrays.items() if name.startswith(f"{group}/") and values.dtype.kind == "f"]
     return max(float(np.sqrt(np.mean(np.square(values)))) for values in members)
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """alone(arguments): the run of one device."""
+    """A function: alone(arguments) returns the run of a training on one device."""
     found = {}
 
     def find(arguments: list[str]) -> Path:
@@ -102,7 +106,7 @@ def test_two_processes_learn_what_one_learns(arguments, alone, tmp_path):
     path = tmp_path / "run"
     chief, other = end(*start_workers([*arguments, "--run", str(path)], 2))
     assert f"wrote {path}" in chief
-    assert "held-out" not in other  # the chief alone speaks
+    assert "held-out" not in other  # only the chief prints
     same(alone(arguments), path)
     assert sorted(file.name for file in path.iterdir()) == sorted(file.name for file in alone(arguments).iterdir())
 
@@ -120,8 +124,9 @@ VARIANTS = {
 }
 
 
-# The gradients of RoBERTa's key biases, which change no attention, are rounding alone; 1e-6 is a hundredth of D's step.
-# Where a LoRA begins, A's are next to nothing, since B is.
+# RoBERTa's key biases do not change the attention, so that their gradients are only rounding. 1e-6 is a hundredth of
+# D's step.
+# At the beginning of LoRA the gradients of A are nearly 0, because B is.
 TOLERANCES = {"textgail": {"floor": 1e-6}, "lora, tokens": {"relative": 3e-3}}
 
 
@@ -146,7 +151,7 @@ LONGER = [*GAIL_FULL, "--updates", "30", "--checkpoint-minutes", "0"]
 
 
 def wait_for_imitation(process: subprocess.Popen, path: Path) -> None:
-    """Until the run's first update is made."""
+    """Wait until the run has made its first update."""
     deadline = time.monotonic() + 300
     while not (path / "log.csv").exists() or "imitation" not in (path / "log.csv").read_text():
         assert process.poll() is None
@@ -177,7 +182,7 @@ def test_the_loss_of_a_worker_is_reported_within_a_minute_and_the_job_resumes(si
     other.send_signal(sign)
     began = time.monotonic()
     printed, _ = chief.communicate(timeout=90)
-    assert time.monotonic() - began < 75  # the minute, and the end of the process
+    assert time.monotonic() - began < 75  # one minute, and the time in which the process ends
     other.kill()
     other.communicate()
     assert chief.returncode == 2

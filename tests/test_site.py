@@ -1,4 +1,4 @@
-"""The documentation site is complete, and its links lead to its own pages. `.ci/run` builds it; these tests do not."""
+"""The documentation site is complete, and its links lead to its own pages. (`.ci/run` builds it, not these tests.)"""
 
 import importlib
 import re
@@ -13,7 +13,7 @@ SETTINGS = yaml.safe_load((PROJECT / "mkdocs.yml").read_text(encoding="utf-8"))
 
 
 def folders_with_modules(package: str) -> set[str]:
-    """The rooms of a package, counted in another way than `site_pages.rooms` does."""
+    """Return the rooms of a package. They are found in another way than by `site_pages.rooms`."""
     modules = (path.relative_to(PROJECT / package).parts for path in (PROJECT / package).rglob("*.py"))
     return {parts[0] for parts in modules if len(parts) > 1}
 
@@ -86,7 +86,7 @@ def test_only_links_to_the_repository_change():
 
 @pytest.mark.parametrize("page", [*PROJECT.glob("docs/*.md"), *PROJECT.glob("*.md")], ids=lambda path: path.name)
 def test_a_wrapped_line_does_not_begin_a_list(page):
-    """A number and a full stop at a line's beginning are an item of a list for MkDocs, within a sentence too."""
+    """MkDocs takes a number and a full stop at a line's beginning for an item of a list, even inside a sentence."""
     expected = 1
     for line in re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL).splitlines():
         if match := re.match(r"\s*(\d+)\. ", line):

@@ -1,4 +1,4 @@
-"""Characters that the terminal cannot show, and input that is not text, never end a command."""
+"""No command ends because the terminal cannot show a character, or because its input is not text."""
 
 import io
 import os
@@ -15,8 +15,10 @@ from tests.factories.gca import make_agent
 from tests.factories.surveys import make_survey
 from tests.places import PROJECT
 
-STRANGE = "naïve ☕ 日本 \udcff"  # the last is what Python makes of a byte that is not text, as in names of files
-PLAIN = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # Python's own remedies are off, as in older terminals
+# The last character is how Python reads a byte that is not text, for example in a file's name.
+STRANGE = "naïve ☕ 日本 \udcff"
+# Python has its own remedies for such terminals. They are switched off, as in older ones.
+PLAIN = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 TERMINALS = {
     "ascii": PLAIN | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C.UTF-8"},
     "C": PLAIN | {"LC_ALL": "C"},
@@ -26,7 +28,7 @@ TERMINALS = {
 
 
 def run(terminal, *command, folder, typed=b""):
-    """The status of a command, and what it wrote to both streams, as bytes."""
+    """Run a command. Return its status, and what it wrote to both streams, as bytes."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LC_", "LANG"))}
     environment |= TERMINALS[terminal] | {"PYTHONPATH": str(PROJECT)}
     done = subprocess.run([sys.executable, *command], cwd=folder, env=environment, input=typed, capture_output=True)
@@ -83,7 +85,7 @@ def test_a_survey(tmp_path):
 
 @pytest.fixture(scope="module")
 def bots(tmp_path_factory):
-    """Bots of both packages that can hardly answer in ASCII."""
+    """Make bots of both packages whose answers have characters outside of ASCII."""
     folder = tmp_path_factory.mktemp("bots")
     agent = make_agent()
     words = [f"{word}☕" for word in agent.vocabulary.tokens[4:]]
@@ -113,14 +115,14 @@ def test_chats(bots, package, bot, terminal, tmp_path):
     assert status == 0
     assert out.count(b"bot> ") >= 1
     said = (tmp_path / "said.txt").read_text(encoding="utf-8")
-    assert not said.isascii()  # the transcript has all of it
+    assert not said.isascii()  # the transcript has all characters
     assert b"\\u" in out or b"\\x" in out
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("package", ["keras_gca", "gail_tf"])
 def test_a_training_ends_well_whatever_its_text(package, tmp_path):
-    """Samples, tables and closing lines have words of the corpus, whose folder is named in them as well."""
+    """Samples, tables and closing lines contain words of the corpus, and the name of its folder."""
     text = "".join(f"Café {i} ☕, naïve?\nDéjà {i} 日本.\nÇa va.\n\n" for i in range(40))
     (tmp_path / "☕.txt").write_text(text, encoding="utf-8")
     small = {
@@ -137,7 +139,7 @@ def test_a_training_ends_well_whatever_its_text(package, tmp_path):
 
 
 def test_what_a_worker_says_to_nobody_is_shown_in_any_locale(monkeypatch, tmp_path):
-    """Only the chief's output is kept; that of the others is not to fail on its way to nowhere."""
+    """Only the chief's output is kept, but printing must not fail in the other workers either."""
     monkeypatch.setattr(devices, "is_chief", lambda: False)
     with devices.training_on(None, tmp_path / "run"):
         assert (sys.stdout.encoding, sys.stdout.errors) == ("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""A run or a bot of one package, given to a command of the other: one line that names the command that opens it."""
+"""If a command gets a run or a bot of the other package, it prints one line that names the right command."""
 
 import shutil
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.factories import gail_agents, gca
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Runs of both packages, with their bots: `gca` and `gail`."""
+    """Make runs of both packages with their bots, in the folders `gca` and `gail`."""
     folder = tmp_path_factory.mktemp("runs")
     gca.write_run(folder / "gca")
     gail_agents.write_run(folder / "gail")
@@ -84,7 +84,7 @@ def test_bots_of_the_other_package(runs, said):
 
 
 def test_a_bot_without_its_run_folder(runs, tmp_path):
-    """A copied folder that holds nothing but the checkpoint and the bot says whose it is by its bot."""
+    """A copied folder may have only the checkpoint and the bot. The bot then shows to which package it belongs."""
     (tmp_path / "gail" / "trajectories.jsonl").unlink()
     with pytest.raises(UserError, match=r"gail/bot\.h5: a bot of gail_tf, not of keras_gca"):
         Agent.load("gail")

@@ -1,4 +1,4 @@
-"""Both papers' compiled functions: XLA, which TPUs need, takes each with static shapes and computes the same."""
+"""XLA, which TPUs need, can compile the functions of both papers with static shapes, and computes the same values."""
 
 import numpy as np
 import pytest
@@ -90,13 +90,13 @@ def gca():
 
 
 def learned(learner, *labels):
-    """A step's loss and sums, and the sums once it has been made."""
+    """Make a step. Return its loss and sums, and the sums after the step."""
     result = learner.train_step(CONTEXTS, ANSWERS, *labels)
     return result.loss, *result.sums, *learner.test_step(CONTEXTS, ANSWERS, *labels)
 
 
 def reference():
-    """What the reference reads of responses and of the experts' to the same prompts."""
+    """Return what the reference computes from responses and from the experts' responses to the same prompts."""
     reading, experts = Reference(gail_policy(), SAMPLING, keep_states=True).read_with_experts(BATCH, EXPERT, ROWS)
     return *reading, experts
 
@@ -128,9 +128,9 @@ FUNCTIONS = {
 
 @pytest.fixture
 def with_xla(monkeypatch):
-    """Every function that is compiled in the test is an XLA program.
+    """Compile every function of the test by XLA.
 
-    As on a TPU there is one graph for batches of all sizes, and XLA compiles it for each of them when it runs.
+    As on a TPU, there is one graph for batches of all sizes. When it runs, XLA compiles it for each size.
     """
     plain = Compiled.__init__
 
@@ -151,11 +151,11 @@ def test_xla_computes_the_same(name, request):
     plain = FUNCTIONS[name]()
     request.getfixturevalue("with_xla")
     for found, expected in zip(FUNCTIONS[name](), plain, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=5e-4, atol=1e-5)  # its tanh and exp are its own
+        np.testing.assert_allclose(found, expected, rtol=5e-4, atol=1e-5)  # XLA has its own tanh and exp
 
 
 def test_xla_samples(with_xla):
-    """Its random numbers are others than the plain runtime's; what it says of them must be true all the same."""
+    """XLA draws other random numbers than the plain runtime, but the returned log-probabilities must fit its tokens."""
     made = gail_policy()
     drawn = made.sample(BATCH.condition, BATCH.condition_mask, (1, 2), SAMPLING)
     scores = made.log_probs(BATCH.condition, BATCH.condition_mask, drawn.tokens, drawn.mask, SAMPLING)

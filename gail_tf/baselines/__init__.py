@@ -1,1 +1,1 @@
-"""The baselines that the second paper compares EmpathyGAIL with (Section 5)."""
+"""The parts of the baselines with which the second paper compares EmpathyGAIL (Section 5)."""

@@ -1,15 +1,16 @@
-"""Classifies the emotion of utterances, which conditions RL-Seq2Seq and, by a response's agreement, rewards it.
+"""Classifies the emotion of utterances, for the baseline RL-Seq2Seq (Fung et al. 2018).
 
-"They classify each prompt into an emotion class by the words and emoticons used in each utterance" (Section 2, of Fung
-et al. 2018), and the policy learns by PPO. Neither paper says how an utterance is classified or what the reward is.
-Here:
+RL-Seq2Seq uses the classes twice. Its policy reads the class of the prompt, and its reward is high if the response has
+that class, too. The second paper writes in Section 2 about Fung et al.: "They classify each prompt into an emotion
+class by the words and emoticons used in each utterance". Neither paper says how an utterance is classified or how the
+reward is computed. Here:
 
-- The features of an utterance are the mean of its words' GloVe vectors, the classes of emoticons that it holds, and
-  VADER's compound score, which accounts for negation and emphasis. The paper's network (two layers of 100 tanh units)
-  and a softmax over the labels of the corpus follow.
+- An utterance has three kinds of features: the mean of its words' GloVe vectors, the classes of the emoticons in it,
+  and VADER's compound score of sentiment, which accounts for negation and emphasis. The paper's network (two layers of
+  100 tanh units) reads them. A softmax over the labels of the corpus follows.
 - The reward is `emotion_agreement`.
 
-Shapes: B utterances, K labels.
+Shapes: B utterances, K labels, d is the width of the word vectors.
 """
 
 import re
@@ -29,7 +30,7 @@ from keras_gca.engine.learner import AdamWLearner
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 
-# Emoticons and emoji, grouped by what they show rather than by a corpus' labels, whose meaning the network learns.
+# Emoticons and emoji, grouped by what they show. The network learns which labels of a corpus belong to each group.
 EMOTICONS = {
     "smile": (":)", ":-)", "=)", ":]", "^^", "^_^", "☺", "🙂", "😊", "😀", "😃", "😄", "😁", "😌"),
     "laughter": (":D", ":-D", "=D", "XD", "xD", "😂", "🤣", "😆", "😅"),
@@ -46,23 +47,24 @@ EMOTICONS = {
     "doubt": (":/", ":-/", ":\\", ":-\\", ":|", ":-|", "-_-", "😐", "😑", "😒", "🙄", "🤔", "😕"),
 }
 
-DIMENSION = 100  # the width of word vectors that are fitted
-X_MAX = 10.0  # GloVe's x_max, lowered from 100 since in these corpora few words co-occur 100 times
+DIMENSION = 100  # the width of word vectors, if they are fitted here
+X_MAX = 10.0  # GloVe's x_max; lower than the usual 100, because in these corpora few words co-occur 100 times
 
 
 def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: np.ndarray) -> np.ndarray:
-    """The reward: the probability that a response has its prompt's emotion class.
+    """The reward of RL-Seq2Seq: the probability that a response has its prompt's emotion class.
 
         reward = p(k* | response),  k* = argmax_k p(k | prompt)
 
-    The prompt has one class, the likeliest, as in Fung et al. The response's probability counts rather than its class,
-    so that the reward also distinguishes responses of the same class. It ignores much of empathy: comfort need not
-    sound as sad as what it answers, a repetition of the prompt agrees best, and neither meaning nor fluency counts;
-    only PPO's KL penalty preserves these.
+    The prompt has one class, the likeliest one, as in Fung et al. For the response the reward is a probability instead
+    of a class, so that it also distinguishes between responses of the same class.
+
+    The reward ignores much of what empathy is. A comforting response need not sound as sad as its prompt. A repetition
+    of the prompt gets the highest reward. Meaning and fluency do not count; only PPO's KL penalty preserves them.
 
     Args:
         prompt_probabilities: (B, K) float32, the classifier's probabilities for the prompts.
-        response_probabilities: (B, K) float32, those for the responses.
+        response_probabilities: (B, K) float32, the classifier's probabilities for the responses.
 
     Returns:
         (B,) float32 in [0, 1].
@@ -82,7 +84,7 @@ class EmotionClassifier:
     Args:
         labels: The K names of the emotions.
         vectors: The word vectors, {word: (d,)}, with words in lower case.
-        seed: The seed of the network's initial weights, with which all probabilities are 1 / K.
+        seed: The seed of the network's initial weights. Before training all probabilities are 1 / K.
 
     Raises:
         UserError: There are fewer than two labels, or no word vectors.
@@ -90,9 +92,11 @@ class EmotionClassifier:
 
     def __init__(self, labels: Sequence[str], vectors: Mapping[str, np.ndarray], seed: int = 0):
         if len(labels) < 2:
-            raise UserError(f"emotions: the labels are {list(labels)}; trajectories of two or more are expected")
+            raise UserError(
+                f"emotions: the labels are {list(labels)}; trajectories with two or more different labels are expected"
+            )
         if not vectors:
-            raise UserError("emotions: no word has a vector; those of the corpus' words are expected")
+            raise UserError("emotions: no word has a vector; vectors of the words in the corpus are expected")
         self.labels = tuple(labels)
         self._position = {word: i for i, word in enumerate(vectors)}
         self._vectors = np.array(list(vectors.values()), np.float32)
@@ -186,7 +190,7 @@ class EmotionClassifier:
         return float(np.mean(right)) if right else float("nan")
 
     def state(self) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """The whole classifier as facts for JSON and arrays, which `from_state` takes."""
+        """Return the whole classifier as values for JSON and as arrays; `from_state` makes a classifier from them."""
         weights = [variable.numpy() for variable in self.network.trainable_variables]
         return {"labels": list(self.labels), "words": list(self._position)}, [self._vectors, *weights]
 
@@ -211,7 +215,10 @@ class EmotionClassifier:
         return classifier
 
     def _features(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """The mean word vectors (B, d), 0 without a known word; the emoticon classes and the compound score (B, _)."""
+        """Compute the features: mean word vectors (B, d), and emoticon classes with the compound score (B, _).
+
+        The mean word vector is 0 if the text has no known word.
+        """
         means = np.zeros((len(texts), self._vectors.shape[1]), np.float32)
         beside = np.zeros((len(texts), len(EMOTICONS) + 1), np.float32)
         for row, words in zip(means, _words(texts), strict=True):
@@ -246,7 +253,7 @@ class EmotionLearner(AdamWLearner):
             targets: (B,) int32, the numbers of the labels.
 
         Returns:
-            The mean loss; nothing is reported besides.
+            The mean loss, and an empty tuple, since no metrics are reported.
         """
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, self.network(means, beside))
         return replicas.mean(losses), ()
@@ -260,7 +267,7 @@ def emoticon_classes(text: str) -> np.ndarray:
 
 
 def _words(texts: Sequence[str]) -> list[list[str]]:
-    """The words of each text in lower case, without emoticons, whose letters are not words."""
+    """The words of each text in lower case. Emoticons are removed first, because their letters are not words."""
     return tokenise([_EMOTICON.sub(" ", text) for text in texts])
 
 
@@ -273,10 +280,10 @@ def _fitted(texts: Sequence[str], dimension: int, seed: int) -> dict[str, np.nda
 
 
 def _pattern(emoticon: str) -> str:
-    """The pattern of an emoticon, as a group.
+    """Return the regular expression of an emoticon, as a group.
 
-    A typed emoticon may repeat its last character, and no letter or slash (http://) follows it. One that begins with a
-    letter does not begin inside a word.
+    An emoticon of ASCII characters may repeat its last character. No letter and no slash may follow it, so that
+    "http://" does not match. If it begins with a letter, it must not begin inside a word.
     """
     if not emoticon.isascii():
         return f"({emoticon})"

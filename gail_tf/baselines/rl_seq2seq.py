@@ -1,7 +1,7 @@
 """RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder that learns to answer in the emotion of the prompt.
 
-It learns by maximum likelihood, then by PPO, as in `gail.py`. Its reward does not come from a discriminator: it is the
-agreement of a response with the prompt's emotion (`emotion_agreement`).
+It learns by maximum likelihood and then by PPO; both are run by `imitation/gail.py`. Its reward does not come from a
+discriminator. It is the probability that the response has the prompt's emotion (`emotion_agreement`).
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,13 @@ from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.judge import Judge
 from gail_tf.imitation.judged_responses import JudgedResponses
 
-NEVER = 1e-6  # a probability's distance from 0 and 1, so that its logit is a number
+NEVER = 1e-6  # probabilities are kept this far from 0 and 1, so that their logits are finite
 
 
 class EmotionJudge(Judge):
-    """Judges responses by their agreement with the prompt's emotion, as a logit for `reward_form` "probability".
+    """Judges a response by the probability that it has the prompt's emotion.
+
+    It returns the logit of this probability. With `--reward-form probability` the reward is the probability itself.
 
     Args:
         emotions: The classifier of prompts and responses.
@@ -40,8 +42,8 @@ def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClass
     """Make the encoder-decoder.
 
     Args:
-        config: The settings, with its sizes, dropout and seed.
-        tokenizer: What turns text into tokens.
+        config: The settings, which have the sizes of the network, the dropout rate and the seed.
+        tokenizer: The tokenizer, which turns text into tokens.
         emotions: The classifier whose word vectors initialise the embeddings of tokens that are words.
 
     Returns:
@@ -64,9 +66,9 @@ def learn_emotions(
     """Train a classifier on the labelled prompts of trajectories.
 
     Args:
-        trajectories: The trajectories; those without an emotion only serve to fit word vectors.
+        trajectories: The trajectories. Those without an emotion are used only to fit word vectors.
         vectors: The word vectors, {word: (d,)}; None fits them to the prompts.
-        config: The settings, with the seed and the width of fitted word vectors.
+        config: The settings, which have the seed and the width of fitted word vectors.
 
     Returns:
         The classifier.

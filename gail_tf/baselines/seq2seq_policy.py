@@ -1,13 +1,16 @@
 """The policy of RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder instead of GPT-2.
 
-It is the canonical generator of the first paper (Eq. 4, 5) over byte-level tokens: the response's LSTM starts with the
-memory with which the condition's LSTM ends, and a hidden layer and a softmax follow (Eq. 3). A control token, such as
-the prompt's emotion, is a token of the condition like any other.
+It is the canonical generator of the first paper (Eq. 4, 5), with byte-level tokens instead of words. One LSTM reads the
+condition (history and prompt). Its last memory is the first memory of the LSTM that reads the response. A hidden layer
+and a softmax follow (Eq. 3). The prompt's emotion is a control token, which the network reads like any other token of
+the condition.
 
-The tokenizer's ids are shifted by two, since keras_gca's PAD and BOS come first. The masks determine which tokens are
-PAD; END is not PAD, since it also ends utterances inside a condition. BOS begins a response.
+The ids of the tokenizer are shifted by two, because the ids 0 and 1 are keras_gca's PAD and BOS. BOS begins a response.
+PAD stands where a mask is false. The tokenizer's END cannot serve as PAD, because it also ends each utterance inside a
+condition.
 
-Shapes: as in `policies/base.py`, with E = sentence_embedding_size; H units in the hidden layer.
+Shapes: B samples; conditions (B, C) and responses (B, R); V tokens in the tokenizer; E = sentence_embedding_size; H
+units in the hidden layer.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,11 +29,11 @@ from keras_gca.models.lstm import States, lstm_states, lstm_step
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 from keras_gca.models.rows import moved_right
 
-FIRST = BOS + 1  # the tokenizer's token 0
+FIRST = BOS + 1  # the id in this network of the tokenizer's token 0
 
 
 class Seq2SeqPolicy(LanguagePolicy):
-    """An encoder-decoder as a policy, all of whose weights are trained.
+    """An LSTM encoder-decoder as a policy. All of its weights are trained.
 
     Args:
         vocabulary_size: V, the number of the tokenizer's tokens.
@@ -38,9 +41,10 @@ class Seq2SeqPolicy(LanguagePolicy):
         word_embedding_size: The width of the token embeddings.
         sentence_embedding_size: E, the number of units in each of the two LSTMs.
         hidden_size: H, the units of the hidden layer; half the vocabulary if None, as in the first paper.
-        dropout: The dropout rate of the embeddings and of the LSTMs' outputs, where `features` is given seeds.
+        dropout: The dropout rate of the embeddings and of the LSTMs' outputs. Dropout is active only if `features` is
+            given seeds.
         word_vectors: The initial embeddings of some tokens, {token id: (word_embedding_size,)}; see
-            `word_start_vectors`. Those of the other tokens are random.
+            `word_start_vectors`. The embeddings of the other tokens start from random values.
         seed: The seed of the initial weights.
         jit_compile: See `LanguagePolicy`.
 
@@ -65,7 +69,7 @@ class Seq2SeqPolicy(LanguagePolicy):
             vocabulary=FIRST + vocabulary_size,
             word_embedding=word_embedding_size,
             sentence_embedding=sentence_embedding_size,
-            discriminator_sentence_embedding=1,  # the green blocks are not used
+            discriminator_sentence_embedding=1,  # the green blocks of Figure 2, the discriminator's, are not used
             hidden=hidden_size or vocabulary_size // 2,
         )
         self.gca = GenerativeConversationalAgent(sizes, seed=seed, canonical=True)
@@ -110,7 +114,7 @@ class Seq2SeqPolicy(LanguagePolicy):
         return drop("e_a", lstm_states(self._generator.encoder_answer, E_a, memory))
 
     def logits(self, features: tf.Tensor) -> tf.Tensor:
-        """Eq. 3 without its softmax, for the tokenizer's tokens only: a response contains neither PAD nor BOS.
+        """Compute Eq. 3 without its softmax. PAD and BOS are left out, because a response contains neither of them.
 
         Args:
             features: (..., E) float32.
@@ -140,7 +144,7 @@ class Seq2SeqPolicy(LanguagePolicy):
         return DecodingState(*read(0, begin, memory), read, self.logits)
 
     def _thought(self, condition: tf.Tensor, mask: tf.Tensor, dropout: Dropout = no_dropout) -> States:
-        """The memory with which the LSTM of the condition ends (Eq. 4), two arrays (B, E)."""
+        """Compute the last memory of the LSTM that reads the condition (Eq. 4): two arrays (B, E)."""
         tokens = tf.where(mask, FIRST + condition, PAD)
         lengths, moved = moved_right(tokens)
         return self._generator.context_memory(dropout("E_c", self._generator.embed(moved)), lengths)
@@ -156,13 +160,14 @@ class Seq2SeqPolicy(LanguagePolicy):
 
 
 def word_start_vectors(tokenizer: Tokenizer, vectors: Vectors) -> dict[int, np.ndarray]:
-    """Word vectors for the tokens that are a space and a word, or the beginning of one.
+    """Find word vectors for the tokens that begin with a space, that is, which begin a word.
 
-    Tokens inside a word, control tokens and words without a vector are left out. Words are looked up in lower case, as
-    GloVe's are.
+    The vector is that of the word that the token spells. Other tokens do not get one: tokens inside a word, control
+    tokens, and tokens that spell no word of `vectors`. Words are looked up in lower case, because GloVe has its words
+    in lower case.
 
     Args:
-        tokenizer: What turns text into tokens.
+        tokenizer: The tokenizer, which turns text into tokens.
         vectors: The word vectors, with words in lower case.
 
     Returns:

@@ -1,6 +1,6 @@
-"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa that scores responses to compare them at one prompt.
+"""TextGAIL's discriminator (Wu et al. 2021): a RoBERTa that scores responses, to compare two responses to one prompt.
 
-The rest of TextGAIL is `gail.py` with other settings; see `config.ALGORITHMS`.
+The rest of TextGAIL is run by `imitation/gail.py` with other settings; see `config.ALGORITHMS`.
 """
 
 import json
@@ -25,12 +25,12 @@ from keras_gca.storage.atomic import write_text
 
 @dataclass(frozen=True)
 class TextReader:
-    """D's RoBERTa and its tokenizer.
+    """The discriminator's RoBERTa together with its tokenizer, so that it can read text.
 
     Attributes:
         network: The network, which scores texts.
         tokenizer: RoBERTa's byte-level BPE.
-        limit: The largest number of tokens of a prompt, its history and a response together.
+        limit: The largest number of tokens of history, prompt and response together.
     """
 
     network: Roberta
@@ -38,7 +38,7 @@ class TextReader:
     limit: int
 
     def encode(self, exchanges: Sequence[tuple[Sequence[str], str]]) -> tuple[np.ndarray, np.ndarray]:
-        """Encode exchanges as RoBERTa reads them.
+        """Encode exchanges as pairs of texts, which RoBERTa reads.
 
         Args:
             exchanges: B pairs of the utterances (history and prompt) and the response.
@@ -51,7 +51,7 @@ class TextReader:
 
     @classmethod
     def make(cls, config: GAILConfig, texts: Sequence[str]) -> "TextReader":
-        """Make a RoBERTa with random weights, as large as the GPT-2 of these settings.
+        """Make a RoBERTa with random weights. It has as many layers and units as the GPT-2 of the settings.
 
         Args:
             config: The settings.
@@ -84,7 +84,7 @@ class TextReader:
             folder: The folder.
 
         Returns:
-            The reader, and the names of the weights that the files lack; see `read_roberta`.
+            The reader, and the names of the weights that the files do not have; see `read_roberta`.
 
         Raises:
             UserError: A file is missing or damaged, or network and tokenizer do not fit together.
@@ -94,7 +94,7 @@ class TextReader:
 
     @classmethod
     def open(cls, config: GAILConfig, folder: Path) -> "TextReader":
-        """Read what `save` wrote; the weights are random and have to be assigned.
+        """Read the files that `save` wrote. They have no weights: the network has random ones, to be assigned later.
 
         Args:
             config: The settings.
@@ -110,7 +110,7 @@ class TextReader:
         return cls._of(network, RobertaTokenizer.read(folder), config, folder)
 
     def save(self, folder: Path) -> None:
-        """Make the folder, and write the tokenizer and the network's sizes without its weights."""
+        """Write the tokenizer and the sizes of the network to a folder, which is made. No weights are written."""
         self.tokenizer.save(folder)
         write_text(folder / CONFIG, json.dumps(self.network.config.to_hugging_face(), indent=2))
 
@@ -124,7 +124,7 @@ class TextReader:
 
 
 class TextEncoder(Encoder):
-    """Scores the text of responses by a RoBERTa; the reference's features and the sentiments are not used.
+    """Scores the text of responses by a RoBERTa. It uses neither the reference's features nor the sentiments.
 
     Args:
         reader: The RoBERTa and its tokenizer.

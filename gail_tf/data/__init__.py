@@ -1,1 +1,1 @@
-"""Turns conversations and tweets into expert trajectories, and these into arrays."""
+"""Turns conversations and tweets into expert trajectories, and trajectories into arrays."""

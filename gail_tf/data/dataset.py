@@ -1,4 +1,4 @@
-"""The data of a run of the second paper."""
+"""The data of a run: expert trajectories in three parts, and general conversations to pretrain on."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ PARTS = ("train", "test", "validation")
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The parts of the expert trajectories, and general conversations to pretrain on.
+    """The expert trajectories of a run in three parts, and general conversations to pretrain on.
 
     Attributes:
         train: Trajectories to learn from.
@@ -25,6 +25,7 @@ class Data:
 
     @property
     def training_text(self) -> list[tuple[str, ...]]:
-        """The utterances of each training conversation: the general ones, and those of `train`."""
-        last = {trajectory.conversation: trajectory for trajectory in self.train}  # the one with the longest history
+        """The utterances of each conversation in `general` and in `train`; one tuple for each conversation."""
+        # The last trajectory of each conversation, which has the longest history.
+        last = {trajectory.conversation: trajectory for trajectory in self.train}
         return [*self.general, *((*longest.history, longest.prompt, longest.response) for longest in last.values())]

@@ -1,6 +1,6 @@
-"""RoBERTa's tokenizer (Liu et al. 2019): GPT-2's byte-level BPE with special tokens of its own, and pairs of texts.
+"""RoBERTa's tokenizer (Liu et al. 2019): a byte-level BPE as in GPT-2, with RoBERTa's special tokens, for text pairs.
 
-Text that spells out a special token is read as plain text, as in `tokenizer.py`.
+If a text spells out a special token, for example "</s>", it is read as plain text, as in `tokenizer.py`.
 """
 
 import os
@@ -53,7 +53,7 @@ class RobertaTokenizer:
         return cls(fit_byte_level(texts, size, SPECIAL))
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt; make the folder."""
+        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt to a folder, which is made."""
         names = {"bos_token": BEGIN, "cls_token": BEGIN, "eos_token": END, "sep_token": END}
         names |= {"pad_token": PAD, "unk_token": UNKNOWN, "mask_token": MASK}
         write_byte_level(
@@ -64,8 +64,8 @@ class RobertaTokenizer:
         """Encode each pair as `<s> first </s></s> second </s>`, padded on the right.
 
         Args:
-            first: The first text of each pair. In a pair that is too long it loses its beginning.
-            second: The second text of each pair. If it is too long by itself, it loses its end.
+            first: The first text of each pair. If a pair is too long, the beginning of its first text is cut off.
+            second: The second text of each pair. If it is too long even without the first text, its end is cut off.
             limit: The maximum number of tokens of a pair.
 
         Returns:
@@ -76,7 +76,7 @@ class RobertaTokenizer:
         """
         if len(first) != len(second):
             raise ValueError(f"{len(first)} first texts and {len(second)} second ones")
-        room = limit - 4  # for the two texts
+        room = limit - 4  # the number of tokens that the two texts may have together
         if room < 1:
             raise ValueError(f"a limit of {limit}; 5 or more is expected")
         rows = []

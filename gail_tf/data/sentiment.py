@@ -1,7 +1,8 @@
-"""The sentiment of utterances by VADER (Hutto and Gilbert 2014): the abstract's "sentiment analysis history-based".
+"""Computes the sentiment of utterances by VADER (Hutto and Gilbert 2014).
 
-The paper does not name its method. VADER has a fixed lexicon and rules for negation, capitals and emoticons, so that
-the same text has the same sentiment everywhere, and nothing is trained.
+The paper's abstract speaks of "sentiment analysis history-based", but the paper does not name a method. VADER has a
+fixed lexicon, and rules for negation, capitals and emoticons. Nothing is trained, and the same text always has the same
+sentiment.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 NAMES = ("negative", "neutral", "positive")  # in the order of the compound score
-THRESHOLD = 0.05  # VADER's customary bound between neutral and the others
+THRESHOLD = 0.05  # the usual bound of VADER's score between neutral and the other two
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Sentiment:
 
 @lru_cache(maxsize=2**16)  # an utterance occurs in the histories of all later turns
 def sentiment(utterance: str) -> Sentiment:
-    """Compute the sentiment of an utterance: positive from a score of 0.05, negative from -0.05, else neutral."""
+    """Compute the sentiment of an utterance: positive from a score of 0.05 on, negative up to -0.05, else neutral."""
     compound = _analyser().polarity_scores(utterance)["compound"]
     sign = (compound >= THRESHOLD) - (compound <= -THRESHOLD)
     return Sentiment(compound, NAMES[sign + 1])

@@ -1,6 +1,7 @@
-"""Restores text as people write it, as in GPT-2's training data: case is kept, and the spacing of tokens is undone.
+"""Restores the usual spelling of text whose words and marks were separated by spaces, as in DailyDialog.
 
-(`keras_gca.data.text` does the opposite: it splits text into tokens for a model of words.)
+GPT-2 has learned from text as people write it. Case is kept. (`keras_gca.data.text` does the opposite: it splits text
+into tokens for a model of words.)
 """
 
 import re
@@ -28,7 +29,7 @@ _RULES = tuple(
 
 
 def as_written(text: str) -> str:
-    """Return an utterance with single spaces, straight quotation marks, and marks attached to words.
+    """Return an utterance with single spaces and straight quotation marks, and without spaces before its marks.
 
     "I don ’ t know , Mary . It's 5 p . m ." gives "I don't know, Mary. It's 5 p.m."
     """

@@ -22,10 +22,13 @@ FRACTIONS = (0.7, 0.2, 0.1)  # Section 4.2: train, test, validation
 
 @dataclass(frozen=True)
 class Trajectory:
-    """An expert's response and what it answers: the paper's state (history, prompt) and action (response).
+    """An expert's response with the history and the prompt that it answers.
+
+    History and prompt are the paper's state, and the response is its action.
 
     Attributes:
-        history: All earlier utterances of the conversation, oldest first; empty at its first turn and for tweets.
+        history: All utterances of the conversation before the prompt, oldest first. It is empty at the first turn of a
+            conversation, and for tweets.
         prompt: The utterance that is answered.
         response: The expert's response.
         emotion: EmpatheticDialogues' label of the conversation (one of 32), or DailyDialog's label of the prompt (one
@@ -46,7 +49,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Split:
-    """Trajectories in the order in which they were read; each conversation belongs to one part."""
+    """Trajectories in three parts, in the order in which they were read. Each conversation belongs to one part."""
 
     train: tuple[Trajectory, ...]
     test: tuple[Trajectory, ...]
@@ -59,7 +62,7 @@ def read_trajectories(
     turns: str = "disjoint",
     bad: BadLines | None = None,
 ) -> list[Trajectory]:
-    """Read corpora as trajectories; without any file, read the embedded corpus.
+    """Read corpora as trajectories. If no file is given, read the corpus that is included in the package.
 
     Args:
         conversations: Files of any format of `keras_gca.data.conversations`.
@@ -119,7 +122,7 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
     Links are removed, entities such as `&amp;` are resolved, and tweets that consist of a link alone are skipped.
 
     Args:
-        path: A CSV file (.csv) with a column `text`; any other file has one tweet a line.
+        path: A CSV file (.csv) with a column `text`, or a file of any other name with one tweet a line.
         bad: Handles bad lines; None raises an error at the first one.
 
     Raises:
@@ -155,7 +158,7 @@ def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
             header = row
             if "text" not in header:
                 break
-        elif row and len(row) != len(header):  # no row: an empty line
+        elif row and len(row) != len(header):  # an empty line gives an empty row, which is skipped
             message = f"{len(row)} fields where the first line has {len(header)}"
             bad.report(f"{path}:{number}", WRONG_FIELDS, message)
         elif row:
@@ -173,11 +176,12 @@ def count_trajectories(conversations: Iterable[Conversation], turns: str = "disj
 
 
 def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float, float, float] = FRACTIONS) -> Split:
-    """Divide by conversation into train, test and validation (Section 4.2: 70, 20 and 10 %).
+    """Divide trajectories by conversation into train, test and validation (Section 4.2: 70, 20 and 10 %).
 
-    The part of a conversation depends only on its first two utterances and the seed, not on the order of the
-    conversations or the platform. Conversations that begin alike, except for case and punctuation, stay together. So
-    equal trajectories never occur in two parts; within a part, repetitions are kept.
+    Conversations are put in an order that depends only on their first two utterances and the seed, and this order is
+    cut into three parts. The order in which they were read and the platform do not matter. Conversations whose first
+    two utterances are equal, except for case and punctuation, stay together. Therefore equal trajectories never occur
+    in two parts. Within a part, repetitions are kept.
 
     Args:
         trajectories: The trajectories.
@@ -195,7 +199,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     total = sum(map(len, groups.values()))
     part_of, done = {}, 0
     for place in sorted(groups):
-        # The middle of a group decides, so that the size of a part is wrong by half a group at most.
+        # The middle of a group decides its part, so that the size of a part is wrong by half a group at most.
         middle = (done + len(groups[place]) / 2) / total
         part_of[place] = 0 if middle < fractions[0] else 1 if middle < fractions[0] + fractions[1] else 2
         done += len(groups[place])

@@ -1,1 +1,1 @@
-"""Table 2, Figures 5 and 6, Table 3, experiments and ablations."""
+"""Measures trained runs and compares them: Table 2, Figures 5 and 6, Table 3, and ablations."""

@@ -16,7 +16,8 @@ from keras_gca.evaluation.tables import Table
 METRICS = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
 PICTURED = ("perplexity", "BLEU", "distinct-2", "words")
 
-# For each variant, and "human" at the end, the metrics of each run by the names of gail_tf.evaluation.metrics
+# For each variant a list with the metrics of each run, by the names of gail_tf.evaluation.metrics. The last key is
+# "human", for the metrics of the human responses.
 Measurements = dict[str, list[dict[str, float]]]
 
 
@@ -47,7 +48,7 @@ def histories(runs: Mapping[str, Sequence[GAILRun]]) -> dict[str, list[curves.Hi
 
 
 def table(measurements: Measurements, question: str) -> Table:
-    """Make a table, captioned by the question, of each variant's means and deviations over its runs."""
+    """Make a table of the means and deviations over the runs of each variant. The question is its caption."""
     titles = [title for title in METRICS if title in next(iter(measurements.values()))[0]]
     lines = []
     for system, runs in measurements.items():
@@ -57,10 +58,11 @@ def table(measurements: Measurements, question: str) -> Table:
 
 
 def paint(measurements: Measurements) -> Figure:
-    """Plot some metrics as dots: means with standard deviations over runs, and a line for the human responses.
+    """Plot the mean and the standard deviation of some metrics over the runs of each variant.
 
-    Each run is a grey dot. Runs with the same seed are joined by lines, because they have the same test conversations
-    and can be compared even if the seeds differ.
+    A dashed line shows the value of the human responses. Each run is also shown as a grey dot. Grey lines join the runs
+    with the same seed, which have the same test conversations. They show whether variants differ in the same way with
+    every seed, even if the values of the seeds differ.
     """
     variants = [system for system in measurements if system != HUMAN]
     figure = Figure(figsize=(13, 1.6 + 0.4 * len(variants)), layout="constrained")
@@ -79,7 +81,7 @@ def paint(measurements: Measurements) -> Figure:
         axes.set_xlabel(title)
         axes.grid(alpha=0.3)
     grid[0].set_yticks(range(len(variants)), map(_title, variants))
-    grid[0].set_ylim(len(variants) - 0.5, -0.5)  # the first one above
+    grid[0].set_ylim(len(variants) - 0.5, -0.5)  # so that the first variant is at the top
     return figure
 
 

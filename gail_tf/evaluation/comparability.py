@@ -1,4 +1,4 @@
-"""Checks whether runs are comparable, and names the systems that they belong to."""
+"""Checks whether runs can be compared in one table, and finds the system of Table 2 to which each run belongs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,11 @@ from keras_gca.errors import UserError
 
 
 def system_of(config: GAILConfig, policy: str) -> str:
-    """Return the system that a policy belongs to: the algorithm, or the one of a policy after maximum likelihood."""
+    """Return the system of Table 2 to which a policy belongs.
+
+    A policy after imitation belongs to the system of its algorithm. A policy after maximum likelihood belongs to a
+    system of its own, whatever the algorithm of its run is.
+    """
     if policy != MAXIMUM_LIKELIHOOD:
         return config.algorithm
     return "seq2seq_mle" if config.algorithm == "rl_seq2seq" else "mle"
@@ -52,8 +56,8 @@ def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_
     for name, there in facts[0].items():
         if facts[1][name] != there:
             raise UserError(
-                f"{other.path}: has other data than {first.path} (--{name} {facts[1][name] or 'not given'}, there "
-                f"{there or 'not given'})"
+                f"{other.path}: has other data than {first.path} (its --{name}: {facts[1][name] or 'not given'}; the "
+                f"other's: {there or 'not given'})"
             )
 
 
@@ -63,8 +67,8 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
         here = values[name]
         if name not in ("seed", "checkpoint_minutes") and here != there:
             raise UserError(
-                f"{other.path}: --{name.replace('_', '-')} {here}, in {first.path} {there}; runs of one algorithm are "
-                "averaged and may differ only in the seed"
+                f"{other.path}: --{name.replace('_', '-')} is {here}, but in {first.path} it is {there}; runs of one "
+                "algorithm are averaged and may differ only in the seed"
             )
     if of_first.seed == of_other.seed:
         raise UserError(

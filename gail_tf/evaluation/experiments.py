@@ -1,6 +1,6 @@
-"""Trains and compares what Table 2 and the ablations of the second paper need.
+"""Trains the systems of Table 2 and of the ablations over several seeds, and compares them.
 
-Finished trainings in the folder are used again, and an interrupted experiment is resumed where it stopped.
+Finished trainings in the folder are used again. An interrupted experiment is resumed where it stopped.
 """
 
 import dataclasses
@@ -31,14 +31,14 @@ from keras_gca.storage.run_folder import CHECKPOINT
 
 @dataclass(frozen=True)
 class Setup:
-    """What all trainings of an experiment have in common.
+    """The folder, the seeds and the settings that all trainings of an experiment have in common.
 
     Args:
         runs: The folder of the trainings.
-        seeds: The seeds; each variant is trained once for each.
-        scale: One of SCALES.
-        settings: Settings of all trainings, except that a variant keeps the settings that define it.
-        source: The files and pretrained networks; `gpt2` belongs to the scale "paper".
+        seeds: The seeds. Each variant is trained once with each seed.
+        scale: One of SCALES, which determines the size of the trainings.
+        settings: Settings that override those of the scale. They do not override the settings that define a variant.
+        source: The files and pretrained networks. `gpt2` is given if the scale is "paper", and only then.
     """
 
     runs: Path
@@ -53,7 +53,7 @@ class Setup:
 
     @property
     def glove(self) -> str | None:
-        """The path of the word vectors, as `Options` has it."""
+        """The path of the word vectors as a text, for `Options`."""
         return None if self.source.glove is None else str(self.source.glove)
 
 
@@ -66,7 +66,7 @@ def run_experiment(name: str, setup: Setup, strategy: tf.distribute.Strategy | N
         strategy: How trainings use devices; None uses one device.
 
     Returns:
-        Whether the experiment ended, without an interruption by the user.
+        True if the experiment has ended; false if the user has interrupted it.
     """
     for seed in setup.seeds:
         for variant in EXPERIMENTS[name].variants:
@@ -92,7 +92,7 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
         folder: The folder.
 
     Returns:
-        The runs of each variant that has some, by rising seed.
+        For each variant that has finished trainings, its runs, sorted by seed.
 
     Raises:
         UserError: No variant other than the pretrained one has a finished training.
@@ -104,12 +104,18 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
         if runs:
             finished_runs[variant] = sorted(runs, key=lambda run: run.config().seed)
     if not finished_runs.keys() - {PRETRAINED}:
-        raise UserError(f"{folder}: no finished experiment here; python -m gail_tf.experiments all --runs {folder}")
+        raise UserError(
+            f"{folder}: no finished experiment here; train with python -m gail_tf.experiments all --runs {folder}"
+        )
     return finished_runs
 
 
 def lacking(finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
-    """Return the variants that each incomplete experiment lacks, given the result of `finished`."""
+    """Return, for each incomplete experiment, the variants that have no finished training.
+
+    Args:
+        finished_runs: The result of `finished`.
+    """
     missing = {
         name: [variant for variant in made.variants if variant not in finished_runs]
         for name, made in EXPERIMENTS.items()
@@ -118,14 +124,19 @@ def lacking(finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[str]]:
 
 
 def compared(name: str, finished_runs: dict[str, list[GAILRun]]) -> dict[str, list[GAILRun]]:
-    """Return the runs of an experiment with the seeds that all variants have, given the result of `finished`."""
+    """Return the runs of an experiment, with only those seeds that all of its variants have.
+
+    Args:
+        name: One of EXPERIMENTS.
+        finished_runs: The result of `finished`.
+    """
     runs = {variant: finished_runs[variant] for variant in EXPERIMENTS[name].variants}
     common = set.intersection(*({run.config().seed for run in of_variant} for of_variant in runs.values()))
     return {variant: [run for run in of_variant if run.config().seed in common] for variant, of_variant in runs.items()}
 
 
 def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
-    """Make a table of the variants' settings, and of how long they were trained."""
+    """Make a table of the settings of each variant, and of the numbers of its epochs and updates."""
     rows = []
     for name, runs in finished_runs.items():
         variant, phases = VARIANTS[name], [row["phase"] for row in runs[0].read_log()]
@@ -147,7 +158,7 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
 
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
-    """Train or resume a variant and the one that it starts from; return whether the training ended."""
+    """Train or resume a variant, after the variant from which it starts; return whether the training has ended."""
     if name == PRETRAINED and setup.source.gpt2 is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)
@@ -176,13 +187,14 @@ def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
         if variant.start != PRETRAINED:
             settings["mle_epochs"] = 0
     made = GAILConfig.preset(settings.pop("preset"), **settings)
-    # A scale does not know the corpus any more than a preset does: only the user's own settings count as given.
+    # Only the user's own settings count as given. Those of the scale do not, because a scale does not know the corpus:
+    # for example, a warm-up that is too long for the corpus is then shortened instead of refused.
     by_user = {name: settings[name] for name in setup.settings if name in settings}
     return GAILConfig.from_values(made.to_values()).changed(**by_user), source
 
 
 def _exported(name: str, seed: int, setup: Setup) -> Path:
-    """Return the folder of a variant's GPT-2, which is exported at the first use."""
+    """Return the folder of a variant's GPT-2. The GPT-2 is exported to it when it is needed for the first time."""
     run = setup.folder(name, seed)
     folder = run / "exported"
     if not (folder / "config.json").exists():

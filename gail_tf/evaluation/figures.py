@@ -1,4 +1,4 @@
-"""Draws Figures 5 and 6."""
+"""Plots Figure 5 (perplexity over the turns of a conversation) and Figure 6 (BLEU over the turns)."""
 
 import math
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def _lines(axes: Any, by_system: Systems, figure: str) -> None:
         places, values, below, above = np.array(points, float).reshape(-1, 4).T
         places = places + 0.04 * (
             number - (len(by_system) - 1) / 2
-        )  # beside each other, so that bars can be told apart
+        )  # the systems are drawn beside each other, so that their error bars can be told apart
         axes.errorbar(places, values, [below, above], marker="o", capsize=4, label=name(system))
     axes.set_xticks(range(len(metrics.TURNS)), metrics.TURNS)
     axes.set_xlabel("turns of the conversation")

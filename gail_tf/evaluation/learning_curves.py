@@ -1,4 +1,4 @@
-"""Plots how several systems learned to imitate, from the logs of their runs."""
+"""Plots how the metrics of several systems changed during imitation, from the logs of their runs."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,8 @@ from gail_tf.imitation.curves import History, plain_logarithm
 from gail_tf.imitation.phases import IMITATION
 from keras_gca.evaluation.statistics import summarise
 
-# For each plot of `compare`: its title, the log's column of the policy, and that of the experts if there is one.
+# For each plot of `compare`: its title, the column of the log with the policy's metric, and the column with the
+# experts' metric, or None.
 COMPARED = (
     ("perplexity, held out", "val_perplexity", None),
     ("reward", "reward_generated", "reward_expert"),
@@ -22,9 +23,10 @@ COMPARED = (
 
 
 def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
-    """Plot the imitation of several systems over the updates: means over runs in a band of one standard deviation.
+    """Plot metrics of several systems over the updates of imitation.
 
-    Metrics of the experts' responses are drawn with dashes and without a band.
+    A line shows the mean over the runs of a system, in a band of one standard deviation. A dashed line without a band
+    shows the same metric of the experts' responses.
 
     Args:
         histories: The logs of each system's runs, by the name of the system in the legend. Systems that do not imitate
@@ -50,7 +52,7 @@ def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
         axes.grid(alpha=0.3)
     grid[0, 0].set_yscale("log")
     plain_logarithm(grid[0, 0])
-    grid[0, 2].set_ylim(-0.03, 1.03)  # shares, whose bands would go beyond
+    grid[0, 2].set_ylim(-0.03, 1.03)  # the values are shares, but their bands would go beyond 0 and 1
     for axes in grid[-1]:
         axes.set_xlabel("update")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

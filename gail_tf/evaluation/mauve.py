@@ -1,8 +1,11 @@
-"""MAUVE (Pillutla et al. 2021): how similar the distributions of a model's texts and of human texts are.
+"""MAUVE (Pillutla et al. 2021): measures how similar the distribution of a model's texts is to that of human texts.
 
-Texts are represented by features of a language model. The features of both sets are clustered together. The frequencies
-of the clusters are two discrete distributions, and MAUVE is the area under their divergence frontier. It depends on the
-language model and on the number of texts: only compare values that have both in common.
+A language model computes features of the texts. The features of both sets are clustered together. How often the texts
+of each set fall into each cluster gives two discrete distributions. MAUVE is the area under the divergence frontier of
+these distributions. It depends on the language model and on the number of texts, so only values with the same language
+model and the same number can be compared.
+
+Shapes: n and m texts, features of width E, k clusters.
 """
 
 import warnings
@@ -12,11 +15,11 @@ from scipy import special
 from scipy.cluster import vq
 
 # The authors' settings.
-SCALING = 5.0  # c in the frontier's exp(-c KL)
+SCALING = 5.0  # the constant c in the frontier's exp(-c KL)
 MIXTURES = np.linspace(1e-6, 1 - 1e-6, 25)
-EXPLAINED = 0.9  # share of the features' variance that the clustering sees
+EXPLAINED = 0.9  # the clustering sees as many principal components as explain this share of the features' variance
 TEXTS_PER_CLUSTER = 10
-CLUSTERINGS, ITERATIONS = 5, 500  # for k-means: the best of 5 clusterings of at most 500 iterations is taken
+CLUSTERINGS, ITERATIONS = 5, 500  # k-means runs 5 times with at most 500 iterations, and the best clustering is taken
 
 
 def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
@@ -45,12 +48,12 @@ def frontier(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Compute the divergence frontier of two discrete distributions.
 
     Args:
-        p: (k,) float64.
-        q: (k,) float64.
+        p: The probabilities of the first distribution, (k,) float64.
+        q: The probabilities of the second distribution, (k,) float64.
 
     Returns:
-        The points (exp(-c KL(q|r)), exp(-c KL(p|r))) for mixtures r from q to p, (27, 2). The first point is (1, 0) and
-        the last is (0, 1).
+        Points (exp(-c KL(q|r)), exp(-c KL(p|r))), (27, 2), where c is SCALING and r goes through mixtures of q and p.
+        The first point is (1, 0) and the last is (0, 1).
     """
     mixtures = MIXTURES[:, None] * p + (1 - MIXTURES[:, None]) * q
     divergences = [special.rel_entr(distribution, mixtures).sum(axis=1) for distribution in (q, p)]
@@ -72,7 +75,7 @@ def _clustered(features: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     explained = np.cumsum(sizes**2)
     kept = int(np.searchsorted(explained, EXPLAINED * explained[-1])) + 1
     rows = centred @ axes[:kept].T
-    clusters = min(clusters, len(np.unique(rows.round(6), axis=0)))  # texts may be repeated
+    clusters = min(clusters, len(np.unique(rows.round(6), axis=0)))  # equal texts give equal rows
     random = np.random.default_rng(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # an empty cluster is harmless: its frequency is 0

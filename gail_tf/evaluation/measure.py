@@ -1,4 +1,4 @@
-"""Measures a run's policies on its test trajectories."""
+"""Measures a run's policies on its test trajectories: perplexity, and all metrics of responses."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ from glove.text_files import BadLines
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError, refuse_missing
 
-DIMENSION, WINDOW, X_MAX, EPOCHS = 50, 5, 10.0, 20  # for vectors fitted here; enough to tell words apart
+DIMENSION, WINDOW, X_MAX, EPOCHS = 50, 5, 10.0, 20  # of word vectors that are fitted here; enough to tell words apart
 MAUVE_TEXTS = 100  # fewer texts give too few clusters for a meaningful value
 
 
@@ -70,7 +70,7 @@ def evaluate(
     Args:
         run: The run.
         options: How responses are drawn and measured.
-        choose: Chooses the policies to measure from the names of the bot's policies.
+        choose: A function that takes the names of the bot's policies and returns those of the policies to measure.
         batch_size: How many trajectories are read together.
 
     Raises:
@@ -104,7 +104,9 @@ class Files(NamedTuple):
 
 
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
-    """Read all files that `evaluate` needs, word vectors included, so that errors appear before hours of computation.
+    """Read all files that `evaluate` needs, including word vectors.
+
+    Errors in the files are thereby found at once, not after hours of computation.
 
     Args:
         run: The run.
@@ -167,9 +169,10 @@ class _Measuring:
         }
 
     def _learn_emotions(self, vectors: Mapping[str, np.ndarray]) -> None:
-        """Train a classifier on the labels of the training prompts, if there are any.
+        """Train a classifier of emotions on the training prompts, if they have labels.
 
-        Its seed differs from that of RL-Seq2Seq's reward, so that no policy is measured by its own training objective.
+        RL-Seq2Seq is rewarded by a classifier of the same kind. The classifier here has another seed, so that no policy
+        is measured by the very network that has rewarded it.
         """
         labelled = [trajectory for trajectory in self._data.train if trajectory.emotion is not None]
         if vectors and len({trajectory.emotion for trajectory in labelled}) > 1:
@@ -204,7 +207,7 @@ class _Measuring:
         return {part: at for part, at in places.items() if len(at) >= MAUVE_TEXTS}
 
     def _places(self, part: str) -> np.ndarray:
-        """Return the places of a part's trajectories among those that are answered."""
+        """Return the positions, among the answered trajectories, of those that belong to a part."""
         return np.flatnonzero(np.isin(self._rows, self._parts[part]))
 
     def _answered_at(self, places: np.ndarray) -> list[Trajectory]:
@@ -234,10 +237,11 @@ class _Measuring:
             return self._reader(texts, self._size, bar.update)
 
     def _vectors(self, words: Iterable[str]) -> Mapping[str, np.ndarray]:
-        """Read the vectors of some words from the file, or fit vectors to the run's training text.
+        """Read the vectors of some words from the file in the options. If there is none, fit vectors to the run's text.
 
-        `read_files` has checked the lines of all known words. Only the line of a word that occurs in responses alone
-        can still be damaged. It is skipped, since the responses have already been drawn.
+        `read_files` has already checked the file's lines for the words of prompts and human responses. The line of a
+        word that only a policy has used can still be damaged. Such a line is skipped instead of refused, because the
+        responses have already been drawn.
         """
         if self._options.glove is not None:
             bad = BadLines(skip=True)
@@ -295,7 +299,7 @@ def respond_to(
 
 
 def measured_units(tokenizer: Tokenizer, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Count `tokens`, `words` and `cut` of `Likelihoods` for the responses of a batch."""
+    """Compute `tokens`, `words` and `cut` of `Likelihoods` for the responses of a batch."""
     tokens = batch.response_lengths.astype(np.int64)
     rows = [row[mask] for row, mask in zip(batch.response, batch.response_mask, strict=True)]
     cut = np.array([row[-1] != tokenizer.end for row in rows], bool)

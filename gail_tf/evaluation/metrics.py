@@ -1,7 +1,8 @@
-"""The metrics of Table 2 on test trajectories, and further ones; pure functions of texts and numbers.
+"""Computes the metrics of Table 2 and further ones from texts and numbers. All functions are pure.
 
-Words are those of NLTK's `wordpunct_tokenize` in lower case: runs of letters and digits, or of other marks. Intervals
-are 95 % intervals by a bootstrap over conversations, since the turns of one conversation depend on each other.
+Words are those of NLTK's `wordpunct_tokenize` in lower case: a word is a run of letters and digits, or a run of other
+marks. Intervals are 95 % intervals by a bootstrap. It draws conversations, not single turns, because the turns of a
+conversation depend on each other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +17,13 @@ from gail_tf.data.sentiment import sentiment
 from gail_tf.data.trajectories import Trajectory
 from keras_gca.evaluation import reply_metrics, statistics
 
-TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: no history, one turn of history, more
+TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: there is no history, one turn of it, or more
 ALL, TWEETS = "all turns", "tweets"
-RESAMPLES = 2000  # in the bootstrap
-FLIPS = 9999  # in the sign-flip test
-ORDERS = (1, 2, 3, 4)  # the n of sentence BLEU-n
-Classifier = Callable[[Sequence[str]], Sequence[str]]  # texts -> the name of each text's emotion
+RESAMPLES = 2000  # the number of resamples in the bootstrap
+FLIPS = 9999  # the number of random flips in the sign-flip test
+ORDERS = (1, 2, 3, 4)  # the values of n for sentence BLEU-n
+# A function of texts that returns the name of each text's class, for example its emotion.
+Classifier = Callable[[Sequence[str]], Sequence[str]]
 
 
 def sentiment_names(texts: Sequence[str]) -> list[str]:
@@ -33,7 +35,7 @@ CLASSIFIERS: Mapping[str, Classifier] = {"sentiment": sentiment_names}
 
 
 class Estimate(NamedTuple):
-    """The value of a metric, and the ends of its 95 % interval, which are None if it does not have one."""
+    """The value of a metric, and the two ends of its 95 % interval. The ends are None if there is no interval."""
 
     value: float
     low: float | None = None
@@ -47,8 +49,8 @@ class Likelihoods(NamedTuple):
         nll: The negative log-likelihood of each response's tokens, END included, in nats, (n,) float64.
         tokens: The number of tokens of each response, END included, (n,) int64. A response that is longer than the
             policy's limit is cut, and then has no END.
-        words: The number of words of the same text, plus one for END, (n,) int64. Words are a unit that does not depend
-            on the tokenizer. A word that is cut counts as one.
+        words: The number of words of the same text, plus one for END, (n,) int64. The number of words does not depend
+            on the policy's tokenizer. If the cut is inside a word, the part before the cut counts as one word.
         cut: Which responses are cut, (n,) bool.
     """
 
@@ -66,8 +68,9 @@ def words(text: str) -> list[str]:
 def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
     """Divide the trajectories into the parts that are measured separately; empty parts are left out.
 
-    TURNS and ALL contain the trajectories of conversations. Tweets are a separate part: they are not conversations, and
-    since their prompt and response are the same text, copying would count as answering.
+    TURNS and ALL contain the trajectories of conversations. Tweets are a separate part, because they are not
+    conversations. The prompt and the response of a tweet are the same text, so a policy that copies its prompt would
+    seem to answer well.
 
     Args:
         trajectories: The trajectories.
@@ -90,7 +93,9 @@ def spread(count: int, most: int) -> np.ndarray:
 
 
 def likelihood_figures(likelihoods: Likelihoods, conversations: np.ndarray, seed: int = 0) -> dict[str, Estimate]:
-    """Compute the perplexities per token (Section 5) and per word: exp(sum of nll / sum of tokens or words).
+    """Compute the perplexity per token, as in Section 5, and per word.
+
+        perplexity = exp(sum of nll / sum of tokens, or of words)
 
     Args:
         likelihoods: The likelihoods of n responses.
@@ -111,7 +116,7 @@ def likelihood_figures(likelihoods: Likelihoods, conversations: np.ndarray, seed
 def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.ndarray:
     """Compute NLTK's sentence BLEU-1 to BLEU-4 of words.
 
-    The smoothing is method 1 of Chen and Cherry 2014, which counts 0.1 if no n-gram matches.
+    The smoothing is method 1 of Chen and Cherry 2014: if no n-gram matches, the number of matches is taken as 0.1.
 
     Args:
         responses: n responses.
@@ -130,7 +135,7 @@ def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.nd
 
 
 def agreement(classify: Classifier, texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    """Compare the emotions of n pairs of texts: 1 if they are the same, else 0; (n,) float64."""
+    """Compare the classes of n pairs of texts. Return (n,) float64: 1 if both texts have the same class, else 0."""
     return (np.array(classify(texts), str) == np.array(classify(others), str)).astype(np.float64)
 
 
@@ -145,8 +150,8 @@ def response_scores(
         classifiers: Classifiers of emotions, by name.
 
     Returns:
-        By name (n,) float64 each: BLEU-1 to BLEU-4 (`sentence_bleus`), and for each classifier the agreement with the
-        human response and with the prompt (`agreement`).
+        Arrays (n,) float64 by name: BLEU-1 to BLEU-4 (`sentence_bleus`), and for each classifier whether the response
+        has the class of the human response, and whether it has the class of the prompt (`agreement`).
     """
     human, prompts = (
         [trajectory.response for trajectory in trajectories],
@@ -177,7 +182,7 @@ def response_figures(
     vectors: Mapping[str, np.ndarray],
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Compute all metrics of a system's responses; diversity and similarities do not have intervals.
+    """Compute all metrics of a system's responses. Those of diversity and of similarity do not have intervals.
 
     Args:
         responses: n responses.
@@ -203,7 +208,7 @@ def response_figures(
 def human_figures(
     trajectories: Sequence[Trajectory], classifiers: Mapping[str, Classifier] = CLASSIFIERS
 ) -> dict[str, Estimate]:
-    """Compute the metrics that apply to human responses: diversity, and agreement with the prompts."""
+    """Compute the metrics that human responses can have: their diversity, and their agreement with the prompts."""
     human, prompts = (
         [trajectory.response for trajectory in trajectories],
         [trajectory.prompt for trajectory in trajectories],
@@ -234,14 +239,18 @@ class Comparison(NamedTuple):
 def compare(
     first: np.ndarray, second: np.ndarray, weights: np.ndarray, conversations: np.ndarray, seed: int = 0
 ) -> Comparison | None:
-    """Test by sign flips whether two systems' scores on the same trajectories are exchangeable.
+    """Test by sign flips whether two systems differ in their scores on the same trajectories.
+
+    The difference of the systems is (sum of the first scores - sum of the second scores) / sum of the weights. If the
+    systems do not differ, the sign of a conversation's difference is random. The p-value is therefore the share of
+    random flips of these signs that give a difference at least as large as the measured one.
 
     Args:
-        first: The first system's scores, each summed over the units of a trajectory, (n,).
+        first: The first system's scores, (n,), one for each trajectory. If scores are defined for smaller units, for
+            example words, it is the sum over the units of the trajectory.
         second: The second system's scores, (n,).
-        weights: The number of units of each trajectory, 1 or its words, (n,). The difference is that of the sums of
-            scores divided by the sum of weights.
-        conversations: The number of each trajectory's conversation, (n,). Whole conversations are flipped.
+        weights: The number of units of each trajectory, (n,): 1, or the number of its words.
+        conversations: The number of each trajectory's conversation, (n,). The signs of whole conversations are flipped.
         seed: The seed of the flips.
 
     Returns:
@@ -266,7 +275,7 @@ def compare(
 def compare_likelihoods(
     first: Likelihoods, second: Likelihoods, conversations: np.ndarray, seed: int = 0
 ) -> Comparison | None:
-    """Compare negative log-likelihoods in nats per word; below 0 the first system is better.
+    """Compare negative log-likelihoods in nats per word. If the difference is below 0, the first system is better.
 
     Responses that the two systems cut at different places are left out.
 
@@ -284,7 +293,7 @@ def compare_likelihoods(
 
 
 def by_conversation(conversations: np.ndarray, *values: np.ndarray) -> list[np.ndarray]:
-    """Sum values (n, ...) over the trajectories of each conversation; the conversations are in order of number."""
+    """Sum values (n, ...) over the trajectories of each conversation. The sums are in the order of their numbers."""
     numbers, index = np.unique(conversations, return_inverse=True)
     sums = [np.zeros((len(numbers), *np.shape(array)[1:]), np.asarray(array).dtype) for array in values]
     for total, array in zip(sums, values, strict=True):
@@ -300,7 +309,7 @@ def _ratio(drawn: np.ndarray, numerator: np.ndarray, denominator: np.ndarray) ->
 def _estimate(value: float, drawn: np.ndarray, interval: tuple[float, float]) -> Estimate:
     return (
         Estimate(value, *interval) if drawn.shape[1] > 1 else Estimate(value)
-    )  # one conversation does not allow an interval
+    )  # a single conversation gives no interval
 
 
 def _exponential(estimate: Estimate) -> Estimate:

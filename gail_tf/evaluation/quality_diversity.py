@@ -1,4 +1,8 @@
-"""Measures quality against diversity of responses at several temperatures."""
+"""Measures the quality and the diversity of a policy's responses at several temperatures of sampling.
+
+Quality is the perplexity of the responses under a trigram model of the experts' responses. Diversity is distinct-2. A
+point has both values at one temperature, and the points of a policy form a curve.
+"""
 
 import itertools
 import sys
@@ -32,7 +36,7 @@ def measure_runs(
     max_responses: int = 500,
     batch_size: int = 32,
 ) -> quality_diversity.Curves:
-    """Measure runs and average them by Table 2's systems.
+    """Measure runs, and average the curves of the runs that belong to one system of Table 2.
 
     Args:
         paths: Run folders.
@@ -67,7 +71,7 @@ def measure(
     max_responses: int = 500,
     batch_size: int = 32,
 ) -> tuple[quality_diversity.Curve, dict[str, quality_diversity.Curve]]:
-    """Measure the policies of an agent on test conversations, evenly spread.
+    """Measure the policies of an agent on test conversations, which are evenly spread over all test conversations.
 
     Args:
         agent: The agent.

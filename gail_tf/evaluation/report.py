@@ -1,4 +1,7 @@
-"""Evaluates runs together and writes Table 2, Figures 5 and 6, Table 3, paired tests and learning curves."""
+"""Evaluates one or several runs, and writes Table 2, Figures 5 and 6, Table 3, paired tests and learning curves.
+
+A part of the test trajectories is, for example, the trajectories of the first turn; see `metrics.parts`.
+"""
 
 import json
 import math
@@ -27,7 +30,7 @@ from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
 
-ALL = "all"  # all policies of a bot
+ALL = "all"  # the value of --policy that means all policies of a bot
 
 
 # Runs
@@ -36,7 +39,7 @@ ALL = "all"  # all policies of a bot
 def evaluate_run(
     run: str | Path, options: Options | None = None, policy: str | None = ALL, batch_size: int = 32
 ) -> dict[str, Any]:
-    """Measure a run's policies on its test conversations; RUN/evaluation.json keeps the results.
+    """Measure a run's policies on its test conversations. The results are kept in RUN/evaluation.json.
 
     Args:
         run: The run folder.
@@ -45,9 +48,10 @@ def evaluate_run(
         batch_size: How many trajectories are read at once.
 
     Returns:
-        Values for JSON: `policies`, {policy: metrics}, and `human`, the metrics of the human responses. Metrics are
-        {part of the test trajectories: {metric: {"value", "low", "high"}}}, with the bounds of the 95 % interval by a
-        bootstrap over conversations; undefined values are None. docs/results.md explains the metrics.
+        A dictionary of values for JSON. `policies` has the metrics of each policy by its name, and `human` has the
+        metrics of the human responses. Metrics have the form {part of the test trajectories: {name of the metric:
+        {"value", "low", "high"}}}. "low" and "high" are the ends of the 95 % interval by a bootstrap over
+        conversations. Undefined values are None.
 
     Raises:
         UserError: The run is not finished, does not have the policy, or a file of word vectors cannot be read.
@@ -86,7 +90,7 @@ def evaluate_runs(
     refuse_incomparable(runs)
 
     choose = _chooser(policy)
-    if len(runs) > 1:  # check all before the first is measured; their data are not kept, as there may be many
+    if len(runs) > 1:  # all runs are checked before the first is measured; their data are not kept, to save memory
         for run in runs:
             read_files(run, options, choose)
     by_system, remarks = systems([evaluate(run, options, choose, batch_size) for run in runs])
@@ -147,7 +151,13 @@ def write(
 
 
 def _all_digits(by_system: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Table:
-    """Make a table with one line per metric, system and part; a single run has the interval of the bootstrap."""
+    """Make a table of unrounded values, with a line for each metric, system and part of the test trajectories.
+
+    Args:
+        by_system: The systems.
+        only: The metrics of the table; all if empty.
+        beside_paper: Whether the paper's numbers get lines, too.
+    """
     header = "figure", "system", "part", "mean", "deviation", "low", "high", "runs"
     return Table(None, "", header, list(_lines(by_system, only, beside_paper)), 3)
 

@@ -1,4 +1,4 @@
-"""RUN/evaluation.json, which keeps the results of an evaluation, so that tables and plots do not need a model."""
+"""Reads and writes RUN/evaluation.json, which keeps an evaluation's results. Tables and plots then need no model."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ FORMAT = "gail_tf evaluation 1"
 OWN_VECTORS = "fitted to the training text"
 FILE = "evaluation.json"
 
-# For each part of the test trajectories, metrics by the names of gail_tf.evaluation.metrics
+# For each part of the test trajectories, its metrics by the names of gail_tf.evaluation.metrics
 Figures = dict[str, dict[str, Estimate]]
 
 
@@ -58,7 +58,7 @@ class PolicyEvaluation:
         likelihoods: The likelihoods of all human responses.
         rows: The numbers of the m test trajectories that were answered, (m,) int64.
         responses: The m responses.
-        scores: The scores of the responses, (m,) float64 each; see `metrics.response_scores`.
+        scores: The scores of the responses by name, (m,) float64; see `metrics.response_scores`.
         figures: The metrics of each part of the test trajectories.
     """
 
@@ -96,7 +96,10 @@ class Stored(NamedTuple):
 
 
 def options_of(run: GAILRun) -> Options:
-    """Return the options of the last evaluation of a run, which can be read again; the defaults if there is none."""
+    """Return the options of a run's last evaluation; the default options if the run has not been evaluated.
+
+    With these options `read` finds the results of that evaluation.
+    """
     try:
         return Options(**json_files.read(run.path / FILE)["options"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -104,7 +107,7 @@ def options_of(run: GAILRun) -> Options:
 
 
 def read(run: GAILRun, options: Options) -> Stored | None:
-    """Read RUN/evaluation.json; None if it is missing, damaged, older than the bot or has other options."""
+    """Read RUN/evaluation.json. Return None if it is missing, damaged or older than the bot, or has other options."""
     path = run.path / FILE
     try:
         if path.stat().st_mtime < run.bot.stat().st_mtime:
@@ -115,7 +118,7 @@ def read(run: GAILRun, options: Options) -> Stored | None:
         policies = {name: PolicyEvaluation.from_json(policy) for name, policy in values["policies"].items()}
         return Stored(values["generators"], policies, _figures(values["human"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # the run is measured again
+        return None  # the file cannot be used, so the run is measured again
 
 
 def write(run: GAILRun, options: Options, stored: Stored) -> None:
@@ -132,7 +135,7 @@ def write(run: GAILRun, options: Options, stored: Stored) -> None:
 
 
 def _figures(values: dict[str, dict[str, list]]) -> Figures:
-    """Read metrics from JSON; a value of None is NaN, an end of None means that there is no interval."""
+    """Read metrics from JSON. A value of None becomes NaN. An end of None means that there is no interval."""
     return {
         part: {name: Estimate(np.nan if value is None else value, *ends) for name, (value, *ends) in figures.items()}
         for part, figures in values.items()
@@ -140,7 +143,7 @@ def _figures(values: dict[str, dict[str, list]]) -> Figures:
 
 
 def _plain(value: Any) -> Any:
-    """Convert a tree of arrays and numbers for JSON; NaN, which JSON lacks, becomes None."""
+    """Convert nested arrays and numbers to values for JSON. NaN becomes None, because JSON does not have NaN."""
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

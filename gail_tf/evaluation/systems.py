@@ -1,4 +1,7 @@
-"""Groups the evaluations of several runs into the systems of a table, with means over seeds and paired tests."""
+"""Groups the evaluations of several runs by the systems of Table 2, and computes means over seeds and paired tests.
+
+A system is, for example, TextGAIL. It has one run for each seed.
+"""
 
 import itertools
 import math
@@ -31,14 +34,14 @@ HUMAN = "human"
 
 
 class Measured(NamedTuple):
-    """The results of one policy of one run."""
+    """The results of one policy, together with those of its whole run."""
 
     run: RunEvaluation
     policy: PolicyEvaluation
 
     @property
     def imitates(self) -> bool:
-        """Whether it is the policy after imitation."""
+        """Whether the policy is the one after imitation, not the one after maximum likelihood."""
         return self.run.policies.get(IMITATION) is self.policy
 
 
@@ -51,19 +54,19 @@ class PairedTest(NamedTuple):
     comparison: metrics.Comparison
 
 
-Systems = dict[str, list[Measured]]  # by algorithm; one run for each seed
+Systems = dict[str, list[Measured]]  # the policies of each system, by the system's key in NAMES; one for each seed
 
 
 def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
-    """Group policies by the systems that Table 2 compares.
+    """Group the policies of several runs by the systems that Table 2 compares.
 
-    If several runs with one seed have a policy after maximum likelihood, the first counts.
+    Several runs with the same seed may have a policy after maximum likelihood. Only the policy of the first run counts.
 
     Args:
         evaluations: The results of the runs.
 
     Returns:
-        The systems in Table 2's order, and remarks about policies that are left out or not trained to the end.
+        The systems in Table 2's order, and remarks about policies that are left out or were not trained to the end.
     """
     by_system: Systems = {}
     remarks = []
@@ -76,8 +79,8 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
             same = [other.run for other in by_system.get(system, []) if other.run.config.seed == evaluation.config.seed]
             if same:
                 remarks.append(
-                    f"{evaluation.run.path}: its policy after maximum likelihood is left out; {same[0].run.path} has "
-                    f"one of seed {evaluation.config.seed}"
+                    f"{evaluation.run.path}: its policy after maximum likelihood is left out, because "
+                    f"{same[0].run.path} already has one with seed {evaluation.config.seed}"
                 )
             else:
                 by_system.setdefault(system, []).append(Measured(evaluation, policy))
@@ -86,7 +89,10 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
 
 
 def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
-    """Compare all pairs of systems on all pairs of runs with the same test trajectories, without tweets."""
+    """Compare each pair of systems, on all pairs of their runs that have the same test trajectories.
+
+    Tweets are left out, unless the test trajectories are only tweets.
+    """
     results = []
     for first, second in itertools.combinations(by_system, 2):
         for a, b in itertools.product(by_system[first], by_system[second]):
@@ -97,7 +103,7 @@ def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
 
 
 def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparison]:
-    """Compare two policies on the same test trajectories, by metric."""
+    """Compare two policies on the same test trajectories; return the comparisons by the names of metrics."""
     parts = metrics.parts(a.run.test)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     conversations = np.array([trajectory.conversation for trajectory in a.run.test])
@@ -115,7 +121,7 @@ def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparis
 
 
 def summary(measured: Sequence[Measured], part: str, figure: str) -> Summary | None:
-    """Summarise a metric over the runs of a system; None if the runs do not have it."""
+    """Compute the mean and the deviation of a metric over the runs of a system; None if no run has the metric."""
     estimates = [one.policy.figures.get(part, {}).get(figure) for one in measured]
     values = [estimate.value for estimate in estimates if estimate is not None and not math.isnan(estimate.value)]
     return summarise(values) if values else None
@@ -129,17 +135,18 @@ def notes(by_system: Systems) -> list[str]:
     _, signature = bleu(["a"], ["a"])
     vectors = Path(options.glove).name if options.glove else OWN_VECTORS
     return [
-        "Perplexity is exp of the total negative log-likelihood of the human responses over their tokens, END counted; "
-        "per word, over their words and one END each, which also compares models with different tokenizers. "
-        f"{cut.mean():.1%} of the responses are longer than the models can say and are cut.",
+        "Perplexity is exp of the total negative log-likelihood of the human responses, divided by the number of their "
+        "tokens. END counts as a token. For the perplexity per word, the divisor is the number of words and ENDs, so "
+        "that models with different tokenizers can be compared. "
+        f"{cut.mean():.1%} of the human responses are longer than the models' limit and are cut.",
         f"Responses are drawn at temperature {options.temperature:g} within a nucleus of {options.top_p:g}, by seed "
         f"{options.seed}, to {len(measured[0].policy.rows):,} of {len(measured[0].run.test):,} test trajectories.",
-        f"BLEU is sacreBLEU's ({signature}), 0 to 100, higher is better. The \"BLEU error\" of the paper's Table 2 is "
-        "another figure: lower is better there, it goes beyond 100, and the definition that the paper cites does not "
-        "give it. The two cannot be compared.",
-        "BLEU-1 to BLEU-4 are NLTK's of single responses (words in lower case, smoothing method 1), averaged.",
-        f"Similarities are by word vectors ({vectors}). MAUVE has the features of the run's own "
-        "GPT-2, after maximum likelihood; compare it only between runs with the same one.",
+        f'BLEU is sacreBLEU\'s ({signature}). It goes from 0 to 100, and higher is better. The "BLEU error" of the '
+        "paper's Table 2 is a different metric: lower is better, it exceeds 100, and the definition that the paper "
+        "cites does not give its values. The two cannot be compared.",
+        "BLEU-1 to BLEU-4 are means of NLTK's BLEU of single responses (words in lower case, smoothing method 1).",
+        f"Similarities are computed from word vectors ({vectors}). The features of MAUVE come from the run's own "
+        "GPT-2 after maximum likelihood. Compare MAUVE only between runs with the same GPT-2.",
         "Tweets are reported separately, because they are not conversations: their prompt is their response.",
     ]
 
@@ -150,13 +157,13 @@ def name(system: str) -> str:
 
 
 def parts_of(by_system: Systems) -> list[str]:
-    """Return the parts of the test trajectories that a system has metrics of, in the order of the tables."""
+    """Return the parts of the test trajectories for which a system has metrics, in the order of the tables."""
     present = {part for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in (*metrics.TURNS, metrics.ALL, metrics.TWEETS) if part in present]
 
 
 def kind_of_bars(by_system: Systems) -> str:
-    """Describe the intervals of a table, for its caption."""
+    """Describe the intervals or deviations in a table, for its caption."""
     runs = {len(measured) for measured in by_system.values()}
     if runs == {1}:
         return ", with 95 % intervals over conversations"
@@ -176,7 +183,7 @@ def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".
 
 
 def histories(by_system: Systems) -> dict[str, list[curves.History]]:
-    """Read the logs of the systems that imitate, by name, for `learning_curves.compare`."""
+    """Read the logs of the runs whose policy has learned by imitation, by system, for `learning_curves.compare`."""
     logs: dict[str, list[curves.History]] = {
         name(key): [one.run.run.read_log() for one in runs if one.imitates] for key, runs in by_system.items()
     }
@@ -184,13 +191,13 @@ def histories(by_system: Systems) -> dict[str, list[curves.History]]:
 
 
 def interval_of(measured: Sequence[Measured], part: str, figure: str, value: Summary) -> tuple[float, float] | None:
-    """Return the interval of a metric over the mean of several runs, or over the conversations of a single run.
+    """Return the interval of a metric. Several runs have an interval of their mean; one run has a bootstrap interval.
 
     Args:
         measured: The runs of a system.
         part: The part of the test trajectories.
         figure: The name of the metric.
-        value: Its summary.
+        value: The result of `summary` for this metric.
 
     Returns:
         The two ends; None if there is no interval.

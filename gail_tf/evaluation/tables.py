@@ -1,4 +1,4 @@
-"""Makes Tables 2 and 3, and tables of further metrics and of paired tests."""
+"""Makes Table 2 and Table 3, a table of further metrics of the responses, and a table of the paired tests."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ TABLE_2 = ("perplexity", "perplexity per word", "BLEU")
 
 
 def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
-    """Make Table 2, extended by perplexity per word, all turns together, and tweets."""
+    """Make Table 2. It also has rows with perplexity per word, and columns for all turns together and for tweets."""
     parts = parts_of(by_system)
     rows = []
     for figure in TABLE_2:
@@ -46,7 +46,7 @@ def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
 
 
 def table_of_responses(by_system: Systems) -> Table:
-    """Make the table of the other metrics of the responses, and of those of the human responses."""
+    """Make the table of all metrics except perplexity, for each system and for the human responses."""
     part = parts_of(by_system)[-1] if metrics.ALL not in parts_of(by_system) else metrics.ALL
     first = next(iter(by_system.values()))
     figures = [title for title in first[0].policy.figures[part] if title not in ("perplexity", "perplexity per word")]

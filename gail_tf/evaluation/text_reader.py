@@ -1,4 +1,4 @@
-"""Computes features of texts for MAUVE: a policy's last hidden state at the last token of each text."""
+"""Computes features of texts for MAUVE: the last hidden state of a policy's network at the last token of each text."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from keras_gca.engine.compiled import Compiled
 
 
 class TextReader:
-    """Computes the features of texts, each by itself.
+    """Computes the features of texts. A text is read without a prompt, and no other text influences its features.
 
     Args:
         policy: The policy.
@@ -48,6 +48,6 @@ class TextReader:
     def last_states(self, *arrays: tf.Tensor) -> tf.Tensor:
         """Compute the states at the last tokens of a `Batch`'s responses, (B, feature_size); for use in a graph."""
         response_mask = arrays[-1]
-        before = self._policy.features(*arrays)  # the state before END is the one at the last token of the text
+        before = self._policy.features(*arrays)  # the state before END is the state at the last token of the text
         last = tf.maximum(tf.reduce_sum(tf.cast(response_mask, tf.int32), axis=1) - 1, 0)
         return tf.gather(before, last, batch_dims=1)

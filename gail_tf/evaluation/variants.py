@@ -1,4 +1,7 @@
-"""The variants that the second paper's experiments compare, and their scales; imports nothing heavy."""
+"""Lists the second paper's experiments, the variants that they compare, and the scales at which they can run.
+
+The command's `--help` shows this list, so the module imports nothing heavy such as TensorFlow.
+"""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +10,8 @@ class Variant(NamedTuple):
     """A training that experiments compare.
 
     Attributes:
-        start: The variant whose GPT-2 it starts from; None trains from scratch, or from --gpt2 at --scale paper.
+        start: The variant whose GPT-2 this training starts from; None if it starts from scratch. If --gpt2 is given, it
+            takes the place of the variant "pretrained".
         settings: The settings that define the variant.
     """
 
@@ -45,17 +49,22 @@ class Experiment(NamedTuple):
 
 EXPERIMENTS = {
     "table2": Experiment(
-        "Table 2: four models, and TRPO in PPO's place", (MLE, "rl_seq2seq", "textgail", "trpo", "gail")
+        "Table 2: the paper's four models, and TRPO in place of PPO", (MLE, "rl_seq2seq", "textgail", "trpo", "gail")
     ),
     "discriminator": Experiment(
-        "D of single responses, of two, or of tokens?", (MLE, "gail", "contrastive", "token_rewards")
+        "should D judge single responses, compare two responses, or judge each token?",
+        (MLE, "gail", "contrastive", "token_rewards"),
     ),
-    "objective": Experiment("clipped objective, KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")),
+    "objective": Experiment(
+        "should PPO have the clipped objective, the KL penalty, or both?", (MLE, "gail", "clip_alone", "kl_alone")
+    ),
     "demonstrations": Experiment(
-        "a share of human demonstrations, 0.3 at first, or none?", (MLE, "gail", "no_demonstrations")
+        "does a share of human demonstrations, 0.3 at first, help?", (MLE, "gail", "no_demonstrations")
     ),
     "sentiment": Experiment("does the sentiment of each turn help?", (MLE, MLE_PLAIN, "gail", "no_sentiment")),
-    "trainable": Experiment("all of GPT-2, low-rank adapters, or a head?", (MLE, "gail", "lora", "head", "trpo")),
+    "trainable": Experiment(
+        "should all of GPT-2 be trained, low-rank adapters, or a head?", (MLE, "gail", "lora", "head", "trpo")
+    ),
 }
 
 # Settings of the trainings at each scale; the user's settings override them.

@@ -1,4 +1,7 @@
-"""Computes rewards from D's logits, normalises them, and estimates the advantages that the policy learns from."""
+"""Estimates the advantages that the policy learns from: from D's logits to rewards, and from rewards to advantages.
+
+D is the discriminator. Shapes: B responses in the buffer, of at most R tokens.
+"""
 
 import numpy as np
 
@@ -10,7 +13,9 @@ from gail_tf.imitation.rollouts import Rollouts
 
 
 class AdvantageEstimator:
-    """Estimates the advantages of responses, or of their tokens, from D's logits.
+    """Estimates the advantage of each response, or of each token if tokens have rewards of their own.
+
+    The reward form, the normalisation and the reward of human demonstrations are those of the settings.
 
     Args:
         config: The settings.
@@ -32,7 +37,7 @@ class AdvantageEstimator:
             logits: D's expert logits of the responses, (B,) float32, or (B, R) from a token discriminator.
 
         Returns:
-            Advantages and targets, float32: (B,) of responses, or (B, R) where tokens have rewards of their own.
+            The advantages and the targets, both float32. They are (B,), or (B, R) if tokens have rewards of their own.
         """
         normalised = self._rewards(rollouts, logits)
         config, size, width = self.config, self.config.ppo.minibatch_size, rollouts.batch.response.shape[1]
@@ -44,16 +49,16 @@ class AdvantageEstimator:
         )
         if not config.token_rewards:
             return ppo_losses.response_advantages(normalised, values).numpy(), normalised
-        # Without a baseline only the rewards themselves are known, so lambda is 1.
+        # Without a value baseline all values are 0. With lambda = 1 the advantage is then the plain return.
         lambda_ = config.ppo.gae_lambda if config.ppo.value_baseline == "on" else 1.0
         mask = rollouts.batch.response_mask
         advantages, targets = ppo_losses.generalised_advantages(normalised, values, mask, config.ppo.discount, lambda_)
         return advantages.numpy(), targets.numpy()
 
     def _rewards(self, rollouts: Rollouts, logits: np.ndarray) -> np.ndarray:
-        """Normalised rewards of responses, (B,), or of their tokens, (B, R); updates the running statistics.
+        """Compute normalised rewards of responses, (B,), or of their tokens, (B, R), and update the statistics.
 
-        Demonstrations, and all of their tokens, get the constant `--human-reward`.
+        A human demonstration gets the constant reward `--human-reward`; so does each of its tokens.
         """
         config, mask = self.config, rollouts.batch.response_mask
         generated, lengths = rollouts.generated, rollouts.batch.response_lengths

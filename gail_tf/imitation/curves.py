@@ -1,4 +1,4 @@
-"""Plots the log of a run."""
+"""Plots the metrics in the log of a run over its epochs and updates."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from keras_gca.storage.atomic import replacing
 
-History = Sequence[dict[str, Any]]  # a row for each epoch and update; see docs/metrics.md
+History = Sequence[dict[str, Any]]  # the log of a run: a row for each epoch and update; see docs/metrics.md
 
 # The title of each plot and the metrics that it shows; docs/metrics.md explains them.
 PANELS = (
@@ -27,7 +27,7 @@ PANELS = (
 
 
 def draw(history: History, path: Path) -> None:
-    """Write the plots of the log to a file.
+    """Plot the log and write the plots to an image file.
 
     Args:
         history: The log, in order.

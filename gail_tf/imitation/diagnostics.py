@@ -1,7 +1,7 @@
-"""Computes the logged metrics of imitation; docs/metrics.md explains them.
+"""Computes the metrics of imitation that are logged. docs/metrics.md explains each metric.
 
-The metrics of PPO's and TRPO's steps are computed with their losses, and the discriminator's loss in
-`discriminator.py`.
+Two kinds of metrics are computed elsewhere: those of a step of PPO or TRPO together with the loss (`ppo_losses.py`,
+`trpo.py`), and the discriminator's loss in `discriminator.py`.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from keras_gca.evaluation import reply_metrics
 
 
 def of_judgement(rollouts: Rollouts, judgement: Judgement, config: GAILConfig, discriminates: bool) -> Metrics:
-    """The metrics of a judgement of the generated responses and of the experts', before the judge learns from them.
+    """The metrics of a judgement: rewards, accuracy, entropy and KL, before the judge learns from the buffer.
 
     Args:
         rollouts: The buffer.
-        judgement: The judge's logits of its responses.
+        judgement: The judge's logits of the responses in the buffer and of the experts' responses.
         config: The settings.
-        discriminates: Whether the judge distinguishes experts' responses from the policy's; see `Judge`.
+        discriminates: See `Judge.discriminates`.
 
     Returns:
-        The rewards and the KL; with a judge that discriminates also its accuracy and entropy.
+        The mean rewards and the KL to the reference; if the judge discriminates, also its accuracies and its entropy.
     """
     generated = rollouts.generated
-    # A demonstration that was compared with itself carries no information.
+    # A contrastive discriminator compares a human demonstration with itself, which gives no information.
     compared = generated if config.judge.discriminator == "contrastive" else np.ones_like(generated)
     own, expert = judgement.given[generated], judgement.expert[compared]
     tokens = rollouts.batch.response_mask[generated]
@@ -58,14 +58,14 @@ def row(
     judge_log: Sequence[Metrics],
     seconds: float,
 ) -> Metrics:
-    """The log's row of an update, without a validation.
+    """The row that an update adds to the log, without the columns of a validation.
 
     Args:
         rollouts: The buffer.
-        judged: The metrics of `of_judgement`, computed before anything was learned from the buffer.
-        policy_log: The metrics of each step of the policy's optimiser.
-        adapted: The values that change from update to update.
-        judge_log: The metrics of each of D's passes; those of the last pass are logged.
+        judged: The result of `of_judgement`, computed before anything was learned from the buffer.
+        policy_log: The metrics of each step of the policy's optimiser; their means are logged.
+        adapted: The coefficients that change from update to update, for example the share of demonstrations.
+        judge_log: The metrics of each pass of the judge over the buffer; those of the last pass are logged.
         seconds: The duration of the update.
 
     Returns:
@@ -79,12 +79,12 @@ def row(
 
 
 def of_steps(metrics: Sequence[Metrics]) -> Metrics:
-    """The means of an optimiser's metrics over its steps."""
+    """The mean of each metric over the steps of an optimiser."""
     return {name: float(np.mean([step[name] for step in metrics])) for name in metrics[0]}
 
 
 def of_responses(rollouts: Rollouts) -> Metrics:
-    """The diversity and length of the generated responses, and the length of the experts' to the same prompts."""
+    """The diversity and length of the policy's responses, and the length of the experts' responses."""
     replies = [text.split() for text, generated in zip(rollouts.texts, rollouts.generated, strict=True) if generated]
     return {
         "distinct_2": reply_metrics.distinct(replies, 2),
@@ -96,15 +96,15 @@ def of_responses(rollouts: Rollouts) -> Metrics:
 
 
 def learned(row: Metrics) -> Metrics:
-    """A row without the metrics of a validation."""
+    """The row of the log without the columns of a validation, whose names begin with `val_`."""
     return {name: value for name, value in row.items() if not name.startswith("val_")}
 
 
 def held_out(judged: Metrics, perplexity: float) -> Metrics:
-    """The columns of a validation.
+    """The columns that a validation adds to the log.
 
     Args:
-        judged: The metrics of `of_judgement` for responses to held-out prompts.
+        judged: The result of `of_judgement` for responses to held-out prompts.
         perplexity: The held-out perplexity.
 
     Returns:

@@ -1,4 +1,7 @@
-"""Trains the discriminator by Eq. 6 to distinguish the experts' responses from the policy's."""
+"""The discriminator D, which judges responses, and its training by Eq. 6 to tell experts' responses from the policy's.
+
+Shapes: B responses of at most R tokens; S sentiment scores for each response.
+"""
 
 from collections.abc import Sequence
 
@@ -22,12 +25,13 @@ from keras_gca.errors import refuse_nan
 
 
 class Discriminator(Judge):
-    """D: judges responses by the logits of an encoder (see `encoders`).
+    """D: judges responses by the logits that an encoder computes (see `encoders.py`).
 
-    A contrastive discriminator gives scores; only their differences at one prompt have a meaning.
+    With `--discriminator contrastive` the encoder's outputs are scores. A single score has no meaning; the difference
+    between the scores of two responses to one prompt is the expert logit.
 
     Args:
-        encoder: The encoder that reads responses.
+        encoder: The network that reads responses and gives logits.
         config: The settings; `--discriminator` determines what the logits mean.
     """
 
@@ -62,7 +66,7 @@ class Discriminator(Judge):
 
 
 class DiscriminatorLearner(AdamWLearner):
-    """Trains all weights of an encoder by gradient descent on Eq. 6, or on its contrastive form.
+    """Trains all weights of an encoder by gradient descent, on the negative of Eq. 6 or on the contrastive loss.
 
     Args:
         encoder: The encoder to train.
@@ -84,17 +88,20 @@ class DiscriminatorLearner(AdamWLearner):
         numbers: Sequence[tf.Tensor],
         seed: tf.Tensor,
     ) -> tuple[tf.Tensor, tuple[()]]:
-        """The negative of Eq. 6, or the contrastive loss; pairs hold the experts' side first, then the policy's.
+        """The negative of Eq. 6, or the contrastive loss.
+
+        Each argument but `seed` is a pair: the first part is for the experts' responses, and the second part is for the
+        policy's responses.
 
         Args:
-            seen: The arrays that the encoder reads of each side; see `Encoder.seen`.
-            sentiments: (B, S) float32 of each side.
-            masks: (B,) or (B, R) bool of each side: the responses or tokens that count.
-            numbers: (B,) int32 of each side: the numbers of the responses, which determine their noise.
+            seen: The arrays that the encoder reads; see `Encoder.seen`.
+            sentiments: (B, S) float32.
+            masks: (B,) or (B, R) bool, the responses or tokens that count.
+            numbers: (B,) int32, the numbers of the responses, which determine their noise.
             seed: (2,) int32, the seed of the instance noise and of a RoBERTa's dropout.
 
         Returns:
-            The loss, a scalar; nothing is reported besides.
+            The loss, a scalar, and an empty tuple, since no metrics are reported.
         """
         seeds = [sample_seeds(seed, rows) for rows in numbers]
         expert, generated = self.encoder.both_logits(seen, sentiments, masks, seeds)
@@ -106,7 +113,7 @@ class DiscriminatorLearner(AdamWLearner):
 
 
 class DiscriminatorTraining(Discriminator):
-    """A discriminator that learns from buffers of rollouts.
+    """A discriminator that also learns from buffers of rollouts.
 
     Args:
         encoder: The encoder to train.
@@ -125,7 +132,7 @@ class DiscriminatorTraining(Discriminator):
         """Learn from a buffer in one pass; the arguments are those of `Judge.learn`.
 
         Returns:
-            The mean loss and the mean norm of the gradient.
+            The means over the steps of the loss and of the gradient's norm.
 
         Raises:
             DivergedError: The loss or the gradient is not finite.
@@ -150,7 +157,7 @@ class DiscriminatorTraining(Discriminator):
         Args:
             expert: B responses of the experts.
             generated: B responses of the policy to the same prompts.
-            counted: (B,) bool, false for rows that only fill up the batch.
+            counted: (B,) bool, false for empty rows, which only bring the batch to its size.
             seed: The seed of the instance noise and of a RoBERTa's dropout.
 
         Returns:

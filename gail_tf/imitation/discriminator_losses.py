@@ -1,9 +1,9 @@
-"""Losses of discriminators of responses: the binary one of Eq. 6, and TextGAIL's contrastive one.
+"""The losses of the discriminator: the binary loss of Eq. 6, and TextGAIL's contrastive loss.
 
-The sign convention is that of `rewards.py`: a discriminator gives an `expert_logit`, which is high for responses of
-experts. Eq. 6's D is high for responses of the policy: D = sigmoid(-expert_logit).
+The sign convention is that of `rewards.py`: the discriminator gives an `expert_logit`, which is high for responses of
+experts. The D of Eq. 6 is high for responses of the policy: D = sigmoid(-expert_logit).
 
-Shapes: B samples, F = feature_size, T tokens.
+Shapes: B samples (responses), T tokens, F features.
 """
 
 import tensorflow as tf
@@ -22,17 +22,17 @@ def binary_loss(
     generated_mask: tf.Tensor | None = None,
     label_smoothing: float = 0.0,
 ) -> tf.Tensor:
-    """The negative of what Eq. 6 maximises; 2 log 2 at chance.
+    """The negative of the objective that Eq. 6 maximises. It is 2 log 2 if D only guesses.
 
         loss = -mean over experts of log(1 - D) - mean over generated of log D
 
     Args:
-        expert_logits: The expert logits of the experts' samples, (B,), or (B, T) of tokens.
+        expert_logits: The expert logits of the experts' samples, (B,), or (B, T) if D judges tokens.
         generated_logits: The expert logits of the generated samples, of the same shape.
         expert_mask: Which of the experts' samples count, bool or float of the same shape; None counts all.
         generated_mask: Which of the generated samples count; None counts all.
-        label_smoothing: Experts get the label 1 - label_smoothing (one-sided, Salimans et al. 2016), so that D is never
-            entirely sure of them.
+        label_smoothing: The experts' samples get the label 1 - label_smoothing, so that D never becomes entirely sure
+            of them. The labels of generated samples stay 0 (one-sided smoothing, Salimans et al. 2016).
 
     Returns:
         The loss, a float32 scalar.
@@ -48,14 +48,14 @@ def binary_loss(
 
 
 def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """TextGAIL's loss, which compares two responses to the same prompt; log 2 at chance.
+    """TextGAIL's loss, which compares two responses to the same prompt. It is log 2 if D only guesses.
 
         loss = -mean log(exp(h) / (exp(h) + exp(g)))  for the scores h (human) and g (generated)
 
     Args:
         human_scores: (B,), the scores of the human responses.
         generated_scores: (B,), the scores of the generated responses to the same prompts.
-        mask: (B,), false for pairs that do not count, for example rows that fill a batch; None counts all.
+        mask: (B,), false for pairs that do not count, for example empty rows at the end of a batch; None counts all.
 
     Returns:
         The loss, a float32 scalar.
@@ -67,13 +67,13 @@ def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask:
 def with_instance_noise(
     features: tf.Tensor, scale: float, seeds: tf.Tensor, mask: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Add Gaussian noise to features, in proportion to their standard deviations in the batch.
+    """Add Gaussian noise to features. Its scale is proportional to each feature's standard deviation in the batch.
 
-    Noise on D's input keeps the distributions of experts' and generated samples overlapping (Arjovsky and Bottou 2017).
-    Pass both kinds in one call, so that both get noise of the same scale.
+    With noise on D's input, the distributions of experts' and generated samples overlap, so that D cannot separate them
+    entirely (Arjovsky and Bottou 2017). Pass both kinds of samples in one call, so that both get noise of one scale.
 
     Args:
-        features: (B, F), or (B, T, F).
+        features: (B, F), or (B, T, F) for tokens.
         scale: The standard deviation of the noise, in units of each feature's standard deviation.
         seeds: (B, 2) int32 (`random.sample_seeds`); the same seed gives the same noise.
         mask: (B,) or (B, T) bool, the samples or tokens that count in the standard deviation; None counts all.
@@ -97,8 +97,8 @@ def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> 
     """The share of samples that D classifies correctly.
 
     Args:
-        logits: Expert logits, (B,) or (B, T). At 0, D takes the sample for an expert's.
-        expert: Whether all samples are experts' or all are generated.
+        logits: Expert logits, (B,) or (B, T). From 0 on, D takes the sample for an expert's.
+        expert: True if all samples are the experts', false if all are generated.
         mask: Which samples count, of the same shape; None counts all.
 
     Returns:
@@ -108,7 +108,7 @@ def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> 
 
 
 def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-    """The mean entropy of D's decision in nats: log 2 where D guesses, near 0 where it is sure.
+    """The mean entropy of D's decisions in nats. It is log 2 if D only guesses, and near 0 if D is sure.
 
     Args:
         logits: Expert logits, (B,) or (B, T).

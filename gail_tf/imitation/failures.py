@@ -1,7 +1,7 @@
-"""Detects the known ways in which adversarial imitation fails, from the metrics of its updates.
+"""Detects four known failures of adversarial imitation from the logged metrics.
 
-The log has one row of metrics for each update, of which METRICS lists those that are read; `watch` names the failures
-under way and the settings that counter them.
+The log has one row of metrics for each update. METRICS lists the metrics that are read here. The function `watch`
+returns the failures that these metrics show, together with the settings that counter them. D is the discriminator.
 """
 
 import math
@@ -24,18 +24,19 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits beyond which a metric means a failure; they are compared with its median over the last updates.
+    """The limits of the metrics. A metric shows a failure if its median over the last updates is beyond its limit.
 
     Args:
-        window: The number of updates that the median is taken over.
-        accuracy: The largest accuracy of D, on both kinds of responses.
+        window: The number of updates over which the median is taken.
+        accuracy: The largest accuracy of D. It is exceeded if the accuracies on the experts' responses and on the
+            policy's responses are both above it.
         kl_per_token: The largest KL to the reference, in nats per token.
         most_common_share: The largest share of the most frequent response.
         repeated: The largest share of repeated responses.
         length_factor: The largest factor by which responses may be longer or shorter than the experts'.
 
     Raises:
-        UserError: No metric could be beyond a limit, or every one is.
+        UserError: A limit is out of range, so that no metric or every metric would be beyond it.
     """
 
     window: int = 5
@@ -63,7 +64,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure under way.
+    """A failure that the metrics show.
 
     Attributes:
         name: A key of REMEDIES.
@@ -75,11 +76,11 @@ class Failure:
 
     @property
     def remedies(self) -> dict[str, str]:
-        """The settings that counter the failure, and what each of them does."""
+        """The settings that counter the failure, with an explanation of each."""
         return REMEDIES[self.name]
 
     def __str__(self) -> str:
-        """One line for people."""
+        """One line to print: the failure, and the options that counter it."""
         return f"{self.sentence}; remedies: {', '.join('--' + r.replace('_', '-') for r in self.remedies)}"
 
 
@@ -92,7 +93,7 @@ REMEDIES: dict[str, dict[str, str]] = {
     },
     "kl_runs_away": {
         "kl_penalty": "adaptive: C doubles while the KL is above its target (ppo_losses.adapt_kl_coefficient)",
-        "kl_stop": "a PPO epoch ends early where the KL to the old policy is above this",
+        "kl_stop": "an update ends early if the KL to the old policy is above this",
         "generator_learning_rate": "smaller steps",
     },
     "one_reply_to_all": {
@@ -106,12 +107,12 @@ REMEDIES: dict[str, dict[str, str]] = {
 
 
 def watch(history: Sequence[Mapping[str, float]], limits: Limits | None = None) -> list[Failure]:
-    """Detect the failures under way, among the four in REMEDIES.
+    """Detect which of the four failures in REMEDIES the metrics show.
 
     Args:
-        history: One row of metrics for each update, in order. A row may lack metrics (there is no KL while only D
-            learns), and may hold others; a metric in fewer than `limits.window` rows is not judged yet.
-        limits: The limits; the default ones if None.
+        history: One row of metrics for each update, in order. Rows may lack metrics and may hold other ones. A metric
+            is judged only if at least `limits.window` rows have it.
+        limits: The limits; None for the default limits.
 
     Returns:
         The failures.

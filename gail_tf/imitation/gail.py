@@ -1,8 +1,12 @@
-"""Algorithm 1: generative adversarial imitation of expert responses, with maximum likelihood before it.
+"""Algorithm 1: the policy imitates expert responses adversarially, after it was trained by maximum likelihood.
 
-The algorithm is a list of stages (`phases.schedule`). `GAILTraining` walks through it and can be stored and restored
-after each resumable event (`state`). All randomness comes from the run's seed and the stage's number, so a resumed
-training takes exactly the steps of an uninterrupted one.
+D is the discriminator, the network that learns to tell the experts' responses from the policy's. A buffer is a set of
+responses that are collected together (`rollouts.py`); the policy and D learn from it.
+
+A training is a list of stages (`phases.schedule`). `GAILTraining` runs the stages in order and yields an event after
+each step. A checkpoint can be written after every event that is marked as resumable (`state.py`). All randomness comes
+from the run's seed and the stage's number. A resumed training therefore takes exactly the steps that an uninterrupted
+training takes.
 """
 
 import time
@@ -16,10 +20,10 @@ from keras_gca.engine.staged_training import Event
 
 
 class GAILTraining(GAILState):
-    """Walks through Algorithm 1: `for event in training: ...`."""
+    """Runs Algorithm 1 while a caller iterates over it: `for event in training: ...`."""
 
     def walk_through(self, stage: Stage) -> Iterator[Event]:
-        """Walk through an epoch of maximum likelihood, a buffer of D's pretraining, or an update."""
+        """Run one stage: an epoch of maximum likelihood, the pretraining of D on one buffer, or an update."""
         match stage.phase:
             case phases.PRETRAINING | phases.MAXIMUM_LIKELIHOOD:
                 yield from self.maximum_likelihood(stage)
@@ -29,7 +33,7 @@ class GAILTraining(GAILState):
                 yield from self.update(stage)
 
     def maximum_likelihood(self, stage: Stage) -> Iterator[Event]:
-        """Run an epoch: the policy learns the experts' responses by maximum likelihood, or running text before that."""
+        """Run an epoch of maximum likelihood, on running text in the phase of pretraining, else on expert responses."""
         steps = yield from self.likelihood.epoch(stage, self._seeds())
         row = self.likelihood.end_of_epoch(stage)
         yield self._end(stage, steps, diagnostics.learned(row), row)
@@ -46,9 +50,9 @@ class GAILTraining(GAILState):
         yield self._end(stage, 2, row, row)
 
     def update(self, stage: Stage) -> Iterator[Event]:
-        """Run one iteration of Algorithm 1's loop: sample, collect scores from D, improve the policy, train D.
+        """Run one iteration of Algorithm 1's loop: sample responses, score them by D, improve the policy, train D.
 
-        The paper names D before the policy; docs/fidelity.md says why the policy is first here.
+        The paper trains D before the policy. docs/fidelity.md says why the policy is trained first here.
         """
         began = time.monotonic()
         steps = self.optimiser.steps + 2
@@ -73,7 +77,7 @@ class GAILTraining(GAILState):
         yield self._end(stage, steps, row, row | self.held_out.measure(stage))
 
     def collect(self, human_ratio: float) -> Rollouts:
-        """Fill a buffer with responses to the next prompts.
+        """Collect a buffer of responses to the next prompts of the training data.
 
         Args:
             human_ratio: The share of prompts that get the expert's response instead of the policy's.

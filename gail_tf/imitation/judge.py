@@ -1,4 +1,8 @@
-"""The base class of judges, which rate how much a response looks like an expert's: discriminators and others."""
+"""The base class of judges. A judge, for example the discriminator, rates how much responses look like an expert's.
+
+An expert logit is a judge's output: the more a response looks like an expert's to the judge, the higher it is.
+Shapes: B responses of at most R tokens.
+"""
 
 import abc
 from typing import NamedTuple
@@ -12,13 +16,13 @@ from gail_tf.policies.base import LanguagePolicy
 
 
 class Judgement(NamedTuple):
-    """Expert logits of responses, and of the experts' responses to the same prompts.
+    """The expert logits of the responses in a buffer, and those of the experts' responses to the same prompts.
 
-    Both are (B,) float32, or (B, R) from a token discriminator, with no meaning at padding. A contrastive discriminator
-    compares the two responses to each prompt, so one logit is the negative of the other.
+    Both are (B,) float32. A discriminator that judges tokens gives (B, R); its logits at padding have no meaning. A
+    contrastive discriminator compares the two responses to each prompt, so one logit is the negative of the other.
 
     Attributes:
-        given: The logits of the responses.
+        given: The logits of the responses in the buffer.
         expert: The logits of the experts' responses.
     """
 
@@ -27,12 +31,12 @@ class Judgement(NamedTuple):
 
 
 class Judge(abc.ABC):
-    """Base class of judges of responses; a judge that does not learn need only define `expert_logits`.
+    """Base class of judges of responses. A judge that does not learn needs to define only `expert_logits`.
 
     Attributes:
-        per_token: Whether it judges every token.
-        discriminates: Whether it distinguishes the experts' responses from the policy's, so that its accuracy has a
-            meaning.
+        per_token: Whether the judge gives a logit for each token instead of one for each response.
+        discriminates: Whether the judge is meant to tell the experts' responses from the policy's. Only then is its
+            accuracy logged.
     """
 
     per_token = False
@@ -40,20 +44,20 @@ class Judge(abc.ABC):
 
     @abc.abstractmethod
     def expert_logits(self, responses: JudgedResponses) -> np.ndarray:
-        """Judge responses.
+        """Compute the expert logits of responses.
 
         Args:
             responses: B responses.
 
         Returns:
-            (B,) float32, or (B, R) where every token is judged: high for what is taken for an expert's.
+            The expert logits, (B,) float32, or (B, R) if `per_token`.
         """
 
     def judge(self, given: JudgedResponses, expert: JudgedResponses) -> Judgement:
-        """Judge responses and the experts' responses to the same prompts.
+        """Judge the responses in a buffer and the experts' responses to the same prompts.
 
         Args:
-            given: B responses.
+            given: The B responses in the buffer.
             expert: The B responses of the experts.
 
         Returns:
@@ -68,17 +72,17 @@ class Judge(abc.ABC):
 
     @property
     def optimizer_variables(self) -> list[keras.Variable]:
-        """The variables of its optimizer, which a checkpoint stores besides the weights."""
+        """The variables of the judge's optimizer, which a checkpoint stores; empty for a judge that does not learn."""
         return []
 
     def learn(self, rollouts: Rollouts, seed: int, number: int = 0, steps: int | None = None) -> dict[str, float]:
-        """Learn from a buffer in one pass over the generated responses and the experts' to the same prompts.
+        """Learn from a buffer, in one pass over the policy's responses and the experts' responses to the same prompts.
 
         Args:
             rollouts: The buffer.
-            seed: The seed of the order and of the noise.
-            number: The number of the pass over these rollouts.
-            steps: The largest number of steps; all of the buffer if None.
+            seed: The seed of the order of the responses and of the noise.
+            number: The number of the pass over this buffer, from 0.
+            steps: The largest number of steps; None reads the whole buffer.
 
         Returns:
             The metrics to log; empty for a judge that does not learn.
@@ -86,4 +90,8 @@ class Judge(abc.ABC):
         return {}
 
     def begin_as(self, policy: LanguagePolicy) -> None:
-        """Prepare for imitation, which begins with this policy."""
+        """Prepare for imitation. A judge whose encoder is a trainable GPT-2 copies this policy's weights to it.
+
+        Args:
+            policy: The policy at the beginning of imitation.
+        """

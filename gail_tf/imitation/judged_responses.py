@@ -1,6 +1,7 @@
-"""Responses as a judge sees them.
+"""The responses that a judge reads, with their tokens, features, sentiments and text.
 
-Shapes: B responses of width R, F features of D.
+A judge, for example the discriminator D, rates how much a response looks like an expert's. Shapes: B responses of at
+most R tokens; F is the number of features.
 """
 
 from collections.abc import Sequence
@@ -13,13 +14,14 @@ from keras_gca.engine.batching import filled
 
 
 class JudgedResponses(NamedTuple):
-    """B responses with all that a judge may read of them.
+    """B responses with everything that a judge may read of them. Each judge uses only a part of it.
 
     Attributes:
-        batch: The conditions and responses as tokens.
-        features: (B, F) float32, the frozen reference's features of the responses; (B, R, F) for a token discriminator.
-        sentiments: (B, SENTIMENTS) float32, the sentiments of history, prompt and response.
-        exchanges: The utterances that are answered and the response, as text.
+        batch: The conditions (history and prompt) and the responses, as tokens.
+        features: (B, F) float32, the features of the responses that the frozen reference policy has computed; (B, R, F)
+            for a discriminator of tokens.
+        sentiments: (B, SENTIMENTS) float32, the sentiment scores of the prompt, the history and the response.
+        exchanges: For each response a pair of texts: the utterances of history and prompt, and the response.
     """
 
     batch: Batch
@@ -31,8 +33,8 @@ class JudgedResponses(NamedTuple):
         """Select some responses; see `batches.take`.
 
         Args:
-            rows: Their numbers.
-            size: The number of rows to fill up to with empty ones; none are added if None.
+            rows: The numbers of the responses to select.
+            size: Empty rows are added until there are this many rows. None adds no rows.
 
         Returns:
             The selected responses.

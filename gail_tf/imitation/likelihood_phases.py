@@ -1,4 +1,8 @@
-"""Maximum likelihood before imitation: GPT-2 is pretrained on running text, then learns the experts' responses."""
+"""Runs the two phases of maximum likelihood before imitation.
+
+In the phase PRETRAINING a GPT-2 with random weights learns running text. In the phase MAXIMUM_LIKELIHOOD the policy
+learns the experts' responses.
+"""
 
 import math
 from collections.abc import Generator
@@ -21,7 +25,7 @@ from keras_gca.errors import refuse_nan
 
 
 class Phase(NamedTuple):
-    """One of the two phases.
+    """One of the two phases of maximum likelihood.
 
     Attributes:
         policy: The policy that learns.
@@ -37,7 +41,9 @@ class Phase(NamedTuple):
 
 
 class LikelihoodPhases:
-    """Runs the epochs of the two phases; a checkpoint may follow any step, and the epoch resumes there.
+    """Runs the epochs of the two phases.
+
+    A checkpoint may be written after any step. The epoch can be resumed from there.
 
     Args:
         config: The settings.
@@ -60,23 +66,23 @@ class LikelihoodPhases:
         self._validation = validation
         self._learner: MaximumLikelihood | None = None  # the learner of the current phase
         self._step = 0  # the steps of the current epoch that are done
-        self._sums = np.zeros(2)  # the losses and the tokens of these steps
+        self._sums = np.zeros(2)  # the sum of the losses and the number of tokens in these steps
 
     def check(self, phases: set[str]) -> None:
-        """Check the warm-ups of some phases.
+        """Check that the warm-up of the learning rate ends before the phase ends.
 
         Args:
-            phases: The names of the phases.
+            phases: The names of the phases to check; names of other phases are ignored.
 
         Raises:
-            UserError: A warm-up that was given does not end before its phase does.
+            UserError: The user's setting makes a warm-up as long as its phase, or longer.
         """
         for phase in phases & self._phases.keys():
             total = self.total_steps(phase)
             check_warm_up(self.config.warm_up(total), total)
 
     def epoch(self, stage: Stage, seeds: list[int]) -> Generator[Event, None, int]:
-        """Run the rest of an epoch.
+        """Run an epoch, or the rest of it after a resumption.
 
         Args:
             stage: The epoch.
@@ -105,13 +111,13 @@ class LikelihoodPhases:
         return len(batches)
 
     def end_of_epoch(self, stage: Stage) -> dict[str, float]:
-        """Measure the validation perplexity, and copy pretrained weights to the policy.
+        """End an epoch: measure the validation perplexity, and after pretraining copy the weights to the policy.
 
         Args:
-            stage: The epoch, whose steps are done.
+            stage: The epoch, all of whose steps are done.
 
         Returns:
-            The log's row of the epoch.
+            The row that the epoch adds to the log.
         """
         row = self._metrics() | {"val_perplexity": self._learner_of(stage.phase).perplexity(self._validation)}
         self._step, self._sums = 0, np.zeros(2)
@@ -147,16 +153,16 @@ class LikelihoodPhases:
     # Storing and restoring
 
     def facts(self) -> dict[str, Any]:
-        """The position in the epoch, for the JSON part of a checkpoint."""
+        """The position in the epoch and the sums of its losses, as values for the JSON part of a checkpoint."""
         return {"step": self._step, "sums": self._sums.tolist()}
 
     def restore(self, phase: str | None, step: int, facts: dict[str, Any], with_optimizer: bool) -> None:
-        """Return to a checkpoint.
+        """Restore the position that a checkpoint has stored.
 
         Args:
             phase: The current phase.
-            step: The steps of the current epoch that are done.
-            facts: What the method `facts` returned.
+            step: The number of steps of the current epoch that are done.
+            facts: The values that the method `facts` returned.
             with_optimizer: Whether the checkpoint holds the phase's optimizer.
 
         Raises:
@@ -170,7 +176,7 @@ class LikelihoodPhases:
             self._learner_of(phase)
 
     def variables(self, phase: str | None) -> dict[str, list[keras.Variable]]:
-        """The variables that a checkpoint in a phase stores besides the policy, by name."""
+        """The variables that a checkpoint stores besides the policy's, by name, if it is written in this phase."""
         stored = {}
         if phase == PRETRAINING and self._networks.pretrained_into:
             stored["pretrained"] = self._phases[PRETRAINING].policy.variables

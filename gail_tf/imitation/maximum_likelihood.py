@@ -1,4 +1,8 @@
-"""Maximum likelihood training of the policy on the experts' responses, and perplexity."""
+"""Trains the policy on text by maximum likelihood, and measures its perplexity.
+
+A condition is the text that a response follows, usually history and prompt. Shapes: a `Batch` has B rows; n responses
+are measured.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +20,7 @@ from keras_gca.engine.random import sample_seeds
 
 
 class MaximumLikelihood(AdamWLearner):
-    """Teacher forcing of a policy on responses, given their conditions.
+    """Trains a policy to predict each token of given responses from the condition and the earlier tokens.
 
     Args:
         policy: The policy to train.
@@ -39,7 +43,7 @@ class MaximumLikelihood(AdamWLearner):
             seed: (2,) int32, the seed of dropout.
 
         Returns:
-            The mean; the sum of the tokens' negative log-likelihoods, and the number of tokens.
+            The mean. Then, as a pair, the sum of the tokens' negative log-likelihoods and the number of tokens.
         """
         losses = negative_log_likelihoods(self.policy, *batch, seeds=sample_seeds(seed, rows))
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
@@ -57,7 +61,7 @@ class Perplexity:
         self.compiled_response_losses = Compiled(self.response_losses)
 
     def __call__(self, batch: Batch, size: int = 32) -> float:
-        """The perplexity of responses, END included.
+        """The perplexity of responses. END, the token that ends a response, counts too.
 
             perplexity = exp(-sum log p(token) / number of tokens)
 
@@ -76,7 +80,7 @@ class Perplexity:
         Args:
             batch: n conditions and responses.
             size: The number of responses that are read together.
-            report: Called after each reading with the number of responses read.
+            report: Called with the number of responses, each time that some were read.
 
         Returns:
             (n,) float64.
@@ -89,7 +93,7 @@ class Perplexity:
         return sums
 
     def response_losses(self, *arrays: tf.Tensor) -> tf.Tensor:
-        """The negative log-likelihood of each response, in a graph.
+        """The negative log-likelihood of each response; for use in a graph.
 
         Args:
             *arrays: The arrays of a `Batch` of B rows.
@@ -103,7 +107,7 @@ class Perplexity:
 
 
 def negative_log_likelihoods(policy: LanguagePolicy, *arrays: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-    """-log p of every token of the responses; no logits are computed at padding.
+    """-log p of every token of the responses. To save time, no logits are computed at padding.
 
     Args:
         policy: The policy.

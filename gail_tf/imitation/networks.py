@@ -1,4 +1,4 @@
-"""The networks of one training, which `gail_tf/build.py` makes from settings."""
+"""The networks that take part in one training. `gail_tf/build.py` makes them from the settings."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,13 +16,15 @@ class Networks(NamedTuple):
 
     Attributes:
         policy: The policy that is trained.
-        sampling: How its responses are drawn.
-        reference: A policy of the same form, which becomes the frozen reference. Both share a frozen GPT-2.
+        sampling: How the policy's responses are drawn.
+        reference: A second policy of the same form. When imitation begins, it gets the policy's weights, and is then
+            frozen. If GPT-2 itself is frozen, policy and reference share it.
         judge: The discriminator, or RL-Seq2Seq's emotion classifier.
-        optimiser: PPO or TRPO.
-        pretrained: The network that is pretrained on running text, with all of its weights, which would be frozen
-            under adapters or a head; None for a network that is pretrained already.
-        pretrained_into: The weights that the pretrained ones are copied to; empty where they are the policy's own.
+        optimiser: PPO or TRPO, which improves the policy.
+        pretrained: The network that is pretrained on running text. All of its weights are trained, even if the policy
+            has adapters or a head and its GPT-2 is frozen later. None if GPT-2 is pretrained already.
+        pretrained_into: The policy's weights, to which the weights of `pretrained` are copied after pretraining. Empty
+            if `pretrained` has the policy's own weights.
     """
 
     policy: LanguagePolicy

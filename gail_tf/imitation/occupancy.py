@@ -1,9 +1,11 @@
-"""Eq. 1-6 for discrete occupancy measures, in NumPy: the exact form of what Algorithm 1 approximates.
+"""Eq. 1-6 in NumPy, for a small number of states and actions. Algorithm 1 approximates these equations by networks.
 
-An occupancy measure rho is the discounted distribution of a policy's pairs (state, action), normalised to a sum of 1. D
-is that of Eq. 6, high for the policy's pairs. All arrays are float64.
+An occupancy measure rho is the discounted distribution of the pairs (state, action) that a policy visits, normalised to
+a sum of 1. rho_pi is the policy's, and rho_E is the expert's. D is the discriminator of Eq. 6: D(s, a) is high for the
+policy's pairs. H(pi) is the causal entropy of a policy. All arrays are float64.
 
-Shapes: S states, A actions; transitions (S, A, S), the probabilities of the next state; start (S,).
+Shapes: there are S states and A actions. `transitions` is (S, A, S), the probabilities of the next state. `start` is
+(S,), the probabilities of the first state.
 """
 
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ def g(x: np.ndarray) -> np.ndarray:
 
 
 def psi_ga(cost: np.ndarray, expert: np.ndarray) -> float:
-    """Eq. 4, the regulariser of a cost function: the expert's mean of g(cost), infinite unless all costs are < 0."""
+    """Eq. 4, the regulariser of a cost function: the mean of g(cost) under rho_E; infinite unless all costs are < 0."""
     if np.any(cost >= 0):
         return np.inf
     return float(np.sum(expert * g(cost)))
@@ -38,7 +40,9 @@ def log_loss(d: np.ndarray, policy: np.ndarray, expert: np.ndarray) -> float:
 
 
 def optimal_discriminator(policy: np.ndarray, expert: np.ndarray) -> np.ndarray:
-    """The D that maximises Eq. 6, D = rho_pi / (rho_pi + rho_E); its logarithm is the cost that attains psi*_GA.
+    """The D that maximises Eq. 6: D = rho_pi / (rho_pi + rho_E).
+
+    The cost c = log D attains the maximum of `conjugate_objective`.
 
     Args:
         policy: rho_pi, (S, A), above 0.
@@ -51,7 +55,7 @@ def optimal_discriminator(policy: np.ndarray, expert: np.ndarray) -> np.ndarray:
 
 
 def jensen_shannon(policy: np.ndarray, expert: np.ndarray) -> float:
-    """The Jensen-Shannon divergence in nats, 0 to log 2; the maximum of Eq. 6 is twice this minus log 4."""
+    """The Jensen-Shannon divergence in nats, from 0 to log 2. The maximum of Eq. 6 is twice this divergence - log 4."""
     middle = (policy + expert) / 2
     return (_kl(policy, middle) + _kl(expert, middle)) / 2
 
@@ -93,7 +97,7 @@ class Environment:
         return states[:, None] * policy
 
     def action_costs(self, policy: np.ndarray, cost: np.ndarray) -> np.ndarray:
-        """Q: the discounted sum of costs from an action on, under a policy.
+        """Q(s, a): the expected discounted sum of costs if a is done in s and the policy acts afterwards.
 
         Args:
             policy: (S, A), the probabilities of the actions in each state.
@@ -129,7 +133,7 @@ class Environment:
         return float(np.sum(self.occupancy(policy) * (entropy_weight * np.log(policy) + cost)))
 
     def inverse_objective(self, cost: np.ndarray, expert: np.ndarray, entropy_weight: float = 1.0) -> float:
-        """The objective of inverse reinforcement learning, which Eq. 2 maximises over costs; expert is rho_E."""
+        """The objective of inverse reinforcement learning for one cost; Eq. 2 maximises it over costs."""
         smallest = self.regularised_cost(self.reinforce(cost, entropy_weight), cost, entropy_weight)
         return -psi_ga(cost, expert) + smallest - float(np.sum(expert * cost))
 
@@ -162,12 +166,15 @@ def imitate(
     policy_rate: float = 0.1,
     entropy_weight: float = 0.0,
 ) -> Iterator[Imitation]:
-    """Algorithm 1 on tables: D ascends Eq. 6 by one step, then the policy descends Q of the cost c = log D by one step.
+    """Algorithm 1 with tables in place of networks.
 
-    The policy starts uniform and D at 1/2. D's step is gradient ascent on its logits, scaled by the mass of both
-    measures (a Newton step where D is 1/2 and the rate 1). The policy's step is the exact optimum of an objective like
-    Eq. 7 in every state: the mean of Q under the new policy (which includes the entropy of later states), minus
-    entropy_weight times its entropy, plus 1 / policy_rate times its KL from the old one.
+    In each iteration D takes one step that increases Eq. 6. Then the policy takes one step that decreases Q, which is
+    computed from the cost c = log D. The policy starts uniform, and D starts at 1/2 everywhere.
+
+    The step of D is gradient ascent on D's logits, divided by the mass of both measures. (It is a Newton step where D
+    is 1/2 and the rate is 1.) The step of the policy is the exact minimum, in every state, of an objective like Eq. 7:
+    the mean of Q under the new policy, minus entropy_weight times the new policy's entropy, plus 1 / policy_rate times
+    its KL from the old policy. Q includes the entropy of later states.
 
     Args:
         environment: The environment, all of whose states must be reachable.

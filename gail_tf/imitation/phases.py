@@ -1,4 +1,8 @@
-"""Algorithm 1 as a list of stages, and the share of human demonstrations over the updates (Table 1)."""
+"""Lists the stages of a training, and computes how many human demonstrations an update gets (Table 1).
+
+A human demonstration is an expert's response that takes the place of a response of the policy in a buffer. D is the
+discriminator.
+"""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +17,7 @@ IMITATION = "imitation"
 
 @dataclass(frozen=True)
 class Stage:
-    """An epoch of maximum likelihood, a buffer of D's pretraining, or an update.
+    """One stage of a training: an epoch of maximum likelihood, the pretraining of D on one buffer, or an update.
 
     Attributes:
         phase: The name of the phase.
@@ -27,7 +31,7 @@ class Stage:
 
     @property
     def number_in_phase(self) -> dict[str, int]:
-        """See `staged_training`."""
+        """The number of the stage in its phase, as the log stores it; see `engine/staged_training.py`."""
         return {"number": self.number}
 
 
@@ -36,7 +40,7 @@ def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
 
     Args:
         config: The settings.
-        from_scratch: Whether GPT-2 is pretrained first.
+        from_scratch: Whether GPT-2 starts from random weights, so that it is pretrained first.
 
     Returns:
         The stages in order.
@@ -52,12 +56,12 @@ def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
 
 
 def steps_on_a_buffer(config: GAILConfig) -> int:
-    """The number of D's steps on a buffer without human demonstrations."""
+    """The number of steps that D takes in one pass over a buffer without human demonstrations."""
     return math.ceil(config.rollout.rollouts / config.optimizer.batch_size)
 
 
 def human_ratio(update: int, updates: int, start: float = 0.3) -> float:
-    """The share of human demonstrations in an update (Table 1), which falls linearly to 0.
+    """The share of human demonstrations in the buffer of an update (Table 1). It falls linearly to 0.
 
         ratio = start max(0, 1 - update / updates)
 

@@ -1,4 +1,8 @@
-"""The base class of what improves a policy on a buffer of rollouts: PPO (`ppo.py`) and TRPO (`trpo.py`)."""
+"""The base class of PPO (`ppo.py`) and TRPO (`trpo.py`), which improve a policy on a buffer of responses.
+
+Shapes: B responses of at most R tokens; E is the width of the policy's features. An action is a whole response or one
+token (`--level`).
+"""
 
 import abc
 from collections.abc import Iterator, Sequence
@@ -17,16 +21,17 @@ Metrics = dict[str, float]
 
 
 class PolicyOptimiser(abc.ABC):
-    """The policy's step of Algorithm 1.
+    """Base class of the two algorithms that improve the policy in an update of Algorithm 1.
 
     Args:
         policy: The policy to improve.
         config: The settings.
-        sampling: How its responses are drawn.
+        sampling: How the policy's responses are drawn.
 
     Attributes:
         steps: The largest number of steps that `improve` takes, for the progress bar.
-        total_steps: The steps of all updates, over which the learning rate falls; see `GAILConfig.total_steps`.
+        total_steps: The number of steps of all updates together, over which the learning rate falls; see
+            `GAILConfig.total_steps`.
     """
 
     steps = 1
@@ -41,9 +46,10 @@ class PolicyOptimiser(abc.ABC):
 
         Args:
             rollouts: The buffer of B responses.
-            advantages: (B,) float32, or (B, R) of tokens: how much better each action was than its value.
+            advantages: The advantages of responses, (B,) float32, or of tokens, (B, R): how much better each action was
+                than the value baseline predicted.
             targets: The targets of the value baseline, of the same shape.
-            seed: The seed of the minibatches.
+            seed: The seed that determines the minibatches.
 
         Yields:
             The metrics of each step.
@@ -53,30 +59,30 @@ class PolicyOptimiser(abc.ABC):
         """
 
     def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:
-        """Adapt coefficients to the outcome of an update.
+        """Adapt coefficients, for example the weight of the KL penalty, to the metrics of an update.
 
         Args:
-            metrics: The metrics of its steps.
+            metrics: The metrics of each step of the update.
 
         Returns:
-            The coefficients to log.
+            The adapted coefficients, which are logged.
         """
         return {}
 
     def course(self) -> str | None:
-        """See `AdamWLearner.course`; None for an optimiser without a learning rate."""
+        """Describe how the learning rate changes, as `AdamWLearner.course` does; None if there is no learning rate."""
         return None
 
     def values(self, batch: Batch, states: np.ndarray | None = None) -> np.ndarray:
-        """The value baseline of each state; 0 without a baseline.
+        """Compute the values that the value baseline predicts; all are 0 without a baseline.
 
         Args:
             batch: B conditions and responses.
             states: (B, R, E) float32, the policy's features if they are known already.
 
         Returns:
-            (B,) float32, the values of history and prompt; where tokens have rewards of their own (B, R), the values
-            before each token.
+            If tokens have rewards of their own, (B, R) float32, the value of the state before each token. If they have
+            none, (B,) float32, the value of the state before each response.
         """
         return np.zeros(batch.response.shape if self.config.token_rewards else len(batch.response), np.float32)
 
@@ -86,14 +92,14 @@ class PolicyOptimiser(abc.ABC):
         return {}
 
     def facts(self) -> dict[str, Any]:
-        """The coefficients that a checkpoint stores, for JSON."""
+        """The coefficients that a checkpoint stores, as values for JSON."""
         return {}
 
     def restore(self, facts: dict[str, Any]) -> None:
-        """Return to a checkpoint.
+        """Restore the coefficients that a checkpoint has stored.
 
         Args:
-            facts: What the method `facts` returned.
+            facts: The values that the method `facts` returned.
 
         Raises:
             KeyError: A coefficient is missing.

@@ -1,4 +1,8 @@
-"""PPO: the policy and the value baseline learn from a buffer in minibatches (Eq. 7, Table 1)."""
+"""PPO: the policy and the value baseline learn from a buffer of responses, minibatch by minibatch (Eq. 7, Table 1).
+
+Shapes: B responses of at most R tokens in a minibatch; E is the width of the policy's features. A state is a condition
+(history and prompt) with the response's tokens so far. C is the weight of the KL penalty in Eq. 7.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -28,10 +32,10 @@ class PPO(PolicyOptimiser):
     Args:
         policy: The policy to improve.
         config: The settings.
-        sampling: How its responses are drawn.
+        sampling: How the policy's responses are drawn.
 
     Attributes:
-        kl_coefficient: C of Eq. 7, which changes from update to update with `--kl-penalty adaptive`.
+        kl_coefficient: C of Eq. 7. With `--kl-penalty adaptive` it changes after each update.
     """
 
     def __init__(self, policy: LanguagePolicy, config: GAILConfig, sampling: Sampling):
@@ -45,11 +49,11 @@ class PPO(PolicyOptimiser):
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
         config = self.config.ppo
         for epoch in range(config.ppo_epochs):
-            # Minibatches group conditions of similar length, never responses: a minibatch of long responses alone would
-            # bias their length.
+            # A minibatch has conditions of similar length, which saves padding. Responses are not grouped by length: a
+            # step on long responses alone would bias the length of later responses.
             for rows in plan(rollouts.batch.condition_lengths, config.minibatch_size, seed + epoch):
                 batch = take(rollouts.batch, rows, config.minibatch_size)
-                width = batch.response.shape[1]  # of the longest response in the minibatch, rounded up
+                width = batch.response.shape[1]  # the length of the longest response in the minibatch, rounded up
                 metrics = self.step(
                     batch,
                     rollouts.log_probs[rows, :width],
@@ -65,7 +69,7 @@ class PPO(PolicyOptimiser):
                     return
 
     def end_of_update(self, metrics: Sequence[Metrics]) -> Metrics:
-        """Adapt C to the mean KL of the minibatches, and return it."""
+        """Adapt C to the mean KL of the update's minibatches, and return C by its name in the log."""
         if self.config.ppo.kl_penalty == "adaptive":
             kl = float(np.mean([step["kl"] for step in metrics]))
             adapted = ppo_losses.adapt_kl_coefficient(self.kl_coefficient, kl, self.config.ppo.kl_target)
@@ -98,19 +102,21 @@ class PPO(PolicyOptimiser):
         self, batch: Batch, log_probs: np.ndarray, advantages: np.ndarray, targets: np.ndarray, generated: np.ndarray,
         kl_coefficient: float, states: np.ndarray | None = None,
     ) -> dict[str, float]:  # fmt: skip
-        """Take one step on a minibatch of a buffer.
+        """Take one step of the policy, and one of the value baseline if there is one, on a minibatch.
 
         Args:
             batch: B conditions and responses.
-            log_probs: (B, R) float32, the old policy's log-probabilities of the tokens.
-            advantages: (B,) float32, or (B, R) of tokens: how much better each action was than its value.
+            log_probs: (B, R) float32, the log-probabilities of the tokens under the policy that collected the buffer.
+            advantages: The advantages of responses, (B,) float32, or of tokens, (B, R): how much better each action was
+                than the baseline predicted.
             targets: The targets of the value baseline, of the same shape.
             generated: (B,) bool, false for human demonstrations.
             kl_coefficient: C of Eq. 7.
             states: (B, R, E) float32, the policy's features if they are known already.
 
         Returns:
-            The metrics of `ppo_losses.policy_loss`, the norm of the gradient, and the baseline's explained variance.
+            The metrics of `ppo_losses.policy_loss`, the norm of the policy's gradient, and the variance that the
+            baseline explains.
         """
         batch, states = _tensors(batch, states)
         given = map(tf.convert_to_tensor, (log_probs, advantages, generated, np.float32(kl_coefficient)))
@@ -128,8 +134,8 @@ class PolicyLearner(AdamWLearner):
     Args:
         policy: The policy to train.
         config: The settings.
-        sampling: How its responses are drawn.
-        total_steps: The number of steps, after which the learning rate would be 0; None where it does not fall.
+        sampling: How the policy's responses are drawn.
+        total_steps: The number of steps after which a falling learning rate reaches 0; None if the rate does not fall.
     """
 
     reports_norm = True
@@ -154,7 +160,7 @@ class PolicyLearner(AdamWLearner):
         generated: tf.Tensor,
         kl_coefficient: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """`ppo_losses.policy_loss` of the responses, and its metrics; `PPO.step` explains the arguments."""
+        """Compute `ppo_losses.policy_loss` of the responses, and its metrics; `PPO.step` explains the arguments."""
         config = self.config.ppo
         scores = self.policy.scores(
             _features(self.policy, batch, states), batch.response, batch.response_mask, self.sampling
@@ -174,12 +180,12 @@ class PolicyLearner(AdamWLearner):
 
 
 class ValueLearner(AdamWLearner):
-    """Trains the value baseline to predict the returns of the states before the policy's actions.
+    """Trains the value baseline, a network that predicts the return of a state before the policy acts.
 
-    Its learning rate is that of the discriminator.
+    It has the discriminator's learning rate.
 
     Args:
-        policy: The policy whose features describe the states.
+        policy: The policy. Its features of a state are the input of the baseline.
         config: The settings.
     """
 
@@ -190,14 +196,15 @@ class ValueLearner(AdamWLearner):
         self.compiled_values = Compiled(self.values)
 
     def values(self, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
-        """The value of each state, in a graph.
+        """Compute the value of each state; for use in a graph.
 
         Args:
             batch: B conditions and responses.
             states: (B, R, E) float32, the policy's features if they are known already.
 
         Returns:
-            (B, R) float32 where tokens have rewards of their own; otherwise (B,), the values of the first states.
+            If tokens have rewards of their own, (B, R) float32, the value of the state before each token. If they have
+            none, (B,) float32, the value of the state before the response.
         """
         per_token = self.network(_features(self.policy, batch, states))
         return per_token if self.config.token_rewards else per_token[:, 0]
@@ -209,7 +216,7 @@ class ValueLearner(AdamWLearner):
         advantages: tf.Tensor,
         targets: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """`ppo_losses.value_loss`, and the share of variance explained; `PPO.step` explains the arguments."""
+        """Compute `ppo_losses.value_loss` and the explained variance; `PPO.step` explains the arguments."""
         values = self.values(batch, states)
         counted = batch.response_mask if self.config.token_rewards else tf.reduce_any(batch.response_mask, axis=1)
         explained = ppo_losses.explained_variance(targets - advantages, targets, counted)
@@ -217,12 +224,12 @@ class ValueLearner(AdamWLearner):
 
 
 def _features(policy: LanguagePolicy, batch: Batch, states: tf.Tensor | None) -> tf.Tensor:
-    """The policy's features of the responses, which are the states if these are known already."""
+    """Return `states` if they are given, since they are the policy's features; otherwise compute the features."""
     return policy.features(*batch) if states is None else states
 
 
 def _of_rows(of_actions: np.ndarray, rows: np.ndarray, width: int) -> np.ndarray:
-    """Select rows of numbers of responses, (B,), or of their first `width` tokens, from (B, R)."""
+    """Select rows of an array (B,) of responses, or the first `width` columns of rows of an array (B, R) of tokens."""
     return of_actions[rows, :width] if of_actions.ndim > 1 else of_actions[rows]
 
 

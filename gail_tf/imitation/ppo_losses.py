@@ -1,11 +1,13 @@
-"""Proximal policy optimisation (Schulman et al. 2017) of responses: Eq. 7, the clipped objective, advantages, KL.
+"""The losses of proximal policy optimisation (PPO, Schulman et al. 2017), with its advantages, KL and entropy (Eq. 7).
 
-Shapes: B responses, T tokens, V vocabulary. log_probs and old_log_probs are the log-probabilities, in nats, that the
-policy being trained and the one that collected the batch give to the tokens. Masks are (B, T), bool or float, with a
-response's tokens first; a row without tokens only fills up the batch and does not count. All functions compute in
-float32.
+Shapes: B responses, T tokens, V tokens in the vocabulary. `log_probs` are the log-probabilities, in nats, that the
+policy being trained (the new policy) gives to the tokens. `old_log_probs` are those that the policy that collected the
+batch (the old policy) gave to them. Masks are (B, T), bool or float, with a response's tokens first. A row without
+tokens only brings the batch to its size and does not count. All functions compute in float32.
 
-An action is a whole response (`level="response"`, as in TextGAIL: the ratio of products over tokens) or one token.
+The ratio of PPO is the new probability of an action divided by its old probability. An action is one token
+(`level="token"`) or a whole response (`level="response"`, as in TextGAIL). The probability of a response is the product
+of the probabilities of its tokens. A human demonstration is an expert's response that the old policy did not draw.
 """
 
 import tensorflow as tf
@@ -16,8 +18,8 @@ from keras_gca.engine.masked import masked, masked_mean, masked_sum
 from keras_gca.errors import UserError
 
 LEVELS = ("response", "token")
-LARGEST_LOG_RATIO = 20.0  # beyond it exp() nears the largest float32, and its gradients become NaN
-KL_COEFFICIENT_RANGE = (1e-6, 1e6)  # bounds within which doubling can undo halving, and vice versa
+LARGEST_LOG_RATIO = 20.0  # bounds exp(): for much larger logarithms it overflows float32, and gradients become NaN
+KL_COEFFICIENT_RANGE = (1e-6, 1e6)  # bounds of C, so that it neither becomes 0 nor overflows and can always come back
 
 
 # The objective
@@ -37,29 +39,31 @@ def policy_loss(
     entropy: tf.Tensor | None = None,
     entropy_coefficient: float = 0.0,
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """The loss that a step of PPO minimises (Eq. 7, with the ratio clipped where epsilon is given).
+    """The loss that a step of PPO minimises: the negative of Eq. 7, or of its clipped form if epsilon is given.
 
         loss = -(mean objective - C mean KL(old || new) + entropy_coefficient mean entropy)
 
-    The KL is in nats per response or per token, by level; the entropy is in nats per token.
+    The KL is in nats per action, that is, per response or per token. The entropy is in nats per token.
 
     Args:
-        log_probs: (B, T), the log-probabilities under the policy being trained.
-        old_log_probs: (B, T), those under the policy that collected the batch.
+        log_probs: (B, T), the log-probabilities under the new policy.
+        old_log_probs: (B, T), the log-probabilities under the old policy.
         advantages: (B,) for either level, or (B, T) for level "token".
         mask: (B, T), which tokens count.
         level: What an action is: "response" or "token".
         epsilon: The ratio is clipped to 1 - epsilon and 1 + epsilon; None leaves it unclipped, as in Eq. 7.
-        kl_coefficient: C of Eq. 7, a scalar; 0 for no penalty. It applies to the clipped objective too.
-        kl: (B, T), the exact KL(old || new) at each token (`exact_kl`); its estimate k3 if None.
-        generated: (B,) bool, the responses that the old policy sampled. The ratios of human demonstrations, which it
-            did not sample, do not estimate a KL. None counts all.
-        entropy: (B, T), the policy's entropy at each token.
+        kl_coefficient: C of Eq. 7, a scalar; 0 for no penalty. The penalty is added to the clipped objective, too.
+        kl: (B, T), the exact KL(old || new) at each token (`exact_kl`). If None, the KL is estimated by k3 of
+            `sampled_kl`.
+        generated: (B,) bool, true for the responses that the old policy drew. Only these count in the mean KL: human
+            demonstrations are not samples of the old policy, so they give no estimate of its KL. None counts all.
+        entropy: (B, T), the new policy's entropy at each token.
         entropy_coefficient: The weight of the entropy.
 
     Returns:
-        The loss, and scalars to log: objective (without the KL and the entropy), kl, clip_fraction (the share of ratios
-        further than epsilon from 1; 0 without epsilon), mean_ratio, and entropy if it is given.
+        The loss, and scalars to log. `objective` is the mean objective without the KL and the entropy. `kl` is the mean
+        KL. `clip_fraction` is the share of ratios that differ from 1 by more than epsilon; it is 0 without epsilon.
+        `mean_ratio` is the mean ratio. `entropy` is the mean entropy if it is given.
 
     Raises:
         UserError: The level is unknown, or there is an entropy_coefficient without an entropy.
@@ -93,7 +97,7 @@ def policy_loss(
     }
     if entropy is not None:
         metrics["entropy"] = masked_mean(entropy, mask)
-        if entropy_coefficient:  # a coefficient of 0 would cost as much time as another
+        if entropy_coefficient:  # with a coefficient of 0 the gradient of the entropy would be computed in vain
             loss -= entropy_coefficient * metrics["entropy"]
     elif entropy_coefficient:
         raise UserError(f"an entropy bonus of {entropy_coefficient} needs the policy's entropy, which is not given")
@@ -104,13 +108,13 @@ def log_ratio(log_probs: tf.Tensor, old_log_probs: tf.Tensor, mask: tf.Tensor, l
     """log(new probability / old probability) of each action, clipped to +-LARGEST_LOG_RATIO.
 
     Args:
-        log_probs: (B, T), the log-probabilities under the policy being trained.
-        old_log_probs: (B, T), those under the policy that collected the batch.
+        log_probs: (B, T), the log-probabilities under the new policy.
+        old_log_probs: (B, T), the log-probabilities under the old policy.
         mask: (B, T), which tokens count.
         level: What an action is: "response" or "token".
 
     Returns:
-        (B,) float32 of responses, or (B, T) of tokens; 0 where nothing counts.
+        (B,) float32 for responses, or (B, T) for tokens; 0 for rows or tokens that do not count.
 
     Raises:
         UserError: The level is not one of LEVELS.
@@ -129,7 +133,7 @@ def surrogate(ratio: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
 
 
 def clipped_surrogate(ratio: tf.Tensor, advantages: tf.Tensor, epsilon: float = 0.2) -> tf.Tensor:
-    """min(ratio A, clip(ratio, 1 - epsilon, 1 + epsilon) A) for each action (Schulman et al. 2017, Eq. 7)."""
+    """min(ratio A, clip(ratio, 1 - epsilon, 1 + epsilon) A) for each action with advantage A (Schulman 2017, Eq. 7)."""
     ratio, advantages = _paired(ratio, advantages)
     return tf.minimum(ratio * advantages, tf.clip_by_value(ratio, 1 - epsilon, 1 + epsilon) * advantages)
 
@@ -140,7 +144,7 @@ def clipped_surrogate(ratio: tf.Tensor, advantages: tf.Tensor, epsilon: float = 
 def sampled_kl(log_probs: tf.Tensor, other_log_probs: tf.Tensor, estimator: str = "k3") -> tf.Tensor:
     """Estimates of KL(p || q), one for each sample of p (Schulman, "Approximating KL divergence", 2020).
 
-        k1 = d                 unbiased, of both signs
+        k1 = d                 unbiased, may be negative
         k2 = d^2 / 2           biased, with a small variance
         k3 = exp(-d) - 1 + d   unbiased, never negative
 
@@ -200,11 +204,11 @@ def adapt_kl_coefficient(coefficient: tf.Tensor | float, kl: tf.Tensor | float, 
 
 
 def response_advantages(rewards: tf.Tensor, values: tf.Tensor | None = None) -> tf.Tensor:
-    """Advantages of whole responses: rewards minus the values of a baseline.
+    """The advantages of whole responses: their rewards minus the values that a baseline predicted.
 
     Args:
-        rewards: (B,), normalised.
-        values: (B,), the values of history and prompt; None without a baseline.
+        rewards: (B,), the normalised rewards.
+        values: (B,), the values of the states before the responses; None without a baseline.
 
     Returns:
         (B,) float32, without a gradient.
@@ -218,12 +222,12 @@ def response_advantages(rewards: tf.Tensor, values: tf.Tensor | None = None) -> 
 def generalised_advantages(
     token_rewards: tf.Tensor, values: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0, lambda_: float = 0.95
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Advantages of tokens by GAE (Schulman et al. 2016, Eq. 16), and the targets of the values.
+    """The advantages of tokens by generalised advantage estimation (GAE; Schulman et al. 2016, Eq. 16).
 
         A_t = sum_k (gamma lambda)^k (r_{t+k} + gamma V_{t+k+1} - V_{t+k})
 
-    After a response's last token the value is 0, also where the length limit ended the response, since its reward
-    judges it as it is.
+    After a response's last token the value is 0. This also holds if the length limit has cut the response, because its
+    reward judges the cut response.
 
     Args:
         token_rewards: (B, T), the reward of each token.
@@ -233,7 +237,8 @@ def generalised_advantages(
         lambda_: lambda of GAE.
 
     Returns:
-        The advantages, and advantages + values, both (B, T) float32 without a gradient, 0 where mask is 0.
+        The advantages, and the targets of the value baseline, advantages + values. Both are (B, T) float32 without a
+        gradient, and 0 where mask is 0.
     """
     values = masked(values, mask)
     following = tf.pad(values[:, 1:], [[0, 0], [0, 1]])
@@ -258,7 +263,9 @@ def value_loss(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Ten
 
 
 def explained_variance(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """1 - variance(targets - values) / variance(targets): 1 for perfect values, 0 for constant ones.
+    """The share of the targets' variance that the values explain: 1 for perfect values, 0 for constant ones.
+
+        1 - variance(targets - values) / variance(targets)
 
     Args:
         values: (B,) or (B, T).
@@ -283,13 +290,13 @@ def _check(level: str) -> None:
 
 
 def _counted(mask: tf.Tensor, level: str) -> tf.Tensor:
-    """Which actions count: tokens, (B, T), or rows that have any, (B,)."""
+    """Which actions count: the tokens in the mask, (B, T), or the responses that have at least one token, (B,)."""
     _check(level)
     return mask if level == "token" else tf.reduce_any(tf.cast(mask, tf.bool), axis=1)
 
 
 def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both as float32; raises ValueError for unequal shapes, which would broadcast."""
+    """Convert both to float32. Raise ValueError if their shapes differ, because TensorFlow would broadcast them."""
     first, second = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
     if not first.shape.is_compatible_with(second.shape):
         raise ValueError(f"shapes {first.shape} and {second.shape}, where equal ones are expected")
@@ -297,7 +304,7 @@ def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _expected(log_p: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """p times values; 0 where p is 0, since the logit of a filtered token may be minus infinity."""
+    """p times values, and 0 where p is 0. There log p is minus infinity, and the plain product would be NaN."""
     possible = log_p > -float("inf")
     return tf.where(possible, tf.exp(log_p) * tf.where(possible, values, 0.0), 0.0)
 

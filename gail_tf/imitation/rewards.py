@@ -1,12 +1,13 @@
-"""Rewards from the discriminator, and their running normalisation.
+"""Computes rewards from the discriminator's logits, and normalises them by a running mean and deviation.
 
-The sign convention is the same throughout: `expert_logit` is high where the discriminator takes a response for an
-expert's, and the expert probability is its sigmoid. Eq. 6 uses the opposite convention; its D is high for the policy's
-samples:
+The code has one sign convention: `expert_logit` is high if the discriminator takes a response for an expert's. The
+expert probability is sigmoid(expert_logit). Eq. 6 has the opposite convention, because its D is high for the policy's
+responses:
 
     D of Eq. 6 = 1 - expert probability = sigmoid(-expert_logit),  the cost c(s, a) = log D,  the reward -c(s, a).
 
-Shapes: B responses, T tokens. Masks are (B, T), bool or float, with a response's tokens first (padding on the right).
+Shapes: B responses, T tokens. Masks are (B, T), bool or float; a response's tokens come first, and the padding is on
+the right. A human demonstration is an expert's response that takes the place of one of the policy's.
 """
 
 from collections.abc import Callable
@@ -20,21 +21,21 @@ from keras_gca.errors import UserError
 HUMAN_REWARD = 2.0  # the reward of a human demonstration, which is not normalised (TextGAIL)
 NORMALISATION_EPSILON = 1e-5  # added to the standard deviation (TextGAIL)
 
-# From the expert logit to the reward. The sign matters where a reward is given per token: one that is always positive
-# favours long responses, one that is always negative short ones.
+# The functions from the expert logit to the reward. If each token has a reward, its sign matters: a reward that is
+# always positive favours long responses, and a reward that is always negative favours short ones.
 REWARD_FORMS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "gail": tf.math.softplus,  # -log(1 - expert probability) = -log D of Eq. 6: from 0 to infinity
     "log_expert": tf.math.log_sigmoid,  # log(expert probability): from minus infinity to 0
-    "logit": tf.identity,  # the sum of these two, as in AIRL (Fu et al. 2018): of both signs
-    "probability": tf.sigmoid,  # the expert probability: from 0 to 1; TextGAIL's, see `relative_logit`
+    "logit": tf.identity,  # the sum of these two, as in AIRL (Fu et al. 2018): positive or negative
+    "probability": tf.sigmoid,  # the expert probability: from 0 to 1; TextGAIL's form, see `relative_logit`
 }
 
 
 def reward(expert_logit: tf.Tensor, form: str = "gail") -> tf.Tensor:
-    """The reward of each response or token, from the expert logit; by default -log D of Eq. 6.
+    """The reward of each response or token, computed from its expert logit. The default is -log D of Eq. 6.
 
     Args:
-        expert_logit: Of any shape.
+        expert_logit: The expert logits, of any shape.
         form: A key of REWARD_FORMS.
 
     Returns:
@@ -49,10 +50,11 @@ def reward(expert_logit: tf.Tensor, form: str = "gail") -> tf.Tensor:
 
 
 def relative_logit(generated_scores: tf.Tensor, human_scores: tf.Tensor) -> tf.Tensor:
-    """The expert logit of a response by a contrastive discriminator, which scores two responses to one prompt.
+    """The expert logit of a generated response that a contrastive discriminator compares with a human response.
 
-    A softmax over two scores is the sigmoid of their difference, so `reward(relative_logit(g, h), "probability")` is
-    TextGAIL's reward: the softmax probability of the generated response compared with the human one.
+    Such a discriminator scores both responses to a prompt, and takes a softmax over the two scores. This softmax is the
+    sigmoid of the scores' difference. Therefore `reward(relative_logit(g, h), "probability")` is TextGAIL's reward: the
+    softmax probability of the generated response.
 
     Args:
         generated_scores: (B,).
@@ -80,7 +82,7 @@ class RewardStatistics(NamedTuple):
 
     @classmethod
     def initial(cls) -> "RewardStatistics":
-        """The initial statistics, which are 0 as in TextGAIL, without a bias correction."""
+        """The initial statistics: mean and variance are 0 as in TextGAIL, and no later step corrects this bias."""
         return cls(tf.constant(0.0), tf.constant(0.0))
 
 
@@ -95,9 +97,9 @@ def normalise(
 
         clip((reward - mean) / (sqrt(variance) + 1e-5), -limit, limit)
 
-    The statistics are updated by the batch before they are used. After n new rewards, the old statistics have the
-    weight k = momentum^n. TextGAIL stores the mean of squares; here the equivalent variance is stored, so that no
-    digits are lost where the mean is large:
+    The statistics are updated with the new rewards before they are used. The update by n new rewards gives the old
+    statistics the weight k = momentum^n. TextGAIL stores the mean of squares. Here the equivalent variance is stored,
+    because the mean of squares loses digits if the mean is large:
 
         variance <- k variance + (1 - k) batch variance + k (1 - k) (mean - batch mean)^2
 
@@ -143,12 +145,13 @@ def with_demonstrations(rewards: tf.Tensor, human: tf.Tensor, human_reward: floa
 
 
 def response_reward(token_rewards: tf.Tensor, mask: tf.Tensor, per: str = "response") -> tf.Tensor:
-    """One reward per response, from those of its tokens.
+    """Combine the rewards of a response's tokens into one reward of the response.
 
     Args:
         token_rewards: (B, T).
         mask: (B, T), which tokens count.
-        per: "response" for their sum; "token" for their mean, which does not grow with the length alone.
+        per: "response" gives the sum of the tokens' rewards. "token" gives their mean, which does not grow merely
+            because a response is longer.
 
     Returns:
         (B,) float32.
@@ -162,7 +165,7 @@ def response_reward(token_rewards: tf.Tensor, mask: tf.Tensor, per: str = "respo
 
 
 def at_last_token(rewards: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Rewards of responses as rewards of tokens: all of it at the last token, 0 elsewhere.
+    """Convert rewards of responses to rewards of tokens: the last token gets the whole reward, the others get 0.
 
     Args:
         rewards: (B,).
@@ -177,7 +180,7 @@ def at_last_token(rewards: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf.Tensor:
-    """The discounted sum of each token's reward and the later ones.
+    """The return of each token: the discounted sum of its own reward and the rewards of all later tokens.
 
         R_t = sum_{k >= t} gamma^(k - t) r_k
 
@@ -190,7 +193,7 @@ def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf
         (B, T) float32; 0 where mask is 0.
     """
     time = tf.range(tf.shape(token_rewards)[1])
-    ahead = time[:, None] - time[None, :]  # (T, T): the reward's position minus the return's
+    ahead = time[:, None] - time[None, :]  # (T, T): the position of the reward minus the position of the return
     discount = tf.where(ahead >= 0, tf.pow(tf.cast(gamma, tf.float32), tf.cast(tf.maximum(ahead, 0), tf.float32)), 0.0)
     return masked(masked(token_rewards, mask) @ discount, mask)
 
@@ -202,8 +205,9 @@ def counter_length_drift(
 
         penalty = strength (mean length - expert_length) (length - mean length) / expert_length^2
 
-    Its policy gradient is that of strength / 2 ((mean length - expert_length) / expert_length)^2. The mean reward does
-    not change, the penalty is 0 without a drift, and single responses may be short or long.
+    The mean length is the mean over these responses. The policy gradient of the penalty equals the gradient of
+    strength / 2 ((mean length - expert_length) / expert_length)^2. The penalty does not change the mean reward. It is 0
+    for all responses if the mean length is that of the experts, so single responses may still be short or long.
 
     Args:
         rewards: (B,).

@@ -1,6 +1,11 @@
-"""The PPO buffer: responses of the policy and human demonstrations, with the features that D judges them by.
+"""Collects the PPO buffer: responses of the policy and human demonstrations, with everything that D reads of them.
 
-Shapes: B responses in the buffer, C and R the widths of conditions and responses, F features of D.
+A condition is the history and the prompt that a response answers, as tokens. A human demonstration is the expert's
+response to a condition. D is the discriminator. The reference is a frozen copy of the policy as it was before
+imitation. z is the noise from which the policy draws a response (Algorithm 2).
+
+Shapes: B responses in the buffer; C and R are the widths of conditions and responses in tokens; E is the width of
+GPT-2's hidden states; F is the number of features that D reads.
 """
 
 from collections.abc import Callable
@@ -27,8 +32,8 @@ class Rollouts(NamedTuple):
         human: (B,) bool, true for human demonstrations.
         log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
         reference: (B, R) float32, the same tokens' log-probabilities under the reference.
-        states: (B, R, E) float32, a frozen GPT-2's last hidden states before each token, which stay the same while a
-            head on it learns; None for a policy whose states change.
+        states: (B, R, E) float32, the last hidden states of a frozen GPT-2 before each token. They are stored if only a
+            head on top of GPT-2 learns, since the states then stay the same. None for any other policy.
         given: The responses, as D judges them.
         expert: The experts' responses to the same prompts.
         texts: The B responses as text.
@@ -63,7 +68,7 @@ class Rollouts(NamedTuple):
 
         Args:
             rows: The numbers of n responses in the buffer.
-            width: The number of first tokens; all if None.
+            width: How many tokens of each response are selected, from the first on; all if None.
 
         Returns:
             (n, width, E) float32; None if the buffer has no states.
@@ -90,11 +95,11 @@ def respond(
         seed: The seed of the noise z.
         sampling: How responses are drawn.
         size: The number of responses that are drawn at a time.
-        report: Called after each drawing with the number of responses drawn.
+        report: Called with the number of responses, each time that some were drawn.
 
     Returns:
-        The tokens (int32), the mask (bool) and the log-probabilities (float32), (n, max_new_tokens) in the order of
-        rows; see `Responses`.
+        The tokens (int32), the mask (bool) and the log-probabilities (float32), each (n, max_new_tokens), in the order
+        of `rows`; see `Responses`.
     """
     shape = len(rows), sampling.max_new_tokens
     tokens, mask, log_probs = np.zeros(shape, np.int32), np.zeros(shape, bool), np.zeros(shape, np.float32)
@@ -115,15 +120,16 @@ class Collector:
     Args:
         policy: The policy that answers.
         reference: The reference that reads the responses.
-        tokenizer: What turns responses into text.
+        tokenizer: The tokenizer, which turns responses into text.
         samples: The expert trajectories.
         sampling: How responses are drawn.
         decoding_batch_size: The number of responses that are drawn at a time; the `size` of `collect` if None. A larger
             number is faster, since every decoding step reads all weights once.
         keep_experts: Whether to compute the features of all experts' responses at the first use, and to keep them. This
-            is worthwhile where buffers return to the same trajectories. Call `forget` when the reference changes.
-        recompute: Whether to compute the log-probabilities of all responses by a pass over them, as is done for the
-            experts' responses, instead of taking those of the sampling.
+            saves time if several buffers use the same trajectories. Call `forget` when the reference changes.
+        recompute: Whether to compute the log-probabilities of the policy's responses by another pass over them. If
+            not, the log-probabilities that were computed while sampling are used. Those of human demonstrations are
+            always computed by a pass.
     """
 
     def __init__(
@@ -153,7 +159,8 @@ class Collector:
         Args:
             rows: (B,), the numbers of the trajectories.
             seed: The seed of the noise z.
-            size: The batch size of Table 1, which is also the number of responses that the reference reads at a time.
+            size: "Sample Batch Size" of Table 1. Each batch of this size gets the share `human_ratio` of
+                demonstrations. It is also the number of responses that the reference reads at a time.
             human_ratio: The share of each batch that is taken from the experts instead of the policy.
 
         Returns:
@@ -163,7 +170,7 @@ class Collector:
         width = self.sampling.max_new_tokens
         order = np.argsort(
             self.samples.batch.condition_lengths[rows], kind="stable"
-        )  # similar lengths need little padding
+        )  # so that neighbours have similar lengths and need little padding
         rows, human = rows[order], human[order]
         buffer = take(self.samples.batch, rows, response_width=width)
         response, response_mask = buffer.response.copy(), buffer.response_mask.copy()
@@ -202,12 +209,12 @@ class Collector:
         return Rollouts(rows, human, log_probs, reading.log_probs, reading.states, given, expert, texts)
 
     def _read(self, given: Batch, expert: Batch, rows: np.ndarray, size: int) -> tuple[Reading, np.ndarray]:
-        """The reference's reading of the responses, and the features of the experts' to the same conditions."""
+        """Let the reference read the responses, and compute the features of the experts' responses for D."""
         if not self._keep_experts:
             return self.reference.read_with_experts(given, expert, size)
         if self._kept is None:
-            # All at once, so that a resumed training, which computes them again, does so in the same batches: in others
-            # the last bits may differ.
+            # The features of all responses are computed at once. A resumed training computes them again, and must do
+            # so in the same batches, because in other batches the last bits may differ.
             width = expert.response.shape[1]
             everything = take(self.samples.batch, np.arange(len(self.samples)), response_width=width)
             self._kept = self.reference.features(everything, size)
@@ -215,12 +222,14 @@ class Collector:
 
 
 def _sentiments(asked: np.ndarray, answered: np.ndarray) -> np.ndarray:
-    """Join the sentiments of prompts and histories, (B, 2), and of responses, (B,), to (B, SENTIMENTS)."""
+    """Join the sentiments of histories and prompts, (B, 2), with those of responses, (B,), to (B, SENTIMENTS)."""
     return np.concatenate([asked, answered[:, None]], axis=1)
 
 
 def draw_rows(count: int, number: int, start: int, seed: int) -> np.ndarray:
-    """Draw rows from an endless sequence of random permutations, so that their frequencies differ by at most one.
+    """Draw rows from an endless sequence of random permutations of all rows.
+
+    The sequence uses all rows equally often: the counts of two rows differ by one at most.
 
     Args:
         count: The number of rows to draw from.

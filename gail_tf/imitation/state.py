@@ -1,4 +1,4 @@
-"""The state of Algorithm 1: the parts that it trains, and how a checkpoint stores and restores them."""
+"""The state of Algorithm 1: the networks and counters that change in training, and how a checkpoint stores them."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,16 +25,18 @@ from keras_gca.engine.variables import assign
 
 @dataclass
 class GAILState(StagedTraining):
-    """Base class of `GAILTraining`, which adds the algorithm itself.
+    """Base class of `GAILTraining`: it sets up the parts of a training, stores them and restores them.
+
+    The steps of the algorithm are in `GAILTraining` (`gail.py`).
 
     Attributes:
         config: The settings.
-        tokenizer: What turns text into tokens.
+        tokenizer: The tokenizer, which turns text into tokens.
         networks: The networks, which `build.make_networks` makes.
         training: The expert trajectories to learn from.
         validation: The held-out expert trajectories.
         general: The text to pretrain on (`samples.running_text`), or None for a network that is pretrained already.
-        history: The log's rows of the stages that have ended.
+        history: The rows of the log, one for each stage that has ended.
     """
 
     config: GAILConfig
@@ -74,11 +76,15 @@ class GAILState(StagedTraining):
 
     @property
     def imitates(self) -> bool:
-        """Whether maximum likelihood is done, and the reference is fixed."""
+        """Whether maximum likelihood training has ended. From then on the reference policy does not change."""
         return self.phase in (DISCRIMINATOR, IMITATION, None)
 
     def shortened_warm_ups(self) -> dict[str, tuple[int, int]]:
-        """The phases whose warm-up is shorter than the setting, with the steps of the warm-up and of the phase."""
+        """Find the phases that are too short for the warm-up of the settings, and therefore get a shorter one.
+
+        Returns:
+            For each of these phases the number of steps of its warm-up, and the number of all its steps.
+        """
         shortened = {}
         for phase in dict.fromkeys(stage.phase for stage in self.stages if stage.phase != DISCRIMINATOR):
             total = self.optimiser.total_steps if phase == IMITATION else self.likelihood.total_steps(phase)
@@ -89,11 +95,11 @@ class GAILState(StagedTraining):
 
     @property
     def buffers(self) -> int:
-        """The number of buffers that were collected before the current stage, which collects one."""
+        """The number of buffers that earlier stages collected; only for a current stage that collects a buffer."""
         return self._position - [stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages].index(True)
 
     def _fix_reference(self) -> None:
-        """Copy the policy to the reference and to a trainable encoder of D."""
+        """Copy the policy's weights to the reference policy, and to the encoder of D if D has a trainable GPT-2."""
         self.collector.forget()
         assign(self.reference.policy.variables, self.policy.variables)
         self.judge.begin_as(self.policy)
@@ -108,10 +114,10 @@ class GAILState(StagedTraining):
     # Storing and restoring
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """All that the rest of the training depends on, for a checkpoint.
+        """Return everything that a checkpoint needs to continue the training exactly.
 
         Returns:
-            Facts for JSON, and arrays by name.
+            Values for JSON, and arrays by name.
         """
         facts = {"position": self._position, "history": list(self.history), "totals": self.config.own_totals()}
         statistics = self.advantages.statistics._asdict()
@@ -121,15 +127,15 @@ class GAILState(StagedTraining):
         return facts | self.likelihood.facts() | self.optimiser.facts(), arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Return to the stored state of a training with the same config and data.
+        """Restore the state that a training with the same config and data has stored.
 
         Args:
-            facts: The facts that `state` returned.
+            facts: The values for JSON that `state` returned.
             arrays: The arrays that `state` returned.
 
         Raises:
-            KeyError: A fact or an array is missing.
-            ValueError: The state does not belong to such a training.
+            KeyError: A value or an array is missing.
+            ValueError: The state is that of a training with another config or other data.
         """
         self._position, step, self.history = validated_position(facts, len(self.stages))
         self.likelihood.restore(self.phase, step, facts, bool(unpack("likelihood_optimizer", arrays)))
@@ -140,7 +146,7 @@ class GAILState(StagedTraining):
         self.collector.forget()
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
-        """The variables to store now: all that differ from those of a new training."""
+        """The variables that a checkpoint stores at this point; those that have not been trained yet are left out."""
         stored = {"policy": self.policy.variables} | self.likelihood.variables(self.phase)
         if self.imitates:
             stored["reference"] = self.reference.policy.variables

@@ -1,4 +1,7 @@
-"""TRPO: one natural-gradient step of a policy's head on a whole buffer, as in the original GAIL."""
+"""TRPO, as in the original GAIL: in each update the policy's head takes one natural-gradient step on the whole buffer.
+
+Shapes: B responses of at most R tokens; E is the width of the states.
+"""
 
 from collections.abc import Iterator
 
@@ -19,19 +22,20 @@ from keras_gca.engine.masked import masked_mean, masked_sum
 class TRPO(PolicyOptimiser):
     """Trust region policy optimisation of a policy with `--trainable head`; see `trust_region.py`.
 
-    The objective is that of Eq. 7 without its penalty: the KL is bounded instead (`--trust-region`).
+    The objective is the first term of Eq. 7. The KL penalty of Eq. 7 is not used. Instead the KL of a step must stay
+    below a bound (`--trust-region`).
 
     Args:
         policy: The policy to improve.
         config: The settings.
-        sampling: How its responses are drawn.
+        sampling: How the policy's responses are drawn.
     """
 
     policy: Policy
 
     def __init__(self, policy: Policy, config: GAILConfig, sampling: Sampling):
         super().__init__(policy, config, sampling)
-        # A head is small, so every process takes the step on the whole buffer.
+        # A head is small. Therefore the step is not distributed: every process takes it on the whole buffer.
         self.compiled_ascend = Compiled(self.ascend, distribute=False)
 
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
@@ -46,13 +50,14 @@ class TRPO(PolicyOptimiser):
 
         Args:
             batch: B conditions and responses.
-            states: (B, R, E) float32, the policy's features, which do not change.
-            advantages: (B,) float32, or (B, R) of tokens.
+            states: (B, R, E) float32, the features of the frozen GPT-2, which the head reads.
+            advantages: (B,) float32 for responses, or (B, R) for tokens.
             generated: (B,) bool, false for human demonstrations, which count in the objective but not in the KL.
 
         Returns:
-            objective (before the step), kl, improvement, and step_fraction: the fraction of the natural-gradient step
-            that the line search accepted, 0 if it refused all.
+            `objective`, its mean before the step; `improvement`, by how much the step improved it; `kl`, the KL of the
+            step; and `step_fraction`, the fraction of the full natural-gradient step that the line search accepted, or
+            0 if it accepted none.
         """
         arrays = (states, batch.response, batch.response_mask, advantages, generated)
         return {name: float(value) for name, value in self.compiled_ascend(*map(tf.convert_to_tensor, arrays)).items()}
@@ -60,14 +65,14 @@ class TRPO(PolicyOptimiser):
     def ascend(
         self, features: tf.Tensor, response: tf.Tensor, mask: tf.Tensor, advantages: tf.Tensor, generated: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Take the natural-gradient step (`trust_region.trust_region_step`), in a graph.
+        """Take the natural-gradient step (`trust_region.trust_region_step`); for use in a graph.
 
         Args:
-            features: (B, R, E) float32, the states of `step`.
-            response: (B, R) int32.
-            mask: (B, R) bool.
-            advantages: (B,) float32, or (B, R) of tokens.
-            generated: (B,) bool.
+            features: (B, R, E) float32, the argument `states` of `step`.
+            response: (B, R) int32, the tokens of the responses.
+            mask: (B, R) bool, false at padding.
+            advantages: (B,) float32 for responses, or (B, R) for tokens.
+            generated: (B,) bool, false for human demonstrations.
 
         Returns:
             The metrics that `step` returns.
@@ -91,7 +96,8 @@ class TRPO(PolicyOptimiser):
             return masked_mean(per_token, mask & generated[:, None])
 
         parameters = trust_region.flatten([variable.value for variable in variables])
-        # Computed again: the log-probabilities of the sampling differ in the last digits, and the KL must be 0 here.
+        # The old log-probabilities are computed again. Those of the sampling differ in the last digits, so that the KL
+        # of the old parameters would not be exactly 0, as it must be.
         old = tf.stop_gradient(log_probs(parameters))
         before = objective(parameters)
         step = trust_region.trust_region_step(parameters, objective, kl, self.config.ppo.trust_region)
@@ -106,7 +112,7 @@ class TRPO(PolicyOptimiser):
 
 
 def _as_actions(advantages: tf.Tensor, mask: tf.Tensor, level: str) -> tf.Tensor:
-    """Advantages of actions: those of responses, (B,), become (B, R) where tokens are the actions."""
+    """One advantage for each action. If tokens are the actions, each token gets the advantage of its response."""
     if level == "token" and advantages.shape.rank == 1:
         return advantages[:, None] * tf.ones(tf.shape(mask))
     return advantages

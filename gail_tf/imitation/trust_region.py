@@ -1,8 +1,9 @@
-"""Trust region policy optimisation (Schulman et al. 2015), which the original GAIL uses: a natural-gradient step.
+"""The step of trust region policy optimisation (TRPO, Schulman et al. 2015), which the original GAIL uses.
 
-Parameters are one vector, (n,) float32. Two pure functions of it are given: `objective`, which is maximised, and `kl`,
-the mean KL(old || new), whose minimum 0 is at the old parameters. `flatten` and `unflatten` convert a network's weights
-to a vector and back, for `keras.Model.stateless_call`. All functions may be compiled.
+All parameters of a network form one vector, (n,) float32. The caller gives two pure functions of this vector. The
+function `objective` is maximised. The function `kl` is the mean KL(old || new) of the policy; its minimum is 0, at the
+old parameters. `flatten` and `unflatten` convert a network's weights to a vector and back. All functions may be
+compiled.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,16 +13,16 @@ import tensorflow as tf
 
 Scalar = Callable[[tf.Tensor], tf.Tensor]  # (n,) -> ()
 Product = Callable[[tf.Tensor], tf.Tensor]  # (n,) -> (n,)
-SHRINKAGE = 0.8  # the factor by which a refused step is shortened
-ROUNDING = 1e-3  # the share by which the KL of a step may exceed its bound: float32's error in a sum of many terms
+SHRINKAGE = 0.8  # a refused step is multiplied by this factor
+ROUNDING = 1e-3  # the KL of a step may exceed its bound by this share, to allow for rounding errors of float32
 
 
 class Step(NamedTuple):
     """The outcome of a step.
 
     Attributes:
-        parameters: (n,) float32, the new parameters; the old ones if the line search refused all steps.
-        fraction: The fraction of the natural-gradient step that the line search accepted, a scalar; 0 if none.
+        parameters: (n,) float32, the new parameters; the old ones if the line search refused every step.
+        fraction: The fraction of the full natural-gradient step that was accepted, a scalar; 0 if none was.
         improvement: The improvement of the objective, a scalar.
         kl: The KL from the old parameters, a scalar.
     """
@@ -41,19 +42,20 @@ def trust_region_step(
     iterations: int = 10,
     backtracks: int = 10,
 ) -> Step:
-    """Take the step of Schulman et al. 2015, Appendix C: along the natural gradient, as far as the KL bound allows.
+    """Take a step along the natural gradient, as far as the bound of the KL allows (Schulman et al. 2015, Appendix C).
 
         s = sqrt(2 max_kl / (x^T F x)) x,  F x = g
 
-    Here g is the gradient of the objective and F is Fisher's information matrix; a line search shortens s.
+    Here s is the full step, g is the gradient of the objective, and F is Fisher's information matrix. A line search
+    shortens s until the KL is within the bound and the objective improves.
 
     Args:
         parameters: (n,) float32, the old parameters.
         objective: The function to maximise.
         kl: The mean KL from the old parameters.
-        max_kl: The largest KL of the step, delta in the paper.
+        max_kl: The largest KL of the step; its name is delta in the paper.
         damping: A number that is added to the diagonal of F.
-        iterations: The number of iterations of the conjugate gradients.
+        iterations: The number of iterations of the method of conjugate gradients, which solves F x = g.
         backtracks: How often the line search may shorten the step.
 
     Returns:
@@ -69,17 +71,17 @@ def trust_region_step(
         return fisher_vector_product(kl, parameters, vector) + damping * vector
 
     direction = conjugate_gradients(product, gradient, iterations)
-    # The KL of a step s is about s^T F s / 2, and is to be max_kl.
+    # The KL of a step s is about s^T F s / 2. The length of s is chosen so that this equals max_kl.
     curvature = tf.reduce_sum(direction * product(direction))
     full_step = direction * tf.sqrt(tf.math.divide_no_nan(2 * max_kl, curvature))
     return line_search(parameters, full_step, objective, kl, max_kl, tf.reduce_sum(gradient * full_step), backtracks)
 
 
 def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
-    """F v: F is the second derivative of the KL at its minimum, which is Fisher's information matrix.
+    """Multiply Fisher's information matrix F by a vector v. F is the second derivative of the KL at its minimum.
 
-    With `ppo_losses.exact_kl` it is the exact matrix for the states of a batch; with k3 of `ppo_losses.sampled_kl` it
-    is estimated from the sampled actions. (The second derivative of k1 does not estimate F.)
+    If `kl` uses `ppo_losses.exact_kl`, F is the exact matrix for the states of a batch. If it uses the estimate k3 of
+    `ppo_losses.sampled_kl`, F is estimated from the sampled actions. (The second derivative of k1 does not estimate F.)
 
     Args:
         kl: The mean KL from the old parameters.
@@ -87,9 +89,9 @@ def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) 
         vector: v, (n,) float32.
 
     Returns:
-        (n,) float32.
+        F v, (n,) float32.
     """
-    # A copy: the old policy inside `kl` may hold the tensor `parameters`, whose gradient must not count.
+    # The tape watches a copy. `kl` may use the tensor `parameters` itself as the old policy, which must stay constant.
     variable = tf.identity(parameters)
     with tf.GradientTape() as outer:
         outer.watch(variable)
@@ -102,13 +104,13 @@ def fisher_vector_product(kl: Scalar, parameters: tf.Tensor, vector: tf.Tensor) 
 
 
 def conjugate_gradients(product: Product, b: tf.Tensor, iterations: int = 10, tolerance: float = 1e-10) -> tf.Tensor:
-    """Solve A x = b for a symmetric positive definite A, which is given by its product with a vector.
+    """Solve A x = b by the method of conjugate gradients, for a symmetric positive definite matrix A.
 
     Args:
-        product: The function v -> A v.
+        product: The function v -> A v, which replaces the matrix.
         b: (n,) float32.
         iterations: The largest number of iterations.
-        tolerance: The iteration ends when |A x - b|^2 is at most this times |b|^2.
+        tolerance: The iteration ends when |A x - b|^2 is at most tolerance |b|^2.
 
     Returns:
         x, (n,) float32.
@@ -144,7 +146,9 @@ def line_search(
     backtracks: int = 10,
     least_ratio: float = 0.1,
 ) -> Step:
-    """Find the first of full_step, SHRINKAGE full_step, ... whose KL is within max_kl and that improves the objective.
+    """Shorten a step until its KL is at most max_kl and it improves the objective enough.
+
+    The candidates are full_step, SHRINKAGE full_step, SHRINKAGE^2 full_step, ... The first good one is taken.
 
     Args:
         parameters: (n,) float32, the old parameters.
@@ -152,9 +156,10 @@ def line_search(
         objective: The function to maximise.
         kl: The mean KL from the old parameters.
         max_kl: The largest KL.
-        expected_improvement: The gradient times full_step, a scalar.
+        expected_improvement: The improvement that the gradient predicts for full_step, a scalar.
         backtracks: How often the step may be shortened.
-        least_ratio: The smallest improvement, as a share of what the gradient predicts for the shortened step.
+        least_ratio: The smallest improvement that is enough, as a share of the improvement that the gradient predicts
+            for the shortened step.
 
     Returns:
         The step.
@@ -192,7 +197,7 @@ def unflatten(vector: tf.Tensor, shapes: Sequence[tf.TensorShape]) -> list[tf.Te
         The weights.
 
     Raises:
-        ValueError: The shapes do not have n numbers in all.
+        ValueError: The vector does not have as many numbers as the weights have together.
     """
     sizes = [tf.TensorShape(shape).num_elements() for shape in shapes]
     if vector.shape[0] not in (None, sum(sizes)):

@@ -1,4 +1,4 @@
-"""Measures held-out trajectories during imitation, for the `val_` columns of the log."""
+"""Measures the policy and D on held-out trajectories during imitation, for the `val_` columns of the log."""
 
 import numpy as np
 
@@ -9,11 +9,13 @@ from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.imitation.phases import Stage
 from gail_tf.imitation.rollouts import Collector
 
-VALIDATION_RESPONSES = 64  # drawn for the reward on held-out prompts
+VALIDATION_RESPONSES = 64  # the number of responses that are drawn to measure the reward on held-out prompts
 
 
 class Validation:
-    """Measures perplexity and D's reward on held-out trajectories, with the same noise every time.
+    """Measures perplexity and D's reward on held-out trajectories. D is the discriminator.
+
+    The responses are always drawn with the same noise, so that validations can be compared with each other.
 
     Args:
         config: The settings, with `validation_frequency`.
@@ -28,11 +30,13 @@ class Validation:
     def measure(self, stage: Stage) -> dict[str, float]:
         """Measure if a validation is due after this update.
 
+        It is due after every `--validation-frequency` updates and after the last one.
+
         Args:
             stage: The update that has ended.
 
         Returns:
-            The columns of the validation; empty if none is due.
+            The columns of the log, whose names begin with `val_`; empty if no validation is due.
         """
         config, batch = self.config, self.collector.samples.batch
         if stage.number % config.run.validation_frequency and stage.number != stage.of:

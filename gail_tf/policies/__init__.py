@@ -1,1 +1,1 @@
-"""Networks as policies: they draw responses from noise z and compute their probabilities (Algorithm 2)."""
+"""Policies, which draw responses from noise z and compute the probabilities of responses (Algorithm 2)."""

@@ -1,11 +1,14 @@
-"""Policies (Section 3): a state is a condition, history and prompt; an action is a response.
+"""The base class of policies, which draw responses to conditions and compute their probabilities (Section 3).
 
-Algorithm 2 recovers a response from noise z. Here z is Gumbel noise, one number for each token of the vocabulary at
-each place of the response, and the token at that place is argmax(log p + z). It is a sample from p, and the same z
-always gives the same sample. z depends only on a seed, the sample's number and the place, so that neither the rest of
-the batch nor its padding changes a response.
+A condition is history and prompt, as tokens. It is the state of the paper; the response is the action.
 
-Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E features, V tokens.
+Algorithm 2 recovers a response from noise z. Here z is Gumbel noise: one number for each token of the vocabulary at
+each position of the response. The token at a position is argmax(log p + z). This is a sample from p, and the same z
+always gives the same sample. z depends only on a seed, the number of the sample and the position. Therefore neither the
+rest of the batch nor its padding changes a response.
+
+Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E is the width of the
+features, V the number of tokens in the vocabulary.
 """
 
 import abc
@@ -27,9 +30,10 @@ class DecodingState(NamedTuple):
 
     Attributes:
         features: The features before the first token, (B, E).
-        memory: Any structure of tensors, such as a cache.
-        read: Reads one more token: (t, tokens before place t, memory) -> features before place t, new memory.
-        logits: Maps features to logits; see `LanguagePolicy.logits`.
+        memory: Everything that the network remembers of the tokens so far, as tensors; for example a cache.
+        read: A function that reads one more token: (t, the tokens at position t - 1, memory) -> the features before
+            position t, and the new memory.
+        logits: A function that maps features to logits; see `LanguagePolicy.logits`.
     """
 
     features: tf.Tensor
@@ -41,13 +45,14 @@ class DecodingState(NamedTuple):
 class LanguagePolicy(abc.ABC):
     """Base class of policies that predict a response token by token.
 
-    A subclass computes `features` before each token of a given response, and `logits` from features. Its `_begin`
+    A subclass defines three methods. `features` computes the network's output before each token of a given response, in
+    one pass. `logits` computes the logits of the next token from these features. `_begin` prepares sampling, which
     computes the same features one token at a time.
 
     Args:
         end: The token that ends a response.
         jit_compile: Whether `sample` and `log_probs` are compiled by XLA. This suits GPUs and TPUs; on CPUs sampling
-            is faster without it. z differs between the two.
+            is faster without it. The same seed gives different noise z with and without XLA.
     """
 
     def __init__(self, end: int, jit_compile: bool = False):
@@ -67,7 +72,7 @@ class LanguagePolicy(abc.ABC):
 
     @property
     def frozen_features(self) -> bool:
-        """Whether training leaves `features` unchanged."""
+        """Whether `features` stay the same while the policy is trained, because only a head on top of them learns."""
         return False
 
     @property
@@ -78,7 +83,10 @@ class LanguagePolicy(abc.ABC):
     @property
     @abc.abstractmethod
     def positions(self) -> int | None:
-        """How many tokens of a condition and a response, except its last one, the network can read; None: any."""
+        """The largest number of tokens that the network can read; None if there is no limit.
+
+        The condition counts, and the response without its last token.
+        """
 
     @abc.abstractmethod
     def features(
@@ -114,13 +122,13 @@ class LanguagePolicy(abc.ABC):
         length: int,
         repeat: Callable[[tf.Tensor], tf.Tensor],
     ) -> "DecodingState":
-        """Read conditions, before responses of at most `length` tokens, inside a graph.
+        """Read conditions, so that responses of at most `length` tokens can be drawn; for use in a graph.
 
         Args:
             condition: (B, C) int32, padded on the left.
             condition_mask: (B, C) bool, false at padding.
             length: The maximum number of tokens of a response.
-            repeat: Repeats the rows of a tensor (B, ...) for each candidate.
+            repeat: A function that repeats each row of a tensor (B, ...), once for each candidate response.
         """
 
     def sample(
@@ -134,16 +142,17 @@ class LanguagePolicy(abc.ABC):
     ) -> Responses:
         """Draw responses to conditions by argmax(log p + z) (Algorithm 2).
 
-        The tokens are drawn in one compiled loop, which ends when every response has ended.
+        One compiled loop draws the tokens. It ends when every response has ended.
 
         Args:
             condition: (B, C) int32, padded on the left.
             condition_mask: (B, C) bool, false at padding.
             seed: Two numbers, or two for each condition. Together with `samples` they determine z.
             sampling: How tokens are drawn and their probabilities computed.
-            samples: The global numbers of the responses, (B * candidates,) int32. By default, all responses are
-                numbered 0, 1, ... or, with a seed for each condition, those to each condition.
-            candidates: How many responses are drawn for each condition; they are adjacent in the result.
+            samples: The numbers of the responses, (B * candidates,) int32. By default, the responses are numbered 0, 1,
+                ... through the batch. If each condition has its own seed, the responses to each condition are numbered
+                0, 1, ...
+            candidates: How many responses are drawn for each condition. They are next to each other in the result.
 
         Returns:
             B * candidates responses.
@@ -173,7 +182,9 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         sampling: Sampling = DEFAULT,
     ) -> TokenScores:
-        """Compute the log-probabilities of given responses in one pass; they equal those that `sample` returned.
+        """Compute the log-probabilities of given responses in one pass over their tokens.
+
+        For a response that `sample` has drawn, they equal the log-probabilities that it returned, except for rounding.
 
         Args:
             condition: (B, C) int32, padded on the left.
@@ -195,7 +206,7 @@ class LanguagePolicy(abc.ABC):
     def scores(
         self, features: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
     ) -> TokenScores:
-        """Compute what `log_probs` returns, from features; for use in a graph.
+        """Compute log-probabilities and entropies, as `log_probs` does, but from features; for use in a graph.
 
         Args:
             features: (B, R, E) float32.
@@ -212,7 +223,7 @@ class LanguagePolicy(abc.ABC):
     def scores_of(
         logits: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, sampling: Sampling = DEFAULT
     ) -> TokenScores:
-        """Compute what `log_probs` returns, from logits; for use in a graph.
+        """Compute log-probabilities and entropies, as `log_probs` does, but from logits; for use in a graph.
 
         Args:
             logits: (B, R, V) float32.
@@ -236,11 +247,11 @@ class LanguagePolicy(abc.ABC):
         return {name: function.traces for name, function in phases.items()}
 
     def _check_widths(self, condition: int, response: int) -> None:
-        """Check the widths outside of the graph, where they are known."""
+        """Check that the tokens fit into the network. This is done outside of the graph, where the widths are known."""
         if self.positions is not None and condition + response - 1 > self.positions:
             raise ValueError(
-                f"conditions of {condition} and responses of {response} tokens where the network has {self.positions} "
-                "positions"
+                f"conditions of {condition} and responses of {response} tokens do not fit into a network with "
+                f"{self.positions} positions"
             )
 
     def score(
@@ -251,7 +262,7 @@ class LanguagePolicy(abc.ABC):
         response_mask: tf.Tensor,
         settings: tuple[Any, ...],
     ) -> TokenScores:
-        """Compute what `log_probs` returns; for use in a graph.
+        """Compute the result of `log_probs`; for use in a graph.
 
         Args:
             condition: (B, C) int32.
@@ -275,13 +286,13 @@ class LanguagePolicy(abc.ABC):
         settings: tuple[Any, ...],
         candidates: int,
     ) -> Responses:
-        """Compute what `sample` returns; for use in a graph.
+        """Compute the result of `sample`; for use in a graph.
 
         Args:
             condition: (B, C) int32.
             condition_mask: (B, C) bool.
             seeds: One for each response, (B * candidates, 2) int32.
-            samples: The global numbers of the responses, (B * candidates,) int32.
+            samples: The numbers of the responses, (B * candidates,) int32.
             settings: The fields of a `Sampling`, as a tuple.
             candidates: How many responses are drawn for each condition.
 
@@ -314,4 +325,5 @@ class LanguagePolicy(abc.ABC):
         state = (1, tokens, running, memory, drawn)
         *_, drawn = tf.while_loop(lambda t, _, running, *__: (t < length) & tf.reduce_any(running), step, state)
         tokens, mask, log_probs = (tf.transpose(array.stack()) for array in drawn)
-        return Responses(tf.where(mask, tokens, self._end), mask, log_probs)  # places after the end of the loop are 0
+        # The loop may end early. The arrays are 0 at the positions that it has not reached.
+        return Responses(tf.where(mask, tokens, self._end), mask, log_probs)

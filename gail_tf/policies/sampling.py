@@ -1,4 +1,7 @@
-"""Draws tokens from logits, and computes their log-probabilities (Algorithm 2)."""
+"""Draws tokens from logits, and computes the tokens' log-probabilities (Algorithm 2).
+
+Shapes: B responses of at most R tokens; N rows of logits; V tokens in the vocabulary.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,12 +21,13 @@ class Sampling:
 
     Args:
         max_new_tokens: The maximum number of tokens of a response.
-        top_p: The probability mass of the nucleus; 1 keeps all tokens.
-        temperature: Divides the logits; 0 takes the likeliest token.
+        top_p: The nucleus consists of the likeliest tokens that together have this probability. Other tokens are never
+            drawn. 1 keeps all tokens.
+        temperature: The logits are divided by the temperature before a token is drawn; 0 takes the likeliest token.
         counting: "plain" computes a token's probability under the policy itself, as perplexity does. "filtered"
             computes it under the distribution from which it was drawn, at that temperature and within that nucleus. A
-            token outside of the nucleus (in a human response, or after an update) is then added to the nucleus, so that
-            none has probability 0.
+            human response, or a response that was drawn before an update, may have a token outside of the nucleus. Such
+            a token is added to the nucleus, so that its probability is not 0.
 
     Raises:
         UserError: A value is out of range, or "filtered" is combined with a temperature of 0.
@@ -51,7 +55,8 @@ class Responses(NamedTuple):
     """Responses that were drawn.
 
     Attributes:
-        tokens: (B, max_new_tokens) int32, with END if it was drawn in time; the padding is END, too.
+        tokens: (B, max_new_tokens) int32. A response ends with END, unless it reached `max_new_tokens` without it. The
+            padding after it is END, too.
         mask: (B, max_new_tokens) bool, true at tokens, false at padding.
         log_probs: The log-probability of each token, as `Sampling.counting` says, (B, max_new_tokens) float32; 0 at
             padding.
@@ -80,12 +85,12 @@ class TokenScores(NamedTuple):
 
 
 def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor | int, sampling: Sampling) -> tuple[tf.Tensor, tf.Tensor]:
-    """Draw one token for each row of logits by argmax(log p + z); z is Gumbel noise.
+    """Draw one token for each row of logits: argmax(log p + z), where z is Gumbel noise.
 
     Args:
         logits: (B, V) float32.
         seeds: (B, 2) int32, one for each row.
-        t: The place of the token in the response.
+        t: The position of the token in the response, from 0.
         sampling: How tokens are drawn.
 
     Returns:
@@ -102,12 +107,12 @@ def choose(logits: tf.Tensor, seeds: tf.Tensor, t: tf.Tensor | int, sampling: Sa
 
 
 def counted_log_probs(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) -> tf.Tensor:
-    """Compute the log-probabilities of all tokens, as `Sampling.counting` says.
+    """Compute the log-probabilities of all tokens of the vocabulary, as `Sampling.counting` says.
 
     Args:
         logits: (N, V) float32.
         sampling: How the probabilities are computed.
-        tokens: The tokens that follow, (N,) int32; "filtered" adds them to the nucleus.
+        tokens: The tokens that the responses have here, (N,) int32. "filtered" adds them to the nucleus.
 
     Returns:
         (N, V) float32.

@@ -1,1 +1,1 @@
-"""Messages that must not be answered by a model."""
+"""Recognises messages that a model must not answer."""

@@ -1,8 +1,9 @@
-"""Recognises messages that speak of suicide, self-harm or danger, and holds the note that a chat answers.
+"""Recognises messages that speak of suicide, self-harm or danger, and holds the note with which a chat answers them.
 
-A message is compared with the patterns of crisis_patterns.txt (English only); no model runs. The patterns err on the
-side of caution: a message about a film about a suicide gets the note, too. They recognise most explicit messages and no
-hints (docs/fidelity.md has the numbers), so a chat shows FIRST_USE_NOTICE as well.
+A message is compared with the patterns of crisis_patterns.txt, which are English only. No model runs. The patterns err
+on the side of caution: a message about a film about a suicide gets the note, too. They recognise most messages that
+speak of it directly, but not those that only hint at it (docs/fidelity.md has the numbers). Therefore a chat also
+shows FIRST_USE_NOTICE.
 """
 
 import re
@@ -23,7 +24,7 @@ FIRST_USE_NOTICE = (
 
 
 def speaks_of_crisis(message: str) -> bool:
-    """Tell whether a message speaks of suicide, self-harm or danger to somebody; case and apostrophes do not matter."""
+    """Tell whether a message speaks of suicide, self-harm or danger to somebody. Case and apostrophes do not matter."""
     harmless, alarming = _patterns()
     text = _plain(message)
     for pattern in harmless:
@@ -32,7 +33,7 @@ def speaks_of_crisis(message: str) -> bool:
 
 
 def _plain(message: str) -> str:
-    """Reduce text to words of lower-case letters and digits, single spaces, and " . " around each sentence."""
+    """Reduce text to words of lower-case letters and digits with single spaces, and with " . " around each sentence."""
     text = re.sub(r"[’'ʼ`´](ll\b)?", lambda match: " will" if match[1] else "", message.casefold())
     text = re.sub(r"(?<=[a-z])[*@013$](?=[a-z])", lambda match: "_aoies"["*@013$".index(match[0])], text)  # su1cide
     text = re.sub(r"([a-z])\1{2,}", r"\1", text)  # diiie

@@ -1,4 +1,4 @@
-"""The first paper's commands as a user runs them, in processes of their own or in this one; small trainings of both."""
+"""Runs commands as a user does, in new processes or in this one, and defines small trainings of both papers."""
 
 import contextlib
 import io
@@ -10,13 +10,13 @@ from keras_gca import train
 from keras_gca.engine import command_line
 from tests.places import PROJECT
 
-# Options of keras_gca.train: a whole training of seconds.
+# Options of keras_gca.train for a whole training that takes seconds.
 SMALL_GCA = [
     "--preset", "tiny", "--max-pairs", "40", "--vocabulary-size", "60", "--teacher-forcing-epochs", "1",
     "--machine-pairs", "8", "--discriminator-epochs", "1", "--seed", "5",
 ]  # fmt: skip
 
-# Options of gail_tf.train: a whole training of seconds.
+# Options of gail_tf.train for a whole training that takes seconds.
 SMALL_GAIL = [
     "--preset", "tiny", "--max-trajectories", "40", "--pretraining-epochs", "0", "--mle-epochs", "1", "--updates", "3",
     "--rollouts", "8", "--discriminator-steps", "1", "--response-tokens", "8", "--trainable", "head", "--dropout", "0",
@@ -25,7 +25,7 @@ SMALL_GAIL = [
 
 
 def start(module, *arguments, folder, **options):
-    """A command of keras_gca in a folder; its input, output and errors are pipes."""
+    """Start a command of keras_gca in a folder. Its input, output and errors are pipes."""
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", f"keras_gca.{module}", *map(str, arguments)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -33,14 +33,14 @@ def start(module, *arguments, folder, **options):
 
 
 def run(module, *arguments, folder, text=None, timeout=300):
-    """The status of such a command, its output and its errors; text: what is typed."""
+    """Run such a command, where `text` is typed. Return its status, its output and its errors."""
     process = start(module, *arguments, folder=folder)
     out, err = process.communicate(text, timeout=timeout)
     return process.returncode, out, err
 
 
 def train_here(*arguments):
-    """The status of `keras_gca.train` in this process, its output and its errors."""
+    """Run `keras_gca.train` in this process. Return its status, its output and its errors."""
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
         try:
             status = command_line.run(train.main, "train", list(map(str, arguments)))

@@ -1,4 +1,4 @@
-"""Discriminators for tests."""
+"""A discriminator for tests that reads given features."""
 
 import tensorflow as tf
 
@@ -8,7 +8,7 @@ from keras_gca.engine.learner import AdamWLearner
 
 
 class NetworkLearner(AdamWLearner):
-    """The paper's network learns Eq. 6 from features, without an encoder around it."""
+    """Trains the paper's network by Eq. 6 on features, without an encoder that computes them."""
 
     def __init__(self, network: DiscriminatorNetwork, learning_rate: float, weight_decay: float = 0.0):
         super().__init__(network.trainable_variables, learning_rate, weight_decay)

@@ -1,4 +1,4 @@
-"""Agents of the second paper of toy sizes, with random weights."""
+"""Makes agents of the second paper, of toy sizes and with random weights."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from tests.factories import small_runs
 
 
 def write_run(path):
-    """A run folder with a bot, as after a training."""
+    """Write a run folder with a bot, as a training leaves it."""
     settings = small_runs.config()
     agent = of_gpt2(settings)
     train, validation = small_runs.trajectories()
@@ -24,7 +24,7 @@ def write_run(path):
 
 
 def of_gpt2(settings):
-    """Two GPT-2s and a D, all of random weights."""
+    """Make an agent with two GPT-2s and a discriminator, all with random weights."""
     gpt2 = small_runs.gpt2(settings)
     draw = np.random.default_rng(5)
     variables = make_judge(settings, gpt2.config).variables
@@ -34,7 +34,7 @@ def of_gpt2(settings):
 
 
 def of_lstms(settings):
-    """Two encoder-decoders, and a classifier of emotions."""
+    """Make an agent with two LSTM encoder-decoders and a classifier of emotions."""
     trajectories = small_runs.trajectories()[0]
     emotions = rl_seq2seq.learn_emotions(trajectories, None, settings)
     tokens = [*CONTROL_TOKENS, *map(emotion_token, emotions.labels)]

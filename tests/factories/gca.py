@@ -1,4 +1,4 @@
-"""Networks, pairs and agents of the first paper, of toy sizes and with random weights."""
+"""Makes networks, pairs and agents of the first paper, of toy sizes and with random weights."""
 
 import numpy as np
 
@@ -26,14 +26,14 @@ WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "yo
 
 
 def toy_networks(length=LENGTH, discriminator_hidden=None, **convention):
-    """Networks of toy sizes whose weights are far from zero, so that errors show."""
+    """Make networks of toy sizes. Their weights are far from zero, so that errors have a visible effect."""
     sizes = Sizes(VOCABULARY, length, 7, 9, 8, discriminator_hidden=discriminator_hidden)
     gca = GenerativeConversationalAgent(sizes, seed=1, **convention)
     random = np.random.default_rng(0)
     for layer in gca.adversarial.layers:
         layer.set_weights([random.normal(0, 0.5, weight.shape) for weight in layer.get_weights()])
     bias = random.normal(0, 0.5, VOCABULARY)
-    bias[EOS] = 1.0 if gca.canonical else 2.0  # some answers end early
+    bias[EOS] = 1.0 if gca.canonical else 2.0  # so that some answers end early
     if gca.original_padding:
         bias[PAD] = FORBIDDEN
     gca.layers.decision_bot.bias.assign(bias)
@@ -41,7 +41,7 @@ def toy_networks(length=LENGTH, discriminator_hidden=None, **convention):
 
 
 def random_pairs(count, seed=0, vocabulary=VOCABULARY, length=LENGTH):
-    """Pairs of all lengths: contexts of 0 to `length` tokens, answers of 1 to `length` rows."""
+    """Make pairs of all lengths: contexts of 0 to `length` tokens, and answers that give 1 to `length` samples."""
     random = np.random.default_rng(seed)
 
     def words(number):
@@ -53,7 +53,7 @@ def random_pairs(count, seed=0, vocabulary=VOCABULARY, length=LENGTH):
 
 
 def make_agent() -> Agent:
-    """With two generators, of random weights."""
+    """Make an agent that has two generators with random weights."""
     config = Config.preset(
         "tiny",
         sentence_length=8,
@@ -74,7 +74,7 @@ def make_agent() -> Agent:
 
 
 def write_run(path) -> None:
-    """A run folder with the bot of `make_agent`, as after a training."""
+    """Write a run folder with the bot of `make_agent`, as a training leaves it."""
     agent = make_agent()
     pairs = random_pairs(4, vocabulary=len(agent.vocabulary), length=agent.longest)
     run = GCARun.create(path, agent.config, Dataset(agent.vocabulary, pairs, pairs, [], True), {})

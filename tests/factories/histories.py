@@ -1,4 +1,4 @@
-"""A history of a training as its log has it, and what a plot shows of it."""
+"""Makes the history of a training as its log has it, and reads what a plot shows of it."""
 
 HISTORY = [
     {"phase": "maximum_likelihood", "number": 1, "loss": 3.0, "val_perplexity": 30.0},
@@ -9,6 +9,6 @@ HISTORY = [
 
 
 def panel(figure, title):
-    """The lines of the panel with a title: label -> points (N, 2)."""
+    """Return the lines of the panel with this title: {label: points (N, 2)}."""
     [axes] = [axes for axes in figure.axes if axes.get_title() == title]
     return {line.get_label(): line.get_xydata() for line in axes.lines}

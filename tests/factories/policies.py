@@ -1,4 +1,4 @@
-"""A tiny GPT-2 that ends some responses early, and conditions of all kinds of padding for policies to answer."""
+"""Makes a tiny GPT-2 that ends some responses early, and conditions with all kinds of padding that it can answer."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from tests.factories.gail import SIZES, padded, randomise
 CONFIG = GPT2Config(**SIZES | {"n_layer": 2})
 END = CONFIG.eos_token_id
 CONDITION, MASK = padded([0, 3, 7, 1, 5, 2], [0] * 6, 9)
-TAUGHT = (CONDITION, MASK, *padded([0] * 6, [0, 2, 1, 0, 3, 1], 5, seed=2))  # with responses
+TAUGHT = (CONDITION, MASK, *padded([0] * 6, [0, 2, 1, 0, 3, 1], 5, seed=2))  # the conditions together with responses
 SAMPLINGS = {
     "plain": Sampling(8, top_p=0.7),
     "filtered": Sampling(8, top_p=0.7, counting="filtered"),
@@ -20,7 +20,7 @@ SAMPLINGS = {
 
 
 def a_gpt2(adapters=None, fond_of_end=0.0):
-    """A tiny GPT-2; with a fondness for END it ends some responses early."""
+    """Make a tiny GPT-2. If `fond_of_end` is above 0, END is more likely, so that some responses end early."""
     gpt2 = randomise(GPT2(CONFIG, adapters=adapters), scale=0.25)
     embeddings = gpt2.weights["wte.weight"].numpy()
     embeddings[END] += fond_of_end * gpt2.weights["ln_f.bias"].numpy()

@@ -1,4 +1,4 @@
-"""Data, settings and trainings small enough to be tested whole: two layers of 16 units, 16 rollouts."""
+"""Makes data, settings and trainings that are small enough for tests of a whole training: 16 units, 16 rollouts."""
 
 from functools import cache
 
@@ -27,7 +27,7 @@ SMALL = {
     "warmup_steps": 2,
     "dropout": 0.1,
 }
-TRAINING, VALIDATION = 20, 6  # trajectories
+TRAINING, VALIDATION = 20, 6  # numbers of trajectories
 
 
 def config(**changes) -> GAILConfig:
@@ -36,7 +36,7 @@ def config(**changes) -> GAILConfig:
 
 @cache
 def trajectories():
-    """Some of each part of the embedded corpus, spoken ones and tweets among them."""
+    """Return some trajectories of each part of the embedded corpus, from conversations and from tweets."""
     parts = split(read_trajectories(), seed=0)
     counts = (parts.train, TRAINING), (parts.validation, VALIDATION)
     some = [[part[i] for i in np.linspace(0, len(part) - 1, count).astype(int)] for part, count in counts]
@@ -52,13 +52,13 @@ def tokenizer() -> Tokenizer:
 
 @cache
 def samples(part: int = 0, with_sentiment: bool = True) -> Samples:
-    """Of training (0) or validation (1)."""
+    """Return the samples of training (0) or of validation (1)."""
     limits = SMALL["condition_tokens"], SMALL["response_tokens"]
     return Samples.encode(tokenizer(), trajectories()[part], *limits, with_sentiment)
 
 
 def gpt2(settings: GAILConfig):
-    """With weights that make long and short responses, and no two alike."""
+    """Make a GPT-2 whose weights give long and short responses, all of them different."""
     made = make_gpt2(settings, tokenizer())
     draw = np.random.default_rng(3)
     for name, variable in made.weights.items():

@@ -1,4 +1,4 @@
-"""Surveys and ballots for tests."""
+"""Makes surveys and ballots for tests."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ MODELS = ("teacher_forcing", "adversarial")
 
 
 def make_survey(scores, probabilities=None, dialogues=1):
-    """A survey with one line for each pair of scores (Eq. 10); every second line shows the second model first.
+    """Make a survey with a line for each pair of scores (Eq. 10). Every second line shows the second model first.
 
-    probabilities: pairs of Eq. 9; all equal if not given.
+    `probabilities` are pairs of probabilities by Eq. 9. If they are not given, all are equal.
     """
     probabilities = probabilities or [(0.1, 0.1)] * len(scores)
     lines = []
@@ -26,7 +26,7 @@ def make_survey(scores, probabilities=None, dialogues=1):
 
 
 def make_ballots(votes, volunteers):
-    """Ballots with these votes on each line, (first model, second model); all other volunteers see no difference."""
+    """Make ballots with these votes on each line, (first model, second model). All other votes are "no difference"."""
     ballots = np.full((volunteers, len(votes)), float(NO_DIFFERENCE))
     for line, (first, second) in enumerate(votes):
         ballots[:first, line] = 0

@@ -1,4 +1,4 @@
-"""Trajectories of conversations that are made up."""
+"""Makes trajectories of invented conversations."""
 
 import random
 
@@ -7,7 +7,7 @@ from keras_gca.data.conversations import Conversation
 
 
 def made_up(count, seed=0):
-    """Trajectories of `count` conversations, of which many open alike and some are wholly alike."""
+    """Make the trajectories of `count` conversations. Many of them begin alike, and some are entirely equal."""
     draw = random.Random(seed)
     openings = [(f"Hello {i}!", f"Yes, {i}?") for i in range(count)]
     trajectories = []

@@ -1,4 +1,4 @@
-"""Fixtures of the second paper's tests: tiny GPT-2s, the same ones written by PyTorch, and a tokenizer."""
+"""Fixtures of the second paper's tests: tiny GPT-2s, folders of GPT-2s written by PyTorch, and a tokenizer."""
 
 import contextlib
 import io
@@ -18,19 +18,22 @@ from tests.oracles.pytorch import randomise_torch
 
 @pytest.fixture(scope="session")
 def layers():
-    """A GPT-2: to build it takes most of a second, to draw its weights none."""
+    """A GPT-2 that is built only once, because building it takes most of a second.
+
+    Drawing new weights takes no time.
+    """
     return GPT2(GPT2Config(**SIZES))
 
 
 @pytest.fixture
 def gpt2(layers):
-    """The same GPT-2 for all tests, with weights that each may change."""
+    """The same GPT-2 for all tests. Each test gets fresh weights, which it may change."""
     return randomise(layers)
 
 
 @pytest.fixture(scope="session")
 def torch_folder(tmp_path_factory):
-    """A folder written by PyTorch's transformers, with random weights."""
+    """A folder with a GPT-2 of random weights, written by PyTorch's transformers."""
     from transformers import GPT2Config as TorchConfig
     from transformers import GPT2LMHeadModel
 
@@ -43,7 +46,7 @@ def torch_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory):
-    """A small whole training by the command: its folder, which no test changes, and what it printed."""
+    """A small whole training by the command: its folder, which no test may change, and what it printed."""
     from gail_tf import train
 
     path = tmp_path_factory.mktemp("trained") / "run"
@@ -60,13 +63,13 @@ def texts():
 
 @pytest.fixture(scope="session")
 def fitted(texts):
-    """A tokenizer of 600 tokens, CONTROLS among them."""
+    """A tokenizer with 600 tokens, including the control tokens in CONTROLS."""
     return Tokenizer.fit(texts, 600, CONTROLS)
 
 
 @pytest.fixture
 def eagerly():
-    """Without graphs: where a test takes few steps of many kinds, tracing them would take most of its time."""
+    """Run functions without graphs. If a test makes few steps of many kinds, tracing would take most of its time."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)

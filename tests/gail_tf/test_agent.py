@@ -1,4 +1,4 @@
-"""Several conversations answered in one batch, and the note that answers a message about a crisis."""
+"""The agent answers several conversations in one batch, and answers a message about a crisis with a note."""
 
 import pytest
 

@@ -66,7 +66,7 @@ def test_every_remedy_is_a_setting():
         ({"rollouts": 100}, r"--rollouts: 100 where a multiple of --sample-batch-size \(16\) and of --minibatch-size"),
         ({"rollouts": 48, "minibatch_size": 32}, r"--rollouts: 48 where a multiple .* --minibatch-size \(32\)"),
         ({"n_positions": 177}, r"--n-positions: 177 where --condition-tokens and --response-tokens need 178"),
-        ({"human_ratio": 1.0}, r"--human-ratio: 1.0 is out of range"),  # nothing would be generated
+        ({"human_ratio": 1.0}, r"--human-ratio: 1.0 is out of range"),  # there would be demonstrations only
         ({"epsilon": math.nan}, r"--epsilon: nan is out of range"),
         ({"reward_form": "airl"}, r"--reward-form: 'airl' is not one of gail, log_expert, logit, probability"),
         ({"updates": 7.5}, r"--updates: 7.5 where int is expected"),
@@ -108,7 +108,7 @@ def test_settings_survive_json():
 
 
 def test_groups_order_the_code_alone():
-    """What code reads by groups is flat for options, for JSON and in calls, and a name stands in one group only."""
+    """Settings have groups only for code. Options, JSON and calls have none, and each name is in one group only."""
     config = GAILConfig.preset("tiny", rollouts=8, temperature=0.5, seed=3)
     assert (config.rollout.rollouts, config.rollout.temperature, config.seed) == (8, 0.5, 3)
     values = config.to_values()
@@ -131,9 +131,11 @@ def test_what_was_given_is_remembered_and_is_no_part_of_the_settings():
     assert preset == given
     assert hash(preset) == hash(given)
     assert (repr(preset), preset.to_values()) == (repr(given), given.to_values())
-    assert GAILConfig.from_values(given.to_values()).given == set()  # a stored run's may be a preset's
+    # Values that were read from a file do not count as given, because they may come from a preset.
+    assert GAILConfig.from_values(given.to_values()).given == set()
     assert given.changed(seed=1).given == {"warmup_steps", "seed"}
-    assert GAILConfig.preset("tiny", algorithm="trpo").given == {"algorithm"}  # what it brings is not given
+    # The settings that the algorithm brings with it do not count as given.
+    assert GAILConfig.preset("tiny", algorithm="trpo").given == {"algorithm"}
     assert GAILConfig(trainable="lora").changed(algorithm="trpo").given == {"algorithm"}
     options = train._parser().parse_args(["--warmup-steps", "50"])
     assert command_line.chosen_settings(options, GAILConfig).given == {"warmup_steps"}

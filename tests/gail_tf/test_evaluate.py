@@ -1,4 +1,4 @@
-"""The commands on small runs, as a user runs them."""
+"""Runs the commands that evaluate runs as a user does, on small runs."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ from tests.places import PROJECT
 
 
 def run(module, capsys, *arguments):
-    """In this process: status and what was printed."""
+    """Run the command in this process. Return its status and what it printed."""
     name = module.__name__.rpartition(".")[-1]
     status = command_line.run(module.main, name, list(map(str, arguments)))
     return status, *capsys.readouterr()
@@ -37,7 +37,7 @@ def run(module, capsys, *arguments):
 
 @pytest.fixture(scope="module")
 def folder(small_run, tmp_path_factory):
-    """Two small runs. `second` is `first` again, with another seed and another test part."""
+    """Make two small runs. `second` is a copy of `first` with another seed and another test part."""
     path = tmp_path_factory.mktemp("runs")
     for name in ("first", "second"):
         shutil.copytree(small_run[0], path / name)
@@ -60,7 +60,7 @@ def change_config(path, **changes):
 
 @pytest.fixture
 def runs(folder, tmp_path, monkeypatch):
-    """Copies of them, in the current folder, for a test to change."""
+    """Copies of the two runs in the current folder, which a test may change."""
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return Path()
@@ -68,7 +68,7 @@ def runs(folder, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def evaluated(folder):
-    """What the command prints and writes for both policies of the first run."""
+    """The output and the files of the command for both policies of the first run."""
     command = [
         sys.executable,
         "-m",
@@ -118,7 +118,8 @@ def test_a_run_is_printed_and_written(evaluated):
 def test_a_notebook_gets_the_metrics_of_one_run(evaluated):
     path, _ = evaluated
     written = json.loads((path / "evaluation" / "tables.json").read_text())
-    metrics_of = gail_tf.evaluate_run(path, Options(max_responses=6))  # what is measured already is read
+    # Metrics that have been measured already are read from the file.
+    metrics_of = gail_tf.evaluate_run(path, Options(max_responses=6))
     assert set(metrics_of["policies"]) == {"maximum_likelihood", "imitation"}
     assert metrics_of["policies"]["imitation"] == written["systems"]["gail"][0]["figures"]
     assert metrics_of["policies"]["maximum_likelihood"] == written["systems"]["mle"][0]["figures"]
@@ -145,7 +146,7 @@ def test_perplexity_is_the_policys_own_on_the_test_part(evaluated):
 
 @pytest.mark.thorough
 def test_what_was_measured_of_a_text(evaluated):
-    """Tokens and words are those that the likelihood is of: a cut response has no END."""
+    """The numbers of tokens and words are those of the text whose likelihood is measured: a cut response has no END."""
     path, _ = evaluated
     run, found = GAILRun.open(path), stored(path)["policies"]["imitation"]["likelihoods"]
     tokenizer, limit = run.tokenizer(), run.config().data.response_tokens
@@ -218,7 +219,7 @@ def test_seeds_are_averaged_and_compared_where_test_parts_are_the_same(runs, cap
     values = [each["figures"]["all turns"]["perplexity"]["value"] for each in tables["systems"]["mle"]]
     assert float(line["mean"]) == pytest.approx(np.mean(values))
     assert float(line["deviation"]) == pytest.approx(np.std(values, ddof=1))
-    # The seeds divide the data differently: each run's policies are compared, and nothing across runs.
+    # Each seed divides the data in another way. Therefore only the policies of one run are compared with each other.
     assert [test["seed"] for test in tables["tests"] if test["figure"] == "BLEU-1"] == [0, 1]
     third = Path("out/table3.md").read_text()
     assert third.count("Example ") == 2
@@ -259,7 +260,7 @@ def test_features_of_texts_do_not_depend_on_the_company(folder):
     np.testing.assert_allclose(found[0], found[3], atol=1e-5)
     np.testing.assert_allclose(reader(texts[2:3], 1)[0], found[2], atol=1e-5)
     assert abs(found[0] - found[2]).max() > 1e-2
-    # By hand: GPT-2's last state after END and the text.
+    # The expected feature: GPT-2's last state after it has read END and the text.
     ids = [agent.tokenizer.end, *agent.tokenizer.encode_all(["Oh no!"])[0]]
     hidden = agent.policies["maximum_likelihood"].gpt2.hidden(np.array([ids]), np.ones((1, len(ids)), bool))
     np.testing.assert_allclose(found[0], hidden.numpy()[0, -1], atol=1e-5)
@@ -330,7 +331,10 @@ def test_all_files_are_read_before_anything_is_computed(runs, capsys, monkeypatc
 
 
 def test_a_word_of_the_responses_alone_does_not_end_an_evaluation(runs, capsys, monkeypatch):
-    """What the policies will say is not known before; a bad line of such a word is passed over, and said."""
+    """The words of the policies are not known beforehand.
+
+    If the line of such a word is bad, it is skipped and reported.
+    """
     with (runs / "vectors.txt").open("a") as stream:
         stream.write("zyzzyva 0 nan\n")
     monkeypatch.setattr(measure, "respond_to", lambda policy, tokenizer, batch, rows, *_: ["zyzzyva"] * len(rows))
@@ -358,12 +362,12 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
     ("changes", "message"),
     [
         ({"seed": 0}, "second: has the same algorithm and seed (0) as first;"),
-        ({"epsilon": 0.3}, "second: --epsilon 0.3, in first 0.2; runs of one algorithm are averaged"),
+        ({"epsilon": 0.3}, "second: --epsilon is 0.3, but in first it is 0.2; runs of one algorithm are averaged"),
         (
             {"source": {"data": ["x/other.csv"]}},
-            "second: has other data than first (--data other.csv, there not given)",
+            "second: has other data than first (its --data: other.csv; the other's: not given)",
         ),
-        ({"turns": "staggered"}, "second: has other data than first (--turns staggered, there disjoint)"),
+        ({"turns": "staggered"}, "second: has other data than first (its --turns: staggered; the other's: disjoint)"),
     ],
 )
 def test_runs_that_cannot_stand_in_one_table(runs, capsys, changes, message):
@@ -382,7 +386,7 @@ def test_an_unfinished_imitation_is_remarked(runs, capsys):
 
 
 def test_the_papers_table_2_gives_its_conclusions():
-    """Section 6: 80 % and 42 % less perplexity than GPT-2 + MLE and TextGAIL, 81 % and 44 % less BLEU error."""
+    """Section 6: perplexity is 80 % and 42 % below that of GPT-2 + MLE and TextGAIL, and BLEU error 81 % and 44 %."""
     for figure, drops in (("perplexity", (80, 42)), ("BLEU", (81, 44))):
         means = {system: np.array(values)[:, 0].mean() for system, values in tables.PAPER[figure].items()}
         for system, drop in zip(("mle", "textgail"), drops, strict=True):

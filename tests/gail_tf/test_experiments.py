@@ -1,4 +1,4 @@
-"""The experiments of the second paper at toy sizes: what is trained, from what, and what is written."""
+"""The experiments of the second paper at toy sizes: which trainings run, where they start, and which files result."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def trained(out, seed=3):
 
 
 def test_a_scale_does_not_count_as_given(tmp_path):
-    """Its warm-up may be shortened where a corpus is small; that of the user may not."""
+    """A scale's warm-up may be shortened if the corpus is small. A warm-up that the user has given may not."""
     for settings, given in (({}, frozenset()), ({"warmup_steps": 7}, {"warmup_steps"})):
         setup = experiments.Setup(tmp_path, (0,), "small", settings, Source())
         made, _ = experiments._settings("pretrained", 0, setup)
@@ -49,7 +49,7 @@ def test_table_2_and_what_it_trains(small_experiments):
     assert starts["gail"] == starts["trpo"] == str(folder / "mle" / "seed_3" / "exported")
     assert starts["textgail"] == str(folder / "mle_without_sentiment" / "seed_3" / "exported")
     assert runs["gail"].config().likelihood.mle_epochs == 0
-    # Whatever is given.
+    # The settings that define an algorithm hold, whatever settings are given.
     assert runs["mle"].config().rollout.updates == runs["rl_seq2seq"].config().judge.discriminator_steps == 0
     assert runs["gail"].config().rollout.updates == 2
     assert runs["textgail"].config().judge.discriminator_encoder == "roberta"
@@ -92,7 +92,8 @@ def test_what_is_finished_and_what_is_lacking(small_experiments, tmp_path):
     shutil.copytree(found["mle"][0].path, unfinished)
     assert list(experiments.finished(tmp_path)) == ["mle"]
     (unfinished / "bot.h5").unlink()
-    with pytest.raises(UserError, match=r"no finished experiment here; python -m gail_tf.experiments all --runs /"):
+    command = "python -m gail_tf.experiments all --runs /"
+    with pytest.raises(UserError, match=rf"no finished experiment here; train with {command}"):
         experiments.finished(tmp_path)
 
 

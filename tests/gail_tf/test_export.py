@@ -92,7 +92,7 @@ def test_what_cannot_be_exported(fitted, tmp_path):
 
 @pytest.fixture
 def bot(fitted, tmp_path):
-    """A bot of random weights, and its policy."""
+    """Make a bot with random weights. Return it and its policy."""
     config = GAILConfig.preset("tiny", n_positions=40)
     sizes = GPT2Config(len(fitted), n_positions=40, n_embd=16, n_layer=2, n_head=2, eos_token_id=fitted.end)
     weights = [variable.numpy() for variable in Policy(randomise(GPT2(sizes))).variables]

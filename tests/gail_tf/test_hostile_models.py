@@ -1,4 +1,4 @@
-"""Runs, bots and folders of networks as somebody else may have made them: one line and status 2."""
+"""Hostile runs, bots and folders of networks: a command ends with one line of error and status 2."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ def test_shapes_of_a_config_are_those_of_the_network():
 
 @pytest.fixture(scope="module")
 def good_folder(tmp_path_factory):
-    """A GPT-2 that begins at random, with a tokenizer of its own."""
+    """A folder with a GPT-2 of random weights and its own tokenizer."""
     made = tmp_path_factory.mktemp("good") / "gpt2"
     tokenizer = small_runs.tokenizer()
     tokenizer.save(made)
@@ -174,7 +174,7 @@ def test_tokens_with_ids_beyond_all(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """A run that has just begun; its checkpoint is none."""
+    """A run that has just begun. Its checkpoint is a valid file, but does not hold the state of a training."""
     monkeypatch.chdir(tmp_path)
     training, validation = small_runs.trajectories()
     data = Data(tuple(training), tuple(validation[:2]), tuple(validation[2:]))

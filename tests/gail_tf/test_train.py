@@ -1,4 +1,4 @@
-"""The command as a user runs it; processes of their own where the process is what matters."""
+"""Runs the training command as a user does; in a new process if the test is about the process itself."""
 
 import csv
 import json
@@ -35,7 +35,7 @@ from tests.places import PROJECT
 
 
 def run(capsys, *arguments):
-    """In this process: status and what was printed."""
+    """Run the command in this process. Return its status and what it printed."""
     status = command_line.run(train.main, "train", list(map(str, arguments)))
     return status, *capsys.readouterr()
 
@@ -76,19 +76,20 @@ def test_a_whole_run_leaves_a_whole_folder(small_run):
     }
     rows = list(csv.DictReader((path / "log.csv").open()))
     assert [row["phase"] for row in rows] == [stage.phase for stage in schedule(GAILRun.open(path).config(), False)]
-    assert len(list((path / "samples").iterdir())) == 3  # after maximum likelihood, update 2 and the last one
+    # After maximum likelihood, after update 2 and after the last update.
+    assert len(list((path / "samples").iterdir())) == 3
     agent = GAILAgent.load(path)
     assert agent.generators == ("maximum_likelihood", "imitation")
     assert agent.answers(["I lost my job today."])[0].text is not None
 
 
 def test_metrics_md_names_every_column(small_run):
-    """docs/metrics.md explains each figure of the log, and nothing that is not logged."""
+    """docs/metrics.md explains each metric of the log, and no others."""
     path, _ = small_run
     with (path / "log.csv").open() as stream:
         columns = set(next(csv.reader(stream)))
-    columns |= {"perplexity", "explained_variance"}  # of pretraining too; of --value-baseline on
-    columns |= {"improvement", "step_fraction"}  # of --algorithm trpo
+    columns |= {"perplexity", "explained_variance"}  # columns of pretraining, and of --value-baseline on
+    columns |= {"improvement", "step_fraction"}  # columns of --algorithm trpo
     page = (PROJECT / "docs" / "metrics.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     assert explained == columns
@@ -96,7 +97,10 @@ def test_metrics_md_names_every_column(small_run):
 
 @pytest.mark.thorough
 def test_the_default_preset_trains_on_a_dozen_short_conversations(tmp_path, capsys):
-    """Of toy sizes; its warm-up of 50 steps is longer than every phase, and refused only where the user gives it."""
+    """The network is of toy size.
+
+    The warm-up of 50 steps is longer than each phase; it is refused only if the user gives it.
+    """
     corpus = tmp_path / "dozen.txt"
     corpus.write_text("".join(f"How are you, {name}? __eou__ I am {name} . __eou__\n" for name in "abcdefghijkl"))
     sizes = ["--n-layer", "1", "--n-head", "1", "--n-embd", "8", "--rollouts", "16", "--discriminator-steps", "1"]
@@ -130,7 +134,7 @@ def test_a_failure_stops_the_run_where_that_is_asked_for_and_only_once(tmp_path,
 
 @pytest.mark.thorough
 def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
-    """Random weights in Hugging Face's format; control tokens are added to its vocabulary."""
+    """The folder has random weights in Hugging Face's format. Control tokens are added to its vocabulary."""
     plain = Tokenizer.fit(["Hello there, how are you?", "I am fine."], 300)
     plain.save(tmp_path / "gpt2")
     config = GPT2Config(len(plain), n_positions=40, n_embd=16, n_layer=2, n_head=2, eos_token_id=plain.end)
@@ -165,7 +169,7 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
 
 @pytest.mark.thorough
 def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_path, capsys):
-    """Without a head for scores, as roberta-base; the run and its bot need the folder no more."""
+    """The folder has no head for scores, as roberta-base has none. After the training, run and bot do not need it."""
     folder = tmp_path / "roberta"
     plain = RobertaTokenizer.fit(["Hello there, how are you?", "I am fine."], 300)
     plain.save(folder)
@@ -182,11 +186,11 @@ def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_pa
     shutil.rmtree(folder)
     agent = GAILAgent.load(tmp_path / "run")
     answers = agent.answers(["I lost my job today."], decoding=Replying(candidates=2))
-    assert sum(answer.score for answer in answers) == pytest.approx(1)  # a choice among all four
+    assert sum(answer.score for answer in answers) == pytest.approx(1)  # one answer is chosen among all four
     assert len(answers) == 4
     run_folder = GAILRun.open(tmp_path / "run")
     facts, arrays = run_folder.read_checkpoint()
-    facts["position"] -= 1  # the last update once more
+    facts["position"] -= 1  # the last update is repeated
     run_folder.write_checkpoint(facts, arrays)
     status, out, err = run(capsys, "--resume", tmp_path / "run")
     assert status == 0, err
@@ -198,7 +202,7 @@ def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_pa
 
 @pytest.mark.thorough
 def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
-    """Two LSTMs, pretrained and rewarded for the prompt's emotion; no discriminator, no GPT-2."""
+    """There are two LSTMs in place of GPT-2, and a reward for the prompt's emotion in place of a discriminator."""
     small = ["--preset", "tiny", "--algorithm", "rl_seq2seq", "--updates", "3", "--mle-epochs", "1"]
     status, out, err = run(capsys, *small, "--run", tmp_path / "run")
     assert status == 0, err

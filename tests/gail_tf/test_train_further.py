@@ -1,4 +1,4 @@
-"""`train --resume RUN --updates N`, as a user runs it: what is printed, what is refused, and a kill in between."""
+"""Runs `train --resume RUN --updates N` as a user does: what it prints, what it refuses, and a kill in between."""
 
 import json
 import re
@@ -16,13 +16,13 @@ from tests.factories import small_runs
 
 
 def run(capsys, *arguments):
-    """In this process: status and what was printed."""
+    """Run the command in this process. Return its status and what it printed."""
     status = command_line.run(train.main, "train", list(map(str, arguments)))
     return status, *capsys.readouterr()
 
 
 def updates(path):
-    """What config.json says."""
+    """Return the number of updates in config.json."""
     return json.loads((path / "config.json").read_text())["config"]["updates"]
 
 

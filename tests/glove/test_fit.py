@@ -7,7 +7,7 @@ import glove
 
 
 def slow_cooccurrences(documents, window):
-    """Pennington et al., Section 3.1, word by word."""
+    """Count co-occurrences word by word, as in Section 3.1 of Pennington et al."""
     counts = collections.Counter()
     for document in documents:
         for i, word in enumerate(document):
@@ -51,11 +51,11 @@ def test_the_objective_falls_and_reaches_what_the_equation_says():
     glove.fit(
         corpus, dimension=30, x_max=1, epochs=400, learning_rate=0.1, report=lambda _, error: reported.append(error)
     )
-    assert reported[-1] < 1e-3 * reported[0]  # 8 words, 30 dimensions: log X can be met exactly
+    assert reported[-1] < 1e-3 * reported[0]  # with 8 words and 30 dimensions, log X can be fitted exactly
 
 
 def test_one_step_equals_the_equations():
-    """One batch that holds all entries: Eq. 8's gradient and AdaGrad, in plain loops."""
+    """One batch has all entries. Plain loops compute the gradient of Eq. 8 and the step of AdaGrad."""
     corpus, size, d, rate, x_max, alpha = [["a", "b", "a", "c", "b"]], 3, 4, 0.05, 2.0, 0.75
     vectors = glove.fit(corpus, ["a", "b", "c"], dimension=d, x_max=x_max, epochs=1, learning_rate=rate, seed=3)
     random = np.random.default_rng(3)

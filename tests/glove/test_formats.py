@@ -1,4 +1,4 @@
-"""Word vectors as word2vec and fastText write them, and files of which little can be used."""
+"""Word vectors in the formats of word2vec and fastText, and files of which most lines cannot be used."""
 
 import gzip
 import struct
@@ -15,7 +15,7 @@ ROWS = {"the": [0.5, -0.25, 2.0], "of": [1.0, 2.0, 3.0], "café": [-1.5, 0.0, 0.
 
 
 def binary(rows=ROWS, newline=b"\n", header=None) -> bytes:
-    """As word2vec.c writes it, with a newline after each vector, or as gensim does, without."""
+    """Make a binary file as word2vec.c does, with a newline after each vector, or as gensim does, without it."""
     size = len(next(iter(rows.values())))
     head = b"%d %d\n" % (len(rows), size) if header is None else header
     lines = [word.encode() + b" " + struct.pack(f"<{len(row)}f", *row) + newline for word, row in rows.items()]
@@ -58,7 +58,7 @@ def test_the_lines_of_a_file_with_a_header_have_their_own_numbers(write):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("5 1\n6 2\n7 3\n", ["5", "6", "7"]),  # of one number each: no published header says so
+        ("5 1\n6 2\n7 3\n", ["5", "6", "7"]),  # vectors of a single number, which no published header has
         ("5 2\n6 3\n", ["5", "6"]),
         ("5 2\n", ["5"]),
         ("12 1.5\nthe 2.5\n", ["12", "the"]),
@@ -126,7 +126,7 @@ def test_one_line_in_ten_is_enough(write):
 
 
 def test_lines_of_other_files_do_not_count(write):
-    """One BadLines may serve a corpus and vectors."""
+    """A corpus and a file of vectors may share one BadLines. Bad lines of the corpus do not count for the vectors."""
     bad = BadLines(skip=True)
     for i in range(100):
         bad.report(f"corpus.txt:{i}", "not UTF-8", "not UTF-8 text")
@@ -157,7 +157,7 @@ def test_binary_files(write, tmp_path, newline, name):
 
 
 def test_a_binary_file_is_read_across_blocks(write):
-    """Words and vectors that lie across the borders of what is read at once, and bytes that look like separators."""
+    """Words and vectors may cross the borders of the blocks that are read, and have bytes that look like separators."""
     draw = np.random.default_rng(0)
     rows = {f"w{'x' * int(draw.integers(40))}{i}": draw.normal(size=50).astype(np.float32) for i in range(20_000)}
     rows["newlines"] = np.frombuffer(b"\n \n " * 50, np.float32)

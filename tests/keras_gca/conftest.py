@@ -1,4 +1,4 @@
-"""Fixtures of the first paper's tests: toy networks, pairs, an agent; a browser and a server for the web pages."""
+"""Fixtures of the first paper's tests: toy networks, pairs, an agent, and a browser and a server for web pages."""
 
 import shutil
 import threading
@@ -17,7 +17,7 @@ def gca():
 
 @pytest.fixture(params=CONVENTIONS)
 def any_gca(request):
-    """Both conventions of padding, and the canonical generator."""
+    """Networks of three kinds: with both conventions of padding, and with the canonical generator."""
     return toy_networks(**CONVENTIONS[request.param])
 
 
@@ -41,7 +41,7 @@ def agent():
 
 @pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium, driven by Playwright; the test is skipped where either is missing."""
+    """Headless Chromium, driven by Playwright. If either is missing, the test is skipped."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
@@ -55,7 +55,7 @@ def browser():
 
 @pytest.fixture
 def serve():
-    """serve(app): serves a web application until the test ends; returns its address."""
+    """A function: serve(app) serves a web application until the test ends, and returns its address."""
     servers = []
 
     def start(app):

@@ -1,4 +1,4 @@
-"""Options of the chat command that exclude each other, or are out of range."""
+"""The chat command refuses options that exclude each other or are out of range."""
 
 import pytest
 

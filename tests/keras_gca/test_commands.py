@@ -1,4 +1,4 @@
-"""The commands as a user runs them: each in a process of its own."""
+"""Runs the commands as a user does, each in a process of its own."""
 
 import json
 import random
@@ -28,7 +28,7 @@ TINY = ["--preset", "tiny", "--max-pairs", "120", "--vocabulary-size", "150"]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A tiny whole training, and what it printed."""
+    """Run a tiny whole training. Give its run and what it printed."""
     folder = tmp_path_factory.mktemp("trained")
     status, out, err = run("train", *TINY, "--run", "run", folder=folder)
     assert status == 0, err
@@ -185,10 +185,10 @@ def test_studies_train_what_is_missing_and_compare_it(tmp_path):
         assert re.search(rf"\| {row} \| \d+\.\d\d ± \d+\.\d\d \|", table)
     figures = json.loads((tmp_path / "studies" / "discriminator.json").read_text())
     both = [figures[name]["perplexity"]["teacher_forcing"] for name in ("default", "hidden_discriminator")]
-    assert both[0] == both[1]  # they share line 3
+    assert both[0] == both[1]  # both trainings share line 3
     status, out, err = run("studies", "mmi", *arguments[:-5], "--seeds", "0", "--runs", "studies", folder=tmp_path)
     assert status == 0, err
-    assert "== default" not in out  # trained already
+    assert "== default" not in out  # this variant has been trained already
     assert re.search(
         r"^\| bidirectional, lambda 0.5 +\| +\d", (tmp_path / "studies" / "mmi.md").read_text(), re.MULTILINE
     )
@@ -355,7 +355,7 @@ def weights(path):
 
 @pytest.mark.thorough
 def test_a_training_killed_in_each_phase_and_resumed_ends_with_the_same_bits(trained):
-    """SIGKILL at a random moment of every stage, with a checkpoint after every step."""
+    """The process is killed by SIGKILL at a random moment of every stage. A checkpoint follows every step."""
     reference, _ = trained
     folder = reference.parent
     chance = random.Random(11)
@@ -369,7 +369,8 @@ def test_a_training_killed_in_each_phase_and_resumed_ends_with_the_same_bits(tra
     while True:
         process = start("train", *arguments, folder=folder)
         threading.Thread(target=process.stderr.read, daemon=True).start()
-        # The first process is killed in the first stage, each later one in a stage after the one that it ends.
+        # The first process is killed in the first stage. Each later process ends one stage, and is killed in a stage
+        # after it.
         awaited = "line " if kills else "run folder"
         for line in process.stdout:
             if line.startswith(awaited):

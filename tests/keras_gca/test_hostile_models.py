@@ -1,4 +1,4 @@
-"""Bots, runs and the author's files as somebody else may have made them: one line, status 2, and nothing is run."""
+"""Hostile bots, runs and files of the author: a command ends with one line and status 2, and runs no code of them."""
 
 import builtins
 import codecs
@@ -120,7 +120,7 @@ def good_bot(tmp_path_factory):
 
 @pytest.fixture
 def bot(good_bot, tmp_path, monkeypatch):
-    """The facts and arrays of a bot."""
+    """The values and arrays of a bot file, for a test to change."""
     monkeypatch.chdir(tmp_path)
     return read_arrays(good_bot)
 
@@ -224,7 +224,7 @@ def test_a_network_larger_than_the_machine_is_refused(capsys, tmp_path, monkeypa
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """A run that has just begun; its checkpoint is none."""
+    """A run that has just begun. Its checkpoint does not hold the state of a training."""
     monkeypatch.chdir(tmp_path)
     words = [f"word{i}" for i in range(VOCABULARY - 4)]
     dataset = Dataset(Vocabulary(words, [1] * len(words)), random_pairs(30, 1), random_pairs(10, 2), [], True)
@@ -247,7 +247,7 @@ def content(name, text):
 
 
 def pairs(**changes):
-    """Changes to an array of pairs.h5, by its name."""
+    """A function that changes an array of pairs.h5, which is found by its name."""
 
     def change(run):
         facts, arrays = read_arrays(run.path / "pairs.h5")
@@ -359,7 +359,7 @@ def test_votes_that_are_none_get_one_line(tmp_path):
 
 
 class Attack:
-    """What unpickles to a call."""
+    """An object whose pickle makes a call when it is loaded."""
 
     def __init__(self, function, *arguments, state=None):
         self.reduced = (function, arguments) if state is None else (function, arguments, state)
@@ -385,7 +385,7 @@ ATTACKS = {
     "bytearray": Attack(bytearray, b"x"),
     "a map": Attack(map, print, ["x"]),
 }
-# By hand, where `pickle.dumps` would not write them.
+# These pickles are written by hand, because `pickle.dumps` would not write them.
 OPERATIONS = {
     "global": b"cos\nsystem\n(Vtouch {trace}\ntR.",
     "a list begun, then global": b"(lp0\n(V.\nI1\ntacos\nsystem\n(Vtouch {trace}\ntR.",
@@ -451,7 +451,7 @@ def test_nothing_is_called_imported_or_opened_by_an_attack(tmp_path):
 
 
 def test_lists_of_lists_take_no_more_than_their_file(tmp_path):
-    """A billion laughs: thirty lists, each of ten times the one before."""
+    """The file is a "billion laughs": thirty lists, each of which contains the previous one ten times."""
     operations = b"(lp0\n" + b"".join(b"(l" + b"g%d\na" % i * 10 + b"p%d\n" % (i + 1) for i in range(30)) + b"."
     assert isinstance(unpickle(operations), list)
     with (tmp_path / "vocabulary_movie").open("wb") as stream:

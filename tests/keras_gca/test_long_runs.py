@@ -1,4 +1,4 @@
-"""Minutes of training: `pytest -m slow`. The real corpora and word vectors are used where they are at hand."""
+"""Trainings that take minutes: `pytest -m slow`. Real corpora and word vectors are used if they are present."""
 
 import json
 import re

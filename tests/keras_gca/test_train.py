@@ -1,4 +1,4 @@
-"""Options of the training command: settings from a run's config.json, and how much is printed."""
+"""Options of the training command: --config reads a run's config.json, and -q and -v change how much is printed."""
 
 import json
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from tests.factories.commands import SMALL_GCA, train_here
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A tiny whole training with -q, and what it printed."""
+    """Run a tiny whole training with -q. Give its run and what it printed."""
     path = tmp_path_factory.mktemp("trained") / "run"
     status, out, err = train_here(*SMALL_GCA, "--run", path, "-q")
     assert status == 0, err
@@ -23,7 +23,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def again(trained):
-    """Another one with -v, by the first one's config.json."""
+    """Run a second training with -v and the config.json of the first one."""
     path = trained[0].parent / "again"
     status, out, err = train_here("--config", trained[0] / "config.json", "--run", path, "-v")
     assert status == 0, err

@@ -1,4 +1,4 @@
-"""`train --resume RUN` with new totals, as a user runs it: what is printed, what is refused, and kills in between."""
+"""Runs `train --resume RUN` with new totals as a user does: what it prints, what it refuses, and kills in between."""
 
 import json
 import shutil
@@ -15,12 +15,12 @@ from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 from tests.factories.commands import SMALL_GCA, train_here
 
-pytestmark = pytest.mark.thorough  # whole trainings: a minute of them would slow the quick tests
+pytestmark = pytest.mark.thorough  # whole trainings, which take a minute
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A tiny whole training of one epoch of line 3 and one adversarial iteration."""
+    """Run a tiny whole training with one epoch of line 3 and one adversarial iteration."""
     path = tmp_path_factory.mktemp("trained") / "run"
     status, _, err = train_here(*SMALL_GCA, "--run", path, "-q")
     assert status == 0, err
@@ -29,7 +29,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def longer(trained):
-    """The same, trained further to two epochs of line 3; its folder and what was printed."""
+    """Train the same run further, to two epochs of line 3. Give its folder and what was printed."""
     path = trained.parent / "longer"
     shutil.copytree(trained, path)
     status, out, err = train_here("--resume", path, "--teacher-forcing-epochs", "2")
@@ -38,7 +38,7 @@ def longer(trained):
 
 
 def contents(path):
-    """What a run came to: weights, log, samples, settings."""
+    """Return the results of a run: weights, log, samples and settings."""
     samples = {file.name: file.read_text() for file in (path / "samples").iterdir()}
     return read_arrays(path / "bot.h5")[1], (path / "log.csv").read_text(), samples, GCARun.open(path).config()
 
@@ -50,7 +50,7 @@ def assert_same(one, other):
 
 
 def totals(path):
-    """What config.json says."""
+    """Return the totals in config.json."""
     config = json.loads((path / "config.json").read_text())["config"]
     return config["teacher_forcing_epochs"], config["adversarial_epochs"]
 
@@ -163,13 +163,13 @@ def test_line_3_of_another_run_is_trained_there(trained):
 
 
 def test_how_much_is_done_of_a_run_that_was_stopped(trained):
-    """Line 3 has ended; of two iterations the second has begun, so that it may be the last one, but not the first."""
+    """Line 3 has ended, and the second iteration has begun. The new total may be two iterations, but not one."""
     made, facts = GCARun.open(trained), read_facts(trained / "checkpoint.h5")
     facts |= {"position": 6, "totals": {"teacher_forcing_epochs": 1, "adversarial_epochs": 3}}
     assert made.with_new_totals(facts, {"adversarial_epochs": 2}).adversarial_epochs == 2
     with pytest.raises(UserError, match="--adversarial-epochs: 1 in all, but the run has done 1 already"):
         made.with_new_totals(facts, {"adversarial_epochs": 1})
-    # Where line 3 goes on, nothing of the iterations counts as done.
+    # If line 3 is continued, no iteration counts as done.
     config = made.with_new_totals(facts, {"teacher_forcing_epochs": 2, "adversarial_epochs": 0})
     assert (config.teacher_forcing_epochs, config.adversarial_epochs) == (2, 0)
 
@@ -184,7 +184,7 @@ def test_totals_of_a_damaged_checkpoint_are_one_line(trained, totals):
 
 
 def killed(monkeypatch, path, name):
-    """Train further, until a method of the run folder is called: nothing is done after that."""
+    """Train further until a certain method of the run folder is called, and stop there as if killed."""
     with monkeypatch.context() as patch:
 
         def kill(*_):
@@ -208,7 +208,7 @@ def test_a_kill_after_the_checkpoint_is_made_up_for_by_the_next_resume(trained, 
     path = tmp_path / "run"
     shutil.copytree(trained, path)
     killed(monkeypatch, path, place)
-    assert totals(path) == (1, 1)  # config.json says what was; the checkpoint decides
+    assert totals(path) == (1, 1)  # config.json has the old totals; the checkpoint decides
     assert read_facts(path / "checkpoint.h5")["totals"] == {"teacher_forcing_epochs": 2, "adversarial_epochs": 1}
     assert not GCARun.open(path).is_finished()
     status, _, err = train_here("--resume", path)
@@ -217,7 +217,7 @@ def test_a_kill_after_the_checkpoint_is_made_up_for_by_the_next_resume(trained, 
 
 
 def test_the_checkpoint_before_the_new_totals_brings_its_own_back(trained, tmp_path, monkeypatch, capsys):
-    """Also where an earlier version has written it, which named no totals."""
+    """This also holds if an earlier version has written the checkpoint, which then has no totals."""
     path = tmp_path / "run"
     shutil.copytree(trained, path)
     facts, arrays = read_arrays(path / "checkpoint.h5")

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def adamw(old, gradients, rates, decay):
-    """Values after each step, with Keras' epsilon; gradients, rates: one a step."""
+    """Return the values after each step, with Keras' epsilon. There is one gradient and one rate for each step."""
     m = v = np.zeros_like(old)
     for step, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
         m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2

@@ -1,4 +1,4 @@
-"""RL-Seq2Seq's network in NumPy: the first paper's Eq. 4 and 5 with token indices of the second."""
+"""RL-Seq2Seq's network in NumPy: the first paper's Eq. 4 and 5, with the token indices of the second paper's code."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from tests.oracles.equations import BOS, Equations
 
 
 class Transcription(Equations):
-    """Eq. 4, 5 and the argument of Eq. 3's softmax, one condition and beginning of a response at a time."""
+    """Computes Eq. 4, Eq. 5 and the logits of Eq. 3, for one condition and one beginning of a response at a time."""
 
     def __init__(self, policy):
         super().__init__(policy.gca)

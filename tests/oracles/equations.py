@@ -1,4 +1,4 @@
-"""The equations in plain NumPy and float64, written from the paper's text: what the Keras models are compared with."""
+"""The first paper's equations in plain NumPy and float64, written from its text. Tests compare the models with them."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def softmax(z):
 
 
 def lstm(weights, sequence, s=sigmoid, start=None):
-    """Hochreiter and Schmidhuber's LSTM with forget gate: its h and c after the last of the inputs (T, s_e)."""
+    """Run Hochreiter and Schmidhuber's LSTM with a forget gate over inputs (T, s_e). Return the last h and c."""
     W, U, b = weights
     units = U.shape[0]
     h, c = start or (np.zeros(units), np.zeros(units))
@@ -31,10 +31,10 @@ def lstm(weights, sequence, s=sigmoid, start=None):
 
 
 class Equations:
-    """Eq. 1-3, 7 and 8 with the weights of a GenerativeConversationalAgent, one context and partial answer at a time.
+    """Computes Eq. 1-3, 7 and 8 with the weights of a GenerativeConversationalAgent, for one partial answer at a time.
 
-    x and y are token indices, padded on the left with PAD. The padding is skipped; with the author's convention
-    both are filled with "." up to s_s tokens instead.
+    x, the context, and y, the partial answer, are token indices, padded on the left with PAD. The padding is skipped.
+    With the author's convention both are filled with "." up to s_s tokens instead.
     """
 
     def __init__(self, gca):
@@ -46,7 +46,7 @@ class Equations:
         }
 
     def encode(self, name, tokens, start=None):
-        """h and c of an LSTM after the tokens."""
+        """Return h and c of an LSTM after it has read the tokens."""
         W_e = self.weights["shared"][0]
         tokens = [token for token in tokens if token != PAD]
         if self.original_padding:
@@ -64,7 +64,7 @@ class Equations:
         return softmax(np.maximum(e @ W_1 + b_1, 0) @ W_2 + b_2)
 
     def human(self, x, y, token):
-        """l, the probability that the current token is human; token: as a distribution, (s_v,)."""
+        """Compute l, the probability that the current token is human. `token` is a distribution, (s_v,)."""
         e_cd, _ = self.encode("encoder_context_discriminator", x)
         e_ad, _ = self.encode("encoder_answer_discriminator", y)
         W_d, b_d = self.weights["discriminator_output"]
@@ -76,9 +76,10 @@ class Equations:
 
 
 def algorithm_1(equations, x, length):
-    """Algorithm 1, line by line, with the equations in NumPy.
+    """Carry out Algorithm 1 line by line, with the equations in NumPy.
 
-    With masked padding PAD and BOS are no answer, nor is EOS alone. Returns the tokens, p and the factors of p.
+    With masked padding, PAD and BOS are never chosen, and EOS is not chosen as the first token. Return the tokens, the
+    probability p of the answer, and the factors of p.
     """
     forbidden = [] if equations.original_padding else [PAD, BOS]
     p, y, tokens = 1.0, [], BOS
@@ -95,7 +96,7 @@ def algorithm_1(equations, x, length):
 
 
 def whole_answer_judgements(gca, pairs):
-    """D's output at the last token of each answer, by Eq. 7-8: (pairs,)."""
+    """Compute D's output at the last token of each answer by Eq. 7-8, (pairs,)."""
     equations, judged = Equations(gca), []
     for x, answer in zip(pairs.contexts, pairs.answers, strict=True):
         tokens = [token for token in answer if token != PAD]

@@ -1,18 +1,18 @@
-"""GPT-2 in plain NumPy and float64, one sequence at a time and without padding or cache (Radford et al. 2019).
+"""GPT-2 in plain NumPy and float64 (Radford et al. 2019): one sequence at a time, without padding or cache.
 
-weights: name -> variable, under the names of the published files. config: a GPT2Config.
+`weights` is {name: variable} with the names of the published files, and `config` is a GPT2Config.
 """
 
 import numpy as np
 
 
 def gpt2_in_numpy(weights, config, tokens):
-    """Logits of one sequence: (T,) -> (T, V)."""
+    """Compute the logits of one sequence: (T,) -> (T, V)."""
     return hidden_in_numpy(weights, config, tokens) @ weights["wte.weight"].numpy().T.astype(np.float64)
 
 
 def hidden_in_numpy(weights, config, tokens):
-    """States after the last block and layer norm: (T,) -> (T, E)."""
+    """Compute the states after the last block and layer norm: (T,) -> (T, E)."""
     w = {name: variable.numpy().astype(np.float64) for name, variable in weights.items()}
 
     def norm(x, name):

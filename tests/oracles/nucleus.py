@@ -6,9 +6,11 @@ from keras_gca.engine.nucleus import FORBIDDEN
 
 
 def by_sorting(scores, top_p, also=None):
-    """Log-probabilities (V,) of scores (V,): likeliest tokens first, until their probability reaches top_p.
+    """Compute log-probabilities (V,) from scores (V,).
 
-    also: a token that counts as inside. Tokens outside have FORBIDDEN.
+    The nucleus takes tokens, the likeliest first, until their total probability reaches top_p.
+
+    The token `also` counts as inside. Tokens outside of the nucleus get FORBIDDEN.
     """
     p = np.exp(scores - scores.max()).astype(np.float64)
     p /= p.sum()

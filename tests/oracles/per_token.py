@@ -1,4 +1,4 @@
-"""The original code's method: a sample for each token, and the figures' models, which Keras differentiates."""
+"""The method of the first paper's own program: one sample for each token, read by the models of Figures 1 and 2."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,9 +7,9 @@ from benchmarks.original_method import per_token_samples
 
 
 def losses(gca, pairs, labels):
-    """The losses of lines 3, 6 and 9 by name: functions without arguments, each of which computes a scalar.
+    """Return the losses of lines 3, 6 and 9 by name, as functions without arguments. Each computes a scalar.
 
-    labels: of D, 1 for answers that are human, (pairs,).
+    `labels` are those of D, (pairs,): 1 for answers that are human.
     """
     x, y, targets, owner = per_token_samples(pairs, gca.padding)
 

@@ -1,6 +1,6 @@
-"""PyTorch's transformers, an implementation of GPT-2 and RoBERTa by others: what our networks are compared with.
+"""GPT-2 and RoBERTa in PyTorch, by Hugging Face's transformers. Tests compare our networks with them.
 
-PyTorch is imported where it is used: it takes seconds.
+PyTorch is imported inside of functions, because the import takes seconds.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ def randomise_torch(model) -> None:
 
 
 def torch_logits(folder, tokens, mask) -> np.ndarray:
-    """Logits of the GPT-2 in a folder, with explicit positions: (B, T), (B, T) -> (B, T, V)."""
+    """Compute the logits of the GPT-2 in a folder from tokens (B, T) and positions (B, T): (B, T, V)."""
     import torch
     from transformers import GPT2LMHeadModel
 
@@ -30,9 +30,9 @@ def torch_logits(folder, tokens, mask) -> np.ndarray:
 
 
 def roberta_outputs(task, folder, tokens, mask):
-    """What the RoBERTa of a task (a class of transformers) in a folder makes of tokens (B, T).
+    """Compute the outputs of the RoBERTa in a folder for tokens (B, T). The task is a class of transformers.
 
-    Multiple choice reads the rows in pairs: (B / 2, 2, T).
+    In multiple choice, two rows form a pair: (B / 2, 2, T).
     """
     import torch
     import transformers

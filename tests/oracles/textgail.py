@@ -6,7 +6,7 @@ import numpy as np
 
 
 def normalised(batches, momentum, limit):
-    """Of each batch: its rewards, normalised, and the mean and deviation that its buffer has after it, in float64."""
+    """Return for each batch its normalised rewards, and the running mean and deviation after it, in float64."""
     mean = square = 0.0
     for batch in batches:
         weight = momentum ** len(batch)

@@ -4,5 +4,5 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 
 def compound(text):
-    """From -1 to 1."""
+    """Compute the compound score of a text, from -1 to 1."""
     return SentimentIntensityAnalyzer().polarity_scores(text)["compound"]

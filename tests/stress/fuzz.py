@@ -1,7 +1,8 @@
-"""Searches for inputs that a reader cannot bear, guided by coverage: `python -m tests.stress.fuzz [TARGET ...]`.
+"""Searches for inputs at which a reader fails, guided by coverage: `python -m tests.stress.fuzz [TARGET ...]`.
 
-Needs atheris (the extra `fuzz`). Each target of `tests/fuzz_targets.py` runs in a process of its own; what it raises is
-kept as a file, printed, and counted in the table at the end. Status 1 where anything was found.
+It needs atheris (the extra `fuzz`). Each target of `tests/fuzz_targets.py` runs in a process of its own. If a target
+raises an exception, its input is stored in a file, and the finding is printed and counted in the table at the end. The
+exit status is 1 if anything was found.
 """
 
 import argparse
@@ -14,13 +15,13 @@ import time
 import traceback
 from pathlib import Path
 
-TARGET, FINDINGS = "FUZZ_TARGET", "FUZZ_FINDINGS"  # what a target's own process is told by
+TARGET, FINDINGS = "FUZZ_TARGET", "FUZZ_FINDINGS"  # environment variables for a target's own process
 OURS = ["glove", "keras_gca", "gail_tf", "pickle", "pickletools", "zipfile", "gzip", "csv"]
 MEMORY = 4096  # MB
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Fuzz the targets one after another; returns the exit status."""
+    """Fuzz the targets one after another, and return the exit status."""
     options = _parser().parse_args(arguments)
     print("| target | executions | seconds | edges covered | findings |\n| --- | --- | --- | --- | --- |", flush=True)
     found = 0
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def fuzz(target: str, seconds: float, folder: Path) -> tuple[int, float, int, list[Path]]:
-    """Fuzz one target: executions, seconds, edges covered, and the files of what was found."""
+    """Fuzz one target. Return the executions, the seconds, the covered edges and the files of the findings."""
     corpus, findings = folder / target, folder / "findings" / target
     corpus.mkdir(parents=True, exist_ok=True)
     findings.mkdir(parents=True, exist_ok=True)
@@ -44,12 +45,13 @@ def fuzz(target: str, seconds: float, folder: Path) -> tuple[int, float, int, li
         limits = [f"-max_total_time={int(left)}", f"-rss_limit_mb={MEMORY}", "-timeout=20", "-print_final_stats=1"]
         command = [sys.executable, "-m", "tests.stress.fuzz", *limits, f"-artifact_prefix={findings}/", str(corpus)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")
-        # A crash of the process itself (memory, time, a library) ends it: another one goes on.
+        # If the process itself crashes (memory, time, a library), a new process continues.
         executions += max(map(int, re.findall(r"^stat::number_of_executed_units: (\d+)", done.stderr, re.M)), default=0)
         edges = max(edges, *map(int, re.findall(r"cov: (\d+)", done.stderr)), 0)
         if done.returncode and not list(findings.iterdir()):
             raise RuntimeError(f"{target} did not run:\n{done.stderr[-3000:]}")
-    inputs = sorted(path for path in findings.iterdir() if path.suffix != ".txt")  # a .txt beside says what it raised
+    # A file .txt beside an input has the exception.
+    inputs = sorted(path for path in findings.iterdir() if path.suffix != ".txt")
     return executions, time.monotonic() - start, edges, inputs
 
 
@@ -60,24 +62,24 @@ def _names() -> list[str]:
 
 
 def _child(target: str, findings: Path, arguments: list[str]) -> None:
-    """Fuzz in this process, which ends with it."""
+    """Fuzz in this process, which ends when the fuzzing ends."""
     import atheris
 
     with atheris.instrument_imports(include=OURS):
-        # Whoever has imported these already has them without counters.
+        # Modules that were imported before have no counters of coverage. They are imported again.
         for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
             del sys.modules[name]
         from tests.fuzz_targets import FOLDER, TARGETS
 
         run = TARGETS[target].run
-        run(TARGETS[target].seeds[0])  # some import what they test when they first run
+        run(TARGETS[target].seeds[0])  # some targets import the tested module when they first run
     for number, seed in enumerate(TARGETS[target].seeds):
         Path(arguments[-1], f"seed-{number}").write_bytes(seed)
 
     def once(content: bytes) -> None:
         try:
             run(content)
-        except BaseException as error:  # a library's panic is no Exception
+        except BaseException as error:  # the panic of a library is not an Exception
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise
             where = traceback.extract_tb(error.__traceback__)[-1]

@@ -1,12 +1,13 @@
-"""`python -m tests.stress.kills`: kills trainings, lets their files fail, and proves that nothing is lost.
+"""`python -m tests.stress.kills`: kills trainings, makes their files fail, and checks that nothing is lost.
 
-Of each kind a small training runs undisturbed, with a checkpoint after every step: the reference. Then others are
-killed (SIGKILL) at random instants, and inside the writing of a file: before, after, or in the middle of a call. They
-meet full and failing disks, and damaged checkpoints; a second process is started in their folder. They are resumed,
-again and again, to their end. After each of these the run folder must be readable, and in the end every file must hold
-what the reference's holds, to the bit, but for wall-clock times.
+For each kind of training, a small training runs undisturbed, with a checkpoint after every step. This is the reference.
+Then other trainings are killed (SIGKILL) at random instants, and while they write a file: before, after or inside of a
+call. They meet full and failing disks, and damaged checkpoints. A second process is started in their folder. They
+are resumed again and again until they end. After each of these events the run folder must be readable. In the end,
+every file must equal the reference's file to the bit, except for wall-clock times.
 
-All processes are forked from one that has imported TensorFlow, and not used it: a start takes no ten seconds.
+All processes are forked from a process that has imported TensorFlow but has not used it. Otherwise each start would
+take ten seconds.
 """
 
 import errno
@@ -40,8 +41,8 @@ from keras_gca.training.run_folder import GCARun
 from tests.stress import victim
 from tests.stress.victim import AFTER, BEFORE, FAULTS, HALF, LIMIT, LINK, WRITE, Call, Strike
 
-TIMEOUT = 600.0  # seconds that a process may take; far more than any does
-# The environment of trainings that print nothing but errors; killed ones leave semaphores, which Python removes.
+TIMEOUT = 600.0  # the seconds that a process may take, far more than any needs
+# The environment of trainings. They print only errors. Killed trainings leave semaphores, which Python removes.
 QUIET = {
     "TQDM_DISABLE": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -50,7 +51,7 @@ QUIET = {
 WALL_CLOCK = ("tokens_per_second",)  # columns of log.csv
 BEGINS = re.compile(
     r"^run folder: |^.*: (epochs|epochs and updates) done: \d+$", re.MULTILINE
-)  # what a training says when it begins
+)  # the lines that a training prints when it begins
 PRELOADED = (
     "tests.stress.victim", "glove", "keras_gca.training.pipeline", "gail_tf.training.pipeline",
 )  # fmt: skip
@@ -68,7 +69,7 @@ class Kind(NamedTuple):
     arguments: tuple[str, ...]
 
 
-# Of few shapes, as most of such a training's time goes into compiling.
+# Few shapes, because most of the time of such a training goes into compiling.
 _GCA = (
     "--preset", "tiny", "--max-pairs", "120", "--vocabulary-size", "150", "--sentence-length", "8", "--dropout", "0.1",
 )  # fmt: skip
@@ -89,10 +90,14 @@ KINDS = {
 
 
 class Plan(NamedTuple):
-    """What a kind of training is to go through, and how often.
+    """The events that a kind of training has to survive, and how often each occurs.
 
-    instants: kills by the clock. writes: kills inside the writing of files. faults: errors of files. damages:
-    checkpoints that are damaged after a kill. second: whether a second process is to be refused.
+    Attributes:
+        instants: The number of kills at random instants.
+        writes: The number of kills while a file is written.
+        faults: The number of errors of files.
+        damages: The number of checkpoints that are damaged after a kill.
+        second: Whether a second process is started, which must be refused.
     """
 
     instants: int = 25
@@ -103,13 +108,13 @@ class Plan(NamedTuple):
 
 
 class Instant(NamedTuple):
-    """A kill so many seconds after a process has begun to train."""
+    """A kill, a number of seconds after a process has begun to train."""
 
     seconds: float
 
 
 class DifferenceError(Exception):
-    """What should be the same is not, or what should be readable is not; says where."""
+    """A file differs from the reference's file, or cannot be read. The message says which file and where."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -137,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def fight(name: str, work: Path, plan: Plan, seed: int) -> "Campaign":
-    """Do what is planned to trainings of a kind, in folders of `work`."""
+    """Carry out a plan for trainings of a kind, in subfolders of `work`."""
     campaign = Campaign(name, work, plan, seed)
     total = plan.instants + plan.writes + plan.faults
     with tqdm(total=total, desc=name, disable=False, dynamic_ncols=True) as bar:
@@ -146,7 +151,7 @@ def fight(name: str, work: Path, plan: Plan, seed: int) -> "Campaign":
 
 
 class Campaign:
-    """All that is done to trainings of one kind, and what came of it."""
+    """The events of trainings of one kind, and their results."""
 
     def __init__(self, name: str, work: Path, plan: Plan, seed: int):
         self.name, self._kind, self._plan = name, KINDS[name], plan
@@ -156,24 +161,24 @@ class Campaign:
         self._work.mkdir(parents=True)
         self._processes = Processes(self._kind.module, self._work)
         self.counts = Counter[str]()
-        self.struck = Counter[str]()  # kills inside writes and faults, by call
+        self.struck = Counter[str]()  # the number of kills while writing and of faults, by call
         self.problems: list[str] = []
 
     # The reference
 
     def _learn(self) -> None:
-        """Run the reference: what all others must end with, how long it trains, and which calls it makes."""
+        """Run the reference. Store its files, how long it trains, and which calls it makes."""
         self._reference = self._work / "reference"
         process = self._processes.start(self._beginning(self._reference), self._reference)
         process.wait_for_training()
         trains = time.monotonic()
         if status := process.wait():
             raise DifferenceError(f"the reference ended with status {status}: {process.err}")
-        self.seconds = time.monotonic() - trains  # that an undisturbed training takes from its beginning
+        self.seconds = time.monotonic() - trains  # the seconds that an undisturbed training takes
         self._files = contents(self._reference)
         calls = process.calls
         first = calls.index(Call("replace", CHECKPOINT))
-        self._calls = {False: Counter(calls), True: Counter(calls[first + 1 :])}  # of a resumed training
+        self._calls = {False: Counter(calls), True: Counter(calls[first + 1 :])}  # the calls of a resumed training
         self._created = {call.file for call in calls[:first]} - {call.file for call in calls[first + 1 :]}
 
     def _beginning(self, folder: Path) -> list[str]:
@@ -182,7 +187,7 @@ class Campaign:
     # The others
 
     def fight(self, report: Callable[[], Any]) -> None:
-        """Train until all that is planned is done; report() is called after each kill and each fault."""
+        """Train until all planned events have occurred. report() is called after each kill and each fault."""
         self._report = report
         try:
             self._learn()
@@ -196,7 +201,10 @@ class Campaign:
             self._processes.stop()
 
     def _attempt(self, training: Callable[[Path], None]) -> None:
-        """One training from its beginning to its end, in a folder of its own, which stays only if anything is wrong."""
+        """Run one training from beginning to end in a folder of its own.
+
+        The folder is kept only if something is wrong.
+        """
         folder = self._work / f"run_{self.counts['trainings']:03d}"
         self.counts["trainings"] += 1
         try:
@@ -208,8 +216,8 @@ class Campaign:
             self.problems.append(f"{folder}: {error}")
 
     def _train(self, folder: Path) -> None:
-        """Attack a training until it ends nevertheless."""
-        damaged = None  # what checkpoint.h5 holds as long as it is damaged
+        """Attack a training again and again, until it has ended in spite of this."""
+        damaged = None  # the contents of checkpoint.h5 as long as it is damaged
         while True:
             resumed = (folder / CHECKPOINT).exists()
             arguments = ["--resume", str(folder)] if resumed else self._beginning(folder)
@@ -218,7 +226,7 @@ class Campaign:
             if isinstance(attack, Instant) and process.wait_for_training():
                 began = time.monotonic()
                 if not process.kill_after(attack.seconds) and not resumed:
-                    self.seconds = time.monotonic() - began  # the machine may be idler than it was
+                    self.seconds = time.monotonic() - began  # the machine may have more free time than before
             status = process.wait()
             self.counts["resumed"] += resumed and process.trains
             if damaged is not None and process.trains:
@@ -237,7 +245,7 @@ class Campaign:
                 damaged = self._damage(folder / CHECKPOINT)
 
     def _choose(self, resumed: bool, damaged: bool) -> Instant | Strike | None:
-        """What the next process is to meet; None: nothing."""
+        """Choose the event for the next process; None for no event."""
         left = {each: self._left[each] for each in ("instant", "write", "fault")}
         if not sum(left.values()):
             return None
@@ -253,7 +261,7 @@ class Campaign:
         return self._strike(file, resumed, fault=attack == "fault")
 
     def _strike(self, file: str, resumed: bool, number: int | None = None, fault: bool = False) -> Strike:
-        """At a call on a file, at random."""
+        """Choose a call on a file at random, at which the process is struck."""
         calls = self._calls[resumed]
         call = self._random.choice(sorted(call for call in calls if call.file == file))
         if fault:
@@ -263,7 +271,7 @@ class Campaign:
         return Strike(call, number or self._random.randint(1, calls[call]), how)
 
     def _judge(self, status: int, attack: Instant | Strike | None, process: "Process") -> None:
-        """Count what has ended a process; raises DifferenceError where that is not what was to end it."""
+        """Count the event that has ended a process. Raise DifferenceError if the process has ended otherwise."""
         if status == -signal.SIGKILL and isinstance(attack, Instant):
             self._note("instant")
         elif status == -signal.SIGKILL and isinstance(attack, Strike) and attack.how not in FAULTS:
@@ -279,7 +287,10 @@ class Campaign:
             raise DifferenceError(f"{attack}: status {status}: {process.err}")
 
     def _judge_survived(self, attack: Strike) -> None:
-        """Of a strike that has not ended the process: only where links fail, files are copied instead."""
+        """Check a strike that has not ended the process.
+
+        This is right only if a link failed, since files are then copied.
+        """
         if attack.call.operation != LINK or attack.how not in FAULTS:
             raise DifferenceError(f"{attack} has changed nothing")
         self._note("fault", attack)
@@ -292,13 +303,13 @@ class Campaign:
         self._report()
 
     def _damage(self, path: Path) -> bytes:
-        """Flip a bit of a checkpoint in its place, or cut it off."""
+        """Damage a checkpoint: flip one of its bits, or cut off its end."""
         content = bytearray(path.read_bytes())
         if self._random.random() < 0.5:
             content[self._random.randrange(512, len(content))] ^= 1 << self._random.randrange(8)
         else:
             del content[self._random.randrange(len(content)) :]
-        with path.open("r+b") as stream:  # other names of the same file have the damage too
+        with path.open("r+b") as stream:  # other links to the same file have the damage, too
             stream.truncate(len(content))
             stream.write(content)
         self._left["damage"] -= 1
@@ -312,7 +323,7 @@ class Campaign:
         self.counts["previous taken"] += 1
 
     def _refuse_second(self, folder: Path) -> None:
-        """A second process on the folder, while the first one trains."""
+        """Start a second process in the folder while the first one trains. It must be refused."""
         first = self._processes.start(self._beginning(folder), folder)
         first.wait_for_training()
         second = self._processes.start(["--resume", str(folder)], folder)
@@ -326,10 +337,10 @@ class Campaign:
         if status := first.wait():
             raise DifferenceError(f"the first process ended with status {status}: {first.err}")
 
-    # What a folder holds
+    # The contents of a folder
 
     def _examine(self, folder: Path, damaged: bytes | None) -> None:
-        """Raises DifferenceError unless what an ended process has left can be read, and is as the reference has it."""
+        """Raise DifferenceError unless the files that an ended process has left can be read and fit the reference."""
         run = self._kind.folders(folder)
         spoiled = damaged is not None and (folder / CHECKPOINT).read_bytes() == damaged
         try:
@@ -348,12 +359,12 @@ class Campaign:
         if not equal(timeless(rows), self._files["log.csv"][: len(rows)]):
             raise DifferenceError("log.csv differs from the reference's")
         for name, content in found.items():
-            # Before the first checkpoint there may be half of what is written once.
+            # Before the first checkpoint, the files that are written only once may be incomplete.
             if ".part" not in name and not equal(content, self._files.get(name)):
                 raise DifferenceError(f"{name} differs from the reference's")
 
     def _compare(self, folder: Path) -> None:
-        """Raises DifferenceError unless a training that has ended has left what the reference has."""
+        """Raise DifferenceError unless an ended training has left the same files as the reference."""
         found = contents(folder)
         if found.keys() != self._files.keys():
             raise DifferenceError(f"other files than the reference's: {sorted(found.keys() ^ self._files.keys())}")
@@ -361,10 +372,10 @@ class Campaign:
             if not equal(content, self._files[name]):
                 raise DifferenceError(f"{name} differs from the reference's")
 
-    # What came of it
+    # The results
 
     def row(self) -> list[str]:
-        """Of the table."""
+        """Return the row of the table."""
         counts = self.counts
         by_call = Counter[str]()
         for strike, count in self.struck.items():
@@ -388,7 +399,7 @@ class Campaign:
         ]
 
     def results(self) -> dict[str, Any]:
-        """For the JSON file."""
+        """Return the results for the JSON file."""
         return {
             "kind": self.name,
             "seconds of an undisturbed training": self.seconds,
@@ -399,9 +410,9 @@ class Campaign:
 
 
 def contents(folder: Path, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What the files of a run hold, by their names: arrays, the log's rows without wall-clock times, or bytes.
+    """Return the contents of a run's files by name: arrays, rows of the log without wall-clock times, or bytes.
 
-    TensorBoard's files and the checkpoint before the last depend on how often the training was resumed.
+    TensorBoard's files and the previous checkpoint are left out. They depend on how often the training was resumed.
     """
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
@@ -426,12 +437,12 @@ def contents(folder: Path, without: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A log without its wall-clock times."""
+    """Return a log without its wall-clock times."""
     return [{name: value for name, value in row.items() if name not in WALL_CLOCK} for row in rows]
 
 
 def equal(found: Any, expected: Any) -> bool:
-    """To the bit; NaN equals itself."""
+    """Whether two values are equal to the bit. NaN equals itself."""
     if isinstance(found, np.ndarray):
         return isinstance(expected, np.ndarray) and (found.dtype, found.shape, found.tobytes()) == (
             expected.dtype,
@@ -447,7 +458,7 @@ def equal(found: Any, expected: Any) -> bool:
 
 
 class Processes:
-    """Starts trainings, one after the other or side by side. All are forked from one process that knows TensorFlow."""
+    """Starts trainings, one after the other or at the same time. All are forked from a process with TensorFlow."""
 
     def __init__(self, module: str, work: Path):
         self._module, self._work = module, work
@@ -482,7 +493,7 @@ class Process:
 
     @property
     def trains(self) -> bool:
-        """Whether it has printed that it begins or resumes a training."""
+        """Whether the process has printed that it begins or resumes a training."""
         return BEGINS.search(self._printed.out.read_text(encoding="utf-8")) is not None
 
     @property
@@ -491,18 +502,18 @@ class Process:
 
     @property
     def calls(self) -> list[Call]:
-        """Of its file layer; empty where it was killed."""
+        """The calls of the process' file layer; empty if the process was killed."""
         text = self._printed.calls.read_text()
         return [Call(*each) for each in json.loads(text)] if text else []
 
     def wait_for_training(self) -> bool:
-        """Wait until it trains. Returns whether it does."""
+        """Wait until the process trains. Return whether it does."""
         while not self.trains and self.alive:
             time.sleep(0.02)
         return self.trains
 
     def kill_after(self, seconds: float) -> bool:
-        """SIGKILL, unless it ends before. Returns whether it has not."""
+        """Kill the process by SIGKILL after a time. Return whether it was killed, that is, had not ended before."""
         self._process.join(seconds)
         alive = self.alive
         if alive:
@@ -511,7 +522,7 @@ class Process:
         return alive
 
     def wait(self) -> int:
-        """Its exit status, or the negative number of the signal that has ended it."""
+        """Wait for the end. Return the exit status, or the negative number of the signal that has ended the process."""
         self._process.join(TIMEOUT)
         if self.alive:
             raise DifferenceError(f"a process has not ended after {TIMEOUT:.0f} s")

@@ -1,9 +1,9 @@
-"""`python -m tests.stress.load`: the web pages under load, as real people and some nasty ones would put them.
+"""`python -m tests.stress.load`: tests the web pages under load, by clients like real people and by hostile clients.
 
-Both servers run as the real commands, in processes of their own. Everybody here is a thread with a connection of its
-own and goes through real HTTP: people who chat and people who vote, with time to think between; and beside them clients
-that send a byte every few seconds, read nothing, leave before they are answered, write too much, flood, guess links or
-make up cookies. Prints what happened as Markdown tables; the exit status is 1 where anything went wrong.
+Both servers run as the real commands, in processes of their own. Each client is a thread with its own connection and
+uses real HTTP. Some clients chat or vote like people, and pause to think. At the same time hostile clients send a byte
+every few seconds, read nothing, leave before they are answered, write too much, flood the server, guess links or invent
+cookies. The program prints the results as Markdown tables. The exit status is 1 if anything went wrong.
 """
 
 import argparse
@@ -45,19 +45,22 @@ LINES = (
     "My sister lives in London, and she says that the weather there is terrible at this time of the year.",
     "Thank you very much. \U0001f600 Do you like films?",
 )
-CHATTING, VOTING = (2.2, 6.0), (1.0, 4.0)  # seconds that people think; never faster than the limits
+CHATTING, VOTING = (2.2, 6.0), (1.0, 4.0)  # the seconds for which people think; slow enough for the rate limits
 GOOD = "chat: page", "chat: message", "survey: enrol", "survey: page", "survey: vote", "survey: whole form"
 FLOODS = "chat: flood", "chat: made-up cookies", "survey: flood"
 REFUSED = {"chat: too long": {400, 413}, "survey: guessed link": {404}}
-MEMORY_MAY_GROW = 1.1  # from the first minute, or the middle, to the end
+MEMORY_MAY_GROW = 1.1  # the largest factor from the first minute, or from the middle, to the end
 
 
 @dataclass
 class Tally:
-    """What everybody saw.
+    """The results of all clients.
 
-    requests: (what, status, seconds). failures: what good clients should not see. votes: {token: {line: vote}}, those
-    that were acknowledged. closed: slow clients that the server got rid of.
+    Attributes:
+        requests: The requests, as (kind, status, seconds).
+        failures: Errors that well-behaved clients have met.
+        votes: The votes that the server has acknowledged, {token: {line: vote}}.
+        closed: The number of slow clients whose connection the server has closed.
     """
 
     requests: list[tuple[str, int, float]] = field(default_factory=list)
@@ -70,14 +73,14 @@ class Tally:
 
 
 class Client:
-    """One browser: a connection that is kept, and a cookie."""
+    """A client like a browser: it keeps its connection and its cookie."""
 
     def __init__(self, address: str, tally: Tally):
         self.address, self.tally, self.cookie = urlsplit(address), tally, ""
         self.connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=60)
 
     def ask(self, what: str, method: str, path: str, body: str | None = None, kind: str = "") -> tuple[int, str, str]:
-        """Returns the status, where it leads, and the text."""
+        """Make a request. Return the status, the address of a redirection, and the text."""
         headers = {"Cookie": self.cookie} | ({"Content-Type": kind} if kind else {})
         start = time.monotonic()
         self.connection.request(method, path, body, headers)
@@ -95,7 +98,7 @@ class Client:
         return self.ask(what, "POST", path, urlencode(fields), "application/x-www-form-urlencoded")
 
     def enrol(self, name: str) -> str:
-        """Returns the form's address, /form/TOKEN."""
+        """Enrol a volunteer. Return the address of the form, /form/TOKEN."""
         status, place, text = self.send("survey: enrol", "/volunteers", name=name)
         if status != 303:
             raise AssertionError(f"enrolled with {status}: {text}")
@@ -104,9 +107,13 @@ class Client:
 
 @dataclass
 class Load:
-    """Who asks what, for how long.
+    """The clients and their requests.
 
-    chat, survey: addresses. questions: what the survey asks. pace: factor on the seconds between requests.
+    Attributes:
+        chat: The address of the chat.
+        survey: The address of the survey.
+        questions: The questions of the survey.
+        pace: A factor on the seconds between requests.
     """
 
     chat: str
@@ -117,7 +124,7 @@ class Load:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self, chats: int, volunteers: int, seconds: float) -> Tally:
-        """Good clients come first, nasty ones a second later, and all of them stop after so many seconds."""
+        """Start the well-behaved clients, and the hostile ones a second later. All stop after a number of seconds."""
         good = [(self.chatting, number) for number in range(chats)]
         good += [(self.voting, number) for number in range(volunteers)]
         nasty: list[tuple[Callable[[int], None], int]] = [(self.slow, number) for number in range(10)]
@@ -141,7 +148,7 @@ class Load:
             self.tally.failures.append(f"{act.__name__} {number}: {error!r}")
 
     def _nasty(self, act: Callable[[int], None], number: int) -> None:
-        """What nasty clients do to their own connections is no failure."""
+        """Run a hostile client. Errors of its own connections do not count as failures."""
         self.stop.wait(1)
         while not self.stop.is_set():
             with contextlib.suppress(OSError, http.client.HTTPException):
@@ -196,7 +203,7 @@ class Load:
         return socket.create_connection((address.hostname, address.port), timeout=60)
 
     def slow(self, number: int) -> None:
-        """A request that comes byte by byte and never ends, until the server closes the connection."""
+        """Send a request byte by byte, without an end, until the server closes the connection."""
         with self._connect(number) as connection:
             connection.sendall(b"POST /answers HTTP/1.1\r\nHost: x\r\nX-Slow: ")
             while not self.stop.wait(3):
@@ -207,13 +214,13 @@ class Load:
                     return
 
     def unread(self, number: int) -> None:
-        """Many requests at once, of whose answers nothing is read."""
+        """Send many requests at once, and read none of the answers."""
         with self._connect(number) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
             self.stop.wait()
 
     def leaving(self, number: int) -> None:
-        """Leaves before the answer."""
+        """Close the connection before the answer comes."""
         body = json.dumps({"history": ["Hello?"]}).encode()
         head = f"POST /answers HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
         with self._connect(0) as connection:
@@ -225,22 +232,23 @@ class Load:
         client.ask("chat: page", "GET", "/")
         while not self.stop.wait(5):
             for length in (LONGEST_UTTERANCE + 1, 500_000, 5_000_000):
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # refused before it is all sent
+                # The server refuses a request before it has been sent completely.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     client.say("chat: too long", ["x" * length])
                 client.connection.close()
 
     def flood(self, number: int) -> None:
-        """One visitor, far beyond the limit."""
+        """Send messages as one visitor, far beyond the limit."""
         visitor = Client(self.chat, self.tally)
         visitor.ask("chat: page", "GET", "/")
         self._send_much("chat: flood", lambda: visitor.cookie)
 
     def forging(self, number: int) -> None:
-        """A made-up cookie with every message."""
+        """Send an invented cookie with every message."""
         self._send_much("chat: made-up cookies", lambda: f"session={secrets.token_urlsafe(40)}")
 
     def _send_much(self, what: str, cookie: Callable[[], str]) -> None:
-        """Messages over several connections, so that the model need not be fast to be flooded."""
+        """Send messages over several connections, so that a slow model is flooded, too."""
 
         def send(_: int) -> None:
             client = Client(self.chat, self.tally)
@@ -252,7 +260,7 @@ class Load:
             list(pool.map(send, range(8)))
 
     def stuffing(self, number: int) -> None:
-        """A volunteer who votes far beyond the limit."""
+        """Vote as one volunteer, far beyond the limit."""
         client = Client(self.survey, self.tally)
         form = client.enrol("Stuffing")
         votes = self.tally.votes[form.removeprefix("/form/")] = {}
@@ -268,7 +276,7 @@ class Load:
 
 
 def problems(tally: Tally, minutes: float) -> list[str]:
-    """What went wrong, from what the clients saw."""
+    """Return the problems that the clients have met."""
     found = list(tally.failures)
     for what in sorted({each for each, *_ in tally.requests}):
         statuses = tally.statuses(what)
@@ -277,7 +285,7 @@ def problems(tally: Tally, minutes: float) -> list[str]:
             found.append(f"{what}: status {', '.join(map(str, sorted(wrong)))}")
         if what in FLOODS and not statuses[429]:
             found.append(f"{what}: never refused")
-    windows = int(minutes) + 2  # minutes by the clock that a run may touch
+    windows = int(minutes) + 2  # the number of minutes of the clock in which a run may be active
     for what, limit in zip(FLOODS, (MESSAGES_PER_MINUTE, MESSAGES_PER_MINUTE, MARKS_PER_MINUTE), strict=True):
         if tally.statuses(what)[200] > windows * limit:
             found.append(f"{what}: {tally.statuses(what)[200]} times let through")
@@ -286,7 +294,7 @@ def problems(tally: Tally, minutes: float) -> list[str]:
 
 
 def lost_votes(tally: Tally, path: Path) -> list[str]:
-    """Where the file of votes differs from what was acknowledged."""
+    """Return the differences between the file of votes and the acknowledged votes."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         rows = connection.execute(
             "SELECT token, line, choice FROM votes JOIN volunteers ON volunteers.id = votes.volunteer"
@@ -303,7 +311,7 @@ def lost_votes(tally: Tally, path: Path) -> list[str]:
 
 
 def table(tally: Tally) -> str:
-    """Requests by what they were, with their latencies."""
+    """Make a table of the requests by kind, with their latencies."""
     lines = ["| requests | statuses | median | 95 % | longest |", "| --- | --- | --- | --- | --- |"]
     for what in (*GOOD, *FLOODS, *REFUSED):
         seconds = [each for name, _, each in tally.requests if name == what]
@@ -318,7 +326,7 @@ def table(tally: Tally) -> str:
 
 @dataclass
 class Command:
-    """A served command: where it listens, and what it prints."""
+    """A running server command: the address at which it listens, and its output."""
 
     process: subprocess.Popen
     errors: Path
@@ -338,7 +346,7 @@ class Command:
                 text=True,
                 stdout=subprocess.PIPE,
                 stderr=stream,
-                start_new_session=True,  # Ctrl-C here is no Ctrl-C there
+                start_new_session=True,  # so that Ctrl-C in this terminal does not reach the server
             )
         try:
             served = cls(process, errors)
@@ -354,12 +362,15 @@ class Command:
             process.wait()
 
     def memory(self) -> float:
-        """Resident, in MiB."""
+        """The resident memory of the server's process, in MiB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
 
     def end(self) -> str:
-        """Ctrl-C; returns what it printed to the end. Raises AssertionError where it complains; TensorFlow may."""
+        """Stop the server by Ctrl-C. Return its last output.
+
+        Raise AssertionError if it has printed a complaint that does not come from TensorFlow.
+        """
         self.process.send_signal(signal.SIGINT)
         out, _ = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, self.process.returncode
@@ -369,7 +380,7 @@ class Command:
 
 
 def train(folder: Path) -> Path:
-    """A bot that is trained in seconds."""
+    """Train a bot within seconds."""
     small = ["--preset", "tiny", "--max-pairs", "120", "--vocabulary-size", "150"]
     command = [sys.executable, "-m", "keras_gca.train", *small, "--run", str(folder / "run")]
     subprocess.run(command, check=True, cwd=folder, env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True)

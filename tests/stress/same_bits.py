@@ -1,10 +1,10 @@
-"""`python -m tests.stress.same_bits`: whether a change of the code keeps the bits of what trainings learn.
+"""`python -m tests.stress.same_bits`: checks whether a change of the code changes what trainings learn, to the bit.
 
     python -m tests.stress.same_bits record before.json --checkout ../old     trainings of another checkout
     python -m tests.stress.same_bits compare before.json                      the same of this one, and what differs
 
-Each variant is a training of `--preset tiny --seed 0`; its fingerprint is the SHA-256 of the arrays in `bot.h5` and of
-the log's figures. Fingerprints are comparable on one machine only. Two variants run at a time.
+Each variant is a training with `--preset tiny --seed 0`. Its fingerprint is the SHA-256 of the arrays in `bot.h5` and
+of the metrics in the log. Fingerprints can be compared on one machine only. Two variants run at the same time.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import h5py
 WALL_CLOCK = ("tokens_per_second",)  # columns of log.csv
 HERE = Path(__file__).resolve().parents[2]
 
-# Every algorithm of both papers, and every setting that has code of its own.
+# Every algorithm of both papers, and every setting that is implemented by code of its own.
 VARIANTS = {
     "keras_gca": {
         "backpropagation": "",
@@ -78,7 +78,7 @@ def main() -> int:
 
 
 def fingerprint(package: str, name: str, checkout: Path, folder: Path) -> str:
-    """Train one variant with the code of a checkout; the SHA-256 of its weights and figures."""
+    """Train one variant with the code of a checkout. Return the SHA-256 of its weights and metrics."""
     run = folder / package / name
     command = [sys.executable, "-m", f"{package}.train", "--preset", "tiny", "--seed", "0", "--run", str(run)]
     done = subprocess.run(

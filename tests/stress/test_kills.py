@@ -1,4 +1,4 @@
-"""A short campaign of each paper; the long one is a command, `python -m tests.stress.kills`."""
+"""A short campaign of kills for each paper. `python -m tests.stress.kills` runs the long one."""
 
 import signal
 import subprocess
@@ -16,7 +16,10 @@ from tests.stress.kills import Plan
 @pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "seed"), [("teacher_forcing", 0), ("ppo", 5)])
 def test_trainings_killed_inside_writes_end_with_the_same_bits(kind, seed, tmp_path, monkeypatch):
-    """The seeds: the first is killed before its first checkpoint too, the second between a checkpoint's two moves."""
+    """The first seed also kills before the first checkpoint.
+
+    The second one also kills between a checkpoint's two moves.
+    """
     for name, value in kills.QUIET.items():
         monkeypatch.setenv(name, value)
     plan = Plan(instants=0, writes=2, faults=0, damages=1, second=False)
@@ -28,7 +31,7 @@ def test_trainings_killed_inside_writes_end_with_the_same_bits(kind, seed, tmp_p
     assert campaign.counts["equal"] == campaign.counts["trainings"] == 1
 
 
-# The harness itself
+# The test program itself
 
 WRITER = """
 import sys
@@ -52,7 +55,7 @@ for name in ("a.txt", ".b.txt.part", "b.txt", "b.txt"):
     ],
 )
 def test_the_chosen_call_is_struck(tmp_path, how, status, left):
-    """Two writes of b.txt, the first one to its part."""
+    """There are two writes of b.txt. The first one writes to the file's temporary part."""
     command = [sys.executable, "-c", WRITER, str(tmp_path), how]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
     assert done.returncode == status, done.stderr

@@ -1,7 +1,7 @@
-"""A training whose file layer can be told to kill the process, or to fail, at one of its calls.
+"""A training whose file layer kills the process or fails at one chosen call.
 
-Every call by which a run folder is written goes through a `FileLayer`: writes to streams, datasets of HDF5, fsync, link
-and replace. The product knows nothing of it.
+Every call that writes to a run folder goes through a `FileLayer`: writes to streams, datasets of HDF5, fsync, link and
+replace. The code of the packages does not know of this layer.
 """
 
 import builtins
@@ -24,20 +24,20 @@ from keras_gca.engine import command_line
 
 WRITE, DATASET, FSYNC, LINK, REPLACE = OPERATIONS = ("write", "dataset", "fsync", "link", "replace")
 BEFORE, HALF, AFTER = KILLS = ("before", "half", "after")  # SIGKILL before a call, after half of its bytes, after it
-LIMIT = "EFBIG"  # the kernel itself cuts the write in two
+LIMIT = "EFBIG"  # the kernel itself writes only the first part
 FAULTS = ("ENOSPC", "EIO", LIMIT)
-FOLDER = "folder"  # what the run folder itself is called among its files
+FOLDER = "folder"  # the name of the run folder itself among the names of its files
 
 
 class Call(NamedTuple):
-    """What is done to which file; see `FileLayer.name`."""
+    """A call: what is done to which file. See `FileLayer.name` for the names of files."""
 
     operation: str
     file: str
 
 
 class Strike(NamedTuple):
-    """The number-th call of a kind (from 1), and what becomes of it: one of KILLS or FAULTS."""
+    """An event, one of KILLS or FAULTS, which occurs at the call of this kind with this number, from 1."""
 
     call: Call
     number: int
@@ -49,18 +49,20 @@ def can_be_halved(operation: str) -> bool:
 
 
 class FileLayer:
-    """The calls that write to a run folder, in their order; one of them is struck."""
+    """Notes the calls that write to a run folder, in order, and strikes one of them."""
 
     def __init__(self, folder: Path, strike: Strike | None = None):
         self._folder, self._strike = folder, strike
         self.calls: list[Call] = []
-        self._left = strike.number if strike else 0  # of its calls, until it strikes
+        self._left = strike.number if strike else 0  # the number of matching calls until the event occurs
         self._latest = folder  # the file that was last opened for writing
 
     def name(self, path: str | os.PathLike) -> str | None:
-        """What a file of the run is called here: without the marks of a part; subfolders stand for what is in them.
+        """Return the name of a file of the run in the list of calls.
 
-        None outside of the run folder.
+        Marks of temporary parts are removed. A file in a subfolder has the name of the subfolder.
+
+        The name is None if the file is outside of the run folder.
         """
         path = Path(os.path.abspath(path))
         if path == self._folder:
@@ -76,7 +78,7 @@ class FileLayer:
         act: Callable[[], Any],
         half: Callable[[], Any] = lambda: None,
     ) -> Any:
-        """Do `act`, unless this is the call to be struck. half: do it in part, so that it can be seen on the disk."""
+        """Do `act`, unless this is the call to be struck. `half` does it in part, so that its effect is on the disk."""
         name = self.name(path)
         if name is None:
             return act()
@@ -112,7 +114,7 @@ class FileLayer:
             return Stream(stream, self, self._latest)
 
         def write_dataset(group, *arguments, **options):
-            # HDF5 writes to a stream of this process, or to a file of its own.
+            # HDF5 writes either to a stream of this process or to a file that it has opened itself.
             path = Path(group.file.filename)
             path = path if path.is_file() else self._latest
 
@@ -133,7 +135,7 @@ class FileLayer:
 
 
 class Stream:
-    """A stream whose writes are calls of a layer."""
+    """A stream whose writes go through a layer."""
 
     def __init__(self, stream: Any, layer: FileLayer, path: Path):
         self._stream, self._layer, self._path = stream, layer, path
@@ -162,7 +164,7 @@ class Stream:
 
 @contextlib.contextmanager
 def _limited(path: Path) -> Iterator[None]:
-    """No file grows beyond what this one has: the kernel refuses to."""
+    """Let no file grow beyond this one's size: the kernel refuses to write more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (max(1, path.stat().st_size), hard))
     try:
@@ -172,7 +174,7 @@ def _limited(path: Path) -> Iterator[None]:
 
 
 class Printed(NamedTuple):
-    """Files for what a training prints, and for the calls of its file layer."""
+    """The files to which a training's output and the calls of its file layer are written."""
 
     out: Path
     err: Path
@@ -180,7 +182,7 @@ class Printed(NamedTuple):
 
 
 def train(module: str, arguments: list[str], folder: Path, strike: Strike | None, printed: Printed) -> None:
-    """Run a training command in this process, as `python -m` would; ends the process with its status."""
+    """Run a training command in this process, as `python -m` would, and end the process with its status."""
     for descriptor, path in ((1, printed.out), (2, printed.err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), descriptor)
     sys.stdout.reconfigure(line_buffering=True)

@@ -42,7 +42,8 @@ def test_it_learns_what_words_tell(classifier):
 def test_the_features_by_hand(classifier):
     means, beside = classifier._features(["Lost, alone... :( unheard-of", "ok :D <3", ""])
     np.testing.assert_allclose(means[0], (VECTORS["lost"] + VECTORS["alone"]) / 2, rtol=1e-6)
-    np.testing.assert_allclose(means[1], VECTORS["ok"], rtol=1e-6)  # no word "d", no word "3"
+    # The letters of the emoticons ("d", "3") do not count as words.
+    np.testing.assert_allclose(means[1], VECTORS["ok"], rtol=1e-6)
     assert not means[2].any()
     held = [[name for name, value in zip(EMOTICONS, row, strict=False) if value] for row in beside]
     assert held == [["sadness"], ["laughter", "love"], []]
@@ -51,13 +52,13 @@ def test_the_features_by_hand(classifier):
 
 
 def test_emoticons_matter():
-    """The words say nothing here, and a face that was never seen speaks for its class."""
+    """The words do not differ here. A face that did not occur in training is recognised by its class of emoticons."""
     faces = {"😡": "angry", ":'(": "sad", "🤢": "disgusted", "😱": "afraid"}
     texts = [f"{begin} {face}" for face in faces for begin in ("I am", "We were", "today")]
     labels = [label for label in faces.values() for _ in range(3)]
     classifier = fitted(texts, labels)
     assert classifier.accuracy(texts, labels) == 1
-    assert classifier.classify(["ok 😠", "ok T_T"]) == ["angry", "sad"]  # others of their classes
+    assert classifier.classify(["ok 😠", "ok T_T"]) == ["angry", "sad"]  # other emoticons of the same classes
 
 
 def test_which_emoticons_a_text_holds():
@@ -65,7 +66,7 @@ def test_which_emoticons_a_text_holds():
         return {name for name, held in zip(EMOTICONS, emoticon_classes(text), strict=True) if held}
 
     assert classes("great:))) 😂😂lol") == {"smile", "laughter"}
-    assert classes("no >:( no") == {"anger"}  # not the sadness inside
+    assert classes("no >:( no") == {"anger"}  # ">:(" contains ":(", the emoticon of sadness
     assert classes("</3 and <3") == {"sadness", "love"}
     assert classes("❤️ XD") == {"love", "laughter"}
     for text in ("at 10:30", "http://a.b", "C:\\dir", "MAXD", "note:Done", "", "(a) or (b)", "x:[1]", "to:@me"):

@@ -27,7 +27,10 @@ EMBEDDING, UNITS, HIDDEN = 7, 9, 12
 
 
 def a_policy(dropout=0.0, jit_compile=False):
-    """Toy sizes, weights far from zero, and a fondness for END that ends some responses early."""
+    """Make a policy of toy sizes.
+
+    Its weights are far from zero, and END is likely, so that some responses end early.
+    """
     policy = Seq2SeqPolicy(VOCABULARY, END, EMBEDDING, UNITS, HIDDEN, dropout, jit_compile=jit_compile)
     draw = np.random.default_rng(0)
     for variable in policy.variables:
@@ -120,7 +123,7 @@ def test_gradients_reach_everything_and_are_those_of_finite_differences(policy):
     found = gradients(policy, variables)
     for variable, gradient in zip(variables, found, strict=True):
         assert np.abs(gradient).max() > 0, variable.path
-    variable, gradient = variables[1], found[1]  # the condition's LSTM: the farthest from the loss
+    variable, gradient = variables[1], found[1]  # the LSTM of the condition, which is farthest from the loss
     direction = np.random.default_rng(3).normal(size=variable.shape).astype(np.float32)
     start, values = variable.numpy(), []
     for step in (0.002, -0.002):
@@ -144,7 +147,7 @@ def test_dropout_is_by_seed():
 
 @pytest.mark.thorough
 def test_it_learns_whom_it_answers():
-    """The response to each condition is its last token, twice: nothing but the condition's memory can tell."""
+    """Each response is the last token of its condition, twice. Only the memory of the condition can give this token."""
     condition, mask = padded(np.arange(16) % 5, [0] * 16, 6, seed=4)
     response = np.stack([condition[:, -1], condition[:, -1], np.full(16, END)], axis=1).astype(np.int32)
     batch = Batch(condition, mask, response, np.ones_like(response, bool))
@@ -162,13 +165,14 @@ def test_perplexity_and_ppo_take_it_as_it_is(eagerly):
     policy = Seq2SeqPolicy(len(tokenizer), tokenizer.end, EMBEDDING, UNITS, HIDDEN)
     batch = take(small_runs.samples().batch, np.arange(6), 8)  # two rows are padding
     before = Perplexity(policy)(small_runs.samples(1).batch)
-    assert before == pytest.approx(len(tokenizer), rel=0.1)  # it knows nothing yet
+    # An untrained policy gives all tokens about the same probability.
+    assert before == pytest.approx(len(tokenizer), rel=0.1)
     training = PPO(policy, settings, SAMPLINGS["plain"])
     log_probs = policy.log_probs(*batch).log_probs.numpy()
     rewards = np.linspace(-1, 1, 8).astype(np.float32)
     figures = training.step(batch, log_probs, rewards, training.values(batch), np.arange(8) < 6, 0.1)
     assert figures["gradient_norm"] > 0
-    assert figures["kl"] == pytest.approx(0, abs=1e-5)  # the first step's old policy is the policy
+    assert figures["kl"] == pytest.approx(0, abs=1e-5)  # in the first step, old and new policy are equal
     assert not np.array_equal(policy.log_probs(*batch).log_probs, log_probs)
 
 

@@ -1,4 +1,4 @@
-"""The embedded corpus is what the default run learns from: its size and variety are part of its contract."""
+"""The embedded corpus, from which a default run learns, must have a certain size and variety."""
 
 import collections
 import itertools
@@ -76,7 +76,7 @@ def test_distinct_2_is_at_least_0_5_with_and_without_punctuation(texts):
 
 
 def test_speakers_and_listeners_open_in_different_ways(conversations):
-    """A template would show here: replies of one mould begin alike."""
+    """If the replies had been made by a template, many of them would begin alike."""
     for place, share in ((0, 0.25), (1, 0.05)):
         openings = collections.Counter(
             tuple(tokens[: place + 1]) for tokens in tokenise([each.utterances[place] for each in conversations])
@@ -113,7 +113,7 @@ def test_without_files_the_embedded_corpus_is_read_and_every_part_has_one_two_an
 
 
 def test_nothing_long_is_taken_from_the_public_corpora(texts, shared_file):
-    """Short questions such as "What happened?" are anybody's; longer sentences must be ours alone."""
+    """Short questions such as "What happened?" may occur in other corpora. Longer sentences must not."""
 
     def bare(text):
         return " ".join(re.findall(r"[a-z0-9']+", text.lower()))

@@ -42,7 +42,7 @@ def assert_same_pairs(ours: RobertaTokenizer, other, first, second, limit):
 
 @pytest.fixture(scope="module")
 def texts():
-    """Made of few syllables, so that a small vocabulary has tokens longer than a byte."""
+    """Make texts from few syllables, so that a small vocabulary has tokens of several bytes."""
     draw = random.Random(0)
     words = ["".join(draw.choices(["ba", "no", "ri", "the", "st"], k=draw.randint(1, 3))) for _ in range(60)]
     return [" ".join(draw.choices(words, k=draw.randint(3, 12))) for _ in range(100)]

@@ -15,7 +15,7 @@ TRAJECTORIES = (
 
 
 def ids(*parts):
-    """Token ids of text and of special tokens, in a row."""
+    """Return the ids of texts and special tokens, one after the other."""
     known = tokenizer()
     special = {"<|negative|>", "<|neutral|>", "<|positive|>", "<|endoftext|>"}
     return [i for part in parts for i in ([known.special(part)] if part in special else known.encode(part))]
@@ -59,7 +59,7 @@ def test_running_text_by_hand():
 
 @pytest.fixture
 def batch():
-    """Three samples of 1, 3 and 20 tokens before, 2, 1 and 18 after, in arrays of 40 and 30."""
+    """Make samples with conditions of 1, 3 and 20 tokens and responses of 2, 1 and 18, in arrays 40 and 30 wide."""
 
     def padded(lengths, width, left):
         places = np.arange(width)
@@ -104,11 +104,11 @@ def test_a_plan_takes_each_row_once_and_like_lengths_together():
     assert all(np.array_equal(a, b) for a, b in zip(batches, plan(lengths, 8, seed=3), strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(batches, plan(lengths, 8, seed=4), strict=True))
     spread = np.mean([np.ptp(lengths[rows]) for rows in batches])
-    assert spread < 10 < np.ptp(lengths)  # at random it is about 46
+    assert spread < 10 < np.ptp(lengths)  # in a random order it is about 46
 
 
 def test_a_plan_by_hand():
     lengths = np.array([5, 1, 4, 9, 2, 3, 8])
     assert [rows.tolist() for rows in plan(lengths, 2, pool=2)] == [[1, 2], [0, 3], [4, 5], [6]]
-    then = np.array([7, 3, 6, 1, 2, 9, 5])  # all but row 3 need a width of 8 for their first part
+    then = np.array([7, 3, 6, 1, 2, 9, 5])  # all rows except row 3 need a width of 8 for their condition
     assert [rows.tolist() for rows in plan(lengths, 2, then=then)] == [[4, 1], [6, 2], [0, 5], [3]]

@@ -10,9 +10,9 @@ from keras_gca.data.conversations import read_conversations
 @pytest.mark.parametrize(
     ("utterance", "valences"),
     [
-        ("a great day", [3.1]),  # the lexicon's valences of the words, which it states on a scale from -4 to 4
+        ("a great day", [3.1]),  # the words' valences in the lexicon, whose scale is -4 to 4
         ("a sad day", [-2.1]),
-        ("sad but happy", None),  # "but" halves what is before it and gives half as much again to what follows
+        ("sad but happy", None),  # "but" halves the valences before it and multiplies those after it by 1.5
         ("it is not good", None),
         ("a table and a chair", []),
         ("", []),
@@ -42,7 +42,7 @@ def test_the_customary_thresholds(monkeypatch, compound, name):
             return {"compound": compound}
 
     monkeypatch.setattr(module, "_analyser", Fixed)
-    assert sentiment.__wrapped__("x").name == name  # past the cache
+    assert sentiment.__wrapped__("x").name == name  # without the cache
 
 
 def test_each_turn_of_a_history_and_the_prompt_has_one():
@@ -53,7 +53,7 @@ def test_each_turn_of_a_history_and_the_prompt_has_one():
 
 
 def test_emotions_of_a_real_corpus_have_the_sentiment_that_one_expects(shared_file):
-    """An independent truth: people's labels. VADER must tell pleasant emotions from unpleasant ones mostly."""
+    """VADER must tell most pleasant emotions from unpleasant ones. People's labels serve as an independent truth."""
     corpus = read_conversations(shared_file("data/empatheticdialogues/valid.csv"))
     means = {}
     for emotion in ("joyful", "grateful", "proud", "excited", "devastated", "furious", "terrified", "sad"):

@@ -1,4 +1,4 @@
-"""What a training of the second paper reads: missing files, and files that the settings do not use."""
+"""A training of the second paper refuses missing files, and files that its settings do not use."""
 
 from pathlib import Path
 

@@ -24,7 +24,8 @@ def test_systems_are_compared_by_means_in_bands_over_their_runs():
     np.testing.assert_array_equal(kl["trpo"], [(1, 0.5), (2, 0.6)])
     axes = figure.axes[3]
     band = axes.collections[0].get_paths()[0].vertices
-    assert (band[:, 1].min(), band[:, 1].max()) == (2 - 2**0.5, 4)  # the deviation of 1 and 3; none of a single run
+    # The band has the deviation of 1 and 3; a single run has none.
+    assert (band[:, 1].min(), band[:, 1].max()) == (2 - 2**0.5, 4)
     reward = figure.axes[1].lines
     np.testing.assert_allclose([line.get_xydata() for line in reward[:2]], [[(1, 0.3)], [(1, 0.9)]])
     assert [line.get_linestyle() for line in reward[:2]] == ["-", "--"]

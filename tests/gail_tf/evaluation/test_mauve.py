@@ -7,13 +7,13 @@ from gail_tf.evaluation.mauve import MIXTURES, SCALING, area, frontier, mauve
 
 
 def test_frontier_by_hand():
-    """Disjoint distributions: r = w p + (1 - w) q has KL(q|r) = -log(1 - w) and KL(p|r) = -log w."""
+    """For disjoint p and q, the mixture r = w p + (1 - w) q has KL(q|r) = -log(1 - w) and KL(p|r) = -log w."""
     points = frontier(np.array([1.0, 0.0]), np.array([0.0, 1.0]))
     assert points[0].tolist() == [1, 0]
     assert points[-1].tolist() == [0, 1]
     np.testing.assert_allclose(points[1:-1, 0], (1 - MIXTURES) ** SCALING, rtol=1e-9)
     np.testing.assert_allclose(points[1:-1, 1], MIXTURES**SCALING, rtol=1e-9)
-    # The area under x^(1/5) + y^(1/5) = 1, 5 B(5, 6), is 1 / 252; trapezia come near to it.
+    # The area under x^(1/5) + y^(1/5) = 1 is 5 B(5, 6) = 1 / 252. The trapezoidal rule comes near to it.
     assert area(points) == pytest.approx(1 / 252, rel=0.05)
 
     p, q = np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.25, 0.5])
@@ -29,7 +29,7 @@ def test_equal_distributions_have_the_whole_square():
 
 
 def clouds(count, share, seed):
-    """Points around eight centres, of which the first `share` are drawn from."""
+    """Draw points around centres. There are eight centres, of which only the share `share` is used."""
     draw = np.random.default_rng(seed)
     centres = np.random.default_rng(9).normal(0, 4, (8, 12))
     return centres[draw.integers(0, round(8 * share), count)] + draw.normal(0, 0.3, (count, 12))
@@ -42,7 +42,7 @@ def test_the_same_texts_score_1_alike_ones_high_and_others_low():
     assert same > 0.85
     assert 0.1 < half < same - 0.2
     assert other == pytest.approx(1 / 252, rel=0.05)
-    assert mauve(clouds(200, 0.5, 1), human) == half  # repeats by seed
+    assert mauve(clouds(200, 0.5, 1), human) == half  # the same seed gives the same value
 
 
 def test_repeated_texts_and_texts_without_direction_do_no_harm():

@@ -1,4 +1,4 @@
-"""Against numbers by hand, NumPy, NLTK and sacreBLEU."""
+"""Compares the metrics with numbers that were worked out by hand, and with NumPy, NLTK and sacreBLEU."""
 
 import math
 
@@ -43,7 +43,7 @@ def test_perplexities_by_hand():
     figures = metrics.likelihood_figures(found, np.array([7, 7, 9]))
     assert figures["perplexity"].value == pytest.approx(math.exp(12 / 10))
     assert figures["perplexity per word"].value == pytest.approx(math.exp(12 / 6))
-    # Of two conversations both are drawn, or one twice: the ends are those of single conversations.
+    # A resample of two conversations has both, or one of them twice. The ends are those of the single conversations.
     assert figures["perplexity"].low == pytest.approx(math.exp(6 / 5))
     assert figures["perplexity per word"].high == pytest.approx(math.exp(6 / 3))
     alone = metrics.likelihood_figures(found, np.array([7, 7, 7]))["perplexity"]
@@ -51,7 +51,7 @@ def test_perplexities_by_hand():
 
 
 def test_intervals_count_conversations_not_trajectories():
-    """Ten equal turns in each conversation say no more than one."""
+    """Ten equal turns in each conversation give the same interval as one turn."""
     draw = np.random.default_rng(0)
     nll, ones = draw.normal(3, 1, 100), np.ones(100, np.int64)
     single = Likelihoods(nll, ones, ones, ones < 0)
@@ -71,7 +71,8 @@ def test_sentence_bleu_is_nltks():
             peer = sentence_bleu([metrics.words(human)], metrics.words(said), (1 / n,) * n, smoothing) if said else 0
             assert row[n - 1] == pytest.approx(100 * peer)
     assert found[2] == pytest.approx(100)
-    # "great !" against 7 words ("that ' s great , well done !" are 8): all words fit, brevity exp(1 - 8 / 2).
+    # "great !" has 2 words and "that ' s great , well done !" has 8. Both words match; the brevity penalty is exp(1 - 8
+    # / 2).
     assert found[1, 0] == pytest.approx(100 * math.exp(1 - 8 / 2))
 
 
@@ -125,17 +126,17 @@ def test_the_interval_of_bleu_is_of_drawn_conversations():
 def test_humans_have_a_row_of_their_own():
     figures = metrics.human_figures(trajectories())
     assert set(figures) == {"distinct-1", "distinct-2", "words", "repeated", "sentiment as the prompt's"}
-    # The prompt is negative; of the human responses "I am so sorry" is.
+    # The prompt is negative. Of the human responses only "I am so sorry" is negative.
     assert figures["sentiment as the prompt's"].value == 0.25
 
 
 def test_the_sign_flip_test_by_hand():
-    """Of 2^4 flips of (1, 2, 3, 4) only two sums are as far from 0 as 10."""
+    """There are 2^4 flips of the signs of (1, 2, 3, 4). Only two of them give a sum as far from 0 as 10."""
     found = metrics.compare(np.array([1, 2, 3, 4.0]), np.zeros(4), np.full(4, 2), np.arange(4))
     assert found.difference == pytest.approx(10 / 8)
     assert found.p_value == pytest.approx(2 / 16)
     assert found.conversations == 4
-    # The same in two conversations: (3, 7), of whose 4 flips two are.
+    # In two conversations the differences are (3, 7). Two of their 4 flips give a sum as far from 0.
     assert metrics.compare(np.array([1, 2, 3, 4.0]), np.zeros(4), np.ones(4), np.array([0, 0, 1, 1])).p_value == 0.5
     assert metrics.compare(np.zeros(3), np.zeros(3), np.ones(3), np.arange(3)).p_value == 1
     assert metrics.compare(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0)) is None

@@ -15,7 +15,7 @@ GPT2 = GPT2Config(len(small_runs.tokenizer()), n_positions=32, n_embd=16, n_laye
 
 
 def judged(rows, seed):
-    """Of some expert responses, with features drawn at random."""
+    """Some expert responses, with features that are drawn at random."""
     draw = np.random.default_rng(seed)
     features = draw.normal(seed, 1, (len(rows), 32)).astype(np.float32)
     sentiments = draw.uniform(-1, 1, (len(rows), SENTIMENTS)).astype(np.float32)
@@ -24,7 +24,7 @@ def judged(rows, seed):
 
 
 def of_tokens(rows, seed):
-    """The same with features of every token."""
+    """The same responses with features of every token."""
     found = judged(rows, seed)
     features = np.random.default_rng(seed).normal(seed, 1, (len(rows), 8, 16)).astype(np.float32)
     return found._replace(features=features)
@@ -67,7 +67,7 @@ def test_a_step_is_equation_6s_loss_and_its_gradient():
     [{}, {"instance_noise": 0.3}, pytest.param({"discriminator_encoder": "trainable"}, marks=pytest.mark.thorough)],
 )
 def test_rows_that_fill_a_batch_up_count_for_nothing(changes):
-    """Whatever they hold, the same step is taken."""
+    """A step does not depend on the contents of empty rows, which only bring the batch to its size."""
     rows = np.arange(4)
     weights = []
     for filling in (0.0, 50.0):
@@ -87,7 +87,10 @@ def test_rows_that_fill_a_batch_up_count_for_nothing(changes):
 
 @pytest.mark.parametrize("kind", ["contrastive", "token"])
 def test_the_losses_of_the_other_discriminators(kind):
-    """TextGAIL's softmax over the two responses to one prompt; Eq. 6 of every token, sentiments left out."""
+    """One loss is TextGAIL's softmax over two responses to one prompt.
+
+    The other is Eq. 6 for every token, without sentiment.
+    """
     draw = judged if kind == "contrastive" else of_tokens
     expert, generated = draw(np.arange(6), 0), draw(np.arange(6, 12), 1)
     made = make(discriminator=kind)
@@ -117,7 +120,7 @@ def test_the_losses_of_the_other_discriminators(kind):
 
 @pytest.mark.usefixtures("eagerly")
 def test_noise_of_tokens_is_that_of_the_tokens_alone():
-    """Padding, whatever it holds, does not widen the noise."""
+    """The contents of padding have no influence on the scale of the noise."""
     losses = []
     for filling in (0.0, 90.0):
         made = make(discriminator="token", instance_noise=0.4)
@@ -154,7 +157,7 @@ def test_d_learns_to_tell_the_experts(encoder):
 
 @pytest.mark.usefixtures("eagerly")
 def test_an_encoder_of_its_own_reads_tokens_and_learns():
-    """Its features are those of its GPT-2, in pieces of any size; every weight that a token passes through moves."""
+    """Its features are those of its own GPT-2, however responses are divided into batches. All weights in use learn."""
     made = make(discriminator_encoder="trainable", batch_size=4)
     tokens = np.concatenate([EXPERT.batch.condition, EXPERT.batch.response], 1)
     mask = np.concatenate([EXPERT.batch.condition_mask, EXPERT.batch.response_mask], 1)

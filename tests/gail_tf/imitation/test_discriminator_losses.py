@@ -8,7 +8,7 @@ from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
 from tests.factories.discriminators import NetworkLearner
 
-LOGITS = np.array([-2.0, 0.0, 0.5, 3.0])  # of an expert
+LOGITS = np.array([-2.0, 0.0, 0.5, 3.0])  # expert logits
 
 
 def log_sigmoid(x):
@@ -67,7 +67,7 @@ def test_a_gradient_reaches_the_encoder_behind_the_features():
         logits = network(features)
         loss = discriminator_losses.binary_loss(logits[:1], logits[1:])
     moved = np.any(tf.convert_to_tensor(tape.gradient(loss, encoder)).numpy(), axis=1)
-    assert moved.tolist() == [False, True, True, False, True]  # the prompts' own states are no part of it
+    assert moved.tolist() == [False, True, True, False, True]  # the states of the prompts have no influence
 
 
 # Losses
@@ -75,7 +75,8 @@ def test_a_gradient_reaches_the_encoder_behind_the_features():
 
 def test_the_binary_loss_by_hand():
     generated = np.array([-1.0, 0.3])
-    d_expert, d_generated = 1 / (1 + np.exp(LOGITS)), 1 / (1 + np.exp(generated))  # Eq. 6: high for the policy's
+    # By the convention of Eq. 6, high for the policy's responses.
+    d_expert, d_generated = 1 / (1 + np.exp(LOGITS)), 1 / (1 + np.exp(generated))
     expected = -np.log(1 - d_expert).mean() - np.log(d_generated).mean()
     found = discriminator_losses.binary_loss(LOGITS, generated)
     assert found.dtype == tf.float32
@@ -114,7 +115,7 @@ def test_the_contrastive_loss_is_a_softmax_over_two():
 
 def test_instance_noise():
     features = np.random.default_rng(0).normal(size=(4000, 2)) * [1, 10] + 5
-    seeds_of = tf.function(sample_seeds, autograph=False)  # a graph, since rows are drawn one by one
+    seeds_of = tf.function(sample_seeds, autograph=False)  # in a graph, because it draws the rows one by one
     with_noise = tf.function(discriminator_losses.with_instance_noise, autograph=False)
     seeds, others = (seeds_of((1, last), tf.range(4000)) for last in (2, 3))
     noisy = with_noise(features, 0.5, seeds).numpy()
@@ -122,13 +123,13 @@ def test_instance_noise():
     np.testing.assert_allclose((noisy - features).mean(0) / features.std(0), [0, 0], atol=0.03)
     np.testing.assert_array_equal(noisy, with_noise(features, 0.5, seeds))
     assert np.any(noisy != with_noise(features, 0.5, others))
-    # The scale is that of what counts.
+    # Only the samples that count determine the scale.
     masked = with_noise(features, 0.5, seeds, np.arange(4000) < 100)
     expected = (noisy - features) * features[:100].std(0) / features.std(0)
     np.testing.assert_allclose(masked - features, expected, rtol=1e-3, atol=1e-4)
 
 
-# What to log
+# Metrics to log
 
 
 def test_accuracy_and_entropy_by_hand():
@@ -145,7 +146,7 @@ def test_accuracy_and_entropy_by_hand():
 
 
 def test_a_trained_discriminator_finds_equation_6s_optimum():
-    """Four replies, seen as noise-free features: D learns rho_pi / (rho_pi + rho_E) and its loss."""
+    """There are four replies, which D sees without noise. It learns rho_pi / (rho_pi + rho_E), and reaches its loss."""
     policy, expert = np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.1, 0.1, 0.3, 0.5])
     replies = np.eye(4, dtype=np.float32)
     of_expert, of_policy = (np.repeat(replies, np.round(10 * rho).astype(int), axis=0) for rho in (expert, policy))

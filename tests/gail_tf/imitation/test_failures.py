@@ -21,7 +21,7 @@ def names(history, **limits):
 
 
 def then(**figures):
-    """Ten healthy updates, then five with other figures."""
+    """Return a history of ten healthy updates and five with the given metrics."""
     return [HEALTHY] * 10 + [HEALTHY | figures] * 5
 
 
@@ -53,7 +53,7 @@ def test_each_failure_is_seen_and_has_remedies(figures, expected):
 @pytest.mark.parametrize(
     "figures",
     [
-        {"accuracy_expert": 0.99},  # D says expert's of nearly all: no victory
+        {"accuracy_expert": 0.99},  # D takes nearly all responses for experts', so it does not win
         {"accuracy_generated": 0.99},
         {"kl_per_token": 0.5},
         {"response_length": 19.0},  # 13 * 1.5 = 19.5
@@ -87,7 +87,7 @@ def test_figures_may_be_missing():
     assert names([{"accuracy_generated": 0.99}] * 5) == []
     assert names([{"response_length": 90.0}] * 5) == []
     assert names([HEALTHY | {"kl_per_token": float("nan")}] * 5) == []
-    # What is interleaved counts by its own rows.
+    # If rows with and without a metric alternate, only the rows with it count.
     assert names([only_d, {"kl_per_token": 2.0}] * 5) == ["discriminator_wins", "kl_runs_away"]
 
 

@@ -6,9 +6,9 @@ import pytest
 from gail_tf.imitation.phases import IMITATION
 from tests.factories import small_runs
 
-pytestmark = pytest.mark.thorough  # whole trainings: a minute of them would slow the quick tests
+pytestmark = pytest.mark.thorough  # whole trainings, which take a minute
 
-# Without maximum likelihood; two minibatches, and so two steps of PPO, in an update.
+# There is no maximum likelihood. An update has two minibatches, and so two steps of PPO.
 PLAIN = {
     "trainable": "head",
     "dropout": 0.0,
@@ -30,7 +30,7 @@ def to_the_end(training):
 
 
 def further(stored, **changes):
-    """A new training with a new total, restored from a stored one."""
+    """Make a training with a new total of updates, and restore a stored training into it."""
     facts, arrays = stored.state()
     made = make(**changes)
     made.restore_with_totals(facts, arrays, stored.config, ("updates",))
@@ -51,8 +51,8 @@ def assert_equal_ends(one, other):
 
 
 def test_rate_and_demonstrations_are_those_of_a_training_of_the_new_total():
-    """By hand: 2 of 4 updates are 4 of 8 steps, of which the fifth has 4/9 of the peak (8/9 is the first that is less
-    than all of it, 1/9 the last); and 2 of 4 updates leave half of 0.3."""
+    """The numbers were worked out by hand. After 2 of 4 updates, 4 of 8 steps are done. The rates of the 8 steps fall
+    linearly from 8/9 to 1/9 of the peak, so that the fifth is 4/9. The share of demonstrations is half of 0.3."""
     stored = to_the_end(make(updates=2))
     longer = further(stored, updates=4)
     assert longer.optimiser.course() == "0.0044 and falls to 0"
@@ -81,7 +81,7 @@ def test_a_training_without_updates_goes_on_to_imitate_with_the_bits_of_one_that
 
 
 def test_within_the_warm_up_the_rate_goes_on_rising():
-    """Step 5 of a warm-up of 6."""
+    """The first new step is step 5 of a warm-up of 6 steps."""
     stored = to_the_end(make(updates=2, warmup_steps=6, learning_rate_schedule="constant"))
     longer = further(stored, updates=4, warmup_steps=6, learning_rate_schedule="constant")
     assert longer.optimiser.course() == "0.0083, rises to 0.01 and stays there"

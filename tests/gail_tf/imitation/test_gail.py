@@ -21,9 +21,9 @@ VARIANTS = {
     "trpo": LEARNING
     | {"algorithm": "trpo", "discriminator": "contrastive", "reward_form": "probability", "dropout": 0.0},
 }
-# Where trainings are stored: in the middle of an epoch, between D's buffers, between updates.
+# The points at which trainings are stored: inside an epoch, between the buffers of D's pretraining, between updates.
 MARKS = [(PRETRAINING, 1, 2), (MAXIMUM_LIKELIHOOD, 1, 1), (DISCRIMINATOR, 1, 2), (IMITATION, 1, 4)]
-TRPO_MARKS = [*MARKS[:-1], (IMITATION, 1, 3)]  # it takes one step where PPO takes two
+TRPO_MARKS = [*MARKS[:-1], (IMITATION, 1, 3)]  # TRPO makes one step in an update, PPO makes two
 
 every_variant = pytest.mark.parametrize(
     "variant", [pytest.param(name, marks=[] if name == "head" else pytest.mark.thorough) for name in VARIANTS]
@@ -35,7 +35,7 @@ def make(variant):
 
 
 def networks(training):
-    """The weights of each network by name, copied."""
+    """Return copies of the weights of each network, by name."""
     found = {
         "gpt2": training.policy.gpt2.weights.values(),
         "policy": training.policy.trainable_variables,
@@ -50,7 +50,7 @@ def equal(one, other):
 
 
 class Walked:
-    """A whole training: its events, its networks after each stage, its states at MARKS, and its last state."""
+    """A whole training: its events, its weights after each stage, its states at MARKS and its last state."""
 
     def __init__(self, variant, folder):
         self.training = training = make(variant)
@@ -69,7 +69,7 @@ class Walked:
 
 
 class WhenAsked(dict):
-    """The whole training of each variant, made when a test first asks for it."""
+    """The whole trainings of all variants. A training is made when a test first asks for it."""
 
     def __init__(self, folder):
         super().__init__()
@@ -100,7 +100,7 @@ def test_the_schedule_is_table_1s():
 
 @pytest.mark.thorough
 def test_d_is_pretrained_for_exactly_its_steps(walked):
-    """3 steps: two on the first buffer of 16 in batches of 8, one on the second."""
+    """A buffer of 16 gives two steps of 8 responses. Therefore 3 steps need two buffers: two steps and one step."""
     rows = [event.row for event in walked["head"].events if event.row and event.stage.phase == DISCRIMINATOR]
     assert len(rows) == 2
     training = make("head")
@@ -116,7 +116,7 @@ def test_d_is_pretrained_for_exactly_its_steps(walked):
 def test_demonstrations_fall_from_table_1s_share_to_none(walked):
     rows = [row for row in walked["full"].training.history if row["phase"] == IMITATION]
     assert [row["human_ratio"] for row in rows] == pytest.approx([0.3, 0.2, 0.1])
-    assert ["val_perplexity" in row for row in rows] == [False, True, True]  # every 2, and at the end
+    assert ["val_perplexity" in row for row in rows] == [False, True, True]  # after every second update, and at the end
 
 
 @every_variant
@@ -124,7 +124,7 @@ def test_each_phase_moves_its_own_networks_and_no_other(walked, variant):
     before = None
     moves = {
         PRETRAINING: {"gpt2", "policy"},
-        MAXIMUM_LIKELIHOOD: {"policy", "reference"},  # the reference stands when it ends
+        MAXIMUM_LIKELIHOOD: {"policy", "reference"},  # the reference is copied when this phase ends
         DISCRIMINATOR: {"discriminator"},
         IMITATION: {"policy", "discriminator"},
     }
@@ -169,7 +169,7 @@ def assert_equal_ends(training, walked):
 
 @every_variant
 def test_a_training_restored_in_the_middle_of_an_epoch_ends_with_the_same_bits(walked, variant):
-    """From pretraining through each phase; adapters and heads from maximum likelihood."""
+    """This is tested in each phase from pretraining on; with adapters and heads from maximum likelihood on."""
     of = walked[variant]
     restored = make(variant)
     restored.restore(*read_arrays(of.files[(PRETRAINING if variant == "full" else MAXIMUM_LIKELIHOOD), 1]))
@@ -181,7 +181,10 @@ def test_a_training_restored_in_the_middle_of_an_epoch_ends_with_the_same_bits(w
 @pytest.mark.parametrize("phase", [DISCRIMINATOR, IMITATION])
 @every_variant
 def test_a_training_restored_between_buffers_and_updates_ends_with_the_same_bits(walked, variant, phase):
-    """Into the training that has come to its end: whatever a state left out would still be the end's."""
+    """The state is restored into a training that has ended.
+
+    If the state lacked anything, the value of the end would stay.
+    """
     of = walked[variant]
     of.training.restore(*read_arrays(of.files[phase, 1]))
     for _ in of.training:
@@ -190,7 +193,7 @@ def test_a_training_restored_between_buffers_and_updates_ends_with_the_same_bits
 
 
 def recorded(monkeypatch, target, name, record):
-    """Whenever target's function is called, record is too, with what it returned and its arguments."""
+    """Wrap a function of target: after each call, call record with its result and its arguments."""
     original = getattr(target, name)
 
     def call(*arguments, **named):
@@ -206,7 +209,7 @@ def test_demonstrations_bear_a_constant_reward_and_are_not_shown_to_d_as_generat
     training = of.training
     facts, arrays = read_arrays(of.files[DISCRIMINATOR, 1])
     training.restore(facts, arrays)
-    list(zip(training, range(2), strict=False))  # the rest of D's pretraining
+    list(zip(training, range(2), strict=False))  # walk through the rest of D's pretraining
     buffers, judged, minibatches = [], [], []
 
     recorded(monkeypatch, training.collector, "collect", lambda found, *_: buffers.append(found))
@@ -239,7 +242,7 @@ def test_demonstrations_bear_a_constant_reward_and_are_not_shown_to_d_as_generat
     variance = old * variance + (1 - old) * found.var() + old * (1 - old) * gap**2
     normalised = np.full(16, 2.0)
     normalised[rollouts.generated] = np.clip((found - mean) / (np.sqrt(variance) + 1e-5), -2, 2)
-    assert minibatches  # two, or fewer where --kl-stop ended the update
+    assert minibatches  # two, or fewer if --kl-stop has ended the update
     for batch, log_probs, given, _, generated, *_ in minibatches:
         rows = [int(np.argmin(np.abs(rollouts.log_probs - row).sum(1))) for row in log_probs]
         np.testing.assert_array_equal(rollouts.generated[rows], generated)
@@ -249,7 +252,7 @@ def test_demonstrations_bear_a_constant_reward_and_are_not_shown_to_d_as_generat
 
 @pytest.mark.thorough
 def test_tokens_get_rewards_and_advantages_of_their_own(walked, monkeypatch):
-    """A token's reward is -log D of that token, normalised; its advantage all that follow, discounted (GAE)."""
+    """A token's reward is its normalised -log D. Its advantage sums its own and the later errors, discounted (GAE)."""
     of = walked["token"]
     training = of.training
     training.restore(*read_arrays(of.files[IMITATION, 1]))
@@ -290,7 +293,10 @@ def test_tokens_get_rewards_and_advantages_of_their_own(walked, monkeypatch):
 
 @pytest.mark.thorough
 def test_an_update_in_its_parts(walked, monkeypatch):
-    """Each rollout in one minibatch, conditions of like length together; drift by what is generated; passes of D."""
+    """Each rollout is in one minibatch, with conditions of similar length.
+
+    Also checks length drift and the passes of D.
+    """
     training = walked["full"].training
     training.restore(*read_arrays(walked["full"].files[IMITATION, 1]))
     buffers, plans, minibatches, judged, drifts = [], [], [], [], []
@@ -303,7 +309,7 @@ def test_an_update_in_its_parts(walked, monkeypatch):
     (rollouts,), generated = buffers, buffers[0].generated
 
     ((planned, *_),) = plans
-    np.testing.assert_array_equal(planned, rollouts.batch.condition_lengths)  # and not the responses'
+    np.testing.assert_array_equal(planned, rollouts.batch.condition_lengths)  # not by the lengths of responses
     tokens = np.concatenate([batch.response[:, :8] for batch in minibatches])
     assert len(minibatches) == 2
     np.testing.assert_array_equal(np.sort(tokens, axis=0), np.sort(rollouts.batch.response, axis=0))
@@ -325,7 +331,7 @@ def test_an_update_in_its_parts(walked, monkeypatch):
 @pytest.mark.thorough
 @pytest.mark.usefixtures("eagerly")
 def test_without_updates_the_reference_is_what_was_learned():
-    """So that the bot of such a run, or of one that is stopped there, says what the policy says."""
+    """Such a run, or a run that is stopped there, leaves a bot that uses the reference, which must equal the policy."""
     training = small_runs.training(small_runs.config(trainable="head", updates=0))
     for _ in training:
         pass

@@ -16,12 +16,12 @@ def policy():
 
 
 def step(likelihood, batch, seed):
-    """A training step's sums."""
+    """Make a training step, and return its sums."""
     return likelihood.train_step(batch, np.arange(len(batch.response), dtype=np.int32), np.int32(seed)).sums
 
 
 def losses(policy, batch):
-    """-log p of each row's tokens, by NumPy."""
+    """Compute -log p of each row's tokens by NumPy."""
     found = []
     for condition, seen, response, said in zip(*batch, strict=True):
         before, after = condition[seen], response[said]
@@ -35,7 +35,7 @@ def losses(policy, batch):
 def test_the_sums_of_a_step_are_numpys_and_padding_counts_for_nothing(policy):
     batch = small_runs.samples().batch
     rows = np.arange(5)
-    likelihood = MaximumLikelihood(policy, 1e-9)  # so that nothing moves
+    likelihood = MaximumLikelihood(policy, 1e-9)  # the rate is so small that the weights do not move
     expected = np.concatenate(losses(policy, take(batch, rows)))
     for size in (5, 8):
         total, number = step(likelihood, take(batch, rows, size), (1, 2))
@@ -49,7 +49,7 @@ def test_perplexity_by_hand(policy):
     perplexity = Perplexity(policy)
     assert perplexity(batch, size=4) == pytest.approx(math.exp(expected.mean()), rel=1e-4)  # 6 rows: two are padding
     by_row = np.exp([row.mean() for row in losses(policy, batch)]).mean()
-    assert abs(by_row - math.exp(expected.mean())) > 1  # the biased mean of TextGAIL's is another number
+    assert abs(by_row - math.exp(expected.mean())) > 1  # TextGAIL's mean over rows is biased, and gives another number
 
 
 @pytest.mark.thorough

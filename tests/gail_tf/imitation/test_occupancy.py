@@ -13,7 +13,7 @@ def measures(seed, size=6):
 
 
 def three_states(seed=0, actions=2, gamma=0.9):
-    """A random environment of three states, and an expert policy in it."""
+    """A random environment with three states, and an expert's policy in it."""
     random = np.random.default_rng(seed)
     environment = Environment(random.dirichlet(np.ones(3), (3, actions)), random.dirichlet(np.ones(3)), gamma)
     return environment, random.dirichlet(np.ones(actions) * 0.7, 3)
@@ -37,7 +37,7 @@ def test_equation_4_by_hand():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_conjugate_of_the_regulariser_is_the_optimal_log_loss(seed):
-    """Eq. 6, whose left side is maximised numerically over costs below 0."""
+    """The maximum of the conjugate's objective over costs below 0, found numerically, equals the maximum of Eq. 6."""
     policy, expert = measures(seed)
     found = minimize(
         lambda u: -occupancy.conjugate_objective(-np.exp(u), policy, expert),
@@ -113,7 +113,10 @@ def test_the_alternation_of_algorithm_1_reaches_the_experts_occupancy(gamma, act
 
 
 def test_with_entropy_it_solves_equations_1_to_3():
-    """RL after IRL is the minimum of Eq. 3: no policy does better, and the cost of Eq. 2's maximum leads there."""
+    """The result is the minimum of Eq.
+
+    3: no other policy is better, and RL with the cost of Eq. 2's maximum gives it.
+    """
     environment, expert_policy = three_states(4)
     expert, weight = environment.occupancy(expert_policy), 0.2
     *_, last = imitate(environment, expert, 3000, entropy_weight=weight)

@@ -18,7 +18,10 @@ BATCH = take(small_runs.samples().batch, np.array([1, 6, 9, 12]), response_width
 
 
 def training(**changes) -> PPO:
-    """Without a warm-up, so that one step moves what learns; with low-rank adapters and a head away from zero."""
+    """Make a training without a warm-up, so that one step moves all weights that learn.
+
+    Low-rank adapters and heads start away from zero.
+    """
     plain = {"warmup_steps": 0, "generator_learning_rate": 1e-2, "learning_rate_schedule": "constant"}
     settings = small_runs.config(**plain | changes)
     policy = Policy(small_runs.gpt2(settings), settings.model.trainable)
@@ -52,7 +55,10 @@ def values_of(variables):
     ids=["both", "clip, tokens", "kl and entropy"],
 )  # fmt: skip
 def test_a_steps_figures_and_gradient_are_the_objectives(changes, options):
-    """Against ppo.policy_loss and its gradient, computed plainly on a policy that has moved on from the old one."""
+    """Compares a step with `policy_loss` and its gradient, which are computed directly.
+
+    The policy has moved away from the old one.
+    """
     learner = training(**changes, gradient_clip=1e9)
     policy = learner.policy
     old = policy.log_probs(*BATCH, SAMPLING).log_probs.numpy()
@@ -73,7 +79,8 @@ def test_a_steps_figures_and_gradient_are_the_objectives(changes, options):
         assert found[name] == pytest.approx(float(value), rel=1e-3, abs=1e-5), name
     norm = np.sqrt(sum((each.astype(float) ** 2).sum() for each in gradients))
     assert found["gradient_norm"] == pytest.approx(norm, rel=1e-3)
-    # Adam's first step is the rate in the direction of the gradient, where that is no matter of rounding.
+    # The first step of Adam moves each weight by the learning rate against its gradient, unless the gradient is only
+    # rounding.
     for variable, old_value, gradient in zip(variables, before, gradients, strict=True):
         clear = np.abs(gradient) > 1e-3
         decay = 0.01 * old_value if variable.name in ("kernel", "embeddings") else 0
@@ -107,7 +114,7 @@ def test_at_first_the_ratio_is_1_and_only_what_learns_moves(trainable):
 
 @pytest.mark.usefixtures("eagerly")
 def test_without_reward_or_penalty_nothing_but_decay_moves_the_policy():
-    """Advantages of nought: a step only pulls kernels towards zero."""
+    """All advantages are 0, so that a step only decays the kernels towards zero."""
     learner = training(trainable="head", weight_decay=0.0)
     old = learner.policy.log_probs(*BATCH, SAMPLING).log_probs.numpy()
     before = values_of(learner.policy.trainable_variables)
@@ -135,7 +142,7 @@ def test_the_baseline_learns_the_rewards_and_moves_nothing_else():
 
 @pytest.mark.thorough
 def test_tokens_with_rewards_of_their_own():
-    """Eq. 7 with an advantage for each token; the baseline learns the value before each."""
+    """Eq. 7 has an advantage for each token. The baseline learns the value of the state before each token."""
     changes = {"level": "token", "discriminator": "token", "value_baseline": "on", "objective": "kl"}
     learner = training(**changes, trainable="head", generator_learning_rate=1e-9, discriminator_learning_rate=1e-2)
     old = learner.policy.log_probs(*BATCH, SAMPLING).log_probs.numpy()
@@ -171,7 +178,7 @@ def test_no_baseline_gives_zeros():
 @pytest.mark.thorough
 @pytest.mark.parametrize("tokens", [{}, {"discriminator": "token", "level": "token"}])
 def test_a_head_learns_the_same_from_states_that_are_known(tokens):
-    """Its own features, computed before; the baseline reads them too."""
+    """The states are the features of the frozen GPT-2, computed beforehand. Head and baseline read them."""
     changes = {"trainable": "head", "value_baseline": "on", **tokens}
     fresh, known = training(**changes), training(**changes)
     assert known.policy.frozen_features

@@ -8,11 +8,11 @@ import tensorflow as tf
 from gail_tf.imitation import ppo_losses
 from keras_gca.errors import UserError
 
-# Three responses of 2, 1 and 3 tokens; what stands behind their ends must never count.
+# Three responses of 2, 1 and 3 tokens. The numbers after their ends must never count.
 MASK = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 1]])
 OLD = np.log([[0.5, 0.4, 0.9], [0.2, 0.9, 0.9], [0.5, 0.5, 0.5]]).astype(np.float32)
 NEW = np.log([[0.5, 0.5, np.nan], [0.1, 1e-9, 0.9], [0.6, 0.5, 0.5]]).astype(np.float32)
-RATIOS = np.array([1.25, 0.5, 1.2])  # of whole responses
+RATIOS = np.array([1.25, 0.5, 1.2])  # the ratios of whole responses
 ADVANTAGES = np.float32([2.0, -1.0, 1.0])
 
 
@@ -23,10 +23,10 @@ def test_the_ratio_of_responses_and_of_tokens():
 
 
 def test_the_clipped_objective_by_hand():
-    # 1.25 * 2 is cut to 1.2 * 2; 0.5 * -1 is cut to 0.8 * -1; 1.2 * 1 is just inside.
+    # 1.25 * 2 is clipped to 1.2 * 2, and 0.5 * -1 is clipped to 0.8 * -1. 1.2 * 1 is just inside.
     found = ppo_losses.clipped_surrogate(RATIOS, ADVANTAGES.astype(float))
     np.testing.assert_allclose(found, [2.4, -0.8, 1.2])
-    # A ratio that went the wrong way is not cut.
+    # A ratio that moved in the wrong direction is not clipped.
     np.testing.assert_allclose(ppo_losses.clipped_surrogate([0.5, 2.0], [1.0, -1.0]), [0.5, -2.0])
     loss, figures = ppo_losses.policy_loss(NEW, OLD, ADVANTAGES, MASK, epsilon=0.21)
     assert float(loss) == pytest.approx(-(1.21 * 2 - 0.79 + 1.2) / 3)
@@ -133,7 +133,7 @@ def test_no_response_is_so_unlikely_that_gradients_are_lost():
 
 
 def test_the_first_gradient_is_the_policy_gradient():
-    """At the old policy the clipped objective's gradient is that of the mean of A log p."""
+    """At the old policy, the gradient of the clipped objective equals the gradient of the mean of A log p."""
     old = tf.constant(np.where(MASK, OLD, 0), tf.float32)
     log_probs = tf.Variable(old)
     with tf.GradientTape() as tape:
@@ -173,7 +173,7 @@ def test_k1_and_k3_have_the_exact_kl_as_their_mean():
     kl = np.sum(p * np.log(p / q))
     for name in ("k1", "k3"):
         assert np.sum(p * ppo_losses.sampled_kl(np.log(p), np.log(q), name)) == pytest.approx(kl, rel=1e-5)
-    found = ppo_losses.exact_kl(np.log(p) + 5, np.log(q) - 3)  # logits are free in a constant
+    found = ppo_losses.exact_kl(np.log(p) + 5, np.log(q) - 3)  # a constant may be added to logits
     assert float(found) == pytest.approx(kl, rel=1e-5)
 
 
@@ -210,12 +210,15 @@ def test_the_adaptive_coefficient_stays_within_its_range():
 
 
 def test_the_adaptive_penalty_holds_a_policy_near_its_target():
-    """Eq. 7 alone, on three replies of which one is far better: the KL of an update settles near the target."""
+    """A policy of three replies, one of them far better, learns by Eq.
+
+    7. The KL of an update settles near the target.
+    """
     target, coefficient, kls = 0.05, tf.constant(1.0), []
     theta = tf.Variable([0.0, 0.0, 0.0])
     advantages = tf.constant([1.0, 0.0, -1.0])
     for _ in range(60):
-        theta.assign([0.3, -0.1, 0.0])  # always the same old policy, so that the answer is known
+        theta.assign([0.3, -0.1, 0.0])  # the old policy is always the same, so that the result is known
         old = tf.nn.softmax(theta)
         for _ in range(60):
             with tf.GradientTape() as tape:

@@ -11,7 +11,7 @@ from keras_gca.errors import UserError
 from tests.oracles.textgail import normalised
 
 LOGITS = np.float32([-3.0, -0.5, 0.0, 2.0])
-PROBABILITIES = 1 / (1 + np.exp(-LOGITS.astype(float)))  # of an expert
+PROBABILITIES = 1 / (1 + np.exp(-LOGITS.astype(float)))  # expert probabilities
 MASK = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 0]])
 
 
@@ -32,7 +32,7 @@ def test_each_form_and_that_all_rise_with_the_experts_logit(form, expected):
 
 
 def test_gails_reward_is_the_negative_cost_of_equation_6():
-    d_of_equation_6 = 1 - PROBABILITIES  # high for the policy's samples
+    d_of_equation_6 = 1 - PROBABILITIES  # high for the policy's responses
     np.testing.assert_allclose(rewards.reward(LOGITS, "gail"), -np.log(d_of_equation_6), rtol=1e-5)
 
 
@@ -136,7 +136,9 @@ def test_no_drift_no_correction():
 
 
 def test_drift_is_countered_by_hand():
-    # Mean length 15 where experts have 10: relative lengths 1 and 2, mean 1.5; cost 2 * 0.5 * (-0.5, 0.5).
+    # The mean length is 15, and that of experts is 10. Relative lengths are 1 and 2, their mean is 1.5, and the penalty
+    # is
+    # 2 * 0.5 * (-0.5, 0.5).
     found = rewards.counter_length_drift([1.0, 1.0], [10, 20], expert_length=10, strength=2.0)
     np.testing.assert_allclose(found, [1.5, 0.5])
     short = rewards.counter_length_drift([1.0, 1.0], [2, 8], expert_length=10)
@@ -144,7 +146,10 @@ def test_drift_is_countered_by_hand():
 
 
 def test_countering_drift_follows_the_gradient_of_the_squared_drift():
-    """A policy over four lengths: the score-function gradient of the correction is that of the squared drift."""
+    """A policy draws one of four lengths.
+
+    The score-function gradient of the penalty is the gradient of the squared drift.
+    """
     lengths, expert = np.array([1.0, 4, 9, 20]), 6.0
     theta = tf.Variable([0.3, -0.2, 0.5, 0.1])
     with tf.GradientTape() as tape:
@@ -152,7 +157,7 @@ def test_countering_drift_follows_the_gradient_of_the_squared_drift():
         loss = 0.5 * drift**2
     gradient = tape.gradient(loss, theta)
     p = tf.nn.softmax(theta).numpy()
-    # A batch in which every length occurs in proportion to p, 10,000 responses.
+    # A batch of 10,000 responses, in which each length occurs in proportion to p.
     counts = np.round(p * 10_000).astype(int)
     batch = np.repeat(np.arange(4), counts)
     cost = -rewards.counter_length_drift(np.zeros(len(batch)), lengths[batch], expert).numpy()

@@ -23,7 +23,7 @@ def policy():
 
 @pytest.fixture(scope="module")
 def reference():
-    """Another policy than the one that gives the responses."""
+    """A reference that is not the policy that draws the responses."""
     gpt2 = small_runs.gpt2(small_runs.config())
     draw = np.random.default_rng(8)
     for variable in gpt2.weights.values():
@@ -38,7 +38,7 @@ def collector(policy, reference):
 
 @pytest.fixture(scope="module")
 def rollouts(collector):
-    """12 responses, in batches of 4 of which one is a human's."""
+    """Collect 12 responses in batches of 4. One response of each batch is a human demonstration."""
     return collector.collect(ROWS, SEED, 4, human_ratio=0.3)
 
 
@@ -53,7 +53,7 @@ def log_probs_in_numpy(policy, before, after):
 
 
 def test_human_demonstrations_are_as_many_as_table_1_says_and_the_experts_own(rollouts):
-    """int(4 x 0.3) of each batch of 4, in the order in which the rows were drawn."""
+    """Each batch of 4 rows, in the order in which they were drawn, has int(4 x 0.3) demonstrations."""
     assert set(rollouts.rows[rollouts.human]) == set(ROWS[[0, 4, 8]])
     np.testing.assert_array_equal(np.sort(rollouts.rows), np.sort(ROWS))
     np.testing.assert_array_equal(rollouts.generated, ~rollouts.human)
@@ -120,7 +120,7 @@ def test_recomputed_log_probabilities_are_those_of_a_pass_over_all_responses(pol
 
 
 def test_features_by_numpy(reference, rollouts):
-    """The mean of the reference's states over the response, and the last one."""
+    """The features are the mean of the reference's states over the response, and the last state."""
     gpt2 = reference.policy.gpt2
     for responses in (rollouts.given, rollouts.expert):
         for i in range(0, len(ROWS), 3):
@@ -207,7 +207,7 @@ def test_kept_features_of_experts_are_the_fresh_ones_until_the_reference_changes
 
 
 def test_two_collectors_of_one_reference_do_not_mix_their_experts(policy, reference):
-    """Row 2 of the validation data is no row 2 of the training data."""
+    """Row 2 of the validation data must not get the kept features of row 2 of the training data."""
     found = [
         Collector(policy, reference, tokenizer(), small_runs.samples(part), SAMPLING, keep_experts=True)
         .collect(np.array([2, 4]), SEED, 4)

@@ -1,4 +1,4 @@
-"""Algorithm 1 in small, of the rooms' own parts: a table of two-token replies to three prompts learns an expert's."""
+"""A small Algorithm 1 made of the project's own functions: a table of two-token replies learns an expert's replies."""
 
 import numpy as np
 import pytest
@@ -9,16 +9,17 @@ from gail_tf.imitation.encoders import DiscriminatorNetwork
 from tests.factories.discriminators import NetworkLearner
 
 PROMPTS, WORDS, BATCH, UPDATES = 3, 3, 128, 60
-EXPERT = np.random.default_rng(5).dirichlet(np.full(WORDS**2, 0.4), PROMPTS)  # of whole replies, by prompt
+# The probabilities of whole replies to each prompt.
+EXPERT = np.random.default_rng(5).dirichlet(np.full(WORDS**2, 0.4), PROMPTS)
 
 
 def features(prompts, replies):
-    """One-hot of (prompt, reply): what D sees."""
+    """Return one-hot features of (prompt, reply), which D reads."""
     return tf.one_hot(prompts * WORDS**2 + replies[:, 0] * WORDS + replies[:, 1], PROMPTS * WORDS**2)
 
 
 class TablePolicy:
-    """The logits of the first word, and of the second after each first, for every prompt."""
+    """A policy with tables of logits for each prompt: of the first word, and of the second word after each first."""
 
     def __init__(self):
         self.variables = [tf.Variable(tf.zeros((PROMPTS, WORDS))), tf.Variable(tf.zeros((PROMPTS, WORDS, WORDS)))]
@@ -31,7 +32,7 @@ class TablePolicy:
         return tf.gather(tf.nn.log_softmax(self.logits(prompts, replies)), replies, batch_dims=2)
 
     def probabilities(self):
-        """(PROMPTS, WORDS ** 2)"""
+        """Return the probabilities of all replies, (PROMPTS, WORDS ** 2)."""
         first, second = (tf.nn.softmax(variable).numpy() for variable in self.variables)
         return (first[:, :, None] * second).reshape(PROMPTS, -1)
 

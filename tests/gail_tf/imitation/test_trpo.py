@@ -32,7 +32,7 @@ def log_probs(training):
 
 @pytest.mark.parametrize("level", ["response", pytest.param("token", marks=pytest.mark.thorough)])
 def test_a_step_raises_the_objective_within_the_trust_region(level):
-    """Its figures, from probabilities that are computed anew, in NumPy."""
+    """NumPy computes the metrics of the step again from the probabilities before and after it."""
     training = make(level=level, trust_region=0.02)
     frozen = [variable.numpy() for variable in training.policy.gpt2.weights.values()]
     mask = BATCH.response_mask
@@ -40,7 +40,7 @@ def test_a_step_raises_the_objective_within_the_trust_region(level):
     before = log_probs(training)
     figures = step(training, advantages)
     difference = (log_probs(training) - before) * mask
-    k3 = np.expm1(difference) - difference  # of KL(old || new), each token
+    k3 = np.expm1(difference) - difference  # the estimate of KL(old || new) at each token
     if level == "response":
         ratio = np.exp(difference.sum(1))
         objective, old = (ratio * advantages).mean(), advantages.mean()

@@ -24,7 +24,7 @@ def test_conjugate_gradients_solve_a_linear_system():
     np.testing.assert_allclose(
         trust_region.conjugate_gradients(product, B, 20), np.linalg.solve(A, B), rtol=1e-3, atol=1e-4
     )
-    # One iteration is the steepest descent's: b times b.b / b.A.b.
+    # One iteration is a step of steepest descent: b times b.b / b.A.b.
     np.testing.assert_allclose(trust_region.conjugate_gradients(product, B, 1), B * (B @ B) / (B @ A @ B), rtol=1e-5)
     np.testing.assert_array_equal(trust_region.conjugate_gradients(product, tf.zeros(6)), np.zeros(6))
 
@@ -34,7 +34,7 @@ def test_a_quadratic_has_its_matrix_as_fisher_product():
 
 
 def test_the_step_on_a_quadratic_is_exact():
-    """A straight objective under a quadratic KL: the best step within the bound is known."""
+    """For a linear objective and a quadratic KL, the best step within the bound is known."""
     step = trust_region.trust_region_step(
         START, lambda theta: tf.tensordot(B, theta, 1), quadratic_kl, max_kl=0.05, damping=0.0, iterations=30
     )
@@ -77,7 +77,7 @@ def test_the_sampled_kl_k3_has_the_same_fisher_matrix_in_the_mean():
 
 
 def test_the_natural_gradient_of_a_softmax_is_its_advantages():
-    """Kakade 2001: for logits it is the advantage of each action, free in a constant."""
+    """For logits, the natural gradient is the advantage of each action, up to a constant (Kakade 2001)."""
     step = trust_region.trust_region_step(
         THETA, softmax_objective, softmax_kl, max_kl=1e-4, damping=1e-6, iterations=20
     )
@@ -85,7 +85,7 @@ def test_the_natural_gradient_of_a_softmax_is_its_advantages():
     advantages = ADVANTAGES - P @ ADVANTAGES
     centred = direction - P @ direction
     np.testing.assert_allclose(centred / np.linalg.norm(centred), advantages / np.linalg.norm(advantages), atol=2e-2)
-    assert 0.6e-4 < float(step.kl) <= 1e-4 * (1 + trust_region.ROUNDING)  # the whole step, or 0.8 of it
+    assert 0.6e-4 < float(step.kl) <= 1e-4 * (1 + trust_region.ROUNDING)  # the full step, or 0.8 of it
 
 
 @pytest.mark.parametrize(("max_kl", "steps"), [(0.01, 4), (0.3, 4), (3.0, 1)])
@@ -117,7 +117,7 @@ def test_a_step_compiles():
 
 
 def test_the_line_search_shortens_a_step_until_the_bound_holds():
-    # The KL is the step squared, the bound 0.5: 1 and 0.64 are beyond it, 0.4096 is not.
+    # The KL is the square of the step, and the bound is 0.5. 1 and 0.64 are beyond it; 0.4096 is not.
     found = trust_region.line_search(
         tf.zeros(1), tf.ones(1), lambda x: x[0], lambda x: x[0] ** 2, 0.5, tf.constant(1.0)
     )
@@ -125,7 +125,8 @@ def test_the_line_search_shortens_a_step_until_the_bound_holds():
 
 
 def test_the_line_search_wants_an_improvement():
-    # Of x (0.9 - x), -0.1 at 1 and 0.08 at 0.8: the gradient promises 0.9 x, of which a tenth is 0.072.
+    # The objective x (0.9 - x) is -0.1 at 1 and 0.08 at 0.8. The gradient predicts 0.9 x; at 0.8 a tenth of it is
+    # 0.072.
     def objective(x):
         return x[0] * (0.9 - x[0])
 
@@ -145,7 +146,7 @@ def test_what_never_improves_is_refused(objective):
 
 
 def test_a_networks_step_against_its_jacobian_in_numpy():
-    """The paper's kind of head: F = mean of J^T (diag(p) - p p^T) J over the batch."""
+    """For a head as in the paper, F is the mean of J^T (diag(p) - p p^T) J over the batch."""
     keras.utils.set_random_seed(0)
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(5)])
     weights = [variable.value for variable in network.trainable_variables]

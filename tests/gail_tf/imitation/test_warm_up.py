@@ -1,4 +1,4 @@
-"""A preset's warm-up in trainings that are shorter than it."""
+"""The warm-up of a preset is shortened in trainings that have fewer steps."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from keras_gca.engine.learner import AdamWLearner
 from keras_gca.errors import UserError
 from tests.factories import small_runs
 
-# Twice three batches of maximum likelihood, and three updates of two minibatches each; D learns nothing.
+# There are two epochs of three batches of maximum likelihood, and three updates of two minibatches. D does not learn.
 SHORT = {name: value for name, value in small_runs.SMALL.items() if name != "warmup_steps"} | {
     "n_layer": 1, "n_head": 1, "n_embd": 8, "trainable": "head", "dropout": 0.0, "mle_epochs": 2,
     "discriminator_steps": 0, "discriminator_passes": 0, "mle_learning_rate": 0.06, "generator_learning_rate": 0.006,
@@ -33,7 +33,7 @@ def test_it_is_a_tenth_where_it_would_not_end(total, steps):
 
 @pytest.mark.usefixtures("eagerly")
 def test_its_rates_are_those_of_a_shorter_one_after_a_restart_too(monkeypatch):
-    """Six steps, one of them a warm-up: 1, then in a straight line to where a seventh would be 0."""
+    """Of six steps one is the warm-up. The rate is 1 and then falls linearly; a seventh step would have the rate 0."""
     learners, begin = [], AdamWLearner.__init__
 
     def recorded(learner, *arguments, **named):
@@ -43,7 +43,7 @@ def test_its_rates_are_those_of_a_shorter_one_after_a_restart_too(monkeypatch):
     monkeypatch.setattr(AdamWLearner, "__init__", recorded)
 
     def rates_of(training):
-        """Yield the rate of each step from here on, and keep the state in the middle of the second epoch."""
+        """Yield the rate of each further step, and keep the state in the middle of the second epoch."""
         for event in training:
             if event.stage.phase == MAXIMUM_LIKELIHOOD and event.row is None:
                 yield float(learners[-1].optimizer.learning_rate)

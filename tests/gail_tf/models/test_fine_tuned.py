@@ -1,4 +1,4 @@
-"""Folders of fine-tuned GPT-2s as others leave them: added tokens, padded tables, extra heads, old configs, pickles."""
+"""Folders of fine-tuned GPT-2s by others: with added tokens, padded tables, extra heads, old configs or pickles."""
 
 import json
 import re
@@ -27,7 +27,7 @@ TEXTS = ["<speaker1>Hello there. <speaker2> Hi<speaker1>", "plain", "<speaker>1"
 
 @pytest.fixture
 def folder(tmp_path):
-    """vocab.json and merges.txt of 256 + 1 + some merges, without tokenizer.json."""
+    """A folder with vocab.json and merges.txt (256 bytes, END and some merges) but without tokenizer.json."""
     made = tmp_path / "tuned"
     Tokenizer.fit(["Hello there, how are you? Hi.", "I am fine. plain speaker"], 290).save(made)
     (made / "tokenizer.json").unlink()
@@ -40,7 +40,7 @@ def size_of(folder):
 
 
 def add_tokens(folder, tokens=ADDED):
-    """As transformers' slow tokenizers were saved: <pad> is special, speakers are not."""
+    """Add tokens as transformers' slow tokenizers save them: <pad> is special, and the speakers are not."""
     size = size_of(folder)
     (folder / "added_tokens.json").write_text(json.dumps({token: size + i for i, token in enumerate(tokens)}))
     special = {"bos_token": END, "eos_token": {"content": END, "lstrip": False}, "pad_token": "<pad>"}
@@ -48,7 +48,7 @@ def add_tokens(folder, tokens=ADDED):
 
 
 def add_weights(folder, rows, architecture="GPT2LMHeadModel", **others):
-    """By PyTorch's transformers, with random weights."""
+    """Write random weights by PyTorch's transformers."""
     import transformers
 
     sizes = SIZES | {"vocab_size": rows, "n_positions": 48, "eos_token_id": 0, "bos_token_id": 0}
@@ -68,7 +68,7 @@ def peer(folder, **options):
 
 
 def test_ids_of_added_tokens_are_those_of_transformers(folder):
-    """Special tokens in text are text here, as everywhere in this project: transformers' `split_special_tokens`."""
+    """Special tokens in a text are read as text, as with the option `split_special_tokens` of transformers."""
     add_tokens(folder)
     tokenizer, other = Tokenizer.read(folder), peer(folder)
     assert len(tokenizer) == len(other) == size_of(folder) + 3
@@ -80,7 +80,7 @@ def test_ids_of_added_tokens_are_those_of_transformers(folder):
 
 
 def test_added_tokens_of_a_newer_config(folder):
-    """tokenizer_config.json says more of each token, and stands above the other two files."""
+    """tokenizer_config.json has more details of each token, and overrides the other two files."""
     size = size_of(folder)
     tokens = {
         size: {"content": "<speaker1>", "lstrip": True, "rstrip": False, "normalized": False, "special": False},
@@ -105,7 +105,7 @@ def test_our_control_tokens_come_after_the_added_ones(folder):
     again = Tokenizer.read(folder / "again", CONTROL_TOKENS)
     assert again.encode_all(TEXTS) == tokenizer.encode_all(TEXTS)
     assert (again.known, len(again)) == (size + 6, size + 6)
-    # A control token that the files have already keeps its id.
+    # A control token that is already in the files keeps its id.
     add_tokens(folder, ("<pad>", CONTROL_TOKENS[1]))
     tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
     assert [tokenizer.special(token) for token in CONTROL_TOKENS] == [size + 2, size + 1, size + 3]
@@ -164,7 +164,7 @@ def language_model(folder):
 
 @pytest.mark.parametrize("spare", [0, 2, 27])
 def test_trained_rows_keep_their_tokens_and_spare_rows_have_none(folder, capsys, spare):
-    """Two spare rows are fewer than the control tokens; 27 make a multiple of 64."""
+    """Two spare rows are fewer than the control tokens. 27 spare rows make the number of rows a multiple of 64."""
     add_tokens(folder)
     known = size_of(folder) + 3
     assert known == 320 - 27
@@ -186,7 +186,7 @@ def test_trained_rows_keep_their_tokens_and_spare_rows_have_none(folder, capsys,
 
 
 def test_spare_rows_have_no_probability(folder):
-    """Neither in what is drawn nor in likelihoods, however large PyTorch's logits of them are."""
+    """Spare rows are never drawn and do not count in likelihoods, however large their logits in PyTorch are."""
     known = size_of(folder)
     model = add_weights(folder, 320)
     import torch
@@ -224,7 +224,7 @@ def test_spare_rows_have_no_probability(folder):
 
 @pytest.mark.parametrize("rows", [300, 330, 332, 450])
 def test_a_table_of_another_tokenizer_is_not_taken_for_a_padded_one(folder, rows):
-    """None of these is the next multiple of a power of two from 290 on."""
+    """None of these numbers of rows is the next multiple of a power of two after 290."""
     add_weights(folder, rows)
     with pytest.raises(UserError, match=rf"a vocabulary of {rows} tokens where 293 at most are expected"):
         language_model(folder)

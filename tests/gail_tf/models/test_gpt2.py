@@ -54,7 +54,7 @@ def test_positions():
 
 
 def test_continuations_that_share_a_beginning_are_those_read_apart(gpt2):
-    """None sees another, whatever the padding; states at padding mean nothing."""
+    """No continuation influences another one, with any padding. The states at padding have no meaning."""
     tokens, mask = padded(*PADDINGS["left"], 12)
     draw = np.random.default_rng(4)
     continuations = []
@@ -79,7 +79,7 @@ def test_more_tokens_than_positions_are_refused(gpt2):
     tokens, mask = padded([0], [0], 25)
     with pytest.raises(ValueError, match="25 tokens where GPT-2 has 24 positions"):
         gpt2.hidden(tokens, mask)
-    for widths in ((13,), (12, 13)):  # each on its own
+    for widths in ((13,), (12, 13)):  # one compiled graph for each width
         with pytest.raises(ValueError, match="25 tokens where GPT-2 has 24 positions"):
             gpt2.hidden_of_each(tokens[:, :12], mask[:, :12], [(tokens[:, :w], mask[:, :w]) for w in widths])
 

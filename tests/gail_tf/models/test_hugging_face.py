@@ -54,7 +54,7 @@ def test_adapters_are_merged_when_written(tmp_path):
 
 
 def test_bare_names_and_old_constants(torch_folder, folder):
-    """The hub's own gpt2 has no prefix, and holds the causal masks."""
+    """In the file of the Hub's own gpt2, names have no prefix, and the causal masks are stored, too."""
     tensors = {name.removeprefix("transformer."): values for name, values in read_tensors(folder).items()}
     tensors |= {"h.0.attn.bias": np.ones((1, 1, 24, 24), np.float32), "lm_head.weight": tensors["wte.weight"]}
     safetensors.numpy.save_file(tensors, folder / "model.safetensors")
@@ -185,7 +185,7 @@ def test_the_hub_is_asked_for_no_more_than_is_read(folder, monkeypatch):
 
 
 def test_larger_gpt2s():
-    """Published parameter counts of GPT-2 small and medium, from one block of each."""
+    """The published numbers of parameters of GPT-2 small and medium follow from one block of each."""
     for n_layer, n_embd, millions in ((12, 768, 124.4), (24, 1024, 354.8)):
         config = GPT2Config(n_layer=n_layer, n_embd=n_embd, n_head=n_embd // 64)
         smaller = dataclasses.replace(config, vocab_size=8, n_positions=4, n_layer=1, eos_token_id=0)

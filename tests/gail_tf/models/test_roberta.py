@@ -120,7 +120,7 @@ def test_gradients_reach_all_weights(torch_folder):
     gradients = tape.gradient(loss, [variable.value for variable in variables])
     for name, gradient in zip(roberta.weights, gradients, strict=True):
         largest = np.abs(tf.convert_to_tensor(gradient)).max()
-        # A constant added to all scores of a softmax, or of a pair, leaves it as it is.
+        # A constant that is added to all scores of a softmax, or of a pair, does not change the result.
         if name == "classifier.bias" or name.endswith("key.bias"):
             assert largest < 1e-6
         else:
@@ -183,7 +183,7 @@ def test_initial_weights():
 
 
 def test_the_size_of_roberta_base():
-    """Its published count of 124.6 million weights with a pooler, from one block."""
+    """The published number of 124.6 million weights, with a pooler, follows from one block."""
     base = RobertaConfig()
     smaller = dataclasses.replace(base, vocab_size=8, max_position_embeddings=4, num_hidden_layers=1)
     counts = {name: variable.shape.num_elements() for name, variable in Roberta(smaller).weights.items()}
@@ -207,7 +207,7 @@ def test_config_is_read_and_written(torch_folder):
 
 
 def test_a_pre_trained_folder_lacks_the_head(torch_folders):
-    """As roberta-base's does: it has the head of masked language modelling, and no pooler."""
+    """A folder such as roberta-base has the head of masked language modelling, but no pooler and no head for scores."""
     folder = torch_folders["RobertaForMaskedLM"]
     roberta, unread = read_roberta(folder, seed=3)
     assert unread == [*POOLER, *CLASSIFIER]

@@ -1,4 +1,4 @@
-"""What holds of every policy, whatever its network: assertions that the tests of several policies share."""
+"""Assertions that hold for every policy, whatever its network is. The tests of several policies share them."""
 
 import dataclasses
 
@@ -11,9 +11,10 @@ from tests.oracles.nucleus import by_sorting
 
 
 def assert_recovered_from_noise(policy, sampling, logits_of):
-    """Algorithm 2 token by token: the nucleus by sorting, arg-max with the same z.
+    """Assert that responses equal those of Algorithm 2 token by token: a sorted nucleus, and arg-max with the same z.
 
-    logits_of: (condition, response so far) -> (V,), of the same network in NumPy. Returns the responses' lengths.
+    `logits_of` computes the logits of the same network in NumPy: (condition, response so far) -> (V,). Return the
+    lengths of the responses.
     """
     drawn = sample(policy, sampling)
     seeds = sample_seeds([1, 2], tf.range(6))
@@ -48,7 +49,7 @@ def assert_probabilities_are_those_of_a_forward_pass(policy, sampling):
 
 
 def assert_independent_of_company(policy):
-    """The same responses in another batch, with more padding, with room for more tokens (16: all that GPT-2 has)."""
+    """Assert equal responses in another batch, with more padding, and with a larger limit (GPT-2 has room for 16)."""
     sampling = SAMPLINGS["filtered"]
     together = sample(policy, sampling)
     others = sample(policy, sampling, rows=slice(2, 5), samples=[2, 3, 4])
@@ -65,7 +66,7 @@ def assert_independent_of_company(policy):
 
 
 def gradients(policy, variables, **options):
-    """Of the mean log-probability of some responses, with everything watched."""
+    """Compute the gradients of the mean log-probability of some responses, with all variables watched."""
     arrays = tuple(map(tf.constant, TAUGHT))
 
     @tf.function(**options)

@@ -29,7 +29,7 @@ def policy():
 
 @pytest.fixture(scope="module", params=["full", "lora", "head"])
 def any_policy(request):
-    """A policy of each kind, away from where it started."""
+    """A policy of each kind, whose adapters or head are away from their start."""
     adapters = Adapters(rank=2, blocks=1) if request.param == "lora" else None
     policy = Policy(a_gpt2(adapters, fond_of_end=1.5), request.param)
     if request.param != "full":
@@ -57,7 +57,7 @@ def test_a_response_depends_on_nothing_but_its_condition_and_its_noise(policy):
 
 
 def test_what_is_drawn_follows_the_distribution(policy):
-    """12,000 first tokens of one condition against the probabilities that they are counted by: chi-squared."""
+    """A chi-squared test compares 12,000 first tokens of one condition with the probabilities that are returned."""
     sampling = Sampling(1, top_p=0.9, temperature=2.0, counting="filtered")
     count = 12_000
     drawn = policy.sample(CONDITION[:1], MASK[:1], (7, 8), sampling, candidates=count)
@@ -108,7 +108,7 @@ def test_one_graph_is_made_for_all_widths_but_by_xla(jit_compile, traces):
             scores = policy.log_probs(*arrays, drawn.tokens, drawn.mask, Sampling(4))
             np.testing.assert_allclose(drawn.log_probs, scores.log_probs, atol=1e-4)
     assert policy.trace_counts() == {"sample": traces, "log_probs": traces}
-    alone = again.sample(*arrays, (seed, seed), Sampling(4))  # whose first width this is
+    alone = again.sample(*arrays, (seed, seed), Sampling(4))  # the first width that this policy meets
     np.testing.assert_array_equal(alone.tokens, drawn.tokens)
     np.testing.assert_array_equal(alone.log_probs, drawn.log_probs)
 
@@ -182,7 +182,7 @@ def test_no_backward_pass_through_frozen_blocks(any_policy):
         assert len(reached) == len(weights) - 1
     elif any_policy.trainable == "head":
         assert not reached
-    else:  # adapters in the last block alone
+    else:  # only the adapters of the last block
         assert {name for name in reached if not name.startswith("ln_f")} == {n for n in weights if n.startswith("h.1.")}
 
 
@@ -241,7 +241,7 @@ class TestBadInput:
             Policy(gpt2, "lora")
 
     def test_what_does_not_fit_into_the_positions(self, policy):
-        message = "conditions of 9 and responses of 17 tokens where the network has 24 positions"
+        message = "conditions of 9 and responses of 17 tokens do not fit into a network with 24 positions"
         with pytest.raises(ValueError, match=message):
             sample(policy, Sampling(17))
         with pytest.raises(ValueError, match=message):

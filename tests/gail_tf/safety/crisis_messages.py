@@ -1,8 +1,8 @@
-"""Messages with and without a crisis, to develop the patterns with (SPEAK, SILENT) and to measure them (HELD_OUT_...).
+"""Messages with and without a crisis: the patterns were developed with some and are measured with HELD_OUT_... .
 
-The held-out messages were written before it was known what the patterns make of them. HELD_OUT_SPEAK names the matter,
-HELD_OUT_HINTS only hints at it. docs/fidelity.md has their first results; `python -m tests.gail_tf.crisis_messages`
-prints today's.
+SPEAK and SILENT served to develop the patterns. The held-out messages were written before the patterns were tried on
+them. HELD_OUT_SPEAK speaks of a crisis directly, and HELD_OUT_HINTS only hints at it. docs/fidelity.md has the first
+results, and `python -m tests.gail_tf.safety.crisis_messages` prints those of today's patterns.
 """
 
 SPEAK = """
@@ -754,7 +754,7 @@ I lost my temper with the kids and feel bad.
 
 
 def main() -> None:
-    """Print how many of each kind are recognised, and which are not as they should be."""
+    """Print how many messages of each kind are recognised, and those with a wrong result."""
     from gail_tf.safety.crisis import speaks_of_crisis
 
     for name in ("SPEAK", "HELD_OUT_SPEAK", "HELD_OUT_HINTS", "SILENT", "HELD_OUT_SILENT"):

@@ -18,12 +18,15 @@ def test_messages_that_do_not(message):
 
 
 def test_held_out_messages_that_name_the_matter():
-    """23 of 30 when they were new: how well the patterns do on words that they were not made for."""
+    """The patterns recognised 23 of 30 new messages.
+
+    This shows how they do on messages with which they were not developed.
+    """
     assert sum(map(speaks_of_crisis, HELD_OUT_SPEAK)) >= 23
 
 
 def test_held_out_false_alarms():
-    """2 of 40 when they were new."""
+    """The patterns took 2 of 40 new harmless messages for a crisis."""
     assert sum(map(speaks_of_crisis, HELD_OUT_SILENT)) <= 2
 
 

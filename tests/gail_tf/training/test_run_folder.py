@@ -102,7 +102,7 @@ def test_a_folder_that_holds_a_run_or_none(run, data, tmp_path):
 
 @pytest.fixture(scope="module", params=["full", pytest.param("lora", marks=pytest.mark.thorough)])
 def agent(request):
-    """With two policies, and a discriminator away from zero, with an encoder of its own or none."""
+    """Make an agent with two policies and a discriminator away from zero, with or without an encoder of its own."""
     encoder = "trainable" if request.param == "full" else "frozen"
     settings = small_runs.config(trainable=request.param, discriminator_encoder=encoder)
     training = small_runs.training(settings)

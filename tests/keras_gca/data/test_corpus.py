@@ -1,4 +1,4 @@
-"""The embedded corpus is what the default run learns from: its size and variety are part of its contract."""
+"""The embedded corpus, from which a default run learns, must have a certain size and variety."""
 
 import collections
 import itertools

@@ -87,7 +87,7 @@ def test_a_corpus_in_which_no_word_returns_says_so():
     once = [Conversation((f"one{i}", f"two{i}")) for i in range(30)]
     with pytest.raises(UserError, match="no word occurs 2 times in the training text; try --minimum-count 1"):
         prepare(once, Config.preset("paper", minimum_count=2))
-    # A preset's own number does not refuse it: all words are taken.
+    # If the number comes from a preset, a small corpus is not refused: all of its words are taken.
     dataset = prepare(once, Config.preset("default"))
     assert len(dataset.vocabulary.counts) == 2 * len(dataset.documents) == 54
     assert dataset.vocabulary.to_values() == prepare(once, Config.preset("paper")).vocabulary.to_values()

@@ -1,4 +1,4 @@
-"""What a training of the first paper reads: files that are missing are named before anything is read."""
+"""A training of the first paper reports missing files before it reads anything."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The commands of a package under one name: listing them, and running them."""
+"""The command of a package, such as `gca`, lists the package's commands and runs them."""
 
 import re
 import subprocess
@@ -13,13 +13,13 @@ from keras_gca import __version__
 from tests.places import PROJECT
 
 PACKAGES = {"keras_gca": keras_gca.__main__, "gail_tf": gail_tf.__main__}
-NOT_LISTED = {"__main__", "baselines"}  # itself, and the note that says where a command is now
+NOT_LISTED = {"__main__", "baselines"}  # the module itself, and a note that says where a command has moved
 
 every_package = pytest.mark.parametrize("package", PACKAGES)
 
 
 def run(package, *arguments, **others):
-    """The status of such a command in this process."""
+    """Run such a command in this process, and return its status."""
     try:
         return PACKAGES[package].main(list(arguments), **others)
     except SystemExit as end:

@@ -1,4 +1,4 @@
-"""XLA programs of both papers' functions are in `tests/test_xla.py`."""
+"""Compiled functions, without XLA. `tests/test_xla.py` compiles the functions of both papers by XLA."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ from tests.oracles.adamw import adamw
 
 
 class Sum(AdamWLearner):
-    """Its loss is the sum of all variables, each number times its slope."""
+    """A learner whose loss is the sum of all numbers of its variables, each times its slope."""
 
     def loss(self, *slopes):
         terms = [tf.reduce_sum(slope * variable) for slope, variable in zip(slopes, self.variables, strict=True)]
@@ -27,7 +27,7 @@ def variables():
 
 
 def test_steps_by_hand(variables):
-    """A warm-up of 4 steps to a rate of 0.4: 0.1, 0.2, 0.3; gradients of a norm of 1 at most; only kernels decay."""
+    """The rates of the warm-up are 0.1, 0.2 and 0.3. Gradients are clipped to a norm of 1. Only kernels decay."""
     random = np.random.default_rng(1)
     slopes = [[random.normal(size=variable.shape).astype(np.float32) for variable in variables] for _ in range(3)]
     slopes[1] = [each / 100 for each in slopes[1]]  # too small to be clipped
@@ -41,10 +41,10 @@ def test_steps_by_hand(variables):
     ]
     for number in range(3):
         value = sum(float((a * v.numpy()).sum()) for a, v in zip(slopes[number], variables, strict=True))
-        seen = learner.test_step(*slopes[number])  # moves nothing
+        seen = learner.test_step(*slopes[number])  # this does not move the weights
         scalar, sums, norm = learner.train_step(*slopes[number])
         assert float(scalar) == pytest.approx(value, rel=1e-5)
-        assert float(norm) == pytest.approx(norms[number], rel=1e-5)  # before it is clipped
+        assert float(norm) == pytest.approx(norms[number], rel=1e-5)  # the norm before clipping
         assert seen["seen"] == sums["seen"] == slopes[number][0][0, 0]
         for variable, values in zip(variables, expected, strict=True):
             np.testing.assert_allclose(variable, values[number], rtol=1e-4, atol=1e-5)
@@ -56,13 +56,17 @@ def test_other_variables_stay_as_they_are(variables):
             return tf.reduce_sum(variables[0] + variables[1]), {}
 
     kernel, bias = (variable.numpy() for variable in variables)
-    assert Both(variables[1:], 0.1).train_step().gradient_norm is None  # nothing is clipped
+    assert Both(variables[1:], 0.1).train_step().gradient_norm is None  # without clipping, no norm is computed
     np.testing.assert_array_equal(variables[0], kernel)
-    np.testing.assert_allclose(variables[1], bias - 0.1, rtol=1e-4)  # no warm-up: the first step is a whole one
+    # Without a warm-up, the first step has the full rate.
+    np.testing.assert_allclose(variables[1], bias - 0.1, rtol=1e-4)
 
 
 def test_a_rate_that_falls_ends_above_nothing(variables):
-    """5 steps, 2 of them a warm-up: 1/2, 1, then in a straight line to where a sixth would be 0."""
+    """Of 5 steps 2 are the warm-up.
+
+    The rates are 1/2, 1, and then fall linearly; a sixth step would have the rate 0.
+    """
     learner = Sum(variables, 0.3, warmup_steps=2, total_steps=5)
     rates, slopes = [], [np.ones(variable.shape, np.float32) for variable in variables]
     for _ in range(5):

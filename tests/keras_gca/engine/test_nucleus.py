@@ -30,7 +30,7 @@ def test_by_hand():
 def test_extremes():
     certain = np.array([[0.0, -200.0, -300.0]], np.float32)
     np.testing.assert_array_equal(np.exp(nucleus_log_probs(certain, 0.9))[0], [1, 0, 0])
-    even = np.zeros((1, 4), np.float32)  # equally likely tokens are all in
+    even = np.zeros((1, 4), np.float32)  # if tokens are equally likely, the nucleus has all of them
     np.testing.assert_allclose(np.exp(nucleus_log_probs(even, 0.1))[0], [0.25] * 4, rtol=1e-6)
 
 

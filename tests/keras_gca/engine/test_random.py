@@ -26,7 +26,7 @@ def test_seeds_samples_and_places_all_make_a_difference():
         for place in (0, 1)
     ]
     correlations = np.corrcoef(draws) - np.eye(len(draws))
-    assert np.abs(correlations).max() < 0.15  # 4.7 deviations of 1,000 independent numbers
+    assert np.abs(correlations).max() < 0.15  # 4.7 standard deviations for 1,000 independent numbers
 
 
 def test_gumbel_noise_has_the_distribution_of_its_name():

@@ -1,4 +1,4 @@
-"""Whole trainings on several devices are in `tests/test_several_devices.py`."""
+"""Sums over replicas. `tests/test_several_devices.py` tests whole trainings on several devices."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from tests.places import PROJECT
 
 
 def test_rows_without_numbers_are_gathered_as_all_others():
-    """As D's features of a policy that is no GPT-2. TensorFlow's own gathering would end the process."""
+    """D's features are empty rows if the policy is not a GPT-2. TensorFlow's own gathering would end the process."""
     code = """
 import numpy as np
 from keras_gca.engine import devices
@@ -25,7 +25,10 @@ with devices.make("mirrored", 2).scope():
 
 
 def test_two_replicas_make_the_step_of_one():
-    """Its loss, sums and gradient's norm are those by hand; what `replicated` names reaches both replicas whole."""
+    """Loss, sums and the gradient's norm were worked out by hand.
+
+    The arguments in `replicated` reach both replicas whole.
+    """
     code = """
 import keras
 import numpy as np

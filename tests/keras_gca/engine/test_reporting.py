@@ -1,4 +1,4 @@
-"""How much commands print."""
+"""The options -q and -v determine how much commands print."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from keras_gca.engine import command_line, reporting, training_loop
 
 
 def command():
-    """A command that prints a line of each kind."""
+    """Make a command that prints a line of each kind."""
 
     def main(arguments):
         parser = command_line.Parser(prog="python -m x")

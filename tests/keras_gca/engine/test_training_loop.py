@@ -9,7 +9,7 @@ from keras_gca.errors import UserError
 
 
 class Clock:
-    """In place of `time`: it goes on where somebody sleeps, and a little whenever it is looked at."""
+    """Replaces `time`. It advances when somebody sleeps, and a little each time that it is read."""
 
     now = 0.0
 
@@ -27,7 +27,7 @@ def _clock(monkeypatch):
 
 
 class Run:
-    """A run folder that notes when it is written to; writing takes `seconds`."""
+    """A run folder that notes when it is written to. Writing takes `seconds`."""
 
     def __init__(self, path, seconds):
         self.path, self.seconds, self.checkpoints = path, seconds, []
@@ -41,7 +41,7 @@ class Run:
 
 
 class Training:
-    """Stages of `steps` steps each, every one of `seconds`."""
+    """A training with stages of `steps` steps. Each step takes `seconds`."""
 
     def __init__(self, stages, steps, seconds=0.0, minutes=10.0, resumable=True):
         self.stages = [SimpleNamespace(phase="training", number=number) for number in range(stages)]
@@ -76,7 +76,10 @@ def test_the_end_of_every_stage_is_stored_where_that_costs_little(tmp_path):
 
 
 def test_short_stages_are_not_stored_each_but_the_end_is(tmp_path):
-    """Writing takes 50 ms and a stage 1: after the first one, another is due after 450."""
+    """Writing a checkpoint takes 50 ms, and a stage takes 1 ms.
+
+    After the first checkpoint the next is due after 450 stages.
+    """
     found = checkpoints(Training(30, 1, seconds=0.001), Run(tmp_path, 0.05))
     assert found[0] == 1
     assert found[-1] == 30
@@ -86,11 +89,14 @@ def test_short_stages_are_not_stored_each_but_the_end_is(tmp_path):
 def test_steps_are_stored_after_the_minutes_asked_for(tmp_path):
     assert checkpoints(Training(2, 3, minutes=0.0), Run(tmp_path, 0.0)) == [1, 2, 3, 4, 5, 6]
     found = checkpoints(Training(2, 3, minutes=0.0, resumable=False), Run(tmp_path, 0.0))
-    assert found == [3, 6]  # only where the training may be taken up again
+    assert found == [3, 6]  # only after events at which the training can be resumed
 
 
 def test_the_end_of_a_stage_is_told_before_it_is_stored(tmp_path):
-    """Killed between the two, it is done again; otherwise its line and its samples would be missing for ever."""
+    """A training that is killed in between repeats the stage.
+
+    In the other order, its line and samples would be lost.
+    """
     run, told = Run(tmp_path, 0.0), []
     checkpoints(Training(2, 1), run, after=lambda event: told.append((run.logged, len(run.checkpoints))))
     assert told == [(1, 0), (2, 1)]

@@ -11,7 +11,7 @@ from tests.factories.gca import LENGTH, VOCABULARY, random_pairs
 
 
 class Judge:
-    """Gives every token of an answer the first of its words, less ten, as l in percent."""
+    """A judge that gives every token of an answer the same l: the index of the first word minus ten, in percent."""
 
     def judge(self, contexts, answers):
         log_l = np.where(answers[:, 1:] > 0, np.log((answers[:, 1:2] - 10) / 100), np.nan)
@@ -27,7 +27,7 @@ def test_wins_ties_and_scores_by_hand():
     found = judge(Judge(), pairs, {"a": rows(60, 30, 62, 20), "b": rows(40, 50, 60, 20)})
     chosen = found["equations"]["Eq. 10"]
     assert (chosen["wins"], chosen["shares"]) == ({"a": 1, "b": 1}, {"a": 0.5, "b": 0.5})
-    assert chosen["ties"] == 2  # 0.52 and 0.50 differ by less than 5 %; equal scores
+    assert chosen["ties"] == 2  # 0.52 and 0.50 differ by less than 5 %; two other scores are equal
     assert chosen["human_first"] == pytest.approx(6 / 8)
     assert found["equations"]["Eq. 9"]["wins"] == {"a": 2, "b": 1}  # 0.52^2 and 0.50^2 differ by more
     assert found["scores"] == pytest.approx(
@@ -87,7 +87,8 @@ def test_an_independent_judge_tells_human_answers_from_those_of_all_generators(a
     for name in answers:
         assert scores["human"] - scores[name] > 0.2 > abs(before["human"] - before[name])
     assert independent.generators == agent.generators
-    np.testing.assert_array_equal(independent.discriminator[0], agent.discriminator[0])  # the word vectors stay
+    # The word vectors do not change.
+    np.testing.assert_array_equal(independent.discriminator[0], agent.discriminator[0])
     assert not np.array_equal(again.discriminator[1], other.discriminator[1])
     repeated = independent_judge(agent, training, seed=3, epochs=1)
     for one, two in zip(again.discriminator, repeated.discriminator, strict=True):

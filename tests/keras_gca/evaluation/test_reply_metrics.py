@@ -1,4 +1,4 @@
-"""All by hand."""
+"""Compares the metrics of replies with numbers that were worked out by hand."""
 
 import math
 
@@ -40,7 +40,7 @@ def test_embedding_similarities():
     same = reply_metrics.embedding_similarities([["a", "b"]], [["b", "a", "z", "unheard-of"]], vectors)
     assert same == pytest.approx({"average": 1, "extrema": 1, "greedy": 1})
     found = reply_metrics.embedding_similarities([["a", "c"]], [["b"]], vectors)
-    cosine = 1 / math.sqrt(5)  # of c and b
+    cosine = 1 / math.sqrt(5)  # the cosine of c and b
     assert found == pytest.approx(
         {
             "average": 0.5 / math.hypot(-0.5, 0.5),  # mean of a and c: (-1/2, 1/2)

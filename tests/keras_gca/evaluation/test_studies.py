@@ -1,4 +1,4 @@
-"""What a study trains and measures again; whole studies are in test_commands."""
+"""Which variants a study trains and measures again. test_commands.py runs whole studies."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def setup(tmp_path):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """The trainings that a study asks for, which leave a finished run; `ends` is whether they come to their end."""
+    """Replace trainings: note those that a study asks for, and leave finished runs. `ends` is whether they finish."""
     asked = SimpleNamespace(calls=[], ends=True)
 
     def session(path, *what):
@@ -49,7 +49,7 @@ def reply_figures(*systems):
 
 
 def figures(run, vectors=None):
-    """Of an evaluation that takes no time; written where a true one is."""
+    """Replace evaluations by metrics that cost no time. They are written to the same file as real ones."""
     chosen = {"wins": {"a": 1}, "shares": {"a": 1.0}, "ties": 0, "shorter": 0.5, "human_first": 0.5}
     judged = {"scores": {"a": 0.4, "human": 0.6}, "equations": {"Eq. 9": chosen, "Eq. 10": chosen}}
     found = {
@@ -66,7 +66,7 @@ def figures(run, vectors=None):
 
 @pytest.fixture
 def evaluated(monkeypatch):
-    """The runs that are measured."""
+    """Replace the evaluation, and note the runs that are measured."""
     calls = []
 
     def evaluate_run(run, vectors=None):
@@ -102,7 +102,7 @@ def test_what_is_there_is_used_again_until_the_bot_is_newer(setup, trained, eval
     os.utime(folder / "bot.h5", (1, 1))
     (tmp_path / "v.txt").touch()
     run_study("training", Setup(*list(vars(setup).values())[:-1], Source(glove=tmp_path / "v.txt")))
-    assert evaluated == ["default"] * 3  # by other vectors
+    assert evaluated == ["default"] * 3  # with other vectors all runs are measured again
 
 
 def test_a_stopped_training_stops_the_study_and_is_gone_on_with(setup, trained, evaluated, monkeypatch, capsys):

@@ -28,12 +28,14 @@ def test_the_index_gives_nltks_own_probabilities(discount):
 
 
 def test_hand_computed_probabilities():
-    """One sentence, a b: p(b | BOS a) by Chen and Goodman's recursion with discount 0.5."""
+    """For the single sentence "a b", p(b | BOS a) is worked out by Chen and Goodman's recursion with discount 0.5."""
     a, b = 4, 5
     model = TrigramModel([[BOS, a, b, EOS]], 6, discount=0.5)
-    # Padded: BOS BOS a b EOS. Bigram types by their second word: BOS 1, a 1, b 1, EOS 1; so each unigram has 1/4.
-    # Bigram level after "a": continuation count of "a b" is 1 of 1, discounted 0.5, and 0.5 to the unigram: 0.625.
-    # Trigram level after "BOS a": 0.5 + 0.5 * 0.625.
+    # The padded sentence is BOS BOS a b EOS. BOS, a, b and EOS each end one type of bigram, so each unigram has 1/4.
+    # The bigram level after "a": "a b" has a continuation count of 1 of 1, which is discounted to 0.5. The other 0.5
+    # goes
+    # to the unigrams. This gives 0.5 + 0.5 / 4 = 0.625.
+    # The trigram level after "BOS a" is 0.5 + 0.5 * 0.625.
     assert np.exp(model.log_probabilities([BOS, a, b, EOS])[1]) == pytest.approx(0.5 + 0.5 * 0.625)
     assert len(model.log_probabilities([BOS, a, b, EOS, PAD, PAD])) == 3
 

@@ -25,7 +25,7 @@ def test_greedy_decoding_is_algorithm_1(any_gca):
         assert decoded.probabilities[i] == pytest.approx(p, rel=1e-4)
         np.testing.assert_allclose(decoded.token_probabilities[i, : len(probabilities)], probabilities, rtol=1e-4)
         assert not decoded.token_probabilities[i, len(probabilities) :].any()
-    assert len(lengths) > 2  # some end early, at different places
+    assert len(lengths) > 2  # some answers end early, at different positions
 
 
 def test_the_frame_of_answers(gca):
@@ -105,7 +105,8 @@ def test_samples_follow_the_distribution():
 
 
 def test_a_low_temperature_or_one_candidate_is_greedy(gca):
-    gca.layers.decision_bot.kernel.assign(gca.layers.decision_bot.kernel * 10)  # no near ties
+    # So that no two probabilities are nearly equal.
+    gca.layers.decision_bot.kernel.assign(gca.layers.decision_bot.kernel * 10)
     contexts = random_pairs(10).contexts
     decoder = Decoder(gca)
     greedy = decoder.greedy(contexts).answers

@@ -1,4 +1,4 @@
-"""The one-pass rows against the figures' own per-token models, which Keras computes and differentiates itself."""
+"""Compares the pass over all partial answers with the per-token models of the figures, which Keras differentiates."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_rows_are_all_tokens_after_bos_in_the_order_of_reading():
 
 
 def one_pass_and_per_token(gca, pairs, loss):
-    """The loss by one pass over the answers, and by the per-token figure; with the weights that learn from it."""
+    """Return two functions that compute a loss, one in one pass and one per token, and the weights that learn."""
     prefix_generator, prefix_discriminator = PrefixGenerator.of(gca), PrefixDiscriminator.of(gca)
     contexts, answers = tf.constant(pairs.contexts), tf.constant(pairs.answers)
     rows = rows_of(answers)
@@ -82,7 +82,7 @@ def test_the_prefix_layers_own_no_weight_of_their_own(hidden):
     generator(contexts, answers, rows_of(answers)), discriminator(contexts, answers, rows_of(answers))
     for layer, names in ((generator, (*WHITE, *YELLOW)), (discriminator, (*WHITE, *gca.green))):
         assert sorted(map(id, layer.weights)) == sorted(map(id, gca.variables(*names)))
-    # The figure's own weights, their names and what is trainable are as before.
+    # The weights of the figure's model, their names and which of them are trainable have not changed.
     assert [(variable.path, id(variable)) for variable in gca.adversarial.weights] == before
     assert [layer.name for layer in gca.adversarial.layers if layer.trainable] == trainable
     gca.select_trainable(*YELLOW)
@@ -103,7 +103,7 @@ def assert_equal_losses_and_gradients(gca, pairs, loss):
         np.testing.assert_allclose(ours, figure, rtol=0, atol=1e-5)
         scale = np.abs(figure).max()
         assert scale > 0
-        np.testing.assert_allclose(ours / scale, figure / scale, rtol=0, atol=1e-3)  # small gradients too
+        np.testing.assert_allclose(ours / scale, figure / scale, rtol=0, atol=1e-3)  # small gradients are compared, too
 
 
 @pytest.mark.parametrize("loss", ["teacher forcing", "discriminator", "generator"])

@@ -23,7 +23,7 @@ def of_keras(lstm, sequences, start):
 @pytest.mark.parametrize("devices", [[], ["GPU:0"]])
 @pytest.mark.parametrize(("batch", "steps"), [(1, 1), (3, 5), (4, 50)])
 def test_states_and_gradients_equal_those_of_keras(lstm, batch, steps, devices, monkeypatch):
-    """Our own gradient, and the way that is taken on a GPU (here Keras' layer without one)."""
+    """Tests our own gradient, and Keras' layer, which is used on a GPU but runs without one here."""
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
     random = np.random.default_rng(0)
     x = tf.constant(random.normal(size=(batch, steps, 4)), tf.float32)
@@ -52,7 +52,7 @@ def test_steps_make_the_same_states(lstm):
 
 
 def test_memories_are_states_and_cells_with_their_gradients(lstm):
-    """The whole gradient, by stepping through the same sequence."""
+    """The expected gradient comes from single steps through the same sequence."""
     random = np.random.default_rng(0)
     x = tf.constant(random.normal(size=(3, 5, 4)), tf.float32)
     upstream = tf.constant(random.normal(size=(2, 3, 5, 6)), tf.float32)

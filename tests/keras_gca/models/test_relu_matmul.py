@@ -16,6 +16,6 @@ def test_the_product_is_that_of_all_units(units, share):
 
 
 def test_rows_of_zero_are_not_read():
-    """0 * inf would be no number."""
+    """The unread rows are infinite: if they were read, 0 * inf would give NaN."""
     matrix = tf.constant([[1.0, 2.0], [np.inf, np.inf], [3.0, 4.0]])
     np.testing.assert_array_equal(relu_sparse_matmul(tf.constant([[0.5, 0, 2]]), matrix), [[6.5, 9.0]])

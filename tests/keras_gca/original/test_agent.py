@@ -1,4 +1,4 @@
-"""The author's files, and numbers that his programs gave in genuine Keras 2.0.4 (`../shared/golden`)."""
+"""Compares this project with numbers that the author's programs gave in Keras 2.0.4 (the reference data, `golden`)."""
 
 import json
 import pickle
@@ -39,14 +39,14 @@ def golden(reference):
 
 
 def ours(indices, size):
-    """His indices in our numbering."""
+    """Convert the author's indices to our numbering."""
     table = np.empty(size - 1, np.int32)
     table[original_indices(size)] = np.arange(1, size)
     return table[np.asarray(indices, np.int64)]
 
 
 def context_of(exchange, agent):
-    """His context ids, padded with "." on the left; which of these are padding need not be known."""
+    """Convert the author's context, padded with "." on the left. It need not be known which full stops are padding."""
     return ours(exchange["context_ids"], len(agent.vocabulary))[None]
 
 
@@ -93,7 +93,7 @@ def test_answers_and_probabilities_equal_the_authors(golden, reference, name):
 
 @pytest.mark.parametrize("name", ["teacher_forcing", "adversarial"])
 def test_every_token_that_the_author_decoded_is_the_likeliest(golden, reference, name):
-    """He goes on after EOS, up to 49 tokens: one pass over his whole buffer gives each of them again."""
+    """The author's program decodes 49 tokens, also after EOS. One pass over all of them gives each token again."""
     gca = golden._decoders[name].gca
     size = len(golden.vocabulary)
     contexts = np.concatenate([context_of(exchange, golden) for exchange in reference["exchanges"]])
@@ -121,7 +121,7 @@ def test_the_discriminators_scores_equal_the_authors(golden, reference):
 
 
 def test_a_typed_context_is_read_as_in_his_programs(golden, reference):
-    """From text: his tokens, his unknown word, and the same answers."""
+    """A typed text gives the author's tokens, his unknown word, and the same answers."""
     for exchange in reference["exchanges"][:20]:
         if "/" in exchange["context"] or "$" in exchange["context"]:
             continue  # his chat splits these, unlike the training text that the references come from
@@ -276,7 +276,7 @@ def files(agent, tmp_path):
 
 
 def rewrite(path, name, change):
-    """Replace one array of a weights file, found by the end of its name."""
+    """Replace one array of a file of weights. The array is found by the end of its name."""
     with h5py.File(path, "r+") as file:
         found = []
         file.visititems(lambda key, item: found.append(key) if key.endswith(name) and hasattr(item, "shape") else None)

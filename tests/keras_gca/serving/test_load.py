@@ -1,4 +1,4 @@
-"""The web pages under load, in short: `python -m tests.stress.load` is the long version."""
+"""A short test of the web pages under load. `python -m tests.stress.load` is the long version."""
 
 import re
 import time
@@ -15,7 +15,7 @@ from tests.stress.load import Load, lost_votes, problems
 
 
 class Slow:
-    """An agent that takes its time, so that people meet."""
+    """An agent that answers slowly, so that several people wait at the same time."""
 
     def __init__(self, agent):
         self.agent = agent
@@ -30,7 +30,7 @@ class Slow:
 
 @pytest.mark.thorough
 def test_people_chat_and_vote_beside_slow_and_nasty_clients(agent, serve, tmp_path):
-    """No error, no lost vote, batches that are shared, floods that are refused, and nobody blocked."""
+    """There are no errors and no lost votes, batches are shared, floods are refused, and nobody is blocked."""
     questions = make_survey([(0.4, 0.6)] * 40, dialogues=4)
     votes = Votes.create(tmp_path / "votes.sqlite", questions)
     batches = SharedBatches(Slow(agent), Decoding())

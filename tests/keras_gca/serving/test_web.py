@@ -1,4 +1,4 @@
-"""The chat page: its answers as JSON, what it refuses, and the page in a browser."""
+"""The chat page: its answers as JSON, the requests that it refuses, and the page in a browser."""
 
 import dataclasses
 import http.client
@@ -93,7 +93,7 @@ def hello(client, **options):
 
 @pytest.fixture
 def noon(monkeypatch):
-    """A clock that stands still: noon[0] is the time in seconds."""
+    """Stop the clock. noon[0] is the time in seconds, which a test may change."""
     time = [0.0]
     monkeypatch.setattr("keras_gca.serving.local_server.time.monotonic", lambda: time[0])
     return time
@@ -120,7 +120,8 @@ def test_all_who_make_up_cookies_at_an_address_are_one_visitor(agent, noon):
     assert statuses == [200] * 6 + [429] * 3
     elsewhere = {"REMOTE_ADDR": "192.0.2.1"}
     assert hello(client, environ_overrides=elsewhere).status_code == 200
-    assert hello(client, headers={"X-Forwarded-For": "192.0.2.2"}).status_code == 429  # anybody can write that
+    # A visitor can write any address into this header.
+    assert hello(client, headers={"X-Forwarded-For": "192.0.2.2"}).status_code == 429
     assert hello(visitor_of(app)).status_code == 200
 
 
@@ -151,13 +152,13 @@ def test_cookies_cannot_be_guessed_and_scripts_cannot_read_them(agent, noon):
         assert "Set-Cookie" not in client.get("/").headers  # the same visitor
     assert len(names) == len(signed) == 50
     assert all(len(name) == 22 for name in names)  # 128 bits
-    stranger = other.test_client()  # another process has another key
+    stranger = other.test_client()  # as if in another process, which has another key
     stranger.set_cookie("session", signed.pop())
     assert "Set-Cookie" in stranger.get("/").headers
 
 
 class Gated:
-    """An agent that answers when its gate is open, and remembers what it was asked."""
+    """An agent that answers only when its gate is open, and stores the questions."""
 
     def __init__(self, agent):
         self.agent, self.gate, self.begun, self.batches = agent, threading.Event(), threading.Event(), []
@@ -173,7 +174,7 @@ class Gated:
 
 
 def ask_together(batches, questions):
-    """Ask, each in a thread of its own; returns the threads, and where the answers will be."""
+    """Ask each question in a thread of its own. Return the threads, and the list that will have the answers."""
     found = {}
 
     def ask(question):
@@ -208,7 +209,7 @@ def test_those_who_wait_while_the_model_works_share_a_batch(agent):
     gated.gate.set()
     for thread in (*first, *threads):
         thread.join()
-    assert [len(each) for each in gated.batches] == [1, 16, 16]  # 7 are filled up
+    assert [len(each) for each in gated.batches] == [1, 16, 16]  # 7 messages are filled up to 16
     assert batches.summary == "24 messages were answered in 3 batches, of 8.00 on average, 16 at most"
     for question, answers in (found | others).items():
         assert_same_answers(answers, agent.answers([question], None, Decoding(), 1))
@@ -232,7 +233,7 @@ def test_too_many_and_too_late_are_said_so(agent):
     batches.patience = 30
     gated.gate.set()
     assert hello(client).status_code == 200
-    assert [len(each) for each in gated.batches] == [1, 1]  # those given up are not answered
+    assert [len(each) for each in gated.batches] == [1, 1]  # messages whose senders have given up are not answered
 
 
 def test_a_chat_that_is_closed_gives_up_who_waits(agent):
@@ -269,14 +270,14 @@ def test_slow_and_silent_clients_keep_nobody_waiting(agent, serve, monkeypatch):
     monkeypatch.setattr("keras_gca.serving.local_server.SLOWEST_REQUEST", 0)
     address = urlsplit(serve(page_of(agent)))
     slow = [http.client.HTTPConnection(address.hostname, address.port, timeout=30) for _ in range(60)]
-    for connection in slow:  # more than there are threads
+    for connection in slow:  # more connections than the server has threads
         connection.connect()
         connection.sock.sendall(b"POST /answers HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
     reader = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
     reader.request("GET", "/")
     response = reader.getresponse()
     assert (response.status, response.headers["Server"]) == (200, None)
-    assert slow[0].sock.recv(1) == b""  # closed, without an answer
+    assert slow[0].sock.recv(1) == b""  # the server has closed the connection without an answer
     for connection in slow:
         connection.close()
 

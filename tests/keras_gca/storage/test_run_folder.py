@@ -1,4 +1,4 @@
-"""A run folder when the disk, the power or another process spoils it: nothing that was saved is lost."""
+"""A run folder loses nothing that was saved if the disk or the power fails, or if another process interferes."""
 
 import errno
 import os
@@ -26,7 +26,7 @@ def arrays(number: int) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def run(tmp_path):
-    """A run with two checkpoints, numbers 1 and 2."""
+    """A run with two checkpoints, which have the numbers 1 and 2."""
     made = GCARun(tmp_path)
     for number in (1, 2):
         made.write_checkpoint({"number": number}, arrays(number))
@@ -34,7 +34,7 @@ def run(tmp_path):
 
 
 def number_of(run: GCARun) -> int:
-    """Of its checkpoint, whose facts and arrays must fit together."""
+    """Return the number of the run's checkpoint. Its values and arrays must fit together."""
     facts, found = run.read_checkpoint()
     np.testing.assert_array_equal(found["weights"], arrays(facts["number"])["weights"])
     return facts["number"]
@@ -153,7 +153,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_ones(run, name, monk
 
 @pytest.mark.parametrize(("moves", "number"), [(0, 2), (1, 3)])
 def test_between_any_two_moves_both_checkpoints_are_whole_and_two_files(run, moves, number, monkeypatch):
-    """A bit that is flipped in one file must not be flipped in the other."""
+    """The checkpoints must not be links to one file: damage to one must not damage the other."""
     move, done = Path.replace, []
 
     def failing(self, target):
@@ -183,7 +183,7 @@ def test_a_training_removes_what_a_killed_one_was_writing(run):
 
 
 def test_networks_are_only_written_where_there_is_space(run, monkeypatch):
-    """HDF5 crashes on a full disk, so Keras must not come to meet one."""
+    """HDF5 crashes on a full disk. Therefore Keras must not write to a disk without enough space."""
     network = SimpleNamespace(get_weights=lambda: [np.zeros(1000)], save_weights=lambda path: path.write_text("saved"))
     run.write_weights("generator", network)
     written = run.path / "generator.weights.h5"
@@ -219,7 +219,7 @@ run.write_checkpoint({"number": 3}, many)
 
 @pytest.mark.parametrize("limit", [1, 600, 4000, 9000, 60000, 160000])
 def test_a_short_write_leaves_the_old_checkpoints(run, limit):
-    """The kernel itself refuses to write beyond the limit. HDF5 would report that from where nothing catches it."""
+    """The kernel refuses to write beyond the limit. If HDF5 met this error itself, no code of ours could catch it."""
     command = [sys.executable, "-c", WRITER, str(run.path), str(limit)]
     failed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
     assert failed.returncode == 1

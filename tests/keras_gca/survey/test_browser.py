@@ -17,7 +17,7 @@ HARM = "<script>window.hacked=1</script>"
 
 @pytest.fixture
 def survey():
-    """Eight lines in two dialogues; D prefers the second model on all of them."""
+    """A survey with eight lines in two dialogues. D prefers the second model on all lines."""
     return make_survey([(0.4, 0.6)] * 8, dialogues=2)
 
 
@@ -33,7 +33,7 @@ def address(serve, survey, votes):
 
 @pytest.fixture
 def volunteer(browser, address):
-    """volunteer(name, **options): begins in a browser of their own; returns the page of the first dialogue."""
+    """A function: volunteer(name, **options) begins in a new browser, and returns the page of the first dialogue."""
     contexts = []
 
     def begin(name, **options):
@@ -53,7 +53,7 @@ def volunteer(browser, address):
 
 
 def mark(page, line, answer):
-    """Mark an answer and see that the page says it is saved. answer: "P", "Q" (the models' letters) or None."""
+    """Mark an answer, and check that the page says it is saved. `answer` is "P" or "Q" (the models) or None."""
     field = page.locator(f"#line-{line}")
     label = "no difference" if answer is None else f"Answer {line} of {answer}."
     field.get_by_text(label, exact=True).click()

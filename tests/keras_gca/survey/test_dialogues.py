@@ -25,7 +25,7 @@ SIZES |= {"discriminator_sentence_embedding_size": 7}
 
 
 def random_agent(seed, words=WORDS, vocabulary=None, **settings):
-    """An agent of toy sizes, with two generators of random weights."""
+    """Make an agent of toy sizes with two generators of random weights."""
     config = Config.preset("tiny", **(SIZES | settings))
     vocabulary = vocabulary or Vocabulary(words, [1] * len(words))
     random = np.random.default_rng(seed)
@@ -45,7 +45,7 @@ def agent():
 
 
 def conversations(count, length=5):
-    """Conversations of which no utterance is like another, with words that the agents do not know."""
+    """Make conversations whose utterances all differ, with words that the agents do not know."""
     return [Conversation(tuple(f"Hello, how are you, N{i} {'Tom ' * j}?" for j in range(length))) for i in range(count)]
 
 
@@ -128,7 +128,7 @@ def test_held_out_lines_are_found_again_as_people_wrote_them(padding):
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
-    """The folder of a run on a part of the embedded corpus, with a bot of random weights."""
+    """Make the folder of a run on a part of the embedded corpus, with a bot of random weights."""
     settings = {"max_pairs": 400, "minimum_count": 2}
     data = prepare(read_conversations(), Config.preset("tiny", **(SIZES | settings)))
     agent = random_agent(0, vocabulary=data.vocabulary, **settings)
@@ -140,7 +140,7 @@ def run_folder(tmp_path_factory):
 
 @pytest.fixture
 def make(tmp_path, monkeypatch, capsys):
-    """make(*arguments): exit status, output and errors of `survey make`."""
+    """A function: make(*arguments) runs `survey make`, and returns its exit status, its output and its errors."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):

@@ -17,7 +17,7 @@ def survey():
 
 
 def fill(form, target, marks, delimiter=","):
-    """Fill a form as a volunteer does with a spreadsheet program; marks: {line, from 1: mark}."""
+    """Fill a form as a volunteer does with a spreadsheet program. `marks` is {number of the line, from 1: mark}."""
     rows = list(csv.DictReader(form.read_text(encoding="utf-8-sig").splitlines()))
     for row in rows:
         row["vote"] = marks.get(int(row["line"]), "")
@@ -86,7 +86,10 @@ def test_bad_forms_get_one_line_that_names_the_place(tmp_path, survey, old, new,
 
 @pytest.fixture
 def command(tmp_path, monkeypatch, survey, capsys):
-    """command(*arguments): exit status, output and errors of the command, run beside a survey.json."""
+    """A function: command(*arguments) runs the command beside a survey.json.
+
+    It returns the exit status, the output and the errors.
+    """
     monkeypatch.chdir(tmp_path)
     survey.write("survey.json")
 

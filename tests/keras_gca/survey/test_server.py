@@ -28,7 +28,7 @@ def client(survey, votes):
 
 
 def begin(client, name=""):
-    """Enrol a volunteer; returns the secret token."""
+    """Enrol a volunteer, and return the secret token."""
     reply = client.post("/volunteers", data={"name": name})
     assert reply.status_code == 303
     return re.fullmatch(r"/form/([\w-]{20,})/1", reply.location)[1]
@@ -135,7 +135,7 @@ def test_bad_requests_store_nothing(client, votes, path, marks, status):
 
 @pytest.fixture
 def noon(monkeypatch):
-    """A clock that stands still."""
+    """Stop the clock, so that the test determines the time."""
     monkeypatch.setattr("keras_gca.serving.local_server.time.monotonic", lambda: 610.5)
 
 

@@ -14,10 +14,11 @@ FIRST, SECOND, TIE = (0.9, 0.5), (0.5, 0.9), (0.5, 0.51)
 
 @pytest.fixture(scope="module")
 def paper():
-    """A survey and ballots of 25 volunteers that have the counts of the paper's Tables 1 and 2.
+    """Make a survey and the ballots of 25 volunteers, with the counts of the paper's Tables 1 and 2.
 
-    Humans: lines 0 to 25 go to the first model, 26 to 86 to the second, 87 to 99 to none. D: 0 to 34 to the first, 35
-    to 91 to the second, none of the others. By Eq. 9 all are ties.
+    The volunteers prefer the first model on lines 0 to 25, the second on lines 26 to 86, and none on lines 87 to 99. D
+    prefers the first model on lines 0 to 34, the second on lines 35 to 91, and none on the others. By Eq. 9 all lines
+    are ties.
     """
     survey = make_survey([FIRST] * 35 + [SECOND] * 57 + [TIE] * 8)
     votes = [(8, 1)] * 21 + [(8, 0)] * 5 + [(1, 9)] * 44 + [(0, 9)] * 17 + [(0, 0)] * 13
@@ -29,7 +30,7 @@ def test_tables_1_and_2_of_the_paper(paper):
     assert results.best_answers["humans"].wins == (26, 61)
     assert results.best_answers["Eq. 10"].wins == (35, 57)
     assert results.votes.wins == (252, 570)
-    # The paper prints 26 / 87 = 29.885 % as 29.88 %, cut where the others are rounded.
+    # The paper prints 26 / 87 = 29.885 % as 29.88 %. It rounds its other percentages.
     for comparison, percentages in (
         (results.best_answers["humans"], (29.88, 70.11)),
         (results.best_answers["Eq. 10"], (38.04, 61.96)),
@@ -43,7 +44,7 @@ def test_tables_1_and_2_of_the_paper(paper):
 
 def test_equation_11_by_hand(paper):
     results = tabulate(*paper)
-    # Both choose the first model on 0-25 and the second on 35-86; somebody votes on 0-91.
+    # Both choose the first model on lines 0-25 and the second on lines 35-86. Somebody votes on lines 0-91.
     assert results.jaccard["Eq. 10"].value == pytest.approx((26 + 52) / 92)
     assert results.jaccard["Eq. 9"].value == 0
     low, high = results.jaccard["Eq. 10"].interval
@@ -60,7 +61,7 @@ def test_a_line_without_majority_has_no_winner():
     assert results.winners.score == [None] * 4
     assert results.by_line.tolist() == [[1, 1, 0], [0, 2, 1], [1, 0, 2], [0, 0, 0]]
     assert results.votes.wins == (2, 3)
-    # The last line is judged by nobody, and counts nowhere.
+    # Nobody judges the last line, so that it does not count.
     assert results.best_answers["Eq. 9"].wins == (3, 0)
     assert results.jaccard["Eq. 9"].value == pytest.approx(1 / 3)
     assert results.jaccard["Eq. 10"].value == 0
@@ -79,12 +80,14 @@ def test_nothing_but_ties_leaves_shares_and_tests_undefined(tmp_path):
 
 
 def test_krippendorffs_alpha_by_hand():
-    # Three lines that both judge alike and one that they do not. Coincidences: o01 = o10 = 1, n0 = 3, n1 = 5, n = 8:
-    # observed disagreement 2 / 8, expected 2 * 3 * 5 / (8 * 7).
+    # Both judge three lines alike and one line differently. The coincidences are o01 = o10 = 1, n0 = 3, n1 = 5, n = 8.
+    # The observed disagreement is 2 / 8, and the expected one is 2 * 3 * 5 / (8 * 7).
     ballots = np.array([[0, 0, 1, 1, nan], [0, 1, 1, 1, 2]], float)
     assert agreement(ballots) == pytest.approx(1 - (2 / 8) / (30 / 56))
-    # "No difference" is a category: three volunteers, one line with all three marks and one without disagreement.
-    # Each pair of the three different marks weighs 1 / 2: observed 6 * (1 / 2) / 6; n0 = 4, n1 = n2 = 1, n = 6.
+    # "No difference" is a category. Of three volunteers' two lines, one has all three marks, and one has no
+    # disagreement.
+    # Each pair of the three different marks has the weight 1 / 2. The observed disagreement is 6 * (1 / 2) / 6, with
+    # n0 = 4, n1 = n2 = 1 and n = 6.
     ballots = np.array([[0, 0], [1, 0], [2, 0]], float)
     assert agreement(ballots) == pytest.approx(1 - (3 / 6) / ((2 * 4 + 2 * 4 + 2 * 1) / (6 * 5)))
     assert np.isnan(agreement(np.array([[0, 1, 1.0]])))
@@ -97,7 +100,7 @@ def test_intervals_are_of_the_expected_width_and_repeat_with_the_seed():
     results = tabulate(survey, ballots, seed=3)
     assert results.best_answers["humans"].interval == results.votes.interval == (1, 1)
     low, high = results.best_answers["Eq. 10"].interval
-    half = 1.96 * (0.25 / 100) ** 0.5  # of a proportion of one half among 100 lines
+    half = 1.96 * (0.25 / 100) ** 0.5  # half the interval of a proportion of one half among 100 lines
     assert low == pytest.approx(0.5 - half, abs=0.015)
     assert high == pytest.approx(0.5 + half, abs=0.015)
     assert tabulate(survey, ballots, seed=3).best_answers == results.best_answers

@@ -97,7 +97,7 @@ def test_bfloat16_products_give_nearly_the_same_losses_and_gradients(gca, pairs)
 
 
 class Walked:
-    """A whole training: its events, and of each stage what it moved and which layers were trainable at its end."""
+    """A whole training: its events, and for each stage the layers that it moved and those that were trainable."""
 
     def __init__(self, config):
         self.training = walk = training(config)
@@ -227,7 +227,7 @@ def test_teacher_forcing_learns_by_heart(gca, pairs):
 
 
 def test_one_adam_step_equals_its_definition(gca, pairs):
-    """Kingma and Ba, Algorithm 1, for the first step: every weight moves by rate * sign(gradient), nearly."""
+    """By Kingma and Ba's Algorithm 1, the first step moves every weight by nearly rate * sign(gradient)."""
     before = snapshot(gca)
     learner = TeacherForcing(gca, YELLOW, 0.01)
     learner.train_step(pairs.contexts, pairs.answers, tf.constant([0, 0]))
@@ -314,7 +314,10 @@ def test_patience_returns_to_the_best_epoch():
 
 @pytest.mark.parametrize("epochs", [1, 3, 13])
 def test_the_running_average_of_the_weights_is_what_line_3_ends_with(epochs):
-    """By hand, in float64: the mean of the weights after each step, whose coefficients fall by m and sum to 1."""
+    """The expected average is computed in float64: a weighted mean of the weights after each step.
+
+    The coefficients are smaller by the factor m for each earlier step, and their sum is 1.
+    """
     config = small(teacher_forcing_epochs=epochs, average_epochs=1.25, adversarial_epochs=0)  # 10 steps: m is 0.9
     walk = training(config)
     variables = walk.gca.variables(*WHITE, *YELLOW)
@@ -332,7 +335,10 @@ def test_the_running_average_of_the_weights_is_what_line_3_ends_with(epochs):
 
 
 def test_weights_that_do_not_move_are_their_own_average():
-    """After one step as after many, whatever the window; an average that starts at zero must be corrected for it."""
+    """This must hold after one step and after many, with any window.
+
+    An average that starts at zero must be corrected.
+    """
     variable = keras.Variable(np.float32([[3.0, -2.0], [0.5, 0.0]]))
     average = WeightAverage([variable], momentum=0.999)
     for step in range(1, 6):
@@ -350,7 +356,7 @@ def test_a_state_of_a_version_that_averaged_wrongly_is_refused():
 
 
 def test_the_line_about_such_a_run_is_not_buried_in_another(tmp_path):
-    """The checkpoint is one of this run; `Session.restore` says nothing else."""
+    """The checkpoint belongs to this run, so that `Session.restore` prints nothing else."""
     agent = make_agent()
     config = agent.config.changed(average_epochs=1.25)
     pairs = random_pairs(12, vocabulary=len(agent.vocabulary), length=agent.longest)
@@ -435,12 +441,15 @@ def test_a_training_may_start_where_line_3_of_another_ended():
 
 
 def weights_at_the_end(config, stop_at=None, seed=0):
-    """The weights of a whole training; stop_at: stored after so many events, and taken up by a new object."""
+    """Return the weights of a whole training.
+
+    After `stop_at` events the training is stored, and a new object continues it.
+    """
     walk = training(config, seed)
     for number, _ in enumerate(walk, start=1):
         if number == stop_at:
             facts, arrays = walk.state()
-            facts = eval(repr(facts))  # what is stored must not change any more
+            facts = eval(repr(facts))  # a copy, because stored values must not change any more
             arrays = {name: array.copy() for name, array in arrays.items()}
             walk = training(config, seed)
             walk.gca.layers.bot.kernel.assign(walk.gca.layers.bot.kernel * 0 + 7)
@@ -459,7 +468,10 @@ def count_events(config):
 
 
 def test_a_restored_training_ends_with_the_same_bits(walked):
-    """From the middle of D's first epoch; the thorough test below: from any phase, of both algorithms."""
+    """It is restored in the middle of D's first epoch.
+
+    The thorough test below restores in any phase of both algorithms.
+    """
     events = [(event.stage.phase, event.row is None) for event in walked.events]
     weights, history = weights_at_the_end(walked.training.config, stop_at=1 + events.index((DISCRIMINATOR, True)))
     for ours, theirs in zip(weights, snapshot(walked.training.gca).values(), strict=True):

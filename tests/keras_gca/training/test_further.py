@@ -10,7 +10,7 @@ from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.schedule import SELF_CONVERSATION, TEACHER_FORCING
 from tests.factories.gca import SMALL, VOCABULARY, random_pairs
 
-# A training that ends soon, with everything in it that a restart could get wrong.
+# A short training that has everything that a restart could get wrong.
 SHORT = SMALL | {"machine_pairs": 12, "discriminator_epochs": 1, "learning_rate_decay": 0.5, "average_epochs": 0.5}
 
 
@@ -26,7 +26,7 @@ def to_the_end(training):
 
 
 def further(stored, **totals):
-    """A new training with new totals, restored from a stored one."""
+    """Make a training with new totals, and restore a stored training into it."""
     facts, arrays = stored.state()
     given = {
         name: getattr(stored.config, name) for name in ("teacher_forcing_epochs", "adversarial_epochs", "patience")
@@ -47,7 +47,10 @@ def assert_equal(one, other):
 
 @pytest.mark.thorough
 def test_a_new_total_before_the_end_of_line_3_gives_the_bits_of_a_training_of_that_total():
-    """Stored within epoch 2 of 2, and taken up as epoch 2 of 3: optimizer, average and rate as if never stopped."""
+    """It is stored within epoch 2 of 2, and resumed as epoch 2 of 3.
+
+    Optimizer, average and learning rate continue as if it had never been stopped.
+    """
     whole = to_the_end(make(teacher_forcing_epochs=3, adversarial_epochs=0))
     stopped = make(teacher_forcing_epochs=2, adversarial_epochs=0)
     next(event for event in stopped if event.stage.epoch == 2)
@@ -80,8 +83,9 @@ def test_line_3_goes_on_from_its_own_end_and_the_rest_is_that_of_a_new_training(
     event = next(iter(longer))
     learner = longer.learners[TEACHER_FORCING]
     assert event.stage.epoch == 3
-    assert float(learner.optimizer.learning_rate) == pytest.approx(0.01 * 0.5**2)  # tiny's, halved after each epoch
-    assert learner.steps == 1  # Adam's steps are counted anew
+    # The rate of the preset `tiny`, halved after each epoch.
+    assert float(learner.optimizer.learning_rate) == pytest.approx(0.01 * 0.5**2)
+    assert learner.steps == 1  # the count of Adam's steps starts again
     next(event for event in longer if event.row is not None)
     assert longer.phase == SELF_CONVERSATION
     fresh = make(teacher_forcing_epochs=3, adversarial_epochs=1)
@@ -104,7 +108,7 @@ def test_where_patience_has_ended_line_3_the_same_total_goes_on_after_the_epochs
     for event in longer:
         if event.row is not None:
             break
-    # The patience begins anew, so that one epoch never ends line 3; the best so far is not forgotten.
+    # The patience starts again, so that one epoch cannot end line 3. The best perplexity so far is kept.
     assert longer.phase == TEACHER_FORCING
     assert longer.teacher_forced_perplexity == min(best, event.row["val_perplexity"])
 

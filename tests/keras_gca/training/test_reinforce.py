@@ -1,4 +1,4 @@
-"""REINFORCE with a baseline, against the equations in NumPy and the per-token figures."""
+"""Compares REINFORCE with a baseline with the equations in NumPy and with the per-token models of the figures."""
 
 import numpy as np
 import pytest
@@ -42,10 +42,10 @@ def test_the_gradient_is_that_of_reward_less_baseline_times_log_p(any_gca):
     learner.baseline.bias.assign([0.3])
     W_b, b_b = (np.asarray(value) for value in learner.baseline.get_weights())
     found = []
-    learner.apply_gradients = found.extend  # the gradients, in place of Adam's step
+    learner.apply_gradients = found.extend  # take the gradients instead of making a step of Adam
     learner.descend(tf.constant(pairs.contexts), tf.constant(pairs.answers))
 
-    # By the per-token figure: Keras' own forward and backward pass.
+    # The per-token model, with Keras' own forward and backward pass.
     contexts, partial, targets, owner = per_token_samples(pairs, gca.padding)
     rewards = whole_answer_judgements(gca, pairs)[owner]
     hidden = gca.generator.get_layer("bot").output
@@ -68,7 +68,7 @@ def test_the_sums_and_metrics(gca, pairs):
     errors = np.concatenate(
         [(rewards[i] - 0.25) ** 2 * np.ones((a != PAD).sum() - 1) for i, a in enumerate(pairs.answers)]
     )
-    padded = take_batch(pairs, np.arange(len(pairs)), len(pairs) + 5)  # rows of padding count for nothing
+    padded = take_batch(pairs, np.arange(len(pairs)), len(pairs) + 5)  # rows of padding do not count
     for contexts, answers in ((pairs.contexts, pairs.answers), padded):
         sums = add_up([learner.test_step(contexts, answers)])
         np.testing.assert_allclose(sums, [rewards.sum(), len(pairs), errors.sum(), pairs.tokens], rtol=1e-5)
@@ -82,7 +82,7 @@ def test_the_baselines_step_is_adam_on_the_gradient_of_its_squared_error(gca, pa
     rewards = whole_answer_judgements(gca, pairs)
     _, _, _, owner = per_token_samples(pairs, gca.padding)
     learner.train_step(pairs.contexts, pairs.answers)
-    sign = np.sign(rewards[owner].mean())  # from a baseline of zero, its bias moves towards the rewards by the rate
+    sign = np.sign(rewards[owner].mean())  # the baseline starts at zero; its bias moves towards the rewards by the rate
     assert learner.baseline.bias.numpy() == pytest.approx([sign * BASELINE_RATE], rel=1e-3)
     for _ in range(400):
         sums = learner.train_step(pairs.contexts, pairs.answers).sums

@@ -26,7 +26,7 @@ def test_a_run_gives_back_what_was_put_in(tmp_path, dataset):
     config = Config.preset("tiny", seed=5, sentence_length=LENGTH)
     GCARun.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"})
     with pytest.raises(UserError, match="no run here"):
-        GCARun.open(tmp_path / "deep" / "run")  # before its first checkpoint it can only be begun again
+        GCARun.open(tmp_path / "deep" / "run")  # without a checkpoint, a run can only be started again
     GCARun.create(tmp_path / "deep" / "run", config, dataset, {"data": "x"}).write_checkpoint({}, {"a": np.ones(1)})
     run = GCARun.open(tmp_path / "deep" / "run")
     assert run.config() == config
@@ -113,5 +113,5 @@ def test_whether_a_run_is_finished(tmp_path, dataset, capsys):
     assert not run.is_finished()
     run.bot.touch()
     (tmp_path / CHECKPOINT).write_bytes(b"nothing")
-    assert not run.is_finished()  # by the checkpoint before it
+    assert not run.is_finished()  # according to the previous checkpoint
     assert capsys.readouterr().err.endswith("; the previous checkpoint is used\n")
