@@ -3,7 +3,8 @@
 E = n_embd, I = inner units of a block, L = n_layer, V = vocab_size.
 """
 
-from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.projection import Adapters
 from gail_tf.models.tanh_network import HIDDEN_UNITS
 
 # How often a step of learning computes the products of the blocks, and those with the vocabulary: once forward, once

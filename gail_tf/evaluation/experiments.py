@@ -38,7 +38,7 @@ class Setup:
         seeds: The seeds; each variant is trained once for each.
         scale: One of SCALES.
         settings: Settings of all trainings, except that a variant keeps the settings that define it.
-        source: The files and pretrained networks; `gpt2` belongs to the scale "paper".
+        source: The files and pretrained networks; `model` belongs to the scale "paper".
     """
 
     runs: Path
@@ -148,7 +148,7 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
     """Train or resume a variant and the one that it starts from; return whether the training ended."""
-    if name == PRETRAINED and setup.source.gpt2 is not None:
+    if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)
     if variant.start is not None and not _train(variant.start, seed, setup, strategy):
@@ -161,7 +161,7 @@ def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy 
 
 def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
     """Return the settings and files of a variant's training."""
-    variant, source = VARIANTS[name], dataclasses.replace(setup.source, gpt2=None, roberta=None, glove=None)
+    variant, source = VARIANTS[name], dataclasses.replace(setup.source, model=None, roberta=None, glove=None)
     settings = SCALES[setup.scale] | setup.settings
     # The settings that define an algorithm or a variant override those of all trainings.
     settings |= ALGORITHMS[variant.settings.get("algorithm", "gail")] | variant.settings | {"seed": seed}
@@ -170,8 +170,8 @@ def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
     if settings.get("algorithm") == "rl_seq2seq":
         source = dataclasses.replace(source, glove=setup.source.glove)
     elif variant.start is not None:
-        given = setup.source.gpt2 if variant.start == PRETRAINED else None
-        source = dataclasses.replace(source, general=(), gpt2=given or str(_exported(variant.start, seed, setup)))
+        given = setup.source.model if variant.start == PRETRAINED else None
+        source = dataclasses.replace(source, general=(), model=given or str(_exported(variant.start, seed, setup)))
         settings = {key: value for key, value in settings.items() if key not in FROM_SCRATCH}
         if variant.start != PRETRAINED:
             settings["mle_epochs"] = 0

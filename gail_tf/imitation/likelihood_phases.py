@@ -1,4 +1,4 @@
-"""Maximum likelihood before imitation: GPT-2 is pretrained on running text, then learns the experts' responses."""
+"""Maximum likelihood before imitation: pretraining on running text, then training on the experts' responses."""
 
 import math
 from collections.abc import Generator
@@ -16,7 +16,6 @@ from gail_tf.policies.base import LanguagePolicy
 from keras_gca.engine.batching import plan
 from keras_gca.engine.learner import check_warm_up
 from keras_gca.engine.staged_training import Event
-from keras_gca.engine.variables import assign
 from keras_gca.errors import refuse_nan
 
 
@@ -105,7 +104,7 @@ class LikelihoodPhases:
         return len(batches)
 
     def end_of_epoch(self, stage: Stage) -> dict[str, float]:
-        """Measure the validation perplexity, and copy pretrained weights to the policy.
+        """Measure the validation perplexity.
 
         Args:
             stage: The epoch, whose steps are done.
@@ -115,8 +114,6 @@ class LikelihoodPhases:
         """
         row = self._metrics() | {"val_perplexity": self._learner_of(stage.phase).perplexity(self._validation)}
         self._step, self._sums = 0, np.zeros(2)
-        if stage.phase == PRETRAINING and self._networks.pretrained_into:
-            assign(list(self._networks.pretrained_into), self._phases[PRETRAINING].policy.variables)
         if stage.number == stage.of:
             self._learner = None
         return row
@@ -172,8 +169,6 @@ class LikelihoodPhases:
     def variables(self, phase: str | None) -> dict[str, list[keras.Variable]]:
         """The variables that a checkpoint in a phase stores besides the policy, by name."""
         stored = {}
-        if phase == PRETRAINING and self._networks.pretrained_into:
-            stored["pretrained"] = self._phases[PRETRAINING].policy.variables
         if self._learner is not None:
             stored["likelihood_optimizer"] = self._learner.optimizer.variables
         return stored

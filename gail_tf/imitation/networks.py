@@ -1,9 +1,6 @@
 """The networks of one training, which `gail_tf/build.py` makes from settings."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
-
-import keras
 
 from gail_tf.imitation.judge import Judge
 from gail_tf.imitation.policy_optimiser import PolicyOptimiser
@@ -17,12 +14,12 @@ class Networks(NamedTuple):
     Attributes:
         policy: The policy that is trained.
         sampling: How its responses are drawn.
-        reference: A policy of the same form, which becomes the frozen reference. Both share a frozen GPT-2.
+        reference: A policy of the same form, which becomes the frozen reference. Both share the weights that do
+            not learn.
         judge: The discriminator, or RL-Seq2Seq's emotion classifier.
         optimiser: PPO or TRPO.
-        pretrained: The network that is pretrained on running text, with all of its weights, which would be frozen
-            under adapters or a head; None for a network that is pretrained already.
-        pretrained_into: The weights that the pretrained ones are copied to; empty where they are the policy's own.
+        pretrained: The policy's network as a policy that learns with all of its weights, to be pretrained on running
+            text; None for a network that is pretrained already.
     """
 
     policy: LanguagePolicy
@@ -31,4 +28,3 @@ class Networks(NamedTuple):
     judge: Judge
     optimiser: PolicyOptimiser
     pretrained: LanguagePolicy | None = None
-    pretrained_into: Sequence[keras.Variable] = ()

@@ -36,7 +36,7 @@ def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
 
     Args:
         config: The settings.
-        from_scratch: Whether GPT-2 is pretrained first.
+        from_scratch: Whether the policy's network is pretrained first.
 
     Returns:
         The stages in order.

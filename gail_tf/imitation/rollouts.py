@@ -27,7 +27,7 @@ class Rollouts(NamedTuple):
         human: (B,) bool, true for human demonstrations.
         log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
         reference: (B, R) float32, the same tokens' log-probabilities under the reference.
-        states: (B, R, E) float32, a frozen GPT-2's last hidden states before each token, which stay the same while a
+        states: (B, R, E) float32, a frozen network's last hidden states before each token, which stay the same while a
             head on it learns; None for a policy whose states change.
         given: The responses, as D judges them.
         expert: The experts' responses to the same prompts.

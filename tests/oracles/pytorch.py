@@ -1,4 +1,4 @@
-"""PyTorch's transformers, an implementation of GPT-2 and RoBERTa by others: what our networks are compared with.
+"""PyTorch's transformers, an implementation of GPT-2, Llama and RoBERTa by others: what our networks are compared with.
 
 PyTorch is imported where it is used: it takes seconds.
 """
@@ -17,11 +17,11 @@ def randomise_torch(model) -> None:
 
 
 def torch_logits(folder, tokens, mask) -> np.ndarray:
-    """Logits of the GPT-2 in a folder, with explicit positions: (B, T), (B, T) -> (B, T, V)."""
+    """Logits of the language model in a folder, with explicit positions: (B, T), (B, T) -> (B, T, V)."""
     import torch
-    from transformers import GPT2LMHeadModel
+    from transformers import AutoModelForCausalLM
 
-    model = GPT2LMHeadModel.from_pretrained(folder).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
     mask = torch.tensor(np.array(mask, np.int64))
     positions = torch.clamp(mask.cumsum(1) - 1, min=0)
     with torch.no_grad():
