@@ -4,7 +4,8 @@ E = n_embd is the width of the hidden states, I the number of inner units of a b
 blocks.
 """
 
-from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.projection import Adapters
 from gail_tf.models.tanh_network import HIDDEN_UNITS
 
 # How often a step of learning computes the matrix products of the blocks, and how often the product with the

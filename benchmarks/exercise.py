@@ -12,7 +12,8 @@ from tokenizers import models
 from benchmarks.measure import Stopwatch
 from gail_tf.config import GAILConfig
 from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.projection import Adapters
 
 # Phases of an update
 SAMPLING = "sampling"

@@ -220,7 +220,7 @@ def sampling(options: argparse.Namespace) -> dict:
     prompts, mask = exercise.prompts(), np.ones((exercise.rollouts, exercise.prompt), bool)
     drawn = Sampling(exercise.response, exercise.top_p, exercise.temperature)
     policies = {precision: Policy(exercise.gpt2(precision=precision)) for precision in ("float32", "bfloat16")}
-    policies["XLA"] = Policy(policies["float32"].gpt2, jit_compile=True)
+    policies["XLA"] = Policy(policies["float32"].network, jit_compile=True)
     results: dict = {}
 
     def ours(kind: str, repeats: int = 1, candidates: int = 1) -> Callable[[], int]:

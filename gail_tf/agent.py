@@ -1,43 +1,31 @@
 """A trained policy as an object that replies: `GAILAgent.load("runs/gail").reply("I lost my job today.")`."""
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.special import log_expit, log_softmax
 
-from gail_tf.baselines.emotion import EmotionClassifier
-from gail_tf.baselines.textgail import TextReader
-from gail_tf.build import adapters_of, make_judge, make_policy
-from gail_tf.config import GAILConfig
+from gail_tf.bot import Bot
+from gail_tf.build import adapters_of, make_judge, make_policy, read_base
 from gail_tf.data.batches import Batch, encode_batch
-from gail_tf.data.samples import CONTROL_TOKENS, context
+from gail_tf.data.samples import context
 from gail_tf.data.sentiment import sentiment
-from gail_tf.data.tokenizer import TOKENIZER, Tokenizer
 from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.reference import Reference
-from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.gpt2_config import GPT2Config
-from gail_tf.models.hugging_face import CONFIG, read_config
-from gail_tf.models.roberta_config import RobertaConfig
+from gail_tf.models.architectures import make_network
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.exporting import export_policy
 from gail_tf.policies.sampling import Sampling
 from gail_tf.safety.crisis import NOTE, speaks_of_crisis
 from glove.text_files import counted
-from keras_gca.engine.memory import count
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models.scoring import log_human_probability, log_score
 from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.settings import check_sampling
-from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
-
-FORMAT = "gail_tf bot 2"
+from keras_gca.storage.bot_file import damaged_bot
 
 
 @dataclass(frozen=True)
@@ -74,14 +62,7 @@ class GAILAgent:
     Usually `load` makes an agent from a run folder or a `bot.h5`.
 
     Args:
-        config: The settings that the networks were trained with.
-        tokenizer: What turns text into the policies' tokens.
-        gpt2: The sizes of GPT-2; None for RL-Seq2Seq, whose policies are two LSTMs.
-        policies: The weights of each policy by its name, float32 arrays in the order of `LanguagePolicy.variables`.
-        reference: The name of the policy whose features D reads.
-        discriminator: The weights of D; empty for RL-Seq2Seq.
-        reader: D's RoBERTa, where it has one.
-        emotions: RL-Seq2Seq's classifier of emotions, which replaces gpt2 and D.
+        bot: Settings, tokenizer and weights.
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
@@ -101,38 +82,26 @@ class GAILAgent:
         True
     """
 
-    def __init__(
-        self,
-        config: GAILConfig,
-        tokenizer: Tokenizer,
-        gpt2: GPT2Config | None,
-        policies: dict[str, list[np.ndarray]],
-        reference: str,
-        discriminator: list[np.ndarray],
-        reader: TextReader | None = None,
-        emotions: EmotionClassifier | None = None,
-    ):
-        self.config, self.tokenizer, self.gpt2 = config, tokenizer, gpt2
-        self.weights, self.discriminator, self.reference, self.reader = policies, discriminator, reference, reader
-        self.emotions = emotions
+    def __init__(self, bot: Bot):
+        self.bot, self.config, self.tokenizer, self.emotions = bot, bot.config, bot.tokenizer, bot.emotions
         self.notes_crises = True
-        if gpt2 is not None:
-            _refuse_misfit(gpt2, tokenizer, policies)
+        bot.refuse_misfits()
+        config = bot.config
+        base = None if bot.base is None else read_base(config, bot.base, bot.tokenizer)
         self.policies: dict[str, LanguagePolicy] = {}
-        for name, weights in policies.items():
-            self.policies[name] = self._new_policy()
+        for name, weights in bot.policies.items():
+            network = None
+            if base is not None:
+                network = base.sharing(adapters_of(config))
+            elif bot.sizes is not None:
+                network = make_network(bot.sizes, adapters=adapters_of(config), precision=config.run.precision)
+            self.policies[name] = make_policy(config, bot.tokenizer, network, bot.emotions)
             assign(self.policies[name].variables, weights)
-        self._sampling = Sampling(config.data.response_tokens)
-        self._reference = Reference(self.policies[reference], self._sampling, config.judge.discriminator == "token")
-        self._judge = make_judge(config, gpt2, reader, emotions)
-        assign(self._judge.variables, discriminator)
-
-    def _new_policy(self) -> LanguagePolicy:
-        config = self.config
-        gpt2 = None
-        if self.gpt2 is not None:
-            gpt2 = GPT2(self.gpt2, adapters=adapters_of(config), precision=config.run.precision)
-        return make_policy(config, self.tokenizer, gpt2, self.emotions)
+        sampling = Sampling(config.data.response_tokens)
+        per_token = config.judge.discriminator == "token"
+        self._reference = Reference(self.policies[bot.reference], sampling, per_token)
+        self._judge = make_judge(config, bot.sizes, bot.reader, bot.emotions)
+        assign(self._judge.variables, bot.discriminator)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "GAILAgent":
@@ -147,46 +116,15 @@ class GAILAgent:
         Raises:
             UserError: The file is missing, damaged, or not a bot of the second paper.
         """
-        path, facts, networks = read_bot(path, FORMAT)
+        path, bot = Bot.read(path)
         try:
-            config = GAILConfig.from_values(facts["config"])
-            with _folder_of(facts["tokenizer"]) as folder:
-                tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
-            reader = None
-            if facts.get("roberta"):
-                with _folder_of(facts["roberta"]) as folder:
-                    sizes = read_config(folder / CONFIG, RobertaConfig)
-                    _refuse_larger(sizes, "RoBERTa", networks["discriminator"])
-                    reader = TextReader.open(config, folder)
-            discriminator, of_emotions = networks.pop("discriminator"), networks.pop("emotions")
-            emotions = None
-            if facts["emotions"] is not None:
-                emotions = EmotionClassifier.from_state(facts["emotions"], of_emotions)
-            gpt2 = None if facts["gpt2"] is None else GPT2Config.from_hugging_face(facts["gpt2"])
-            return cls(config, tokenizer, gpt2, networks, facts["reference"], discriminator, reader, emotions)
+            return cls(bot)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write one self-contained HDF5 file: weights, settings and tokenizer.
-
-        Args:
-            path: The file to write.
-
-        Raises:
-            OSError: The file cannot be written; a file that was there before is unchanged.
-        """
-        emotions = (None, []) if self.emotions is None else self.emotions.state()
-        facts = {
-            "config": self.config.to_values(),
-            "gpt2": None if self.gpt2 is None else self.gpt2.to_hugging_face(),
-            "emotions": emotions[0],
-            "tokenizer": _texts_of(self.tokenizer.save, TOKENIZER),
-            "roberta": _texts_of(self.reader.save, TOKENIZER, CONFIG) if self.reader else None,
-            "reference": self.reference,
-        }
-        others = {"discriminator": self.discriminator, "emotions": emotions[1]}
-        write_bot(Path(path), FORMAT, facts, {**self.weights, **others})
+        """Write a `bot.h5`; see `Bot.write`."""
+        self.bot.write(path)
 
     def export(self, folder: str | os.PathLike, policy: str | None = None) -> str:
         """Write a policy as a Hugging Face folder; see `export_policy`.
@@ -375,7 +313,8 @@ class GAILAgent:
     def description(self) -> str:
         """The networks, the policies, and how many tokens are read, in words."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
-        network = "two LSTMs" if self.gpt2 is None else f"GPT-2 of {counted(self.gpt2.n_layer, 'block')}"
+        sizes = self.bot.sizes
+        network = "two LSTMs" if sizes is None else f"{sizes.title} of {counted(sizes.depth, 'block')}"
         read = "token is" if self.longest == 1 else f"{self.longest} tokens are"
         return f"{network}, by {names}; the last {read} read"
 
@@ -407,34 +346,3 @@ class GAILAgent:
     def unknown_words(self, utterance: str) -> list[str]:
         """An empty list: bytes can spell every word."""
         return []
-
-
-def _refuse_misfit(gpt2: GPT2Config, tokenizer: Tokenizer, policies: dict[str, list[np.ndarray]]) -> None:
-    """Raises ValueError where the sizes in a bot's file contradict each other, before a network is made of them."""
-    if len(tokenizer) != gpt2.vocab_size:
-        raise ValueError(f"a tokenizer of {len(tokenizer)} tokens where GPT-2 has {gpt2.vocab_size}")
-    for weights in policies.values():
-        _refuse_larger(gpt2, "GPT-2", weights)
-
-
-def _refuse_larger(sizes: GPT2Config | RobertaConfig, name: str, weights: list[np.ndarray]) -> None:
-    size, numbers = sum(weight.size for weight in weights), count(sizes.shapes.values())
-    if numbers > size:
-        raise ValueError(f"weights of {size:,} numbers where {name} has {numbers:,}")
-
-
-def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
-    """Some of the files that `save` writes to a folder, as {name: text}."""
-    with tempfile.TemporaryDirectory() as folder:
-        save(Path(folder))
-        return {name: (Path(folder) / name).read_text(encoding="utf-8") for name in names}
-
-
-@contextlib.contextmanager
-def _folder_of(texts: dict[str, str]) -> Iterator[Path]:
-    """Write the files to a temporary folder, which is deleted at the end."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name in (TOKENIZER, CONFIG):
-            if name in texts:
-                (Path(folder) / name).write_text(texts[name], encoding="utf-8")
-        yield Path(folder)

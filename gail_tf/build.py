@@ -3,11 +3,16 @@
 This is the only module below the agent that imports the baselines.
 """
 
+from pathlib import Path
+
+from gail_tf.base_models.identity import identity
+from gail_tf.base_models.locate import locate
 from gail_tf.baselines import rl_seq2seq
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.rl_seq2seq import EmotionJudge
 from gail_tf.baselines.textgail import TextEncoder, TextReader
 from gail_tf.config import GAILConfig
+from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.imitation.discriminator import Discriminator, DiscriminatorTraining
 from gail_tf.imitation.encoders import Encoder, FrozenEncoder, TrainableEncoder
@@ -16,11 +21,19 @@ from gail_tf.imitation.networks import Networks
 from gail_tf.imitation.policy_optimiser import PolicyOptimiser
 from gail_tf.imitation.ppo import PPO
 from gail_tf.imitation.trpo import TRPO
+from gail_tf.models.architectures import config_of, make_network
 from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.hugging_face import CONFIG, extra_heads, read_config, read_network
+from gail_tf.models.language_model import Base, LanguageModel
+from gail_tf.models.language_model_config import LanguageModelConfig
+from gail_tf.models.projection import Adapters
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
+from glove.text_files import counted
+from keras_gca.engine import reporting
+from keras_gca.errors import UserError
 
 
 def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
@@ -48,39 +61,106 @@ def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
     return GPT2(sizes, config.seed, adapters_of(config), config.run.precision)
 
 
+def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows: int | None = None) -> LanguageModel:
+    """Read a pretrained network, and give it rows for the control tokens of a tokenizer.
+
+    Args:
+        config: The settings, with the adapters, dropout, precision and seed.
+        folder: A Hugging Face folder.
+        tokenizer: The folder's tokenizer with control tokens.
+        rows: How many rows of the folder's tables belong to tokens of the folder's own tokenizer; by default, as many
+            as `tokenizer` had in the folder.
+
+    Returns:
+        The network. The row of a control token starts as the mean of the rows of its name's tokens.
+
+    Raises:
+        UserError: The tokenizer is not the network's, the network reads too few tokens, or a file cannot be used.
+    """
+    sizes, needed = read_config(folder / CONFIG, config_of), config.data.condition_tokens + config.data.response_tokens
+    if len(tokenizer) > sizes.vocab_size + len(CONTROL_TOKENS):  # control tokens are added if missing
+        raise UserError(f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the weights have {sizes.vocab_size}")
+    if needed > sizes.positions:
+        raise UserError(
+            f"{folder}: this {sizes.title} has {sizes.positions} positions; --condition-tokens and --response-tokens "
+            f"need {needed}"
+        )
+    if heads := extra_heads(folder, sizes):
+        reporting.say(f"{folder}: left out these heads, which are not part of {sizes.title}: {', '.join(heads)}")
+    known = min(tokenizer.known if rows is None else rows, sizes.vocab_size)
+    spare = sizes.vocab_size - known
+    # Embeddings are often padded to a multiple of a power of two; any other surplus means another tokenizer.
+    if spare >= max(sizes.vocab_size & -sizes.vocab_size, len(CONTROL_TOKENS) + 1) or not known:
+        known = sizes.vocab_size
+    elif spare:
+        reporting.say(f"{folder}: left out {counted(spare, 'spare row')} of the embeddings, which belong to no token")
+    if len(tokenizer) < known:
+        raise UserError(f"{folder}: a vocabulary of {known} tokens where {len(tokenizer)} at most are expected")
+    added = [
+        tokenizer.encode(f" {name.strip('<|>')}")
+        for name in tokenizer.control_tokens
+        if tokenizer.special(name) >= known
+    ]
+    return read_network(
+        folder, added, adapters_of(config), config.run.precision, config.seed, config.model.dropout, known
+    )
+
+
+def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer) -> LanguageModel:
+    """Read the pretrained network that the adapters or the head of a bot or run belong to.
+
+    Args:
+        config: The settings.
+        base: The name of the network, and the SHA-256 of its weights.
+        tokenizer: The bot's tokenizer.
+
+    Raises:
+        UserError: The network is not there, or has other weights.
+    """
+    folder = locate(base.name)
+    if (found := identity(folder)[1]) != base.sha256:
+        raise UserError(
+            f"{base.name}: not the network of this bot; its weights have the SHA-256 {found}, where {base.sha256} is "
+            "expected"
+        )
+    network = read_pretrained(config, folder, tokenizer, base.rows)
+    network.base = base
+    return network
+
+
 def adapters_of(config: GAILConfig) -> Adapters | None:
     """The low-rank adapters of `--trainable lora`; None for other values."""
     return Adapters(config.model.lora_rank, config.model.lora_alpha) if config.model.trainable == "lora" else None
 
 
 def make_policy(
-    config: GAILConfig, tokenizer: Tokenizer, gpt2: GPT2 | None, emotions: EmotionClassifier | None
+    config: GAILConfig, tokenizer: Tokenizer, network: LanguageModel | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
     """Make the policy of a config.
 
     Args:
         config: The settings.
         tokenizer: What turns text into tokens.
-        gpt2: The language model of the policy; None for RL-Seq2Seq, whose policy is two LSTMs.
-        emotions: RL-Seq2Seq's classifier of emotions, which is needed without gpt2.
+        network: The language model of the policy; None for RL-Seq2Seq, whose policy is two LSTMs.
+        emotions: RL-Seq2Seq's classifier of emotions, which is needed without a language model.
 
     Returns:
-        A `Policy` on gpt2, or a `Seq2SeqPolicy`.
+        A `Policy` on the network, or a `Seq2SeqPolicy`.
 
     Raises:
-        ValueError: Both gpt2 and emotions are None.
+        ValueError: There is neither a language model nor a classifier of emotions.
     """
-    if gpt2 is None:
+    if network is None:
         return rl_seq2seq.make_policy(config, tokenizer, _classifier(emotions))
-    return Policy(gpt2, config.model.trainable, config.seed)
+    return Policy(network, config.model.trainable, config.seed, tokenizer.end)
 
 
-def make_encoder(config: GAILConfig, gpt2: GPT2Config, reader: TextReader | None = None) -> Encoder:
+def make_encoder(config: GAILConfig, sizes: LanguageModelConfig, reader: TextReader | None = None) -> Encoder:
     """Make the encoder with which D reads responses.
 
     Args:
         config: The settings.
-        gpt2: The sizes of the reference's GPT-2.
+        sizes: The sizes of the reference's language model.
         reader: D's RoBERTa, for `--discriminator-encoder roberta`.
 
     Returns:
@@ -88,12 +168,12 @@ def make_encoder(config: GAILConfig, gpt2: GPT2Config, reader: TextReader | None
     """
     if reader is not None:
         return TextEncoder(reader)
-    return (TrainableEncoder if config.judge.discriminator_encoder == "trainable" else FrozenEncoder)(gpt2, config)
+    return (TrainableEncoder if config.judge.discriminator_encoder == "trainable" else FrozenEncoder)(sizes, config)
 
 
 def make_judge(
     config: GAILConfig,
-    gpt2: GPT2Config | None,
+    sizes: LanguageModelConfig | None,
     reader: TextReader | None = None,
     emotions: EmotionClassifier | None = None,
     learns: bool = False,
@@ -102,26 +182,26 @@ def make_judge(
 
     Args:
         config: The settings.
-        gpt2: The sizes of GPT-2; None for RL-Seq2Seq.
+        sizes: The sizes of the language model; None for RL-Seq2Seq.
         reader: D's RoBERTa, for `--discriminator-encoder roberta`.
-        emotions: RL-Seq2Seq's classifier of emotions, which is needed without gpt2.
+        emotions: RL-Seq2Seq's classifier of emotions, which is needed without a language model.
         learns: Whether the discriminator is to be trained, and so needs an optimizer.
 
     Returns:
         A `Discriminator`, a `DiscriminatorTraining` if it learns, or the `EmotionJudge` of RL-Seq2Seq.
 
     Raises:
-        ValueError: Both gpt2 and emotions are None.
+        ValueError: There is neither a language model nor a classifier of emotions.
     """
-    if gpt2 is None:
+    if sizes is None:
         return EmotionJudge(_classifier(emotions))
-    return (DiscriminatorTraining if learns else Discriminator)(make_encoder(config, gpt2, reader), config)
+    return (DiscriminatorTraining if learns else Discriminator)(make_encoder(config, sizes, reader), config)
 
 
 def make_networks(
     config: GAILConfig,
     tokenizer: Tokenizer,
-    gpt2: GPT2 | None,
+    network: LanguageModel | None,
     reader: TextReader | None = None,
     emotions: EmotionClassifier | None = None,
     from_scratch: bool = False,
@@ -131,51 +211,52 @@ def make_networks(
     Args:
         config: The settings.
         tokenizer: What turns text into tokens.
-        gpt2: The language model, with adapters for `--trainable lora`; None for RL-Seq2Seq.
+        network: The language model, with adapters for `--trainable lora`; None for RL-Seq2Seq.
         reader: D's RoBERTa, for `--discriminator-encoder roberta`.
-        emotions: RL-Seq2Seq's classifier of prompts and responses, which is needed without gpt2.
+        emotions: RL-Seq2Seq's classifier of prompts and responses, which is needed without a language model.
         from_scratch: Whether the language model is to be pretrained first.
 
     Returns:
         The policy, its frozen reference, the judge, the optimiser of the policy, and the network to pretrain.
 
     Raises:
-        ValueError: Both gpt2 and emotions are None.
+        ValueError: There is neither a language model nor a classifier of emotions.
     """
-    policy = make_policy(config, tokenizer, gpt2, emotions)
+    policy = make_policy(config, tokenizer, network, emotions)
     drawing = config.rollout
     sampling = Sampling(config.data.response_tokens, drawing.top_p, drawing.temperature, drawing.counting)
-    reference = _twin(config, tokenizer, gpt2, emotions)
-    judge = make_judge(config, None if gpt2 is None else gpt2.config, reader, emotions, learns=True)
+    reference = _twin(config, tokenizer, network, emotions)
+    judge = make_judge(config, None if network is None else network.config, reader, emotions, learns=True)
     networks = Networks(policy, sampling, reference, judge, _make_optimiser(policy, config, sampling))
     if not from_scratch:
         return networks
-    if gpt2 is None:
+    if network is None:
         return networks._replace(pretrained=policy)
-    if gpt2.adapters is None:
-        return networks._replace(pretrained=Policy(gpt2, "full"))
-    plain = GPT2(gpt2.config, config.seed, precision=config.run.precision)
-    return networks._replace(pretrained=Policy(plain, "full"), pretrained_into=list(gpt2.weights.values()))
+    # Adapters do not learn in pretraining: a network without them learns, whose weights theirs are.
+    whole = network if network.adapters is None else network.sharing(None)
+    return networks._replace(pretrained=Policy(whole, "full", end=tokenizer.end))
 
 
 def _make_optimiser(policy: LanguagePolicy, config: GAILConfig, sampling: Sampling) -> PolicyOptimiser:
-    """TRPO for `--algorithm trpo`, whose policy is a head on a GPT-2; PPO for all others."""
+    """TRPO for `--algorithm trpo`, whose policy is a head on a language model; PPO for all others."""
     if config.algorithm == "trpo" and isinstance(policy, Policy):
         return TRPO(policy, config, sampling)
     return PPO(policy, config, sampling)
 
 
 def _classifier(emotions: EmotionClassifier | None) -> EmotionClassifier:
-    """The classifier of a training without a GPT-2; raises ValueError where it is missing."""
+    """The classifier of a training without a language model; raises ValueError where it is missing."""
     if emotions is None:
-        raise ValueError("without a GPT-2, RL-Seq2Seq's classifier of emotions is expected")
+        raise ValueError("without a language model, RL-Seq2Seq's classifier of emotions is expected")
     return emotions
 
 
 def _twin(
-    config: GAILConfig, tokenizer: Tokenizer, gpt2: GPT2 | None, emotions: EmotionClassifier | None
+    config: GAILConfig, tokenizer: Tokenizer, network: LanguageModel | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """Make a policy of the same form as the one that learns; both share a frozen GPT-2."""
-    if gpt2 is None or config.model.trainable == "head":
-        return make_policy(config, tokenizer, gpt2, emotions)
-    return Policy(GPT2(gpt2.config, config.seed, gpt2.adapters, config.run.precision), config.model.trainable)
+    """Make a policy of the same form as the one that learns; both share the weights that do not learn."""
+    if network is not None and config.model.trainable == "lora":
+        network = network.sharing(network.adapters)
+    elif network is not None and config.model.trainable == "full":
+        network = make_network(network.config, config.seed, precision=config.run.precision)
+    return make_policy(config, tokenizer, network, emotions)

@@ -42,11 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
     settings = command_line.settings(options, GAILConfig)
     if "seed" in settings:
         raise UserError("--seed: an experiment trains with several seeds; --seeds is expected")
-    if (options.scale == "paper") != (options.gpt2 is not None):
+    if (options.scale == "paper") != (options.model is not None):
         raise UserError(
-            "--scale paper needs --gpt2, and no other scale accepts it: the others train a GPT-2 from scratch"
+            "--scale paper needs --model, and no other scale accepts it: the others train a GPT-2 from scratch"
         )
-    names = ("data", "tweets", "general", "gpt2", "roberta", "glove")
+    names = ("data", "tweets", "general", "model", "roberta", "glove")
     source = Source(**{name: getattr(options, name) for name in names})
     command_line.set_up_tensorflow()
     from gail_tf.evaluation.experiments import Setup, run_experiment
@@ -95,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
         help="conversations to pretrain on, as in gail_tf.train",
     )
     parser.add_argument(
-        "--gpt2", metavar="MODEL", help="the pretrained GPT-2 of --scale paper: a folder or a name on the Hub"
+        "--model",
+        "--gpt2",
+        metavar="MODEL",
+        help="the pretrained network of --scale paper: a folder or a name on the Hub",
     )
     parser.add_argument(
         "--roberta", metavar="MODEL", help="the pretrained RoBERTa of TextGAIL; a small one from scratch if not given"

@@ -42,7 +42,7 @@ class DataSettings:
 class ModelSettings:
     """The sizes of a GPT-2 from scratch or of RL-Seq2Seq's encoder-decoder, and which weights are trained."""
 
-    # The sizes of a GPT-2 from scratch, which is made if --gpt2 names none
+    # The sizes of a GPT-2 from scratch, which is made if --model names none
     vocabulary_size: int = option(
         4000, "vocabulary size of the byte-level BPE that is fitted to the training text", low=300
     )

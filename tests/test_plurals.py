@@ -78,11 +78,11 @@ def test_one_block(tmp_path):
     agent = SimpleNamespace(generators=("imitation",), gpt2=sizes, longest=1)
     described = GAILAgent.description.fget(agent)
     assert described == "GPT-2 of 1 block, by imitation; the last token is read"
-    hugging_face.write_gpt2(tmp_path, GPT2(GPT2Config(**SIZES)))
+    hugging_face.write_network(tmp_path, GPT2(GPT2Config(**SIZES)))
     config = tmp_path / "config.json"
     config.write_text(config.read_text().replace('"n_layer": 3', '"n_layer": 1'))
     with pytest.raises(UserError, match=r"is not a tensor of a GPT-2 with 1 block$"):
-        hugging_face.read_gpt2(tmp_path)
+        hugging_face.read_network(tmp_path)
 
 
 def test_one_message():

@@ -106,7 +106,9 @@ class TextReader:
         Raises:
             UserError: A file is missing or damaged, or network and tokenizer do not fit together.
         """
-        network = Roberta(read_config(folder / CONFIG, RobertaConfig), config.seed, config.run.precision)
+        network = Roberta(
+            read_config(folder / CONFIG, RobertaConfig.from_hugging_face), config.seed, config.run.precision
+        )
         return cls._of(network, RobertaTokenizer.read(folder), config, folder)
 
     def save(self, folder: Path) -> None:

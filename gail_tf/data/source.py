@@ -18,13 +18,15 @@ class Source:
         data: Files of conversations; if empty, the embedded ones are used.
         tweets: Files of tweets: CSV with a column `text`, or one tweet a line.
         general: Files of conversations to pretrain a GPT-2 from scratch on; if empty, the first paper's corpus is used.
-        gpt2: A Hugging Face folder, or a name on the Hub; None trains a GPT-2 from scratch.
-        roberta: The same for D's RoBERTa.
+        model: The pretrained language model: a folder or file, a known name (`base_models`), or a name on the Hub. None
+            trains a GPT-2 from scratch.
+        roberta: D's RoBERTa: a folder, or a name on the Hub.
         glove: A file of word vectors for RL-Seq2Seq; None fits vectors to the prompts.
         skip_bad_lines: Whether lines that cannot be used are skipped and counted; otherwise the first is an error.
+        agreed: Whether a network that is not on this machine may be fetched without asking.
 
     Raises:
-        UserError: `gpt2` and `general` are both given, or a file is missing.
+        UserError: `model` and `general` are both given, or a file is missing.
 
     Examples:
         >>> from gail_tf import Source
@@ -36,14 +38,15 @@ class Source:
     data: Sequence[Path] = ()
     tweets: Sequence[Path] = ()
     general: Sequence[Path] = ()
-    gpt2: str | None = None
+    model: str | None = None
     roberta: str | None = None
     glove: Path | None = None
     skip_bad_lines: bool = False
+    agreed: bool = False
 
     def __post_init__(self) -> None:
-        if self.gpt2 is not None and self.general:
-            raise UserError("--general is text to pretrain on, and --gpt2 is pretrained; leave one out")
+        if self.model is not None and self.general:
+            raise UserError("--general is text to pretrain on, and --model is pretrained; leave one out")
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
@@ -55,8 +58,8 @@ class Source:
         seq2seq = config.algorithm == "rl_seq2seq"
         if self.roberta is not None and config.judge.discriminator_encoder != "roberta":
             raise UserError("--roberta: D has another encoder; --discriminator-encoder roberta is expected")
-        if seq2seq and self.gpt2 is not None:
-            raise UserError("--gpt2: --algorithm rl_seq2seq trains two LSTMs instead; leave it out")
+        if seq2seq and self.model is not None:
+            raise UserError("--model: --algorithm rl_seq2seq trains two LSTMs instead; leave it out")
         if self.glove and not seq2seq:
             raise UserError("--glove: only --algorithm rl_seq2seq uses word vectors; leave it out")
 
@@ -81,4 +84,4 @@ class Source:
         """Return the names of all sources, for config.json."""
         files = {name: [str(path) for path in getattr(self, name)] for name in ("data", "tweets", "general")}
         glove = None if self.glove is None else str(self.glove)
-        return files | {"gpt2": self.gpt2, "roberta": self.roberta, "glove": glove}
+        return files | {"model": self.model, "roberta": self.roberta, "glove": glove}

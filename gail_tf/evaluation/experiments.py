@@ -38,7 +38,7 @@ class Setup:
         seeds: The seeds. Each variant is trained once with each seed.
         scale: One of SCALES, which determines the size of the trainings.
         settings: Settings that override those of the scale. They do not override the settings that define a variant.
-        source: The files and pretrained networks. `gpt2` is given if the scale is "paper", and only then.
+        source: The files and pretrained networks. `model` is given if the scale is "paper", and only then.
     """
 
     runs: Path
@@ -159,7 +159,7 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
 
 def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
     """Train or resume a variant, after the variant from which it starts; return whether the training has ended."""
-    if name == PRETRAINED and setup.source.gpt2 is not None:
+    if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)
     if variant.start is not None and not _train(variant.start, seed, setup, strategy):
@@ -172,7 +172,7 @@ def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy 
 
 def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
     """Return the settings and files of a variant's training."""
-    variant, source = VARIANTS[name], dataclasses.replace(setup.source, gpt2=None, roberta=None, glove=None)
+    variant, source = VARIANTS[name], dataclasses.replace(setup.source, model=None, roberta=None, glove=None)
     settings = SCALES[setup.scale] | setup.settings
     # The settings that define an algorithm or a variant override those of all trainings.
     settings |= ALGORITHMS[variant.settings.get("algorithm", "gail")] | variant.settings | {"seed": seed}
@@ -181,8 +181,8 @@ def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
     if settings.get("algorithm") == "rl_seq2seq":
         source = dataclasses.replace(source, glove=setup.source.glove)
     elif variant.start is not None:
-        given = setup.source.gpt2 if variant.start == PRETRAINED else None
-        source = dataclasses.replace(source, general=(), gpt2=given or str(_exported(variant.start, seed, setup)))
+        given = setup.source.model if variant.start == PRETRAINED else None
+        source = dataclasses.replace(source, general=(), model=given or str(_exported(variant.start, seed, setup)))
         settings = {key: value for key, value in settings.items() if key not in FROM_SCRATCH}
         if variant.start != PRETRAINED:
             settings["mle_epochs"] = 0

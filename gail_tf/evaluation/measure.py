@@ -149,7 +149,7 @@ class _Measuring:
         self._data, self._seed = data, config.seed
         self._classifiers = dict(metrics.CLASSIFIERS)
         self._conversations = np.array([trajectory.conversation for trajectory in data.test])
-        self._reader = TextReader(agent.policies[agent.reference], agent.tokenizer, config.data.response_tokens)
+        self._reader = TextReader(agent.policies[agent.bot.reference], agent.tokenizer, config.data.response_tokens)
 
     def policies(self, names: Sequence[str]) -> dict[str, PolicyEvaluation]:
         likelihoods = {name: self._likelihoods(name) for name in names}

@@ -1,7 +1,7 @@
 """Encoders, with which D reads responses; each of them gives expert logits.
 
     FrozenEncoder       the paper's network on features that the frozen reference computes once
-    TrainableEncoder    the same network on the features of a separate GPT-2, which learns with it
+    TrainableEncoder    the same network on the features of a separate language model, which learns with it
     TextEncoder         the RoBERTa of TextGAIL, which reads the text (baselines/textgail.py)
 
 Shapes: B responses, R tokens, F = feature_size, S = sentiment_size.
@@ -19,8 +19,8 @@ from gail_tf.data.samples import SENTIMENTS
 from gail_tf.imitation.discriminator_losses import with_instance_noise
 from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.reference import read_responses
-from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.architectures import make_network
+from gail_tf.models.language_model_config import LanguageModelConfig
 from gail_tf.models.tanh_network import TanhNetwork
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy
@@ -113,17 +113,17 @@ class FrozenEncoder(Encoder):
     A token discriminator gets no sentiments: those of a whole response would reveal to each token what follows it.
 
     Args:
-        gpt2: The sizes of the reference's GPT-2.
+        sizes: The sizes of the reference's language model.
         config: The settings.
     """
 
     reads_at_once = True
 
-    def __init__(self, gpt2: GPT2Config, config: GAILConfig):
+    def __init__(self, sizes: LanguageModelConfig, config: GAILConfig):
         self.per_token = config.judge.discriminator == "token"
         self._with_sentiment = config.data.sentiment == "on" and not self.per_token
         self._noise = config.judge.instance_noise
-        size = gpt2.n_embd if self.per_token else 2 * gpt2.n_embd
+        size = sizes.width if self.per_token else 2 * sizes.width
         self.network = DiscriminatorNetwork(size, SENTIMENTS if self._with_sentiment else 0, config.seed)
 
     @property
@@ -154,22 +154,22 @@ class FrozenEncoder(Encoder):
 
 
 class TrainableEncoder(FrozenEncoder):
-    """The paper's network on the features of a separate GPT-2, which starts as the reference and learns with D.
+    """The paper's network on the features of a language model of its own, which starts as the reference.
 
     Args:
-        gpt2: The sizes of the reference's GPT-2.
+        sizes: The sizes of the reference's language model.
         config: The settings.
     """
 
     reads_at_once = False
 
-    def __init__(self, gpt2: GPT2Config, config: GAILConfig):
-        super().__init__(gpt2, config)
-        self.gpt2 = GPT2(gpt2, config.seed, precision=config.run.precision)
+    def __init__(self, sizes: LanguageModelConfig, config: GAILConfig):
+        super().__init__(sizes, config)
+        self.language_model = make_network(sizes, config.seed, precision=config.run.precision)
 
     @property
     def variables(self) -> list[keras.Variable]:
-        return [*super().variables, *self.gpt2.weights.values()]
+        return [*super().variables, *self.language_model.weights.values()]
 
     def seen(self, responses: JudgedResponses) -> Arrays:
         return tuple(responses.batch)
@@ -177,10 +177,10 @@ class TrainableEncoder(FrozenEncoder):
     def features(self, seen: Arrays) -> tf.Tensor:
         condition, condition_mask, response, response_mask = seen
         responses = [(response, response_mask)]
-        [(features, _)] = read_responses(self.gpt2, condition, condition_mask, responses, self.per_token)
+        [(features, _)] = read_responses(self.language_model, condition, condition_mask, responses, self.per_token)
         return features
 
     def begin_as(self, policy: LanguagePolicy) -> None:
         if not isinstance(policy, Policy):
-            raise TypeError(f"the encoder is a GPT-2 and cannot copy the weights of a {type(policy).__name__}")
-        assign(list(self.gpt2.weights.values()), list(policy.gpt2.merged().values()))
+            raise TypeError(f"the encoder is a language model and cannot copy the weights of a {type(policy).__name__}")
+        assign(list(self.language_model.weights.values()), list(policy.network.merged().values()))

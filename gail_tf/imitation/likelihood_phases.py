@@ -1,6 +1,6 @@
 """Runs the two phases of maximum likelihood before imitation.
 
-In the phase PRETRAINING a GPT-2 with random weights learns running text. In the phase MAXIMUM_LIKELIHOOD the policy
+In the phase PRETRAINING a network with random weights learns running text. In the phase MAXIMUM_LIKELIHOOD the policy
 learns the experts' responses.
 """
 
@@ -20,7 +20,6 @@ from gail_tf.policies.base import LanguagePolicy
 from keras_gca.engine.batching import plan
 from keras_gca.engine.learner import check_warm_up
 from keras_gca.engine.staged_training import Event
-from keras_gca.engine.variables import assign
 from keras_gca.errors import refuse_nan
 
 
@@ -111,7 +110,7 @@ class LikelihoodPhases:
         return len(batches)
 
     def end_of_epoch(self, stage: Stage) -> dict[str, float]:
-        """End an epoch: measure the validation perplexity, and after pretraining copy the weights to the policy.
+        """End an epoch: measure the validation perplexity.
 
         Args:
             stage: The epoch, all of whose steps are done.
@@ -121,8 +120,6 @@ class LikelihoodPhases:
         """
         row = self._metrics() | {"val_perplexity": self._learner_of(stage.phase).perplexity(self._validation)}
         self._step, self._sums = 0, np.zeros(2)
-        if stage.phase == PRETRAINING and self._networks.pretrained_into:
-            assign(list(self._networks.pretrained_into), self._phases[PRETRAINING].policy.variables)
         if stage.number == stage.of:
             self._learner = None
         return row
@@ -178,8 +175,6 @@ class LikelihoodPhases:
     def variables(self, phase: str | None) -> dict[str, list[keras.Variable]]:
         """The variables that a checkpoint stores besides the policy's, by name, if it is written in this phase."""
         stored = {}
-        if phase == PRETRAINING and self._networks.pretrained_into:
-            stored["pretrained"] = self._phases[PRETRAINING].policy.variables
         if self._learner is not None:
             stored["likelihood_optimizer"] = self._learner.optimizer.variables
         return stored

@@ -1,9 +1,6 @@
 """The networks that take part in one training. `gail_tf/build.py` makes them from the settings."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
-
-import keras
 
 from gail_tf.imitation.judge import Judge
 from gail_tf.imitation.policy_optimiser import PolicyOptimiser
@@ -18,13 +15,12 @@ class Networks(NamedTuple):
         policy: The policy that is trained.
         sampling: How the policy's responses are drawn.
         reference: A second policy of the same form. When imitation begins, it gets the policy's weights, and is then
-            frozen. If GPT-2 itself is frozen, policy and reference share it.
+            frozen. Policy and reference share the weights that do not learn.
         judge: The discriminator, or RL-Seq2Seq's emotion classifier.
         optimiser: PPO or TRPO, which improves the policy.
-        pretrained: The network that is pretrained on running text. All of its weights are trained, even if the policy
-            has adapters or a head and its GPT-2 is frozen later. None if GPT-2 is pretrained already.
-        pretrained_into: The policy's weights, to which the weights of `pretrained` are copied after pretraining. Empty
-            if `pretrained` has the policy's own weights.
+        pretrained: The policy that is pretrained on running text. It has the policy's own network, all of whose weights
+            it trains, even if they are frozen later, under adapters or a head. None if the network is pretrained
+            already.
     """
 
     policy: LanguagePolicy
@@ -33,4 +29,3 @@ class Networks(NamedTuple):
     judge: Judge
     optimiser: PolicyOptimiser
     pretrained: LanguagePolicy | None = None
-    pretrained_into: Sequence[keras.Variable] = ()

@@ -40,7 +40,7 @@ def schedule(config: GAILConfig, from_scratch: bool) -> list[Stage]:
 
     Args:
         config: The settings.
-        from_scratch: Whether GPT-2 starts from random weights, so that it is pretrained first.
+        from_scratch: Whether the policy's network starts from random weights, so that it is pretrained first.
 
     Returns:
         The stages in order.

@@ -1,4 +1,4 @@
-"""The frozen reference, GPT-2 after maximum likelihood, which computes features and probabilities of responses."""
+"""The frozen reference, the policy after maximum likelihood, which computes features and probabilities of responses."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from gail_tf.data.batches import Batch, take
-from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.language_model import LanguageModel
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
@@ -65,14 +65,14 @@ class Reading(NamedTuple):
 class Reference:
     """The frozen policy that imitation starts from; it computes D's features, and probabilities to measure the KL.
 
-    One pass computes both, also for the experts' responses, so that a condition is read only once. Policies other than
-    GPT-2 yield log-probabilities only; their feature width is 0.
+    One pass computes both, also for the experts' responses, so that a condition is read only once. Policies without
+    a language model yield log-probabilities only; their feature width is 0.
 
     Args:
         policy: The policy.
         sampling: How the probabilities of tokens are counted.
         per_token: Whether to compute features of every token, for a token discriminator.
-        keep_states: Whether to return the states too, for a policy that learns on the same frozen GPT-2.
+        keep_states: Whether to return the states too, for a policy that learns on the same frozen network.
     """
 
     def __init__(self, policy: LanguagePolicy, sampling: Sampling, per_token: bool = False, keep_states: bool = False):
@@ -159,7 +159,7 @@ class Reference:
         """
         responses = [(response, response_mask)] if expert is None else [(response, response_mask), expert]
         if isinstance(self.policy, Policy):
-            read = read_responses(self.policy.gpt2, condition, condition_mask, responses, self.per_token)
+            read = read_responses(self.policy.network, condition, condition_mask, responses, self.per_token)
             features, states = [part for part, _ in read], read[0][1]
         else:
             features = [self._no_features(response)] * len(responses)
@@ -175,7 +175,7 @@ class Reference:
         if not isinstance(self.policy, Policy):
             return {"features": self._no_features(response)}
         responses = [(response, response_mask)]
-        [(features, _)] = read_responses(self.policy.gpt2, condition, condition_mask, responses, self.per_token)
+        [(features, _)] = read_responses(self.policy.network, condition, condition_mask, responses, self.per_token)
         return {"features": features}
 
     @staticmethod
@@ -189,7 +189,7 @@ def _widened(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def read_responses(
-    gpt2: GPT2,
+    network: LanguageModel,
     condition: tf.Tensor,
     condition_mask: tf.Tensor,
     responses: Sequence[tuple[tf.Tensor, tf.Tensor]],
@@ -198,7 +198,7 @@ def read_responses(
     """Compute D's features of several responses to the same conditions in one pass, in a graph.
 
     Args:
-        gpt2: The language model.
+        network: The language model.
         condition: (B, C) int32.
         condition_mask: (B, C) bool.
         responses: The tokens, (B, R) int32, and the mask, (B, R) bool, of each response.
@@ -208,7 +208,7 @@ def read_responses(
         For each response the features, (B, 2 E) float32 or (B, R, E) of tokens, and the states before each token,
         (B, R, E).
     """
-    read, *after = gpt2.hidden_of_each(condition, condition_mask, responses)
+    read, *after = network.hidden_of_each(condition, condition_mask, responses)
     features = token_features if per_token else response_features
     return [
         (features(states, mask), tf.concat([read[:, -1:], states[:, :-1]], 1))

@@ -32,8 +32,8 @@ class Rollouts(NamedTuple):
         human: (B,) bool, true for human demonstrations.
         log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
         reference: (B, R) float32, the same tokens' log-probabilities under the reference.
-        states: (B, R, E) float32, the last hidden states of a frozen GPT-2 before each token. They are stored if only a
-            head on top of GPT-2 learns, since the states then stay the same. None for any other policy.
+        states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored if only
+            a head on top of the network learns, since the states then stay the same. None for any other policy.
         given: The responses, as D judges them.
         expert: The experts' responses to the same prompts.
         texts: The B responses as text.

@@ -41,7 +41,7 @@ class TRPO(PolicyOptimiser):
     def improve(self, rollouts: Rollouts, advantages: np.ndarray, targets: np.ndarray, seed: int) -> Iterator[Metrics]:
         if rollouts.states is None:
             raise ValueError(
-                "TRPO needs rollouts with states, the features of a head on a frozen GPT-2; these have none"
+                "TRPO needs rollouts with states, the features of a head on a frozen network; these have none"
             )
         yield self.step(rollouts.batch, rollouts.states, advantages, rollouts.generated)
 

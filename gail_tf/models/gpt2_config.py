@@ -1,15 +1,17 @@
-"""The sizes of a GPT-2 and of its low-rank adapters."""
+"""The sizes of a GPT-2."""
 
 import dataclasses
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from gail_tf.models.language_model_config import HEADS, LanguageModelConfig
 from gail_tf.models.transformer import check_heads, check_sizes, from_hugging_face
 from keras_gca.errors import UserError
 
 
 @dataclass(frozen=True)
-class GPT2Config:
+class GPT2Config(LanguageModelConfig):
     """The sizes of a GPT-2, with the names of Hugging Face's config.json; the defaults are those of the smallest GPT-2.
 
     The dropout rates of embeddings, attention and residual branches apply only to calls with seeds.
@@ -17,6 +19,9 @@ class GPT2Config:
     Raises:
         UserError: A value is impossible.
     """
+
+    title: ClassVar = "GPT-2"
+    prefix: ClassVar = "transformer."
 
     vocab_size: int = 50257
     n_positions: int = 1024
@@ -43,6 +48,35 @@ class GPT2Config:
     def inner(self) -> int:
         """The number of units of a block's hidden layer."""
         return 4 * self.n_embd if self.n_inner is None else self.n_inner
+
+    @property
+    def width(self) -> int:
+        return self.n_embd
+
+    @property
+    def depth(self) -> int:
+        return self.n_layer
+
+    @property
+    def positions(self) -> int:
+        return self.n_positions
+
+    @property
+    def cache_frame(self) -> tuple[int, int]:
+        return self.n_head, self.n_embd // self.n_head
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return ("wte.weight",)
+
+    @property
+    def no_weights(self) -> re.Pattern:
+        # The copy of wte, and the causal masks of old files
+        return re.compile(rf"lm_head\.weight|h\.\d+\.attn\.(bias|masked_bias)|{HEADS}")
+
+    def with_vocabulary(self, vocab_size: int, dropout: float | None = None) -> "GPT2Config":
+        rates = {} if dropout is None else dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), dropout)
+        return dataclasses.replace(self, vocab_size=vocab_size, **rates)
 
     @property
     def shapes(self) -> dict[str, list[int]]:
@@ -89,32 +123,3 @@ _ONE_VALUE = {
     "add_cross_attention": (False,),
     "tie_word_embeddings": (True,),
 }
-
-
-@dataclass(frozen=True)
-class Adapters:
-    """Low-rank adapters (LoRA, Hu et al. 2021): each of a block's four products gains x A B alpha / rank.
-
-    A is (inputs, rank), drawn at random; B is (rank, units), zero at first, so that training starts from GPT-2.
-
-    Args:
-        rank: The rank of A B.
-        alpha: Scales A B by alpha / rank.
-        blocks: How many of the last blocks have adapters; None means all. No gradient passes below the first of these.
-
-    Raises:
-        UserError: A value is not above 0.
-    """
-
-    rank: int = 8
-    alpha: float = 16.0
-    blocks: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.rank < 1 or self.alpha <= 0 or (self.blocks is not None and self.blocks < 1):
-            raise UserError(f"adapters: rank, alpha and blocks above 0 are expected, not {self}")
-
-    @property
-    def scale(self) -> float:
-        """The factor of A B: alpha / rank."""
-        return self.alpha / self.rank

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from gail_tf.models.gpt2_config import Adapters, GPT2Config
-from gail_tf.models.transformer import Initial, attend, merge_heads, product, split_heads
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.projection import Adapters, Projection
+from gail_tf.models.transformer import Initial, attend, merge_heads, split_heads
 from keras_gca.engine.random import dropout
 
 
@@ -42,6 +42,7 @@ class Block(keras.layers.Layer):
         initial: Initial,
         adapters: Adapters | None,
         policy: keras.DTypePolicy,
+        shared: "Block | None" = None,
     ):
         super().__init__(dtype=policy, name=f"h_{number}")
         self.config = config
@@ -49,12 +50,16 @@ class Block(keras.layers.Layer):
         width = config.n_embd
 
         def projection(units: int, kernel: keras.Initializer, name: str) -> Projection:
-            return Projection(units, kernel, adapters, initial.normal(), policy, name)
+            own = None if shared is None else getattr(shared, name)
+            return Projection(units, kernel, adapters, initial.normal(), policy, name, shared=own)
 
-        self.ln_1 = layer_norm(config, policy, "ln_1")
+        def norm(name: str) -> keras.layers.Layer:
+            return layer_norm(config, policy, name) if shared is None else getattr(shared, name)
+
+        self.ln_1 = norm("ln_1")
         self.c_attn = projection(3 * width, initial.normal(), "c_attn")
         self.attn_c_proj = projection(width, initial.residual(), "attn_c_proj")
-        self.ln_2 = layer_norm(config, policy, "ln_2")
+        self.ln_2 = norm("ln_2")
         self.c_fc = projection(config.inner, initial.normal(), "c_fc")
         self.mlp_c_proj = projection(width, initial.residual(), "mlp_c_proj")
 
@@ -71,7 +76,7 @@ class Block(keras.layers.Layer):
         }
 
     @property
-    def projections(self) -> list["Projection"]:
+    def projections(self) -> list[Projection]:
         """The matrix products, in their order."""
         return [part for part in self.parts.values() if isinstance(part, Projection)]
 
@@ -118,44 +123,6 @@ class Block(keras.layers.Layer):
         thought = narrow(tf.nn.gelu(widen(self.ln_2(h)), approximate=True))
         h += drop(thought, self.config.resid_pdrop, 2)
         return h, keys, values
-
-
-class Projection(keras.layers.Layer):
-    """x W + b, or x W + b + x A B alpha / rank with an adapter. W is (inputs, units), as in GPT-2's files."""
-
-    def __init__(
-        self,
-        units: int,
-        kernel: keras.Initializer,
-        adapters: Adapters | None,
-        adapter: keras.Initializer,
-        policy: keras.DTypePolicy,
-        name: str,
-    ):
-        super().__init__(dtype=policy, name=name)
-        self.units = units
-        self.adapters = adapters
-        self._initial, self._initial_A = kernel, adapter
-
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        self.kernel = self.add_weight((shape[-1], self.units), self._initial, name="kernel")
-        self.bias = self.add_weight((self.units,), "zeros", name="bias")
-        if self.adapters is not None:
-            self.A = self.add_weight((shape[-1], self.adapters.rank), self._initial_A, name="A")
-            self.B = self.add_weight((self.adapters.rank, self.units), "zeros", name="B")
-
-    def call(self, x: tf.Tensor, kernel: tf.Tensor | None = None) -> tf.Tensor:
-        y = product(x, self.kernel if kernel is None else kernel) + self.bias
-        if self.adapters is not None:
-            y += product(product(x, self.A), self.B) * self.adapters.scale
-        return y
-
-    def merged(self) -> np.ndarray:
-        """Return W of the equivalent product without an adapter, W + A B alpha / rank, (inputs, units) float32."""
-        kernel = self.kernel.numpy()
-        if self.adapters is None:
-            return kernel
-        return kernel + self.A.numpy() @ self.B.numpy() * np.float32(self.adapters.scale)
 
 
 def layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:

@@ -1,24 +1,23 @@
 """Folders in Hugging Face's format: `config.json`, `model.safetensors` or its shards, tokenizer files.
 
-GPT-2 is read and written here; other networks are read by the same steps, `read_config` and `read_weights`. A name on
-the Hugging Face Hub may replace a folder; nothing else in this package uses the network.
+Language models are read and written here. RoBERTa is read by the same steps, `read_config` and `read_weights`.
 """
 
-import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.gpt2_config import Adapters, GPT2Config
-from gail_tf.models.transformer import Config
+from gail_tf.models.architectures import config_of, make_network
+from gail_tf.models.language_model import LanguageModel
+from gail_tf.models.language_model_config import HEADS, LanguageModelConfig
+from gail_tf.models.projection import Adapters
 from glove.text_files import counted
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
@@ -30,14 +29,11 @@ TOKENIZER_FILES = (
     "merges.txt",
 )  # fmt: skip
 PICKLE = "pytorch_model.bin"
-PREFIX = "transformer."  # begins the names of a language model's tensors; those of the bare network lack it
-_HEADS = r"(v_head|multiple_choice_head|score)\..*"  # fine-tuned for values, choices or classes
-# Besides these heads: the copy of wte, and the causal masks of old files.
-_NO_WEIGHTS = re.compile(rf"lm_head\.weight|h\.\d+\.attn\.(bias|masked_bias)|{_HEADS}")
 _CONVERT = (
     "import torch, safetensors.torch as s; s.save_file({{n: t.clone() for n, t in torch.load({0!r}, weights_only=True)"
     ".items()}}, {1!r})"
 )
+Config = TypeVar("Config")
 _DTYPES = ("F64", "F32", "F16", "BF16")
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # a model, or owner/model
 
@@ -66,81 +62,81 @@ def find(model: str | os.PathLike) -> Path:
         raise UserError(f"{model}: no such folder, and not available on the Hub ({reason})") from None
 
 
-def read_config(path: Path, kind: type[Config]) -> Config:
+def read_config(path: Path, make: Callable[[dict[str, Any]], Config]) -> Config:
     """Read a config.json.
 
     Args:
         path: The file.
-        kind: The class of the config, which has a `from_hugging_face` like that of GPT2Config.
+        make: Makes a config from the content of the file, and raises UserError if it describes another network.
 
     Raises:
         UserError: The file is missing or damaged, or describes another network; the message names the file.
     """
     values = json_files.read_object(path)
     try:
-        return kind.from_hugging_face(values)
+        return make(values)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
-def read_gpt2(
+def read_network(
     folder: Path,
-    vocab_size: int | None = None,
+    added: Sequence[Sequence[int]] = (),
     adapters: Adapters | None = None,
     precision: str = "float32",
     seed: int = 0,
     dropout: float | None = None,
     rows: int | None = None,
-) -> GPT2:
-    """Read the GPT-2 of a folder.
+) -> LanguageModel:
+    """Read the language model of a folder.
 
     Args:
         folder: A folder with a config.json and safetensors.
-        vocab_size: The size of a larger vocabulary, for tokens that were added; each starts as the mean of all others.
-        adapters: See `GPT2`.
-        precision: See `GPT2`.
+        added: Tokens that are added to the vocabulary. Each is given by tokens of the folder's own vocabulary, and its
+            row starts as the mean of their rows; where no tokens are given, as the mean of all rows.
+        adapters: See `LanguageModel`.
+        precision: See `LanguageModel`.
         seed: The seed of the adapters' initial weights.
-        dropout: Replaces the folder's three dropout rates, if given.
-        rows: How many rows of the folder's token embeddings belong to tokens; all if None. Some tables are padded with
-            further rows. They are dropped, so that no probability goes to tokens that do not exist.
+        dropout: Replaces the folder's dropout rates, if given.
+        rows: How many rows of the folder's tables belong to tokens; all if None. Some tables are padded with further
+            rows. They are dropped, so that no probability goes to tokens that do not exist.
 
     Raises:
         UserError: A file or tensor is missing, unknown, or of another shape than config.json says; the message names
             it.
     """
-    config = read_config(folder / CONFIG, GPT2Config)
-    changes: dict[str, Any] = {"vocab_size": vocab_size or config.vocab_size}
-    if dropout is not None:
-        changes |= dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), dropout)
+    config = read_config(folder / CONFIG, config_of)
     rows = config.vocab_size if rows is None else rows
-    added: int = changes["vocab_size"] - rows
-    if added < 0:
-        raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {vocab_size} at most are expected")
-    network = f"a GPT-2 with {counted(config.n_layer, 'block')}"
-    tensors = read_weights(folder, network, config.shapes, PREFIX, _NO_WEIGHTS)
-    gpt2 = GPT2(dataclasses.replace(config, **changes), seed, adapters, precision)
-    weights = gpt2.weights
-    for name, values in tensors:
-        if name == "wte.weight":
-            values = values[:rows]
-            values = np.concatenate([values, np.repeat(values.mean(0, keepdims=True), added, 0)])
-        weights[name].assign(values)
-    return gpt2
+    if rows > config.vocab_size:
+        raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {rows} are expected")
+    called = f"a {config.title} with {counted(config.depth, 'block')}"
+    tensors = read_weights(folder, called, config.shapes, config.prefix, config.no_weights)
+    network = make_network(config.with_vocabulary(rows + len(added), dropout), seed, adapters, precision)
+
+    def fitted(name: str, values: np.ndarray) -> np.ndarray:
+        if name not in config.tables:
+            return values
+        values = values[:rows]
+        new = [(values[list(tokens)] if tokens else values).mean(0) for tokens in added]
+        return np.concatenate([values, *(row[None] for row in new)])
+
+    network.load((name, fitted(name, values)) for name, values in tensors)
+    return network
 
 
-def extra_heads(folder: Path) -> list[str]:
-    """Return the names of a folder's tensors that `read_gpt2` skips because they belong to heads on top of GPT-2."""
-    return [name for _, name, _ in _tensors(folder, PREFIX) if re.fullmatch(_HEADS, name)]
+def extra_heads(folder: Path, config: LanguageModelConfig) -> list[str]:
+    """Return the names of a folder's tensors that `read_network` skips because they belong to other heads."""
+    return [name for _, name, _ in _tensors(folder, config.prefix) if re.fullmatch(HEADS, name)]
 
 
-def write_gpt2(folder: Path, gpt2: GPT2) -> None:
+def write_network(folder: Path, network: LanguageModel) -> None:
     """Write config.json and model.safetensors, with the adapters merged into the weights; make the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / WEIGHTS) as temporary:
-        named = {PREFIX + name: values for name, values in gpt2.merged().items()}
+        named = {network.config.name_in_file(name): values for name, values in network.tensors().items()}
         safetensors.numpy.save_file(named, temporary, metadata={"format": "pt"})  # transformers requires this entry
     with replacing(folder / CONFIG) as temporary:
-        temporary.write_text(json.dumps(gpt2.config.to_hugging_face(), indent=2), encoding="utf-8")
+        temporary.write_text(json.dumps(network.config.to_hugging_face(), indent=2), encoding="utf-8")
 
 
 def read_weights(

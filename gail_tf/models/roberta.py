@@ -141,7 +141,7 @@ def read_roberta(
         UserError: A file or tensor is missing, unknown, or of another shape than config.json says; the message names
             it.
     """
-    config = read_config(folder / CONFIG, RobertaConfig)
+    config = read_config(folder / CONFIG, RobertaConfig.from_hugging_face)
     kind = f"a RoBERTa with {counted(config.num_hidden_layers, 'block')}"
     tensors = read_weights(folder, kind, config.shapes, PREFIX, _NO_WEIGHTS, optional=HEAD)
     if dropout is not None:

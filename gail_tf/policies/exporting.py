@@ -1,10 +1,10 @@
-"""Writes a policy as a Hugging Face folder, which transformers loads like any GPT-2."""
+"""Writes a policy as a Hugging Face folder, which transformers loads like any other."""
 
 import os
 from pathlib import Path
 
 from gail_tf.data.tokenizer import Tokenizer
-from gail_tf.models.hugging_face import write_gpt2
+from gail_tf.models.hugging_face import write_network
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy
 from keras_gca.errors import UserError
@@ -16,20 +16,23 @@ def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os
     Adapters are merged into the weights that they adapt.
 
     Args:
-        policy: The policy, which is a GPT-2 trained as `full` or `lora`.
+        policy: The policy, whose network was trained as `full` or `lora`.
         tokenizer: The policy's tokenizer.
         folder: A folder that is empty or does not exist.
 
     Raises:
-        UserError: The policy is not a GPT-2, the tokenizer is not the policy's, or the folder is not empty.
+        UserError: The policy has no language model, or a head; the tokenizer is not the policy's; or the folder is not
+            empty.
     """
     if not isinstance(policy, Policy):
-        raise UserError("the LSTMs of RL-Seq2Seq are not a GPT-2; export a policy of another algorithm")
+        raise UserError(
+            "the LSTMs of RL-Seq2Seq are not a language model of transformers; export a policy of another algorithm"
+        )
     if policy.trainable == "head":
         raise UserError(
-            "a policy with a head is not a plain GPT-2 and cannot be exported; export a full or lora policy"
+            "a policy with a head is not a plain language model and cannot be exported; export a full or lora policy"
         )
-    config = policy.gpt2.config
+    config = policy.network.config
     if (len(tokenizer), tokenizer.end) != (config.vocab_size, config.eos_token_id):
         raise UserError(
             f"the tokenizer has {len(tokenizer)} tokens and ends responses with {tokenizer.end}, where the policy has"
@@ -38,4 +41,4 @@ def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os
     if Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
         raise UserError(f"{folder}: not an empty folder; name a new one")
     tokenizer.save(folder)
-    write_gpt2(Path(folder), policy.gpt2)
+    write_network(Path(folder), policy.network)

@@ -1,4 +1,4 @@
-"""GPT-2 as a policy that trains all weights, low-rank adapters, or a head on the frozen network.
+"""A language model as a policy that trains all weights, low-rank adapters, or a head on the frozen network.
 
 Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E features, V tokens.
 """
@@ -9,7 +9,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from gail_tf.models.gpt2 import GPT2, Cache, Kernels
+from gail_tf.models.language_model import Cache, Kernels, LanguageModel
 from gail_tf.models.tanh_network import TanhNetwork
 from gail_tf.policies.base import DecodingState, LanguagePolicy
 from gail_tf.setting_groups import TRAINABLE
@@ -17,48 +17,62 @@ from keras_gca.errors import UserError
 
 
 class Policy(LanguagePolicy):
-    """A policy whose network is GPT-2.
+    """A policy whose network is a language model, such as GPT-2 or a Llama.
 
     The paper does not say how a network of its shape makes responses. Here the head adds a correction, which is 0 at
-    first, to GPT-2's last hidden state before the product with the vocabulary. So every policy starts as GPT-2.
+    first, to the network's last hidden state before the product with the vocabulary. So every policy starts as its
+    network.
 
     Args:
-        gpt2: The network.
-        trainable: What is trained. "full": all weights of GPT-2. "lora": its low-rank adapters. "head": a network of
-            the paper's shape on a frozen GPT-2.
+        network: The language model.
+        trainable: What is trained. "full": all weights of the network. "lora": its low-rank adapters. "head": the two
+            layers of the paper on a frozen network.
         seed: The seed of the head's initial weights.
+        end: The token that ends a response; the network's eos_token_id if None.
         jit_compile: See `LanguagePolicy`.
 
     Raises:
         UserError: `trainable` is unknown.
-        ValueError: GPT-2 has adapters and `trainable` is not "lora", or the reverse.
+        ValueError: The network has adapters and `trainable` is not "lora", or the reverse.
     """
 
-    def __init__(self, gpt2: GPT2, trainable: str = "full", seed: int = 0, jit_compile: bool = False):
+    def __init__(
+        self,
+        network: LanguageModel,
+        trainable: str = "full",
+        seed: int = 0,
+        end: int | None = None,
+        jit_compile: bool = False,
+    ):
         if trainable not in TRAINABLE:
             raise UserError(f"--trainable: {trainable!r} is not one of {', '.join(TRAINABLE)}")
-        if (trainable == "lora") != (gpt2.adapters is not None):
-            raise ValueError(f"a GPT-2 with adapters, and no other, is trained as lora, not {trainable}")
-        super().__init__(gpt2.config.eos_token_id, jit_compile)
-        self.gpt2 = gpt2
+        if (trainable == "lora") != (network.adapters is not None):
+            raise ValueError(f"a network with adapters, and no other, is trained as lora, not {trainable}")
+        super().__init__(network.config.eos_token_id if end is None else end, jit_compile)
+        self.network = network
         self.trainable = trainable
-        width = gpt2.config.n_embd
+        width = network.config.width
         self._correction = TanhNetwork(width, width, seed, "head") if trainable == "head" else None
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """GPT-2's own weights, then those of the adapters or the head."""
-        own = list(self.gpt2.weights.values())
-        return own if self.trainable == "full" else [*own, *self.trainable_variables]
+        """The weights that a bot stores: those that are trained, after the network's own, unless a file holds them.
+
+        The own weights of a frozen network that was read from a file (`LanguageModel.base`) are not among them.
+        """
+        if self.trainable == "full":
+            return self.trainable_variables
+        own = [] if self.network.base is not None else list(self.network.weights.values())
+        return [*own, *self.trainable_variables]
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
-        """The weights of what is trained: GPT-2, the adapters or the head."""
+        """The weights of what is trained: the network, the adapters or the head."""
         if self.trainable == "lora":
-            return self.gpt2.adapter_weights
+            return self.network.adapter_weights
         if self._correction is not None:
             return self._correction.trainable_variables
-        return list(self.gpt2.weights.values())
+        return list(self.network.weights.values())
 
     @property
     def frozen_features(self) -> bool:
@@ -67,13 +81,13 @@ class Policy(LanguagePolicy):
 
     @property
     def feature_size(self) -> int:
-        """E, the width of GPT-2's states."""
-        return self.gpt2.config.n_embd
+        """E, the width of the network's states."""
+        return self.network.config.width
 
     @property
     def positions(self) -> int:
-        """How many tokens GPT-2 can read."""
-        return self.gpt2.config.n_positions
+        """How many tokens the network can read."""
+        return self.network.config.positions
 
     def features(
         self,
@@ -83,13 +97,13 @@ class Policy(LanguagePolicy):
         response_mask: tf.Tensor,
         seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Compute GPT-2's last hidden states before each token of the response; see `LanguagePolicy.features`.
+        """Compute the network's last hidden states before each token of the response; see `LanguagePolicy.features`.
 
         With "head" no gradient passes and the values never change: compute them once, outside of the tape.
         """
         tokens = tf.concat([condition, response[:, :-1]], axis=1)
         mask = tf.concat([condition_mask, response_mask[:, :-1]], axis=1)
-        hidden = self.gpt2.hidden(tokens, mask, seeds)[:, tf.shape(condition)[1] - 1 :]
+        hidden = self.network.hidden(tokens, mask, seeds)[:, tf.shape(condition)[1] - 1 :]
         return tf.stop_gradient(hidden) if self.trainable == "head" else hidden
 
     def logits(
@@ -100,7 +114,7 @@ class Policy(LanguagePolicy):
         Args:
             features: (..., E).
             head: Weights that replace the head's own, for TRPO.
-            kernels: See `GPT2.logits`.
+            kernels: See `LanguageModel.logits`.
 
         Returns:
             (..., V) float32.
@@ -108,7 +122,7 @@ class Policy(LanguagePolicy):
         if self._correction is not None:
             correct = self._correction
             features += correct(features) if head is None else correct.stateless_call(head, [], features)[0]
-        return self.gpt2.logits(features, kernels)
+        return self.network.logits(features, kernels)
 
     def _begin(
         self,
@@ -118,15 +132,15 @@ class Policy(LanguagePolicy):
         repeat: Callable[[tf.Tensor], tf.Tensor],
     ) -> DecodingState:
         width = tf.shape(condition)[1]
-        hidden, cache = self.gpt2.prefill(condition, condition_mask, width + length - 1)
+        hidden, cache = self.network.prefill(condition, condition_mask, width + length - 1)
         lengths = repeat(tf.reduce_sum(tf.cast(condition_mask, tf.int32), axis=1))
         in_condition = repeat(tf.pad(condition_mask, [[0, 0], [0, length - 1]]))  # (B, places in the cache)
         places = tf.range(width + length - 1)
-        kernels = self.gpt2.kernels()  # once, before the loop
+        kernels = self.network.kernels()  # once, before the loop
 
         def read(t: tf.Tensor, tokens: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
             seen = in_condition | ((places >= width) & (places < width + t))
-            return self.gpt2.step(tokens, lengths + t - 1, seen, cache, width + t - 1, kernels)
+            return self.network.step(tokens, lengths + t - 1, seen, cache, width + t - 1, kernels)
 
         cache = tf.nest.map_structure(repeat, cache)
         return DecodingState(repeat(hidden[:, -1]), cache, read, partial(self.logits, kernels=kernels))

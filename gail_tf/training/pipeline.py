@@ -11,19 +11,20 @@ import numpy as np
 import tensorflow as tf
 
 import glove
+from gail_tf.base_models.identity import identity
+from gail_tf.base_models.locate import locate
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.rl_seq2seq import learn_emotions
 from gail_tf.baselines.textgail import TextReader
-from gail_tf.build import adapters_of, make_gpt2
+from gail_tf.build import adapters_of, make_gpt2, read_base, read_pretrained
 from gail_tf.config import GAILConfig
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
 from gail_tf.data.source import Source
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory, split
-from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.gpt2_config import GPT2Config
-from gail_tf.models.hugging_face import CONFIG, extra_heads, find, read_config, read_gpt2
+from gail_tf.models.architectures import make_network
+from gail_tf.models.language_model import Base, LanguageModel
 from gail_tf.training.run_folder import GAILRun
 from gail_tf.training.session import GAILSession
 from glove.text_files import BadLines, counted
@@ -68,12 +69,12 @@ def train_agent(
     if bad.counts:
         print(bad.summary())
     with devices.training_on(strategy, path) as own:
-        tokenizer, gpt2 = _language_model(source, config, data, emotions)
+        tokenizer, network = _language_model(source, config, data, emotions)
         reader = _reader(source, config, data)
         names = source.names() | ({"skipped_lines": bad.counts} if bad.counts else {})
-        sizes = None if gpt2 is None else gpt2.config
-        made = GAILRun.create(own, config, data, tokenizer, sizes, names, reader, emotions)
-        session = GAILSession.of(made, config, data, tokenizer, gpt2, reader, emotions)
+        sizes, base = (None, None) if network is None else (network.config, network.base)
+        made = GAILRun.create(own, config, data, tokenizer, sizes, names, reader, emotions, base)
+        session = GAILSession.of(made, config, data, tokenizer, network, reader, emotions)
         session.begin()
         session.train()
     return session
@@ -103,15 +104,17 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **to
     path = GAILRun.open(run, "train --resume").path
     with devices.training_on(strategy, path) as own:
         made = GAILRun(own)
-        config, tokenizer, sizes = made.config(), made.tokenizer(), made.gpt2_config()
+        config, tokenizer, (sizes, base) = made.config(), made.tokenizer(), made.model()
         if sizes is not None and len(tokenizer) != sizes.vocab_size:
             raise UserError(
-                f"{own}: its tokenizer has {len(tokenizer)} tokens, its gpt2.json {sizes.vocab_size}; one is damaged"
+                f"{own}: its tokenizer has {len(tokenizer)} tokens, its model.json {sizes.vocab_size}; one is damaged"
             )
-        gpt2 = None
-        if sizes is not None:
-            gpt2 = GPT2(sizes, config.seed, adapters_of(config), config.run.precision)
-        parts = made.data(), tokenizer, gpt2, made.reader(), made.emotions()
+        network = None
+        if base is not None:
+            network = read_base(config, base, tokenizer)
+        elif sizes is not None:
+            network = make_network(sizes, config.seed, adapters_of(config), config.run.precision)
+        parts = made.data(), tokenizer, network, made.reader(), made.emotions()
         facts, arrays = made.read_checkpoint()
         session = GAILSession.of(made, made.with_new_totals(facts, totals), *parts)
         session.restore(facts, arrays, "epochs and updates", totals)
@@ -136,8 +139,8 @@ def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> l
 
 
 def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[str, ...], ...]:
-    """Conversations to pretrain on: the embedded corpus unless others are named; none for a pretrained GPT-2."""
-    if source.gpt2 is not None or not config.likelihood.pretraining_epochs:
+    """Conversations to pretrain on: the embedded corpus unless others are named; none for a pretrained network."""
+    if source.model is not None or not config.likelihood.pretraining_epochs:
         return ()
     paths: Sequence[Path | None] = source.general or [None]
     return tuple(made.utterances for path in paths for made in read_conversations(path, bad=bad))
@@ -169,45 +172,31 @@ def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> 
 
 def _language_model(
     source: Source, config: GAILConfig, data: Data, emotions: EmotionClassifier | None
-) -> tuple[Tokenizer, GPT2 | None]:
-    """The tokenizer, and the GPT-2 of --gpt2 or one from scratch; no GPT-2 for RL-Seq2Seq."""
-    if source.gpt2 is None:
+) -> tuple[Tokenizer, LanguageModel | None]:
+    """The tokenizer, and the network of --model or a GPT-2 from scratch; no network for RL-Seq2Seq."""
+    if source.model is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
         of_emotions = map(emotion_token, emotions.labels if emotions is not None else ())
         tokenizer = Tokenizer.fit(text, config.model.vocabulary_size, (*CONTROL_TOKENS, *of_emotions))
         if emotions is not None:
             return tokenizer, None
-        gpt2, kind = make_gpt2(config, tokenizer), "from scratch"
+        network, kind = make_gpt2(config, tokenizer), "from scratch"
     else:
-        folder = find(source.gpt2)
+        folder = locate(source.model, source.agreed)
         tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
-        gpt2, kind = _read_gpt2(config, folder, tokenizer), f"of {source.gpt2}"
-    weights = numbers_of(gpt2.weights.values())
-    blocks = counted(gpt2.config.n_layer, "block")
-    reporting.say(f"GPT-2 {kind}: {blocks}, {weights:,} weights; {len(tokenizer):,} tokens")
-    return tokenizer, gpt2
+        network, kind = read_pretrained(config, folder, tokenizer), f"of {source.model}"
+        if config.model.trainable != "full":
+            own = network.config.vocab_size - sum(tokenizer.special(name) >= tokenizer.known for name in CONTROL_TOKENS)
+            network.base = Base(_named(source.model), identity(folder)[1], own)
+    weights = numbers_of(network.weights.values())
+    blocks = counted(network.config.depth, "block")
+    reporting.say(f"{network.config.title} {kind}: {blocks}, {weights:,} weights; {len(tokenizer):,} tokens")
+    return tokenizer, network
 
 
-def _read_gpt2(config: GAILConfig, folder: Path, tokenizer: Tokenizer) -> GPT2:
-    sizes, needed = read_config(folder / CONFIG, GPT2Config), config.data.condition_tokens + config.data.response_tokens
-    positions, vocabulary = sizes.n_positions, len(tokenizer)
-    if vocabulary > sizes.vocab_size + len(CONTROL_TOKENS):  # control tokens are added if missing
-        raise UserError(f"{folder}: the tokenizer has {vocabulary} tokens, but the weights have {sizes.vocab_size}")
-    if needed > positions:
-        raise UserError(
-            f"{folder}: this GPT-2 has {positions} positions; --condition-tokens and --response-tokens need {needed}"
-        )
-    if heads := extra_heads(folder):
-        reporting.say(f"{folder}: left out these heads, which are not part of GPT-2: {', '.join(heads)}")
-    known = min(tokenizer.known, sizes.vocab_size)
-    spare, rows = sizes.vocab_size - known, known or None
-    # Embeddings are often padded to a multiple of a power of two; any other surplus means another tokenizer.
-    if spare >= max(sizes.vocab_size & -sizes.vocab_size, len(CONTROL_TOKENS) + 1):
-        rows = None  # reading the weights refuses this
-    elif spare:
-        reporting.say(f"{folder}: left out {counted(spare, 'spare row')} of the embeddings, which belong to no token")
-    how = adapters_of(config), config.run.precision, config.seed, config.model.dropout
-    return read_gpt2(folder, vocabulary, *how, rows=rows)
+def _named(model: str) -> str:
+    """The name of a model, by which it can be located from any folder."""
+    return str(Path(model).absolute()) if Path(model).exists() else model
 
 
 def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None:
@@ -217,7 +206,7 @@ def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None
     if source.roberta is None:
         reader, kind = TextReader.make(config, [text for texts in data.training_text for text in texts]), "from scratch"
     else:
-        reader, lacking = TextReader.read(config, find(source.roberta))
+        reader, lacking = TextReader.read(config, locate(source.roberta, source.agreed))
         kind = f"of {source.roberta}"
         if lacking:
             kind += f" ({', '.join(lacking)} from scratch)"

@@ -2,9 +2,9 @@
 
 config.json                  every setting of the run, and the source of its data
 trajectories.jsonl           the expert trajectories as they were divided, and the conversations to pretrain on
-tokenizer/  gpt2.json        the tokenizer's files, and the sizes of GPT-2
+tokenizer/  model.json       the tokenizer's files, and the sizes of the language model (formerly gpt2.json)
 roberta/                     the tokenizer's files and the sizes of D's RoBERTa, where it has one
-emotions.h5                  the emotion classifier of `--algorithm rl_seq2seq`, which has no gpt2.json
+emotions.h5                  the emotion classifier of `--algorithm rl_seq2seq`, which has no model.json
 checkpoint.h5                all that `--resume` needs; checkpoint.previous.h5 is the one before
 log.csv     tensorboard/     one line and one point for each epoch and update
 curves.png                   the metrics of log.csv as plots
@@ -27,8 +27,10 @@ from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation.phases import IMITATION, schedule
-from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.architectures import config_of
 from gail_tf.models.hugging_face import read_config
+from gail_tf.models.language_model import Base
+from gail_tf.models.language_model_config import LanguageModelConfig
 from glove.text_files import BadLines, text_lines
 from keras_gca.engine.staged_training import pack, unpack
 from keras_gca.errors import UserError
@@ -63,10 +65,11 @@ class GAILRun(RunFolder[GAILConfig]):
         config: GAILConfig,
         data: Data,
         tokenizer: Tokenizer,
-        gpt2: GPT2Config | None,
+        sizes: LanguageModelConfig | None,
         source: dict[str, Any],
         reader: TextReader | None = None,
         emotions: EmotionClassifier | None = None,
+        base: Base | None = None,
     ) -> Self:
         """Make the folder and write the files that do not change in training.
 
@@ -75,10 +78,11 @@ class GAILRun(RunFolder[GAILConfig]):
             config: The settings.
             data: The trajectories as they were divided.
             tokenizer: What turns text into the policy's tokens.
-            gpt2: The sizes of GPT-2; None for RL-Seq2Seq.
+            sizes: The sizes of the policy's language model; None for RL-Seq2Seq.
             source: The files that the data comes from, for people to read.
             reader: D's RoBERTa, where it has one.
-            emotions: RL-Seq2Seq's classifier of emotions, which replaces gpt2.
+            emotions: RL-Seq2Seq's classifier of emotions, which replaces the language model.
+            base: The file with the language model's own weights, where they are frozen.
 
         Returns:
             The new run.
@@ -92,8 +96,9 @@ class GAILRun(RunFolder[GAILConfig]):
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_text(run.path / "trajectories.jsonl", text)
         tokenizer.save(run.path / "tokenizer")
-        if gpt2 is not None:
-            write_text(run.path / "gpt2.json", json.dumps(gpt2.to_hugging_face(), indent=2))
+        if sizes is not None:
+            facts = sizes.to_hugging_face() | ({} if base is None else {"base": base._asdict()})
+            write_text(run.path / "model.json", json.dumps(facts, indent=2))
         if emotions is not None:
             facts, arrays = emotions.state()
             write_arrays(run.path / "emotions.h5", pack("emotions", arrays), facts)
@@ -175,13 +180,25 @@ class GAILRun(RunFolder[GAILConfig]):
         for name, number in changes.items():
             refuse_reached(name, number, done)
 
-    def gpt2_config(self) -> GPT2Config | None:
-        """The sizes of GPT-2; None for RL-Seq2Seq.
+    def model(self) -> tuple[LanguageModelConfig | None, Base | None]:
+        """The sizes of the language model, and the file of its frozen weights.
+
+        Returns:
+            The sizes, which are None for RL-Seq2Seq; and the base, which is None where the run stores all weights.
 
         Raises:
             UserError: The file is missing or damaged.
         """
-        return None if self.config().algorithm == "rl_seq2seq" else read_config(self.path / "gpt2.json", GPT2Config)
+        if self.config().algorithm == "rl_seq2seq":
+            return None, None
+        path = self.path / "model.json"
+        if not path.exists() and (self.path / "gpt2.json").exists():
+            path = self.path / "gpt2.json"  # of a run before other networks than GPT-2 could be a policy
+        sizes = read_config(path, config_of)
+        try:
+            return sizes, Base.of(json_files.read_object(path).get("base"))
+        except ValueError as error:
+            raise UserError(f"{path}: damaged; {error}") from None
 
 
 def _trajectory(values: dict[str, Any]) -> Trajectory:

@@ -8,6 +8,7 @@ import numpy as np
 from gail_tf.agent import GAILAgent
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.textgail import TextReader
+from gail_tf.bot import Bot
 from gail_tf.build import make_networks
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import take
@@ -18,7 +19,7 @@ from gail_tf.data.trajectories import Trajectory
 from gail_tf.imitation import curves, failures
 from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage, human_ratio
-from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.language_model import LanguageModel
 from gail_tf.training.run_folder import GAILRun
 from glove.text_files import counted
 from keras_gca.engine import reporting
@@ -43,7 +44,7 @@ class GAILSession(Session):
         run: The run folder.
         training: Algorithm 1 on the run's settings and data, with maximum likelihood before it.
         data: The trajectories for training, test and validation.
-        gpt2: GPT-2; None for RL-Seq2Seq.
+        network: The policy's language model; None for RL-Seq2Seq.
         reader: D's RoBERTa, where it has one.
         emotions: RL-Seq2Seq's classifier of emotions.
     """
@@ -58,13 +59,13 @@ class GAILSession(Session):
         run: GAILRun,
         training: GAILTraining,
         data: Data,
-        gpt2: GPT2 | None,
+        network: LanguageModel | None,
         reader: TextReader | None,
         emotions: EmotionClassifier | None,
     ):
         super().__init__(run, training)
         self.data = data
-        self._parts = None if gpt2 is None else gpt2.config, reader, emotions
+        self._network, self._reader, self._emotions = network, reader, emotions
         self._warned: set[str] = set()  # failures that were reported already
 
     @classmethod
@@ -74,7 +75,7 @@ class GAILSession(Session):
         config: GAILConfig,
         data: Data,
         tokenizer: Tokenizer,
-        gpt2: GPT2 | None,
+        network: LanguageModel | None,
         reader: TextReader | None,
         emotions: EmotionClassifier | None,
     ) -> "GAILSession":
@@ -85,7 +86,7 @@ class GAILSession(Session):
             config: The settings.
             data: The trajectories.
             tokenizer: What turns text into the policy's tokens.
-            gpt2: GPT-2, with adapters for `--trainable lora`; None for RL-Seq2Seq.
+            network: The policy's language model, with adapters for `--trainable lora`; None for RL-Seq2Seq.
             reader: D's RoBERTa, for `--discriminator-encoder roberta`.
             emotions: RL-Seq2Seq's classifier of prompts and responses.
 
@@ -98,9 +99,9 @@ class GAILSession(Session):
         if data.general:
             length = config.data.condition_tokens + config.data.response_tokens - 1
             general = running_text(tokenizer, data.training_text, length)
-        networks = make_networks(config, tokenizer, gpt2, reader, emotions, from_scratch=general is not None)
+        networks = make_networks(config, tokenizer, network, reader, emotions, from_scratch=general is not None)
         made = GAILTraining(config, tokenizer, networks, training, validation, general)
-        return cls(run, made, data, gpt2, reader, emotions)
+        return cls(run, made, data, network, reader, emotions)
 
     def _describe(self) -> None:
         """Print the sizes with -v, and which warm-ups are shorter than the setting because the corpus is small."""
@@ -191,10 +192,10 @@ class GAILSession(Session):
             policies[IMITATION] = training.policy
         weights = {name: [v.numpy() for v in policy.variables] for name, policy in policies.items()}
         judge = [variable.numpy() for variable in training.judge.variables]
-        sizes, reader, emotions = self._parts
-        named = weights, MAXIMUM_LIKELIHOOD, judge
-        agent = GAILAgent(training.config, training.tokenizer, sizes, *named, reader, emotions)
-        agent.save(self.run.bot)
+        network = self._network
+        sizes, base = (None, None) if network is None else (network.config, network.base)
+        parts = weights, MAXIMUM_LIKELIHOOD, judge, self._reader, self._emotions
+        Bot(training.config, training.tokenizer, sizes, *parts, base).write(self.run.bot)
 
     def summarise(self) -> None:
         """Print the held-out perplexity, the rewards, and how many responses the discriminator recognises."""

@@ -30,12 +30,12 @@ def write_bot(path: Path, format: str, facts: dict[str, Any], networks: dict[str
     write_arrays(path, arrays, {"format": format, **facts, "networks": counts})
 
 
-def read_bot(path: str | os.PathLike, format: str) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
+def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
     """Read a bot file, or the bot of a run folder.
 
     Args:
         path: The bot or the run folder.
-        format: The name of the format, which begins with the name of the package.
+        *formats: The names of the formats that can be read, the newest first. Each begins with the name of the package.
 
     Returns:
         The path of the bot, its facts, and its networks in the order in which they were written.
@@ -43,7 +43,7 @@ def read_bot(path: str | os.PathLike, format: str) -> tuple[Path, dict[str, Any]
     Raises:
         UserError: The bot is missing, damaged, of another format or of another package.
     """
-    path, package = Path(path), format.split()[0]
+    path, package = Path(path), formats[0].split()[0]
     if path.is_dir():
         run: RunFolder[Settings] = RunFolder.open(path)
         refuse_run_of_another(path, package)
@@ -52,8 +52,8 @@ def read_bot(path: str | os.PathLike, format: str) -> tuple[Path, dict[str, Any]
             raise UserError(f"{path}: not written yet; python -m {package}.train --resume {run.path} writes it")
     facts, arrays = read_arrays(path)
     refuse_bot_of_another(path, facts.get("format"), package)
-    if facts.get("format") != format:
-        raise UserError(f"{path}: not a bot that this version can read ({format} is expected)")
+    if facts.get("format") not in formats:
+        raise UserError(f"{path}: not a bot that this version can read ({formats[0]} is expected)")
     try:
         counts = facts["networks"].items()
         return path, facts, {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}

@@ -6,7 +6,8 @@ from benchmarks.exercise import LEARNING, REFERENCE, SAMPLING, SIZES, Exercise
 from benchmarks.our_update import update_flops
 from gail_tf.config import GAILConfig
 from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.projection import Adapters
 from gail_tf.policies.language_model_policy import Policy
 
 # 48 weights in its block's products: 4 x 2 x 2 + 2 x 2 x 8; 20 in that with the vocabulary.
@@ -26,7 +27,7 @@ def test_what_learns_is_counted_as_the_policy_has_it(trainable):
     sizes = SIZES["tiny"]
     policy = Policy(GPT2(sizes, adapters=Adapters() if trainable == "lora" else None), trainable)
     assert costs.learned(sizes, trainable) == sum(np.size(variable) for variable in policy.trainable_variables)
-    assert costs.parameters(sizes) == sum(np.size(variable) for variable in policy.gpt2.weights.values())
+    assert costs.parameters(sizes) == sum(np.size(variable) for variable in policy.network.weights.values())
 
 
 def test_operations_are_two_for_each_weight_and_token():

@@ -4,6 +4,7 @@ import numpy as np
 
 from gail_tf.agent import GAILAgent
 from gail_tf.baselines import rl_seq2seq
+from gail_tf.bot import Bot
 from gail_tf.build import make_judge, make_policy
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
@@ -18,7 +19,7 @@ def write_run(path):
     agent = of_gpt2(settings)
     train, validation = small_runs.trajectories()
     data = Data(tuple(train), tuple(validation[:2]), tuple(validation[2:]))
-    run = GAILRun.create(path, settings, data, agent.tokenizer, agent.gpt2, {})
+    run = GAILRun.create(path, settings, data, agent.tokenizer, agent.bot.sizes, {})
     run.write_checkpoint({"position": 0}, {})
     agent.save(run.bot)
 
@@ -30,7 +31,7 @@ def of_gpt2(settings):
     variables = make_judge(settings, gpt2.config).variables
     judge = [draw.normal(0, 0.3, variable.shape).astype(np.float32) for variable in variables]
     policies = two_of(make_policy(settings, small_runs.tokenizer(), gpt2, None))
-    return GAILAgent(settings, small_runs.tokenizer(), gpt2.config, policies, "maximum_likelihood", judge)
+    return GAILAgent(Bot(settings, small_runs.tokenizer(), gpt2.config, policies, "maximum_likelihood", judge))
 
 
 def of_lstms(settings):
@@ -40,7 +41,7 @@ def of_lstms(settings):
     tokens = [*CONTROL_TOKENS, *map(emotion_token, emotions.labels)]
     tokenizer = Tokenizer.fit([each.prompt for each in trajectories], 350, tokens)
     policies = two_of(make_policy(settings, tokenizer, None, emotions))
-    return GAILAgent(settings, tokenizer, None, policies, "maximum_likelihood", [], emotions=emotions)
+    return GAILAgent(Bot(settings, tokenizer, None, policies, "maximum_likelihood", emotions=emotions))
 
 
 def two_of(policy):

@@ -256,13 +256,13 @@ def test_features_of_texts_do_not_depend_on_the_company(folder):
     reader = TextReader(agent.policies["maximum_likelihood"], agent.tokenizer, 8)
     texts = ["Oh no!", "", "I'm so happy for you, that is such good news after all this time.", "Oh no!"]
     found = reader(texts, 3)
-    assert found.shape == (4, agent.gpt2.n_embd)
+    assert found.shape == (4, agent.bot.sizes.n_embd)
     np.testing.assert_allclose(found[0], found[3], atol=1e-5)
     np.testing.assert_allclose(reader(texts[2:3], 1)[0], found[2], atol=1e-5)
     assert abs(found[0] - found[2]).max() > 1e-2
     # The expected feature: GPT-2's last state after it has read END and the text.
     ids = [agent.tokenizer.end, *agent.tokenizer.encode_all(["Oh no!"])[0]]
-    hidden = agent.policies["maximum_likelihood"].gpt2.hidden(np.array([ids]), np.ones((1, len(ids)), bool))
+    hidden = agent.policies["maximum_likelihood"].network.hidden(np.array([ids]), np.ones((1, len(ids)), bool))
     np.testing.assert_allclose(found[0], hidden.numpy()[0, -1], atol=1e-5)
 
 

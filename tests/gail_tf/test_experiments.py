@@ -113,8 +113,8 @@ def test_every_variant_is_a_possible_training():
     ("arguments", "message"),
     [
         (["table2", "--seed", "1"], r"--seed: an experiment trains with several seeds; --seeds is expected"),
-        (["table2", "--scale", "paper"], r"--scale paper needs --gpt2, and no other scale accepts it"),
-        (["table2", "--gpt2", "x"], r"--scale paper needs --gpt2"),
+        (["table2", "--scale", "paper"], r"--scale paper needs --model, and no other scale accepts it"),
+        (["table2", "--gpt2", "x"], r"--scale paper needs --model"),
     ],
 )
 def test_errors_are_one_line(capsys, arguments, message):

@@ -3,13 +3,15 @@ import pytest
 
 from gail_tf import export as export_command
 from gail_tf.agent import GAILAgent
+from gail_tf.bot import Bot
 from gail_tf.build import make_judge
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Utterance, encode_batch
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.models import hugging_face
 from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.projection import Adapters
 from gail_tf.policies.exporting import export_policy as export
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
@@ -38,7 +40,7 @@ def test_pytorch_gives_the_same_logits_and_tokens(policy, fitted, tmp_path):
     export(policy, fitted, tmp_path / "out")
     batch = encode_batch(fitted, CONTEXTS)
     arrays = batch.condition, batch.condition_mask
-    logits = policy.gpt2.logits(policy.gpt2.hidden(*arrays)).numpy()
+    logits = policy.network.logits(policy.network.hidden(*arrays)).numpy()
     expected = torch_logits(tmp_path / "out", *arrays)
     np.testing.assert_allclose(logits[batch.condition_mask], expected[batch.condition_mask], atol=1e-4)
 
@@ -66,10 +68,10 @@ def test_pytorch_gives_the_same_logits_and_tokens(policy, fitted, tmp_path):
 
 def test_what_was_exported_is_read_again(policy, fitted, tmp_path):
     export(policy, fitted, tmp_path / "out")
-    again = Policy(hugging_face.read_gpt2(tmp_path / "out"))
+    again = Policy(hugging_face.read_network(tmp_path / "out"))
     tokenizer = Tokenizer.read(tmp_path / "out")
     assert tokenizer.control_tokens == list(CONTROLS)
-    assert again.gpt2.config == policy.gpt2.config
+    assert again.gpt2.config == policy.network.config
     arrays = encode_batch(tokenizer, CONTEXTS, ["Good.", "Oh no, I am sorry."])
     expected = policy.log_probs(*encode_batch(fitted, CONTEXTS, ["Good.", "Oh no, I am sorry."])).log_probs
     np.testing.assert_allclose(again.log_probs(*arrays).log_probs, expected, atol=1e-4)
@@ -97,7 +99,7 @@ def bot(fitted, tmp_path):
     sizes = GPT2Config(len(fitted), n_positions=40, n_embd=16, n_layer=2, n_head=2, eos_token_id=fitted.end)
     weights = [variable.numpy() for variable in Policy(randomise(GPT2(sizes))).variables]
     judge = [variable.numpy() for variable in make_judge(config, sizes).variables]
-    agent = GAILAgent(config, fitted, sizes, {"maximum_likelihood": weights}, "maximum_likelihood", judge)
+    agent = GAILAgent(Bot(config, fitted, sizes, {"maximum_likelihood": weights}, "maximum_likelihood", judge))
     agent.save(tmp_path / "bot.h5")
     return tmp_path / "bot.h5", agent.policies["maximum_likelihood"]
 
@@ -109,7 +111,7 @@ def test_the_command_exports_a_bot_that_pytorch_reads(bot, tmp_path, capsys):
     assert "the policy after maximum likelihood" in capsys.readouterr().out
     tokens = np.arange(1, 9, dtype=np.int32)[None]
     mask = np.ones_like(tokens, bool)
-    expected = policy.gpt2.logits(policy.gpt2.hidden(tokens, mask))
+    expected = policy.network.logits(policy.network.hidden(tokens, mask))
     np.testing.assert_allclose(torch_logits(tmp_path / "out", tokens, mask), expected, atol=1e-4)
     for wrong, message in (([], "not an empty folder"), (["--policy", "imitation"], "has maximum_likelihood")):
         assert command_line.run(export_command.main, "export", [*arguments, *wrong]) == 2

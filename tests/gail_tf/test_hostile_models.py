@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 
 from gail_tf import chat, train
-from gail_tf.agent import GAILAgent
+from gail_tf.bot import Bot
 from gail_tf.data.dataset import Data
 from gail_tf.data.tokenizer import END, Tokenizer
 from gail_tf.models import hugging_face
@@ -44,7 +44,7 @@ def good_folder(tmp_path_factory):
     tokenizer = small_runs.tokenizer()
     tokenizer.save(made)
     sizes = GPT2Config(**SIZES | {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.end})
-    hugging_face.write_gpt2(made, GPT2(sizes))
+    hugging_face.write_network(made, GPT2(sizes))
     return made
 
 
@@ -153,7 +153,7 @@ def test_no_network_is_made_of_a_config_that_asks_for_more_than_the_files_hold(f
     made = []
     monkeypatch.setattr(hugging_face, "GPT2", lambda *arguments: made.append(arguments))
     with pytest.raises(UserError, match=r"config\.json requires"):
-        hugging_face.read_gpt2(folder)
+        hugging_face.read_network(folder)
     assert not made
 
 
@@ -237,9 +237,9 @@ def good_bot(tmp_path_factory):
     training = small_runs.training(settings)
     policies = {"maximum_likelihood": [v.numpy() for v in training.policy.variables]}
     judge = [v.numpy() for v in training.judge.variables]
-    GAILAgent(
-        settings, small_runs.tokenizer(), training.policy.gpt2.config, policies, "maximum_likelihood", judge
-    ).save(path)
+    Bot(settings, small_runs.tokenizer(), training.policy.network.config, policies, "maximum_likelihood", judge).write(
+        path
+    )
     return path
 
 
@@ -255,9 +255,14 @@ BOTS = {
     "another tokenizer": (
         fact(tokenizer={"tokenizer.json": json.dumps(fuzz_targets.TOKENIZER)}), "a tokenizer of 261 tokens where GPT-2"
     ),
-    "GPT-2 of a list": (fact(gpt2=[]), "damaged"),
-    "absurd GPT-2": (lambda facts: facts["gpt2"].update(n_embd=2 * 10**9), "numbers where GPT-2 has"),
-    "a longer GPT-2": (lambda facts: facts["gpt2"].update(n_positions=10**5), "numbers where GPT-2 has"),
+    "a network of a list": (fact(model=[]), "damaged"),
+    "absurd GPT-2": (lambda facts: facts["model"].update(n_embd=2 * 10**9), "numbers where GPT-2 has"),
+    "a longer GPT-2": (lambda facts: facts["model"].update(n_positions=10**5), "numbers where GPT-2 has"),
+    "a network of another kind": (lambda facts: facts["model"].update(model_type="bert"), "one of gpt2, llama, qwen2"),
+    "a base of a list": (fact(base=[]), "a base with name, sha256, rows is expected"),
+    "a base that is not here": (
+        fact(base={"name": "./nowhere", "sha256": "0" * 64, "rows": 9}), "./nowhere: "
+    ),
     "no reference": (fact(reference="nobody"), "damaged"),
     "a reference of a list": (fact(reference=[]), "damaged"),
     "an emotion classifier": (fact(emotions={"labels": ["a", "b"], "words": ["x"]}), "damaged"),

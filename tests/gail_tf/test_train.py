@@ -138,27 +138,27 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     plain = Tokenizer.fit(["Hello there, how are you?", "I am fine."], 300)
     plain.save(tmp_path / "gpt2")
     config = GPT2Config(len(plain), n_positions=40, n_embd=16, n_layer=2, n_head=2, eos_token_id=plain.end)
-    hugging_face.write_gpt2(tmp_path / "gpt2", randomise(GPT2(config)))
+    hugging_face.write_network(tmp_path / "gpt2", randomise(GPT2(config)))
     place = SMALL.index("--pretraining-epochs")
     small = SMALL[:place] + SMALL[place + 2 :]
-    small += ["--updates", "1", "--gpt2", tmp_path / "gpt2"]
+    small += ["--updates", "1", "--model", tmp_path / "gpt2"]
     status, out, err = run(capsys, *small, "--run", tmp_path / "run")
     assert status == 0, err
     assert f"GPT-2 of {tmp_path / 'gpt2'}: 2 blocks" in out
     assert "pretraining" not in out
     agent = GAILAgent.load(tmp_path / "run")
-    assert agent.gpt2.vocab_size == len(plain) + 3
+    assert agent.bot.sizes.vocab_size == len(plain) + 3
     # The frozen GPT-2 under the head is still the folder's.
-    read = hugging_face.read_gpt2(tmp_path / "gpt2", len(plain) + 3)
-    for name, variable in agent.policies["imitation"].gpt2.weights.items():
-        np.testing.assert_array_equal(variable, read.weights[name], err_msg=name)
+    read = hugging_face.read_network(tmp_path / "gpt2").weights
+    for name, variable in agent.policies["imitation"].network.weights.items():
+        np.testing.assert_array_equal(variable[: len(read[name])], read[name], err_msg=name)
 
     for arguments, message in (
         (
             ["--n-layer", "3"],
-            r"--n-layer: only for a GPT-2 from scratch, and --gpt2 is pretrained; leave one out",
+            r"--n-layer: only for a GPT-2 from scratch, and --model is pretrained; leave one out",
         ),
-        (["--general", "x.txt"], r"--general is text to pretrain on, and --gpt2 is pretrained"),
+        (["--general", "x.txt"], r"--general is text to pretrain on, and --model is pretrained"),
         (["--condition-tokens", "33"], r"this GPT-2 has 40 positions; --condition-tokens .* need 41"),
     ):
         status, _, err = run(capsys, *small, *arguments, "--run", tmp_path / "other")
@@ -243,7 +243,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--algorithm", "rl_seq2seq", "--gpt2", "x"], r"--gpt2: --algorithm rl_seq2seq trains two LSTMs instead"),
+        (["--algorithm", "rl_seq2seq", "--model", "x"], r"--model: --algorithm rl_seq2seq trains two LSTMs instead"),
         (["--algorithm", "rl_seq2seq", "--trainable", "head"], r"--trainable: head needs a GPT-2"),
         (["--algorithm", "rl_seq2seq", "--discriminator-passes", "1"], r"--algorithm rl_seq2seq has no discriminator"),
         (["--algorithm", "rl_seq2seq", "--glove", "none.txt"], r"none.txt: "),
@@ -252,7 +252,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
             ["--preset", "paper", "--algorithm", "textgail", "--gpt2", "x"],
             r"--preset paper fine-tunes a pretrained RoBERTa",
         ),
-        (["--preset", "paper"], r"--preset paper fine-tunes a pretrained GPT-2; --gpt2 with a folder"),
+        (["--preset", "paper"], r"--preset paper fine-tunes a pretrained GPT-2; --model with a folder"),
         (["--preset", "tiny", "--rollouts", "20"], r"--rollouts: 20 where a multiple of --sample-batch-size \(8\)"),
         (
             ["--resume", "x", "--updates", "3", "--rollouts", "8", "--data", "y"],
@@ -350,7 +350,11 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ({"gpt2": "gpt2"}, [], "{file}: its run started from the GPT-2 gpt2; pass this one or another with --gpt2"),
+        (
+            {"gpt2": "gpt2"},
+            [],
+            "{file}: its run started from the pretrained network gpt2; pass this one or another with --model",
+        ),
         (
             {"roberta": "roberta-base"},
             ["--algorithm", "textgail"],

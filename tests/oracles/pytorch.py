@@ -1,4 +1,4 @@
-"""GPT-2 and RoBERTa in PyTorch, by Hugging Face's transformers. Tests compare our networks with them.
+"""GPT-2, Llama and RoBERTa in PyTorch, by Hugging Face's transformers. Tests compare our networks with them.
 
 PyTorch is imported inside of functions, because the import takes seconds.
 """
@@ -17,11 +17,11 @@ def randomise_torch(model) -> None:
 
 
 def torch_logits(folder, tokens, mask) -> np.ndarray:
-    """Compute the logits of the GPT-2 in a folder from tokens (B, T) and positions (B, T): (B, T, V)."""
+    """Compute the logits of the language model in a folder from tokens (B, T) and a mask (B, T): (B, T, V)."""
     import torch
-    from transformers import GPT2LMHeadModel
+    from transformers import AutoModelForCausalLM
 
-    model = GPT2LMHeadModel.from_pretrained(folder).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
     mask = torch.tensor(np.array(mask, np.int64))
     positions = torch.clamp(mask.cumsum(1) - 1, min=0)
     with torch.no_grad():

@@ -21,7 +21,7 @@ def test_a_missing_file_is_named(name):
     ("source", "changes", "message"),
     [
         ({"roberta": "there"}, {}, "--roberta: D has another encoder"),
-        ({"gpt2": "there"}, {"algorithm": "rl_seq2seq"}, "--gpt2: --algorithm rl_seq2seq trains two LSTMs"),
+        ({"model": "there"}, {"algorithm": "rl_seq2seq"}, "--model: --algorithm rl_seq2seq trains two LSTMs"),
         ({"glove": Path(__file__)}, {}, "--glove: only --algorithm rl_seq2seq uses word vectors"),
     ],
 )

@@ -161,15 +161,17 @@ def test_an_encoder_of_its_own_reads_tokens_and_learns():
     made = make(discriminator_encoder="trainable", batch_size=4)
     tokens = np.concatenate([EXPERT.batch.condition, EXPERT.batch.response], 1)
     mask = np.concatenate([EXPERT.batch.condition_mask, EXPERT.batch.response_mask], 1)
-    hidden = made.encoder.gpt2.hidden(tokens, mask)[:, EXPERT.batch.condition.shape[1] :]
+    hidden = made.encoder.language_model.hidden(tokens, mask)[:, EXPERT.batch.condition.shape[1] :]
     features = reference.response_features(hidden, EXPERT.batch.response_mask)
     np.testing.assert_allclose(made.expert_logits(EXPERT), made.encoder.network(features, EXPERT.sentiments), atol=1e-5)
     unread = EXPERT._replace(features=EXPERT.features + 9)
     np.testing.assert_array_equal(made.expert_logits(unread), made.expert_logits(EXPERT))
 
-    before = {name: variable.numpy() for name, variable in made.encoder.gpt2.weights.items()}
+    before = {name: variable.numpy() for name, variable in made.encoder.language_model.weights.items()}
     made.step(EXPERT, GENERATED, ALL, (0, 0))
-    assert all(not np.array_equal(variable, before[name]) for name, variable in made.encoder.gpt2.weights.items())
+    assert all(
+        not np.array_equal(variable, before[name]) for name, variable in made.encoder.language_model.weights.items()
+    )
 
 
 @pytest.mark.thorough

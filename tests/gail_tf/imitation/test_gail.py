@@ -37,7 +37,7 @@ def make(variant):
 def networks(training):
     """Return copies of the weights of each network, by name."""
     found = {
-        "gpt2": training.policy.gpt2.weights.values(),
+        "gpt2": training.policy.network.weights.values(),
         "policy": training.policy.trainable_variables,
         "reference": training.reference.policy.variables,
         "discriminator": training.judge.variables,
@@ -147,7 +147,7 @@ def test_the_reference_is_the_policy_after_maximum_likelihood(walked, variant):
     assert equal(learned, stood["policy"])
     assert equal(after[IMITATION, 3]["reference"], stood["reference"])
     if variant == "lora":
-        reference = training.reference.policy.gpt2.merged().values()
+        reference = training.reference.policy.network.merged().values()
         count = len(training.judge.encoder.network.trainable_variables)
         for encoder, weight in zip(stood["discriminator"][count:], reference, strict=True):
             np.testing.assert_array_equal(encoder, weight)

@@ -26,7 +26,7 @@ def losses(policy, batch):
     for condition, seen, response, said in zip(*batch, strict=True):
         before, after = condition[seen], response[said]
         if len(after):
-            logits = gpt2_in_numpy(policy.gpt2.weights, policy.gpt2.config, np.concatenate([before, after]))
+            logits = gpt2_in_numpy(policy.network.weights, policy.network.config, np.concatenate([before, after]))
             logits = logits[len(before) - 1 : -1]
             found.append(np.log(np.exp(logits).sum(1)) - logits[np.arange(len(after)), after])
     return found

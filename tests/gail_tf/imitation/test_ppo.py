@@ -29,7 +29,7 @@ def training(**changes) -> PPO:
         draw = np.random.default_rng(2)
         for variable in policy.trainable_variables:
             variable.assign(variable.numpy() + draw.normal(0, 0.05, variable.shape))
-    assert (policy.gpt2.adapters is None) == (adapters_of(settings) is None)
+    assert (policy.network.adapters is None) == (adapters_of(settings) is None)
     return PPO(policy, settings, SAMPLING)
 
 

@@ -47,7 +47,7 @@ def tokens_of(batch, i):
 
 
 def log_probs_in_numpy(policy, before, after):
-    logits = gpt2_in_numpy(policy.gpt2.weights, policy.gpt2.config, np.concatenate([before, after]))
+    logits = gpt2_in_numpy(policy.network.weights, policy.network.config, np.concatenate([before, after]))
     logits = logits[len(before) - 1 : -1]
     return logits[np.arange(len(after)), after] - np.log(np.exp(logits).sum(1))
 
@@ -121,7 +121,7 @@ def test_recomputed_log_probabilities_are_those_of_a_pass_over_all_responses(pol
 
 def test_features_by_numpy(reference, rollouts):
     """The features are the mean of the reference's states over the response, and the last state."""
-    gpt2 = reference.policy.gpt2
+    gpt2 = reference.policy.network
     for responses in (rollouts.given, rollouts.expert):
         for i in range(0, len(ROWS), 3):
             before, after = tokens_of(responses.batch, i)
@@ -133,7 +133,7 @@ def test_features_of_tokens_are_the_states_after_each(policy, reference, rollout
     by_token = Reference(reference.policy, SAMPLING, per_token=True)
     found = Collector(policy, by_token, tokenizer(), small_runs.samples(), SAMPLING, keep_experts=True)
     found = found.collect(ROWS, SEED, 4, human_ratio=0.3)
-    gpt2 = reference.policy.gpt2
+    gpt2 = reference.policy.network
     for responses in (found.given, found.expert):
         assert responses.features.shape == (12, 8, 16)
         assert not responses.features[~responses.batch.response_mask].any()
@@ -150,7 +150,7 @@ def test_states_are_those_before_each_token(reference, rollouts):
     found = keeping.read(rollouts.batch, 4)
     np.testing.assert_allclose(found.features, rollouts.given.features, atol=1e-4)
     np.testing.assert_allclose(found.log_probs, rollouts.reference, atol=1e-4)
-    gpt2 = reference.policy.gpt2
+    gpt2 = reference.policy.network
     for i in range(0, len(ROWS), 3):
         before, after = tokens_of(rollouts.batch, i)
         states = hidden_in_numpy(gpt2.weights, gpt2.config, np.concatenate([before, after]))[len(before) - 1 : -1]
@@ -195,7 +195,7 @@ def test_kept_features_of_experts_are_the_fresh_ones_until_the_reference_changes
     for _ in range(2):
         found = keeping.collect(ROWS, SEED, 4, human_ratio=0.3)
         np.testing.assert_allclose(found.expert.features, rollouts.expert.features, atol=1e-4)
-    bias = reference.policy.gpt2.weights["ln_f.bias"]
+    bias = reference.policy.network.weights["ln_f.bias"]
     old = bias.numpy()
     bias.assign(old + 1)
     try:

@@ -34,7 +34,7 @@ def log_probs(training):
 def test_a_step_raises_the_objective_within_the_trust_region(level):
     """NumPy computes the metrics of the step again from the probabilities before and after it."""
     training = make(level=level, trust_region=0.02)
-    frozen = [variable.numpy() for variable in training.policy.gpt2.weights.values()]
+    frozen = [variable.numpy() for variable in training.policy.network.weights.values()]
     mask = BATCH.response_mask
     advantages = ADVANTAGES if level == "response" else ADVANTAGES[:, None] * np.linspace(1, 2, 8, dtype=np.float32)
     before = log_probs(training)
@@ -54,7 +54,7 @@ def test_a_step_raises_the_objective_within_the_trust_region(level):
     assert figures["kl"] == pytest.approx(kl, rel=0.05)
     assert 0.004 < kl <= 0.02 * 1.01
     assert 0 < figures["step_fraction"] <= 1
-    for variable, value in zip(training.policy.gpt2.weights.values(), frozen, strict=True):
+    for variable, value in zip(training.policy.network.weights.values(), frozen, strict=True):
         np.testing.assert_array_equal(variable, value)
 
 

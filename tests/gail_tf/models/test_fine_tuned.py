@@ -157,7 +157,7 @@ def test_the_hub_is_asked_for_the_added_tokens(folder, monkeypatch):
 
 
 def language_model(folder):
-    source = pipeline.Source(gpt2=str(folder))
+    source = pipeline.Source(model=str(folder))
     config = GAILConfig.preset("tiny", condition_tokens=16, response_tokens=8, dropout=0.0)
     return pipeline._language_model(source, config, None, None)
 
@@ -284,25 +284,25 @@ def test_old_configs_say_what_they_are_by_their_architecture(folder, changes, re
     del values["model_type"]
     (folder / "config.json").write_text(json.dumps(values | changes))
     if read:
-        assert hugging_face.read_config(folder / "config.json", GPT2Config).n_layer == 3
+        assert hugging_face.read_config(folder / "config.json", GPT2Config.from_hugging_face).n_layer == 3
     else:
         with pytest.raises(UserError, match=r"config\.json: model_type is .*; gpt2 is expected"):
-            hugging_face.read_config(folder / "config.json", GPT2Config)
+            hugging_face.read_config(folder / "config.json", GPT2Config.from_hugging_face)
 
 
 def test_the_line_about_a_pickle_converts_it(folder):
     import torch
 
     model = add_weights(folder, size_of(folder))
-    before = hugging_face.read_gpt2(folder).weights
+    before = hugging_face.read_network(folder).weights
     (folder / "model.safetensors").unlink()
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"model\.safetensors is missing; .* are not supported") as caught:
-        hugging_face.read_gpt2(folder)
+        hugging_face.read_network(folder)
     assert "\n" not in str(caught.value)
     code = re.search(r'python -c "(.*)"$', str(caught.value))[1]
     subprocess.run([sys.executable, "-c", code], check=True)
-    for name, variable in hugging_face.read_gpt2(folder).weights.items():
+    for name, variable in hugging_face.read_network(folder).weights.items():
         np.testing.assert_array_equal(variable, before[name])
 
 

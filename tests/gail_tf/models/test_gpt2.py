@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from gail_tf.models import hugging_face
 from gail_tf.models.gpt2 import GPT2, positions_of
-from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.projection import Adapters
 from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
 from tests.factories.gail import SIZES, padded, randomise
@@ -26,7 +27,7 @@ def test_the_network_is_the_papers(gpt2):
 
 @pytest.mark.parametrize("side", PADDINGS)
 def test_logits_are_those_of_pytorch_whatever_the_padding(torch_folder, side):
-    gpt2 = hugging_face.read_gpt2(torch_folder)
+    gpt2 = hugging_face.read_network(torch_folder)
     tokens, mask = padded(*PADDINGS[side], 12)
     expected = torch_logits(torch_folder, tokens, mask)
     assert expected[mask].std() > 0.5
@@ -34,7 +35,7 @@ def test_logits_are_those_of_pytorch_whatever_the_padding(torch_folder, side):
 
 
 def test_logits_through_the_cache_are_those_of_pytorch(torch_folder):
-    gpt2 = hugging_face.read_gpt2(torch_folder)
+    gpt2 = hugging_face.read_network(torch_folder)
     tokens, mask = padded([0, 2, 5, 1], [0] * 4, 12)
     expected = torch_logits(torch_folder, tokens, mask)
     first, capacity = 6, 15

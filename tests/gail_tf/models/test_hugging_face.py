@@ -7,8 +7,10 @@ import pytest
 import safetensors.numpy
 
 from gail_tf.models import hugging_face
+from gail_tf.models.architectures import config_of
 from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.gpt2_config import Adapters, GPT2Config
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.projection import Adapters
 from keras_gca.errors import UserError
 from tests.factories.gail import SIZES, padded, randomise
 from tests.oracles.pytorch import torch_logits
@@ -30,13 +32,13 @@ def logits(gpt2):
 
 
 def test_config_is_read_and_written(torch_folder):
-    config = hugging_face.read_config(torch_folder / "config.json", GPT2Config)
+    config = hugging_face.read_config(torch_folder / "config.json", config_of)
     assert config == GPT2Config(**SIZES)
     assert GPT2Config.from_hugging_face(config.to_hugging_face()) == config
 
 
 def test_pytorch_reads_what_was_written(gpt2, tmp_path):
-    hugging_face.write_gpt2(tmp_path / "new", gpt2)
+    hugging_face.write_network(tmp_path / "new", gpt2)
     assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["config.json", "model.safetensors"]
     expected = torch_logits(tmp_path / "new", TOKENS, MASK)
     np.testing.assert_allclose(logits(gpt2)[MASK], expected[MASK], atol=1e-4)
@@ -49,7 +51,7 @@ def test_adapters_are_merged_when_written(tmp_path):
     for variable in gpt2.adapter_weights:
         variable.assign(draw.normal(0, 0.2, variable.shape))
     assert np.abs(logits(gpt2) - before).max() > 0.5
-    hugging_face.write_gpt2(tmp_path, gpt2)
+    hugging_face.write_network(tmp_path, gpt2)
     np.testing.assert_allclose(logits(gpt2)[MASK], torch_logits(tmp_path, TOKENS, MASK)[MASK], atol=1e-4)
 
 
@@ -59,7 +61,7 @@ def test_bare_names_and_old_constants(torch_folder, folder):
     tensors |= {"h.0.attn.bias": np.ones((1, 1, 24, 24), np.float32), "lm_head.weight": tensors["wte.weight"]}
     safetensors.numpy.save_file(tensors, folder / "model.safetensors")
     np.testing.assert_array_equal(
-        logits(hugging_face.read_gpt2(folder)), logits(hugging_face.read_gpt2(torch_folder))
+        logits(hugging_face.read_network(folder)), logits(hugging_face.read_network(torch_folder))
     )  # fmt: skip
 
 
@@ -70,11 +72,11 @@ def test_shards(torch_folder, folder):
     GPT2LMHeadModel.from_pretrained(torch_folder).save_pretrained(folder, max_shard_size="20KB")
     assert len(list(folder.glob("model-*.safetensors"))) > 1
     np.testing.assert_array_equal(
-        logits(hugging_face.read_gpt2(folder)), logits(hugging_face.read_gpt2(torch_folder))
+        logits(hugging_face.read_network(folder)), logits(hugging_face.read_network(torch_folder))
     )  # fmt: skip
     next(folder.glob("model-00002*")).unlink()
     with pytest.raises(UserError, match=r"model-00002.*not readable"):
-        hugging_face.read_gpt2(folder)
+        hugging_face.read_network(folder)
 
 
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
@@ -83,24 +85,25 @@ def test_half_precision_files(torch_folder, folder, kind):
     from transformers import GPT2LMHeadModel
 
     GPT2LMHeadModel.from_pretrained(torch_folder, dtype=getattr(torch, kind)).save_pretrained(folder)
-    read, exact = (hugging_face.read_gpt2(each).weights for each in (folder, torch_folder))
+    read, exact = (hugging_face.read_network(each).weights for each in (folder, torch_folder))
     for name, variable in read.items():
         assert variable.dtype == "float32"
         np.testing.assert_allclose(variable.numpy(), exact[name].numpy(), rtol=0.005, atol=1e-5)
 
 
-def test_added_tokens_start_as_the_mean_of_all_others(folder):
-    gpt2 = hugging_face.read_gpt2(folder, vocab_size=64)
+def test_added_tokens_start_as_the_mean_of_the_tokens_of_their_names(folder):
+    gpt2 = hugging_face.read_network(folder, [[5, 7], [9], []])
     embeddings = gpt2.weights["wte.weight"].numpy()
     assert gpt2.config.vocab_size == 64
-    np.testing.assert_allclose(embeddings[61:], np.tile(embeddings[:61].mean(0), (3, 1)), atol=1e-6)
-    np.testing.assert_array_equal(logits(gpt2)[..., :61], logits(hugging_face.read_gpt2(folder)))
-    with pytest.raises(UserError, match="61 tokens where 60 at most"):
-        hugging_face.read_gpt2(folder, vocab_size=60)
+    expected = [embeddings[[5, 7]].mean(0), embeddings[9], embeddings[:61].mean(0)]
+    np.testing.assert_allclose(embeddings[61:], expected, atol=1e-6)
+    np.testing.assert_array_equal(logits(gpt2)[..., :61], logits(hugging_face.read_network(folder)))
+    with pytest.raises(UserError, match="61 tokens where 62 are expected"):
+        hugging_face.read_network(folder, rows=62)
 
 
 def test_dropout_rates_can_be_set(folder):
-    config = hugging_face.read_gpt2(folder, dropout=0.25).config
+    config = hugging_face.read_network(folder, dropout=0.25).config
     assert config.embd_pdrop == config.attn_pdrop == config.resid_pdrop == 0.25
 
 
@@ -128,7 +131,7 @@ def damage_config(folder, **changes):
 def test_a_config_that_does_not_fit(folder, changes, message):
     damage_config(folder, **changes)
     with pytest.raises(UserError, match=message) as error:
-        hugging_face.read_gpt2(folder)
+        hugging_face.read_network(folder)
     assert str(folder) in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -136,15 +139,15 @@ def test_a_config_that_does_not_fit(folder, changes, message):
 def test_damaged_and_missing_files(folder, tmp_path):
     (folder / "model.safetensors").write_bytes(b"nothing of the kind")
     with pytest.raises(UserError, match=r"model.safetensors: not readable as safetensors"):
-        hugging_face.read_gpt2(folder)
+        hugging_face.read_network(folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"model.safetensors is missing; weights in other formats"):
-        hugging_face.read_gpt2(folder)
+        hugging_face.read_network(folder)
     (folder / "config.json").write_text("{")
     with pytest.raises(UserError, match=r"config.json: damaged; valid JSON is expected"):
-        hugging_face.read_config(folder / "config.json", GPT2Config)
+        hugging_face.read_config(folder / "config.json", GPT2Config.from_hugging_face)
     with pytest.raises(UserError, match=r"config.json: cannot be read"):
-        hugging_face.read_config(tmp_path / "config.json", GPT2Config)
+        hugging_face.read_config(tmp_path / "config.json", GPT2Config.from_hugging_face)
 
 
 def test_an_index_cannot_lead_out_of_its_folder(folder, tmp_path):
@@ -153,7 +156,7 @@ def test_an_index_cannot_lead_out_of_its_folder(folder, tmp_path):
         json.dumps({"weight_map": {"wte.weight": "../outside.safetensors"}})
     )
     with pytest.raises(UserError, match=r"model.outside.safetensors: not readable"):
-        hugging_face.read_gpt2(folder)
+        hugging_face.read_network(folder)
 
 
 def test_a_folder_or_a_name_on_the_hub(folder, monkeypatch):

@@ -199,7 +199,7 @@ def test_the_size_of_roberta_base():
 def test_config_is_read_and_written(torch_folder):
     import transformers
 
-    config = read_config(torch_folder / "config.json", RobertaConfig)
+    config = read_config(torch_folder / "config.json", RobertaConfig.from_hugging_face)
     assert config == CONFIG
     assert RobertaConfig.from_hugging_face(config.to_hugging_face()) == config
     theirs = transformers.RobertaConfig(**config.to_hugging_face())

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from gail_tf.models.gpt2 import GPT2
-from gail_tf.models.gpt2_config import Adapters
+from gail_tf.models.projection import Adapters
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 from keras_gca.engine.random import sample_seeds
@@ -41,7 +41,7 @@ def any_policy(request):
 def test_a_response_is_recovered_from_noise(policy, name):
     def logits_of(condition, begun):
         tokens = np.concatenate([condition, np.array(begun, np.int32)])
-        return gpt2_in_numpy(policy.gpt2.weights, CONFIG, tokens)[-1]
+        return gpt2_in_numpy(policy.network.weights, CONFIG, tokens)[-1]
 
     lengths = assert_recovered_from_noise(policy, SAMPLINGS[name], logits_of)
     assert len(lengths) > 1 or name == "greedy"
@@ -61,7 +61,7 @@ def test_what_is_drawn_follows_the_distribution(policy):
     sampling = Sampling(1, top_p=0.9, temperature=2.0, counting="filtered")
     count = 12_000
     drawn = policy.sample(CONDITION[:1], MASK[:1], (7, 8), sampling, candidates=count)
-    logits = gpt2_in_numpy(policy.gpt2.weights, CONFIG, CONDITION[0])[-1]
+    logits = gpt2_in_numpy(policy.network.weights, CONFIG, CONDITION[0])[-1]
     log_probs = by_sorting(logits / 2.0, 0.9)
     expected = count * np.exp(log_probs)
     counts = np.bincount(drawn.tokens.numpy().ravel(), minlength=CONFIG.vocab_size)
@@ -115,7 +115,7 @@ def test_one_graph_is_made_for_all_widths_but_by_xla(jit_compile, traces):
 
 @pytest.mark.thorough
 def test_compiled_by_xla(policy):
-    compiled = Policy(policy.gpt2, jit_compile=True)
+    compiled = Policy(policy.network, jit_compile=True)
     drawn = sample(compiled, SAMPLINGS["filtered"])
     assert len(set(drawn.lengths.numpy().tolist())) > 1
     arrays = CONDITION, MASK, drawn.tokens, drawn.mask, SAMPLINGS["filtered"]
@@ -130,7 +130,7 @@ def test_entropy(policy):
     for name, temperature, top_p in (("plain", 1.0, 1.1), ("filtered", 0.9, 0.7)):
         entropy = policy.log_probs(CONDITION, MASK, drawn.tokens, drawn.mask, SAMPLINGS[name]).entropy.numpy()
         tokens = np.concatenate([CONDITION[3][MASK[3]], drawn.tokens[3, :1]])
-        logits = gpt2_in_numpy(policy.gpt2.weights, CONFIG, tokens)[-2:]
+        logits = gpt2_in_numpy(policy.network.weights, CONFIG, tokens)[-2:]
         for t in range(2):
             log_p = by_sorting(logits[t] / temperature, top_p)
             assert entropy[3, t] == pytest.approx(-(np.exp(log_p) * log_p).sum(), abs=1e-4)
@@ -139,7 +139,7 @@ def test_entropy(policy):
 def test_a_token_outside_of_the_nucleus_keeps_a_probability(policy):
     response = np.full((6, 4), 17, np.int32)
     scores = policy.log_probs(CONDITION, MASK, response, np.ones_like(response, bool), SAMPLINGS["filtered"])
-    logits = gpt2_in_numpy(policy.gpt2.weights, CONFIG, CONDITION[0])[-1]
+    logits = gpt2_in_numpy(policy.network.weights, CONFIG, CONDITION[0])[-1]
     assert float(scores.log_probs[0, 0]) == pytest.approx(by_sorting(logits / 0.9, 0.7, also=17)[17], abs=1e-4)
     assert scores.log_probs.numpy().min() > -30
 
@@ -172,7 +172,7 @@ def test_every_trainable_weight_has_a_gradient(any_policy):
 
 
 def test_no_backward_pass_through_frozen_blocks(any_policy):
-    weights = any_policy.gpt2.weights
+    weights = any_policy.network.weights
     reached = {
         name for name, gradient in zip(weights, gradients(any_policy, list(weights.values())), strict=True)
         if gradient is not None

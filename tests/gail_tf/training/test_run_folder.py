@@ -1,9 +1,11 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from gail_tf.agent import GAILAgent, Replying
+from gail_tf.bot import Bot
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.trajectories import Trajectory
@@ -35,7 +37,7 @@ def test_a_run_gives_back_what_it_was_given(run, data):
     again = GAILRun.open(run.path)
     assert again.data() == data
     assert again.config() == small_runs.config(updates=7)
-    assert again.gpt2_config() == SIZES
+    assert again.model() == (SIZES, None)
     assert again.source() == {"data": ["x.csv"]}
     text = "I lost my dog. \U0001f600"
     assert again.tokenizer().encode(text) == tokenizer().encode(text)
@@ -76,8 +78,8 @@ def test_a_damaged_trajectory_is_named_by_its_line(run, line):
         ("config.json", "{", GAILRun.config, r"config.json: damaged; valid JSON is expected"),
         ("config.json", "{}", GAILRun.config, r"config.json: damaged; the config of a run is missing"),
         ("config.json", '{"source": 1, "config": {"colour": 1}}', GAILRun.config, r"'colour' is not a setting"),
-        ("gpt2.json", "[]", GAILRun.gpt2_config, r"gpt2.json: a JSON object is expected"),
-        ("gpt2.json", '{"model_type": "bert"}', GAILRun.gpt2_config, r"gpt2.json: model_type is 'bert'"),
+        ("model.json", "[]", GAILRun.model, r"model.json: a JSON object is expected"),
+        ("model.json", '{"model_type": "bert"}', GAILRun.model, r"model.json: model_type is 'bert'"),
         ("tokenizer/tokenizer.json", "{}", GAILRun.tokenizer, r"tokenizer.json: not readable as a tokenizer"),
         ("checkpoint.h5", "x", GAILRun.read_checkpoint, r"checkpoint.h5: not a complete file"),
     ],
@@ -112,7 +114,7 @@ def agent(request):
         for name in ("maximum_likelihood", "imitation")
     }
     judge = [v.numpy() + draw.normal(0, 0.2, v.shape).astype(np.float32) for v in training.judge.variables]
-    return GAILAgent(settings, tokenizer(), training.policy.gpt2.config, policies, "maximum_likelihood", judge)
+    return GAILAgent(Bot(settings, tokenizer(), training.policy.network.config, policies, "maximum_likelihood", judge))
 
 
 TALK = ["My dog died.", "I am so sorry.", "Thank you."]
@@ -155,9 +157,7 @@ def test_a_damaged_bot_is_named(agent, run, tmp_path):
         GAILAgent.load(tmp_path / "bot.h5")
     with pytest.raises(UserError, match="not a bot that this version can read"):
         GAILAgent.load(run.path / "checkpoint.h5")
-    short = GAILAgent.__new__(GAILAgent)
-    short.__dict__ |= agent.__dict__ | {"discriminator": agent.discriminator[::-1]}
-    short.save(tmp_path / "bot.h5")
+    dataclasses.replace(agent.bot, discriminator=agent.bot.discriminator[::-1]).write(tmp_path / "bot.h5")
     with pytest.raises(UserError, match=r"bot.h5: damaged; its parts do not fit together") as caught:
         GAILAgent.load(tmp_path / "bot.h5")
     assert "\n" not in str(caught.value)

@@ -1,0 +1,150 @@
+"""The file `bot.h5` of the second paper: settings, tokenizer and weights of an agent."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gail_tf.baselines.emotion import EmotionClassifier
+from gail_tf.baselines.textgail import TextReader
+from gail_tf.config import GAILConfig
+from gail_tf.data.samples import CONTROL_TOKENS
+from gail_tf.data.tokenizer import TOKENIZER, Tokenizer
+from gail_tf.models.architectures import config_of
+from gail_tf.models.hugging_face import CONFIG, read_config
+from gail_tf.models.language_model import Base
+from gail_tf.models.language_model_config import LanguageModelConfig
+from gail_tf.models.roberta_config import RobertaConfig
+from keras_gca.engine.memory import count
+from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
+
+FORMAT = "gail_tf bot 3"
+FORMER = "gail_tf bot 2"  # had "gpt2" in place of "model", and no "base"
+
+
+@dataclass
+class Bot:
+    """What a chat needs of a training.
+
+    Attributes:
+        config: The settings that the networks were trained with.
+        tokenizer: What turns text into the policies' tokens.
+        sizes: The sizes of the policies' language model; None for RL-Seq2Seq, whose policies are two LSTMs.
+        policies: The weights of each policy by its name, float32 arrays in the order of `LanguagePolicy.variables`.
+        reference: The name of the policy whose features D reads.
+        discriminator: The weights of D; empty for RL-Seq2Seq.
+        reader: D's RoBERTa, where it has one.
+        emotions: RL-Seq2Seq's classifier of emotions, which replaces the language model and D.
+        base: The file with the language model's own weights, where `policies` hold only adapters or a head.
+    """
+
+    config: GAILConfig
+    tokenizer: Tokenizer
+    sizes: LanguageModelConfig | None
+    policies: dict[str, list[np.ndarray]]
+    reference: str
+    discriminator: list[np.ndarray] = field(default_factory=list)
+    reader: TextReader | None = None
+    emotions: EmotionClassifier | None = None
+    base: Base | None = None
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> tuple[Path, "Bot"]:
+        """Read a `bot.h5`.
+
+        Args:
+            path: The file, or a run folder that holds one.
+
+        Returns:
+            The path of the file, and the bot.
+
+        Raises:
+            UserError: The file is missing, damaged, or not a bot of the second paper.
+        """
+        path, facts, networks = read_bot(path, FORMAT, FORMER)
+        try:
+            config = GAILConfig.from_values(facts["config"])
+            with _folder_of(facts["tokenizer"]) as folder:
+                tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
+            reader = None
+            if facts.get("roberta"):
+                with _folder_of(facts["roberta"]) as folder:
+                    sizes = read_config(folder / CONFIG, RobertaConfig.from_hugging_face)
+                    _refuse_larger(sizes, "RoBERTa", networks["discriminator"])
+                    reader = TextReader.open(config, folder)
+            discriminator, of_emotions = networks.pop("discriminator"), networks.pop("emotions")
+            emotions = None
+            if facts["emotions"] is not None:
+                emotions = EmotionClassifier.from_state(facts["emotions"], of_emotions)
+            model = facts["gpt2"] if facts["format"] == FORMER else facts["model"]
+            sizes = None if model is None else config_of(model)
+            base = Base.of(facts.get("base"))
+            return path, cls(
+                config, tokenizer, sizes, networks, facts["reference"], discriminator, reader, emotions, base
+            )
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise damaged_bot(path, error) from None
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Write one HDF5 file; it is self-contained unless the bot has a base.
+
+        Args:
+            path: The file to write.
+
+        Raises:
+            OSError: The file cannot be written; a file that was there before is unchanged.
+        """
+        emotions = (None, []) if self.emotions is None else self.emotions.state()
+        facts = {
+            "config": self.config.to_values(),
+            "model": None if self.sizes is None else self.sizes.to_hugging_face(),
+            "base": None if self.base is None else self.base._asdict(),
+            "emotions": emotions[0],
+            "tokenizer": _texts_of(self.tokenizer.save, TOKENIZER),
+            "roberta": _texts_of(self.reader.save, TOKENIZER, CONFIG) if self.reader else None,
+            "reference": self.reference,
+        }
+        others = {"discriminator": self.discriminator, "emotions": emotions[1]}
+        write_bot(Path(path), FORMAT, facts, {**self.policies, **others})
+
+    def refuse_misfits(self) -> None:
+        """Check the sizes before networks are made of them.
+
+        Raises:
+            ValueError: Sizes contradict each other.
+        """
+        if self.sizes is None:
+            return
+        if len(self.tokenizer) != self.sizes.vocab_size:
+            raise ValueError(
+                f"a tokenizer of {len(self.tokenizer)} tokens where {self.sizes.title} has {self.sizes.vocab_size}"
+            )
+        for weights in self.policies.values() if self.base is None else ():
+            _refuse_larger(self.sizes, self.sizes.title, weights)
+
+
+def _refuse_larger(sizes: LanguageModelConfig | RobertaConfig, name: str, weights: list[np.ndarray]) -> None:
+    size, numbers = sum(weight.size for weight in weights), count(sizes.shapes.values())
+    if numbers > size:
+        raise ValueError(f"weights of {size:,} numbers where {name} has {numbers:,}")
+
+
+def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
+    """Some of the files that `save` writes to a folder, as {name: text}."""
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder))
+        return {name: (Path(folder) / name).read_text(encoding="utf-8") for name in names}
+
+
+@contextlib.contextmanager
+def _folder_of(texts: dict[str, str]) -> Iterator[Path]:
+    """Write the files to a temporary folder, which is deleted at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (TOKENIZER, CONFIG):
+            if name in texts:
+                (Path(folder) / name).write_text(texts[name], encoding="utf-8")
+        yield Path(folder)

@@ -1,0 +1,80 @@
+"""What the configs of GPT-2 and of the Llama family have in common, under one name each."""
+
+import abc
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+# Heads that others fine-tuned for values, choices or classes; files may hold one beside the network.
+HEADS = r"(v_head|multiple_choice_head|score)\..*"
+
+
+class LanguageModelConfig(abc.ABC):
+    """The sizes of a causal language model; a frozen dataclass with the field names of its own config.json.
+
+    Attributes:
+        title: What people call the network.
+        prefix: What precedes the names of the network's tensors in files of a language model.
+        vocab_size: The number of tokens.
+        eos_token_id: The token that ends a text.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    title: ClassVar[str]
+    prefix: ClassVar[str]
+    vocab_size: int
+    eos_token_id: int
+    initializer_range: float
+
+    @property
+    @abc.abstractmethod
+    def width(self) -> int:
+        """The width of the hidden states."""
+
+    @property
+    @abc.abstractmethod
+    def depth(self) -> int:
+        """The number of transformer blocks."""
+
+    @property
+    @abc.abstractmethod
+    def positions(self) -> int:
+        """The longest sequence that the network reads, in tokens."""
+
+    @property
+    @abc.abstractmethod
+    def cache_frame(self) -> tuple[int, int]:
+        """The number of heads of the keys and values in a cache, and the width of each head."""
+
+    @property
+    @abc.abstractmethod
+    def shapes(self) -> dict[str, list[int]]:
+        """The shapes of all weights, by their names in the network's files, without `prefix`."""
+
+    @property
+    @abc.abstractmethod
+    def tables(self) -> Sequence[str]:
+        """The names of the weights that have one row for each token."""
+
+    @property
+    @abc.abstractmethod
+    def no_weights(self) -> re.Pattern:
+        """The names, without `prefix`, of tensors in files that the network does not need."""
+
+    def name_in_file(self, name: str) -> str:
+        """Return the name with which a weight of `shapes` is written, with the prefix if files have it."""
+        return name if name.startswith("lm_head") else self.prefix + name
+
+    @abc.abstractmethod
+    def with_vocabulary(self, vocab_size: int, dropout: float | None = None) -> Self:
+        """Return the same sizes with another number of tokens and, if given, another dropout rate."""
+
+    @classmethod
+    @abc.abstractmethod
+    def from_hugging_face(cls, values: dict[str, Any]) -> Self:
+        """Make a config from the content of a config.json; raise UserError if it describes another network."""
+
+    @abc.abstractmethod
+    def to_hugging_face(self) -> dict[str, Any]:
+        """Return the content of a config.json."""

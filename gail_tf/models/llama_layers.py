@@ -1,0 +1,203 @@
+"""Llama's layers (Touvron et al. 2023), with the names of its own files.
+
+Products that read the same states are computed as one: queries, keys and values, and the two halves of the hidden
+layer. On CPUs one wide product is faster than several narrow ones.
+
+Shapes: B sequences, T tokens, C places in the cache, E = hidden_size, H heads of queries, K heads of keys and values,
+which are D = head_dim wide.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gail_tf.models.llama_config import LlamaConfig
+from gail_tf.models.projection import Adapters, Projection
+from gail_tf.models.transformer import Initial, attend, merge_heads, split_heads
+from keras_gca.engine.random import dropout
+
+
+class Embeddings(keras.layers.Layer):
+    """The vectors of tokens: (B, T) int32 -> (B, T, E). Positions enter as angles, in attention."""
+
+    def __init__(self, config: LlamaConfig, initial: Initial, policy: keras.DTypePolicy):
+        super().__init__(dtype=policy, name="embeddings")
+        # In float32: at another precision Keras would convert the whole table to take a few rows of it.
+        self.embed_tokens = keras.layers.Embedding(
+            config.vocab_size, config.hidden_size, initial.normal(), name="embed_tokens"
+        )
+
+    def call(self, tokens: tf.Tensor, positions: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
+        return tf.cast(self.embed_tokens(tokens), self.compute_dtype)
+
+
+class Angles(keras.layers.Layer):
+    """The cosines and sines by which keys and queries are rotated: (B, T) int32 positions -> (B, 1, T, D) float32.
+
+    The first half of the last dimension are the cosines (Su et al. 2021, Eq. 34).
+    """
+
+    def __init__(self, config: LlamaConfig):
+        super().__init__(dtype="float32", name="angles")
+        self.frequencies = frequencies(config)
+
+    def call(self, positions: tf.Tensor) -> tf.Tensor:
+        angles = tf.cast(positions, tf.float32)[:, None, :, None] * self.frequencies
+        return tf.concat([tf.cos(angles), tf.sin(angles)], axis=-1)
+
+
+def frequencies(config: LlamaConfig) -> np.ndarray:
+    """Compute by how much each pair of dimensions is rotated from one position to the next.
+
+    Args:
+        config: The sizes, with rope_theta and, if any, Llama 3's scaling of low frequencies.
+
+    Returns:
+        (D / 2,) float32: rope_theta^(-2 i / D) for i = 0, 1, ...
+    """
+    exponents = np.arange(0, config.head_dim, 2, dtype=np.float32) / np.float32(config.head_dim)
+    plain = np.float32(1) / np.float32(config.rope_theta) ** exponents
+    scaling = config.rope_scaling
+    if scaling is None:
+        return plain
+    turns = scaling.original_max_position_embeddings * plain / np.float32(2 * math.pi)  # in the first training's texts
+    kept = (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
+    kept = np.clip(kept, 0, 1).astype(np.float32)  # 1 for high frequencies, 0 for low ones
+    return kept * plain + (1 - kept) * plain / np.float32(scaling.factor)
+
+
+def rotate(states: tf.Tensor, angles: tf.Tensor) -> tf.Tensor:
+    """Rotate each pair (i, i + D / 2) of a head's dimensions: (B, H, T, D) and `Angles` -> (B, H, T, D)."""
+    first, second = tf.split(states, 2, axis=-1)
+    cosine, sine = tf.split(tf.cast(angles, states.dtype), 2, axis=-1)
+    return tf.concat([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
+
+
+class Block(keras.layers.Layer):
+    """One transformer block: attention, then a gated hidden layer (SwiGLU), each after an RMS norm."""
+
+    def __init__(
+        self,
+        config: LlamaConfig,
+        number: int,
+        initial: Initial,
+        adapters: Adapters | None,
+        policy: keras.DTypePolicy,
+        shared: "Block | None" = None,
+    ):
+        super().__init__(dtype=policy, name=f"layers_{number}")
+        self.config = config
+        self.number = number
+        biases, size = config.biases, config.hidden_size
+
+        def projection(units: int, kernel: keras.Initializer, bias: bool, name: str) -> Projection:
+            own = None if shared is None else getattr(shared, name)
+            return Projection(units, kernel, adapters, initial.normal(), policy, name, bias, own)
+
+        def norm(name: str) -> keras.layers.Layer:
+            return rms_norm(config, policy, name) if shared is None else getattr(shared, name)
+
+        self.input_layernorm = norm("input_layernorm")
+        queries_keys_values = config.query_width + 2 * config.key_width
+        self.qkv_proj = projection(queries_keys_values, initial.normal(), biases["qkv"], "qkv_proj")
+        self.o_proj = projection(size, initial.residual(), biases["o"], "o_proj")
+        self.post_attention_layernorm = norm("post_attention_layernorm")
+        self.gate_up_proj = projection(2 * config.intermediate_size, initial.normal(), biases["mlp"], "gate_up_proj")
+        self.down_proj = projection(size, initial.residual(), biases["mlp"], "down_proj")
+
+    @property
+    def parts(self) -> dict[str, keras.layers.Layer]:
+        """The layers that have weights, by name."""
+        return {
+            "input_layernorm": self.input_layernorm,
+            "self_attn.qkv_proj": self.qkv_proj,
+            "self_attn.o_proj": self.o_proj,
+            "post_attention_layernorm": self.post_attention_layernorm,
+            "mlp.gate_up_proj": self.gate_up_proj,
+            "mlp.down_proj": self.down_proj,
+        }
+
+    @property
+    def projections(self) -> list[Projection]:
+        """The matrix products, in their order."""
+        return [part for part in self.parts.values() if isinstance(part, Projection)]
+
+    def call(
+        self,
+        h: tf.Tensor,
+        visible: tf.Tensor,
+        angles: tf.Tensor,
+        seeds: tf.Tensor | None = None,
+        memory: Sequence[tf.Tensor] | None = None,
+        place: tf.Tensor | None = None,
+        kernels: Sequence[tf.Tensor | None] = (None,) * 4,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Compute the next states.
+
+        Args:
+            h: (B, T, E).
+            visible: The keys that each token may attend to, (B, T, S) bool. Without a memory, S = T.
+            angles: See `Angles`, (B, 1, T, D).
+            seeds: The seeds of dropout, (B, 2) int32.
+            memory: Keys and values of a cache, (B, K, S, D) each, for one new token, T = 1.
+            place: Where the new token's keys and values are written in the memory, () int32.
+            kernels: The kernels of the projections, if they have been read already.
+            training: Whether dropout is applied.
+
+        Returns:
+            The next h, (B, T, E), and all keys and values, (B, K, S, D) each. The keys are rotated.
+        """
+        config = self.config
+        attend_to, project, widen, narrow = (
+            partial(projection.__call__, kernel=kernel)
+            for projection, kernel in zip(self.projections, kernels, strict=True)
+        )
+        sizes = [config.query_width, config.key_width, config.key_width]
+        query, keys, values = tf.split(attend_to(self.input_layernorm(h)), sizes, axis=-1)
+        query = rotate(split_heads(query, config.num_attention_heads), angles)
+        keys = rotate(split_heads(keys, config.num_key_value_heads), angles)
+        values = split_heads(values, config.num_key_value_heads)
+        if memory is not None:
+            new = zip(memory, (keys, values), strict=True)
+            keys, values = (keras.ops.slice_update(old, (0, 0, place, 0), one) for old, one in new)
+
+        def drop(weights: tf.Tensor) -> tf.Tensor:
+            return dropout(weights, config.attention_dropout, seeds, 1 + self.number) if training else weights
+
+        h += project(merge_heads(attend_in_groups(query, keys, values, visible[:, None], drop)))
+        gate, up = tf.split(widen(self.post_attention_layernorm(h)), 2, axis=-1)
+        h += narrow(tf.nn.silu(gate) * up)
+        return h, keys, values
+
+
+def attend_in_groups(
+    query: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, visible: tf.Tensor, drop: Callable[[tf.Tensor], tf.Tensor]
+) -> tf.Tensor:
+    """Compute attention in which several heads of queries share a head of keys and values (Ainslie et al. 2023).
+
+    Args:
+        query: (B, H, T, D).
+        keys: (B, K, S, D); head k serves the queries k H / K to (k + 1) H / K - 1.
+        values: (B, K, S, D).
+        visible: The keys that each token may attend to, (B, 1, T, S) bool.
+        drop: Applies dropout to the weights.
+
+    Returns:
+        (B, H, T, D).
+    """
+    heads, served, size = query.shape[1], keys.shape[1], query.shape[3]
+    tokens, group = tf.shape(query)[2], heads // served
+    # The queries of a group are rows of one product with their keys.
+    together = tf.reshape(query, [-1, served, group * tokens, size])
+    read = attend(together, keys, values, tf.tile(visible, [1, 1, group, 1]), drop)
+    return tf.reshape(read, [-1, heads, tokens, size])
+
+
+def rms_norm(config: LlamaConfig, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
+    """Make an RMS norm with the network's epsilon."""
+    return keras.layers.RMSNormalization(epsilon=config.rms_norm_eps, dtype=policy, name=name)

@@ -1,0 +1,103 @@
+"""The matrix products of a transformer's blocks, and the low-rank adapters (LoRA) that may be added to them."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gail_tf.models.transformer import product
+from keras_gca.errors import UserError
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """Low-rank adapters (LoRA, Hu et al. 2021): each of a block's matrix products gains x A B alpha / rank.
+
+    A is (inputs, rank), drawn at random. B is (rank, units) and zero at first, so that a network with new adapters
+    computes what it computes without them.
+
+    Args:
+        rank: The rank of A B.
+        alpha: Scales A B by alpha / rank.
+        blocks: How many of the last blocks have adapters; None means all. No gradient passes below the first of these.
+
+    Raises:
+        UserError: A value is not above 0.
+    """
+
+    rank: int = 8
+    alpha: float = 16.0
+    blocks: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or self.alpha <= 0 or (self.blocks is not None and self.blocks < 1):
+            raise UserError(f"adapters: rank, alpha and blocks above 0 are expected, not {self}")
+
+    @property
+    def scale(self) -> float:
+        """The factor of A B: alpha / rank."""
+        return self.alpha / self.rank
+
+
+class Projection(keras.layers.Layer):
+    """x W + b, or x W + b + x A B alpha / rank with an adapter. W is (inputs, units).
+
+    Args:
+        units: The number of outputs.
+        kernel: The initial W.
+        adapters: The sizes of the adapter; None adds none.
+        adapter: The initial A.
+        policy: The precision.
+        name: The layer's name.
+        bias: Whether there is a b.
+        shared: A layer of the same sizes whose W and b this layer uses as its own; None makes new ones.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        kernel: keras.Initializer,
+        adapters: Adapters | None,
+        adapter: keras.Initializer,
+        policy: keras.DTypePolicy,
+        name: str,
+        bias: bool = True,
+        shared: "Projection | None" = None,
+    ):
+        super().__init__(dtype=policy, name=name)
+        self.units = units
+        self.adapters = adapters
+        self.use_bias = bias
+        self._shared = shared
+        self._initial, self._initial_A = kernel, adapter
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        if self._shared is not None:
+            self.kernel, self.bias = self._shared.kernel, self._shared.bias
+        else:
+            self.kernel = self.add_weight((shape[-1], self.units), self._initial, name="kernel")
+            self.bias = self.add_weight((self.units,), "zeros", name="bias") if self.use_bias else None
+        if self.adapters is not None:
+            self.A = self.add_weight((shape[-1], self.adapters.rank), self._initial_A, name="A")
+            self.B = self.add_weight((self.adapters.rank, self.units), "zeros", name="B")
+
+    def call(self, x: tf.Tensor, kernel: tf.Tensor | None = None) -> tf.Tensor:
+        y = product(x, self.kernel if kernel is None else kernel)
+        if self.bias is not None:
+            y += self.bias
+        if self.adapters is not None:
+            y += product(product(x, self.A), self.B) * self.adapters.scale
+        return y
+
+    @property
+    def adapter_weights(self) -> list[keras.Variable]:
+        """A and B; empty without an adapter."""
+        return [] if self.adapters is None else [self.A, self.B]
+
+    def merged(self) -> np.ndarray:
+        """Return W of the equivalent product without an adapter, W + A B alpha / rank, (inputs, units) float32."""
+        kernel = self.kernel.numpy()
+        if self.adapters is None:
+            return kernel
+        return kernel + self.A.numpy() @ self.B.numpy() * np.float32(self.adapters.scale)
