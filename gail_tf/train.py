@@ -62,9 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     from gail_tf.training import pipeline
 
     if options.resume is not None:
-        session = pipeline.resume(options.resume, strategy, **changes)
+        session = pipeline.resume(options.resume, strategy, options.minutes, **changes)
     else:
-        session = pipeline.train_agent(config, source, run, strategy, read)
+        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes)
     return 0 if session.training.finished else 130
 
 

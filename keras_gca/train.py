@@ -54,11 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     from keras_gca.training import pipeline
 
     if options.resume is not None:
-        session = pipeline.resume(options.resume, strategy, **changes)
+        session = pipeline.resume(options.resume, strategy, options.minutes, **changes)
     elif options.start_from is not None:
-        session = pipeline.start_from(options.start_from, changes, run, strategy)
+        session = pipeline.start_from(options.start_from, changes, run, strategy, options.minutes)
     else:
-        session = pipeline.train_agent(config, source, run, strategy, read)
+        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes)
     return 0 if session.training.finished else 130
 
 

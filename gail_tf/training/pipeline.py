@@ -41,6 +41,7 @@ def train_agent(
     run: str | Path,
     strategy: tf.distribute.Strategy | None = None,
     read: tuple[list[Trajectory], BadLines] | None = None,
+    minutes: float | None = None,
 ) -> GAILSession:
     """Train an agent by maximum likelihood, then by Algorithm 1, and write its run folder.
 
@@ -50,6 +51,7 @@ def train_agent(
         run: The folder to make.
         strategy: The distribution strategy that `devices.make` returns; one device if None.
         read: The result of `source.read`, if it was called already.
+        minutes: Stop after this time, as after Ctrl-C; None is any time.
 
     Returns:
         The session, whose `training.finished` says whether the training has ended or the user has stopped it.
@@ -76,16 +78,22 @@ def train_agent(
         made = GAILRun.create(own, config, data, tokenizer, sizes, names, reader, emotions, base)
         session = GAILSession.of(made, config, data, tokenizer, network, reader, emotions)
         session.begin()
-        session.train()
+        session.train(minutes)
     return session
 
 
-def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **totals: int) -> GAILSession:
+def resume(
+    run: str | Path,
+    strategy: tf.distribute.Strategy | None = None,
+    minutes: float | None = None,
+    **totals: int,
+) -> GAILSession:
     """Continue an interrupted run, which then equals an uninterrupted one bit by bit, or train a run further.
 
     Args:
         run: The run folder.
         strategy: The distribution strategy that `devices.make` returns; one device if None.
+        minutes: Stop after this time, as after Ctrl-C; None is any time.
         **totals: A new total, `updates`. The learning rate and the share of human demonstrations of the next update are
             those of a run with this total; weights, optimizers, D and C stay as they are.
 
@@ -118,7 +126,7 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **to
         facts, arrays = made.read_checkpoint()
         session = GAILSession.of(made, made.with_new_totals(facts, totals), *parts)
         session.restore(facts, arrays, "epochs and updates", totals)
-        session.train()
+        session.train(minutes)
     return session
 
 

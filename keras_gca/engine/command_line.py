@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import contextvars
 import datetime
+import math
 import os
 import platform
 import sys
@@ -153,7 +154,7 @@ def refuse_settings_of_resume(
 
 
 def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
-    """Add the options --run and --resume of a training.
+    """Add the options --run, --resume and --minutes of a training.
 
     Args:
         parser: The parser of the command.
@@ -167,6 +168,12 @@ def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
         type=Path,
         metavar="RUN",
         help=f"resume this run with its own settings; {naming(totals)} with a larger total trains it further",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_minutes,
+        metavar="N",
+        help="stop after this time, as after Ctrl-C; --resume then continues. Reading the data is not counted",
     )
 
 
@@ -335,6 +342,13 @@ def at_least_one(text: str) -> int:
     value = _value(int)(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} where at least 1 is expected")
+    return value
+
+
+def _minutes(text: str) -> float:
+    value = _value(float)(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} where a number above 0 is expected")
     return value
 
 

@@ -160,8 +160,12 @@ class Session(abc.ABC):
             f"{counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
         )
 
-    def train(self) -> bool:
-        """Train to the end, or until the user stops it.
+    def train(self, minutes: float | None = None) -> bool:
+        """Train to the end, or until the user stops the training or its time is over.
+
+        Args:
+            minutes: The time; None is any time. The training stops after the step in which the time ends, as it does
+                after Ctrl-C.
 
         Returns:
             Whether the training has reached its end.
@@ -171,7 +175,7 @@ class Session(abc.ABC):
             UserError: A file cannot be written.
         """
         was_finished = self.training.finished
-        with interruptible() as interruption:
+        with interruptible(minutes) as interruption:
             walk(self.training, self.run, interruption, self.title, self.end_of_stage, self.shown)
         self.run.write_log(self.training.history)
         self.write()

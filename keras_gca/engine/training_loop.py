@@ -23,20 +23,38 @@ SPARING = 9  # skip end-of-stage checkpoints until this many times the last one'
 
 
 class Interruption:
-    """Says whether the user has asked the training to stop."""
+    """Says whether the training is to stop: because the user has asked for it, or because its time is over.
 
-    requested = False
+    Args:
+        minutes: The time from now on; None is any time.
+
+    Attributes:
+        asked: Whether the user has asked for it.
+    """
+
+    def __init__(self, minutes: float | None = None):
+        self.asked = False
+        self._end = None if minutes is None else time.monotonic() + 60 * minutes
+
+    @property
+    def requested(self) -> bool:
+        """Whether the training is to stop."""
+        return self.asked or (self._end is not None and time.monotonic() >= self._end)
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Interruption]:
-    """Let Ctrl-C and SIGTERM stop the training after the current step; the second signal ends the program."""
-    interruption = Interruption()
+def interruptible(minutes: float | None = None) -> Iterator[Interruption]:
+    """Let Ctrl-C and SIGTERM stop the training after the current step; the second signal ends the program.
+
+    Args:
+        minutes: The time after which the training stops by itself; None is any time.
+    """
+    interruption = Interruption(minutes)
 
     def request(number: int, frame: FrameType | None) -> None:
-        if interruption.requested:
+        if interruption.asked:
             raise KeyboardInterrupt
-        interruption.requested = True
+        interruption.asked = True
         print("\nstopping after this step ...", file=sys.stderr)
 
     previous = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -65,7 +83,7 @@ def walk(
     Args:
         training: The training.
         run: The run folder.
-        interruption: Says whether the user has asked the training to stop.
+        interruption: Says whether the training is to stop.
         title: Returns the name of a stage for the progress bar and for the line that is printed after it.
         end_of_stage: A function that is called after each stage, when the stage's row is in the log and on TensorBoard.
             It returns True to stop the training.

@@ -36,6 +36,7 @@ def train_agent(
     run: str | Path,
     strategy: tf.distribute.Strategy | None = None,
     read: tuple[list[Conversation], BadLines] | None = None,
+    minutes: float | None = None,
 ) -> GCASession:
     """Train an agent by Algorithm 2, and write its run folder.
 
@@ -45,6 +46,7 @@ def train_agent(
         run: The folder to create.
         strategy: The strategy that `devices.make` returned; one device if None.
         read: What `source.read` returned, if it has been called already.
+        minutes: Stop after this time, as after Ctrl-C; None is any time.
 
     Returns:
         The session; its `training.finished` is False if the user has stopped the training.
@@ -70,12 +72,16 @@ def train_agent(
         made = GCARun.create(own, config, dataset, names | ({"skipped_lines": bad.counts} if bad.counts else {}))
         session = GCASession.of(made, config, dataset, embedding)
         session.begin()
-        session.train()
+        session.train(minutes)
     return session
 
 
 def start_from(
-    first: str | Path, changes: dict[str, Any], run: str | Path, strategy: tf.distribute.Strategy | None = None
+    first: str | Path,
+    changes: dict[str, Any],
+    run: str | Path,
+    strategy: tf.distribute.Strategy | None = None,
+    minutes: float | None = None,
 ) -> GCASession:
     """Train a new run from line 4 of Algorithm 2 on, with another run's data and its generator after line 3.
 
@@ -84,6 +90,7 @@ def start_from(
         changes: The settings that differ from those of the other run; only those in `config.AFTER_LINE_3` may differ.
         run: The folder to create.
         strategy: The strategy that `devices.make` returned; one device if None.
+        minutes: Stop after this time, as after Ctrl-C; None is any time.
 
     Returns:
         The session, as in `train_agent`.
@@ -104,11 +111,16 @@ def start_from(
         perplexity = f"held-out perplexity {session.training.teacher_forced_perplexity:.2f}"
         reporting.say(f"{first}: its data, and its generator after line 3, {perplexity}")
         session.begin()
-        session.train()
+        session.train(minutes)
     return session
 
 
-def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **totals: int) -> GCASession:
+def resume(
+    run: str | Path,
+    strategy: tf.distribute.Strategy | None = None,
+    minutes: float | None = None,
+    **totals: int,
+) -> GCASession:
     """Resume an interrupted run, or train a run further, to new totals.
 
     A resumed run ends with the same bits as an uninterrupted one.
@@ -116,6 +128,7 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **to
     Args:
         run: The run folder.
         strategy: The strategy that `devices.make` returned; one device if None.
+        minutes: Stop after this time, as after Ctrl-C; None is any time.
         **totals: New totals; `Config.totals` has the possible names. `teacher_forcing_epochs` continues line 3 to that
             many epochs in all. If line 3 has ended already, it continues from the weights that it ended with, and lines
             4 to 12 are then run anew (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the
@@ -140,7 +153,7 @@ def resume(run: str | Path, strategy: tf.distribute.Strategy | None = None, **to
         facts, arrays = made.read_checkpoint()
         session = GCASession.of(made, made.with_new_totals(facts, totals), dataset)
         session.restore(facts, arrays, "epochs", totals)
-        session.train()
+        session.train(minutes)
     return session
 
 

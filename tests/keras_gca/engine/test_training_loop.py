@@ -127,12 +127,31 @@ def test_an_interruption_is_stored_where_it_can_be_taken_up_again(tmp_path, resu
     class Interrupted(Training):
         def __iter__(self):
             for event in super().__iter__():
-                interruption.requested = self.done >= 4
+                interruption.asked = self.done >= 4
                 yield event
 
     training = Interrupted(3, 3, resumable=resumable)
     assert checkpoints(training, Run(tmp_path, 0.0), interruption)[-1] == stored
     assert training.done == stored
+
+
+def test_a_training_stops_when_its_time_is_over(tmp_path, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(training_loop.time, "monotonic", lambda: now)
+
+    class OneMinuteAStep(Training):
+        def __iter__(self):
+            nonlocal now
+            for event in super().__iter__():
+                now += 60
+                yield event
+
+    training, interruption = OneMinuteAStep(3, 3), Interruption(minutes=5)
+    assert not interruption.requested
+    assert checkpoints(training, Run(tmp_path, 0.0), interruption)[-1] == 5
+    assert training.done == 5
+    now = 10.0**9
+    assert not Interruption().requested
 
 
 def test_the_figures_of_a_line():
