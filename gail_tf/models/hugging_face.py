@@ -1,7 +1,7 @@
 """Folders in Hugging Face's format: `config.json`, `model.safetensors` or its shards, tokenizer files.
 
 GPT-2 is read and written here; other networks are read by the same steps, `read_config` and `read_weights`. A name on
-the Hugging Face Hub may replace a folder; nothing else in this package uses the network.
+the Hugging Face Hub may replace a folder; `base_models/locate.py` asks before it is downloaded.
 """
 
 import dataclasses
@@ -29,6 +29,7 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "merges.txt",
 )  # fmt: skip
+HUB_FILES = (CONFIG, WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES)  # what a download from the Hub takes
 PICKLE = "pytorch_model.bin"
 PREFIX = "transformer."  # begins the names of a language model's tensors; those of the bare network lack it
 _HEADS = r"(v_head|multiple_choice_head|score)\..*"  # fine-tuned for values, choices or classes
@@ -58,9 +59,8 @@ def find(model: str | os.PathLike) -> Path:
     import huggingface_hub  # slow to import; only needed for remote models
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    patterns = [CONFIG, WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES]
     try:
-        return Path(huggingface_hub.snapshot_download(str(model), allow_patterns=patterns))
+        return Path(huggingface_hub.snapshot_download(str(model), allow_patterns=list(HUB_FILES)))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{model}: no such folder, and not available on the Hub ({reason})") from None
