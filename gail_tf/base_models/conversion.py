@@ -8,7 +8,7 @@ from pathlib import Path
 from gail_tf.base_models.cache import converted_folder, workplace
 from gail_tf.base_models.identity import file_sha256, remember
 from gail_tf.base_models.wheels import copy_member, gguf_member
-from keras_gca.engine import command_line, reporting
+from keras_gca.engine import reporting
 
 
 def convert_file(path: Path) -> Path:
@@ -48,6 +48,6 @@ def make_converted(path: Path, sha256: str, name: str) -> None:
     folder = converted_folder(sha256)
     if not folder.exists():
         reporting.say(f"converting {name} into {folder}")
-        with command_line.quiet_imports():  # slow to import, because TensorFlow is
-            from gail_tf.base_models.gguf_files import convert_gguf
+        from gail_tf.base_models.gguf_files import convert_gguf  # slow to import
+
         remember(folder, convert_gguf(path, folder, name))

@@ -20,10 +20,10 @@ from gail_tf.base_models.cache import refuse_full_disk
 from gail_tf.base_models.gguf_header import Header, Tensor
 from gail_tf.base_models.gguf_networks import Network, Weight, read_network, rows_in_order
 from gail_tf.base_models.identity import NAME
-from gail_tf.models.hugging_face import CONFIG, WEIGHTS
 from keras_gca.errors import UserError
 from keras_gca.storage.atomic import making_folder
 
+CONFIG, WEIGHTS = "config.json", "model.safetensors"  # as in models/hugging_face.py, which imports TensorFlow
 PART = 1 << 22  # numbers that are dequantised at once
 
 

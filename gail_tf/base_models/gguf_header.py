@@ -102,6 +102,13 @@ class Header:
             raise self._wrong(key, "a list of texts", value)
         return value
 
+    def counts(self, key: str) -> list[int]:
+        """Return a list of whole numbers, empty if it is missing; see `text`."""
+        value = self.metadata.get(key, np.zeros(0, np.int64))
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
+            raise self._wrong(key, "a list of whole numbers", value)
+        return value.tolist()
+
     def _wrong(self, key: str, expected: str, value: Any) -> UserError:
         if value is None:
             return UserError(f"{self.path}: {key!r} is missing in the metadata; {expected} is expected")

@@ -37,11 +37,11 @@ def read_tokenizer(header: Header) -> tokenizers.Tokenizer:
     kind, pre = header.text("tokenizer.ggml.model"), header.text("tokenizer.ggml.pre", "")
     if kind != "gpt2":
         raise UserError(f"{header.path}: a tokenizer of the kind {kind[:80]!r}; byte-level BPE ('gpt2') is expected")
-    tokens, types = header.texts("tokenizer.ggml.tokens"), header.metadata.get("tokenizer.ggml.token_type", [])
-    if len(types) and len(types) != len(tokens):
+    tokens, types = header.texts("tokenizer.ggml.tokens"), header.counts("tokenizer.ggml.token_type")
+    if types and len(types) != len(tokens):
         raise UserError(f"{header.path}: {len(tokens)} tokens with {len(types)} types")
     spare = len(tokens)
-    while len(types) and spare and types[spare - 1] == UNUSED:
+    while types and spare and types[spare - 1] == UNUSED:
         spare -= 1  # rows of the embeddings that belong to no token; they follow all tokens
     vocabulary = {token: i for i, token in enumerate(tokens[:spare])}
     if len(vocabulary) < spare:

@@ -1,7 +1,6 @@
 """Folders in Hugging Face's format: `config.json`, `model.safetensors` or its shards, tokenizer files.
 
-GPT-2 is read and written here; other networks are read by the same steps, `read_config` and `read_weights`. A name on
-the Hugging Face Hub may replace a folder; `base_models/locate.py` asks before it is downloaded.
+Language models are read and written here. RoBERTa is read by the same steps, `read_config` and `read_weights`.
 """
 
 import dataclasses
