@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": "compute Table 2, Figures 5 and 6 and Table 3 from trained runs",
     "experiments": "train and compare the systems of Table 2 and of the ablations, over several seeds",
     "quality_diversity": "plot the quality of responses against their diversity",
+    "pretrained": "fetch a known pretrained model into the cache folder, or list the known models",
     "export": "write a policy as a Hugging Face folder",
 }
 

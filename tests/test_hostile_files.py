@@ -385,7 +385,8 @@ FORBIDDEN = {
     "dill", "joblib", "load_model", "model_from_json", "deserialize_keras_object", "load_weights", "allow_pickle",
     "enable_unsafe_deserialization", "extractall", "extract", "unpack_archive", "importlib.import_module", "runpy",
 }  # fmt: skip
-PICKLES = {"keras_gca/data/pickled_vocabulary.py", "keras_gca/original/weights.py"}  # one reads them, one writes them
+DOWNLOADS = "gail_tf/base_models/known_models.py"
+PICKLES = {"keras_gca/data/pickled_vocabulary.py", "keras_gca/original/weights.py"}  # the reader, and the writer
 
 
 def names(tree: ast.AST) -> set[str]:
@@ -413,13 +414,20 @@ def test_no_module_can_run_code_of_a_file():
     for path in modules:
         used = names(ast.parse(path.read_text(encoding="utf-8")))
         name = path.relative_to(PROJECT).as_posix()
-        # The `__getattr__` of a package imports modules of this package only, by the names in a fixed table.
-        public = {"importlib.import_module"} if name == "keras_gca/public_names.py" else set()
-        assert not used & FORBIDDEN - public, f"{name}: {used & FORBIDDEN}"
+        # A public face imports modules of its own package, by the names of a fixed table.
+        allowed = {"importlib.import_module"} if name == "keras_gca/public_names.py" else set()
+        allowed |= {"subprocess"} if name == DOWNLOADS else set()
+        assert not used & FORBIDDEN - allowed, f"{name}: {used & FORBIDDEN}"
         assert ("pickle" in used) <= (name in PICKLES), name
         assert ("h5py" in used) <= (name == "keras_gca/storage/arrays.py"), name
     # This module opens files for reading only in `open_arrays`.
     opened = re.findall(r"h5py\.File\((.*?)\)", (PROJECT / "keras_gca/storage/arrays.py").read_text(encoding="utf-8"))
     assert sorted(opened) == ['path, "r"', 'sink, "w", **options']
+    # One program is started: pip, without a shell, to download wheels; never to build or to install anything.
+    downloads = (PROJECT / DOWNLOADS).read_text(encoding="utf-8")
+    assert re.findall(r"subprocess\.\w+\(\w+", downloads) == ["subprocess.run(command"]
+    assert 'command = [sys.executable, "-P", "-m", "pip", "download", *options, requirement]' in downloads
+    assert '"--only-binary=:all:"' in downloads
+    assert "shell" not in downloads
     for name in PICKLES:
         assert "pickle.load" not in (PROJECT / name).read_text(encoding="utf-8"), name

@@ -28,6 +28,7 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "merges.txt",
 )  # fmt: skip
+HUB_FILES = (CONFIG, WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES)  # what a download from the Hub takes
 PICKLE = "pytorch_model.bin"
 _CONVERT = (
     "import torch, safetensors.torch as s; s.save_file({{n: t.clone() for n, t in torch.load({0!r}, weights_only=True)"
@@ -54,9 +55,8 @@ def find(model: str | os.PathLike) -> Path:
     import huggingface_hub  # slow to import; only needed for remote models
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    patterns = [CONFIG, WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES]
     try:
-        return Path(huggingface_hub.snapshot_download(str(model), allow_patterns=patterns))
+        return Path(huggingface_hub.snapshot_download(str(model), allow_patterns=list(HUB_FILES)))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{model}: no such folder, and not available on the Hub ({reason})") from None

@@ -41,6 +41,36 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
             part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def making_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to write to; it becomes `path` if the block succeeds, and is removed if it fails.
+
+    What an earlier process that was killed has left of the temporary folder is removed first, so that only one process
+    may make a folder at a time.
+
+    Args:
+        path: The folder to make; it must not exist.
+
+    Raises:
+        OSError: The folder cannot be written, or exists; its filename is `path`.
+    """
+    temporary = part_of(path)
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file in temporary.iterdir():
+            with file.open("rb+") as stream:
+                os.fsync(stream.fileno())
+        temporary.rename(path)
+        _sync(path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def part_of(path: Path, suffix: str = "") -> Path:
     """Return the name of a file while it is incomplete."""
     return path.with_name(f".{path.name}.part{suffix}")

