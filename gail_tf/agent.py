@@ -15,6 +15,7 @@ from gail_tf.baselines.textgail import TextReader
 from gail_tf.build import adapters_of, make_judge, make_policy
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch, encode_batch
+from gail_tf.data.layouts import TOKENIZER_CONFIG
 from gail_tf.data.samples import CONTROL_TOKENS, context
 from gail_tf.data.sentiment import sentiment
 from gail_tf.data.tokenizer import TOKENIZER, Tokenizer
@@ -181,7 +182,7 @@ class GAILAgent:
             "config": self.config.to_values(),
             "gpt2": None if self.gpt2 is None else self.gpt2.to_hugging_face(),
             "emotions": emotions[0],
-            "tokenizer": _texts_of(self.tokenizer.save, TOKENIZER),
+            "tokenizer": _texts_of(self.tokenizer.save, TOKENIZER, TOKENIZER_CONFIG),
             "roberta": _texts_of(self.reader.save, TOKENIZER, CONFIG) if self.reader else None,
             "reference": self.reference,
         }
@@ -434,7 +435,7 @@ def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
 def _folder_of(texts: dict[str, str]) -> Iterator[Path]:
     """Write the files to a temporary folder, which is deleted at the end."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in (TOKENIZER, CONFIG):
+        for name in (TOKENIZER, TOKENIZER_CONFIG, CONFIG):
             if name in texts:
                 (Path(folder) / name).write_text(texts[name], encoding="utf-8")
         yield Path(folder)

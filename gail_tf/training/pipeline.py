@@ -17,6 +17,7 @@ from gail_tf.baselines.textgail import TextReader
 from gail_tf.build import adapters_of, make_gpt2
 from gail_tf.config import GAILConfig
 from gail_tf.data.dataset import Data
+from gail_tf.data.layouts import END_OF_TEXT, KNOWN
 from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
 from gail_tf.data.source import Source
 from gail_tf.data.tokenizer import Tokenizer
@@ -174,13 +175,14 @@ def _language_model(
     if source.gpt2 is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
         of_emotions = map(emotion_token, emotions.labels if emotions is not None else ())
-        tokenizer = Tokenizer.fit(text, config.model.vocabulary_size, (*CONTROL_TOKENS, *of_emotions))
+        layout = KNOWN.get(config.data.layout, END_OF_TEXT)
+        tokenizer = Tokenizer.fit(text, config.model.vocabulary_size, (*CONTROL_TOKENS, *of_emotions), layout)
         if emotions is not None:
             return tokenizer, None
         gpt2, kind = make_gpt2(config, tokenizer), "from scratch"
     else:
         folder = find(source.gpt2)
-        tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
+        tokenizer = Tokenizer.read(folder, CONTROL_TOKENS, config.data.layout)
         gpt2, kind = _read_gpt2(config, folder, tokenizer), f"of {source.gpt2}"
     weights = numbers_of(gpt2.weights.values())
     blocks = counted(gpt2.config.n_layer, "block")

@@ -6,6 +6,7 @@ from gail_tf.agent import GAILAgent
 from gail_tf.baselines import rl_seq2seq
 from gail_tf.build import make_judge, make_policy
 from gail_tf.data.dataset import Data
+from gail_tf.data.layouts import END_OF_TEXT
 from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.training.run_folder import GAILRun
@@ -23,14 +24,15 @@ def write_run(path):
     agent.save(run.bot)
 
 
-def of_gpt2(settings):
+def of_gpt2(settings, layout=END_OF_TEXT):
     """Two GPT-2s and a D, all of random weights."""
-    gpt2 = small_runs.gpt2(settings)
+    tokenizer = small_runs.tokenizer(layout)
+    gpt2 = small_runs.gpt2(settings, layout)
     draw = np.random.default_rng(5)
     variables = make_judge(settings, gpt2.config).variables
     judge = [draw.normal(0, 0.3, variable.shape).astype(np.float32) for variable in variables]
-    policies = two_of(make_policy(settings, small_runs.tokenizer(), gpt2, None))
-    return GAILAgent(settings, small_runs.tokenizer(), gpt2.config, policies, "maximum_likelihood", judge)
+    policies = two_of(make_policy(settings, tokenizer, gpt2, None))
+    return GAILAgent(settings, tokenizer, gpt2.config, policies, "maximum_likelihood", judge)
 
 
 def of_lstms(settings):
