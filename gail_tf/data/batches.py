@@ -115,6 +115,7 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
     layout, shift = tokenizer.layout, ROLES.index(last)
     before = {role: layout.parts(layout.before.format(role=role)) for role in ROLES}
     opened = {role: tokenizer.encode_frame("".join(parts[:-1])) for role, parts in before.items()}
+    apart = {role: _apart(tokenizer, role) for role in ROLES}
     after = tokenizer.encode_frame(layout.after)
     frames, texts = [], []
     for utterances in conversations:
@@ -124,22 +125,30 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
                 frames.append(opened[role])
                 texts.append(before[role][-1] + layout.written(utterance.text))
             else:
-                frames.append(_frame(tokenizer, role, utterance))
+                frames.append([*apart[role], *_control(tokenizer, utterance)])
                 texts.append(layout.space + layout.written(utterance.text))
     rows = ([*frame, *ids, *after] for frame, ids in zip(frames, tokenizer.encode_all(texts), strict=True))
     return [[next(rows) for _ in utterances] for utterances in conversations]
 
 
-def _frame(tokenizer: Tokenizer, role: str, utterance: Utterance) -> list[int]:
-    """What stands before the text of an utterance when frame and text are encoded apart."""
-    control = [] if utterance.control is None else [tokenizer.special(utterance.control)]
-    return [*tokenizer.encode_frame(tokenizer.layout.before.format(role=role).rstrip(" ")), *control]
+def check_limit(tokenizer: Tokenizer, limit: int) -> None:
+    """Raise UserError if a condition of `limit` tokens has no room for a frame, a control token and one of text."""
+    _cut(tokenizer, Utterance(""), _room(tokenizer, limit) - 2)
+
+
+def _apart(tokenizer: Tokenizer, role: str) -> list[int]:
+    """Encode the frame before an utterance apart from the text."""
+    return tokenizer.encode_frame(tokenizer.layout.before.format(role=role).rstrip(" "))
+
+
+def _control(tokenizer: Tokenizer, utterance: Utterance) -> list[int]:
+    return [] if utterance.control is None else [tokenizer.special(utterance.control)]
 
 
 def _conditions(tokenizer: Tokenizer, contexts: Sequence[Sequence[Utterance]], limit: int) -> list[list[int]]:
     layout = tokenizer.layout
     begin, opening = tokenizer.encode_frame(layout.begin), tokenizer.encode_frame(layout.opening)
-    room = limit - len(begin) - len(opening)
+    room = _room(tokenizer, limit)
     conditions = []
     for context, (*older, prompt) in zip(contexts, in_frames(tokenizer, contexts, ROLES[0]), strict=True):
         kept = prompt if len(prompt) <= room else _cut(tokenizer, context[-1], room)
@@ -151,10 +160,16 @@ def _conditions(tokenizer: Tokenizer, contexts: Sequence[Sequence[Utterance]], l
     return conditions
 
 
+def _room(tokenizer: Tokenizer, limit: int) -> int:
+    """How many tokens of a condition are left for utterances and their frames."""
+    layout = tokenizer.layout
+    return limit - len(tokenizer.encode_frame(layout.begin)) - len(tokenizer.encode_frame(layout.opening))
+
+
 def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
     """Encode a prompt that is too long, without the beginning of its text."""
     layout = tokenizer.layout
-    frame, after = _frame(tokenizer, ROLES[0], prompt), tokenizer.encode_frame(layout.after)
+    frame, after = _apart(tokenizer, ROLES[0]) + _control(tokenizer, prompt), tokenizer.encode_frame(layout.after)
     left = room - len(frame) - len(after)
     if left < 0:
         raise UserError(

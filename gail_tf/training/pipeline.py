@@ -16,6 +16,7 @@ from gail_tf.baselines.rl_seq2seq import learn_emotions
 from gail_tf.baselines.textgail import TextReader
 from gail_tf.build import adapters_of, make_gpt2
 from gail_tf.config import GAILConfig
+from gail_tf.data.batches import check_limit
 from gail_tf.data.dataset import Data
 from gail_tf.data.layouts import END_OF_TEXT, KNOWN
 from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
@@ -70,6 +71,7 @@ def train_agent(
         print(bad.summary())
     with devices.training_on(strategy, path) as own:
         tokenizer, gpt2 = _language_model(source, config, data, emotions)
+        check_limit(tokenizer, config.data.condition_tokens)
         reader = _reader(source, config, data)
         names = source.names() | ({"skipped_lines": bad.counts} if bad.counts else {})
         sizes = None if gpt2 is None else gpt2.config

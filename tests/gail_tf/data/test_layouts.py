@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gail_tf.data.batches import Utterance, encode_batch
+from gail_tf.data.batches import Utterance, check_limit, encode_batch
 from gail_tf.data.layouts import CHATML, END_OF_TEXT, KNOWN, LLAMA3, PLAIN, layout_of, read_layout
 from gail_tf.data.samples import CONTROL_TOKENS, running_text
 from gail_tf.data.tokenizer import Tokenizer
@@ -293,6 +293,10 @@ def test_every_limit_leaves_whole_frames(folders, family, layout, control):
             UserError, match=rf"^--condition-tokens: the layout \w+ needs {missing} more for the frame of "
         ):
             conditions_of(tokenizer, talk, limit)
+    if control:
+        check_limit(tokenizer, smallest + 1)
+        with pytest.raises(UserError, match="needs 1 more for the frame"):
+            check_limit(tokenizer, smallest)
 
 
 def conditions_of(tokenizer, talk, limit):
