@@ -12,6 +12,7 @@ import numpy as np
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.baselines.textgail import TextReader
 from gail_tf.config import GAILConfig
+from gail_tf.data.layouts import TOKENIZER_CONFIG
 from gail_tf.data.samples import CONTROL_TOKENS
 from gail_tf.data.tokenizer import TOKENIZER, Tokenizer
 from gail_tf.models.architectures import config_of
@@ -104,7 +105,7 @@ class Bot:
             "model": None if self.sizes is None else self.sizes.to_hugging_face(),
             "base": None if self.base is None else self.base._asdict(),
             "emotions": emotions[0],
-            "tokenizer": _texts_of(self.tokenizer.save, TOKENIZER),
+            "tokenizer": _texts_of(self.tokenizer.save, TOKENIZER, TOKENIZER_CONFIG),
             "roberta": _texts_of(self.reader.save, TOKENIZER, CONFIG) if self.reader else None,
             "reference": self.reference,
         }
@@ -144,7 +145,7 @@ def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
 def _folder_of(texts: dict[str, str]) -> Iterator[Path]:
     """Write the files to a temporary folder, which is deleted at the end."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in (TOKENIZER, CONFIG):
+        for name in (TOKENIZER, TOKENIZER_CONFIG, CONFIG):
             if name in texts:
                 (Path(folder) / name).write_text(texts[name], encoding="utf-8")
         yield Path(folder)

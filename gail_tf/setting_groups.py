@@ -13,6 +13,7 @@ TRAINABLE = ("full", "lora", "head")
 COUNTING = ("plain", "filtered")
 DISCRIMINATORS = ("binary", "contrastive", "token")
 ENCODERS = ("frozen", "trainable", "roberta")
+LAYOUTS = ("auto", "end_of_text", "plain", "chatml", "llama3", "smollm2", "qwen2", "qwen2.5")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,14 @@ class DataSettings:
         "on: each utterance has a sentiment, computed by VADER. The policy reads it as a control token, and the "
         "discriminator reads it as a number",
         choices=("on", "off"),
+    )
+    layout: str = option(
+        "auto",
+        "frames of utterances. auto: those of the pretrained model's chat template, without its system message; "
+        "end_of_text: <|endoftext|> ends each, as for GPT-2 and from scratch; plain: each is a line that begins with a "
+        "dash; chatml: <|im_start|>user ... <|im_end|>; llama3: <|start_header_id|>user<|end_header_id|> ... "
+        "<|eot_id|>; smollm2, qwen2, qwen2.5: chatml after that model's system message",
+        choices=LAYOUTS,
     )
     condition_tokens: int = option(
         128, "largest number of tokens of history and prompt together; older utterances are left out", low=8

@@ -344,6 +344,16 @@ def _tokenizer(content: bytes) -> None:
         found.decode(ids)
 
 
+def _layout(content: bytes) -> None:
+    from gail_tf.data.layouts import read_layout
+
+    folder = FOLDER / "layout"
+    folder.mkdir(exist_ok=True)
+    (folder / "tokenizer_config.json").write_bytes(content)
+    found = outcome(lambda: read_layout(folder))
+    assert found is None or found.end.isprintable()
+
+
 _NOTHING = re.compile("nothing")
 _ALPHABET = {chr(c): i for i, c in enumerate([*range(33, 127), *range(161, 173), *range(174, 324)])}
 TOKENIZER = {
@@ -355,6 +365,18 @@ TOKENIZER = {
     "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
     "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
     "model": {"type": "BPE", "vocab": _ALPHABET | {"<|endoftext|>": 256, "he": 257}, "merges": [["h", "e"]]},
+}
+DIVIDED = TOKENIZER | {
+    "normalizer": {"type": "NFC"},
+    "pre_tokenizer": {
+        "type": "Sequence",
+        "pretokenizers": [{"type": "Digits", "individual_digits": True}, TOKENIZER["pre_tokenizer"]],
+    },
+}
+CHAT = {
+    "eos_token": {"content": "</s>"},
+    "layout": "plain",
+    "chat_template": [{"name": "default", "template": "{{ 1 }}"}],
 }
 GPT2 = {"model_type": "gpt2", "vocab_size": 61, "n_positions": 24, "n_embd": 16, "n_layer": 3, "n_head": 2,
         "eos_token_id": 3, "layer_norm_epsilon": 1e-5}  # fmt: skip
@@ -403,5 +425,6 @@ TARGETS: dict[str, Target] = {
     "hdf5": Target(_hdf5, [_h5(), _h5(compression="gzip"), _h5(chunks=(1, 2), shuffle=True)]),
     "hugging_face": Target(_hugging_face, [_json(GPT2), _json(ROBERTA), _json({"weight_map": {"a": "b"}})], heavy=True),
     "tensors": Target(_tensors, [_safetensors()], heavy=True),
-    "tokenizer": Target(_tokenizer, [_json(TOKENIZER)], heavy=True),
+    "tokenizer": Target(_tokenizer, [_json(TOKENIZER), _json(DIVIDED)], heavy=True),
+    "layout": Target(_layout, [_json(CHAT), _json({"eos_token": "<|endoftext|>"})]),
 }

@@ -1,7 +1,7 @@
 """Conversations as arrays: conditions padded on the left, responses padded on the right.
 
-A conversation is encoded as its utterances, each followed by `<|endoftext|>`. A control token, such as the utterance's
-sentiment, may precede an utterance.
+A conversation is encoded as its utterances in the frames of the tokenizer's layout. A control token, such as the
+utterance's sentiment, may stand directly before the text of an utterance, inside its frame.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gail_tf.data.layouts import ROLES
 from gail_tf.data.tokenizer import Tokenizer
 from keras_gca.engine.batching import bucket, filled, fitted, width_of
+from keras_gca.errors import UserError
 
 
 class Batch(NamedTuple):
@@ -61,7 +63,7 @@ def encode_batch(
         contexts: For each sample the utterances before the response, the prompt last.
         responses: For each sample its response; None if there are none.
         condition_limit: The maximum number of tokens of a condition. The oldest utterances that do not fit as a whole
-            are left out. A prompt that is too long loses the beginning of its text.
+            are left out. A prompt that is too long loses the beginning of its text. Frames stay whole.
         response_limit: The maximum number of tokens of a response with END. A longer one is cut and has no END.
         multiple: Widths are rounded up to its multiples, within the limits, so that few shapes are compiled.
 
@@ -70,16 +72,12 @@ def encode_batch(
 
     Raises:
         ValueError: A sample has no prompt, a limit is below 1, or there are not as many responses as contexts.
+        UserError: The frames alone are longer than a condition, or the tokenizer lacks a control token.
     """
     if not all(contexts) or min(condition_limit, response_limit, multiple) < 1:
         raise ValueError("every sample needs a prompt, and limits are 1 or more")
-    texts = [utterance.text for context in contexts for utterance in context]
-    encoded = iter(tokenizer.encode_all(texts))
-    conditions = [
-        _condition([_Encoded.of(tokenizer, utterance, next(encoded)) for utterance in context], condition_limit)
-        for context in contexts
-    ]
-    answers = [[*ids, tokenizer.end][:response_limit] for ids in tokenizer.encode_all(responses or [])]
+    conditions = _conditions(tokenizer, contexts, condition_limit)
+    answers = _responses(tokenizer, responses or [], response_limit)
     if responses is not None and len(answers) != len(conditions):
         raise ValueError(f"{len(answers)} responses to {len(conditions)} conditions")
     condition = pad_rows(conditions, bucket_width(conditions, condition_limit, multiple), tokenizer.end, on_left=True)
@@ -89,27 +87,102 @@ def encode_batch(
     return Batch(*condition, *response)
 
 
-class _Encoded(NamedTuple):
-    """An utterance as ids: its control token, if any, and its text with END."""
+def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Batch:
+    """Encode texts as responses to the condition END alone, which says nothing.
 
-    control: list[int]
-    text: list[int]
+    Args:
+        tokenizer: The tokenizer.
+        texts: The texts.
+        limit: The maximum number of tokens of a text with END. A longer one is cut and has no END.
+    """
+    rows = _responses(tokenizer, texts, limit)
+    condition = np.full((len(texts), 1), tokenizer.end, np.int32)
+    response = pad_rows(rows, bucket_width(rows, limit, 1), tokenizer.end, on_left=False)
+    return Batch(condition, np.ones_like(condition, bool), *response)
 
-    @classmethod
-    def of(cls, tokenizer: Tokenizer, utterance: Utterance, ids: list[int]) -> "_Encoded":
-        control = [] if utterance.control is None else [tokenizer.special(utterance.control)]
-        return cls(control, [*ids, tokenizer.end])
+
+def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]], last: str) -> list[list[list[int]]]:
+    """Encode each utterance with its frame, without a limit.
+
+    Args:
+        tokenizer: The tokenizer.
+        conversations: The utterances of each conversation.
+        last: The role of each last utterance, one of `ROLES`; roles alternate.
+
+    Returns:
+        The ids of each utterance of each conversation.
+    """
+    layout, shift = tokenizer.layout, ROLES.index(last)
+    before = {role: layout.parts(layout.before.format(role=role)) for role in ROLES}
+    opened = {role: tokenizer.encode_frame("".join(parts[:-1])) for role, parts in before.items()}
+    apart = {role: _apart(tokenizer, role) for role in ROLES}
+    after = tokenizer.encode_frame(layout.after)
+    frames, texts = [], []
+    for utterances in conversations:
+        for place, utterance in enumerate(utterances):
+            role = ROLES[(len(utterances) - 1 - place + shift) % 2]
+            if utterance.control is None:  # text of the frame and of the utterance are one text, as for a template
+                frames.append(opened[role])
+                texts.append(before[role][-1] + layout.written(utterance.text))
+            else:
+                frames.append([*apart[role], *_control(tokenizer, utterance)])
+                texts.append(layout.space + layout.written(utterance.text))
+    rows = ([*frame, *ids, *after] for frame, ids in zip(frames, tokenizer.encode_all(texts), strict=True))
+    return [[next(rows) for _ in utterances] for utterances in conversations]
 
 
-def _condition(utterances: list[_Encoded], limit: int) -> list[int]:
-    prompt = utterances[-1]
-    cut = max(len(prompt.control) + len(prompt.text) - limit, 0)
-    kept = [*prompt.control, *prompt.text[cut:]][-limit:]
-    for control, text in reversed(utterances[:-1]):
-        if len(control) + len(text) + len(kept) > limit:
-            break
-        kept = [*control, *text, *kept]
-    return kept
+def check_limit(tokenizer: Tokenizer, limit: int) -> None:
+    """Raise UserError if a condition of `limit` tokens has no room for a frame, a control token and one of text."""
+    _cut(tokenizer, Utterance(""), _room(tokenizer, limit) - 2)
+
+
+def _apart(tokenizer: Tokenizer, role: str) -> list[int]:
+    """Encode the frame before an utterance apart from the text."""
+    return tokenizer.encode_frame(tokenizer.layout.before.format(role=role).rstrip(" "))
+
+
+def _control(tokenizer: Tokenizer, utterance: Utterance) -> list[int]:
+    return [] if utterance.control is None else [tokenizer.special(utterance.control)]
+
+
+def _conditions(tokenizer: Tokenizer, contexts: Sequence[Sequence[Utterance]], limit: int) -> list[list[int]]:
+    layout = tokenizer.layout
+    begin, opening = tokenizer.encode_frame(layout.begin), tokenizer.encode_frame(layout.opening)
+    room = _room(tokenizer, limit)
+    conditions = []
+    for context, (*older, prompt) in zip(contexts, in_frames(tokenizer, contexts, ROLES[0]), strict=True):
+        kept = prompt if len(prompt) <= room else _cut(tokenizer, context[-1], room)
+        for row in reversed(older):
+            if len(row) + len(kept) > room:
+                break
+            kept = [*row, *kept]
+        conditions.append([*begin, *kept, *opening])
+    return conditions
+
+
+def _room(tokenizer: Tokenizer, limit: int) -> int:
+    """How many tokens of a condition are left for utterances and their frames."""
+    layout = tokenizer.layout
+    return limit - len(tokenizer.encode_frame(layout.begin)) - len(tokenizer.encode_frame(layout.opening))
+
+
+def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
+    """Encode a prompt that is too long, without the beginning of its text."""
+    layout = tokenizer.layout
+    frame, after = _apart(tokenizer, ROLES[0]) + _control(tokenizer, prompt), tokenizer.encode_frame(layout.after)
+    left = room - len(frame) - len(after)
+    if left < 0:
+        raise UserError(
+            f"--condition-tokens: the layout {layout.name} needs {-left} more for the frame of an utterance alone"
+        )
+    text = tokenizer.encode(layout.space + layout.written(prompt.text))
+    return [*frame, *text[max(len(text) - left, 0) :], *after]
+
+
+def _responses(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[list[int]]:
+    layout = tokenizer.layout
+    encoded = tokenizer.encode_all([layout.space + layout.written(text) for text in texts])
+    return [[*ids, tokenizer.end][:limit] for ids in encoded]
 
 
 def bucket_width(rows: list[list[int]], limit: int, multiple: int) -> int:

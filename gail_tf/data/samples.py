@@ -6,7 +6,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from gail_tf.data.batches import Batch, Utterance, encode_batch
+from gail_tf.data.batches import Batch, Utterance, encode_batch, in_frames
+from gail_tf.data.layouts import ROLES
 from gail_tf.data.sentiment import NAMES, sentiment
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
@@ -102,10 +103,10 @@ def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], l
     Returns:
         For each piece the condition END, (n, 1), and the piece itself as the response, (n, length).
     """
-    ids = iter(tokenizer.encode_all([text for utterances in conversations for text in utterances]))
-    pieces = []
-    for utterances in conversations:
-        tokens = [token for _ in utterances for token in (*next(ids), tokenizer.end)]
+    begin, pieces = tokenizer.encode_frame(tokenizer.layout.begin), []
+    spoken = [[Utterance(text) for text in utterances] for utterances in conversations]
+    for rows in in_frames(tokenizer, spoken, last=ROLES[1]):
+        tokens = [*begin, *(token for row in rows for token in row)]
         pieces += [tokens[start : start + length] for start in range(0, len(tokens), length)]
     mask = np.arange(length) < np.array([len(piece) for piece in pieces])[:, None]
     response = np.full(mask.shape, tokenizer.end, np.int32)

@@ -1,86 +1,128 @@
-"""Byte-level BPE by Hugging Face's `tokenizers`: GPT-2's own, or one fitted to the training text.
+"""Byte-level BPE by Hugging Face's `tokenizers`: a pretrained model's own, or one fitted to the training text.
 
-`<|endoftext|>` ends an utterance, and control tokens may describe it. Text that spells out one of these tokens is read
-as plain text, so that a message can neither end an utterance nor set a control token.
+A tokenizer knows the layout of its conversations, whose special tokens frame an utterance; control tokens may describe
+it. Text that spells out one of these tokens is read as plain text, so that a message can neither end an utterance, nor
+open a role, nor set a control token.
 """
 
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from gail_tf.data.added_tokens import add_tokens
+from gail_tf.data.layouts import END as END
+from gail_tf.data.layouts import END_OF_TEXT, PLAIN, TOKENIZER_CONFIG, Layout, read_layout
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
 
-END = "<|endoftext|>"
 BYTES = 256
 TOKENIZER = "tokenizer.json"  # contains the whole tokenizer
 
+# Regular expressions by which these models divide a text before BPE. Any other is refused: with a hostile one, some
+# texts make the library panic.
+_PATTERNS = (
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",  # GPT-2
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+",  # Llama 3
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+",  # Qwen2
+)
+# Classes of transformers whose vocab.json and merges.txt are all that is needed; None is that of an old folder.
+_OF_TWO_FILES = (None, "GPT2Tokenizer", "GPT2TokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast")
+
 
 class Tokenizer:
-    """Encodes text as token ids, and decodes it. Its files are those of transformers' GPT2TokenizerFast.
+    """Encodes text as token ids, and decodes it. Its files are those that transformers' AutoTokenizer reads.
 
     Args:
         implementation: A tokenizer of the library `tokenizers`.
         known: How many of the tokens were in the files from which it was read, added tokens included. The later ones
             are control tokens, for which a pretrained network has no embeddings. None means all tokens.
+        layout: The layout of conversations, whose special tokens the implementation has.
     """
 
-    def __init__(self, implementation: tokenizers.Tokenizer, known: int | None = None):
-        self._implementation = implementation
+    def __init__(self, implementation: tokenizers.Tokenizer, known: int | None = None, layout: Layout = END_OF_TEXT):
+        self._implementation, self.layout = implementation, layout
         self.known = len(self) if known is None else known
         added = implementation.get_added_tokens_decoder().items()
         self._special = {token.content: i for i, token in sorted(added) if token.special}
 
     @classmethod
-    def read(cls, folder: str | os.PathLike, control_tokens: Sequence[str] = ()) -> "Tokenizer":
+    def read(cls, folder: str | os.PathLike, control_tokens: Sequence[str] = (), layout: str = "auto") -> "Tokenizer":
         """Read a tokenizer from tokenizer.json, or from vocab.json, merges.txt and the files of added tokens.
 
         Args:
             folder: The folder of the files.
             control_tokens: Control tokens; those that the files lack are added after all others.
+            layout: The setting `layout`; auto takes the layout of the folder, see `read_layout`.
 
         Raises:
-            UserError: A file is missing or damaged, or the tokenizer is not like GPT-2's; the message names the file.
+            UserError: A file is missing or damaged, the tokenizer is not a byte-level BPE, or it lacks a special token
+                of its layout; the message names the file.
         """
-        return cls(*read_byte_level(folder, [END], control_tokens))
+        laid_out = read_layout(folder, layout)
+        made, known = read_byte_level(folder, laid_out.tokens, control_tokens, divided=True)
+        if laid_out.name == PLAIN.name:
+            laid_out = _with_beginning(made, laid_out, Path(folder))
+        tokenizer = cls(made, known, laid_out)
+        for token in laid_out.tokens:
+            number = tokenizer.special(token)
+            if number in tokenizer.encode(made.decode([number], skip_special_tokens=False)):
+                raise UserError(f"{folder}: {token!r} is not a special token of this tokenizer; texts may contain it")
+        return tokenizer
 
     @classmethod
-    def fit(cls, texts: Iterable[str], size: int, control_tokens: Sequence[str] = ()) -> "Tokenizer":
+    def fit(
+        cls, texts: Iterable[str], size: int, control_tokens: Sequence[str] = (), layout: Layout = END_OF_TEXT
+    ) -> "Tokenizer":
         """Fit a byte-level BPE to texts.
 
         Args:
             texts: The texts.
-            size: The maximum number of tokens, END and control tokens included.
+            size: The maximum number of tokens, those of the layout and control tokens included.
             control_tokens: Control tokens to add.
+            layout: The layout of conversations.
 
         Raises:
             UserError: The size does not suffice for the 256 bytes and the special tokens.
         """
-        return cls(fit_byte_level(texts, size, [END, *control_tokens]))
+        return cls(fit_byte_level(texts, size, [*layout.tokens, *control_tokens]), layout=layout)
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write tokenizer.json, tokenizer_config.json, vocab.json and merges.txt; make the folder."""
+        """Write tokenizer.json and tokenizer_config.json, which together give the same tokenizer with its layout again.
+
+        GPT-2's kind gets vocab.json and merges.txt as well. The folder is made.
+        """
+        first = [part for part in self.layout.parts(self.layout.begin) if part]
+        end = self.layout.end
         config = {
-            "tokenizer_class": "GPT2Tokenizer",
+            "tokenizer_class": "GPT2Tokenizer" if _is_gpt2s(self._implementation) else "PreTrainedTokenizerFast",
             "add_prefix_space": False,
             "clean_up_tokenization_spaces": False,
-            "bos_token": END,
-            "eos_token": END,
-            "unk_token": END,
+            "bos_token": first[0] if first else end,
+            "eos_token": end,
+            "unk_token": end,
             "additional_special_tokens": self.control_tokens,
+            "layout": self.layout.name,
+            "chat_template": self.layout.template,
         }
         write_byte_level(folder, self._implementation, config)
 
     def encode(self, text: str) -> list[int]:
         """Encode a text as token ids, without END."""
         return self._implementation.encode(text, add_special_tokens=False).ids
+
+    def encode_frame(self, frame: str) -> list[int]:
+        """Encode a frame of the layout, in which special tokens are written out; never a text of a user."""
+        parts = enumerate(self.layout.parts(frame))
+        return [i for place, part in parts for i in ([self.special(part)] if place % 2 else self.encode(part))]
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """Encode many texts, on all cores."""
@@ -99,12 +141,12 @@ class Tokenizer:
     @property
     def control_tokens(self) -> list[str]:
         """The special tokens other than END, in the order of their ids."""
-        return [token for token in self._special if token != END]
+        return [token for token in self._special if token != self.layout.end]
 
     @property
     def end(self) -> int:
-        """The id of END, which ends every utterance and is used as padding."""
-        return self.special(END)
+        """The id of END, the layout's token that ends a response; it is used as padding, too."""
+        return self.special(self.layout.end)
 
     def __len__(self) -> int:
         return self._implementation.get_vocab_size(with_added_tokens=True)
@@ -114,7 +156,7 @@ class Tokenizer:
 
 
 def read_byte_level(
-    folder: str | os.PathLike, required: Sequence[str], others: Sequence[str] = ()
+    folder: str | os.PathLike, required: Sequence[str], others: Sequence[str] = (), divided: bool = False
 ) -> tuple[tokenizers.Tokenizer, int]:
     """Read a tokenizer from tokenizer.json, or from vocab.json, merges.txt and the files of added tokens.
 
@@ -122,6 +164,7 @@ def read_byte_level(
         folder: The folder of the files.
         required: Special tokens that the files must have.
         others: Special tokens that are added after all others if the files lack them.
+        divided: Whether the tokenizer may divide a text before BPE as SmolLM2, Llama 3 or Qwen2 do, besides as GPT-2.
 
     Returns:
         The tokenizer, and how many tokens the files have.
@@ -132,13 +175,18 @@ def read_byte_level(
     whole, vocabulary, merges = (Path(folder) / name for name in (TOKENIZER, "vocab.json", "merges.txt"))
     if whole.exists():
         read = _attempt(whole, lambda: _from_file(whole))
-        parts = [(read.model, models.BPE), (read.pre_tokenizer, pre_tokenizers.ByteLevel)]
-        parts += [(read.decoder, decoders.ByteLevel), (read.normalizer, type(None))]
-        if not all(isinstance(part, kind) for part, kind in parts):
-            raise UserError(f"{whole}: a byte-level BPE tokenizer, like GPT-2's, is expected")
+        if not _is_byte_level(read, divided):
+            kinds = "like that of GPT-2, SmolLM2, Llama 3 or Qwen2" if divided else "like GPT-2's"
+            raise UserError(f"{whole}: a byte-level BPE tokenizer, {kinds}, is expected")
         read.no_truncation()  # files may set both for every text
         read.no_padding()
     elif vocabulary.exists() and merges.exists():
+        config = Path(folder) / TOKENIZER_CONFIG
+        kind = json_files.read_object(config).get("tokenizer_class") if config.exists() else None
+        if kind not in _OF_TWO_FILES:
+            raise UserError(
+                f"{folder}: tokenizer.json is expected; vocab.json and merges.txt are not all of a {kind!r}"
+            )
         model = _attempt(vocabulary, lambda: models.BPE.from_file(str(vocabulary), str(merges)))
         read = _byte_level(model)
         add_tokens(read, Path(folder), {*required, *others})
@@ -180,18 +228,22 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
 
 
 def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
-    """Write tokenizer.json, tokenizer_config.json (`config`), vocab.json and merges.txt; make the folder."""
+    """Write tokenizer.json, tokenizer_config.json (`config`) and, for GPT-2's kind, vocab.json and merges.txt.
+
+    The folder is made.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     content = implementation.to_str(pretty=True)
-    model = json.loads(content)["model"]
-    merges = "".join(" ".join(pair) + "\n" for pair in model["merges"])
-    files = {
-        "vocab.json": json.dumps(model["vocab"], ensure_ascii=False),
-        "merges.txt": "#version: 0.2\n" + merges,
-        "tokenizer_config.json": json.dumps(config, indent=2),
-        TOKENIZER: content,
-    }
+    files = {}
+    if _is_gpt2s(implementation):
+        model = json.loads(content)["model"]
+        merges = "".join(" ".join(pair) + "\n" for pair in model["merges"])
+        files = {
+            "vocab.json": json.dumps(model["vocab"], ensure_ascii=False),
+            "merges.txt": "#version: 0.2\n" + merges,
+        }
+    files |= {TOKENIZER_CONFIG: json.dumps(config, indent=2), TOKENIZER: content}
     for name, text in files.items():
         with replacing(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
@@ -205,6 +257,42 @@ def _from_file(path: Path) -> tokenizers.Tokenizer:
         if model.get(name):
             raise ValueError(f"{name} is {model[name]!r}; a byte-level BPE has none")
     return tokenizers.Tokenizer.from_file(str(path))
+
+
+def _is_gpt2s(read: tokenizers.Tokenizer) -> bool:
+    """Whether vocab.json and merges.txt say all of a byte-level BPE: GPT-2's pre-tokenizer, and nothing before it."""
+    return isinstance(read.pre_tokenizer, pre_tokenizers.ByteLevel) and read.normalizer is None
+
+
+def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
+    """Whether a tokenizer is of GPT-2's kind or, if `divided`, of that of SmolLM2, Llama 3 or Qwen2."""
+    if not isinstance(read.model, models.BPE) or not isinstance(read.decoder, decoders.ByteLevel):
+        return False
+    if not divided or not isinstance(read.pre_tokenizer, pre_tokenizers.Sequence):
+        return _is_gpt2s(read)
+    *dividing, last = json.loads(read.pre_tokenizer.__getstate__())["pretokenizers"] or [{}]
+    return (
+        last.get("type") == "ByteLevel"
+        and all(_divides(part) for part in dividing)
+        and isinstance(read.normalizer, (type(None), normalizers.NFC))
+    )
+
+
+def _divides(part: dict[str, Any]) -> bool:
+    """Whether a part of a pre-tokenizer divides a text in a known way and drops nothing of it."""
+    if part["type"] == "Split":
+        return part["behavior"] == "Isolated" and part["pattern"].get("Regex") in _PATTERNS
+    return part["type"] == "Digits"
+
+
+def _with_beginning(read: tokenizers.Tokenizer, layout: Layout, folder: Path) -> Layout:
+    """Return the layout, which begins with the token that the tokenizer writes before each text, if it has one."""
+    tokens = _attempt(folder / TOKENIZER, lambda: read.encode("").tokens)
+    if not tokens or tokens[0] == layout.end:
+        return layout
+    if tokens[0] not in {token.content for token in read.get_added_tokens_decoder().values() if token.special}:
+        raise UserError(f"{folder}: {tokens[0]!r} begins each text, but is not a special token of this tokenizer")
+    return replace(layout, begin=tokens[0], markers=(tokens[0],))
 
 
 def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:

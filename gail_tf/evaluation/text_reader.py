@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from gail_tf.data.batches import Utterance, encode_batch, take
+from gail_tf.data.batches import encode_texts, take
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.policies.base import LanguagePolicy
 from keras_gca.engine.compiled import Compiled
@@ -35,7 +35,7 @@ class TextReader:
         Returns:
             (n, feature_size) float32.
         """
-        batch = encode_batch(self._tokenizer, [[Utterance("")]] * len(texts), texts, 1, self._limit + 1, multiple=1)
+        batch = encode_texts(self._tokenizer, texts, self._limit + 1)
         order = np.argsort(batch.response_lengths, kind="stable")
         features = np.zeros((len(texts), self._policy.feature_size), np.float32)
         for start in range(0, len(order), size):

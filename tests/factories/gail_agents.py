@@ -7,6 +7,7 @@ from gail_tf.baselines import rl_seq2seq
 from gail_tf.bot import Bot
 from gail_tf.build import make_judge, make_policy
 from gail_tf.data.dataset import Data
+from gail_tf.data.layouts import END_OF_TEXT
 from gail_tf.data.samples import CONTROL_TOKENS, emotion_token
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.training.run_folder import GAILRun
@@ -24,14 +25,14 @@ def write_run(path):
     agent.save(run.bot)
 
 
-def of_gpt2(settings):
+def of_gpt2(settings, layout=END_OF_TEXT):
     """Make an agent with two GPT-2s and a discriminator, all with random weights."""
-    gpt2 = small_runs.gpt2(settings)
+    tokenizer, gpt2 = small_runs.tokenizer(layout), small_runs.gpt2(settings, layout)
     draw = np.random.default_rng(5)
     variables = make_judge(settings, gpt2.config).variables
     judge = [draw.normal(0, 0.3, variable.shape).astype(np.float32) for variable in variables]
-    policies = two_of(make_policy(settings, small_runs.tokenizer(), gpt2, None))
-    return GAILAgent(Bot(settings, small_runs.tokenizer(), gpt2.config, policies, "maximum_likelihood", judge))
+    policies = two_of(make_policy(settings, tokenizer, gpt2, None))
+    return GAILAgent(Bot(settings, tokenizer, gpt2.config, policies, "maximum_likelihood", judge))
 
 
 def of_lstms(settings):

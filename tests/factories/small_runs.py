@@ -6,6 +6,7 @@ import numpy as np
 
 from gail_tf.build import make_gpt2, make_networks
 from gail_tf.config import GAILConfig
+from gail_tf.data.layouts import END_OF_TEXT, Layout
 from gail_tf.data.samples import CONTROL_TOKENS, Samples, running_text
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import read_trajectories, split
@@ -45,9 +46,9 @@ def trajectories():
 
 
 @cache
-def tokenizer() -> Tokenizer:
+def tokenizer(layout: Layout = END_OF_TEXT) -> Tokenizer:
     texts = [text for each in trajectories()[0] for text in (*each.history, each.prompt, each.response)]
-    return Tokenizer.fit(texts, 300, CONTROL_TOKENS)
+    return Tokenizer.fit(texts, 300, CONTROL_TOKENS, layout)
 
 
 @cache
@@ -57,15 +58,15 @@ def samples(part: int = 0, with_sentiment: bool = True) -> Samples:
     return Samples.encode(tokenizer(), trajectories()[part], *limits, with_sentiment)
 
 
-def gpt2(settings: GAILConfig):
+def gpt2(settings: GAILConfig, layout: Layout = END_OF_TEXT):
     """Make a GPT-2 whose weights give long and short responses, all of them different."""
-    made = make_gpt2(settings, tokenizer())
+    made = make_gpt2(settings, tokenizer(layout))
     draw = np.random.default_rng(3)
     for name, variable in made.weights.items():
         centre = 1.0 if (".ln" in name and name.endswith("weight")) or name == "ln_f.weight" else 0.0
         variable.assign(draw.normal(centre, 0.3, variable.shape))
     embeddings = made.weights["wte.weight"].numpy()
-    embeddings[tokenizer().end] += 1.0 * made.weights["ln_f.bias"].numpy()
+    embeddings[tokenizer(layout).end] += 1.0 * made.weights["ln_f.bias"].numpy()
     made.weights["wte.weight"].assign(embeddings)
     return made
 

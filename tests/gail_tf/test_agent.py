@@ -2,9 +2,11 @@
 
 import pytest
 
-from gail_tf.agent import Replying
+from gail_tf.agent import GAILAgent, Replying
+from gail_tf.data.layouts import CHATML
 from gail_tf.safety.crisis import NOTE
 from keras_gca.errors import UserError
+from keras_gca.storage.arrays import read_arrays, write_arrays
 from tests.answers import assert_same_answers
 from tests.factories import small_runs
 from tests.factories.gail_agents import of_gpt2, of_lstms
@@ -61,3 +63,26 @@ def test_a_message_that_speaks_of_a_crisis_is_answered_by_a_note_unless_the_user
     assert agent.crisis_note("I lost my job today.") is None
     agent.notes_crises = False
     assert agent.crisis_note("I want to die.") is None
+
+
+def test_a_bot_keeps_the_layout_of_its_conversations(tmp_path):
+    agent = of_gpt2(small_runs.config(condition_tokens=30, n_positions=38), CHATML)
+    assert (agent.tokenizer.layout, agent.tokenizer.end) == (CHATML, agent.tokenizer.special("<|im_end|>"))
+    agent.save(tmp_path / "bot.h5")
+    again = GAILAgent.load(tmp_path / "bot.h5")
+    assert again.tokenizer.layout == CHATML
+    answers = (one.answers(HISTORIES[1], None, CANDIDATES, 1) for one in (agent, again))
+    assert_same_answers(*answers)
+
+
+def test_a_bot_of_an_older_version_has_the_layout_of_that_version(tmp_path):
+    """It holds tokenizer.json alone, and its settings have no layout."""
+    agent = of_gpt2(small_runs.config())
+    agent.save(tmp_path / "bot.h5")
+    facts, arrays = read_arrays(tmp_path / "bot.h5")
+    del facts["tokenizer"]["tokenizer_config.json"], facts["config"]["layout"]
+    write_arrays(tmp_path / "old.h5", arrays, facts)
+    old = GAILAgent.load(tmp_path / "old.h5")
+    assert old.tokenizer.layout == agent.tokenizer.layout
+    assert old.config == agent.config
+    assert old.tokenizer.encode("Hello.") == agent.tokenizer.encode("Hello.")

@@ -6,6 +6,7 @@ import pytest
 from gail_tf.data.tokenizer import END, Tokenizer
 from keras_gca.data.conversations import read_conversations
 from keras_gca.errors import UserError
+from tests.factories import chat_tokenizers
 from tests.factories.gail import CONTROLS
 
 ODD = [
@@ -126,3 +127,134 @@ def test_bad_files(fitted, tmp_path):
 def test_too_small_a_vocabulary():
     with pytest.raises(UserError, match="a vocabulary of 258; 260 tokens or more"):
         Tokenizer.fit(["text"], 258, CONTROLS)
+
+
+# Other families than GPT-2
+
+
+@pytest.fixture(params=chat_tokenizers.SPECIAL)
+def family(request, texts, tmp_path):
+    return chat_tokenizers.write(tmp_path / "model", request.param, texts)
+
+
+def auto_peer(folder):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+MORE = [*ODD, "cafe\u0301", "\n\n x\n", "2026 12345678", "I'LL y'all", "a\r\nb", "\u00a0x", "!!!\n?"]
+
+
+def test_ids_of_other_families_are_hugging_faces(family, texts, tmp_path):
+    tokenizer, other = Tokenizer.read(family, CONTROLS), auto_peer(family)
+    ids = tokenizer.encode_all(texts + MORE)
+    assert ids == other(texts + MORE, add_special_tokens=False)["input_ids"]
+    assert len(tokenizer) == len(other) + 3
+    assert tokenizer.known == len(other)
+    assert tokenizer.end == other.eos_token_id
+    tokenizer.save(tmp_path / "saved")
+    assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == ["tokenizer.json", "tokenizer_config.json"]
+    saved, again = auto_peer(tmp_path / "saved"), Tokenizer.read(tmp_path / "saved", CONTROLS)
+    assert ids == saved(texts + MORE, add_special_tokens=False)["input_ids"] == again.encode_all(texts + MORE)
+    assert (saved.eos_token_id, len(saved)) == (tokenizer.end, len(tokenizer))
+    assert [saved.convert_tokens_to_ids(token) for token in CONTROLS] == [again.special(token) for token in CONTROLS]
+    assert (again.layout, again.known) == (tokenizer.layout, len(tokenizer))
+    assert saved.decode(ids[5], skip_special_tokens=True) == tokenizer.decode(ids[5]) == texts[5]
+
+
+def test_any_text_comes_back_from_other_families(family):
+    import unicodedata
+
+    tokenizer = Tokenizer.read(family)
+    for text in (*MORE, "<|im_end|><|eot_id|><|endoftext|>"):
+        kept = unicodedata.normalize("NFC", text) if "NFC" in (family / "tokenizer.json").read_text() else text
+        assert tokenizer.decode(tokenizer.encode(text)) == kept
+
+
+def change(**parts):
+    def changed(content):
+        content.update(parts)
+
+    return changed
+
+
+def in_split(**values):
+    return lambda content: content["pre_tokenizer"]["pretokenizers"][0].update(values)
+
+
+def in_sequence(*parts):
+    return lambda content: content["pre_tokenizer"].update(pretokenizers=list(parts))
+
+
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+OTHER_KINDS = {
+    "a pattern that may never end": in_split(pattern={"Regex": "(x+x+)+y"}),
+    "a text for a pattern": in_split(pattern={"String": " "}),
+    "a pattern whose matches are dropped": in_split(behavior="Removed"),
+    "nothing before": in_sequence(),
+    "no bytes": in_sequence({"type": "Digits", "individual_digits": True}),
+    "another part": in_sequence({"type": "Whitespace"}, BYTE_LEVEL),
+    "bytes before the rest": in_sequence(BYTE_LEVEL, {"type": "Digits", "individual_digits": True}),
+    "sequences in sequences": in_sequence({"type": "Sequence", "pretokenizers": [BYTE_LEVEL]}),
+    "another normaliser": change(normalizer={"type": "Lowercase"}),
+    "a longer normaliser": change(normalizer={"type": "Sequence", "normalizers": [{"type": "NFC"}]}),
+    "no decoder": change(decoder=None),
+    "another model": change(model={"type": "WordLevel", "vocab": {"<|im_end|>": 0}, "unk_token": "<|im_end|>"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHER_KINDS)
+def test_other_kinds_are_refused(texts, tmp_path, name):
+    folder = chat_tokenizers.write(tmp_path, "qwen2", texts)
+    content = json.loads((folder / "tokenizer.json").read_text())
+    OTHER_KINDS[name](content)
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(
+        UserError, match=r"tokenizer\.json: a byte-level BPE tokenizer, like that of GPT-2, Sm"
+    ) as caught:
+        Tokenizer.read(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_layouts_tokens_must_be_there(texts, tmp_path):
+    folder = chat_tokenizers.write(tmp_path, "llama3", texts)
+    for layout, token in (("chatml", r"<\|im_end\|>"), ("end_of_text", r"<\|endoftext\|>")):
+        with pytest.raises(UserError, match=rf"the tokenizer has no {token}$"):
+            Tokenizer.read(folder, layout=layout)
+    for token in ("e", "Ġthe"):  # any message would end with such a token
+        folder = chat_tokenizers.write(tmp_path, "llama3", texts, None, end=token)
+        with pytest.raises(
+            UserError, match=rf"'{token}' is not a special token of this tokenizer; texts may contain it"
+        ):
+            Tokenizer.read(folder)
+
+
+def test_tokens_that_the_files_do_not_call_special(texts, tmp_path):
+    folder = chat_tokenizers.write(tmp_path, "qwen2", texts)
+    content = json.loads((folder / "tokenizer.json").read_text())
+    for token in content["added_tokens"]:
+        token["special"] = False
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    tokenizer = Tokenizer.read(folder)
+    ids = tokenizer.encode("Bye.<|im_end|><|im_start|>")
+    assert not {tokenizer.special("<|im_end|>"), tokenizer.special("<|im_start|>")} & {*ids}
+
+
+def test_a_token_before_each_text_that_is_not_special(texts, tmp_path):
+    folder = chat_tokenizers.write(tmp_path, "llama3", texts, None, end="<|end_of_text|>")
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["post_processor"]["special_tokens"]["<|begin_of_text|>"].update(ids=[3], tokens=["#"])
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"'#' begins each text, but is not a special token of this tokenizer"):
+        Tokenizer.read(folder)
+
+
+def test_two_files_of_another_family_are_not_enough(fitted, tmp_path):
+    fitted.save(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"tokenizer_class": "Qwen2Tokenizer"}))
+    message = r"tokenizer\.json is expected; vocab\.json and merges\.txt are not all of a 'Qwen2Tokenizer'"
+    with pytest.raises(UserError, match=message):
+        Tokenizer.read(tmp_path)

@@ -1,0 +1,247 @@
+"""Layouts: how a conversation becomes tokens, by the frames around its utterances.
+
+A model's chat template is a program, which is never run. The known templates are recognised by their text, and the
+layouts that stand for them are data in this module. Roles alternate: the last utterance before a response is the
+user's. `setting_groups.LAYOUTS` has the names of all layouts.
+"""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from keras_gca.errors import UserError
+from keras_gca.storage import json_files
+
+END = "<|endoftext|>"
+ROLES = ("user", "assistant")  # of the utterances before a response, from the last one backwards
+TOKENIZER_CONFIG, TEMPLATE = "tokenizer_config.json", "chat_template.jinja"
+_SPECIAL = "special_tokens_map.json"  # names the end of text where an old folder has no tokenizer_config.json
+_LARGEST = 1_000_000  # bytes of a template
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The frames around the utterances of a conversation.
+
+    In a frame, special tokens are written out, and `{role}` stands for user or assistant. A space at the end of a frame
+    belongs to the text that follows, since tokens of words begin with their space.
+
+    Attributes:
+        name: Its name, one of `LAYOUTS`.
+        end: The special token that ends a response, END of the policy.
+        before: What stands before an utterance, and before a response.
+        after: What stands after an utterance.
+        begin: What stands before the first utterance: a token that begins a text, or a whole system message.
+        markers: The special tokens in the frames, other than `end`.
+        text: verbatim: an utterance is written as it is; stripped: without white space around it; line: each run of
+            white space in it is one space, so that it is one line.
+    """
+
+    name: str
+    end: str
+    before: str = ""
+    after: str = ""
+    begin: str = ""
+    markers: tuple[str, ...] = ()
+    text: str = "verbatim"
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """The special tokens that a tokenizer needs for this layout; `end` is the first."""
+        return (self.end, *self.markers)
+
+    @property
+    def opening(self) -> str:
+        """The frame before a response, without the space that belongs to the response."""
+        return self.before.format(role=ROLES[1]).rstrip(" ")
+
+    @property
+    def space(self) -> str:
+        """The spaces at the end of `before`, which belong to the text that follows."""
+        return self.before[len(self.before.rstrip(" ")) :]
+
+    def parts(self, frame: str) -> list[str]:
+        """Divide a frame at its special tokens. Texts, some of them empty, and tokens alternate; a text is last."""
+        return re.split(f"({'|'.join(map(re.escape, self.tokens))})", frame)
+
+    def written(self, text: str) -> str:
+        """Return an utterance as the layout writes it, without frames."""
+        if self.text == "line":
+            return " ".join(text.split())
+        return text.strip() if self.text == "stripped" else text
+
+    def ending_with(self, end: str) -> "Layout":
+        """Return the same layout with another end of text; if utterances end with it as well, they follow."""
+        return replace(self, end=end, after=self.after.replace(self.end, end))
+
+    @property
+    def template(self) -> str:
+        """The layout as a chat template for transformers; this package itself never runs one."""
+        head, role, tail = self.before.partition("{role}")
+        content = {"verbatim": "message['content']", "stripped": "(message['content'] | trim)"}.get(
+            self.text, "(message['content'].split() | join(' '))"
+        )
+        pieces = [_quoted(head), "message['role']" if role else "", _quoted(tail), content, _quoted(self.after)]
+        written = f"{{{{ {' + '.join(filter(None, pieces))} }}}}"
+        begin, opening = (f"{{{{ {_quoted(text)} }}}}" if text else "" for text in (self.begin, self.opening))
+        prompt = f"{{% if add_generation_prompt %}}{opening}{{% endif %}}" if opening else ""
+        return f"{begin}{{% for message in messages %}}{written}{{% endfor %}}{prompt}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if text else ""
+
+
+END_OF_TEXT = Layout("end_of_text", end=END, after=END)
+PLAIN = Layout("plain", end=END, before="- ", after="\n", text="line")
+CHATML = Layout(
+    "chatml", end="<|im_end|>", before="<|im_start|>{role}\n", after="<|im_end|>\n", markers=("<|im_start|>",)
+)
+LLAMA3 = Layout(
+    "llama3",
+    end="<|eot_id|>",
+    before="<|start_header_id|>{role}<|end_header_id|>\n\n",
+    after="<|eot_id|>",
+    begin="<|begin_of_text|>",
+    markers=("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>"),
+    text="stripped",
+)
+
+
+def _with_system_message(name: str, message: str) -> Layout:
+    return replace(CHATML, name=name, begin=f"<|im_start|>system\n{message}<|im_end|>\n")
+
+
+# The last three have the system message that their models' templates insert where a conversation has none.
+KNOWN = {
+    layout.name: layout
+    for layout in (
+        END_OF_TEXT,
+        PLAIN,
+        CHATML,
+        LLAMA3,
+        _with_system_message("smollm2", "You are a helpful AI assistant named SmolLM, trained by Hugging Face"),
+        _with_system_message("qwen2", "You are a helpful assistant."),
+        _with_system_message("qwen2.5", "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."),
+    )
+}
+
+# SHA-256 of the templates of others, as `layout_of` writes them. A template that inserts a system message of its
+# own is known by its frames alone: every policy is trained on conversations, so that a message to an untrained
+# assistant only makes conditions longer and says what is no longer true ("trained by Hugging Face").
+_TEMPLATES = {
+    "5e038197c89daee5d4e03d3e0c8ac0fab5a25e2dc88f203f9c948f68889e416f": END_OF_TEXT,  # DialoGPT, BLOOM
+    "153280e3ff55d19da1398bdb3914ee2a51b80429bfaedde11d7d216c39db80f3": CHATML,  # ChatML itself
+    "872be49dbb638044ad01b60388f48d469ff2980e5f0dccdc22ec907db54d0788": CHATML,  # SmolLM2
+    "793202280c0910ab26bc6eb57c8212c2417324c6d8c4efd0d10d59092ab3e3eb": CHATML,  # Qwen2
+    "a18cc698dd45623eb707279d08e66f7bb8d76afc89ead84016b88487b395b5cc": CHATML,  # Qwen2.5
+    "b48c47f6443892716176eb200bf4ef108f64e06ca26ed0fa8ebc0a4b3992fcb2": LLAMA3,  # Llama 3, its first version
+    "ba03a121d097859c7b5b9cd03af99aafe95275210d2876f642ad9929a150f122": LLAMA3,  # Llama 3
+    "99799a835a31e1d33c4a9c7ee8a0de3923b291a95155ed6dc8efcbd0fe1d0238": LLAMA3,  # Llama 3.1
+    "0cac23ffd2b33ff7b039e17ee143a080053318146fdc788f1d49ed4745aa8683": LLAMA3,  # Llama 3.2
+}
+
+
+def layout_of(template: str) -> Layout:
+    """Return the layout of a chat template, without the template's own system message.
+
+    Args:
+        template: The text of the template, which is compared with known ones and not run.
+
+    Raises:
+        UserError: The template is unknown.
+    """
+    for layout in KNOWN.values():
+        if template.strip() == layout.template:
+            return layout
+    # Between quotation marks, a line break and its escape mean the same, and both occur.
+    text = template.strip().replace("\\n", "\n")
+    known = _TEMPLATES.get(hashlib.sha256(text.encode()).hexdigest())
+    if known is None:
+        raise UserError(f"an unknown chat template; --layout chooses one of {', '.join(KNOWN)} instead")
+    return known
+
+
+def read_layout(folder: str | os.PathLike, name: str = "auto") -> Layout:
+    """Return the layout of a model's conversations.
+
+    Args:
+        folder: The folder of the model's tokenizer.
+        name: One of `LAYOUTS`. auto takes the layout that `Tokenizer.save` noted, else that of the model's chat
+            template. A model without a template has `end_of_text` if `<|endoftext|>` ends its texts, else `plain`.
+
+    Returns:
+        The layout. `plain` ends responses with the token that ends the model's texts.
+
+    Raises:
+        UserError: A file is damaged, or the template is unknown; the message names the file.
+    """
+    folder = Path(folder)
+    config = folder / TOKENIZER_CONFIG
+    values = json_files.read_object(config) if config.exists() else {}
+    end = _end_of_text(folder, values)
+    if name != "auto":
+        layout = KNOWN[name]
+        return layout.ending_with(end) if layout is PLAIN else layout
+    layout = _noted(config, values) or _of_template(folder, values) or (END_OF_TEXT if end == END else PLAIN)
+    return layout.ending_with(end) if layout in (END_OF_TEXT, PLAIN) else layout
+
+
+def _noted(config: Path, values: dict[str, Any]) -> Layout | None:
+    name = values.get("layout")
+    if name is None:
+        return None
+    if not isinstance(name, str) or name not in KNOWN:
+        raise UserError(f"{config}: the layout is {name!r}; one of {', '.join(KNOWN)} is expected")
+    return KNOWN[name]
+
+
+def _of_template(folder: Path, values: dict[str, Any]) -> Layout | None:
+    """The layout of a file of its own, which stands above the template in the config, as in transformers."""
+    path, template = folder / TOKENIZER_CONFIG, values.get("chat_template")
+    if isinstance(template, list):  # of several templates, each with a name
+        named = [one for one in template if isinstance(one, dict) and one.get("name") == "default"]
+        template = named[0].get("template") if named else template
+    if (folder / TEMPLATE).exists():
+        path = folder / TEMPLATE
+        template = _read_text(path)
+    if template is None:
+        return None
+    if not isinstance(template, str):
+        raise UserError(f"{path}: the chat template is not a text")
+    try:
+        return layout_of(template)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise UserError(f"{path}: larger than {_LARGEST:,} bytes, which no chat template is")
+        return content.decode("utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text in UTF-8") from None
+
+
+def _end_of_text(folder: Path, values: dict[str, Any]) -> str:
+    """The name of the token that ends the texts of a model; `<|endoftext|>` if the files name none."""
+    path = folder / TOKENIZER_CONFIG
+    if values.get("eos_token") is None and (folder / _SPECIAL).exists():
+        path = folder / _SPECIAL
+        values = json_files.read_object(path)
+    token = values.get("eos_token")
+    token = token.get("content") if isinstance(token, dict) else token
+    if token is None:
+        return END
+    if not isinstance(token, str) or not token.strip() or not token.isprintable():
+        raise UserError(f"{path}: the eos_token is not the name of a token")
+    return token

@@ -1,0 +1,26 @@
+"""What a training reads before it begins, by the command: the layout of conversations."""
+
+import json
+import re
+
+from gail_tf import train
+from gail_tf.agent import GAILAgent
+from gail_tf.data.layouts import KNOWN
+from gail_tf.training.run_folder import GAILRun
+from keras_gca.engine import command_line
+from tests.factories.commands import SMALL_GAIL
+
+
+def test_another_layout_from_the_option_to_the_bot(tmp_path, capsys):
+    path = tmp_path / "run"
+    begin = [*SMALL_GAIL, "--layout", "chatml", "--run", str(path), "--condition-tokens"]
+    assert command_line.run(train.main, "train", [*begin, "8"]) == 2
+    message = r"--condition-tokens: the layout chatml needs \d+ more for the frame of an utterance alone\n$"
+    assert re.search(message, capsys.readouterr().err)
+    assert not path.exists()
+    assert command_line.run(train.main, "train", [*begin, "30"]) == 0
+    run = GAILRun.open(path)
+    assert run.config().data.layout == "chatml"
+    bot = GAILAgent.load(path).tokenizer
+    assert bot.layout == run.tokenizer().layout == KNOWN["chatml"]
+    assert bot.end == json.loads((path / "gpt2.json").read_text())["eos_token_id"] == bot.special("<|im_end|>")
