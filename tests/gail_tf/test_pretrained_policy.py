@@ -1,0 +1,117 @@
+"""A pretrained Llama as the policy, from its folder through training and resume to chat, evaluation and export."""
+
+import io
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from gail_tf import chat, evaluate, export, train
+from gail_tf.agent import GAILAgent
+from gail_tf.data.layouts import CHATML
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.models import hugging_face
+from gail_tf.models.llama import Llama
+from gail_tf.models.llama_config import LlamaConfig
+from gail_tf.training.run_folder import GAILRun
+from keras_gca.engine import command_line
+from tests.factories.commands import SMALL_GAIL
+from tests.factories.llama import SIZES
+from tests.oracles.pytorch import torch_logits
+
+TALK = ["My dog died.", "I am so sorry.", "Thank you."]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, texts):
+    """A Llama of toy size, with a tokenizer of ChatML, as a user would have it."""
+    path = tmp_path_factory.mktemp("llama") / "model"
+    plain = Tokenizer.fit(texts[:200], 400, (), CHATML)
+    plain.save(path)
+    sizes = {name: value for name, value in SIZES.items() if name != "bos_token_id"}
+    sizes |= {"vocab_size": len(plain), "eos_token_id": plain.end, "head_dim": 4, "max_position_embeddings": 64}
+    network = Llama(LlamaConfig(**sizes))
+    draw = np.random.default_rng(0)
+    for name, variable in network.weights.items():
+        variable.assign(draw.normal(1.0 if "norm" in name else 0.0, 0.3, variable.shape))
+    hugging_face.write_network(path, network)
+    return path
+
+
+def call(capsys, main, name, *arguments):
+    status = command_line.run(main, name, list(map(str, arguments)))
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def settings(*changes):
+    given = dict(zip(SMALL_GAIL[::2], SMALL_GAIL[1::2], strict=True))
+    del given["--pretraining-epochs"]
+    given |= dict(zip(changes[::2], changes[1::2], strict=True))
+    return [part for pair in given.items() for part in pair]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("trainable", ["lora", "full", "head"])
+def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, monkeypatch, trainable):
+    own, run = shutil.copytree(folder, tmp_path / "model"), tmp_path / "run"
+    changes = [
+        "--trainable",
+        trainable,
+        "--updates",
+        "2",
+        "--precision",
+        "bfloat16" if trainable == "lora" else "float32",
+    ]
+    status, out, err = call(capsys, train.main, "train", *settings(*changes), "--model", own, "--run", run)
+    assert status == 0, err
+    assert f"Llama of {own}: 3 blocks" in out
+    facts = json.loads((run / "model.json").read_text())
+    assert facts["model_type"] == "llama"
+    assert ("base" in facts) == (trainable != "full")
+
+    status, out, err = call(capsys, train.main, "train", "--resume", run, "--updates", 3)
+    assert status == 0, err
+    assert [row["number"] for row in GAILRun.open(run).read_log() if row["phase"] == "imitation"] == [1, 2, 3]
+
+    agent = GAILAgent.load(run)
+    assert re.match("<GAILAgent: Llama of 3 blocks, by maximum likelihood and imitation", repr(agent))
+    answers = agent.answers(TALK)
+    assert len(answers) == 2
+    monkeypatch.setattr("sys.stdin", io.StringIO("My dog died.\n/quit\n"))
+    status, out, err = call(capsys, chat.main, "chat", run)
+    assert status == 0, err
+    status, out, err = call(capsys, evaluate.main, "evaluate", run, "--policy", "all")
+    assert status == 0, err
+    assert "perplexity" in out
+
+    if trainable == "head":
+        status, _, err = call(capsys, export.main, "export", run, tmp_path / "exported")
+        assert status == 2
+        assert "a policy with a head" in err
+        return
+    status, out, err = call(capsys, export.main, "export", run, tmp_path / "exported")
+    assert status == 0, err
+    batch = np.array([[5, 9, 30, 41, 7]]), np.ones((1, 5), bool)
+    network = agent.policies["imitation"].network
+    ours = network.logits(network.hidden(*batch)).numpy()
+    close = 0.1 if trainable == "lora" else 1e-4  # LoRA computes in bfloat16 here
+    np.testing.assert_allclose(torch_logits(tmp_path / "exported", *batch), ours, atol=close * np.abs(ours).max())
+
+    # The bot needs its base, and no other network.
+    shutil.rmtree(own)
+    if trainable == "full":
+        assert GAILAgent.load(run).answers(TALK) == answers
+        return
+    status, out, err = call(capsys, chat.main, "chat", run)
+    assert (status, out) == (2, "")
+    assert re.fullmatch(rf"chat: {re.escape(str(own))}: .*\n", err)
+    shutil.copytree(folder, own)
+    weights = hugging_face.read_network(own)
+    weights.weights["norm.weight"].assign(weights.weights["norm.weight"] + 1)
+    hugging_face.write_network(own, weights)
+    status, out, err = call(capsys, chat.main, "chat", run)
+    assert status == 2
+    assert re.fullmatch(rf"chat: {re.escape(str(own))}: not the network of this bot; .*\n", err)
