@@ -15,6 +15,7 @@ from gail_tf.data.sentiment import sentiment
 from gail_tf.imitation.judged_responses import JudgedResponses
 from gail_tf.imitation.reference import Reference
 from gail_tf.models.architectures import make_network
+from gail_tf.models.language_model import LanguageModel
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.exporting import export_policy
 from gail_tf.policies.sampling import Sampling
@@ -63,6 +64,7 @@ class GAILAgent:
 
     Args:
         bot: Settings, tokenizer and weights.
+        base: The network that `bot.base` names; None if the bot stores all weights.
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
@@ -82,16 +84,17 @@ class GAILAgent:
         True
     """
 
-    def __init__(self, bot: Bot):
+    def __init__(self, bot: Bot, base: LanguageModel | None = None):
         self.bot, self.config, self.tokenizer, self.emotions = bot, bot.config, bot.tokenizer, bot.emotions
         self.notes_crises = True
         bot.refuse_misfits()
         config = bot.config
-        base = None if bot.base is None else read_base(config, bot.base, bot.tokenizer)
         self.policies: dict[str, LanguagePolicy] = {}
         for name, weights in bot.policies.items():
             network = None
             if base is not None:
+                if base.config != bot.sizes:
+                    raise ValueError("the sizes are not those of the base")
                 network = base.sharing(adapters_of(config))
             elif bot.sizes is not None:
                 network = make_network(bot.sizes, adapters=adapters_of(config), precision=config.run.precision)
@@ -117,8 +120,9 @@ class GAILAgent:
             UserError: The file is missing, damaged, or not a bot of the second paper.
         """
         path, bot = Bot.read(path)
+        base = None if bot.base is None else read_base(bot.config, bot.base, bot.tokenizer)
         try:
-            return cls(bot)
+            return cls(bot, base)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 

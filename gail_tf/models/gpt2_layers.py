@@ -18,12 +18,12 @@ from keras_gca.engine.random import dropout
 class Embeddings(keras.layers.Layer):
     """The sum of the vectors of tokens and positions: (B, T) int32 each -> (B, T, E)."""
 
-    def __init__(self, config: GPT2Config, initial: Initial, policy: keras.DTypePolicy):
+    def __init__(self, config: GPT2Config, initial: Initial, policy: keras.DTypePolicy, stored: str = "float32"):
         super().__init__(dtype=policy, name="embeddings")
         self.rate = config.embd_pdrop
-        # In float32: at another precision Keras would convert the whole table to take a few rows of it.
-        self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), name="wte")
-        self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), name="wpe")
+        # Not by the policy: under mixed precision Keras would convert the whole table to take a few rows of it.
+        self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), dtype=stored, name="wte")
+        self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), dtype=stored, name="wpe")
 
     def call(
         self, tokens: tf.Tensor, positions: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False
@@ -43,6 +43,7 @@ class Block(keras.layers.Layer):
         adapters: Adapters | None,
         policy: keras.DTypePolicy,
         shared: "Block | None" = None,
+        stored: str = "float32",
     ):
         super().__init__(dtype=policy, name=f"h_{number}")
         self.config = config
@@ -51,7 +52,7 @@ class Block(keras.layers.Layer):
 
         def projection(units: int, kernel: keras.Initializer, name: str) -> Projection:
             own = None if shared is None else getattr(shared, name)
-            return Projection(units, kernel, adapters, initial.normal(), policy, name, shared=own)
+            return Projection(units, kernel, adapters, initial.normal(), policy, name, shared=own, stored=stored)
 
         def norm(name: str) -> keras.layers.Layer:
             return layer_norm(config, policy, name) if shared is None else getattr(shared, name)

@@ -87,6 +87,7 @@ def read_network(
     seed: int = 0,
     dropout: float | None = None,
     rows: int | None = None,
+    frozen: bool = False,
 ) -> LanguageModel:
     """Read the language model of a folder.
 
@@ -100,6 +101,7 @@ def read_network(
         dropout: Replaces the folder's dropout rates, if given.
         rows: How many rows of the folder's tables belong to tokens; all if None. Some tables are padded with further
             rows. They are dropped, so that no probability goes to tokens that do not exist.
+        frozen: See `LanguageModel`.
 
     Raises:
         UserError: A file or tensor is missing, unknown, or of another shape than config.json says; the message names
@@ -111,7 +113,7 @@ def read_network(
         raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {rows} are expected")
     called = f"a {config.title} with {counted(config.depth, 'block')}"
     tensors = read_weights(folder, called, config.shapes, config.prefix, config.no_weights)
-    network = make_network(config.with_vocabulary(rows + len(added), dropout), seed, adapters, precision)
+    network = make_network(config.with_vocabulary(rows + len(added), dropout), seed, adapters, precision, frozen)
 
     def fitted(name: str, values: np.ndarray) -> np.ndarray:
         if name not in config.tables:

@@ -74,9 +74,11 @@ class LanguageModel(abc.ABC):
         seed: The seed of the initial weights.
         adapters: Low-rank adapters for the last blocks; None adds none.
         precision: "float32", or "bfloat16", in which everything but softmax and norms is computed in bfloat16. The
-            weights are float32 in both.
+            weights are float32 in both, unless they are frozen.
         shared: A network of the same sizes whose weights this network uses as its own; only the adapters are new. None
             makes new weights.
+        frozen: Whether the network's own weights never learn. Matrices and tables are then stored in the precision of
+            the computation.
 
     Attributes:
         base: The file that holds the network's own weights, as long as they are frozen; None where no file does.
@@ -96,6 +98,7 @@ class LanguageModel(abc.ABC):
         adapters: Adapters | None = None,
         precision: str = "float32",
         shared: "LanguageModel | None" = None,
+        frozen: bool = False,
     ):
         policy = dtype_policy(precision)
         if shared is None:
@@ -108,6 +111,7 @@ class LanguageModel(abc.ABC):
         self.precision = precision
         self.base: Base | None = None if shared is None else shared.base
         self._compute_dtype = policy.compute_dtype
+        self._stored = policy.compute_dtype if frozen else policy.variable_dtype
         first_adapted = config.depth - adapted
         initial = Initial(config.initializer_range, seed, residual_layers=2 * config.depth)
         self._make_layers(
@@ -334,7 +338,7 @@ class LanguageModel(abc.ABC):
 
     def merged(self) -> dict[str, np.ndarray]:
         """Return the weights of an equivalent network without adapters: W + A B alpha / rank for every adapted W."""
-        values = {name: variable.numpy() for name, variable in self.weights.items()}
+        values = {name: variable.numpy().astype(np.float32) for name, variable in self.weights.items()}
         return values | {name: product.merged() for name, product in self.products.items()}
 
     @property

@@ -31,10 +31,10 @@ class Llama(LanguageModel):
     ) -> None:
         config = self.config
         own: Sequence[Block | None] = [None] * len(adapters) if shared is None else shared.blocks
-        self.embeddings = Embeddings(config, initial, policy) if shared is None else shared.embeddings
+        self.embeddings = Embeddings(config, initial, policy, self._stored) if shared is None else shared.embeddings
         self.angles = Angles(config)
         self.blocks = [
-            Block(config, i, initial, of_block, policy, block)
+            Block(config, i, initial, of_block, policy, block, self._stored)
             for i, (of_block, block) in enumerate(zip(adapters, own, strict=True))
         ]
         self.last_norm = rms_norm(config, policy, "norm") if shared is None else shared.last_norm
@@ -43,7 +43,9 @@ class Llama(LanguageModel):
         elif isinstance(shared, Llama):
             self.lm_head = shared.lm_head
         else:
-            self.lm_head = keras.Variable(initial.normal(), (config.vocab_size, config.hidden_size), name="lm_head")
+            self.lm_head = keras.Variable(
+                initial.normal(), (config.vocab_size, config.hidden_size), dtype=self._stored, name="lm_head"
+            )
 
     def _of_positions(self, positions: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"angles": self.angles(positions)}

@@ -24,11 +24,11 @@ from keras_gca.engine.random import dropout
 class Embeddings(keras.layers.Layer):
     """The vectors of tokens: (B, T) int32 -> (B, T, E). Positions enter as angles, in attention."""
 
-    def __init__(self, config: LlamaConfig, initial: Initial, policy: keras.DTypePolicy):
+    def __init__(self, config: LlamaConfig, initial: Initial, policy: keras.DTypePolicy, stored: str = "float32"):
         super().__init__(dtype=policy, name="embeddings")
-        # In float32: at another precision Keras would convert the whole table to take a few rows of it.
+        # Not by the policy: under mixed precision Keras would convert the whole table to take a few rows of it.
         self.embed_tokens = keras.layers.Embedding(
-            config.vocab_size, config.hidden_size, initial.normal(), name="embed_tokens"
+            config.vocab_size, config.hidden_size, initial.normal(), dtype=stored, name="embed_tokens"
         )
 
     def call(self, tokens: tf.Tensor, positions: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
@@ -88,6 +88,7 @@ class Block(keras.layers.Layer):
         adapters: Adapters | None,
         policy: keras.DTypePolicy,
         shared: "Block | None" = None,
+        stored: str = "float32",
     ):
         super().__init__(dtype=policy, name=f"layers_{number}")
         self.config = config
@@ -96,7 +97,7 @@ class Block(keras.layers.Layer):
 
         def projection(units: int, kernel: keras.Initializer, bias: bool, name: str) -> Projection:
             own = None if shared is None else getattr(shared, name)
-            return Projection(units, kernel, adapters, initial.normal(), policy, name, bias, own)
+            return Projection(units, kernel, adapters, initial.normal(), policy, name, bias, own, stored)
 
         def norm(name: str) -> keras.layers.Layer:
             return rms_norm(config, policy, name) if shared is None else getattr(shared, name)

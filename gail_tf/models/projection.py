@@ -52,6 +52,8 @@ class Projection(keras.layers.Layer):
         name: The layer's name.
         bias: Whether there is a b.
         shared: A layer of the same sizes whose W and b this layer uses as its own; None makes new ones.
+        stored: The dtype in which W is stored. A W that does not learn may be stored in the precision of the
+            computation, so that it need not be converted for each product.
     """
 
     def __init__(
@@ -64,19 +66,21 @@ class Projection(keras.layers.Layer):
         name: str,
         bias: bool = True,
         shared: "Projection | None" = None,
+        stored: str = "float32",
     ):
         super().__init__(dtype=policy, name=name)
         self.units = units
         self.adapters = adapters
         self.use_bias = bias
         self._shared = shared
+        self._stored = stored
         self._initial, self._initial_A = kernel, adapter
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         if self._shared is not None:
             self.kernel, self.bias = self._shared.kernel, self._shared.bias
         else:
-            self.kernel = self.add_weight((shape[-1], self.units), self._initial, name="kernel")
+            self.kernel = self.add_weight((shape[-1], self.units), self._initial, self._stored, name="kernel")
             self.bias = self.add_weight((self.units,), "zeros", name="bias") if self.use_bias else None
         if self.adapters is not None:
             self.A = self.add_weight((shape[-1], self.adapters.rank), self._initial_A, name="A")
@@ -97,7 +101,7 @@ class Projection(keras.layers.Layer):
 
     def merged(self) -> np.ndarray:
         """Return W of the equivalent product without an adapter, W + A B alpha / rank, (inputs, units) float32."""
-        kernel = self.kernel.numpy()
+        kernel = self.kernel.numpy().astype(np.float32)
         if self.adapters is None:
             return kernel
         return kernel + self.A.numpy() @ self.B.numpy() * np.float32(self.adapters.scale)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from gail_tf import pretrained
-from gail_tf.base_models import known_models
+from gail_tf.base_models import fetching
 from keras_gca.engine import command_line
 
 FOLDER = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53-1"
@@ -33,7 +33,7 @@ def test_the_list(cache_path, capsys, arguments):
 
 
 def test_a_model_in_the_cache(cache_path, capsys, monkeypatch):
-    monkeypatch.setattr(known_models.subprocess, "run", None)
+    monkeypatch.setattr(fetching.subprocess, "run", None)
     (cache_path / FOLDER).mkdir(parents=True)
     (cache_path / FOLDER / "model.safetensors").write_bytes(bytes(3_000_000))
     assert run("list") == 0
@@ -43,7 +43,7 @@ def test_a_model_in_the_cache(cache_path, capsys, monkeypatch):
 
 
 def test_nothing_is_fetched_without_agreement(cache_path, capsys, monkeypatch):
-    monkeypatch.setattr(known_models.subprocess, "run", None)
+    monkeypatch.setattr(fetching.subprocess, "run", None)
     assert run("smollm2-135m") == 2
     out, err = capsys.readouterr()
     assert out.startswith("smollm2-135m: SmolLM2-135M-Instruct, 93 MB, 540 MB when converted, Apache-2.0, from ")

@@ -193,7 +193,10 @@ def fails(path, message):
             {"general.architecture": "mamba"},
             "a network of the architecture 'mamba'; one of llama, qwen2, gpt2 is expected",
         ),
-        ({"block_count": None}, "'llama.block_count' is missing in the metadata; a whole number is expected"),
+        (
+            {"block_count": None},
+            "'llama.block_count' is missing in the metadata; a whole number, 1 or more, is expected",
+        ),
         ({"block_count": 3}, "the tensor 'blk.2.attn_q.weight' is missing"),
         ({"block_count": 2**32 - 1}, "the tensor 'blk.2.attn_q.weight' is missing"),
         ({"block_count": 1}, r"'blk.1.\w+.weight' is not a tensor of a llama network of these sizes"),
@@ -202,8 +205,12 @@ def fails(path, message):
             r"'token_embd.weight' has the shape \(\d+, 64\); the metadata requires \(\d+, 32\)",
         ),
         ({"embedding_length": 65}, "65 units cannot be divided into 4 heads, 2 for keys"),
-        ({"embedding_length": "64"}, "'llama.embedding_length' is '64' in the metadata; a whole number is expected"),
-        ({"attention.head_count": 0}, "64 units cannot be divided into 0 heads"),
+        (
+            {"embedding_length": "64"},
+            "'llama.embedding_length' is '64' in the metadata; a whole number, 1 or more, is expected",
+        ),
+        ({"attention.head_count": 0}, "head_count' is 0 in the metadata; a whole number, 1 or more, is expected"),
+        ({"feed_forward_length": 0}, "'llama.feed_forward_length' is 0 in the metadata; a whole number, 1 or more"),
         ({"attention.head_count_kv": 3}, "64 units cannot be divided into 4 heads, 3 for keys"),
         ({"attention.head_count": [4, 4]}, "'llama.attention.head_count' is another type in the metadata"),
         ({"attention.layer_norm_rms_epsilon": float("nan")}, "epsilon' is nan in the metadata; a number above 0"),
@@ -324,6 +331,16 @@ def test_metadata_beyond_all_measure(tmp_path):
         stream.write(header(string("a") + struct.pack("<IIQ", 9, 0, 250_000_000), 1))
         stream.truncate(300_000_000)  # sparse
     fails(tmp_path / "a.gguf", r"its metadata is larger than 200,000,000 bytes")
+
+
+@pytest.mark.parametrize("kind", [Kind.F32, Kind.Q4_0])
+def test_weights_that_are_not_numbers(tmp_path, kind):
+    values = metadata("llama")
+    tensors = tensors_of(state("llama", len(values["tokenizer.ggml.tokens"])), "llama", kind)
+    spoiled, _ = tensors["blk.1.ffn_up.weight"]
+    spoiled.reshape(-1).view(np.uint8)[:4] = 255  # of the first number, or of the first block's scale
+    write(tmp_path / "a.gguf", values, tensors)
+    fails(tmp_path / "a.gguf", r"'blk\.1\.ffn_up\.weight' contains NaN or infinity")
 
 
 def test_no_such_file(tmp_path):

