@@ -136,6 +136,7 @@ def test_a_full_disk(index, cache_path, monkeypatch):
 
 def test_a_folder_named_pip_is_not_run(index, cache_path, monkeypatch, tmp_path):
     (tmp_path / "work" / "pip").mkdir(parents=True)
+    (tmp_path / "work" / "pip" / "__init__.py").write_text("")
     (tmp_path / "work" / "pip" / "__main__.py").write_text("raise SystemExit('ERROR: run')")
     monkeypatch.chdir(tmp_path / "work")
     assert fetch("toy", agreed=True).is_dir()
