@@ -113,20 +113,20 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
         The ids of each utterance of each conversation.
     """
     layout, shift = tokenizer.layout, ROLES.index(last)
+    ending, after = _ending(tokenizer)
     before = {role: layout.parts(layout.before.format(role=role)) for role in ROLES}
     opened = {role: tokenizer.encode_frame("".join(parts[:-1])) for role, parts in before.items()}
     apart = {role: _apart(tokenizer, role) for role in ROLES}
-    after = tokenizer.encode_frame(layout.after)
     frames, texts = [], []
     for utterances in conversations:
         for place, utterance in enumerate(utterances):
             role = ROLES[(len(utterances) - 1 - place + shift) % 2]
             if utterance.control is None:  # text of the frame and of the utterance are one text, as for a template
                 frames.append(opened[role])
-                texts.append(before[role][-1] + layout.written(utterance.text))
+                texts.append(before[role][-1] + layout.written(utterance.text) + ending)
             else:
                 frames.append([*apart[role], *_control(tokenizer, utterance)])
-                texts.append(layout.space + layout.written(utterance.text))
+                texts.append(layout.space + layout.written(utterance.text) + ending)
     rows = ([*frame, *ids, *after] for frame, ids in zip(frames, tokenizer.encode_all(texts), strict=True))
     return [[next(rows) for _ in utterances] for utterances in conversations]
 
@@ -139,6 +139,12 @@ def check_limit(tokenizer: Tokenizer, limit: int) -> None:
 def _apart(tokenizer: Tokenizer, role: str) -> list[int]:
     """Encode the frame before an utterance apart from the text."""
     return tokenizer.encode_frame(tokenizer.layout.before.format(role=role).rstrip(" "))
+
+
+def _ending(tokenizer: Tokenizer) -> tuple[str, list[int]]:
+    """The frame after an utterance: its text, which is encoded with the utterance, and its ids from a token on."""
+    ending, *rest = tokenizer.layout.parts(tokenizer.layout.after)
+    return ending, tokenizer.encode_frame("".join(rest))
 
 
 def _control(tokenizer: Tokenizer, utterance: Utterance) -> list[int]:
@@ -169,13 +175,15 @@ def _room(tokenizer: Tokenizer, limit: int) -> int:
 def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
     """Encode a prompt that is too long, without the beginning of its text."""
     layout = tokenizer.layout
-    frame, after = _apart(tokenizer, ROLES[0]) + _control(tokenizer, prompt), tokenizer.encode_frame(layout.after)
+    ending, after = _ending(tokenizer)
+    frame = [*_apart(tokenizer, ROLES[0]), *_control(tokenizer, prompt)]
     left = room - len(frame) - len(after)
-    if left < 0:
+    missing = len(tokenizer.encode(ending)) - left
+    if missing > 0:
         raise UserError(
-            f"--condition-tokens: the layout {layout.name} needs {-left} more for the frame of an utterance alone"
+            f"--condition-tokens: the layout {layout.name} needs {missing} more for the frame of an utterance alone"
         )
-    text = tokenizer.encode(layout.space + layout.written(prompt.text))
+    text = tokenizer.encode(layout.space + layout.written(prompt.text) + ending)
     return [*frame, *text[max(len(text) - left, 0) :], *after]
 
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from gail_tf.data.batches import Utterance, encode_batch
+from gail_tf.data.batches import Utterance, encode_batch, encode_texts
+from gail_tf.data.layouts import CHATML, PLAIN
+from gail_tf.data.tokenizer import Tokenizer
 from keras_gca.errors import UserError
 from tests.factories.gail import CONTROLS
 
@@ -58,6 +60,21 @@ def test_long_responses_are_cut(fitted):
             fitted, [[Utterance("Hi.")]], ["That is a rather long reply, is it not?"], 64, limit, multiple=1
         )  # fmt: skip
         assert batch.response.tolist() == [ids[:limit]]
+
+
+@pytest.mark.parametrize("layout", [None, CHATML, PLAIN])
+def test_texts_alone_follow_end(fitted, texts, layout):
+    tokenizer = fitted if layout is None else Tokenizer.fit(texts, 400, (), layout)
+    code, end = tokenizer.encode, tokenizer.end
+    space = " " if layout is PLAIN else ""
+    batch = encode_texts(tokenizer, ["Hi.", "", "That is a rather long text."], 6)
+    np.testing.assert_array_equal(batch.condition, [[end]] * 3)
+    assert batch.condition_mask.all()
+    rows = [row[mask].tolist() for row, mask in zip(batch.response, batch.response_mask, strict=True)]
+    whole = [[*code(f"{space}{text}"), end] for text in ("Hi.", "", "That is a rather long text.")]
+    assert rows == [row[:6] for row in whole]
+    assert len(whole[2]) > 6 == batch.response.shape[1]
+    assert encode_texts(tokenizer, [], 6).response.shape == (0, 0)
 
 
 def test_without_responses(fitted):

@@ -26,8 +26,9 @@ TALKS = [
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory, texts):
-    made = tmp_path_factory.mktemp("families")
-    return {family: chat_tokenizers.write(made / family, family, texts) for family in FAMILIES}
+    """Fitted to lines, so that some tokens are a punctuation mark and the end of a line."""
+    made, lines = tmp_path_factory.mktemp("families"), [f"{text}\n" for text in texts]
+    return {family: chat_tokenizers.write(made / family, family, lines) for family in FAMILIES}
 
 
 def peer(folder):
@@ -202,13 +203,15 @@ def test_without_a_template(tmp_path, texts):
 
 
 def test_plain_lines(tmp_path, texts):
-    folder = chat_tokenizers.write(tmp_path, "llama3", texts, None, end="<|end_of_text|>")
+    lines = [f"{text}\n" for text in texts]
+    folder = chat_tokenizers.write(tmp_path, "llama3", lines, None, end="<|end_of_text|>")
     tokenizer = Tokenizer.read(folder, CONTROL_TOKENS)
+    assert len(tokenizer.encode(".\n")) == 1
     code, special = tokenizer.encode, tokenizer.special
     talk = [Utterance("Hello\n- there. "), Utterance(" Hi.", "<|positive|>")]
     batch = encode_batch(tokenizer, [talk], ["I am\nwell."])
-    expected = [special("<|begin_of_text|>"), *code("- Hello - there."), *code("\n")]
-    expected += [*code("-"), special("<|positive|>"), *code(" Hi."), *code("\n"), *code("-")]
+    expected = [special("<|begin_of_text|>"), *code("- Hello - there.\n")]
+    expected += [*code("-"), special("<|positive|>"), *code(" Hi.\n"), *code("-")]
     assert batch.condition[batch.condition_mask].tolist() == expected
     said = [*code(" I am well."), special("<|end_of_text|>")]
     assert batch.response[batch.response_mask].tolist() == said
