@@ -26,7 +26,7 @@ from keras_gca.storage.atomic import replacing
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-    "merges.txt",
+    "merges.txt", "chat_template.jinja",
 )  # fmt: skip
 HUB_FILES = (CONFIG, WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES)  # what a download from the Hub takes
 PICKLE = "pytorch_model.bin"
