@@ -44,6 +44,7 @@ def tokens(torch):
     return torch.from_numpy(np.concatenate([BATCH.condition, BATCH.response], 1)).long()
 
 
+@pytest.mark.thorough
 def test_log_probs_are_ours(torch, torch_gail, gpt2, tokens):
     ours = Policy(gpt2).log_probs(*BATCH).log_probs.numpy()
     with torch.no_grad():

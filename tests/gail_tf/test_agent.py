@@ -32,7 +32,7 @@ GREEDY, NUCLEUS, CANDIDATES = Replying(temperature=0), Replying(), Replying(1.2,
 @pytest.mark.parametrize(
     ("variant", "replying"),
     [
-        ("whole responses", GREEDY),
+        pytest.param("whole responses", GREEDY, marks=pytest.mark.thorough),
         ("whole responses", NUCLEUS),
         pytest.param("tokens", CANDIDATES, marks=pytest.mark.thorough),
         pytest.param("contrastive", CANDIDATES, marks=pytest.mark.thorough),

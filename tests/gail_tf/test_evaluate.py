@@ -330,6 +330,7 @@ def test_all_files_are_read_before_anything_is_computed(runs, capsys, monkeypatc
     assert not list(runs.glob("*/evaluation.json"))
 
 
+@pytest.mark.thorough
 def test_a_word_of_the_responses_alone_does_not_end_an_evaluation(runs, capsys, monkeypatch):
     """The words of the policies are not known beforehand.
 

@@ -112,6 +112,7 @@ def test_written_vectors_read_back(tmp_path):
         write_vectors(tmp_path / "w.txt", Vectors(["two words"], matrix[:1]))
 
 
+@pytest.mark.thorough
 def test_memory_grows_with_the_words_kept_and_not_with_the_file(tmp_path):
     path = tmp_path / "large.txt"
     numbers = " ".join(["0.12345"] * 100)

@@ -181,6 +181,7 @@ def test_damaged_and_foreign_files_are_one_clear_line(agent, tmp_path):
         Agent.load(tmp_path)
 
 
+@pytest.mark.thorough
 def test_every_network_may_have_word_vectors_of_its_own(agent, tmp_path):
     assert len(WHITE) == 1
     history = ["Hello, Tom.", "How are you?"]

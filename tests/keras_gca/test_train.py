@@ -45,6 +45,7 @@ def test_a_quiet_training_prints_its_closing_lines_only(trained):
     assert "replies" not in out
 
 
+@pytest.mark.thorough
 def test_a_verbose_training_prints_what_one_debugs_with(again):
     _, out, _ = again
     patterns = "versions: Python 3.", "devices:  CPU:0", "steps in ", "\ntime\n", "  teacher forcing  ", "\ntrain: "

@@ -31,6 +31,7 @@ def test_it_is_a_tenth_where_it_would_not_end(total, steps):
     assert GAILConfig.preset("default", warmup_steps=50).warm_up(total) == 50
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eagerly")
 def test_its_rates_are_those_of_a_shorter_one_after_a_restart_too(monkeypatch):
     """Of six steps one is the warm-up. The rate is 1 and then falls linearly; a seventh step would have the rate 0."""

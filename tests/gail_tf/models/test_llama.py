@@ -75,6 +75,7 @@ def test_several_continuations_are_read_as_each_alone(folders):
         np.testing.assert_allclose(states.numpy()[part_mask], joined[:, 8:][part_mask], atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_pytorch_reads_what_was_written(folders, tmp_path, variant):
     network, (tokens, mask) = read(folders(variant)), LEFT

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 
+import pytest
 import tensorflow as tf
 
 from keras_gca.engine import devices, replicas
 from tests.places import PROJECT
 
 
+@pytest.mark.thorough
 def test_rows_without_numbers_are_gathered_as_all_others():
     """D's features are empty rows if the policy is not a GPT-2. TensorFlow's own gathering would end the process."""
     code = """
@@ -24,6 +26,7 @@ with devices.make("mirrored", 2).scope():
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT).returncode == 0
 
 
+@pytest.mark.thorough
 def test_two_replicas_make_the_step_of_one():
     """Loss, sums and the gradient's norm were worked out by hand.
 
@@ -32,6 +35,7 @@ def test_two_replicas_make_the_step_of_one():
     code = """
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from keras_gca.engine import devices, replicas
 from keras_gca.engine.learner import AdamWLearner

@@ -130,6 +130,7 @@ def test_the_three_models_share_their_layers(gca):
         gca.layer("other")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "names",
     [

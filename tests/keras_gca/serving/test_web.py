@@ -266,6 +266,7 @@ def test_an_error_of_the_agent_is_said_in_a_sentence_and_logged_without_the_addr
     assert "RuntimeError: broken" in caplog.text
 
 
+@pytest.mark.thorough
 def test_slow_and_silent_clients_keep_nobody_waiting(agent, serve, monkeypatch):
     monkeypatch.setattr("keras_gca.serving.local_server.SLOWEST_REQUEST", 0)
     address = urlsplit(serve(page_of(agent)))

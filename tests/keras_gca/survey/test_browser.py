@@ -64,6 +64,7 @@ def progress(page):
     return page.locator("#progress").inner_text()
 
 
+@pytest.mark.thorough
 def test_two_volunteers_at_the_same_time_of_whom_one_goes_on_later(volunteer, browser, votes, tmp_path, survey, capsys):
     ann, bob = volunteer("Ann"), volunteer(HARM)
     for line in range(4):

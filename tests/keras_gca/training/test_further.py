@@ -96,6 +96,7 @@ def test_line_3_goes_on_from_its_own_end_and_the_rest_is_that_of_a_new_training(
     assert_equal(weights(longer), weights(fresh))
 
 
+@pytest.mark.thorough
 def test_where_patience_has_ended_line_3_the_same_total_goes_on_after_the_epochs_that_were_done():
     rising = {"teacher_forcing_learning_rate": 0.9, "learning_rate_decay": 1.0, "average_epochs": 0.0}
     stored = to_the_end(make(teacher_forcing_epochs=30, adversarial_epochs=0, patience=2, **rising))
