@@ -15,7 +15,7 @@ from gail_tf.base_models import cache, gguf_files
 from gail_tf.base_models.gguf_files import convert_gguf
 from gail_tf.base_models.gguf_networks import llama_3_factors, rows_in_order
 from gail_tf.models.gpt2_config import GPT2Config
-from gail_tf.models.hugging_face import read_config, read_gpt2
+from gail_tf.models.hugging_face import read_config, read_network
 from keras_gca.errors import UserError
 from tests.factories import gguf_models
 from tests.factories.gguf_models import HEAD, HEADS, SIZE, metadata, state, tensors_of, write, write_model
@@ -114,9 +114,9 @@ def test_transformers_reads_the_same(tmp_path, architecture, tied):
 def test_our_own_gpt2_reads_the_folder(tmp_path):
     expected = write_model(tmp_path / "a.gguf", "gpt2")
     convert_gguf(tmp_path / "a.gguf", tmp_path / "a", "toy")
-    config = read_config(tmp_path / "a" / "config.json", GPT2Config)
+    config = read_config(tmp_path / "a" / "config.json", GPT2Config.from_hugging_face)
     assert (config.n_layer, config.n_head, config.inner, config.n_positions) == (2, 4, 96, 24)
-    for name, variable in read_gpt2(tmp_path / "a").weights.items():
+    for name, variable in read_network(tmp_path / "a").weights.items():
         np.testing.assert_array_equal(variable.numpy(), expected[f"transformer.{name}"])
 
 

@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from gail_tf.models import hugging_face
-from gail_tf.models.gpt2 import GPT2, positions_of
+from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.models.language_model import positions_of
 from gail_tf.models.projection import Adapters
 from keras_gca.engine.random import sample_seeds
 from keras_gca.errors import UserError
