@@ -50,7 +50,7 @@ class GAILRun(RunFolder[GAILConfig]):
         >>> from gail_tf import GAILRun
         >>> run = GAILRun.open("runs/gail")
         >>> run
-        <GAILRun runs/gail: it chats>
+        <GAILRun runs/gail: one can chat with it>
         >>> run.config().algorithm
         'gail'
     """

@@ -228,9 +228,10 @@ class GAILSession(Session):
             print(f"     {'expert':18} {asked.response}")
 
     def conclude(self) -> None:
-        """Print what the run folder holds, and the commands that use it."""
+        """Print what the run folder contains, and the commands that can read it."""
         path = self.run.path
-        print(f"\nwrote {path}: bot.h5 chats; log.csv, curves.png, samples and tensorboard show how it learned")
+        shown = "log.csv, curves.png, samples and tensorboard show how it learned"
+        print(f"\nwrote {path}: bot.h5 is the bot to chat with; {shown}")
         print(f"next: python -m gail_tf.chat {path}")
         print(f"  or: python -m gail_tf.evaluate {path} --policy all")
 
