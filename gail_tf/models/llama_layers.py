@@ -77,7 +77,7 @@ def frequencies(config: LlamaConfig) -> np.ndarray:
 
 
 def rotate(states: tf.Tensor, angles: tf.Tensor) -> tf.Tensor:
-    """Rotate each pair (i, i + D / 2) of a head's dimensions by the result of `Angles`: (B, H, T, D) -> (B, H, T, D)."""
+    """Rotate each pair (i, i + D / 2) of a head's dimensions: (B, H, T, D) -> (B, H, T, D). `Angles` makes `angles`."""
     first, second = tf.split(states, 2, axis=-1)
     cosine, sine = tf.split(tf.cast(angles, states.dtype), 2, axis=-1)
     return tf.concat([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
