@@ -234,8 +234,10 @@ class GAILSession(Session):
     def conclude(self) -> None:
         """Print what the run folder contains, and the commands that can read it."""
         path = self.run.path
-        shown = "log.csv, curves.png, samples and tensorboard show how it learned"
-        print(f"\nwrote {path}: bot.h5 is the bot to chat with; {shown}")
+        print(
+            f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, curves.png, samples and tensorboard show how it "
+            "learned"
+        )
         print(f"next: python -m gail_tf.chat {path}")
         print(f"  or: python -m gail_tf.evaluate {path} --policy all")
 
