@@ -95,7 +95,7 @@ class GAILAgent:
             network = None
             if base is not None:
                 if base.config != bot.sizes:
-                    raise ValueError("the sizes are not those of the base")
+                    raise ValueError("the base has other sizes than the bot")
                 network = base.sharing(adapters_of(config))
             elif bot.sizes is not None:
                 network = make_network(bot.sizes, adapters=adapters_of(config), precision=config.run.precision)

@@ -201,8 +201,8 @@ class GAILConfig(Settings):
             own = {name for name, value in ALGORITHMS[self.algorithm].items() if values[name] == value}
             if left := sorted(own - changes.keys() - self.implied(changes).keys()):
                 raise UserError(
-                    f"--algorithm {changes['algorithm']}: these settings are those of --algorithm {self.algorithm}, so "
-                    f"they must be given, too: {naming(left)}"
+                    f"--algorithm {changes['algorithm']}: these settings still have the values of --algorithm "
+                    f"{self.algorithm}, so they must be given, too: {naming(left)}"
                 )
         return super().changed(**changes)
 

@@ -1,6 +1,6 @@
-"""The language models that can be a policy: finds the config class of a config.json, and the network of a config.
+"""Makes the config and the network of a language model that a config.json describes, if it can be a policy.
 
-The key `model_type` of a config.json says which network it describes.
+The key `model_type` of a config.json says which kind of network it describes.
 """
 
 from typing import Any

@@ -25,9 +25,7 @@ def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os
             is not empty.
     """
     if not isinstance(policy, Policy):
-        raise UserError(
-            "the LSTMs of RL-Seq2Seq are not a language model of transformers; export a policy of another algorithm"
-        )
+        raise UserError("transformers does not have the LSTMs of RL-Seq2Seq; export a policy of another algorithm")
     if policy.trainable == "head":
         raise UserError(
             "a policy with a head is not a plain language model and cannot be exported; export a full or lora policy"

@@ -1,4 +1,4 @@
-"""`Policy`, whose network is a language model. All its weights are trained, or low-rank adapters, or a head.
+"""`Policy` is a policy whose network is a language model. It trains all weights, low-rank adapters, or a head.
 
 A policy responds to a condition, which is the history and the prompt. Shapes: B samples; conditions (B, C), padded on
 the left; responses (B, R), padded on the right; E the width of a hidden state; V the size of the vocabulary.

@@ -165,7 +165,7 @@ def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[s
 
 def _describe(data: Data) -> None:
     sizes = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in ("train", "test", "validation"))
-    reporting.say(f"expert trajectories: {sizes}; whole conversations")
+    reporting.say(f"expert trajectories: {sizes}; no conversation is in two parts")
     if data.general:
         reporting.say(f"general conversations to pretrain on: {len(data.general):,}")
 
@@ -183,7 +183,7 @@ def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> 
     emotions = learn_emotions(data.train, vectors, config)
     held_out = data.validation
     accuracy = emotions.accuracy([expert.prompt for expert in held_out], [expert.emotion for expert in held_out])
-    reporting.say(f"emotions of prompts: {len(emotions.labels)}; recognised in held-out ones: {accuracy:.1%}")
+    reporting.say(f"emotions of prompts: {len(emotions.labels)}; correct for {accuracy:.1%} of the held-out prompts")
     return emotions
 
 

@@ -122,7 +122,7 @@ class GAILRun(RunFolder[GAILConfig]):
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise UserError(f"{path}:{number}: damaged; a trajectory as JSON is expected") from None
         if not any(parts.values()):
-            raise UserError(f"{path}: damaged; it holds no trajectory")
+            raise UserError(f"{path}: damaged; it does not contain any trajectory")
         return Data(**{part: tuple(members) for part, members in parts.items()})
 
     def tokenizer(self) -> Tokenizer:

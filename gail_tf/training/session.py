@@ -111,7 +111,7 @@ class GAILSession(Session):
                 f"{steps} of {total:,} in {phase.replace('_', ' ')}" for phase, (steps, total) in shortened.items()
             )
             full = counted(self.training.config.optimizer.warmup_steps, "step")
-            reporting.say(f"warm-up: {full} would not end before these phases do; shortened to {', '.join(phases)}")
+            reporting.say(f"warm-up: {full}; in phases that are too short for it, shortened to {', '.join(phases)}")
 
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
