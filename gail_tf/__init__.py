@@ -30,7 +30,7 @@ Training (Algorithm 1) and evaluation:
     evaluate_runs         compares several runs: Table 2, Figures 5 and 6, and Table 3
     make_networks         makes the networks that a config asks for
     resume                continues an interrupted training, or trains a run further
-    train_agent           trains an agent on a corpus, and writes a run folder with a bot that chats
+    train_agent           trains an agent on a corpus, and writes a run folder with a bot to chat with
 
 Policies and networks:
 

@@ -31,12 +31,13 @@ from keras_gca.storage.bot_file import damaged_bot
 
 @dataclass(frozen=True)
 class Replying:
-    """How replies are made: each policy draws candidates from its nucleus, and the discriminator ranks them.
+    """The settings of replies. Each policy draws responses by nucleus sampling, and the discriminator ranks them.
 
     Args:
-        temperature: The temperature at which tokens are drawn, 0.01 to 100; 0 takes the likeliest token.
-        top_p: The nucleus: tokens are drawn from the smallest set of likeliest ones whose probability reaches this.
-        candidates: How many responses each policy gives.
+        temperature: The temperature at which tokens are drawn, from 0.01 to 100. With 0 the likeliest token is taken.
+        top_p: The nucleus: tokens are drawn from the smallest set of likeliest tokens whose total probability reaches
+            this value.
+        candidates: The number of responses that each policy gives.
 
     Raises:
         UserError: A value is out of range.
@@ -58,13 +59,13 @@ class Replying:
 
 
 class GAILAgent:
-    """Policies and the discriminator that ranks their responses.
+    """An agent that replies in a conversation: its policies give responses, and the discriminator D ranks them.
 
     Usually `load` makes an agent from a run folder or a `bot.h5`.
 
     Args:
-        bot: Settings, tokenizer and weights.
-        base: The network that `bot.base` names; None if the bot stores all weights.
+        bot: The settings, tokenizer and weights.
+        base: The pretrained network that `bot.base` names; None if the bot stores all weights.
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
@@ -94,7 +95,7 @@ class GAILAgent:
             network = None
             if base is not None:
                 if base.config != bot.sizes:
-                    raise ValueError("the sizes are not those of the base")
+                    raise ValueError("the base has other sizes than the bot")
                 network = base.sharing(adapters_of(config))
             elif bot.sizes is not None:
                 network = make_network(bot.sizes, adapters=adapters_of(config), precision=config.run.precision)
@@ -127,18 +128,18 @@ class GAILAgent:
             raise damaged_bot(path, error) from None
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write a `bot.h5`; see `Bot.write`."""
+        """Write the agent as a `bot.h5`; see `Bot.write`."""
         self.bot.write(path)
 
     def export(self, folder: str | os.PathLike, policy: str | None = None) -> str:
-        """Write a policy as a Hugging Face folder; see `export_policy`.
+        """Write a policy as a folder that Hugging Face's transformers can load; see `export_policy`.
 
         Args:
             folder: The folder to make.
-            policy: The name of the policy; the last one if None.
+            policy: The name of the policy; None takes the last policy of `generators`.
 
         Returns:
-            The name of the policy.
+            The name of the policy that was written.
 
         Raises:
             UserError: The bot does not have this policy, or the policy cannot be exported.
@@ -154,17 +155,17 @@ class GAILAgent:
 
     @property
     def generators(self) -> tuple[str, ...]:
-        """The names of the policies, with underscores."""
+        """The names of the policies, for example "maximum_likelihood"."""
         return tuple(self.policies)
 
     def reply(self, history: str | Sequence[str], replying: Replying = Replying(), seed: int = 0) -> str:
-        """The best response to a message or a conversation.
+        """Return the best response to a message or a conversation.
 
-        This method does not check for messages that speak of self-harm or danger; call `crisis_note` first.
+        This method does not check whether a message speaks of self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far, the last one to be answered; those that fit are read, as in training. A
-                single text is a conversation of one utterance.
+            history: The utterances so far, of which the last one is answered. As in training, the oldest utterances are
+                left out if there are too many tokens. A single text is a conversation of one utterance.
             replying: How responses are made.
             seed: The seed of sampling.
 
@@ -183,18 +184,19 @@ class GAILAgent:
         decoding: Replying = Replying(),
         seed: int = 0,
     ) -> list[Answer]:
-        """Every policy's responses, ranked by the discriminator; of equal scores the likelier response comes first.
+        """Return the responses of all policies, ranked by the discriminator.
 
-        This method does not check for messages that speak of self-harm or danger; call `crisis_note` first.
+        Of responses with equal scores, the likelier one comes first. This method does not check whether a message
+        speaks of self-harm or danger; call `crisis_note` first.
 
         Args:
-            history: The utterances so far, the last one to be answered, or a single text.
+            history: The utterances so far, of which the last one is answered, or a single text.
             context_utterances: How many of the last utterances are read; None reads all that fit, as in training.
             decoding: How responses are made.
             seed: The seed of sampling.
 
         Returns:
-            The responses, `decoding.candidates` of each policy, the best first.
+            The responses, `decoding.candidates` from each policy, the best first.
 
         Raises:
             UserError: The history is empty, or its last utterance is blank.
@@ -208,10 +210,10 @@ class GAILAgent:
         decoding: Replying,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
-        """`answers` to several conversations, each with a seed of its own, in one batch.
+        """Return the `answers` to several conversations, which are computed in one batch.
 
-        Each conversation gets the answers that it would get alone; probabilities and scores may differ by float32's
-        rounding.
+        Each conversation gets the same answers as alone. Only probabilities and scores may differ slightly, because of
+        rounding in float32.
 
         Args:
             histories: The conversations, each as `answers` takes it.
@@ -225,7 +227,7 @@ class GAILAgent:
         Raises:
             UserError: One of the histories is empty, or its last utterance is blank.
         """
-        longest = context_utterances or 0  # [-0:] is all of it
+        longest = context_utterances or 0  # the slice [-0:] is the whole list
         read = [history[-longest:] for history in as_histories(histories)]
         with_sentiment = self.config.data.sentiment == "on"
         prompts = [utterances[-1] for utterances in read]
@@ -261,17 +263,17 @@ class GAILAgent:
     def _judged(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: list[list[str]], texts: list[str]
     ) -> np.ndarray:
-        """Logarithms of D's probabilities that responses are an expert's, computed in one pass.
+        """Compute the logarithms of D's probabilities that responses are an expert's, for B responses of R tokens.
 
         Args:
             batch: The conditions that are answered.
-            tokens: (B, R) int32, the responses, equally many to each condition and in the conditions' order.
-            masks: (B, R) bool.
+            tokens: (B, R) int32, the responses. Each condition has equally many, and they are in the conditions' order.
+            masks: (B, R) bool, false at padding.
             read: The utterances of each condition.
             texts: (B,), the responses as text.
 
         Returns:
-            (B, R) float32; NaN at padding and, unless D judges every token, at all tokens but the last.
+            (B, R) float32. Padding has NaN. If D judges only whole responses, all tokens but the last have NaN, too.
         """
         count = len(texts) // len(read)
         condition, condition_mask = (
@@ -290,7 +292,7 @@ class GAILAgent:
             return np.where(masks, log_expit(logits), np.nan)
         last = np.arange(masks.shape[1]) == masks.sum(1, keepdims=True) - 1
         if self.config.judge.discriminator == "contrastive":
-            # A contrastive D only gives the probability of a choice among responses.
+            # A contrastive D gives only the probability that a response is chosen among the responses to its condition.
             log_expert = log_softmax(logits.reshape(-1, count), axis=1).ravel()
         else:
             log_expert = log_expit(logits)
@@ -315,7 +317,7 @@ class GAILAgent:
 
     @property
     def description(self) -> str:
-        """The networks, the policies, and how many tokens are read, in words."""
+        """The kind of network, the policies, and the number of tokens that are read, in words."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
         sizes = self.bot.sizes
         network = "two LSTMs" if sizes is None else f"{sizes.title} of {counted(sizes.depth, 'block')}"
@@ -324,7 +326,7 @@ class GAILAgent:
 
     @property
     def longest(self) -> int:
-        """How many tokens of a conversation are read."""
+        """The maximum number of tokens of a conversation that are read."""
         return self.config.data.condition_tokens
 
     @staticmethod
@@ -333,20 +335,20 @@ class GAILAgent:
         return f"p(y|x) {answer.probability:.2g}  expert's by D {answer.score:.3f}"
 
     def crisis_note(self, message: str) -> str | None:
-        """The note that answers a message about self-harm or danger; no model runs.
+        """Return the note that answers a message about self-harm or danger. No model is used to recognise the message.
 
         Args:
             message: The message to check.
 
         Returns:
-            The note; None for any other message, or if `notes_crises` is False.
+            The note; None for any other message, and for every message if `notes_crises` is False.
         """
         return NOTE if self.notes_crises and speaks_of_crisis(message) else None
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
-        """The tokens of each utterance, as text."""
+        """Return the tokens of each utterance, as text."""
         return [[self.tokenizer.decode([token]) for token in ids] for ids in self.tokenizer.encode_all(utterances)]
 
     def unknown_words(self, utterance: str) -> list[str]:
-        """An empty list: bytes can spell every word."""
+        """Return an empty list: no word is unknown, because the tokenizer can spell every word with bytes."""
         return []

@@ -1,4 +1,4 @@
-"""The file `bot.h5` of the second paper: settings, tokenizer and weights of an agent."""
+"""`Bot` reads and writes a `bot.h5` of the second paper: the settings, the tokenizer and the weights of an agent."""
 
 import contextlib
 import os
@@ -24,23 +24,24 @@ from keras_gca.engine.memory import count
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "gail_tf bot 3"
-FORMER = "gail_tf bot 2"  # had "gpt2" in place of "model", and no "base"
+FORMER = "gail_tf bot 2"  # this format has the key "gpt2" in place of "model", and no "base"
 
 
 @dataclass
 class Bot:
-    """What a chat needs of a training.
+    """The results of a training that a chat needs. D is the discriminator.
 
     Attributes:
-        config: The settings that the networks were trained with.
-        tokenizer: What turns text into the policies' tokens.
-        sizes: The sizes of the policies' language model; None for RL-Seq2Seq, whose policies are two LSTMs.
+        config: The settings of the training.
+        tokenizer: The policies' tokenizer.
+        sizes: The sizes of the policies' language model; None for RL-Seq2Seq, whose policies consist of LSTMs.
         policies: The weights of each policy by its name, float32 arrays in the order of `LanguagePolicy.variables`.
-        reference: The name of the policy whose features D reads.
+        reference: The name of the policy that computes the features which D reads.
         discriminator: The weights of D; empty for RL-Seq2Seq.
-        reader: D's RoBERTa, where it has one.
-        emotions: RL-Seq2Seq's classifier of emotions, which replaces the language model and D.
-        base: The file with the language model's own weights, where `policies` hold only adapters or a head.
+        reader: The RoBERTa of D; None if D has another encoder.
+        emotions: RL-Seq2Seq's classifier of emotions, which it has in place of D; None for other algorithms.
+        base: If `policies` hold only adapters or a head, the pretrained network whose files hold the other weights;
+            otherwise None.
     """
 
     config: GAILConfig
@@ -91,7 +92,7 @@ class Bot:
             raise damaged_bot(path, error) from None
 
     def write(self, path: str | os.PathLike) -> None:
-        """Write one HDF5 file; it is self-contained unless the bot has a base.
+        """Write the bot as one HDF5 file. A bot with a base needs the files of the base, too.
 
         Args:
             path: The file to write.
@@ -113,10 +114,10 @@ class Bot:
         write_bot(Path(path), FORMAT, facts, {**self.policies, **others})
 
     def refuse_misfits(self) -> None:
-        """Check the sizes before networks are made of them.
+        """Check that the sizes fit the tokenizer and the stored weights, before large networks are made.
 
         Raises:
-            ValueError: Sizes contradict each other.
+            ValueError: The sizes do not fit.
         """
         if self.sizes is None:
             return
@@ -135,7 +136,7 @@ def _refuse_larger(sizes: LanguageModelConfig | RobertaConfig, name: str, weight
 
 
 def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
-    """Some of the files that `save` writes to a folder, as {name: text}."""
+    """Return the texts of some of the files that `save` writes to a folder, by the files' names."""
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder))
         return {name: (Path(folder) / name).read_text(encoding="utf-8") for name in names}
@@ -143,7 +144,7 @@ def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _folder_of(texts: dict[str, str]) -> Iterator[Path]:
-    """Write the files to a temporary folder, which is deleted at the end."""
+    """Write texts to files of a temporary folder, and yield the folder. It is deleted at the end."""
     with tempfile.TemporaryDirectory() as folder:
         for name in (TOKENIZER, TOKENIZER_CONFIG, CONFIG):
             if name in texts:

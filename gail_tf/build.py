@@ -1,6 +1,7 @@
-"""Makes networks from settings: GPT-2 from scratch, policies, judges, and all networks of a training.
+"""Makes networks from settings: language models, policies, judges, and all networks of a training.
 
-This is the only module below the agent that imports the baselines.
+A judge is the discriminator D or, in RL-Seq2Seq, the emotion classifier that rewards responses. Below `agent.py`, only
+this module imports the baselines.
 """
 
 from pathlib import Path
@@ -41,7 +42,7 @@ def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
 
     Args:
         config: The settings, with GPT-2's sizes, dropout, precision and seed.
-        tokenizer: Its number of tokens is the vocabulary's size.
+        tokenizer: The tokenizer, whose number of tokens is the size of the vocabulary.
 
     Returns:
         The network, with adapters for `--trainable lora`.
@@ -62,23 +63,24 @@ def make_gpt2(config: GAILConfig, tokenizer: Tokenizer) -> GPT2:
 
 
 def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows: int | None = None) -> LanguageModel:
-    """Read a pretrained network, and give it rows for the control tokens of a tokenizer.
+    """Read a pretrained network, and add rows for control tokens to its tables of embeddings.
 
     Args:
         config: The settings, with the adapters, dropout, precision and seed.
-        folder: A Hugging Face folder.
-        tokenizer: The folder's tokenizer with control tokens.
-        rows: How many rows of the folder's tables belong to tokens of the folder's own tokenizer; by default, as many
-            as `tokenizer` had in the folder.
+        folder: A folder in Hugging Face's format.
+        tokenizer: The folder's tokenizer, to which control tokens were added.
+        rows: How many rows of the folder's tables belong to tokens of the folder's own tokenizer. None means
+            `tokenizer.known`.
 
     Returns:
-        The network. The row of a control token starts as the mean of the rows of its name's tokens.
+        The network. The name of a control token, for example "positive", is encoded with the folder's tokens, and the
+        control token's row starts as the mean of their rows.
 
     Raises:
         UserError: The tokenizer is not the network's, the network reads too few tokens, or a file cannot be used.
     """
     sizes, needed = read_config(folder / CONFIG, config_of), config.data.condition_tokens + config.data.response_tokens
-    if len(tokenizer) > sizes.vocab_size + len(CONTROL_TOKENS):  # control tokens are added if missing
+    if len(tokenizer) > sizes.vocab_size + len(CONTROL_TOKENS):  # nothing else is added to a folder's tokenizer
         raise UserError(f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the weights have {sizes.vocab_size}")
     if needed > sizes.positions:
         raise UserError(
@@ -89,7 +91,8 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
         reporting.say(f"{folder}: left out these heads, which are not part of {sizes.title}: {', '.join(heads)}")
     known = min(tokenizer.known if rows is None else rows, sizes.vocab_size)
     spare = sizes.vocab_size - known
-    # Embeddings are often padded to a multiple of a power of two; any other surplus means another tokenizer.
+    # Embeddings often have spare rows, because their number is padded to a multiple of a power of two. With any other
+    # number of spare rows, the tokenizer is not the network's.
     if spare >= max(sizes.vocab_size & -sizes.vocab_size, len(CONTROL_TOKENS) + 1) or not known:
         known = sizes.vocab_size
     elif spare:
@@ -114,15 +117,15 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
 
 
 def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer) -> LanguageModel:
-    """Read the pretrained network that the adapters or the head of a bot or run belong to.
+    """Read the pretrained network to which the adapters or the head of a bot or run belong.
 
     Args:
-        config: The settings.
+        config: The settings of the bot or run.
         base: The name of the network, and the SHA-256 of its weights.
-        tokenizer: The bot's tokenizer.
+        tokenizer: The tokenizer of the bot or run.
 
     Raises:
-        UserError: The network is not there, or has other weights.
+        UserError: The network cannot be found, or has other weights.
     """
     folder = locate(base.name)
     if (found := identity(folder)[1]) != base.sha256:
@@ -136,20 +139,20 @@ def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer) -> LanguageM
 
 
 def adapters_of(config: GAILConfig) -> Adapters | None:
-    """The low-rank adapters of `--trainable lora`; None for other values."""
+    """Return the sizes of the low-rank adapters for `--trainable lora`; None for other values of this setting."""
     return Adapters(config.model.lora_rank, config.model.lora_alpha) if config.model.trainable == "lora" else None
 
 
 def make_policy(
     config: GAILConfig, tokenizer: Tokenizer, network: LanguageModel | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """Make the policy of a config.
+    """Make the policy that the settings ask for.
 
     Args:
         config: The settings.
-        tokenizer: What turns text into tokens.
-        network: The language model of the policy; None for RL-Seq2Seq, whose policy is two LSTMs.
-        emotions: RL-Seq2Seq's classifier of emotions, which is needed without a language model.
+        tokenizer: The policy's tokenizer.
+        network: The language model of the policy; None for RL-Seq2Seq, whose policy consists of LSTMs.
+        emotions: RL-Seq2Seq's classifier of emotions. It is required if `network` is None.
 
     Returns:
         A `Policy` on the network, or a `Seq2SeqPolicy`.
@@ -167,11 +170,12 @@ def make_encoder(config: GAILConfig, sizes: LanguageModelConfig, reader: TextRea
 
     Args:
         config: The settings.
-        sizes: The sizes of the reference's language model.
-        reader: D's RoBERTa, for `--discriminator-encoder roberta`.
+        sizes: The sizes of the language model of the reference, which is the policy after maximum likelihood.
+        reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
 
     Returns:
-        A `TextEncoder` if a reader is given, else the encoder of `--discriminator-encoder`.
+        A `TextEncoder` if a reader is given, else a `TrainableEncoder` or a `FrozenEncoder`, as
+        `--discriminator-encoder` asks for.
     """
     if reader is not None:
         return TextEncoder(reader)
@@ -185,14 +189,14 @@ def make_judge(
     emotions: EmotionClassifier | None = None,
     learns: bool = False,
 ) -> Judge:
-    """Make the judge of a config.
+    """Make the judge that the settings ask for.
 
     Args:
         config: The settings.
         sizes: The sizes of the language model; None for RL-Seq2Seq.
-        reader: D's RoBERTa, for `--discriminator-encoder roberta`.
-        emotions: RL-Seq2Seq's classifier of emotions, which is needed without a language model.
-        learns: Whether the discriminator is to be trained, and so needs an optimizer.
+        reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
+        emotions: RL-Seq2Seq's classifier of emotions. It is required if `sizes` is None.
+        learns: Whether the discriminator will be trained, for which it needs an optimizer.
 
     Returns:
         A `Discriminator`, a `DiscriminatorTraining` if it learns, or the `EmotionJudge` of RL-Seq2Seq.
@@ -217,14 +221,14 @@ def make_networks(
 
     Args:
         config: The settings.
-        tokenizer: What turns text into tokens.
+        tokenizer: The policy's tokenizer.
         network: The language model, with adapters for `--trainable lora`; None for RL-Seq2Seq.
-        reader: D's RoBERTa, for `--discriminator-encoder roberta`.
-        emotions: RL-Seq2Seq's classifier of prompts and responses, which is needed without a language model.
-        from_scratch: Whether the language model is to be pretrained first.
+        reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
+        emotions: RL-Seq2Seq's classifier of emotions. It is required if `network` is None.
+        from_scratch: Whether the policy's network is pretrained first.
 
     Returns:
-        The policy, its frozen reference, the judge, the optimiser of the policy, and the network to pretrain.
+        The policy, its frozen reference, the judge, the optimiser of the policy, and the policy to pretrain, if any.
 
     Raises:
         ValueError: There is neither a language model nor a classifier of emotions.
@@ -239,20 +243,20 @@ def make_networks(
         return networks
     if network is None:
         return networks._replace(pretrained=policy)
-    # Adapters do not learn in pretraining: a network without them learns, whose weights theirs are.
+    # Adapters do not learn in pretraining. A network without adapters, which shares the weights of `network`, learns.
     whole = network if network.adapters is None else network.sharing(None)
     return networks._replace(pretrained=Policy(whole, "full", end=tokenizer.end))
 
 
 def _make_optimiser(policy: LanguagePolicy, config: GAILConfig, sampling: Sampling) -> PolicyOptimiser:
-    """TRPO for `--algorithm trpo`, whose policy is a head on a language model; PPO for all others."""
+    """Make TRPO for `--algorithm trpo`, whose policy is a head on a language model, or PPO for other algorithms."""
     if config.algorithm == "trpo" and isinstance(policy, Policy):
         return TRPO(policy, config, sampling)
     return PPO(policy, config, sampling)
 
 
 def _classifier(emotions: EmotionClassifier | None) -> EmotionClassifier:
-    """The classifier of a training without a language model; raises ValueError where it is missing."""
+    """Return the classifier of emotions; raise ValueError if it is missing."""
     if emotions is None:
         raise ValueError("without a language model, RL-Seq2Seq's classifier of emotions is expected")
     return emotions
@@ -261,7 +265,7 @@ def _classifier(emotions: EmotionClassifier | None) -> EmotionClassifier:
 def _twin(
     config: GAILConfig, tokenizer: Tokenizer, network: LanguageModel | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """Make a policy of the same form as the one that learns; both share the weights that do not learn."""
+    """Make a second policy of the same form as the policy that learns. Both share the weights that do not learn."""
     if network is not None and config.model.trainable == "lora":
         network = network.sharing(network.adapters)
     elif network is not None and config.model.trainable == "full":

@@ -1,6 +1,6 @@
-"""Every setting of a run of the second paper in one object; presets `paper`, `default` and `tiny`; the algorithms.
+"""`GAILConfig`, all settings of a run of the second paper in one object, with its presets and algorithms.
 
-The settings themselves, with the paper's numbers, are in `setting_groups.py`.
+`setting_groups.py` declares the settings, with the paper's numbers.
 """
 
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ from gail_tf.setting_groups import (
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, group, naming, option
 
-# The settings in which an algorithm differs from EmpathyGAIL; settings that are given override these.
+# The settings in which each algorithm differs from EmpathyGAIL (`gail`). Settings that the user gives override these.
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "gail": {},
-    # GPT-2 + MLE ends where the others begin to imitate.
+    # Maximum likelihood alone. This algorithm ends where the others begin to imitate.
     "mle": {"updates": 0},
-    # Wu et al. 2021, as their program has it: no KL penalty, no sentiment, a contrastive D.
+    # Wu et al. 2021, with the settings of their program: no KL penalty, no sentiment, a contrastive discriminator.
     "textgail": {
         "objective": "clip",
         "reward_form": "probability",
@@ -47,12 +47,12 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
 }
 
 
-PRETRAINED = "smollm2-135m"  # the network of the preset `pretrained`, a name of `gail_tf.pretrained`
+PRETRAINED = "smollm2-135m"  # the network of the preset `pretrained`, one of the known models
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Table 1 and Section 4.2, on a real GPT-2 (--model).
+    # Table 1 and Section 4.2, for a pretrained GPT-2 that --model names.
     "paper": {},
-    # For the embedded corpus and a pretrained network (PRETRAINED), with adapters, on two CPU cores within 25 minutes.
+    # Trains adapters on the network PRETRAINED with the embedded corpus: 25 minutes at most on two CPU cores.
     "pretrained": {
         "trainable": "lora",
         "precision": "bfloat16",
@@ -71,7 +71,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "generator_learning_rate": 5e-5,
         "validation_frequency": 8,
     },
-    # For the embedded corpus and a GPT-2 of a million weights, from scratch, on two CPU cores within 20 minutes.
+    # Trains a GPT-2 of a million weights from scratch with the embedded corpus: 20 minutes at most on two CPU cores.
     "default": {
         "n_layer": 4,
         "n_head": 4,
@@ -91,7 +91,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "generator_learning_rate": 5e-5,
         "validation_frequency": 10,
     },
-    # Takes seconds: for tests, and for a first try on new data.
+    # Takes seconds. It is meant for tests, and for a first trial with new data.
     "tiny": {
         "max_trajectories": 150,
         "vocabulary_size": 320,
@@ -118,7 +118,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-# Settings of a GPT-2 from scratch; a pretrained one (--model) brings its own.
+# The settings that apply only to a GPT-2 from scratch. With --model, the pretrained network determines them.
 FROM_SCRATCH = (
     "vocabulary_size", "n_layer", "n_head", "n_embd", "n_positions", "pretraining_epochs", "pretraining_learning_rate",
 )  # fmt: skip
@@ -126,13 +126,13 @@ FROM_SCRATCH = (
 
 @dataclass(frozen=True, init=False, repr=False)
 class GAILConfig(Settings):
-    """All settings of a run of the second paper, in groups: `config.ppo.epsilon`, `config.rollout.temperature`.
+    """All settings of a run of the second paper, in groups, for example `config.ppo.epsilon`.
 
-    The defaults are the paper's numbers (Table 1, Section 4); PRESETS lists what the other presets change, and
-    ALGORITHMS what the baselines change. `python -m gail_tf.train --help` prints what each option means and which
-    values it may have.
+    The defaults are the paper's numbers (Table 1, Section 4). PRESETS lists the settings that the other presets change,
+    and ALGORITHMS the settings that the baselines change. `python -m gail_tf.train --help` explains each option and
+    prints the values that it may have.
 
-    The arguments are options without their groups, with the values that replace the paper's:
+    The arguments are options without the names of their groups. An option that is given replaces the paper's number:
     `GAILConfig(epsilon=0.1)`.
 
     Raises:
@@ -177,13 +177,13 @@ class GAILConfig(Settings):
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """The settings in which an algorithm differs from EmpathyGAIL.
+        """Return the settings that follow from a change of `algorithm`, because it differs from EmpathyGAIL in them.
 
         Args:
             changes: Options and their new values.
 
         Returns:
-            The settings that `algorithm` implies; empty where it is not among the changes.
+            The implied settings and their values; empty if `algorithm` is not among the changes.
         """
         algorithm = changes.get("algorithm")
         return ALGORITHMS.get(algorithm, {}) if isinstance(algorithm, str) else {}
@@ -192,15 +192,17 @@ class GAILConfig(Settings):
         """Return the same settings with some options changed; see `Settings.changed`.
 
         Raises:
-            UserError: Also if another algorithm is chosen, and settings that only the present one implies would stay.
+            UserError: An option does not exist, one has an impossible value, or two contradict each other. The error is
+                also raised if another algorithm is chosen and settings that only the present algorithm implies would
+                stay as they are.
         """
         if changes.get("algorithm", self.algorithm) != self.algorithm:
             values = self.to_values()
             own = {name for name, value in ALGORITHMS[self.algorithm].items() if values[name] == value}
             if left := sorted(own - changes.keys() - self.implied(changes).keys()):
                 raise UserError(
-                    f"--algorithm {changes['algorithm']}: these settings are those of --algorithm {self.algorithm}, so "
-                    f"they must be given, too: {naming(left)}"
+                    f"--algorithm {changes['algorithm']}: these settings still have the values of --algorithm "
+                    f"{self.algorithm}, so they must be given, too: {naming(left)}"
                 )
         return super().changed(**changes)
 
@@ -239,31 +241,33 @@ class GAILConfig(Settings):
 
     @property
     def steps_in_a_buffer(self) -> int:
-        """The number of PPO's minibatches in the rollouts of an update."""
+        """The number of minibatches into which PPO divides the rollouts of an update."""
         return self.rollout.rollouts // self.ppo.minibatch_size
 
     def total_steps(self, steps: int, times: int) -> int | None:
-        """The number of steps of a phase, after which its learning rate would be 0.
+        """Return the number of steps of a phase, in which its learning rate falls to 0.
 
         Args:
-            steps: The steps of an epoch or of an update.
+            steps: The number of steps of an epoch or of an update.
             times: The number of epochs or updates in the phase.
 
         Returns:
-            The number of steps; None where the learning rate does not fall.
+            The number of steps; None if the learning rate does not fall.
         """
         return steps * times if self.optimizer.learning_rate_schedule == "linear" and times else None
 
     def warm_up(self, total_steps: int | None) -> int:
-        """The number of warm-up steps of a phase.
+        """Return the number of warm-up steps of a phase.
+
+        Usually this is the setting `warmup_steps`. But a preset's value may be too large for a small corpus. If the
+        user has not given the setting, and the warm-up would not end before the phase does, the warm-up has a tenth of
+        the phase's steps: at least 1, and fewer than all of them.
 
         Args:
-            total_steps: The steps of the phase, as the method `total_steps` returns them.
+            total_steps: The result of the method `total_steps` for the phase.
 
         Returns:
-            The setting `warmup_steps`. A preset does not know how small a corpus is: where the setting was not given
-            and the warm-up would not end before the phase does, the result is a tenth of the phase's steps, at least 1
-            and fewer than all of them.
+            The number of warm-up steps.
         """
         steps = self.optimizer.warmup_steps
         if total_steps is None or steps < total_steps or "warmup_steps" in self.given:
@@ -272,5 +276,5 @@ class GAILConfig(Settings):
 
     @property
     def token_rewards(self) -> bool:
-        """Whether every token has a reward and an advantage of its own."""
+        """Whether every token has its own reward and advantage; otherwise a response has one reward as a whole."""
         return self.judge.discriminator == "token" and self.ppo.level == "token"

@@ -1,4 +1,4 @@
-"""`python -m gail_tf.export`: write a policy as a Hugging Face folder, which transformers loads like any GPT-2."""
+"""`python -m gail_tf.export`: write a trained policy as a folder that Hugging Face's transformers can load."""
 
 import argparse
 import sys
@@ -7,9 +7,9 @@ from pathlib import Path
 from keras_gca.engine import command_line
 
 DESCRIPTION = """\
-Write a trained policy as config.json, model.safetensors and the tokenizer's files, which transformers loads like any
-GPT-2: AutoModelForCausalLM.from_pretrained("DIR"). Adapters are merged into the weights. A policy trained with
---trainable head is not a GPT-2 and cannot be exported.
+Write a trained policy as a folder with config.json, model.safetensors and the tokenizer's files. transformers loads it
+like any GPT-2 or Llama: AutoModelForCausalLM.from_pretrained("DIR"). Adapters are merged into the weights. A policy
+that was trained with --trainable head has a network that transformers does not know, so it cannot be exported.
 """
 
 

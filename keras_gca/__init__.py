@@ -31,7 +31,7 @@ Training (Algorithm 2) and evaluation:
     evaluate_runs                  the metrics of several runs: mean, standard deviation and confidence interval
     resume                         continues an interrupted training, or trains a finished run further
     start_from                     trains from line 4 on, with the data and the generator of another run
-    train_agent                    trains an agent on a corpus, and writes a bot that chats
+    train_agent                    trains an agent on a corpus, and writes a bot to chat with
 
 Networks (Figures 1 and 2):
 

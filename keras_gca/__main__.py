@@ -7,7 +7,7 @@ from keras_gca.engine import commands
 PURPOSE = "Generative conversational agents with end-to-end adversarial training (Ludwig 2017). The commands:"
 
 COMMANDS = {
-    "train": "train an agent on a corpus by Algorithm 2, and write a bot that chats",
+    "train": "train an agent on a corpus by Algorithm 2, and write a bot to chat with",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "measure trained agents on held-out conversations: perplexity, replies, Table 1",
     "survey": "the human evaluation: make a survey, serve or print it, count the votes (Tables 1 and 2)",

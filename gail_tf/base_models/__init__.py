@@ -1,1 +1,1 @@
-"""Where pretrained models come from: known models of a package index, GGUF files, wheels, folders and the Hub."""
+"""Finds, fetches and converts pretrained models from a package index, GGUF files, wheels, folders and the Hub."""

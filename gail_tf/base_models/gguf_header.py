@@ -1,7 +1,7 @@
-"""Reads what precedes the weights in a GGUF file: the metadata, and where each tensor is.
+"""Reads the part of a GGUF file that precedes the weights: the metadata, and the place of each tensor.
 
-The file may be damaged or hostile. Every size that it states is compared with the file's own before anything of that
-size is read, and nothing is read twice.
+The file may be damaged or hostile. Before anything is read, its stated size is compared with the size of the file.
+Nothing is read twice.
 """
 
 import math
@@ -16,7 +16,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantiz
 from keras_gca.errors import UserError
 
 MAGIC, VERSIONS = b"GGUF", (2, 3)
-LARGEST = 200_000_000  # bytes of metadata; a vocabulary of 256,000 tokens takes about 15 million
+LARGEST = 200_000_000  # the most bytes of metadata; a vocabulary of 256,000 tokens takes about 15 million bytes
 _STRING, _ARRAY = GGUFValueType.STRING, GGUFValueType.ARRAY
 _DTYPES = {
     GGUFValueType.UINT8: "<u1", GGUFValueType.INT8: "<i1", GGUFValueType.UINT16: "<u2", GGUFValueType.INT16: "<i2",
@@ -26,13 +26,13 @@ _DTYPES = {
 
 
 class Tensor(NamedTuple):
-    """Where a tensor of a GGUF file is.
+    """The shape of a tensor in a GGUF file, and the place of its values.
 
     Attributes:
-        shape: Its shape as NumPy has it; the last dimension is contiguous in the file.
-        kind: How its numbers are stored.
+        shape: The shape in NumPy's order: the last dimension is contiguous in the file.
+        kind: The type of its numbers, which may be quantised.
         start: The position of its first byte in the file.
-        size: The number of its bytes.
+        size: The number of bytes that it takes in the file.
     """
 
     shape: tuple[int, ...]
@@ -42,18 +42,18 @@ class Tensor(NamedTuple):
 
 
 class Header:
-    """The metadata and the tensors of a GGUF file.
+    """The metadata of a GGUF file, and the list of its tensors.
 
     Args:
         path: The file.
 
     Attributes:
         path: The file.
-        metadata: The values by key: numbers, strings, lists of strings, and arrays of numbers.
-        tensors: The tensors by name.
+        metadata: The values by key. A value is a number, a string, a list of strings, or an array of numbers.
+        tensors: The shape and the place of each tensor by its name.
 
     Raises:
-        UserError: The file cannot be read, is damaged, or is not a GGUF file; the message names it.
+        UserError: The file cannot be read, is damaged, or is not a GGUF file. The message names the file.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -69,24 +69,28 @@ class Header:
             raise UserError(f"{path}: not readable as GGUF ({error})") from None
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Return a string of the metadata; raise UserError if it has another type, or is missing without a default."""
+        """Return a value of the metadata that must be a string.
+
+        Raises:
+            UserError: The value has another type, or it is missing and there is no default.
+        """
         value = self.metadata.get(key, default)
         if not isinstance(value, str):
             raise self._wrong(key, "a text", value)
         return value
 
     def count(self, key: str, default: int | None = None, least: int = 1) -> int:
-        """Return a whole number that is at least `least`; see `text`."""
+        """Return a value of the metadata that must be a whole number, at least `least`; for errors see `text`."""
         value = self.metadata.get(key, default)
         if type(value) is not int or value < least:
             raise self._wrong(key, f"a whole number, {least} or more,", value)
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
-        """Return a finite number above 0; see `text`.
+        """Return a value of the metadata that must be a finite number above 0; for errors see `text`.
 
-        A float32 becomes the shortest decimal number that rounds to it, which is the one that was stored: 1e-05, and
-        not 9.999999747378752e-06.
+        A float32 is converted to the shortest decimal number that rounds to it, for example to 1e-05 and not to
+        9.999999747378752e-06. So the result is the number that the maker of the file stored.
         """
         value: Any = self.metadata.get(key, default)
         if isinstance(value, np.float32):
@@ -96,14 +100,17 @@ class Header:
         return float(value)
 
     def texts(self, key: str) -> list[str]:
-        """Return a list of strings; see `text`."""
+        """Return a value of the metadata that must be a list of strings; for errors see `text`."""
         value = self.metadata.get(key)
         if not isinstance(value, list):
             raise self._wrong(key, "a list of texts", value)
         return value
 
     def counts(self, key: str) -> list[int]:
-        """Return a list of whole numbers, empty if it is missing; see `text`."""
+        """Return a value of the metadata that must be a list of whole numbers; for errors see `text`.
+
+        If it is missing, the list is empty.
+        """
         value = self.metadata.get(key, np.zeros(0, np.int64))
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
             raise self._wrong(key, "a list of whole numbers", value)
@@ -146,7 +153,7 @@ class Header:
 
 
 class _Reader:
-    """Reads a stream from its beginning, and at most LARGEST bytes of it."""
+    """Reads values from a stream one after another, from its beginning. It refuses to read more than LARGEST bytes."""
 
     def __init__(self, stream: BinaryIO):
         self.position = 0
@@ -178,7 +185,7 @@ class _Reader:
             return self.text()
         if kind is not _ARRAY:
             value = self.numbers(_DTYPES[kind], 1)[0]
-            return value if isinstance(value, np.float32) else value.item()  # see `Header.number`
+            return value if isinstance(value, np.float32) else value.item()  # `Header.number` rounds float32
         items, count = GGUFValueType(self.number("<u4")), self.number("<u8")
         if items is _ARRAY:
             raise ValueError("lists in lists")

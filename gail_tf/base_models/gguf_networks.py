@@ -1,6 +1,6 @@
-"""The networks of GGUF files: their config.json, and where Hugging Face's files have their weights.
+"""Describes the network of a GGUF file: its config.json, and the name and shape of each weight in Hugging Face's files.
 
-GGUF's own names and layout are those of llama.cpp: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+GGUF files have llama.cpp's names and layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 import math
@@ -13,19 +13,21 @@ from gail_tf.base_models.gguf_header import Header
 from keras_gca.errors import UserError
 
 ROPE_FACTORS = "rope_freqs.weight"
-# Llama 3's own values (Grattafiori et al. 2024); a GGUF file has only the factors that follow from them.
+# Llama 3's settings (Grattafiori et al. 2024) for scaling rotary frequencies. A GGUF file does not contain them. It has
+# only the factors by which the frequencies are divided, and these follow from the settings.
 _LLAMA_3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 
 
 class Weight(NamedTuple):
-    """A weight of a network.
+    """A weight of a network, and how GGUF files store it.
 
     Attributes:
         name: Its name in Hugging Face's files.
         source: Its name in GGUF files.
         shape: Its shape in Hugging Face's files.
-        heads: The number of heads whose rows GGUF files have in another order; see `rows_in_order`.
-        transposed: Whether GGUF files have it transposed.
+        heads: If GGUF files have the rows of each head in another order (see `rows_in_order`), the number of heads;
+            otherwise 0.
+        transposed: Whether it is transposed in GGUF files.
     """
 
     name: str
@@ -36,12 +38,13 @@ class Weight(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A network of a GGUF file.
+    """The network of a GGUF file.
 
     Attributes:
-        config: The content of config.json, without the ids of special tokens.
-        weights: Yields its weights.
-        ignored: The names of tensors that are not weights, or are copies of weights.
+        config: The content of its config.json, without the ids of special tokens.
+        weights: A function that yields its weights.
+        ignored: The names of tensors in the GGUF file that are not read, because they are copies of weights or are not
+            weights.
     """
 
     config: dict[str, Any]
@@ -65,38 +68,42 @@ def read_network(header: Header) -> Network:
 
 
 def rows_in_order(rows: int, heads: int) -> np.ndarray:
-    """Return the rows of a query or key projection in Hugging Face's order.
+    """Return the order in which the rows of a query or key projection must be taken from a GGUF file.
 
-    Rotary embeddings turn pairs of units. Hugging Face's Llama pairs unit i of a head with unit i + half, and GGUF's
-    pairs neighbours, so GGUF files have the two halves of each head interleaved.
+    Rotary embeddings rotate pairs of units. Hugging Face's Llama pairs unit i of a head with unit i + half, where half
+    is half the number of the head's units. llama.cpp pairs neighbouring units instead. Therefore GGUF files have the
+    two halves of each head interleaved.
 
     Args:
         rows: The number of rows.
         heads: The number of heads.
 
     Returns:
-        For each row of Hugging Face's file, the row of the GGUF file: int (rows,).
+        (rows,) int: for each row in Hugging Face's order, the number of the row in the GGUF file.
     """
     return np.arange(rows).reshape(heads, -1, 2).swapaxes(1, 2).ravel()
 
 
 def llama_3_factors(theta: float, head: int, factor: float) -> np.ndarray:
-    """Return the numbers by which Llama 3 divides the rotary frequencies, (head / 2,).
+    """Compute the factors by which Llama 3 divides the rotary frequencies.
 
     Args:
         theta: The base of the frequencies.
         head: The number of units of a head.
-        factor: The largest of the numbers, by which low frequencies are divided.
+        factor: The factor for low frequencies, which is the largest.
+
+    Returns:
+        (head / 2,), one factor for each frequency.
     """
     low, high, length = _LLAMA_3.values()
-    turns = length * theta ** -(np.arange(0, head, 2) / head) / (2 * math.pi)  # of the original positions
+    turns = length * theta ** -(np.arange(0, head, 2) / head) / (2 * math.pi)  # full turns within `length` tokens
     smooth = np.clip((turns - low) / (high - low), 0, 1)
     return 1 / ((1 - smooth) / factor + smooth)
 
 
 def _llama_family(header: Header) -> Network:
     kind = header.text("general.architecture")
-    own_order = kind == "llama"  # GGUF files of the Llama family alone have the order of `rows_in_order`
+    own_order = kind == "llama"  # only files of the architecture "llama" have rows in the order of `rows_in_order`
     layers, size = header.count(f"{kind}.block_count"), header.count(f"{kind}.embedding_length")
     heads, inner = header.count(f"{kind}.attention.head_count"), header.count(f"{kind}.feed_forward_length")
     kv_heads = header.count(f"{kind}.attention.head_count_kv", heads)
@@ -213,7 +220,7 @@ def _gpt2(header: Header) -> Network:
 
 
 def _rows(header: Header) -> int:
-    """Return the number of rows of the token embeddings."""
+    """Return the number of rows of the token embeddings; raise UserError if the file has no token embeddings."""
     if "token_embd.weight" not in header.tensors:
         raise UserError(f"{header.path}: the tensor 'token_embd.weight' is missing")
     return header.tensors["token_embd.weight"].shape[0]

@@ -1,7 +1,8 @@
-"""The tokenizer in a GGUF file's metadata, as Hugging Face's tokenizer.json: byte-level BPE.
+"""Converts the tokenizer in a GGUF file's metadata, a byte-level BPE, to Hugging Face's form.
 
-`tokenizer.ggml.pre` names how text is split into words before the merges apply. Each of these names stands for the
-steps of the model's own tokenizer.json.
+The key `tokenizer.ggml.pre` of the metadata names the way in which text is split into words before the merges of BPE
+are applied. A GGUF file has only this name. This module knows the steps for which each name stands; they are those of
+the original models' tokenizer.json.
 """
 
 from typing import Any
@@ -13,14 +14,14 @@ from gail_tf.base_models.gguf_header import Header
 from keras_gca.errors import UserError
 
 CONTROL, USER_DEFINED, UNUSED = 3, 4, 5  # values of `tokenizer.ggml.token_type`
-LONGEST_TEMPLATE = 1_000_000  # characters of a chat template
+LONGEST_TEMPLATE = 1_000_000  # the most characters of a chat template
 
 _LLAMA_3_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+"
 )
-_QWEN_2_WORDS = _LLAMA_3_WORDS.replace(r"\p{N}{1,3}", r"\p{N}")  # a digit is a word
-# The names of `tokenizer.ggml.pre` that split text in the same way.
+_QWEN_2_WORDS = _LLAMA_3_WORDS.replace(r"\p{N}{1,3}", r"\p{N}")  # each digit is a word of its own
+# Groups of names in `tokenizer.ggml.pre` that all stand for the same way of splitting text.
 _GPT_2 = ("gpt-2", "mpt", "olmo", "phi-2")
 _SINGLE_DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone")
 _LLAMA_3 = ("llama3", "llama-v3", "llama-bpe", "falcon3")
@@ -42,7 +43,7 @@ def read_tokenizer(header: Header) -> tokenizers.Tokenizer:
         raise UserError(f"{header.path}: {len(tokens)} tokens with {len(types)} types")
     spare = len(tokens)
     while types and spare and types[spare - 1] == UNUSED:
-        spare -= 1  # rows of the embeddings that belong to no token; they follow all tokens
+        spare -= 1  # unused tokens at the end are only padding of the embeddings, and are left out
     vocabulary = {token: i for i, token in enumerate(tokens[:spare])}
     if len(vocabulary) < spare:
         raise UserError(f"{header.path}: a token occurs twice in the vocabulary")
@@ -74,7 +75,7 @@ def tokenizer_config(header: Header, vocab_size: int) -> dict[str, Any]:
         vocab_size: The number of tokens.
 
     Raises:
-        UserError: An id is not that of a token, or the template is too long.
+        UserError: The id of a special token does not belong to any token, or the template is too long.
     """
     tokens, ids = header.texts("tokenizer.ggml.tokens"), special_ids(header, vocab_size)
     config: dict[str, Any] = {
@@ -97,7 +98,7 @@ def special_ids(header: Header, vocab_size: int) -> dict[str, int]:
     """Return the ids of special tokens by their names in config.json, such as `eos_token_id`.
 
     Raises:
-        UserError: An id is not that of a token.
+        UserError: An id does not belong to any token.
     """
     ids = {}
     for name, key in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")):

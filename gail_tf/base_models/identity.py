@@ -1,4 +1,7 @@
-"""What identifies the weights of a model, so that a bot which stores only adapters can check its base."""
+"""Identifies a pretrained model by its name and the SHA-256 of its weights.
+
+A bot that stores only adapters needs the pretrained model that they belong to, and recognises it by this SHA-256.
+"""
 
 import contextlib
 import hashlib
@@ -13,15 +16,16 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 
 NAME = "_name_or_path"  # the key of a model's name in config.json, as in transformers
-_STEP = 1 << 20  # bytes that are read at once
+_STEP = 1 << 20  # the number of bytes that are read at once
 _HUB_FOLDER = re.compile(r"models--(.+)")
 
 
 def identity(folder: Path) -> tuple[str, str]:
-    """Return what identifies the model of a folder in Hugging Face's format: its name, and the SHA-256 of its weights.
+    """Return the name of the model in a folder of Hugging Face's format, and the SHA-256 of its weights.
 
-    The SHA-256 is that of model.safetensors, or of all its shards, in the order of their names, as if they were one
-    file. It is computed once: the cache keeps it, with the sizes and times of the files.
+    The SHA-256 is computed from model.safetensors or, if there are several shards, from all shards in the order of
+    their names, as if they were one file. The cache keeps it together with the sizes and times of the files, so that it
+    is computed again only if a file has changed.
 
     Raises:
         UserError: The folder has no safetensors, or they cannot be read.
@@ -52,7 +56,10 @@ def _record(folder: Path) -> Path:
 
 
 def remember(folder: Path, sha256: str) -> None:
-    """Keep the SHA-256 of a folder's weights, if the cache can be written; otherwise it is computed again."""
+    """Store the SHA-256 of a folder's weights in the cache.
+
+    If the cache cannot be written, nothing is stored, and `identity` computes the SHA-256 again.
+    """
     with contextlib.suppress(OSError):
         record = _record(folder)
         record.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +67,11 @@ def remember(folder: Path, sha256: str) -> None:
 
 
 def _name_of(folder: Path) -> str:
-    """Return the name of a model: of a converted one, that in its config.json; of one of the Hub, its name there."""
+    """Return the name of the model in a folder.
+
+    A model that was converted by this package has its name in config.json. A model in the Hub's cache has its name on
+    the Hub. Any other model has the name of its folder.
+    """
     if folder.resolve().parent == cache_folder().resolve():
         return str(json_files.read_object(folder / "config.json").get(NAME, folder.name))
     for parent in folder.absolute().parents:

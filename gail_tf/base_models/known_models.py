@@ -1,6 +1,6 @@
-"""The table of known models: pretrained models that lie in packages of the Python Package Index.
+"""The table of known models, which are pretrained models inside packages of the Python Package Index.
 
-Imports nothing heavy.
+This module does not import TensorFlow or other slow libraries.
 """
 
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from gail_tf.base_models.cache import converted_folder
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A model in a package.
+    """A pretrained model, and the package that contains it.
 
     Attributes:
-        title: The name that its makers gave it.
-        licence: Its licence, which is also that of the package.
+        title: The name that the makers of the model gave it.
+        licence: The licence of both the model and the package.
         package: The name of the package.
         version: The version of the package.
         wheel_size: The number of bytes of the package's wheel.
         wheel_sha256: The SHA-256 of the wheel.
         member: The name of the GGUF file in the wheel.
         sha256: The SHA-256 of the GGUF file.
-        converted_size: The number of bytes that the converted model takes.
+        converted_size: The number of bytes that the model takes after its conversion.
     """
 
     title: str

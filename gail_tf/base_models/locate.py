@@ -1,4 +1,4 @@
-"""Finds the folder of a model from what the user names: a folder, a file, a known model, or a name on the Hub."""
+"""Finds the folder of the model that a user names by a folder, a file, a known model, or a name on the Hub."""
 
 import os
 from pathlib import Path
@@ -17,13 +17,14 @@ FILES = (".gguf", ".whl")
 def locate(model: str | os.PathLike, agreed: bool = False) -> Path:
     """Return the folder of a model, in Hugging Face's format.
 
-    What exists on the disk comes first, then a known model, then a name on the Hub. The network is used only for the
-    last two, only if they are not on the disk yet, and only if the user agrees.
+    A folder or file of this name is used if there is one. Otherwise the name may be that of a known model, or else that
+    of a model on the Hub. A known model or a model on the Hub is downloaded if it is not on this machine yet, but only
+    if the user agrees.
 
     Args:
         model: A folder, a .gguf file, a .whl file with one GGUF file in it, a known model (a key of
             `known_models.KNOWN`), or a name on the Hub.
-        agreed: Whether the user agrees to a download; if not, a terminal is asked.
+        agreed: Whether the user has agreed to a download already. If not, the user is asked at the terminal.
 
     Raises:
         UserError: There is no such model, the user does not agree, or the file is damaged.
@@ -52,7 +53,7 @@ def _from_hub(name: str, agreed: bool) -> Path:
         if _is_whole(folder):
             return folder
     except HFValidationError:
-        return find(name)  # says what is expected
+        return find(name)  # its error says what is expected
     except LocalEntryNotFoundError:
         pass  # not downloaded yet
     try:
@@ -69,7 +70,10 @@ def _from_hub(name: str, agreed: bool) -> Path:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Return whether a folder of the Hub's cache has a network's files; an interrupted download leaves a part."""
+    """Return whether a folder of the Hub's cache has all files of a network.
+
+    After an interrupted download some are missing.
+    """
     if (folder / CONFIG).exists() and (folder / WEIGHTS).exists():
         return True
     if not (folder / CONFIG).exists() or not (folder / INDEX).exists():

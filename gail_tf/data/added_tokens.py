@@ -1,10 +1,11 @@
-"""Tokens that were added to a byte-level BPE after it was made, as transformers' slow tokenizers wrote them.
+"""Reads the tokens that were added to a byte-level BPE after its fitting, from files of transformers' slow tokenizers.
 
-tokenizer_config.json    Its `added_tokens_decoder` describes each token by its id; if it is missing, these are read:
-added_tokens.json        the ids of the tokens;
-special_tokens_map.json  which tokens are special.
+tokenizer_config.json    `added_tokens_decoder` in this file describes the token of each id; if it is missing, the other
+                         two files are read
+added_tokens.json        the ids of the tokens
+special_tokens_map.json  the names of the special tokens
 
-These files belong to vocab.json and merges.txt; a tokenizer.json contains the added tokens itself.
+These files are read together with vocab.json and merges.txt. A tokenizer.json contains the added tokens itself.
 """
 
 from collections.abc import Collection, Iterator
@@ -27,11 +28,11 @@ def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str
     Args:
         made: The tokenizer.
         folder: The folder of the files.
-        special: Tokens that are special whatever the files say.
+        special: The names of tokens that are added as special tokens even if the files say otherwise.
 
     Raises:
-        UserError: A file is damaged, or the id of a token is neither that of vocab.json nor the next one; the message
-            names the file.
+        UserError: A file is damaged, or a token has an unexpected id: neither its id in vocab.json, nor the next free
+            id. The message names the file.
     """
     config = json_files.read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
     if config.get(_DECODER):
@@ -80,7 +81,10 @@ def _of_ids(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _special_of(path: Path) -> set[str]:
-    """Read the names in a special_tokens_map.json: texts, objects with the content of a token, and lists of either."""
+    """Read the names of the special tokens from a special_tokens_map.json.
+
+    A value in this file may be a name, an object whose `content` is a name, or a list of either.
+    """
     values = json_files.read_object(path).values()
     listed = [token for value in values for token in (value if isinstance(value, list) else [value])]
     names = [token.get("content") if isinstance(token, dict) else token for token in listed]

@@ -1,7 +1,11 @@
-"""Conversations as arrays: conditions padded on the left, responses padded on the right.
+"""Encodes conversations as arrays: conditions are padded on the left, responses on the right.
 
-A conversation is encoded as its utterances in the frames of the tokenizer's layout. A control token, such as the
-utterance's sentiment, may stand directly before the text of an utterance, inside its frame.
+The condition of a response is the history and the prompt. The layout of the tokenizer puts a frame around each
+utterance, which is the tokens before and after its text (see `data/layouts.py`). A control token, for example that of
+the utterance's sentiment, may stand inside the frame, directly before the text. END is the layout's token that ends a
+response.
+
+Shapes: B samples, C the width of the conditions, R the width of the responses.
 """
 
 from collections.abc import Sequence
@@ -16,12 +20,12 @@ from keras_gca.errors import UserError
 
 
 class Batch(NamedTuple):
-    """Conditions, and responses to them. The masks are true at tokens and false at padding.
+    """The arrays of conditions and of the responses to them. The masks are true at tokens and false at padding.
 
     Attributes:
-        condition: History and prompt, padded on the left, (B, C) int32.
+        condition: The tokens of history and prompt, padded on the left, (B, C) int32.
         condition_mask: (B, C) bool.
-        response: Responses with END, padded on the right, (B, R) int32. R is 0 if there are no responses.
+        response: The tokens of responses with END, padded on the right, (B, R) int32. R is 0 if there are no responses.
         response_mask: (B, R) bool.
     """
 
@@ -42,7 +46,7 @@ class Batch(NamedTuple):
 
 
 class Utterance(NamedTuple):
-    """A text, and the control token before it, if any."""
+    """The text of an utterance, and the control token before it, if it has one."""
 
     text: str
     control: str | None = None
@@ -61,18 +65,19 @@ def encode_batch(
     Args:
         tokenizer: The tokenizer.
         contexts: For each sample the utterances before the response, the prompt last.
-        responses: For each sample its response; None if there are none.
-        condition_limit: The maximum number of tokens of a condition. The oldest utterances that do not fit as a whole
-            are left out. A prompt that is too long loses the beginning of its text. Frames stay whole.
-        response_limit: The maximum number of tokens of a response with END. A longer one is cut and has no END.
-        multiple: Widths are rounded up to its multiples, within the limits, so that few shapes are compiled.
+        responses: The response of each sample; None if there are no responses.
+        condition_limit: The maximum number of tokens of a condition. The oldest utterances are left out if they do not
+            fit as a whole. A prompt that is too long loses the beginning of its text. Frames are never cut.
+        response_limit: The maximum number of tokens of a response with END. A longer response is cut and has no END.
+        multiple: The widths of the arrays are rounded up to multiples of this number, but not above the limits. So
+            there are few different shapes, and few graphs to compile.
 
     Returns:
-        The arrays; the number of samples is that of `contexts`.
+        The arrays, with one row for each member of `contexts`.
 
     Raises:
-        ValueError: A sample has no prompt, a limit is below 1, or there are not as many responses as contexts.
-        UserError: The frames alone are longer than a condition, or the tokenizer lacks a control token.
+        ValueError: A sample has no prompt, a limit is below 1, or the numbers of responses and contexts differ.
+        UserError: The frames alone do not fit into a condition, or the tokenizer lacks a control token.
     """
     if not all(contexts) or min(condition_limit, response_limit, multiple) < 1:
         raise ValueError("every sample needs a prompt, and limits are 1 or more")
@@ -88,12 +93,12 @@ def encode_batch(
 
 
 def encode_texts(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> Batch:
-    """Encode texts as responses to the condition END alone, which says nothing.
+    """Encode texts without a conversation, as responses to a condition that is only the token END.
 
     Args:
         tokenizer: The tokenizer.
         texts: The texts.
-        limit: The maximum number of tokens of a text with END. A longer one is cut and has no END.
+        limit: The maximum number of tokens of a text with END. A longer text is cut and has no END.
     """
     rows = _responses(tokenizer, texts, limit)
     condition = np.full((len(texts), 1), tokenizer.end, np.int32)
@@ -107,10 +112,10 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
     Args:
         tokenizer: The tokenizer.
         conversations: The utterances of each conversation.
-        last: The role of each last utterance, one of `ROLES`; roles alternate.
+        last: The role of the last utterance of each conversation, one of `ROLES`. Roles alternate.
 
     Returns:
-        The ids of each utterance of each conversation.
+        For each conversation, the token ids of each utterance.
     """
     layout, shift = tokenizer.layout, ROLES.index(last)
     ending, after = _ending(tokenizer)
@@ -121,7 +126,9 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
     for utterances in conversations:
         for place, utterance in enumerate(utterances):
             role = ROLES[(len(utterances) - 1 - place + shift) % 2]
-            if utterance.control is None:  # text of the frame and of the utterance are one text, as for a template
+            # Without a control token, the end of the frame and the utterance are encoded as one text. So the tokens are
+            # the same as if a chat template had written the conversation.
+            if utterance.control is None:
                 frames.append(opened[role])
                 texts.append(before[role][-1] + layout.written(utterance.text) + ending)
             else:
@@ -132,17 +139,21 @@ def in_frames(tokenizer: Tokenizer, conversations: Sequence[Sequence[Utterance]]
 
 
 def check_limit(tokenizer: Tokenizer, limit: int) -> None:
-    """Raise UserError if a condition of `limit` tokens has no room for a frame, a control token and one of text."""
+    """Raise UserError if `limit` tokens do not suffice for a frame, a control token and one token of text."""
     _cut(tokenizer, Utterance(""), _room(tokenizer, limit) - 2)
 
 
 def _apart(tokenizer: Tokenizer, role: str) -> list[int]:
-    """Encode the frame before an utterance apart from the text."""
+    """Encode the frame before an utterance by itself, without the spaces that belong to the utterance."""
     return tokenizer.encode_frame(tokenizer.layout.before.format(role=role).rstrip(" "))
 
 
 def _ending(tokenizer: Tokenizer) -> tuple[str, list[int]]:
-    """The frame after an utterance: its text, which is encoded with the utterance, and its ids from a token on."""
+    """Divide the frame after an utterance at its first special token.
+
+    Returns:
+        The text before the special token, which is encoded together with the utterance; and the token ids of the rest.
+    """
     ending, *rest = tokenizer.layout.parts(tokenizer.layout.after)
     return ending, tokenizer.encode_frame("".join(rest))
 
@@ -167,13 +178,13 @@ def _conditions(tokenizer: Tokenizer, contexts: Sequence[Sequence[Utterance]], l
 
 
 def _room(tokenizer: Tokenizer, limit: int) -> int:
-    """How many tokens of a condition are left for utterances and their frames."""
+    """The number of tokens in a condition that are left for utterances and their frames."""
     layout = tokenizer.layout
     return limit - len(tokenizer.encode_frame(layout.begin)) - len(tokenizer.encode_frame(layout.opening))
 
 
 def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
-    """Encode a prompt that is too long, without the beginning of its text."""
+    """Encode a prompt that is too long, so that it fits into `room` tokens; the beginning of its text is left out."""
     layout = tokenizer.layout
     ending, after = _ending(tokenizer)
     frame = [*_apart(tokenizer, ROLES[0]), *_control(tokenizer, prompt)]
@@ -194,7 +205,7 @@ def _responses(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[l
 
 
 def bucket_width(rows: list[list[int]], limit: int, multiple: int) -> int:
-    """Round the longest row's length up to a multiple, within the limit; 0 if no row has tokens."""
+    """Round the length of the longest row up to a multiple, but not above the limit. It is 0 if all rows are empty."""
     longest = max(map(len, rows), default=0)
     return min(int(bucket(longest, multiple)), limit) if longest else 0
 
@@ -205,8 +216,8 @@ def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> 
     Args:
         rows: B rows of at most `width` ids.
         width: The width of the arrays.
-        padding: The id at padding.
-        on_left: Whether padding goes on the left or on the right.
+        padding: The id that is written at padding.
+        on_left: Whether rows are padded on the left; otherwise on the right.
 
     Returns:
         The ids, (B, width) int32, and the mask, (B, width) bool, false at padding.
@@ -222,13 +233,16 @@ def pad_rows(rows: list[list[int]], width: int, padding: int, on_left: bool) -> 
 def take(
     batch: Batch, rows: Sequence[int] | np.ndarray, size: int | None = None, response_width: int | None = None
 ) -> Batch:
-    """Take some rows of a batch, cut to the widths that they need; see `engine/batching.py`.
+    """Take some rows of a batch, cut to the widths that these rows need.
+
+    The possible widths are those of the buckets in `keras_gca/engine/batching.py`, so that few shapes are compiled.
 
     Args:
         batch: The batch.
         rows: The numbers of the rows.
-        size: The number of rows of the result; rows of padding, whose masks are false, are appended. None appends none.
-        response_width: The width of the responses; the smallest sufficient bucket if None.
+        size: The number of rows of the result. If it is greater, rows of padding are appended, whose masks are false.
+            None appends no rows.
+        response_width: The width of the responses. None takes the smallest bucket that suffices.
 
     Returns:
         The rows, in the order given.

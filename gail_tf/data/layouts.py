@@ -1,8 +1,9 @@
-"""Layouts: how a conversation becomes tokens, by the frames around its utterances.
+"""Layouts, which determine the texts and special tokens around the utterances of a conversation.
 
-A model's chat template is a program, which is never run. The known templates are recognised by their text, and the
-layouts that stand for them are data in this module. Roles alternate: the last utterance before a response is the
-user's. `setting_groups.LAYOUTS` has the names of all layouts.
+The text before and after an utterance is its frame. A pretrained model brings a chat template, which is a program that
+writes the frames. This package never runs such a program. It recognises known templates by their text, and this module
+contains the equivalent layouts as data. The roles of utterances alternate, and the last utterance before a response is
+the user's. The setting `layout` can have the names in `setting_groups.LAYOUTS`.
 """
 
 import hashlib
@@ -17,10 +18,10 @@ from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 
 END = "<|endoftext|>"
-ROLES = ("user", "assistant")  # of the utterances before a response, from the last one backwards
+ROLES = ("user", "assistant")  # the roles of the utterances before a response, from the last utterance backwards
 TOKENIZER_CONFIG, TEMPLATE = "tokenizer_config.json", "chat_template.jinja"
-_SPECIAL = "special_tokens_map.json"  # names the end of text where an old folder has no tokenizer_config.json
-_LARGEST = 1_000_000  # bytes of a template
+_SPECIAL = "special_tokens_map.json"  # names the token that ends a text, if tokenizer_config.json does not
+_LARGEST = 1_000_000  # the most bytes of a file with a template
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,18 @@ class Layout:
     """The frames around the utterances of a conversation.
 
     In a frame, special tokens are written out, and `{role}` stands for user or assistant. A space at the end of a frame
-    belongs to the text that follows, since tokens of words begin with their space.
+    is encoded together with the text that follows, because in a byte-level BPE a word's token includes the space before
+    the word.
 
     Attributes:
-        name: Its name, one of `LAYOUTS`.
-        end: The special token that ends a response, END of the policy.
-        before: What stands before an utterance, and before a response.
-        after: What stands after an utterance.
-        begin: What stands before the first utterance: a token that begins a text, or a whole system message.
+        name: The name of the layout, one of `setting_groups.LAYOUTS`.
+        end: The special token that ends a response.
+        before: The frame before an utterance or a response.
+        after: The frame after an utterance.
+        begin: The text before the first utterance: a token that begins every text, or a whole system message.
         markers: The special tokens in the frames, other than `end`.
-        text: verbatim: an utterance is written as it is; stripped: without white space around it; line: each run of
-            white space in it is one space, so that it is one line.
+        text: How an utterance is written. "verbatim" leaves it as it is. "stripped" removes white space around it.
+            "line" replaces each run of white space by one space, so that the utterance is one line.
     """
 
     name: str
@@ -61,26 +63,30 @@ class Layout:
 
     @property
     def space(self) -> str:
-        """The spaces at the end of `before`, which belong to the text that follows."""
+        """The spaces at the end of `before`, which are encoded together with the text that follows."""
         return self.before[len(self.before.rstrip(" ")) :]
 
     def parts(self, frame: str) -> list[str]:
-        """Divide a frame at its special tokens. Texts, some of them empty, and tokens alternate; a text is last."""
+        """Divide a frame at its special tokens.
+
+        Returns:
+            Texts and special tokens in turn, beginning and ending with a text. A text may be empty.
+        """
         return re.split(f"({'|'.join(map(re.escape, self.tokens))})", frame)
 
     def written(self, text: str) -> str:
-        """Return an utterance as the layout writes it, without frames."""
+        """Return an utterance with the white space that the attribute `text` requires, without frames."""
         if self.text == "line":
             return " ".join(text.split())
         return text.strip() if self.text == "stripped" else text
 
     def ending_with(self, end: str) -> "Layout":
-        """Return the same layout with another end of text; if utterances end with it as well, they follow."""
+        """Return the same layout with another token at the end of responses and, in `after`, of utterances."""
         return replace(self, end=end, after=self.after.replace(self.end, end))
 
     @property
     def template(self) -> str:
-        """The layout as a chat template for transformers; this package itself never runs one."""
+        """The layout as a chat template, which is written for transformers. This package itself never runs it."""
         head, role, tail = self.before.partition("{role}")
         content = {"verbatim": "message['content']", "stripped": "(message['content'] | trim)"}.get(
             self.text, "(message['content'].split() | join(' '))"
@@ -116,7 +122,8 @@ def _with_system_message(name: str, message: str) -> Layout:
     return replace(CHATML, name=name, begin=f"<|im_start|>system\n{message}<|im_end|>\n")
 
 
-# The last three have the system message that their models' templates insert where a conversation has none.
+# The last three layouts begin with a system message. The templates of their models insert it if a conversation has
+# none.
 KNOWN = {
     layout.name: layout
     for layout in (
@@ -130,9 +137,10 @@ KNOWN = {
     )
 }
 
-# SHA-256 of the templates of others, as `layout_of` writes them. A template that inserts a system message of its
-# own is known by its frames alone: every policy is trained on conversations, so that a message to an untrained
-# assistant only makes conditions longer and says what is no longer true ("trained by Hugging Face").
+# The SHA-256 of other makers' templates, after `layout_of` has normalised their text, with the equivalent layouts. If a
+# template inserts a system message of its own, its layout here has no system message. A policy is trained on
+# conversations, so the message would only make conditions longer, and would no longer be true ("trained by Hugging
+# Face").
 _TEMPLATES = {
     "5e038197c89daee5d4e03d3e0c8ac0fab5a25e2dc88f203f9c948f68889e416f": END_OF_TEXT,  # DialoGPT, BLOOM
     "153280e3ff55d19da1398bdb3914ee2a51b80429bfaedde11d7d216c39db80f3": CHATML,  # ChatML itself
@@ -158,7 +166,7 @@ def layout_of(template: str) -> Layout:
     for layout in KNOWN.values():
         if template.strip() == layout.template:
             return layout
-    # Between quotation marks, a line break and its escape mean the same, and both occur.
+    # In a quoted string of a template, a line break and its escape \n mean the same. Makers use both.
     text = template.strip().replace("\\n", "\n")
     known = _TEMPLATES.get(hashlib.sha256(text.encode()).hexdigest())
     if known is None:
@@ -171,14 +179,15 @@ def read_layout(folder: str | os.PathLike, name: str = "auto") -> Layout:
 
     Args:
         folder: The folder of the model's tokenizer.
-        name: One of `LAYOUTS`. auto takes the layout that `Tokenizer.save` noted, else that of the model's chat
-            template. A model without a template has `end_of_text` if `<|endoftext|>` ends its texts, else `plain`.
+        name: One of `setting_groups.LAYOUTS`. "auto" takes the layout that `Tokenizer.save` noted or, if there is none,
+            the layout of the model's chat template. A model without a chat template gets `end_of_text` if
+            `<|endoftext|>` ends its texts, and `plain` otherwise.
 
     Returns:
-        The layout. `plain` ends responses with the token that ends the model's texts.
+        The layout. In `plain`, the token that ends the model's texts ends responses.
 
     Raises:
-        UserError: A file is damaged, or the template is unknown; the message names the file.
+        UserError: A file is damaged, or the template is unknown. The message names the file.
     """
     folder = Path(folder)
     config = folder / TOKENIZER_CONFIG
@@ -201,9 +210,12 @@ def _noted(config: Path, values: dict[str, Any]) -> Layout | None:
 
 
 def _of_template(folder: Path, values: dict[str, Any]) -> Layout | None:
-    """The layout of a file of its own, which stands above the template in the config, as in transformers."""
+    """Return the layout of a model's chat template; None if the model has no template.
+
+    A file with the template takes precedence over a template in tokenizer_config.json, as in transformers.
+    """
     path, template = folder / TOKENIZER_CONFIG, values.get("chat_template")
-    if isinstance(template, list):  # of several templates, each with a name
+    if isinstance(template, list):  # there are several templates, and each has a name
         named = [one for one in template if isinstance(one, dict) and one.get("name") == "default"]
         template = named[0].get("template") if named else template
     if (folder / TEMPLATE).exists():
@@ -233,7 +245,7 @@ def _read_text(path: Path) -> str:
 
 
 def _end_of_text(folder: Path, values: dict[str, Any]) -> str:
-    """The name of the token that ends the texts of a model; `<|endoftext|>` if the files name none."""
+    """Return the token that ends the texts of a model; `<|endoftext|>` if the files do not name one."""
     path = folder / TOKENIZER_CONFIG
     if values.get("eos_token") is None and (folder / _SPECIAL).exists():
         path = folder / _SPECIAL

@@ -1,4 +1,7 @@
-"""Encodes trajectories as arrays, once for a whole training."""
+"""Encodes expert trajectories as arrays, once for a whole training.
+
+A trajectory is a prompt with its history, which is the utterances before it, and an expert's response.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +15,9 @@ from gail_tf.data.sentiment import NAMES, sentiment
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 
-SENTIMENTS = 3  # inputs of D: the compound scores of the prompt, the history (their mean) and the response
+# The number of sentiments that the discriminator reads, which are VADER's compound scores: the score of the prompt, the
+# mean score of the history, and the score of the response.
+SENTIMENTS = 3
 
 
 def control_token(name: str) -> str:
@@ -25,11 +30,11 @@ def emotion_token(label: str) -> str:
     return control_token(f"emotion:{label}")
 
 
-CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)  # for sentiments
+CONTROL_TOKENS = tuple(control_token(name) for name in NAMES)  # the control tokens of the three sentiments
 
 
 class PromptClassifier(Protocol):
-    """Names the emotion of each prompt."""
+    """The interface of a classifier that recognises the emotions of prompts."""
 
     def classify(self, texts: Sequence[str]) -> Sequence[str]:
         """Return the name of each text's emotion."""
@@ -37,11 +42,12 @@ class PromptClassifier(Protocol):
 
 @dataclass(frozen=True)
 class Samples:
-    """Encoded trajectories, in order.
+    """The arrays of n trajectories, in the order of the trajectories.
 
     Attributes:
-        batch: The arrays of the n trajectories.
-        sentiments: The compound scores of prompt and history, (n, 2) float32; an empty history has 0.
+        batch: The encoded conditions and responses.
+        sentiments: The compound score of the prompt, and the mean compound score of the history, (n, 2) float32. The
+            score of an empty history is 0.
         response_sentiments: The compound scores of the responses, (n,) float32.
         trajectories: The trajectories themselves.
     """
@@ -66,10 +72,10 @@ class Samples:
         Args:
             tokenizer: The tokenizer, which has the control tokens.
             trajectories: The trajectories.
-            condition_tokens: The maximum number of tokens of a condition.
+            condition_tokens: The maximum number of tokens of a condition, which is history and prompt.
             response_tokens: The maximum number of tokens of a response.
-            with_sentiment: Whether each utterance of history and prompt follows the control token of its sentiment.
-            emotions: If given, the prompt follows the control token of its emotion instead.
+            with_sentiment: Whether the control token of its sentiment precedes each utterance of history and prompt.
+            emotions: A classifier. If given, the control token of the prompt's emotion precedes the prompt instead.
         """
         contexts, scores = [], np.zeros((len(trajectories), 2), np.float32)
         of_prompts = [trajectory.prompt for trajectory in trajectories]
@@ -88,12 +94,14 @@ class Samples:
 
     @property
     def response_tokens(self) -> int:
-        """The number of all tokens of the responses."""
+        """The total number of tokens in all responses."""
         return int(self.batch.response_mask.sum())
 
 
 def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], length: int) -> Batch:
-    """Encode whole conversations to pretrain on, in pieces in which every token is predicted.
+    """Encode whole conversations to pretrain on, divided into pieces of one length.
+
+    In pretraining every token of a piece is predicted, so a piece has the form of a response to an empty condition.
 
     Args:
         tokenizer: The tokenizer.
@@ -101,7 +109,8 @@ def running_text(tokenizer: Tokenizer, conversations: Sequence[Sequence[str]], l
         length: The maximum number of tokens of a piece.
 
     Returns:
-        For each piece the condition END, (n, 1), and the piece itself as the response, (n, length).
+        n pieces. The condition is only the token that ends responses, (n, 1), and the response is the piece itself,
+        (n, length).
     """
     begin, pieces = tokenizer.encode_frame(tokenizer.layout.begin), []
     spoken = [[Utterance(text) for text in utterances] for utterances in conversations]
@@ -120,9 +129,9 @@ def context(history: Sequence[str], prompt: str, with_sentiment: bool, emotion: 
 
     Args:
         history: The utterances before the prompt.
-        prompt: The utterance that is answered.
-        with_sentiment: Whether each utterance has the control token of its sentiment.
-        emotion: If given, the prompt has the control token of this emotion instead.
+        prompt: The utterance to answer.
+        with_sentiment: Whether each utterance gets the control token of its sentiment.
+        emotion: The prompt's emotion. If given, the prompt gets the control token of this emotion instead.
     """
     texts = (*history, prompt)
     utterances = [Utterance(text, control_token(sentiment(text).name) if with_sentiment else None) for text in texts]

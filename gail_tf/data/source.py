@@ -1,4 +1,7 @@
-"""The files and pretrained networks of a training, as the user names them; imports nothing heavy."""
+"""`Source` names the files and pretrained networks that a training reads.
+
+This module does not import TensorFlow or other slow libraries.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +18,17 @@ class Source:
     """The files and pretrained networks that a training of the second paper reads.
 
     Args:
-        data: Files of conversations; if empty, the embedded ones are used.
-        tweets: Files of tweets: CSV with a column `text`, or one tweet a line.
-        general: Files of conversations to pretrain a GPT-2 from scratch on; if empty, the first paper's corpus is used.
-        model: The pretrained language model: a folder or file, a known name (`base_models`), or a name on the Hub. None
-            trains a GPT-2 from scratch.
-        roberta: D's RoBERTa: a folder, or a name on the Hub.
-        glove: A file of word vectors for RL-Seq2Seq; None fits vectors to the prompts.
-        skip_bad_lines: Whether lines that cannot be used are skipped and counted; otherwise the first is an error.
-        agreed: Whether a network that is not on this machine may be fetched without asking.
+        data: Files of conversations. If empty, the embedded conversations are used.
+        tweets: Files of tweets: a CSV file with a column `text`, or a file with one tweet in each line.
+        general: Files of conversations on which a GPT-2 from scratch is pretrained. If empty, the embedded corpus of
+            the first paper is used.
+        model: The pretrained language model: a folder, a file, the name of a known model
+            (`base_models/known_models.py`), or a name on the Hub. None trains a GPT-2 from scratch.
+        roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. None makes a small one
+            from scratch if the settings need one.
+        glove: A file of word vectors for RL-Seq2Seq. None fits word vectors to the prompts.
+        skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first one is an error.
+        agreed: Whether a network that is not on this machine may be fetched without asking the user.
 
     Raises:
         UserError: `model` and `general` are both given, or a file is missing.
@@ -50,10 +55,10 @@ class Source:
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
-        """Check that the settings use every file and network that is given.
+        """Raise an error if a file or network is named that a training with these settings would not use.
 
         Raises:
-            UserError: Something is given that the settings do not use.
+            UserError: `model`, `roberta` or `glove` is given, and the settings do not use it.
         """
         seq2seq = config.algorithm == "rl_seq2seq"
         if self.roberta is not None and config.judge.discriminator_encoder != "roberta":
@@ -66,13 +71,13 @@ class Source:
     def read(self, turns: str) -> tuple[list[Trajectory], BadLines]:
         """Read the expert trajectories.
 
-        Reading does not import TensorFlow, so that a command reports bad input at once.
+        This method does not import TensorFlow, so that a command can report bad input at once.
 
         Args:
             turns: See `DataSettings.turns`.
 
         Returns:
-            The trajectories, and the counts of bad lines, which later readers continue.
+            The trajectories, and the counts of bad lines, to which later readers of other files add theirs.
 
         Raises:
             UserError: A file is missing or damaged; the message names file and line.

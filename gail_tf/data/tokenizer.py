@@ -1,8 +1,9 @@
-"""Byte-level BPE by Hugging Face's `tokenizers`: a pretrained model's own, or one fitted to the training text.
+"""The tokenizer, a byte-level BPE: that of a pretrained model, or a new one that is fitted to the training text.
 
-A tokenizer knows the layout of its conversations, whose special tokens frame an utterance; control tokens may describe
-it. Text that spells out one of these tokens is read as plain text, so that a message can neither end an utterance, nor
-open a role, nor set a control token.
+A tokenizer knows the layout of conversations, which is how special tokens separate the utterances (see
+`data/layouts.py`). Control tokens may describe an utterance, for example its sentiment. If a text happens to spell out
+a special or control token, it is read as plain text. So a user's message can neither end an utterance, nor begin the
+other role's utterance, nor set a control token.
 """
 
 import json
@@ -23,10 +24,10 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
 
 BYTES = 256
-TOKENIZER = "tokenizer.json"  # contains the whole tokenizer
+TOKENIZER = "tokenizer.json"  # this file alone contains the whole tokenizer
 
-# Regular expressions by which these models divide a text before BPE. Any other is refused: with a hostile one, some
-# texts make the library panic.
+# The regular expressions by which the supported models divide a text into words before BPE. Any other one is refused,
+# because with a hostile regular expression some texts make the library `tokenizers` panic.
 _PATTERNS = (
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",  # GPT-2
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
@@ -34,18 +35,19 @@ _PATTERNS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+",  # Qwen2
 )
-# Classes of transformers whose vocab.json and merges.txt are all that is needed; None is that of an old folder.
+# The tokenizer classes of transformers that vocab.json and merges.txt describe completely. None stands for an old
+# folder, which does not name a class.
 _OF_TWO_FILES = (None, "GPT2Tokenizer", "GPT2TokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast")
 
 
 class Tokenizer:
-    """Encodes text as token ids, and decodes it. Its files are those that transformers' AutoTokenizer reads.
+    """Encodes text as token ids, and decodes token ids. transformers' AutoTokenizer can read the files that it saves.
 
     Args:
-        implementation: A tokenizer of the library `tokenizers`.
-        known: How many of the tokens were in the files from which it was read, added tokens included. The later ones
-            are control tokens, for which a pretrained network has no embeddings. None means all tokens.
-        layout: The layout of conversations, whose special tokens the implementation has.
+        implementation: A tokenizer of the library `tokenizers`, which has the special tokens of the layout.
+        known: How many tokens were in the files from which the tokenizer was read, added tokens included. Tokens with
+            later ids are control tokens, for which a pretrained network has no embeddings. None means all tokens.
+        layout: The layout of conversations.
     """
 
     def __init__(self, implementation: tokenizers.Tokenizer, known: int | None = None, layout: Layout = END_OF_TEXT):
@@ -60,12 +62,13 @@ class Tokenizer:
 
         Args:
             folder: The folder of the files.
-            control_tokens: Control tokens; those that the files lack are added after all others.
-            layout: The setting `layout`; auto takes the layout of the folder, see `read_layout`.
+            control_tokens: The control tokens that the tokenizer must have. Those that the files lack are added after
+                all other tokens.
+            layout: The setting `layout`. With "auto", `read_layout` finds the layout from the folder's files.
 
         Raises:
             UserError: A file is missing or damaged, the tokenizer is not a byte-level BPE, or it lacks a special token
-                of its layout; the message names the file.
+                of its layout. The message names the file or the folder.
         """
         laid_out = read_layout(folder, layout)
         made, known = read_byte_level(folder, laid_out.tokens, control_tokens, divided=True)
@@ -86,8 +89,8 @@ class Tokenizer:
 
         Args:
             texts: The texts.
-            size: The maximum number of tokens, those of the layout and control tokens included.
-            control_tokens: Control tokens to add.
+            size: The maximum number of tokens, including the special tokens of the layout and the control tokens.
+            control_tokens: The control tokens that the tokenizer is to have.
             layout: The layout of conversations.
 
         Raises:
@@ -96,9 +99,10 @@ class Tokenizer:
         return cls(fit_byte_level(texts, size, [*layout.tokens, *control_tokens]), layout=layout)
 
     def save(self, folder: str | os.PathLike) -> None:
-        """Write tokenizer.json and tokenizer_config.json, which together give the same tokenizer with its layout again.
+        """Make a folder with tokenizer.json and tokenizer_config.json, from which `read` makes the same tokenizer.
 
-        GPT-2's kind gets vocab.json and merges.txt as well. The folder is made.
+        tokenizer_config.json notes the layout. A tokenizer of GPT-2's kind is also written as vocab.json and
+        merges.txt.
         """
         first = [part for part in self.layout.parts(self.layout.begin) if part]
         end = self.layout.end
@@ -116,11 +120,14 @@ class Tokenizer:
         write_byte_level(folder, self._implementation, config)
 
     def encode(self, text: str) -> list[int]:
-        """Encode a text as token ids, without END."""
+        """Encode a text as token ids, without special tokens."""
         return self._implementation.encode(text, add_special_tokens=False).ids
 
     def encode_frame(self, frame: str) -> list[int]:
-        """Encode a frame of the layout, in which special tokens are written out; never a text of a user."""
+        """Encode a frame of the layout, which is a text with special tokens in it.
+
+        Do not call this method with a user's text, which could then set special tokens.
+        """
         parts = enumerate(self.layout.parts(frame))
         return [i for place, part in parts for i in ([self.special(part)] if place % 2 else self.encode(part))]
 
@@ -129,23 +136,23 @@ class Tokenizer:
         return [encoding.ids for encoding in self._implementation.encode_batch(texts, add_special_tokens=False)]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Decode token ids; END and control tokens are left out."""
+        """Decode token ids as text. Special tokens and control tokens are left out."""
         return self._implementation.decode([int(i) for i in ids], skip_special_tokens=True)
 
     def special(self, token: str) -> int:
-        """Return the id of END or of a control token; raise UserError if the tokenizer does not have it."""
+        """Return the id of a special or control token; raise UserError if the tokenizer does not have it."""
         if token not in self._special:
             raise UserError(f"{token} is not a control token of this tokenizer; it has {self.control_tokens}")
         return self._special[token]
 
     @property
     def control_tokens(self) -> list[str]:
-        """The special tokens other than END, in the order of their ids."""
+        """All special tokens except the one that ends a response, in the order of their ids."""
         return [token for token in self._special if token != self.layout.end]
 
     @property
     def end(self) -> int:
-        """The id of END, the layout's token that ends a response; it is used as padding, too."""
+        """The id of the layout's token that ends a response. Padding has this id, too."""
         return self.special(self.layout.end)
 
     def __len__(self) -> int:
@@ -163,14 +170,16 @@ def read_byte_level(
     Args:
         folder: The folder of the files.
         required: Special tokens that the files must have.
-        others: Special tokens that are added after all others if the files lack them.
-        divided: Whether the tokenizer may divide a text before BPE as SmolLM2, Llama 3 or Qwen2 do, besides as GPT-2.
+        others: Special tokens that are added after all other tokens if the files lack them.
+        divided: Whether a tokenizer is accepted that divides a text into words as SmolLM2, Llama 3 or Qwen2 do. If
+            not, it must divide a text as GPT-2 does.
 
     Returns:
-        The tokenizer, and how many tokens the files have.
+        The tokenizer, and the number of tokens in the files.
 
     Raises:
-        UserError: A file is missing or damaged, or the tokenizer is of another kind; the message names the file.
+        UserError: A file is missing or damaged, or the tokenizer is of another kind. The message names the file or the
+            folder.
     """
     whole, vocabulary, merges = (Path(folder) / name for name in (TOKENIZER, "vocab.json", "merges.txt"))
     if whole.exists():
@@ -178,7 +187,7 @@ def read_byte_level(
         if not _is_byte_level(read, divided):
             kinds = "like that of GPT-2, SmolLM2, Llama 3 or Qwen2" if divided else "like GPT-2's"
             raise UserError(f"{whole}: a byte-level BPE tokenizer, {kinds}, is expected")
-        read.no_truncation()  # files may set both for every text
+        read.no_truncation()  # a file may make the library cut or pad every text
         read.no_padding()
     elif vocabulary.exists() and merges.exists():
         config = Path(folder) / TOKENIZER_CONFIG
@@ -209,7 +218,7 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
     Args:
         texts: The texts.
         size: The maximum number of tokens.
-        special: Special tokens, which have the first ids.
+        special: Special tokens, which get the first ids.
 
     Raises:
         UserError: The size does not suffice for the 256 bytes and the special tokens.
@@ -228,9 +237,9 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
 
 
 def write_byte_level(folder: str | os.PathLike, implementation: tokenizers.Tokenizer, config: dict[str, Any]) -> None:
-    """Write tokenizer.json, tokenizer_config.json (`config`) and, for GPT-2's kind, vocab.json and merges.txt.
+    """Make a folder with a tokenizer's files: tokenizer.json and tokenizer_config.json, whose content is `config`.
 
-    The folder is made.
+    A tokenizer of GPT-2's kind is written as vocab.json and merges.txt, too.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -260,12 +269,15 @@ def _from_file(path: Path) -> tokenizers.Tokenizer:
 
 
 def _is_gpt2s(read: tokenizers.Tokenizer) -> bool:
-    """Whether vocab.json and merges.txt say all of a byte-level BPE: GPT-2's pre-tokenizer, and nothing before it."""
+    """Whether vocab.json and merges.txt describe a byte-level BPE completely.
+
+    This is so if it has GPT-2's pre-tokenizer and no normalizer.
+    """
     return isinstance(read.pre_tokenizer, pre_tokenizers.ByteLevel) and read.normalizer is None
 
 
 def _is_byte_level(read: tokenizers.Tokenizer, divided: bool) -> bool:
-    """Whether a tokenizer is of GPT-2's kind or, if `divided`, of that of SmolLM2, Llama 3 or Qwen2."""
+    """Whether a tokenizer is of GPT-2's kind or, if `divided` is true, of the kind of SmolLM2, Llama 3 or Qwen2."""
     if not isinstance(read.model, models.BPE) or not isinstance(read.decoder, decoders.ByteLevel):
         return False
     if not divided or not isinstance(read.pre_tokenizer, pre_tokenizers.Sequence):
@@ -286,7 +298,10 @@ def _divides(part: dict[str, Any]) -> bool:
 
 
 def _with_beginning(read: tokenizers.Tokenizer, layout: Layout, folder: Path) -> Layout:
-    """Return the layout, which begins with the token that the tokenizer writes before each text, if it has one."""
+    """Return a layout that begins with the special token that the tokenizer puts before each text.
+
+    If the tokenizer puts none, or the layout's end, the layout is returned unchanged.
+    """
     tokens = _attempt(folder / TOKENIZER, lambda: read.encode("").tokens)
     if not tokens or tokens[0] == layout.end:
         return layout

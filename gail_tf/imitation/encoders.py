@@ -1,10 +1,11 @@
-"""Encoders, with which D reads responses; each of them gives expert logits.
+"""Encoders, which are the networks of the discriminator D. They read responses and compute expert logits.
 
-    FrozenEncoder       the paper's network on features that the frozen reference computes once
-    TrainableEncoder    the same network on the features of a separate language model, which learns with it
+    FrozenEncoder       the paper's network, which reads features that the frozen reference has computed
+    TrainableEncoder    the same network, which reads the features of its own language model; both learn
     TextEncoder         the RoBERTa of TextGAIL, which reads the text (baselines/textgail.py)
 
-Shapes: B responses, R tokens, F = feature_size, S = sentiment_size.
+An expert logit is the logit of the probability that a response is an expert's. Shapes: B responses, R tokens, F the
+number of features, S the number of sentiments.
 """
 
 import abc
@@ -30,9 +31,9 @@ Arrays = tuple[np.ndarray, ...]  # the arrays of B responses that an encoder rea
 
 
 class Encoder(abc.ABC):
-    """The network of a discriminator, and the selection of its input."""
+    """Base class of the encoders. An encoder selects the arrays that it reads, and computes logits from them."""
 
-    reads_at_once = False  # whether one call can read a whole buffer
+    reads_at_once = False  # whether one call can read all responses of an update
 
     @property
     @abc.abstractmethod
@@ -47,7 +48,7 @@ class Encoder(abc.ABC):
             responses: B responses.
 
         Returns:
-            Arrays whose first dimension is B.
+            The arrays, whose first dimension is B.
         """
 
     @abc.abstractmethod
@@ -59,7 +60,7 @@ class Encoder(abc.ABC):
             sentiments: (B, S) float32.
 
         Returns:
-            (B,) float32, or (B, R) where every token is judged.
+            (B,) float32, or (B, R) if every token is judged.
         """
 
     @abc.abstractmethod
@@ -67,22 +68,26 @@ class Encoder(abc.ABC):
         self, seen: Sequence[Arrays], sentiments: Sequence[tf.Tensor], masks: Sequence[tf.Tensor],
         seeds: Sequence[tf.Tensor],
     ) -> Sequence[tf.Tensor]:  # fmt: skip
-        """Compute the expert logits of a training step, with noise and dropout, in a graph.
+        """Compute the expert logits for a training step, with noise and dropout, in a graph.
 
-        Each argument has two members: the experts' responses, and the policy's.
+        Each argument is a pair: the first member is for the experts' responses, and the second for the policy's.
 
         Args:
             seen: The arrays that `seen` returned.
             sentiments: (B, S) float32.
-            masks: (B,) or (B, R) bool, the responses or tokens that count.
-            seeds: (B, 2) int32; see `random.sample_seeds`.
+            masks: (B,) or (B, R) bool, true at the responses or tokens that count in the loss.
+            seeds: (B, 2) int32, the seeds of noise and dropout; see `engine.random.sample_seeds`.
 
         Returns:
-            The logits of both sides, (B,) float32, or (B, R) where every token is judged.
+            The logits of the experts' and of the policy's responses, each (B,) float32, or (B, R) if every token is
+            judged.
         """
 
     def begin_as(self, policy: LanguagePolicy) -> None:
-        """Prepare for imitation, which begins with this policy; an encoder with a language model copies its weights."""
+        """Prepare for imitation, which begins with this policy.
+
+        An encoder with its own language model copies the policy's weights. Other encoders do nothing.
+        """
 
 
 class DiscriminatorNetwork(TanhNetwork):
@@ -90,14 +95,15 @@ class DiscriminatorNetwork(TanhNetwork):
 
         features -> normalisation -> 100 tanh -> 100 tanh -> expert_logit
 
-    It is called with features, (B, F), or (B, T, F) for one logit per token, and optionally with sentiments, (B, S):
-    numbers in [-1, 1] that are appended to the normalised features. It returns (B,) or (B, T) float32. Trained by
-    `contrastive_loss`, the output is a score; only differences between responses to one prompt have a meaning.
+    It is called with features, (B, F) or, for one logit per token, (B, R, F). Sentiments, (B, S), are optional. They
+    are numbers in [-1, 1] that are appended to the normalised features. The result is (B,) or (B, R) float32. If
+    `contrastive_loss` trains the network, the output is a score, and only differences between the scores of responses
+    to the same prompt have a meaning.
 
     Args:
         feature_size: F.
         sentiment_size: S; 0 without sentiments.
-        seed: The seed of the initial weights, with which the output is 0.
+        seed: The seed of the hidden layers' initial weights. The output is 0 at first.
     """
 
     def __init__(self, feature_size: int, sentiment_size: int = 0, seed: int = 0):
@@ -108,9 +114,10 @@ class DiscriminatorNetwork(TanhNetwork):
 
 
 class FrozenEncoder(Encoder):
-    """The paper's network on the reference's features, with sentiments if `--sentiment` is on.
+    """The paper's network, which reads the reference's features and, with `--sentiment on`, sentiments.
 
-    A token discriminator gets no sentiments: those of a whole response would reveal to each token what follows it.
+    A discriminator that judges tokens gets no sentiments. The sentiment of a whole response would reveal to the
+    network, at each token, something about the tokens that follow.
 
     Args:
         sizes: The sizes of the reference's language model.
@@ -134,7 +141,7 @@ class FrozenEncoder(Encoder):
         return (responses.features,)
 
     def features(self, seen: Arrays) -> tf.Tensor:
-        """The features, (B, F) float32, or (B, R, F) of tokens, in a graph."""
+        """Return the features, (B, F) float32 or, if every token is judged, (B, R, F), in a graph."""
         return seen[0]
 
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
@@ -154,7 +161,7 @@ class FrozenEncoder(Encoder):
 
 
 class TrainableEncoder(FrozenEncoder):
-    """The paper's network on the features of a language model of its own, which starts as the reference.
+    """The paper's network, which reads the features of its own language model. This model starts as the reference.
 
     Args:
         sizes: The sizes of the reference's language model.

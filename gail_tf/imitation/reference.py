@@ -1,4 +1,8 @@
-"""The frozen reference, the policy after maximum likelihood, which computes features and probabilities of responses."""
+"""The frozen reference, the policy after maximum likelihood, which computes features and probabilities of responses.
+
+D is the discriminator. Shapes: B conditions (history and prompt) with a response each; C tokens of a condition, R
+tokens of a response; E the width of the language model's hidden states; F the number of features.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,31 +19,33 @@ from keras_gca.engine.compiled import Compiled
 
 
 def token_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
-    """Features of (history, prompt, partial response, token): the hidden states after each token.
+    """Return the features of each token for a discriminator that judges tokens: the hidden states after each token.
 
-    They correspond to the input of the first paper's discriminator at each token (Eq. 7 and 8).
+    A state depends on the history, the prompt, and the response up to the token. So it corresponds to the input of the
+    first paper's discriminator at each token (Eq. 7 and 8).
 
     Args:
-        hidden_states: (B, R, H), the states of a causal language model at the response's tokens.
-        response_mask: (B, R).
+        hidden_states: (B, R, E), the states of a causal language model at the response's tokens.
+        response_mask: (B, R), true at tokens.
 
     Returns:
-        (B, R, H) float32; 0 at padding.
+        (B, R, E) float32; 0 at padding.
     """
     return tf.where(tf.cast(response_mask, tf.bool)[:, :, None], tf.cast(hidden_states, tf.float32), 0.0)
 
 
 def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.Tensor:
-    """Features of (history, prompt, response): the mean of the response's hidden states, and the last one (EOS).
+    """Return the features of whole responses: the mean of a response's hidden states, and its last hidden state.
 
-    The states depend on history and prompt too, since a causal language model has read these before.
+    The last token usually is the one that ends the response. The states depend on history and prompt, too, because a
+    causal language model has read these before.
 
     Args:
-        hidden_states: (B, T, H), the states of a causal language model over history, prompt and response.
-        response_mask: (B, T), the response's tokens, which are contiguous.
+        hidden_states: (B, T, E), the states of a causal language model at T tokens, which include the response's.
+        response_mask: (B, T), true at the tokens of the response, which are contiguous.
 
     Returns:
-        (B, 2 H) float32; 0 in rows without a response.
+        (B, 2 E) float32; 0 in rows without a response.
     """
     mask = tf.cast(response_mask, tf.float32)
     last = mask - mask * tf.pad(mask[:, 1:], [[0, 0], [0, 1]])
@@ -63,16 +69,17 @@ class Reading(NamedTuple):
 
 
 class Reference:
-    """The frozen policy that imitation starts from; it computes D's features, and probabilities to measure the KL.
+    """The frozen policy with which imitation starts. It computes the features that D reads, and log-probabilities.
 
-    One pass computes both, also for the experts' responses, so that a condition is read only once. Policies without
-    a language model yield log-probabilities only; their feature width is 0.
+    The log-probabilities are needed to measure the KL divergence from the reference. One pass computes both, for the
+    policy's and the experts' responses, so that a condition is read only once. A policy without a language model gives
+    log-probabilities only, and its features have the width 0.
 
     Args:
         policy: The policy.
-        sampling: How the probabilities of tokens are counted.
-        per_token: Whether to compute features of every token, for a token discriminator.
-        keep_states: Whether to return the states too, for a policy that learns on the same frozen network.
+        sampling: The settings of sampling, which determine how the probabilities of tokens are computed.
+        per_token: Whether to compute features of every token, for a discriminator that judges tokens.
+        keep_states: Whether to return the hidden states, too, for a policy that learns on the same frozen network.
     """
 
     def __init__(self, policy: LanguagePolicy, sampling: Sampling, per_token: bool = False, keep_states: bool = False):
@@ -83,19 +90,19 @@ class Reference:
         self.compiled_read_features = Compiled(self.read_features)
 
     def read(self, batch: Batch, size: int) -> Reading:
-        """Read responses to conditions.
+        """Compute features and log-probabilities of responses.
 
         Args:
             batch: B conditions and responses.
             size: The number of responses that are read together.
 
         Returns:
-            The features, log-probabilities and states.
+            The features and log-probabilities and, with `keep_states`, the states.
         """
         return Reading(**self._in_parts(self.compiled_read_all, size, batch))
 
     def read_with_experts(self, batch: Batch, expert: Batch, size: int) -> tuple[Reading, np.ndarray]:
-        """Read responses and, in the same pass, the experts' responses to the same conditions.
+        """Do the same as `read` and, in the same pass, compute features of experts' responses to the same conditions.
 
         Args:
             batch: B conditions and responses.
@@ -103,26 +110,29 @@ class Reference:
             size: The number of conditions that are read together.
 
         Returns:
-            What `read` returns; and the features of the experts' responses, which need no logits.
+            The result of `read`, and the features of the experts' responses.
         """
         arrays = self._in_parts(self.compiled_read_all, size, batch, expert)
         expert_features = arrays.pop("expert_features")
         return Reading(**arrays), expert_features
 
     def features(self, batch: Batch, size: int) -> np.ndarray:
-        """Compute only the features, which need no logits.
+        """Compute only the features, which is faster because no logits are computed.
 
         Args:
             batch: B conditions and responses.
             size: The number of responses that are read together.
 
         Returns:
-            (B, F) float32, or (B, R, F) of tokens.
+            (B, F) float32 or, for a discriminator that judges tokens, (B, R, F).
         """
         return self._in_parts(self.compiled_read_features, size, batch)["features"]
 
     def _in_parts(self, read: Compiled, size: int, batch: Batch, expert: Batch | None = None) -> dict[str, np.ndarray]:
-        """The arrays that `read` computes of a batch, `size` rows of similar condition lengths at a time."""
+        """Compute the arrays that `read` returns for a batch, in parts of `size` rows.
+
+        The conditions of a part have similar lengths, so that little padding is needed.
+        """
         order, parts = np.argsort(batch.condition_lengths, kind="stable"), []
         for start in range(0, len(order), size):
             rows = order[start : start + size]
@@ -145,14 +155,14 @@ class Reference:
         response_mask: tf.Tensor,
         expert: tuple[tf.Tensor, tf.Tensor] | None,
     ) -> dict[str, tf.Tensor]:
-        """Compute the fields of a `Reading`, and `expert_features` if there are experts' responses, in a graph.
+        """Compute the fields of a `Reading` and, if there are experts' responses, `expert_features`, in a graph.
 
         Args:
             condition: (B, C) int32.
             condition_mask: (B, C) bool.
             response: (B, R) int32.
             response_mask: (B, R) bool.
-            expert: The tokens and the mask of the experts' responses, of the same shape, or None.
+            expert: The tokens and the mask of the experts' responses, of the same shape as the responses, or None.
 
         Returns:
             The arrays by name.
@@ -171,7 +181,7 @@ class Reference:
     def read_features(
         self, condition: tf.Tensor, condition_mask: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, _: None
     ) -> dict[str, tf.Tensor]:
-        """Compute only the features, by name, in a graph; see `read_all`."""
+        """Compute only the field `features` of a `Reading`, in a graph; see `read_all`."""
         if not isinstance(self.policy, Policy):
             return {"features": self._no_features(response)}
         responses = [(response, response_mask)]
@@ -205,8 +215,8 @@ def read_responses(
         per_token: Whether to compute features of every token.
 
     Returns:
-        For each response the features, (B, 2 E) float32 or (B, R, E) of tokens, and the states before each token,
-        (B, R, E).
+        For each response the features, and the hidden states before each token, (B, R, E). The features are
+        (B, 2 E) float32 or, with `per_token`, (B, R, E).
     """
     read, *after = network.hidden_of_each(condition, condition_mask, responses)
     features = token_features if per_token else response_features

@@ -1,1 +1,1 @@
-"""Networks: GPT-2, RoBERTa and the paper's tanh network, and Hugging Face folders."""
+"""Networks: GPT-2, Llama, RoBERTa and the paper's tanh network; reads and writes Hugging Face folders."""

@@ -1,4 +1,7 @@
-"""Which networks can be a policy: their configs by the `model_type` of a config.json, and the networks of configs."""
+"""Makes the config and the network of a language model that a config.json describes, if it can be a policy.
+
+The key `model_type` of a config.json says which kind of network it describes.
+"""
 
 from typing import Any
 
@@ -19,10 +22,10 @@ def config_of(values: dict[str, Any]) -> LanguageModelConfig:
     """Make the config of a network from the content of a config.json.
 
     Args:
-        values: The content. Old files of GPT-2 have no model_type.
+        values: The content of the file. Without a model_type it is taken for a GPT-2, whose old files have none.
 
     Raises:
-        UserError: The network is of another kind, or a variant that is not implemented.
+        UserError: The file describes a network that cannot be a policy, or a variant that is not implemented.
     """
     kind = values.get("model_type", "gpt2")
     if not isinstance(kind, str) or kind not in CONFIGS:

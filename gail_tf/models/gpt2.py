@@ -1,4 +1,4 @@
-"""GPT-2 (Radford et al. 2019) in Keras 3; the layers have the names of GPT-2's own files."""
+"""GPT-2 (Radford et al. 2019) in Keras 3. The layers have the same names as in GPT-2's files."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,10 @@ from gail_tf.models.transformer import Initial
 
 
 class GPT2(LanguageModel):
-    """GPT-2. Its initial weights are drawn as GPT-2's own were (Section 2.3 of its paper); see `LanguageModel`.
+    """A GPT-2; see `LanguageModel` for the arguments and methods.
 
-    The product with the token embeddings is also the output layer.
+    Initial weights are drawn as Section 2.3 of GPT-2's paper describes. The matrix of token embeddings is also the
+    weight of the output layer.
     """
 
     config: GPT2Config
@@ -42,7 +43,7 @@ class GPT2(LanguageModel):
 
     @property
     def weights(self) -> dict[str, keras.Variable]:
-        """GPT-2's own weights by their names in its files, in a fixed order. The adapters' weights are not included."""
+        """GPT-2's weights by their names in its files, in a fixed order. The adapters' weights are not included."""
         layers = {"wte": self.embeddings.wte, "wpe": self.embeddings.wpe, **self._parts, "ln_f": self.last_norm}
         named = {}
         for name, layer in layers.items():

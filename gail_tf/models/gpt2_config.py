@@ -12,9 +12,10 @@ from keras_gca.errors import UserError
 
 @dataclass(frozen=True)
 class GPT2Config(LanguageModelConfig):
-    """The sizes of a GPT-2, with the names of Hugging Face's config.json; the defaults are those of the smallest GPT-2.
+    """The sizes of a GPT-2. The fields have the names of Hugging Face's config.json.
 
-    The dropout rates of embeddings, attention and residual branches apply only to calls with seeds.
+    The defaults are the sizes of the smallest GPT-2. The dropout rates apply to embeddings (`embd_pdrop`), attention
+    (`attn_pdrop`) and residual branches (`resid_pdrop`), but only when the network is called with seeds.
 
     Raises:
         UserError: A value is impossible.
@@ -71,7 +72,7 @@ class GPT2Config(LanguageModelConfig):
 
     @property
     def no_weights(self) -> re.Pattern:
-        # The copy of wte, and the causal masks of old files
+        # lm_head is a copy of wte. attn.bias and attn.masked_bias are causal masks, which old files contain.
         return re.compile(rf"lm_head\.weight|h\.\d+\.attn\.(bias|masked_bias)|{HEADS}")
 
     def with_vocabulary(self, vocab_size: int, dropout: float | None = None) -> "GPT2Config":
@@ -100,7 +101,7 @@ class GPT2Config(LanguageModelConfig):
         """Make a config from the content of a config.json.
 
         Raises:
-            UserError: The network is not a GPT-2, or a variant that is not implemented.
+            UserError: The file does not describe a GPT-2, or it describes a variant that is not implemented.
         """
         return from_hugging_face(cls, values, "gpt2", _ONE_VALUE, architectures="GPT2")
 
@@ -115,7 +116,7 @@ class GPT2Config(LanguageModelConfig):
         }
 
 
-# Settings of Hugging Face's GPT-2 that change the computation, and the only values that are implemented.
+# Settings of Hugging Face's GPT-2 that change the computation, with the values that are implemented.
 _ONE_VALUE = {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
     "scale_attn_weights": (True,),

@@ -1,6 +1,7 @@
-"""GPT-2's layers, with the names of its own files.
+"""GPT-2's layers. Layers and weights have the same names as in GPT-2's files.
 
-Shapes: B sequences, T tokens, C places in the cache, E = n_embd, H = n_head.
+Shapes: B sequences, T tokens that are read, S tokens that they may attend to, E = n_embd, H = n_head. With a cache, S
+is the number of places in the cache.
 """
 
 from collections.abc import Sequence
@@ -16,12 +17,13 @@ from keras_gca.engine.random import dropout
 
 
 class Embeddings(keras.layers.Layer):
-    """The sum of the vectors of tokens and positions: (B, T) int32 each -> (B, T, E)."""
+    """Adds each token's vector and its position's vector: two arrays (B, T) int32 -> (B, T, E)."""
 
     def __init__(self, config: GPT2Config, initial: Initial, policy: keras.DTypePolicy, stored: str = "float32"):
         super().__init__(dtype=policy, name="embeddings")
         self.rate = config.embd_pdrop
-        # Not by the policy: under mixed precision Keras would convert the whole table to take a few rows of it.
+        # The tables do not have the dtype policy of this layer. With mixed precision Keras would convert a whole table
+        # in every call, although only a few of its rows are used.
         self.wte = keras.layers.Embedding(config.vocab_size, config.n_embd, initial.normal(), dtype=stored, name="wte")
         self.wpe = keras.layers.Embedding(config.n_positions, config.n_embd, initial.normal(), dtype=stored, name="wpe")
 
@@ -33,7 +35,10 @@ class Embeddings(keras.layers.Layer):
 
 
 class Block(keras.layers.Layer):
-    """One transformer block: attention, then two layers with gelu between them, each after a layer norm."""
+    """One transformer block: attention, then two dense layers with a GELU between them.
+
+    A layer norm precedes the attention, and another one precedes the two dense layers.
+    """
 
     def __init__(
         self,
@@ -78,7 +83,7 @@ class Block(keras.layers.Layer):
 
     @property
     def projections(self) -> list[Projection]:
-        """The matrix products, in their order."""
+        """The block's four matrix products, in the order in which `call` computes them."""
         return [part for part in self.parts.values() if isinstance(part, Projection)]
 
     def call(
@@ -95,15 +100,17 @@ class Block(keras.layers.Layer):
 
         Args:
             h: (B, T, E).
-            visible: The keys that each token may attend to, (B, T, S) bool. Without a memory, S = T.
+            visible: Which tokens each token may attend to, (B, T, S) bool. Without a memory, S = T.
             seeds: The seeds of dropout, (B, 2) int32.
-            memory: Keys and values of a cache, (B, H, S, E / H) each, for one new token, T = 1.
-            place: Where the new token's keys and values are written in the memory, () int32.
-            kernels: The kernels of the projections, if they have been read already.
+            memory: The keys and the values in the cache, two arrays (B, H, S, E / H). With a memory, one new token of
+                each sequence is read, so T = 1.
+            place: The place in the memory where the new token's keys and values are written, () int32.
+            kernels: The kernels of the four projections in the precision of the computation, for a caller that has
+                converted them already. None means that a projection uses its own.
             training: Whether dropout is applied.
 
         Returns:
-            The next h, (B, T, E), and all keys and values, (B, H, S, E / H) each.
+            The next h, (B, T, E), and the keys and values of all S tokens, two arrays (B, H, S, E / H).
         """
         attend_to, project, widen, narrow = (
             partial(projection.__call__, kernel=kernel)
@@ -127,5 +134,5 @@ class Block(keras.layers.Layer):
 
 
 def layer_norm(config: GPT2Config, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
-    """Make a layer norm with GPT-2's epsilon."""
+    """Make a layer norm with the epsilon of the config."""
     return keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, dtype=policy, name=name)

@@ -1,6 +1,7 @@
-"""Folders in Hugging Face's format: `config.json`, `model.safetensors` or its shards, tokenizer files.
+"""Reads and writes models in Hugging Face's format: a folder with a config.json, safetensors and tokenizer files.
 
-Language models are read and written here. RoBERTa is read by the same steps, `read_config` and `read_weights`.
+The weights are in model.safetensors, or in several shards that model.safetensors.index.json lists. `read_network` and
+`write_network` are for language models. `models/roberta.py` reads a RoBERTa with `read_config` and `read_weights`.
 """
 
 import json
@@ -28,7 +29,7 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
     "merges.txt", "chat_template.jinja",
 )  # fmt: skip
-HUB_FILES = (CONFIG, WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES)  # what a download from the Hub takes
+HUB_FILES = (CONFIG, WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES)  # the files to download from the Hub
 PICKLE = "pytorch_model.bin"
 _CONVERT = (
     "import torch, safetensors.torch as s; s.save_file({{n: t.clone() for n, t in torch.load({0!r}, weights_only=True)"
@@ -36,7 +37,7 @@ _CONVERT = (
 )
 Config = TypeVar("Config")
 _DTYPES = ("F64", "F32", "F16", "BF16")
-_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # a model, or owner/model
+_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # "model" or "owner/model"
 
 
 def find(model: str | os.PathLike) -> Path:
@@ -93,19 +94,21 @@ def read_network(
 
     Args:
         folder: A folder with a config.json and safetensors.
-        added: Tokens that are added to the vocabulary. Each is given by tokens of the folder's own vocabulary, and its
-            row starts as the mean of their rows; where no tokens are given, as the mean of all rows.
+        added: One item for each token that is added to the vocabulary: ids of tokens in the folder's own vocabulary.
+            The new token's row starts as the mean of these tokens' rows. If an item is empty, the row starts as the
+            mean of all rows.
         adapters: See `LanguageModel`.
         precision: See `LanguageModel`.
         seed: The seed of the adapters' initial weights.
-        dropout: Replaces the folder's dropout rates, if given.
-        rows: How many rows of the folder's tables belong to tokens; all if None. Some tables are padded with further
-            rows. They are dropped, so that no probability goes to tokens that do not exist.
+        dropout: Replaces the folder's dropout rates; None keeps them.
+        rows: How many rows of the folder's tables (`config.tables`) belong to tokens; None means all rows. Some models
+            have tables that are padded with further rows. These are dropped, so that no probability goes to tokens
+            that do not exist.
         frozen: See `LanguageModel`.
 
     Raises:
-        UserError: A file or tensor is missing, unknown, or of another shape than config.json says; the message names
-            it.
+        UserError: A file or tensor is missing, a tensor is unknown, or its shape is not the one that config.json
+            requires. The message names the file or tensor.
     """
     config = read_config(folder / CONFIG, config_of)
     rows = config.vocab_size if rows is None else rows
@@ -127,12 +130,12 @@ def read_network(
 
 
 def extra_heads(folder: Path, config: LanguageModelConfig) -> list[str]:
-    """Return the names of a folder's tensors that `read_network` skips because they belong to other heads."""
+    """Return the names of the tensors that `read_network` skips because they belong to heads for other tasks."""
     return [name for _, name, _ in _tensors(folder, config.prefix) if re.fullmatch(HEADS, name)]
 
 
 def write_network(folder: Path, network: LanguageModel) -> None:
-    """Write config.json and model.safetensors, with the adapters merged into the weights; make the folder."""
+    """Make a folder with config.json and model.safetensors. Adapters are merged into the weights that they adapt."""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / WEIGHTS) as temporary:
         named = {network.config.name_in_file(name): values for name, values in network.tensors().items()}
@@ -149,21 +152,22 @@ def read_weights(
     no_weights: re.Pattern,
     optional: Sequence[str] = (),
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Read the weights of a network, after checking that all are present.
+    """Check that a folder has all weights of a network, then read them.
 
     Args:
         folder: A folder with safetensors.
-        network: What the network is called in errors.
-        shapes: The shapes of its weights, by name.
-        prefix: What may precede a name in the files.
-        no_weights: The names of tensors that are skipped.
-        optional: Prefixes of weights that the files may lack; all weights with one prefix must be lacking together.
+        network: What errors call the network.
+        shapes: The shapes of the network's weights, by name.
+        prefix: A prefix that names may have in the files; it is removed.
+        no_weights: A pattern of the names of tensors that are skipped.
+        optional: Prefixes of weights that the files may lack. Either all weights with a prefix are missing, or none.
 
     Returns:
-        The name and the float32 values of every weight, in the order of the files.
+        An iterator over the name and the float32 values of every weight, in the order of the files.
 
     Raises:
-        UserError: A tensor is missing, unknown, or of another shape; the message names the file and the tensor.
+        UserError: A tensor is missing, unknown, or of another shape or dtype. The message names the file and the
+            tensor.
     """
     missing = dict(shapes)
     for file, name, tensor in _tensors(folder, prefix):
@@ -188,7 +192,7 @@ def read_weights(
 
 
 def _tensors(folder: Path, prefix: str) -> Iterator[tuple[Path, str, Any]]:
-    """Yield the file, the name without prefix and the content, which is not read yet, of every tensor."""
+    """Yield every tensor's file, its name without the prefix, and an object that reads its values on demand."""
     for file in _weight_files(folder):
         try:
             with safetensors.safe_open(file, "numpy") as content:
@@ -211,4 +215,5 @@ def _weight_files(folder: Path) -> list[Path]:
     shards = json_files.read_object(folder / INDEX).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
         raise UserError(f"{folder / INDEX}: a weight_map from tensors to files is expected")
-    return [folder / Path(name).name for name in sorted(set(shards.values()))]  # only files of this folder
+    # `.name` drops folders from the shards' names, so that an index cannot name files outside this folder.
+    return [folder / Path(name).name for name in sorted(set(shards.values()))]

@@ -1,11 +1,12 @@
-"""Causal language models in Keras 3: whole sequences in one pass, or token by token with a cache.
+"""The base class of causal language models in Keras 3, which read whole sequences, or token by token with a cache.
 
-Two functional models share their layers. `whole` reads sequences, padded on either side; `stepwise` reads one more
-token of each sequence, whose earlier keys and values wait in a cache of fixed size. Both end at the hidden states: the
-product with the vocabulary is computed by `logits`, for the positions that need it.
+A language model has two functional models with the same layers. `whole` reads complete sequences, which may be padded
+on either side. `stepwise` reads one more token of each sequence and finds the keys and values of the earlier tokens in
+a cache of fixed size. Both return hidden states. The method `logits` computes logits from them, only at the positions
+where logits are needed.
 
-Shapes: B sequences, T tokens, C places in the cache, E = width, V = vocab_size, K heads of keys and values, which are D
-wide.
+Shapes: B sequences, T tokens, C places in the cache, E the width of a hidden state, V the size of the vocabulary, K
+heads of keys and values, D the width of a head.
 """
 
 import abc
@@ -23,14 +24,14 @@ from glove.text_files import counted
 from keras_gca.engine.memory import count, refuse_beyond_memory
 from keras_gca.errors import UserError
 
-Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and values, (B, K, C, D)
+Cache = list[tuple[tf.Tensor, tf.Tensor]]  # for each block its keys and its values, (B, K, C, D) each
 
 
 class Kernels(NamedTuple):
-    """The weights of the matrix products, in the precision of the computation. Every decoding step reads all of them.
+    """The weights of all matrix products, converted to the precision of the computation for a loop of decoding steps.
 
     Attributes:
-        output: The rows whose products with a state are the logits, (V, E).
+        output: The weight of the output layer, (V, E). The logits of a state are its products with these rows.
         blocks: The kernels of each block, in the order of its `projections`.
     """
 
@@ -39,11 +40,11 @@ class Kernels(NamedTuple):
 
 
 class Base(NamedTuple):
-    """A pretrained network that others can read from the same file.
+    """A pretrained network, whose files hold the frozen weights that a bot or a run does not store itself.
 
     Attributes:
-        name: What the user calls it: a folder, a file, or the name of a known model.
-        sha256: The SHA-256 of its weights.
+        name: A folder, a file, the name of a known model, or a name on the Hub.
+        sha256: The SHA-256 of the weights, by which the files are recognised.
         rows: How many rows of its tables belong to tokens of its own tokenizer.
     """
 
@@ -53,10 +54,13 @@ class Base(NamedTuple):
 
     @classmethod
     def of(cls, facts: Any) -> "Base | None":
-        """Make a base from the facts of a file: the attributes by name; None gives None.
+        """Make a base from values that were read from JSON: an object of the three attributes, or None.
+
+        Returns:
+            The base; None if `facts` is None.
 
         Raises:
-            ValueError: The facts are not those of a base.
+            ValueError: The values are not the attributes of a base.
         """
         if facts is None:
             return None
@@ -67,24 +71,25 @@ class Base(NamedTuple):
 
 
 class LanguageModel(abc.ABC):
-    """Base class of the language models; a subclass makes the layers.
+    """Base class of the language models. A subclass makes the layers.
 
     Args:
         config: The sizes of the network.
         seed: The seed of the initial weights.
-        adapters: Low-rank adapters for the last blocks; None adds none.
-        precision: "float32", or "bfloat16", in which everything but softmax and norms is computed in bfloat16. The
-            weights are float32 in both, unless they are frozen.
-        shared: A network of the same sizes whose weights this network uses as its own; only the adapters are new. None
+        adapters: The sizes of low-rank adapters, which all blocks or the last ones get; None adds none.
+        precision: "float32" or "bfloat16". With "bfloat16", everything but softmax and norms is computed in bfloat16.
+            The weights are float32 in both cases, unless they are frozen.
+        shared: A network of the same sizes. This network uses the same weights, and only its adapters are new. None
             makes new weights.
-        frozen: Whether the network's own weights never learn. Matrices and tables are then stored in the precision of
-            the computation.
+        frozen: Whether the network's own weights, which are all but the adapters, never learn. Matrices and tables are
+            then stored in the precision of the computation.
 
     Attributes:
-        base: The file that holds the network's own weights, as long as they are frozen; None where no file does.
+        base: The pretrained network whose files hold this network's frozen weights; None if there is none.
 
     Raises:
-        UserError: The precision is unknown, there are more adapted blocks than blocks, or the memory does not suffice.
+        UserError: The precision is unknown, the adapters want more blocks than there are, or the memory does not
+            suffice.
     """
 
     embeddings: keras.layers.Layer
@@ -127,13 +132,13 @@ class LanguageModel(abc.ABC):
         placed = self._of_positions(positions)
         for i, block in enumerate(self.blocks):
             if adapted and i == first_adapted:
-                h = keras.ops.stop_gradient(h)  # the layers below do not learn
+                h = keras.ops.stop_gradient(h)  # the layers below have no adapters and do not learn
             h, *memory = block(h, visible, seeds=seeds, **placed)
             written.append(memory)
         name = config.title.lower().replace("-", "")
         self.whole = keras.Model([tokens, positions, visible, seeds], [self.last_norm(h), written], name=name)
 
-        # Functional model: one token more
+        # Functional model: one more token of each sequence
         token = keras.Input((1,), dtype="int32", name="token")
         position = keras.Input((1,), dtype="int32", name="position")
         visible = keras.Input((1, None), dtype="bool", name="visible")  # (B, 1, C)
@@ -166,23 +171,27 @@ class LanguageModel(abc.ABC):
         policy: keras.DTypePolicy,
         shared: "LanguageModel | None",
     ) -> None:
-        """Make `embeddings`, `blocks` and `last_norm`.
+        """Make the layers `embeddings`, `blocks` and `last_norm`.
 
         Args:
-            adapters: The adapters of each block.
+            adapters: The adapters of each block; None for a block without adapters.
             initial: Draws the initial weights.
-            policy: The precision.
-            shared: A network whose layers are used, apart from products with adapters; None makes new ones.
+            policy: The Keras policy of the precision.
+            shared: A network whose weights are used. Its layers are used, too, except the blocks, which are made anew
+                because their adapters differ. None makes new layers with new weights.
         """
 
     def _of_positions(self, positions: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What blocks read besides states: arguments that depend on the positions, (B, T) int32, alone."""
+        """Return further arguments of the blocks that depend only on the positions, (B, T) int32; here there are none.
+
+        They are computed once, since all blocks get the same.
+        """
         return {}
 
     @property
     @abc.abstractmethod
     def output(self) -> keras.Variable:
-        """The rows whose products with a state are the logits, (V, E)."""
+        """The weight of the output layer, (V, E). The logits of a state are its products with these rows."""
 
     @property
     @abc.abstractmethod
@@ -190,7 +199,7 @@ class LanguageModel(abc.ABC):
         """The network's weights by name, in a fixed order. The adapters' weights are not included."""
 
     def sharing(self, adapters: Adapters | None) -> "LanguageModel":
-        """Make a network that uses this one's weights, with other adapters.
+        """Make a network that uses this network's weights, with new adapters or without adapters.
 
         Args:
             adapters: The new adapters; None adds none.
@@ -216,16 +225,16 @@ class LanguageModel(abc.ABC):
     def hidden_of_each(
         self, tokens: tf.Tensor, mask: tf.Tensor, continuations: Sequence[tuple[tf.Tensor, tf.Tensor]]
     ) -> list[tf.Tensor]:
-        """Compute the states of several continuations of each sequence, which itself is read only once.
+        """Compute the hidden states of several continuations of each sequence. The sequence itself is read only once.
 
         Args:
             tokens: (B, T) int32.
             mask: (B, T) bool, false at padding.
-            continuations: Tokens and mask of each continuation, (B, R) int32 and bool. R may differ between them, and
-                no continuation attends to another.
+            continuations: The tokens, (B, R) int32, and the mask, (B, R) bool, of each continuation. R may differ
+                between continuations. No continuation attends to another.
 
         Returns:
-            The states after `tokens`, (B, T, E) float32, then those after each continuation, (B, R, E) float32.
+            A list: the states at `tokens`, (B, T, E) float32, then the states at each continuation, (B, R, E) float32.
 
         Raises:
             ValueError: A continuation ends beyond the last position.
@@ -243,11 +252,11 @@ class LanguageModel(abc.ABC):
         return tf.split(states, widths, axis=1, num=len(parts))
 
     def logits(self, hidden: tf.Tensor, kernels: Kernels | None = None) -> tf.Tensor:
-        """Multiply states by the rows of the output layer.
+        """Compute the logits of the next token from hidden states.
 
         Args:
             hidden: (..., E).
-            kernels: The result of `kernels()`, for loops that have it already.
+            kernels: The result of `kernels()`, if a loop has it already.
 
         Returns:
             (..., V) float32.
@@ -258,7 +267,10 @@ class LanguageModel(abc.ABC):
         return tf.reshape(scores, [*tf.unstack(tf.shape(hidden))[:-1], self.config.vocab_size])
 
     def kernels(self) -> Kernels:
-        """Return the kernels for a loop of steps. Call it once before the loop: conversion to bfloat16 takes long."""
+        """Convert the weights of the matrix products for a loop of calls to `step`.
+
+        Call this method once, before the loop, because the conversion to bfloat16 takes long.
+        """
         blocks = [[self._cast(part.kernel) for part in block.projections] for block in self.blocks]
         return Kernels(self._cast(self.output), blocks)
 
@@ -290,10 +302,10 @@ class LanguageModel(abc.ABC):
 
         Args:
             tokens: (B,) int32.
-            positions: How many tokens precede each of them, (B,) int32.
-            mask: The places of the cache that hold tokens, the new one included, (B, C) bool.
+            positions: How many tokens precede the new token in each sequence, (B,) int32.
+            mask: True at the places of the cache that hold tokens, the new token's place included, (B, C) bool.
             cache: The keys and values of the preceding tokens.
-            place: Where the new token's keys and values are written in the cache, () int32.
+            place: The place of the cache where the new token's keys and values are written, () int32.
             kernels: The result of `kernels()`.
 
         Returns:
@@ -319,7 +331,10 @@ class LanguageModel(abc.ABC):
         return tf.cast(hidden, tf.float32), cache
 
     def _check_width(self, *parts: tf.Tensor) -> None:
-        """Check the total width of tokens (B, T) that follow each other; in a graph the widths may be unknown."""
+        """Raise ValueError if tokens that follow each other, (B, T) each, are more than the network has positions.
+
+        In a graph a width may be unknown; then nothing is checked.
+        """
         widths = [part.shape[1] for part in parts]
         if None not in widths and sum(widths) > self.config.positions:
             raise ValueError(f"{sum(widths)} tokens where {self.config.title} has {self.config.positions} positions")
@@ -328,16 +343,19 @@ class LanguageModel(abc.ABC):
 
     @property
     def products(self) -> dict[str, Projection]:
-        """The layers of the blocks' matrix products, by the names of their weights."""
+        """The layers that compute the blocks' matrix products, by the names of their weights."""
         return {f"{name}.weight": part for name, part in self._parts.items() if isinstance(part, Projection)}
 
     @property
     @abc.abstractmethod
     def _parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers of all blocks that have weights, by name."""
+        """The layers in the blocks that have weights, by name."""
 
     def merged(self) -> dict[str, np.ndarray]:
-        """Return the weights of an equivalent network without adapters: W + A B alpha / rank for every adapted W."""
+        """Return the weights of an equivalent network without adapters, by name.
+
+        A weight W with an adapter becomes W + A B alpha / rank.
+        """
         values = {name: variable.numpy().astype(np.float32) for name, variable in self.weights.items()}
         return values | {name: product.merged() for name, product in self.products.items()}
 
@@ -347,22 +365,25 @@ class LanguageModel(abc.ABC):
         return [weight for product in self.products.values() for weight in product.adapter_weights]
 
     def names_in_files(self, name: str) -> Sequence[str]:
-        """Return the names of the tensors in files, without `config.prefix`, that one of `weights` is made of."""
+        """Return the names, without `config.prefix`, of the tensors in files that make up one of `weights`.
+
+        Usually this is one tensor of the same name. A subclass may join several tensors of a file into one weight.
+        """
         return (name,)
 
     def from_file(self, name: str, tensors: Sequence[np.ndarray]) -> np.ndarray:
-        """Make the values of one of `weights` from the tensors of `names_in_files`."""
+        """Convert the tensors that `names_in_files` names to the values of one of `weights`."""
         return tensors[0]
 
     def to_file(self, name: str, values: np.ndarray) -> Sequence[np.ndarray]:
-        """Make the tensors of `names_in_files` from the values of one of `weights`."""
+        """Convert the values of one of `weights` to the tensors that `names_in_files` names."""
         return (values,)
 
     def load(self, tensors: Iterable[tuple[str, np.ndarray]]) -> None:
-        """Assign the tensors of a file.
+        """Set the weights to the tensors of a file.
 
         Args:
-            tensors: The names in files and the values of all tensors, in any order.
+            tensors: The name of each tensor, without `config.prefix`, and its values, in any order.
         """
         weights = self.weights
         own_names = {part: name for name in weights for part in self.names_in_files(name)}
@@ -376,7 +397,7 @@ class LanguageModel(abc.ABC):
                 del waiting[name]
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Return the tensors of a file, by their names without `config.prefix`; adapters are merged."""
+        """Return the tensors to write to a file, by their names without `config.prefix`. Adapters are merged."""
         return {
             part: tensor
             for name, values in self.merged().items()
@@ -385,11 +406,11 @@ class LanguageModel(abc.ABC):
 
 
 def positions_of(mask: tf.Tensor) -> tf.Tensor:
-    """Count the tokens before each token: (B, T) bool -> (B, T) int32; 0 in padding on the left."""
+    """Count the tokens before each token: (B, T) bool -> (B, T) int32. Padding on the left gets 0."""
     return tf.maximum(tf.cumsum(tf.cast(mask, tf.int32), axis=1) - 1, 0)
 
 
 def causal_mask(mask: tf.Tensor) -> tf.Tensor:
-    """Let each token attend to itself and the tokens before it: (B, T) bool -> (B, T, T) bool."""
+    """Make the mask by which each token attends to itself and the tokens before it: (B, T) bool -> (B, T, T) bool."""
     places = tf.range(tf.shape(mask)[1])
     return (places[None, :, None] >= places) & mask[:, None]

@@ -1,4 +1,4 @@
-"""What the configs of GPT-2 and of the Llama family have in common, under one name each."""
+"""The base class of the configs of GPT-2 and of the Llama family, which gives sizes of both the same names."""
 
 import abc
 import dataclasses
@@ -6,16 +6,17 @@ import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-# Heads that others fine-tuned for values, choices or classes; files may hold one beside the network.
+# The tensors of heads that were fine-tuned for other tasks: values, multiple choices, or classes. A file may contain
+# such a head besides the language model.
 HEADS = r"(v_head|multiple_choice_head|score)\..*"
 
 
 class LanguageModelConfig(abc.ABC):
-    """The sizes of a causal language model; a frozen dataclass with the field names of its own config.json.
+    """The sizes of a causal language model. A subclass is a frozen dataclass with the field names of its config.json.
 
     Attributes:
-        title: What people call the network.
-        prefix: What precedes the names of the network's tensors in files of a language model.
+        title: The name of the network in messages.
+        prefix: The prefix that the names of the network's tensors have in files of a language model.
         vocab_size: The number of tokens.
         eos_token_id: The token that ends a text.
     """
@@ -55,15 +56,15 @@ class LanguageModelConfig(abc.ABC):
     @property
     @abc.abstractmethod
     def tables(self) -> Sequence[str]:
-        """The names of the weights that have one row for each token."""
+        """The names of the weights with one row for each token: the token embeddings and, if separate, the output."""
 
     @property
     @abc.abstractmethod
     def no_weights(self) -> re.Pattern:
-        """The names, without `prefix`, of tensors in files that the network does not need."""
+        """A pattern of the names, without `prefix`, of tensors in files that the network does not need."""
 
     def name_in_file(self, name: str) -> str:
-        """Return the name with which a weight of `shapes` is written, with the prefix if files have it."""
+        """Return the name of one of the weights of `shapes` in a file: with `prefix`, unless it belongs to lm_head."""
         return name if name.startswith("lm_head") else self.prefix + name
 
     @abc.abstractmethod
@@ -73,7 +74,7 @@ class LanguageModelConfig(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> Self:
-        """Make a config from the content of a config.json; raise UserError if it describes another network."""
+        """Make a config from the content of a config.json; raise UserError if the file describes another network."""
 
     @abc.abstractmethod
     def to_hugging_face(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Llama (Touvron et al. 2023) in Keras 3: Llama 2 and 3, SmolLM2, Qwen2 and Qwen2.5."""
+"""Llama (Touvron et al. 2023) in Keras 3. The same network is used by Llama 2 and 3, SmolLM2, Qwen2 and Qwen2.5."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,13 @@ from gail_tf.models.transformer import Initial
 
 
 class Llama(LanguageModel):
-    """Llama: RMS norms, rotary positions, grouped-query attention, gated hidden layers; see `LanguageModel`.
+    """A Llama; see `LanguageModel` for the arguments and methods.
 
-    Files hold queries, keys and values apart, and their kernels as (outputs, inputs); here they are one (inputs,
-    outputs). `names_in_files`, `from_file` and `to_file` translate.
+    It differs from GPT-2 by RMS norms, rotary positions, grouped-query attention and gated hidden layers.
+
+    A file has separate kernels for queries, keys and values, each of shape (outputs, inputs). This class has one kernel
+    for all three, of shape (inputs, outputs). Likewise it joins the two kernels of a gated hidden layer.
+    `names_in_files`, `from_file` and `to_file` convert from one form to the other.
     """
 
     config: LlamaConfig
@@ -89,7 +92,7 @@ class Llama(LanguageModel):
         return [np.ascontiguousarray(part.T) if _is_kernel(name) else part for part in parts]
 
 
-# Products that are one here, and the several of a file.
+# The matrix products that are joined here, by name, and the names of their parts in a file.
 _JOINED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
 
 

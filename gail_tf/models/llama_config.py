@@ -1,4 +1,4 @@
-"""The sizes of a Llama, and of Qwen2, which is a Llama with biases before its attention."""
+"""The sizes of a Llama or a Qwen2. Qwen2 is a Llama whose queries, keys and values have biases."""
 
 import dataclasses
 import math
@@ -15,13 +15,18 @@ MODEL_TYPES = ("llama", "qwen2")
 
 @dataclass(frozen=True)
 class RopeScaling:
-    """Llama 3's change of the rotary frequencies, with which a network reads longer texts than it was trained on.
+    """Llama 3's scaling of rotary frequencies, which lets a network read longer texts than in its first training.
+
+    Low frequencies are divided by `factor`, and high frequencies do not change. Between the two, the scaling changes
+    gradually. The fields have the names of Hugging Face's config.json.
 
     Args:
-        factor: Divides low frequencies.
-        low_freq_factor: Wavelengths above original_max_position_embeddings / low_freq_factor are low frequencies.
-        high_freq_factor: Wavelengths below original_max_position_embeddings / high_freq_factor do not change.
-        original_max_position_embeddings: The longest text of the first training, in tokens.
+        factor: The divisor of low frequencies.
+        low_freq_factor: A frequency is low if its wavelength, in tokens, is above
+            original_max_position_embeddings / low_freq_factor.
+        high_freq_factor: A frequency is high if its wavelength is below
+            original_max_position_embeddings / high_freq_factor.
+        original_max_position_embeddings: The length in tokens of the longest text in the first training.
 
     Raises:
         UserError: A value is impossible.
@@ -42,9 +47,10 @@ class RopeScaling:
 
 @dataclass(frozen=True)
 class LlamaConfig(LanguageModelConfig):
-    """The sizes of a Llama or Qwen2, with the names of Hugging Face's config.json; the defaults are SmolLM2-135M's.
+    """The sizes of a Llama or a Qwen2. The fields have the names of Hugging Face's config.json.
 
-    The dropout rate applies to attention, and only in calls with seeds.
+    The defaults are the sizes of SmolLM2-135M. The dropout rate applies to attention alone, and only when the network
+    is called with seeds.
 
     Raises:
         UserError: A value is impossible.
@@ -65,7 +71,7 @@ class LlamaConfig(LanguageModelConfig):
     rms_norm_eps: float = 1e-5
     rope_theta: float = 100_000.0
     rope_scaling: RopeScaling | None = None
-    attention_bias: bool = False  # of a Llama; Qwen2 has biases before its attention, and no others
+    attention_bias: bool = False  # for a Llama; a Qwen2 always has biases for queries, keys and values, and no others
     mlp_bias: bool = False
     tie_word_embeddings: bool = True
     attention_dropout: float = 0.0
@@ -122,12 +128,17 @@ class LlamaConfig(LanguageModelConfig):
 
     @property
     def key_width(self) -> int:
-        """The width of all keys together, which is that of all values, too."""
+        """The width of all keys together, which is also the width of all values together."""
         return self.num_key_value_heads * self.head_dim
 
     @property
     def biases(self) -> dict[str, bool]:
-        """Whether the products with queries, keys and values, after attention, and of the hidden layer have a bias."""
+        """Whether three kinds of matrix products have a bias.
+
+        Returns:
+            One value for the products that give queries, keys and values ("qkv"), one for the product after attention
+            ("o"), and one for the products of the hidden layer ("mlp").
+        """
         qwen = self.model_type == "qwen2"
         return {
             "qkv": qwen or self.attention_bias,
@@ -141,7 +152,7 @@ class LlamaConfig(LanguageModelConfig):
 
     @property
     def no_weights(self) -> re.Pattern:
-        # The copy of a tied output layer, and the constants of old files
+        # With a tied output layer, lm_head is a copy of the token embeddings. inv_freq are constants in old files.
         copy = r"lm_head\.weight|" if self.tie_word_embeddings else ""
         return re.compile(rf"{copy}layers\.\d+\.self_attn\.rotary_emb\.inv_freq|{HEADS}")
 
@@ -178,7 +189,7 @@ class LlamaConfig(LanguageModelConfig):
         """Make a config from the content of a config.json.
 
         Raises:
-            UserError: The network is not a Llama or Qwen2, or a variant that is not implemented.
+            UserError: The file does not describe a Llama or a Qwen2, or it describes a variant that is not implemented.
         """
         kind = values.get("model_type")
         if kind not in MODEL_TYPES:
@@ -220,7 +231,7 @@ class LlamaConfig(LanguageModelConfig):
 
 
 def _scaling(rope: dict[str, Any]) -> RopeScaling | None:
-    """The scaling in a config.json; raises UserError for one that is not implemented."""
+    """Read the scaling of rotary frequencies from a config.json; raise UserError if it is not implemented."""
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind == "default":
         return None
@@ -233,7 +244,7 @@ def _scaling(rope: dict[str, Any]) -> RopeScaling | None:
     return RopeScaling(**{name: rope[name] for name in names})
 
 
-# What Hugging Face takes where a file is silent.
+# The values that Hugging Face's transformers uses if a file does not have them.
 _BY_DEFAULT: dict[str, dict[str, Any]] = {
     "llama": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "max_position_embeddings": 2048, "head_dim": None},
     "qwen2": {"rms_norm_eps": 1e-6, "tie_word_embeddings": False, "max_position_embeddings": 32768, "head_dim": None},
@@ -246,5 +257,5 @@ _REQUIRED = (
     "num_attention_heads",
     "eos_token_id",
 )
-# Settings that change the computation, and the only values that are implemented.
+# Settings that change the computation, with the values that are implemented.
 _ONE_VALUE = {"hidden_act": ("silu",), "pretraining_tp": (1,), "use_sliding_window": (False,)}

@@ -1,10 +1,11 @@
-"""Llama's layers (Touvron et al. 2023), with the names of its own files.
+"""Llama's layers (Touvron et al. 2023). Layers and weights have the same names as in Llama's files.
 
-Products that read the same states are computed as one: queries, keys and values, and the two halves of the hidden
-layer. On CPUs one wide product is faster than several narrow ones.
+Matrix products that read the same states are computed as one product, because on CPUs one wide product is faster than
+several narrow ones. So one product gives queries, keys and values, and another one gives both halves of the gated
+hidden layer.
 
-Shapes: B sequences, T tokens, C places in the cache, E = hidden_size, H heads of queries, K heads of keys and values,
-which are D = head_dim wide.
+Shapes: B sequences, T tokens that are read, S tokens that they may attend to, E = hidden_size, H heads of queries, K
+heads of keys and values, D = head_dim, the width of a head. With a cache, S is the number of places in the cache.
 """
 
 import math
@@ -22,11 +23,15 @@ from keras_gca.engine.random import dropout
 
 
 class Embeddings(keras.layers.Layer):
-    """The vectors of tokens: (B, T) int32 -> (B, T, E). Positions enter as angles, in attention."""
+    """Looks up the tokens' vectors: (B, T) int32 -> (B, T, E).
+
+    Positions are not used here, because attention applies them as rotations; see `Angles`.
+    """
 
     def __init__(self, config: LlamaConfig, initial: Initial, policy: keras.DTypePolicy, stored: str = "float32"):
         super().__init__(dtype=policy, name="embeddings")
-        # Not by the policy: under mixed precision Keras would convert the whole table to take a few rows of it.
+        # The table does not have the dtype policy of this layer. With mixed precision Keras would convert the whole
+        # table in every call, although only a few of its rows are used.
         self.embed_tokens = keras.layers.Embedding(
             config.vocab_size, config.hidden_size, initial.normal(), dtype=stored, name="embed_tokens"
         )
@@ -36,9 +41,9 @@ class Embeddings(keras.layers.Layer):
 
 
 class Angles(keras.layers.Layer):
-    """The cosines and sines by which keys and queries are rotated: (B, T) int32 positions -> (B, 1, T, D) float32.
+    """Computes the rotations of queries and keys from their positions: (B, T) int32 -> (B, 1, T, D) float32.
 
-    The first half of the last dimension are the cosines (Su et al. 2021, Eq. 34).
+    The last dimension has the cosines of D / 2 angles, then their sines (Su et al. 2021, Eq. 34).
     """
 
     def __init__(self, config: LlamaConfig):
@@ -51,34 +56,35 @@ class Angles(keras.layers.Layer):
 
 
 def frequencies(config: LlamaConfig) -> np.ndarray:
-    """Compute by how much each pair of dimensions is rotated from one position to the next.
+    """Compute the angle by which each pair of dimensions is rotated from one position to the next.
 
     Args:
-        config: The sizes, with rope_theta and, if any, Llama 3's scaling of low frequencies.
+        config: The sizes, with rope_theta and, optionally, Llama 3's scaling of frequencies (`RopeScaling`).
 
     Returns:
-        (D / 2,) float32: rope_theta^(-2 i / D) for i = 0, 1, ...
+        (D / 2,) float32. Without a scaling these are rope_theta^(-2 i / D) for i = 0, 1, ...
     """
     exponents = np.arange(0, config.head_dim, 2, dtype=np.float32) / np.float32(config.head_dim)
     plain = np.float32(1) / np.float32(config.rope_theta) ** exponents
     scaling = config.rope_scaling
     if scaling is None:
         return plain
-    turns = scaling.original_max_position_embeddings * plain / np.float32(2 * math.pi)  # in the first training's texts
+    # How often each pair is rotated by a full turn within the longest text of the first training.
+    turns = scaling.original_max_position_embeddings * plain / np.float32(2 * math.pi)
     kept = (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
     kept = np.clip(kept, 0, 1).astype(np.float32)  # 1 for high frequencies, 0 for low ones
     return kept * plain + (1 - kept) * plain / np.float32(scaling.factor)
 
 
 def rotate(states: tf.Tensor, angles: tf.Tensor) -> tf.Tensor:
-    """Rotate each pair (i, i + D / 2) of a head's dimensions: (B, H, T, D) and `Angles` -> (B, H, T, D)."""
+    """Rotate each pair (i, i + D / 2) of a head's dimensions: (B, H, T, D) -> (B, H, T, D). `Angles` makes `angles`."""
     first, second = tf.split(states, 2, axis=-1)
     cosine, sine = tf.split(tf.cast(angles, states.dtype), 2, axis=-1)
     return tf.concat([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
 
 
 class Block(keras.layers.Layer):
-    """One transformer block: attention, then a gated hidden layer (SwiGLU), each after an RMS norm."""
+    """One transformer block: attention, then a gated hidden layer (SwiGLU). An RMS norm precedes each of the two."""
 
     def __init__(
         self,
@@ -124,7 +130,7 @@ class Block(keras.layers.Layer):
 
     @property
     def projections(self) -> list[Projection]:
-        """The matrix products, in their order."""
+        """The block's four matrix products, in the order in which `call` computes them."""
         return [part for part in self.parts.values() if isinstance(part, Projection)]
 
     def call(
@@ -142,16 +148,18 @@ class Block(keras.layers.Layer):
 
         Args:
             h: (B, T, E).
-            visible: The keys that each token may attend to, (B, T, S) bool. Without a memory, S = T.
-            angles: See `Angles`, (B, 1, T, D).
+            visible: Which tokens each token may attend to, (B, T, S) bool. Without a memory, S = T.
+            angles: The result of `Angles`, (B, 1, T, D).
             seeds: The seeds of dropout, (B, 2) int32.
-            memory: Keys and values of a cache, (B, K, S, D) each, for one new token, T = 1.
-            place: Where the new token's keys and values are written in the memory, () int32.
-            kernels: The kernels of the projections, if they have been read already.
+            memory: The keys, which are rotated already, and the values in the cache, two arrays (B, K, S, D). With a
+                memory, one new token of each sequence is read, so T = 1.
+            place: The place in the memory where the new token's keys and values are written, () int32.
+            kernels: The kernels of the four projections in the precision of the computation, for a caller that has
+                converted them already. None means that a projection uses its own.
             training: Whether dropout is applied.
 
         Returns:
-            The next h, (B, T, E), and all keys and values, (B, K, S, D) each. The keys are rotated.
+            The next h, (B, T, E), and the rotated keys and the values of all S tokens, two arrays (B, K, S, D).
         """
         config = self.config
         attend_to, project, widen, narrow = (
@@ -179,26 +187,26 @@ class Block(keras.layers.Layer):
 def attend_in_groups(
     query: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, visible: tf.Tensor, drop: Callable[[tf.Tensor], tf.Tensor]
 ) -> tf.Tensor:
-    """Compute attention in which several heads of queries share a head of keys and values (Ainslie et al. 2023).
+    """Compute grouped-query attention: several heads of queries share a head of keys and values (Ainslie et al. 2023).
 
     Args:
         query: (B, H, T, D).
-        keys: (B, K, S, D); head k serves the queries k H / K to (k + 1) H / K - 1.
+        keys: (B, K, S, D). Head k is for the heads of queries from k H / K to (k + 1) H / K - 1.
         values: (B, K, S, D).
-        visible: The keys that each token may attend to, (B, 1, T, S) bool.
-        drop: Applies dropout to the weights.
+        visible: Which tokens each token may attend to, (B, 1, T, S) bool.
+        drop: A function that applies dropout to the attention weights.
 
     Returns:
         (B, H, T, D).
     """
     heads, served, size = query.shape[1], keys.shape[1], query.shape[3]
     tokens, group = tf.shape(query)[2], heads // served
-    # The queries of a group are rows of one product with their keys.
+    # The heads of a group are joined along the tokens, so that one matrix product multiplies them by their keys.
     together = tf.reshape(query, [-1, served, group * tokens, size])
     read = attend(together, keys, values, tf.tile(visible, [1, 1, group, 1]), drop)
     return tf.reshape(read, [-1, heads, tokens, size])
 
 
 def rms_norm(config: LlamaConfig, policy: keras.DTypePolicy, name: str) -> keras.layers.Layer:
-    """Make an RMS norm with the network's epsilon."""
+    """Make an RMS norm with the epsilon of the config."""
     return keras.layers.RMSNormalization(epsilon=config.rms_norm_eps, dtype=policy, name=name)

@@ -12,15 +12,16 @@ from keras_gca.errors import UserError
 
 @dataclass(frozen=True)
 class Adapters:
-    """Low-rank adapters (LoRA, Hu et al. 2021): each of a block's matrix products gains x A B alpha / rank.
+    """The sizes of low-rank adapters (LoRA, Hu et al. 2021), which the matrix products of a transformer's blocks have.
 
-    A is (inputs, rank), drawn at random. B is (rank, units) and zero at first, so that a network with new adapters
-    computes what it computes without them.
+    A product x W + b becomes x W + b + x A B alpha / rank. A is (inputs, rank) and drawn at random. B is (rank, units)
+    and zero at first, so that new adapters do not change the results of a network.
 
     Args:
-        rank: The rank of A B.
-        alpha: Scales A B by alpha / rank.
-        blocks: How many of the last blocks have adapters; None means all. No gradient passes below the first of these.
+        rank: The rank of the product A B.
+        alpha: A B is multiplied by alpha / rank.
+        blocks: How many blocks have adapters, counted from the last block; None means all. No gradient passes to the
+            blocks below the first one with adapters.
 
     Raises:
         UserError: A value is not above 0.
@@ -41,18 +42,18 @@ class Adapters:
 
 
 class Projection(keras.layers.Layer):
-    """x W + b, or x W + b + x A B alpha / rank with an adapter. W is (inputs, units).
+    """Computes x W + b or, with an adapter, x W + b + x A B alpha / rank. W is (inputs, units).
 
     Args:
         units: The number of outputs.
-        kernel: The initial W.
+        kernel: The initializer of W.
         adapters: The sizes of the adapter; None adds none.
-        adapter: The initial A.
-        policy: The precision.
+        adapter: The initializer of A.
+        policy: The Keras policy of the precision.
         name: The layer's name.
-        bias: Whether there is a b.
+        bias: Whether there is a bias b.
         shared: A layer of the same sizes whose W and b this layer uses as its own; None makes new ones.
-        stored: The dtype in which W is stored. A W that does not learn may be stored in the precision of the
+        stored: The dtype in which W is stored. If W does not learn, it can be stored in the precision of the
             computation, so that it need not be converted for each product.
     """
 
@@ -96,11 +97,11 @@ class Projection(keras.layers.Layer):
 
     @property
     def adapter_weights(self) -> list[keras.Variable]:
-        """A and B; empty without an adapter."""
+        """The list of A and B; empty without an adapter."""
         return [] if self.adapters is None else [self.A, self.B]
 
     def merged(self) -> np.ndarray:
-        """Return W of the equivalent product without an adapter, W + A B alpha / rank, (inputs, units) float32."""
+        """Return the W of an equivalent layer without an adapter: W + A B alpha / rank, (inputs, units) float32."""
         kernel = self.kernel.numpy().astype(np.float32)
         if self.adapters is None:
             return kernel

@@ -1,10 +1,10 @@
 """RoBERTa (Liu et al. 2019) in Keras 3, the encoder of TextGAIL's discriminator (Wu et al. 2021).
 
-A functional model, `network`, reads pairs of texts, padded on the right (see `RobertaTokenizer.encode_pairs`). Its
-outputs are the hidden states, and a score of each pair from its first token's state. The score of a response is one
-logit of a multiple choice among responses to a prompt.
+A functional model, `network`, reads pairs of texts, padded on the right (see `RobertaTokenizer.encode_pairs`). It
+returns the hidden states of all tokens, and a score of each pair, which is computed from the first token's state. The
+scores are the logits of a multiple choice among several responses to a prompt.
 
-The layers have the names of RoBERTa's own files. Shapes: B pairs, T tokens, E = hidden_size.
+The layers have the same names as in RoBERTa's files. Shapes: B pairs, T tokens, E = hidden_size.
 """
 
 import dataclasses
@@ -21,19 +21,20 @@ from gail_tf.models.transformer import Initial, dtype_policy
 from glove.text_files import counted
 from keras_gca.engine.memory import count, refuse_beyond_memory
 
-PREFIX = "roberta."  # begins the names of the encoder's tensors, where a file has more than the encoder
-HEAD = ("pooler.", "classifier.")  # what the files of another task than multiple choice may lack
-_NO_WEIGHTS = re.compile(r"lm_head\..+|embeddings\.position_ids")  # the head of pre-training; old files' constants
+PREFIX = "roberta."  # the prefix of the encoder's tensors in files that contain more than the encoder
+HEAD = ("pooler.", "classifier.")  # the parts that a file may lack, if it was not made for multiple choice
+# lm_head is the head of pre-training, and position_ids are constants in old files.
+_NO_WEIGHTS = re.compile(r"lm_head\..+|embeddings\.position_ids")
 
 
 class Roberta:
-    """RoBERTa, with the methods `hidden` and `scores`.
+    """A RoBERTa. `hidden` computes the hidden states of a pair of texts, and `scores` computes its score.
 
     Args:
         config: The sizes of the network.
         seed: The seed of the initial weights.
-        precision: "float32", or "bfloat16", in which everything but softmax, layer norms and the head of the score is
-            computed in bfloat16. The weights are float32 in both.
+        precision: "float32" or "bfloat16". With "bfloat16", everything but softmax, layer norms and the head that
+            computes scores is computed in bfloat16. The weights are float32 in both cases.
 
     Raises:
         UserError: The precision is unknown, or the memory does not suffice.
@@ -60,7 +61,7 @@ class Roberta:
         self.network = keras.Model([tokens, mask, seeds], [h, self.head(h, seeds=seeds)], name="roberta")
 
     def hidden(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
-        """Compute the last layer's states of all tokens, each of which attends to all others.
+        """Compute the hidden states of the last layer. Every token attends to all tokens of its pair.
 
         Args:
             tokens: (B, T) int32.
@@ -78,8 +79,8 @@ class Roberta:
     def scores(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
         """Compute the score of each pair.
 
-        Only differences between the scores of responses to one prompt have a meaning
-        (`discriminator_losses.contrastive_loss`).
+        A score has a meaning only in comparison with the scores of other responses to the same prompt, because it is
+        trained by `discriminator_losses.contrastive_loss`.
 
         Args:
             tokens: (B, T) int32.
@@ -128,18 +129,18 @@ def read_roberta(
     """Read the RoBERTa of a folder.
 
     Args:
-        folder: A folder with a config.json and safetensors. The files may lack the pooler and the classifier, as those
-            of roberta-base do; these parts keep their initial values.
+        folder: A folder with a config.json and safetensors. The files may lack the pooler and the classifier, as the
+            files of roberta-base do. Parts that are missing keep their random initial values.
         precision: See `Roberta`.
-        seed: The seed of initial weights.
-        dropout: Replaces the folder's two dropout rates, if given.
+        seed: The seed of the initial weights.
+        dropout: Replaces the folder's two dropout rates; None keeps them.
 
     Returns:
         The network, and the names of the weights that the files lack.
 
     Raises:
-        UserError: A file or tensor is missing, unknown, or of another shape than config.json says; the message names
-            it.
+        UserError: A file or tensor is missing, a tensor is unknown, or its shape is not the one that config.json
+            requires. The message names the file or tensor.
     """
     config = read_config(folder / CONFIG, RobertaConfig.from_hugging_face)
     kind = f"a RoBERTa with {counted(config.num_hidden_layers, 'block')}"

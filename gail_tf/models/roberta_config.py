@@ -10,9 +10,10 @@ from keras_gca.errors import UserError
 
 @dataclass(frozen=True)
 class RobertaConfig:
-    """The sizes of a RoBERTa, with the names of Hugging Face's config.json; the defaults are those of roberta-base.
+    """The sizes of a RoBERTa. The fields have the names of Hugging Face's config.json.
 
-    The two dropout rates, of states and attention, apply only to calls with seeds.
+    The defaults are the sizes of roberta-base. The two dropout rates apply to hidden states and to attention, but only
+    when the network is called with seeds.
 
     Raises:
         UserError: A value is impossible.
@@ -23,7 +24,7 @@ class RobertaConfig:
     num_hidden_layers: int = 12
     num_attention_heads: int = 12
     intermediate_size: int = 3072
-    max_position_embeddings: int = 514  # tokens use those after pad_token_id
+    max_position_embeddings: int = 514  # positions up to pad_token_id are not used for tokens
     type_vocab_size: int = 1
     layer_norm_eps: float = 1e-5
     pad_token_id: int = 1
@@ -67,7 +68,8 @@ class RobertaConfig:
         """Make a config from the content of a config.json.
 
         Raises:
-            UserError: The network is not a RoBERTa, or a variant that is not implemented, or a size is missing.
+            UserError: The file does not describe a RoBERTa, it describes a variant that is not implemented, or a size
+                is missing.
         """
         return from_hugging_face(cls, values, "roberta", _ONE_VALUE, (*_SIZES, "layer_norm_eps", "pad_token_id"))
 
@@ -93,7 +95,7 @@ _SIZES = (
     "type_vocab_size",
 )
 
-# Settings of Hugging Face's RoBERTa that change the computation, and the only values that are implemented.
+# Settings of Hugging Face's RoBERTa that change the computation, with the values that are implemented.
 _ONE_VALUE = {
     "hidden_act": ("gelu",),
     "position_embedding_type": ("absolute",),

@@ -1,4 +1,4 @@
-"""RoBERTa's layers, with the names of its own files.
+"""RoBERTa's layers. Layers and weights have the same names as in RoBERTa's files.
 
 Shapes: B pairs, T tokens, E = hidden_size.
 """
@@ -12,10 +12,11 @@ from keras_gca.engine.random import dropout
 
 
 class Embeddings(keras.layers.Layer):
-    """The layer norm of the summed vectors of token, position and token type: (B, T) int32 and bool -> (B, T, E).
+    """Adds the vectors of token, position and token type, and applies a layer norm.
 
-    Positions are counted over tokens, from pad_token_id + 1; padding has position pad_token_id. RoBERTa was trained
-    without token types, so all tokens have the first type.
+    It maps the tokens, (B, T) int32, and their mask, (B, T) bool, to (B, T, E). The first token's position is
+    pad_token_id + 1, and the position of padding is pad_token_id. All tokens have the first token type, because
+    RoBERTa was trained without token types.
     """
 
     def __init__(self, config: RobertaConfig, initial: Initial, policy: keras.DTypePolicy):
@@ -90,7 +91,7 @@ class Block(keras.layers.Layer):
 
         Args:
             h: (B, T, E).
-            mask: The tokens that all tokens may attend to, (B, T) bool.
+            mask: The tokens that every token may attend to, (B, T) bool.
             seeds: The seeds of dropout, (B, 2) int32.
             training: Whether dropout is applied.
 
@@ -112,7 +113,10 @@ class Block(keras.layers.Layer):
 
 
 class ScoreHead(keras.layers.Layer):
-    """The head of a multiple choice: the first token's state, a tanh layer, and a score: (B, T, E) -> (B,) float32."""
+    """Computes the score of each pair for a multiple choice: (B, T, E) -> (B,) float32.
+
+    A tanh layer reads the first token's state, and a linear layer computes the score.
+    """
 
     def __init__(self, config: RobertaConfig, initial: Initial):
         super().__init__(dtype="float32", name="score_head")
@@ -132,7 +136,7 @@ class ScoreHead(keras.layers.Layer):
 
 
 class Dense(keras.layers.Layer):
-    """W x + b; W is (units, inputs), as in RoBERTa's files."""
+    """Computes W x + b. W is (units, inputs), as in RoBERTa's files."""
 
     def __init__(self, units: int, initial: Initial, policy: keras.DTypePolicy, name: str):
         super().__init__(dtype=policy, name=name)

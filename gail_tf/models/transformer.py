@@ -1,6 +1,6 @@
-"""What GPT-2 and RoBERTa have in common: configs, initial weights, precision, and attention in heads.
+"""Functions that GPT-2, Llama and RoBERTa share: checks of configs, initial weights, precision, multi-head attention.
 
-Shapes: B sequences, T tokens that attend, S tokens that are attended to, H heads, E = size of a state.
+Shapes: B sequences, T tokens that attend, S tokens that are attended to, H heads, E the width of a hidden state.
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from keras_gca.errors import UserError
 
-MOST_LAYERS = 1000  # no published network of these kinds has 100
-MASKED = -1e9  # the attention score of what a token may not attend to
+MOST_LAYERS = 1000  # far more than any network of these kinds has; a larger number means a damaged or hostile file
+MASKED = -1e9  # the attention score of a token that must not be attended to
 
 
 class NetworkConfig(Protocol):
@@ -25,7 +25,7 @@ class NetworkConfig(Protocol):
 
     @classmethod
     def from_hugging_face(cls, values: dict[str, Any]) -> Self:
-        """Make a config from the content of a config.json; raise UserError if it describes another network."""
+        """Make a config from the content of a config.json; raise UserError if the file describes another network."""
 
 
 Config = TypeVar("Config", bound=NetworkConfig)
@@ -39,9 +39,9 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
 
     Args:
         config: The config.
-        least: Attributes that are whole numbers, and the least value of each. Numbers of layers, whose names end with
-            "layer" or "layers", may be MOST_LAYERS at most.
-        shares: Attributes that are numbers in [0, 1).
+        least: The names of attributes that are whole numbers, and the smallest value that each may have. Attributes
+            whose names end with "layer" or "layers" are numbers of layers, which may be MOST_LAYERS at most.
+        shares: The names of attributes that are numbers from 0, less than 1.
 
     Raises:
         UserError: An attribute is out of range or not a number.
@@ -76,12 +76,14 @@ def from_hugging_face(
     """Make a config from the content of a config.json.
 
     Args:
-        kind: A dataclass whose fields have the names of the file.
+        kind: The class of the config, a dataclass whose fields have the names that the file uses.
         values: The content of the file.
-        model_type: The network that is expected.
-        one_value: Settings that change the computation, and the values that are implemented; the first is the default.
-        required: The settings that have no default.
-        architectures: What the name of an architecture begins with, for old files without a model_type.
+        model_type: The `model_type` that the file must have.
+        one_value: Settings that change the computation, with the values that are implemented. The first value is the
+            default. A file with another value is refused.
+        required: The names of settings that the file must contain.
+        architectures: How the name of an architecture must begin in an old file, which has no model_type. None means
+            that such files are refused.
 
     Raises:
         UserError: The file describes another network, or a variant that is not implemented.
@@ -108,12 +110,13 @@ def from_hugging_face(
 class Initial:
     """Draws initial weights from a normal distribution.
 
-    The kernels of products that end in the residual stream are divided by sqrt(residual_layers) (GPT-2's Section 2.3).
+    The results of some matrix products are added to the residual stream. The initial weights of these products are
+    divided by sqrt(residual_layers), as in Section 2.3 of GPT-2's paper.
 
     Args:
         deviation: The standard deviation.
         seed: The seed of all weights.
-        residual_layers: The number of products that end in the residual stream.
+        residual_layers: The number of products whose results are added to the residual stream.
     """
 
     def __init__(self, deviation: float, seed: int, residual_layers: int = 1):
@@ -126,7 +129,7 @@ class Initial:
         return self._initializer(self._deviation)
 
     def residual(self) -> keras.Initializer:
-        """Return the initializer of a product that ends in the residual stream."""
+        """Return the initializer of a product whose result is added to the residual stream."""
         return self._initializer(self._deviation / math.sqrt(self._residual_layers))
 
     def _initializer(self, deviation: float) -> keras.Initializer:
@@ -148,10 +151,10 @@ def dtype_policy(precision: str) -> keras.DTypePolicy:
 
 
 def product(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Compute x W for all places at once: (..., inputs) and (inputs, units) -> (..., units).
+    """Compute x W for all positions at once: (..., inputs) and (inputs, units) -> (..., units).
 
-    This is one matrix product of many rows. On CPUs a batched product takes up to three times as long, with W's
-    gradient, and an einsum thirty times.
+    All positions become the rows of one matrix product. On CPUs, with the gradient of W, a batched product takes up to
+    three times as long, and an einsum thirty times as long.
     """
     return tf.tensordot(x, kernel, 1)
 
@@ -170,8 +173,8 @@ def attend(
         query: (B, H, T, E / H).
         keys: (B, H, S, E / H).
         values: (B, H, S, E / H).
-        visible: The tokens that each token may attend to, bool that broadcasts to (B, H, T, S).
-        drop: Applies dropout to the weights, (B, H, T, S).
+        visible: Which tokens each token may attend to, a bool array that broadcasts to (B, H, T, S).
+        drop: A function that applies dropout to the attention weights, (B, H, T, S).
 
     Returns:
         (B, H, T, E / H), in the dtype of `values`.

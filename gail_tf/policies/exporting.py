@@ -1,4 +1,4 @@
-"""Writes a policy as a Hugging Face folder, which transformers loads like any other."""
+"""Writes a policy as a folder in Hugging Face's format, which the library transformers can load."""
 
 import os
 from pathlib import Path
@@ -11,23 +11,21 @@ from keras_gca.errors import UserError
 
 
 def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os.PathLike) -> None:
-    """Write config.json, model.safetensors and the tokenizer's files; make the folder.
+    """Make a folder with config.json, model.safetensors and the tokenizer's files.
 
     Adapters are merged into the weights that they adapt.
 
     Args:
-        policy: The policy, whose network was trained as `full` or `lora`.
+        policy: The policy, which was trained with `--trainable full` or `--trainable lora`.
         tokenizer: The policy's tokenizer.
         folder: A folder that is empty or does not exist.
 
     Raises:
-        UserError: The policy has no language model, or a head; the tokenizer is not the policy's; or the folder is not
-            empty.
+        UserError: The policy is not a language model, it has a head, the tokenizer is not the policy's, or the folder
+            is not empty.
     """
     if not isinstance(policy, Policy):
-        raise UserError(
-            "the LSTMs of RL-Seq2Seq are not a language model of transformers; export a policy of another algorithm"
-        )
+        raise UserError("transformers does not have the LSTMs of RL-Seq2Seq; export a policy of another algorithm")
     if policy.trainable == "head":
         raise UserError(
             "a policy with a head is not a plain language model and cannot be exported; export a full or lora policy"

@@ -1,6 +1,7 @@
-"""A language model as a policy that trains all weights, low-rank adapters, or a head on the frozen network.
+"""`Policy` is a policy whose network is a language model. It trains all weights, low-rank adapters, or a head.
 
-Shapes: B samples; conditions (B, C), padded on the left; responses (B, R), padded on the right; E features, V tokens.
+A policy responds to a condition, which is the history and the prompt. Shapes: B samples; conditions (B, C), padded on
+the left; responses (B, R), padded on the right; E the width of a hidden state; V the size of the vocabulary.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,16 +20,17 @@ from keras_gca.errors import UserError
 class Policy(LanguagePolicy):
     """A policy whose network is a language model, such as GPT-2 or a Llama.
 
-    The paper does not say how a network of its shape makes responses. Here the head adds a correction, which is 0 at
-    first, to the network's last hidden state before the product with the vocabulary. So every policy starts as its
-    network.
+    The paper's network for the generator has two hidden layers (Section 4.2), but the paper does not say how it makes
+    responses. Here these layers can be a head on the language model. The head reads the language model's last hidden
+    state and adds a correction to it, before the logits are computed. The correction is 0 at first, so that every
+    policy starts as its language model.
 
     Args:
         network: The language model.
-        trainable: What is trained. "full": all weights of the network. "lora": its low-rank adapters. "head": the two
-            layers of the paper on a frozen network.
+        trainable: What is trained. "full" trains all weights of the network. "lora" trains its low-rank adapters.
+            "head" trains the two layers of the paper on a frozen network.
         seed: The seed of the head's initial weights.
-        end: The token that ends a response; the network's eos_token_id if None.
+        end: The token that ends a response; None takes the network's eos_token_id.
         jit_compile: See `LanguagePolicy`.
 
     Raises:
@@ -56,9 +58,9 @@ class Policy(LanguagePolicy):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The weights that a bot stores: those that are trained, after the network's own, unless a file holds them.
+        """The weights that a bot stores: the network's own weights, then the weights of the adapters or of the head.
 
-        The own weights of a frozen network that was read from a file (`LanguageModel.base`) are not among them.
+        If the network is frozen and was read from files (`LanguageModel.base`), its own weights are not included.
         """
         if self.trainable == "full":
             return self.trainable_variables
@@ -67,7 +69,7 @@ class Policy(LanguagePolicy):
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:
-        """The weights of what is trained: the network, the adapters or the head."""
+        """The weights that are trained: those of the network, of the adapters, or of the head."""
         if self.trainable == "lora":
             return self.network.adapter_weights
         if self._correction is not None:
@@ -81,12 +83,12 @@ class Policy(LanguagePolicy):
 
     @property
     def feature_size(self) -> int:
-        """E, the width of the network's states."""
+        """E, the width of the network's hidden states."""
         return self.network.config.width
 
     @property
     def positions(self) -> int:
-        """How many tokens the network can read."""
+        """The maximum number of tokens that the network can read."""
         return self.network.config.positions
 
     def features(
@@ -97,9 +99,9 @@ class Policy(LanguagePolicy):
         response_mask: tf.Tensor,
         seeds: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Compute the network's last hidden states before each token of the response; see `LanguagePolicy.features`.
+        """Compute the hidden state before each token of the response; see `LanguagePolicy.features`.
 
-        With "head" no gradient passes and the values never change: compute them once, outside of the tape.
+        With "head" these states never change and have no gradient. Compute them once, outside of the gradient tape.
         """
         tokens = tf.concat([condition, response[:, :-1]], axis=1)
         mask = tf.concat([condition_mask, response_mask[:, :-1]], axis=1)
@@ -113,7 +115,7 @@ class Policy(LanguagePolicy):
 
         Args:
             features: (..., E).
-            head: Weights that replace the head's own, for TRPO.
+            head: Weights that are used in place of the head's own weights, for TRPO.
             kernels: See `LanguageModel.logits`.
 
         Returns:

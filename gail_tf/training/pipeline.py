@@ -1,7 +1,7 @@
-"""The second paper's training from a corpus to a bot: what `python -m gail_tf.train` does besides parsing.
+"""The second paper's training from a corpus to a bot, which `python -m gail_tf.train` and other callers run.
 
-train_agent(config, source, run)     a new run
-resume(run, updates)                 continues an interrupted run, or trains a run further, to a new total
+train_agent(config, source, run)     starts a new run
+resume(run, updates=...)             continues an interrupted run, or trains a run further, to a new total of updates
 """
 
 from collections.abc import Sequence
@@ -51,12 +51,12 @@ def train_agent(
         config: The settings.
         source: The files and pretrained networks that are read.
         run: The folder to make.
-        strategy: The distribution strategy that `devices.make` returns; one device if None.
-        read: The result of `source.read`, if it was called already.
-        minutes: Stop after this time, as after Ctrl-C; None is any time.
+        strategy: The distribution strategy that `devices.make` returns; None trains on one device.
+        read: The result of `source.read`, if the caller has called it already.
+        minutes: The training stops after this time, as after Ctrl-C; None sets no limit.
 
     Returns:
-        The session, whose `training.finished` says whether the training has ended or the user has stopped it.
+        The session. Its `training.finished` is true if the training has ended, and false if it was stopped before.
 
     Raises:
         UserError: A file cannot be used, or the folder contains a run already.
@@ -91,14 +91,17 @@ def resume(
     minutes: float | None = None,
     **totals: int,
 ) -> GAILSession:
-    """Continue an interrupted run, which then equals an uninterrupted one bit by bit, or train a run further.
+    """Continue an interrupted run, or train a run further, to a new total of updates.
+
+    An interrupted run that is continued equals an uninterrupted run bit by bit.
 
     Args:
         run: The run folder.
-        strategy: The distribution strategy that `devices.make` returns; one device if None.
-        minutes: Stop after this time, as after Ctrl-C; None is any time.
-        **totals: A new total, `updates`. The learning rate and the share of human demonstrations of the next update are
-            those of a run with this total; weights, optimizers, D and C stay as they are.
+        strategy: The distribution strategy that `devices.make` returns; None trains on one device.
+        minutes: The training stops after this time, as after Ctrl-C; None sets no limit.
+        **totals: `updates`, the new total of updates, to train a run further. From the next update on, the learning
+            rate and the share of human demonstrations are the same as in a run that has this total from the beginning.
+            The weights, the optimizers, the discriminator and the weight of the KL penalty are kept.
 
     Returns:
         The session, as `train_agent` returns it.
@@ -137,7 +140,7 @@ def resume(
 
 
 def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> list[Trajectory]:
-    """Draw whole conversations at random until they hold about `count` trajectories; all trajectories if None."""
+    """Draw whole conversations at random until they have about `count` trajectories; None keeps all trajectories."""
     if count is None or len(trajectories) <= count:
         return list(trajectories)
     numbers = np.array([trajectory.conversation for trajectory in trajectories])
@@ -150,7 +153,10 @@ def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> l
 
 
 def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[str, ...], ...]:
-    """Conversations to pretrain on: the embedded corpus unless others are named; none for a pretrained network."""
+    """Read the conversations to pretrain on: the files that the user names, or else the first paper's embedded corpus.
+
+    There are none for a network that is pretrained already.
+    """
     if source.model is not None or not config.likelihood.pretraining_epochs:
         return ()
     paths: Sequence[Path | None] = source.general or [None]
@@ -159,13 +165,13 @@ def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[s
 
 def _describe(data: Data) -> None:
     sizes = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in ("train", "test", "validation"))
-    reporting.say(f"expert trajectories: {sizes}; whole conversations")
+    reporting.say(f"expert trajectories: {sizes}; no conversation is in two parts")
     if data.general:
         reporting.say(f"general conversations to pretrain on: {len(data.general):,}")
 
 
 def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> EmotionClassifier | None:
-    """Train RL-Seq2Seq's classifier of prompts; None for another algorithm."""
+    """Train the classifier that recognises the emotions of prompts for RL-Seq2Seq; None for another algorithm."""
     if config.algorithm != "rl_seq2seq":
         return None
     vectors = None
@@ -177,14 +183,17 @@ def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> 
     emotions = learn_emotions(data.train, vectors, config)
     held_out = data.validation
     accuracy = emotions.accuracy([expert.prompt for expert in held_out], [expert.emotion for expert in held_out])
-    reporting.say(f"emotions of prompts: {len(emotions.labels)}; recognised in held-out ones: {accuracy:.1%}")
+    reporting.say(f"emotions of prompts: {len(emotions.labels)}; correct for {accuracy:.1%} of the held-out prompts")
     return emotions
 
 
 def _language_model(
     source: Source, config: GAILConfig, data: Data, emotions: EmotionClassifier | None
 ) -> tuple[Tokenizer, LanguageModel | None]:
-    """The tokenizer, and the network of --model or a GPT-2 from scratch; no network for RL-Seq2Seq."""
+    """Read the tokenizer and the network of --model, or else fit a tokenizer and make a GPT-2 from scratch.
+
+    RL-Seq2Seq gets no network, because its policy consists of LSTMs.
+    """
     if source.model is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
         of_emotions = map(emotion_token, emotions.labels if emotions is not None else ())
@@ -207,12 +216,12 @@ def _language_model(
 
 
 def _named(model: str) -> str:
-    """The name of a model, by which it can be located from any folder."""
+    """Return the name of a model with which it can be found from any folder: an absolute path if it is a path."""
     return str(Path(model).absolute()) if Path(model).exists() else model
 
 
 def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None:
-    """D's RoBERTa; None unless the settings ask for one."""
+    """Read or make the RoBERTa of the discriminator D; None unless the settings ask for one."""
     if config.judge.discriminator_encoder != "roberta":
         return None
     if source.roberta is None:

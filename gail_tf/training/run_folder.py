@@ -2,11 +2,11 @@
 
 config.json                  every setting of the run, and the source of its data
 trajectories.jsonl           the expert trajectories as they were divided, and the conversations to pretrain on
-tokenizer/  model.json       the tokenizer's files, and the sizes of the language model (formerly gpt2.json)
-roberta/                     the tokenizer's files and the sizes of D's RoBERTa, where it has one
-emotions.h5                  the emotion classifier of `--algorithm rl_seq2seq`, which has no model.json
-checkpoint.h5                all that `--resume` needs; checkpoint.previous.h5 is the one before
-log.csv     tensorboard/     one line and one point for each epoch and update
+tokenizer/  model.json       the tokenizer's files, and the sizes of the language model (old runs: gpt2.json)
+roberta/                     the tokenizer's files and the sizes of the discriminator's RoBERTa, if it has one
+emotions.h5                  the emotion classifier of `--algorithm rl_seq2seq`, whose runs have no model.json
+checkpoint.h5                all that `--resume` needs; checkpoint.previous.h5 is the checkpoint before
+log.csv     tensorboard/     the metrics: one line, and one point, for each epoch and update
 curves.png                   the metrics of log.csv as plots
 samples/                     responses to the same held-out prompts
 bot.h5                       the bot to chat with: weights, tokenizer and settings in one file
@@ -50,7 +50,7 @@ class GAILRun(RunFolder[GAILConfig]):
         >>> from gail_tf import GAILRun
         >>> run = GAILRun.open("runs/gail")
         >>> run
-        <GAILRun runs/gail: it chats>
+        <GAILRun runs/gail: one can chat with it>
         >>> run.config().algorithm
         'gail'
     """
@@ -77,12 +77,12 @@ class GAILRun(RunFolder[GAILConfig]):
             path: The folder to make.
             config: The settings.
             data: The trajectories as they were divided.
-            tokenizer: What turns text into the policy's tokens.
+            tokenizer: The policy's tokenizer.
             sizes: The sizes of the policy's language model; None for RL-Seq2Seq.
-            source: The files that the data comes from, for people to read.
-            reader: D's RoBERTa, where it has one.
-            emotions: RL-Seq2Seq's classifier of emotions, which replaces the language model.
-            base: The file with the language model's own weights, where they are frozen.
+            source: The names of the files that the data comes from, which are stored for people to read.
+            reader: The RoBERTa of the discriminator D; None if D has another encoder.
+            emotions: RL-Seq2Seq's classifier of emotions; None for other algorithms.
+            base: The pretrained network whose files hold the frozen weights; None if the run stores all weights.
 
         Returns:
             The new run.
@@ -122,7 +122,7 @@ class GAILRun(RunFolder[GAILConfig]):
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise UserError(f"{path}:{number}: damaged; a trajectory as JSON is expected") from None
         if not any(parts.values()):
-            raise UserError(f"{path}: damaged; it holds no trajectory")
+            raise UserError(f"{path}: damaged; it does not contain any trajectory")
         return Data(**{part: tuple(members) for part, members in parts.items()})
 
     def tokenizer(self) -> Tokenizer:
@@ -134,7 +134,7 @@ class GAILRun(RunFolder[GAILConfig]):
         return Tokenizer.read(self.path / "tokenizer", CONTROL_TOKENS)
 
     def reader(self) -> TextReader | None:
-        """D's RoBERTa with random weights; None where D has none.
+        """The discriminator's RoBERTa with random weights; None if the discriminator has another encoder.
 
         Raises:
             UserError: Its files are damaged.
@@ -158,7 +158,7 @@ class GAILRun(RunFolder[GAILConfig]):
             raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
-        """Whether the training has ended and its bot is written.
+        """Whether the training has ended and has written its bot.
 
         Raises:
             UserError: The settings, the data or both checkpoints cannot be read.
@@ -170,7 +170,10 @@ class GAILRun(RunFolder[GAILConfig]):
         return facts.get("position") == len(stages)
 
     def refuse_totals(self, before: GAILConfig, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """See `RunFolder`; a run of `--algorithm mle` has no updates, with which it would be another algorithm."""
+        """Refuse totals that the run has already reached; see `RunFolder.refuse_totals`.
+
+        A run of `--algorithm mle` is refused, too. It has no updates, and with updates it would be another algorithm.
+        """
         if before.algorithm == "mle" and not before.rollout.updates:
             raise UserError(
                 f"--updates: {self.path} is a run of --algorithm mle, which has no updates; train a new run with "
@@ -181,10 +184,10 @@ class GAILRun(RunFolder[GAILConfig]):
             refuse_reached(name, number, done)
 
     def model(self) -> tuple[LanguageModelConfig | None, Base | None]:
-        """The sizes of the language model, and the file of its frozen weights.
+        """The sizes of the language model, and the pretrained network whose files hold its frozen weights.
 
         Returns:
-            The sizes, which are None for RL-Seq2Seq; and the base, which is None where the run stores all weights.
+            The sizes, which are None for RL-Seq2Seq, and the base, which is None if the run stores all weights.
 
         Raises:
             UserError: The file is missing or damaged.
@@ -193,7 +196,7 @@ class GAILRun(RunFolder[GAILConfig]):
             return None, None
         path = self.path / "model.json"
         if not path.exists() and (self.path / "gpt2.json").exists():
-            path = self.path / "gpt2.json"  # of a run before other networks than GPT-2 could be a policy
+            path = self.path / "gpt2.json"  # the file's name when only a GPT-2 could be a policy
         sizes = read_config(path, config_of)
         try:
             return sizes, Base.of(json_files.read_object(path).get("base"))
@@ -202,7 +205,7 @@ class GAILRun(RunFolder[GAILConfig]):
 
 
 def _trajectory(values: dict[str, Any]) -> Trajectory:
-    """Raises TypeError or ValueError where the values are not those of a trajectory."""
+    """Make a trajectory from its fields in JSON; raise TypeError or ValueError if a field is missing or wrong."""
     made = Trajectory(**values | {"history": _texts(values["history"])})
     _texts([made.prompt, made.response, made.source, made.emotion or ""])
     if type(made.conversation) is not int or type(made.turn) is not int:

@@ -1,4 +1,4 @@
-"""The second paper's session: runs Algorithm 1, writes the run folder, and prints the results."""
+"""`GAILSession` runs a training of the second paper (Algorithm 1), writes its run folder, and prints the results."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import numbers_of
 from keras_gca.serving.terminal import print_answers
 
-SAMPLES = 6  # exchanges to show
+SAMPLES = 6  # the number of held-out prompts whose responses are shown
 
 # The metrics that are printed for an epoch or update; log.csv holds all.
 SHOWN = (
@@ -42,11 +42,11 @@ class GAILSession(Session):
 
     Args:
         run: The run folder.
-        training: Algorithm 1 on the run's settings and data, with maximum likelihood before it.
+        training: The training with the run's settings and data: maximum likelihood, then Algorithm 1.
         data: The trajectories for training, test and validation.
         network: The policy's language model; None for RL-Seq2Seq.
-        reader: D's RoBERTa, where it has one.
-        emotions: RL-Seq2Seq's classifier of emotions.
+        reader: The RoBERTa of the discriminator D; None if D has another encoder.
+        emotions: RL-Seq2Seq's classifier of emotions; None for other algorithms.
     """
 
     package = "gail_tf"
@@ -85,10 +85,10 @@ class GAILSession(Session):
             run: The run folder.
             config: The settings.
             data: The trajectories.
-            tokenizer: What turns text into the policy's tokens.
+            tokenizer: The policy's tokenizer.
             network: The policy's language model, with adapters for `--trainable lora`; None for RL-Seq2Seq.
-            reader: D's RoBERTa, for `--discriminator-encoder roberta`.
-            emotions: RL-Seq2Seq's classifier of prompts and responses.
+            reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
+            emotions: RL-Seq2Seq's classifier of emotions; None for other algorithms.
 
         Returns:
             The session, before its first stage.
@@ -104,25 +104,25 @@ class GAILSession(Session):
         return cls(run, made, data, network, reader, emotions)
 
     def _describe(self) -> None:
-        """Print the sizes with -v, and which warm-ups are shorter than the setting because the corpus is small."""
+        """Print the sizes of the networks with -v, and the warm-ups that were shortened because the corpus is small."""
         super()._describe()
         if shortened := self.training.shortened_warm_ups():
             phases = (
                 f"{steps} of {total:,} in {phase.replace('_', ' ')}" for phase, (steps, total) in shortened.items()
             )
             full = counted(self.training.config.optimizer.warmup_steps, "step")
-            reporting.say(f"warm-up: {full} would not end before these phases do; shortened to {', '.join(phases)}")
+            reporting.say(f"warm-up: {full}; in phases that are too short for it, shortened to {', '.join(phases)}")
 
     def restore(
         self, facts: dict[str, Any], arrays: dict[str, np.ndarray], unit: str, totals: Mapping[str, int] | None = None
     ) -> None:
-        """Return to a checkpoint (see `Session`); failures that stopped the run before do not stop it again."""
+        """Restore a checkpoint; see `Session.restore`. A failure that stopped the run before does not stop it again."""
         super().restore(facts, arrays, unit, totals)
         if self.training.config.run.on_failure == "stop":
             self._warned.update(failure.name for failure in failures.watch(self.training.history))
 
     def sizes(self) -> dict[str, int]:
-        """How many weights the policy and the judge have."""
+        """The number of weights of the policy and of the judge (the discriminator or the emotion classifier)."""
         networks = {"policy": self.training.policy.variables, "judge": self.training.judge.variables}
         return {name: numbers_of(variables) for name, variables in networks.items()}
 
@@ -138,7 +138,11 @@ class GAILSession(Session):
         return {"updates": sum(row["phase"] == IMITATION for row in self.training.history)}
 
     def further(self) -> str:
-        """The updates that follow, with the learning rate and the share of human demonstrations at their start."""
+        """Describe the updates that follow in a run that is trained further, in a line to print.
+
+        The line has the numbers of these updates, and the learning rate and the share of human demonstrations at their
+        start.
+        """
         training, config = self.training, self.training.config
         done, course = self.done()["updates"], training.optimiser.course()
         percent = 100 * human_ratio(done, config.rollout.updates, config.rollout.human_ratio)
@@ -150,13 +154,13 @@ class GAILSession(Session):
         return f"{parts[0]}: {'; '.join(parts[1:])}"
 
     def end_of_stage(self, event: Event) -> bool:
-        """Print warnings; plot the log and write samples after a validation.
+        """Warn of known failures of the training and, after a validation, plot the log and write sample responses.
 
         Args:
             event: The end of a stage.
 
         Returns:
-            Whether a new failure is to stop the run.
+            True if a failure has occurred for the first time and `--on-failure stop` is set: the run is then stopped.
         """
         run, training = self.run, self.training
         failed = False
@@ -174,7 +178,7 @@ class GAILSession(Session):
         return failed
 
     def _exchanges(self) -> list[tuple[str, str]]:
-        """Respond to the same held-out prompts with the same noise every time."""
+        """Return some held-out prompts with the policy's responses. Every call uses the same prompts and seed."""
         training, seed = self.training, (self.training.config.seed, 1)
         rows = _sample_rows(self.data.validation)
         batch = take(training.validation.batch, rows)
@@ -185,7 +189,7 @@ class GAILSession(Session):
         return list(zip(prompts, texts, strict=True))
 
     def write(self) -> None:
-        """Write the bot: the policy after maximum likelihood and, once imitation has begun, the current one."""
+        """Write the bot with the policy after maximum likelihood and, if imitation has begun, the current policy."""
         training = self.training
         policies = {MAXIMUM_LIKELIHOOD: training.reference.policy if training.imitates else training.policy}
         if training.imitates and training.config.rollout.updates:
@@ -228,9 +232,12 @@ class GAILSession(Session):
             print(f"     {'expert':18} {asked.response}")
 
     def conclude(self) -> None:
-        """Print what the run folder holds, and the commands that use it."""
+        """Print what the run folder contains, and the commands that can read it."""
         path = self.run.path
-        print(f"\nwrote {path}: bot.h5 chats; log.csv, curves.png, samples and tensorboard show how it learned")
+        print(
+            f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, curves.png, samples and tensorboard show how it "
+            "learned"
+        )
         print(f"next: python -m gail_tf.chat {path}")
         print(f"  or: python -m gail_tf.evaluate {path} --policy all")
 
@@ -240,7 +247,7 @@ class GAILSession(Session):
 
 
 def _sample_rows(trajectories: Sequence[Trajectory]) -> np.ndarray:
-    """The rows of held-out trajectories to show: evenly spread, and without tweets unless there is nothing else."""
+    """Choose evenly spread rows of held-out trajectories to show. Tweets are left out unless there is nothing else."""
     spoken = [row for row, trajectory in enumerate(trajectories) if trajectory.source != "tweets"]
     candidates = np.array(spoken or range(len(trajectories)))
     return candidates[np.linspace(0, len(candidates) - 1, min(SAMPLES, len(candidates))).astype(int)]

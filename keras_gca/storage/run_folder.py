@@ -145,7 +145,7 @@ class RunFolder(Generic[SettingsT]):
         if not (self.path / CHECKPOINT).exists():
             state = "no run here"
         else:
-            state = "it chats" if self.bot.exists() else "no bot yet"
+            state = "one can chat with it" if self.bot.exists() else "no bot yet"
         return f"<{type(self).__name__} {self.path}: {state}>"
 
     @property

@@ -7,7 +7,7 @@ checkpoint.previous.h5          the previous checkpoint, in case the latest one 
 log.csv          tensorboard/   one row and one point for each epoch
 samples/                        replies to the same held-out contexts after each epoch
 teacher_forcing.weights.h5  adversarial.weights.h5  discriminator.weights.h5
-bot.h5                          weights, config and vocabulary in one file, for chats
+bot.h5                          the bot to chat with: weights, config and vocabulary in one file
 transcripts/                    saved chats
 evaluation.json                 the results of `keras_gca.evaluate`
 """
@@ -44,7 +44,7 @@ class GCARun(RunFolder[Config]):
         >>> from keras_gca import GCARun
         >>> run = GCARun.open("runs/first")
         >>> run
-        <GCARun runs/first: it chats>
+        <GCARun runs/first: one can chat with it>
         >>> run.config().seed
         0
     """

@@ -142,7 +142,7 @@ class GCASession(Session):
     def conclude(self) -> None:
         """Print what the run folder contains, and the commands that can read it."""
         path = self.run.path
-        print(f"\nwrote {path}: bot.h5 chats; log.csv, samples and tensorboard show how it learned")
+        print(f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, samples and tensorboard show how it learned")
         print(f"next: python -m keras_gca.chat {path}")
         print(f"  or: python -m keras_gca.evaluate {path}")
 

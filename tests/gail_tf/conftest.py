@@ -46,7 +46,7 @@ def torch_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory):
-    """A small whole training by the command: its folder, which no test may change, and what it printed."""
+    """A small complete training by the command: its run folder, which no test may change, and its printed output."""
     from gail_tf import train
 
     path = tmp_path_factory.mktemp("trained") / "run"

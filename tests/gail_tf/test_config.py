@@ -171,7 +171,7 @@ def test_another_algorithm_brings_its_settings():
 @pytest.mark.parametrize(("before", "named"), [("mle", "--updates"), ("rl_seq2seq", "--discriminator-passes")])
 def test_what_one_algorithm_implies_does_not_stay_with_another(before, named):
     config = GAILConfig.preset("tiny", algorithm=before)
-    with pytest.raises(UserError, match=f"these settings are those of --algorithm {before}, .*{named}"):
+    with pytest.raises(UserError, match=f"these settings still have the values of --algorithm {before}, .*{named}"):
         config.changed(algorithm="gail")
     own = {name: GAILConfig.preset("tiny").to_values()[name] for name in ALGORITHMS[before]}
     assert config.changed(algorithm="gail", **own) == GAILConfig.preset("tiny")

@@ -1,4 +1,4 @@
-"""`python -m gail_tf.pretrained` as a user calls it."""
+"""Runs the command `python -m gail_tf.pretrained` as a user does."""
 
 import os
 import subprocess

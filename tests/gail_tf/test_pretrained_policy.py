@@ -1,4 +1,4 @@
-"""A pretrained Llama as the policy, from its folder through training and resume to chat, evaluation and export."""
+"""A pretrained Llama as the policy, which is read from its folder, trained, resumed, evaluated and exported."""
 
 import io
 import json
@@ -26,7 +26,7 @@ TALK = ["My dog died.", "I am so sorry.", "Thank you."]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, texts):
-    """A Llama of toy size, with a tokenizer of ChatML, as a user would have it."""
+    """A user's folder with a Llama of toy size and a tokenizer whose layout is ChatML."""
     path = tmp_path_factory.mktemp("llama") / "model"
     plain = Tokenizer.fit(texts[:200], 400, (), CHATML)
     plain.save(path)

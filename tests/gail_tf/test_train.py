@@ -111,7 +111,7 @@ def test_the_default_preset_trains_on_a_dozen_short_conversations(tmp_path, caps
     assert re.fullmatch(r"train: --warmup-steps: 50 where a phase of the training has \d+ steps in all; .*\n", err)
     status, out, err = run(capsys, *arguments)
     assert status == 0, err
-    (line,) = (line for line in out.splitlines() if line.startswith("warm-up: 50 steps would not end"))
+    (line,) = (line for line in out.splitlines() if line.startswith("warm-up: 50 steps; in phases that are too short"))
     assert re.search(r"shortened to 0 of 1 in pretraining, 1 of 3 in maximum likelihood, 1 of 4 in imitation$", line)
     assert GAILRun.open(tmp_path / "run").config().optimizer.warmup_steps == 50
 
@@ -206,7 +206,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
     small = ["--preset", "tiny", "--algorithm", "rl_seq2seq", "--updates", "3", "--mle-epochs", "1"]
     status, out, err = run(capsys, *small, "--run", tmp_path / "run")
     assert status == 0, err
-    assert re.search(r"^emotions of prompts: \d+; recognised in held-out ones: \d+\.\d%$", out, re.MULTILINE)
+    assert re.search(r"^emotions of prompts: \d+; correct for \d+\.\d% of the held-out prompts$", out, re.MULTILINE)
     assert re.search(r"after pretraining .*\n  after maximum likelihood .*\n  after imitation ", out)
     assert "reward by the emotion classifier" in out
     assert "discriminator" not in out

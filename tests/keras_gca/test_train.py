@@ -36,7 +36,7 @@ def test_a_quiet_training_prints_its_closing_lines_only(trained):
     lines = out.splitlines()
     assert lines[:2] == ["", "held-out perplexity"]
     assert lines[-3:] == [
-        f"wrote {path}: bot.h5 chats; log.csv, samples and tensorboard show how it learned",
+        f"wrote {path}: bot.h5 is the bot to chat with; log.csv, samples and tensorboard show how it learned",
         f"next: python -m keras_gca.chat {path}",
         f"  or: python -m keras_gca.evaluate {path}",
     ]
@@ -66,7 +66,7 @@ def test_a_runs_config_trains_the_same_bits(trained, again):
 
 def test_runs_and_sessions_say_what_they_are(trained, tmp_path):
     path, _, _ = trained
-    assert repr(GCARun.open(path)) == f"<GCARun {path}: it chats>"
+    assert repr(GCARun.open(path)) == f"<GCARun {path}: one can chat with it>"
     assert repr(GCARun(tmp_path)) == f"<GCARun {tmp_path}: no run here>"
     (tmp_path / "checkpoint.h5").touch()
     assert repr(GCARun(tmp_path)) == f"<GCARun {tmp_path}: no bot yet>"

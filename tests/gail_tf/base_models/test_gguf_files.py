@@ -46,7 +46,7 @@ def test_weights_are_those_that_were_quantised(tmp_path, architecture, kind, mon
 
 
 def test_k_quants(tmp_path):
-    """The package cannot quantise these, so the blocks are random bytes with finite scales."""
+    """The package `gguf` cannot quantise to these types, so the blocks are random bytes with finite scales."""
     values = metadata("llama") | {"embedding_length": 256, "feed_forward_length": 256, "rope.dimension_count": 64}
     weights = state("llama", len(values["tokenizer.ggml.tokens"]), size=256, inner=256)
     tensors = tensors_of(weights, "llama")
@@ -77,7 +77,7 @@ def test_rows_are_put_in_order_by_hand():
     ("architecture", "tied"), [("llama", True), ("llama", False), ("qwen2", True), ("qwen2", False), ("gpt2", True)]
 )
 def test_transformers_reads_the_same(tmp_path, architecture, tied):
-    """Its own reading of the GGUF file, and its reading of the folder."""
+    """transformers reads the same network from the GGUF file and from the folder to which it was converted."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -93,7 +93,8 @@ def test_transformers_reads_the_same(tmp_path, architecture, tied):
     assert not any(about.values())
     same(*({name: tensor.numpy() for name, tensor in model.state_dict().items()} for model in (folder, theirs)))
     ours, expected = folder.config.to_dict(), theirs.config.to_dict()
-    # rms_norm_eps is compared below. The others are of no use: copies, the path, and what transformers leaves out.
+    # rms_norm_eps is compared below. The other values are not compared: they are copies, the path, or values that
+    # transformers leaves out.
     left_out = {
         "_name_or_path",
         "quantization_config",
@@ -254,7 +255,7 @@ def test_a_file_that_is_cut_anywhere(tmp_path):
 
 
 def test_a_file_with_any_byte_changed_is_read_or_refused(tmp_path):
-    """Bytes of the header only: nothing tells whether a changed weight is right."""
+    """Only bytes of the header are changed, because a changed weight cannot be recognised as wrong."""
     write_model(tmp_path / "a.gguf")
     whole = bytearray((tmp_path / "a.gguf").read_bytes())
     draw, messages = np.random.default_rng(1), []
@@ -329,7 +330,7 @@ def test_hostile_headers(tmp_path, name):
 def test_metadata_beyond_all_measure(tmp_path):
     with (tmp_path / "a.gguf").open("wb") as stream:
         stream.write(header(string("a") + struct.pack("<IIQ", 9, 0, 250_000_000), 1))
-        stream.truncate(300_000_000)  # sparse
+        stream.truncate(300_000_000)  # a sparse file, which takes little space on the disk
     fails(tmp_path / "a.gguf", r"its metadata is larger than 200,000,000 bytes")
 
 
@@ -338,7 +339,7 @@ def test_weights_that_are_not_numbers(tmp_path, kind):
     values = metadata("llama")
     tensors = tensors_of(state("llama", len(values["tokenizer.ggml.tokens"])), "llama", kind)
     spoiled, _ = tensors["blk.1.ffn_up.weight"]
-    spoiled.reshape(-1).view(np.uint8)[:4] = 255  # of the first number, or of the first block's scale
+    spoiled.reshape(-1).view(np.uint8)[:4] = 255  # the bytes of the first number, or of the first block's scale
     write(tmp_path / "a.gguf", values, tensors)
     fails(tmp_path / "a.gguf", r"'blk\.1\.ffn_up\.weight' contains NaN or infinity")
 

@@ -1,4 +1,4 @@
-"""The tokenizer of a GGUF file, compared with transformers' own reading of it and with the models' own steps."""
+"""The tokenizer of a GGUF file equals the one that transformers reads, and splits text as the original models do."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def read(path, **changes):
 
 
 def words(tokenizer, text):
-    """How a text is split before the merges apply."""
+    """Return the words into which a text is split before the merges are applied."""
     return [text[begin:end] for _, (begin, end) in tokenizer.pre_tokenizer.pre_tokenize_str(text)]
 
 
@@ -118,7 +118,7 @@ def test_spare_rows_are_not_tokens(tmp_path):
 
 
 def test_llama_3_takes_a_whole_word_of_its_vocabulary(tmp_path):
-    """Its own tokenizer.json says `ignore_merges`: a word that is a token is not built by merges."""
+    """Llama 3's own tokenizer.json sets `ignore_merges`: if a word is a token, merges are not applied to it."""
     values = metadata("llama")
     tokens = [*values["tokenizer.ggml.tokens"][:-1], "zebra"]
     types = [*values["tokenizer.ggml.token_type"][:-1], 1]

@@ -1,4 +1,4 @@
-"""What the user names becomes a folder: what exists first, then known models, then the Hub."""
+"""A model's name leads to its folder: a folder or file of this name comes first, then a known model, then the Hub."""
 
 import hashlib
 import json
@@ -175,7 +175,7 @@ def test_the_identity_needs_no_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A Hub of one model, of which nothing is downloaded yet; the calls are recorded."""
+    """A Hub with one model that is not downloaded yet. It records the calls."""
     calls, folder = [], tmp_path / "hub" / "models--owner--small" / "snapshots" / "1"
 
     def snapshot_download(name, local_files_only=False, **options):
@@ -209,7 +209,7 @@ def test_a_model_of_the_hub_is_fetched_after_agreement(hub, capsys):
     assert capsys.readouterr().out.startswith("owner/small: 6 MB, mit, from the Hugging Face Hub, into /")
     assert locate.locate("owner/small", agreed=True) == folder
     calls.clear()
-    assert locate.locate("owner/small") == folder  # not asked again
+    assert locate.locate("owner/small") == folder  # the user is not asked again
     assert calls == ["local"]
 
 

@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct itself, if it is on this machine: equal to transformers' own reading of its GGUF file.
+"""SmolLM2-135M-Instruct itself, if it is on this machine, is read from its GGUF file as transformers reads it.
 
 CONVERSATIONAL_AGENTS_SMOLLM2 names the wheel or the GGUF file. Nothing is fetched.
 """

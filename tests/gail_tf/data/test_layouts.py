@@ -26,7 +26,7 @@ TALKS = [
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory, texts):
-    """Fitted to lines, so that some tokens are a punctuation mark and the end of a line."""
+    """A tokenizer that is fitted to lines, so that some tokens are a punctuation mark with the end of a line."""
     made, lines = tmp_path_factory.mktemp("families"), [f"{text}\n" for text in texts]
     return {family: chat_tokenizers.write(made / family, family, lines) for family in FAMILIES}
 
@@ -43,7 +43,7 @@ def messages(talk):
 
 
 def conditions(tokenizer, talks, limit=10_000):
-    """Ids of talks whose last utterance is the user's."""
+    """Return the ids of conversations whose last utterance is the user's."""
     batch = encode_batch(tokenizer, [[Utterance(text) for text in talk] for talk in talks], None, limit)
     return [row[mask].tolist() for row, mask in zip(batch.condition, batch.condition_mask, strict=True)]
 
@@ -85,7 +85,7 @@ def test_end_of_text_equals_its_template(texts, tmp_path):
 
 @pytest.mark.parametrize("layout", KNOWN)
 def test_what_is_saved_is_laid_out_alike_by_transformers(folders, tmp_path, layout):
-    """Whatever template the model's folder had: the layout's own one is written."""
+    """The layout's own template is written, whatever template the model's folder had."""
     tokenizer = Tokenizer.read(folders["llama3" if layout == "llama3" else "qwen2"], layout=layout)
     tokenizer.save(tmp_path)
     talks = [['\\ and "quotes"\' {{ 1 }}', "Yes."], *TALKS]
@@ -121,7 +121,7 @@ def test_known_templates():
 
 @pytest.mark.parametrize("name", ["qwen2_5", "llama3", "llama3_1", "llama3_2"])
 def test_longer_templates_as_trl_has_them(folders, name):
-    """They begin with a system message, some with today's date in it; what follows it is the layout."""
+    """These templates begin with a system message, which may contain today's date. The layout is the text after it."""
     trl = pytest.importorskip("trl", reason="its copies of these templates are the reference")
     from importlib.resources import files
 
@@ -255,7 +255,7 @@ def test_a_message_can_neither_end_an_utterance_nor_open_a_role(folders, family)
 
 
 def frames_of(tokenizer, row, begin, opening):
-    """The utterances of a condition, which must be well-formed, each with its frame."""
+    """Return the utterances of a condition with their frames, after checking that the condition is well-formed."""
     assert row[: len(begin)] == begin
     assert row[len(row) - len(opening) :] == opening
     start = tokenizer.special(tokenizer.layout.parts(tokenizer.layout.before)[1])

@@ -1,4 +1,4 @@
-"""Folders of fine-tuned GPT-2s by others: with added tokens, padded tables, extra heads, old configs or pickles."""
+"""Folders of GPT-2s that others fine-tuned, with added tokens, padded tables, extra heads, old configs or pickles."""
 
 import json
 import re
@@ -48,7 +48,7 @@ def add_tokens(folder, tokens=ADDED):
 
 
 def add_weights(folder, rows, architecture="GPT2LMHeadModel", **others):
-    """Write random weights by PyTorch's transformers."""
+    """Write a folder with random weights by PyTorch's transformers."""
     import transformers
 
     sizes = SIZES | {"vocab_size": rows, "n_positions": 48, "eos_token_id": 0, "bos_token_id": 0}
@@ -204,7 +204,8 @@ def test_spare_rows_have_no_probability(folder):
     whole = np.concatenate([condition[:4], drawn.tokens[:4]], axis=1)
     logits = torch_logits(folder, np.minimum(whole, known - 1), np.ones_like(whole, bool))
     assert logits[..., known:].max() > logits[..., :known].max()
-    # Of rows that have drawn no control token: PyTorch's logits of real tokens, and the mean row's for the three.
+    # Rows that have drawn no control token. The expected logits of real tokens are PyTorch's, and those of the three
+    # control tokens follow from the mean row.
     table = gpt2.weights["wte.weight"].numpy()
     plain = np.flatnonzero((drawn.tokens[:4].numpy() < known).all(1))
     assert len(plain)
@@ -249,7 +250,7 @@ def test_a_table_that_is_too_small(folder):
     ],
 )
 def test_extra_heads_are_passed_over_and_named(folder, capsys, architecture, names):
-    if architecture == "v_head":  # TRL's
+    if architecture == "v_head":  # a value head, as the library TRL writes it
         add_weights(folder, size_of(folder))
         tensors = safetensors.numpy.load_file(folder / "model.safetensors")
         tensors |= {"v_head.summary.weight": np.ones((1, 16), np.float32), "v_head.summary.bias": np.ones(1, "f4")}

@@ -23,7 +23,7 @@ RIGHT = padded([0] * 4, [0, 3, 7, 1], 12)
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """folders(variant): a folder written by PyTorch, once."""
+    """A function that returns the folder of a variant, which PyTorch has written once."""
     made = {}
 
     def folder(variant):

@@ -29,7 +29,7 @@ def policy():
 
 @pytest.fixture(scope="module", params=["full", "lora", "head"])
 def any_policy(request):
-    """A policy of each kind, whose adapters or head are away from their start."""
+    """A policy of each kind. Adapters and head have other weights than at their start, so that they have an effect."""
     adapters = Adapters(rank=2, blocks=1) if request.param == "lora" else None
     policy = Policy(a_gpt2(adapters, fond_of_end=1.5), request.param)
     if request.param != "full":
@@ -177,7 +177,7 @@ def test_no_backward_pass_through_frozen_blocks(any_policy):
         name for name, gradient in zip(weights, gradients(any_policy, list(weights.values())), strict=True)
         if gradient is not None
     }  # fmt: skip
-    reached.discard("wte.weight")  # of the product with the vocabulary, where it is watched as here
+    reached.discard("wte.weight")  # the output layer's weight, which has a gradient here because it is watched
     if any_policy.trainable == "full":
         assert len(reached) == len(weights) - 1
     elif any_policy.trainable == "head":

@@ -1,4 +1,4 @@
-"""What a training reads before it begins, by the command: the layout of conversations."""
+"""The training command reads the layout of conversations before a training begins."""
 
 import json
 import re
