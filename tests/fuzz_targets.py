@@ -315,15 +315,15 @@ def _h5(**options) -> bytes:
 
 
 def _hugging_face(content: bytes) -> None:
-    from gail_tf.models.gpt2_config import GPT2Config
+    from gail_tf.models.architectures import config_of
     from gail_tf.models.hugging_face import INDEX, read_config, read_weights
     from gail_tf.models.roberta_config import RobertaConfig
 
     folder = FOLDER / "network"
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_bytes(content)
-    for kind in (GPT2Config, RobertaConfig):
-        outcome(lambda kind=kind: read_config(folder / "config.json", kind))
+    for make in (config_of, RobertaConfig.from_hugging_face):
+        outcome(lambda make=make: read_config(folder / "config.json", make))
     (folder / INDEX).write_bytes(content)
     outcome(lambda: list(read_weights(folder, "a network", {"a": (1,)}, "", _NOTHING)))
 

@@ -75,7 +75,7 @@ def test_one_word(tmp_path, capsys):
 def test_one_block(tmp_path):
     """A GPT-2 with one block: the greeting of a chat and the message about a tensor have the singular."""
     sizes = GPT2Config(**SIZES | {"n_layer": 1})
-    agent = SimpleNamespace(generators=("imitation",), gpt2=sizes, longest=1)
+    agent = SimpleNamespace(generators=("imitation",), bot=SimpleNamespace(sizes=sizes), longest=1)
     described = GAILAgent.description.fget(agent)
     assert described == "GPT-2 of 1 block, by imitation; the last token is read"
     hugging_face.write_network(tmp_path, GPT2(GPT2Config(**SIZES)))

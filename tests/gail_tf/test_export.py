@@ -71,7 +71,7 @@ def test_what_was_exported_is_read_again(policy, fitted, tmp_path):
     again = Policy(hugging_face.read_network(tmp_path / "out"))
     tokenizer = Tokenizer.read(tmp_path / "out")
     assert tokenizer.control_tokens == list(CONTROLS)
-    assert again.gpt2.config == policy.network.config
+    assert again.network.config == policy.network.config
     arrays = encode_batch(tokenizer, CONTEXTS, ["Good.", "Oh no, I am sorry."])
     expected = policy.log_probs(*encode_batch(fitted, CONTEXTS, ["Good.", "Oh no, I am sorry."])).log_probs
     np.testing.assert_allclose(again.log_probs(*arrays).log_probs, expected, atol=1e-4)
@@ -80,7 +80,7 @@ def test_what_was_exported_is_read_again(policy, fitted, tmp_path):
 def test_what_cannot_be_exported(fitted, tmp_path):
     config = GPT2Config(len(fitted), n_positions=8, n_embd=4, n_layer=1, n_head=1, eos_token_id=fitted.end)
     gpt2 = GPT2(config)
-    with pytest.raises(UserError, match="a policy with a head is not a plain GPT-2"):
+    with pytest.raises(UserError, match="a policy with a head is not a plain language model"):
         export(Policy(gpt2, "head"), fitted, tmp_path / "out")
     smaller = Tokenizer.fit(["a text"], 300)
     with pytest.raises(UserError, match=r"the tokenizer has 26\d tokens .* where the policy has 600"):

@@ -88,7 +88,8 @@ def lies(shape, offsets):
 FOLDERS = {
     "config without end": (lambda folder: (folder / "config.json").write_text("[" * 10**5), "config.json: damaged"),
     "config of a list": (lambda folder: (folder / "config.json").write_text("[]"), "config.json: a JSON object"),
-    "another network": (in_json("config.json", model_type="llama"), "model_type is 'llama'"),
+    "another network": (in_json("config.json", model_type="bert"), "one of gpt2, llama, qwen2 is expected"),
+    "a Llama's name": (in_json("config.json", model_type="llama"), "hidden_size is missing"),
     "text for a size": (in_json("config.json", n_embd="16"), "n_embd is '16'; a whole number from 1"),
     "a true size": (in_json("config.json", n_layer=True), "n_layer is True"),
     "NaN": (in_json("config.json", attn_pdrop=float("nan")), "attn_pdrop is nan"),
@@ -145,13 +146,13 @@ def test_hostile_folders_end_a_training_in_one_line(folder, said, name):
     talks = folder.with_name("talks.txt")
     talks.write_text("".join(f"Hello {i}.\nHi, {i}.\n\n" for i in range(40)))
     settings = ["--preset", "tiny", "--condition-tokens", "12", "--response-tokens", "8", "--data", talks]
-    assert message in said(train.main, "train", *settings, "--gpt2", folder, "--run", "run")
+    assert message in said(train.main, "train", *settings, "--model", folder, "--run", "run")
 
 
 def test_no_network_is_made_of_a_config_that_asks_for_more_than_the_files_hold(folder, monkeypatch):
     in_json("config.json", n_positions=100_000)(folder)
     made = []
-    monkeypatch.setattr(hugging_face, "GPT2", lambda *arguments: made.append(arguments))
+    monkeypatch.setattr(hugging_face, "make_network", lambda *arguments: made.append(arguments))
     with pytest.raises(UserError, match=r"config\.json requires"):
         hugging_face.read_network(folder)
     assert not made
@@ -207,9 +208,9 @@ RUNS = {
     "unknown setting": (in_config(colour=1), "config.json: 'colour' is not a setting"),
     "absurd rank": (in_config(trainable="lora", lora_rank=10**9), "config.json: --lora-rank: 1000000000 is out of"),
     "infinite target": (in_config(kl_target=float("inf")), "config.json: --kl-target: inf is out of range"),
-    "absurd layers": (in_json("gpt2.json", n_layer=10**9), "gpt2.json: n_layer is 1000000000; 1000 at most"),
-    "absurd width": (in_json("gpt2.json", n_embd=2 * 10**9), "a GPT-2 of these sizes needs"),
-    "another vocabulary": (in_json("gpt2.json", vocab_size=1000), "its tokenizer has"),
+    "absurd layers": (in_json("model.json", n_layer=10**9), "model.json: n_layer is 1000000000; 1000 at most"),
+    "absurd width": (in_json("model.json", n_embd=2 * 10**9), "a GPT-2 of these sizes needs"),
+    "another vocabulary": (in_json("model.json", vocab_size=1000), "its tokenizer has"),
     "a number for a text": (trajectories(json.dumps(GOOD_LINE | {"prompt": 5})), "trajectories.jsonl:1: damaged"),
     "a text for a history": (trajectories(json.dumps(GOOD_LINE | {"history": "ab"})), "trajectories.jsonl:1: damaged"),
     "a label of a list": (trajectories(json.dumps(GOOD_LINE | {"emotion": ["sad"]})), "trajectories.jsonl:1: damaged"),

@@ -64,7 +64,7 @@ def test_a_whole_run_leaves_a_whole_folder(small_run):
         "config.json",
         "trajectories.jsonl",
         "tokenizer",
-        "gpt2.json",
+        "model.json",
         ".lock",
         "checkpoint.h5",
         "checkpoint.previous.h5",
@@ -211,7 +211,7 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
     assert "reward by the emotion classifier" in out
     assert "discriminator" not in out
     run_folder = GAILRun.open(tmp_path / "run")
-    assert run_folder.gpt2_config() is None
+    assert run_folder.model() == (None, None)
     agent = GAILAgent.load(tmp_path / "run")
     emotions = run_folder.emotions()
     texts = ["I lost my job today.", "What a day! :)"]

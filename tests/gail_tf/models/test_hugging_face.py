@@ -115,7 +115,7 @@ def damage_config(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "llama"}, "config.json: model_type is 'llama'; gpt2 is expected"),
+        ({"model_type": "bert"}, "config.json: model_type is 'bert'; one of gpt2, llama, qwen2 is expected"),
         ({"activation_function": "relu"}, "config.json: activation_function is 'relu'; only 'gelu_new' is supported"),
         ({"tie_word_embeddings": False}, "config.json: tie_word_embeddings is False"),
         ({"n_head": 3}, "config.json: n_embd is 16; a multiple of n_head"),

@@ -237,7 +237,7 @@ class TestBadInput:
     def test_policy(self, gpt2):
         with pytest.raises(UserError, match="--trainable: 'some' is not one of full, lora, head"):
             Policy(gpt2, "some")
-        with pytest.raises(ValueError, match="a GPT-2 with adapters, and no other, is trained as lora"):
+        with pytest.raises(ValueError, match="a network with adapters, and no other, is trained as lora"):
             Policy(gpt2, "lora")
 
     def test_what_does_not_fit_into_the_positions(self, policy):

@@ -23,4 +23,4 @@ def test_another_layout_from_the_option_to_the_bot(tmp_path, capsys):
     assert run.config().data.layout == "chatml"
     bot = GAILAgent.load(path).tokenizer
     assert bot.layout == run.tokenizer().layout == KNOWN["chatml"]
-    assert bot.end == json.loads((path / "gpt2.json").read_text())["eos_token_id"] == bot.special("<|im_end|>")
+    assert bot.end == json.loads((path / "model.json").read_text())["eos_token_id"] == bot.special("<|im_end|>")
