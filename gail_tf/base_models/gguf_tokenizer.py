@@ -121,4 +121,4 @@ def _pre_tokenizer(header: Header, pre: str) -> pre_tokenizers.PreTokenizer:
         to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         return pre_tokenizers.Sequence([pre_tokenizers.Split(split, "isolated"), to_bytes])
     known = ", ".join((*_GPT_2, *_SINGLE_DIGITS, *_LLAMA_3, *_QWEN_2))
-    raise UserError(f"{header.path}: text is split into words as for {pre[:80]!r}; one of {known} is expected")
+    raise UserError(f"{header.path}: the pre-tokenizer {pre[:80]!r} is not supported; one of {known} is expected")

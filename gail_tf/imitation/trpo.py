@@ -55,9 +55,10 @@ class TRPO(PolicyOptimiser):
             generated: (B,) bool, false for human demonstrations, which count in the objective but not in the KL.
 
         Returns:
-            `objective`, its mean before the step; `improvement`, by how much the step improved it; `kl`, the KL of the
-            step; and `step_fraction`, the fraction of the full natural-gradient step that the line search accepted, or
-            0 if it accepted none.
+            A dictionary with four numbers. `objective` is the mean objective before the step. `improvement` says by how
+            much the step has increased it. `kl` is the KL between the policies before and after the step.
+            `step_fraction` is the fraction of the full natural-gradient step that the line search accepted; it is 0 if
+            the line search accepted no step.
         """
         arrays = (states, batch.response, batch.response_mask, advantages, generated)
         return {name: float(value) for name, value in self.compiled_ascend(*map(tf.convert_to_tensor, arrays)).items()}

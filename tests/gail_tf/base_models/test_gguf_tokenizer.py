@@ -132,8 +132,8 @@ def test_llama_3_takes_a_whole_word_of_its_vocabulary(tmp_path):
     [
         ({"tokenizer.ggml.model": "llama"}, "a tokenizer of the kind 'llama'; byte-level BPE \\('gpt2'\\) is expected"),
         ({"tokenizer.ggml.model": None}, "'tokenizer.ggml.model' is missing in the metadata"),
-        ({"tokenizer.ggml.pre": "unheard-of"}, "text is split into words as for 'unheard-of'; one of gpt-2, "),
-        ({"tokenizer.ggml.pre": None}, "text is split into words as for ''; one of gpt-2, "),
+        ({"tokenizer.ggml.pre": "unheard-of"}, "the pre-tokenizer 'unheard-of' is not supported; one of gpt-2, "),
+        ({"tokenizer.ggml.pre": None}, "the pre-tokenizer '' is not supported; one of gpt-2, "),
         ({"tokenizer.ggml.tokens": None}, "'tokenizer.ggml.tokens' is missing in the metadata; a list of texts"),
         ({"tokenizer.ggml.tokens": [1, 2]}, "'tokenizer.ggml.tokens' is another type in the metadata; a list of texts"),
         ({"tokenizer.ggml.merges": None}, "'tokenizer.ggml.merges' is missing in the metadata"),
