@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.config import Config
-from keras_gca.data.pairs import Pairs, pad_contexts
+from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.data.text import detokenise, tokenise
 from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 from keras_gca.engine.variables import assign
@@ -66,7 +66,12 @@ class Decoding:
                 raise UserError(f"--{name}: {value}; at least 1 is expected")
 
     def run(
-        self, decoder: Decoder, contexts: np.ndarray, seed: int | Sequence[int], allow_unknown: bool = False
+        self,
+        decoder: Decoder,
+        contexts: np.ndarray,
+        seed: int | Sequence[int],
+        allow_unknown: bool = False,
+        unwanted: np.ndarray | None = None,
     ) -> Decoded:
         """Decode a batch of contexts.
 
@@ -75,6 +80,7 @@ class Decoding:
             contexts: (B, s_s) int32, padded on the left.
             seed: The seed of sampling, one for all rows or one for each.
             allow_unknown: Whether an answer may contain the unknown word.
+            unwanted: (B, s_s + 1) int32, answers that a beam search does not give; see `Decoder.beam`.
 
         Returns:
             The answers with their probabilities, one for each context.
@@ -82,7 +88,7 @@ class Decoding:
         if self.temperature is not None:
             return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
         if self.beam is not None:
-            return decoder.beam(contexts, self.beam, length_penalty=1.0, allow_unknown=allow_unknown)
+            return decoder.beam(contexts, self.beam, 1.0, allow_unknown, unwanted)
         return decoder.greedy(contexts, allow_unknown=allow_unknown)
 
 
@@ -161,13 +167,17 @@ class Agent:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike, half_precision: bool = False) -> None:
         """Write one self-contained HDF5 file: weights, config and vocabulary.
+
+        Args:
+            path: The file.
+            half_precision: Whether to write the weights as float16, which `load` turns into float32 again.
 
         Raises:
             OSError: The file cannot be written; a previous file stays unchanged.
         """
-        save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator)
+        save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator, half_precision)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.description}>"
@@ -247,7 +257,7 @@ class Agent:
         """Answer several conversations as `answers` does, in one batch.
 
         Each conversation gets the answers that it would get alone; probabilities and scores may differ by float32's
-        rounding.
+        rounding. A beam search does not repeat the utterance before the last one, which is the agent's own in a chat.
 
         Args:
             histories: The conversations; see `answers`.
@@ -262,17 +272,21 @@ class Agent:
             UserError: One of the histories is empty, or its last utterance is blank.
         """
         count = context_utterances or self.config.context_utterances
-        read = [history[-count:] for history in as_histories(histories)]
+        histories = as_histories(histories)
+        read = [history[-count:] for history in histories]
         tokens = iter(self.tokenise([utterance for utterances in read for utterance in utterances]))
         contexts = [[token for _ in utterances for token in next(tokens)] for utterances in read]
         encoded = pad_contexts([self.vocabulary.encode(context) for context in contexts], self.config.sentence_length)
-        return self.answer_contexts(encoded, decoding, seeds)
+        own = self.tokenise([history[-2] if len(history) > 1 else "" for history in histories])
+        said = frame_answers([self.vocabulary.encode(tokens) for tokens in own], self.config.sentence_length)
+        return self.answer_contexts(encoded, decoding, seeds, said)
 
     def answer_contexts(
         self,
         contexts: np.ndarray,
         decoding: Decoding = Decoding(),
         seed: int | Sequence[int] = 0,
+        unwanted: np.ndarray | None = None,
     ) -> list[list[Answer]]:
         """Answer a batch of encoded contexts.
 
@@ -280,11 +294,12 @@ class Agent:
             contexts: (B, s_s) int32, padded on the left.
             decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling, one for all contexts or one for each.
+            unwanted: (B, s_s + 1) int32, answers that a beam search does not give; see `Decoder.beam`.
 
         Returns:
             For each context one answer of each generator, the discriminator's choice first.
         """
-        decoded = {name: self.decode(name, contexts, decoding, seed) for name in self.generators}
+        decoded = {name: self.decode(name, contexts, decoding, seed, unwanted) for name in self.generators}
         rows = np.concatenate([batch.answers for batch in decoded.values()])
         log_l = np.split(self.judge(np.tile(contexts, (len(decoded), 1)), rows), len(decoded))
         return [
@@ -295,7 +310,12 @@ class Agent:
         ]
 
     def decode(
-        self, generator: str, contexts: np.ndarray, decoding: Decoding = Decoding(), seed: int | Sequence[int] = 0
+        self,
+        generator: str,
+        contexts: np.ndarray,
+        decoding: Decoding = Decoding(),
+        seed: int | Sequence[int] = 0,
+        unwanted: np.ndarray | None = None,
     ) -> Decoded:
         """Generate one generator's answers to contexts, without text and scores.
 
@@ -304,11 +324,12 @@ class Agent:
             contexts: (B, s_s) int32, padded on the left.
             decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling, one for all contexts or one for each.
+            unwanted: (B, s_s + 1) int32, answers that a beam search does not give; see `Decoder.beam`.
 
         Returns:
             The answers, (B, s_s + 1) int32, with the probabilities of their tokens.
         """
-        return decoding.run(self._decoders[generator], contexts, seed, self._may_say_unknown())
+        return decoding.run(self._decoders[generator], contexts, seed, self._may_say_unknown(), unwanted)
 
     def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:
         """Return all answers of a beam search, the one of highest log p(y|x) per token first.
@@ -399,7 +420,8 @@ def save_bot(
     vocabulary: Vocabulary,
     generators: dict[str, list[np.ndarray]],
     discriminator: list[np.ndarray],
+    half_precision: bool = False,
 ) -> None:
-    """Write a file that `Agent.load` reads; the arguments after the path are those of `Agent`."""
+    """Write a file that `Agent.load` reads; the arguments are those of `Agent`, and those of `Agent.save`."""
     facts = {"config": config.to_values(), "vocabulary": vocabulary.to_values()}
-    write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator})
+    write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator}, half_precision)

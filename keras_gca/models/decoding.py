@@ -122,7 +122,12 @@ class Decoder:
         return _decoded(self.compiled_draw(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def beam(
-        self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
+        self,
+        contexts: np.ndarray,
+        width: int = 5,
+        length_penalty: float = 0.0,
+        allow_unknown: bool = True,
+        unwanted: np.ndarray | None = None,
     ) -> Decoded:
         """Search for the answer of highest log p(y|x) / tokens^length_penalty.
 
@@ -131,6 +136,7 @@ class Decoder:
             width: the number of partial answers that are kept at every step; 1 is greedy decoding.
             length_penalty: the exponent; 0 ranks by log p(y|x), 1 by its mean over the tokens.
             allow_unknown: whether the unknown word may be chosen.
+            unwanted: (B, s_s + 1) int32, an answer to each context in place of which the next one of the beam is taken.
 
         Returns:
             One answer for each context.
@@ -139,7 +145,11 @@ class Decoder:
             ValueError: the width is below 1.
         """
         lists = self.n_best(contexts, width, length_penalty, allow_unknown)
-        return Decoded(*(array[:, 0] for array in lists))
+        if unwanted is None:
+            return Decoded(*(array[:, 0] for array in lists))
+        refused = (lists.answers == unwanted[:, None]).all(axis=2)  # (B, width)
+        best = refused.argmin(axis=1)  # the first that is not refused; a beam of one has no other
+        return Decoded(*(array[np.arange(len(best)), best] for array in lists))
 
     def n_best(
         self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
