@@ -17,6 +17,7 @@ AFTER_LINE_3 = (
     "discriminator_hidden_size",
     "dropout",
     "hidden_dropout",
+    "context_dropout",
     "algorithm",
     "adversarial_epochs",
     "machine_pairs",
@@ -193,6 +194,9 @@ class Config(Settings):
     )
     hidden_dropout: float = option(
         0.0, "dropout rate of the generator's hidden layer in teacher forcing", low=0, high=0.95
+    )
+    context_dropout: float = option(
+        0.0, "probability that a token of a context is left out in teacher forcing", low=0, high=0.95
     )
 
     # Algorithm 2, lines 4 to 12

@@ -5,8 +5,9 @@ Targets are token indices (sparse), so that no one-hot matrix is made.
 
 import tensorflow as tf
 
+from keras_gca.data.vocabulary import PAD
 from keras_gca.engine import replicas
-from keras_gca.engine.random import batch_dropout
+from keras_gca.engine.random import batch_dropout, batch_uniform
 from keras_gca.models import likelihood
 from keras_gca.models.forward import SITES
 from keras_gca.models.networks import GenerativeConversationalAgent
@@ -22,6 +23,7 @@ class TeacherForcing(BlockLearner):
         learning_rate: Adam's rate.
         dropout: The dropout rate of the word vectors and of e; the paper has no dropout.
         hidden_dropout: The dropout rate of y_h (Eq. 3).
+        context_dropout: The probability that a token of a context is left out.
         average: See `BlockLearner`.
         precision: See `PrefixGenerator`.
     """
@@ -36,10 +38,12 @@ class TeacherForcing(BlockLearner):
         learning_rate: float,
         dropout: float = 0.0,
         hidden_dropout: float = 0.0,
+        context_dropout: float = 0.0,
         average: float = 0.0,
         precision: str = "float32",
     ):
         super().__init__(gca, names, learning_rate, average, precision)
+        self._context_dropout = context_dropout
         self._rates = dict.fromkeys(SITES, dropout) | {"y_h": hidden_dropout}
 
     def loss(
@@ -61,5 +65,25 @@ class TeacherForcing(BlockLearner):
                 values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, SITES.index(site))
             )
 
+        if self._context_dropout:
+            drawn = tf.random.experimental.stateless_fold_in(seed, len(SITES))
+            contexts = leave_tokens_out(contexts, self._context_dropout, drawn)
         losses = likelihood.negative_log_likelihoods(self.generator, contexts, answers, drop)
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
+
+
+def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+    """Leave tokens out of contexts at random, as people do who leave out a word or the mark at the end.
+
+    Args:
+        contexts: (B, s) int32, padded on the left.
+        rate: The probability of each token to be left out.
+        seed: (2,) int32, the seed of the batch.
+
+    Returns:
+        (B, s) int32: the other tokens in their order, padded on the left.
+    """
+    count, length = tf.unstack(tf.shape(contexts))
+    kept = (contexts != PAD) & (batch_uniform(seed, replicas.place(count), [length]) >= rate)
+    order = tf.argsort(tf.cast(kept, tf.int32), axis=1, stable=True)  # padding first, then the tokens that are kept
+    return tf.gather(tf.where(kept, contexts, PAD), order, batch_dims=1)
