@@ -12,6 +12,7 @@ column `judgement` with 1 or 0, and `count` adds up.
 import argparse
 import collections
 import csv
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,10 +150,10 @@ def _open(options: argparse.Namespace) -> tuple["Chatting", Any]:
 
         agent = GAILAgent.load(options.bot)
         return agent, Replying() if options.temperature is None else Replying(options.temperature)
-    from keras_gca.agent import CHAT_BEAM, Agent, Decoding
+    from keras_gca.agent import CHAT, Agent, Decoding
 
-    beam = None if options.temperature is not None else options.beam or CHAT_BEAM
-    return Agent.load(options.bot), Decoding(options.temperature, beam=beam)
+    by_beam = dataclasses.replace(CHAT, beam=options.beam or CHAT.beam)
+    return Agent.load(options.bot), by_beam if options.temperature is None else Decoding(options.temperature)
 
 
 def _sheets(options: argparse.Namespace) -> int:

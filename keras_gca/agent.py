@@ -25,7 +25,7 @@ from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "keras_gca bot 2"
-CHAT_BEAM = 5  # the width of a chat's beam search; on small corpora its English is better than that of greedy decoding
+CHAT_BEAM = 10  # the width of a chat's beam search; on small corpora its English is better than that of greedy decoding
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,10 @@ class Decoding:
         temperature: The temperature of sampling, from 0.01 to 100; None does not sample.
         top_k: Sample among this many of the likeliest tokens; None takes all tokens.
         top_p: Sample among the fewest likeliest tokens whose probability reaches this, above 0 and at most 1.
-        beam: The width of a beam search, whose answers are ranked by log p(y|x) per token.
+        beam: The width of a beam search, whose answers are ranked by log p(y|x) / tokens^length_penalty.
+        length_penalty: The exponent of a beam search: 0 favours short answers, 1 long ones.
+        anti_language_model: lambda of a beam search, which makes answers that fit all contexts count less; see
+            `Decoder.beam`.
 
     Raises:
         UserError: Two of them exclude each other, or one is out of range.
@@ -44,7 +47,7 @@ class Decoding:
     Examples:
         >>> from keras_gca import Decoding
         >>> Decoding(temperature=0.8, top_p=0.9)
-        Decoding(temperature=0.8, top_k=None, top_p=0.9, beam=None)
+        Decoding(temperature=0.8, top_k=None, top_p=0.9, beam=None, length_penalty=1.0, anti_language_model=0.0)
         >>> Decoding(temperature=0.8, beam=5)
         Traceback (most recent call last):
         keras_gca.errors.UserError: sampling (a temperature) and beam search exclude each other
@@ -54,12 +57,16 @@ class Decoding:
     top_k: int | None = None
     top_p: float = 1.0
     beam: int | None = None
+    length_penalty: float = 1.0
+    anti_language_model: float = 0.0
 
     def __post_init__(self) -> None:
         if self.temperature is not None and self.beam is not None:
             raise UserError("sampling (a temperature) and beam search exclude each other")
         if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
             raise UserError("top-k and top-p restrict sampling, which needs a temperature")
+        if self.beam is None and (self.length_penalty != 1.0 or self.anti_language_model != 0.0):
+            raise UserError("a length penalty and an anti-language model rank the answers of a beam; --beam is missing")
         check_sampling(self.temperature, self.top_p)
         for name, value in (("top-k", self.top_k), ("beam", self.beam)):
             if value is not None and value < 1:
@@ -88,8 +95,12 @@ class Decoding:
         if self.temperature is not None:
             return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
         if self.beam is not None:
-            return decoder.beam(contexts, self.beam, 1.0, allow_unknown, unwanted)
+            ranking = self.length_penalty, allow_unknown, unwanted, self.anti_language_model
+            return decoder.beam(contexts, self.beam, *ranking)
         return decoder.greedy(contexts, allow_unknown=allow_unknown)
+
+
+CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.5, anti_language_model=0.5)
 
 
 class Agent:

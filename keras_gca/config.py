@@ -18,6 +18,7 @@ AFTER_LINE_3 = (
     "dropout",
     "hidden_dropout",
     "context_dropout",
+    "answer_dropout",
     "algorithm",
     "adversarial_epochs",
     "machine_pairs",
@@ -197,6 +198,9 @@ class Config(Settings):
     )
     context_dropout: float = option(
         0.0, "probability that a token of a context is left out in teacher forcing", low=0, high=0.95
+    )
+    answer_dropout: float = option(
+        0.0, "probability that a token of a partial answer is hidden in teacher forcing", low=0, high=0.95
     )
 
     # Algorithm 2, lines 4 to 12

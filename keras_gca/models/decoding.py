@@ -15,11 +15,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.data.batches import cut_contexts
+from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.nucleus import FORBIDDEN, lowest_in_nucleus
 from keras_gca.engine.random import gumbel, sample_seeds
 from keras_gca.models.forward import PrefixGenerator
+from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.lstm import States, lstm_step
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.relu_matmul import relu_sparse_matmul
@@ -59,6 +61,7 @@ class Decoder:
     def __init__(self, gca: GenerativeConversationalAgent):
         self.gca = gca
         self._generator = PrefixGenerator.of(gca)
+        self._evaluator = Evaluator(gca)
         self._sizes = gca.sizes
         self.compiled_decode_greedily = Compiled(self.decode_greedily, replicated=("forbidden",))
         self.compiled_draw = Compiled(self.draw, replicated=("forbidden",))
@@ -128,8 +131,14 @@ class Decoder:
         length_penalty: float = 0.0,
         allow_unknown: bool = True,
         unwanted: np.ndarray | None = None,
+        anti_language_model: float = 0.0,
     ) -> Decoded:
         """Search for the answer of highest log p(y|x) / tokens^length_penalty.
+
+        With `anti_language_model` the answers of the beam are ranked anew, by (log p(y|x) - lambda log p(y)) /
+        tokens^length_penalty (Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation
+        Models"), so that an answer counts less if it fits all contexts. p(y) is the generator's own, for a context
+        without tokens.
 
         Args:
             contexts: (B, s) int32, padded on the left.
@@ -137,6 +146,7 @@ class Decoder:
             length_penalty: the exponent; 0 ranks by log p(y|x), 1 by its mean over the tokens.
             allow_unknown: whether the unknown word may be chosen.
             unwanted: (B, s_s + 1) int32, an answer to each context in place of which the next one of the beam is taken.
+            anti_language_model: lambda.
 
         Returns:
             One answer for each context.
@@ -145,11 +155,22 @@ class Decoder:
             ValueError: the width is below 1.
         """
         lists = self.n_best(contexts, width, length_penalty, allow_unknown)
-        if unwanted is None:
-            return Decoded(*(array[:, 0] for array in lists))
-        refused = (lists.answers == unwanted[:, None]).all(axis=2)  # (B, width)
-        best = refused.argmin(axis=1)  # the first that is not refused; a beam of one has no other
+        ranks = np.broadcast_to(-np.arange(lists.answers.shape[1], dtype=np.float64), lists.answers.shape[:2])
+        if anti_language_model:
+            tokens = np.count_nonzero(lists.answers[..., 1:] != PAD, axis=2)
+            alone = self._log_probabilities_alone(lists.answers)
+            ranks = (lists.log_probabilities - anti_language_model * alone) / tokens**length_penalty
+        if unwanted is not None:
+            ranks = np.where((lists.answers == unwanted[:, None]).all(axis=2), -np.inf, ranks)
+        best = ranks.argmax(axis=1)  # the first one if all are unwanted, as in a beam of one
         return Decoded(*(array[np.arange(len(best)), best] for array in lists))
+
+    def _log_probabilities_alone(self, answers: np.ndarray) -> np.ndarray:
+        """Compute log p(y), that of answers to contexts without tokens: (B, K, s_s + 1) int32 -> (B, K) float32."""
+        rows = answers.reshape(-1, answers.shape[-1])
+        contexts = np.full((len(rows), self._sizes.sentence_length), PAD, np.int32)
+        pairs = Pairs(contexts, rows, np.zeros(len(rows), np.int32))
+        return np.nansum(self._evaluator.token_log_probabilities(pairs), axis=1).reshape(answers.shape[:2])
 
     def n_best(
         self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True

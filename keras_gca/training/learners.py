@@ -55,5 +55,5 @@ class Learners(dict[str, BlockLearner]):
 
     def _teacher_forcing(self, names: tuple[str, ...], rate: float, average: float = 0.0) -> TeacherForcing:
         config = self.config
-        dropouts = config.dropout, config.hidden_dropout, config.context_dropout
+        dropouts = config.dropout, config.hidden_dropout, config.context_dropout, config.answer_dropout
         return TeacherForcing(self.gca, names, rate, *dropouts, average, config.precision)

@@ -24,6 +24,8 @@ class TeacherForcing(BlockLearner):
         dropout: The dropout rate of the word vectors and of e; the paper has no dropout.
         hidden_dropout: The dropout rate of y_h (Eq. 3).
         context_dropout: The probability that a token of a context is left out.
+        answer_dropout: The probability that the vector of a token of a partial answer is zero, so that the next token
+            must be learned from the context.
         average: See `BlockLearner`.
         precision: See `PrefixGenerator`.
     """
@@ -39,11 +41,12 @@ class TeacherForcing(BlockLearner):
         dropout: float = 0.0,
         hidden_dropout: float = 0.0,
         context_dropout: float = 0.0,
+        answer_dropout: float = 0.0,
         average: float = 0.0,
         precision: str = "float32",
     ):
         super().__init__(gca, names, learning_rate, average, precision)
-        self._context_dropout = context_dropout
+        self._context_dropout, self._answer_dropout = context_dropout, answer_dropout
         self._rates = dict.fromkeys(SITES, dropout) | {"y_h": hidden_dropout}
 
     def loss(
@@ -61,6 +64,9 @@ class TeacherForcing(BlockLearner):
         """
 
         def drop(site: str, values: tf.Tensor) -> tf.Tensor:
+            if site == "E_a" and self._answer_dropout:
+                drawn = tf.random.experimental.stateless_fold_in(seed, len(SITES) + 1)
+                values = hide_tokens(values, self._answer_dropout, drawn)
             return batch_dropout(
                 values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, SITES.index(site))
             )
@@ -87,3 +93,9 @@ def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Te
     kept = (contexts != PAD) & (batch_uniform(seed, replicas.place(count), [length]) >= rate)
     order = tf.argsort(tf.cast(kept, tf.int32), axis=1, stable=True)  # padding first, then the tokens that are kept
     return tf.gather(tf.where(kept, contexts, PAD), order, batch_dims=1)
+
+
+def hide_tokens(vectors: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+    """Set the vectors of tokens, (B, T, s_e), to zero with a probability; seed: (2,) int32, of the batch."""
+    count, length, _ = tf.unstack(tf.shape(vectors))
+    return tf.where(batch_uniform(seed, replicas.place(count), [length, 1]) >= rate, vectors, 0)

@@ -158,6 +158,8 @@ def test_decoding_options(agent):
         {"beam": 0},
         {"top_k": 3},
         {"temperature": 1, "top_p": 2},
+        {"length_penalty": 0.5},
+        {"temperature": 1, "anti_language_model": 0.5},
     ],
 )
 def test_impossible_decoding_options(bad):

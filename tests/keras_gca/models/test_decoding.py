@@ -172,6 +172,26 @@ def test_a_beam_that_holds_everything_finds_the_best_answer_of_all(length_penalt
             assert listed.log_probabilities[i, rank] == pytest.approx(expected, rel=1e-4)
 
 
+def test_an_answer_that_fits_all_contexts_counts_less(gca):
+    """By log p(y|x) - lambda log p(y) of Li et al. 2016, divided by tokens^length_penalty; by the NumPy equations."""
+    contexts, decoder, equations = random_pairs(8).contexts, Decoder(gca), Equations(gca)
+    lists = decoder.n_best(contexts, 6, 0.5)
+    chosen = decoder.beam(contexts, 6, 0.5, anti_language_model=0.7)
+    places = []
+    for i, x in enumerate(contexts):
+
+        def log_p(x, answer):
+            return sum(np.log(equations.p(x, answer[:k])[answer[k]]) for k in range(1, len(answer)))
+
+        candidates = [[t for t in row if t != PAD] for row in lists.answers[i].tolist()]
+        nothing = np.zeros_like(x)
+        scores = [(log_p(x, y) - 0.7 * log_p(nothing, y)) / (len(y) - 1) ** 0.5 for y in candidates]
+        places.append(int(np.argmax(scores)))
+        np.testing.assert_array_equal(chosen.answers[i], lists.answers[i, places[-1]])
+    assert len(set(places)) > 1  # another one than the likeliest, somewhere
+    np.testing.assert_array_equal(decoder.beam(contexts, 6, 0.5).answers, lists.answers[:, 0])
+
+
 @pytest.mark.parametrize("bad", [{"temperature": 0.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}])
 def test_impossible_sampling(gca, bad):
     with pytest.raises(ValueError, match="expected"):
