@@ -100,7 +100,7 @@ class Decoding:
         return decoder.greedy(contexts, allow_unknown=allow_unknown)
 
 
-CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.5, anti_language_model=0.5)
+CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.5, anti_language_model=0.3)
 
 
 class Agent:
