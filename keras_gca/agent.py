@@ -40,14 +40,15 @@ class Decoding:
         length_penalty: The exponent of a beam search: 0 favours short answers, 1 long ones.
         anti_language_model: lambda of a beam search, which makes answers that fit all contexts count less; see
             `Decoder.beam`.
+        repeats: Whether a beam search may give the same word twice in succession.
 
     Raises:
         UserError: Two of them exclude each other, or one is out of range.
 
     Examples:
         >>> from keras_gca import Decoding
-        >>> Decoding(temperature=0.8, top_p=0.9)
-        Decoding(temperature=0.8, top_k=None, top_p=0.9, beam=None, length_penalty=1.0, anti_language_model=0.0)
+        >>> nucleus = Decoding(temperature=0.8, top_p=0.9)
+        >>> search = Decoding(beam=5, length_penalty=0.5, repeats=False)
         >>> Decoding(temperature=0.8, beam=5)
         Traceback (most recent call last):
         keras_gca.errors.UserError: sampling (a temperature) and beam search exclude each other
@@ -59,14 +60,17 @@ class Decoding:
     beam: int | None = None
     length_penalty: float = 1.0
     anti_language_model: float = 0.0
+    repeats: bool = True
 
     def __post_init__(self) -> None:
         if self.temperature is not None and self.beam is not None:
             raise UserError("sampling (a temperature) and beam search exclude each other")
         if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
             raise UserError("top-k and top-p restrict sampling, which needs a temperature")
-        if self.beam is None and (self.length_penalty != 1.0 or self.anti_language_model != 0.0):
-            raise UserError("a length penalty and an anti-language model rank the answers of a beam; --beam is missing")
+        if self.beam is None and (self.length_penalty, self.anti_language_model, self.repeats) != (1.0, 0.0, True):
+            raise UserError(
+                "length penalty, anti-language model and repeats belong to a beam search; --beam is missing"
+            )
         check_sampling(self.temperature, self.top_p)
         for name, value in (("top-k", self.top_k), ("beam", self.beam)):
             if value is not None and value < 1:
@@ -95,12 +99,12 @@ class Decoding:
         if self.temperature is not None:
             return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
         if self.beam is not None:
-            ranking = self.length_penalty, allow_unknown, unwanted, self.anti_language_model
+            ranking = self.length_penalty, allow_unknown, unwanted, self.anti_language_model, self.repeats
             return decoder.beam(contexts, self.beam, *ranking)
         return decoder.greedy(contexts, allow_unknown=allow_unknown)
 
 
-CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.5, anti_language_model=0.3)
+CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.5, anti_language_model=0.3, repeats=False)
 
 
 class Agent:

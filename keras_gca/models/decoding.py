@@ -132,6 +132,7 @@ class Decoder:
         allow_unknown: bool = True,
         unwanted: np.ndarray | None = None,
         anti_language_model: float = 0.0,
+        allow_repeats: bool = True,
     ) -> Decoded:
         """Search for the answer of highest log p(y|x) / tokens^length_penalty.
 
@@ -147,6 +148,7 @@ class Decoder:
             allow_unknown: whether the unknown word may be chosen.
             unwanted: (B, s_s + 1) int32, an answer to each context in place of which the next one of the beam is taken.
             anti_language_model: lambda.
+            allow_repeats: whether a token may follow itself.
 
         Returns:
             One answer for each context.
@@ -154,7 +156,7 @@ class Decoder:
         Raises:
             ValueError: the width is below 1.
         """
-        lists = self.n_best(contexts, width, length_penalty, allow_unknown)
+        lists = self.n_best(contexts, width, length_penalty, allow_unknown, allow_repeats)
         ranks = np.broadcast_to(-np.arange(lists.answers.shape[1], dtype=np.float64), lists.answers.shape[:2])
         if anti_language_model:
             tokens = np.count_nonzero(lists.answers[..., 1:] != PAD, axis=2)
@@ -173,7 +175,12 @@ class Decoder:
         return np.nansum(self._evaluator.token_log_probabilities(pairs), axis=1).reshape(answers.shape[:2])
 
     def n_best(
-        self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
+        self,
+        contexts: np.ndarray,
+        width: int = 5,
+        length_penalty: float = 0.0,
+        allow_unknown: bool = True,
+        allow_repeats: bool = True,
     ) -> Decoded:
         """Return all answers of the beam, the highest first.
 
@@ -185,7 +192,8 @@ class Decoder:
         if width < 1:
             raise ValueError(f"a beam has a width of at least 1, not {width}")
         width = min(width, self._sizes.vocabulary)
-        arguments = tf.constant(width), tf.constant(float(length_penalty))
+        repeating = tf.constant(0.0 if allow_repeats else FORBIDDEN)
+        arguments = tf.constant(width), tf.constant(float(length_penalty)), repeating
         return _decoded(self.compiled_search_beam(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def _forbidden(self, allow_unknown: bool) -> tf.Tensor:
@@ -298,9 +306,16 @@ class Decoder:
         return self._loop(contexts, forbidden, choose)
 
     def search_beam(
-        self, contexts: tf.Tensor, forbidden: tf.Tensor, width: tf.Tensor, length_penalty: tf.Tensor
+        self,
+        contexts: tf.Tensor,
+        forbidden: tf.Tensor,
+        width: tf.Tensor,
+        length_penalty: tf.Tensor,
+        repeating: tf.Tensor,
     ) -> list[tf.Tensor]:
         """Search with a beam. For use in a graph; see `n_best`.
+
+        `repeating`, a scalar, is added to the log-probability of the token that has just been chosen.
 
         Each context has K = width partial answers, which are (B K,) rows of the model. Answers that have ended are
         continued by PAD, which does not change their scores.
@@ -319,7 +334,8 @@ class Decoder:
             memory: States,
         ) -> tuple[Any, ...]:
             log_p, memory = self._next(t, term, answers[:, t], memory)
-            steps = tf.where(running[:, None], log_p + forbidden + self._forbid_end(t), only_pad)
+            again = repeating * tf.one_hot(answers[:, t], size)
+            steps = tf.where(running[:, None], log_p + forbidden + again + self._forbid_end(t), only_pad)
             totals = tf.reshape(tf.reshape(scores, [-1, 1]) + steps, [count, -1])  # (B, K s_v)
             scores, best = tf.math.top_k(totals, width)
             parent = tf.reshape(best // size + tf.range(count)[:, None] * width, [-1])

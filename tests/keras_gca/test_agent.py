@@ -159,6 +159,7 @@ def test_decoding_options(agent):
         {"top_k": 3},
         {"temperature": 1, "top_p": 2},
         {"length_penalty": 0.5},
+        {"repeats": False},
         {"temperature": 1, "anti_language_model": 0.5},
     ],
 )
