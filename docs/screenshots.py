@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from gail_tf.agent import GAILAgent, Replying
 from gail_tf.safety.crisis import FIRST_USE_NOTICE
-from keras_gca.agent import CHAT_BEAM, Agent, Decoding
+from keras_gca.agent import CHAT, Agent
 from keras_gca.serving import web
 from keras_gca.serving.local_server import make_local_server
 from keras_gca.serving.shared_batches import SharedBatches
@@ -47,7 +47,7 @@ def take_chat(page: Page, app: Flask, lines: list[str], picture: Path) -> None:
 
 
 def main(run: str, gail_run: str) -> None:
-    batches = SharedBatches(Agent.load(run), Decoding(beam=CHAT_BEAM))
+    batches = SharedBatches(Agent.load(run), CHAT)
     chat = web.create_app(batches, f"A chat with {Path(run).name}")
     batches = SharedBatches(GAILAgent.load(gail_run), Replying())
     empathy_chat = web.create_app(batches, f"A chat with {Path(gail_run).name}", FIRST_USE_NOTICE)

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.config import Config
-from keras_gca.data.pairs import Pairs, pad_contexts
+from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
 from keras_gca.data.text import detokenise, tokenise
 from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 from keras_gca.engine.variables import assign
@@ -30,7 +30,7 @@ from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 
 FORMAT = "keras_gca bot 2"
-CHAT_BEAM = 5  # width of the beam search in a chat; after training on a small corpus, greedy decoding is less fluent
+CHAT_BEAM = 10  # width of the beam search in a chat; after training on a small corpus, greedy decoding is less fluent
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,19 @@ class Decoding:
         temperature: The temperature of sampling, from 0.01 to 100; None does not sample.
         top_k: Sample among this many of the likeliest tokens; None takes all tokens.
         top_p: Sample among the fewest likeliest tokens whose probability reaches this, above 0 and at most 1.
-        beam: The width of a beam search, whose answers are ranked by log p(y|x) per token.
+        beam: The width of a beam search, whose answers are ranked by log p(y|x) / tokens^length_penalty.
+        length_penalty: The exponent of a beam search: 0 favours short answers, 1 long ones.
+        anti_language_model: lambda of a beam search, which makes answers that fit all contexts count less; see
+            `Decoder.beam`.
+        repeats: Whether a beam search may give the same word twice in succession.
 
     Raises:
         UserError: Two of the arguments exclude each other, or one is out of range.
 
     Examples:
         >>> from keras_gca import Decoding
-        >>> Decoding(temperature=0.8, top_p=0.9)
-        Decoding(temperature=0.8, top_k=None, top_p=0.9, beam=None)
+        >>> nucleus = Decoding(temperature=0.8, top_p=0.9)
+        >>> search = Decoding(beam=5, length_penalty=0.5, repeats=False)
         >>> Decoding(temperature=0.8, beam=5)
         Traceback (most recent call last):
         keras_gca.errors.UserError: sampling (a temperature) and beam search exclude each other
@@ -59,19 +63,31 @@ class Decoding:
     top_k: int | None = None
     top_p: float = 1.0
     beam: int | None = None
+    length_penalty: float = 1.0
+    anti_language_model: float = 0.0
+    repeats: bool = True
 
     def __post_init__(self) -> None:
         if self.temperature is not None and self.beam is not None:
             raise UserError("sampling (a temperature) and beam search exclude each other")
         if self.temperature is None and (self.top_k is not None or self.top_p != 1.0):
             raise UserError("top-k and top-p restrict sampling, which needs a temperature")
+        if self.beam is None and (self.length_penalty, self.anti_language_model, self.repeats) != (1.0, 0.0, True):
+            raise UserError(
+                "length penalty, anti-language model and repeats belong to a beam search; --beam is missing"
+            )
         check_sampling(self.temperature, self.top_p)
         for name, value in (("top-k", self.top_k), ("beam", self.beam)):
             if value is not None and value < 1:
                 raise UserError(f"--{name}: {value}; at least 1 is expected")
 
     def run(
-        self, decoder: Decoder, contexts: np.ndarray, seed: int | Sequence[int], allow_unknown: bool = False
+        self,
+        decoder: Decoder,
+        contexts: np.ndarray,
+        seed: int | Sequence[int],
+        allow_unknown: bool = False,
+        unwanted: np.ndarray | None = None,
     ) -> Decoded:
         """Decode a batch of contexts.
 
@@ -80,6 +96,7 @@ class Decoding:
             contexts: (B, s_s) int32, B contexts of at most s_s tokens, padded on the left.
             seed: The seed of sampling, one for all contexts or one for each.
             allow_unknown: Whether an answer may contain the unknown word.
+            unwanted: (B, s_s + 1) int32, answers that a beam search does not give; see `Decoder.beam`.
 
         Returns:
             The answers with their probabilities, one for each context.
@@ -87,8 +104,12 @@ class Decoding:
         if self.temperature is not None:
             return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
         if self.beam is not None:
-            return decoder.beam(contexts, self.beam, length_penalty=1.0, allow_unknown=allow_unknown)
+            ranking = self.length_penalty, allow_unknown, unwanted, self.anti_language_model, self.repeats
+            return decoder.beam(contexts, self.beam, *ranking)
         return decoder.greedy(contexts, allow_unknown=allow_unknown)
+
+
+CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.5, anti_language_model=0.3, repeats=False)
 
 
 class Agent:
@@ -166,13 +187,17 @@ class Agent:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike, half_precision: bool = False) -> None:
         """Write one self-contained HDF5 file: weights, config and vocabulary.
+
+        Args:
+            path: The file.
+            half_precision: Whether to write the weights as float16, which `load` turns into float32 again.
 
         Raises:
             OSError: The file cannot be written; a previous file stays unchanged.
         """
-        save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator)
+        save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator, half_precision)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.description}>"
@@ -252,7 +277,8 @@ class Agent:
         """Answer several conversations in one batch.
 
         Each conversation gets the answers that `answers` would give it. Probabilities and scores may differ by the
-        rounding of float32.
+        rounding of float32. A beam search does not repeat the agent's own last utterance, which is the utterance before
+        the last one of a conversation.
 
         Args:
             histories: The conversations; see `answers`.
@@ -267,17 +293,21 @@ class Agent:
             UserError: One of the histories is empty, or its last utterance is blank.
         """
         count = context_utterances or self.config.context_utterances
-        read = [history[-count:] for history in as_histories(histories)]
+        histories = as_histories(histories)
+        read = [history[-count:] for history in histories]
         tokens = iter(self.tokenise([utterance for utterances in read for utterance in utterances]))
         contexts = [[token for _ in utterances for token in next(tokens)] for utterances in read]
         encoded = pad_contexts([self.vocabulary.encode(context) for context in contexts], self.config.sentence_length)
-        return self.answer_contexts(encoded, decoding, seeds)
+        own = self.tokenise([history[-2] if len(history) > 1 else "" for history in histories])
+        said = frame_answers([self.vocabulary.encode(tokens) for tokens in own], self.config.sentence_length)
+        return self.answer_contexts(encoded, decoding, seeds, said)
 
     def answer_contexts(
         self,
         contexts: np.ndarray,
         decoding: Decoding = Decoding(),
         seed: int | Sequence[int] = 0,
+        unwanted: np.ndarray | None = None,
     ) -> list[list[Answer]]:
         """Answer a batch of encoded contexts.
 
@@ -285,11 +315,12 @@ class Agent:
             contexts: (B, s_s) int32, the indices of tokens, padded on the left.
             decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling, one for all contexts or one for each.
+            unwanted: (B, s_s + 1) int32, answers that a beam search does not give; see `Decoder.beam`.
 
         Returns:
             For each context one answer of each generator, the discriminator's choice first.
         """
-        decoded = {name: self.decode(name, contexts, decoding, seed) for name in self.generators}
+        decoded = {name: self.decode(name, contexts, decoding, seed, unwanted) for name in self.generators}
         rows = np.concatenate([batch.answers for batch in decoded.values()])
         log_l = np.split(self.judge(np.tile(contexts, (len(decoded), 1)), rows), len(decoded))
         return [
@@ -300,7 +331,12 @@ class Agent:
         ]
 
     def decode(
-        self, generator: str, contexts: np.ndarray, decoding: Decoding = Decoding(), seed: int | Sequence[int] = 0
+        self,
+        generator: str,
+        contexts: np.ndarray,
+        decoding: Decoding = Decoding(),
+        seed: int | Sequence[int] = 0,
+        unwanted: np.ndarray | None = None,
     ) -> Decoded:
         """Generate one generator's answers to contexts, without text and scores.
 
@@ -309,11 +345,12 @@ class Agent:
             contexts: (B, s_s) int32, padded on the left.
             decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling, one for all contexts or one for each.
+            unwanted: (B, s_s + 1) int32, answers that a beam search does not give; see `Decoder.beam`.
 
         Returns:
             The answers, (B, s_s + 1) int32, with the probabilities of their tokens.
         """
-        return decoding.run(self._decoders[generator], contexts, seed, self._may_say_unknown())
+        return decoding.run(self._decoders[generator], contexts, seed, self._may_say_unknown(), unwanted)
 
     def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:
         """Return all answers of a beam search, the one of highest log p(y|x) per token first.
@@ -404,7 +441,8 @@ def save_bot(
     vocabulary: Vocabulary,
     generators: dict[str, list[np.ndarray]],
     discriminator: list[np.ndarray],
+    half_precision: bool = False,
 ) -> None:
-    """Write a file that `Agent.load` reads. The arguments after `path` are those of `Agent`."""
+    """Write a file that `Agent.load` reads. The other arguments are those of `Agent` and of `Agent.save`."""
     facts = {"config": config.to_values(), "vocabulary": vocabulary.to_values()}
-    write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator})
+    write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator}, half_precision)

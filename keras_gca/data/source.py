@@ -30,7 +30,7 @@ class Source:
         >>> from keras_gca import Source
         >>> conversations, bad = Source().read()
         >>> len(conversations)
-        741
+        3179
     """
 
     data: Path | None = None

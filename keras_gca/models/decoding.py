@@ -18,11 +18,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.data.batches import cut_contexts
+from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK
 from keras_gca.engine.compiled import Compiled
 from keras_gca.engine.nucleus import FORBIDDEN, lowest_in_nucleus
 from keras_gca.engine.random import gumbel, sample_seeds
 from keras_gca.models.forward import PrefixGenerator
+from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.lstm import States, lstm_step
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.relu_matmul import relu_sparse_matmul
@@ -62,6 +64,7 @@ class Decoder:
     def __init__(self, gca: GenerativeConversationalAgent):
         self.gca = gca
         self._generator = PrefixGenerator.of(gca)
+        self._evaluator = Evaluator(gca)
         self._sizes = gca.sizes
         self.compiled_decode_greedily = Compiled(self.decode_greedily, replicated=("forbidden",))
         self.compiled_draw = Compiled(self.draw, replicated=("forbidden",))
@@ -128,15 +131,30 @@ class Decoder:
         return _decoded(self.compiled_draw(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def beam(
-        self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
+        self,
+        contexts: np.ndarray,
+        width: int = 5,
+        length_penalty: float = 0.0,
+        allow_unknown: bool = True,
+        unwanted: np.ndarray | None = None,
+        anti_language_model: float = 0.0,
+        allow_repeats: bool = True,
     ) -> Decoded:
         """Search for the answer of highest log p(y|x) / tokens^length_penalty.
+
+        With `anti_language_model` the answers of the beam are ranked anew, by (log p(y|x) - lambda log p(y)) /
+        tokens^length_penalty (Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation
+        Models"), so that an answer counts less if it fits all contexts. p(y) is the generator's own, for a context
+        without tokens.
 
         Args:
             contexts: (B, s) int32, padded on the left.
             width: the number of partial answers that are kept at every step; 1 is greedy decoding.
             length_penalty: the exponent; 0 ranks by log p(y|x), 1 by its mean over the tokens.
             allow_unknown: whether the unknown word may be chosen.
+            unwanted: (B, s_s + 1) int32, an answer to each context in place of which the next one of the beam is taken.
+            anti_language_model: lambda.
+            allow_repeats: whether a token may follow itself.
 
         Returns:
             One answer for each context.
@@ -144,11 +162,31 @@ class Decoder:
         Raises:
             ValueError: the width is below 1.
         """
-        lists = self.n_best(contexts, width, length_penalty, allow_unknown)
-        return Decoded(*(array[:, 0] for array in lists))
+        lists = self.n_best(contexts, width, length_penalty, allow_unknown, allow_repeats)
+        ranks = np.broadcast_to(-np.arange(lists.answers.shape[1], dtype=np.float64), lists.answers.shape[:2])
+        if anti_language_model:
+            tokens = np.count_nonzero(lists.answers[..., 1:] != PAD, axis=2)
+            alone = self._log_probabilities_alone(lists.answers)
+            ranks = (lists.log_probabilities - anti_language_model * alone) / tokens**length_penalty
+        if unwanted is not None:
+            ranks = np.where((lists.answers == unwanted[:, None]).all(axis=2), -np.inf, ranks)
+        best = ranks.argmax(axis=1)  # the first one if all are unwanted, as in a beam of one
+        return Decoded(*(array[np.arange(len(best)), best] for array in lists))
+
+    def _log_probabilities_alone(self, answers: np.ndarray) -> np.ndarray:
+        """Compute log p(y), that of answers to contexts without tokens: (B, K, s_s + 1) int32 -> (B, K) float32."""
+        rows = answers.reshape(-1, answers.shape[-1])
+        contexts = np.full((len(rows), self._sizes.sentence_length), PAD, np.int32)
+        pairs = Pairs(contexts, rows, np.zeros(len(rows), np.int32))
+        return np.nansum(self._evaluator.token_log_probabilities(pairs), axis=1).reshape(answers.shape[:2])
 
     def n_best(
-        self, contexts: np.ndarray, width: int = 5, length_penalty: float = 0.0, allow_unknown: bool = True
+        self,
+        contexts: np.ndarray,
+        width: int = 5,
+        length_penalty: float = 0.0,
+        allow_unknown: bool = True,
+        allow_repeats: bool = True,
     ) -> Decoded:
         """Return all answers that the beam search keeps, the best one first.
 
@@ -160,7 +198,8 @@ class Decoder:
         if width < 1:
             raise ValueError(f"a beam has a width of at least 1, not {width}")
         width = min(width, self._sizes.vocabulary)
-        arguments = tf.constant(width), tf.constant(float(length_penalty))
+        repeating = tf.constant(0.0 if allow_repeats else FORBIDDEN)
+        arguments = tf.constant(width), tf.constant(float(length_penalty)), repeating
         return _decoded(self.compiled_search_beam(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
 
     def _forbidden(self, allow_unknown: bool) -> tf.Tensor:
@@ -276,11 +315,17 @@ class Decoder:
         return self._loop(contexts, forbidden, choose)
 
     def search_beam(
-        self, contexts: tf.Tensor, forbidden: tf.Tensor, width: tf.Tensor, length_penalty: tf.Tensor
+        self,
+        contexts: tf.Tensor,
+        forbidden: tf.Tensor,
+        width: tf.Tensor,
+        length_penalty: tf.Tensor,
+        repeating: tf.Tensor,
     ) -> list[tf.Tensor]:
         """Search with a beam. For use in a graph; see `n_best`.
 
-        Each context has K = width partial answers, so the batch of the model has B K rows. Answers that have ended are
+        Each context has K = width partial answers, so the batch of the model has B K rows. The scalar `repeating` is
+        added to the log-probability of the token that has just been chosen. Answers that have ended are
         continued by PAD, which does not change their scores.
         """
         term, memory = self._start(contexts)
@@ -297,7 +342,8 @@ class Decoder:
             memory: States,
         ) -> tuple[Any, ...]:
             log_p, memory = self._next(t, term, answers[:, t], memory)
-            steps = tf.where(running[:, None], log_p + forbidden + self._forbid_end(t), only_pad)
+            again = repeating * tf.one_hot(answers[:, t], size)
+            steps = tf.where(running[:, None], log_p + forbidden + again + self._forbid_end(t), only_pad)
             totals = tf.reshape(tf.reshape(scores, [-1, 1]) + steps, [count, -1])  # (B, K s_v)
             scores, best = tf.math.top_k(totals, width)
             parent = tf.reshape(best // size + tf.range(count)[:, None] * width, [-1])

@@ -13,7 +13,9 @@ from keras_gca.storage.ownership import refuse_bot_of_another, refuse_run_of_ano
 from keras_gca.storage.run_folder import RunFolder
 
 
-def write_bot(path: Path, format: str, facts: dict[str, Any], networks: dict[str, list[np.ndarray]]) -> None:
+def write_bot(
+    path: Path, format: str, facts: dict[str, Any], networks: dict[str, list[np.ndarray]], half_precision: bool = False
+) -> None:
     """Write a bot.
 
     Args:
@@ -21,13 +23,16 @@ def write_bot(path: Path, format: str, facts: dict[str, Any], networks: dict[str
         format: The name of the format, which `read_bot` checks.
         facts: Values for JSON.
         networks: The weights of each network.
+        half_precision: Whether to write the weights as float16, compressed; the file has less than half the size.
 
     Raises:
         OSError: The file cannot be written.
     """
     arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
+    if half_precision:
+        arrays = {name: _halved(value) for name, value in arrays.items()}
     counts = {name: len(weights) for name, weights in networks.items()}
-    write_arrays(path, arrays, {"format": format, **facts, "networks": counts})
+    write_arrays(path, arrays, {"format": format, **facts, "networks": counts}, compress=half_precision)
 
 
 def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
@@ -38,7 +43,8 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
         *formats: The names of the formats that can be read, the newest first. Each begins with the name of the package.
 
     Returns:
-        The path of the bot, its facts, and its networks in the order in which they were written.
+        The path of the bot, its facts, and its networks in the order in which they were written; weights of half
+        precision as float32.
 
     Raises:
         UserError: The bot is missing, damaged, of another format or of another package.
@@ -56,9 +62,19 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
         raise UserError(f"{path}: not a bot that this version can read ({formats[0]} is expected)")
     try:
         counts = facts["networks"].items()
-        return path, facts, {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
+        return path, facts, {name: [_whole(arrays[f"{name}/{i}"]) for i in range(count)] for name, count in counts}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise damaged_bot(path, error) from None
+
+
+def _halved(weights: np.ndarray) -> np.ndarray:
+    """Return weights as float16; a larger number, such as a bias that forbids a token, becomes the largest one."""
+    largest = np.finfo(np.float16).max
+    return np.clip(weights, -largest, largest).astype(np.float16)
+
+
+def _whole(weights: np.ndarray) -> np.ndarray:
+    return weights.astype(np.float32) if weights.dtype == np.float16 else weights
 
 
 def damaged_bot(path: Path, error: Exception) -> UserError:

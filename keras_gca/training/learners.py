@@ -37,8 +37,7 @@ class Learners(dict[str, BlockLearner]):
         config = self.config
         window = config.average_epochs * -(-self.pairs // config.batch_size)  # in steps
         average = max(0.0, 1 - 1 / window) if window else 0.0
-        names, rate = (*WHITE, *YELLOW), config.teacher_forcing_learning_rate
-        return TeacherForcing(self.gca, names, rate, config.dropout, config.hidden_dropout, average, config.precision)
+        return self._teacher_forcing((*WHITE, *YELLOW), config.teacher_forcing_learning_rate, average)
 
     def line_6(self) -> DiscriminatorTraining:
         """Make the learner of the discriminator, which judges tokens, or whole answers for `reinforce`."""
@@ -55,5 +54,9 @@ class Learners(dict[str, BlockLearner]):
 
     def line_11(self) -> TeacherForcing:
         """Make the learner of the teacher forcing in the adversarial iterations; it does not train the word vectors."""
-        config, rate = self.config, self.config.interleaved_learning_rate
-        return TeacherForcing(self.gca, YELLOW, rate, config.dropout, config.hidden_dropout, precision=config.precision)
+        return self._teacher_forcing(YELLOW, self.config.interleaved_learning_rate)
+
+    def _teacher_forcing(self, names: tuple[str, ...], rate: float, average: float = 0.0) -> TeacherForcing:
+        config = self.config
+        dropouts = config.dropout, config.hidden_dropout, config.context_dropout, config.answer_dropout
+        return TeacherForcing(self.gca, names, rate, *dropouts, average, config.precision)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_gca.agent import CHAT_BEAM, Agent, Decoding, save_bot
+from keras_gca.agent import CHAT, CHAT_BEAM, Agent, save_bot
 from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
@@ -135,7 +135,7 @@ class GCASession(Session):
         print(f"\nreplies to held-out contexts, by a beam of {CHAT_BEAM} as in a chat (* the discriminator's choice)")
         agent = Agent.load(self.run.bot)
         contexts = _sample_contexts(self.training.validation)
-        for context, answers in zip(contexts, agent.answer_contexts(contexts, Decoding(beam=CHAT_BEAM)), strict=True):
+        for context, answers in zip(contexts, agent.answer_contexts(contexts, CHAT), strict=True):
             print(f"\n  {self._text(context)}")
             print_answers(answers, agent.generators, width=16)
 

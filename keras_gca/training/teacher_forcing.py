@@ -5,8 +5,9 @@ The loss takes the indices of the target tokens, so that no one-hot matrix is ma
 
 import tensorflow as tf
 
+from keras_gca.data.vocabulary import PAD
 from keras_gca.engine import replicas
-from keras_gca.engine.random import batch_dropout
+from keras_gca.engine.random import batch_dropout, batch_uniform
 from keras_gca.models import likelihood
 from keras_gca.models.forward import SITES
 from keras_gca.models.networks import GenerativeConversationalAgent
@@ -22,6 +23,9 @@ class TeacherForcing(BlockLearner):
         learning_rate: Adam's rate.
         dropout: The dropout rate of the word vectors (Eq. 1) and of the encoding e (Eq. 2); the paper has no dropout.
         hidden_dropout: The dropout rate of the hidden layer y_h (Eq. 3).
+        context_dropout: The probability that a token of a context is left out.
+        answer_dropout: The probability that the vector of a token of a partial answer is zero, so that the next token
+            must be learned from the context.
         average: See `BlockLearner`.
         precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
@@ -36,10 +40,13 @@ class TeacherForcing(BlockLearner):
         learning_rate: float,
         dropout: float = 0.0,
         hidden_dropout: float = 0.0,
+        context_dropout: float = 0.0,
+        answer_dropout: float = 0.0,
         average: float = 0.0,
         precision: str = "float32",
     ):
         super().__init__(gca, names, learning_rate, average, precision)
+        self._context_dropout, self._answer_dropout = context_dropout, answer_dropout
         self._rates = dict.fromkeys(SITES, dropout) | {"y_h": hidden_dropout}
 
     def loss(
@@ -57,9 +64,38 @@ class TeacherForcing(BlockLearner):
         """
 
         def drop(site: str, values: tf.Tensor) -> tf.Tensor:
+            if site == "E_a" and self._answer_dropout:
+                drawn = tf.random.experimental.stateless_fold_in(seed, len(SITES) + 1)
+                values = hide_tokens(values, self._answer_dropout, drawn)
             return batch_dropout(
                 values, self._rates[site], tf.random.experimental.stateless_fold_in(seed, SITES.index(site))
             )
 
+        if self._context_dropout:
+            drawn = tf.random.experimental.stateless_fold_in(seed, len(SITES))
+            contexts = leave_tokens_out(contexts, self._context_dropout, drawn)
         losses = likelihood.negative_log_likelihoods(self.generator, contexts, answers, drop)
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
+
+
+def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+    """Leave tokens out of contexts at random, as people do who leave out a word or the mark at the end.
+
+    Args:
+        contexts: (B, s) int32, padded on the left.
+        rate: The probability of each token to be left out.
+        seed: (2,) int32, the seed of the batch.
+
+    Returns:
+        (B, s) int32: the other tokens in their order, padded on the left.
+    """
+    count, length = tf.unstack(tf.shape(contexts))
+    kept = (contexts != PAD) & (batch_uniform(seed, replicas.place(count), [length]) >= rate)
+    order = tf.argsort(tf.cast(kept, tf.int32), axis=1, stable=True)  # padding first, then the tokens that are kept
+    return tf.gather(tf.where(kept, contexts, PAD), order, batch_dims=1)
+
+
+def hide_tokens(vectors: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+    """Set the vectors of tokens, (B, T, s_e), to zero with a probability; seed: (2,) int32, of the batch."""
+    count, length, _ = tf.unstack(tf.shape(vectors))
+    return tf.where(batch_uniform(seed, replicas.place(count), [length, 1]) >= rate, vectors, 0)

@@ -91,6 +91,22 @@ def test_a_saved_bot_says_the_same(agent, tmp_path):
     assert again.generators == agent.generators == ("teacher_forcing", "adversarial")
 
 
+def test_a_bot_of_half_precision_has_rounded_weights_that_are_float32_again(agent, tmp_path):
+    agent.weights["adversarial"][-1][PAD] = -1e9  # as after training with `original` padding
+    agent.save(tmp_path / "whole.h5")
+    agent.save(tmp_path / "half.h5", half_precision=True)
+    _, stored = read_arrays(tmp_path / "half.h5")
+    assert {array.dtype for array in stored.values()} == {np.dtype(np.float16)}
+    half = Agent.load(tmp_path / "half.h5")
+    assert half.generators == agent.generators
+    for name, weights in [*agent.weights.items(), ("discriminator", agent.discriminator)]:
+        read = half.discriminator if name == "discriminator" else half.weights[name]
+        for value, other in zip(weights, read, strict=True):
+            assert other.dtype == np.float32
+            np.testing.assert_allclose(other, np.maximum(value, -65504), rtol=2**-11, atol=1e-7)
+    assert half.reply("Hello.")
+
+
 def test_many_contexts_at_once_are_answered_like_each(agent):
     contexts = pad_contexts([[4, 5], [6], [7, 8, 9]], 8)
     together = agent.answer_contexts(contexts)
@@ -113,6 +129,16 @@ def test_a_conversation_is_answered_in_any_company_as_alone(agent, decoding):
         assert_same_answers(answers, expected)
 
 
+def test_a_beam_does_not_repeat_the_agents_own_last_reply(agent):
+    beam = Decoding(beam=4)
+    before = [answer.text for answer in agent.answers(["How are you?"], 1, beam)]
+    for said in before:
+        again = [answer.text for answer in agent.answers(["Hello.", said, "How are you?"], 1, beam)]
+        assert said not in again
+        assert len(set(before) & set(again)) == len(set(before)) - 1  # the other generator's answer stays
+    assert [answer.text for answer in agent.answers(["Hello.", "Tom!", "How are you?"], 1, beam)] == before
+
+
 def test_decoding_options(agent):
     history = ["Hello"]
     greedy = {a.generator: a.text for a in agent.answers(history)}
@@ -132,6 +158,9 @@ def test_decoding_options(agent):
         {"beam": 0},
         {"top_k": 3},
         {"temperature": 1, "top_p": 2},
+        {"length_penalty": 0.5},
+        {"repeats": False},
+        {"temperature": 1, "anti_language_model": 0.5},
     ],
 )
 def test_impossible_decoding_options(bad):

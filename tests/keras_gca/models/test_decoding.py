@@ -8,7 +8,7 @@ from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK
 from keras_gca.engine.nucleus import FORBIDDEN
 from keras_gca.models.decoding import Decoder, keep_likeliest
 from keras_gca.models.networks import GenerativeConversationalAgent, Sizes
-from tests.factories.gca import LENGTH, random_pairs
+from tests.factories.gca import LENGTH, VOCABULARY, random_pairs
 from tests.oracles.equations import Equations, algorithm_1
 
 
@@ -171,6 +171,37 @@ def test_a_beam_that_holds_everything_finds_the_best_answer_of_all(length_penalt
             assert tuple(t for t in listed.answers[i, rank, 1:] if t != PAD) == ordered[rank]
             expected = log_p(ordered[rank]) * len(ordered[rank]) ** length_penalty
             assert listed.log_probabilities[i, rank] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_beam_can_leave_out_words_that_follow_themselves(gca):
+    gca.layers.decision_bot.kernel.assign(0 * gca.layers.decision_bot.kernel)  # every token has the same distribution
+    bias = np.zeros(VOCABULARY, np.float32)
+    bias[[7, 8, EOS]] = 5, 4, -3
+    gca.layers.decision_bot.bias.assign(bias)
+    contexts = random_pairs(4).contexts
+    assert (Decoder(gca).beam(contexts, 3).answers[:, 1:] == 7).all()
+    alternating = Decoder(gca).beam(contexts, 3, allow_repeats=False)
+    assert (alternating.answers[:, 1:] == [7, 8] * (LENGTH // 2)).all()
+
+
+def test_an_answer_that_fits_all_contexts_counts_less(gca):
+    """By log p(y|x) - lambda log p(y) of Li et al. 2016, divided by tokens^length_penalty; by the NumPy equations."""
+    contexts, decoder, equations = random_pairs(8).contexts, Decoder(gca), Equations(gca)
+    lists = decoder.n_best(contexts, 6, 0.5)
+    chosen = decoder.beam(contexts, 6, 0.5, anti_language_model=0.7)
+    places = []
+    for i, x in enumerate(contexts):
+
+        def log_p(x, answer):
+            return sum(np.log(equations.p(x, answer[:k])[answer[k]]) for k in range(1, len(answer)))
+
+        candidates = [[t for t in row if t != PAD] for row in lists.answers[i].tolist()]
+        nothing = np.zeros_like(x)
+        scores = [(log_p(x, y) - 0.7 * log_p(nothing, y)) / (len(y) - 1) ** 0.5 for y in candidates]
+        places.append(int(np.argmax(scores)))
+        np.testing.assert_array_equal(chosen.answers[i], lists.answers[i, places[-1]])
+    assert len(set(places)) > 1  # another one than the likeliest, somewhere
+    np.testing.assert_array_equal(decoder.beam(contexts, 6, 0.5).answers, lists.answers[:, 0])
 
 
 @pytest.mark.parametrize("bad", [{"temperature": 0.0}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.1}])

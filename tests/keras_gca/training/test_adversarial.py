@@ -13,7 +13,7 @@ from keras_gca.engine.random import batch_dropout
 from keras_gca.errors import UserError
 from keras_gca.models import likelihood, lstm
 from keras_gca.models.decoding import Decoder
-from keras_gca.models.forward import PrefixGenerator
+from keras_gca.models.forward import SITES, PrefixGenerator
 from keras_gca.models.likelihood import Evaluator, metrics
 from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
 from keras_gca.training.adversarial import AdversarialTraining
@@ -32,7 +32,7 @@ from keras_gca.training.schedule import (
 )
 from keras_gca.training.self_conversation import choose_seeds, converse
 from keras_gca.training.session import GCASession
-from keras_gca.training.teacher_forcing import TeacherForcing
+from keras_gca.training.teacher_forcing import TeacherForcing, hide_tokens, leave_tokens_out
 from tests.factories.gca import LENGTH, SMALL, VOCABULARY, make_agent, random_pairs
 from tests.oracles.equations import Equations
 
@@ -224,6 +224,57 @@ def test_teacher_forcing_learns_by_heart(gca, pairs):
     for number in range(150):
         sums = learner.train_step(pairs.contexts, pairs.answers, tf.constant([0, number])).sums
     assert metrics(add_up([sums]))["loss"] < 0.3
+
+
+def test_tokens_that_are_left_out_of_a_context_close_up():
+    contexts = np.zeros((400, LENGTH), np.int32)
+    for i, row in enumerate(contexts):
+        row[LENGTH - i % (LENGTH + 1) :] = np.arange(1, i % (LENGTH + 1) + 1)  # 1, 2, 3 ... padded on the left
+    shortened = leave_tokens_out(tf.constant(contexts), 0.25, tf.constant([1, 2])).numpy()
+    assert shortened.shape == contexts.shape
+    left = 0
+    for row, before in zip(shortened, contexts, strict=True):
+        tokens = row[row != PAD]
+        left += len(tokens)
+        assert (row[: LENGTH - len(tokens)] == PAD).all()
+        assert (np.diff(tokens) > 0).all()  # in their order
+        assert set(tokens) <= set(before)
+    assert left / np.count_nonzero(contexts) == pytest.approx(0.75, abs=0.03)
+
+
+def test_a_context_dropout_reaches_the_loss(gca, pairs):
+    def loss(contexts, **dropout):
+        seed = tf.constant([0, 1])
+        return float(TeacherForcing(gca, YELLOW, 0.01, **dropout).loss(tf.constant(contexts), pairs.answers, seed)[0])
+
+    seed = tf.random.experimental.stateless_fold_in(tf.constant([0, 1]), len(SITES))
+    shortened = leave_tokens_out(tf.constant(pairs.contexts), 0.4, seed).numpy()
+    assert loss(pairs.contexts, context_dropout=0.4) == pytest.approx(loss(shortened))
+    assert loss(pairs.contexts, context_dropout=0.4) != pytest.approx(loss(pairs.contexts), rel=1e-4)
+
+
+def test_hidden_tokens_are_whole_vectors_and_not_scaled():
+    vectors = np.random.default_rng(0).normal(size=(200, 9, 4)).astype(np.float32)
+    hidden = hide_tokens(tf.constant(vectors), 0.3, tf.constant([3, 4])).numpy()
+    is_zero = (hidden == 0).all(axis=2)
+    np.testing.assert_array_equal(hidden[~is_zero], vectors[~is_zero])
+    assert is_zero.mean() == pytest.approx(0.3, abs=0.04)
+
+
+def test_an_answer_dropout_hides_tokens_of_partial_answers_alone(gca, pairs):
+    seed = tf.constant([0, 1])
+    learner = TeacherForcing(gca, YELLOW, 0.01, answer_dropout=0.4)
+    drawn = tf.random.experimental.stateless_fold_in(seed, len(SITES) + 1)
+
+    def hide(site, values):
+        return hide_tokens(values, 0.4, drawn) if site == "E_a" else values
+
+    losses = [
+        tf.reduce_mean(likelihood.negative_log_likelihoods(learner.generator, pairs.contexts, pairs.answers, *dropout))
+        for dropout in ((hide,), ())
+    ]
+    assert float(learner.loss(pairs.contexts, pairs.answers, seed)[0]) == pytest.approx(float(losses[0]))
+    assert float(losses[0]) != pytest.approx(float(losses[1]), rel=1e-4)
 
 
 def test_one_adam_step_equals_its_definition(gca, pairs):
