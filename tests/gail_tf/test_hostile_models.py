@@ -216,7 +216,7 @@ RUNS = {
     "a label of a list": (trajectories(json.dumps(GOOD_LINE | {"emotion": ["sad"]})), "trajectories.jsonl:1: damaged"),
     "deep": (trajectories("[" * 10**5), "trajectories.jsonl:1: damaged"),
     "half a surrogate pair": (trajectories('{"part": "general", "utterances": ["\\udead"]}'), "jsonl:1: damaged"),
-    "nothing": (lambda path: (path / "trajectories.jsonl").write_text(""), "trajectories.jsonl: damaged; it does not contain any"),
+    "nothing": (lambda path: (path / "trajectories.jsonl").write_text(""), "jsonl: damaged; it does not contain any"),
     "UTF-16": (
         lambda path: (path / "trajectories.jsonl").write_text("{}\n", encoding="utf-16"),
         "trajectories.jsonl:1: NUL bytes",
