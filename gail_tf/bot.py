@@ -75,8 +75,8 @@ class Bot:
             reader = None
             if facts.get("roberta"):
                 with _folder_of(facts["roberta"]) as folder:
-                    sizes = read_config(folder / CONFIG, RobertaConfig.from_hugging_face)
-                    _refuse_larger(sizes, "RoBERTa", networks["discriminator"])
+                    of_roberta = read_config(folder / CONFIG, RobertaConfig.from_hugging_face)
+                    _refuse_larger(of_roberta, "RoBERTa", networks["discriminator"])
                     reader = TextReader.open(config, folder)
             discriminator, of_emotions = networks.pop("discriminator"), networks.pop("emotions")
             emotions = None

@@ -76,8 +76,10 @@ class GPT2Config(LanguageModelConfig):
         return re.compile(rf"lm_head\.weight|h\.\d+\.attn\.(bias|masked_bias)|{HEADS}")
 
     def with_vocabulary(self, vocab_size: int, dropout: float | None = None) -> "GPT2Config":
-        rates = {} if dropout is None else dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), dropout)
-        return dataclasses.replace(self, vocab_size=vocab_size, **rates)
+        made = dataclasses.replace(self, vocab_size=vocab_size)
+        if dropout is None:
+            return made
+        return dataclasses.replace(made, embd_pdrop=dropout, attn_pdrop=dropout, resid_pdrop=dropout)
 
     @property
     def shapes(self) -> dict[str, list[int]]:

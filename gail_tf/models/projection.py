@@ -57,6 +57,9 @@ class Projection(keras.layers.Layer):
             computation, so that it need not be converted for each product.
     """
 
+    kernel: keras.Variable
+    bias: keras.Variable | None
+
     def __init__(
         self,
         units: int,

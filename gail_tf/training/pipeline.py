@@ -194,6 +194,7 @@ def _language_model(
 
     RL-Seq2Seq gets no network, because its policy consists of LSTMs.
     """
+    network: LanguageModel
     if source.model is None:
         text = [utterance for utterances in data.training_text for utterance in utterances]
         of_emotions = map(emotion_token, emotions.labels if emotions is not None else ())
