@@ -20,7 +20,8 @@ def folders_with_modules(package: str) -> set[str]:
 
 def test_the_navigation_names_every_page():
     named = [place for entry in SETTINGS["nav"] for place in entry.values()]
-    written = [path.name for path in (PROJECT / "docs").glob("*.md")]
+    pages = PROJECT / "docs"
+    written = [path.relative_to(pages).as_posix() for path in pages.rglob("*.md")]
     assert sorted(named) == sorted([*written, "index.md", "contributing.md", "changelog.md"])
 
 
