@@ -64,7 +64,7 @@ class Pairs:
         for array in (contexts, answers):
             if array.min() < 0 or array.max() >= vocabulary_size:
                 raise ValueError(
-                    f"the words have numbers from {array.min()} to {array.max()}; 0 to {vocabulary_size - 1} is expected"
+                    f"words have numbers from {array.min()} to {array.max()}; 0 to {vocabulary_size - 1} is expected"
                 )
         return cls(*arrays)
 
