@@ -89,7 +89,7 @@ def test_every_remedy_is_a_setting():
         ),
         (
             {"discriminator": "token", "level": "token", "length_drift_strength": 1.0},
-            r"--length-drift-strength: it needs rewards",
+            r"--length-drift-strength: only rewards of whole responses",
         ),
         ({"kl_stop": -0.1}, r"--kl-stop: -0.1 is out of range; at least 0"),
     ],

@@ -112,7 +112,7 @@ def test_bad_files(fitted, tmp_path):
     content = json.loads((tmp_path / "tokenizer.json").read_text())
     content["pre_tokenizer"] = {"type": "Whitespace"}
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"tokenizer.json: a byte-level BPE"):
+    with pytest.raises(UserError, match=r"tokenizer.json: not a supported tokenizer; a byte-level BPE"):
         Tokenizer.read(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(UserError, match=r"tokenizer.json: not readable as a tokenizer"):

@@ -92,7 +92,7 @@ def test_tweets_from_csv_lose_links_and_entities_and_are_passed_over_when_nothin
         ("t.csv", b"id,text\n", "t.csv: the file contains no tweet"),
         ("t.csv", b"", r"t\.csv:1: the first line has no column"),
         ("t.txt", b"\n \n", "t.txt: the file contains no tweet"),
-        ("t.txt", b"fine\n\xff\xfe\n", r"t\.txt:2: not UTF-8"),
+        ("t.txt", b"fine\n\xff\xfe\n", r"t\.txt:2: the line is not UTF-8"),
     ],
 )
 def test_bad_tweets_give_one_line(tmp_path, name, content, message):
