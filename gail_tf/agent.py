@@ -95,7 +95,7 @@ class GAILAgent:
             network = None
             if base is not None:
                 if base.config != bot.sizes:
-                    raise ValueError("the base has other sizes than the bot")
+                    raise ValueError("the sizes of the base differ from the sizes of the bot")
                 network = base.sharing(adapters_of(config))
             elif bot.sizes is not None:
                 network = make_network(bot.sizes, adapters=adapters_of(config), precision=config.run.precision)
@@ -146,7 +146,7 @@ class GAILAgent:
         """
         name = policy or self.generators[-1]
         if name not in self.generators:
-            raise UserError(f"--policy {name}: the bot has {' and '.join(self.generators)}")
+            raise UserError(f"--policy {name}: not a policy of this bot, which has {' and '.join(self.generators)}")
         export_policy(self.policies[name], self.tokenizer, folder)
         return name
 

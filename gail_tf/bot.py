@@ -123,7 +123,7 @@ class Bot:
             return
         if len(self.tokenizer) != self.sizes.vocab_size:
             raise ValueError(
-                f"a tokenizer of {len(self.tokenizer)} tokens where {self.sizes.title} has {self.sizes.vocab_size}"
+                f"the tokenizer has {len(self.tokenizer)} tokens, but {self.sizes.title} has {self.sizes.vocab_size}"
             )
         for weights in self.policies.values() if self.base is None else ():
             _refuse_larger(self.sizes, self.sizes.title, weights)
@@ -132,7 +132,7 @@ class Bot:
 def _refuse_larger(sizes: LanguageModelConfig | RobertaConfig, name: str, weights: list[np.ndarray]) -> None:
     size, numbers = sum(weight.size for weight in weights), count(sizes.shapes.values())
     if numbers > size:
-        raise ValueError(f"weights of {size:,} numbers where {name} has {numbers:,}")
+        raise ValueError(f"the weights have {size:,} numbers, but {name} has {numbers:,}")
 
 
 def _texts_of(save: Callable[[Path], None], *names: str) -> dict[str, str]:

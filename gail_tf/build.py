@@ -98,7 +98,7 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
     elif spare:
         reporting.say(f"{folder}: left out {counted(spare, 'spare row')} of the embeddings, which belong to no token")
     if len(tokenizer) < known:
-        raise UserError(f"{folder}: a vocabulary of {known} tokens where {len(tokenizer)} at most are expected")
+        raise UserError(f"{folder}: the vocabulary has {known} tokens, but the tokenizer has only {len(tokenizer)}")
     added = [
         tokenizer.encode(f" {name.strip('<|>')}")
         for name in tokenizer.control_tokens
@@ -130,7 +130,7 @@ def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer) -> LanguageM
     folder = locate(base.name)
     if (found := identity(folder)[1]) != base.sha256:
         raise UserError(
-            f"{base.name}: not the network of this bot; its weights have the SHA-256 {found}, where {base.sha256} is "
+            f"{base.name}: not the network of this bot; the SHA-256 of its weights is {found}, but {base.sha256} is "
             "expected"
         )
     network = read_pretrained(config, folder, tokenizer, base.rows)

@@ -208,15 +208,21 @@ class GAILConfig(Settings):
 
     def check_combinations(self) -> None:
         if self.algorithm == "trpo" and self.model.trainable != "head":
-            raise UserError(f"--trainable: {self.model.trainable} where --algorithm trpo needs head")
+            raise UserError(
+                f"--trainable: {self.model.trainable} does not work with --algorithm trpo; head is expected"
+            )
         if self.algorithm == "rl_seq2seq" and self.model.trainable != "full":
             raise UserError(
-                f"--trainable: {self.model.trainable} needs a GPT-2; --algorithm rl_seq2seq trains all of its LSTMs"
+                f"--trainable: {self.model.trainable} needs a GPT-2, but --algorithm rl_seq2seq has LSTMs; "
+                "full is expected"
             )
         if self.algorithm == "rl_seq2seq" and (self.judge.discriminator_steps or self.judge.discriminator_passes):
-            raise UserError("--algorithm rl_seq2seq has no discriminator; its steps and passes must be 0")
+            raise UserError(
+                "--algorithm rl_seq2seq has no discriminator; 0 is expected for --discriminator-steps and "
+                "--discriminator-passes"
+            )
         if self.algorithm == "trpo" and self.ppo.value_baseline == "on":
-            raise UserError("--value-baseline: only PPO has one; --algorithm trpo needs off")
+            raise UserError("--value-baseline: only PPO has a value baseline; with --algorithm trpo, off is expected")
         if self.judge.discriminator_encoder == "roberta" and self.judge.instance_noise:
             raise UserError("--instance-noise: the noise is added to features, but a RoBERTa reads text; 0 is expected")
         if self.judge.discriminator == "token" and self.judge.discriminator_encoder == "roberta":
@@ -225,18 +231,19 @@ class GAILConfig(Settings):
             )
         if self.token_rewards and self.reward.length_drift_strength:
             raise UserError(
-                "--length-drift-strength: it needs rewards of whole responses; --level response is expected"
+                "--length-drift-strength: only rewards of whole responses can counter the drift; "
+                "--level response is expected"
             )
         if self.data.condition_tokens + self.data.response_tokens > self.model.n_positions:
             raise UserError(
-                f"--n-positions: {self.model.n_positions} where --condition-tokens and --response-tokens need "
-                f"{self.data.condition_tokens + self.data.response_tokens}"
+                f"--n-positions: {self.model.n_positions} is too small; --condition-tokens and --response-tokens "
+                f"together need {self.data.condition_tokens + self.data.response_tokens}"
             )
         rollouts, sampled, learned = self.rollout.rollouts, self.rollout.sample_batch_size, self.ppo.minibatch_size
         if rollouts % sampled or rollouts % learned:
             raise UserError(
-                f"--rollouts: {rollouts} where a multiple of --sample-batch-size ({sampled}) and of --minibatch-size "
-                f"({learned}) is expected"
+                f"--rollouts: {rollouts} does not fit; a multiple of --sample-batch-size ({sampled}) and of "
+                f"--minibatch-size ({learned}) is expected"
             )
 
     @property

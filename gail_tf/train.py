@@ -44,15 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
         command_line.refuse_settings_of_resume(options, others, changes, GAILConfig.totals)
     elif options.preset == "paper" and options.model is None and changes.get("algorithm") != "rl_seq2seq":
         raise UserError(
-            "--preset paper fine-tunes a pretrained GPT-2; --model with a folder or a name on the Hub is expected"
+            "--preset paper needs a pretrained GPT-2; --model with a folder or a name on the Hub is expected"
         )
     elif options.model is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
-        raise UserError(f"{naming(useless)}: only for a GPT-2 from scratch, and --model is pretrained; leave one out")
+        raise UserError(f"{naming(useless)}: only for a GPT-2 from scratch, but --model is pretrained; leave one out")
     source, config = Source(**given), command_line.chosen_settings(options, GAILConfig)
     source.refuse_misfits(config)
     if options.preset == "paper" and config.judge.discriminator_encoder == "roberta" and source.roberta is None:
         raise UserError(
-            "--preset paper fine-tunes a pretrained RoBERTa; --roberta with a folder or a name on the Hub is expected"
+            "--preset paper needs a pretrained RoBERTa; --roberta with a folder or a name on the Hub is expected"
         )
     if options.config is not None:
         _refuse_from_scratch(options.config, source, config)
@@ -74,11 +74,11 @@ def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None
     model = before.get("model") or before.get("gpt2")  # the former name
     if model and source.model is None and config.algorithm != "rl_seq2seq":
         raise UserError(
-            f"{file}: its run started from the pretrained network {model}; pass this one or another with --model"
+            f"{file}: the run started from the pretrained network {model}; name this network or another one by --model"
         )
     if before.get("roberta") and source.roberta is None and config.judge.discriminator_encoder == "roberta":
         raise UserError(
-            f"{file}: its D started from the RoBERTa {before['roberta']}; pass this one or another with --roberta"
+            f"{file}: its D started from the RoBERTa {before['roberta']}; name this RoBERTa or another one by --roberta"
         )
 
 

@@ -76,7 +76,7 @@ def _neighbours(options: argparse.Namespace) -> int:
             nearest = vectors.nearest(word, options.count)
         except KeyError:
             folded = word != word.lower() and all(other == other.lower() for other in vectors.words)
-            why = " (its words are in lower case)" if folded else ""
+            why = " (all words of the file are in lower case)" if folded else ""
             raise VectorFileError(f"{options.vectors}: no vector for {word!r}{why}") from None
         print(f"{word}: " + ", ".join(f"{other} {similarity:.2f}" for other, similarity in nearest))
     return 0
@@ -115,11 +115,11 @@ def _parser() -> argparse.ArgumentParser:
         "--x-max",
         type=_positive_number,
         default=100.0,
-        help="two words that occur together so many times have the full weight; 10 suits small corpora better",
+        help="the number of co-occurrences from which two words have the full weight; 10 suits small corpora better",
     )
     command.add_argument("--epochs", type=_positive, default=50, help="the number of passes over the co-occurrences")
     command.add_argument("--minimum-count", type=_positive, default=1, help="leave out words that occur fewer times")
-    command.add_argument("--seed", type=_seed, default=0, help="the same seed gives the same vectors")
+    command.add_argument("--seed", type=_seed, default=0, help="the random seed; the same seed gives the same vectors")
     command.set_defaults(run=_fit)
 
     command = commands.add_parser("neighbours", help="list the words nearest to a word, by cosine similarity")

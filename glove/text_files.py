@@ -121,8 +121,8 @@ class BoundedStream:
             raise self._bad.error(f"{where}: the compressed file is damaged or cut short ({error})") from None
         self._total += len(content)
         if self._most is not None and self._total > self._most:
-            much = f"more than {UNPACKED} times as large as its compressed file"
-            raise self._bad.error(f"{where}: {much}; not text or numbers")
+            much = f"the content is more than {UNPACKED} times as large as the compressed file"
+            raise self._bad.error(f"{where}: {much}; text or numbers are expected")
         return content
 
 
@@ -148,11 +148,11 @@ def read_lines(
         if not line:
             return
         if len(line) > longest:
-            bad.report(f"{name}:{number}", "too long", f"a line of more than {longest:,} bytes; text is expected")
+            bad.report(f"{name}:{number}", "too long", f"the line has more than {longest:,} bytes; text is expected")
             while line and not line.endswith(b"\n"):
                 line = bounded.readline(longest + 1)
         elif b"\0" in line:
-            message = "NUL bytes; UTF-8 text is expected (is this UTF-16, or not text at all?)"
+            message = "the line contains NUL bytes; UTF-8 text is expected (the file may be UTF-16, or not text)"
             bad.report(f"{name}:{number}", "with NUL bytes", message)
         else:
             yield number, line
@@ -186,7 +186,7 @@ def text_lines(
                 try:
                     text = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).decode(encoding)
                 except UnicodeDecodeError:
-                    bad.report(f"{path}:{number}", "not UTF-8", "not UTF-8 text")
+                    bad.report(f"{path}:{number}", "not UTF-8", "the line is not UTF-8 text")
                     continue
                 yield number, text
     except OSError as error:

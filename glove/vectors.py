@@ -124,7 +124,7 @@ def refuse_unreadable_name(path: Path) -> None:
     """Raise VectorFileError for a name that `read_vectors` takes for a .zip or binary file, since text is written."""
     if path.suffix == ".zip" or path.name.endswith((".bin", ".bin.gz")):
         raise VectorFileError(
-            f"{path}: word vectors are written as text; a name that ends with .txt or .gz is expected"
+            f"{path}: word vectors are only written as text; a name that ends with .txt or .gz is expected"
         )
 
 
@@ -226,7 +226,7 @@ def _without_header(
         first += itertools.islice(lines, _LOOKED_AT)
         if size > 1 and any(_has_numbers(line, size) for _, line in first[1:]):
             if kept.dimension not in (None, size):
-                raise bad.error(f"{name}:1: {size} numbers where {kept.dimension} are expected")
+                raise bad.error(f"{name}:1: the vectors have {size} numbers; {kept.dimension} are expected")
             del first[0]
     yield from first
     yield from lines
@@ -240,7 +240,7 @@ def _has_numbers(line: bytes, size: int) -> bool:
 def _read_binary(vectors: BinaryVectors, kept: _Kept, name: str, bad: BadLines) -> int:
     """Add the requested vectors of a binary file to `kept`, and return the number of usable words."""
     if kept.dimension not in (None, vectors.dimension):
-        raise bad.error(f"{name}: {vectors.dimension} numbers where {kept.dimension} are expected")
+        raise bad.error(f"{name}: the vectors have {vectors.dimension} numbers; {kept.dimension} are expected")
     kept.dimension, used = vectors.dimension, 0
     for number, encoded, row in vectors:
         try:
@@ -260,20 +260,24 @@ def _divided(line: bytes, dimension: int | None) -> tuple[str, list[bytes]]:
     """
     fields = line.count(b" ")
     if dimension is None and not 0 < fields <= LARGEST_DIMENSION:
-        expected = f"a word and its numbers are expected, separated by spaces, {LARGEST_DIMENSION:,} at most"
-        raise _BadLineError("with a wrong number of fields", expected)
+        expected = f"1 to {LARGEST_DIMENSION:,} numbers are expected, separated by spaces"
+        message = f"{counted(fields, 'number')} after the word; {expected}"
+        raise _BadLineError("with a wrong number of fields", message)
     dimension = dimension or fields
     if fields < dimension:
         raise _BadLineError(
             "with a wrong number of fields",
-            f"{counted(fields, 'number')} where {dimension} are expected (another dimension, or a file cut short)",
+            f"{counted(fields, 'number')} after the word; {dimension} are expected "
+            "(the file may have another dimension, or be cut short)",
         )
     parts = line.rsplit(b" ", dimension)
     word = _decoded(parts[0])
     # A few words of the larger GloVe files contain spaces. But a number before the vector does not belong to the word:
     # the line then has too many numbers.
     if fields > dimension and _is_number(word.rsplit(" ", 1)[1]):
-        raise _BadLineError("with a wrong number of fields", f"{fields} numbers where {dimension} are expected")
+        raise _BadLineError(
+            "with a wrong number of fields", f"{fields} numbers after the word; {dimension} are expected"
+        )
     return word, parts
 
 
@@ -299,7 +303,7 @@ def _decoded(word: bytes) -> str:
 
 def _finite(row: np.ndarray) -> np.ndarray:
     if not np.isfinite(row).all():
-        raise _BadLineError("with infinity or NaN", "a number is infinite or NaN; finite ones are expected")
+        raise _BadLineError("with infinity or NaN", "a number is infinite or NaN; finite numbers are expected")
     return row
 
 
@@ -317,7 +321,7 @@ def _open(
 ) -> Iterator[tuple[io.BufferedIOBase, str, int | None]]:
     """Open a file. Yields a binary stream, the name for messages, and the most bytes that the stream may return."""
     if member is not None and path.suffix != ".zip":
-        raise bad.error(f"{path}: a member ({member}) can only be named for a .zip file")
+        raise bad.error(f"{path}: not a .zip file, so no member ({member}) can be chosen from it")
     if path.suffix == ".gz":
         with gzip.open(path, "rb") as stream:
             yield stream, str(path), most_unpacked(path.stat().st_size)
@@ -340,7 +344,9 @@ def _open_member(
             chosen = archive.getinfo(_choose_member(path, archive.namelist(), dimension, member, bad))
             # Other methods unpack whole blocks, and a block may be of any size, so the memory would have no limit.
             if chosen.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise zipfile.BadZipFile(f"{chosen.filename} is compressed by another method than deflate")
+                raise zipfile.BadZipFile(
+                    f"{chosen.filename} is compressed by an unsupported method; deflate is expected"
+                )
             # `open` returns a ZipExtFile for reading; its declared type covers writing as well.
             stream = cast(zipfile.ZipExtFile, opened.enter_context(archive.open(chosen)))
         except _ZIP_FAULTS as error:
@@ -352,10 +358,10 @@ def _choose_member(path: Path, names: list[str], dimension: int | None, member: 
     texts = [name for name in names if name.endswith(_MEMBERS)]
     if member is not None:
         if member not in names:
-            raise bad.error(f"{path}: no member {member}; it holds {', '.join(names)}")
+            raise bad.error(f"{path}: the file has no member {member}; its members are {', '.join(names)}")
         return member
     if len(texts) > 1 and dimension is not None:
         texts = [name for name in texts if name.endswith(f".{dimension}d.txt")]
     if len(texts) != 1:
-        raise bad.error(f"{path}: name one of its members: {', '.join(names)}")
+        raise bad.error(f"{path}: it is not clear which member to read; name one of these members: {', '.join(names)}")
     return texts[0]

@@ -42,19 +42,20 @@ class BinaryVectors:
             raise bad.error(f"{stream.name}: the file is empty; a word2vec binary file is expected")
         where, parts = f"{stream.name}:1", _HEADER.fullmatch(line)
         if line.startswith(_FASTTEXT):
-            raise bad.error(f"{where}: a fastText model; its .vec file is expected")
+            raise bad.error(f"{where}: this is a fastText model; the model's .vec file is expected instead")
         if parts is None:
             raise bad.error(
-                f"{where}: the numbers of words and of dimensions are expected, as in word2vec's binary files"
+                f"{where}: not the first line of a word2vec binary file; the number of words and the dimension "
+                "are expected"
             )
         self.words, self.dimension = int(parts[1]), int(parts[2])
         if not 1 <= self.dimension <= LARGEST_DIMENSION:
-            dimensions = f"vectors of 1 to {LARGEST_DIMENSION:,} numbers are expected, not of {self.dimension:,}"
+            dimensions = f"the dimension is {self.dimension:,}; 1 to {LARGEST_DIMENSION:,} is expected"
             raise bad.error(f"{where}: {dimensions}")
         if not self.words:
-            raise bad.error(f"{where}: it states that there are no words")
+            raise bad.error(f"{where}: the number of words is 0; at least 1 is expected")
         if size is not None and self.words * (4 * self.dimension + 1) > size:
-            claim = f"{self.words:,} words of {self.dimension:,} numbers are more than its {size:,} bytes"
+            claim = f"{self.words:,} words of {self.dimension:,} numbers need more than the {size:,} bytes of the file"
             raise bad.error(f"{stream.name}: cut short: {claim}")
 
     def __iter__(self) -> Iterator[tuple[int, bytes, np.ndarray]]:
@@ -67,7 +68,9 @@ class BinaryVectors:
             self._at = len(self._block)
             if not self._more():
                 return
-        raise self._bad.error(f"{self._stream.name}: more than the {self.words:,} words that its first line states")
+        raise self._bad.error(
+            f"{self._stream.name}: the file continues after the {self.words:,} words that its first line states"
+        )
 
     def _word(self, number: int) -> bytes:
         while (end := self._block.find(b" ", self._at)) < 0:
@@ -77,7 +80,7 @@ class BinaryVectors:
                 raise self._cut(number)
         word = self._block[self._at : end]
         if end < 0 or len(word) > LONGEST_WORD:
-            unending = f"no word ends within its first {LONGEST_WORD:,} bytes"
+            unending = f"the word does not end within {LONGEST_WORD:,} bytes"
             raise self._bad.error(f"{self._stream.name}: word {number}: {unending}")
         self._at = end + 1
         return word

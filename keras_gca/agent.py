@@ -154,7 +154,7 @@ class Agent:
         for weights, numbers in zip((*generators.values(), discriminator), expected, strict=True):
             if sum(weight.size for weight in weights) != numbers:
                 stored = sum(weight.size for weight in weights)
-                raise ValueError(f"weights of {stored:,} numbers where the settings ask for {numbers:,}")
+                raise ValueError(f"the weights have {stored:,} numbers, but the settings require {numbers:,}")
         self.config, self.vocabulary = config, vocabulary
         self.weights, self.discriminator = generators, discriminator
         self._decoders: dict[str, Decoder] = {}

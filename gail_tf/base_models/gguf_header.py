@@ -127,7 +127,7 @@ class Header:
             raise ValueError("it does not begin with GGUF")
         version = reader.number("<u4")
         if version not in VERSIONS:
-            raise ValueError(f"version {version}, where {VERSIONS[0]} or {VERSIONS[1]}, little-endian, is expected")
+            raise ValueError(f"its version is {version}; {VERSIONS[0]} or {VERSIONS[1]}, little-endian, is expected")
         tensors, values = reader.number("<u8"), reader.number("<u8")
         for _ in range(values):
             key = reader.text()
@@ -188,16 +188,16 @@ class _Reader:
             return value if isinstance(value, np.float32) else value.item()  # `Header.number` rounds float32
         items, count = GGUFValueType(self.number("<u4")), self.number("<u8")
         if items is _ARRAY:
-            raise ValueError("lists in lists")
+            raise ValueError("it contains a list of lists")
         return [self.text() for _ in range(count)] if items is _STRING else self.numbers(_DTYPES[items], count)
 
     def tensor(self, name: str) -> tuple[tuple[int, ...], GGMLQuantizationType, int, int]:
         dimensions = self.number("<u4")
         if not 1 <= dimensions <= 4:
-            raise ValueError(f"the tensor {name!r} has {dimensions} dimensions, where 1 to 4 are expected")
+            raise ValueError(f"the tensor {name!r} has {dimensions} dimensions; 1 to 4 are expected")
         shape = tuple(reversed([int(size) for size in self.numbers("<u8", dimensions)]))
         kind = GGMLQuantizationType(self.number("<u4"))
         block, bytes_of_block = GGML_QUANT_SIZES[kind]
         if shape[-1] % block:
-            raise ValueError(f"the rows of the tensor {name!r} are {shape[-1]} long, which {kind.name} does not divide")
+            raise ValueError(f"the rows of {name!r} have {shape[-1]} numbers; {kind.name} needs a multiple of {block}")
         return shape, kind, self.number("<u8"), math.prod(shape) // block * bytes_of_block

@@ -61,7 +61,7 @@ def read_network(header: Header) -> Network:
     architecture = header.text("general.architecture")
     if architecture not in _READERS:
         raise UserError(
-            f"{header.path}: a network of the architecture {architecture[:80]!r}; one of {', '.join(_READERS)} is "
+            f"{header.path}: the architecture {architecture[:80]!r} is not supported; one of {', '.join(_READERS)} is "
             "expected"
         )
     return _READERS[architecture](header)
@@ -108,11 +108,11 @@ def _llama_family(header: Header) -> Network:
     heads, inner = header.count(f"{kind}.attention.head_count"), header.count(f"{kind}.feed_forward_length")
     kv_heads = header.count(f"{kind}.attention.head_count_kv", heads)
     if size % heads or heads % kv_heads or size // heads % 2:
-        raise UserError(f"{header.path}: {size} units cannot be divided into {heads} heads, {kv_heads} for keys")
+        raise UserError(f"{header.path}: {size} units do not fit {heads} heads for queries and {kv_heads} for keys")
     head = size // heads
     for key in ("attention.key_length", "attention.value_length", "rope.dimension_count"):
         if header.count(f"{kind}.{key}", head) != head:
-            raise UserError(f"{header.path}: {kind}.{key!s} is not {head}, the units of a head")
+            raise UserError(f"{header.path}: {kind}.{key!s} is not {head}, the number of units of a head")
     vocabulary, tied = _rows(header), "output.weight" not in header.tensors
     theta = header.number(f"{kind}.rope.freq_base", 10000.0)
     biases = own_order and "blk.0.attn_q.bias" in header.tensors
@@ -167,7 +167,9 @@ def _rope_scaling(header: Header, theta: float, head: int) -> dict[str, Any] | N
     if scaling == "linear":
         return {"rope_type": "linear", "factor": header.number(f"{kind}.rope.scaling.factor")}
     if scaling != "none":
-        raise UserError(f"{header.path}: rotary embeddings scaled by {scaling[:80]!r}; none or linear is expected")
+        raise UserError(
+            f"{header.path}: the rotary scaling {scaling[:80]!r} is not supported; none or linear is expected"
+        )
     if ROPE_FACTORS not in header.tensors:
         return None
     tensor = header.tensors[ROPE_FACTORS]

@@ -37,10 +37,12 @@ def read_tokenizer(header: Header) -> tokenizers.Tokenizer:
     """
     kind, pre = header.text("tokenizer.ggml.model"), header.text("tokenizer.ggml.pre", "")
     if kind != "gpt2":
-        raise UserError(f"{header.path}: a tokenizer of the kind {kind[:80]!r}; byte-level BPE ('gpt2') is expected")
+        raise UserError(
+            f"{header.path}: the tokenizer {kind[:80]!r} is not supported; byte-level BPE ('gpt2') is expected"
+        )
     tokens, types = header.texts("tokenizer.ggml.tokens"), header.counts("tokenizer.ggml.token_type")
     if types and len(types) != len(tokens):
-        raise UserError(f"{header.path}: {len(tokens)} tokens with {len(types)} types")
+        raise UserError(f"{header.path}: there are {len(tokens)} tokens, but {len(types)} types of tokens")
     spare = len(tokens)
     while types and spare and types[spare - 1] == UNUSED:
         spare -= 1  # unused tokens at the end are only padding of the embeddings, and are left out
@@ -90,7 +92,7 @@ def tokenizer_config(header: Header, vocab_size: int) -> dict[str, Any]:
     if "tokenizer.chat_template" in header.metadata:
         config["chat_template"] = header.text("tokenizer.chat_template")
         if len(config["chat_template"]) > LONGEST_TEMPLATE:
-            raise UserError(f"{header.path}: a chat template of more than {LONGEST_TEMPLATE:,} characters")
+            raise UserError(f"{header.path}: the chat template has more than {LONGEST_TEMPLATE:,} characters")
     return config
 
 

@@ -73,7 +73,7 @@ def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: 
         ValueError: The shapes differ.
     """
     if prompt_probabilities.shape != response_probabilities.shape:
-        raise ValueError(f"prompts of shape {prompt_probabilities.shape}, responses {response_probabilities.shape}")
+        raise ValueError(f"shapes {prompt_probabilities.shape} and {response_probabilities.shape} differ")
     classes = prompt_probabilities.argmax(axis=1)
     return np.take_along_axis(response_probabilities, classes[:, None], axis=1)[:, 0].astype(np.float32)
 

@@ -50,7 +50,7 @@ def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str
         if expected is None:
             expected = made.get_vocab_size(with_added_tokens=True)
         if number != expected:
-            raise UserError(f"{path}: {content!r} has the id {number}, where {expected} is expected")
+            raise UserError(f"{path}: {content!r} has the id {number}; {expected} is expected")
         (made.add_special_tokens if token.special else made.add_tokens)([token])
 
 

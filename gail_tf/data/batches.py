@@ -80,11 +80,11 @@ def encode_batch(
         UserError: The frames alone do not fit into a condition, or the tokenizer lacks a control token.
     """
     if not all(contexts) or min(condition_limit, response_limit, multiple) < 1:
-        raise ValueError("every sample needs a prompt, and limits are 1 or more")
+        raise ValueError("a sample has no prompt, or a limit is below 1")
     conditions = _conditions(tokenizer, contexts, condition_limit)
     answers = _responses(tokenizer, responses or [], response_limit)
     if responses is not None and len(answers) != len(conditions):
-        raise ValueError(f"{len(answers)} responses to {len(conditions)} conditions")
+        raise ValueError(f"{len(answers)} responses, but {len(conditions)} conditions; equal numbers are expected")
     condition = pad_rows(conditions, bucket_width(conditions, condition_limit, multiple), tokenizer.end, on_left=True)
     response = pad_rows(
         answers or [[]] * len(conditions), bucket_width(answers, response_limit, multiple), tokenizer.end, on_left=False
@@ -192,7 +192,8 @@ def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
     missing = len(tokenizer.encode(ending)) - left
     if missing > 0:
         raise UserError(
-            f"--condition-tokens: the layout {layout.name} needs {missing} more for the frame of an utterance alone"
+            f"--condition-tokens: too few for the frame of one utterance in the layout {layout.name}; "
+            f"{missing} more are needed"
         )
     text = tokenizer.encode(layout.space + layout.written(prompt.text) + ending)
     return [*frame, *text[max(len(text) - left, 0) :], *after]

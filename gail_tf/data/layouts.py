@@ -170,7 +170,7 @@ def layout_of(template: str) -> Layout:
     text = template.strip().replace("\\n", "\n")
     known = _TEMPLATES.get(hashlib.sha256(text.encode()).hexdigest())
     if known is None:
-        raise UserError(f"an unknown chat template; --layout chooses one of {', '.join(KNOWN)} instead")
+        raise UserError(f"the chat template is unknown; choose one of {', '.join(KNOWN)} by --layout")
     return known
 
 
@@ -205,7 +205,7 @@ def _noted(config: Path, values: dict[str, Any]) -> Layout | None:
     if name is None:
         return None
     if not isinstance(name, str) or name not in KNOWN:
-        raise UserError(f"{config}: the layout is {name!r}; one of {', '.join(KNOWN)} is expected")
+        raise UserError(f"{config}: the layout {name!r} is unknown; one of {', '.join(KNOWN)} is expected")
     return KNOWN[name]
 
 
@@ -236,7 +236,7 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as stream:
             content = stream.read(_LARGEST + 1)
         if len(content) > _LARGEST:
-            raise UserError(f"{path}: larger than {_LARGEST:,} bytes, which no chat template is")
+            raise UserError(f"{path}: larger than {_LARGEST:,} bytes; no chat template is so large")
         return content.decode("utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None

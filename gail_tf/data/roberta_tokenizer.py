@@ -75,10 +75,10 @@ class RobertaTokenizer:
             ValueError: The numbers of first and second texts differ, or the limit is below 5.
         """
         if len(first) != len(second):
-            raise ValueError(f"{len(first)} first texts and {len(second)} second ones")
+            raise ValueError(f"{len(first)} first texts, but {len(second)} second texts; equal numbers are expected")
         room = limit - 4  # the number of tokens that the two texts may have together
         if room < 1:
-            raise ValueError(f"a limit of {limit}; 5 or more is expected")
+            raise ValueError(f"the limit is {limit} tokens; 5 or more are expected")
         rows = []
         for old, new in zip(self._ids(first), self._ids(second), strict=True):
             new = new[:room]

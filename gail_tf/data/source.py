@@ -51,7 +51,9 @@ class Source:
 
     def __post_init__(self) -> None:
         if self.model is not None and self.general:
-            raise UserError("--general is text to pretrain on, and --model is pretrained; leave one out")
+            raise UserError(
+                "--general is text to pretrain a model on, but --model is already pretrained; leave one of the two out"
+            )
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
@@ -64,9 +66,9 @@ class Source:
         if self.roberta is not None and config.judge.discriminator_encoder != "roberta":
             raise UserError("--roberta: D has another encoder; --discriminator-encoder roberta is expected")
         if seq2seq and self.model is not None:
-            raise UserError("--model: --algorithm rl_seq2seq trains two LSTMs instead; leave it out")
+            raise UserError("--model: --algorithm rl_seq2seq trains two LSTMs and no other network; leave out --model")
         if self.glove and not seq2seq:
-            raise UserError("--glove: only --algorithm rl_seq2seq uses word vectors; leave it out")
+            raise UserError("--glove: only --algorithm rl_seq2seq uses word vectors; leave out --glove")
 
     def read(self, turns: str) -> tuple[list[Trajectory], BadLines]:
         """Read the expert trajectories.

@@ -78,7 +78,7 @@ class Tokenizer:
         for token in laid_out.tokens:
             number = tokenizer.special(token)
             if number in tokenizer.encode(made.decode([number], skip_special_tokens=False)):
-                raise UserError(f"{folder}: {token!r} is not a special token of this tokenizer; texts may contain it")
+                raise UserError(f"{folder}: {token!r} is a token that texts may contain; a special token is expected")
         return tokenizer
 
     @classmethod
@@ -186,7 +186,7 @@ def read_byte_level(
         read = _attempt(whole, lambda: _from_file(whole))
         if not _is_byte_level(read, divided):
             kinds = "like that of GPT-2, SmolLM2, Llama 3 or Qwen2" if divided else "like GPT-2's"
-            raise UserError(f"{whole}: a byte-level BPE tokenizer, {kinds}, is expected")
+            raise UserError(f"{whole}: not a supported tokenizer; a byte-level BPE tokenizer, {kinds}, is expected")
         read.no_truncation()  # a file may make the library cut or pad every text
         read.no_padding()
     elif vocabulary.exists() and merges.exists():
@@ -194,7 +194,7 @@ def read_byte_level(
         kind = json_files.read_object(config).get("tokenizer_class") if config.exists() else None
         if kind not in _OF_TWO_FILES:
             raise UserError(
-                f"{folder}: tokenizer.json is expected; vocab.json and merges.txt are not all of a {kind!r}"
+                f"{folder}: tokenizer.json is missing; vocab.json and merges.txt do not describe a {kind!r} completely"
             )
         model = _attempt(vocabulary, lambda: models.BPE.from_file(str(vocabulary), str(merges)))
         read = _byte_level(model)
@@ -224,7 +224,7 @@ def fit_byte_level(texts: Iterable[str], size: int, special: Sequence[str]) -> t
         UserError: The size does not suffice for the 256 bytes and the special tokens.
     """
     if size < BYTES + len(special):
-        raise UserError(f"a vocabulary of {size}; {BYTES + len(special)} tokens or more are expected")
+        raise UserError(f"a vocabulary of {size} tokens is too small; {BYTES + len(special)} or more are expected")
     fitted = _byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=size,
@@ -306,7 +306,9 @@ def _with_beginning(read: tokenizers.Tokenizer, layout: Layout, folder: Path) ->
     if not tokens or tokens[0] == layout.end:
         return layout
     if tokens[0] not in {token.content for token in read.get_added_tokens_decoder().values() if token.special}:
-        raise UserError(f"{folder}: {tokens[0]!r} begins each text, but is not a special token of this tokenizer")
+        raise UserError(
+            f"{folder}: the tokenizer begins each text with {tokens[0]!r}, which is not one of its special tokens"
+        )
     return replace(layout, begin=tokens[0], markers=(tokens[0],))
 
 

@@ -106,7 +106,7 @@ def conversation_trajectories(
         UserError: `turns` is unknown.
     """
     if turns not in TURNS:
-        raise UserError(f"turns = {turns!r}; choose from {', '.join(TURNS)}")
+        raise UserError(f"turns is {turns!r}; choose from {', '.join(TURNS)}")
     utterances = [as_written(utterance) for utterance in conversation.utterances]
     labels = conversation.emotions or (conversation.emotion,) * len(utterances)
     prompts = range(0, len(utterances) - 1, 2 if turns == "disjoint" else 1)
@@ -132,7 +132,9 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
     texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in text_lines(path, bad))
     tweets = [as_written(re.sub(r"https?://\S+", " ", html.unescape(text))) for text in texts]
     if not any(tweets):
-        raise UserError(f"{path}: holds no tweet; a CSV file with a column `text`, or one tweet a line, is expected")
+        raise UserError(
+            f"{path}: the file contains no tweet; a CSV file with a column `text`, or one tweet a line, is expected"
+        )
     return [tweet for tweet in tweets if tweet]
 
 
@@ -159,7 +161,7 @@ def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
             if "text" not in header:
                 break
         elif row and len(row) != len(header):  # an empty line gives an empty row, which is skipped
-            message = f"{len(row)} fields where the first line has {len(header)}"
+            message = f"{len(row)} fields, but the first line has {len(header)}"
             bad.report(f"{path}:{number}", WRONG_FIELDS, message)
         elif row:
             yield row[header.index("text")]
@@ -170,7 +172,7 @@ def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
 def count_trajectories(conversations: Iterable[Conversation], turns: str = "disjoint") -> int:
     """Count the trajectories of conversations, without making them; raise UserError if `turns` is unknown."""
     if turns not in TURNS:
-        raise UserError(f"turns = {turns!r}; choose from {', '.join(TURNS)}")
+        raise UserError(f"turns is {turns!r}; choose from {', '.join(TURNS)}")
     lengths = (len(conversation.utterances) for conversation in conversations)
     return sum(length // 2 if turns == "disjoint" else max(length - 1, 0) for length in lengths)
 

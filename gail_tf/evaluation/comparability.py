@@ -56,8 +56,8 @@ def _refuse_other_data(first: GAILRun, of_first: GAILConfig, other: GAILRun, of_
     for name, there in facts[0].items():
         if facts[1][name] != there:
             raise UserError(
-                f"{other.path}: has other data than {first.path} (its --{name}: {facts[1][name] or 'not given'}; the "
-                f"other's: {there or 'not given'})"
+                f"{other.path}: the --{name} of this run ({facts[1][name] or 'not given'}) differs from the --{name} "
+                f"of {first.path} ({there or 'not given'}); runs with the same data are expected"
             )
 
 

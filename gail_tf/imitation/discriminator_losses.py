@@ -41,7 +41,7 @@ def binary_loss(
         UserError: label_smoothing is not from 0 to below 0.5.
     """
     if not 0 <= label_smoothing < 0.5:
-        raise UserError(f"label smoothing of {label_smoothing}; from 0 to below 0.5 is expected")
+        raise UserError(f"the label smoothing is {label_smoothing}; a number from 0 to below 0.5 is expected")
     expert, generated = tf.cast(expert_logits, tf.float32), tf.cast(generated_logits, tf.float32)
     expert_loss = tf.math.softplus(-expert) + label_smoothing * expert  # cross-entropy with the smoothed label
     return _mean(expert_loss, expert_mask) + _mean(tf.math.softplus(generated), generated_mask)

@@ -52,14 +52,14 @@ class Limits:
 
     def __post_init__(self) -> None:
         if self.window < 1:
-            raise UserError(f"a window of {self.window} updates; at least 1 is expected")
+            raise UserError(f"window is {self.window} updates; at least 1 is expected")
         for name in ("accuracy", "most_common_share", "repeated"):
             if not 0 < getattr(self, name) < 1:
-                raise UserError(f"a limit of {getattr(self, name)} for {name}; between 0 and 1 is expected")
+                raise UserError(f"the limit {name} is {getattr(self, name)}; a number between 0 and 1 is expected")
         if not self.kl_per_token > 0:
-            raise UserError(f"a limit of {self.kl_per_token} for kl_per_token; above 0 is expected")
+            raise UserError(f"the limit kl_per_token is {self.kl_per_token}; a number above 0 is expected")
         if not self.length_factor > 1:
-            raise UserError(f"a limit of {self.length_factor} for length_factor; above 1 is expected")
+            raise UserError(f"the limit length_factor is {self.length_factor}; a number above 1 is expected")
 
 
 @dataclass(frozen=True)
@@ -139,15 +139,15 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
     if median["most_common_share"] > limits.most_common_share or median["repeated"] > limits.repeated:
         yield Failure(
             "one_reply_to_all",
-            f"one reply goes to many prompts: the most common makes up {median['most_common_share']:.0%} of a rollout "
-            f"(limit {limits.most_common_share:.0%}), and {median['repeated']:.0%} of its replies repeat an earlier "
-            f"one (limit {limits.repeated:.0%})",
+            f"many prompts get the same reply: the most common reply makes up {median['most_common_share']:.0%} of a "
+            f"rollout (limit {limits.most_common_share:.0%}), and {median['repeated']:.0%} of the replies repeat an "
+            f"earlier reply (limit {limits.repeated:.0%})",
         )
     factor = median["response_length"] / median["expert_length"]
     if factor > limits.length_factor or factor < 1 / limits.length_factor:
         yield Failure(
             "length_drifts",
-            f"the length of replies drifts: {median['response_length']:.1f} tokens, where experts use "
+            f"the length of replies drifts: {median['response_length']:.1f} tokens on average, but experts use "
             f"{median['expert_length']:.1f} (limit: a factor of {limits.length_factor:g})",
         )
 

@@ -299,7 +299,7 @@ def _paired(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Convert both to float32. Raise ValueError if their shapes differ, because TensorFlow would broadcast them."""
     first, second = tf.cast(first, tf.float32), tf.cast(second, tf.float32)
     if not first.shape.is_compatible_with(second.shape):
-        raise ValueError(f"shapes {first.shape} and {second.shape}, where equal ones are expected")
+        raise ValueError(f"shapes {first.shape} and {second.shape} differ; equal shapes are expected")
     return first, second
 
 

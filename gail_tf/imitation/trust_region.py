@@ -201,5 +201,5 @@ def unflatten(vector: tf.Tensor, shapes: Sequence[tf.TensorShape]) -> list[tf.Te
     """
     sizes = [tf.TensorShape(shape).num_elements() for shape in shapes]
     if vector.shape[0] not in (None, sum(sizes)):
-        raise ValueError(f"a vector of {vector.shape[0]} numbers for weights of {sum(sizes)}")
+        raise ValueError(f"the vector has {vector.shape[0]} numbers, but there are {sum(sizes)} weights")
     return [tf.reshape(part, shape) for part, shape in zip(tf.split(vector, sizes), shapes, strict=True)]

@@ -43,7 +43,9 @@ class GPT2Config(LanguageModelConfig):
         check_sizes(self, dict.fromkeys(counts, 1) | {"eos_token_id": 0}, shares)
         check_heads(self, "n_embd", "n_head")
         if self.eos_token_id >= self.vocab_size:
-            raise UserError(f"eos_token_id is {self.eos_token_id}; vocab_size, {self.vocab_size}, must be more")
+            raise UserError(
+                f"eos_token_id is {self.eos_token_id}; a number below vocab_size ({self.vocab_size}) is expected"
+            )
 
     @property
     def inner(self) -> int:

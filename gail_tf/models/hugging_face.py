@@ -52,7 +52,9 @@ def find(model: str | os.PathLike) -> Path:
     if Path(model).is_dir():
         return Path(model)
     if not _HUB_NAME.fullmatch(str(model)) or Path(model).exists():
-        raise UserError(f"{model}: not a folder; one with {CONFIG} and {WEIGHTS}, or a name on the Hub, is expected")
+        raise UserError(
+            f"{model}: not a folder; a folder with {CONFIG} and {WEIGHTS}, or a name on the Hub, is expected"
+        )
     import huggingface_hub  # slow to import; only needed for remote models
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -113,7 +115,7 @@ def read_network(
     config = read_config(folder / CONFIG, config_of)
     rows = config.vocab_size if rows is None else rows
     if rows > config.vocab_size:
-        raise UserError(f"{folder}: a vocabulary of {config.vocab_size} tokens where {rows} are expected")
+        raise UserError(f"{folder}: the vocabulary has {config.vocab_size} tokens; at least {rows} are expected")
     called = f"a {config.title} with {counted(config.depth, 'block')}"
     tensors = read_weights(folder, called, config.shapes, config.prefix, config.no_weights)
     network = make_network(config.with_vocabulary(rows + len(added), dropout), seed, adapters, precision, frozen)

@@ -66,7 +66,7 @@ class Base(NamedTuple):
             return None
         kinds = {"name": str, "sha256": str, "rows": int}
         if not isinstance(facts, dict) or {name: type(value) for name, value in facts.items()} != kinds:
-            raise ValueError(f"a base with {', '.join(kinds)} is expected")
+            raise ValueError(f"the base does not have exactly the values {', '.join(kinds)}")
         return cls(**facts)
 
 
@@ -110,7 +110,7 @@ class LanguageModel(abc.ABC):
             refuse_beyond_memory(count(config.shapes.values()), f"a {config.title}")
         adapted = 0 if adapters is None else adapters.blocks or config.depth
         if adapted > config.depth:
-            raise UserError(f"adapters: {counted(adapted, 'block')} where {config.title} has {config.depth}")
+            raise UserError(f"adapters for {counted(adapted, 'block')}, but the {config.title} has only {config.depth}")
         self.config = config
         self.adapters = adapters
         self.precision = precision
@@ -337,7 +337,9 @@ class LanguageModel(abc.ABC):
         """
         widths = [part.shape[1] for part in parts]
         if None not in widths and sum(widths) > self.config.positions:
-            raise ValueError(f"{sum(widths)} tokens where {self.config.title} has {self.config.positions} positions")
+            raise ValueError(
+                f"{sum(widths)} tokens are too many; {self.config.title} has {self.config.positions} positions"
+            )
 
     # Weights
 

@@ -103,7 +103,9 @@ class LlamaConfig(LanguageModelConfig):
         if self.model_type not in MODEL_TYPES:
             raise UserError(f"model_type is {self.model_type!r}; one of {', '.join(MODEL_TYPES)} is expected")
         if self.eos_token_id >= self.vocab_size:
-            raise UserError(f"eos_token_id is {self.eos_token_id}; vocab_size, {self.vocab_size}, must be more")
+            raise UserError(
+                f"eos_token_id is {self.eos_token_id}; a number below vocab_size ({self.vocab_size}) is expected"
+            )
 
     @property
     def width(self) -> int:

@@ -98,7 +98,7 @@ class Roberta:
     def _read(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
         tokens, mask = tf.convert_to_tensor(tokens, tf.int32), tf.convert_to_tensor(mask)
         if tokens.shape[1] is not None and tokens.shape[1] > self.config.max_tokens:
-            raise ValueError(f"{tokens.shape[1]} tokens where RoBERTa has {self.config.max_tokens} positions")
+            raise ValueError(f"{tokens.shape[1]} tokens are too many; RoBERTa has {self.config.max_tokens} positions")
         training = seeds is not None
         seeds = tf.convert_to_tensor(seeds) if training else tf.zeros([tf.shape(tokens)[0], 2], tf.int32)
         return self.network([tokens, mask, seeds], training=training)

@@ -51,11 +51,11 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
         if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
             raise UserError(f"{name} is {value!r}; a whole number from {smallest} is expected")
         if name.endswith(("layer", "layers")) and value > MOST_LAYERS:
-            raise UserError(f"{name} is {value}; {MOST_LAYERS} at most are expected")
+            raise UserError(f"{name} is {value}; at most {MOST_LAYERS} is expected")
     for name in shares:
         value = getattr(config, name)
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
-            raise UserError(f"{name} is {value!r}; a number from 0, less than 1, is expected")
+            raise UserError(f"{name} is {value!r}; a number from 0 to below 1 is expected")
 
 
 def check_heads(config: Any, size: str, heads: str) -> None:

@@ -168,9 +168,9 @@ class LanguagePolicy(abc.ABC):
             samples = tf.range(count) if given.shape.rank == 1 else tf.range(count) % candidates
         samples = tf.convert_to_tensor(samples, tf.int32)
         if samples.shape != [count]:
-            raise ValueError(f"samples of shape {samples.shape} for {count} responses")
+            raise ValueError(f"the shape of samples is {samples.shape}; ({count},) is expected")
         if given.shape not in ([2], [condition.shape[0], 2]):
-            raise ValueError(f"seeds of shape {given.shape} for {condition.shape[0]} conditions")
+            raise ValueError(f"the shape of the seeds is {given.shape}; (2,) or ({condition.shape[0]}, 2) is expected")
         seeds = tf.repeat(given, candidates, axis=0) if given.shape.rank == 2 else tf.tile(given[None], [count, 1])
         return self.compiled_draw(condition, condition_mask, seeds, samples, dataclasses.astuple(sampling), candidates)
 

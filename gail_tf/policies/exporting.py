@@ -33,8 +33,8 @@ def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os
     config = policy.network.config
     if (len(tokenizer), tokenizer.end) != (config.vocab_size, config.eos_token_id):
         raise UserError(
-            f"the tokenizer has {len(tokenizer)} tokens and ends responses with {tokenizer.end}, where the policy has"
-            f" {config.vocab_size} and {config.eos_token_id}"
+            f"the tokenizer has {len(tokenizer)} tokens and ends responses with token {tokenizer.end}, but the policy "
+            f"has {config.vocab_size} tokens and ends responses with token {config.eos_token_id}"
         )
     if Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
         raise UserError(f"{folder}: not an empty folder; name a new one")

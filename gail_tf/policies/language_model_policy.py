@@ -49,7 +49,7 @@ class Policy(LanguagePolicy):
         if trainable not in TRAINABLE:
             raise UserError(f"--trainable: {trainable!r} is not one of {', '.join(TRAINABLE)}")
         if (trainable == "lora") != (network.adapters is not None):
-            raise ValueError(f"a network with adapters, and no other, is trained as lora, not {trainable}")
+            raise ValueError(f"trainable is {trainable}; lora is expected if the network has adapters, and only then")
         super().__init__(network.config.eos_token_id if end is None else end, jit_compile)
         self.network = network
         self.trainable = trainable

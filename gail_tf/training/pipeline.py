@@ -121,7 +121,7 @@ def resume(
         config, tokenizer, (sizes, base) = made.config(), made.tokenizer(), made.model()
         if sizes is not None and len(tokenizer) != sizes.vocab_size:
             raise UserError(
-                f"{own}: its tokenizer has {len(tokenizer)} tokens, its model.json {sizes.vocab_size}; one is damaged"
+                f"{own}: damaged; the tokenizer has {len(tokenizer)} tokens, but model.json has {sizes.vocab_size}"
             )
         network = None
         if base is not None:

@@ -21,7 +21,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from glove.text_files import BadLines, text_lines
+from glove.text_files import BadLines, counted, text_lines
 from keras_gca.errors import UserError, refuse_missing
 from keras_gca.storage import json_files
 
@@ -144,7 +144,7 @@ def _read_cornell(path: Path, bad: BadLines) -> Iterator[Conversation]:
     for number, line in text_lines(lines_file, bad, "latin-1"):
         fields = line.split(CORNELL_SEPARATOR)
         if len(fields) < 4:
-            message = f"{len(fields)} fields where 5 are expected, separated by +++$+++"
+            message = f"{counted(len(fields), 'field')}; 5 are expected, separated by +++$+++"
             bad.report(f"{lines_file}:{number}", WRONG_FIELDS, message)
             continue
         texts[fields[0].strip()] = fields[4].strip() if len(fields) > 4 else ""
@@ -153,10 +153,10 @@ def _read_cornell(path: Path, bad: BadLines) -> Iterator[Conversation]:
         identifiers = re.findall(r"'([^']+)'", line.split(CORNELL_SEPARATOR)[-1])
         missing = [identifier for identifier in identifiers if identifier not in texts]
         if not identifiers:
-            message = "a list of line identifiers such as ['L194', 'L195'] is expected"
+            message = "no line identifiers; a list of identifiers such as ['L194', 'L195'] is expected"
             bad.report(where, "without line identifiers", message)
         elif missing:
-            bad.report(where, "with missing turns", f"{missing[0]} is not in {lines_file.name}")
+            bad.report(where, "with missing turns", f"the utterance {missing[0]} is not in {lines_file.name}")
         else:
             yield Conversation(tuple(texts[identifier] for identifier in identifiers if texts[identifier]))
 
@@ -168,7 +168,9 @@ def _read_dailydialog(path: Path, bad: BadLines) -> Iterator[Conversation]:
         if not line.strip():
             continue
         if "__eou__" not in line:
-            message = "no __eou__; one conversation on each line is expected, with __eou__ after each utterance"
+            message = (
+                "the line has no __eou__; one conversation on each line is expected, with __eou__ after each utterance"
+            )
             bad.report(f"{path}:{number}", "without __eou__", message)
             continue
         # The published files have spaces around apostrophes: "don ’ t", "Let ' s".
@@ -179,8 +181,8 @@ def _read_dailydialog(path: Path, bad: BadLines) -> Iterator[Conversation]:
             numbers = labels.get(number, "").split()
             if len(numbers) != len(utterances) or not set(numbers) <= set("0123456"):
                 message = (
-                    f"{len(utterances)} numbers from 0 to 6 are expected, one for each utterance of line {number} of "
-                    f"{path.name}"
+                    f"the emotions do not fit line {number} of {path.name}; {len(utterances)} numbers from 0 to 6 are "
+                    "expected, one for each utterance"
                 )
                 bad.report(f"{emotions_file}:{number}", "without an emotion for each utterance", message)
                 continue
@@ -200,7 +202,7 @@ def _read_empathetic(path: Path, bad: BadLines) -> Iterator[Conversation]:
         # Some files have a ninth field with candidate answers. But nine fields can also be due to a comma in the
         # utterance. The seventh field then has words, where otherwise only digits, "|" and "_" occur.
         if len(fields) not in (8, 9) or (len(fields) == 9 and not re.fullmatch(r"[\d|_]*", fields[6])):
-            message = f"{len(fields)} fields where {len(columns)} are expected: {EMPATHETIC_HEADER}"
+            message = f"{counted(len(fields), 'field')}; {len(columns)} are expected: {EMPATHETIC_HEADER}"
             bad.report(where, WRONG_FIELDS, f"{message} (a comma inside a field is written _comma_)")
             continue
         turn = _Turn(where, *(field.replace("_comma_", ",").strip() for field in fields[:6]))
@@ -208,8 +210,8 @@ def _read_empathetic(path: Path, bad: BadLines) -> Iterator[Conversation]:
             yield from _of_turns(turns, bad)
             turns = []
         if turn.number != str(len(turns) + 1):
-            message = f"turn {turn.number!r} of {turn.conversation} where {len(turns) + 1} is expected"
-            bad.report(where, "with missing turns", f"{message}; its turns are numbered from 1, one on each line")
+            message = f"turn {turn.number!r} of {turn.conversation}; turn {len(turns) + 1} is expected"
+            bad.report(where, "with missing turns", f"{message} (turns are numbered from 1, one on each line)")
         elif not turn.text:
             bad.report(where, "without an utterance", "the utterance is empty")
         else:
@@ -231,7 +233,9 @@ class _Turn(NamedTuple):
 
 def _of_turns(turns: list[_Turn], bad: BadLines) -> Iterator[Conversation]:
     if len(turns) > 1 and len({turn.speaker for turn in turns}) == 1:
-        message = f"all turns of {turns[0].conversation} are by one speaker, {turns[0].speaker!r}; two are expected"
+        message = (
+            f"all turns of {turns[0].conversation} are by one speaker, {turns[0].speaker!r}; two speakers are expected"
+        )
         bad.report(turns[0].where, "of one speaker only", message)
     elif turns:
         yield Conversation(tuple(turn.text for turn in turns), turns[0].emotion)
@@ -246,18 +250,18 @@ def _read_jsonl(path: Path, bad: BadLines) -> Iterator[Conversation]:
         try:
             value = json_files.loads(line)
         except ValueError as error:
-            bad.report(where, "not JSON", f"not JSON ({error}); {wanted} (or, for plain text, --format text)")
+            bad.report(where, "not JSON", f"the line is not JSON ({error}); {wanted} (--format text reads plain text)")
             continue
         emotion = value.get("emotion") if isinstance(value, dict) else None
         turns = value.get("utterances") if isinstance(value, dict) else value
         if not isinstance(turns, list):
-            bad.report(where, "with other JSON", wanted)
+            bad.report(where, "with other JSON", f"no list of utterances; {wanted}")
             continue
         texts: list[Any] = [turn.get("text") if isinstance(turn, dict) else turn for turn in turns]
         if not all(isinstance(text, str) for text in texts):
             bad.report(where, "with other JSON", f"an utterance is not text; {wanted}")
         elif not isinstance(emotion, str | None):
-            bad.report(where, "with other JSON", "the emotion is not text")
+            bad.report(where, "with other JSON", "the emotion is not text; a text or null is expected")
         else:
             # A line break inside an utterance is white space like any other.
             yield Conversation(tuple(" ".join(text.split()) for text in texts if text.strip()), emotion)

@@ -56,12 +56,16 @@ class Pairs:
         contexts, answers, conversation = arrays
         expected = [(conversation.size, sentence_length), (conversation.size, sentence_length + 1)]
         if [contexts.shape, answers.shape] != expected or conversation.ndim != 1:
-            raise ValueError(f"pairs of shapes {contexts.shape} and {answers.shape} where {expected} are expected")
+            raise ValueError(
+                f"the shapes of the pairs are {contexts.shape} and {answers.shape}; {expected} are expected"
+            )
         if not conversation.size or any(array.dtype.kind not in "iu" for array in arrays):
             raise ValueError("one or more pairs of whole numbers are expected")
         for array in (contexts, answers):
             if array.min() < 0 or array.max() >= vocabulary_size:
-                raise ValueError(f"a word from {array.min()} to {array.max()} where there are {vocabulary_size} words")
+                raise ValueError(
+                    f"words have numbers from {array.min()} to {array.max()}; 0 to {vocabulary_size - 1} is expected"
+                )
         return cls(*arrays)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

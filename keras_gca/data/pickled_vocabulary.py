@@ -32,11 +32,11 @@ class Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> NoReturn:
         """Refuse every class and function."""
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        raise pickle.UnpicklingError(f"the pickle asks for {module}.{name}")
 
     def persistent_load(self, pid: object) -> NoReturn:
         """Refuse objects that are stored outside the pickle."""
-        raise pickle.UnpicklingError("it asks for an object outside the file")
+        raise pickle.UnpicklingError("the pickle asks for an object outside the file")
 
 
 def unpickle(content: bytes) -> object:
@@ -51,14 +51,14 @@ def unpickle(content: bytes) -> object:
         for count, (operation, argument, _) in enumerate(pickletools.genops(content)):
             if operation.name not in _OPCODES:
                 asked = operation.name if argument is None else f"{argument}".replace(" ", ".")[:60]
-                raise ValueError(f"it asks for {asked}")
+                raise ValueError(f"the pickle asks for {asked}")
             if operation.name in _PUTS and not (isinstance(argument, int) and 0 <= argument <= count):
-                raise ValueError(f"it keeps something at place {argument}, after {count} operations")
+                raise ValueError(f"the pickle stores a value at place {argument} after only {count} operations")
         return Unpickler(io.BytesIO(content), encoding="utf-8").load()
     except (pickle.UnpicklingError, TypeError, EOFError, LookupError, AttributeError) as error:
         raise ValueError(str(error)) from None
     except (MemoryError, OverflowError, RecursionError) as error:
-        raise ValueError(f"its content is too large ({error})") from None
+        raise ValueError(f"the content is too large ({error})") from None
 
 
 def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
@@ -76,7 +76,7 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
         raise UserError(f"{path}: not a vocabulary; a list of (word, count) is expected")
     words = [word for word, _ in entries]
     if len(words) < 4 or any(words[index] != word for index, word in FIRST.items()):
-        raise UserError(f"{path}: its first words are {words[:4]}; '.', another, 'BOS' and 'EOS' are expected")
+        raise UserError(f"{path}: the first words are {words[:4]}; '.', any word, 'BOS' and 'EOS' are expected")
     known = [*entries[:2], *entries[4:]]
     try:
         return Vocabulary([word for word, _ in known], [count for _, count in known], {SPECIAL_TOKENS[UNK]: UNKNOWN})
@@ -98,7 +98,7 @@ def _bytes_of(path: Path) -> bytes:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     if path.stat().st_size > LARGEST:
-        raise UserError(f"{path}: larger than {LARGEST:,} bytes; not a vocabulary")
+        raise UserError(f"{path}: larger than {LARGEST:,} bytes, so it is not a vocabulary")
     return path.read_bytes()
 
 

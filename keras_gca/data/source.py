@@ -42,9 +42,9 @@ class Source:
 
     def __post_init__(self) -> None:
         if self.format and not self.data:
-            raise UserError("--format is the format of --data, which is not given")
+            raise UserError("--format applies only to --data, which is not given")
         if self.glove_member and not self.glove:
-            raise UserError("--glove-member is a part of --glove, which is not given")
+            raise UserError("--glove-member applies only to --glove, which is not given")
         refuse_missing(self.data, self.vocabulary, self.glove)
 
     def read(self) -> tuple[list[Conversation], BadLines]:

@@ -98,8 +98,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="take all settings from a run's config.json, except those that are given as options. The data is not "
-        "taken from it: name it again",
+        help="take all settings from a run's config.json, except those that are given as options; the data must be "
+        "named again",
     )
 
 
@@ -333,7 +333,7 @@ def needs_extra(name: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise UserError(
-            f"{error.name} is not installed; in a checkout of this project: pip install -e '.[{name}]'"
+            f"{error.name} is not installed; in a checkout of this project, pip install -e '.[{name}]' installs it"
         ) from None
 
 
@@ -341,14 +341,14 @@ def at_least_one(text: str) -> int:
     """Convert the text of an option to a positive whole number; a type for `add_argument`."""
     value = _value(int)(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} where at least 1 is expected")
+        raise argparse.ArgumentTypeError(f"{value} is too small; at least 1 is expected")
     return value
 
 
 def _minutes(text: str) -> float:
     value = _value(float)(text)
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} where a number above 0 is expected")
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number above 0")
     return value
 
 
@@ -358,6 +358,6 @@ def _value(kind: type) -> Callable[[str], Any]:
             return kind(text)
         except ValueError:
             wanted = {int: "a whole number", float: "a number"}[kind]
-            raise argparse.ArgumentTypeError(f"{text!r} where {wanted} is expected") from None
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}") from None
 
     return convert

@@ -34,7 +34,7 @@ def make(name: str, replicas: int | None = None) -> tf.distribute.Strategy:
         UserError: This machine does not have such devices.
     """
     if replicas is not None and name != "mirrored":
-        raise UserError(f"--replicas applies to --strategy mirrored; leave it out with {name}")
+        raise UserError(f"--replicas applies only to --strategy mirrored; leave it out with --strategy {name}")
     return {"none": tf.distribute.get_strategy, "mirrored": lambda: _mirrored(replicas), "multi_worker": _multi_worker,
             "tpu": _tpu}[name]()  # fmt: skip
 
@@ -42,7 +42,7 @@ def make(name: str, replicas: int | None = None) -> tf.distribute.Strategy:
 def _mirrored(replicas: int | None) -> tf.distribute.Strategy:
     gpus = tf.config.list_logical_devices("GPU") if tf.config.list_physical_devices("GPU") else []
     if gpus and (replicas or 1) > len(gpus):
-        raise UserError(f"--replicas: {replicas} where this machine has {len(gpus)} GPUs")
+        raise UserError(f"--replicas: {replicas} is too many; this machine has {len(gpus)} GPUs")
     if gpus:
         return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus[:replicas]])
     parts = replicas or 1
@@ -60,7 +60,7 @@ def _multi_worker() -> tf.distribute.Strategy:
         known = False
     if not known:
         raise UserError(
-            "--strategy multi_worker: TF_CONFIG must name all workers and this one, as in "
+            "--strategy multi_worker: TF_CONFIG does not name all workers and this one; expected is, for example, "
             '{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}'
         )
     return tf.distribute.MultiWorkerMirroredStrategy()

@@ -27,4 +27,4 @@ def refuse_beyond_memory(numbers: int, what: str) -> None:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if 4 * numbers > memory:
         needs = f"{4 * numbers // 10**9:,}" if numbers < 10**15 else "more than a million"
-        raise UserError(f"{what} of these sizes needs {needs} GB; this machine has {memory // 10**9:,}")
+        raise UserError(f"{what} of these sizes needs {needs} GB; this machine has {memory // 10**9:,} GB")

@@ -156,8 +156,8 @@ class Session(abc.ABC):
         run.write_log(history)
         redraw(run.path / "tensorboard", history)
         reporting.say(
-            f"removed what is trained anew: {counted(rows, 'row')} of log.csv, their points in tensorboard, and "
-            f"{counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
+            f"removed the results of what is trained anew: {counted(rows, 'row')} of log.csv, their points in "
+            f"tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
         )
 
     def train(self, minutes: float | None = None) -> bool:
@@ -194,7 +194,7 @@ class Session(abc.ABC):
         if was_finished:
             for name, number in self.done().items():
                 command = f"python -m {self.package}.train --resume {self.run.path} {naming([name])} N"
-                print(f"  or: {command}  (more than {number})")
+                print(f"  or: {command}  (N above {number})")
         return True
 
     def _describe(self) -> None:

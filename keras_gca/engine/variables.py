@@ -14,10 +14,10 @@ def assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) ->
         ValueError: The number of values, or a shape, differs. The message is one line.
     """
     if len(variables) != len(values):
-        raise ValueError(f"{len(values)} arrays where {len(variables)} are expected")
+        raise ValueError(f"there are {len(values)} arrays; {len(variables)} are expected")
     for variable, value in zip(variables, values, strict=True):
         if tuple(variable.shape) != tuple(value.shape):
-            raise ValueError(f"{variable.path} of shape {tuple(value.shape)} where {tuple(variable.shape)} is expected")
+            raise ValueError(f"{variable.path} has the shape {tuple(value.shape)}; {tuple(variable.shape)} is expected")
         variable.assign(value)
 
 

@@ -114,7 +114,7 @@ class Decoder:
         """
         check_sampling(temperature, top_p)
         if top_k is not None and top_k < 1:
-            raise ValueError(f"top_k of at least 1 is expected, not {top_k}")
+            raise ValueError(f"top_k is {top_k}; at least 1 is expected")
         count = len(contexts)
         rows: Sequence[int]
         if isinstance(seed, int | np.integer):
@@ -196,7 +196,7 @@ class Decoder:
             Arrays of (B, width, ...). If width exceeds s_v, it is reduced to s_v.
         """
         if width < 1:
-            raise ValueError(f"a beam has a width of at least 1, not {width}")
+            raise ValueError(f"the width of the beam is {width}; at least 1 is expected")
         width = min(width, self._sizes.vocabulary)
         repeating = tf.constant(0.0 if allow_repeats else FORBIDDEN)
         arguments = tf.constant(width), tf.constant(float(length_penalty)), repeating

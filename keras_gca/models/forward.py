@@ -133,7 +133,7 @@ class PrefixLayer(keras.layers.Layer):
             ValueError: The layer skips padding, as with `masked` padding.
         """
         if self.paddings is None:
-            raise ValueError(f"{self.name} skips padding: its LSTMs have no memory of it")
+            raise ValueError(f"{self.name} skips padding, so its LSTMs have no memory after paddings")
         token, longest = self.paddings
         memories = lstm_memories(lstm, self.embed(tf.fill([1, longest], token)))  # (1, s_s, u)
         return States(*(tf.gather(tf.pad(memory[0], [[1, 0], [0, 0]]), counts) for memory in memories))

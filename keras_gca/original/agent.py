@@ -87,7 +87,7 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(
-            f"{folder}: no such folder; {', '.join([VOCABULARY, *GENERATORS.values()])} are expected in one"
+            f"{folder}: no such folder; a folder with {', '.join([VOCABULARY, *GENERATORS.values()])} is expected"
         )
     vocabulary = read_vocabulary(folder / VOCABULARY)
     files = {**GENERATORS, "discriminator": DISCRIMINATOR}
@@ -98,15 +98,15 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
         words = len(arrays[0])
         if words != len(vocabulary) - 1:
             raise UserError(
-                f"{folder / file}: weights for {words:,} words; {folder / VOCABULARY} and the unknown word have "
-                f"{len(vocabulary) - 1:,}"
+                f"{folder / file}: the weights are for {words:,} words, but {folder / VOCABULARY} has "
+                f"{len(vocabulary) - 1:,}, the unknown word included"
             )
         networks[name] = our_weights(arrays, network)
         report += [f"{file}: {placement}" for placement in placements]
     discriminator = networks.pop("discriminator")
     shapes = [[array.shape for array in arrays] for arrays in networks.values()]
     if shapes[0] != shapes[1]:
-        raise UserError(f"{folder}: the generators' sizes differ: {shapes[0]} and {shapes[1]}")
+        raise UserError(f"{folder}: the shapes of the two generators' weights differ: {shapes[0]} and {shapes[1]}")
     first = networks["teacher_forcing"]
     config = Config.preset(
         "paper",

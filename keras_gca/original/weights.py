@@ -122,11 +122,13 @@ def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray
         raise UserError(f"{path}: not a weights file of Keras 2 ({error})") from None
     if len(layers) != len(expected):
         names = ", ".join(repr(name) for name, _ in layers)
-        raise UserError(f"{path}: {len(layers)} layers with weights ({names}); {len(expected)} are expected")
+        raise UserError(
+            f"{path}: the file has {len(layers)} layers with weights ({names}); {len(expected)} are expected"
+        )
     for (name, arrays), target in zip(layers, expected, strict=True):
         if len(arrays) != len(_PARTS[target]):
             raise UserError(
-                f"{path}: layer {name!r} has {len(arrays)} arrays; as {target} it would have {len(_PARTS[target])}"
+                f"{path}: layer {name!r} has {len(arrays)} arrays; {len(_PARTS[target])} are expected for {target}"
             )
     report = [Placement(n, [a.shape for a in arrays], t) for (n, arrays), t in zip(layers, expected, strict=True)]
     _check_shapes(path, report)
@@ -162,7 +164,7 @@ def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
         ) from None
     for placement, shapes in zip(report, expected, strict=True):
         if placement.shapes != shapes:
-            raise UserError(f"{path}: {placement} does not fit; {' '.join(map(str, shapes))} is expected")
+            raise UserError(f"{path}: the shapes of {placement} are wrong; {' '.join(map(str, shapes))} is expected")
 
 
 def our_weights(arrays: Sequence[np.ndarray], network: str) -> list[np.ndarray]:

@@ -52,7 +52,7 @@ def latest_run(package: str) -> Path:
     bots = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / MARKS[package]).exists()]
     if not bots:
         train = f"python -m {package}.train"
-        raise UserError(f"no trained model in runs/; name a run folder or a bot.h5, or train one: {train}")
+        raise UserError(f"no trained model in runs/; name a run folder or a bot.h5, or train a model: {train}")
     return max(bots, key=lambda bot: bot.stat().st_mtime).parent
 
 

@@ -67,7 +67,7 @@ class SharedBatches:
             if self._closed:
                 raise BusyError(CLOSED)
             if len(self._waiting) >= self._most:
-                raise BusyError("Too many people are chatting just now. Please send that again in a moment.")
+                raise BusyError("Too many people are chatting just now. Please send your message again in a moment.")
             self._waiting.append(message)
             self._worker.submit(self._answer_those_waiting)
         try:
@@ -75,7 +75,7 @@ class SharedBatches:
         except TimeoutError:
             with self._lock, contextlib.suppress(ValueError):  # raised if the model is answering it already
                 self._waiting.remove(message)
-            raise BusyError("The answer took too long, and was given up. Please send that again.") from None
+            raise BusyError("The answer took too long and was stopped. Please send your message again.") from None
 
     def warm_up(self) -> None:
         """Compile the model for batches of all sizes before the first message arrives, which takes seconds.

@@ -107,7 +107,7 @@ def _details(agent: Chatting, line: str, answers: list[Answer]) -> str:
         for mark, answer in zip("*" + " " * len(answers), answers, strict=False)
     )
     unknown = agent.unknown_words(line)
-    return text + (f"     words it does not know: {', '.join(unknown)}\n" if unknown else "")
+    return text + (f"     words that the bot does not know: {', '.join(unknown)}\n" if unknown else "")
 
 
 @contextlib.contextmanager

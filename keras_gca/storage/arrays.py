@@ -258,5 +258,5 @@ def _reading(path: Path, check: bool) -> Iterator[ArrayFile]:
 def _facts(file: ArrayFile) -> dict[str, Any]:
     facts = json_files.loads(file.array("facts").tobytes().decode("utf-8"))
     if not isinstance(facts, dict):
-        raise ValueError("its facts are not an object")
+        raise ValueError("the facts are not a JSON object")
     return facts

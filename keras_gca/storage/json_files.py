@@ -24,7 +24,7 @@ def loads(text: str) -> Any:
         where = f"line {error.lineno} column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise ValueError(f"{error.msg.removesuffix(' at')} at {where}") from None
     except RecursionError:
-        raise ValueError(f"lists in lists, deeper than {DEEPEST} levels") from None
+        raise ValueError(f"lists or objects are nested more than {DEEPEST} levels deep") from None
     _check(value, DEEPEST)
     return value
 
@@ -41,7 +41,7 @@ def read(path: str | os.PathLike) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if len(content) > LARGEST:
-        raise UserError(f"{path}: larger than {LARGEST:,} bytes, which no file of this program is")
+        raise UserError(f"{path}: larger than {LARGEST:,} bytes; no file of this program is so large")
     try:
         return loads(content.decode("utf-8"))
     except ValueError as error:
@@ -52,7 +52,7 @@ def read_object(path: str | os.PathLike) -> dict[str, Any]:
     """Return the value of a JSON file that must be an object; see `read`."""
     value = read(path)
     if not isinstance(value, dict):
-        raise UserError(f"{path}: a JSON object is expected")
+        raise UserError(f"{path}: the content is not a JSON object")
     return value
 
 
@@ -62,9 +62,9 @@ def _check(value: Any, levels: int) -> None:
             try:
                 value.encode("utf-8")
             except UnicodeEncodeError:
-                raise ValueError("half of a surrogate pair in a text") from None
+                raise ValueError("a text contains half of a surrogate pair") from None
     elif isinstance(value, (list, dict)):
         if not levels:
-            raise ValueError(f"lists in lists, deeper than {DEEPEST} levels")
+            raise ValueError(f"lists or objects are nested more than {DEEPEST} levels deep")
         for item in value if isinstance(value, list) else (*value, *value.values()):
             _check(item, levels - 1)

@@ -305,7 +305,7 @@ class RunFolder(Generic[SettingsT]):
                     for row in csv.DictReader(stream)
                 ]
             if not all("phase" in row for row in rows):
-                raise ValueError("every line has a phase")
+                raise ValueError("a line has no phase")
             return rows
         except FileNotFoundError:
             return []

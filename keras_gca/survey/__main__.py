@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _make(options: argparse.Namespace) -> int:
     if len(options.bots) > 2:
-        raise UserError(f"{len(options.bots)} bots where one or two are expected")
+        raise UserError(f"{len(options.bots)} bots are given; one or two are expected")
     if options.output.exists():
         raise UserError(f"{options.output} already exists, and votes may belong to it; name another --output")
     if not options.output.parent.is_dir():
@@ -81,7 +81,7 @@ def _make(options: argparse.Namespace) -> int:
     if len(agents) == 2 and names[0] == names[1]:
         names = [f"{name} of {path}" for name, path in zip(names, options.bots, strict=True)]
     if names[0] == names[1]:
-        raise UserError(f"{names[0]} twice; two different models are expected")
+        raise UserError(f"{names[0]} is given twice; two different models are expected")
     first, second = (Model(*parts) for parts in zip(names, (agents[0], agents[-1]), generators, strict=True))
     utterances = max(agent.config.context_utterances for agent in agents)
     if conversations is not None:
@@ -110,7 +110,8 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
 
     if not options.bots[0].is_dir():
         raise UserError(
-            f"{options.bots[0]} does not contain the held-out lines; name its run folder, or dialogues by --data FILE"
+            f"{options.bots[0]} does not contain the held-out lines; name the bot's run folder instead, "
+            "or dialogues by --data FILE"
         )
     run = GCARun.open(options.bots[0])
     corpus, validation = run.source().get("data"), run.dataset().validation

@@ -39,7 +39,7 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
     def volunteer_of(token: str) -> Volunteer:
         volunteer = votes.volunteer(token)
         if volunteer is None:
-            abort(404, "No such form. Please check that the link is whole.")
+            abort(404, "There is no such form. Please check that the link is complete.")
         return volunteer
 
     def open_lines(done: dict[int, int]) -> list[int]:
@@ -71,7 +71,7 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
     def dialogue(token: str, number: int) -> ResponseReturnValue:
         volunteer = volunteer_of(token)
         if not 1 <= number <= len(survey.dialogues):
-            abort(404, "No such dialogue.")
+            abort(404, "There is no such dialogue.")
         done = votes.of(volunteer)
         lines = [(i, line, _word(line, done[i]) if i in done else None) for i, line in survey.numbered(number - 1)]
         return render_template(
@@ -91,7 +91,7 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
         volunteer = volunteer_of(token)
         marks.count(volunteer.id)
         if not 1 <= number <= len(survey.dialogues):
-            abort(404, "No such dialogue.")
+            abort(404, "There is no such dialogue.")
         lines = survey.numbered(number - 1)
         marked = {i: (line, request.form[f"line-{i}"]) for i, line in lines if f"line-{i}" in request.form}
         votes.record(volunteer, {i: _choice(line, mark) for i, (line, mark) in marked.items()})
@@ -105,7 +105,7 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
         marks.count(volunteer.id)
         number = request.form.get("line", -1, type=int)
         if not 0 <= number < total:
-            abort(400, "No such line.")
+            abort(400, "There is no such line.")
         votes.record(volunteer, {number: _choice(survey.lines[number], request.form.get("choice", ""))})
         done = votes.of(volunteer)
         return {"done": len(done), "total": total, "left": open_lines(done)}
@@ -121,7 +121,7 @@ def create_app(survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_M
 def _choice(line: Line, mark: str) -> int:
     """Return the vote that a mark on the page means."""
     if mark not in ("first", "second", NEITHER):
-        abort(400, "A mark is first, second or none.")
+        abort(400, "The mark is not valid; first, second or none is expected.")
     return NO_DIFFERENCE if mark == NEITHER else line.order[mark == "second"]
 
 

@@ -109,7 +109,7 @@ def start_from(
         session = GCASession.of(made, config, dataset)
         session.training.start_from(weights)
         perplexity = f"held-out perplexity {session.training.teacher_forced_perplexity:.2f}"
-        reporting.say(f"{first}: its data, and its generator after line 3, {perplexity}")
+        reporting.say(f"starting from {first}: its data, and its generator after line 3, {perplexity}")
         session.begin()
         session.train(minutes)
     return session

@@ -63,16 +63,25 @@ def test_every_remedy_is_a_setting():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rollouts": 100}, r"--rollouts: 100 where a multiple of --sample-batch-size \(16\) and of --minibatch-size"),
-        ({"rollouts": 48, "minibatch_size": 32}, r"--rollouts: 48 where a multiple .* --minibatch-size \(32\)"),
-        ({"n_positions": 177}, r"--n-positions: 177 where --condition-tokens and --response-tokens need 178"),
+        (
+            {"rollouts": 100},
+            r"--rollouts: 100 does not fit; a multiple of --sample-batch-size \(16\) and of --minibatch-size",
+        ),
+        ({"rollouts": 48, "minibatch_size": 32}, r"--rollouts: 48 does not fit; a multiple .* --minibatch-size \(32\)"),
+        (
+            {"n_positions": 177},
+            r"--n-positions: 177 is too small; --condition-tokens and --response-tokens together need 178",
+        ),
         ({"human_ratio": 1.0}, r"--human-ratio: 1.0 is out of range"),  # there would be demonstrations only
         ({"epsilon": math.nan}, r"--epsilon: nan is out of range"),
         ({"reward_form": "airl"}, r"--reward-form: 'airl' is not one of gail, log_expert, logit, probability"),
-        ({"updates": 7.5}, r"--updates: 7.5 where int is expected"),
-        ({"sentiment": True}, r"--sentiment: True where str is expected"),
-        ({"algorithm": "trpo", "trainable": "lora"}, r"--trainable: lora where --algorithm trpo needs head"),
-        ({"algorithm": "trpo", "value_baseline": "on"}, r"--value-baseline: only PPO has one"),
+        ({"updates": 7.5}, r"--updates: 7.5 has the wrong type; int is expected"),
+        ({"sentiment": True}, r"--sentiment: True has the wrong type; str is expected"),
+        (
+            {"algorithm": "trpo", "trainable": "lora"},
+            r"--trainable: lora does not work with --algorithm trpo; head is expected",
+        ),
+        ({"algorithm": "trpo", "value_baseline": "on"}, r"--value-baseline: only PPO has a value baseline"),
         ({"discriminator": "token", "discriminator_encoder": "roberta"}, r"--discriminator token: RoBERTa reads whole"),
         (
             {"discriminator_encoder": "roberta", "instance_noise": 0.1},
@@ -80,7 +89,7 @@ def test_every_remedy_is_a_setting():
         ),
         (
             {"discriminator": "token", "level": "token", "length_drift_strength": 1.0},
-            r"--length-drift-strength: it needs rewards",
+            r"--length-drift-strength: only rewards of whole responses",
         ),
         ({"kl_stop": -0.1}, r"--kl-stop: -0.1 is out of range; at least 0"),
     ],

@@ -126,7 +126,9 @@ def test_a_notebook_gets_the_metrics_of_one_run(evaluated):
     [human] = written["human"].values()
     assert metrics_of["human"] == human
     assert set(gail_tf.evaluate_run(path, Options(max_responses=6), policy=None)["policies"]) == {"imitation"}
-    with pytest.raises(UserError, match="--policy other: the bot has maximum_likelihood and imitation"):
+    with pytest.raises(
+        UserError, match="--policy other: not a policy of this bot, which has maximum_likelihood and imitation"
+    ):
         gail_tf.evaluate_run(path, Options(max_responses=6), policy="other")
 
 
@@ -282,7 +284,10 @@ def test_mauve_is_measured_where_texts_are_enough(runs, capsys, monkeypatch):
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere: no run here (checkpoint.h5 is missing)"),
-        (["first", "--policy", "best"], "--policy best: the bot has maximum_likelihood and imitation"),
+        (
+            ["first", "--policy", "best"],
+            "--policy best: not a policy of this bot, which has maximum_likelihood and imitation",
+        ),
         (["first", "--temperature", "-1"], "--temperature: -1.0; 0, or a number from 0.01 to 100, is expected"),
         (["first", "--top-p", "0"], "--top-p: 0.0; a number above 0, at most 1, is expected"),
         (["first", "--glove", "none.txt"], "none.txt: no such file or folder"),
@@ -313,10 +318,14 @@ def spoil_vectors(folder):
     [
         (cut_bot, ["first", "second"], "second/bot.h5: not a complete file of this program"),
         (spoil_line, ["first", "second"], r"second/trajectories.jsonl:\d+: damaged"),
-        (spoil_vectors, ["first"], "vectors.txt:4: 1 number where 2 are expected"),
-        (spoil_vectors, ["first", "second"], "vectors.txt:4: 1 number where 2 are expected"),
+        (spoil_vectors, ["first"], "vectors.txt:4: 1 number after the word; 2 are expected"),
+        (spoil_vectors, ["first", "second"], "vectors.txt:4: 1 number after the word; 2 are expected"),
         (lambda folder: (folder / "out").write_text(""), ["first", "--output", "out"], "out: a file; --output names a"),
-        (lambda folder: None, ["first", "--policy", "best"], "--policy best: the bot has maximum_likelihood and"),
+        (
+            lambda folder: None,
+            ["first", "--policy", "best"],
+            "--policy best: not a policy of this bot, which has maximum_likelihood and",
+        ),
     ],
 )
 def test_all_files_are_read_before_anything_is_computed(runs, capsys, monkeypatch, spoil, arguments, message):
@@ -366,9 +375,12 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
         ({"epsilon": 0.3}, "second: --epsilon is 0.3, but in first it is 0.2; runs of one algorithm are averaged"),
         (
             {"source": {"data": ["x/other.csv"]}},
-            "second: has other data than first (its --data: other.csv; the other's: not given)",
+            "second: the --data of this run (other.csv) differs from the --data of first (not given); runs with",
         ),
-        ({"turns": "staggered"}, "second: has other data than first (its --turns: staggered; the other's: disjoint)"),
+        (
+            {"turns": "staggered"},
+            "second: the --turns of this run (staggered) differs from the --turns of first (disjoint)",
+        ),
     ],
 )
 def test_runs_that_cannot_stand_in_one_table(runs, capsys, changes, message):

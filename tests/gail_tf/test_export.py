@@ -83,7 +83,7 @@ def test_what_cannot_be_exported(fitted, tmp_path):
     with pytest.raises(UserError, match="a policy with a head is not a plain language model"):
         export(Policy(gpt2, "head"), fitted, tmp_path / "out")
     smaller = Tokenizer.fit(["a text"], 300)
-    with pytest.raises(UserError, match=r"the tokenizer has 26\d tokens .* where the policy has 600"):
+    with pytest.raises(UserError, match=r"the tokenizer has 26\d tokens .* but the policy has 600"):
         export(Policy(gpt2), smaller, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (tmp_path / "file").write_text("here")

@@ -130,7 +130,7 @@ FOLDERS = {
     "another decoder": (in_json("tokenizer.json", decoder=None), "a byte-level BPE tokenizer"),
     "a smaller tokenizer": (
         lambda folder: Tokenizer.fit(["some text"], 270).save(folder),
-        f"a vocabulary of {len(small_runs.tokenizer())} tokens where",
+        f"the vocabulary has {len(small_runs.tokenizer())} tokens, but",
     ),
     "a larger tokenizer": (
         lambda folder: Tokenizer.fit([f"w{i} text{i} {i}" for i in range(900)], 800).save(folder),
@@ -204,7 +204,10 @@ GOOD_LINE = {"part": "test", "history": [], "prompt": "a", "response": "b", "emo
 
 RUNS = {
     "checkpoint of another kind": (lambda path: None, "checkpoint.h5: not a checkpoint of this run ("),
-    "algorithm of a list": (in_config(algorithm=["gail"]), "config.json: --algorithm: ['gail'] where str is expected"),
+    "algorithm of a list": (
+        in_config(algorithm=["gail"]),
+        "config.json: --algorithm: ['gail'] has the wrong type; str is expected",
+    ),
     "unknown setting": (in_config(colour=1), "config.json: 'colour' is not a setting"),
     "absurd rank": (in_config(trainable="lora", lora_rank=10**9), "config.json: --lora-rank: 1000000000 is out of"),
     "infinite target": (in_config(kl_target=float("inf")), "config.json: --kl-target: inf is out of range"),
@@ -219,7 +222,7 @@ RUNS = {
     "nothing": (lambda path: (path / "trajectories.jsonl").write_text(""), "jsonl: damaged; it does not contain any"),
     "UTF-16": (
         lambda path: (path / "trajectories.jsonl").write_text("{}\n", encoding="utf-16"),
-        "trajectories.jsonl:1: NUL bytes",
+        "trajectories.jsonl:1: the line contains NUL bytes",
     ),
 }  # fmt: skip
 
@@ -254,13 +257,13 @@ BOTS = {
     "tokenizer of numbers": (fact(tokenizer={"tokenizer.json": 5}), "damaged"),
     "a path for a tokenizer": (fact(tokenizer={"../../tokenizer.json": "{}"}), "no tokenizer"),
     "another tokenizer": (
-        fact(tokenizer={"tokenizer.json": json.dumps(fuzz_targets.TOKENIZER)}), "a tokenizer of 261 tokens where GPT-2"
+        fact(tokenizer={"tokenizer.json": json.dumps(fuzz_targets.TOKENIZER)}), "the tokenizer has 261 tokens, but"
     ),
     "a network of a list": (fact(model=[]), "damaged"),
-    "absurd GPT-2": (lambda facts: facts["model"].update(n_embd=2 * 10**9), "numbers where GPT-2 has"),
-    "a longer GPT-2": (lambda facts: facts["model"].update(n_positions=10**5), "numbers where GPT-2 has"),
+    "absurd GPT-2": (lambda facts: facts["model"].update(n_embd=2 * 10**9), "numbers, but GPT-2 has"),
+    "a longer GPT-2": (lambda facts: facts["model"].update(n_positions=10**5), "numbers, but GPT-2 has"),
     "a network of another kind": (lambda facts: facts["model"].update(model_type="bert"), "one of gpt2, llama, qwen2"),
-    "a base of a list": (fact(base=[]), "a base with name, sha256, rows is expected"),
+    "a base of a list": (fact(base=[]), "the base does not have exactly the values name, sha256, rows"),
     "a base that is not here": (
         fact(base={"name": "./nowhere", "sha256": "0" * 64, "rows": 9}), "./nowhere: "
     ),
@@ -270,7 +273,7 @@ BOTS = {
     "settings of a list": (fact(config=[]), "settings are a JSON object"),
     "absurd RoBERTa": (
         fact(roberta={"tokenizer.json": "{}", "config.json": json.dumps(fuzz_targets.ROBERTA | {"vocab_size": 10**9})}),
-        "numbers where RoBERTa has",
+        "numbers, but RoBERTa has",
     ),
 }  # fmt: skip
 

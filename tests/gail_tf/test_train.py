@@ -156,9 +156,9 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     for arguments, message in (
         (
             ["--n-layer", "3"],
-            r"--n-layer: only for a GPT-2 from scratch, and --model is pretrained; leave one out",
+            r"--n-layer: only for a GPT-2 from scratch, but --model is pretrained; leave one out",
         ),
-        (["--general", "x.txt"], r"--general is text to pretrain on, and --model is pretrained"),
+        (["--general", "x.txt"], r"--general is text to pretrain a model on, but --model is already pretrained"),
         (["--condition-tokens", "33"], r"this GPT-2 has 40 positions; --condition-tokens .* need 41"),
     ):
         status, _, err = run(capsys, *small, *arguments, "--run", tmp_path / "other")
@@ -243,17 +243,23 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--algorithm", "rl_seq2seq", "--model", "x"], r"--model: --algorithm rl_seq2seq trains two LSTMs instead"),
+        (
+            ["--algorithm", "rl_seq2seq", "--model", "x"],
+            r"--model: --algorithm rl_seq2seq trains two LSTMs and no other network",
+        ),
         (["--algorithm", "rl_seq2seq", "--trainable", "head"], r"--trainable: head needs a GPT-2"),
         (["--algorithm", "rl_seq2seq", "--discriminator-passes", "1"], r"--algorithm rl_seq2seq has no discriminator"),
         (["--algorithm", "rl_seq2seq", "--glove", "none.txt"], r"none.txt: "),
         (["--glove", "file"], r"--glove: only --algorithm rl_seq2seq uses word vectors"),
         (
             ["--preset", "paper", "--algorithm", "textgail", "--gpt2", "x"],
-            r"--preset paper fine-tunes a pretrained RoBERTa",
+            r"--preset paper needs a pretrained RoBERTa",
         ),
-        (["--preset", "paper"], r"--preset paper fine-tunes a pretrained GPT-2; --model with a folder"),
-        (["--preset", "tiny", "--rollouts", "20"], r"--rollouts: 20 where a multiple of --sample-batch-size \(8\)"),
+        (["--preset", "paper"], r"--preset paper needs a pretrained GPT-2; --model with a folder"),
+        (
+            ["--preset", "tiny", "--rollouts", "20"],
+            r"--rollouts: 20 does not fit; a multiple of --sample-batch-size \(8\)",
+        ),
         (
             ["--resume", "x", "--updates", "3", "--rollouts", "8", "--data", "y"],
             r"--resume keeps .* new totals by --updates; leave out --rollouts, --data",
@@ -261,15 +267,15 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
         (["--resume", "nowhere"], r"nowhere: no run here \(checkpoint.h5 is missing\)"),
         (["--preset", "tiny", "--data", "missing.csv"], r"missing.csv: "),
         (["--preset", "tiny", "--data", "bad.csv"], r"bad.csv:2: "),
-        (["--preset", "tiny", "--tweets", "empty.txt"], r"empty.txt: holds no tweet"),
+        (["--preset", "tiny", "--tweets", "empty.txt"], r"empty.txt: the file contains no tweet"),
         (["--preset", "tiny", "--data", "one.txt"], r"1 conversation is too few to be divided"),
         (
             ["--preset", "tiny", "--gpt2", "no/such/folder/here"],
-            r"no/such/folder/here: not a folder; one with config.json",
+            r"no/such/folder/here: not a folder; a folder with config.json",
         ),
         (
             ["--preset", "tiny", "--algorithm", "trpo", "--trainable", "full"],
-            r"--trainable: full where --algorithm trpo needs head",
+            r"--trainable: full does not work with --algorithm trpo; head is expected",
         ),
         (["--preset", "tiny", "--run", "file"], r"file is a file; --run expects a folder"),
     ],
@@ -353,12 +359,12 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
         (
             {"gpt2": "gpt2"},
             [],
-            "{file}: its run started from the pretrained network gpt2; pass this one or another with --model",
+            "{file}: the run started from the pretrained network gpt2; name this network or another one by --model",
         ),
         (
             {"roberta": "roberta-base"},
             ["--algorithm", "textgail"],
-            "{file}: its D started from the RoBERTa roberta-base; pass this one or another with --roberta",
+            "{file}: its D started from the RoBERTa roberta-base; name this RoBERTa or another one by --roberta",
         ),
         ({}, ["--preset", "tiny"], "--config gives every setting; leave out --preset"),
         (
@@ -366,7 +372,7 @@ def test_a_runs_config_trains_the_same_bits(small_run, tmp_path, capsys):
             ["--resume", "none", "--updates", "4"],
             "--resume keeps the run's own settings, and takes only new totals by --updates; leave out --config",
         ),
-        ({}, ["--rollouts", "7"], "--rollouts: 7 where a multiple of --sample-batch-size (16)"),
+        ({}, ["--rollouts", "7"], "--rollouts: 7 does not fit; a multiple of --sample-batch-size (16)"),
     ],
 )
 def test_a_config_that_is_no_use_is_one_line(tmp_path, capsys, source, options, message):

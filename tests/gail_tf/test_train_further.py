@@ -67,7 +67,7 @@ def test_a_finished_run_says_how_to_train_it_further(small_run, tmp_path, capsys
     shutil.copytree(small_run[0], path)
     status, out, _ = run(capsys, "--resume", path, "-q")
     assert status == 0
-    assert out.splitlines()[-1] == f"  or: python -m gail_tf.train --resume {path} --updates N  (more than 3)"
+    assert out.splitlines()[-1] == f"  or: python -m gail_tf.train --resume {path} --updates N  (N above 3)"
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,12 @@ def test_a_header_is_no_word(write, end, name):
         np.testing.assert_array_equal(vectors.matrix, list(ROWS.values()))
     assert read_vectors(path, ["of"]).matrix.tolist() == [ROWS["of"]]
     assert read_vectors(path, []).matrix.shape == (0, 3)
-    with pytest.raises(VectorFileError, match=r"3 numbers where 5 are expected"):
+    with pytest.raises(VectorFileError, match=r"the vectors have 3 numbers; 5 are expected"):
         read_vectors(path, dimension=5)
 
 
 def test_the_lines_of_a_file_with_a_header_have_their_own_numbers(write):
-    with pytest.raises(VectorFileError, match=r"v\.txt:3: 1 number where 2 are expected"):
+    with pytest.raises(VectorFileError, match=r"v\.txt:3: 1 number after the word; 2 are expected"):
         read_vectors(write("400000 2\nthe 1 2\nof 1\n"))
 
 
@@ -73,7 +73,7 @@ def test_numbers_that_are_words_are_no_header(write, text, words):
 def test_a_bad_line_after_a_header(write):
     path = write("3 2\nbroken\nthe 1 2\nof 3 4\n")
     assert read_vectors(path, bad=BadLines(skip=True)).matrix.tolist() == [[1, 2], [3, 4]]
-    with pytest.raises(VectorFileError, match=r"v\.txt:2: a word and its numbers are expected"):
+    with pytest.raises(VectorFileError, match=r"v\.txt:2: 0 numbers after the word; 1 to 10,000 numbers are expected"):
         read_vectors(path)
 
 
@@ -101,7 +101,7 @@ def test_a_line_that_is_not_used_fixes_no_dimension(write, first, wanted):
 
 def test_a_file_of_which_nearly_all_is_skipped_is_an_error(write, capsys):
     path = write("the 1 2\n" + "".join(f"word{i} 1 2 3\n" for i in range(30)))
-    message = f"{path}: 30 of 31 lines cannot be used; the first: {path}:2: 3 numbers where 2 are expected"
+    message = f"{path}: 30 of 31 lines cannot be used; the first: {path}:2: 3 numbers after the word; 2 are expected"
     with pytest.raises(VectorFileError) as caught:
         read_vectors(path, bad=BadLines(skip=True))
     assert str(caught.value) == message
@@ -112,7 +112,9 @@ def test_a_file_of_which_nearly_all_is_skipped_is_an_error(write, capsys):
 def test_lines_without_any_vector_are_not_an_empty_file(write):
     with pytest.raises(VectorFileError, match=r"v\.txt: 2 of 2 lines cannot be used; the first: .*v\.txt:1: 'nothing"):
         read_vectors(write("a nothing of the kind\nb at all\n"), bad=BadLines(skip=True))
-    with pytest.raises(VectorFileError, match=r"v\.txt: 1 of 1 line cannot be used; the first: .*: NUL bytes"):
+    with pytest.raises(
+        VectorFileError, match=r"v\.txt: 1 of 1 line cannot be used; the first: .*: the line contains NUL bytes"
+    ):
         read_vectors(write(b"a\0 1\n"), bad=BadLines(skip=True))
 
 
@@ -152,7 +154,7 @@ def test_binary_files(write, tmp_path, newline, name):
     assert vectors.matrix.dtype == np.float32
     np.testing.assert_array_equal(vectors.matrix, list(ROWS.values()))
     assert read_vectors(path, ["café", "unheard"], dimension=3).matrix.tolist() == [ROWS["café"]]
-    with pytest.raises(VectorFileError, match=r"v\.bin.*: 3 numbers where 100 are expected"):
+    with pytest.raises(VectorFileError, match=r"v\.bin.*: the vectors have 3 numbers; 100 are expected"):
         read_vectors(path, dimension=100)
 
 
@@ -171,19 +173,25 @@ def test_a_binary_file_is_read_across_blocks(write):
     ("content", "message"),
     [
         (b"", "v.bin: the file is empty"),
-        (b"the 1 2 3\n", "v.bin:1: the numbers of words and of dimensions are expected"),
-        (b"3 3", "v.bin:1: the numbers of words and of dimensions are expected"),
-        (b"9" * 200 + b" 3\n", "v.bin:1: the numbers of words and of dimensions are expected"),
-        (b"3 -3\n", "v.bin:1: the numbers of words and of dimensions are expected"),
-        (b"3 0\n", "v.bin:1: vectors of 1 to 10,000 numbers are expected, not of 0"),
-        (b"3 10001\n" + b"x" * 99, "v.bin:1: vectors of 1 to 10,000 numbers are expected, not of 10,001"),
-        (b"0 3\n", "v.bin:1: it states that there are no words"),
-        (struct.pack("<i", 793712314) + b"\0" * 99, "v.bin:1: a fastText model; its .vec file is expected"),
-        (binary(header=b"400000000000 3\n"), "v.bin: cut short: 400,000,000,000 words of 3 numbers are more than its"),
+        (b"the 1 2 3\n", "v.bin:1: not the first line of a word2vec binary file; the number of words and the dim"),
+        (b"3 3", "v.bin:1: not the first line of a word2vec binary file; the number of words and the dim"),
+        (
+            b"9" * 200 + b" 3\n",
+            "v.bin:1: not the first line of a word2vec binary file; the number of words and the dim",
+        ),
+        (b"3 -3\n", "v.bin:1: not the first line of a word2vec binary file; the number of words and the dim"),
+        (b"3 0\n", "v.bin:1: the dimension is 0; 1 to 10,000 is expected"),
+        (b"3 10001\n" + b"x" * 99, "v.bin:1: the dimension is 10,001; 1 to 10,000 is expected"),
+        (b"0 3\n", "v.bin:1: the number of words is 0; at least 1 is expected"),
+        (
+            struct.pack("<i", 793712314) + b"\0" * 99,
+            "v.bin:1: this is a fastText model; the model's .vec file is expected",
+        ),
+        (binary(header=b"400000000000 3\n"), "v.bin: cut short: 400,000,000,000 words of 3 numbers need more than the"),
         (binary(header=b"4 3\n") + b"a", "v.bin: cut short: word 4 of 4 is incomplete"),
         (binary()[:-6] + b"", "v.bin: cut short: word 3 of 3 is incomplete"),
-        (binary() + b"more", "v.bin: more than the 3 words that its first line states"),
-        (b"1 3\n" + b"x" * 50_000, "v.bin: word 1: no word ends within its first 1,000 bytes"),
+        (binary() + b"more", "v.bin: the file continues after the 3 words that its first line states"),
+        (b"1 3\n" + b"x" * 50_000, "v.bin: word 1: the word does not end within 1,000 bytes"),
         (binary({"a": [1.0, float("nan")]}), "v.bin: word 1: a number is infinite or NaN"),
         (binary({"a": [1.0, float("inf")]}), "v.bin: word 1: a number is infinite or NaN"),
         (binary().replace("café".encode(), b"caf\xff\xfe"), "v.bin: word 3: the word is not UTF-8 text"),
@@ -196,7 +204,7 @@ def test_hostile_binary_files_end_in_one_line(write, capsys, content, message):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert message in err.replace(str(path.parent) + "/", "")
-    assert ("--skip-bad-lines" in err) == (message.startswith("v.bin: word ") and "no word ends" not in message)
+    assert ("--skip-bad-lines" in err) == (message.startswith("v.bin: word ") and "does not end within" not in message)
 
 
 def test_bad_words_of_a_binary_file_are_skipped(write):
@@ -212,7 +220,7 @@ def test_bad_words_of_a_binary_file_are_skipped(write):
 def test_a_packed_binary_file_that_unpacks_to_far_more_is_refused(write):
     content = b"4000000 100\n" + (b"w " + b"\0" * 400) * 100_000  # 40 MB
     path = write(gzip.compress(content), "v.bin.gz")
-    with pytest.raises(VectorFileError, match="more than 100 times as large as its compressed file"):
+    with pytest.raises(VectorFileError, match="more than 100 times as large as the compressed file"):
         read_vectors(path, [])
     path.write_bytes(gzip.compress(binary())[:-10])
     with pytest.raises(VectorFileError, match="compressed file is damaged or cut short"):
@@ -236,7 +244,7 @@ def test_memory_grows_with_the_words_kept_and_not_with_a_binary_file(write):
 
 def test_that_words_are_in_lower_case_is_said_only_where_it_is_true(write, capsys):
     for text, word, said in (
-        ("the 1 2\nof 3 4\n", "The", " (its words are in lower case)"),
+        ("the 1 2\nof 3 4\n", "The", " (all words of the file are in lower case)"),
         ("the 1 2\nOf 3 4\n", "The", ""),
         ("the 1 2\nof 3 4\n", "and", ""),
     ):

@@ -44,7 +44,7 @@ def test_reads_gzip_and_members_of_zip(tmp_path):
         file.writestr("glove.2d.txt", "the 1 2\n")
     assert read_vectors(archive, dimension=3).dimension == 3
     assert read_vectors(archive, member="glove.2d.txt").dimension == 2
-    with pytest.raises(VectorFileError, match=r"name one of its members: glove\.3d\.txt, glove\.2d\.txt"):
+    with pytest.raises(VectorFileError, match=r"name one of these members: glove\.3d\.txt, glove\.2d\.txt"):
         read_vectors(archive)
     with pytest.raises(VectorFileError, match=r"no member other\.txt"):
         read_vectors(archive, member="other.txt")
@@ -53,12 +53,12 @@ def test_reads_gzip_and_members_of_zip(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("the 1 2 3\nof 1 2\n", r"v\.txt:2: 2 numbers where 3 are expected"),
-        ("the 1 2 3\nof 1 2 3 4\n", r"v\.txt:2: 4 numbers where 3 are expected"),
+        ("the 1 2 3\nof 1 2\n", r"v\.txt:2: 2 numbers after the word; 3 are expected"),
+        ("the 1 2 3\nof 1 2 3 4\n", r"v\.txt:2: 4 numbers after the word; 3 are expected"),
         ("the 1 2 3\nof 1 x 3\n", r"v\.txt:2: 'x' is not a number"),
         ("the 1 2 3\nof 1 nan 3\n", r"v\.txt:2: a number is infinite or NaN"),
-        ("the 1 2 3\nof 1 2 3\nand 0.5 0.", r"v\.txt:3: 2 numbers where 3 are expected.*cut short"),
-        ("the\n", r"v\.txt:1: a word and its numbers are expected"),
+        ("the 1 2 3\nof 1 2 3\nand 0.5 0.", r"v\.txt:3: 2 numbers after the word; 3 are expected.*cut short"),
+        ("the\n", r"v\.txt:1: 0 numbers after the word; 1 to 10,000 numbers are expected"),
         ("", r"v\.txt: the file is empty"),
     ],
 )
@@ -70,7 +70,7 @@ def test_errors_name_file_and_line(tmp_path, text, message):
 
 
 def test_another_dimension_than_the_one_asked_for_is_an_error(file):
-    with pytest.raises(VectorFileError, match=r":1: 3 numbers where 100 are expected"):
+    with pytest.raises(VectorFileError, match=r":1: 3 numbers after the word; 100 are expected"):
         read_vectors(file, dimension=100)
 
 
@@ -144,6 +144,6 @@ def test_the_real_file(shared_file):
 
 @pytest.mark.parametrize("name", ["v.bin", "v.bin.gz", "v.zip"])
 def test_text_is_not_written_under_the_name_of_another_format(tmp_path, name, capsys):
-    with pytest.raises(VectorFileError, match=r"word vectors are written as text; a name that ends with \.txt"):
+    with pytest.raises(VectorFileError, match=r"word vectors are only written as text; a name that ends with \.txt"):
         write_vectors(tmp_path / name, Vectors(["word"], np.ones((1, 2), np.float32)))
     assert not list(tmp_path.iterdir())

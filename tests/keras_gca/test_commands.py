@@ -84,7 +84,7 @@ def test_chat_in_all_its_ways(trained):
     assert out.count("bot> ") == 6
     assert "(there are no words to answer)" in out
     assert "(only the last 50 of 400 words are read)" in out
-    assert "words it does not know: zyzzyva" in out
+    assert "words that the bot does not know: zyzzyva" in out
     assert out.count("(Eq. 10)") == 12
     assert "\x07" not in out
     transcript = next((path / "transcripts").iterdir())
@@ -100,7 +100,7 @@ def test_chat_finds_the_latest_run_or_says_that_there_is_none(trained, tmp_path)
     status, out, err = run("chat", folder=tmp_path)
     assert (status, out) == (2, "")
     assert err == (
-        "chat: no trained model in runs/; name a run folder or a bot.h5, or train one: python -m keras_gca.train\n"
+        "chat: no trained model in runs/; name a run folder or a bot.h5, or train a model: python -m keras_gca.train\n"
     )
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "one").symlink_to(path)
@@ -260,7 +260,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     [
         (["--preset", "huge"], "argument --preset: invalid choice: 'huge'"),
         (["--batch-size", "0"], "--batch-size: 0 is out of range; at least 1 is expected"),
-        (["--batch-size", "many"], "argument --batch-size: 'many' where a whole number is expected"),
+        (["--batch-size", "many"], "argument --batch-size: 'many' is not a whole number"),
         (
             ["--generator", "canonical", "--padding", "original"],
             "--generator canonical: the author's program has no such model",
@@ -269,7 +269,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--data", "none.txt"], "none.txt: no such file or folder"),
         (
             ["--vocabulary", "v.txt", "--minimum-count", "2"],
-            "--minimum-count: --vocabulary gives the words; leave one out",
+            "--minimum-count: no effect, because --vocabulary gives the words; leave one of them out",
         ),
         (["--vocabulary", "v.txt"], "v.txt: no such file or folder"),
         (["--resume", "none"], "none: no run here"),
@@ -302,7 +302,7 @@ def test_errors_of_train_are_one_line_and_status_2(tmp_path, monkeypatch, capsys
         ("A\nB\n", None, "corpus.txt: no conversation of two"),
         ("A\n\nB\n", None, "no conversation of two or more utterances"),
         ("hello\nthere\n", None, "the corpus has 1 context/answer pair; at least 20 are needed"),
-        ("hello\nthere\n" * 20, "a 1 2\n", "v.txt:1: 2 numbers where 16 are expected"),
+        ("hello\nthere\n" * 20, "a 1 2\n", "v.txt:1: 2 numbers after the word; 16 are expected"),
     ],
 )
 def test_errors_in_the_users_own_corpus_and_vectors(tmp_path, capsys, corpus, glove, message):

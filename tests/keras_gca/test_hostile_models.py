@@ -146,24 +146,24 @@ BOTS = {
     "endless networks": (fact(networks={"teacher_forcing": 10**15}), "damaged"),
     "no settings": (fact(config=None), "settings are a JSON object"),
     "unknown setting": (settings(colour="red"), "'colour' is not a setting"),
-    "text for a number": (settings(hidden_size="5"), "--hidden-size: '5' where int is expected"),
+    "text for a number": (settings(hidden_size="5"), "--hidden-size: '5' has the wrong type; int is expected"),
     "list for a choice": (settings(padding=["masked"]), "--padding: "),
     "NaN": (settings(average_epochs=float("nan")), "--average-epochs: nan is out of range"),
     "infinity": (settings(average_epochs=float("inf")), "--average-epochs: inf is out of range"),
-    "absurd hidden layer": (settings(hidden_size=10**9), "numbers where the settings ask for"),
+    "absurd hidden layer": (settings(hidden_size=10**9), "numbers, but the settings require"),
     "absurd number": (settings(hidden_size=10**100), "--hidden-size: 1000"),
     "absurd length": (settings(sentence_length=10**9), "--sentence-length: 1000000000 is out of range"),
-    "other word vectors": (settings(word_embedding_size=6), "numbers where the settings ask for"),
+    "other word vectors": (settings(word_embedding_size=6), "numbers, but the settings require"),
     "no vocabulary": (fact(vocabulary=[]), "a vocabulary has words, counts and surfaces"),
     "words that are numbers": (vocabulary(words=list(range(12))), "the words of a vocabulary are a list of text"),
     "a word twice": (vocabulary(words=["a"] * 12), "words must be distinct"),
-    "fewer words": (vocabulary(words=WORDS[:-1], counts=[1] * 11), "numbers where the settings ask for"),
+    "fewer words": (vocabulary(words=WORDS[:-1], counts=[1] * 11), "numbers, but the settings require"),
     "counts of text": (vocabulary(counts=["1"] * 12), "the counts of a vocabulary are whole numbers"),
     "surfaces of lists": (vocabulary(surfaces={"tom": ["Tom"]}), "the surfaces of a vocabulary are text"),
     "unknown parts": (vocabulary(colours=[]), "a vocabulary has words, counts and surfaces"),
     "a flat array": (
         lambda facts, arrays: arrays.update({"adversarial/1": arrays["adversarial/1"].ravel()}),
-        "of shape",
+        "has the shape",
     ),
     "a missing array": (lambda facts, arrays: arrays.pop("discriminator/0"), "damaged"),
 }
@@ -188,7 +188,7 @@ def test_no_network_is_made_of_settings_that_ask_for_more_than_the_file_holds(bo
     write_arrays(tmp_path / "bot.h5", arrays, facts)
     made = []
     monkeypatch.setattr("keras_gca.agent.build", lambda *arguments: made.append(arguments))
-    with pytest.raises(UserError, match="numbers where the settings ask for"):
+    with pytest.raises(UserError, match="numbers, but the settings require"):
         Agent.load(tmp_path / "bot.h5")
     assert not made
 
@@ -260,11 +260,11 @@ def pairs(**changes):
 
 RUNS = {
     "checkpoint of another kind": (lambda run: None, "checkpoint.h5: not a checkpoint of this run ("),
-    "config of a list": (content("config.json", "[]"), "config.json: a JSON object is expected"),
+    "config of a list": (content("config.json", "[]"), "config.json: the content is not a JSON object"),
     "config without end": (content("config.json", "[" * 10**5), "config.json: damaged; valid JSON is expected"),
     "config of a list of settings": (content("config.json", '{"config": [], "source": {}}'), "settings are a JSON"),
     "unknown setting": (in_config(colour=1), "config.json: 'colour' is not a setting"),
-    "wrong type": (in_config(seed="x"), "config.json: --seed: 'x' where int is expected"),
+    "wrong type": (in_config(seed="x"), "config.json: --seed: 'x' has the wrong type; int is expected"),
     "absurd size": (in_config(hidden_size=10**11), "a network of these sizes needs"),
     "absurd length": (in_config(sentence_length=10**9), "config.json: --sentence-length"),
     "other length": (in_config(sentence_length=LENGTH + 1), "pairs.h5: damaged; its parts do not fit"),
@@ -275,13 +275,13 @@ RUNS = {
     ),
     "fewer words": (
         content("vocabulary.json", '{"words": ["a"], "counts": [1], "surfaces": {}}'),
-        "pairs.h5: damaged; its parts do not fit together (a word from",
+        "pairs.h5: damaged; its parts do not fit together (words have numbers from",
     ),
-    "words below zero": (pairs(training_0=lambda array: array - 1), "(a word from -1"),
-    "words beyond all": (pairs(validation_1=lambda array: array + VOCABULARY), "where there are 30 words"),
+    "words below zero": (pairs(training_0=lambda array: array - 1), "(words have numbers from -1"),
+    "words beyond all": (pairs(validation_1=lambda array: array + VOCABULARY), "; 0 to 29 is expected"),
     "words of floats": (pairs(training_1=lambda array: array.astype(np.float32)), "pairs of whole numbers"),
-    "fewer answers": (pairs(training_1=lambda array: array[:-1]), "pairs of shapes"),
-    "flat contexts": (pairs(training_0=np.ravel), "pairs of shapes"),
+    "fewer answers": (pairs(training_1=lambda array: array[:-1]), "the shapes of the pairs are"),
+    "flat contexts": (pairs(training_0=np.ravel), "the shapes of the pairs are"),
     "no pairs": (pairs(**{f"training_{i}": lambda array: array[:0] for i in range(3)}), "one or more"),
     "a scalar": (pairs(training_2=lambda array: array[0]), "pairs.h5: damaged"),
     "pairs of a bot": (lambda run: write_arrays(run.path / "pairs.h5", {}, {"format": "x"}), "pairs.h5: "),

@@ -72,7 +72,8 @@ def test_line_3_goes_on_and_what_came_after_it_is_run_anew(trained, longer):
         "\nnew totals: teacher forcing epochs 2, adversarial epochs 1\n"
         "line 3 continues from the weights that it ended with, from epoch 2 to the end of epoch 2, with an initial "
         "learning rate of 0.01; Adam's moments start anew, and so do D and the adversarial iterations\n"
-        "removed what is trained anew: 4 rows of log.csv, their points in tensorboard, and 2 files in samples; "
+        "removed the results of what is trained anew: 4 rows of log.csv, their points in tensorboard, and 2 files in "
+        "samples; bot.h5 is kept until a new one is written"
     ) in out
     assert "line  3  teacher forcing   1/" not in out
     assert "line  3  teacher forcing   2/2  " in out
@@ -112,8 +113,8 @@ def test_a_finished_run_says_how_to_train_it_further(trained, tmp_path):
     status, out, _ = train_here("--resume", tmp_path / "run", "-q")
     assert status == 0
     assert out.splitlines()[-2:] == [
-        f"  or: python -m keras_gca.train --resume {tmp_path / 'run'} --teacher-forcing-epochs N  (more than 1)",
-        f"  or: python -m keras_gca.train --resume {tmp_path / 'run'} --adversarial-epochs N  (more than 1)",
+        f"  or: python -m keras_gca.train --resume {tmp_path / 'run'} --teacher-forcing-epochs N  (N above 1)",
+        f"  or: python -m keras_gca.train --resume {tmp_path / 'run'} --adversarial-epochs N  (N above 1)",
     ]
 
 

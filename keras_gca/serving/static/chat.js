@@ -57,7 +57,7 @@ form.addEventListener("submit", async (event) => {
       add(talk, "p", "notice", note);
       return;
     }
-    if (unknown.length) add(talk, "p", "notice", `words it does not know: ${unknown.join(", ")}`);
+    if (unknown.length) add(talk, "p", "notice", `words that the bot does not know: ${unknown.join(", ")}`);
     const bubble = add(talk, "div", "bot");
     add(bubble, "p", "", answers[0].text);
     answers.forEach((answer, i) => showAnswer(bubble, answer, i === 0));

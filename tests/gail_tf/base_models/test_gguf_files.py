@@ -192,7 +192,7 @@ def fails(path, message):
     [
         (
             {"general.architecture": "mamba"},
-            "a network of the architecture 'mamba'; one of llama, qwen2, gpt2 is expected",
+            "the architecture 'mamba' is not supported; one of llama, qwen2, gpt2 is expected",
         ),
         (
             {"block_count": None},
@@ -205,19 +205,19 @@ def fails(path, message):
             {"embedding_length": 32, "rope.dimension_count": None},
             r"'token_embd.weight' has the shape \(\d+, 64\); the metadata requires \(\d+, 32\)",
         ),
-        ({"embedding_length": 65}, "65 units cannot be divided into 4 heads, 2 for keys"),
+        ({"embedding_length": 65}, "65 units do not fit 4 heads for queries and 2 for keys"),
         (
             {"embedding_length": "64"},
             "'llama.embedding_length' is '64' in the metadata; a whole number, 1 or more, is expected",
         ),
         ({"attention.head_count": 0}, "head_count' is 0 in the metadata; a whole number, 1 or more, is expected"),
         ({"feed_forward_length": 0}, "'llama.feed_forward_length' is 0 in the metadata; a whole number, 1 or more"),
-        ({"attention.head_count_kv": 3}, "64 units cannot be divided into 4 heads, 3 for keys"),
+        ({"attention.head_count_kv": 3}, "64 units do not fit 4 heads for queries and 3 for keys"),
         ({"attention.head_count": [4, 4]}, "'llama.attention.head_count' is another type in the metadata"),
         ({"attention.layer_norm_rms_epsilon": float("nan")}, "epsilon' is nan in the metadata; a number above 0"),
-        ({"attention.key_length": 32}, "llama.attention.key_length is not 16, the units of a head"),
+        ({"attention.key_length": 32}, "llama.attention.key_length is not 16, the number of units of a head"),
         ({"rope.dimension_count": 8}, "llama.rope.dimension_count is not 16"),
-        ({"rope.scaling.type": "yarn"}, "rotary embeddings scaled by 'yarn'; none or linear is expected"),
+        ({"rope.scaling.type": "yarn"}, "the rotary scaling 'yarn' is not supported; none or linear is expected"),
         ({"tokenizer.ggml.eos_token_id": 5000}, "'tokenizer.ggml.eos_token_id' is not the id of one of the 301 tokens"),
     ],
 )
@@ -284,13 +284,13 @@ HUGE = 2**62
 HOSTILE = {
     "nothing": (b"", "the file ends too early"),
     "another format": (b"PK\3\4" + bytes(100), "it does not begin with GGUF"),
-    "version 1": (header(version=1), "version 1, where 2 or 3, little-endian, is expected"),
-    "big-endian": (header(version=3 << 24), "version 50331648, where 2 or 3"),
+    "version 1": (header(version=1), "its version is 1; 2 or 3, little-endian, is expected"),
+    "big-endian": (header(version=3 << 24), "its version is 50331648; 2 or 3"),
     "values without end": (header(count=HUGE), "the file ends too early"),
     "tensors without end": (header(number=HUGE), "the file ends too early"),
     "a long text": (header(struct.pack("<Q", HUGE), 1), "the file ends too early"),
     "a long list": (header(string("a") + struct.pack("<IIQ", 9, 0, HUGE), 1), "the file ends too early"),
-    "lists in lists": (header(string("a") + struct.pack("<IIQ", 9, 9, HUGE), 1), "lists in lists"),
+    "lists in lists": (header(string("a") + struct.pack("<IIQ", 9, 9, HUGE), 1), "a list of lists"),
     "an unknown type": (header(string("a") + struct.pack("<I", 99), 1), "99 is not a valid GGUFValueType"),
     "a key twice": (header((string("a") + struct.pack("<IB", 0, 1)) * 2, 2), "'a' occurs twice in the metadata"),
     "not UTF-8": (header(struct.pack("<Q", 1) + b"\xff" + struct.pack("<IB", 0, 1), 1), "can't decode"),
@@ -307,7 +307,7 @@ HOSTILE = {
     ),
     "rows between blocks": (
         header(b"", 0, string("t") + struct.pack("<IQIQ", 1, 33, 2, 0), 1),
-        "the rows of the tensor 't' are 33 long, which Q4_0 does not divide",
+        "the rows of 't' have 33 numbers; Q4_0 needs a multiple of 32",
     ),
     "one tensor in many": (
         header(b"", 0, b"".join(string(f"t{i}") + struct.pack("<IQIQ", 1, 99, 0, 0) for i in range(9)), 9) + bytes(500),

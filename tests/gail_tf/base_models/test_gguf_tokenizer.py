@@ -130,7 +130,10 @@ def test_llama_3_takes_a_whole_word_of_its_vocabulary(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tokenizer.ggml.model": "llama"}, "a tokenizer of the kind 'llama'; byte-level BPE \\('gpt2'\\) is expected"),
+        (
+            {"tokenizer.ggml.model": "llama"},
+            "the tokenizer 'llama' is not supported; byte-level BPE \\('gpt2'\\) is expected",
+        ),
         ({"tokenizer.ggml.model": None}, "'tokenizer.ggml.model' is missing in the metadata"),
         ({"tokenizer.ggml.pre": "unheard-of"}, "the pre-tokenizer 'unheard-of' is not supported; one of gpt-2, "),
         ({"tokenizer.ggml.pre": None}, "the pre-tokenizer '' is not supported; one of gpt-2, "),
@@ -140,12 +143,12 @@ def test_llama_3_takes_a_whole_word_of_its_vocabulary(tmp_path):
         ({"tokenizer.ggml.merges": ["ab"]}, "the tokenizer is damaged"),
         ({"tokenizer.ggml.merges": ["a b c"]}, "the tokenizer is damaged"),
         ({"tokenizer.ggml.merges": ["a nowhere"]}, "the tokenizer is damaged"),
-        ({"tokenizer.ggml.token_type": [1]}, "301 tokens with 1 types"),
+        ({"tokenizer.ggml.token_type": [1]}, "there are 301 tokens, but 1 types of tokens"),
         ({"tokenizer.ggml.token_type": 3}, "'tokenizer.ggml.token_type' is 3 in the metadata; a list of whole numbers"),
         ({"tokenizer.ggml.bos_token_id": -1}, "'tokenizer.ggml.bos_token_id' is -1 in the metadata; a whole number"),
         ({"tokenizer.ggml.padding_token_id": 301}, "padding_token_id' is not the id of one of the 301 tokens"),
         ({"tokenizer.chat_template": 5}, "'tokenizer.chat_template' is 5 in the metadata; a text is expected"),
-        ({"tokenizer.chat_template": "x" * 1_000_001}, "a chat template of more than 1,000,000 characters"),
+        ({"tokenizer.chat_template": "x" * 1_000_001}, "the chat template has more than 1,000,000 characters"),
     ],
 )
 def test_tokenizers_that_cannot_be_read(tmp_path, changes, message):
@@ -172,5 +175,5 @@ def test_a_token_twice(tmp_path):
 
 def test_more_tokens_than_rows(tmp_path):
     write(tmp_path / "a.gguf", metadata("llama"), tensors_of(state("llama", 300), "llama"))
-    with pytest.raises(UserError, match="301 tokens, but 300 rows of token embeddings"):
+    with pytest.raises(UserError, match="301 tokens, but only 300 rows of token embeddings"):
         convert_gguf(tmp_path / "a.gguf", tmp_path / "a", "toy")

@@ -93,7 +93,7 @@ def test_candidates_and_rows_of_padding(policy):
     np.testing.assert_allclose(drawn.log_probs, repeated.log_probs, atol=1e-4)
     empty = policy.sample(np.zeros_like(CONDITION), np.zeros_like(MASK), (1, 2), SAMPLINGS["plain"])
     assert np.isfinite(empty.log_probs).all()
-    with pytest.raises(ValueError, match=r"samples of shape \(6,\) for 12 responses"):
+    with pytest.raises(ValueError, match=r"the shape of samples is \(6,\); \(12,\) is expected"):
         sample(policy, SAMPLINGS["plain"], samples=range(6), candidates=2)
 
 

@@ -83,9 +83,9 @@ def test_without_responses(fitted):
 
 
 def test_bad_input(fitted):
-    with pytest.raises(ValueError, match="every sample needs a prompt"):
+    with pytest.raises(ValueError, match="a sample has no prompt"):
         encode_batch(fitted, [[Utterance("Hi.")], []])
-    with pytest.raises(ValueError, match="1 responses to 2 conditions"):
+    with pytest.raises(ValueError, match="1 responses, but 2 conditions"):
         encode_batch(fitted, [[Utterance("Hi.")], [Utterance("Hello.")]], ["Hi."])
     with pytest.raises(UserError, match=r"<\|angry\|> is not a control token of this tokenizer; it has"):
         encode_batch(fitted, [[Utterance("Hi.", "<|angry|>")]])

@@ -140,10 +140,10 @@ def test_longer_templates_as_trl_has_them(folders, name):
 
 def test_unknown_templates_are_refused_in_one_line(folders, tmp_path, texts):
     for template in (TEMPLATES["chatml"].replace("user", "") + "!", "{{ 1 }}", "", TEMPLATES["llama3"][:-1]):
-        with pytest.raises(UserError, match=r"^an unknown chat template; --layout chooses one of end_of_text, plain, "):
+        with pytest.raises(UserError, match=r"^the chat template is unknown; choose one of end_of_text, plain, "):
             layout_of(template)
     folder = chat_tokenizers.write(tmp_path, "qwen2", texts, "{{ messages | tojson }}")
-    with pytest.raises(UserError, match=r"tokenizer_config\.json: an unknown chat template; --layout") as caught:
+    with pytest.raises(UserError, match=r"tokenizer_config\.json: the chat template is unknown; choose") as caught:
         Tokenizer.read(folder)
     assert "\n" not in str(caught.value)
     assert Tokenizer.read(folder, layout="chatml").layout == CHATML
@@ -165,13 +165,13 @@ def test_a_template_in_a_file_of_its_own_or_among_several(folders, tmp_path, tex
     [
         ({"chat_template": 5}, "tokenizer_config.json: the chat template is not a text"),
         ({"chat_template": [{"name": ["default"], "template": "x"}, 3]}, "the chat template is not a text"),
-        ({"layout": "cobol"}, "tokenizer_config.json: the layout is 'cobol'; one of end_of_text, plain"),
-        ({"layout": ["chatml"]}, r"the layout is ['chatml']"),
+        ({"layout": "cobol"}, "tokenizer_config.json: the layout 'cobol' is unknown; one of end_of_text, plain"),
+        ({"layout": ["chatml"]}, r"the layout ['chatml'] is unknown"),
         ({"eos_token": 7}, "tokenizer_config.json: the eos_token is not the name of a token"),
         ({"eos_token": {"content": ["x"]}}, "the eos_token is not the name of a token"),
         ({"eos_token": "two\nlines"}, "the eos_token is not the name of a token"),
         ({"eos_token": ""}, "the eos_token is not the name of a token"),
-        ([], "a JSON object is expected"),
+        ([], "the content is not a JSON object"),
     ],
 )
 def test_damaged_configs(tmp_path, values, message):
@@ -293,12 +293,12 @@ def test_every_limit_leaves_whole_frames(folders, family, layout, control):
     for limit in range(1, smallest):
         missing = smallest - limit
         with pytest.raises(
-            UserError, match=rf"^--condition-tokens: the layout \w+ needs {missing} more for the frame of "
+            UserError, match=rf"^--condition-tokens: too few for the frame of .* layout \w+; {missing} more are"
         ):
             conditions_of(tokenizer, talk, limit)
     if control:
         check_limit(tokenizer, smallest + 1)
-        with pytest.raises(UserError, match="needs 1 more for the frame"):
+        with pytest.raises(UserError, match="; 1 more are needed"):
             check_limit(tokenizer, smallest)
 
 

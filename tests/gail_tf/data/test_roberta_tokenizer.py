@@ -115,9 +115,9 @@ def test_a_second_text_too_long_by_itself_loses_its_end(fitted):
 
 
 def test_impossible_pairs(fitted):
-    with pytest.raises(ValueError, match="2 first texts and 1 second ones"):
+    with pytest.raises(ValueError, match="2 first texts, but 1 second texts"):
         fitted.encode_pairs(["a", "b"], ["c"], 16)
-    with pytest.raises(ValueError, match="a limit of 4; 5 or more"):
+    with pytest.raises(ValueError, match="the limit is 4 tokens; 5 or more"):
         fitted.encode_pairs(["a"], ["c"], 4)
 
 
@@ -133,5 +133,5 @@ def test_bad_files_and_sizes(fitted, tmp_path):
     (tmp_path / "vocab.json").write_text(json.dumps({k: v for k, v in vocabulary.items() if k != "<mask>"}))
     with pytest.raises(UserError, match=r"the tokenizer has no <mask>"):
         RobertaTokenizer.read(tmp_path)
-    with pytest.raises(UserError, match="a vocabulary of 260; 261 tokens or more"):
+    with pytest.raises(UserError, match="a vocabulary of 260 tokens is too small; 261 or more"):
         RobertaTokenizer.fit(["text"], 260)

@@ -112,7 +112,7 @@ def test_bad_files(fitted, tmp_path):
     content = json.loads((tmp_path / "tokenizer.json").read_text())
     content["pre_tokenizer"] = {"type": "Whitespace"}
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"tokenizer.json: a byte-level BPE"):
+    with pytest.raises(UserError, match=r"tokenizer.json: not a supported tokenizer; a byte-level BPE"):
         Tokenizer.read(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(UserError, match=r"tokenizer.json: not readable as a tokenizer"):
@@ -125,7 +125,7 @@ def test_bad_files(fitted, tmp_path):
 
 
 def test_too_small_a_vocabulary():
-    with pytest.raises(UserError, match="a vocabulary of 258; 260 tokens or more"):
+    with pytest.raises(UserError, match="a vocabulary of 258 tokens is too small; 260 or more"):
         Tokenizer.fit(["text"], 258, CONTROLS)
 
 
@@ -211,7 +211,8 @@ def test_other_kinds_are_refused(texts, tmp_path, name):
     OTHER_KINDS[name](content)
     (folder / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(
-        UserError, match=r"tokenizer\.json: a byte-level BPE tokenizer, like that of GPT-2, Sm"
+        UserError,
+        match=r"tokenizer\.json: not a supported tokenizer; a byte-level BPE tokenizer, like that of GPT-2, Sm",
     ) as caught:
         Tokenizer.read(folder)
     assert "\n" not in str(caught.value)
@@ -225,7 +226,7 @@ def test_the_layouts_tokens_must_be_there(texts, tmp_path):
     for token in ("e", "Ġthe"):  # any message would end with such a token
         folder = chat_tokenizers.write(tmp_path, "llama3", texts, None, end=token)
         with pytest.raises(
-            UserError, match=rf"'{token}' is not a special token of this tokenizer; texts may contain it"
+            UserError, match=rf"'{token}' is a token that texts may contain; a special token is expected"
         ):
             Tokenizer.read(folder)
 
@@ -246,7 +247,9 @@ def test_a_token_before_each_text_that_is_not_special(texts, tmp_path):
     content = json.loads((folder / "tokenizer.json").read_text())
     content["post_processor"]["special_tokens"]["<|begin_of_text|>"].update(ids=[3], tokens=["#"])
     (folder / "tokenizer.json").write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"'#' begins each text, but is not a special token of this tokenizer"):
+    with pytest.raises(
+        UserError, match=r"the tokenizer begins each text with '#', which is not one of its special tokens"
+    ):
         Tokenizer.read(folder)
 
 
@@ -255,6 +258,6 @@ def test_two_files_of_another_family_are_not_enough(fitted, tmp_path):
     (tmp_path / "tokenizer.json").unlink()
     config = json.loads((tmp_path / "tokenizer_config.json").read_text())
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"tokenizer_class": "Qwen2Tokenizer"}))
-    message = r"tokenizer\.json is expected; vocab\.json and merges\.txt are not all of a 'Qwen2Tokenizer'"
+    message = r"tokenizer\.json is missing; vocab\.json and merges\.txt do not describe a 'Qwen2Tokenizer' completely"
     with pytest.raises(UserError, match=message):
         Tokenizer.read(tmp_path)

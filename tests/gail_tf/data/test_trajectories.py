@@ -51,7 +51,7 @@ def test_counts_are_those_of_the_trajectories_made(length, disjoint, staggered):
 
 def test_an_unknown_convention_of_turns():
     for function in (conversation_trajectories, lambda conversation, turns: count_trajectories([conversation], turns)):
-        with pytest.raises(UserError, match="turns = 'overlapping'; choose from disjoint, staggered"):
+        with pytest.raises(UserError, match="turns is 'overlapping'; choose from disjoint, staggered"):
             function(FIVE, "overlapping")
 
 
@@ -87,12 +87,12 @@ def test_tweets_from_csv_lose_links_and_entities_and_are_passed_over_when_nothin
     ("name", "content", "message"),
     [
         ("t.csv", b"id,tweet\n1,Hello\n", r"t\.csv:1: the first line has no column `text`"),
-        ("t.csv", b"id,text\n1,Hello\n2\n", r"t\.csv:3: 1 fields where the first line has 2"),
+        ("t.csv", b"id,text\n1,Hello\n2\n", r"t\.csv:3: 1 fields, but the first line has 2"),
         ("t.csv", b'id,text\n1,"Hello\n2,x', r"t\.csv:3: not CSV"),
-        ("t.csv", b"id,text\n", "t.csv: holds no tweet"),
+        ("t.csv", b"id,text\n", "t.csv: the file contains no tweet"),
         ("t.csv", b"", r"t\.csv:1: the first line has no column"),
-        ("t.txt", b"\n \n", "t.txt: holds no tweet"),
-        ("t.txt", b"fine\n\xff\xfe\n", r"t\.txt:2: not UTF-8"),
+        ("t.txt", b"\n \n", "t.txt: the file contains no tweet"),
+        ("t.txt", b"fine\n\xff\xfe\n", r"t\.txt:2: the line is not UTF-8"),
     ],
 )
 def test_bad_tweets_give_one_line(tmp_path, name, content, message):

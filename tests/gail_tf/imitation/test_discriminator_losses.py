@@ -98,7 +98,7 @@ def test_label_smoothing_is_cross_entropy_with_a_softer_label_for_experts():
     expected = -(0.9 * log_sigmoid(LOGITS) + 0.1 * log_sigmoid(-LOGITS)).mean() - log_sigmoid(-np.array([0.7]))[0]
     found = discriminator_losses.binary_loss(LOGITS, [0.7], label_smoothing=0.1)
     assert float(found) == pytest.approx(expected, rel=1e-6)
-    with pytest.raises(UserError, match=r"label smoothing of 0.5; from 0 to below 0.5 is expected"):
+    with pytest.raises(UserError, match=r"the label smoothing is 0.5; a number from 0 to below 0.5 is expected"):
         discriminator_losses.binary_loss(LOGITS, [0.7], label_smoothing=0.5)
 
 

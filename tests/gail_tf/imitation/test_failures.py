@@ -104,11 +104,11 @@ def test_the_line_for_people():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"window": 0}, "a window of 0 updates; at least 1"),
-        ({"accuracy": 1.0}, "a limit of 1.0 for accuracy; between 0 and 1"),
-        ({"repeated": 0.0}, "a limit of 0.0 for repeated; between 0 and 1"),
-        ({"kl_per_token": -1.0}, "a limit of -1.0 for kl_per_token; above 0"),
-        ({"length_factor": 1.0}, "a limit of 1.0 for length_factor; above 1"),
+        ({"window": 0}, "window is 0 updates; at least 1"),
+        ({"accuracy": 1.0}, "the limit accuracy is 1.0; a number between 0 and 1"),
+        ({"repeated": 0.0}, "the limit repeated is 0.0; a number between 0 and 1"),
+        ({"kl_per_token": -1.0}, "the limit kl_per_token is -1.0; a number above 0"),
+        ({"length_factor": 1.0}, "the limit length_factor is 1.0; a number above 1"),
     ],
 )
 def test_impossible_limits(changes, message):

@@ -110,8 +110,8 @@ def test_rows_that_fill_the_batch_up_count_for_nothing(level):
     [
         ({"level": "word"}, UserError, "the level 'word' is not one of response, token"),
         ({"entropy_coefficient": 0.1}, UserError, "an entropy bonus of 0.1 needs the policy's entropy"),
-        ({"advantages": np.ones((3, 3), np.float32)}, ValueError, "equal ones are expected"),
-        ({"advantages": np.ones(2, np.float32)}, ValueError, "equal ones are expected"),
+        ({"advantages": np.ones((3, 3), np.float32)}, ValueError, "equal shapes are expected"),
+        ({"advantages": np.ones(2, np.float32)}, ValueError, "equal shapes are expected"),
         ({"mask": MASK[:, :1]}, ValueError, "equal shapes are expected"),
     ],
 )
@@ -243,7 +243,7 @@ def test_advantages_of_responses():
         advantages = ppo_losses.response_advantages([1.0, 2.0], values)
     np.testing.assert_allclose(advantages, [0.5, 3])
     assert tape.gradient(advantages, values) is None
-    with pytest.raises(ValueError, match="equal ones are expected"):
+    with pytest.raises(ValueError, match="equal shapes are expected"):
         ppo_losses.response_advantages([1.0, 2.0], [[1.0], [2.0]])
 
 

@@ -195,5 +195,5 @@ def test_weights_survive_as_a_vector():
     assert vector.shape == (9,)
     again = trust_region.unflatten(vector, [weight.shape for weight in weights])
     tf.nest.map_structure(np.testing.assert_array_equal, again, weights)
-    with pytest.raises(ValueError, match="a vector of 9 numbers for weights of 6"):
+    with pytest.raises(ValueError, match="the vector has 9 numbers, but there are 6 weights"):
         trust_region.unflatten(vector, [(2, 3)])

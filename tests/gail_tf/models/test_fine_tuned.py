@@ -116,17 +116,17 @@ def test_our_control_tokens_come_after_the_added_ones(folder):
     ("name", "content", "message"),
     [
         ("added_tokens.json", "{", r"added_tokens\.json: damaged"),
-        ("added_tokens.json", "[]", r"added_tokens\.json: a JSON object is expected"),
+        ("added_tokens.json", "[]", r"added_tokens\.json: the content is not a JSON object"),
         ("added_tokens.json", '{"<pad>": "first"}', r"added_tokens\.json: '<pad>' has the id 'first'"),
-        ("added_tokens.json", '{"<pad>": 999}', r"added_tokens\.json: '<pad>' has the id 999, where 2\d\d is expected"),
-        ("added_tokens.json", '{"a": 3}', r"added_tokens\.json: 'a' has the id 3, where \d+ is expected"),
+        ("added_tokens.json", '{"<pad>": 999}', r"added_tokens\.json: '<pad>' has the id 999; 2\d\d is expected"),
+        ("added_tokens.json", '{"a": 3}', r"added_tokens\.json: 'a' has the id 3; \d+ is expected"),
         ("added_tokens.json", '{"": 290}', r"added_tokens\.json: the token with the id 290 is empty"),
         (
             "special_tokens_map.json",
             '{"pad_token": {"content": ["x"]}, "a": [["y"]]} 1',
             r"special_tokens_map\.json: damaged",
         ),
-        ("special_tokens_map.json", "[1]", r"special_tokens_map\.json: a JSON object is expected"),
+        ("special_tokens_map.json", "[1]", r"special_tokens_map\.json: the content is not a JSON object"),
         ("tokenizer_config.json", '{"added_tokens_decoder": [1]}', r"tokenizer_config\.json: added_tokens_decoder"),
         (
             "tokenizer_config.json",
@@ -228,7 +228,7 @@ def test_spare_rows_have_no_probability(folder):
 def test_a_table_of_another_tokenizer_is_not_taken_for_a_padded_one(folder, rows):
     """None of these numbers of rows is the next multiple of a power of two after 290."""
     add_weights(folder, rows)
-    with pytest.raises(UserError, match=rf"a vocabulary of {rows} tokens where 293 at most are expected"):
+    with pytest.raises(UserError, match=rf"the vocabulary has {rows} tokens, but the tokenizer has only 293"):
         language_model(folder)
 
 

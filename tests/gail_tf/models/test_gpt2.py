@@ -79,10 +79,10 @@ def test_compiled_by_xla_it_is_the_same(gpt2):
 
 def test_more_tokens_than_positions_are_refused(gpt2):
     tokens, mask = padded([0], [0], 25)
-    with pytest.raises(ValueError, match="25 tokens where GPT-2 has 24 positions"):
+    with pytest.raises(ValueError, match="25 tokens are too many; GPT-2 has 24 positions"):
         gpt2.hidden(tokens, mask)
     for widths in ((13,), (12, 13)):  # one compiled graph for each width
-        with pytest.raises(ValueError, match="25 tokens where GPT-2 has 24 positions"):
+        with pytest.raises(ValueError, match="25 tokens are too many; GPT-2 has 24 positions"):
             gpt2.hidden_of_each(tokens[:, :12], mask[:, :12], [(tokens[:, :w], mask[:, :w]) for w in widths])
 
 
@@ -150,7 +150,7 @@ class TestAdapters:
         assert {name for name, product in adapted.products.items() if product.adapters} == {
             f"h.2.{part}.weight" for part in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
         }
-        with pytest.raises(UserError, match="4 blocks where GPT-2 has 3"):
+        with pytest.raises(UserError, match="4 blocks, but the GPT-2 has only 3"):
             GPT2(CONFIG, adapters=Adapters(blocks=4))
         with pytest.raises(UserError, match="above 0"):
             Adapters(rank=0)
@@ -171,8 +171,8 @@ def test_initial_weights_are_narrower_where_they_end_in_the_residual_stream():
         ({"n_head": 3}, r"n_embd is 16; a multiple of n_head \(3\)"),
         ({"n_layer": 0}, "n_layer is 0; a whole number from 1"),
         ({"vocab_size": "many"}, "vocab_size is 'many'"),
-        ({"attn_pdrop": 1.0}, "attn_pdrop is 1.0; a number from 0, less than 1"),
-        ({"eos_token_id": 61}, "eos_token_id is 61; vocab_size, 61, must be more"),
+        ({"attn_pdrop": 1.0}, "attn_pdrop is 1.0; a number from 0 to below 1"),
+        ({"eos_token_id": 61}, r"eos_token_id is 61; a number below vocab_size \(61\)"),
     ],
 )
 def test_impossible_sizes(changes, message):

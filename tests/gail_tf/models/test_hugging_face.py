@@ -98,7 +98,7 @@ def test_added_tokens_start_as_the_mean_of_the_tokens_of_their_names(folder):
     expected = [embeddings[[5, 7]].mean(0), embeddings[9], embeddings[:61].mean(0)]
     np.testing.assert_allclose(embeddings[61:], expected, atol=1e-6)
     np.testing.assert_array_equal(logits(gpt2)[..., :61], logits(hugging_face.read_network(folder)))
-    with pytest.raises(UserError, match="61 tokens where 62 are expected"):
+    with pytest.raises(UserError, match="61 tokens; at least 62 are expected"):
         hugging_face.read_network(folder, rows=62)
 
 
@@ -161,7 +161,7 @@ def test_an_index_cannot_lead_out_of_its_folder(folder, tmp_path):
 
 def test_a_folder_or_a_name_on_the_hub(folder, monkeypatch):
     assert hugging_face.find(folder) == folder
-    with pytest.raises(UserError, match=r"not a folder; one with config.json"):
+    with pytest.raises(UserError, match=r"not a folder; a folder with config.json"):
         hugging_face.find(folder / "absent")
     import huggingface_hub
 

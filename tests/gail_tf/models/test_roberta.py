@@ -145,7 +145,7 @@ def test_more_tokens_than_positions_are_refused(roberta):
     assert CONFIG.max_tokens == 18
     longest = np.ones((1, 18), bool)
     assert roberta.scores(longest.astype(np.int32), longest).shape == (1,)
-    with pytest.raises(ValueError, match="19 tokens where RoBERTa has 18 positions"):
+    with pytest.raises(ValueError, match="19 tokens are too many; RoBERTa has 18 positions"):
         roberta.scores(np.ones((1, 19), np.int32), np.ones((1, 19), bool))
 
 

@@ -87,7 +87,7 @@ def test_a_seed_for_each_condition_draws_what_it_would_draw_alone(policy):
         alone = policy.sample(CONDITION[i : i + 1], MASK[i : i + 1], seed, SAMPLINGS["plain"], candidates=2)
         np.testing.assert_array_equal(together.tokens[2 * i : 2 * i + 2], alone.tokens)
         np.testing.assert_allclose(together.log_probs[2 * i : 2 * i + 2], alone.log_probs, atol=1e-4)
-    with pytest.raises(ValueError, match=r"seeds of shape \(2, 2\) for 6 conditions"):
+    with pytest.raises(ValueError, match=r"the shape of the seeds is \(2, 2\); \(2,\) or \(6, 2\) is expected"):
         policy.sample(CONDITION, MASK, seeds[:2], SAMPLINGS["plain"])
 
 
@@ -237,7 +237,7 @@ class TestBadInput:
     def test_policy(self, gpt2):
         with pytest.raises(UserError, match="--trainable: 'some' is not one of full, lora, head"):
             Policy(gpt2, "some")
-        with pytest.raises(ValueError, match="a network with adapters, and no other, is trained as lora"):
+        with pytest.raises(ValueError, match="lora is expected if the network has adapters, and only then"):
             Policy(gpt2, "lora")
 
     def test_what_does_not_fit_into_the_positions(self, policy):
@@ -248,5 +248,5 @@ class TestBadInput:
             policy.log_probs(CONDITION, MASK, np.zeros((6, 17), np.int32), np.ones((6, 17), bool))
 
     def test_as_many_numbers_as_responses(self, policy):
-        with pytest.raises(ValueError, match=r"samples of shape \(6,\) for 12 responses"):
+        with pytest.raises(ValueError, match=r"the shape of samples is \(6,\); \(12,\) is expected"):
             sample(policy, Sampling(4), samples=range(6), candidates=2)

@@ -15,7 +15,7 @@ def test_another_layout_from_the_option_to_the_bot(tmp_path, capsys):
     path = tmp_path / "run"
     begin = [*SMALL_GAIL, "--layout", "chatml", "--run", str(path), "--condition-tokens"]
     assert command_line.run(train.main, "train", [*begin, "8"]) == 2
-    message = r"--condition-tokens: the layout chatml needs \d+ more for the frame of an utterance alone\n$"
+    message = r"--condition-tokens: too few for the frame of one utterance in the layout chatml; \d+ more are needed\n$"
     assert re.search(message, capsys.readouterr().err)
     assert not path.exists()
     assert command_line.run(train.main, "train", [*begin, "30"]) == 0

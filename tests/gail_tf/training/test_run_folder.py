@@ -78,7 +78,7 @@ def test_a_damaged_trajectory_is_named_by_its_line(run, line):
         ("config.json", "{", GAILRun.config, r"config.json: damaged; valid JSON is expected"),
         ("config.json", "{}", GAILRun.config, r"config.json: damaged; the config of a run is missing"),
         ("config.json", '{"source": 1, "config": {"colour": 1}}', GAILRun.config, r"'colour' is not a setting"),
-        ("model.json", "[]", GAILRun.model, r"model.json: a JSON object is expected"),
+        ("model.json", "[]", GAILRun.model, r"model.json: the content is not a JSON object"),
         ("model.json", '{"model_type": "bert"}', GAILRun.model, r"model.json: model_type is 'bert'"),
         ("tokenizer/tokenizer.json", "{}", GAILRun.tokenizer, r"tokenizer.json: not readable as a tokenizer"),
         ("checkpoint.h5", "x", GAILRun.read_checkpoint, r"checkpoint.h5: not a complete file"),

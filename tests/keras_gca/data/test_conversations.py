@@ -54,7 +54,9 @@ def test_dailydialog_with_the_emotions_beside_it(tmp_path, name, emotions):
     ]
     for wrong in ("0 6\n\n5 4\n", "0 6\n\n5 4 7\n", "0 6\n"):
         write(tmp_path / emotions, wrong)
-        with pytest.raises(UserError, match=rf"{emotions}:3: 3 numbers from 0 to 6 are expected, .* line 3 of {name}"):
+        with pytest.raises(
+            UserError, match=rf"{emotions}:3: the emotions do not fit line 3 of {name}; 3 numbers from 0 to 6"
+        ):
             read_conversations(file)
 
 
@@ -81,7 +83,7 @@ def test_cornell(tmp_path):
     assert utterances(read_conversations(tmp_path)) == expected
     assert utterances(read_conversations(tmp_path / "movie_lines.txt")) == expected
     write(tmp_path / "movie_conversations.txt", f"u0{sep}u1{sep}m0{sep}['L1', 'L9']\n")
-    with pytest.raises(UserError, match=r"movie_conversations\.txt:1: L9 is not in movie_lines\.txt"):
+    with pytest.raises(UserError, match=r"movie_conversations\.txt:1: the utterance L9 is not in movie_lines\.txt"):
         read_conversations(tmp_path)
     (tmp_path / "movie_conversations.txt").unlink()
     with pytest.raises(UserError, match=r"movie_conversations\.txt: missing"):
@@ -101,13 +103,18 @@ def test_json_lines(tmp_path):
     [
         ("a.txt", "only one line\n", None, r"a\.txt: no conversation of two or more utterances \(read as text\)"),
         ("a.txt", "", None, "no conversation of two or more"),
-        ("d.txt", "A __eou__ B __eou__\nno mark\n", None, r"d\.txt:2: no __eou__"),
-        ("e.csv", EMPATHETIC + "hit:2,1,sad\n", None, r"e\.csv:6: 3 fields where 8 are expected"),
-        ("c.jsonl", '["A", "B"]\n["A", \n', None, r"c\.jsonl:2: not JSON"),
-        ("c.jsonl", '{"turns": []}\n', None, r"c\.jsonl:1: a list of strings or"),
+        ("d.txt", "A __eou__ B __eou__\nno mark\n", None, r"d\.txt:2: the line has no __eou__"),
+        ("e.csv", EMPATHETIC + "hit:2,1,sad\n", None, r"e\.csv:6: 3 fields; 8 are expected"),
+        ("c.jsonl", '["A", "B"]\n["A", \n', None, r"c\.jsonl:2: the line is not JSON"),
+        ("c.jsonl", '{"turns": []}\n', None, r"c\.jsonl:1: no list of utterances; a list of strings or"),
         ("c.jsonl", "[1, 2]\n", None, r"c\.jsonl:1: an utterance is not text"),
-        ("c.jsonl", '["A", "\\ud83d"]\n', None, r"c\.jsonl:1: not JSON \(half of a surrogate pair"),
-        ("a.txt", "[Phone rings] Hello?\nHi.\n", None, r"for plain text, --format text"),
+        (
+            "c.jsonl",
+            '["A", "\\ud83d"]\n',
+            None,
+            r"c\.jsonl:1: the line is not JSON \(a text contains half of a surrogate pair",
+        ),
+        ("a.txt", "[Phone rings] Hello?\nHi.\n", None, r"--format text reads plain text"),
         ("a.txt", "A\nB\n", "xml", r"'xml' is not a corpus format; choose from text, cornell"),
     ],
 )
@@ -120,7 +127,7 @@ def test_a_missing_or_undecodable_file(tmp_path):
     with pytest.raises(UserError, match=r"none\.txt: no such file"):
         read_conversations(tmp_path / "none.txt")
     (tmp_path / "b.txt").write_bytes(b"fine\nalso\n\xff\xfebad\n")
-    with pytest.raises(UserError, match=r"b\.txt:3: not UTF-8"):
+    with pytest.raises(UserError, match=r"b\.txt:3: the line is not UTF-8"):
         read_conversations(tmp_path / "b.txt")
 
 

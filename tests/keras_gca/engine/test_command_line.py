@@ -15,7 +15,7 @@ def test_what_is_not_installed_is_named_with_a_command_that_works():
     with pytest.raises(UserError) as caught, command_line.needs_extra("web"):
         import a_package_that_nobody_has  # noqa: F401
     assert str(caught.value) == (
-        "a_package_that_nobody_has is not installed; in a checkout of this project: pip install -e '.[web]'"
+        "a_package_that_nobody_has is not installed; in a checkout of this project, pip install -e '.[web]' installs it"
     )
 
 

@@ -254,11 +254,11 @@ def entries(*words):
         (b"(lp0\n(V.\np1\nL14", "not a vocabulary"),
         (b"cos\nsystem\n(S'true'\ntR.", "asks for os.system"),
         (b"\x80\x02Pfile\n.", "not a vocabulary"),
-        (pickle.dumps({".": 1}), "it asks for EMPTY_DICT"),
+        (pickle.dumps({".": 1}), "the pickle asks for EMPTY_DICT"),
         (pickle.dumps([(".", "many")]), "a list of"),
         (pickle.dumps([(".", 1, 2)]), "a list of"),
-        (pickle.dumps(entries(".", ",")), "its first words are"),
-        (pickle.dumps(entries(",", ".", "BOS", "EOS")), "its first words are"),
+        (pickle.dumps(entries(".", ",")), "the first words are"),
+        (pickle.dumps(entries(",", ".", "BOS", "EOS")), "the first words are"),
         (pickle.dumps(entries(".", ",", "BOS", "EOS", "i", "i")), "distinct"),
     ],
 )
@@ -288,10 +288,14 @@ def rewrite(path, name, change):
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("Encode context/recurrent_kernel", lambda a: a[:-1], "'Encode context' .* does not fit; .* is expected"),
+        (
+            "Encode context/recurrent_kernel",
+            lambda a: a[:-1],
+            "the shapes of 'Encode context' .* are wrong; .* is expected",
+        ),
         ("relu activation/kernel", lambda a: a.T, "relu activation"),
-        ("relu activation/bias", lambda a: a[None], "dimensions|does not fit"),
-        ("embeddings", lambda a: a[:-1], "does not fit"),
+        ("relu activation/bias", lambda a: a[None], "dimensions|are wrong"),
+        ("embeddings", lambda a: a[:-1], "are wrong; .* is expected"),
         ("embeddings", lambda a: a[0], "dimensions"),
         ("embeddings", lambda a: a.astype("S8"), "not an array of numbers"),
     ],
@@ -310,7 +314,9 @@ def test_files_that_do_not_fit_together(files):
     with pytest.raises(UserError, match=r"5 layers with weights .*; 4 are expected"):
         load(files)
     (files / VOCABULARY).write_bytes(pickle.dumps(entries(".", ",", "BOS", "EOS", "i"), protocol=0))
-    with pytest.raises(UserError, match=r"weights for 9 words; .*vocabulary_movie and the unknown word have 6"):
+    with pytest.raises(
+        UserError, match=r"the weights are for 9 words, but .*vocabulary_movie has 6, the unknown word included"
+    ):
         load(files)
     (files / "my_model_weights20.h5").write_bytes(b"no HDF5")
     with pytest.raises(UserError, match="not a weights file"):
@@ -326,6 +332,6 @@ def test_an_array_too_many_is_an_error(files):
     with h5py.File(path, "r+") as file:
         group = file["relu activation"]
         group.attrs["weight_names"] = [b"relu activation/kernel"]
-    with pytest.raises(UserError, match="has 1 arrays; as bot it would have 2"):
+    with pytest.raises(UserError, match="has 1 arrays; 2 are expected for bot"):
         read_weights(path, "generator")
     assert UNK == 3

@@ -225,10 +225,10 @@ def test_too_many_and_too_late_are_said_so(agent):
     client = create_app(batches, "bot").test_client()
     refused = hello(client)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
-    assert refused.text == "Too many people are chatting just now. Please send that again in a moment."
+    assert refused.text == "Too many people are chatting just now. Please send your message again in a moment."
     for thread in (*first, *threads):
         thread.join()
-    late = "The answer took too long, and was given up. Please send that again."
+    late = "The answer took too long and was stopped. Please send your message again."
     assert found | others == dict.fromkeys(["Hello.", "How are you?", "Tom?"], late)
     batches.patience = 30
     gated.gate.set()
@@ -318,7 +318,7 @@ def test_what_a_model_writes_is_shown_and_not_run(agent, browser, serve):
     page.locator(".bot").wait_for()
     assert page.locator(".bot > p").inner_text() == harm
     assert page.locator(".token").nth(6).inner_text().startswith(harm)
-    assert page.locator("#talk .notice").inner_text() == f"words it does not know: {harm}"
+    assert page.locator("#talk .notice").inner_text() == f"words that the bot does not know: {harm}"
     assert page.locator("img").count() == 0
     assert page.title() == "bot"
     page.close()

@@ -59,13 +59,13 @@ def test_text_is_neither_markup_nor_a_formula(tmp_path):
     [
         (",first answer", ",first", None),
         ("survey,dialogue", "serial,dialogue", ":1: no column 'survey'"),
-        ("survey-", "survey-0", ":2: a form of another survey"),
-        (",1\r\n", ",better\r\n", ":2: vote 'better' where 1, 2, 0 (no difference) or nothing is expected"),
-        (",1,1,", ",1,7,", ":2: line '7' where 1 to 6 is expected"),
-        (",1,1,", ",1,2,", ":3: a second vote on line 2"),
+        ("survey-", "survey-0", ":2: the form belongs to another survey"),
+        (",1\r\n", ",better\r\n", ":2: the vote is 'better'; 1, 2, 0 (no difference) or nothing is expected"),
+        (",1,1,", ",1,7,", ":2: there is no line '7'; 1 to 6 is expected"),
+        (",1,1,", ",1,2,", ":3: a second vote on line 2; one vote"),
         (",1\r\n", ",\r\n", ": no votes in this form"),
-        ("Question 0?", '"' + "x" * 200_000, ": not a form as CSV"),
-        ("Question 0?", "\udce4", ": not UTF-8 text"),
+        ("Question 0?", '"' + "x" * 200_000, ": not readable as CSV"),
+        ("Question 0?", "\udce4", ": the line is not UTF-8 text"),
     ],
 )
 def test_bad_forms_get_one_line_that_names_the_place(tmp_path, survey, old, new, message):
@@ -135,10 +135,10 @@ def test_from_paper_to_tables(tmp_path, command, survey):
             ["import", "survey.json", "a/ann.csv", "ann.csv"],
             "two forms are named ann; each volunteer's form needs a file name of its own",
         ),
-        (["make", "a", "b", "c"], "3 bots where one or two are expected"),
+        (["make", "a", "b", "c"], "3 bots are given; one or two are expected"),
         (["make", "a", "--output", "survey.json"], "survey.json already exists"),
         (["make", "a", "--output", "none/survey.json"], "its folder does not exist"),
-        (["make", "a", "--lines", "0", "--output", "x.json"], "0 where at least 1 is expected"),
+        (["make", "a", "--lines", "0", "--output", "x.json"], "0 is too small; at least 1 is expected"),
         ([], "the following arguments are required: COMMAND"),
     ],
 )
