@@ -52,18 +52,18 @@ PRETRAINED = "smollm2-135m"  # the network of the preset `pretrained`, one of th
 PRESETS: dict[str, dict[str, Any]] = {
     # Table 1 and Section 4.2, for a pretrained GPT-2 that --model names.
     "paper": {},
-    # Trains adapters on the network PRETRAINED with the embedded corpus: 25 minutes at most on two CPU cores.
+    # Trains adapters on the network PRETRAINED with the embedded corpus, on CPUs.
     "pretrained": {
         "trainable": "lora",
         "precision": "bfloat16",
         "condition_tokens": 96,
         "response_tokens": 40,
         "pretraining_epochs": 0,
-        "mle_epochs": 2,
+        "mle_epochs": 3,
         "mle_learning_rate": 5e-4,
         "warmup_steps": 20,
         "batch_size": 16,
-        "discriminator_steps": 50,
+        "discriminator_steps": 24,
         "discriminator_learning_rate": 1e-3,
         "updates": 24,
         "rollouts": 64,

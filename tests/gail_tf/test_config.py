@@ -40,11 +40,11 @@ def test_the_paper_preset_is_table_1_and_where_it_is_silent_textgail():
 
 
 def test_the_small_presets_keep_what_makes_the_method():
-    for name in ("default", "tiny"):
+    for name in ("default", "pretrained", "tiny"):
         config = GAILConfig.preset(name)
         for kept in ("human_ratio", "epsilon", "objective", "top_p", "temperature", "weight_decay", "reward_form"):
             assert config.to_values()[kept] == GAILConfig().to_values()[kept]
-    assert set(PRESETS) == {"paper", "default", "tiny"}
+    assert set(PRESETS) == {"paper", "pretrained", "default", "tiny"}
 
 
 def test_choices_are_those_of_the_rooms_that_take_them():
