@@ -1,5 +1,6 @@
 """`python -m keras_gca.chat`: chat with a trained model, in the terminal or in the browser."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -12,12 +13,16 @@ DESCRIPTION = """\
 Chat with a trained agent. Each of its generators (teacher forcing, adversarial) answers, and the discriminator chooses
 (Eq. 10). Empty lines are ignored; Ctrl-D, Ctrl-C or /quit ends the chat.
 
-  python -m keras_gca.chat                      the latest run in runs/
+  python -m keras_gca.chat                      the latest run in runs/, or the shipped bot if there is none
+  python -m keras_gca.chat --shipped            the shipped bot: a default run on the embedded corpus
   python -m keras_gca.chat runs/NAME            that run
   python -m keras_gca.chat bot.h5 --verbose     a bot file, with both answers and their scores
   python -m keras_gca.chat --web                in the browser, with the discriminator's probability for every word
   python -m keras_gca.chat --original DIR       the author's own files: vocabulary_movie and my_model_weights*.h5
 """
+
+SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
+SHIPPED_NOTICE = "This is the shipped bot. Train one of your own: python -m keras_gca.train"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,21 +35,26 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError("--context author works only in the terminal; with --web, --context paper is expected")
     if options.bot and options.original:
         raise UserError(f"give either a bot ({options.bot}) or --original, not both")
+    if options.shipped and (options.bot or options.original):
+        raise UserError(f"--shipped is a bot of its own; leave out {options.bot or '--original'}")
     by_beam = options.temperature is None and options.beam is None and not options.greedy
     if options.greedy and (options.temperature is not None or options.beam is not None):
         raise UserError("--greedy excludes --temperature and --beam")
-    path = options.original or options.bot or chat_command.latest_run("keras_gca")
+    path = options.original or options.bot or (SHIPPED if options.shipped else None)
+    path = path or chat_command.latest_run("keras_gca", otherwise=SHIPPED)
+    notice = SHIPPED_NOTICE if path == SHIPPED else ""
     with command_line.quiet_imports():
-        from keras_gca.agent import CHAT_BEAM, Agent, Decoding
+        from keras_gca.agent import CHAT, Agent, Decoding
         from keras_gca.original import agent as original
 
-    beam = CHAT_BEAM if by_beam and not options.original else options.beam
-    decoding = Decoding(options.temperature, options.top_k, options.top_p, beam)
+    decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
+    if not options.original and (by_beam or options.beam is not None):
+        decoding = dataclasses.replace(CHAT, beam=options.beam or CHAT.beam)
     agent = original.load(path) if options.original else Agent.load(path)
     if isinstance(agent, original.OriginalAgent) and options.verbose:
         print("\n".join(agent.report))
     if options.web:
-        return chat_command.serve(agent, decoding, options, path, options.utterances)
+        return chat_command.serve(agent, decoding, options, path, options.utterances, notice)
     if options.context == "author":
         reply = original.replies_by_his_rule(agent, decoding, options.seed)
     else:
@@ -53,12 +63,13 @@ def main(arguments: list[str] | None = None) -> int:
             return agent.answers(history, options.utterances, decoding, options.seed + turn)
 
     folder = path if path.is_dir() and not options.original else Path()
-    return terminal.talk(agent, reply, options, path, folder)
+    return terminal.talk(agent, reply, options, path, folder, notice)
 
 
 def _parser() -> command_line.Parser:
     parser = command_line.Parser(prog="python -m keras_gca.chat", description=DESCRIPTION)
     parser.add_argument("bot", nargs="?", type=Path, help="a run folder or a bot.h5; the latest run if not given")
+    parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
     parser.add_argument(
         "--original",
         type=Path,
@@ -91,7 +102,7 @@ def _parser() -> command_line.Parser:
         metavar="X",
         help="sample among the fewest likeliest tokens whose probability reaches X",
     )
-    parser.add_argument("--beam", type=int, metavar="N", help="answer by a beam search of this width [5]")
+    parser.add_argument("--beam", type=int, metavar="N", help="answer by a beam search of this width [10]")
     chat_command.add_options(parser)
     return parser
 

@@ -40,6 +40,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     # For the embedded corpus (10,000 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
     "default": {
+        "context_utterances": 1,
         "minimum_count": 2,
         "teacher_forcing_epochs": 18,
         "teacher_forcing_learning_rate": 2e-3,

@@ -16,7 +16,7 @@ Train a generative conversational agent by Algorithm 2 of Ludwig 2017: the gener
 Then each adversarial iteration (lines 4 to 12) lets it talk to itself, trains the discriminator, trains the generator
 through the frozen discriminator, and repeats teacher forcing.
 
-  python -m keras_gca.train                            train on the embedded corpus in about 10 minutes
+  python -m keras_gca.train                            train on the embedded corpus in about 15 minutes
   python -m keras_gca.train --data FILE --glove FILE   train on your own conversations and word vectors
   python -m keras_gca.train --resume RUN               resume an interrupted run
   python -m keras_gca.train --resume RUN --teacher-forcing-epochs 20

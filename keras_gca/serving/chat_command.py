@@ -40,17 +40,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-transcript", action="store_true", help="do not save the chat")
 
 
-def latest_run(package: str) -> Path:
+def latest_run(package: str, otherwise: Path | None = None) -> Path:
     """Return the run folder in runs/ whose bot is the newest.
 
     Args:
         package: The package whose runs are considered.
+        otherwise: The bot to return if there is no such run; None makes that an error.
 
     Raises:
-        UserError: There is no such run.
+        UserError: There is no such run, and no bot in its place.
     """
     bots = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / MARKS[package]).exists()]
     if not bots:
+        if otherwise is not None:
+            return otherwise
         train = f"python -m {package}.train"
         raise UserError(f"no trained model in runs/; name a run folder or a bot.h5, or train a model: {train}")
     return max(bots, key=lambda bot: bot.stat().st_mtime).parent

@@ -1,10 +1,11 @@
-"""The chat command refuses options that exclude each other or are out of range."""
+"""The chat command: which bot it opens, and options that exclude each other or are out of range."""
 
 import pytest
 
 from keras_gca import chat
+from keras_gca.agent import Agent, Decoding
 from keras_gca.engine import command_line
-from tests.factories.gca import make_agent
+from tests.factories.gca import make_agent, write_run
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,45 @@ def test_zero_is_a_number_that_was_given(arguments, message, tmp_path, capsys):
     make_agent().save(tmp_path / "bot.h5")
     assert command_line.run(chat.main, "chat", [str(tmp_path / "bot.h5"), *arguments]) == 2
     assert capsys.readouterr().err == f"chat: {message}\n"
+
+
+@pytest.fixture
+def nobody_types(tmp_path, monkeypatch):
+    """An empty folder, in which a chat ends at once; the shipped bot is `shipped.h5`."""
+
+    def end_of_input(prompt):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", end_of_input)
+    monkeypatch.chdir(tmp_path)
+    make_agent().save(tmp_path / "shipped.h5")
+    monkeypatch.setattr(chat, "SHIPPED", tmp_path / "shipped.h5")
+    return tmp_path
+
+
+def first_line(capsys, *arguments):
+    assert chat.main([*arguments, "--no-transcript"]) == 0
+    return capsys.readouterr().out.splitlines()[0]
+
+
+def test_without_a_run_the_shipped_bot_chats_and_says_how_to_train_another(nobody_types, capsys):
+    assert first_line(capsys) == "This is the shipped bot. Train one of your own: python -m keras_gca.train"
+
+
+def test_a_run_goes_before_the_shipped_bot_unless_that_is_named(nobody_types, capsys):
+    write_run(nobody_types / "runs" / "mine")
+    assert first_line(capsys).startswith("runs/mine: teacher forcing and adversarial, ")
+    assert first_line(capsys, "--shipped").startswith("This is the shipped bot. ")
+
+
+def test_the_shipped_bot_is_named_alone(capsys):
+    assert command_line.run(chat.main, "chat", ["bot.h5", "--shipped"]) == 2
+    assert capsys.readouterr().err == "chat: --shipped is a bot of its own; leave out bot.h5\n"
+
+
+def test_the_package_has_a_small_bot_with_a_data_statement_beside_it():
+    assert chat.SHIPPED.stat().st_size <= 16e6
+    assert (chat.SHIPPED.parent / "README.md").read_text(encoding="utf-8").startswith("# The shipped bot")
+    agent = Agent.load(chat.SHIPPED)
+    replies = [agent.reply(text, Decoding(beam=5)) for text in ("Hello!", "Where do you live?", "I'm hungry.")]
+    assert len(set(replies)) == 3

@@ -95,13 +95,12 @@ def test_chat_in_all_its_ways(trained):
 
 
 @pytest.mark.thorough
-def test_chat_finds_the_latest_run_or_says_that_there_is_none(trained, tmp_path):
+def test_chat_finds_the_latest_run_or_opens_the_shipped_bot(trained, tmp_path):
     path, _ = trained
-    status, out, err = run("chat", folder=tmp_path)
-    assert (status, out) == (2, "")
-    assert err == (
-        "chat: no trained model in runs/; name a run folder or a bot.h5, or train a model: python -m keras_gca.train\n"
-    )
+    status, out, err = run("chat", "--no-transcript", folder=tmp_path, text="Hello!\n")
+    assert (status, err) == (0, "")
+    assert out.startswith("This is the shipped bot. Train one of your own: python -m keras_gca.train\n")
+    assert out.count("bot> ") == 1
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "one").symlink_to(path)
     options = ["--context", "author", "--temperature", "0.8", "--top-k", "5", "--no-transcript"]
