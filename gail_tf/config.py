@@ -149,7 +149,7 @@ class GAILConfig(Settings):
                    discriminator='contrastive', discriminator_encoder='roberta')
         >>> GAILConfig(rollouts=100)
         Traceback (most recent call last):
-        keras_gca.errors.UserError: --rollouts: 100 where a multiple of --sample-batch-size (16) and of
+        keras_gca.errors.UserError: --rollouts: 100 does not fit; a multiple of --sample-batch-size (16) and of
         --minibatch-size (8) is expected
     """
 

@@ -87,7 +87,7 @@ def lies(shape, offsets):
 
 FOLDERS = {
     "config without end": (lambda folder: (folder / "config.json").write_text("[" * 10**5), "config.json: damaged"),
-    "config of a list": (lambda folder: (folder / "config.json").write_text("[]"), "config.json: the content is not a JSON object"),
+    "config of a list": (lambda folder: (folder / "config.json").write_text("[]"), "the content is not a JSON object"),
     "another network": (in_json("config.json", model_type="bert"), "one of gpt2, llama, qwen2 is expected"),
     "a Llama's name": (in_json("config.json", model_type="llama"), "hidden_size is missing"),
     "text for a size": (in_json("config.json", n_embd="16"), "n_embd is '16'; a whole number from 1"),

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import types
 
 import pytest
@@ -182,10 +181,11 @@ sys.exit(command_line.run(main, "fetch"))
 
 
 @pytest.fixture
-def silent_port():
-    """A port of this machine at which a server accepts connections and never answers."""
+def silent_server():
+    """A server of this machine that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+        server.settimeout(60)
+        yield server
 
 
 def started(**options):
@@ -204,20 +204,18 @@ def test_two_processes_at_once(index, cache_path):
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_fetch(index, cache_path, silent_port, monkeypatch, sent):
+def test_an_interrupted_fetch(index, cache_path, silent_server, monkeypatch, sent):
     """The process is ended while pip waits for an index.
 
     After SIGINT it cleans up. Files that remain after SIGKILL are removed by the next try.
     """
-    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent_port}/simple")
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent_server.getsockname()[1]}/simple")
     monkeypatch.delenv("PIP_NO_INDEX")
     process = started(start_new_session=True)
-    waited = time.monotonic()
-    while not any(name.endswith(".part") for name in (os.listdir(cache_path) if cache_path.exists() else [])):
-        assert time.monotonic() - waited < 60
-        time.sleep(0.05)
-    time.sleep(0.5)
-    os.killpg(process.pid, sent)
+    connection, _ = silent_server.accept()  # pip has begun
+    with connection:
+        assert any(name.endswith(".part") for name in os.listdir(cache_path))
+        os.killpg(process.pid, sent)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, "interrupted" in err) == ((130, True) if sent == signal.SIGINT else (-9, False))
     if sent == signal.SIGINT:
