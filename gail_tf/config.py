@@ -79,7 +79,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "n_positions": 256,
         "condition_tokens": 96,
         "response_tokens": 40,
-        "pretraining_epochs": 30,
+        "pretraining_epochs": 18,
         "pretraining_learning_rate": 2e-3,
         "mle_epochs": 4,
         "mle_learning_rate": 5e-4,
