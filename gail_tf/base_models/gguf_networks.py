@@ -112,7 +112,7 @@ def _llama_family(header: Header) -> Network:
     head = size // heads
     for key in ("attention.key_length", "attention.value_length", "rope.dimension_count"):
         if header.count(f"{kind}.{key}", head) != head:
-            raise UserError(f"{header.path}: {kind}.{key!s} is not {head}, the number of units of a head")
+            raise UserError(f"{header.path}: {kind}.{key} must be {head}, the width of an attention head")
     vocabulary, tied = _rows(header), "output.weight" not in header.tensors
     theta = header.number(f"{kind}.rope.freq_base", 10000.0)
     biases = own_order and "blk.0.attn_q.bias" in header.tensors

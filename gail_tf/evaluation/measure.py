@@ -277,20 +277,20 @@ def respond_to(
     size: int,
     report: Callable[[int], object] = lambda _: None,
 ) -> list[str]:
-    """Draw a policy's responses to some conditions of a batch; see `rollouts.respond`.
+    """Draw a policy's responses to some trajectories of a batch; see `rollouts.respond`.
 
     Args:
         policy: The policy.
         tokenizer: Its tokenizer.
         batch: Encoded trajectories.
-        rows: The numbers of those to answer, (m,) int64.
+        rows: The indices of the trajectories to answer, (m,) int64.
         seed: The seed of the responses.
         sampling: How tokens are drawn.
         size: How many responses are drawn together.
-        report: Called with the number of responses after each draw.
+        report: Is called after each draw with the number of responses in this draw.
 
     Returns:
-        m texts with single spaces, in the order of `rows`.
+        m texts in the order of `rows`. Each run of white space in a text is one space.
     """
     order = np.argsort(batch.condition_lengths[rows], kind="stable")
     tokens, mask, _ = respond(policy, batch, rows[order], (seed, 0), sampling, size, report)

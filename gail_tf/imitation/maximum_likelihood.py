@@ -80,7 +80,7 @@ class Perplexity:
         Args:
             batch: n conditions and responses.
             size: The number of responses that are read together.
-            report: Called with the number of responses, each time that some were read.
+            report: Is called with the number of responses that were read together, each time that some were read.
 
         Returns:
             (n,) float64.

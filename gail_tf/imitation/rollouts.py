@@ -28,14 +28,15 @@ class Rollouts(NamedTuple):
     """A buffer of responses.
 
     Attributes:
-        rows: (B,), the numbers of the trajectories whose history and prompt were answered.
+        rows: (B,), the indices of the trajectories whose history and prompt were answered.
         human: (B,) bool, true for human demonstrations.
         log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
         reference: (B, R) float32, the same tokens' log-probabilities under the reference.
-        states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored if only
-            a head on top of the network learns, since the states then stay the same. None for any other policy.
-        given: The responses, as D judges them.
-        expert: The experts' responses to the same prompts.
+        states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored for a
+            policy that trains nothing but a head on top of the network, because its states never change. None for any
+            other policy.
+        given: The responses in the form that the discriminator D reads.
+        expert: The experts' responses to the same prompts, in the same form.
         texts: The B responses as text.
     """
 
@@ -95,7 +96,7 @@ def respond(
         seed: The seed of the noise z.
         sampling: How responses are drawn.
         size: The number of responses that are drawn at a time.
-        report: Called with the number of responses, each time that some were drawn.
+        report: Is called after each draw with the number of responses in this draw.
 
     Returns:
         The tokens (int32), the mask (bool) and the log-probabilities (float32), each (n, max_new_tokens), in the order

@@ -14,11 +14,11 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
     Args:
         path: The file to replace.
         suffix: A suffix for the name of the temporary file.
-        keep: Another path, to which the previous content of `path` goes. At every moment both files exist and are
-            complete, if they existed before. They are separate files, so damage to one does not damage the other.
+        keep: Another path, to which the previous content of `path` goes. A file of the two that existed before exists
+            and is complete at every moment. They are separate files, so damage to one does not damage the other.
 
     Raises:
-        OSError: The file cannot be written; its filename is `path`.
+        OSError: The file cannot be written. The error's `filename` is `path`.
     """
     temporary = part_of(path, suffix)
     try:
@@ -52,7 +52,7 @@ def making_folder(path: Path) -> Iterator[Path]:
         path: The folder to make; it must not exist.
 
     Raises:
-        OSError: The folder cannot be written, or exists; its filename is `path`.
+        OSError: The folder cannot be written, or exists. The error's `filename` is `path`.
     """
     temporary = part_of(path)
     try:

@@ -124,7 +124,7 @@ class Votes:
         """Store votes, {line: vote}; a later vote on a line replaces an earlier one.
 
         Raises:
-            ValueError: A line or a vote does not exist; nothing is stored then.
+            ValueError: The survey has no such line, or a vote is not one of the choices. Nothing is stored then.
         """
         self._check(choices)
         with self._connection() as connection:
@@ -139,7 +139,7 @@ class Votes:
         """Store the votes of a filled form; they replace the votes of an earlier form of the same name.
 
         Raises:
-            ValueError: A line or a vote does not exist; nothing is stored then.
+            ValueError: The survey has no such line, or a vote is not one of the choices. Nothing is stored then.
         """
         self._check(choices)
         with self._connection() as connection:

@@ -215,7 +215,7 @@ def fails(path, message):
         ({"attention.head_count_kv": 3}, "64 units do not fit 4 heads for queries and 3 for keys"),
         ({"attention.head_count": [4, 4]}, "'llama.attention.head_count' is another type in the metadata"),
         ({"attention.layer_norm_rms_epsilon": float("nan")}, "epsilon' is nan in the metadata; a number above 0"),
-        ({"attention.key_length": 32}, "llama.attention.key_length is not 16, the number of units of a head"),
+        ({"attention.key_length": 32}, "llama.attention.key_length must be 16, the width of an attention head"),
         ({"rope.dimension_count": 8}, "llama.rope.dimension_count is not 16"),
         ({"rope.scaling.type": "yarn"}, "the rotary scaling 'yarn' is not supported; none or linear is expected"),
         ({"tokenizer.ggml.eos_token_id": 5000}, "'tokenizer.ggml.eos_token_id' is not the id of one of the 301 tokens"),
