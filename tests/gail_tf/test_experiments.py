@@ -43,7 +43,7 @@ def test_table_2_and_what_it_trains(small_experiments):
     }
     runs = {name: of_seeds[0] for name, of_seeds in experiments.finished(folder).items()}
     assert len({runs[name].data().test for name in runs}) == 1
-    starts = {name: each.source()["gpt2"] for name, each in runs.items()}
+    starts = {name: each.source()["model"] for name, each in runs.items()}
     assert starts["pretrained"] is starts["rl_seq2seq"] is None
     assert starts["mle"] == starts["mle_without_sentiment"] == str(folder / "pretrained" / "seed_3" / "exported")
     assert starts["gail"] == starts["trpo"] == str(folder / "mle" / "seed_3" / "exported")

@@ -201,7 +201,7 @@ def test_studies_train_what_is_missing_and_compare_it(tmp_path):
 @pytest.mark.thorough
 def test_quality_against_diversity_over_the_temperature(trained):
     path, _ = trained
-    status, _, err = run("quality_diversity", path, "--temperatures", "0.7", "4", folder=path.parent)
+    status, _, err = run("quality_diversity", path, "--temperatures", "1", "4", folder=path.parent)
     assert status == 0, err
     assert "findfont" not in err
     picture = path / "quality_diversity.png"
