@@ -13,7 +13,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # In place of the cell tagged "parameters". Short sentences: few shapes to compile. EXPERIMENTS stands for the folder of
 # the fixture small_experiments.
 TINY = {
-    "01_generative_conversational_agent": 'preset = "tiny"\nchanges = {"sentence_length": 16}',
+    "01_generative_conversational_agent": 'preset = "tiny"\nchanges = {"sentence_length": 16, "max_pairs": 600}',
     "02_adversarial_training": 'preset = "tiny"\nchanges = {"sentence_length": 16, "adversarial_epochs": 2}',
     "03_empathy_gail": 'preset = "tiny"\nchanges = {"batch_size": 128, "n_layer": 1, "warmup_steps": 0}',
     "04_results": 'runs = Path("EXPERIMENTS")\ntemperatures = (0.5, 1.0)\nresponses = 8',
