@@ -8,6 +8,7 @@ from benchmarks.measure import Stopwatch
 from gail_tf.build import adapters_of, make_networks
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch
+from gail_tf.data.layouts import END_OF_TEXT
 from gail_tf.data.samples import Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
@@ -57,7 +58,9 @@ class OurUpdate:
         config = settings(exercise, trainable, precision)
         gpt2 = exercise.gpt2(adapters_of(config), precision)
         samples = _samples(exercise)
-        tokenizer = Tokenizer(exercise.tokenizer())
+        implementation, end = exercise.tokenizer(), f"word{gpt2.config.eos_token_id}"
+        implementation.add_special_tokens([end])
+        tokenizer = Tokenizer(implementation, layout=END_OF_TEXT.ending_with(end))
         training = GAILTraining(config, tokenizer, make_networks(config, tokenizer, gpt2), samples, samples)
         for owner, name, phase in (
             (training.policy, "sample", SAMPLING),

@@ -97,7 +97,7 @@ def test_an_update_makes_whole_responses_and_times_its_phases(torch_gail, phases
 
 
 @pytest.mark.thorough
-def test_trl_makes_an_update():
+def test_trl_makes_an_update(torch):
     pytest.importorskip("trl.experimental.ppo")
     from benchmarks.trl_ppo import TRLUpdate
 
