@@ -154,6 +154,7 @@ def test_xla_computes_the_same(name, request):
         np.testing.assert_allclose(found, expected, rtol=5e-4, atol=1e-5)  # XLA has its own tanh and exp
 
 
+@pytest.mark.thorough
 def test_xla_samples(with_xla):
     """XLA draws other random numbers than the plain runtime, but the returned log-probabilities must fit its tokens."""
     made = gail_policy()

@@ -53,6 +53,7 @@ def test_log_probs_are_ours(torch, torch_gail, gpt2, tokens):
     np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_the_reference_reads_what_ours_reads(torch, torch_gail, gpt2, tokens):
     ours = Reference(Policy(gpt2), Sampling(EXERCISE.response)).read(BATCH, size=8)
     update = torch_gail.TorchUpdate(EXERCISE)

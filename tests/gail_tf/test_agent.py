@@ -33,7 +33,7 @@ GREEDY, NUCLEUS, CANDIDATES = Replying(temperature=0), Replying(), Replying(1.2,
     ("variant", "replying"),
     [
         pytest.param("whole responses", GREEDY, marks=pytest.mark.thorough),
-        ("whole responses", NUCLEUS),
+        pytest.param("whole responses", NUCLEUS, marks=pytest.mark.thorough),
         pytest.param("tokens", CANDIDATES, marks=pytest.mark.thorough),
         pytest.param("contrastive", CANDIDATES, marks=pytest.mark.thorough),
         ("rl_seq2seq", CANDIDATES),
@@ -65,6 +65,7 @@ def test_a_message_that_speaks_of_a_crisis_is_answered_by_a_note_unless_the_user
     assert agent.crisis_note("I want to die.") is None
 
 
+@pytest.mark.thorough
 def test_a_bot_keeps_the_layout_of_its_conversations(tmp_path):
     agent = of_gpt2(small_runs.config(condition_tokens=30, n_positions=38), CHATML)
     assert (agent.tokenizer.layout, agent.tokenizer.end) == (CHATML, agent.tokenizer.special("<|im_end|>"))

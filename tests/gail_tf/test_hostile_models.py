@@ -27,6 +27,7 @@ from tests.factories.gail import SIZES
 # Networks in Hugging Face's format
 
 
+@pytest.mark.thorough
 def test_shapes_of_a_config_are_those_of_the_network():
     for network in (
         GPT2(GPT2Config(**SIZES, n_inner=20)),

@@ -56,6 +56,7 @@ def test_a_verbose_training_prints_what_one_debugs_with(again):
     assert numbers == [words + lstms + 49 * 30 + 31 * 60, words + lstms + 60 + 48 + 1]
 
 
+@pytest.mark.thorough
 def test_a_runs_config_trains_the_same_bits(trained, again):
     first, second = (read_arrays(path / "bot.h5")[1] for path in (trained[0], again[0]))
     assert first.keys() == second.keys()

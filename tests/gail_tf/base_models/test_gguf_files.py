@@ -73,6 +73,7 @@ def test_rows_are_put_in_order_by_hand():
     np.testing.assert_array_equal(there[rows_in_order(24, 2)], np.arange(24)[:, None])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("architecture", "tied"), [("llama", True), ("llama", False), ("qwen2", True), ("qwen2", False), ("gpt2", True)]
 )
@@ -216,7 +217,7 @@ def fails(path, message):
         ({"attention.head_count": [4, 4]}, "'llama.attention.head_count' is another type in the metadata"),
         ({"attention.layer_norm_rms_epsilon": float("nan")}, "epsilon' is nan in the metadata; a number above 0"),
         ({"attention.key_length": 32}, "llama.attention.key_length must be 16, the width of an attention head"),
-        ({"rope.dimension_count": 8}, "llama.rope.dimension_count is not 16"),
+        ({"rope.dimension_count": 8}, "llama.rope.dimension_count must be 16"),
         ({"rope.scaling.type": "yarn"}, "the rotary scaling 'yarn' is not supported; none or linear is expected"),
         ({"tokenizer.ggml.eos_token_id": 5000}, "'tokenizer.ggml.eos_token_id' is not the id of one of the 301 tokens"),
     ],

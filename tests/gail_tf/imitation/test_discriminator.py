@@ -155,6 +155,7 @@ def test_d_learns_to_tell_the_experts(encoder):
     assert made.expert_logits(GENERATED).max() < -1
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eagerly")
 def test_an_encoder_of_its_own_reads_tokens_and_learns():
     """Its features are those of its own GPT-2, however responses are divided into batches. All weights in use learn."""

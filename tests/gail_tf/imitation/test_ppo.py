@@ -158,6 +158,7 @@ def test_tokens_with_rewards_of_their_own():
     assert found["explained_variance"] > 0.9
 
 
+@pytest.mark.thorough
 def test_the_rate_falls_to_nearly_nothing_over_all_updates_or_stays():
     for schedule, expected in (("linear", [6, 5, 4, 3, 2, 1]), ("constant", [7] * 6)):  # 3 updates of 2 minibatches
         learner = training(trainable="head", learning_rate_schedule=schedule)

@@ -292,6 +292,7 @@ def test_old_configs_say_what_they_are_by_their_architecture(folder, changes, re
             hugging_face.read_config(folder / "config.json", GPT2Config.from_hugging_face)
 
 
+@pytest.mark.thorough
 def test_the_line_about_a_pickle_converts_it(folder):
     import torch
 

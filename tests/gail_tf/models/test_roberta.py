@@ -127,6 +127,7 @@ def test_gradients_reach_all_weights(torch_folder):
             assert largest > 1e-5, name
 
 
+@pytest.mark.thorough
 def test_it_learns_to_tell_two_kinds_of_pairs(torch_folder):
     roberta, _ = read_roberta(torch_folder, dropout=0.0)
 

@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from gail_tf import train
 from gail_tf.agent import GAILAgent
 from gail_tf.data.layouts import KNOWN
@@ -11,6 +13,7 @@ from keras_gca.engine import command_line
 from tests.factories.commands import SMALL_GAIL
 
 
+@pytest.mark.thorough
 def test_another_layout_from_the_option_to_the_bot(tmp_path, capsys):
     path = tmp_path / "run"
     begin = [*SMALL_GAIL, "--layout", "chatml", "--run", str(path), "--condition-tokens"]

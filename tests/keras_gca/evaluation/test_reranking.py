@@ -40,6 +40,7 @@ def test_both_forms_by_hand():
     )
 
 
+@pytest.mark.thorough
 def test_candidates_carry_the_probabilities_of_all_three_networks(agent):
     pairs = Pairs(
         pad_contexts([[4, 5], [6], [7, 8, 9]], 8), frame_answers([[4], [5, 6], [7]], 8), np.arange(3, dtype=np.int32)

@@ -53,6 +53,7 @@ def context_of(exchange, agent):
 # Golden
 
 
+@pytest.mark.thorough
 def test_whole_outputs_of_figure_1_equal_the_authors(golden, reference):
     size = len(golden.vocabulary)
     gca = golden._decoders["teacher_forcing"].gca
@@ -191,6 +192,7 @@ def agent():
     return Agent(config, vocabulary, generators, weights(*WHITE, *GREEN))
 
 
+@pytest.mark.thorough
 def test_our_weights_survive_his_layout(agent, tmp_path):
     paths = write(tmp_path, agent)
     assert {path.name for path in paths} == {path.name for path in tmp_path.iterdir()}

@@ -133,6 +133,7 @@ def test_an_address_has_a_class_of_new_visitors_but_not_without_end(agent, noon)
     assert old.get("/").status_code == 200
 
 
+@pytest.mark.thorough
 def test_an_address_may_send_so_many_messages_with_all_its_visitors(agent, noon):
     app = page_of(agent, messages_per_minute=1)
     statuses = [hello(visitor_of(app)).status_code for _ in range(PEOPLE_AT_AN_ADDRESS + 2)]

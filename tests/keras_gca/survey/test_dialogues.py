@@ -83,6 +83,7 @@ def test_which_answer_stands_first_is_drawn_and_all_repeats_with_the_seed(agent)
     assert survey_of(two_of(agent), lines, 1, 60, seed=1).lines[0].context != survey.lines[0].context
 
 
+@pytest.mark.thorough
 def test_two_agents_of_different_words_are_judged_by_the_first(agent):
     other = random_agent(1, ["tom", ".", "hello", "you", "zyzzyva"], context_utterances=1)
     models = (Model("one", agent, "adversarial"), Model("other", other, "adversarial"))
@@ -161,6 +162,7 @@ def test_the_command_makes_a_survey_of_what_a_run_held_out(run_folder, make):
     assert corpus.issuperset(utterance for line in survey.lines for utterance in line.context)
 
 
+@pytest.mark.thorough
 def test_the_command_compares_two_bots_on_other_lines(run_folder, make, tmp_path):
     random_agent(5).save(tmp_path / "other.h5")
     (tmp_path / "lines.txt").write_text("How are you?\nI'm fine.\nWhere do you live?\n\nHello!\nHi, Tom.\nBye.\n")

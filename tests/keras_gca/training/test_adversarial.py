@@ -437,6 +437,7 @@ def test_the_learning_rate_decays_by_epoch():
     assert rates == {(1, 0.01), (2, 0.005), (3, 0.0025)}
 
 
+@pytest.mark.thorough
 def test_h_is_not_larger_than_m_in_the_discriminators_epochs():
     walk = training(small(machine_pairs=8, teacher_forcing_epochs=1, discriminator_epochs=1))
     steps = next(event.steps for event in walk if event.stage.phase == DISCRIMINATOR)
@@ -518,6 +519,7 @@ def count_events(config):
     return positions
 
 
+@pytest.mark.thorough
 def test_a_restored_training_ends_with_the_same_bits(walked):
     """It is restored in the middle of D's first epoch.
 

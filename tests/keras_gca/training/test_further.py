@@ -114,6 +114,7 @@ def test_where_patience_has_ended_line_3_the_same_total_goes_on_after_the_epochs
     assert longer.teacher_forced_perplexity == min(best, event.row["val_perplexity"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("kept", "line", "part"),
     [("machine", 6, "M of line 5"), ("machine", 9, "M of line 5"), ("teacher_forced", 3, "the generator of line 3")],

@@ -35,6 +35,7 @@ def test_a_discriminator_of_whole_answers_judges_each_once(gca, pairs):
     np.testing.assert_allclose([float(value) for value in sums], expected, rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_the_gradient_is_that_of_reward_less_baseline_times_log_p(any_gca):
     gca, pairs = any_gca, random_pairs(20, seed=5)
     learner = ReinforceTraining(gca, 1e-3)
