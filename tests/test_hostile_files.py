@@ -324,6 +324,7 @@ def test_one_line_of_100_mb(tmp_path):
     assert "long.txt:1: the line has more than" in said
 
 
+@pytest.mark.thorough
 @limited
 def test_archives_that_unpack_without_end(tmp_path):
     endless = gzip.compress(b"1" * 50_000_000) * 40  # 2 GB, of 2 MB

@@ -58,6 +58,7 @@ def test_a_whole_run_prints_what_a_newcomer_needs(small_run):
     assert f"python -m gail_tf.chat {path}" in out
 
 
+@pytest.mark.thorough
 def test_a_whole_run_leaves_a_whole_folder(small_run):
     path, _ = small_run
     assert {file.name for file in path.iterdir()} == {

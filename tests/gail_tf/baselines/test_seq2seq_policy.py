@@ -117,6 +117,7 @@ def test_compiled_by_xla(policy):
     np.testing.assert_allclose(compiled.log_probs(*arrays).log_probs, expected.log_probs, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_gradients_reach_everything_and_are_those_of_finite_differences(policy):
     variables = policy.trainable_variables
     assert variables == policy.variables

@@ -57,6 +57,7 @@ def survey_of(models, lines, dialogues, length, seed=0):
     return make_survey(models, lines, dialogues, length, seed, {"data": "a test"}, Decoding())
 
 
+@pytest.mark.thorough
 def test_each_line_has_its_context_and_what_the_agent_says_to_it(agent):
     lines = all_lines(conversations(20), agent, 2)
     assert [len(context) for context in lines[0]] == [1, 2, 2, 2]

@@ -78,6 +78,7 @@ def test_the_sums_and_metrics(gca, pairs):
     assert found["baseline_error"] == pytest.approx(errors.mean(), rel=1e-5)
 
 
+@pytest.mark.thorough
 def test_the_baselines_step_is_adam_on_the_gradient_of_its_squared_error(gca, pairs):
     learner = ReinforceTraining(gca, 1e-9)
     rewards = whole_answer_judgements(gca, pairs)
