@@ -134,19 +134,29 @@ def _linked(text: str, page: str) -> str:
 
 
 def site_link(link: str, page: str) -> str | None:
-    """Where a relative link of a page leads on the site; None for a file or folder that the site does not hold."""
+    """Where a relative link of a page leads on the site, seen from the page's place there.
+
+    Returns:
+        the relative link; None for a file or folder that the site does not hold.
+    """
     name, _, heading = link.partition("#")
     path = posixpath.normpath(posixpath.join(posixpath.dirname(page), name))
+    target = _place(path)
+    if target is None:
+        return None
+    folder = posixpath.dirname(_place(page) or "")
+    relative = posixpath.relpath(target, folder) if folder else target
+    return f"{relative}#{heading}" if heading and "#" not in relative else relative
+
+
+def _place(path: str) -> str | None:
+    """The place on the site of a file or folder of the repository."""
     places = {file: place for place, file in ROOT_PAGES.items()} | {file: file for file in downloads()}
     if path in places:
-        target = places[path]
-    elif path.startswith("docs/"):
-        target = path.removeprefix("docs/")
-    elif path.split("/")[0] in PACKAGES:
-        return _api_link(path)
-    else:
-        return None
-    return f"{target}#{heading}" if heading else target
+        return places[path]
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/")
+    return _api_link(path) if path.split("/")[0] in PACKAGES else None
 
 
 def _api_link(path: str) -> str | None:
