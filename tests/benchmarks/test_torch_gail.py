@@ -11,6 +11,8 @@ from gail_tf.imitation.reference import Reference
 from gail_tf.policies.language_model_policy import Policy
 from gail_tf.policies.sampling import Sampling
 
+pytestmark = pytest.mark.thorough  # PyTorch takes seconds to import
+
 EXERCISE = Exercise(SIZES["tiny"], rollouts=16, prompt=12, response=6)
 MASKS = [np.ones((16, width), bool) for width in (12, 6)]
 BATCH = Batch(EXERCISE.prompts(), MASKS[0], EXERCISE.expert_responses(), MASKS[1])
@@ -18,7 +20,7 @@ BATCH = Batch(EXERCISE.prompts(), MASKS[0], EXERCISE.expert_responses(), MASKS[1
 
 @pytest.fixture(scope="module")
 def torch_gail():
-    """The contestant; it takes seconds to import PyTorch."""
+    """The contestant."""
     from benchmarks import torch_gail
 
     return torch_gail
@@ -44,7 +46,6 @@ def tokens(torch):
     return torch.from_numpy(np.concatenate([BATCH.condition, BATCH.response], 1)).long()
 
 
-@pytest.mark.thorough
 def test_log_probs_are_ours(torch, torch_gail, gpt2, tokens):
     ours = Policy(gpt2).log_probs(*BATCH).log_probs.numpy()
     with torch.no_grad():
@@ -53,7 +54,6 @@ def test_log_probs_are_ours(torch, torch_gail, gpt2, tokens):
     np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.thorough
 def test_the_reference_reads_what_ours_reads(torch, torch_gail, gpt2, tokens):
     ours = Reference(Policy(gpt2), Sampling(EXERCISE.response)).read(BATCH, size=8)
     update = torch_gail.TorchUpdate(EXERCISE)
@@ -88,7 +88,6 @@ def test_a_step_of_maximum_likelihood_learns(torch, torch_gail, gpt2, tokens):
     assert not torch.equal(before, training.model.lm_head.weight)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("phases", [{OLD}, set()], ids=["PyTorch", "ours"])
 def test_an_update_makes_whole_responses_and_times_its_phases(torch_gail, phases):
     update = torch_gail.TorchUpdate(EXERCISE) if phases else OurUpdate(EXERCISE)
@@ -97,7 +96,6 @@ def test_an_update_makes_whole_responses_and_times_its_phases(torch_gail, phases
     assert set(update.flops) == {SAMPLING, REFERENCE, LEARNING} | phases
 
 
-@pytest.mark.thorough
 def test_trl_makes_an_update(torch):
     pytest.importorskip("trl.experimental.ppo")
     from benchmarks.trl_ppo import TRLUpdate
