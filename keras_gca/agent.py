@@ -45,7 +45,8 @@ class Decoding:
         length_penalty: The exponent of a beam search: 0 favours short answers, 1 long ones.
         anti_language_model: lambda of a beam search, which makes answers that fit all contexts count less; see
             `Decoder.beam`.
-        repeats: Whether a beam search may give the same word twice in succession.
+        repeats: Whether a beam search may give the same word twice in succession, or the same two neighbouring words
+            twice.
 
     Raises:
         UserError: Two of the arguments exclude each other, or one is out of range.

@@ -154,7 +154,7 @@ class Decoder:
             allow_unknown: whether the unknown word may be chosen.
             unwanted: (B, s_s + 1) int32, an answer to each context in place of which the next one of the beam is taken.
             anti_language_model: lambda.
-            allow_repeats: whether a token may follow itself.
+            allow_repeats: whether a token may follow itself, and a pair of neighbouring tokens may occur twice.
 
         Returns:
             One answer for each context.
@@ -325,8 +325,8 @@ class Decoder:
         """Search with a beam. For use in a graph; see `n_best`.
 
         Each context has K = width partial answers, so the batch of the model has B K rows. The scalar `repeating` is
-        added to the log-probability of the token that has just been chosen. Answers that have ended are
-        continued by PAD, which does not change their scores.
+        added to the log-probabilities of the tokens that `_repeating` names. Answers that have ended are continued by
+        PAD, which does not change their scores.
         """
         term, memory = self._start(contexts)
         count, size, length = tf.shape(contexts)[0], self._sizes.vocabulary, self.gca.longest_answer
@@ -342,7 +342,7 @@ class Decoder:
             memory: States,
         ) -> tuple[Any, ...]:
             log_p, memory = self._next(t, term, answers[:, t], memory)
-            again = repeating * tf.one_hot(answers[:, t], size)
+            again = repeating * tf.cast(_repeating(answers, size), log_p.dtype)
             steps = tf.where(running[:, None], log_p + forbidden + again + self._forbid_end(t), only_pad)
             totals = tf.reshape(tf.reshape(scores, [-1, 1]) + steps, [count, -1])  # (B, K s_v)
             scores, best = tf.math.top_k(totals, width)
@@ -380,6 +380,25 @@ class Decoder:
         tokens, logs = tf.gather(answers, best)[:, 1:], tf.gather(logs, best)
         frame = _frame(tf.transpose(tokens), tf.transpose(logs), steps, self._sizes.sentence_length)
         return [tf.reshape(array, tf.concat([[count, width], tf.shape(array)[1:]], 0)) for array in frame]
+
+
+def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
+    """Find the tokens that would repeat the last token, or a pair of neighbouring tokens of the partial answer.
+
+    Args:
+        answers: (N, T) int32, the tokens so far, without padding.
+        size: s_v.
+
+    Returns:
+        (N, s_v) bool.
+    """
+    last = answers[:, -1:]
+    followers = tf.concat([answers[:, 1:], last], 1)  # the token after each token; itself after the last one
+    rows = tf.repeat(tf.range(tf.shape(answers)[0])[:, None], tf.shape(answers)[1], 1)
+    counts = tf.scatter_nd(
+        tf.stack([rows, followers], 2), tf.cast(answers == last, tf.int32), [tf.shape(answers)[0], size]
+    )
+    return counts > 0
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:

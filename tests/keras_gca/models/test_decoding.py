@@ -173,15 +173,24 @@ def test_a_beam_that_holds_everything_finds_the_best_answer_of_all(length_penalt
             assert listed.log_probabilities[i, rank] == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_beam_can_leave_out_words_that_follow_themselves(gca):
+def test_a_beam_can_leave_out_words_and_pairs_of_words_that_repeat(gca):
     gca.layers.decision_bot.kernel.assign(0 * gca.layers.decision_bot.kernel)  # every token has the same distribution
     bias = np.zeros(VOCABULARY, np.float32)
-    bias[[7, 8, EOS]] = 5, 4, -3
+    bias[[7, 8, 9, 10, EOS]] = 5, 4, 3, 2, -3
     gca.layers.decision_bot.bias.assign(bias)
     contexts = random_pairs(4).contexts
     assert (Decoder(gca).beam(contexts, 3).answers[:, 1:] == 7).all()
-    alternating = Decoder(gca).beam(contexts, 3, allow_repeats=False)
-    assert (alternating.answers[:, 1:] == [7, 8] * (LENGTH // 2)).all()
+
+    def repeats_nothing(answer):
+        pairs = list(itertools.pairwise(answer))
+        return all(a != b for a, b in pairs) and len(set(pairs)) == len(pairs)
+
+    # A beam this wide is an exhaustive search, so the best of all allowed answers is found.
+    allowed = filter(repeats_nothing, itertools.product((7, 8, 9, 10), repeat=LENGTH))
+    best = max(sum(bias[list(answer)]) for answer in allowed)
+    for answer in Decoder(gca).beam(contexts, 500, allow_repeats=False).answers[:, 1:]:
+        assert repeats_nothing(answer.tolist())
+        assert sum(bias[answer]) == best
 
 
 def test_an_answer_that_fits_all_contexts_counts_less(gca):
