@@ -108,20 +108,22 @@ class GAILAgent:
         assign(self._judge.variables, bot.discriminator)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "GAILAgent":
+    def load(cls, path: str | os.PathLike, agreed: bool = False) -> "GAILAgent":
         """Load a `bot.h5`.
 
         Args:
             path: The file, or a run folder that holds one.
+            agreed: Whether the pretrained network that the bot needs may be fetched if it is not on this machine. If
+                not, the user is asked at the terminal.
 
         Returns:
             The agent, with the networks that the file stores.
 
         Raises:
-            UserError: The file is missing, damaged, or not a bot of the second paper.
+            UserError: The file is missing, damaged, or not a bot of the second paper. Or the user does not agree.
         """
         path, bot = Bot.read(path)
-        base = None if bot.base is None else read_base(bot.config, bot.base, bot.tokenizer)
+        base = None if bot.base is None else read_base(bot.config, bot.base, bot.tokenizer, agreed)
         try:
             return cls(bot, base)
         except (LookupError, TypeError, ValueError, AttributeError) as error:

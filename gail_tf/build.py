@@ -116,18 +116,19 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
     )
 
 
-def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer) -> LanguageModel:
+def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool = False) -> LanguageModel:
     """Read the pretrained network to which the adapters or the head of a bot or run belong.
 
     Args:
         config: The settings of the bot or run.
         base: The name of the network, and the SHA-256 of its weights.
         tokenizer: The tokenizer of the bot or run.
+        agreed: Whether the user has agreed to a download; see `locate`.
 
     Raises:
         UserError: The network cannot be found, or has other weights.
     """
-    folder = locate(base.name)
+    folder = locate(base.name, agreed)
     if (found := identity(folder)[1]) != base.sha256:
         raise UserError(
             f"{base.name}: not the network of this bot; the SHA-256 of its weights is {found}, but {base.sha256} is "

@@ -15,38 +15,42 @@ DESCRIPTION = """\
 Chat with a trained agent. Its policies (after maximum likelihood, and after imitation) respond to the conversation so
 far, and the discriminator chooses. Ctrl-D, Ctrl-C or /quit ends the chat.
 
-  python -m gail_tf.chat                       chat with the latest run in runs/
+  python -m gail_tf.chat                       chat with the latest run in runs/, or the shipped bot if there is none
+  python -m gail_tf.chat --shipped             chat with the shipped bot: adapters for a pretrained model
   python -m gail_tf.chat RUN --candidates 4    draw four responses from each policy; the discriminator chooses
   python -m gail_tf.chat RUN --web             chat in the browser
 
 This is a research program. A message that speaks of self-harm or danger is answered with a note, before any model runs.
 """
 
+SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
-    path = options.bot or chat_command.latest_run("gail_tf")
+    path, shipped = chat_command.bot_of("gail_tf", options, SHIPPED)
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent, Replying
         from gail_tf.safety.crisis import FIRST_USE_NOTICE
 
     replying = Replying(options.temperature, options.top_p, options.candidates)
-    agent = GAILAgent.load(path)
+    notice = f"{shipped}\n{FIRST_USE_NOTICE}" if shipped else FIRST_USE_NOTICE
+    agent = GAILAgent.load(path, options.agreed)
     agent.notes_crises = not options.no_crisis_note
     if options.web:
-        return chat_command.serve(agent, replying, options, path, options.history, FIRST_USE_NOTICE)
+        return chat_command.serve(agent, replying, options, path, options.history, notice)
 
     def reply(history: list[str], turn: int) -> "list[Answer]":
         return agent.answers(history, options.history, replying, options.seed + turn)
 
     folder = path if path.is_dir() else Path()
-    return terminal.talk(agent, reply, options, path, folder, FIRST_USE_NOTICE)
+    return terminal.talk(agent, reply, options, path, folder, notice)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m gail_tf.chat", description=DESCRIPTION)
-    parser.add_argument("bot", nargs="?", type=Path, help="a run folder or a bot.h5; the latest run if not given")
+    chat_command.add_options(parser)
     parser.add_argument(
         "--history",
         type=command_line.at_least_one,
@@ -77,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-crisis-note", action="store_true", help="let the models answer messages that speak of self-harm or danger"
     )
-    chat_command.add_options(parser)
+    parser.add_argument(
+        "--yes", dest="agreed", action="store_true", help="fetch the bot's pretrained model without asking"
+    )
     return parser
 
 

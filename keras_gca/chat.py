@@ -22,7 +22,6 @@ Chat with a trained agent. Each of its generators (teacher forcing, adversarial)
 """
 
 SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
-SHIPPED_NOTICE = "This is the shipped bot. Train one of your own: python -m keras_gca.train"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,14 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError("--context author works only in the terminal; with --web, --context paper is expected")
     if options.bot and options.original:
         raise UserError(f"give either a bot ({options.bot}) or --original, not both")
-    if options.shipped and (options.bot or options.original):
-        raise UserError(f"--shipped is a bot of its own; leave out {options.bot or '--original'}")
+    if options.shipped and options.original:
+        raise UserError("--shipped is a bot of its own; leave out --original")
     by_beam = options.temperature is None and options.beam is None and not options.greedy
     if options.greedy and (options.temperature is not None or options.beam is not None):
         raise UserError("--greedy excludes --temperature and --beam")
-    path = options.original or options.bot or (SHIPPED if options.shipped else None)
-    path = path or chat_command.latest_run("keras_gca", otherwise=SHIPPED)
-    notice = SHIPPED_NOTICE if path == SHIPPED else ""
+    path, notice = (options.original, "") if options.original else chat_command.bot_of("keras_gca", options, SHIPPED)
     with command_line.quiet_imports():
         from keras_gca.agent import CHAT, Agent, Decoding
         from keras_gca.original import agent as original
@@ -68,8 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> command_line.Parser:
     parser = command_line.Parser(prog="python -m keras_gca.chat", description=DESCRIPTION)
-    parser.add_argument("bot", nargs="?", type=Path, help="a run folder or a bot.h5; the latest run if not given")
-    parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
+    chat_command.add_options(parser)
     parser.add_argument(
         "--original",
         type=Path,
@@ -103,7 +99,6 @@ def _parser() -> command_line.Parser:
         help="sample among the fewest likeliest tokens whose probability reaches X",
     )
     parser.add_argument("--beam", type=int, metavar="N", help="answer by a beam search of this width [10]")
-    chat_command.add_options(parser)
     return parser
 
 

@@ -17,6 +17,7 @@ from keras_gca.data.conversations import WRONG_FIELDS, Conversation, detect_form
 from keras_gca.errors import UserError
 
 TURNS = ("disjoint", "staggered")
+EMBEDDED = ("conversations.csv", "listening.csv")  # the conversations in the package
 FRACTIONS = (0.7, 0.2, 0.1)  # Section 4.2: train, test, validation
 
 
@@ -75,7 +76,7 @@ def read_trajectories(
     """
     if not conversations and not tweets:
         with resources.as_file(resources.files("gail_tf.data") / "corpus") as folder:
-            return read_trajectories([folder / "conversations.csv"], [folder / "uplifting.txt"], turns)
+            return read_trajectories([folder / name for name in EMBEDDED], [folder / "uplifting.txt"], turns)
     trajectories: list[Trajectory] = []
     number = 0
     for path in map(Path, conversations):

@@ -12,6 +12,8 @@ from keras_gca.storage.ownership import MARKS
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all chats have."""
+    parser.add_argument("bot", nargs="?", type=Path, help="a run folder or a bot.h5; the latest run if not given")
+    parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
     parser.add_argument("--web", action="store_true", help="chat in the browser instead of the terminal")
     parser.add_argument(
         "--host",
@@ -40,23 +42,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-transcript", action="store_true", help="do not save the chat")
 
 
-def latest_run(package: str, otherwise: Path | None = None) -> Path:
-    """Return the run folder in runs/ whose bot is the newest.
+def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Path, str]:
+    """Return the bot to chat with: the one that the user names, the newest one in runs/, or the shipped one.
 
     Args:
         package: The package whose runs are considered.
-        otherwise: The bot to return if there is no such run; None makes that an error.
+        options: The parsed options of `add_options`.
+        shipped: The bot that is a part of the package.
+
+    Returns:
+        The path of the bot. Then a line about the shipped bot if it is this one, otherwise an empty string.
 
     Raises:
-        UserError: There is no such run, and no bot in its place.
+        UserError: The user names a bot and asks for the shipped one, too.
     """
-    bots = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / MARKS[package]).exists()]
-    if not bots:
-        if otherwise is not None:
-            return otherwise
-        train = f"python -m {package}.train"
-        raise UserError(f"no trained model in runs/; name a run folder or a bot.h5, or train a model: {train}")
-    return max(bots, key=lambda bot: bot.stat().st_mtime).parent
+    if options.bot and options.shipped:
+        raise UserError(f"--shipped is a bot of its own; leave out {options.bot}")
+    runs = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / MARKS[package]).exists()]
+    latest = max(runs, key=lambda bot: bot.stat().st_mtime, default=None)
+    if options.bot:
+        return options.bot, ""
+    if latest is not None and not options.shipped:
+        return latest.parent, ""
+    return shipped, f"This is the shipped bot. Train one of your own: python -m {package}.train"
 
 
 def serve(

@@ -1,0 +1,64 @@
+"""The estimate before a long training, against operations counted by hand for SmolLM2-135M."""
+
+import numpy as np
+import pytest
+
+from gail_tf.config import GAILConfig
+from gail_tf.data.batches import Batch
+from gail_tf.data.samples import Samples
+from gail_tf.models.llama_config import LlamaConfig
+from gail_tf.training import estimate
+
+SIZES = LlamaConfig()  # SmolLM2-135M: 30 blocks of width 576, 3 heads of keys of width 64, 1536 hidden units
+# Queries and outputs, keys and values, and the three matrices of the gated hidden layer
+BLOCKS = 2 * 30 * (2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536)
+OUTPUT = 2 * 49152 * 576
+RATE = 100e9
+
+
+def samples(count):
+    """Trajectories of 30 tokens before each response, and 20 in it."""
+    batch = Batch(
+        np.zeros((count, 30), np.int32), np.ones((count, 30), bool), np.zeros((count, 20), np.int32),
+        np.ones((count, 20), bool),
+    )  # fmt: skip
+    return Samples(batch, np.zeros((count, 2), np.float32), np.zeros(count, np.float32), ())
+
+
+def of(**changes):
+    config = GAILConfig.preset("pretrained").changed(**changes)
+    return estimate.estimate(config, SIZES, samples(800), samples(100), RATE)
+
+
+@pytest.mark.parametrize(("trainable", "passes"), [("lora", 2), ("full", 3)])
+def test_an_epoch_of_maximum_likelihood_reads_and_learns_every_response(trainable, passes):
+    made = of(trainable=trainable, mle_epochs=2, algorithm="mle")
+    read = BLOCKS * 50 + OUTPUT * 20
+    expected = 2 * (800 * passes * read + 100 * read) / (0.5 * RATE)
+    assert made.seconds["maximum_likelihood"] == pytest.approx(expected)
+
+
+def test_rollouts_are_drawn_read_twice_and_learned():
+    made = of(updates=3, rollouts=64, discriminator_steps=8, ppo_epochs=2, validation_frequency=2)
+    read = BLOCKS * 50 + OUTPUT * 20
+    drawn = BLOCKS * 30 + (BLOCKS + OUTPUT) * 40 * 2  # the preset's longest response has 40 tokens
+    of_updates = 3 * 64 * (drawn + 2 * read + 2 * 2 * read) + 2 * 100 * read
+    assert made.seconds["imitation"] == pytest.approx(of_updates / (0.5 * RATE))
+    # 64 responses are 4 batches of 16, in each of which D takes a step; so 8 steps need 2 buffers.
+    assert made.seconds["discriminator"] == pytest.approx(2 * 64 * (drawn + 2 * read) / (0.5 * RATE))
+
+
+def test_training_all_weights_needs_more_memory_than_adapters():
+    assert of(trainable="full").memory > of().memory > 4 * 134_515_008
+
+
+def test_the_line_names_minutes_memory_and_rate():
+    line = str(estimate.Estimate({"maximum_likelihood": 600, "discriminator": 0, "imitation": 900}, 3.26e9, 4e11))
+    assert line == (
+        "estimate: about 25 minutes (maximum likelihood 10, imitation 15) and 3.3 GB of memory; this machine multiplies "
+        "matrices at 400 GFLOP/s"
+    )
+
+
+def test_the_rate_of_this_machine_is_measured():
+    assert 1e8 < estimate.matrix_product_rate(64, "float32") < 1e16
