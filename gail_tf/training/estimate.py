@@ -81,7 +81,7 @@ def estimate(
     buffers = -(-config.judge.discriminator_steps // phases.steps_on_a_buffer(config)) if updates else 0
     validations = -(-updates // config.run.validation_frequency)
     operations = {
-        phases.MAXIMUM_LIKELIHOOD: epochs * (experts * learn + held_out * read),
+        phases.MAXIMUM_LIKELIHOOD: config.likelihood.mle_epochs * (experts * learn + held_out * read),
         phases.DISCRIMINATOR: buffers * per_buffer * (drawn + 2 * read),
         phases.IMITATION: updates * per_buffer * (drawn + 2 * read + config.ppo.ppo_epochs * learn)
         + validations * held_out * read,

@@ -55,8 +55,8 @@ def test_training_all_weights_needs_more_memory_than_adapters():
 def test_the_line_names_minutes_memory_and_rate():
     line = str(estimate.Estimate({"maximum_likelihood": 600, "discriminator": 0, "imitation": 900}, 3.26e9, 4e11))
     assert line == (
-        "estimate: about 25 minutes (maximum likelihood 10, imitation 15) and 3.3 GB of memory; this machine multiplies "
-        "matrices at 400 GFLOP/s"
+        "estimate: about 25 minutes (maximum likelihood 10, imitation 15) and 3.3 GB of memory; this machine "
+        "multiplies matrices at 400 GFLOP/s"
     )
 
 
