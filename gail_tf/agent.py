@@ -129,9 +129,9 @@ class GAILAgent:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike, half_precision: bool = False) -> None:
         """Write the agent as a `bot.h5`; see `Bot.write`."""
-        self.bot.write(path)
+        self.bot.write(path, half_precision)
 
     def export(self, folder: str | os.PathLike, policy: str | None = None) -> str:
         """Write a policy as a folder that Hugging Face's transformers can load; see `export_policy`.

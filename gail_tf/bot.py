@@ -91,11 +91,12 @@ class Bot:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
-    def write(self, path: str | os.PathLike) -> None:
+    def write(self, path: str | os.PathLike, half_precision: bool = False) -> None:
         """Write the bot as one HDF5 file. A bot with a base needs the files of the base, too.
 
         Args:
             path: The file to write.
+            half_precision: Whether to write the weights as float16, compressed; `read` turns them into float32 again.
 
         Raises:
             OSError: The file cannot be written; a file that was there before is unchanged.
@@ -111,7 +112,7 @@ class Bot:
             "reference": self.reference,
         }
         others = {"discriminator": self.discriminator, "emotions": emotions[1]}
-        write_bot(Path(path), FORMAT, facts, {**self.policies, **others})
+        write_bot(Path(path), FORMAT, facts, {**self.policies, **others}, half_precision)
 
     def refuse_misfits(self) -> None:
         """Check that the sizes fit the tokenizer and the stored weights, before large networks are made.

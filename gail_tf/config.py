@@ -55,6 +55,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Trains adapters on the network PRETRAINED with the embedded corpus, on CPUs.
     "pretrained": {
         "trainable": "lora",
+        "lora_rank": 4,
+        "lora_alpha": 8.0,
         "precision": "bfloat16",
         "condition_tokens": 96,
         "response_tokens": 40,

@@ -72,11 +72,7 @@ def estimate(
     # All responses of a batch are continued until the last one has ended, so nearly all steps up to the limit are taken.
     drawn = blocks * condition + (blocks + output) * limit * EFFICIENCY["pass"] / EFFICIENCY["decoding"]
 
-    epochs, experts, held_out = (
-        config.likelihood.mle_epochs,
-        len(training.batch.condition),
-        len(validation.batch.condition),
-    )
+    experts, held_out = (len(samples.batch.condition) for samples in (training, validation))
     per_buffer, updates = config.rollout.rollouts, config.rollout.updates
     buffers = -(-config.judge.discriminator_steps // phases.steps_on_a_buffer(config)) if updates else 0
     validations = -(-updates // config.run.validation_frequency)

@@ -186,7 +186,7 @@ def write_arrays(
         path: The file.
         arrays: The arrays by their names.
         facts: Values for JSON.
-        compress: Whether to compress the arrays.
+        compress: Whether to compress the arrays and facts.
         keep: A name under which the previous file is kept; see `replacing`.
 
     Raises:
@@ -194,9 +194,11 @@ def write_arrays(
     """
     with replacing(path, keep=keep) as temporary:
         with new_hdf5(temporary, userblock_size=HEADER) as file:
-            file.create_dataset("facts", data=np.frombuffer(json.dumps(facts).encode(), np.uint8))
+            method = "gzip" if compress else None
+            written = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+            file.create_dataset("facts", data=written, compression=method)
             for name, array in arrays.items():
-                file.create_dataset(f"arrays/{name}", data=array, compression="gzip" if compress else None)
+                file.create_dataset(f"arrays/{name}", data=array, compression=method)
         with temporary.open("rb+") as stream:
             checksum = _checksum(stream)
             stream.seek(0)
