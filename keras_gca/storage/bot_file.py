@@ -1,5 +1,6 @@
 """Reads and writes bots: files with the weights and facts that a chat needs."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from keras_gca.storage.arrays import read_arrays, write_arrays
 from keras_gca.storage.ownership import refuse_bot_of_another, refuse_run_of_another
 from keras_gca.storage.run_folder import RunFolder
 
+SHAPES = "shapes"  # the fact with the shapes of each network's weights, in a bot of half precision
+
 
 def write_bot(
     path: Path, format: str, facts: dict[str, Any], networks: dict[str, list[np.ndarray]], half_precision: bool = False
@@ -23,16 +26,19 @@ def write_bot(
         format: The name of the format, which `read_bot` checks.
         facts: Values for JSON.
         networks: The weights of each network.
-        half_precision: Whether to write the weights as float16, compressed; the file has less than half the size.
+        half_precision: Whether to write the weights of each network as one compressed array of float16. The file has
+            less than half the size.
 
     Raises:
         OSError: The file cannot be written.
     """
-    arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
+    facts = {"format": format, **facts, "networks": {name: len(weights) for name, weights in networks.items()}}
     if half_precision:
-        arrays = {name: _halved(value) for name, value in arrays.items()}
-    counts = {name: len(weights) for name, weights in networks.items()}
-    write_arrays(path, arrays, {"format": format, **facts, "networks": counts}, compress=half_precision)
+        facts |= {SHAPES: {name: [weight.shape for weight in weights] for name, weights in networks.items()}}
+        arrays = {name: _halved(weights) for name, weights in networks.items()}
+    else:
+        arrays = {f"{name}/{i}": value for name, weights in networks.items() for i, value in enumerate(weights)}
+    write_arrays(path, arrays, facts, compress=half_precision)
 
 
 def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, Any], dict[str, list[np.ndarray]]]:
@@ -61,20 +67,35 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
     if facts.get("format") not in formats:
         raise UserError(f"{path}: not a bot that this version can read ({formats[0]} is expected)")
     try:
+        if SHAPES in facts:
+            return path, facts, {name: _whole(arrays[name], shapes) for name, shapes in facts[SHAPES].items()}
         counts = facts["networks"].items()
-        return path, facts, {name: [_whole(arrays[f"{name}/{i}"]) for i in range(count)] for name, count in counts}
+        return path, facts, {name: [arrays[f"{name}/{i}"] for i in range(count)] for name, count in counts}
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise damaged_bot(path, error) from None
 
 
-def _halved(weights: np.ndarray) -> np.ndarray:
-    """Return weights as float16; a larger number, such as a bias that forbids a token, becomes the largest one."""
+def _halved(weights: list[np.ndarray]) -> np.ndarray:
+    """Return the numbers of all weights as one array of float16.
+
+    A larger number, such as a bias that forbids a token, becomes the largest one.
+    """
     largest = np.finfo(np.float16).max
-    return np.clip(weights, -largest, largest).astype(np.float16)
+    parts = [np.clip(weight, -largest, largest).astype(np.float16).ravel() for weight in weights]
+    return np.concatenate(parts or [np.zeros(0, np.float16)])
 
 
-def _whole(weights: np.ndarray) -> np.ndarray:
-    return weights.astype(np.float32) if weights.dtype == np.float16 else weights
+def _whole(numbers: np.ndarray, shapes: list[list[int]]) -> list[np.ndarray]:
+    """Return weights of these shapes as float32, from the array of `_halved`.
+
+    Raises:
+        ValueError: The shapes do not have as many numbers as the array.
+    """
+    sizes = [math.prod(shape) for shape in shapes]
+    if min((size for shape in shapes for size in shape), default=0) < 0 or sum(sizes) != numbers.size:
+        raise ValueError(f"there are {numbers.size:,} numbers, which do not fit the shapes")
+    parts = np.split(numbers.astype(np.float32), np.cumsum(sizes)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)] if shapes else []
 
 
 def damaged_bot(path: Path, error: Exception) -> UserError:

@@ -1,5 +1,6 @@
 """The agent answers several conversations in one batch, and answers a message about a crisis with a note."""
 
+import numpy as np
 import pytest
 
 from gail_tf.agent import GAILAgent, Replying
@@ -55,6 +56,19 @@ def test_a_conversation_is_answered_in_any_company_as_alone(variant, replying):
             agent.answers_to_all([["Hello"], wrong], None, replying, [1, 1])
     network = "two LSTMs" if variant == "rl_seq2seq" else "GPT-2 of 2 blocks"
     assert repr(agent) == f"<GAILAgent: {network}, by maximum likelihood and imitation; the last 24 tokens are read>"
+
+
+def test_a_bot_of_half_precision_has_rounded_weights_that_are_float32_again(tmp_path):
+    agent = of_gpt2(small_runs.config())
+    agent.save(tmp_path / "whole.h5")
+    agent.save(tmp_path / "half.h5", half_precision=True)
+    assert (tmp_path / "half.h5").stat().st_size < 0.6 * (tmp_path / "whole.h5").stat().st_size
+    half, whole = (GAILAgent.load(tmp_path / f"{name}.h5") for name in ("half", "whole"))
+    for name, weights in whole.bot.policies.items():
+        for value, other in zip(weights, half.bot.policies[name], strict=True):
+            assert other.dtype == np.float32
+            np.testing.assert_allclose(other, value, rtol=2**-11, atol=1e-7)
+    assert half.reply("Hello.", GREEDY)
 
 
 def test_a_message_that_speaks_of_a_crisis_is_answered_by_a_note_unless_the_user_does_not_want_it():
