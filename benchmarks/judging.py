@@ -2,17 +2,18 @@
 
     python -m benchmarks.judging answer docs/judging/first_messages.csv RUN --generator adversarial --output new.csv
     python -m benchmarks.judging sheets before.csv new.csv --folder sheets
-    python -m benchmarks.judging count sheets
+    python -m benchmarks.judging count sheets --json counts.json --table replies.md
 
 `answer` takes bots of both papers. A sheet has the replies of all systems in an order of its own, without the systems'
 names; equal replies to a prompt stand in it once. `key.csv` says which system gave which reply. A reader fills the
-column `judgement` with 1 or 0, and `count` adds up.
+column `judgement` with 1 or 0, and `count` adds up. It can also write the counts as JSON, and all replies as a table.
 """
 
 import argparse
 import collections
 import csv
 import dataclasses
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -126,6 +127,36 @@ def agreement(sheets: dict[str, Table], key: Table) -> float:
     return sum(len(said) == 1 for said in verdicts.values()) / len(verdicts)
 
 
+def replies_table(sheets: dict[str, Table], key: Table) -> str:
+    """Return a Markdown table of all replies, one row for each prompt and one column for each system.
+
+    The judgements of the readers stand in brackets behind each reply.
+
+    Args:
+        sheets: The filled sheet of each reader.
+        key: The rows of `key.csv`.
+    """
+    rows = {(reader, row[ROW]): row for reader, sheet in sheets.items() for row in sheet}
+    texts: dict[int, str] = {}
+    replies: dict[tuple[int, str], tuple[str, list[str]]] = {}
+    for entry in key:
+        row, number = rows[entry["reader"], entry[ROW]], int(entry["prompt"])
+        texts[number] = next(value for name, value in row.items() if name not in (ROW, REPLY, JUDGEMENT))
+        replies.setdefault((number, entry["system"]), (row[REPLY], []))[1].append(row[JUDGEMENT].strip())
+    systems = list(dict.fromkeys(entry["system"] for entry in key))
+    lines = [
+        f"| message | {' | '.join(name.replace('_', ' ') for name in systems)} |",
+        "| --- " * (len(systems) + 1) + "|",
+    ]
+    for number in sorted(texts):
+        cells = [texts[number]]
+        for system in systems:
+            reply, judgements = replies[number, system]
+            cells.append(f"{reply} ({', '.join(judgements)})")
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
     options = _parser().parse_args(arguments)
@@ -175,9 +206,15 @@ def _count(options: argparse.Namespace) -> int:
     key = _read(options.folder / KEY)
     sheets = {reader: _read(options.folder / f"{reader}.csv") for reader in dict.fromkeys(row["reader"] for row in key)}
     print(f"| system | {' | '.join(sheets)} | lower |\n{'| --- ' * (len(sheets) + 2)}|")
-    for system, counts in count(sheets, key).items():
+    sensible, agreed = count(sheets, key), agreement(sheets, key)
+    for system, counts in sensible.items():
         print(f"| {system} | {' | '.join(map(str, counts.values()))} | {min(counts.values())} |")
-    print(f"\nThe readers agree on {agreement(sheets, key):.1%} of the replies.")
+    print(f"\nThe readers agree on {agreed:.1%} of the replies.")
+    if options.json:
+        facts = {"command": "python -m benchmarks.judging count", "agreement": round(agreed, 4), "sensible": sensible}
+        options.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    if options.table:
+        options.table.write_text(replies_table(sheets, key), encoding="utf-8")
     return 0
 
 
@@ -223,6 +260,8 @@ def _parser() -> argparse.ArgumentParser:
     sheets.set_defaults(run=_sheets)
     counting = commands.add_parser("count", help="count the judgements of filled sheets")
     counting.add_argument("folder", type=Path, help="the folder of the sheets")
+    counting.add_argument("--json", type=Path, metavar="FILE", help="write the counts to this file, too")
+    counting.add_argument("--table", type=Path, metavar="FILE", help="write all replies to this Markdown file, too")
     counting.set_defaults(run=_count)
     return parser
 

@@ -1,4 +1,5 @@
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -86,11 +87,22 @@ def test_sheets_are_made_and_counted(tmp_path, capsys):
         judging.main(["count", str(sheets)])
     filled(sheets, ["145", "124"])
     capsys.readouterr()
-    assert judging.main(["count", str(sheets)]) == 0
+    counts, table = tmp_path / "counts.json", tmp_path / "replies.md"
+    assert judging.main(["count", str(sheets), "--json", str(counts), "--table", str(table)]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "| system | reader_1 | reader_2 | lower |"
     # The readers agree on 1, 3 and 4: old 1, 3 and new 1, 4, which are 4 of 6 replies.
     assert out[2:] == ["| old | 1 | 2 | 1 |", "| new | 3 | 2 | 2 |", "", "The readers agree on 66.7% of the replies."]
+    facts = json.loads(counts.read_text())
+    assert facts["sensible"] == {"old": {"reader_1": 1, "reader_2": 2}, "new": {"reader_1": 3, "reader_2": 2}}
+    assert facts["agreement"] == 0.6667
+    assert table.read_text().splitlines() == [
+        "| message | old | new |",
+        "| --- | --- | --- |",
+        "| a | 1 (1, 1) | 1 (1, 1) |",
+        "| b | 2 (0, 1) | 4 (1, 1) |",
+        "| c | 3 (0, 0) | 5 (1, 0) |",
+    ]
 
 
 def test_missing_files_are_one_line(tmp_path):
