@@ -69,7 +69,7 @@ def estimate(
     limit = config.data.response_tokens
     read = blocks * (condition + response) + output * response
     learn = read * (3 if config.model.trainable == "full" else 2)
-    # All responses of a batch are continued until the last one has ended, so nearly all steps up to the limit are taken.
+    # All responses of a batch are continued until the last one has ended, which is usually near the limit.
     drawn = blocks * condition + (blocks + output) * limit * EFFICIENCY["pass"] / EFFICIENCY["decoding"]
 
     experts, held_out = (len(samples.batch.condition) for samples in (training, validation))
