@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from gail_tf.base_models import known_models
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import refuse_missing
 
@@ -20,9 +21,11 @@ perplexity    The perplexity of the human responses given history and prompt is 
               conversations of 1, 2 and 3+ turns, on all test trajectories.
 responses     Responses are drawn from the policies. They are measured by BLEU (sacreBLEU's, and NLTK's BLEU-1 to BLEU-4
               of single responses), distinct-1 and distinct-2, length, the share of repeated responses, similarity to
-              the human responses by word vectors, and MAUVE. Two further metrics are the shares of responses that have
-              the same sentiment (by VADER) and the same emotion (by a classifier that learns the labels of the training
-              prompts) as the human response or the prompt. The human responses are measured, too.
+              the human responses by word vectors, and MAUVE. With --encoder an independent encoder measures MAUVE, the
+              relevance of responses to their contexts, and their similarity to the human responses. Further metrics
+              are the shares of responses that have the same sentiment (by VADER) and the same emotion (by a classifier
+              that learns the labels of the training prompts) as the human response or the prompt. The human responses
+              are measured, too.
 uncertainty   The metrics of one run have 95 % intervals by a bootstrap over conversations. Those of several runs have
               the standard deviation over seeds. Systems with the same test trajectories are compared by paired
               sign-flip tests.
@@ -41,10 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     refuse_missing(options.glove)
     command_line.set_up_tensorflow()
+    from gail_tf.base_models.locate import locate
     from gail_tf.evaluation.report import Options, evaluate_runs
 
+    if options.encoder is not None:
+        locate(options.encoder, options.yes)  # asks before it fetches, and before anything is measured
     glove = None if options.glove is None else str(options.glove)
-    how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove)
+    how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove, options.encoder)
     evaluate_runs(
         options.runs,
         how,
@@ -96,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="word vectors for similarities; fitted to the run's text if not given",
     )
+    parser.add_argument(
+        "--encoder",
+        metavar="MODEL",
+        help=f"measure MAUVE, relevance and similarity with this encoder: {known_models.ENCODER}, or a folder",
+    )
+    parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
     parser.add_argument("--beside-paper", action="store_true", help="show the paper's numbers beside the measured ones")
     parser.add_argument(
         "--examples", type=command_line.at_least_one, default=8, metavar="N", help="number of examples in Table 3 [8]"

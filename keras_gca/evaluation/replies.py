@@ -142,6 +142,7 @@ def reply_figures(
         vectors = dict(zip(vocabulary.tokens, agent.discriminator[0], strict=True))
     replies = {name: [vocabulary.decode(row[1:]) for row in rows] for name, rows in answers.items()}
     texts = {name: [detokenise(reply, vocabulary.surfaces) for reply in of] for name, of in replies.items()}
+    equal = {f"distinct-{n} at equal counts": reply_metrics.equal_distinct(replies, n)[1] for n in (1, 2)}
     figures: dict[str, dict[str, float | str]] = {}
     for name, tokenised in replies.items():
         score, signature = reply_metrics.bleu(texts[name], texts["human"])
@@ -149,6 +150,7 @@ def reply_figures(
         figures[name] = {
             "distinct-1": reply_metrics.distinct(tokenised, 1),
             "distinct-2": reply_metrics.distinct(tokenised, 2),
+            **{title: values[name] for title, values in equal.items()},
             "tokens": reply_metrics.mean_length(tokenised),
             "repeated": reply_metrics.repeated(tokenised),
             "most frequent": reply_metrics.most_frequent(tokenised),

@@ -7,20 +7,11 @@ import pytest
 
 from gail_tf.data.wordpiece import SPECIAL, WordPieceTokenizer
 from keras_gca.errors import UserError
+from tests.factories.encoders import tokenizer_json
 
 WORDS = [*SPECIAL, "play", "##ing", "##s", "un", "##able", "!", "'", "cafe", "你", "s", "["]
 VOCABULARY = {word: number for number, word in enumerate(WORDS)}
-FILE = {
-    "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "vocab": VOCABULARY},
-    "normalizer": {
-        "type": "BertNormalizer",
-        "clean_text": True,
-        "handle_chinese_chars": True,
-        "strip_accents": None,
-        "lowercase": True,
-    },
-    "pre_tokenizer": {"type": "BertPreTokenizer"},
-}
+FILE = tokenizer_json(VOCABULARY)
 TEXTS = ["Playing plays!", "UNABLE  café's\t你你", "", "unknownable words play"]
 
 
