@@ -29,6 +29,8 @@ responses     Responses are drawn from the policies. They are measured by BLEU (
 uncertainty   The metrics of one run have 95 % intervals by a bootstrap over conversations. Those of several runs have
               the standard deviation over seeds. Systems with the same test trajectories are compared by paired
               sign-flip tests.
+ratings       With --ratings, FILE has people's ratings of responses, one JSON object in each line: context, response,
+              system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 """
 
 EPILOG = """\
@@ -43,12 +45,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
     refuse_missing(options.glove)
+    refuse_missing(options.ratings)
     command_line.set_up_tensorflow()
     from gail_tf.base_models.locate import locate
     from gail_tf.evaluation.report import Options, evaluate_runs
 
     if options.encoder is not None:
         locate(options.encoder, options.yes)  # asks before it fetches, and before anything is measured
+    if options.ratings is not None:
+        return _compare_with_ratings(options, arguments)
     glove = None if options.glove is None else str(options.glove)
     how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove, options.encoder)
     evaluate_runs(
@@ -60,6 +65,20 @@ def main(arguments: list[str] | None = None) -> int:
         batch_size=options.batch_size,
         examples=options.examples,
     )
+    return 0
+
+
+def _compare_with_ratings(options: argparse.Namespace, arguments: list[str] | None) -> int:
+    """Compare the measures of each run with people's ratings, and write RUN/ratings.json."""
+    from gail_tf.evaluation.rated_responses import FILE, evaluate_ratings
+    from keras_gca.evaluation import human_ratings, provenance
+
+    command = provenance.command_of("gail_tf.evaluate", sys.argv[1:] if arguments is None else arguments)
+    for run in options.runs:
+        results = evaluate_ratings(run, options.ratings, options.seed, options.encoder, options.batch_size)
+        print(human_ratings.report(results).to_markdown())
+        provenance.write_experiment(run / FILE, command, {"ratings": options.seed}, results)
+        print(f"wrote {run / FILE}")
     return 0
 
 
@@ -106,6 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         "--encoder",
         metavar="MODEL",
         help=f"measure MAUVE, relevance and similarity with this encoder: {known_models.ENCODER}, or a folder",
+    )
+    parser.add_argument(
+        "--ratings",
+        type=Path,
+        metavar="FILE",
+        help="compare D, likelihood, length and relevance with people's ratings of responses, and do nothing else",
     )
     parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
     parser.add_argument("--beside-paper", action="store_true", help="show the paper's numbers beside the measured ones")
