@@ -17,8 +17,9 @@ perplexity   exp of the total negative log-likelihood divided by the number of t
              trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and measured too
 replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and similarities
              by word vectors (--glove, or the run's own). The human replies are measured in the same way
-Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). Two discriminators
-             judge: the run's own, and an independent one, trained anew on human answers and those of all generators.
+Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). The run's own
+             discriminator judges, and independent ones. These are trained anew on human answers and those of all
+             generators, in one half of the held-out conversations, and each judges the other half.
              Then choosing by Eq. 9 is compared with choosing by Eq. 10: how often the shorter answer wins, and how
              often the human answer scores higher than a machine's
 ratings      With --ratings, FILE has people's ratings of responses, one JSON object in each line: context, response,
