@@ -23,9 +23,9 @@ responses     Responses are drawn from the policies. They are measured by BLEU (
               of single responses), distinct-1 and distinct-2, length, the share of repeated responses, similarity to
               the human responses by word vectors, and MAUVE. With --encoder an independent encoder measures MAUVE, the
               relevance of responses to their contexts, and their similarity to the human responses. Further metrics
-              are the shares of responses that have the same sentiment (by VADER) and the same emotion (by a classifier
-              that learns the labels of the training prompts) as the human response or the prompt. The human responses
-              are measured, too.
+              are the shares of responses that have the same sentiment (by VADER) and the same emotion as the human
+              response or the prompt. Emotions are classified by classifiers that learn from held-out conversations;
+              their accuracy, and the agreement of shuffled pairs, are shown too. The human responses are measured, too.
 uncertainty   The metrics of one run have 95 % intervals by a bootstrap over conversations. Those of several runs have
               the standard deviation over seeds. Systems with the same test trajectories are compared by paired
               sign-flip tests.

@@ -20,6 +20,7 @@ from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.comparability import phases_of, refuse_incomparable
+from gail_tf.evaluation.held_out_emotions import HeldOutEmotions, fit_linear
 from gail_tf.evaluation.independent import MAUVE, IndependentMeasures
 from gail_tf.evaluation.mauve import mauve
 from gail_tf.evaluation.metrics import Estimate, Likelihoods
@@ -160,7 +161,8 @@ class _Measuring:
         self._answered = [data.test[row] for row in self._rows]
         self._parts = metrics.parts(data.test)
         self._data, self._seed = data, config.seed
-        self._classifiers = dict(metrics.CLASSIFIERS)
+        self._encoder = encoder
+        self._emotions: HeldOutEmotions | None = None
         self._conversations = np.array([trajectory.conversation for trajectory in data.test])
         self._reader = TextReader(agent.policies[agent.bot.reference], agent.tokenizer, config.data.response_tokens)
         self._independent = None
@@ -184,7 +186,9 @@ class _Measuring:
         for part in self._parts:
             at = self._places(part)
             if len(at):
-                figures[part] = metrics.human_figures(self._answered_at(at), self._classifiers)
+                figures[part] = metrics.human_figures(self._answered_at(at))
+                if self._emotions is not None:
+                    figures[part] |= self._emotions.of_humans(self._answered_at(at))
                 if self._independent is not None:
                     ceiling = self._independent.ceiling(at)
                     figures[part] |= {
@@ -195,24 +199,22 @@ class _Measuring:
         return figures
 
     def _learn_emotions(self, vectors: Mapping[str, np.ndarray]) -> None:
-        """Train a classifier of emotions on the training prompts, if they have labels.
+        """Train classifiers of emotions on held-out conversations, if these have labels; see `held_out_emotions`."""
 
-        RL-Seq2Seq is rewarded by a classifier of the same kind. The classifier here has another seed, so that no policy
-        is measured by the very network that has rewarded it.
-        """
-        labelled = [trajectory for trajectory in self._data.train if trajectory.emotion is not None]
-        if vectors and len({trajectory.emotion for trajectory in labelled}) > 1:
-            prompts, labels = (
-                [trajectory.prompt for trajectory in labelled],
-                [trajectory.emotion for trajectory in labelled],
-            )
-            emotions = EmotionClassifier.fit(prompts, labels, vectors, self._seed + 1)
-            self._classifiers["emotion"] = emotions.classify
+        def fit(prompts: Sequence[str], labels: Sequence[str]) -> metrics.Classifier:
+            if self._encoder is not None:
+                return fit_linear(self._encoder, prompts, labels)
+            return EmotionClassifier.fit(prompts, labels, vectors, self._seed + 1).classify
+
+        if self._encoder is not None or vectors:
+            self._emotions = HeldOutEmotions.learn(fit, self._data.test, self._data.validation, self._seed)
 
     def _policy(
         self, name: str, likelihoods: Likelihoods, responses: list[str], vectors: Mapping[str, np.ndarray]
     ) -> PolicyEvaluation:
-        scores = metrics.response_scores(responses, self._answered, self._classifiers)
+        scores = metrics.response_scores(responses, self._answered)
+        if self._emotions is not None:
+            scores |= self._emotions.scores(responses, self._answered)
         vectors_of_responses = None
         if self._independent is not None:
             vectors_of_responses = self._independent.vectors(responses)
@@ -225,6 +227,8 @@ class _Measuring:
             if len(at):
                 said, scored = [responses[i] for i in at], {title: column[at] for title, column in scores.items()}
                 figures[part] |= metrics.response_figures(said, self._answered_at(at), scored, vectors)
+                if self._emotions is not None:
+                    figures[part] |= self._emotions.beside(said, self._answered_at(at))
         for part, at in self._for_mauve.items():
             if self._independent is not None and vectors_of_responses is not None:
                 figures[part][MAUVE] = Estimate(self._independent.mauve(vectors_of_responses, at))
