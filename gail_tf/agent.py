@@ -278,6 +278,27 @@ class GAILAgent:
             (B, R) float32. Padding has NaN. If D judges only whole responses, all tokens but the last have NaN, too.
         """
         count = len(texts) // len(read)
+        logits = self.expert_logits(batch, tokens, masks, read, texts)
+        if self._judge.per_token:
+            return np.where(masks, log_expit(logits), np.nan)
+        last = np.arange(masks.shape[1]) == masks.sum(1, keepdims=True) - 1
+        if self.config.judge.discriminator == "contrastive":
+            # A contrastive D gives only the probability that a response is chosen among the responses to its condition.
+            log_expert = log_softmax(logits.reshape(-1, count), axis=1).ravel()
+        else:
+            log_expert = log_expit(logits)
+        return np.where(last, log_expert[:, None], np.nan)
+
+    def expert_logits(
+        self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: Sequence[Sequence[str]], texts: Sequence[str]
+    ) -> np.ndarray:
+        """Compute the logits with which D judges B responses of R tokens; the arguments are those of `_judged`.
+
+        Returns:
+            (B,) float32, or (B, R) float32 if D judges each token. The higher a logit, the more the response is like an
+            expert's.
+        """
+        count = len(texts) // len(read)
         condition, condition_mask = (
             np.repeat(array, count, axis=0) for array in (batch.condition, batch.condition_mask)
         )
@@ -289,16 +310,7 @@ class GAILAgent:
         sentiments = np.array(
             [[*asked[i // count], sentiment(text).compound] for i, text in enumerate(texts)], np.float32
         )
-        logits = self._judge.expert_logits(JudgedResponses(judged, features, sentiments, exchanges))
-        if self._judge.per_token:
-            return np.where(masks, log_expit(logits), np.nan)
-        last = np.arange(masks.shape[1]) == masks.sum(1, keepdims=True) - 1
-        if self.config.judge.discriminator == "contrastive":
-            # A contrastive D gives only the probability that a response is chosen among the responses to its condition.
-            log_expert = log_softmax(logits.reshape(-1, count), axis=1).ravel()
-        else:
-            log_expert = log_expit(logits)
-        return np.where(last, log_expert[:, None], np.nan)
+        return self._judge.expert_logits(JudgedResponses(judged, features, sentiments, exchanges))
 
     def _answer(
         self, name: str, text: str, tokens: np.ndarray, mask: np.ndarray, log_probs: np.ndarray, log_l: np.ndarray

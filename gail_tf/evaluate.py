@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from gail_tf.base_models import known_models
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import refuse_missing
 
@@ -20,12 +21,16 @@ perplexity    The perplexity of the human responses given history and prompt is 
               conversations of 1, 2 and 3+ turns, on all test trajectories.
 responses     Responses are drawn from the policies. They are measured by BLEU (sacreBLEU's, and NLTK's BLEU-1 to BLEU-4
               of single responses), distinct-1 and distinct-2, length, the share of repeated responses, similarity to
-              the human responses by word vectors, and MAUVE. Two further metrics are the shares of responses that have
-              the same sentiment (by VADER) and the same emotion (by a classifier that learns the labels of the training
-              prompts) as the human response or the prompt. The human responses are measured, too.
+              the human responses by word vectors, and MAUVE. With --encoder an independent encoder measures MAUVE, the
+              relevance of responses to their contexts, and their similarity to the human responses. Further metrics
+              are the shares of responses that have the same sentiment (by VADER) and the same emotion as the human
+              response or the prompt. Emotions are classified by classifiers that learn from held-out conversations;
+              their accuracy, and the agreement of shuffled pairs, are shown too. The human responses are measured, too.
 uncertainty   The metrics of one run have 95 % intervals by a bootstrap over conversations. Those of several runs have
               the standard deviation over seeds. Systems with the same test trajectories are compared by paired
               sign-flip tests.
+ratings       With --ratings, FILE has people's ratings of responses, one JSON object in each line: context, response,
+              system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 """
 
 EPILOG = """\
@@ -40,11 +45,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
     refuse_missing(options.glove)
+    refuse_missing(options.ratings)
     command_line.set_up_tensorflow()
+    from gail_tf.base_models.locate import locate
     from gail_tf.evaluation.report import Options, evaluate_runs
 
+    if options.encoder is not None:
+        locate(options.encoder, options.yes)  # asks before it fetches, and before anything is measured
+    if options.ratings is not None:
+        return _compare_with_ratings(options, arguments)
     glove = None if options.glove is None else str(options.glove)
-    how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove)
+    how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove, options.encoder)
     evaluate_runs(
         options.runs,
         how,
@@ -54,6 +65,20 @@ def main(arguments: list[str] | None = None) -> int:
         batch_size=options.batch_size,
         examples=options.examples,
     )
+    return 0
+
+
+def _compare_with_ratings(options: argparse.Namespace, arguments: list[str] | None) -> int:
+    """Compare the measures of each run with people's ratings, and write RUN/ratings.json."""
+    from gail_tf.evaluation.rated_responses import FILE, evaluate_ratings
+    from keras_gca.evaluation import human_ratings, provenance
+
+    command = provenance.command_of("gail_tf.evaluate", sys.argv[1:] if arguments is None else arguments)
+    for run in options.runs:
+        results = evaluate_ratings(run, options.ratings, options.seed, options.encoder, options.batch_size)
+        print(human_ratings.report(results).to_markdown())
+        provenance.write_experiment(run / FILE, command, {"ratings": options.seed}, results)
+        print(f"wrote {run / FILE}")
     return 0
 
 
@@ -96,6 +121,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="word vectors for similarities; fitted to the run's text if not given",
     )
+    parser.add_argument(
+        "--encoder",
+        metavar="MODEL",
+        help=f"measure MAUVE, relevance and similarity with this encoder: {known_models.ENCODER}, or a folder",
+    )
+    parser.add_argument(
+        "--ratings",
+        type=Path,
+        metavar="FILE",
+        help="compare D, likelihood, length and relevance with people's ratings of responses, and do nothing else",
+    )
+    parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
     parser.add_argument("--beside-paper", action="store_true", help="show the paper's numbers beside the measured ones")
     parser.add_argument(
         "--examples", type=command_line.at_least_one, default=8, metavar="N", help="number of examples in Table 3 [8]"

@@ -1,7 +1,7 @@
 """`python -m gail_tf.quality_diversity`: plot the quality of responses against their diversity.
 
 The method is that of `keras_gca.quality_diversity` (Caccia et al. 2020). Responses are drawn at several temperatures.
-Their quality is their perplexity under a trigram model of words, which is fitted to the experts' training responses.
+Their quality is their perplexity under a 5-gram model of words, which is fitted to the experts' training responses.
 Their diversity is distinct-2, the share of distinct pairs of adjacent words among all such pairs.
 """
 
@@ -14,7 +14,7 @@ from keras_gca.evaluation import quality_diversity
 
 DESCRIPTION = """\
 Draw responses to a run's test conversations at several temperatures from each of its policies, and plot their quality
-(perplexity under a trigram model of the experts' training responses; lower is better) against their diversity
+(perplexity under a 5-gram model of the experts' training responses; lower is better) against their diversity
 (distinct-2). The experts' responses are a single point. Responses are drawn from all tokens, not from a nucleus.
 Several runs of one algorithm give one mean curve. The command writes quality_diversity.json and quality_diversity.png
 to DIR.

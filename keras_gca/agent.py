@@ -293,15 +293,27 @@ class Agent:
         Raises:
             UserError: One of the histories is empty, or its last utterance is blank.
         """
-        count = context_utterances or self.config.context_utterances
         histories = as_histories(histories)
-        read = [history[-count:] for history in histories]
-        tokens = iter(self.tokenise([utterance for utterances in read for utterance in utterances]))
-        contexts = [[token for _ in utterances for token in next(tokens)] for utterances in read]
-        encoded = pad_contexts([self.vocabulary.encode(context) for context in contexts], self.config.sentence_length)
+        encoded = self.encode_contexts(histories, context_utterances)
         own = self.tokenise([history[-2] if len(history) > 1 else "" for history in histories])
         said = frame_answers([self.vocabulary.encode(tokens) for tokens in own], self.config.sentence_length)
         return self.answer_contexts(encoded, decoding, seeds, said)
+
+    def encode_contexts(self, histories: Sequence[Sequence[str]], context_utterances: int | None = None) -> np.ndarray:
+        """Encode the last utterances of B conversations as contexts.
+
+        Args:
+            histories: The utterances of each conversation.
+            context_utterances: The number of utterances in each context; None takes the training's N_u.
+
+        Returns:
+            (B, s_s) int32, padded on the left.
+        """
+        count = context_utterances or self.config.context_utterances
+        read = [history[-count:] for history in histories]
+        tokens = iter(self.tokenise([utterance for utterances in read for utterance in utterances]))
+        contexts = [[token for _ in utterances for token in next(tokens)] for utterances in read]
+        return pad_contexts([self.vocabulary.encode(context) for context in contexts], self.config.sentence_length)
 
     def answer_contexts(
         self,
@@ -419,13 +431,17 @@ class Agent:
         """
         return {name: evaluator.perplexity(pairs, batch_size) for name, evaluator in self._evaluators.items()}
 
-    def token_log_probabilities(self, pairs: Pairs) -> np.ndarray:
-        """Compute log p(y_t | x, y) of every token of the pairs' answers under the first generator.
+    def token_log_probabilities(self, pairs: Pairs, generator: str | None = None) -> np.ndarray:
+        """Compute log p(y_t | x, y) of every token of the pairs' answers under a generator.
+
+        Args:
+            pairs: n pairs.
+            generator: One of `generators`; None takes the first.
 
         Returns:
             (n, s_s) float32, NaN after an answer's end.
         """
-        return self._evaluators[self.generators[0]].token_log_probabilities(pairs)
+        return self._evaluators[generator or self.generators[0]].token_log_probabilities(pairs)
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
         """Tokenise utterances as in the training."""

@@ -17,10 +17,13 @@ perplexity   exp of the total negative log-likelihood divided by the number of t
              trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and measured too
 replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and similarities
              by word vectors (--glove, or the run's own). The human replies are measured in the same way
-Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). Two discriminators
-             judge: the run's own, and an independent one, trained anew on human answers and those of all generators.
+Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). The run's own
+             discriminator judges, and independent ones. These are trained anew on human answers and those of all
+             generators, in one half of the held-out conversations, and each judges the other half.
              Then choosing by Eq. 9 is compared with choosing by Eq. 10: how often the shorter answer wins, and how
              often the human answer scores higher than a machine's
+ratings      With --ratings, FILE has people's ratings of responses, one JSON object in each line: context, response,
+             system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 
 The results are also written to RUN/evaluation.json.
 """
@@ -31,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.summary is not None:
         refuse_missing(options.summary.absolute().parent)
+    refuse_missing(options.ratings)
+    if options.ratings is not None:
+        return _compare_with_ratings(options, arguments)
     with command_line.quiet_imports():
         from keras_gca.agent import Decoding
         from keras_gca.evaluation import replies, statistics
@@ -46,6 +52,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _compare_with_ratings(options: argparse.Namespace, arguments: list[str] | None) -> int:
+    """Compare the measures of each run with people's ratings, and write RUN/ratings.json."""
+    with command_line.quiet_imports():
+        from keras_gca.evaluation import human_ratings, provenance, rated_answers
+
+    command = provenance.command_of("keras_gca.evaluate", sys.argv[1:] if arguments is None else arguments)
+    for run in options.runs:
+        results = rated_answers.evaluate_ratings(run, options.ratings, options.seed)
+        print(human_ratings.report(results).to_markdown())
+        provenance.write_experiment(run / rated_answers.FILE, command, {"ratings": options.seed}, results)
+        print(f"wrote {run / rated_answers.FILE}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m keras_gca.evaluate", description=DESCRIPTION)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several are averaged")
@@ -53,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--beam", type=int, metavar="N", help="generate the replies by a beam search of this width")
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the similarities; the run's own if not given"
+    )
+    parser.add_argument(
+        "--ratings",
+        type=Path,
+        metavar="FILE",
+        help="compare the discriminator, likelihood and length with people's ratings of answers, and do nothing else",
     )
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs as JSON")
     parser.add_argument(

@@ -12,7 +12,7 @@ from keras_gca.evaluation.quality_diversity import add_options, refuse_temperatu
 
 DESCRIPTION = """\
 Sample replies to a run's held-out contexts at several temperatures, with each of its generators, and plot quality
-(perplexity under a trigram model of the human answers; lower is better) against diversity (distinct-2). A separate
+(perplexity under a 5-gram model of the human answers; lower is better) against diversity (distinct-2). A separate
 point shows the human replies. The results are written to RUN/quality_diversity.json and .png.
 """
 

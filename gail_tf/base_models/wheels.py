@@ -1,4 +1,4 @@
-"""Reads the GGUF file in a wheel, which is a zip archive that may be damaged or hostile."""
+"""Reads a model's files in a wheel, which is a zip archive that may be damaged or hostile."""
 
 import contextlib
 import hashlib

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 import glove
 from gail_tf.agent import GAILAgent
+from gail_tf.base_models.locate import locate
 from gail_tf.baselines.emotion import EmotionClassifier
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch
@@ -19,9 +20,12 @@ from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.comparability import phases_of, refuse_incomparable
+from gail_tf.evaluation.held_out_emotions import HeldOutEmotions, fit_linear
+from gail_tf.evaluation.independent import MAUVE, IndependentMeasures
 from gail_tf.evaluation.mauve import mauve
 from gail_tf.evaluation.metrics import Estimate, Likelihoods
 from gail_tf.evaluation.results_file import Figures, Options, PolicyEvaluation, Stored, read, write
+from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.text_reader import TextReader
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.imitation.phases import IMITATION
@@ -76,11 +80,11 @@ def evaluate(
     Raises:
         UserError: The run is not finished, or a file of word vectors cannot be read.
     """
-    data, config, stored, agent = read_files(run, options, choose)
+    data, config, stored, agent, encoder = read_files(run, options, choose)
     if agent is not None:
         policies = stored.policies
         names = [name for name in choose(agent.generators) if name not in policies]
-        measuring = _Measuring(run, config, agent, data, options, batch_size)
+        measuring = _Measuring(run, config, agent, data, options, batch_size, encoder)
         stored = Stored(list(agent.generators), policies | measuring.policies(names), measuring.human())
         write(run, options, stored)
     chosen = {name: stored.policies[name] for name in choose(stored.generators)}
@@ -95,12 +99,14 @@ class Files(NamedTuple):
         config: Its settings.
         stored: The content of RUN/evaluation.json; without policies and metrics if it cannot be used again.
         agent: The agent; None if `stored` has all chosen policies.
+        encoder: The independent encoder; None if `options` has none, or `stored` has all chosen policies.
     """
 
     data: Data
     config: GAILConfig
     stored: Stored
     agent: GAILAgent | None
+    encoder: SentenceEncoder | None
 
 
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
@@ -120,7 +126,7 @@ def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]],
     refuse_incomparable([run])
     stored = read(run, options)
     if stored is not None and all(name in stored.policies for name in choose(stored.generators)):
-        return Files(data, config, stored, None)
+        return Files(data, config, stored, None, None)
     agent = GAILAgent.load(run.path)
     choose(agent.generators)
     if options.glove is not None:
@@ -128,14 +134,22 @@ def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]],
         refuse_missing(options.glove)
         words = {word for text in texts for word in metrics.words(text)}
         glove.read_vectors(options.glove, words, bad=BadLines(error=UserError))
-    return Files(data, config, stored or Stored(list(agent.generators), {}, {}), agent)
+    encoder = None if options.encoder is None else SentenceEncoder.read(locate(options.encoder))
+    return Files(data, config, stored or Stored(list(agent.generators), {}, {}), agent, encoder)
 
 
 class _Measuring:
     """Measures the policies of one agent."""
 
     def __init__(
-        self, run: GAILRun, config: GAILConfig, agent: GAILAgent, data: Data, options: Options, batch_size: int
+        self,
+        run: GAILRun,
+        config: GAILConfig,
+        agent: GAILAgent,
+        data: Data,
+        options: Options,
+        batch_size: int,
+        encoder: SentenceEncoder | None,
     ):
         self._run, self._agent, self._test, self._options = run, agent, data.test, options
         self._sampling, self._size = options.sampling(config.data.response_tokens), batch_size
@@ -147,9 +161,16 @@ class _Measuring:
         self._answered = [data.test[row] for row in self._rows]
         self._parts = metrics.parts(data.test)
         self._data, self._seed = data, config.seed
-        self._classifiers = dict(metrics.CLASSIFIERS)
+        self._encoder = encoder
+        self._emotions: HeldOutEmotions | None = None
         self._conversations = np.array([trajectory.conversation for trajectory in data.test])
         self._reader = TextReader(agent.policies[agent.bot.reference], agent.tokenizer, config.data.response_tokens)
+        self._independent = None
+        if encoder is not None:
+            answered = set(self._rows.tolist())
+            further = [one for i, one in enumerate(data.test) if i not in answered]
+            further += [data.train[i] for i in metrics.spread(len(data.train), len(self._rows))]
+            self._independent = IndependentMeasures(encoder, self._answered, further)
 
     def policies(self, names: Sequence[str]) -> dict[str, PolicyEvaluation]:
         likelihoods = {name: self._likelihoods(name) for name in names}
@@ -161,32 +182,43 @@ class _Measuring:
         return {name: self._policy(name, likelihoods[name], responses[name], vectors) for name in names}
 
     def human(self) -> Figures:
-        places = {part: self._places(part) for part in self._parts}
-        return {
-            part: metrics.human_figures(self._answered_at(at), self._classifiers)
-            for part, at in places.items()
-            if len(at)
-        }
+        figures: Figures = {}
+        for part in self._parts:
+            at = self._places(part)
+            if len(at):
+                figures[part] = metrics.human_figures(self._answered_at(at))
+                if self._emotions is not None:
+                    figures[part] |= self._emotions.of_humans(self._answered_at(at))
+                if self._independent is not None:
+                    ceiling = self._independent.ceiling(at)
+                    figures[part] |= {
+                        title: Estimate(value)
+                        for title, value in ceiling.items()
+                        if title != MAUVE or part in self._for_mauve
+                    }
+        return figures
 
     def _learn_emotions(self, vectors: Mapping[str, np.ndarray]) -> None:
-        """Train a classifier of emotions on the training prompts, if they have labels.
+        """Train classifiers of emotions on held-out conversations, if these have labels; see `held_out_emotions`."""
 
-        RL-Seq2Seq is rewarded by a classifier of the same kind. The classifier here has another seed, so that no policy
-        is measured by the very network that has rewarded it.
-        """
-        labelled = [trajectory for trajectory in self._data.train if trajectory.emotion is not None]
-        if vectors and len({trajectory.emotion for trajectory in labelled}) > 1:
-            prompts, labels = (
-                [trajectory.prompt for trajectory in labelled],
-                [trajectory.emotion for trajectory in labelled],
-            )
-            emotions = EmotionClassifier.fit(prompts, labels, vectors, self._seed + 1)
-            self._classifiers["emotion"] = emotions.classify
+        def fit(prompts: Sequence[str], labels: Sequence[str]) -> metrics.Classifier:
+            if self._encoder is not None:
+                return fit_linear(self._encoder, prompts, labels)
+            return EmotionClassifier.fit(prompts, labels, vectors, self._seed + 1).classify
+
+        if self._encoder is not None or vectors:
+            self._emotions = HeldOutEmotions.learn(fit, self._data.test, self._data.validation, self._seed)
 
     def _policy(
         self, name: str, likelihoods: Likelihoods, responses: list[str], vectors: Mapping[str, np.ndarray]
     ) -> PolicyEvaluation:
-        scores = metrics.response_scores(responses, self._answered, self._classifiers)
+        scores = metrics.response_scores(responses, self._answered)
+        if self._emotions is not None:
+            scores |= self._emotions.scores(responses, self._answered)
+        vectors_of_responses = None
+        if self._independent is not None:
+            vectors_of_responses = self._independent.vectors(responses)
+            scores |= self._independent.scores(vectors_of_responses)
         figures: Figures = {}
         for part, numbers in self._parts.items():
             of_part = Likelihoods(*(array[numbers] for array in likelihoods))
@@ -195,10 +227,15 @@ class _Measuring:
             if len(at):
                 said, scored = [responses[i] for i in at], {title: column[at] for title, column in scores.items()}
                 figures[part] |= metrics.response_figures(said, self._answered_at(at), scored, vectors)
+                if self._emotions is not None:
+                    figures[part] |= self._emotions.beside(said, self._answered_at(at))
         for part, at in self._for_mauve.items():
-            features = self._features([responses[i] for i in at], name)
-            human = self._features([trajectory.response for trajectory in self._answered_at(at)], "human")
-            figures[part]["MAUVE"] = Estimate(mauve(features, human))
+            if self._independent is not None and vectors_of_responses is not None:
+                figures[part][MAUVE] = Estimate(self._independent.mauve(vectors_of_responses, at))
+            else:
+                features = self._features([responses[i] for i in at], name)
+                human = self._features([trajectory.response for trajectory in self._answered_at(at)], "human")
+                figures[part][MAUVE] = Estimate(mauve(features, human))
         return PolicyEvaluation(likelihoods, self._rows, responses, scores, figures)
 
     @property

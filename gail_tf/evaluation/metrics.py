@@ -11,16 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from nltk.tokenize import wordpunct_tokenize
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
-from scipy import stats
 
 from gail_tf.data.sentiment import sentiment
 from gail_tf.data.trajectories import Trajectory
-from keras_gca.evaluation import reply_metrics, statistics
+from keras_gca.evaluation import paired_tests, reply_metrics, statistics
+from keras_gca.evaluation.paired_tests import Comparison
 
 TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: there is no history, one turn of it, or more
 ALL, TWEETS = "all turns", "tweets"
 RESAMPLES = 2000  # the number of resamples in the bootstrap
-FLIPS = 9999  # the number of random flips in the sign-flip test
 ORDERS = (1, 2, 3, 4)  # the values of n for sentence BLEU-n
 # A function of texts that returns the name of each text's class, for example its emotion.
 Classifier = Callable[[Sequence[str]], Sequence[str]]
@@ -222,28 +221,13 @@ def human_figures(
 # Comparison
 
 
-class Comparison(NamedTuple):
-    """The result of a paired test.
-
-    Attributes:
-        difference: The first system's mean minus the second system's.
-        p_value: The two-sided p-value.
-        conversations: The number of conversations.
-    """
-
-    difference: float
-    p_value: float
-    conversations: int
-
-
 def compare(
     first: np.ndarray, second: np.ndarray, weights: np.ndarray, conversations: np.ndarray, seed: int = 0
 ) -> Comparison | None:
     """Test by sign flips whether two systems differ in their scores on the same trajectories.
 
-    The difference of the systems is (sum of the first scores - sum of the second scores) / sum of the weights. If the
-    systems do not differ, the sign of a conversation's difference is random. The p-value is therefore the share of
-    random flips of these signs that give a difference at least as large as the measured one.
+    The difference of the systems is (sum of the first scores - sum of the second scores) / sum of the weights; see
+    `paired_tests.compare_conversations`.
 
     Args:
         first: The first system's scores, (n,), one for each trajectory. If scores are defined for smaller units, for
@@ -258,18 +242,8 @@ def compare(
     """
     if not len(first):
         return None
-    (differences,) = by_conversation(conversations, np.asarray(first, np.float64) - second)
-    total = float(np.sum(weights))
-    test = stats.permutation_test(
-        (differences,),
-        lambda flipped, axis: flipped.sum(axis) / total,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=FLIPS,
-        batch=500,
-        rng=np.random.default_rng(seed),
-    )
-    return Comparison(float(test.statistic), float(test.pvalue), len(differences))
+    differences, units = by_conversation(conversations, np.asarray(first, np.float64) - second, weights)
+    return paired_tests.compare_conversations(differences, units, seed)
 
 
 def compare_likelihoods(

@@ -1,11 +1,10 @@
 """Measures the quality and the diversity of a policy's responses at several temperatures of sampling.
 
-Quality is the perplexity of the responses under a trigram model of the experts' responses. Diversity is distinct-2. A
+Quality is the perplexity of the responses under a 5-gram model of the experts' responses. Diversity is distinct-2. A
 point has both values at one temperature, and the points of a policy form a curve.
 """
 
 import itertools
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,11 @@ from gail_tf.evaluation.measure import respond_to
 from gail_tf.evaluation.systems import HUMAN, name
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
-from keras_gca.data.vocabulary import BOS, EOS, Vocabulary
 from keras_gca.engine.training_loop import progress
 from keras_gca.evaluation import quality_diversity
-from keras_gca.evaluation.trigram import TrigramModel
+from keras_gca.evaluation.word_model import WordModel
 
-TRIGRAM_RESPONSES = 20_000  # the maximum number of training responses in the trigram model
+MODEL_RESPONSES = 20_000  # the maximum number of training responses in the 5-gram model
 
 
 def measure_runs(
@@ -84,17 +82,11 @@ def measure(
     Returns:
         The point of the human responses, and the curve of each policy.
     """
-    learned = [metrics.words(data.train[i].response) for i in metrics.spread(len(data.train), TRIGRAM_RESPONSES)]
-    vocabulary = Vocabulary.build(learned, size=sys.maxsize)
-
-    def indices(reply: list[str]) -> list[int]:
-        return [BOS, *vocabulary.encode(reply), EOS]
-
-    trigram = TrigramModel(map(indices, learned), len(vocabulary), quality_diversity.DISCOUNT)
+    learned = [metrics.words(data.train[i].response) for i in metrics.spread(len(data.train), MODEL_RESPONSES)]
+    model = WordModel(learned)
 
     def point(temperature: float | None, texts: Sequence[str]) -> dict[str, Any]:
-        replies = [metrics.words(text) for text in texts]
-        return quality_diversity.point(trigram, temperature, [indices(reply) for reply in replies], replies)
+        return quality_diversity.point(model, temperature, [metrics.words(text) for text in texts])
 
     parts = metrics.parts(data.test)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]

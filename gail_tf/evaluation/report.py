@@ -189,7 +189,13 @@ def _facts(by_system: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
         },
         "human": {path: _plain(run.human) for path, run in runs.items()},
         "tests": [
-            {"systems": test.systems, "seed": test.seed, "figure": test.figure, **test.comparison._asdict()}
+            {
+                "systems": test.systems,
+                "seed": test.seed,
+                "figure": test.figure,
+                **test.comparison._asdict(),
+                "corrected": test.corrected,
+            }
             for test in results
         ],
     }

@@ -31,6 +31,8 @@ class Options:
         seed: See `LanguagePolicy.sample`.
         max_responses: How many test trajectories are answered, at most; they are evenly spread.
         glove: A file of word vectors; None fits vectors to the run's training text.
+        encoder: The independent encoder, as `locate` takes it; None measures without one, and MAUVE then reads the
+            features of the run's own network.
 
     Raises:
         UserError: `temperature` or `top_p` is out of range.
@@ -41,6 +43,7 @@ class Options:
     seed: int = 0
     max_responses: int = 1000
     glove: str | None = None
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
         self.sampling(1)
@@ -113,7 +116,7 @@ def read(run: GAILRun, options: Options) -> Stored | None:
         if path.stat().st_mtime < run.bot.stat().st_mtime:
             return None
         values = json_files.read(path)
-        if (values["format"], values["options"]) != (FORMAT, dataclasses.asdict(options)):
+        if values["format"] != FORMAT or Options(**values["options"]) != options:
             return None
         policies = {name: PolicyEvaluation.from_json(policy) for name, policy in values["policies"].items()}
         return Stored(values["generators"], policies, _figures(values["human"]))

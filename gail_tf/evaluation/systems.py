@@ -17,6 +17,7 @@ from gail_tf.evaluation.measure import RunEvaluation
 from gail_tf.evaluation.results_file import OWN_VECTORS, PolicyEvaluation
 from gail_tf.imitation import curves
 from gail_tf.imitation.phases import IMITATION
+from keras_gca.evaluation.paired_tests import Comparison, compare_seeds, holm
 from keras_gca.evaluation.reply_metrics import bleu
 from keras_gca.evaluation.statistics import Summary, summarise
 
@@ -46,12 +47,21 @@ class Measured(NamedTuple):
 
 
 class PairedTest(NamedTuple):
-    """A paired test of two systems on the same test trajectories; see `metrics.compare`."""
+    """A paired test of two systems on the same test trajectories; see `paired_tests.Comparison`.
+
+    Attributes:
+        systems: The keys of the two systems.
+        seed: The seed of both runs, within which conversations are compared; None if seeds are compared.
+        figure: The name of the metric.
+        comparison: The result.
+        corrected: The p-value after Holm's correction over all tests of the table.
+    """
 
     systems: tuple[str, str]
-    seed: int
+    seed: int | None
     figure: str
-    comparison: metrics.Comparison
+    comparison: Comparison
+    corrected: float
 
 
 Systems = dict[str, list[Measured]]  # the policies of each system, by the system's key in NAMES; one for each seed
@@ -89,20 +99,31 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
 
 
 def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
-    """Compare each pair of systems, on all pairs of their runs that have the same test trajectories.
+    """Compare each pair of systems by conversations, within each seed, and by seeds, if they have several in common.
 
-    Tweets are left out, unless the test trajectories are only tweets.
+    Two runs are compared if they have the same seed and the same test trajectories. Tweets are left out, unless the
+    test trajectories are only tweets.
+
+    Args:
+        by_system: The systems.
+        seed: The seed of flips and bootstrap.
     """
-    results = []
-    for first, second in itertools.combinations(by_system, 2):
-        for a, b in itertools.product(by_system[first], by_system[second]):
-            if a.run.test == b.run.test:
-                tests = _compared(a, b, seed)
-                results += [PairedTest((first, second), a.run.config.seed, *test) for test in tests.items()]
-    return results
+    rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
+    for pair in itertools.combinations(by_system, 2):
+        differences: dict[str, list[float]] = {}
+        for a, b in itertools.product(*(by_system[system] for system in pair)):
+            if a.run.config.seed == b.run.config.seed and a.run.test == b.run.test:
+                for figure, comparison in _compared(a, b, seed).items():
+                    rows.append((pair, a.run.config.seed, figure, comparison))
+                    differences.setdefault(figure, []).append(comparison.difference)
+        for figure, of_seeds in differences.items():
+            if len(of_seeds) > 1:
+                rows.append((pair, None, figure, compare_seeds(of_seeds, [0.0] * len(of_seeds), seed)))
+    corrected = holm([comparison.p_value for *_, comparison in rows])
+    return [PairedTest(*row, p_value) for row, p_value in zip(rows, corrected, strict=True)]
 
 
-def _compared(a: Measured, b: Measured, seed: int) -> dict[str, metrics.Comparison]:
+def _compared(a: Measured, b: Measured, seed: int) -> dict[str, Comparison]:
     """Compare two policies on the same test trajectories; return the comparisons by the names of metrics."""
     parts = metrics.parts(a.run.test)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
@@ -134,6 +155,18 @@ def notes(by_system: Systems) -> list[str]:
     cut = np.concatenate([one.policy.likelihoods.cut for one in measured])
     _, signature = bleu(["a"], ["a"])
     vectors = Path(options.glove).name if options.glove else OWN_VECTORS
+    features = (
+        "The features of MAUVE come from the run's own GPT-2 after maximum likelihood. Compare MAUVE only between runs "
+        "with the same GPT-2."
+    )
+    if options.encoder is not None:
+        features = (
+            f"The features of MAUVE come from {Path(options.encoder).name}, which no system was trained with. In the "
+            "column of the human responses, MAUVE compares them with human responses to other trajectories, which is "
+            "the ceiling. Relevance is the cosine of a response and its context, and similarity the cosine of a "
+            "response and the human response, both minus the mean cosine of pairs from different conversations, so "
+            "that chance gives 0."
+        )
     return [
         "Perplexity is exp of the total negative log-likelihood of the human responses, divided by the number of their "
         "tokens. END counts as a token. For the perplexity per word, the divisor is the number of words and ENDs, so "
@@ -145,8 +178,7 @@ def notes(by_system: Systems) -> list[str]:
         "paper's Table 2 is a different metric: lower is better, it exceeds 100, and the definition that the paper "
         "cites does not give its values. The two cannot be compared.",
         "BLEU-1 to BLEU-4 are means of NLTK's BLEU of single responses (words in lower case, smoothing method 1).",
-        f"Similarities are computed from word vectors ({vectors}). The features of MAUVE come from the run's own "
-        "GPT-2 after maximum likelihood. Compare MAUVE only between runs with the same GPT-2.",
+        f"Similarities of vectors are computed from word vectors ({vectors}). {features}",
         "Tweets are reported separately, because they are not conversations: their prompt is their response.",
     ]
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.systems import HUMAN, PairedTest, Systems, cell_of, kind_of_bars, name, parts_of
+from keras_gca.evaluation import reply_metrics
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
@@ -56,25 +57,58 @@ def table_of_responses(by_system: Systems) -> Table:
         human = [run.human[part][figure].value for run in runs if figure in run.human.get(part, {})]
         said = f"{summarise(human):.3g}" if len(human) == len(runs) else ""
         rows.append((figure, *(cell_of(measured, part, figure, ".3g") for measured in by_system.values()), said))
+    rows += _equal_distinct(by_system, part)
     caption = f"Responses to test conversations, {part}{kind_of_bars(by_system)}."
     return Table(None, caption, ("", *map(name, by_system), HUMAN), rows)
 
 
+def _equal_distinct(by_system: Systems, part: str) -> list[tuple[str, ...]]:
+    """Make the rows of distinct-1 and distinct-2 at equal numbers of words; see `reply_metrics.distinct_at`."""
+    replies: dict[tuple[str, int], list[list[str]]] = {}
+    for system, measured in by_system.items():
+        for number, one in enumerate(measured):
+            at = np.flatnonzero(np.isin(one.policy.rows, metrics.parts(one.run.test)[part]))
+            replies[system, number] = [metrics.words(one.policy.responses[i]) for i in at]
+            human = [metrics.words(one.run.test[one.policy.rows[i]].response) for i in at]
+            replies.setdefault((HUMAN, one.run.config.seed), human)
+    rows = []
+    for n in (1, 2):
+        tokens, values = reply_metrics.equal_distinct(replies, n)
+        cells = [
+            f"{summarise([value for (of, _), value in values.items() if of == system]):.3g}"
+            for system in (*by_system, HUMAN)
+        ]
+        rows.append((f"distinct-{n} of {tokens:,} words", *cells))
+    return rows
+
+
 def table_of_tests(results: Sequence[PairedTest]) -> Table:
     """Make the table of the paired tests."""
-    rows = [
-        (
-            f"{name(test.systems[0])} minus {name(test.systems[1])}",
-            test.figure,
-            str(test.seed),
-            f"{test.comparison.difference:+.3g}",
-            f"{test.comparison.p_value:.4f}",
-            f"{test.comparison.conversations:,}",
-        )
-        for test in results
-    ]
-    caption = "Paired sign-flip tests over conversations, on the same test trajectories; p is two-sided."
-    return Table(None, caption, ("systems", "metric", "seed", "difference", "p", "conversations"), rows, 2)
+    rows = [_row_of_test(test) for test in results]
+    caption = (
+        "Paired sign-flip tests on the same test trajectories, by conversations within a seed, or by seeds (all): the "
+        "difference with its 95 % interval, the two-sided p, p after Holm's correction over this table, and the "
+        "smallest difference that would have been found in 80 % of cases."
+    )
+    header = "systems", "metric", "seed", "difference", "p", "p (Holm)", "detectable", "units"
+    return Table(None, caption, header, rows, 2)
+
+
+def _row_of_test(test: PairedTest) -> tuple[str, ...]:
+    compared = test.comparison
+    interval = ""
+    if compared.low is not None and compared.high is not None:
+        interval = f" [{compared.low:+.3g}, {compared.high:+.3g}]"
+    return (
+        f"{name(test.systems[0])} minus {name(test.systems[1])}",
+        test.figure,
+        "all" if test.seed is None else str(test.seed),
+        f"{compared.difference:+.3g}{interval}",
+        f"{compared.p_value:.4f}",
+        f"{test.corrected:.4f}",
+        "none" if compared.detectable is None else f"{compared.detectable:.3g}",
+        f"{compared.units:,} {'seeds' if test.seed is None else 'conversations'}",
+    )
 
 
 def table_3(by_system: Systems, count: int, seed: int) -> list[Table]:

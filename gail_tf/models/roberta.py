@@ -14,9 +14,9 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from gail_tf.models.encoder_layers import Encoder, ScoreHead, named_weights
 from gail_tf.models.hugging_face import CONFIG, read_config, read_weights
 from gail_tf.models.roberta_config import RobertaConfig
-from gail_tf.models.roberta_layers import Block, Embeddings, ScoreHead
 from gail_tf.models.transformer import Initial, dtype_policy
 from glove.text_files import counted
 from keras_gca.engine.memory import count, refuse_beyond_memory
@@ -47,17 +47,14 @@ class Roberta:
         initial = Initial(config.initializer_range, seed)
 
         # Layers
-        self.embeddings = Embeddings(config, initial, policy)
-        self.blocks = [Block(config, i, initial, policy) for i in range(config.num_hidden_layers)]
+        self.encoder = Encoder(config, initial, policy)
         self.head = ScoreHead(config, initial)
 
         # Functional model
         tokens = keras.Input((None,), dtype="int32", name="tokens")
         mask = keras.Input((None,), dtype="bool", name="mask")
         seeds = keras.Input((2,), dtype="int32", name="seeds")
-        h = self.embeddings(tokens, mask, seeds=seeds)  # (B, T, E)
-        for block in self.blocks:
-            h = block(h, mask, seeds=seeds)
+        h = self.encoder(tokens, mask, seeds=seeds)  # (B, T, E)
         self.network = keras.Model([tokens, mask, seeds], [h, self.head(h, seeds=seeds)], name="roberta")
 
     def hidden(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
@@ -106,16 +103,7 @@ class Roberta:
     @property
     def weights(self) -> dict[str, keras.Variable]:
         """All weights, with the names and shapes of RoBERTa's files, in a fixed order."""
-        layers = {f"embeddings.{name}": layer for name, layer in self.embeddings.parts.items()}
-        for i, block in enumerate(self.blocks):
-            layers |= {f"encoder.layer.{i}.{name}": layer for name, layer in block.parts.items()}
-        named = {}
-        for name, layer in {**layers, **self.head.parts}.items():
-            if isinstance(layer, keras.layers.Embedding):
-                named[f"{name}.weight"] = layer.embeddings
-            else:
-                named[f"{name}.weight"], named[f"{name}.bias"] = layer.weights
-        return named
+        return named_weights({**self.encoder.parts, **self.head.parts})
 
     @property
     def trainable_variables(self) -> list[keras.Variable]:

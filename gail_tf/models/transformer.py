@@ -1,4 +1,4 @@
-"""Functions that GPT-2, Llama and RoBERTa share: checks of configs, initial weights, precision, multi-head attention.
+"""Functions that all networks of this folder share: checks of configs, initial weights, precision, attention.
 
 Shapes: B sequences, T tokens that attend, S tokens that are attended to, H heads, E the width of a hidden state.
 """

@@ -2,11 +2,11 @@
 
 A generator is trained to deceive its own discriminator, so the scores of this discriminator prove little. Therefore an
 independent discriminator judges as well. It has the same architecture and new weights, and is trained on human answers
-and on the answers of all generators.
+and on the answers of all generators, in held-out conversations that it does not judge (`CrossFitted`).
 """
 
-import itertools
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,16 +14,24 @@ from keras_gca.agent import Agent
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine.learner import add_up
 from keras_gca.engine.variables import assign
+from keras_gca.errors import UserError
 from keras_gca.models import scoring
 from keras_gca.models.networks import WHITE, build
 from keras_gca.training.discriminator import DiscriminatorTraining, labelled_batches
 
 BATCH = 32
-PART = 64  # contexts that one generator answers before the next one takes over
+FOLDS = 2  # parts of the held-out conversations; each is judged by a discriminator that has learned from the others
 EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score}
 
 
-def judge(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[str, Any]:
+class Judging(Protocol):
+    """What `judge` needs: an `Agent`, or a `CrossFitted`."""
+
+    def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Compute log l_i of each token; see `Agent.judge`."""
+
+
+def judge(agent: Judging, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[str, Any]:
     """Let an agent's discriminator judge answers to the contexts of human pairs.
 
     Among the generators' answers to a context, the one with the highest score wins. Eq. 9 and Eq. 10 give two kinds of
@@ -39,7 +47,7 @@ def judge(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[st
     The first four leave out the human answers. A share is 0 if there is nothing to count.
 
     Args:
-        agent: The agent.
+        agent: The agent, or the cross-fitted discriminators.
         pairs: n human pairs.
         answers: The answers of each generator, (n, s_s + 1) int32, framed as in `data/pairs.py`.
 
@@ -79,32 +87,90 @@ def _choice(logs: dict[str, np.ndarray], names: list[str], lengths: np.ndarray) 
     }
 
 
-def independent_judge(agent: Agent, training: Pairs, seed: int, epochs: int = 3) -> Agent:
+def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epochs: int = 3) -> Agent:
     """Train an independent discriminator (Eq. 7-8), and return the agent with this discriminator.
-
-    The agent's generators answer in turn as many contexts as `Config.machine_pairs` says. The discriminator learns to
-    distinguish these answers from the human ones.
 
     Args:
         agent: The agent.
-        training: Human pairs.
+        human: Human pairs.
+        machine: Answers of the agent's generators, which the discriminator learns to distinguish from the human ones.
         seed: The seed of the initial weights and of the order of pairs.
         epochs: The number of epochs.
     """
-    random = np.random.default_rng(seed)
-    human = training[random.permutation(len(training))[: agent.config.machine_pairs]]
-    names = itertools.cycle(agent.generators)
-    parts = [human[start : start + PART] for start in range(0, len(human), PART)]
-    machine = Pairs.concatenate(
-        [Pairs(part.contexts, agent.decode(next(names), part.contexts).answers, part.conversation) for part in parts]
-    )
-
     config = agent.config.changed(algorithm="backpropagation", discriminator_hidden_size=None)
     gca = build(config.changed(seed=seed), len(agent.vocabulary))
     assign(gca.variables(*WHITE), agent.discriminator[: len(gca.variables(*WHITE))])
     learner = DiscriminatorTraining(gca, agent.config.discriminator_learning_rate)
-    for epoch_seed in random.integers(2**31, size=epochs):
+    for epoch_seed in np.random.default_rng(seed).integers(2**31, size=epochs):
         batches, take = labelled_batches(human, machine, BATCH, int(epoch_seed))
         add_up(learner.train_step(*take(batch)).sums for batch in batches)
     weights = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
     return Agent(config, agent.vocabulary, agent.weights, weights)
+
+
+class CrossFitted:
+    """Independent discriminators, each of which judges the held-out conversations that it was not trained on.
+
+    After many epochs the generators know the training contexts by heart, and their answers to these are copies of the
+    human ones, from which nothing can be learned. Therefore the discriminators are trained on held-out conversations.
+    These are divided into FOLDS parts by conversation. Each part is judged by a discriminator that was trained on the
+    human and the machine-generated answers of all other parts.
+
+    Args:
+        agent: The agent.
+        pairs: n human pairs from held-out conversations.
+        answers: The answers of each generator to their contexts, (n, s_s + 1) int32.
+        seed: The seed of the division, the initial weights and the order of pairs.
+        epochs: The number of epochs of each discriminator.
+
+    Raises:
+        UserError: There are fewer pairs than parts.
+    """
+
+    def __init__(self, agent: Agent, pairs: Pairs, answers: Mapping[str, np.ndarray], seed: int, epochs: int = 10):
+        self._pairs, self._folds = pairs, folds(pairs.conversation, seed)
+        self._judges = []
+        for fold in range(FOLDS):
+            human = pairs[self._folds != fold]
+            # The generators take turns, so that there are as many machine-generated answers as human ones.
+            turns = np.arange(len(human)) % len(answers)
+            stacked = np.stack([rows[self._folds != fold] for rows in answers.values()])
+            machine = Pairs(human.contexts, stacked[turns, np.arange(len(human))], human.conversation)
+            self._judges.append(independent_judge(agent, human, machine, seed + fold, epochs))
+
+    def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Judge an answer to each of the n contexts of `pairs`, in their order, as `Agent.judge` does.
+
+        Raises:
+            ValueError: The contexts are others.
+        """
+        if not np.array_equal(contexts, self._pairs.contexts):
+            raise ValueError("a cross-fitted discriminator judges only answers to its own contexts")
+        log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
+        for fold, agent in enumerate(self._judges):
+            rows = self._folds == fold
+            log_l[rows] = agent.judge(contexts[rows], answers[rows])
+        return log_l
+
+
+def folds(conversation: np.ndarray, seed: int) -> np.ndarray:
+    """Divide pairs into FOLDS parts of whole conversations, or of single pairs if there are too few conversations.
+
+    A corpus without boundaries between conversations, such as the paper's own, is one conversation.
+
+    Args:
+        conversation: The number of each pair's conversation, (n,).
+        seed: The seed of the division.
+
+    Returns:
+        (n,) int64, the number of each pair's part. The parts have equally many conversations, or one more.
+
+    Raises:
+        UserError: There are fewer pairs than parts.
+    """
+    numbers, index = np.unique(conversation, return_inverse=True)
+    if len(numbers) < FOLDS:
+        numbers = index = np.arange(len(conversation))
+    if len(numbers) < FOLDS:
+        raise UserError(f"{len(numbers)} held-out pair; at least {FOLDS} are needed to train an independent judge")
+    return (np.random.default_rng(seed).permutation(len(numbers)) % FOLDS)[index]

@@ -2,14 +2,14 @@
 
 Results at one temperature prove nothing, because a model may seem better only because it is less diverse. Therefore
 Caccia et al. 2020 ("Language GANs Falling Short") compare whole curves. Here quality is the perplexity of the replies
-under a trigram model of the human training answers (lower is better), and diversity is their distinct-2.
+under a 5-gram model of the human training answers (lower is better), and diversity is their distinct-2.
 
 Imports nothing heavy, because the commands take their options from here.
 """
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,9 @@ from keras_gca.evaluation.tables import Table
 from keras_gca.settings import check_sampling
 
 if TYPE_CHECKING:  # this imports NLTK, for which `--help` must not wait
-    from keras_gca.evaluation.trigram import TrigramModel
+    from keras_gca.evaluation.word_model import WordModel
 
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
-DISCOUNT = 0.75  # of the trigram model; see docs/results.md
 
 # The points of one system by rising temperature, as dictionaries with the keys "temperature", "perplexity" and
 # "distinct_2". The human replies are a system with one point, whose temperature is None.
@@ -33,22 +32,20 @@ Curves = dict[str, Curve]
 
 
 def point(
-    trigram: "TrigramModel",
+    model: "WordModel",
     temperature: float | None,
-    answers: Iterable[Sequence[int]],
     replies: Sequence[Sequence[str]],
 ) -> dict[str, Any]:
     """Compute one point of a curve.
 
     Args:
-        trigram: The trigram model of human answers.
+        model: The model of the words of human answers.
         temperature: The temperature of sampling; None for human replies.
-        answers: The replies as indices, BOS and EOS included.
-        replies: The same replies as words.
+        replies: The replies as words.
     """
     return {
         "temperature": temperature,
-        "perplexity": trigram.perplexity(answers),
+        "perplexity": model.perplexity(replies),
         "distinct_2": reply_metrics.distinct(replies, 2),
     }
 
@@ -65,7 +62,7 @@ def table(curves: Curves) -> Table:
         for name, points in curves.items()
         for point in points
     ]
-    caption = "Quality (trigram perplexity) against diversity of sampled replies."
+    caption = "Quality (5-gram perplexity) against diversity of sampled replies."
     return Table(None, caption, ("replies", "temperature", "perplexity", "distinct-2"), rows)
 
 
@@ -102,7 +99,7 @@ def paint(curves: Curves) -> Figure:
         axis(FormatStrFormatter("%g"))
     axes.invert_yaxis()
     axes.set_xlabel("diversity: distinct-2 of the replies")
-    axes.set_ylabel("quality: trigram perplexity (lower is better)")
+    axes.set_ylabel("quality: 5-gram perplexity (lower is better)")
     axes.grid(alpha=0.3)
     axes.legend()
     return figure

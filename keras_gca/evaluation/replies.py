@@ -18,7 +18,7 @@ from keras_gca.data.dataset import Dataset
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK
 from keras_gca.evaluation import reply_metrics
-from keras_gca.evaluation.judges import independent_judge, judge
+from keras_gca.evaluation.judges import CrossFitted, judge
 from keras_gca.evaluation.statistics import over_runs
 from keras_gca.evaluation.tables import Cell, Table
 from keras_gca.evaluation.trigram import TrigramModel
@@ -92,8 +92,11 @@ def evaluate(
         agent: The agent.
         dataset: The data of its training, with the held-out pairs.
         decoding: How the generators answer the held-out contexts.
-        seed: The seed of the independent discriminator and of sampling.
+        seed: The seed of the independent discriminators and of sampling.
         vectors: Word vectors, {word: (size,)}, for the similarities of replies; None takes the agent's own.
+
+    Raises:
+        UserError: Fewer than two pairs are held out.
 
     Returns:
         A dictionary for JSON. "perplexity" has the perplexities of the generators and of trigram models, "replies" the
@@ -107,7 +110,7 @@ def evaluate(
         trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), discount)
         perplexity[f"Kneser-Ney trigram, discount {discount}"] = trigram.perplexity(held_out.answers)
     answers = {name: answers_to(agent, name, held_out.contexts, decoding, seed) for name in agent.generators}
-    judges = {"own": agent, "independent": independent_judge(agent, dataset.training, seed)}
+    judges = {"own": agent, "independent": CrossFitted(agent, held_out, answers, seed)}
     return {
         "tokens": held_out.tokens,
         "unknown_share": float(np.count_nonzero(held_out.answers == UNK) / held_out.tokens),
@@ -142,6 +145,7 @@ def reply_figures(
         vectors = dict(zip(vocabulary.tokens, agent.discriminator[0], strict=True))
     replies = {name: [vocabulary.decode(row[1:]) for row in rows] for name, rows in answers.items()}
     texts = {name: [detokenise(reply, vocabulary.surfaces) for reply in of] for name, of in replies.items()}
+    equal = {f"distinct-{n} at equal counts": reply_metrics.equal_distinct(replies, n)[1] for n in (1, 2)}
     figures: dict[str, dict[str, float | str]] = {}
     for name, tokenised in replies.items():
         score, signature = reply_metrics.bleu(texts[name], texts["human"])
@@ -149,6 +153,7 @@ def reply_figures(
         figures[name] = {
             "distinct-1": reply_metrics.distinct(tokenised, 1),
             "distinct-2": reply_metrics.distinct(tokenised, 2),
+            **{title: values[name] for title, values in equal.items()},
             "tokens": reply_metrics.mean_length(tokenised),
             "repeated": reply_metrics.repeated(tokenised),
             "most frequent": reply_metrics.most_frequent(tokenised),

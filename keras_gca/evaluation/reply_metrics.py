@@ -12,12 +12,57 @@ import numpy as np
 from sacrebleu.metrics import BLEU
 
 Reply = Sequence[str]
+ORDERS = 10  # the number of random orders of replies in `distinct_at`
 
 
 def distinct(replies: Sequence[Reply], n: int) -> float:
     """Compute distinct-n (Li et al. 2016): distinct n-grams divided by all n-grams; NaN if there is none."""
     grams = [tuple(reply[i : i + n]) for reply in replies for i in range(len(reply) - n + 1)]
     return len(set(grams)) / len(grams) if grams else math.nan
+
+
+def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) -> float:
+    """Compute distinct-n of a given number of tokens, so that replies of different lengths can be compared.
+
+    Distinct-n falls as a text grows. Therefore `distinct` favours systems whose replies are short. Here the replies are
+    put in a random order, and as many of them are taken as have `tokens` tokens together; the last one is cut. The
+    result is the mean over ORDERS orders.
+
+    Args:
+        replies: The replies.
+        n: The length of the n-grams.
+        tokens: The number of tokens.
+        seed: The seed of the orders.
+
+    Returns:
+        The mean; NaN if the replies have fewer tokens, or no n-grams.
+    """
+    if sum(map(len, replies)) < tokens:
+        return math.nan
+    random = np.random.default_rng(seed)
+    values = []
+    for _ in range(ORDERS):
+        taken, left = [], tokens
+        for i in random.permutation(len(replies)):
+            taken.append(replies[i][:left])
+            left -= len(taken[-1])
+        values.append(distinct(taken, n))
+    return float(np.mean(values))
+
+
+def equal_distinct(systems: Mapping[str, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[str, float]]:
+    """Compute distinct-n of several systems at the number of tokens that the shortest-spoken one of them has.
+
+    Args:
+        systems: The replies of each system.
+        n: The length of the n-grams.
+        seed: The seed of `distinct_at`.
+
+    Returns:
+        The number of tokens, and distinct-n of each system at this number.
+    """
+    tokens = min(sum(map(len, replies)) for replies in systems.values())
+    return tokens, {name: distinct_at(replies, n, tokens, seed) for name, replies in systems.items()}
 
 
 def mean_length(replies: Sequence[Reply]) -> float:

@@ -11,9 +11,9 @@ import numpy as np
 
 from keras_gca.agent import Agent, Decoding
 from keras_gca.data.dataset import Dataset
-from keras_gca.evaluation.quality_diversity import DISCOUNT, TEMPERATURES, Curves, point
+from keras_gca.evaluation.quality_diversity import TEMPERATURES, Curves, point
 from keras_gca.evaluation.replies import answers_to
-from keras_gca.evaluation.trigram import TrigramModel
+from keras_gca.evaluation.word_model import WordModel
 from keras_gca.training.run_folder import GCARun
 
 
@@ -34,10 +34,14 @@ def measure_run(run: str | Path, temperatures: Sequence[float] = TEMPERATURES, s
 
 def measure(agent: Agent, dataset: Dataset, temperatures: Sequence[float], seed: int = 0) -> Curves:
     """Measure the curves of "human" and of each generator on held-out contexts."""
-    trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), DISCOUNT)
+
+    def words(answers: np.ndarray) -> list[list[str]]:
+        return [agent.vocabulary.decode(row[1:]) for row in answers]
+
+    model = WordModel(words(dataset.training.answers))
 
     def measured(temperature: float | None, answers: np.ndarray) -> dict[str, Any]:
-        return point(trigram, temperature, answers, [agent.vocabulary.decode(row[1:]) for row in answers])
+        return point(model, temperature, words(answers))
 
     held_out = dataset.validation
     curves = {"human": [measured(None, held_out.answers)]}

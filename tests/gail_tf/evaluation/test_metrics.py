@@ -135,7 +135,7 @@ def test_the_sign_flip_test_by_hand():
     found = metrics.compare(np.array([1, 2, 3, 4.0]), np.zeros(4), np.full(4, 2), np.arange(4))
     assert found.difference == pytest.approx(10 / 8)
     assert found.p_value == pytest.approx(2 / 16)
-    assert found.conversations == 4
+    assert found.units == 4
     # In two conversations the differences are (3, 7). Two of their 4 flips give a sum as far from 0.
     assert metrics.compare(np.array([1, 2, 3, 4.0]), np.zeros(4), np.ones(4), np.array([0, 0, 1, 1])).p_value == 0.5
     assert metrics.compare(np.zeros(3), np.zeros(3), np.ones(3), np.arange(3)).p_value == 1
@@ -159,4 +159,4 @@ def test_likelihoods_are_compared_on_the_same_text_only():
     )
     found = metrics.compare_likelihoods(first, second, np.arange(3))
     assert found.difference == pytest.approx((-1 - 2) / 3)
-    assert found.conversations == 2
+    assert found.units == 2

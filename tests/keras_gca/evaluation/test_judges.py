@@ -5,7 +5,9 @@ from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import Vocabulary
-from keras_gca.evaluation.judges import independent_judge, judge
+from keras_gca.errors import UserError
+from keras_gca.evaluation import judges
+from keras_gca.evaluation.judges import CrossFitted, independent_judge, judge
 from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
 from tests.factories.gca import LENGTH, VOCABULARY, random_pairs
 
@@ -76,12 +78,20 @@ def agent():
     return Agent(config, Vocabulary(words, [1] * len(words)), generators, [*white, *green])
 
 
+def answers_of(agent, pairs):
+    return {name: agent.decode(name, pairs.contexts).answers for name in agent.generators}
+
+
 @pytest.mark.thorough
 def test_an_independent_judge_tells_human_answers_from_those_of_all_generators(agent):
     training, held_out = random_pairs(200, seed=1), random_pairs(60, seed=2)
-    answers = {name: agent.decode(name, held_out.contexts).answers for name in agent.generators}
-    independent = independent_judge(agent, training, seed=3, epochs=8)
-    again, other = (independent_judge(agent, training, seed, epochs=1) for seed in (3, 4))
+    answers = answers_of(agent, held_out)
+    machine = Pairs.concatenate(
+        [Pairs(half.contexts, agent.decode(name, half.contexts).answers, half.conversation)
+         for name, half in zip(agent.generators, (training[:100], training[100:]), strict=True)]
+    )  # fmt: skip
+    independent = independent_judge(agent, training, machine, seed=3, epochs=8)
+    again, other = (independent_judge(agent, training, machine, seed, epochs=1) for seed in (3, 4))
     scores = judge(independent, held_out, answers)["scores"]
     before = judge(agent, held_out, answers)["scores"]
     for name in answers:
@@ -90,6 +100,64 @@ def test_an_independent_judge_tells_human_answers_from_those_of_all_generators(a
     # The word vectors do not change.
     np.testing.assert_array_equal(independent.discriminator[0], agent.discriminator[0])
     assert not np.array_equal(again.discriminator[1], other.discriminator[1])
-    repeated = independent_judge(agent, training, seed=3, epochs=1)
+    repeated = independent_judge(agent, training, machine, seed=3, epochs=1)
     for one, two in zip(again.discriminator, repeated.discriminator, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.thorough
+def test_cross_fitted_judges_tell_human_answers_in_conversations_that_they_have_not_read(agent):
+    pairs = random_pairs(240, seed=1)
+    answers = answers_of(agent, pairs)
+    scores = judge(CrossFitted(agent, pairs, answers, seed=0, epochs=8), pairs, answers)["scores"]
+    assert min(scores["human"] - scores[name] for name in answers) > 0.2
+
+
+@pytest.mark.thorough
+def test_answers_with_permuted_labels_are_judged_at_chance(agent):
+    """The control: the "machine" answers are random words, as the human ones are, and of the same lengths."""
+    pairs = random_pairs(240, seed=1)
+    draw = np.random.default_rng(0)
+    others = {name: np.where(pairs.answers > 3, rows_like(pairs.answers, draw), pairs.answers) for name in ("a", "b")}
+    results = judge(CrossFitted(agent, pairs, others, seed=0, epochs=8), pairs, others)
+    assert results["equations"]["Eq. 10"]["human_first"] == pytest.approx(0.5, abs=0.1)
+    assert all(abs(results["scores"]["human"] - results["scores"][name]) < 0.05 for name in others)
+
+
+def rows_like(answers, draw):
+    return draw.integers(4, VOCABULARY, answers.shape).astype(np.int32)
+
+
+def test_no_discriminator_judges_a_pair_that_it_was_trained_on(agent, monkeypatch):
+    trained = []
+
+    def remember(of, human, machine, seed, epochs):
+        trained.append((human, machine))
+        return agent
+
+    monkeypatch.setattr(judges, "independent_judge", remember)
+    pairs = random_pairs(41)
+    pairs = Pairs(pairs.contexts, pairs.answers, pairs.conversation // 4)  # 11 conversations
+    answers = {"a": rows_like(pairs.answers, np.random.default_rng(0)), "b": np.ones_like(pairs.answers)}
+    fitted = CrossFitted(agent, pairs, answers, seed=5)
+    parts = judges.folds(pairs.conversation, 5)
+    for fold, (human, machine) in enumerate(trained):
+        assert set(human.conversation) == set(pairs.conversation) - set(pairs.conversation[parts == fold])
+        np.testing.assert_array_equal(machine.contexts, human.contexts)
+        np.testing.assert_array_equal(machine.answers[::2], answers["a"][parts != fold][::2])
+        np.testing.assert_array_equal(machine.answers[1::2], answers["b"][parts != fold][1::2])
+    np.testing.assert_allclose(
+        fitted.judge(pairs.contexts, pairs.answers), agent.judge(pairs.contexts, pairs.answers), atol=1e-5
+    )
+    with pytest.raises(ValueError, match="judges only answers to its own contexts"):
+        fitted.judge(pairs.contexts[::-1], pairs.answers)
+
+
+def test_parts_are_whole_conversations():
+    conversation = np.repeat(np.arange(9), 5)
+    parts = judges.folds(conversation, 1)
+    assert all(len(set(parts[conversation == number])) == 1 for number in range(9))
+    assert sorted(np.bincount(parts)) == [20, 25]
+    assert sorted(np.bincount(judges.folds(np.zeros(7, int), 1))) == [3, 4]  # one conversation: single pairs
+    with pytest.raises(UserError, match="1 held-out pair; at least 2 are needed"):
+        judges.folds(np.zeros(1, int), 1)

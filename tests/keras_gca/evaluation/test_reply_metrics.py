@@ -50,3 +50,25 @@ def test_embedding_similarities():
     )
     half = reply_metrics.embedding_similarities([["a"], ["z"]], [["a"], ["a"]], vectors)
     assert half["average"] == pytest.approx(0.5)
+
+
+def test_distinct_at_equal_counts_by_hand():
+    replies = [["a", "b"], ["c", "d"], ["a", "b"]]
+    assert reply_metrics.distinct_at(replies[:2], 1, 4) == 1
+    assert reply_metrics.distinct_at(replies, 1, 6) == pytest.approx(4 / 6)
+    assert reply_metrics.distinct_at([["a", "a", "a", "a"]], 1, 2) == 0.5  # the reply is cut
+    assert math.isnan(reply_metrics.distinct_at(replies, 1, 7))
+
+
+def test_words_drawn_alike_are_equally_diverse_whatever_the_length():
+    """The control: the same distribution of words in short and in long replies. `distinct` alone sees a difference."""
+    draw = np.random.default_rng(0)
+
+    def drawn(length):
+        return [[f"w{k}" for k in draw.zipf(1.5, length)] for _ in range(300)]
+
+    systems = {"short": drawn(5), "long": drawn(40)}
+    tokens, equal = reply_metrics.equal_distinct(systems, 1)
+    assert tokens == 1500
+    assert equal["short"] == pytest.approx(equal["long"], rel=0.1)
+    assert reply_metrics.distinct(systems["short"], 1) > 1.5 * reply_metrics.distinct(systems["long"], 1)

@@ -1,12 +1,14 @@
-"""RoBERTa's layers. Layers and weights have the same names as in RoBERTa's files.
+"""The layers of RoBERTa and BERT. Layers and weights have the same names as in the files of these networks.
 
-Shapes: B pairs, T tokens, E = hidden_size.
+Shapes: B sequences, T tokens, E = hidden_size.
 """
+
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
-from gail_tf.models.roberta_config import RobertaConfig
+from gail_tf.models.encoder_config import EncoderConfig
 from gail_tf.models.transformer import Initial, attend, merge_heads, product, split_heads
 from keras_gca.engine.random import dropout
 
@@ -14,15 +16,15 @@ from keras_gca.engine.random import dropout
 class Embeddings(keras.layers.Layer):
     """Adds the vectors of token, position and token type, and applies a layer norm.
 
-    It maps the tokens, (B, T) int32, and their mask, (B, T) bool, to (B, T, E). The first token's position is
-    pad_token_id + 1, and the position of padding is pad_token_id. All tokens have the first token type, because
-    RoBERTa was trained without token types.
+    It maps the tokens, (B, T) int32, and their mask, (B, T) bool, to (B, T, E). The first token's position is the
+    config's first_position. Padding has the position before it, or 0 if there is none. All tokens have the first token
+    type, because RoBERTa was trained without token types, and single texts have this type in BERT.
     """
 
-    def __init__(self, config: RobertaConfig, initial: Initial, policy: keras.DTypePolicy):
+    def __init__(self, config: EncoderConfig, initial: Initial, policy: keras.DTypePolicy):
         super().__init__(dtype=policy, name="embeddings")
         self.rate = config.hidden_dropout_prob
-        self.padding = config.pad_token_id
+        self.before = config.first_position - 1
 
         def table(rows: int, name: str) -> keras.layers.Embedding:
             return keras.layers.Embedding(rows, config.hidden_size, initial.normal(), dtype=policy, name=name)
@@ -34,7 +36,7 @@ class Embeddings(keras.layers.Layer):
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers that have weights, by their names in RoBERTa's files."""
+        """The layers that have weights, by their names in the files."""
         return {
             "word_embeddings": self.word_embeddings,
             "position_embeddings": self.position_embeddings,
@@ -46,7 +48,7 @@ class Embeddings(keras.layers.Layer):
         self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False
     ) -> tf.Tensor:
         counted = tf.cast(mask, tf.int32)
-        positions = self.padding + counted * tf.cumsum(counted, axis=1)
+        positions = tf.maximum(self.before + counted * tf.cumsum(counted, axis=1), 0)
         vectors = self.word_embeddings(tokens) + self.position_embeddings(positions)
         vectors = self.layer_norm(vectors + self.token_type_embeddings(tf.zeros_like(tokens)))
         return dropout(vectors, self.rate, seeds, 0) if training else vectors
@@ -55,7 +57,7 @@ class Embeddings(keras.layers.Layer):
 class Block(keras.layers.Layer):
     """One transformer block: attention, then two layers with gelu between them, each followed by a layer norm."""
 
-    def __init__(self, config: RobertaConfig, number: int, initial: Initial, policy: keras.DTypePolicy):
+    def __init__(self, config: EncoderConfig, number: int, initial: Initial, policy: keras.DTypePolicy):
         super().__init__(dtype=policy, name=f"layer_{number}")
         self.config = config
         self.number = number
@@ -74,7 +76,7 @@ class Block(keras.layers.Layer):
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers that have weights, by their names in RoBERTa's files."""
+        """The layers that have weights, by their names in the files."""
         return {
             "attention.self.query": self.query,
             "attention.self.key": self.key,
@@ -112,13 +114,53 @@ class Block(keras.layers.Layer):
         return self.output_norm(h + drop(thought, self.config.hidden_dropout_prob, 2))
 
 
+class Encoder:
+    """The layers that RoBERTa and BERT share: the embeddings, then the blocks.
+
+    Args:
+        config: The sizes.
+        initial: Draws the initial weights.
+        policy: The precision.
+    """
+
+    def __init__(self, config: EncoderConfig, initial: Initial, policy: keras.DTypePolicy):
+        self.embeddings = Embeddings(config, initial, policy)
+        self.blocks = [Block(config, i, initial, policy) for i in range(config.num_hidden_layers)]
+
+    def __call__(self, tokens: tf.Tensor, mask: tf.Tensor, seeds: tf.Tensor | None = None) -> tf.Tensor:
+        """Compute the states of the last block, (B, T, E), from tokens (B, T) int32 and their mask (B, T) bool."""
+        h = self.embeddings(tokens, mask, seeds=seeds)  # (B, T, E)
+        for block in self.blocks:
+            h = block(h, mask, seeds=seeds)
+        return h
+
+    @property
+    def parts(self) -> dict[str, keras.layers.Layer]:
+        """The layers that have weights, by their names in the files."""
+        layers = {f"embeddings.{name}": layer for name, layer in self.embeddings.parts.items()}
+        for i, block in enumerate(self.blocks):
+            layers |= {f"encoder.layer.{i}.{name}": layer for name, layer in block.parts.items()}
+        return layers
+
+
+def named_weights(parts: Mapping[str, keras.layers.Layer]) -> dict[str, keras.Variable]:
+    """Return the weights of layers, given by their names in the files, by the weights' names in the files."""
+    named = {}
+    for name, layer in parts.items():
+        if isinstance(layer, keras.layers.Embedding):
+            named[f"{name}.weight"] = layer.embeddings
+        else:
+            named[f"{name}.weight"], named[f"{name}.bias"] = layer.weights
+    return named
+
+
 class ScoreHead(keras.layers.Layer):
     """Computes the score of each pair for a multiple choice: (B, T, E) -> (B,) float32.
 
     A tanh layer reads the first token's state, and a linear layer computes the score.
     """
 
-    def __init__(self, config: RobertaConfig, initial: Initial):
+    def __init__(self, config: EncoderConfig, initial: Initial):
         super().__init__(dtype="float32", name="score_head")
         self.rate = config.hidden_dropout_prob
         self.site = 1 + 3 * config.num_hidden_layers
@@ -127,7 +169,7 @@ class ScoreHead(keras.layers.Layer):
 
     @property
     def parts(self) -> dict[str, keras.layers.Layer]:
-        """The layers that have weights, by their names in RoBERTa's files."""
+        """The layers that have weights, by their names in the files."""
         return {"pooler.dense": self.pooler, "classifier": self.classifier}
 
     def call(self, h: tf.Tensor, seeds: tf.Tensor | None = None, training: bool = False) -> tf.Tensor:
@@ -136,7 +178,7 @@ class ScoreHead(keras.layers.Layer):
 
 
 class Dense(keras.layers.Layer):
-    """Computes W x + b. W is (units, inputs), as in RoBERTa's files."""
+    """Computes W x + b. W is (units, inputs), as in the files."""
 
     def __init__(self, units: int, initial: Initial, policy: keras.DTypePolicy, name: str):
         super().__init__(dtype=policy, name=name)
@@ -150,5 +192,5 @@ class Dense(keras.layers.Layer):
         return product(x, tf.transpose(self.kernel)) + self.bias
 
 
-def _layer_norm(config: RobertaConfig, policy: keras.DTypePolicy) -> keras.layers.Layer:
+def _layer_norm(config: EncoderConfig, policy: keras.DTypePolicy) -> keras.layers.Layer:
     return keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, dtype=policy)

@@ -1,0 +1,167 @@
+"""Classifies the emotions of responses with classifiers that have learned from held-out conversations.
+
+RL-Seq2Seq is rewarded by a classifier that has learned from the training conversations. A second classifier that has
+learned from the same conversations makes the same mistakes, and so it would measure how well a policy satisfies its
+reward. Here the classifiers learn from the validation conversations and from one half of the test conversations, and
+classify the other half. Every figure is meaningful only beside two others: the accuracy of the classifiers, and the
+agreement of pairs that do not belong together.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+import numpy as np
+from scipy import optimize, special
+
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.evaluation.independent import Encoder
+from gail_tf.evaluation.metrics import Classifier, Estimate
+
+FOLDS = 2
+PENALTY = 0.1  # of the squared weights of `fit_linear`; suits vectors of length 1
+HUMAN, PROMPT = "emotion as the human's", "emotion as the prompt's"
+ACCURACY, LARGEST = "emotion classifier's accuracy", "emotion classifier's floor"
+SHUFFLED = ", shuffled"
+Fit = Callable[[Sequence[str], Sequence[str]], Classifier]  # makes a classifier from texts and their labels
+
+
+def shuffled_agreement(classes: Sequence[str], others: Sequence[str], conversations: np.ndarray) -> float:
+    """Compute the share of equal classes among all pairs of different conversations, which is what chance gives.
+
+    Args:
+        classes: The class of each of n texts, for example of the responses.
+        others: The class of each text's partner, for example of the human response.
+        conversations: The number of each text's conversation, (n,).
+
+    Returns:
+        The share; NaN if there is only one conversation.
+    """
+    equal = np.array(classes, str)[:, None] == np.array(others, str)[None, :]
+    apart = conversations[:, None] != conversations[None, :]
+    return float(equal[apart].mean()) if apart.any() else float("nan")
+
+
+class HeldOutEmotions:
+    """Classifiers of emotions, each of which classifies texts of conversations that it has not learned from.
+
+    `learn` makes them.
+
+    Args:
+        classifiers: The classifier of each part of the test conversations.
+        parts: The part of each test conversation, by the conversation's number.
+        test: The test trajectories, some of which have labels.
+
+    Attributes:
+        accuracy: The share of labelled test prompts that are classified correctly.
+        largest: The share of the most frequent label among these prompts, which is the floor of the accuracy.
+    """
+
+    def __init__(self, classifiers: Sequence[Classifier], parts: Mapping[int, int], test: Sequence[Trajectory]):
+        self._classifiers, self._parts = classifiers, parts
+        labelled = [one for one in test if one.emotion is not None]
+        expected = [str(one.emotion) for one in labelled]
+        classes = self.classify([one.prompt for one in labelled], labelled)
+        self.accuracy = float(np.mean([one == label for one, label in zip(classes, expected, strict=True)]))
+        self.largest = max(expected.count(label) for label in set(expected)) / len(expected)
+
+    @classmethod
+    def learn(cls, fit: Fit, test: Sequence[Trajectory], validation: Sequence[Trajectory], seed: int) -> Self | None:
+        """Train a classifier for each of FOLDS parts, on the validation conversations and all other parts.
+
+        Args:
+            fit: Makes a classifier.
+            test: The test trajectories.
+            validation: The validation trajectories.
+            seed: The seed of the division of the test conversations into parts.
+
+        Returns:
+            The classifiers; None if no test prompt has a label, or a classifier would have fewer than two labels to
+            learn.
+        """
+        numbers = sorted({trajectory.conversation for trajectory in test})
+        drawn = np.random.default_rng(seed).permutation(len(numbers)) % FOLDS
+        parts = dict(zip(numbers, drawn.tolist(), strict=True))
+        lessons = []
+        for fold in range(FOLDS):
+            read = [*validation, *(one for one in test if parts[one.conversation] != fold)]
+            lessons.append([(one.prompt, one.emotion) for one in read if one.emotion is not None])
+        labelled = any(one.emotion is not None for one in test)
+        if not labelled or any(len({label for _, label in lesson}) < 2 for lesson in lessons):
+            return None
+        return cls([fit(*map(list, zip(*lesson, strict=True))) for lesson in lessons], parts, test)
+
+    def classify(self, texts: Sequence[str], trajectories: Sequence[Trajectory]) -> list[str]:
+        """Classify a text of each of n test trajectories: its prompt, its human response, or another response."""
+        parts = np.array([self._parts[trajectory.conversation] for trajectory in trajectories])
+        classes = [""] * len(texts)
+        for fold, classifier in enumerate(self._classifiers):
+            rows = np.flatnonzero(parts == fold)
+            if len(rows):
+                for row, name in zip(rows, classifier([texts[row] for row in rows]), strict=True):
+                    classes[row] = name
+        return classes
+
+    def scores(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
+        """Compute whether each of n responses has the human response's class, and the prompt's: (n,) float64 each."""
+        classes = np.array(self.classify(responses, trajectories), str)
+        return {
+            title: (classes == np.array(others, str)).astype(np.float64)
+            for title, others in self._partners(trajectories).items()
+        }
+
+    def beside(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
+        """Compute what belongs beside the mean `scores`: their floors, and accuracy and floor of the classifiers."""
+        classes = self.classify(responses, trajectories)
+        conversations = np.array([trajectory.conversation for trajectory in trajectories])
+        floors = {
+            title + SHUFFLED: shuffled_agreement(classes, others, conversations)
+            for title, others in self._partners(trajectories).items()
+        }
+        values = {**floors, ACCURACY: self.accuracy, LARGEST: self.largest}
+        return {title: Estimate(value) for title, value in values.items()}
+
+    def of_humans(self, trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
+        """Compute the agreement of human responses with their prompts, and what belongs beside it."""
+        responses = [trajectory.response for trajectory in trajectories]
+        agreed = float(self.scores(responses, trajectories)[PROMPT].mean())
+        return {PROMPT: Estimate(agreed)} | self.beside(responses, trajectories)
+
+    def _partners(self, trajectories: Sequence[Trajectory]) -> dict[str, list[str]]:
+        return {
+            HUMAN: self.classify([trajectory.response for trajectory in trajectories], trajectories),
+            PROMPT: self.classify([trajectory.prompt for trajectory in trajectories], trajectories),
+        }
+
+
+def fit_linear(encoder: Encoder, texts: Sequence[str], labels: Sequence[str]) -> Classifier:
+    """Fit a softmax regression to the vectors of labelled texts, and return the classifier.
+
+    It minimises the sum of -log p(label | vector), plus PENALTY / 2 times the sum of the squared weights.
+
+    Args:
+        encoder: Computes the vectors.
+        texts: The n texts.
+        labels: Their n labels.
+    """
+    names = sorted(set(labels))
+    inputs = _with_one(encoder(texts))
+    targets = np.array(labels)[:, None] == np.array(names)[None, :]  # (n, K)
+    shape = inputs.shape[1], len(names)
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = flat.reshape(shape)
+        log_p = special.log_softmax(inputs @ weights, axis=1)
+        gradient = inputs.T @ (np.exp(log_p) - targets) + PENALTY * weights
+        return float(-log_p[targets].sum() + PENALTY / 2 * (weights**2).sum()), gradient.ravel()
+
+    weights = optimize.minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B").x.reshape(shape)
+
+    def classify(others: Sequence[str]) -> list[str]:
+        return [names[i] for i in (_with_one(encoder(others)) @ weights).argmax(axis=1)]
+
+    return classify
+
+
+def _with_one(vectors: np.ndarray) -> np.ndarray:
+    """Append a column of ones, whose weight is the bias."""
+    return np.concatenate([np.asarray(vectors, np.float64), np.ones((len(vectors), 1))], axis=1)

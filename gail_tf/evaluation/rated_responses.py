@@ -1,0 +1,106 @@
+"""Measures how well a run's D, likelihood and an encoder's relevance agree with people's ratings of responses."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import log_expit
+
+from gail_tf.agent import GAILAgent
+from gail_tf.base_models.locate import locate
+from gail_tf.data.batches import Batch, take
+from gail_tf.data.dataset import Data
+from gail_tf.data.samples import Samples
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.evaluation.independent import RELEVANCE, Encoder, above_shuffled
+from gail_tf.evaluation.sentence_encoder import SentenceEncoder
+from gail_tf.imitation.maximum_likelihood import Perplexity
+from gail_tf.training.run_folder import GAILRun
+from keras_gca.errors import UserError
+from keras_gca.evaluation import human_ratings
+from keras_gca.evaluation.human_ratings import Rated
+from keras_gca.models import scoring
+
+FILE = "ratings.json"
+BY_D = ("D, Eq. 9", "D, Eq. 10")  # of a D that judges each token, as the first paper's
+
+
+def evaluate_ratings(
+    run: str | Path, ratings: str | Path, seed: int = 0, encoder: str | None = None, size: int = 32
+) -> dict[str, Any]:
+    """Compare the measures of a run with people's ratings.
+
+    Contexts that stand in the run's corpus, in any of its parts, are left out.
+
+    Args:
+        run: The run folder.
+        ratings: The file of ratings; see `human_ratings`.
+        seed: The seed of the bootstrap and of the control.
+        encoder: The independent encoder, as `locate` takes it; None leaves relevance out.
+        size: How many responses are read together.
+
+    Returns:
+        The results, as `human_ratings.compare` returns them.
+
+    Raises:
+        UserError: A file is missing or damaged, the run is not finished, or no context is left.
+    """
+    rated = human_ratings.read_ratings(ratings)
+    made = GAILRun.open(run, "evaluate")
+    data, agent = made.data(), GAILAgent.load(made.path)
+    kept = human_ratings.unseen(rated, conversations(data))
+    if len({one.context for one in kept}) < 2:
+        raise UserError(f"{ratings}: fewer than two contexts are left that do not stand in the corpus of {run}")
+    found = measures(agent, kept, size)
+    if encoder is not None:
+        found[RELEVANCE] = relevance(SentenceEncoder.read(locate(encoder)), kept)
+    logarithms = [name for name in found if name in BY_D]
+    return human_ratings.compare(ratings, rated, kept, found, seed, logarithms)
+
+
+def conversations(data: Data) -> list[tuple[str, ...]]:
+    """Return all conversations of a run's corpus, as utterances; longer parts of one stand beside shorter ones."""
+    trajectories = (*data.train, *data.test, *data.validation)
+    return [*data.general, *((*one.history, one.prompt, one.response) for one in trajectories)]
+
+
+def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[str, np.ndarray]:
+    """Compute the measures of rated responses, (n,) float64 by name.
+
+    A D that judges whole responses gives its logit. A D that judges each token gives the logarithms of Eq. 9 and of Eq.
+    10 of the first paper. For each policy there are the log-likelihood of the response, and the same for each token.
+    """
+    config = agent.config
+    trajectories = [Trajectory(one.context[:-1], one.context[-1], one.response) for one in rated]
+    limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
+    batch = Samples.encode(agent.tokenizer, trajectories, *limits, agent.emotions).batch
+    logits = np.concatenate([_logits(agent, batch, rated, start, size) for start in range(0, len(rated), size)])
+    if logits.ndim == 2:
+        log_l = np.where(batch.response_mask, log_expit(logits.astype(np.float64)), np.nan)
+        found = dict(zip(BY_D, (scoring.log_human_probability(log_l), scoring.log_score(log_l)), strict=True))
+    else:
+        found = {"D": logits.astype(np.float64)}
+    for name, policy in agent.policies.items():
+        likelihoods = -Perplexity(policy).losses(batch, size)
+        title = name.replace("_", " ")
+        found[f"log p(y|x), {title}"] = likelihoods
+        found[f"log p(y|x) / tokens, {title}"] = likelihoods / batch.response_lengths
+    return found
+
+
+def _logits(agent: GAILAgent, batch: Batch, rated: Sequence[Rated], start: int, size: int) -> np.ndarray:
+    """Compute D's logits of some responses, from the number `start` on."""
+    rows = np.arange(start, min(start + size, len(rated)))
+    part = take(batch, rows, response_width=batch.response.shape[1])
+    some = [rated[row] for row in rows]
+    read = [one.context for one in some]
+    return agent.expert_logits(part, part.response, part.response_mask, read, [one.response for one in some])
+
+
+def relevance(encoder: Encoder, rated: Sequence[Rated]) -> np.ndarray:
+    """Compute the relevance of each response to its context, (n,) float64; see `independent.above_shuffled`."""
+    numbers: dict[tuple[str, ...], int] = {}
+    groups = np.array([numbers.setdefault(one.context, len(numbers)) for one in rated])
+    responses = encoder([one.response for one in rated])
+    return above_shuffled(responses, encoder([" ".join(one.context) for one in rated]), groups)

@@ -1,0 +1,57 @@
+"""Computes vectors of texts with an independent encoder, which no discriminator, reward or policy uses."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gail_tf.data.wordpiece import WordPieceTokenizer
+from gail_tf.models.bert import Bert, read_bert
+from keras_gca.engine.compiled import Compiled
+
+LIMIT = 128  # tokens of a text; the files of all-MiniLM-L6-v2 say that it was trained with this many
+
+
+class SentenceEncoder:
+    """Computes the vector of each text. No other text influences it.
+
+    Args:
+        bert: The network.
+        tokenizer: Its tokenizer.
+    """
+
+    def __init__(self, bert: Bert, tokenizer: WordPieceTokenizer):
+        self._bert, self._tokenizer = bert, tokenizer
+        self._limit = min(LIMIT, bert.config.max_tokens)
+        self.compiled_vectors = Compiled(bert.vectors)
+
+    @classmethod
+    def read(cls, folder: Path) -> "SentenceEncoder":
+        """Read the BERT and the tokenizer of a folder.
+
+        Raises:
+            UserError: A file is missing or damaged, or the two do not fit together.
+        """
+        return cls(read_bert(folder), WordPieceTokenizer.read(folder))
+
+    def __call__(
+        self, texts: Sequence[str], size: int = 32, report: Callable[[int], object] = lambda _: None
+    ) -> np.ndarray:
+        """Compute the vectors of n texts.
+
+        Args:
+            texts: The texts. A text of more than LIMIT tokens is cut at its end.
+            size: How many texts are read together.
+            report: Called with the number of texts after each reading.
+
+        Returns:
+            (n, hidden_size) float32. Each vector has the length 1.
+        """
+        vectors = np.zeros((len(texts), self._bert.config.hidden_size), np.float32)
+        order = np.argsort([len(text) for text in texts], kind="stable")  # texts of similar lengths need little padding
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            read = self._tokenizer.encode([texts[row] for row in rows], self._limit)
+            vectors[rows] = self.compiled_vectors(*read).numpy()
+            report(len(rows))
+        return vectors

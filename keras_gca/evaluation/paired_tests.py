@@ -1,0 +1,144 @@
+"""Paired comparisons of two systems: exact sign-flip tests, intervals, Holm's correction, and detectable differences.
+
+Both systems are measured on the same units. A unit is a conversation within one seed, or a seed. Conversations of one
+pair of trained models say nothing about other seeds, so a claim about two methods needs the test by seeds. Its smallest
+possible p-value is 2 / 2^n with n seeds: 0.25 with 3 seeds, and 0.03 with 6.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from keras_gca.evaluation import statistics
+
+FLIPS = 9999  # the number of random flips; all flips are made if there are no more than these (up to 13 units)
+RESAMPLES = 2000  # the number of resamples of the bootstrap
+LEVEL, POWER = 0.05, 0.8  # of `detectable`
+
+
+class Comparison(NamedTuple):
+    """The result of a paired test.
+
+    Attributes:
+        difference: The first system's mean minus the second system's.
+        p_value: The two-sided p-value of the sign-flip test.
+        units: The number of conversations or of seeds.
+        low: The lower end of the difference's 95 % interval; None if there is one unit.
+        high: The upper end of this interval; None if there is one unit.
+        detectable: The smallest true difference that a test at the level of 5 % would have found with a probability of
+            80 %; None if there are so few units that no difference could have been found.
+    """
+
+    difference: float
+    p_value: float
+    units: int
+    low: float | None = None
+    high: float | None = None
+    detectable: float | None = None
+
+
+def flip_test(differences: np.ndarray, seed: int = 0) -> float:
+    """Compute the two-sided p-value of a sum of differences by flipping their signs.
+
+    If two systems do not differ, the sign of each difference is random. The p-value is the share of all flips of the
+    signs whose sum is at least as far from 0 as the measured sum. If there are more than FLIPS flips, FLIPS random ones
+    are made, and the measured signs count as one more.
+
+    Args:
+        differences: (n,), the difference of each unit.
+        seed: The seed of random flips.
+    """
+    if len(differences) < 2:
+        return 1.0  # both flips of a single difference are as far from 0
+    test = stats.permutation_test(
+        (np.asarray(differences, np.float64),),
+        lambda flipped, axis: flipped.sum(axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=FLIPS,
+        batch=500,
+        rng=np.random.default_rng(seed),
+    )
+    return float(test.pvalue)
+
+
+def compare_conversations(differences: np.ndarray, weights: np.ndarray, seed: int = 0) -> Comparison:
+    """Compare two trained models by conversation.
+
+    The interval is that of a bootstrap over conversations.
+
+    Args:
+        differences: (n,), the sum of the differences in each conversation: one for each response, or for each word.
+        weights: (n,), the number of responses or words of each conversation.
+        seed: The seed of flips and bootstrap.
+    """
+    total, count = float(np.sum(weights)), len(differences)
+    difference = float(np.sum(differences)) / total
+    p_value = flip_test(differences, seed)
+    if count < 2:
+        return Comparison(difference, p_value, count)
+    drawn = statistics.bootstrap(count, seed, RESAMPLES)
+    tops, bottoms = drawn @ np.asarray(differences, np.float64), drawn @ np.asarray(weights, np.float64)
+    values = tops[bottoms > 0] / bottoms[bottoms > 0]
+    low, high = statistics.bootstrap_interval(values)
+    return Comparison(difference, p_value, count, low, high, detectable(float(values.std(ddof=1)), count))
+
+
+def compare_seeds(first: Sequence[float], second: Sequence[float], seed: int = 0) -> Comparison:
+    """Compare two methods by their values with the same seeds.
+
+    The interval is that of Student's t.
+
+    Args:
+        first: The first method's value with each seed.
+        second: The second method's value with the same seeds.
+        seed: The seed of random flips, if there are more than 13 seeds.
+
+    Raises:
+        ValueError: The methods have different numbers of values, or none.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} values; the methods need the same seeds")
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    mean, deviation, low, high, runs = statistics.summarise(differences)
+    return Comparison(
+        mean, flip_test(np.array(differences), seed), runs, low, high, detectable(deviation / math.sqrt(runs), runs)
+    )
+
+
+def detectable(error: float, units: int) -> float | None:
+    """Compute the smallest true difference that would have been found: (t_0.975 + t_0.8) * standard error.
+
+    Args:
+        error: The standard error of the difference.
+        units: The number of units, n. Student's t has n - 1 degrees of freedom.
+
+    Returns:
+        The difference; None if even n differences of one sign give a p-value, 2 / 2^n, above the level of 5 %.
+    """
+    if 2.0 ** (1 - units) > LEVEL:
+        return None
+    return float((stats.t.ppf(1 - LEVEL / 2, units - 1) + stats.t.ppf(POWER, units - 1)) * error)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct the p-values of a table for their number, by the method of Holm 1979.
+
+    The k-th smallest of m p-values is multiplied by m - k + 1. No corrected value is below that of a smaller p-value,
+    or above 1. If all corrected values up to 5 % are called differences, one or more of these calls are wrong with a
+    probability of at most 5 %.
+
+    Args:
+        p_values: The p-values.
+
+    Returns:
+        The corrected values, in the same order.
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for k, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - k) * p_values[i]))
+        corrected[i] = largest
+    return corrected

@@ -1,0 +1,85 @@
+"""Measures how well the first paper's discriminator, and the likelihood, agree with people's ratings of answers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_gca.agent import Agent
+from keras_gca.data.dataset import Dataset
+from keras_gca.data.pairs import Pairs, frame_answers
+from keras_gca.data.vocabulary import PAD
+from keras_gca.errors import UserError
+from keras_gca.evaluation import human_ratings
+from keras_gca.evaluation.human_ratings import Rated
+from keras_gca.models import scoring
+from keras_gca.training.run_folder import GCARun
+
+FILE = "ratings.json"
+BATCH = 64
+BY_D = ("D, Eq. 9", "D, Eq. 10")
+
+
+def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dict[str, Any]:
+    """Compare the measures of a run with people's ratings.
+
+    Contexts that stand in the run's corpus, in its training part or in the held-out one, are left out.
+
+    Args:
+        run: The run folder.
+        ratings: The file of ratings; see `human_ratings`.
+        seed: The seed of the bootstrap and of the control.
+
+    Returns:
+        The results, as `human_ratings.compare` returns them.
+
+    Raises:
+        UserError: A file is missing or damaged, the run does not predict answers, or no context is left.
+    """
+    rated = human_ratings.read_ratings(ratings)
+    made = GCARun.open(run, "evaluate")
+    agent = Agent.load(made.path)
+    if agent.config.predict != "answer":
+        raise UserError(f"{run}: this run predicts the {agent.config.predict}, so it cannot judge answers")
+    kept = unseen(agent, made.dataset(), rated)
+    if len({one.context for one in kept}) < 2:
+        raise UserError(f"{ratings}: fewer than two contexts are left that do not stand in the corpus of {run}")
+    return human_ratings.compare(ratings, rated, kept, measures(agent, kept), seed, BY_D)
+
+
+def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated]:
+    """Leave out the answers to contexts that stand in a run's corpus, as far as the agent can see them.
+
+    The agent sees the known words of the last N_u utterances. A context is left out if a context of the corpus ends
+    with the same words, so some contexts are left out that only look the same to the agent.
+    """
+    contexts = np.concatenate([dataset.training.contexts, dataset.validation.contexts])
+    encoded = agent.encode_contexts([one.context for one in rated])
+    kept = []
+    for one, row in zip(rated, encoded, strict=True):
+        words = row[row != PAD]
+        if not (len(words) and (contexts[:, -len(words) :] == words).all(axis=1).any()):
+            kept.append(one)
+    return kept
+
+
+def measures(agent: Agent, rated: Sequence[Rated]) -> dict[str, np.ndarray]:
+    """Compute the measures of rated answers, (n,) float64 by name.
+
+    Two are D's, the logarithms of Eq. 9 and of Eq. 10. For each generator there are log p(y|x) (Eq. 3), and the same
+    for each token.
+    """
+    contexts = agent.encode_contexts([one.context for one in rated])
+    tokens = agent.tokenise([one.response for one in rated])
+    answers = frame_answers([agent.vocabulary.encode(of_one) for of_one in tokens], agent.config.sentence_length)
+    starts = range(0, len(rated), BATCH)
+    log_l = np.concatenate([agent.judge(contexts[i : i + BATCH], answers[i : i + BATCH]) for i in starts])
+    found = dict(zip(BY_D, (scoring.log_human_probability(log_l), scoring.log_score(log_l)), strict=True))
+    pairs = Pairs(contexts, answers, np.arange(len(rated), dtype=np.int32))
+    for name in agent.generators:
+        logs = agent.token_log_probabilities(pairs, name)
+        title = name.replace("_", " ")
+        found[f"log p(y|x), {title}"] = np.nansum(logs, axis=1, dtype=np.float64)
+        found[f"log p(y|x) / tokens, {title}"] = np.nanmean(logs, axis=1, dtype=np.float64)
+    return found

@@ -1,0 +1,88 @@
+"""An interpolated Kneser-Ney 5-gram model of words, in which words that were never seen cost what their spelling costs.
+
+It measures the quality of replies. A word model that gives unseen words a fixed probability, such as 1 / (number of
+words), prefers letters without sense to rare words. Here a word that is seen less than twice has the probability
+
+    p(unseen | words before) * product over its letters and its end of p(letter)
+
+so that every additional letter of a word that does not exist makes a reply worse.
+"""
+
+import collections
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from nltk.lm import KneserNeyInterpolated, Vocabulary
+from nltk.util import everygrams
+
+from keras_gca.evaluation.trigram import IndexedKneserNey
+
+ORDER, DISCOUNT = 5, 0.75
+CHARACTERS = 0x110000  # of Unicode
+_BEGIN, _END, _UNSEEN = "<begin>", "<end>", "<unseen>"  # spaces and such marks are no words of replies
+
+
+class WordModel:
+    """A 5-gram model of replies, which are sequences of words. It does not see the context.
+
+    Args:
+        replies: The replies to fit, without marks for begin and end.
+        order: The length of the longest n-grams.
+        discount: The absolute discount of every order.
+
+    Raises:
+        ValueError: There are no replies.
+    """
+
+    def __init__(self, replies: Iterable[Sequence[str]], order: int = ORDER, discount: float = DISCOUNT):
+        replies = [list(reply) for reply in replies]
+        if not replies:
+            raise ValueError("no replies to fit a model of words to")
+        counts = collections.Counter(word for reply in replies for word in reply)
+        self._order = order
+        self._known = {word for word, count in counts.items() if count > 1}
+        letters = collections.Counter(letter for word in counts for letter in word)
+        # One count for each known letter, for the end of a word and for all other characters together.
+        self._letters = letters
+        self._spellings = letters.total() + len(counts) + len(letters) + 2
+        self._ends = len(counts) + 1
+        sentences = [self._padded(reply) for reply in replies]
+        if not any(_UNSEEN in sentence for sentence in sentences):  # something must be left for unseen words
+            sentences.append(self._padded([_UNSEEN]))
+        vocabulary = Vocabulary([*self._known, _BEGIN, _END, _UNSEEN])
+        self._model = KneserNeyInterpolated(order, discount=discount, vocabulary=vocabulary)
+        self._model.estimator = IndexedKneserNey(vocabulary, self._model.counts, discount=discount, order=order)
+        self._model.fit(everygrams(sentence, max_len=order) for sentence in sentences)
+        self._model.estimator.index()
+
+    def log_probabilities(self, reply: Sequence[str]) -> np.ndarray:
+        """Compute the natural logarithm of the probability of each word of a reply, and of its end.
+
+        Returns:
+            (words + 1,) float64.
+        """
+        sentence = self._padded(reply)
+        logs = []
+        for i in range(self._order - 1, len(sentence)):
+            log = math.log(self._model.unmasked_score(sentence[i], sentence[i - self._order + 1 : i]))
+            if sentence[i] == _UNSEEN:
+                log += self._spelling(reply[i - self._order + 1])
+            logs.append(log)
+        return np.array(logs)
+
+    def perplexity(self, replies: Iterable[Sequence[str]]) -> float:
+        """Compute exp of the total negative log-likelihood, divided by the number of words and ends of replies."""
+        return float(np.exp(-np.concatenate([self.log_probabilities(reply) for reply in replies]).mean()))
+
+    def _padded(self, reply: Sequence[str]) -> tuple[str, ...]:
+        words = [word if word in self._known else _UNSEEN for word in reply]
+        return tuple([_BEGIN] * (self._order - 1) + words + [_END])
+
+    def _spelling(self, word: str) -> float:
+        """Compute log p of a word's letters and of its end."""
+        total = math.log(self._ends / self._spellings)
+        for letter in word:
+            known = (self._letters[letter] + 1) if letter in self._letters else 1 / CHARACTERS
+            total += math.log(known / self._spellings)
+        return total

@@ -1,0 +1,80 @@
+"""Sign-flip tests, Holm's correction, intervals and the detectable effect, by hand and at chance."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from keras_gca.evaluation.paired_tests import compare_conversations, compare_seeds, detectable, flip_test, holm
+
+
+def test_all_flips_are_made_of_few_units():
+    values = np.array([0.3, -0.1, 0.8, 0.2, 0.5])
+    sums = [sum(s * v for s, v in zip(signs, values, strict=True)) for signs in itertools.product((1, -1), repeat=5)]
+    expected = np.mean([abs(total) >= abs(values.sum()) - 1e-12 for total in sums])
+    assert flip_test(values) == pytest.approx(expected)
+    assert flip_test(values, seed=1) == flip_test(values, seed=2)
+
+
+@pytest.mark.parametrize(("seeds", "smallest"), [(1, 1.0), (3, 0.25), (5, 0.0625), (6, 0.03125)])
+def test_the_smallest_p_value_of_few_seeds(seeds, smallest):
+    found = compare_seeds([2.0 + 0.1 * i for i in range(seeds)], [1.0] * seeds)
+    assert found.p_value == pytest.approx(smallest)
+    assert found.units == seeds
+    assert (found.detectable is None) == (smallest > 0.05)
+
+
+def test_seeds_by_hand():
+    # Differences 1, 2, 3, 4, 5, 6: mean 3.5, deviation sqrt(3.5), standard error sqrt(3.5 / 6) = 0.763763.
+    found = compare_seeds([2.0, 3, 4, 5, 6, 7], [1.0] * 6)
+    assert found.difference == pytest.approx(3.5)
+    assert (found.low, found.high) == pytest.approx((3.5 - 2.570582 * 0.763763, 3.5 + 2.570582 * 0.763763), abs=1e-5)
+    # t with 5 degrees of freedom: 2.570582 for 0.975, and 0.919544 for 0.8.
+    assert found.detectable == pytest.approx((2.570582 + 0.919544) * 0.763763, abs=1e-5)
+    with pytest.raises(ValueError, match="2 and 1 values; the methods need the same seeds"):
+        compare_seeds([1.0, 2.0], [1.0])
+
+
+def test_conversations_by_hand():
+    found = compare_conversations(np.array([1.0, 2, 3, 4]), np.full(4, 2))
+    assert (found.difference, found.p_value, found.units) == (10 / 8, 2 / 16, 4)
+    assert 0.5 <= found.low < 10 / 8 < found.high <= 2
+    alone = compare_conversations(np.array([3.0]), np.array([2]))
+    assert alone == (1.5, 1.0, 1, None, None, None)
+
+
+def test_the_interval_is_that_of_the_central_limit():
+    draw = np.random.default_rng(1)
+    values = draw.normal(0.2, 1, 900)
+    found = compare_conversations(values, np.ones(900))
+    error = values.std() / 30
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert found.detectable == pytest.approx(2.8 * error, rel=0.1)
+
+
+def test_permuted_labels_come_out_as_chance():
+    """Two systems whose names are exchanged at random differ at the level of 5 % in about 5 % of all tests."""
+    draw = np.random.default_rng(0)
+    scores = draw.gamma(1, size=(400, 10)) * draw.choice([-1, 1], (400, 10))
+    share = np.mean([flip_test(values) <= 0.05 for values in scores])
+    assert 0.02 < share < 0.085
+
+
+def test_an_effect_of_the_detectable_size_is_found_in_four_of_five_cases():
+    draw = np.random.default_rng(0)
+    size = detectable(1 / 12**0.5, 12)
+    found = np.mean([flip_test(values) <= 0.05 for values in draw.normal(size, 1, (300, 12))])
+    assert 0.72 < found < 0.88
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_holm_keeps_the_rate_of_wrong_calls():
+    draw = np.random.default_rng(0)
+    wrong = np.mean([min(holm(list(values))) <= 0.05 for values in draw.random((2000, 20))])
+    assert wrong < 0.065
+    assert np.mean([min(values) <= 0.05 for values in draw.random((2000, 20))]) > 0.5  # without the correction
