@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gail_tf.data.spelling import as_written
 from glove.text_files import BadLines, counted, text_lines
-from keras_gca.data.conversations import WRONG_FIELDS, Conversation, detect_format, read_conversations
+from keras_gca.data.conversations import WRONG_FIELDS, Conversation, read_corpus
 from keras_gca.errors import UserError
 
 TURNS = ("disjoint", "staggered")
@@ -62,6 +62,7 @@ def read_trajectories(
     tweets: Sequence[str | os.PathLike] = (),
     turns: str = "disjoint",
     bad: BadLines | None = None,
+    format: str | None = None,
 ) -> list[Trajectory]:
     """Read corpora as trajectories. If no file is given, read the corpus that is included in the package.
 
@@ -70,18 +71,24 @@ def read_trajectories(
         tweets: Files in the formats of `read_tweets`.
         turns: See `conversation_trajectories`.
         bad: Handles bad lines; None raises an error at the first one.
+        format: The format of all files of conversations, one of `FORMATS`; None detects the format of each file.
 
     Raises:
         UserError: A file is missing or damaged; the message names file and line.
     """
     if not conversations and not tweets:
         with resources.as_file(resources.files("gail_tf.data") / "corpus") as folder:
-            return read_trajectories([folder / name for name in EMBEDDED], [folder / "uplifting.txt"], turns)
+            embedded = read_trajectories([folder / name for name in EMBEDDED], [folder / "uplifting.txt"], turns)
+        if bad is not None:
+            size = counted(embedded[-1].conversation + 1, "conversation or sentence", "conversations and sentences")
+            bad.notes.append(f"the embedded corpus: {size}")
+        return embedded
     trajectories: list[Trajectory] = []
     number = 0
     for path in map(Path, conversations):
-        for conversation in read_conversations(path, bad=bad):
-            trajectories += conversation_trajectories(conversation, turns, detect_format(path), number)
+        corpus = read_corpus(path, format, bad)
+        for conversation in corpus.conversations:
+            trajectories += conversation_trajectories(conversation, turns, corpus.format, number)
             number += 1
     for path in map(Path, tweets):
         for tweet in read_tweets(path, bad):
