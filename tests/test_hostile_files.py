@@ -63,20 +63,20 @@ CORPORA: dict[str, tuple[bytes, str]] = {
     "header.csv": (turns(), "no conversation of two or more utterances"),
     "deep.jsonl": (
         b"[" * 100_000 + b"\n",
-        ":1: the line is not JSON (lists or objects are nested more than 50 levels deep)",
+        ":1: the line is JSON that cannot be used (lists or objects are nested more than 50 levels deep)",
     ),
     "deep2.jsonl": (
         b"[" * 60 + b"]" * 60 + b"\n",
-        ":1: the line is not JSON (lists or objects are nested more than 50 levels deep)",
+        ":1: the line is JSON that cannot be used (lists or objects are nested more than 50 levels deep)",
     ),
-    "digits.jsonl": (b"[" + b"1" * 5000 + b"]\n", ":1: the line is not JSON (Exceeds the limit"),
+    "digits.jsonl": (b"[" + b"1" * 5000 + b"]\n", ":1: the line is JSON that cannot be used (Exceeds the limit"),
     "half.jsonl": (
         b'["a", "b"]\n["a", "\\udead"]\n',
-        ":2: the line is not JSON (a text contains half of a surrogate pair)",
+        ":2: the line is JSON that cannot be used (a text contains half of a surrogate pair)",
     ),
     "half_key.jsonl": (
         b'{"\\udead": 1, "utterances": ["a", "b"]}\n',
-        ":1: the line is not JSON (a text contains half of a surrogate pair",
+        ":1: the line is JSON that cannot be used (a text contains half of a surrogate pair",
     ),
     "emotion.jsonl": (b'{"utterances": ["a", "b"], "emotion": ["sad"]}\n', ":1: the emotion is not text"),
     "null.jsonl": (b'["a", null]\n', ":1: an utterance is not text"),
@@ -89,8 +89,8 @@ CORPORA: dict[str, tuple[bytes, str]] = {
     "named.csv": (b"question,answer\n", "no conversation of two or more utterances"),
     "persona.txt": (b"1 your persona: i ski.\n2 Hi.\tYes.\n3 No.\n", ":3: no answer; `NUMBER text<TAB>answer` or"),
     "personas.txt": (b"1 your persona: i ski.\n2 your persona: i sing.\n", "no conversation of two or more utterances"),
-    "cut.json": (b'[\n["Hi.", "Yes."],\n["No."', "not valid JSON (Expecting ',' delimiter at line 3 column 7)"),
-    "deep.json": (b"[\n" * 100_000, "not valid JSON (lists or objects are nested more than 50 levels deep)"),
+    "cut.json": (b'[\n["Hi.", "Yes."],\n["No."', "not JSON (Expecting ',' delimiter at line 3 column 7)"),
+    "deep.json": (b"[\n" * 100_000, "JSON that cannot be used (lists or objects are nested more than 50 levels deep)"),
     "other.json": (b'{\n"a": 1,\n"b": 2\n}\n', "valid JSON, but not a list of conversations"),
     "texts.json": (b'[\n"Hi.",\n"Yes."\n]\n', "valid JSON, but not a list of conversations"),
     "convokit.jsonl": (

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gail_tf.data.spelling import as_written
 from glove.text_files import BadLines, counted, text_lines
+from keras_gca.corpora import binary
 from keras_gca.data.conversations import WRONG_FIELDS, Conversation, read_corpus
 from keras_gca.errors import UserError
 
@@ -137,6 +138,10 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
         UserError: The file is missing, has no such column, is not UTF-8 or does not contain any tweet.
     """
     path, bad = Path(path), bad or BadLines(error=UserError)
+    if kind := binary.kind_of(path):
+        raise UserError(
+            f"{path}: looks like {kind}, which cannot be read; a CSV file, or one tweet a line, is expected"
+        )
     texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in text_lines(path, bad))
     tweets = [as_written(re.sub(r"https?://\S+", " ", html.unescape(text))) for text in texts]
     if not any(tweets):
@@ -152,7 +157,7 @@ def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
     def lines() -> Iterator[str]:
         nonlocal number
         for number, line in text_lines(path, bad):  # noqa: B007  (messages below name the line)
-            yield line
+            yield line.rstrip("\r\n").replace("\r", " ") + "\n"
 
     reader = csv.reader(lines(), strict=True)
     header: list[str] | None = None

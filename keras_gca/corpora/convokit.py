@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_gca.corpora.conversation import Conversation, Reading, one_line
+from keras_gca.corpora.json_text import report_json
 from keras_gca.storage import json_files
 
 FILE = "utterances.jsonl"
@@ -40,7 +41,7 @@ def read_convokit(path: Path, reading: Reading) -> Iterator[Conversation]:
         try:
             value = json_files.loads(line)
         except ValueError as error:
-            reading.bad.report(where, "not JSON", f"the line is not JSON ({error}); {WANTED}")
+            report_json(where, error, WANTED, reading)
             continue
         conversation = _conversation(value) if is_utterance(value) else None
         if conversation is None:

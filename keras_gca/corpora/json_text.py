@@ -28,8 +28,7 @@ def read_jsonl(path: Path, reading: Reading) -> Iterator[Conversation]:
         try:
             value = json_files.loads(line)
         except ValueError as error:
-            hint = "(--format text reads plain text)"
-            reading.bad.report(where, "not JSON", f"the line is not JSON ({error}); {WANTED} {hint}")
+            report_json(where, error, f"{WANTED} (--format text reads plain text)", reading)
             continue
         yield from conversations(value, where, reading)
 
@@ -48,13 +47,23 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
         parts.append(line)
     try:
         value = json_files.loads("".join(parts))
+    except json_files.NotJSONError as error:
+        raise UserError(f"{path}: not JSON ({error}); a list of conversations is expected") from None
     except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); a list of conversations is expected") from None
+        raise UserError(f"{path}: JSON that cannot be used ({error}); a list of conversations is expected") from None
     items = value if _is_list_of_conversations(value) else contained(value)
     if items is None:
-        raise UserError(f"{path}: valid JSON, but not a list of conversations; each is a list of utterances")
+        raise UserError(f"{path}: valid JSON, but not a list of conversations; a list of lists of texts is expected")
     for number, item in enumerate(items, start=1):
         yield from conversations(item, f"{path}: conversation {number}", reading)
+
+
+def report_json(where: str, error: ValueError, wanted: str, reading: Reading) -> None:
+    """Report a line of which `json_files.loads` has raised an error; `wanted` is what is expected."""
+    if isinstance(error, json_files.NotJSONError):
+        reading.bad.report(where, "not JSON", f"the line is not JSON ({error}); {wanted}")
+    else:
+        reading.bad.report(where, "with other JSON", f"the line is JSON that cannot be used ({error}); {wanted}")
 
 
 def contained(value: Any) -> list[Any] | None:
