@@ -7,6 +7,7 @@ from pathlib import Path
 from gail_tf.config import GAILConfig
 from gail_tf.data.source import Source
 from gail_tf.evaluation.variants import EXPERIMENTS, SCALES
+from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(
             "--scale paper needs --model, and no other scale accepts it: the others train a GPT-2 from scratch"
         )
-    names = ("data", "tweets", "general", "model", "roberta", "glove")
+    names = ("data", "tweets", "general", "model", "roberta", "glove", "format")
     source = Source(**{name: getattr(options, name) for name in names})
     command_line.set_up_tensorflow()
     from gail_tf.evaluation.experiments import Setup, run_experiment
@@ -82,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--data", type=Path, nargs="+", default=[], metavar="FILE", help="conversations, as in gail_tf.train"
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, help="the format of --data and --general; detected for each file if not given"
     )
     parser.add_argument(
         "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets, as in gail_tf.train"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gail_tf.config import FROM_SCRATCH, PRESETS, PRETRAINED, GAILConfig
 from gail_tf.data.source import Source
+from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 from keras_gca.settings import naming
@@ -26,8 +27,9 @@ maximum likelihood, then a discriminator learns to tell its responses from their
 """
 
 EPILOG = """\
-Corpora may be EmpatheticDialogues (CSV), DailyDialog, and the other formats of keras_gca/data/conversations.py. Tweets
-are a CSV file with a column `text`, or one tweet a line. docs/metrics.md explains what is logged.
+Corpora may be EmpatheticDialogues (CSV), DailyDialog, and the other formats that docs/formats.md describes. python -m
+keras_gca.inspect FILE shows how a file is read. Tweets are a CSV file with a column `text`, or one tweet a line.
+docs/metrics.md explains what is logged.
 Ctrl-C stops after the current step or update. The run can then be resumed, and one can already chat with it.
 """
 
@@ -98,6 +100,9 @@ def _parser() -> command_line.Parser:
         default=[],
         metavar="FILE",
         help="conversations to use instead of the embedded ones",
+    )
+    parser.add_argument(
+        "--format", choices=FORMATS, help="the format of --data and --general; detected for each file if not given"
     )
     parser.add_argument(
         "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets to add to the conversations"

@@ -36,11 +36,13 @@ class BadLines:
 
     Attributes:
         counts: The number of skipped lines for each kind of fault.
+        notes: What readers say about the files that they have read, one line for each file.
     """
 
     def __init__(self, skip: bool = False, error: type[ValueError] = VectorFileError, hint: str = ""):
         self.skip, self.error, self._hint = skip, error, hint
         self.counts: collections.Counter[str] = collections.Counter()
+        self.notes: list[str] = []
         self._before = 0
         self._first: dict[str, str] = {}
         self._reason: str | None = None
@@ -204,7 +206,7 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error's message as one line that a terminal can show; the middle of a very long one is left out."""
+def one_line(error: BaseException | str) -> str:
+    """Return a text or an error's message as one line that a terminal can show, without the middle of a long one."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(error))
     return text if len(text) <= 1000 else f"{text[:700]} ... {text[-250:]}"

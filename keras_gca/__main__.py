@@ -8,6 +8,7 @@ PURPOSE = "Generative conversational agents with end-to-end adversarial training
 
 COMMANDS = {
     "train": "train an agent on a corpus by Algorithm 2, and write a bot to chat with",
+    "inspect": "show how a corpus file is read, without training: format, counts, lengths, odd lines",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "measure trained agents on held-out conversations: perplexity, replies, Table 1",
     "survey": "the human evaluation: make a survey, serve or print it, count the votes (Tables 1 and 2)",

@@ -28,7 +28,8 @@ through the frozen discriminator, and repeats teacher forcing.
 """
 
 EPILOG = f"""\
-The corpus formats are {", ".join(FORMATS)}. keras_gca/data/conversations.py explains them.
+The corpus formats are {", ".join(FORMATS)}. docs/formats.md explains them, and
+python -m keras_gca.inspect FILE shows how a file is read.
 Ctrl-C stops after the current step. The run can then be resumed, and one can already chat with it.
 """
 

@@ -437,6 +437,22 @@ hit:0_conv:1,2,sad,My cat_comma_ you know,1,Hi.,5|5|5_2|2|5,
 """
 CORNELL = "L1 +++$+++ u0 +++$+++ m0 +++$+++ A +++$+++ Hi\n\nu0 +++$+++ u1 +++$+++ m0 +++$+++ ['L1', 'L1']\n"
 JSONL = '["Hi.", "Yo"]\n{"utterances": [{"text": "A"}, {"text": "B"}], "emotion": "sad"}\n'
+SHARED_GPT = {"conversations": [{"from": "human", "value": "Hi."}, {"from": "gpt", "value": "Yes."}]}
+CONVOKIT = (
+    '{"id": "1", "conversation_id": "1", "text": "Hi.", "speaker": "A", "reply-to": null}\n'
+    '{"id": "2", "root": "1", "text": "Yes.", "user": "B", "reply_to": "1"}\n'
+)
+TABLES = (
+    'question,answer\n"Hi, you.","Yes\nI am."\nNo.,Oh.\n',
+    "conversation_id\tturn\tspeaker\ttext\n1\t2\tB\tYes.\n1\t1\tA\tHi.\n",
+    'Input;Response\n"Hi; you.";Yes.\n',
+    'Hi there.\tHello.\nIs it?\t"Yes ""it"" is."\n',
+)
+PERSONAS = "1 your persona: i ski.\n2 Hi.\tYes.\t\tNo.|Yes.\n1 __SILENCE__\tOh.\n2 So?\tNo.\n"
+PARLAI = "text:your persona: i ski.\\nHi.\tlabels:Yes.|No.\tepisode_done:True\n"
+SPEAKERS = "Ann: Hi.\n[Person 1]: Yes.\nQ: Why?\nA: So.\n\n**Tim:** No.\n"
+SAVED = '"","conv_id","utterance_idx","utterance","context","speaker_idx"\n"0","c","1","Hi_comma_, you","sad","1"\n'
+ENCODINGS = ("cp1252", "utf-16", "utf-32", "utf-8-sig", "mac_roman")
 FORM = f"survey,dialogue,line,context,first answer,second answer,vote\r\n{SURVEY.fingerprint},1,1,a,b,c,1\r\n"
 
 TARGETS: dict[str, Target] = {
@@ -445,7 +461,27 @@ TARGETS: dict[str, Target] = {
     "dailydialog": Target(_dailydialog, [b"Hi . __eou__ Boo ! __eou__\n\n\n0 6\n"]),
     "empathetic": Target(partial(_conversations, "empathetic"), [EMPATHETIC.encode()]),
     "jsonl": Target(partial(_conversations, "jsonl"), [JSONL.encode()]),
-    "detected": Target(_detected, [EMPATHETIC.encode(), CORNELL.encode(), JSONL.encode(), b"A __eou__ B __eou__\n"]),
+    "json": Target(
+        partial(_conversations, "json"), [_json([["Hi.", "Yes."], SHARED_GPT]), _json({"data": [SHARED_GPT]})]
+    ),
+    "convokit": Target(partial(_conversations, "convokit"), [CONVOKIT.encode()]),
+    "table": Target(partial(_conversations, "table"), [table.encode() for table in TABLES]),
+    "parlai": Target(partial(_conversations, "parlai"), [PERSONAS.encode(), PARLAI.encode()]),
+    "speakers": Target(partial(_conversations, "speakers"), [SPEAKERS.encode()]),
+    "saved": Target(partial(_conversations, "empathetic"), [SAVED.encode()]),
+    "encoded": Target(
+        partial(_conversations, "text"), ["Où est-ce ?\rÀ côté, là-bas.\r".encode(name) for name in ENCODINGS]
+    ),
+    "detected": Target(
+        _detected,
+        [
+            *(
+                text.encode()
+                for text in (EMPATHETIC, CORNELL, JSONL, CONVOKIT, *TABLES, PERSONAS, PARLAI, SPEAKERS, SAVED)
+            ),
+            *(b"A __eou__ B __eou__ # 1 2\n", b"1\n00:01 --> 00:02\nHi.\n", b"PK\x03\x04", b'[\n["Hi.",\n"Yes."]]'),
+        ],
+    ),
     "tweets": Target(_tweets, [b'id,text\n1,"Joy &amp; peace,\n every day. http://t.co/x1"\n']),
     "words": Target(_words, [b".\n,\nthe\nof\n"]),
     "vectors": Target(_vectors, [VECTORS, b"3 2\n" + VECTORS]),

@@ -44,7 +44,8 @@ TWO = ((1, 1, 0, "Hi"), (1, 2, 1, "Yes"))
 # name of the file: its content, and the expected line of error
 CORPORA: dict[str, tuple[bytes, str]] = {
     "latin.txt": ("Hello.\nDéjà vu.\n".encode("latin-1"), ":2: the line is not UTF-8 text"),
-    "utf16.txt": (GOOD.encode("utf-16"), ":1: the line contains NUL bytes; UTF-8 text is expected"),
+    # Without a byte order mark; with one, the file is read.
+    "utf16.txt": (GOOD.encode("utf-16-le"), ":1: the line contains NUL bytes; UTF-8 text is expected"),
     "nul.txt": (b"Hello.\nHi.\0\n", ":2: the line contains NUL bytes"),
     "empty.txt": (b"", "no conversation of two or more utterances"),
     "blank.txt": (b"\n" * 1000 + b" \t\r\n" * 1000, "no conversation of two or more utterances"),
@@ -62,26 +63,49 @@ CORPORA: dict[str, tuple[bytes, str]] = {
     "header.csv": (turns(), "no conversation of two or more utterances"),
     "deep.jsonl": (
         b"[" * 100_000 + b"\n",
-        ":1: the line is not JSON (lists or objects are nested more than 50 levels deep)",
+        ":1: the line is JSON that cannot be used (lists or objects are nested more than 50 levels deep)",
     ),
     "deep2.jsonl": (
         b"[" * 60 + b"]" * 60 + b"\n",
-        ":1: the line is not JSON (lists or objects are nested more than 50 levels deep)",
+        ":1: the line is JSON that cannot be used (lists or objects are nested more than 50 levels deep)",
     ),
-    "digits.jsonl": (b"[" + b"1" * 5000 + b"]\n", ":1: the line is not JSON (Exceeds the limit"),
+    "digits.jsonl": (b"[" + b"1" * 5000 + b"]\n", ":1: the line is JSON that cannot be used (Exceeds the limit"),
     "half.jsonl": (
         b'["a", "b"]\n["a", "\\udead"]\n',
-        ":2: the line is not JSON (a text contains half of a surrogate pair)",
+        ":2: the line is JSON that cannot be used (a text contains half of a surrogate pair)",
     ),
     "half_key.jsonl": (
         b'{"\\udead": 1, "utterances": ["a", "b"]}\n',
-        ":1: the line is not JSON (a text contains half of a surrogate pair",
+        ":1: the line is JSON that cannot be used (a text contains half of a surrogate pair",
     ),
     "emotion.jsonl": (b'{"utterances": ["a", "b"], "emotion": ["sad"]}\n', ":1: the emotion is not text"),
     "null.jsonl": (b'["a", null]\n', ":1: an utterance is not text"),
     "turns.jsonl": (b'{"utterances": {"a": "b"}}\n', ":1: no list of utterances; a list of strings or"),
     "scalar.jsonl": (b"12\n", ":1: no list of utterances; a list of strings or"),
     "open.jsonl": (b'["a", "b\n', ":1: the line is not JSON (Invalid control character at column"),
+    "quotes.csv": (b'question,answer\n"Hi.","Yes."\n"No.""",Oh.\n"open', ":4: not CSV (unexpected end of data)"),
+    "columns.tsv": (b"question\tanswer\nHi.\tYes.\nNo.\n", ":3: 1 field; 2 are expected, as on the first line"),
+    "pairs.csv": (b"question,answer\nHi.,Yes.\nNo.,Oh,no.\n", ":3: 3 fields; 2 are expected, as on the first line"),
+    "named.csv": (b"question,answer\n", "no conversation of two or more utterances"),
+    "persona.txt": (b"1 your persona: i ski.\n2 Hi.\tYes.\n3 No.\n", ":3: no answer; `NUMBER text<TAB>answer` or"),
+    "personas.txt": (b"1 your persona: i ski.\n2 your persona: i sing.\n", "no conversation of two or more utterances"),
+    "cut.json": (b'[\n["Hi.", "Yes."],\n["No."', "not JSON (Expecting ',' delimiter at line 3 column 7)"),
+    "deep.json": (b"[\n" * 100_000, "JSON that cannot be used (lists or objects are nested more than 50 levels deep)"),
+    "other.json": (b'{\n"a": 1,\n"b": 2\n}\n', "valid JSON, but not a list of conversations"),
+    "texts.json": (b'[\n"Hi.",\n"Yes."\n]\n', "valid JSON, but not a list of conversations"),
+    "convokit.jsonl": (
+        b'{"id": "1", "conversation_id": "1", "text": "Hi."}\n{"id": "2", "text": "Yes."}\n',
+        ":2: not an utterance; an object with id, conversation_id, text and reply-to is expected",
+    ),
+    "saved.csv": (
+        turns(*TWO).replace(b"conv_id,", b'"conv_id",') + b'hit:0_conv:2,1,sad,A,0,"Hi, you",5,\nhit:0_conv:2,2\n',
+        ":5: 2 fields; 8 are expected, as on the first line",
+    ),
+    "subtitles.txt": (
+        b"1\n00:01 --> 00:02\nHi.\n\n2\n00:03 --> 00:04\nYes.\n",
+        "looks like subtitles, which cannot be",
+    ),
+    "archive.txt": (b"PK\x03\x04" + bytes(100), "looks like a ZIP archive, or a document of an office program"),
     "half.txt": (b"Hi. __eou__ Yes. __eou__\nNo mark.\n", ":2: the line has no __eou__"),
 }
 
@@ -178,7 +202,7 @@ def test_labels_and_lines_of_other_files_are_skipped_too(tmp_path):
 
 
 def test_a_file_of_nothing_but_bad_lines_is_an_error_all_the_same(command, tmp_path):
-    (tmp_path / "a.txt").write_text(GOOD, encoding="utf-16")
+    (tmp_path / "a.txt").write_text(GOOD, encoding="utf-16-le")
     said = command(gca_train.main, "train", "--preset", "tiny", "--data", "a.txt", "--skip-bad-lines")
     assert "no conversation of two or more utterances (read as text); bad lines skipped: " in said
     said = command(gca_train.main, "train", "--preset", "tiny", "--data", "none.txt", "--skip-bad-lines")

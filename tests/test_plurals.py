@@ -44,7 +44,7 @@ def test_a_corpus_of_one_conversation(tmp_path, capsys):
     (tmp_path / "one.txt").write_text("Hello there.\nHow are you?\n")
     with pytest.raises(UserError, match=r"the corpus has 1 context/answer pair; at least 20 are needed"):
         pipeline.train_agent(Config.preset("tiny"), pipeline.Source(data=tmp_path / "one.txt"), tmp_path / "run")
-    assert capsys.readouterr().out == f"{tmp_path / 'one.txt'}: 1 conversation\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'one.txt'}: read as plain text: 1 conversation, 2 utterances\n"
 
 
 def test_one_held_out_pair(capsys):

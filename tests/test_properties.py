@@ -1,5 +1,6 @@
 """Properties that hold for any input: written values are read back equal; sizes, bounds and parts are as promised."""
 
+import csv
 import json
 import tempfile
 from pathlib import Path
@@ -91,6 +92,55 @@ def test_conversations_as_text_and_as_json_lines(talks):
             text = "".join(json.dumps(talk, ensure_ascii=ascii_only) + "\n" for talk in talks)
             path.write_text(text, encoding="utf-8", newline="")
             assert read_conversations(path, "jsonl") == expected
+
+
+plain = lines.filter(
+    lambda text: not set(text) & set('"|\\\\') and not text.startswith("\ufeff")
+)  # no marks of a format
+pairs_of_lines = st.lists(st.tuples(plain, plain), min_size=1, max_size=6)
+
+
+@given(pairs_of_lines)
+def test_pairs_as_tables_and_as_episodes(pairs):
+    expected = [Conversation(pair) for pair in pairs]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pairs"
+        for separator in "\t,;":
+            with path.open("w", encoding="utf-8", newline="") as stream:
+                csv.writer(stream, delimiter=separator).writerows([("question", "answer"), *pairs])
+            assert read_conversations(path) == expected
+        path.write_text("".join(f"1 {a}\t{b}\n" for a, b in pairs), encoding="utf-8", newline="")
+        assert read_conversations(path, "parlai") == expected
+
+
+@given(talks, st.randoms(use_true_random=False))
+def test_talks_as_json_as_turns_and_with_speakers(talks, random):
+    expected = [Conversation(tuple(talk)) for talk in talks]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "talks"
+        for indent in (None, 1):
+            path.write_text(json.dumps(talks, indent=indent, ensure_ascii=False), encoding="utf-8", newline="")
+            assert read_conversations(path, "json") == expected
+        path.write_text("\n\n".join("\n".join(f"A: {text}" for text in talk) for talk in talks), "utf-8", newline="")
+        assert read_conversations(path, "speakers") == expected
+        turns = [(i, j, text) for i, talk in enumerate(talks) for j, text in enumerate(talk)]
+        random.shuffle(turns)
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([("dialogue_id", "turn", "text"), *turns])
+        assert sorted(map(repr, read_conversations(path))) == sorted(map(repr, expected))
+
+
+@given(
+    talks, st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]), st.sampled_from(["\n", "\r\n", "\r", "\x85"])
+)
+def test_talks_in_any_encoding_and_with_any_line_ends(talks, encoding, end):
+    text = (end + end).join(end.join(talk) for talk in talks)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "talks"
+        path.write_bytes(text.encode(encoding))
+        if "\ufffd" in text or text.startswith("\ufeff"):
+            return  # these stand for a character that cannot be decoded, and for a mark of byte order
+        assert read_conversations(path, "text") == [Conversation(tuple(talk)) for talk in talks]
 
 
 values = st.recursive(

@@ -28,6 +28,8 @@ class Source:
             from scratch if the settings need one.
         glove: A file of word vectors for RL-Seq2Seq. None fits word vectors to the prompts.
         skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first one is an error.
+        format: The format of all files of `data` and `general`, one of `keras_gca.data.conversations.FORMATS`. None
+            detects the format of each file.
         agreed: Whether a network that is not on this machine may be fetched without asking the user.
 
     Raises:
@@ -47,6 +49,7 @@ class Source:
     roberta: str | None = None
     glove: Path | None = None
     skip_bad_lines: bool = False
+    format: str | None = None
     agreed: bool = False
 
     def __post_init__(self) -> None:
@@ -54,6 +57,8 @@ class Source:
             raise UserError(
                 "--general is text to pretrain a model on, but --model is already pretrained; leave one of the two out"
             )
+        if self.format and not self.data and not self.general:
+            raise UserError("--format applies only to --data and --general, which are not given")
         refuse_missing(*self.data, *self.tweets, *self.general, self.glove)
 
     def refuse_misfits(self, config: GAILConfig) -> None:
@@ -85,7 +90,7 @@ class Source:
             UserError: A file is missing or damaged; the message names file and line.
         """
         bad = BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
-        return read_trajectories(self.data, self.tweets, turns, bad), bad
+        return read_trajectories(self.data, self.tweets, turns, bad, self.format), bad
 
     def names(self) -> dict[str, str | list[str] | None]:
         """Return the names of all sources, for config.json."""

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from gail_tf.data.spelling import as_written
 from glove.text_files import BadLines, counted, text_lines
-from keras_gca.data.conversations import WRONG_FIELDS, Conversation, detect_format, read_conversations
+from keras_gca.corpora import binary
+from keras_gca.data.conversations import WRONG_FIELDS, Conversation, read_corpus
 from keras_gca.errors import UserError
 
 TURNS = ("disjoint", "staggered")
@@ -62,6 +63,7 @@ def read_trajectories(
     tweets: Sequence[str | os.PathLike] = (),
     turns: str = "disjoint",
     bad: BadLines | None = None,
+    format: str | None = None,
 ) -> list[Trajectory]:
     """Read corpora as trajectories. If no file is given, read the corpus that is included in the package.
 
@@ -70,18 +72,24 @@ def read_trajectories(
         tweets: Files in the formats of `read_tweets`.
         turns: See `conversation_trajectories`.
         bad: Handles bad lines; None raises an error at the first one.
+        format: The format of all files of conversations, one of `FORMATS`; None detects the format of each file.
 
     Raises:
         UserError: A file is missing or damaged; the message names file and line.
     """
     if not conversations and not tweets:
         with resources.as_file(resources.files("gail_tf.data") / "corpus") as folder:
-            return read_trajectories([folder / name for name in EMBEDDED], [folder / "uplifting.txt"], turns)
+            embedded = read_trajectories([folder / name for name in EMBEDDED], [folder / "uplifting.txt"], turns)
+        if bad is not None:
+            size = counted(embedded[-1].conversation + 1, "conversation or sentence", "conversations and sentences")
+            bad.notes.append(f"the embedded corpus: {size}")
+        return embedded
     trajectories: list[Trajectory] = []
     number = 0
     for path in map(Path, conversations):
-        for conversation in read_conversations(path, bad=bad):
-            trajectories += conversation_trajectories(conversation, turns, detect_format(path), number)
+        corpus = read_corpus(path, format, bad)
+        for conversation in corpus.conversations:
+            trajectories += conversation_trajectories(conversation, turns, corpus.format, number)
             number += 1
     for path in map(Path, tweets):
         for tweet in read_tweets(path, bad):
@@ -130,6 +138,10 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
         UserError: The file is missing, has no such column, is not UTF-8 or does not contain any tweet.
     """
     path, bad = Path(path), bad or BadLines(error=UserError)
+    if kind := binary.kind_of(path):
+        raise UserError(
+            f"{path}: looks like {kind}, which cannot be read; a CSV file, or one tweet a line, is expected"
+        )
     texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in text_lines(path, bad))
     tweets = [as_written(re.sub(r"https?://\S+", " ", html.unescape(text))) for text in texts]
     if not any(tweets):
@@ -145,7 +157,7 @@ def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
     def lines() -> Iterator[str]:
         nonlocal number
         for number, line in text_lines(path, bad):  # noqa: B007  (messages below name the line)
-            yield line
+            yield line.rstrip("\r\n").replace("\r", " ") + "\n"
 
     reader = csv.reader(lines(), strict=True)
     header: list[str] | None = None

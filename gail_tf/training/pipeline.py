@@ -29,7 +29,7 @@ from gail_tf.models.architectures import make_network
 from gail_tf.models.language_model import Base, LanguageModel
 from gail_tf.training.run_folder import GAILRun
 from gail_tf.training.session import GAILSession
-from glove.text_files import BadLines, counted
+from glove.text_files import BadLines, counted, one_line
 from keras_gca.data.conversations import read_conversations
 from keras_gca.data.text import tokenise
 from keras_gca.engine import devices, reporting
@@ -68,6 +68,7 @@ def train_agent(
     trajectories, bad = read or source.read(config.data.turns)
     parts = split(_some(trajectories, config.data.max_trajectories, config.seed), config.seed)
     data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))
+    reporting.say(*bad.notes)
     _describe(data)
     emotions = _emotions(source, config, data, bad)
     if bad.counts:
@@ -160,11 +161,16 @@ def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[s
     if source.model is not None or not config.likelihood.pretraining_epochs:
         return ()
     paths: Sequence[Path | None] = source.general or [None]
-    return tuple(made.utterances for path in paths for made in read_conversations(path, bad=bad))
+    format = source.format if source.general else None
+    return tuple(made.utterances for path in paths for made in read_conversations(path, format, bad))
 
 
 def _describe(data: Data) -> None:
     sizes = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in ("train", "test", "validation"))
+    first = data.train[0]
+    reporting.say(
+        f"  prompt:   {one_line(' / '.join((*first.history, first.prompt)))}", f"  response: {one_line(first.response)}"
+    )
     reporting.say(f"expert trajectories: {sizes}; no conversation is in two parts")
     if data.general:
         reporting.say(f"general conversations to pretrain on: {len(data.general):,}")

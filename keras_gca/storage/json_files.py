@@ -7,6 +7,11 @@ from typing import Any
 
 from keras_gca.errors import UserError
 
+
+class NotJSONError(ValueError):
+    """A text is not JSON. (JSON that cannot be used is another `ValueError`.)"""
+
+
 LARGEST = 200_000_000  # bytes of a file
 DEEPEST = 50  # levels of lists and objects
 
@@ -15,14 +20,15 @@ def loads(text: str) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        ValueError: The text is not JSON, is too deeply nested, or contains a number of thousands of digits or half of a
+        NotJSONError: The text is not JSON.
+        ValueError: The JSON is too deeply nested, or contains a number of thousands of digits or half of a
             surrogate pair, which text files cannot contain. The message is one line.
     """
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
-        raise ValueError(f"{error.msg.removesuffix(' at')} at {where}") from None
+        raise NotJSONError(f"{error.msg.removesuffix(' at')} at {where}") from None
     except RecursionError:
         raise ValueError(f"lists or objects are nested more than {DEEPEST} levels deep") from None
     _check(value, DEEPEST)

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 import glove
-from glove.text_files import BadLines, counted
+from glove.text_files import BadLines, counted, one_line
 from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
@@ -60,8 +60,9 @@ def train_agent(
     names = source.names()
     conversations, bad = read or source.read()
     words = _words(source.vocabulary, config, bad) if source.vocabulary else None
-    reporting.say(f"{names['data']}: {counted(len(conversations), 'conversation')}")
+    reporting.say(*bad.notes)
     dataset = prepare(conversations, config, words)
+    reporting.say(*_first_exchange(dataset))
     _describe(dataset, names["vocabulary"])
     if words is None and all_too_rare(dataset.vocabulary, config):
         reporting.say(f"no word occurs {config.minimum_count} times in the training text, so all words are used")
@@ -165,13 +166,19 @@ def _words(path: Path, config: Config, bad: BadLines) -> list[str]:
     return words
 
 
+def _first_exchange(dataset: Dataset) -> tuple[str, str]:
+    """Return two lines with the first training pair, as the networks see it."""
+    first = dataset.training.contexts[0], dataset.training.answers[0]
+    context, answer = (one_line(" ".join(dataset.vocabulary.decode(tokens))) for tokens in first)
+    return f"  context: {context}", f"  answer:  {answer}"
+
+
 def _describe(dataset: Dataset, source: str) -> None:
     vocabulary, training, validation = dataset.vocabulary, dataset.training, dataset.validation
-    unit = (
-        "whole conversations"
-        if dataset.whole_conversations
-        else "single pairs (the corpus has no conversation boundaries)"
-    )
+    number = len(np.union1d(training.conversation, validation.conversation))
+    needed = "whole ones are held out if there are ten or more, none with over a tenth of all pairs"
+    few = f"single pairs (the corpus has {counted(number, 'conversation')}; {needed})"
+    unit = "whole conversations" if dataset.whole_conversations else few
     reporting.say(
         f"vocabulary: {len(vocabulary):,} tokens, {source}",
         f"training:   {counted(len(training), 'pair')}, {training.tokens:,} tokens",

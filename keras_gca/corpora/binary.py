@@ -1,0 +1,58 @@
+"""Recognises files that are not text, by their first bytes."""
+
+from pathlib import Path
+
+from keras_gca.errors import UserError
+
+BEGINNINGS = (
+    (b"PK\x03\x04", "a ZIP archive, or a document of an office program"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\0", "an xz archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"%PDF-", "a PDF document"),
+    (b"{\\rtf", "an RTF document"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old document of an office program"),
+    (b"PAR1", "a Parquet table"),
+    (b"ARROW1", "an Arrow table"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF8", "a GIF picture"),
+    (b"GGUF", "a GGUF file"),
+    (b"RIFF", "a sound or a video"),
+    (b"ID3", "a sound"),
+    (b"\x7fELF", "a program"),
+)
+PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
+
+
+def kind_of(path: Path) -> str | None:
+    """Return what a file that is not text looks like; None if its first bytes are not known.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(512)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if head[257:262] == b"ustar":
+        return "a tar archive"
+    if head.startswith(PICKLES):
+        return "a Python pickle"
+    for beginning, kind in BEGINNINGS:
+        if head.startswith(beginning) and not (beginning.isalnum() and _is_words(head)):
+            return kind
+    return None
+
+
+def _is_words(head: bytes) -> bool:
+    """Whether the first bytes are text, which can begin with the letters of BEGINNINGS as well."""
+    return not any(byte < 9 or 13 < byte < 32 for byte in head)

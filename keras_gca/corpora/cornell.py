@@ -1,0 +1,45 @@
+"""Reads the Cornell Movie-Dialogs Corpus: a file of lines and a file of conversations in one folder.
+
+The files are `movie_lines.txt` and `movie_conversations.txt`. Their fields are separated by ` +++$+++ `. The published
+files are ISO-8859-1; files that were saved as UTF-8 are read, too.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from glove.text_files import counted
+from keras_gca.corpora.conversation import WRONG_FIELDS, Conversation, Reading
+from keras_gca.errors import UserError
+
+SEPARATOR = " +++$+++ "
+LINES, CONVERSATIONS = "movie_lines.txt", "movie_conversations.txt"
+
+
+def read_cornell(path: Path, reading: Reading) -> Iterator[Conversation]:
+    """Read the corpus from its folder, or from one of its two files with the other beside it."""
+    bad = reading.bad
+    folder = path if path.is_dir() else path.parent
+    lines_file, conversations_file = folder / LINES, folder / CONVERSATIONS
+    for file in (lines_file, conversations_file):
+        if not file.exists():
+            raise UserError(f"{file}: missing; the Cornell layout needs {LINES} and {CONVERSATIONS}")
+    texts = {}
+    for number, line in reading.lines(lines_file, "latin-1"):
+        fields = line.split(SEPARATOR)
+        if len(fields) < 4:
+            message = f"{counted(len(fields), 'field')}; 5 are expected, separated by +++$+++"
+            bad.report(f"{lines_file}:{number}", WRONG_FIELDS, message)
+            continue
+        texts[fields[0].strip()] = fields[4].strip() if len(fields) > 4 else ""
+    for number, line in reading.lines(conversations_file, "latin-1"):
+        where = f"{conversations_file}:{number}"
+        identifiers = re.findall(r"'([^']+)'", line.split(SEPARATOR)[-1])
+        missing = [identifier for identifier in identifiers if identifier not in texts]
+        if not identifiers:
+            message = "no line identifiers; a list of identifiers such as ['L194', 'L195'] is expected"
+            bad.report(where, "without line identifiers", message)
+        elif missing:
+            bad.report(where, "with missing turns", f"the utterance {missing[0]} is not in {lines_file.name}")
+        else:
+            yield Conversation(tuple(texts[identifier] for identifier in identifiers if texts[identifier]))

@@ -1,0 +1,56 @@
+"""Reads DailyDialog: one conversation on each line, `__eou__` after each utterance.
+
+Utterances have labels if the corpus' file of emotions is in the same folder (`dialogues_emotion_train.txt` for
+`dialogues_train.txt`). Some copies of the corpus have labels after the last `__eou__` of a line; these are left out.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from keras_gca.corpora.conversation import Conversation, Reading
+
+MARK = "__eou__"
+EMOTIONS = (None, "anger", "disgust", "fear", "happiness", "sadness", "surprise")  # by their numbers, 0 to 6
+LABELS = re.compile(r"[#|]+[\s#|,;\d]*")  # after the last mark: "# 1 2 # 0 0"
+NUMBERS = re.compile(r"\d(?:\s+\d)*")  # after the last mark, one for each utterance: "0 4"
+
+
+def read_dailydialog(path: Path, reading: Reading) -> Iterator[Conversation]:
+    """Read conversations of the corpus from a file, and their emotions if the file of emotions is beside it."""
+    bad = reading.bad
+    emotions_file = path.with_name(re.sub(r"^dialogues_(text)?", "dialogues_emotion_", path.name).replace("_.", "."))
+    labels = dict(reading.lines(emotions_file)) if emotions_file != path and emotions_file.exists() else None
+    for number, line in reading.lines(path):
+        if not line.strip():
+            continue
+        if MARK not in line:
+            message = (
+                "the line has no __eou__; one conversation on each line is expected, with __eou__ after each utterance"
+            )
+            bad.report(f"{path}:{number}", "without __eou__", message)
+            continue
+        # The published files have spaces around apostrophes: "don ’ t", "Let ' s".
+        line = re.sub(r"(\w) ?[’'] ?(s|t|m|re|ve|ll|d)\b", r"\1'\2", line)
+        *parts, tail = line.split(MARK)
+        if _is_labels(tail.strip(), len(parts)):
+            reading.left_out["label list"] += 1
+        else:
+            parts.append(tail)
+        utterances = tuple(part.strip() for part in parts if part.strip())
+        emotions: tuple[str | None, ...] = ()
+        if labels is not None:
+            numbers = labels.get(number, "").split()
+            if len(numbers) != len(utterances) or not set(numbers) <= set("0123456"):
+                message = (
+                    f"the emotions do not fit line {number} of {path.name}; {len(utterances)} numbers from 0 to 6 are "
+                    "expected, one for each utterance"
+                )
+                bad.report(f"{emotions_file}:{number}", "without an emotion for each utterance", message)
+                continue
+            emotions = tuple(EMOTIONS[int(label)] for label in numbers)
+        yield Conversation(utterances, emotions=emotions)
+
+
+def _is_labels(tail: str, utterances: int) -> bool:
+    return bool(LABELS.fullmatch(tail) or (NUMBERS.fullmatch(tail) and len(tail.split()) == utterances))

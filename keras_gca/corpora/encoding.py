@@ -1,0 +1,204 @@
+"""Finds the encoding and the line ends of a text file, and yields its lines with bounded memory.
+
+A file with a byte order mark has the encoding that the mark says. A file that is UTF-8 is UTF-8. The encoding of
+another file is detected with charset-normalizer if the file contains enough characters that are not ASCII. Otherwise
+the file is taken as UTF-8, and its lines that are not UTF-8 are bad lines.
+"""
+
+import codecs
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import charset_normalizer
+
+from glove.text_files import BadLines, read_lines, text_lines
+from keras_gca.errors import UserError
+
+BLOCK = 1 << 16  # bytes
+SAMPLE = 1 << 17  # bytes of blocks that are not ASCII, from which an encoding is detected
+ENOUGH = 10  # bytes that are not ASCII; fewer do not show an encoding
+FEW_ACCENTS = 0.06  # a larger share of accented letters than in English, French, German, Spanish or Italian
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Quotation marks, dashes and the ellipsis: they have the same bytes in all Windows encodings.
+TYPOGRAPHIC = re.compile(rb"[\x85\x91-\x97]")
+CODED = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+WESTERN = {"cp1252", "latin_1", "iso8859_15"}
+# The accented letters of French, German, Spanish, Portuguese, Italian and the Scandinavian languages.
+ALPHABETS = ("éèàçêâîôûùëïœ", "äöüßéà", "áéíóúñü", "ãõçáéíóúâêôà", "àèéìòù", "åäöæøé")
+EAST_ASIAN = re.compile(r"cp932|cp949|shift_|euc_|big5|gb|johab|hz|iso2022")
+
+
+class Encoding(NamedTuple):
+    """The encoding of a text file.
+
+    Attributes:
+        name: Its name for Python.
+        line_end: What ends a line: a line feed (after a carriage return or not), a carriage return, or NEL.
+        detected: Whether the encoding is a conclusion from the bytes, which could be wrong.
+    """
+
+    name: str = "utf-8"
+    line_end: str = "\n"
+    detected: bool = False
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether the lines can be read without recoding."""
+        return self.name == "utf-8" and self.line_end == "\n"
+
+
+def detect_encoding(path: Path, fallback: str | None = None) -> Encoding:
+    """Find the encoding and the line ends of a file.
+
+    Args:
+        path: The file.
+        fallback: The encoding of a file that is not UTF-8; None detects it.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(4)
+            stream.seek(0)
+            marked = next((name for mark, name in MARKS if head.startswith(mark)), None)
+            if marked is not None:
+                return Encoding(marked, _line_end(stream, marked))
+            evidence = _evidence(stream)
+            if evidence is None:
+                name, detected = "utf-8", False
+            elif fallback is not None:
+                name, detected = fallback, False
+            else:
+                found = _from_bytes(evidence)
+                name, detected = found or "utf-8", found is not None
+            stream.seek(0)
+            return Encoding(name, _line_end(stream, name), detected)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each line of a file, with a newline at its end.
+
+    Args:
+        path: The file.
+        bad: Decides what happens to lines that cannot be used.
+        encoding: The encoding, as `detect_encoding` returned it.
+    """
+    if encoding.is_usual:
+        yield from text_lines(path, bad)
+        return
+    try:
+        with path.open("rb") as stream, io.BufferedReader(_Recoded(stream, encoding)) as recoded:
+            for number, line in read_lines(recoded, str(path), bad):
+                try:
+                    text = line.decode("utf-8")
+                except UnicodeDecodeError:
+                    bad.report(f"{path}:{number}", f"not {encoding.name}", f"the line is not {encoding.name} text")
+                    continue
+                yield number, text.removeprefix("\ufeff") if number == 1 else text
+    except OSError as error:
+        raise bad.error(f"{path}: cannot be read ({error.strerror})") from None
+
+
+class _Recoded(io.RawIOBase):
+    """A stream of UTF-8 with line feeds, made from a stream in another encoding or with other line ends.
+
+    What cannot be decoded becomes a byte that is not UTF-8, so that the reader of lines finds it.
+    """
+
+    def __init__(self, stream: IO[bytes], encoding: Encoding):
+        self._stream, self._line_end = stream, encoding.line_end
+        self._decoder = codecs.getincrementaldecoder(encoding.name)(errors="replace")
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # any writable buffer in typeshed
+        while not self._left:
+            block = self._stream.read(BLOCK)
+            text = self._decoder.decode(block, final=not block)
+            if self._line_end != "\n":
+                text = text.replace(self._line_end, "\n")
+            self._left = text.encode("utf-8", "surrogatepass").replace("\ufffd".encode(), b"\xff")
+            if not block:
+                break
+        size = min(len(buffer), len(self._left))
+        buffer[:size], self._left = self._left[:size], self._left[size:]
+        return size
+
+
+def _line_end(stream: IO[bytes], name: str) -> str:
+    """Return what ends the lines: a carriage return or NEL only if the whole file has no line feed."""
+    decoder = codecs.getincrementaldecoder(name)(errors="replace")
+    has_return = has_next_line = False
+    while block := stream.read(BLOCK):
+        text = decoder.decode(block)
+        if "\n" in text:
+            return "\n"
+        has_return, has_next_line = has_return or "\r" in text, has_next_line or "\x85" in text
+    return "\r" if has_return else "\x85" if has_next_line else "\n"
+
+
+def _evidence(stream: IO[bytes]) -> bytes | None:
+    """Return a part that is not ASCII of a file that is not UTF-8; None for a file that is, or that has NUL bytes."""
+    decoder, valid, parts, size = codecs.getincrementaldecoder("utf-8")(), True, [], 0
+    while block := stream.read(BLOCK):
+        if b"\0" in block:
+            return None
+        if valid:
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                valid = False
+        if size < SAMPLE and not block.isascii():
+            parts.append(block)
+            size += len(block)
+        if not valid and size >= SAMPLE:
+            break
+    if valid:
+        try:
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            valid = False
+    return None if valid else b"".join(parts)[:SAMPLE]
+
+
+def _from_bytes(evidence: bytes) -> str | None:
+    """Return the encoding of bytes that are not UTF-8, or None if they do not show it."""
+    high = re.sub(rb"[\x00-\x7f]", b"", evidence)
+    if CODED.search(evidence) and len(CODED.sub(b"", high)) < len(high) / 2:
+        return None  # damaged UTF-8
+    if not TYPOGRAPHIC.sub(b"", high):
+        return "cp1252"
+    if len(high) < ENOUGH:
+        return None
+    matches = list(charset_normalizer.from_bytes(evidence))
+    if not matches:
+        return None
+    texts = {match.encoding: str(match) for match in matches}
+    for name, text in texts.items():
+        if EAST_ASIAN.match(name):
+            foreign = [character for character in text if not character.isascii()]
+            if sum("\u3041" <= character <= "\u30ff" for character in foreign) > 0.3 * len(foreign):
+                return name  # hiragana and katakana: other East Asian encodings would show other signs
+    # Single-byte encodings of Latin letters differ in a few letters only, and charset-normalizer does not tell them
+    # apart well. The western one is right if its letters are those of one western language, or if there are few.
+    if WESTERN & set(texts):
+        letters = [character for character in evidence.decode("cp1252", "replace") if character.isalpha()]
+        accented = {character.lower() for character in letters if not character.isascii()}
+        few = sum(not character.isascii() for character in letters) < FEW_ACCENTS * len(letters)
+        if few or any(accented <= set(alphabet) for alphabet in ALPHABETS):
+            return "cp1252"
+    return next((name for name in texts if name not in WESTERN), matches[0].encoding)

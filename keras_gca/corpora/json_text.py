@@ -1,0 +1,166 @@
+"""Reads conversations in JSON: one on each line, or a whole file that is a list or an object of conversations.
+
+A conversation is a list of utterances, an object that has such a list (`utterances`, `messages`, `dialog` ...), or an
+object with a question and its answer. An utterance is a text, or an object that has a text (`text`, `content` ...).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from keras_gca.corpora.conversation import Conversation, Reading, one_line
+from keras_gca.corpora.dailydialog import EMOTIONS
+from keras_gca.corpora.names import LISTS, SPEAKERS, TEXTS, find, pair_columns
+from keras_gca.errors import UserError
+from keras_gca.storage import json_files
+
+WANTED = 'a list of strings or {"utterances": [...]} is expected'
+CONTAINERS = ("data", "conversations", "dialogues", "dialogs", "train", "examples", "rows", "items")
+PARTS = ("train", "valid", "validation", "test")
+
+
+def read_jsonl(path: Path, reading: Reading) -> Iterator[Conversation]:
+    """Read JSON lines: one conversation on each line."""
+    for number, line in reading.lines(path):
+        where = f"{path}:{number}"
+        if not line.strip():
+            continue
+        try:
+            value = json_files.loads(line)
+        except ValueError as error:
+            report_json(where, error, f"{WANTED} (--format text reads plain text)", reading)
+            continue
+        yield from conversations(value, where, reading)
+
+
+def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
+    """Read a file that is one JSON value: a list of conversations, or an object that contains them.
+
+    Raises:
+        UserError: The file is too large, is not JSON, or does not contain a list of conversations.
+    """
+    parts, size = [], 0
+    for _, line in reading.lines(path):
+        size += len(line)
+        if size > json_files.LARGEST:
+            raise UserError(f"{path}: larger than {json_files.LARGEST:,} characters; JSON lines may be larger")
+        parts.append(line)
+    try:
+        value = json_files.loads("".join(parts))
+    except json_files.NotJSONError as error:
+        raise UserError(f"{path}: not JSON ({error}); a list of conversations is expected") from None
+    except ValueError as error:
+        raise UserError(f"{path}: JSON that cannot be used ({error}); a list of conversations is expected") from None
+    items = value if _is_list_of_conversations(value) else contained(value)
+    if items is None:
+        raise UserError(f"{path}: valid JSON, but not a list of conversations; a list of lists of texts is expected")
+    for number, item in enumerate(items, start=1):
+        yield from conversations(item, f"{path}: conversation {number}", reading)
+
+
+def report_json(where: str, error: ValueError, wanted: str, reading: Reading) -> None:
+    """Report a line of which `json_files.loads` has raised an error; `wanted` is what is expected."""
+    if isinstance(error, json_files.NotJSONError):
+        reading.bad.report(where, "not JSON", f"the line is not JSON ({error}); {wanted}")
+    else:
+        reading.bad.report(where, "with other JSON", f"the line is JSON that cannot be used ({error}); {wanted}")
+
+
+def contained(value: Any) -> list[Any] | None:
+    """Return the conversations in an object that contains them, under a usual key or under a key for each; or None."""
+    if not isinstance(value, dict):
+        return None
+    parts = [item for key in value if key in PARTS and isinstance(value[key], list) for item in value[key]]
+    if parts:
+        return parts
+    for key in CONTAINERS:
+        if isinstance(value.get(key), list) and all(isinstance(item, (list, dict)) for item in value[key]):
+            return None if _is_turns(value[key]) else value[key]
+    if value and all((isinstance(item, dict) and _turns(item)) or _is_list(item) for item in value.values()):
+        return list(value.values())
+    return None
+
+
+def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversation]:
+    """Yield the conversation that a JSON value is, or report a bad line.
+
+    Args:
+        value: The value.
+        where: The place of the value, for messages.
+        reading: Counts speakers, and decides what happens to bad lines.
+    """
+    bad = reading.bad
+    emotion = value.get("emotion") if isinstance(value, dict) else None
+    turns = _turns(value) if isinstance(value, dict) else value
+    if not isinstance(turns, list):
+        bad.report(where, "with other JSON", f"no list of utterances; {WANTED}")
+        return
+    turns = _unwrapped(turns)
+    emotions: tuple[str | None, ...] = ()
+    if isinstance(emotion, list) and len(emotion) == len(turns) and set(map(repr, emotion)) <= set("0123456"):
+        # DailyDialog as a data set of Hugging Face
+        emotion, emotions = None, tuple(EMOTIONS[number] for number in emotion)
+    texts: list[Any] = [_text(turn) for turn in turns]
+    if not all(isinstance(text, str) for text in texts):
+        bad.report(where, "with other JSON", f"an utterance is not text; {WANTED}")
+    elif not isinstance(emotion, str | None):
+        bad.report(where, "with other JSON", "the emotion is not text; a text or null is expected")
+    else:
+        kept = [number for number, turn in enumerate(turns) if texts[number].strip() and not _is_instruction(turn)]
+        reading.left_out["system instruction"] += sum(map(_is_instruction, turns))
+        reading.speakers.update(name for number in kept if (name := _speaker(turns[number])))
+        utterances = tuple(one_line(texts[number]) for number in kept)
+        yield Conversation(utterances, emotion, tuple(emotions[number] for number in kept) if emotions else ())
+
+
+def _turns(value: dict[str, Any]) -> Any:
+    """Return the list of utterances of an object, or None."""
+    if isinstance(value.get("utterances"), list):
+        return value["utterances"]
+    for key in LISTS:
+        if isinstance(value.get(key), list) and value[key]:
+            return value[key]
+    pair = pair_columns(list(value))
+    if pair is None or not all(isinstance(value[key], str) for key in pair):
+        return None
+    question, answer = (value[key] for key in pair)
+    if pair[0] == "input" and isinstance(value.get("instruction"), str):
+        question = f"{value['instruction']} {question}"
+    return [question, answer]
+
+
+def _unwrapped(turns: list[Any]) -> list[Any]:
+    """Return the utterances of PersonaChat's JSON: the last history, and the last candidate, which is the answer."""
+    last = turns[-1] if turns else None
+    if isinstance(last, dict) and isinstance(last.get("history"), list) and isinstance(last.get("candidates"), list):
+        return [*last["history"], *last["candidates"][-1:]]
+    return turns
+
+
+def _text(turn: Any) -> Any:
+    if not isinstance(turn, dict):
+        return turn
+    name = find(list(turn), TEXTS)
+    return None if name is None else turn[name]
+
+
+def _speaker(turn: Any) -> str:
+    name = find(list(turn), SPEAKERS) if isinstance(turn, dict) else None
+    return str(turn[name])[:80] if name is not None and isinstance(turn[name], (str, int)) else ""
+
+
+def _is_instruction(turn: Any) -> bool:
+    return isinstance(turn, dict) and "system" in (turn.get("role"), turn.get("from"))
+
+
+def _is_turns(value: list[Any]) -> bool:
+    """Whether a list is the utterances of one conversation, as objects with a text."""
+    return bool(value) and all(isinstance(item, dict) and isinstance(_text(item), str) for item in value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+def _is_list_of_conversations(value: Any) -> bool:
+    return isinstance(value, list) and not (value and all(isinstance(item, str) for item in value))

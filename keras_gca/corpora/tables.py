@@ -1,0 +1,146 @@
+"""Reads tables with commas, tabs, semicolons or bars between the columns: pairs of a question and an answer, or turns.
+
+The columns are found by the names in the first line (`names.py`). A table without such a line is read if it has two
+columns with a tab between them; they are a question and its answer.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from glove.text_files import counted
+from keras_gca.corpora.conversation import WRONG_FIELDS, Conversation, Reading, one_line
+from keras_gca.corpora.names import SPEAKERS, TURNS, find, pair_columns, turn_columns
+from keras_gca.errors import UserError
+
+SEPARATORS = "\t,;|"
+
+
+def split_line(line: str, separator: str) -> list[str] | None:
+    """Return the fields of one line; None if it is not a line of such a table.
+
+    Quotation marks around a field are removed. With tabs, other quotation marks are literal.
+    """
+    line = line.rstrip("\r\n")
+    if separator == "\t":
+        return [_unquoted(part) for part in line.split("\t")]
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return None
+
+
+def header_of(line: str) -> tuple[str, list[str]] | None:
+    """Return the separator and the names of the columns, if a line names the columns of pairs or turns."""
+    for separator in SEPARATORS:
+        names = split_line(line, separator) if separator in line else None
+        if names and len(names) <= 200 and (pair_columns(names) or turn_columns(names)):
+            return separator, names
+    return None
+
+
+def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of the (last) line and the fields of each row of a table; empty rows are left out.
+
+    A field in quotation marks may contain line breaks, except in tables with tabs.
+    """
+    number = 1
+
+    def lines() -> Iterator[str]:
+        nonlocal number
+        for number, line in reading.lines(path):  # noqa: B007  (messages below name the line)
+            yield line.rstrip("\r\n").replace("\r", " ") + "\n"
+
+    if separator == "\t":
+        for line in lines():
+            if line.strip():
+                yield number, split_line(line, separator) or []
+        return
+    reader = csv.reader(lines(), delimiter=separator, strict=True)
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            reading.bad.report(f"{path}:{number}", "not CSV", f"not CSV ({error})")
+            continue
+        if any(map(str.strip, row)):
+            yield number, row
+
+
+def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
+    """Read pairs or turns.
+
+    Raises:
+        UserError: The first line does not name the columns, and the table does not have two columns with a tab.
+    """
+    first = next((line for _, line in reading.lines(path) if line.strip()), "")
+    found = header_of(first)
+    separator, names = found or ("\t", ["", ""])
+    if found is None and first.count("\t") != 1:
+        raise UserError(
+            f"{path}: the first line does not name the columns; question and answer, or conversation and text, are "
+            "expected (or two columns with a tab between them)"
+        )
+    complete = _complete(path, rows(path, reading, separator), len(names), reading)
+    if found is not None:
+        next(complete, None)
+    pair, turn = pair_columns(names), turn_columns(names)
+    if found is None:
+        return _pairs(complete, 0, 1)
+    if turn is not None and (pair is None or find(names, TURNS) is not None):
+        return _turns(complete, names, turn, reading)
+    assert pair is not None  # `header_of` has found one of the two
+    return _pairs(complete, names.index(pair[0]), names.index(pair[1]))
+
+
+def _complete(
+    path: Path, rows: Iterator[tuple[int, list[str]]], columns: int, reading: Reading
+) -> Iterator[tuple[str, list[str]]]:
+    for number, row in rows:
+        where = f"{path}:{number}"
+        if len(row) == columns:
+            yield where, row
+        else:
+            message = f"{counted(len(row), 'field')}; {columns} are expected, as on the first line"
+            reading.bad.report(where, WRONG_FIELDS, message)
+
+
+def _pairs(rows: Iterator[tuple[str, list[str]]], question: int, answer: int) -> Iterator[Conversation]:
+    for _, row in rows:
+        utterances = tuple(text for field in (question, answer) if (text := one_line(row[field])))
+        if utterances:
+            yield Conversation(utterances)
+
+
+def _turns(
+    rows: Iterator[tuple[str, list[str]]], names: Sequence[str], columns: tuple[str, str], reading: Reading
+) -> Iterator[Conversation]:
+    conversation, text = map(names.index, columns)
+    others = [name if name not in columns else "" for name in names]
+    turn, speaker = find(others, TURNS), find(others, SPEAKERS)
+    turns: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
+    for _, row in rows:
+        utterance = one_line(row[text])
+        if not utterance:
+            continue
+        if speaker is not None:
+            reading.speakers[row[names.index(speaker)].strip()] += 1
+        said = turns[row[conversation].strip()]
+        said.append((_number(row[names.index(turn)], len(said)) if turn is not None else len(said), utterance))
+    for said in turns.values():
+        yield Conversation(tuple(utterance for _, utterance in sorted(said, key=lambda each: each[0])))
+
+
+def _number(text: str, otherwise: int) -> float:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else otherwise
+
+
+def _unquoted(field: str) -> str:
+    inner = field[1:-1]
+    if len(field) > 1 and field[0] == field[-1] == '"' and '"' not in inner.replace('""', ""):
+        return inner.replace('""', '"')
+    return field

@@ -1,0 +1,223 @@
+"""Each file is read as what it is, or refused in one line that names what it looks like; none is misread in silence."""
+
+# ruff: noqa: E501  (each sample is on one line)
+
+import codecs
+import itertools
+import json
+
+import pytest
+
+from gail_tf.data.spelling import as_written
+from gail_tf.data.trajectories import read_trajectories
+from keras_gca.corpora.detection import detect
+from keras_gca.data.conversations import FORMATS, read_corpus
+from keras_gca.errors import UserError
+
+TWO = [("Hi there.", "Hello, Tom."), ("Is it late?", "Yes, it is nine.")]
+LONG = [("Hi there.", "Hello, Tom.", "Is it late?"), ("Yes, it is nine.", "Bye.")]
+JOINED = [("Hi there.", "Hello, Tom.", "Is it late?", "Yes, it is nine.")]
+
+
+def lines(*parts: str) -> str:
+    return "".join(part + "\n" for part in parts)
+
+
+def json_lines(*values: object) -> str:
+    return lines(*map(json.dumps, values))
+
+
+CONVERSATIONS = [list(each) for each in TWO]
+SAID = [[{"speaker": "AB"[i], "text": text} for i, text in enumerate(each)] for each in TWO]
+CHATS = [[{"role": "system", "content": "Be kind."}, {"role": "user", "content": a}, {"role": "assistant", "content": b}]
+         for a, b in TWO]  # fmt: skip
+EMPATHETIC = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags"
+CONVOKIT = [
+    {"id": "a2", "conversation_id": "a1", "text": TWO[0][1], "speaker": "Tim", "reply-to": "a1", "timestamp": 2},
+    {"id": "a1", "conversation_id": "a1", "text": TWO[0][0], "speaker": "Ann", "reply-to": None, "timestamp": 1},
+    {"id": "b1", "root": "b1", "text": TWO[1][0], "user": "Ann", "reply_to": None},
+    {"id": "b2", "root": "b1", "text": TWO[1][1], "user": "Tim", "reply_to": "b1"},
+    {"id": "b3", "root": "b1", "text": "No.", "user": "Tom", "reply_to": "b1"},
+]
+
+# name: the name of the file, its content, the format, and the conversations
+READ: dict[str, tuple[str, str, str, list[tuple[str, ...]]]] = {
+    "text": ("a.txt", "Hi there.\nHello, Tom.\n\nIs it late?\nYes, it is nine.\n", "text", TWO),
+    "text with commas": ("a.txt", "Well, no.\nOh, yes.\nSo, why?\n", "text", [("Well, no.", "Oh, yes.", "So, why?")]),
+    "text with a name": ("a.txt", "I know: him.\nHi.\nTom: no!\nOh.\n", "text", [("I know: him.", "Hi.", "Tom: no!", "Oh.")]),
+    "text with one tab": ("a.txt", "A\tb.\nC.\nD.\n", "text", [("A\tb.", "C.", "D.")]),
+    "text with numbers": ("a.txt", "2 apples.\nNo, 3.\nOh.\n5?\n", "text", [("2 apples.", "No, 3.", "Oh.", "5?")]),
+    "text with an arrow": ("a.txt", "A --> B?\nYes.\nNo.\n", "text", [("A --> B?", "Yes.", "No.")]),
+    "tags": ("a.txt", "A: Hi there.\nB: Hello, Tom.\n\nA: Is it late?\nB: Yes, it is nine.\n", "speakers", TWO),
+    "persons": ("a.txt", lines("Person 1: Hi there.", "Person 2: Hello, Tom.", "Person 1: Is it late?", "Person 2: Yes, it is nine."), "speakers", JOINED),
+    "names": ("a.txt", lines("Mrs O'Neill: Hi there.", "Tom: Hello, Tom.", "Mrs O'Neill: Is it late?", "Tom: Yes, it is nine."), "speakers", JOINED),
+    "brackets": ("a.txt", lines("[Ann]: Hi there.", "[Tim]: Hello, Tom.", "[Ann]: Is it late?", "[Tim]: Yes, it is nine."), "speakers", JOINED),
+    "questions": ("a.txt", lines("Q: Hi there.", "A: Hello, Tom.", "Q: Is it late?", "A: Yes, it is nine."), "speakers", TWO),
+    "user and bot": ("a.txt", lines("user: Hi there.", "bot: Hello, Tom.", "", "user: Is it late?", "bot: Yes, it is nine."), "speakers", TWO),
+    "tabs": ("a.txt", "Hi there.\tHello, Tom.\nIs it late?\tYes, it is nine.\n", "table", TWO),
+    "tabs with a header": ("a.tsv", 'question\tanswer\nHi there.\tHello, Tom.\nIs it late?\t"Yes, it is nine."\n', "table", TWO),
+    "pairs": ("a.csv", 'id,Question,Answer\n1,Hi there.,"Hello, Tom."\n2,Is it late?,"Yes, it is nine."\n', "table", TWO),
+    "pairs of a spreadsheet": ("a.csv", "Input;Response\nHi there.;Hello, Tom.\nIs it late?;Yes, it is nine.\n", "table", TWO),
+    "pairs in a text file": ("a.txt", 'prompt,completion\n"Hi there.","Hello, Tom."\n"Is it late?","Yes, it is nine."\n', "table", TWO),
+    "lines in a field": ("a.csv", 'question,answer\n"Hi\nthere.","Hello,\r\nTom."\nIs it late?,"Yes, it is nine."\n', "table", TWO),
+    "turns": ("a.csv", 'dialogueId,speaker,text\n1,A,Hi there.\n1,B,"Hello, Tom."\n2,A,Is it late?\n2,B,"Yes, it is nine."\n', "table", TWO),
+    "turns out of order": ("a.tsv", "conversation_id\tturn\ttext\n1\t2\tHello, Tom.\n1\t1\tHi there.\n2\t10\tYes, it is nine.\n2\t9\tIs it late?\n", "table", TWO),
+    "turns of a series": ("a.csv", 'Sr No.,Utterance,Speaker,Emotion,Dialogue_ID,Utterance_ID\n1,Hi there.,Al,joy,0,0\n2,"Hello, Tom.",Jo,joy,0,1\n3,Is it late?,Al,joy,1,0\n4,"Yes, it is nine.",Jo,joy,1,1\n', "table", TWO),
+    "personas": ("a.txt", "1 your persona: i ski.\n2 partner's persona: i sing.\n3 Hi there.\tHello, Tom.\t\tNo.|Hello, Tom.\n1 your persona: i run.\n2 Is it late?\tYes, it is nine.\t\tNo.|Yes, it is nine.\n", "parlai", TWO),
+    "episodes": ("a.txt", "1 Hi there.\tHello, Tom.\n1 Is it late?\tYes, it is nine.\n", "parlai", TWO),
+    "an episode": ("a.txt", "1 Hi there.\tHello, Tom.\n2 Is it late?\tYes, it is nine.\n", "parlai", JOINED),
+    "fields of ParlAI": ("a.txt", "text:your persona: i ski.\\nHi there.\tlabels:Hello, Tom.\tepisode_done:True\ntext:Is it late?\tlabels:Yes, it is nine.\tlabel_candidates:a|b\tepisode_done:True\n", "parlai", TWO),
+    "DailyDialog": ("a.txt", "Hi there. __eou__ Hello, Tom. __eou__\nIs it late? __eou__ Yes, it is nine. __eou__\n", "dailydialog", TWO),
+    "DailyDialog with labels": ("a.txt", "Hi there. __eou__ Hello, Tom. __eou__ # 1 2 # 0 4\nIs it late? __eou__ Yes, it is nine. __eou__ #### 0 0\n", "dailydialog", TWO),
+    "DailyDialog with numbers": ("a.txt", "Hi there. __eou__ Hello, Tom. __eou__ 0 4\nIs it late? __eou__ Yes, it is nine. __eou__ 0 0\n", "dailydialog", TWO),
+    "EmpatheticDialogues": ("a.csv", f"{EMPATHETIC}\nc1,1,sad,A_comma_ b,1,Hi there.,5,\nc1,2,sad,A,2,Hello_comma_ Tom.,5,\nc2,1,joy,B,3,Is it late?,5,\nc2,2,joy,B,4,Yes_comma_ it is nine.,5,\n", "empathetic", TWO),
+    "EmpatheticDialogues with real commas": ("a.csv", f'{EMPATHETIC}\nc1,1,sad,"A, b",1,Hi there.,5,\nc1,2,sad,A,2,"Hello, Tom.",5,\nc2,1,joy,B,3,Is it late?,5,\nc2,2,joy,B,4,"Yes, it is nine.",5,\n', "empathetic", TWO),
+    "EmpatheticDialogues of a spreadsheet": ("a.csv", 'conv_id;utterance_idx;context;prompt;speaker_idx;utterance;selfeval;tags\nc1;1;sad;A;1;Hi there.;5;\nc1;2;sad;A;2;Hello, Tom.;5;\nc2;1;joy;B;3;Is it late?;5;\nc2;2;joy;B;4;Yes_comma_ it is nine.;5;\n', "empathetic", TWO),
+    "EmpatheticDialogues with other columns": ("a.csv", '"","conv_id","utterance_idx","utterance","context","speaker_idx"\n"0","c1","1","Hi there.","sad","1"\n"1","c1","2","Hello, Tom.","sad","2"\n"2","c2","1","Is it late?","joy","3"\n"3","c2","2","Yes, it is nine.","joy","4"\n', "empathetic", TWO),
+    "EmpatheticDialogues with tabs": ("a.tsv", 'conv_id\tutterance_idx\tspeaker_idx\tutterance\nc1\t1\t1\tHi there.\nc1\t2\t2\tHello, Tom.\nc2\t1\t1\tIs it late?\nc2\t2\t2\tYes, it is nine.\n', "empathetic", TWO),
+    "JSON lines": ("a.jsonl", json_lines(*CONVERSATIONS), "jsonl", TWO),
+    "JSON lines of texts in a text file": ("a.txt", json_lines(*CONVERSATIONS), "jsonl", TWO),
+    "JSON lines of objects": ("a.jsonl", json_lines(*({"utterances": each} for each in SAID)), "jsonl", TWO),
+    "JSON lines of messages": ("a.jsonl", json_lines(*({"messages": each} for each in CHATS)), "jsonl", TWO),
+    "JSON lines of pairs": ("a.jsonl", json_lines(*({"prompt": a, "completion": b} for a, b in TWO)), "jsonl", TWO),
+    "JSON lines of DailyDialog": ("a.jsonl", json_lines(*({"dialog": each, "act": [1, 2], "emotion": [0, 4]} for each in CONVERSATIONS)), "jsonl", TWO),
+    "a list in a line": ("a.json", json.dumps(CONVERSATIONS), "json", TWO),
+    "a printed list": ("a.json", json.dumps(CONVERSATIONS, indent=2), "json", TWO),
+    "a printed list of objects": ("a.json", json.dumps([{"id": 1, "dialogue": each} for each in SAID], indent=1), "json", TWO),
+    "a printed list in a text file": ("a.txt", json.dumps(CONVERSATIONS, indent=4), "json", TWO),
+    "a printed list under another name": ("a.jsonl", json.dumps(CONVERSATIONS, indent=4), "json", TWO),
+    "an object of conversations": ("a.json", json.dumps({"version": 1, "data": [{"turns": each} for each in SAID]}), "json", TWO),
+    "an object with names of conversations": ("a.json", json.dumps({"a": {"log": SAID[0]}, "b": {"log": SAID[1]}}, indent=1), "json", TWO),
+    "a list of pairs": ("a.json", json.dumps([{"instruction": "", "question": a, "answer": b} for a, b in TWO]), "json", TWO),
+    "a list of chats": ("a.json", json.dumps([{"id": "x", "conversations": [{"from": "human", "value": a}, {"from": "gpt", "value": b}]} for a, b in TWO]), "json", TWO),
+    "PersonaChat in JSON": ("a.json", json.dumps({"train": [{"personality": ["i ski."], "utterances": [{"candidates": ["No.", b], "history": [a]}]} for a, b in TWO]}), "json", TWO),
+    "ConvoKit": ("utterances.jsonl", json_lines(*CONVOKIT), "convokit", TWO),
+}  # fmt: skip
+
+# name: the name of the file, its content, and what the message says
+REFUSED: dict[str, tuple[str, str | bytes, str]] = {
+    "subtitles": ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\nHi.\n\n2\n00:00:03,000 --> 00:00:04,000\nYes.\n", "subtitles"),
+    "web subtitles": ("a.txt", "WEBVTT\n\n00:01.000 --> 00:02.000\nHi.\n", "subtitles"),
+    "scripted subtitles": ("a.txt", "[Script Info]\nTitle: x\n\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,Hi.\n", "subtitles"),
+    "a chat with dates": ("a.txt", "12/31/20, 9:41 PM - Ann: Hi.\n12/31/20, 9:42 PM - Tim: Hello.\n", "the export of a chat"),
+    "a chat with dates in brackets": ("a.txt", "[31.12.20, 21:41:07] Ann: Hi.\n[31.12.20, 21:42:00] Tim: Hello.\n", "the export of a chat"),
+    "a chat with times": ("a.log", "[12:34] <ann> Hi.\n[12:35] <tim> Hello.\n", "the export of a chat"),
+    "a chat with long dates": ("a.txt", "2020-12-31T21:41:07Z ann Hi.\n2020-12-31T21:42:07Z tim Hello.\n", "the export of a chat"),
+    "numbers": ("a.txt", "1. Hi.\n2. Hello.\n3. Bye.\n4. See you.\n", "a number at the beginning of each line"),
+    "fields": ("a.txt", "context: Hi.\nresponse: Hello.\nscore: 3\ncontext: Bye.\nresponse: No.\nscore: 2\n", "fields with names, such as context:"),
+    "YAML": ("a.yml", "categories:\n- greetings\nconversations:\n- - Hi.\n  - Hello.\n", "YAML"),
+    "XML": ("a.xml", '<?xml version="1.0"?>\n<dialog>\n<s>Hi.</s>\n<s>Hello.</s>\n</dialog>\n', "XML or HTML"),
+    "HTML": ("a.html", "<!DOCTYPE html>\n<html>\n<p>Hi.</p>\n</html>\n", "XML or HTML"),
+    "bars": ("a.txt", "Hi. ||| Hello. ||| Bye.\nNo. ||| Yes.\n", "the separator |||"),
+    "marks of a separator": ("a.txt", "Hi. <sep> Hello.\nNo. <sep> Yes.\n", "the separator <sep>"),
+    "Ubuntu": ("a.csv", "Context,Utterance,Label\nhi __eou__ __eot__ hello __eou__ __eot__,yes __eou__,1\n", "the Ubuntu Dialogue Corpus"),
+    "labels with tabs": ("a.txt", "ham\tHi there, Tom.\nspam\tBuy this now.\nham\tSee you.\nham\tNo, thanks.\n", "a table with tabs"),
+    "three columns with tabs": ("a.txt", "Go.\tVa !\tCC-BY 1\nRun.\tCours !\tCC-BY 2\n", "a table with tabs"),
+    "tweets": ("a.csv", "tweet_id,time,text\n1,12,Joy to all.\n2,13,Peace to all.\n", "a table whose first line"),
+    "reviews": ("a.txt", "id,stars,comment\n1,5,Very good.\n2,1,Very bad.\n", "a table whose first line"),
+    "columns without names": ("a.txt", '"1","Hi there.","Hello."\n"2","Bye.","No."\n', "a table without a first line"),
+    "lines of a series": ("a.csv", "name,line\nAnn,Hi there.\nTim,Hello.\n", "a table whose first line"),
+    "Markdown": ("a.md", "# Talks\n\nA text.\nMore.\n\n## Usage\n\nAnother text.\n", "Markdown"),
+    "SQL": ("a.sql", "CREATE TABLE a (b text);\nINSERT INTO a VALUES ('Hi.');\n", "SQL"),
+    "a program": ("a.py", "import re\n\n\ndef main():\n    return re\n", "a program"),
+    "vectors": ("a.txt", "the 0.1 0.2 -0.3 0.4\nof 0.1 0.2 -0.3 0.5\n", "word vectors"),
+    "labels": ("dialogues_act.txt", "1 2 1\n2 1\n3 4 1\n", "number"),
+    "a ZIP archive": ("a.zip", b"PK\x03\x04" + bytes(40), "a ZIP archive"),
+    "a gzip archive": ("a.gz", b"\x1f\x8b\x08" + bytes(40), "a gzip archive"),
+    "a tar archive": ("a.tar", b"a.txt".ljust(257, b"\0") + b"ustar\x0000" + bytes(300), "a tar archive"),
+    "PDF": ("a.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document"),
+    "Parquet": ("a.parquet", b"PAR1" + bytes(40), "a Parquet table"),
+    "a pickle": ("a.pkl", b"\x80\x04\x95" + bytes(20), "a Python pickle"),
+    "a database": ("a.db", b"SQLite format 3\0" + bytes(80), "an SQLite database"),
+    "a picture": ("a.txt", b"\x89PNG\r\n\x1a\n" + bytes(40), "a PNG picture"),
+    "RTF": ("a.rtf", b"{\\rtf1\\ansi Hi.\\par Hello.}", "an RTF document"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_what_is_supported_is_read_alike_in_both_packages(tmp_path, name, ends):
+    file, content, format, expected = READ[name]
+    path = tmp_path / file
+    path.write_text(content.replace("\r\n", "\n"), encoding="utf-8", newline=ends)
+    corpus = read_corpus(path)
+    assert corpus.format == format
+    assert [conversation.utterances for conversation in corpus.conversations] == expected
+    trajectories = read_trajectories([path], turns="staggered")
+    assert [(each.prompt, each.response) for each in trajectories] == [
+        (as_written(prompt), as_written(response))
+        for conversation in expected
+        for prompt, response in itertools.pairwise(conversation)
+    ]
+    assert {each.source for each in trajectories} == {format}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_recognised_but_not_supported_is_refused_in_one_line(tmp_path, name):
+    file, content, message = REFUSED[name]
+    path = tmp_path / file
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    for read in (read_corpus, lambda path: read_trajectories([path])):
+        with pytest.raises(UserError, match=rf"{file}: looks like [^\n]*, which cannot be read;[^\n]*$") as caught:
+            read(path)
+        assert message in str(caught.value)
+        assert ("--format text" in str(caught.value)) == isinstance(content, str)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, content, _) in REFUSED.items() if isinstance(content, str)])
+def test_the_user_can_insist_on_plain_text(tmp_path, name):
+    file, content, _ = REFUSED[name]
+    path = tmp_path / file
+    path.write_text(content)
+    said = [line.strip() for line in content.splitlines() if line.strip()]
+    assert [text for each in read_corpus(path, "text").conversations for text in each.utterances] == said
+
+
+def test_every_format_is_detected():
+    assert {format for _, _, format, _ in READ.values()} == set(FORMATS) - {"cornell"}
+
+
+def test_folders(tmp_path):
+    with pytest.raises(UserError, match=r"the folder contains no corpus; \*\.txt, movie_lines\.txt with"):
+        detect(tmp_path)
+    (tmp_path / "a.txt").write_text("A: Hi.\nB: Yes.\nA: No.\nB: Oh.\n")
+    (tmp_path / "b.txt").write_text("Hi.\nYes.\n")
+    assert [each.utterances for each in read_corpus(tmp_path).conversations] == [
+        ("Hi.", "Yes.", "No.", "Oh."),
+        ("Hi.", "Yes."),
+    ]
+    (tmp_path / "utterances.jsonl").write_text(READ["ConvoKit"][1])
+    assert [each.utterances for each in read_corpus(tmp_path).conversations] == TWO
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    for name, said in (
+        ("personas", "left out: 3 persona lines, 2 candidate lists"),
+        ("DailyDialog with labels", "left out: 2 label lists"),
+        ("JSON lines of messages", "left out: 2 system instructions"),
+        ("ConvoKit", "left out: 1 side utterance"),
+    ):
+        file, content, _, _ = READ[name]
+        (tmp_path / file).write_text(content)
+        assert str(read_corpus(tmp_path / file)).endswith(f"2 conversations, 4 utterances; {said}"), name
+
+
+def test_speakers_are_counted(tmp_path):
+    for name, speakers in (
+        ("tags", {"A": 2, "B": 2}),
+        ("persons", {"Person 1": 2, "Person 2": 2}),
+        ("turns", {"A": 2, "B": 2}),
+        ("JSON lines of objects", {"A": 2, "B": 2}),
+        ("ConvoKit", {"Ann": 2, "Tim": 2, "Tom": 1}),
+    ):
+        file, content, _, _ = READ[name]
+        (tmp_path / file).write_text(content)
+        assert read_corpus(tmp_path / file).speakers == speakers, name
+
+
+def test_a_mark_of_byte_order_hides_no_header(tmp_path):
+    for name in ("pairs", "EmpatheticDialogues", "a printed list", "JSON lines", "personas", "tags"):
+        file, content, format, expected = READ[name]
+        (tmp_path / file).write_bytes(codecs.BOM_UTF8 + content.encode())
+        corpus = read_corpus(tmp_path / file)
+        assert (corpus.format, [each.utterances for each in corpus.conversations]) == (format, expected), name
