@@ -19,11 +19,11 @@ from gail_tf.models.language_model import LanguageModel
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.exporting import export_policy
 from gail_tf.policies.sampling import Sampling
-from gail_tf.safety.crisis import NOTE, speaks_of_crisis
 from glove.text_files import counted
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models.scoring import log_human_probability, log_score
+from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot
@@ -345,7 +345,7 @@ class GAILAgent:
         Returns:
             The note; None for any other message, and for every message if `notes_crises` is False.
         """
-        return NOTE if self.notes_crises and speaks_of_crisis(message) else None
+        return note_on(message) if self.notes_crises else None
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
         """Return the tokens of each utterance, as text."""

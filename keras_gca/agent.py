@@ -25,6 +25,7 @@ from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
 from keras_gca.models.rows import last_rows, rows_of
+from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
@@ -125,6 +126,9 @@ class Agent:
             (the word vectors) and YELLOW of Figure 2.
         discriminator: The weights of the blocks WHITE and GREEN of Figure 2.
 
+    Attributes:
+        notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
+
     Raises:
         ValueError: There is no generator, or the weights do not have the sizes that the config requires.
 
@@ -138,6 +142,8 @@ class Agent:
         >>> best, other = agent.answers("How are you?")  # the discriminator's choice first
         >>> agent.generators
         ('teacher_forcing', 'adversarial')
+        >>> agent.crisis_note("How are you?") is None
+        True
     """
 
     def __init__(
@@ -156,6 +162,7 @@ class Agent:
             if sum(weight.size for weight in weights) != numbers:
                 stored = sum(weight.size for weight in weights)
                 raise ValueError(f"the weights have {stored:,} numbers, but the settings require {numbers:,}")
+        self.notes_crises = True
         self.config, self.vocabulary = config, vocabulary
         self.weights, self.discriminator = generators, discriminator
         self._decoders: dict[str, Decoder] = {}
@@ -225,11 +232,21 @@ class Agent:
         by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
         return f"p(y|x) {answer.probability:.2g}  {by}"
 
-    def crisis_note(self, message: str) -> None:
-        """Return None: this agent shows no notes, and replies to every message."""
+    def crisis_note(self, message: str) -> str | None:
+        """Return the note that answers a message about self-harm or danger. No model is used to recognise the message.
+
+        Args:
+            message: The message to check.
+
+        Returns:
+            The note; None for any other message, and for every message if `notes_crises` is False.
+        """
+        return note_on(message) if self.notes_crises else None
 
     def reply(self, history: str | Sequence[str], decoding: Decoding = Decoding(), seed: int = 0) -> str:
         """Answer a message, or a conversation.
+
+        This method does not check whether a message speaks of self-harm or danger; call `crisis_note` first.
 
         Args:
             history: The utterances so far. The last one is answered, and the last N_u form the context. A single text
@@ -253,6 +270,8 @@ class Agent:
         seed: int = 0,
     ) -> list[Answer]:
         """Return every generator's answer, the discriminator's choice (Eq. 10) first.
+
+        This method does not check whether a message speaks of self-harm or danger; call `crisis_note` first.
 
         Args:
             history: The utterances so far, of which the last one is answered, or a single text.
