@@ -21,16 +21,20 @@ from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models import scoring
 from keras_gca.models.decoding import Decoded, Decoder
+from keras_gca.models.figure_files import plain_generator
 from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
 from keras_gca.models.rows import last_rows, rows_of
+from keras_gca.models.text_replies import TextReplies
 from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.settings import check_sampling
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
+from keras_gca.storage.export_folder import refuse_non_empty
 
 FORMAT = "keras_gca bot 2"
+BOT, SAVED_MODEL = "bot.h5", "saved_model"  # what `Agent.export` writes
 CHAT_BEAM = 10  # width of the beam search in a chat; after training on a small corpus, greedy decoding is less fluent
 
 
@@ -175,9 +179,9 @@ class Agent:
             self._evaluators[name] = Evaluator(gca)
             if np.array_equal(weights[0], discriminator[0]):  # G and D share word vectors, as after Algorithm 2
                 judge = gca
-        judge = judge or build(config, len(vocabulary))
-        assign(judge.variables(*WHITE, *judge.green), discriminator)
-        self._judge = PrefixDiscriminator.of(judge)
+        self._judging = judge or build(config, len(vocabulary))
+        assign(self._judging.variables(*WHITE, *self._judging.green), discriminator)
+        self._judge = PrefixDiscriminator.of(self._judging)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Agent":
@@ -206,6 +210,42 @@ class Agent:
             OSError: The file cannot be written; a previous file stays unchanged.
         """
         save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator, half_precision)
+
+    def export(self, folder: str | os.PathLike) -> list[str]:
+        """Write the agent for other programs: Keras and TensorFlow load it without this project.
+
+        The folder gets Figure 1 of each generator as `GENERATOR.keras`, a SavedModel in `saved_model`, which replies to
+        text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of them checks whether a message
+        speaks of self-harm or danger.
+
+        Args:
+            folder: A folder that is empty or does not exist.
+
+        Returns:
+            The names of what was written.
+
+        Raises:
+            UserError: The folder is not empty, or cannot be written.
+        """
+        folder = refuse_non_empty(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for name, decoder in self._decoders.items():
+            plain_generator(decoder.gca).save(folder / f"{name}.keras")
+            written.append(f"{name}.keras")
+        networks = [decoder.gca for decoder in self._decoders.values()]
+        config = self.config
+        replies = TextReplies(
+            networks,
+            self._judging,
+            self.vocabulary,
+            config.contractions,
+            config.context_utterances,
+            whole_answers=config.algorithm == "reinforce",
+        )
+        replies.save(str(folder / SAVED_MODEL))
+        self.save(folder / BOT)
+        return [*written, SAVED_MODEL, BOT]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.description}>"

@@ -70,6 +70,8 @@ def make_agent(words=WORDS, **settings) -> Agent:
     for name in ("teacher_forcing", "adversarial"):
         shapes = [variable.shape for variable in gca.variables(*YELLOW)]
         generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
+        if config.padding == "original":
+            generators[name][-1][PAD] = FORBIDDEN  # the bias of PAD, which never occurs
     green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*GREEN)]
     return Agent(config, vocabulary, generators, [shared, *green])
 
