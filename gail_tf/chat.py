@@ -76,9 +76,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="X",
         help="draw from the likeliest tokens that together have this probability [0.9]",
     )
-    parser.add_argument(
-        "--yes", dest="agreed", action="store_true", help="fetch the bot's pretrained model without asking"
-    )
     return parser
 
 

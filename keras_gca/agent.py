@@ -30,11 +30,13 @@ from keras_gca.models.text_replies import TextReplies
 from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.settings import check_sampling
+from keras_gca.sharing import hub
+from keras_gca.sharing.hub import BOT
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 from keras_gca.storage.export_folder import refuse_non_empty
 
 FORMAT = "keras_gca bot 2"
-BOT, SAVED_MODEL = "bot.h5", "saved_model"  # what `Agent.export` writes
+SAVED_MODEL = "saved_model"  # what `Agent.export` writes
 CHAT_BEAM = 10  # width of the beam search in a chat; after training on a small corpus, greedy decoding is less fluent
 
 
@@ -184,13 +186,17 @@ class Agent:
         self._judge = PrefixDiscriminator.of(self._judging)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "Agent":
-        """Load an agent from a `bot.h5`, or from a run folder that contains one.
+    def load(cls, path: str | os.PathLike, agreed: bool = False) -> "Agent":
+        """Load an agent from a `bot.h5`, from a run folder that contains one, or from the Hugging Face Hub.
+
+        Args:
+            path: The file, the folder, or a name on the Hub, OWNER/NAME; see `hub.bot_of`.
+            agreed: Whether the user has agreed to a download from the Hub. If not, the user is asked at the terminal.
 
         Raises:
-            UserError: The file is missing, damaged, or not a bot of the first paper.
+            UserError: The file is missing, damaged, or not a bot of the first paper. Or the user does not agree.
         """
-        path, facts, networks = read_bot(path, FORMAT)
+        path, facts, networks = read_bot(hub.bot_of(path, agreed), FORMAT)
         try:
             config = Config.from_values(facts["config"])
             vocabulary = Vocabulary.from_values(facts["vocabulary"])

@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
     if not options.original and (by_beam or options.beam is not None):
         decoding = dataclasses.replace(CHAT, beam=options.beam or CHAT.beam)
-    agent = original.load(path) if options.original else Agent.load(path)
+    agent = original.load(path) if options.original else Agent.load(path, options.agreed)
     agent.notes_crises = not options.no_crisis_note
     if isinstance(agent, original.OriginalAgent) and options.verbose:
         print("\n".join(agent.report))

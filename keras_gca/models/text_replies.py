@@ -53,6 +53,7 @@ class TextReplies(tf.Module):
         # A SavedModel stores the variables that attributes of the module hold.
         used = [variable for gca in generators for variable in gca.variables(*WHITE, *YELLOW)]
         self.saved_variables = [variable.value for variable in [*used, *judge.variables(*WHITE, *judge.green)]]
+        self.compiled_reply = tf.function(self.reply, autograph=False)
         words = vocabulary.tokens[len(SPECIAL_TOKENS) :]
         indices = tf.range(len(SPECIAL_TOKENS), len(vocabulary.tokens))
         self.index = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(tf.constant(words), indices), UNK)
@@ -71,9 +72,7 @@ class TextReplies(tf.Module):
             path: The folder to make.
         """
         with _without_xla():
-            signature = tf.function(self.reply, autograph=False).get_concrete_function(
-                tf.TensorSpec([None], tf.string, name="contexts")
-            )
+            signature = self.compiled_reply.get_concrete_function(tf.TensorSpec([None], tf.string, name="contexts"))
         without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # the LSTM's uses XLA
         tf.saved_model.save(self, path, {"serving_default": signature}, without_gradients)
 

@@ -13,8 +13,16 @@ from keras_gca.storage.ownership import MARKS
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all chats have."""
-    parser.add_argument("bot", nargs="?", type=Path, help="a run folder or a bot.h5; the latest run if not given")
+    parser.add_argument(
+        "bot",
+        nargs="?",
+        type=Path,
+        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub; the latest run if not given",
+    )
     parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
+    parser.add_argument(
+        "--yes", dest="agreed", action="store_true", help="fetch the bot, or what it needs, without asking"
+    )
     parser.add_argument("--web", action="store_true", help="chat in the browser instead of the terminal")
     parser.add_argument(
         "--host",

@@ -1,9 +1,11 @@
 """What is exported is loaded by Keras and TensorFlow in a process that does not import this project."""
 
 import json
+import re
 import subprocess
 import sys
 
+import huggingface_hub
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,7 +18,8 @@ from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import EOS, PAD
 from keras_gca.engine import command_line
 from keras_gca.models.text_replies import TextReplies
-from tests.factories.gca import WORDS, make_agent, make_original_agent
+from tests.factories.gca import WORDS, make_agent, make_original_agent, write_run
+from tests.factories.hub import FakeApi
 
 HISTORIES = [
     ["Hello there, Tom!"],
@@ -73,7 +76,7 @@ def test_keras_and_tensorflow_load_it_and_reply_as_the_agent(kind, tmp_path, cap
     agent.save(tmp_path / "bot.h5")
     out = tmp_path / "out"
     assert command_line.run(export.main, "export", [str(tmp_path / "bot.h5"), str(out)]) == 0
-    names = [*(f"{name}.keras" for name in agent.generators), "saved_model", "bot.h5"]
+    names = [*(f"{name}.keras" for name in agent.generators), "saved_model", "bot.h5", "README.md"]
     assert capsys.readouterr().out.splitlines() == [f"wrote {out / name}" for name in names]
     assert {path.name for path in out.iterdir()} == set(names)
 
@@ -91,6 +94,33 @@ def test_keras_and_tensorflow_load_it_and_reply_as_the_agent(kind, tmp_path, cap
         np.testing.assert_allclose(peer["probabilities"][name], drawn, atol=1e-5)
     again = Agent.load(out / "bot.h5")
     assert [again.reply(history) for history in HISTORIES] == peer["reply"]
+
+
+def test_a_run_is_published_with_its_card(tmp_path, capsys, monkeypatch):
+    write_run(tmp_path / "run")
+    (tmp_path / "run" / "evaluation.json").write_text('{"perplexity": {"adversarial": 48.55}}')
+    api = FakeApi()
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
+    arguments = [str(tmp_path / "run"), str(tmp_path / "out"), "--push"]
+    assert command_line.run(export.main, "export", [*arguments, "bot"]) == 2
+    assert capsys.readouterr().err == "export: --push bot: not a name on the Hub; OWNER/NAME is expected\n"
+    assert not (tmp_path / "out").exists()
+    assert command_line.run(export.main, "export", [*arguments, "me/bot", "--yes"]) == 0
+    assert capsys.readouterr().out.endswith("published https://hub.invalid/me/bot\n")
+    assert api.calls[1]["folder_path"] == str(tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    config = make_agent().config
+    for line in ("| perplexity, adversarial | 48.55 |", f"| sentence_length | {config.sentence_length} |"):
+        assert line in card.splitlines()
+    assert f"Seed {config.seed}." in card
+    assert "The crisis check is not part of this model" in card
+    usage = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1]
+    peer = subprocess.run(
+        [sys.executable, "-P", "-c", usage], capture_output=True, text=True, cwd=tmp_path / "out", timeout=300
+    )
+    agent = make_agent()
+    expected = [agent.reply("Hello!"), agent.reply(["How are you?", "Fine.", "Good."])]
+    assert peer.stdout.startswith(str(tf.constant(expected))), peer.stderr[-2000:]
 
 
 def test_no_part_of_the_graph_needs_xla(tmp_path):
