@@ -15,7 +15,19 @@ PICTURE, PAGE = ROOT / "docs" / "house.svg", ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- files: python -m docs.house -->", "<!-- end of files -->"
 TITLES = {"gail_tf": "gail_tf/  the second paper: EmpathyGAIL", "keras_gca": "keras_gca/  the first paper: GCA"}
 # Rooms of the first paper that both papers use, and the note on each package that stands on others.
-SHARED = {"evaluation", "data", "corpora", "serving", "engine", "storage", "settings", "errors", "public_names"}
+SHARED = {
+    "evaluation",
+    "data",
+    "corpora",
+    "serving",
+    "safety",
+    "sharing",
+    "engine",
+    "storage",
+    "settings",
+    "errors",
+    "public_names",
+}
 COLOURS = {"door": "#ffe9a8", "room": "#ffffff", "shared": "#cfe8cf", "file": "#e4e4ee"}
 WIDTH, ROW, GAP, LETTER = 560, 22, 8, 6.15  # in pixels; letters are of a fixed width
 

@@ -19,13 +19,14 @@ from gail_tf.models.language_model import LanguageModel
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.exporting import export_policy
 from gail_tf.policies.sampling import Sampling
-from gail_tf.safety.crisis import NOTE, speaks_of_crisis
 from glove.text_files import counted
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models.scoring import log_human_probability, log_score
+from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.settings import check_sampling
+from keras_gca.sharing import hub
 from keras_gca.storage.bot_file import damaged_bot
 
 
@@ -112,9 +113,9 @@ class GAILAgent:
         """Load a `bot.h5`.
 
         Args:
-            path: The file, or a run folder that holds one.
-            agreed: Whether the pretrained network that the bot needs may be fetched if it is not on this machine. If
-                not, the user is asked at the terminal.
+            path: The file, a run folder that holds one, or a name on the Hugging Face Hub; see `hub.bot_of`.
+            agreed: Whether the bot, and the pretrained network that it needs, may be fetched if they are not on this
+                machine. If not, the user is asked at the terminal.
 
         Returns:
             The agent, with the networks that the file stores.
@@ -122,7 +123,7 @@ class GAILAgent:
         Raises:
             UserError: The file is missing, damaged, or not a bot of the second paper. Or the user does not agree.
         """
-        path, bot = Bot.read(path)
+        path, bot = Bot.read(hub.bot_of(path, agreed))
         base = None if bot.base is None else read_base(bot.config, bot.base, bot.tokenizer, agreed)
         try:
             return cls(bot, base)
@@ -357,7 +358,7 @@ class GAILAgent:
         Returns:
             The note; None for any other message, and for every message if `notes_crises` is False.
         """
-        return NOTE if self.notes_crises and speaks_of_crisis(message) else None
+        return note_on(message) if self.notes_crises else None
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
         """Return the tokens of each utterance, as text."""

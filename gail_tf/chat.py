@@ -29,13 +29,11 @@ SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
     options = _parser().parse_args(arguments)
-    path, shipped = chat_command.bot_of("gail_tf", options, SHIPPED)
+    path, notice = chat_command.bot_of("gail_tf", options, SHIPPED)
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent, Replying
-        from gail_tf.safety.crisis import FIRST_USE_NOTICE
 
     replying = Replying(options.temperature, options.top_p, options.candidates)
-    notice = f"{shipped}\n{FIRST_USE_NOTICE}" if shipped else FIRST_USE_NOTICE
     agent = GAILAgent.load(path, options.agreed)
     agent.notes_crises = not options.no_crisis_note
     if options.web:
@@ -77,12 +75,6 @@ def _parser() -> argparse.ArgumentParser:
         default=0.9,
         metavar="X",
         help="draw from the likeliest tokens that together have this probability [0.9]",
-    )
-    parser.add_argument(
-        "--no-crisis-note", action="store_true", help="let the models answer messages that speak of self-harm or danger"
-    )
-    parser.add_argument(
-        "--yes", dest="agreed", action="store_true", help="fetch the bot's pretrained model without asking"
     )
     return parser
 

@@ -5,11 +5,32 @@ import sys
 from pathlib import Path
 
 from keras_gca.engine import command_line
+from keras_gca.sharing import hub
+from keras_gca.sharing.card import Card, facts_of
 
 DESCRIPTION = """\
 Write a trained policy as a folder with config.json, model.safetensors and the tokenizer's files. transformers loads it
 like any GPT-2 or Llama: AutoModelForCausalLM.from_pretrained("DIR"). Adapters are merged into the weights. A policy
 that was trained with --trainable head has a network that transformers does not know, so it cannot be exported.
+
+The folder also has the whole agent as bot.h5, and a model card: data, seed, settings, metrics and limits. With --push
+it is published on the Hugging Face Hub, after you agree, in the account of `hf auth login`. `python -m gail_tf.chat
+OWNER/NAME` then opens the agent from there. What is exported does not check whether a message speaks of self-harm or
+danger, as the chats of this project do.
+"""
+
+
+SUMMARY = (
+    "A language model that has learned from empathetic conversations by maximum likelihood, and possibly by "
+    "adversarial imitation. The method is that of P. Muthukumar et al., *Generative Adversarial Imitation Learning for "
+    "Empathy-based AI*, 2021 (arXiv 2105.13328)."
+)
+USAGE = """
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model, tokenizer = (kind.from_pretrained("DIR") for kind in (AutoModelForCausalLM, AutoTokenizer))
+prompt = tokenizer("I got the job!<|endoftext|>", return_tensors="pt")  # <|endoftext|> ends each utterance (GPT-2)
+print(tokenizer.decode(model.generate(**prompt, max_new_tokens=40)[0]))
 """
 
 
@@ -19,16 +40,44 @@ def main(arguments: list[str] | None = None) -> int:
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent
 
-    name = GAILAgent.load(options.run).export(options.folder, options.policy)
-    print(f"wrote {options.folder}: the policy after {name.replace('_', ' ')}")
+    if options.push:
+        hub.refuse_bad_name(options.push)
+    agent = GAILAgent.load(options.run, options.agreed)
+    source, evaluation = facts_of(options.run)
+    name = agent.export(options.folder, options.policy)
+    agent.save(options.folder / hub.BOT)
+    words = name.replace("_", " ")
+    measured = evaluation.get("policies", {}).get(name, {})
+    card = Card(
+        title=f"An empathetic conversational policy after {words}",
+        library="transformers",
+        summary=SUMMARY,
+        usage=USAGE,
+        files={
+            "model.safetensors": f"the weights of the policy after {words}",
+            "config.json": "its sizes",
+            "tokenizer.json": "its tokenizer",
+            hub.BOT: "the whole agent, with its discriminator: `gail_tf.GAILAgent.load`",
+        },
+        source=source,
+        embedded="the embedded corpus of the project",
+        settings=agent.config.to_values(),
+        metrics=measured.get("figures", {}),
+        limits=["Alone, the policy draws one response. The agent of the project draws several, and D chooses."],
+    )
+    card.write(options.folder)
+    print(f"wrote {options.folder}: the policy after {words}")
+    if options.push:
+        print(f"published {hub.push(options.folder, options.push, options.private, options.agreed)}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m gail_tf.export", description=DESCRIPTION)
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder or a bot.h5")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5 or a name on the Hub")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to create")
     parser.add_argument("--policy", metavar="NAME", help="imitation or maximum_likelihood; the last one if not given")
+    hub.add_push_options(parser)
     return parser
 
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "studies": "train and compare variants of the method over several seeds",
     "mmi": "rerank the replies of a run by maximum mutual information",
     "quality_diversity": "plot quality against diversity of replies sampled at several temperatures",
+    "export": "write an agent for other programs: Figure 1 for Keras, and a SavedModel that replies to text",
     "figures": "draw Figures 1 and 2 from the Keras models themselves",
 }
 

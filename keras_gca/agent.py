@@ -21,15 +21,22 @@ from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models import scoring
 from keras_gca.models.decoding import Decoded, Decoder
+from keras_gca.models.figure_files import plain_generator
 from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
 from keras_gca.models.rows import last_rows, rows_of
+from keras_gca.models.text_replies import TextReplies
+from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
 from keras_gca.settings import check_sampling
+from keras_gca.sharing import hub
+from keras_gca.sharing.hub import BOT
 from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
+from keras_gca.storage.export_folder import refuse_non_empty
 
 FORMAT = "keras_gca bot 2"
+SAVED_MODEL = "saved_model"  # what `Agent.export` writes
 CHAT_BEAM = 10  # width of the beam search in a chat; after training on a small corpus, greedy decoding is less fluent
 
 
@@ -125,6 +132,9 @@ class Agent:
             (the word vectors) and YELLOW of Figure 2.
         discriminator: The weights of the blocks WHITE and GREEN of Figure 2.
 
+    Attributes:
+        notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
+
     Raises:
         ValueError: There is no generator, or the weights do not have the sizes that the config requires.
 
@@ -138,6 +148,8 @@ class Agent:
         >>> best, other = agent.answers("How are you?")  # the discriminator's choice first
         >>> agent.generators
         ('teacher_forcing', 'adversarial')
+        >>> agent.crisis_note("How are you?") is None
+        True
     """
 
     def __init__(
@@ -156,6 +168,7 @@ class Agent:
             if sum(weight.size for weight in weights) != numbers:
                 stored = sum(weight.size for weight in weights)
                 raise ValueError(f"the weights have {stored:,} numbers, but the settings require {numbers:,}")
+        self.notes_crises = True
         self.config, self.vocabulary = config, vocabulary
         self.weights, self.discriminator = generators, discriminator
         self._decoders: dict[str, Decoder] = {}
@@ -168,18 +181,22 @@ class Agent:
             self._evaluators[name] = Evaluator(gca)
             if np.array_equal(weights[0], discriminator[0]):  # G and D share word vectors, as after Algorithm 2
                 judge = gca
-        judge = judge or build(config, len(vocabulary))
-        assign(judge.variables(*WHITE, *judge.green), discriminator)
-        self._judge = PrefixDiscriminator.of(judge)
+        self._judging = judge or build(config, len(vocabulary))
+        assign(self._judging.variables(*WHITE, *self._judging.green), discriminator)
+        self._judge = PrefixDiscriminator.of(self._judging)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "Agent":
-        """Load an agent from a `bot.h5`, or from a run folder that contains one.
+    def load(cls, path: str | os.PathLike, agreed: bool = False) -> "Agent":
+        """Load an agent from a `bot.h5`, from a run folder that contains one, or from the Hugging Face Hub.
+
+        Args:
+            path: The file, the folder, or a name on the Hub, OWNER/NAME; see `hub.bot_of`.
+            agreed: Whether the user has agreed to a download from the Hub. If not, the user is asked at the terminal.
 
         Raises:
-            UserError: The file is missing, damaged, or not a bot of the first paper.
+            UserError: The file is missing, damaged, or not a bot of the first paper. Or the user does not agree.
         """
-        path, facts, networks = read_bot(path, FORMAT)
+        path, facts, networks = read_bot(hub.bot_of(path, agreed), FORMAT)
         try:
             config = Config.from_values(facts["config"])
             vocabulary = Vocabulary.from_values(facts["vocabulary"])
@@ -199,6 +216,42 @@ class Agent:
             OSError: The file cannot be written; a previous file stays unchanged.
         """
         save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator, half_precision)
+
+    def export(self, folder: str | os.PathLike) -> list[str]:
+        """Write the agent for other programs: Keras and TensorFlow load it without this project.
+
+        The folder gets Figure 1 of each generator as `GENERATOR.keras`, a SavedModel in `saved_model`, which replies to
+        text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of them checks whether a message
+        speaks of self-harm or danger.
+
+        Args:
+            folder: A folder that is empty or does not exist.
+
+        Returns:
+            The names of what was written.
+
+        Raises:
+            UserError: The folder is not empty, or cannot be written.
+        """
+        folder = refuse_non_empty(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for name, decoder in self._decoders.items():
+            plain_generator(decoder.gca).save(folder / f"{name}.keras")
+            written.append(f"{name}.keras")
+        networks = [decoder.gca for decoder in self._decoders.values()]
+        config = self.config
+        replies = TextReplies(
+            networks,
+            self._judging,
+            self.vocabulary,
+            config.contractions,
+            config.context_utterances,
+            whole_answers=config.algorithm == "reinforce",
+        )
+        replies.save(str(folder / SAVED_MODEL))
+        self.save(folder / BOT)
+        return [*written, SAVED_MODEL, BOT]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.description}>"
@@ -225,11 +278,21 @@ class Agent:
         by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
         return f"p(y|x) {answer.probability:.2g}  {by}"
 
-    def crisis_note(self, message: str) -> None:
-        """Return None: this agent shows no notes, and replies to every message."""
+    def crisis_note(self, message: str) -> str | None:
+        """Return the note that answers a message about self-harm or danger. No model is used to recognise the message.
+
+        Args:
+            message: The message to check.
+
+        Returns:
+            The note; None for any other message, and for every message if `notes_crises` is False.
+        """
+        return note_on(message) if self.notes_crises else None
 
     def reply(self, history: str | Sequence[str], decoding: Decoding = Decoding(), seed: int = 0) -> str:
         """Answer a message, or a conversation.
+
+        This method does not check whether a message speaks of self-harm or danger; call `crisis_note` first.
 
         Args:
             history: The utterances so far. The last one is answered, and the last N_u form the context. A single text
@@ -253,6 +316,8 @@ class Agent:
         seed: int = 0,
     ) -> list[Answer]:
         """Return every generator's answer, the discriminator's choice (Eq. 10) first.
+
+        This method does not check whether a message speaks of self-harm or danger; call `crisis_note` first.
 
         Args:
             history: The utterances so far, of which the last one is answered, or a single text.

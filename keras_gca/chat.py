@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
+from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving import chat_command, terminal
 from keras_gca.serving.protocol import Answer
 
@@ -19,6 +20,8 @@ Chat with a trained agent. Each of its generators (teacher forcing, adversarial)
   python -m keras_gca.chat bot.h5 --verbose     a bot file, with both answers and their scores
   python -m keras_gca.chat --web                in the browser, with the discriminator's probability for every word
   python -m keras_gca.chat --original DIR       the author's own files: vocabulary_movie and my_model_weights*.h5
+
+This is a research program. A message that speaks of self-harm or danger is answered with a note, before any model runs.
 """
 
 SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
@@ -39,7 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
     by_beam = options.temperature is None and options.beam is None and not options.greedy
     if options.greedy and (options.temperature is not None or options.beam is not None):
         raise UserError("--greedy excludes --temperature and --beam")
-    path, notice = (options.original, "") if options.original else chat_command.bot_of("keras_gca", options, SHIPPED)
+    if options.original:
+        path, notice = options.original, FIRST_USE_NOTICE
+    else:
+        path, notice = chat_command.bot_of("keras_gca", options, SHIPPED)
     with command_line.quiet_imports():
         from keras_gca.agent import CHAT, Agent, Decoding
         from keras_gca.original import agent as original
@@ -47,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     decoding = Decoding(options.temperature, options.top_k, options.top_p, options.beam)
     if not options.original and (by_beam or options.beam is not None):
         decoding = dataclasses.replace(CHAT, beam=options.beam or CHAT.beam)
-    agent = original.load(path) if options.original else Agent.load(path)
+    agent = original.load(path) if options.original else Agent.load(path, options.agreed)
+    agent.notes_crises = not options.no_crisis_note
     if isinstance(agent, original.OriginalAgent) and options.verbose:
         print("\n".join(agent.report))
     if options.web:

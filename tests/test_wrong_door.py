@@ -12,6 +12,7 @@ import gail_tf.quality_diversity
 import gail_tf.train
 import keras_gca.chat
 import keras_gca.evaluate
+import keras_gca.export
 import keras_gca.mmi
 import keras_gca.quality_diversity
 import keras_gca.survey.__main__
@@ -44,6 +45,7 @@ def runs(made, tmp_path, monkeypatch):
 SURVEY = keras_gca.survey.__main__
 GAIL_TO_GCA = [
     (keras_gca.chat, ["gail", "--no-transcript"], "a run of gail_tf, not of keras_gca; python -m gail_tf.chat gail"),
+    (keras_gca.export, ["gail", "out"], "a run of gail_tf, not of keras_gca; python -m gail_tf.chat gail"),
     (keras_gca.train, ["--resume", "gail"],
      "a run of gail_tf, not of keras_gca; python -m gail_tf.train --resume gail"),
     (keras_gca.train, ["--start-from", "gail"], "a run of gail_tf, not of keras_gca; python -m gail_tf.chat gail"),

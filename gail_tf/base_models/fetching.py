@@ -9,13 +9,13 @@ from pathlib import Path
 
 from gail_tf.base_models import known_models
 from gail_tf.base_models.cache import refuse_full_disk, workplace
-from gail_tf.base_models.consent import ask_before_fetching
 from gail_tf.base_models.conversion import make_converted
 from gail_tf.base_models.identity import file_sha256
 from gail_tf.base_models.known_models import KnownModel
 from gail_tf.base_models.wheels import copy_member
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
+from keras_gca.sharing.consent import ask_before_fetching
 
 
 def fetch(name: str, agreed: bool = False) -> Path:

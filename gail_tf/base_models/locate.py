@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 from gail_tf.base_models import known_models
-from gail_tf.base_models.consent import ask_before_fetching
 from gail_tf.base_models.conversion import convert_file
 from gail_tf.base_models.fetching import fetch
 from gail_tf.models.hugging_face import CONFIG, HUB_FILES, INDEX, WEIGHTS, find
 from keras_gca.errors import UserError
+from keras_gca.sharing import hub
 from keras_gca.storage import json_files
 
 FILES = (".gguf", ".whl")
@@ -44,28 +44,11 @@ def locate(model: str | os.PathLike, agreed: bool = False) -> Path:
 
 
 def _from_hub(name: str, agreed: bool) -> Path:
-    import huggingface_hub  # slow to import; only needed for remote models
-    from huggingface_hub.errors import HFValidationError, HTTPError, LocalEntryNotFoundError
-    from huggingface_hub.utils import filter_repo_objects
-
-    try:
-        folder = Path(huggingface_hub.snapshot_download(name, local_files_only=True))
-        if _is_whole(folder):
+    if hub.is_name(name):  # otherwise the error of `find` says what is expected
+        folder = hub.cached_folder(name)
+        if folder is not None and _is_whole(folder):
             return folder
-    except HFValidationError:
-        return find(name)  # its error says what is expected
-    except LocalEntryNotFoundError:
-        pass  # not downloaded yet
-    try:
-        about = huggingface_hub.HfApi().model_info(name, files_metadata=True, timeout=20)
-    except (HTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{name}: no such folder, and not available on the Hub ({reason})") from None
-    files = {file.rfilename: file.size or 0 for file in about.siblings or []}
-    size = sum(files[file] for file in filter_repo_objects(files, allow_patterns=list(HUB_FILES)))
-    licence = (about.card_data.get("license") if about.card_data else None) or "its licence is not stated"
-    where = huggingface_hub.constants.HF_HUB_CACHE
-    ask_before_fetching(f"{name}: {size / 1e6:,.0f} MB, {licence}, from the Hugging Face Hub, into {where}", agreed)
+        hub.ask_for(name, HUB_FILES, agreed)
     return find(name)
 
 

@@ -21,6 +21,7 @@ from gail_tf.models.language_model_config import HEADS, LanguageModelConfig
 from gail_tf.models.projection import Adapters
 from glove.text_files import counted
 from keras_gca.errors import UserError
+from keras_gca.sharing import hub
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import replacing
 
@@ -37,7 +38,6 @@ _CONVERT = (
 )
 Config = TypeVar("Config")
 _DTYPES = ("F64", "F32", "F16", "BF16")
-_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")  # "model" or "owner/model"
 
 
 def find(model: str | os.PathLike) -> Path:
@@ -51,18 +51,11 @@ def find(model: str | os.PathLike) -> Path:
     """
     if Path(model).is_dir():
         return Path(model)
-    if not _HUB_NAME.fullmatch(str(model)) or Path(model).exists():
+    if not hub.is_name(str(model)) or Path(model).exists():
         raise UserError(
             f"{model}: not a folder; a folder with {CONFIG} and {WEIGHTS}, or a name on the Hub, is expected"
         )
-    import huggingface_hub  # slow to import; only needed for remote models
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(huggingface_hub.snapshot_download(str(model), allow_patterns=list(HUB_FILES)))
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{model}: no such folder, and not available on the Hub ({reason})") from None
+    return hub.download(str(model), HUB_FILES)
 
 
 def read_config(path: Path, make: Callable[[dict[str, Any]], Config]) -> Config:

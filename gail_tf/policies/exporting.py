@@ -1,13 +1,13 @@
 """Writes a policy as a folder in Hugging Face's format, which the library transformers can load."""
 
 import os
-from pathlib import Path
 
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.models.hugging_face import write_network
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.language_model_policy import Policy
 from keras_gca.errors import UserError
+from keras_gca.storage.export_folder import refuse_non_empty
 
 
 def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os.PathLike) -> None:
@@ -36,7 +36,6 @@ def export_policy(policy: LanguagePolicy, tokenizer: Tokenizer, folder: str | os
             f"the tokenizer has {len(tokenizer)} tokens and ends responses with token {tokenizer.end}, but the policy "
             f"has {config.vocab_size} tokens and ends responses with token {config.eos_token_id}"
         )
-    if Path(folder).exists() and (not Path(folder).is_dir() or any(Path(folder).iterdir())):
-        raise UserError(f"{folder}: not an empty folder; name a new one")
-    tokenizer.save(folder)
-    write_network(Path(folder), policy.network)
+    path = refuse_non_empty(folder)
+    tokenizer.save(path)
+    write_network(path, policy.network)

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-_CLITICS = ("n't", "'s", "'m", "'d", "'re", "'ve", "'ll")
+CLITICS = ("n't", "'s", "'m", "'d", "'re", "'ve", "'ll")
+SENTENCE_ENDS = (".", "!", "?")
+BEFORE_NUMBERS = "$€£¥@#"  # no space follows these signs
 
 # In the rules below, \x01 replaces an apostrophe that is part of a word, until all other apostrophes are removed.
 _SPLIT_RULES = (
@@ -82,6 +84,15 @@ def normalise(texts: tf.Tensor, style: str = "split", lower: bool = True) -> tf.
     return tf.strings.strip(tf.strings.regex_replace(texts, r"\s+", " "))
 
 
+def tokens_of(texts: tf.Tensor, style: str = "split", lower: bool = True) -> tf.RaggedTensor:
+    """Tokenise utterances, eagerly or in a graph; the arguments are those of `normalise`.
+
+    Returns:
+        A ragged string tensor with one more dimension than `texts`: the tokens of each utterance.
+    """
+    return tf_text.WhitespaceTokenizer().tokenize(normalise(texts, style, lower))
+
+
 def tokenise(texts: Sequence[str], style: str = "split", lower: bool = True) -> list[list[str]]:
     """Tokenise a batch of utterances; the arguments are those of `normalise`.
 
@@ -90,7 +101,7 @@ def tokenise(texts: Sequence[str], style: str = "split", lower: bool = True) -> 
     """
     if not len(texts):
         return []
-    tokens = tf_text.WhitespaceTokenizer().tokenize(normalise(tf.constant(list(texts)), style, lower))
+    tokens = tokens_of(tf.constant(list(texts)), style, lower)
     return [[token.decode("utf-8") for token in row] for row in tokens.to_list()]
 
 
@@ -104,14 +115,23 @@ def detokenise(tokens: Iterable[str], surfaces: dict[str, str] | None = None) ->
     surfaces = surfaces or {}
     text, start = "", True
     for token in tokens:
-        word = surfaces.get(token, token)
-        if token == "i" or (token.startswith("i'") and len(token) > 2):
-            word = "I" + token[1:]
+        word = written(token, surfaces)
         if start and word[:1].isalpha():
             word = word[:1].upper() + word[1:]
-        attached = token in _CLITICS or re.fullmatch(r"[.,:;!?%]", token)
-        if text and not attached and text[-1] not in "$€£¥@#":
+        if text and not is_attached(token) and text[-1] not in BEFORE_NUMBERS:
             text += " "
         text += word
-        start = token in (".", "!", "?") or (start and not word[:1].isalpha())
+        start = token in SENTENCE_ENDS or (start and not word[:1].isalpha())
     return text
+
+
+def written(token: str, surfaces: dict[str, str]) -> str:
+    """Return a token as it is written inside a sentence; the arguments are those of `detokenise`."""
+    if token == "i" or (token.startswith("i'") and len(token) > 2):
+        return "I" + token[1:]
+    return surfaces.get(token, token)
+
+
+def is_attached(token: str) -> bool:
+    """Return whether a token is written without a space before it."""
+    return token in CLITICS or re.fullmatch(r"[.,:;!?%]", token) is not None

@@ -80,7 +80,7 @@ class Decoder:
         Returns:
             One answer for each context.
         """
-        return _decoded(self.compiled_decode_greedily(cut_contexts(contexts), self._forbidden(allow_unknown)))
+        return _decoded(self.compiled_decode_greedily(cut_contexts(contexts), self.forbidden(allow_unknown)))
 
     def sample(
         self,
@@ -128,7 +128,7 @@ class Decoder:
             None if top_k is None or top_k >= self._sizes.vocabulary else int(top_k),
             None if top_p == 1 else tf.constant(float(top_p)),
         )
-        return _decoded(self.compiled_draw(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
+        return _decoded(self.compiled_draw(cut_contexts(contexts), self.forbidden(allow_unknown), *arguments))
 
     def beam(
         self,
@@ -200,9 +200,9 @@ class Decoder:
         width = min(width, self._sizes.vocabulary)
         repeating = tf.constant(0.0 if allow_repeats else FORBIDDEN)
         arguments = tf.constant(width), tf.constant(float(length_penalty)), repeating
-        return _decoded(self.compiled_search_beam(cut_contexts(contexts), self._forbidden(allow_unknown), *arguments))
+        return _decoded(self.compiled_search_beam(cut_contexts(contexts), self.forbidden(allow_unknown), *arguments))
 
-    def _forbidden(self, allow_unknown: bool) -> tf.Tensor:
+    def forbidden(self, allow_unknown: bool) -> tf.Tensor:
         """Return a term for the log-probabilities, (s_v,) float32, that excludes tokens from the choice."""
         excluded = [] if self.gca.original_padding else [PAD, BOS]
         if not allow_unknown:

@@ -6,14 +6,23 @@ from typing import Any
 
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
+from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Chatting
 from keras_gca.storage.ownership import MARKS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all chats have."""
-    parser.add_argument("bot", nargs="?", type=Path, help="a run folder or a bot.h5; the latest run if not given")
+    parser.add_argument(
+        "bot",
+        nargs="?",
+        type=Path,
+        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub; the latest run if not given",
+    )
     parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
+    parser.add_argument(
+        "--yes", dest="agreed", action="store_true", help="fetch the bot, or what it needs, without asking"
+    )
     parser.add_argument("--web", action="store_true", help="chat in the browser instead of the terminal")
     parser.add_argument(
         "--host",
@@ -40,6 +49,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="append the chat to this file; if not given, a new file in transcripts/",
     )
     parser.add_argument("--no-transcript", action="store_true", help="do not save the chat")
+    parser.add_argument(
+        "--no-crisis-note", action="store_true", help="let the models answer messages that speak of self-harm or danger"
+    )
 
 
 def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Path, str]:
@@ -51,7 +63,8 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Pa
         shipped: The bot that is a part of the package.
 
     Returns:
-        The path of the bot. Then a line about the shipped bot if it is this one, otherwise an empty string.
+        The path of the bot, and the notice that a chat with it shows first. If the bot is the shipped one, the notice
+        begins with a line that says so.
 
     Raises:
         UserError: The user names a bot and asks for the shipped one, too.
@@ -61,10 +74,10 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Pa
     runs = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / MARKS[package]).exists()]
     latest = max(runs, key=lambda bot: bot.stat().st_mtime, default=None)
     if options.bot:
-        return options.bot, ""
+        return options.bot, FIRST_USE_NOTICE
     if latest is not None and not options.shipped:
-        return latest.parent, ""
-    return shipped, f"This is the shipped bot. Train one of your own: python -m {package}.train"
+        return latest.parent, FIRST_USE_NOTICE
+    return shipped, f"This is the shipped bot. Train one of your own: python -m {package}.train\n{FIRST_USE_NOTICE}"
 
 
 def serve(

@@ -52,7 +52,7 @@ def random_pairs(count, seed=0, vocabulary=VOCABULARY, length=LENGTH):
     return Pairs(pad_contexts(contexts, length), frame_answers(answers, length), np.arange(count, dtype=np.int32))
 
 
-def make_agent() -> Agent:
+def make_agent(words=WORDS, **settings) -> Agent:
     """Make an agent that has two generators with random weights."""
     config = Config.preset(
         "tiny",
@@ -60,8 +60,9 @@ def make_agent() -> Agent:
         word_embedding_size=5,
         sentence_embedding_size=6,
         discriminator_sentence_embedding_size=7,
+        **settings,
     )
-    vocabulary = Vocabulary(WORDS, [1] * len(WORDS), {"tom": "Tom"})
+    vocabulary = Vocabulary(words, [1] * len(words), {"tom": "Tom"})
     generators = {}
     random = np.random.default_rng(0)
     shared = random.normal(size=(len(vocabulary), 5)).astype(np.float32)
@@ -69,8 +70,16 @@ def make_agent() -> Agent:
     for name in ("teacher_forcing", "adversarial"):
         shapes = [variable.shape for variable in gca.variables(*YELLOW)]
         generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
+        if config.padding == "original":
+            generators[name][-1][PAD] = FORBIDDEN  # the bias of PAD, which never occurs
     green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*GREEN)]
     return Agent(config, vocabulary, generators, [shared, *green])
+
+
+def make_original_agent() -> Agent:
+    """Make an agent of `original` padding, which can be written as the author's files."""
+    words = [".", *(word for word in WORDS if word != ".")]
+    return make_agent(words, padding="original", contractions="expanded")
 
 
 def write_run(path) -> None:

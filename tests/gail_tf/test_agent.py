@@ -5,8 +5,8 @@ import pytest
 
 from gail_tf.agent import GAILAgent, Replying
 from gail_tf.data.layouts import CHATML
-from gail_tf.safety.crisis import NOTE
 from keras_gca.errors import UserError
+from keras_gca.safety.crisis import NOTE
 from keras_gca.storage.arrays import read_arrays, write_arrays
 from tests.answers import assert_same_answers
 from tests.factories import small_runs

@@ -1,3 +1,4 @@
+import huggingface_hub
 import numpy as np
 import pytest
 
@@ -18,6 +19,7 @@ from gail_tf.policies.sampling import Sampling
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from tests.factories.gail import CONTROLS, randomise
+from tests.factories.hub import FakeApi
 from tests.oracles.pytorch import torch_logits
 
 CONTEXTS = [
@@ -104,11 +106,21 @@ def bot(fitted, tmp_path):
     return tmp_path / "bot.h5", agent.policies["maximum_likelihood"]
 
 
-def test_the_command_exports_a_bot_that_pytorch_reads(bot, tmp_path, capsys):
+def test_the_command_exports_a_bot_that_pytorch_reads(bot, tmp_path, capsys, monkeypatch):
     path, policy = bot
     arguments = [str(path), str(tmp_path / "out")]
-    assert command_line.run(export_command.main, "export", arguments) == 0
+    api = FakeApi()
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
+    assert command_line.run(export_command.main, "export", [*arguments, "--push", "bot"]) == 2
+    assert "OWNER/NAME is expected" in capsys.readouterr().err
+    assert command_line.run(export_command.main, "export", [*arguments, "--push", "me/bot", "--yes"]) == 0
     assert "the policy after maximum likelihood" in capsys.readouterr().out
+    assert api.calls[1]["folder_path"] == arguments[1]
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "The crisis check is not part of this model" in card
+    assert "| n_positions | 40 |" in card
+    again = GAILAgent.load(tmp_path / "out" / "bot.h5")
+    assert again.reply("Hello.") == GAILAgent.load(path).reply("Hello.")
     tokens = np.arange(1, 9, dtype=np.int32)[None]
     mask = np.ones_like(tokens, bool)
     expected = policy.network.logits(policy.network.hidden(tokens, mask))

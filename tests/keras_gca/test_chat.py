@@ -5,6 +5,7 @@ import pytest
 from keras_gca import chat
 from keras_gca.agent import Agent, Decoding
 from keras_gca.engine import command_line
+from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from tests.factories.gca import make_agent, write_run
 
 
@@ -37,19 +38,24 @@ def nobody_types(tmp_path, monkeypatch):
     return tmp_path
 
 
-def first_line(capsys, *arguments):
+def first_lines(capsys, *arguments):
+    """The paragraphs before the line that explains how to type: the notice, and the bot."""
     assert chat.main([*arguments, "--no-transcript"]) == 0
-    return capsys.readouterr().out.splitlines()[0]
+    notice, _, bot = capsys.readouterr().out.partition("\n\n")
+    return notice.splitlines(), bot.splitlines()[0]
 
 
 def test_without_a_run_the_shipped_bot_chats_and_says_how_to_train_another(nobody_types, capsys):
-    assert first_line(capsys) == "This is the shipped bot. Train one of your own: python -m keras_gca.train"
+    shipped = "This is the shipped bot. Train one of your own: python -m keras_gca.train"
+    assert first_lines(capsys)[0] == [shipped, FIRST_USE_NOTICE]
 
 
 def test_a_run_goes_before_the_shipped_bot_unless_that_is_named(nobody_types, capsys):
     write_run(nobody_types / "runs" / "mine")
-    assert first_line(capsys).startswith("runs/mine: teacher forcing and adversarial, ")
-    assert first_line(capsys, "--shipped").startswith("This is the shipped bot. ")
+    notice, bot = first_lines(capsys)
+    assert notice == [FIRST_USE_NOTICE]
+    assert bot.startswith("runs/mine: teacher forcing and adversarial, ")
+    assert first_lines(capsys, "--shipped")[0][0].startswith("This is the shipped bot. ")
 
 
 def test_the_shipped_bot_is_named_alone(capsys):

@@ -12,11 +12,12 @@ import types
 
 import pytest
 
-from gail_tf.base_models import consent, fetching, known_models
+from gail_tf.base_models import fetching, known_models
 from gail_tf.base_models.fetching import fetch
 from gail_tf.base_models.identity import identity
 from gail_tf.base_models.known_models import KNOWN
 from keras_gca.errors import UserError
+from keras_gca.sharing import consent
 from tests.factories.gguf_models import MEMBER, write_wheel
 
 LINE = r"toy: Toy-Instruct, 0 MB, 2 MB when converted, MIT, from the package llm-toy 1\.0 of your package index, into /"

@@ -3,8 +3,8 @@ import time
 import pytest
 
 from gail_tf.data.trajectories import read_trajectories
-from gail_tf.safety.crisis import FIRST_USE_NOTICE, NOTE, speaks_of_crisis
-from tests.gail_tf.safety.crisis_messages import HELD_OUT_SILENT, HELD_OUT_SPEAK, SILENT, SPEAK
+from keras_gca.safety.crisis import FIRST_USE_NOTICE, NOTE, speaks_of_crisis
+from tests.keras_gca.safety.crisis_messages import HELD_OUT_SILENT, HELD_OUT_SPEAK, SILENT, SPEAK
 
 
 @pytest.mark.parametrize("message", SPEAK)

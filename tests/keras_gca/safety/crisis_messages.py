@@ -2,7 +2,7 @@
 
 SPEAK and SILENT served to develop the patterns. The held-out messages were written before the patterns were tried on
 them. HELD_OUT_SPEAK speaks of a crisis directly, and HELD_OUT_HINTS only hints at it. docs/fidelity.md has the first
-results, and `python -m tests.gail_tf.safety.crisis_messages` prints those of today's patterns.
+results, and `python -m tests.keras_gca.safety.crisis_messages` prints those of today's patterns.
 """
 
 SPEAK = """
@@ -755,7 +755,7 @@ I lost my temper with the kids and feel bad.
 
 def main() -> None:
     """Print how many messages of each kind are recognised, and those with a wrong result."""
-    from gail_tf.safety.crisis import speaks_of_crisis
+    from keras_gca.safety.crisis import speaks_of_crisis
 
     for name in ("SPEAK", "HELD_OUT_SPEAK", "HELD_OUT_HINTS", "SILENT", "HELD_OUT_SILENT"):
         messages = globals()[name]

@@ -23,6 +23,11 @@ FIRST_USE_NOTICE = (
 )
 
 
+def note_on(message: str) -> str | None:
+    """Return the note that a chat shows in place of a reply; None if the message does not speak of a crisis."""
+    return NOTE if speaks_of_crisis(message) else None
+
+
 def speaks_of_crisis(message: str) -> bool:
     """Tell whether a message speaks of suicide, self-harm or danger to somebody. Case and apostrophes do not matter."""
     harmless, alarming = _patterns()
@@ -44,7 +49,7 @@ def _plain(message: str) -> str:
 @cache
 def _patterns() -> tuple[list[re.Pattern], list[re.Pattern]]:
     """Compile the harmless and the alarming patterns of crisis_patterns.txt."""
-    text = (resources.files("gail_tf.safety") / "crisis_patterns.txt").read_text(encoding="utf-8")
+    text = (resources.files("keras_gca.safety") / "crisis_patterns.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     harmless, alarming = lines.index("[harmless]"), lines.index("[alarming]")
     names = dict(line.split(" = ", 1) for line in lines[1:harmless])

@@ -1,0 +1,85 @@
+"""`python -m keras_gca.export`: write an agent for Keras and TensorFlow, which load it without this project."""
+
+import sys
+from pathlib import Path
+
+from keras_gca.data.source import EMBEDDED
+from keras_gca.engine import command_line
+from keras_gca.sharing import hub
+from keras_gca.sharing.card import CARD, Card, facts_of
+
+DESCRIPTION = """\
+Write a trained agent as a folder that other programs can use:
+
+  GENERATOR.keras   Figure 1 of each generator, for keras.models.load_model: (context, answer) -> p of the next token
+  saved_model/      a TensorFlow SavedModel: its signature takes contexts as text, and gives replies as text
+  bot.h5            the agent itself, for `Agent.load` and `python -m keras_gca.chat`
+  README.md         a model card: data, seed, settings, metrics and limits
+
+The SavedModel answers greedily, and the discriminator chooses, as `Agent.reply` does. The utterances of a context are
+separated by line breaks. A program that loads it must have imported tensorflow_text:
+
+  model = tf.saved_model.load("DIR/saved_model")
+  model.signatures["serving_default"](tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"]
+
+What is written does not check whether a message speaks of self-harm or danger, as the chats of this project do.
+With --push the folder is published on the Hugging Face Hub, after you agree, in the account of `hf auth login`.
+`python -m keras_gca.chat OWNER/NAME` then opens the agent from there.
+"""
+
+
+SUMMARY = (
+    "A neural conversational model that answers a short context token by token, and a discriminator that chooses among "
+    "its answers. The method is that of O. Ludwig, *End-to-end Adversarial Learning for Generative Conversational "
+    "Agents*, 2017 (arXiv 1711.10122)."
+)
+USAGE = """
+import tensorflow as tf
+import tensorflow_text  # registers the operations that normalise text
+
+reply = tf.saved_model.load("saved_model").signatures["serving_default"]
+print(reply(tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"])  # a line is an utterance
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command, and return its exit status."""
+    options = _parser().parse_args(arguments)
+    with command_line.quiet_imports():
+        from keras_gca.agent import Agent
+
+    if options.push:
+        hub.refuse_bad_name(options.push)
+    agent = Agent.load(options.run, options.agreed)
+    source, evaluation = facts_of(options.run)
+    written = agent.export(options.folder)
+    networks = {f"{name}.keras": f"Figure 1 of the generator {name.replace('_', ' ')}" for name in agent.generators}
+    card = Card(
+        title=f"A generative conversational agent, {agent.description}",
+        library="keras",
+        summary=SUMMARY,
+        usage=USAGE,
+        files={**networks, "saved_model": "a TensorFlow SavedModel, from text to text", "bot.h5": "the agent itself"},
+        source=source,
+        embedded=EMBEDDED,
+        settings=agent.config.to_values(),
+        metrics=evaluation,
+    )
+    card.write(options.folder)
+    for name in [*written, CARD]:
+        print(f"wrote {options.folder / name}")
+    if options.push:
+        print(f"published {hub.push(options.folder, options.push, options.private, options.agreed)}")
+    return 0
+
+
+def _parser() -> command_line.Parser:
+    parser = command_line.Parser(prog="python -m keras_gca.export", description=DESCRIPTION)
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5 or a name on the Hub")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to create")
+    hub.add_push_options(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, "export"))

@@ -1,0 +1,178 @@
+"""Algorithm 1 and the discriminator's choice as one TensorFlow graph, from text to text, for a SavedModel.
+
+Everything that `Agent.reply` does in Python is done here by operations of the graph: tokens are looked up in tables,
+each generator answers greedily, the discriminator chooses (Eq. 10), and the answer is written as text. The graph has no
+XLA programs, because not every server that loads a SavedModel can compile them. TensorFlow Text normalises the text.
+
+Shapes: B contexts; s_s, s_v as in `networks.Sizes`.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from keras_gca.data.text import BEFORE_NUMBERS, SENTENCE_ENDS, is_attached, tokens_of, written
+from keras_gca.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
+from keras_gca.models.decoding import Decoder
+from keras_gca.models.forward import PrefixDiscriminator
+from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent
+from keras_gca.models.rows import last_rows, rows_of
+from keras_gca.models.scoring import TIE
+
+
+class TextReplies(tf.Module):
+    """Replies to a batch of contexts as text; `save` writes it as a SavedModel.
+
+    Args:
+        generators: The networks whose generators answer, in the order of the agent's generators.
+        judge: The networks whose discriminator chooses.
+        vocabulary: The s_v words that the networks know.
+        contractions: The style of contractions; see `normalise`.
+        context_utterances: N_u, the number of utterances in a context.
+        whole_answers: Whether the discriminator was trained on whole answers, and judges only their last token.
+    """
+
+    def __init__(
+        self,
+        generators: list[GenerativeConversationalAgent],
+        judge: GenerativeConversationalAgent,
+        vocabulary: Vocabulary,
+        contractions: str,
+        context_utterances: int,
+        whole_answers: bool,
+    ):
+        super().__init__(name="text_replies")
+        self._contractions, self._context_utterances = contractions, context_utterances
+        self._whole_answers = whole_answers
+        self._sentence_length = judge.sizes.sentence_length
+        self._may_say_unknown = SPECIAL_TOKENS[UNK] in vocabulary.surfaces
+        self._decoders = [_PlainDecoder(gca) for gca in generators]
+        self._judge = PrefixDiscriminator.of(judge)
+        # A SavedModel stores the variables that attributes of the module hold.
+        used = [variable for gca in generators for variable in gca.variables(*WHITE, *YELLOW)]
+        self.saved_variables = [variable.value for variable in [*used, *judge.variables(*WHITE, *judge.green)]]
+        self.compiled_reply = tf.function(self.reply, autograph=False)
+        words = vocabulary.tokens[len(SPECIAL_TOKENS) :]
+        indices = tf.range(len(SPECIAL_TOKENS), len(vocabulary.tokens))
+        self.index = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(tf.constant(words), indices), UNK)
+        forms = [written(token, vocabulary.surfaces) for token in vocabulary.tokens]
+        self._forms = tf.constant(["" if i in (PAD, BOS, EOS) else form for i, form in enumerate(forms)])
+        self._capitalised = tf.constant([form[:1].upper() + form[1:] for form in forms])
+        self._is_word = tf.constant([form[:1].isalpha() for form in forms])
+        self._is_attached = tf.constant([is_attached(token) for token in vocabulary.tokens])
+        self._is_end = tf.constant([token in SENTENCE_ENDS for token in vocabulary.tokens])
+        self._precedes_number = tf.constant([form[-1:] in BEFORE_NUMBERS and form != "" for form in forms])
+
+    def save(self, path: str) -> None:
+        """Write a SavedModel whose signature `serving_default` is `reply`.
+
+        Args:
+            path: The folder to make.
+        """
+        with _without_xla():
+            signature = self.compiled_reply.get_concrete_function(tf.TensorSpec([None], tf.string, name="contexts"))
+        without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # the LSTM's uses XLA
+        tf.saved_model.save(self, path, {"serving_default": signature}, without_gradients)
+
+    def reply(self, contexts: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answer each context greedily, as `Agent.reply` does. For use in a graph.
+
+        Args:
+            contexts: (B,) string, UTF-8. The utterances of a context are in lines, the one to be answered last; the
+                last N_u of them are read.
+
+        Returns:
+            `reply`, (B,) string; `probability`, (B,) float32, p(y|x) of the reply under its generator; `score`,
+            (B,) float32, the discriminator's score of it (Eq. 10).
+        """
+        encoded = self.encode(contexts)
+        answers, log_probabilities, log_scores = [], [], []
+        for decoder in self._decoders:
+            answer, log_probability, _ = decoder.decode_greedily(encoded, decoder.forbidden(self._may_say_unknown))
+            answers.append(answer)
+            log_probabilities.append(log_probability)
+            log_scores.append(self._log_score(encoded, answer))
+        probabilities = tf.exp(tf.cast(tf.stack(log_probabilities, 1), tf.float64))  # (B, generators)
+        scores = tf.exp(tf.stack(log_scores, 1))
+        top = tf.reduce_max(scores, 1, keepdims=True)
+        tied = (scores == top) | (top - scores < TIE * scores)
+        best = tf.argmax(tf.where(tied, probabilities, -1.0), 1)  # the rule of `scoring.best`
+        return {
+            "reply": self.as_text(tf.gather(tf.stack(answers, 1), best, batch_dims=1)),
+            "probability": tf.cast(tf.gather(probabilities, best, batch_dims=1), tf.float32),
+            "score": tf.cast(tf.gather(scores, best, batch_dims=1), tf.float32),
+        }
+
+    def encode(self, contexts: tf.Tensor) -> tf.Tensor:
+        """Turn contexts into the indices of their last s_s tokens, padded on the left. For use in a graph.
+
+        Args:
+            contexts: (B,) string; see `reply`.
+
+        Returns:
+            (B, s_s) int32.
+        """
+        utterances = tf.strings.split(tf.strings.strip(contexts), "\n")[:, -self._context_utterances :]
+        tokens = utterances.with_values(tokens_of(utterances.values, self._contractions)).merge_dims(1, 2)
+        tokens = tokens[:, -self._sentence_length :]
+        indices = tf.ragged.map_flat_values(self.index.lookup, tokens)
+        backward = tf.reverse(indices, [1]).to_tensor(PAD, shape=[None, self._sentence_length])
+        return backward[:, ::-1]
+
+    def _log_score(self, contexts: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+        """Compute the logarithm of Eq. 10 for each answer, (B,) float64; see `scoring.log_score`."""
+        rows = last_rows(answers) if self._whole_answers else rows_of(answers)
+        log_l = tf.cast(tf.math.log_sigmoid(self._judge.call(contexts, answers, rows)), tf.float64)
+        return tf.math.unsorted_segment_mean(log_l, rows.answer, tf.shape(answers)[0])
+
+    def as_text(self, answers: tf.Tensor) -> tf.Tensor:
+        """Write answers as text, as `detokenise` does. For use in a graph.
+
+        Args:
+            answers: (B, s_s + 1) int32, `BOS ... EOS` padded on the right.
+
+        Returns:
+            (B,) string.
+        """
+        count = tf.shape(answers)[0]
+
+        def step(t: tf.Tensor, texts: tf.Tensor, start: tf.Tensor, tight: tf.Tensor, running: tf.Tensor) -> Any:
+            tokens = answers[:, t]
+            running &= tokens != EOS
+            said = running & (tokens != PAD) & (tokens != BOS)
+            word = tf.gather(self._is_word, tokens)
+            forms = tf.where(start & word, tf.gather(self._capitalised, tokens), tf.gather(self._forms, tokens))
+            spaced = (texts != "") & ~tf.gather(self._is_attached, tokens) & ~tight
+            longer = tf.strings.join([texts, tf.where(spaced, " ", ""), forms])
+            after = tf.gather(self._is_end, tokens) | (start & ~word)
+            return (
+                t + 1,
+                tf.where(said, longer, texts),
+                tf.where(said, after, start),
+                tf.where(said, tf.gather(self._precedes_number, tokens), tight),
+                running,
+            )
+
+        no = tf.fill([count], False)
+        state = (1, tf.fill([count], ""), ~no, no, ~no)
+        return tf.while_loop(lambda t, *_: t < tf.shape(answers)[1], step, state)[1]
+
+
+class _PlainDecoder(Decoder):
+    """A decoder without `relu_sparse_matmul`, which is fast only as an XLA program."""
+
+    def _token_logits(self, y_h: tf.Tensor) -> tf.Tensor:
+        return self._generator.token_logits(y_h)
+
+
+@contextlib.contextmanager
+def _without_xla() -> Iterator[None]:
+    """Write functions that XLA would compile into the surrounding graph instead, operation by operation."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)

@@ -1,0 +1,148 @@
+"""Writes the model card of an exported agent: the README.md that the Hugging Face Hub shows."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from keras_gca.sharing.hub import CARD
+from keras_gca.storage import json_files
+from keras_gca.storage.atomic import write_text
+from keras_gca.storage.config_file import read_source
+
+WITHOUT_CHECK = (
+    "**The crisis check is not part of this model.** The chats of the project answer a message that speaks of suicide, "
+    "self-harm or danger with a fixed note, before any model runs. These files do not: whoever puts them behind a page "
+    "has to add such a check (`keras_gca.safety.crisis`)."
+)
+LIMITS = (
+    "It is a small research model of English conversation. It knows no facts, contradicts itself, and what it says "
+    "about itself is made up.",
+    "Its answers may be wrong or hurtful, and it repeats what its training text contains. It is not a person, a "
+    "counsellor or a doctor. Do not use it for advice, and not in an emergency.",
+    "The metrics above are measured on held-out conversations of the training corpus. They do not say how the model "
+    "does in other conversations, and they do not measure harm.",
+)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model card says. All texts are in Markdown.
+
+    Args:
+        title: The title.
+        library: The library that loads the files, in the Hub's spelling.
+        summary: What the model is, and which paper describes it.
+        usage: Python code that loads the files and replies.
+        files: A description of each file, by its name.
+        source: The source of the training data, as a run's `config.json` has it; None if it is not known. Of paths only
+            the last part is written, because the others describe the computer of the training.
+        embedded: The name of the embedded corpus, which was read if the source names no data.
+        settings: The settings of the training by name.
+        metrics: The metrics in nested dictionaries by name; a metric is a number, or a list of a number and the ends of
+            its interval. Empty if nothing was measured.
+        limits: Limits besides LIMITS.
+    """
+
+    title: str
+    library: str
+    summary: str
+    usage: str
+    files: Mapping[str, str]
+    source: Mapping[str, Any] | None
+    embedded: str
+    settings: Mapping[str, Any]
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    limits: Sequence[str] = ()
+
+    def write(self, folder: Path) -> None:
+        """Write the card as README.md of a folder."""
+        write_text(folder / CARD, self.text())
+
+    def text(self) -> str:
+        """The card as Markdown, after the metadata that the Hub reads."""
+        sections = {
+            "Use": f"```python\n{self.usage.strip()}\n```",
+            "Files": "\n".join(f"- `{name}`: {what}" for name, what in self.files.items()),
+            "Safety": WITHOUT_CHECK,
+            "Training data": self._data(),
+            "Training": f"Seed {self.settings['seed']}. All settings:\n\n{self._settings()}",
+            "Metrics": self._metrics(),
+            "Limits": "\n".join(f"- {limit}" for limit in (*LIMITS, *self.limits)),
+        }
+        parts = [f"# {self.title}", self.summary, *(f"## {name}\n\n{text}" for name, text in sections.items())]
+        tags = "\n".join(f"- {tag}" for tag in ("conversational", "dialogue"))
+        metadata = f"language: en\nlibrary_name: {self.library}\npipeline_tag: text-generation\ntags:\n{tags}"
+        return f"---\n{metadata}\n---\n\n" + "\n\n".join(parts) + "\n"
+
+    def _data(self) -> str:
+        if self.source is None:
+            return "Not known: the bot was exported without its run, and a bot does not store where its data came from."
+        named = {name: _without_folders(value) for name, value in self.source.items() if value}
+        if not named.keys() & {"data", "tweets"}:
+            named = {"data": self.embedded, **named}
+        return (
+            f"{_table(('source', 'value'), named.items())}\n\nNo licence is stated here, because it depends on the "
+            "licence of this data. Whoever shares the model states one."
+        )
+
+    def _settings(self) -> str:
+        return _table(("setting", "value"), ((name, _without_folders(value)) for name, value in self.settings.items()))
+
+    def _metrics(self) -> str:
+        rows = list(_rows(self.metrics))
+        if not rows:
+            return "The run was not evaluated before the export."
+        return "Of the run's last evaluation, on held-out conversations:\n\n" + _table(("metric", "value"), rows)
+
+
+def facts_of(run: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Return the source of a run's data, and the content of its evaluation.json.
+
+    Args:
+        run: A run folder. A bot.h5 or a name on the Hub has neither.
+
+    Returns:
+        The source, or None if it is not known. Then the evaluation, which is empty if the run was not evaluated.
+
+    Raises:
+        UserError: A file of the run is damaged.
+    """
+    if not run.is_dir():
+        return None, {}
+    evaluation = run / "evaluation.json"
+    return read_source(run / "config.json"), json_files.read_object(evaluation) if evaluation.exists() else {}
+
+
+def _rows(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the names and values of metrics in nested dictionaries."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{prefix}{name}, ")
+        elif isinstance(value, list) and len(value) == 3:
+            number, low, high = map(_number, value)
+            yield f"{prefix}{name}", number if None in value[1:] else f"{number} [{low}, {high}]"
+        elif isinstance(value, int | float):
+            yield f"{prefix}{name}", _number(value)
+
+
+def _number(value: Any) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _without_folders(value: Any) -> str:
+    """Write a value of a setting, and of a path outside the working folder only the last part."""
+    if isinstance(value, list):
+        return ", ".join(map(_without_folders, value))
+    if not isinstance(value, str):
+        return json.dumps(value)
+    for kind in (PurePosixPath, PureWindowsPath):
+        if kind(value).is_absolute() or value.startswith(("~", "..")):
+            return kind(value).name
+    return value
+
+
+def _table(head: tuple[str, str], rows: Any) -> str:
+    lines = [head, ("---", "---"), *rows]
+    return "\n".join(f"| {left} | {str(right).replace('|', chr(92) + '|')} |" for left, right in lines)

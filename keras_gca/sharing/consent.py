@@ -1,0 +1,45 @@
+"""Asks the user before anything is fetched or published over the network."""
+
+import sys
+
+from keras_gca.errors import UserError
+
+
+def ask_before_fetching(what: str, agreed: bool) -> None:
+    """Print what is about to be fetched, and ask the user at the terminal; return only if the user agrees.
+
+    Args:
+        what: A line with the model's name, size, licence and folder.
+        agreed: Whether the user has agreed already, by --yes. Then nothing is asked.
+
+    Raises:
+        UserError: The user does not agree, or the input is not a terminal, so nobody can be asked.
+    """
+    _ask(what, agreed, "Fetch it?", "nothing was fetched")
+
+
+def ask_before_publishing(what: str, agreed: bool) -> None:
+    """Print what is about to be published, and ask as `ask_before_fetching` does.
+
+    Args:
+        what: A line with the name, the number and size of the files, and who can see them.
+        agreed: Whether the user has agreed already, by --yes.
+
+    Raises:
+        UserError: The user does not agree, or the input is not a terminal, so nobody can be asked.
+    """
+    _ask(what, agreed, "Publish it?", "nothing was published")
+
+
+def _ask(what: str, agreed: bool, question: str, refusal: str) -> None:
+    print(what, flush=True)
+    if agreed:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UserError(f"{refusal}, because there is no terminal to ask; --yes agrees (agreed=True in Python)")
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise UserError(refusal)
