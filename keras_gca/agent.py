@@ -219,6 +219,11 @@ class Agent:
         """s_s, the largest number of tokens of a context that the networks read."""
         return self.config.sentence_length
 
+    @property
+    def judges_words(self) -> bool:
+        """Whether the discriminator scores every token of an answer; after `reinforce` it scores whole answers."""
+        return self.config.algorithm != "reinforce"
+
     @staticmethod
     def figures(answer: Answer) -> str:
         """Write an answer's probability and its scores by the discriminator, for a chat."""
@@ -385,6 +390,7 @@ class Agent:
             score=float(np.exp(scoring.log_score(log_l[i]))),
             token_scores=tuple(zip(written, np.exp(log_l[i, : len(written)]).tolist(), strict=True)),
             token_probabilities=tuple(decoded.token_probabilities[i, : len(written)].tolist()),
+            ended=bool((row == EOS).any()),
         )
 
     @staticmethod
