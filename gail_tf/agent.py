@@ -70,6 +70,7 @@ class GAILAgent:
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
+        crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123"; none at first.
 
     Raises:
         ValueError: The parts do not fit together.
@@ -89,6 +90,7 @@ class GAILAgent:
     def __init__(self, bot: Bot, base: LanguageModel | None = None):
         self.bot, self.config, self.tokenizer, self.emotions = bot, bot.config, bot.tokenizer, bot.emotions
         self.notes_crises = True
+        self.crisis_lines: Sequence[str] = ()
         bot.refuse_misfits()
         config = bot.config
         self.policies: dict[str, LanguagePolicy] = {}
@@ -328,6 +330,7 @@ class GAILAgent:
             score=float(np.exp(log_score(log_l))),
             token_scores=tuple(zip(written, np.exp(log_l[mask]).tolist(), strict=True)),
             token_probabilities=tuple(np.exp(log_probs[mask]).tolist()),
+            ended=bool(ended),
         )
 
     @property
@@ -344,6 +347,11 @@ class GAILAgent:
         """The maximum number of tokens of a conversation that are read."""
         return self.config.data.condition_tokens
 
+    @property
+    def judges_words(self) -> bool:
+        """Whether the discriminator scores every token of a response; most discriminators score whole responses."""
+        return self._judge.per_token
+
     @staticmethod
     def figures(answer: Answer) -> str:
         """An answer's scores in words, for people."""
@@ -356,9 +364,10 @@ class GAILAgent:
             message: The message to check.
 
         Returns:
-            The note; None for any other message, and for every message if `notes_crises` is False.
+            The note, with each of `crisis_lines` on a line of its own below it; None for any other message, and for
+            every message if `notes_crises` is False.
         """
-        return note_on(message) if self.notes_crises else None
+        return note_on(message, self.crisis_lines) if self.notes_crises else None
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
         """Return the tokens of each utterance, as text."""

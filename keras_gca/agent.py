@@ -134,6 +134,7 @@ class Agent:
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
+        crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123"; none at first.
 
     Raises:
         ValueError: There is no generator, or the weights do not have the sizes that the config requires.
@@ -169,6 +170,7 @@ class Agent:
                 stored = sum(weight.size for weight in weights)
                 raise ValueError(f"the weights have {stored:,} numbers, but the settings require {numbers:,}")
         self.notes_crises = True
+        self.crisis_lines: Sequence[str] = ()
         self.config, self.vocabulary = config, vocabulary
         self.weights, self.discriminator = generators, discriminator
         self._decoders: dict[str, Decoder] = {}
@@ -272,6 +274,11 @@ class Agent:
         """s_s, the largest number of tokens of a context that the networks read."""
         return self.config.sentence_length
 
+    @property
+    def judges_words(self) -> bool:
+        """Whether the discriminator scores every token of an answer; after `reinforce` it scores whole answers."""
+        return self.config.algorithm != "reinforce"
+
     @staticmethod
     def figures(answer: Answer) -> str:
         """Write an answer's probability and its scores by the discriminator, for a chat."""
@@ -285,9 +292,10 @@ class Agent:
             message: The message to check.
 
         Returns:
-            The note; None for any other message, and for every message if `notes_crises` is False.
+            The note, with each of `crisis_lines` on a line of its own below it; None for any other message, and for
+            every message if `notes_crises` is False.
         """
-        return note_on(message) if self.notes_crises else None
+        return note_on(message, self.crisis_lines) if self.notes_crises else None
 
     def reply(self, history: str | Sequence[str], decoding: Decoding = Decoding(), seed: int = 0) -> str:
         """Answer a message, or a conversation.
@@ -462,6 +470,7 @@ class Agent:
             score=float(np.exp(scoring.log_score(log_l[i]))),
             token_scores=tuple(zip(written, np.exp(log_l[i, : len(written)]).tolist(), strict=True)),
             token_probabilities=tuple(decoded.token_probabilities[i, : len(written)].tolist()),
+            ended=bool((row == EOS).any()),
         )
 
     @staticmethod

@@ -8,28 +8,31 @@ from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
 from keras_gca.serving import chat_command, terminal
-from keras_gca.serving.protocol import Answer
+from keras_gca.serving.protocol import Answer, Decodings
 
 DESCRIPTION = """\
 Chat with a trained agent. Each of its generators (teacher forcing, adversarial) answers, and the discriminator chooses
-(Eq. 10). Empty lines are ignored; Ctrl-D, Ctrl-C or /quit ends the chat.
+(Eq. 10). Empty lines are ignored; /help lists the commands; Ctrl-D, Ctrl-C or /quit ends the chat.
 
   python -m keras_gca.chat                      the latest run in runs/, or the shipped bot if there is none
   python -m keras_gca.chat --shipped            the shipped bot: a default run on the embedded corpus
   python -m keras_gca.chat runs/NAME            that run
   python -m keras_gca.chat bot.h5 --verbose     a bot file, with both answers and their scores
   python -m keras_gca.chat --web                in the browser, with the discriminator's probability for every word
+  python -m keras_gca.chat --say "Hello!" --json    one reply for a script, as a line of JSON
   python -m keras_gca.chat --original DIR       the author's own files: vocabulary_movie and my_model_weights*.h5
 
 This is a research program. A message that speaks of self-harm or danger is answered with a note, before any model runs.
 """
 
+EXAMPLES = ("Hello! How are you?", "What do you do for a living?", "I'd like a cup of tea, please.")
 SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = _parser().parse_args(arguments)
+    chat_command.check(options)
     options.context = options.context or ("author" if options.original and not options.web else "paper")
     if options.utterances and options.context == "author":
         raise UserError("--utterances applies only to --context paper; the author's rule takes one or two utterances")
@@ -46,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         path, notice = options.original, FIRST_USE_NOTICE
     else:
         path, notice = chat_command.bot_of("keras_gca", options, SHIPPED)
+    listening = chat_command.listen(options, path)
     with command_line.quiet_imports():
         from keras_gca.agent import CHAT, Agent, Decoding
         from keras_gca.original import agent as original
@@ -54,11 +58,19 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.original and (by_beam or options.beam is not None):
         decoding = dataclasses.replace(CHAT, beam=options.beam or CHAT.beam)
     agent = original.load(path) if options.original else Agent.load(path, options.agreed)
-    agent.notes_crises = not options.no_crisis_note
-    if isinstance(agent, original.OriginalAgent) and options.verbose:
+    agent.notes_crises, agent.crisis_lines = not options.no_crisis_note, options.crisis_line
+    if isinstance(agent, original.OriginalAgent) and options.verbose and not options.say:
         print("\n".join(agent.report))
-    if options.web:
-        return chat_command.serve(agent, decoding, options, path, options.utterances, notice)
+    if listening is not None:
+        name = f"a beam search of width {decoding.beam}" if decoding.beam else "the likeliest token at every step"
+        is_random = decoding.temperature is not None
+        decodings = Decodings(
+            decoding,
+            f"drawing words at temperature {decoding.temperature:g}" if decoding.temperature is not None else name,
+            is_random,
+            lambda temperature: Decoding(temperature, options.top_k, options.top_p),
+        )
+        return chat_command.serve(agent, decodings, options, path, options.utterances, listening, notice, EXAMPLES)
     if options.context == "author":
         reply = original.replies_by_his_rule(agent, decoding, options.seed)
     else:

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import os
+import shutil
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import pytest
 
 from keras_gca.engine import command_line
+from keras_gca.serving.local_server import make_local_server
 from tests import places
 
 pytest.register_assert_rewrite("tests.answers", "tests.gail_tf.policies.contract")
@@ -133,3 +136,38 @@ def small_experiments(tmp_path_factory):
             assert command_line.run(experiments.main, "experiments", [name, *arguments]) == 0
         printed[name] = out.getvalue()
     return Experiments(folder, arguments, printed)
+
+
+# Web pages
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium, driven by Playwright. If either is missing, the test is skipped."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no Chromium on the path")
+    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def serve():
+    """A function: serve(app) serves a web application until the test ends, and returns its address."""
+    servers = []
+
+    def start(app):
+        server = make_local_server(app, "127.0.0.1", 0)
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.port}/"
+
+    yield start
+    for server, thread in servers:
+        server.stop()
+        thread.join()

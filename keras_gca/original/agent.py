@@ -64,12 +64,14 @@ def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Call
     Returns:
         A function that answers a conversation, given its utterances and the number of the turn; see `terminal.talk`.
     """
-    last: list[Answer] = []
+    # The probability of each reply, by the conversation up to it: a user may go back to an earlier point.
+    probabilities: dict[tuple[str, ...], float] = {}
 
     def reply(history: list[str], turn: int) -> list[Answer]:
-        count = 2 if last and last[0].probability_of_words > RELEVANT else 1
-        last[:] = agent.answers(history, count, decoding, seed + turn)
-        return list(last)
+        count = 2 if probabilities.get(tuple(history[:-1]), 0.0) > RELEVANT else 1
+        answers = agent.answers(history, count, decoding, seed + turn)
+        probabilities[(*history, answers[0].text)] = answers[0].probability_of_words
+        return answers
 
     return reply
 

@@ -7,6 +7,7 @@ shows FIRST_USE_NOTICE.
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
@@ -23,9 +24,15 @@ FIRST_USE_NOTICE = (
 )
 
 
-def note_on(message: str) -> str | None:
-    """Return the note that a chat shows in place of a reply; None if the message does not speak of a crisis."""
-    return NOTE if speaks_of_crisis(message) else None
+def note_on(message: str, lines: Sequence[str] = ()) -> str | None:
+    """Return the note that a chat shows in place of a reply; None if the message does not speak of a crisis.
+
+    Args:
+        message: The message to check.
+        lines: Local crisis lines, for example "Samaritans (UK): 116 123". Each stands on a line of its own below the
+            note.
+    """
+    return "\n".join([NOTE, *lines]) if speaks_of_crisis(message) else None
 
 
 def speaks_of_crisis(message: str) -> bool:

@@ -1,13 +1,14 @@
 """The parts that the chat commands of both papers share: their options, the latest run, and the web chat."""
 
 import argparse
+import socket
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.safety.crisis import FIRST_USE_NOTICE
-from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Chatting
+from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Chatting, Decodings
 from keras_gca.storage.ownership import MARKS
 
 
@@ -40,18 +41,51 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"the number of messages that one visitor of --web may send in a minute [{MESSAGES_PER_MINUTE}]",
     )
+    parser.add_argument(
+        "--say",
+        action="append",
+        metavar="TEXT",
+        help="print the reply to this message and end; several --say are the messages of one conversation",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print each reply of --say as one line of JSON, with all answers and scores"
+    )
     parser.add_argument("--verbose", action="store_true", help="show every answer, its scores, and unknown words")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
     parser.add_argument(
         "--transcript",
         type=Path,
         metavar="FILE",
-        help="append the chat to this file; if not given, a new file in transcripts/",
+        help="append the chat to this file; if not given, a new file in transcripts/. With --web and --say, chats are "
+        "saved only if this option is given; the page then says so",
     )
     parser.add_argument("--no-transcript", action="store_true", help="do not save the chat")
     parser.add_argument(
         "--no-crisis-note", action="store_true", help="let the models answer messages that speak of self-harm or danger"
     )
+    parser.add_argument(
+        "--crisis-line",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a local crisis line that the note names, such as 'Samaritans (UK): 116 123'; can be given several times",
+    )
+
+
+def check(options: argparse.Namespace) -> None:
+    """Check the options of `add_options` before the model is loaded.
+
+    Raises:
+        UserError: Options exclude each other, or a message of --say is blank.
+    """
+    if options.transcript and options.no_transcript:
+        raise UserError("--transcript and --no-transcript exclude each other")
+    if options.json and not options.say:
+        raise UserError("--json is the form of the replies to --say; --say TEXT is missing")
+    if options.say and options.web:
+        raise UserError("--say prints replies in the terminal; leave out --web")
+    if options.say and not all(text.strip() for text in options.say):
+        raise UserError("--say: a text is expected, not a blank one")
 
 
 def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Path, str]:
@@ -80,32 +114,68 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Pa
     return shipped, f"This is the shipped bot. Train one of your own: python -m {package}.train\n{FIRST_USE_NOTICE}"
 
 
+def listen(options: argparse.Namespace, path: Path) -> socket.socket | None:
+    """Take the port of --web before the model is loaded, and say what the command does until the page can be opened.
+
+    Args:
+        options: The parsed options of `add_options`.
+        path: The path of the bot.
+
+    Returns:
+        The socket; None without --web.
+
+    Raises:
+        UserError: The port cannot be used, or Flask is not installed.
+    """
+    if not options.web:
+        return None
+    with command_line.needs_extra("web"):
+        from keras_gca.serving import local_server
+
+    listening = local_server.listen(options.host, options.port)
+    print(f"reading {path} ...", flush=True)
+    return listening
+
+
 def serve(
-    agent: Chatting, decoding: Any, options: argparse.Namespace, path: Path, utterances: int | None, notice: str = ""
+    agent: Chatting,
+    decodings: Decodings,
+    options: argparse.Namespace,
+    path: Path,
+    utterances: int | None,
+    listening: socket.socket,
+    notice: str = "",
+    examples: Sequence[str] = (),
 ) -> int:
     """Serve a chat for the browser until the user stops it.
 
     Args:
         agent: The agent that answers.
-        decoding: How it generates answers; see `Chatting.answers_to_all`.
+        decodings: How it may generate answers.
         options: The parsed options of `add_options`.
         path: The path of the bot, for the title.
         utterances: The number of utterances in the context; None takes the number of the training.
+        listening: The socket of `listen`.
         notice: A text that is shown above the chat.
+        examples: Messages that the empty page offers.
 
     Returns:
         The exit status.
     """
     with command_line.needs_extra("web"):
-        from keras_gca.serving.local_server import make_local_server, serve_until_stopped
+        from keras_gca.serving.local_server import LocalServer, addresses, serve_until_stopped
         from keras_gca.serving.shared_batches import SharedBatches
-        from keras_gca.serving.web import THREADS, create_app
+        from keras_gca.serving.web import THREADS, ChatPage, create_app
 
-    batches = SharedBatches(agent, decoding, utterances)
-    app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute)
-    server = make_local_server(app, options.host, options.port, THREADS)
+    if options.transcript is not None:
+        options.transcript.parent.mkdir(parents=True, exist_ok=True)
+    batches = SharedBatches(agent, decodings.usual, utterances)
+    chat_page = ChatPage(options.seed, options.verbose, examples, decodings, options.transcript)
+    app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute, chat_page)
+    server = LocalServer(app, listening, THREADS)
+    print("preparing the model for batches of messages; this takes some seconds ...", flush=True)
     batches.warm_up()
-    print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends the chat", flush=True)
+    print(f"open {addresses(options.host, server.port)} ; Ctrl-C ends the chat", flush=True)
     serve_until_stopped(server, batches.close)
     print(f"\n{batches.summary}")
     return 0

@@ -7,6 +7,7 @@ Therefore a client with a slow connection, or one that does not read, does not d
 """
 
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -35,6 +36,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
+EVERYWHERE = ("0.0.0.0", "")  # hosts that mean all addresses of this computer
 MISTAKES = (400, 403, 404, 405, 413, 415, 429, 500, 503)
 THREADS = 16
 CONNECTIONS = 1_000  # the most connections at the same time; a browser keeps several open
@@ -129,6 +131,8 @@ class LocalServer:
     """
 
     def __init__(self, app: Flask, listening: socket.socket, threads: int):
+        # waitress warns whenever a request waits for a thread
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self.port: int = listening.getsockname()[1]
         self._map: dict[int, Any] = {}
         settings = Adjustments(
@@ -168,6 +172,43 @@ class LocalServer:
         wasyncore.close_all(self._map)
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Take a port, so that no other program can take it while the model is loaded.
+
+    Args:
+        host: The address to listen at.
+        port: The port to listen at; 0 takes a free one.
+
+    Returns:
+        The socket, at which connections wait until a server is made for it.
+
+    Raises:
+        UserError: Nothing can listen there.
+    """
+    try:
+        return socket.create_server((host, port))
+    except OverflowError:
+        raise UserError(f"--port {port}: a number from 0 to 65535 is expected") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            reason = "another program uses this port; end that program, or choose another port by --port"
+        else:
+            reason = error.strerror or str(error)
+        raise UserError(f"cannot serve at {host}, port {port}: {reason}") from None
+
+
+def addresses(host: str, port: int) -> str:
+    """Return the address that a user can open, in words.
+
+    Args:
+        host: The address at which a server listens, which may be all addresses of this computer (0.0.0.0).
+        port: The port at which it listens.
+    """
+    if host not in EVERYWHERE:
+        return f"http://{host}:{port}/"
+    return f"http://127.0.0.1:{port}/ on this computer, or http://{socket.gethostname()}:{port}/ in its network"
+
+
 def make_local_server(app: Flask, host: str, port: int, threads: int = THREADS) -> LocalServer:
     """Make a server for an application, without starting it.
 
@@ -180,12 +221,7 @@ def make_local_server(app: Flask, host: str, port: int, threads: int = THREADS) 
     Raises:
         UserError: The server cannot listen there.
     """
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it warns whenever a request waits for a thread
-    try:
-        listening = socket.create_server((host, port))
-    except (OSError, OverflowError) as error:
-        raise UserError(f"cannot serve at {host}, port {port}: {error}") from None
-    return LocalServer(app, listening, threads)
+    return LocalServer(app, listen(host, port), threads)
 
 
 def serve_until_stopped(server: LocalServer, give_up: Callable[[], None] = lambda: None) -> None:

@@ -1,6 +1,6 @@
 """The interface between a chat and an agent: `Chatting` and `Answer`. The chats use nothing else of a model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ class Answer:
             the end of the sentence. A discriminator of whole answers scores the last token only; the other tokens have
             NaN.
         token_probabilities: The probability of each of these tokens under the generator, p(y_t | x, y).
+        ended: Whether the generator ended the answer; False if the answer was cut at the largest number of tokens.
     """
 
     generator: str
@@ -34,6 +35,24 @@ class Answer:
     score: float
     token_scores: tuple[tuple[str, float], ...]
     token_probabilities: tuple[float, ...]
+    ended: bool = True
+
+
+@dataclass(frozen=True)
+class Decodings:
+    """The ways of generating answers between which the users of a chat may choose.
+
+    Args:
+        usual: The way that is used unless the user chooses another; see `Chatting.answers_to_all`.
+        name: `usual` in words.
+        is_random: Whether `usual` may give another answer with another seed.
+        at_temperature: A function that returns a way which draws tokens at a temperature.
+    """
+
+    usual: Any
+    name: str
+    is_random: bool
+    at_temperature: Callable[[float], Any]
 
 
 class Chatting(Protocol):
@@ -52,6 +71,11 @@ class Chatting(Protocol):
     @property
     def generators(self) -> tuple[str, ...]:
         """The names of the networks that answer, with underscores."""
+        ...
+
+    @property
+    def judges_words(self) -> bool:
+        """Whether the discriminator scores every token of an answer; if not, it scores only whole answers."""
         ...
 
     def answers(

@@ -27,6 +27,7 @@ class BusyError(Exception):
 class _Message(NamedTuple):
     history: Sequence[str]
     seed: int
+    decoding: Any
     answers: Future[list[Answer]]
 
 
@@ -35,7 +36,7 @@ class SharedBatches:
 
     Args:
         agent: The agent.
-        decoding: See `Chatting.answers_to_all`.
+        decoding: See `Chatting.answers_to_all`. A message may ask for another one.
         context_utterances: See `Chatting.answers_to_all`.
         waiting: The most messages that may wait.
         patience: Seconds after which a waiting message is given up, so that it does not delay others.
@@ -56,13 +57,19 @@ class SharedBatches:
         self._lock, self._closed = threading.Lock(), False
         self._sizes: list[int] = [0] * BATCH_SIZES[-1]
 
-    def answers(self, history: Sequence[str], seed: int) -> list[Answer]:
+    def answers(self, history: Sequence[str], seed: int, decoding: Any = None) -> list[Answer]:
         """Answer a conversation as `Chatting.answers` does.
+
+        Args:
+            history: The utterances so far, of which the last one is answered.
+            seed: The seed of sampling.
+            decoding: How answers are generated; None takes the decoding of all messages. Messages with different
+                decodings are not answered in the same batch.
 
         Raises:
             BusyError: Too many messages wait, this one has waited too long, or the chat is being closed.
         """
-        message = _Message(history, seed, Future())
+        message = _Message(history, seed, self._decoding if decoding is None else decoding, Future())
         with self._lock:
             if self._closed:
                 raise BusyError(CLOSED)
@@ -83,14 +90,16 @@ class SharedBatches:
         Messages that are longer than the one that is used here may have to be compiled again.
         """
         for size in BATCH_SIZES:
-            self._worker.submit(self._ask, [["Hello."]] * size, [1] * size).result()
+            self._worker.submit(self._ask, [["Hello."]] * size, [1] * size, self._decoding).result()
 
     def close(self) -> None:
         """Stop answering, and give up all messages that wait, except those that the model is answering."""
         with self._lock:
             self._closed = True
         self._worker.shutdown(wait=False, cancel_futures=True)
-        for message in self._take(self._most):
+        with self._lock:
+            given_up = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        for message in given_up:
             message.answers.set_exception(BusyError(CLOSED))
 
     @property
@@ -111,8 +120,9 @@ class SharedBatches:
         messages = self._take(BATCH_SIZES[-1])
         if not messages:
             return
+        histories, seeds = [message.history for message in messages], [message.seed for message in messages]
         try:
-            replies = self._ask([message.history for message in messages], [message.seed for message in messages])
+            replies = self._ask(histories, seeds, messages[0].decoding)
         except Exception as error:  # raised in every thread that waits for one of the messages
             for message in messages:
                 message.answers.set_exception(error)
@@ -122,13 +132,19 @@ class SharedBatches:
         for message, answers in zip(messages, replies, strict=True):
             message.answers.set_result(answers)
 
-    def _ask(self, histories: list[Sequence[str]], seeds: list[int]) -> list[list[Answer]]:
+    def _ask(self, histories: list[Sequence[str]], seeds: list[int], decoding: Any) -> list[list[Answer]]:
         count = len(histories)
         free = next(size for size in BATCH_SIZES if size >= count) - count
         histories, seeds = histories + histories[:1] * free, seeds + seeds[:1] * free
-        return self.agent.answers_to_all(histories, self._context_utterances, self._decoding, seeds)[:count]
+        return self.agent.answers_to_all(histories, self._context_utterances, decoding, seeds)[:count]
 
     def _take(self, count: int) -> list[_Message]:
-        """Take at most `count` of the messages that wait, the oldest first."""
+        """Take at most `count` of the messages that wait: the oldest, and the next ones with the same decoding."""
         with self._lock:
-            return [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
+            if not self._waiting:
+                return []
+            decoding = self._waiting[0].decoding
+            taken = [message for message in self._waiting if message.decoding == decoding][:count]
+            for message in taken:
+                self._waiting.remove(message)
+            return taken

@@ -3,22 +3,36 @@
 import argparse
 import contextlib
 import datetime
+import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from keras_gca.errors import UserError
+from keras_gca.serving.exchange import Exchange, cut_mark, respond
 from keras_gca.serving.protocol import Answer, Chatting
+
+Reply = Callable[[list[str], int], list[Answer]]
+
+HELP = """\
+   /help         show this list
+   /reset        begin a new conversation
+   /undo         take the last message and its reply back
+   /verbose      show every answer, its scores, and unknown words, or stop showing them
+   /save [FILE]  save the conversation in a new file
+   /quit         end the chat, as Ctrl-D does"""
 
 
 def talk(
     agent: Chatting,
-    reply: Callable[[list[str], int], list[Answer]],
+    reply: Reply,
     options: argparse.Namespace,
     path: Path,
     folder: Path,
     notice: str = "",
 ) -> int:
-    """Chat in the terminal until the user ends it.
+    """Chat in the terminal until the user ends it, or answer the messages of --say.
 
     Args:
         agent: The agent.
@@ -30,16 +44,21 @@ def talk(
 
     Returns:
         The exit status.
+
+    Raises:
+        UserError: A message of --say has no words.
     """
+    if options.say:
+        return _say(agent, reply, options, notice)
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  (line editing and recall, where the platform has them)
 
     if notice:
         print(f"{notice}\n")
     print(f"{path}: {agent.description}")
-    print("Type a line and press Enter; Ctrl-D ends the chat.\n")
+    print("Type a line and press Enter; /help lists the commands, Ctrl-D ends the chat.\n")
     with _transcript(options, folder) as transcript:
-        for said in _exchanges(agent, reply, options.verbose):
+        for said in _Chat(agent, reply, options.verbose, folder).run():
             if transcript is not None:
                 transcript.write(said)
                 transcript.flush()
@@ -61,53 +80,162 @@ def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: i
         print(f"   {mark} {answer.generator.replace('_', ' '):{width}} {answer.text}")
 
 
-def _exchanges(agent: Chatting, reply: Callable[[list[str], int], list[Answer]], verbose: bool) -> Iterator[str]:
-    """Yield each line of the user with its answer, for the transcript."""
-    history: list[str] = []
-    for turn, line in enumerate(_user_lines()):
-        note = agent.crisis_note(line)
-        if note is not None:
-            print(f"note> {note}")
-            yield f"you> {line}\nnote> {note}\n"
-            continue
-        words = len(agent.tokenise([line])[0])
-        if not words:
+class _Chat:
+    """A conversation of a user in the terminal, with commands that begin with a slash.
+
+    Args:
+        agent: The agent.
+        reply: See `talk`.
+        verbose: Whether every answer, its scores and unknown words are shown.
+        folder: The folder in which /save makes `transcripts`.
+    """
+
+    def __init__(self, agent: Chatting, reply: Reply, verbose: bool, folder: Path):
+        self._agent, self._reply, self._verbose, self._folder = agent, reply, verbose, folder
+        self._exchanges: list[Exchange] = []
+        self._commands: dict[str, Callable[[str], str]] = {
+            "/help": self._help,
+            "/reset": self._reset,
+            "/undo": self._undo,
+            "/verbose": self._switch,
+            "/save": self._save,
+        }
+
+    def run(self) -> Iterator[str]:
+        """Yield what the user says with its answer, and what /reset and /undo do, for the transcript."""
+        turn = 0
+        for line in _user_lines():
+            # Commands come second, because a message about a crisis may begin with a slash, too.
+            if line.startswith("/") and self._agent.crisis_note(line) is None:
+                yield self._command(line)
+                continue
+            yield self._answer(line, turn)
+            turn += 1  # /undo and /reset do not set it back, so that the same line may get another answer
+
+    def _answer(self, line: str, turn: int) -> str:
+        history = [text for said in self._exchanges if said.answers for text in (said.line, said.answers[0].text)]
+        exchange = _exchange(self._agent, self._reply, [*history, line], turn)
+        if exchange.note is None and not exchange.answers:
             print("(there are no words to answer)")
-            continue
-        if words > agent.longest:
-            print(f"(only the last {agent.longest} of {words} words are read)")
-        history.append(line)
-        answers = reply(history, turn)
-        history.append(answers[0].text)
-        print(f"bot> {answers[0].text}")
-        notes = _details(agent, line, answers) if verbose else ""
+            return ""
+        self._exchanges.append(exchange)
+        if exchange.note is not None:
+            print(f"note> {exchange.note}")
+            return exchange.transcript
+        for remark in exchange.remarks:
+            print(f"({remark})")
+        print(f"bot> {exchange.answers[0].text}{cut_mark(exchange.answers[0])}")
+        notes = _details(self._agent, exchange) if self._verbose else ""
         print(notes, end="")
-        yield f"you> {line}\nbot> {answers[0].text}\n{notes}"
+        return exchange.transcript + notes
+
+    def _command(self, line: str) -> str:
+        name, _, rest = line.partition(" ")
+        if name not in self._commands:
+            print(f"({name} is not a command; these are)\n{HELP}")
+            return ""
+        return self._commands[name](rest.strip())
+
+    def _help(self, rest: str) -> str:
+        print(HELP)
+        return ""
+
+    def _reset(self, rest: str) -> str:
+        self._exchanges.clear()
+        print("(a new conversation)")
+        return "(a new conversation)\n"
+
+    def _undo(self, rest: str) -> str:
+        if not self._exchanges:
+            print("(there is nothing to take back)")
+            return ""
+        line = self._exchanges.pop().line
+        print(f"(taken back: {line})")
+        return f"(taken back: {line})\n"
+
+    def _switch(self, rest: str) -> str:
+        self._verbose = not self._verbose
+        print("(all answers and scores are shown)" if self._verbose else "(only replies are shown)")
+        return ""
+
+    def _save(self, rest: str) -> str:
+        if not self._exchanges:
+            print("(there is nothing to save yet)")
+            return ""
+        path = Path(rest) if rest else _new_transcript(self._folder, "saved_")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8") as stream:
+                stream.writelines(exchange.transcript for exchange in self._exchanges)
+        except FileExistsError:
+            print(f"({path} exists already; name another file)")
+        except OSError as error:
+            print(f"({path} cannot be written: {error.strerror})")
+        else:
+            print(f"(saved: {path})")
+        return ""
+
+
+def _say(agent: Chatting, reply: Reply, options: argparse.Namespace, notice: str) -> int:
+    """Answer the messages of --say; the replies alone are printed on standard output."""
+    if notice:
+        print(notice, file=sys.stderr)
+    history: list[str] = []
+    with contextlib.ExitStack() as stack:
+        transcript = stack.enter_context(_transcript(options, Path())) if options.transcript else None
+        for turn, text in enumerate(options.say):
+            exchange = _exchange(agent, reply, [*history, _without_controls(text)], turn)
+            if exchange.note is None and not exchange.answers:
+                raise UserError(f"--say {text}: there are no words to answer")
+            if exchange.answers:
+                history += [exchange.line, exchange.answers[0].text]
+            if options.json:
+                print(json.dumps({"said": exchange.line} | exchange.as_json(agent), allow_nan=False), flush=True)
+            elif exchange.note is not None:
+                print(exchange.note, flush=True)
+            else:
+                print(f"{exchange.answers[0].text}{cut_mark(exchange.answers[0])}", flush=True)
+                print(_details(agent, exchange) if options.verbose else "", end="")
+            if transcript is not None:
+                transcript.write(exchange.transcript)
+    return 0
+
+
+def _exchange(agent: Chatting, reply: Reply, history: list[str], turn: int) -> Exchange:
+    return respond(agent, history, lambda utterances: reply(utterances, turn))
 
 
 def _user_lines() -> Iterator[str]:
     """Yield the lines that the user types, without control characters, until the end of input or /quit."""
     while True:
         try:
-            line = input("you> ")
+            line = _without_controls(input("you> "))
         except (EOFError, KeyboardInterrupt):
             print()
             return
-        line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
         if line == "/quit":
             return
         if line:
             yield line
 
 
-def _details(agent: Chatting, line: str, answers: list[Answer]) -> str:
+def _without_controls(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _details(agent: Chatting, exchange: Exchange) -> str:
     """Describe all answers with their scores, the chosen one first, and the words that the model does not know."""
+    answers = exchange.answers
     text = "".join(
         f"   {mark} {answer.generator.replace('_', ' '):16} {agent.figures(answer)}  {answer.text}\n"
         for mark, answer in zip("*" + " " * len(answers), answers, strict=False)
     )
-    unknown = agent.unknown_words(line)
-    return text + (f"     words that the bot does not know: {', '.join(unknown)}\n" if unknown else "")
+    unknown = ", ".join(exchange.unknown)
+    return text + (f"     words that the bot does not know: {unknown}\n" if unknown else "")
+
+
+def _new_transcript(folder: Path, prefix: str = "") -> Path:
+    return folder / "transcripts" / f"{prefix}{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}.txt"
 
 
 @contextlib.contextmanager
@@ -115,9 +243,7 @@ def _transcript(options: argparse.Namespace, folder: Path) -> Iterator[TextIO | 
     if options.no_transcript:
         yield None
         return
-    path = options.transcript
-    if path is None:
-        path = folder / "transcripts" / f"{datetime.datetime.now():%Y-%m-%d_%H-%M-%S}.txt"
+    path = options.transcript or _new_transcript(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as stream:
         yield stream

@@ -1,34 +1,79 @@
-"""The chat as a web page: all answers, the probability of each token, and the discriminator's score of it.
+"""The chat as a web page: the reply, and on request all answers, their tokens' probabilities and the scores.
 
-The page keeps the conversation and sends it with every line, so the server stores nothing about visitors. A cookie with
-a random name, signed by a key that only this process knows, distinguishes visitors to count the messages of each.
+The page keeps the conversation and sends it with every line, so the server stores nothing about visitors, unless the
+user who starts it names a transcript. A cookie with a random name, signed by a key that only this process knows,
+distinguishes visitors to count the messages of each.
 """
 
-import math
 import secrets
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, abort, render_template, request, session
 from werkzeug.exceptions import ServiceUnavailable
 
+from keras_gca.serving.exchange import NO_WORDS, respond
 from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
-from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Answer
+from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Answer, Decodings
 from keras_gca.serving.shared_batches import BATCH_SIZES, WAITING, BusyError, SharedBatches
 
 LONGEST_UTTERANCE = 2_000  # characters
 LONGEST_HISTORY = 20  # the most utterances that the page sends
 THREADS = WAITING + BATCH_SIZES[-1] + 16  # one for each message that waits or is being answered, and 16 for pages
 VISITORS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the most new visitors from one address
+TEMPERATURES = 0.5, 0.7, 0.9, 1.1  # few, because a policy is compiled for each
+ANOTHER = 0.7  # the temperature of another answer to the same message, if the usual decoding is not random
+ATTEMPTS = 1_000  # the most answers to one message
+TURNS = 10_000  # the most messages of a conversation, and the distance between the seeds of two attempts
+
+
+@dataclass(frozen=True)
+class ChatPage:
+    """What the user who starts a chat page chooses.
+
+    Args:
+        seed: The seed of sampling. Each message, and each further answer to it, has its own seed above this one.
+        verbose: Whether the page shows what the generators and the discriminator think of each answer at first.
+        examples: Messages that the empty page offers.
+        decodings: The decodings between which visitors may choose; None lets them choose none.
+        transcript: A file to which the conversations of all visitors are appended. The page says so. None keeps none.
+    """
+
+    seed: int = 0
+    verbose: bool = False
+    examples: Sequence[str] = ()
+    decodings: Decodings | None = None
+    transcript: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request of the page: the conversation, the place of its last message, and the visitor's choices."""
+
+    history: list[str]
+    turn: int
+    attempt: int
+    temperature: float | None
+    generator: str
 
 
 def create_app(
-    batches: SharedBatches, title: str, notice: str = "", messages_per_minute: int = MESSAGES_PER_MINUTE
+    batches: SharedBatches,
+    title: str,
+    notice: str = "",
+    messages_per_minute: int = MESSAGES_PER_MINUTE,
+    chat_page: ChatPage = ChatPage(),
 ) -> Flask:
     """Make the web application, which has these pages:
 
         /         the chat
-        /answers  a POST of {"history": [utterance, ...]} returns every generator's answer, the discriminator's choice
-                  first, or the note that is shown in place of an answer to the last utterance
+        /answers  a POST of {"history": [utterance, ...]} returns every generator's answer, the one to show first, or
+                  the note that is shown in place of an answer to the last utterance. Optional: "turn", the number of
+                  the message; "attempt", how often it has been answered already; "temperature", one of TEMPERATURES;
+                  "generator", whose answer is to be shown in place of the discriminator's choice.
 
     Args:
         batches: The batches of the agent that answers.
@@ -36,14 +81,16 @@ def create_app(
         notice: A text that is shown above the chat.
         messages_per_minute: The most messages of one visitor within a minute. Several visitors may share an IP address,
             as students in a class do, so the limit of an address is PEOPLE_AT_AN_ADDRESS times as high.
+        chat_page: The other choices of the user who starts the page.
     """
-    agent = batches.agent
+    agent, decodings = batches.agent, chat_page.decodings
     app = Flask(__name__)
     app.config.update(SECRET_KEY=secrets.token_bytes(32), SESSION_COOKIE_SAMESITE="Strict")
     protect(app, largest_request=LONGEST_HISTORY * LONGEST_UTTERANCE * 8)
     of_visitors = Limit("messages", messages_per_minute)
     of_addresses = Limit("messages from your address", PEOPLE_AT_AN_ADDRESS * messages_per_minute)
     new_at_addresses = Limit("new visitors from your address", VISITORS_PER_MINUTE)
+    writing = threading.Lock()
 
     @app.get("/")
     def page() -> str:
@@ -56,50 +103,65 @@ def create_app(
             description=agent.description,
             notice=notice,
             longest=LONGEST_UTTERANCE,
+            longest_history=LONGEST_HISTORY,
+            generators=[name.replace("_", " ") for name in agent.generators],
+            judges_words=agent.judges_words,
+            temperatures=TEMPERATURES,
+            another=ANOTHER,
+            page=chat_page,
         )
+
+    def ask(asked: _Asked) -> list[Answer]:
+        """Return the answers, the one of the visitor's generator first."""
+        temperature = asked.temperature
+        if temperature is None and asked.attempt and decodings is not None and not decodings.is_random:
+            temperature = ANOTHER
+        decoding = None if temperature is None or decodings is None else decodings.at_temperature(temperature)
+        seed = chat_page.seed + asked.turn + asked.attempt * TURNS
+        try:
+            answers = batches.answers(asked.history, seed, decoding)
+        except BusyError as error:
+            raise ServiceUnavailable(str(error), retry_after=5) from None
+        return sorted(answers, key=lambda answer: asked.generator not in ("", answer.generator.replace("_", " ")))
 
     @app.post("/answers")
     def answers() -> dict[str, Any]:
         # Visitors without a cookie, or with one that this process has not signed, count as one visitor of an address.
         of_visitors.count(session.get("visitor", request.remote_addr))
         of_addresses.count(request.remote_addr)
-        history = _history()
-        note = agent.crisis_note(history[-1])
-        if note is not None:
-            return {"note": note}
-        if not agent.tokenise(history[-1:])[0]:
-            abort(400, "There are no words to answer.")
-        try:
-            replies = batches.answers(history, seed=len(history))
-        except BusyError as error:
-            raise ServiceUnavailable(str(error), retry_after=5) from None
-        shown = [_as_json(answer) | {"figures": agent.figures(answer)} for answer in replies]
-        return {"answers": shown, "unknown": agent.unknown_words(history[-1])}
+        asked = _asked(agent.generators, decodings is not None)
+        exchange = respond(agent, asked.history, lambda _: ask(asked))
+        if exchange.note is None and not exchange.answers:
+            abort(400, NO_WORDS)
+        if chat_page.transcript is not None:
+            with writing, chat_page.transcript.open("a", encoding="utf-8") as stream:
+                stream.write(exchange.transcript)
+        return exchange.as_json(agent)
 
     return app
 
 
-def _history() -> list[str]:
-    """Return the conversation of the request, without control characters."""
+def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
+    """Return the request's content, with spaces in place of control characters."""
     try:
         content = request.get_json(silent=True)
     except RecursionError:  # lists nested too deeply
         content = None
-    history = content.get("history") if isinstance(content, dict) else None
+    content = content if isinstance(content, dict) else {}
+    history = content.get("history")
     if not isinstance(history, list) or not 1 <= len(history) <= LONGEST_HISTORY:
         abort(400, f"A history of 1 to {LONGEST_HISTORY} utterances is expected.")
     if not all(isinstance(utterance, str) and len(utterance) <= LONGEST_UTTERANCE for utterance in history):
-        abort(400, f"Utterances are texts of at most {LONGEST_UTTERANCE} characters.")
-    return ["".join(c if c.isprintable() else " " for c in utterance) for utterance in history]
-
-
-def _as_json(answer: Answer) -> dict[str, Any]:
-    tokens = zip(answer.token_scores, answer.token_probabilities, strict=True)
-    return {
-        "generator": answer.generator.replace("_", " "),
-        "text": answer.text,
-        "tokens": [
-            {"text": text, "human": None if math.isnan(human) else human, "probability": p}
-            for (text, human), p in tokens
-        ],
-    }
+        abort(400, f"Utterances are texts of at most {LONGEST_UTTERANCE:,} characters.")
+    turn, attempt = content.get("turn", 0), content.get("attempt", 0)
+    for number, end in ((turn, TURNS), (attempt, ATTEMPTS)):
+        if type(number) is not int or not 0 <= number < end:
+            abort(400, f"The turn is a number below {TURNS:,}, and the attempt one below {ATTEMPTS:,}.")
+    temperature = content.get("temperature")
+    if temperature is not None and not (may_choose and temperature in TEMPERATURES):
+        abort(400, "This temperature is not one of the page's temperatures.")
+    generator = content.get("generator", "")
+    if generator not in ("", *(name.replace("_", " ") for name in generators)):
+        abort(400, "This bot does not have a generator of this name.")
+    said = ["".join(c if c.isprintable() else " " for c in utterance) for utterance in history]
+    return _Asked(said, turn, attempt, temperature, generator)

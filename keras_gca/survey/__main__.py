@@ -129,13 +129,13 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
 def _serve(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
     with command_line.needs_extra("web"):
-        from keras_gca.serving.local_server import make_local_server, serve_until_stopped
+        from keras_gca.serving.local_server import addresses, make_local_server, serve_until_stopped
         from keras_gca.survey.server import create_app
 
     app = create_app(survey, Votes.create(options.votes, survey), options.marks_per_minute)
     server = make_local_server(app, options.host, options.port)
     print(f"{options.survey}: {_size(survey)}; votes: {options.votes}")
-    print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends the server", flush=True)
+    print(f"open {addresses(options.host, server.port)} ; Ctrl-C ends the server", flush=True)
     serve_until_stopped(server)
     print(f"\nnext: python -m keras_gca.survey tabulate {options.survey} --votes {options.votes}")
     return 0

@@ -1,79 +1,277 @@
-"use strict";
+// The conversation lives here alone, and in this tab's storage, so that it is kept when the page is loaded again. The
+// server is sent its last utterances with every line.
+//
+// A turn is a message and what came in reply: {line, attempt, answers, remarks, unknown} or {line, note}. While its
+// reply is awaited it has isPending, and after a failure it has problem.
+import { drawTurn, replyOf } from "./turns.js";
 
-// The conversation lives here alone; the server is sent its last utterances with every line. What people and models
-// write reaches the page as text, never as HTML.
-const LONGEST_HISTORY = 20;
-const talk = document.getElementById("talk");
-const form = document.getElementById("line");
-const text = document.getElementById("text");
-const send = form.querySelector("button");
-let history = [];
+const $ = (id) => document.getElementById(id);
+const LONGEST = Number(document.body.dataset.longest);
+const LONGEST_HISTORY = Number(document.body.dataset.longestHistory);
+const KEPT = `chat ${document.title}`;
+const STOPPED = "The reply was stopped.";
+const [talk, form, text, hint, said] = ["talk", "line", "text", "hint", "said"].map($);
+const choices = ["verbose", "generator", "decoding", "temperature"].map($).filter(Boolean);
 
-function add(parent, tag, className, content = "") {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.textContent = content;
-  parent.append(element);
-  return element;
+let turns = [];
+const elements = new Map();
+let awaited = null; // {turn, controller} while a reply is awaited
+let edited = null; // the turn whose message is in the box
+let isLeaving = false; // the browser ends requests before it loads the page again; these are not failures
+
+// Drawing
+
+function draw(turn) {
+  if (!elements.has(turn)) {
+    elements.set(turn, document.createElement("article"));
+    talk.append(elements.get(turn));
+  }
+  drawTurn(elements.get(turn), turn, { open: $("verbose").checked, copy, another, edit, retry });
 }
 
-function short(number) {
-  return number >= 0.01 ? number.toFixed(2) : number.toExponential(0);
+// Draw the turns that are new, remove those that are gone, and leave the others as they are.
+function update() {
+  for (const [turn, element] of elements) {
+    if (turns.includes(turn)) continue;
+    element.remove();
+    elements.delete(turn);
+  }
+  turns.filter((turn) => !elements.has(turn)).forEach(draw);
+  if ($("examples")) $("examples").hidden = turns.length > 0;
+  document.body.classList.toggle("busy", awaited !== null);
+  $("send").hidden = awaited !== null;
+  $("stop").hidden = awaited === null;
+  keep();
 }
 
-function showAnswer(bubble, answer, chosen) {
-  const block = add(bubble, "section", "answer");
-  const title = add(block, "h2", "", (chosen ? "★ " : "") + answer.generator + " ");
-  add(title, "span", "", answer.figures + (chosen ? "  chosen" : ""));
-  for (const token of answer.tokens) {
-    const box = add(block, "span", "token", token.text === "<eos>" ? "end" : token.text);
-    const judged = token.human === null ? "not judged by itself" : `discriminator l ${token.human.toFixed(3)}`;
-    if (token.human !== null) box.dataset.band = Math.min(9, Math.floor(token.human * 10));
-    box.title = `${judged}, generator p ${token.probability.toFixed(3)}`;
-    add(box, "small", "", short(token.probability));
+function showEnd() {
+  $("scroller").scrollTop = $("scroller").scrollHeight;
+}
+
+function fit() {
+  text.style.height = "auto";
+  text.style.height = `${text.scrollHeight + 2}px`;
+}
+
+function tell(sentence, isWrong = false) {
+  hint.textContent = sentence;
+  hint.classList.toggle("wrong", isWrong);
+}
+
+// Keeping
+
+function keep() {
+  const chosen = Object.fromEntries(choices.map((each) => [each.id, each.type === "checkbox" ? each.checked : each.value]));
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify({ turns, chosen, draft: text.value }));
+  } catch {
+    tell("This browser does not keep the conversation when the page is loaded again.");
   }
 }
 
-async function answersTo(utterances) {
+function restore() {
+  let kept = null;
+  try {
+    kept = JSON.parse(sessionStorage.getItem(KEPT));
+  } catch {
+    tell("The conversation that this browser kept cannot be read.");
+  }
+  if (!kept) return;
+  turns = kept.turns;
+  text.value = kept.draft;
+  for (const turn of turns) {
+    if (turn.isPending) Object.assign(turn, { isPending: false, problem: "The page was loaded again before the reply came." });
+  }
+  for (const each of choices) {
+    if (each.type === "checkbox") each.checked = kept.chosen[each.id];
+    else if ([...each.options].some((option) => option.value === kept.chosen[each.id])) each.value = kept.chosen[each.id];
+  }
+}
+
+// Asking
+
+function historyOf(turn) {
+  const before = turns.slice(0, turns.indexOf(turn)).filter((each) => each.answers);
+  return [...before.flatMap((each) => [each.line, replyOf(each)]), turn.line].slice(-LONGEST_HISTORY);
+}
+
+async function answersTo(turn, attempt, signal) {
+  const content = { history: historyOf(turn), turn: turns.indexOf(turn), attempt, generator: $("generator")?.value ?? "" };
+  if ($("decoding")?.value) content.temperature = Number($("temperature").value);
   const response = await fetch("answers", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ history: utterances }),
-  }).catch(() => { throw new Error("The server cannot be reached."); });
-  if (!response.ok) throw new Error(await response.text());
-  return response.json();
+    body: JSON.stringify(content),
+    signal,
+  }).catch((error) => { throw new Error(error.name === "AbortError" ? STOPPED : "The server cannot be reached."); });
+  const body = await response.text().catch(() => { throw new Error(signal.aborted ? STOPPED : "The reply did not arrive."); });
+  if (!response.ok) throw new Error(body);
+  return JSON.parse(body);
 }
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const line = text.value.trim();
-  if (!line || send.disabled) return;
-  text.value = "";
-  send.disabled = true;
-  add(talk, "div", "you", line);
+// Ask for the reply to a turn, or for another one. If that fails, an earlier reply stays.
+async function ask(turn, attempt = turn.attempt) {
+  if (awaited) return;
+  const mine = { turn, controller: new AbortController() };
+  awaited = mine;
+  delete turn.problem;
+  Object.assign(turn, { isPending: true, asked: attempt });
+  if (text.value.trim() === turn.line) text.value = "";
+  draw(turn);
+  update();
+  showEnd();
+  said.textContent = "The bot is answering.";
+  text.focus();
+  let found;
   try {
-    const { note, answers, unknown } = await answersTo([...history, line].slice(-LONGEST_HISTORY));
-    if (note) {
-      add(talk, "p", "notice", note);
-      return;
-    }
-    if (unknown.length) add(talk, "p", "notice", `words that the bot does not know: ${unknown.join(", ")}`);
-    const bubble = add(talk, "div", "bot");
-    add(bubble, "p", "", answers[0].text);
-    answers.forEach((answer, i) => showAnswer(bubble, answer, i === 0));
-    history = [...history, line, answers[0].text];
+    found = await answersTo(turn, attempt, mine.controller.signal);
   } catch (error) {
-    add(talk, "p", "notice wrong", error.message);
-    text.value ||= line; // to be sent again
-  } finally {
-    send.disabled = false;
-    talk.lastElementChild.scrollIntoView({ block: "nearest" });
-    text.focus();
+    found = { problem: error.message };
+  }
+  if (awaited !== mine || isLeaving) return; // the conversation has begun again, or the page is loaded again
+  awaited = null;
+  turn.isPending = false;
+  Object.assign(turn, found);
+  if (!found.problem) turn.attempt = attempt;
+  else if (!turn.answers && !text.value) text.value = turn.line; // to be changed and sent again
+  draw(turn);
+  update();
+  fit();
+  showEnd();
+  if (turn.note) said.textContent = ""; // the note is an alert by itself
+  else said.textContent = turn.problem ?? `The bot says: ${replyOf(turn) || "no words"}`;
+}
+
+function another(turn) {
+  ask(turn, turn.attempt + 1);
+}
+
+function retry(turn) {
+  ask(turn, turn.asked);
+}
+
+function edit(turn) {
+  edited = turn;
+  text.value = turn.line;
+  fit();
+  tell("You are editing a message. Sending it removes what came after it; Escape keeps everything as it is.");
+  text.focus();
+}
+
+function endEdit() {
+  edited = null;
+  text.value = "";
+  fit();
+  tell("");
+}
+
+function submit() {
+  const line = text.value.trim();
+  if (!line || awaited) return;
+  if (line.length > LONGEST) {
+    tell(`Your message has ${line.length.toLocaleString("en")} characters; at most ${LONGEST.toLocaleString("en")} can be sent.`, true);
+    return;
+  }
+  const last = turns.at(-1);
+  if (edited) turns = turns.slice(0, turns.indexOf(edited));
+  else if (last?.problem && !last.answers) turns.pop(); // it was never answered
+  else if (last?.problem) {
+    delete last.problem;
+    draw(last);
+  }
+  endEdit();
+  const turn = { line, attempt: 0 };
+  turns.push(turn);
+  ask(turn);
+}
+
+// The user's actions
+
+async function copy(line, button) {
+  try {
+    await navigator.clipboard.writeText(line);
+  } catch { // only pages of this computer and of HTTPS may use the clipboard's own functions
+    const box = document.createElement("textarea");
+    box.value = line;
+    document.body.append(box);
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+    button.focus();
+  }
+  button.textContent = "Copied";
+  said.textContent = "Copied.";
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+}
+
+function download() {
+  const lines = turns.map((turn) => `you> ${turn.line}\n${turn.note ? `note> ${turn.note}` : `bot> ${replyOf(turn)}`}\n`);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(lines, { type: "text/plain" }));
+  link.download = "chat.txt";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+});
+text.addEventListener("input", () => {
+  fit();
+  if (!edited) tell(text.value.length > 0.8 * LONGEST ? `${text.value.length} of ${LONGEST} characters` : "");
+});
+text.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
+  if (event.key === "Enter" && !event.shiftKey) {
+    event.preventDefault();
+    submit();
+  } else if (event.key === "ArrowUp" && !text.value && turns.length && !awaited) {
+    event.preventDefault();
+    edit(turns.at(-1));
   }
 });
-
-document.getElementById("again").addEventListener("click", () => {
-  history = [];
-  talk.replaceChildren();
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  if ($("settings").open) {
+    $("settings").open = false;
+    $("settings").querySelector("summary").focus();
+  } else if (awaited) awaited.controller.abort();
+  else if (edited) endEdit();
+});
+document.addEventListener("click", (event) => {
+  if (!$("settings").contains(event.target)) $("settings").open = false;
+});
+$("stop").addEventListener("click", () => awaited?.controller.abort());
+$("again").addEventListener("click", () => {
+  awaited?.controller.abort();
+  awaited = null;
+  turns = [];
+  endEdit();
+  update();
+  said.textContent = "The conversation begins again.";
   text.focus();
 });
+$("download").addEventListener("click", download);
+document.querySelectorAll(".example").forEach((each) => each.addEventListener("click", () => {
+  text.value = each.textContent;
+  submit();
+}));
+
+function applyChoices() {
+  if ($("decoding")) $("temperature").disabled = !$("decoding").value;
+}
+choices.forEach((each) => each.addEventListener("change", () => {
+  applyChoices();
+  if (each.id === "verbose") talk.querySelectorAll(".thoughts").forEach((details) => { details.open = each.checked; });
+  keep();
+}));
+window.addEventListener("beforeunload", () => { isLeaving = true; });
+window.addEventListener("pageshow", () => { isLeaving = false; });
+window.addEventListener("pagehide", keep);
+
+restore();
+applyChoices();
+update();
+fit();
+showEnd();

@@ -1,18 +1,22 @@
-"""The chat page: its answers as JSON, the requests that it refuses, and the page in a browser."""
+"""The server of the chat page: its answers as JSON, the requests that it refuses, and its settings."""
 
 import dataclasses
 import http.client
+import math
 import re
+import socket
 import threading
 from urllib.parse import urlsplit
 
 import pytest
 
 from keras_gca.agent import Decoding
+from keras_gca.serving import local_server
 from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS
 from keras_gca.serving.shared_batches import BusyError, SharedBatches
-from keras_gca.serving.web import LONGEST_HISTORY, LONGEST_UTTERANCE, VISITORS_PER_MINUTE, create_app
+from keras_gca.serving.web import LONGEST_HISTORY, LONGEST_UTTERANCE, VISITORS_PER_MINUTE, ChatPage, create_app
 from tests.answers import assert_same_answers
+from tests.factories.chats import CRISIS, DECODINGS, NOTE, Gated, Noting, page_of, until
 
 
 @pytest.fixture
@@ -53,6 +57,14 @@ def test_only_the_last_n_u_utterances_are_answered(agent):
         {"history": ["*** \x00"]},
         {"history": [""]},
         {"history": [" \t\n\u200b\ud800"]},
+        {"history": ["Hello"], "turn": -1},
+        {"history": ["Hello"], "turn": True},
+        {"history": ["Hello"], "turn": 1.0},
+        {"history": ["Hello"], "attempt": 1_000},
+        {"history": ["Hello"], "temperature": 0.7},
+        {"history": ["Hello"], "temperature": []},
+        {"history": ["Hello"], "generator": "human"},
+        {"history": ["Hello"], "generator": ["adversarial"]},
     ],
 )
 def test_what_is_no_conversation_is_refused_in_a_sentence(client, content):
@@ -75,10 +87,6 @@ def test_what_is_no_json_is_refused_in_a_sentence(client, body):
 def test_control_characters_are_spaces_to_the_agent(agent, client):
     response = client.post("/answers", json={"history": ["Hello\x00\x1b\u202ethere,\ud800Tom!"]})
     assert [each["text"] for each in response.json["answers"]] == [a.text for a in agent.answers(["Hello there, Tom!"])]
-
-
-def page_of(agent, **options):
-    return create_app(SharedBatches(agent, Decoding()), "bot", **options)
 
 
 def visitor_of(app):
@@ -158,22 +166,6 @@ def test_cookies_cannot_be_guessed_and_scripts_cannot_read_them(agent, noon):
     assert "Set-Cookie" in stranger.get("/").headers
 
 
-class Gated:
-    """An agent that answers only when its gate is open, and stores the questions."""
-
-    def __init__(self, agent):
-        self.agent, self.gate, self.begun, self.batches = agent, threading.Event(), threading.Event(), []
-
-    def __getattr__(self, name):
-        return getattr(self.agent, name)
-
-    def answers_to_all(self, histories, *others):
-        self.batches.append(histories)
-        self.begun.set()
-        assert self.gate.wait(30)
-        return self.agent.answers_to_all(histories, *others)
-
-
 def ask_together(batches, questions):
     """Ask each question in a thread of its own. Return the threads, and the list that will have the answers."""
     found = {}
@@ -188,15 +180,6 @@ def ask_together(batches, questions):
     for thread in threads:
         thread.start()
     return threads, found
-
-
-def until(condition):
-    wait = threading.Event()
-    for _ in range(1000):
-        if condition():
-            return
-        wait.wait(0.01)
-    raise AssertionError("it did not happen")
 
 
 def test_those_who_wait_while_the_model_works_share_a_batch(agent):
@@ -300,82 +283,89 @@ def test_the_page_escapes_its_title_and_loads_nothing_from_outside(client):
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-def test_what_a_model_writes_is_shown_and_not_run(agent, browser, serve):
-    harm = "<script>document.title=1</script><img src=x onerror='document.title=1'>"
-
-    class Harmful(Gated):
-        def answers_to_all(self, *arguments):
-            found = self.agent.answers_to_all(*arguments)
-            changes = {"text": harm, "generator": harm, "token_scores": ((harm, 0.5),), "token_probabilities": (0.5,)}
-            return [[dataclasses.replace(answer, **changes) for answer in answers] for answers in found]
-
-        def unknown_words(self, utterance):
-            return [harm]
-
-    page = browser.new_page()
-    page.goto(serve(page_of(Harmful(agent))))
-    page.fill("#text", "Hello")
-    page.press("#text", "Enter")
-    page.locator(".bot").wait_for()
-    assert page.locator(".bot > p").inner_text() == harm
-    assert page.locator(".token").nth(6).inner_text().startswith(harm)
-    assert page.locator("#talk .notice").inner_text() == f"words that the bot does not know: {harm}"
-    assert page.locator("img").count() == 0
-    assert page.title() == "bot"
-    page.close()
-
-
-def test_what_is_refused_is_said_in_the_page_and_can_be_sent_again(agent, browser, serve):
+def test_every_message_and_every_attempt_has_a_seed_of_its_own_above_that_of_the_user(agent):
     gated = Gated(agent)
     gated.gate.set()
-    batches = SharedBatches(gated, Decoding(), waiting=1, patience=0.2)
-    page = browser.new_page()
-    page.goto(serve(create_app(batches, "bot", messages_per_minute=2)))
+    client = page_of(gated, chat_page=ChatPage(seed=100)).test_client()
+    for numbers in ({}, {"turn": 1}, {"turn": 2}, {"turn": 1, "attempt": 1}, {"turn": 1, "attempt": 2}):
+        assert client.post("/answers", json={"history": ["Hello"], **numbers}).status_code == 200
+    assert [seeds[0] for seeds in gated.seeds] == [100, 101, 102, 10_101, 20_101]
 
-    def send(line):
-        page.fill("#text", line)
-        page.press("#text", "Enter")
 
-    gated.gate.clear()
-    send("Hello")
-    page.locator(".wrong").wait_for()
-    assert page.locator(".wrong").inner_text().startswith("The answer took too long")
-    assert page.input_value("#text") == "Hello"
-    batches.patience = 30
+def test_only_a_decoding_that_is_not_random_is_replaced_for_another_answer(agent):
+    gated = Gated(agent)
     gated.gate.set()
-    send("Hello")
-    page.locator(".bot").wait_for()
-    assert page.input_value("#text") == ""
-    send("Tom?")
-    page.locator(".wrong").nth(1).wait_for()
-    assert re.fullmatch(r"That is more than 2 messages .*", page.locator(".wrong").nth(1).inner_text())
-    page.context.set_offline(True)
-    send("Tom?")
-    page.locator(".wrong").nth(2).wait_for()
-    assert page.locator(".wrong").nth(2).inner_text() == "The server cannot be reached."
-    page.close()
+    for is_random, expected in ((False, Decoding(0.7)), (True, Decoding())):
+        decodings = dataclasses.replace(DECODINGS, is_random=is_random)
+        client = page_of(gated, chat_page=ChatPage(decodings=decodings)).test_client()
+        assert client.post("/answers", json={"history": ["Hello"], "attempt": 1}).status_code == 200
+        assert gated.decodings[-1] == expected
+    assert client.post("/answers", json={"history": ["Hello"], "temperature": 0.9}).status_code == 200
+    assert gated.decodings[-1] == Decoding(0.9)
+    refused = client.post("/answers", json={"history": ["Hello"], "temperature": 0.8})
+    assert (refused.status_code, len(gated.batches)) == (400, 3)
 
 
-def test_a_conversation_in_a_browser(agent, browser, serve):
-    page = browser.new_page()
-    page.goto(serve(create_app(SharedBatches(agent, Decoding()), "bot")))
-    lines = ["Hello, Tom!", "<img src=x onerror='document.title=1'> How are you?"]
-    for number, line in enumerate(lines):
-        page.fill("#text", line)
-        page.press("#text", "Enter")
-        page.locator(".bot").nth(number).wait_for()
-    assert page.locator(".you").all_inner_texts() == lines
-    assert page.locator("img").count() == 0
-    assert page.title() == "bot"
-    first = agent.answers(lines[:1])
-    bubble = page.locator(".bot").first
-    assert bubble.locator("p").inner_text() == first[0].text
-    assert bubble.locator(".answer").count() == 2
-    tokens = bubble.locator(".answer").first.locator(".token")
-    bands = [int(token.get_attribute("data-band")) for token in tokens.all()]
-    assert bands == [min(9, int(score * 10)) for _, score in first[0].token_scores]
-    expected = agent.answers([lines[0], first[0].text, lines[1]])
-    assert page.locator(".bot").nth(1).locator("p").inner_text() == expected[0].text
-    page.click("#again")
-    assert page.locator(".bot").count() == 0
-    page.close()
+def test_messages_with_other_decodings_wait_for_another_batch(agent):
+    gated = Gated(agent)
+    batches = SharedBatches(gated, Decoding())
+    first, _ = ask_together(batches, ["Hello."])
+    assert gated.begun.wait(30)
+    warm = Decoding(0.7)
+    threads = []
+    for number, decoding in enumerate((None, warm, None, warm, warm)):
+        threads.append(threading.Thread(target=batches.answers, args=[["Tom?"] * (number + 1), 1, decoding]))
+        threads[-1].start()
+        until(lambda number=number: len(batches._waiting) == number + 1)
+    gated.gate.set()
+    for thread in (*first, *threads):
+        thread.join()
+    assert gated.decodings == [Decoding(), Decoding(), warm]
+    assert [len(histories) for histories in gated.batches[1:]] == [4, 4]  # 2 and 3 messages, filled up
+    assert [len(history) for history in gated.batches[1][:2]] == [1, 3]
+    assert [len(history) for history in gated.batches[2][:3]] == [2, 4, 5]
+
+
+def test_a_transcript_is_kept_only_if_it_is_named_and_the_page_says_so(agent, tmp_path):
+    path = tmp_path / "said.txt"
+    noting = Noting(agent)
+    client = page_of(noting, chat_page=ChatPage(transcript=path)).test_client()
+    said = "Everything that is written here is saved"
+    assert said in client.get("/").text
+    assert said not in page_of(noting).test_client().get("/").text
+    reply = hello(client).json["answers"][0]
+    client.post("/answers", json={"history": [CRISIS]})
+    end = "" if reply["ended"] else " [cut at the length limit]"
+    assert path.read_text() == f"you> Hello\nbot> {reply['text']}{end}\nyou> {CRISIS}\nnote> {NOTE}\n"
+
+
+def test_the_legend_speaks_of_what_the_discriminator_judges(agent):
+    whole = Gated(agent)
+    whole.judges_words = False
+    assert "Each box is one word of the answer. D is the probability" in page_of(agent).test_client().get("/").text
+    text = page_of(whole).test_client().get("/").text
+    assert "Each box is one word" not in text
+    assert "The discriminator judges whole answers, not single words" in text
+
+
+def test_numbers_that_json_does_not_have_are_null(agent):
+    class Vague(Gated):
+        def answers_to_all(self, *arguments):
+            found = super().answers_to_all(*arguments)
+            return [[dataclasses.replace(answer, human=math.nan, score=math.inf) for answer in each] for each in found]
+
+    vague = Vague(agent)
+    vague.gate.set()
+    shown = hello(page_of(vague).test_client()).json["answers"][0]
+    assert (shown["human"], shown["score"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80/"),
+        ("0.0.0.0", f"http://127.0.0.1:80/ on this computer, or http://{socket.gethostname()}:80/ in its network"),
+    ],
+)
+def test_the_address_that_is_printed_can_be_opened(host, expected):
+    assert local_server.addresses(host, 80) == expected

@@ -1,0 +1,86 @@
+"""The chat page with axe-core: none of its rules is violated, in any state, light or dark, on a desktop or a phone."""
+
+import pytest
+
+from tests.factories.chats import CRISIS, Gated, Noting, converse, full_page_of, send, visiting
+
+
+def empty(page, agent):
+    assert page.locator(".example").first.is_visible()
+
+
+def pending(page, agent):
+    agent.gate.clear()
+    send(page, "Hello")
+    page.locator(".pending").wait_for()
+
+
+def crisis(page, agent):
+    converse(page, "Hello")
+    send(page, CRISIS)
+    page.locator(".note").wait_for()
+
+
+def details(page, agent):
+    converse(page, "Hello, zyzzyva")
+    page.click(".thoughts > summary")
+    page.locator(".answer").nth(1).wait_for()
+
+
+def error(page, agent):
+    page.context.set_offline(True)
+    send(page, "Hello")
+    page.locator(".problem").wait_for()
+
+
+def settings(page, agent):
+    page.click("#settings > summary")
+    page.select_option("#decoding", "random")
+
+
+def edit(page, agent):
+    converse(page, "Hello")
+    page.press("#text", "ArrowUp")
+
+
+STATES = [empty, pending, crisis, details, error, settings, edit]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", STATES)
+def test_no_rule_of_axe_is_violated(state, scheme, agent, browser, serve):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    noting = Noting(agent)
+    address = serve(full_page_of(noting, "This is a notice."))
+    for width, height in ((1280, 800), (390, 844)):
+        options = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"}
+        with visiting(browser, address, color_scheme=scheme, **options) as page:
+            noting.gate.set()
+            state(page, noting)
+            found = axe.Axe().run(page)
+            assert found.violations_count == 0, found.generate_report()
+            checked = {rule["id"] for rule in found.response["passes"]}
+            assert "color-contrast" in checked
+            noting.gate.set()
+
+
+def test_what_a_screen_reader_hears_and_what_the_keyboard_reaches(agent, browser, serve):
+    gated = Gated(agent)
+    gated.gate.set()
+    with visiting(browser, serve(full_page_of(gated))) as page:
+        converse(page, "Hello")
+        assert page.get_by_role("log", name="Conversation").count() == 1
+        assert page.locator(".who").all_inner_texts() == ["You", "Bot"]
+        reply = page.locator(".bot > .text").inner_text()
+        assert page.get_by_role("status").all_inner_texts() == [f"The bot says: {reply}", ""]
+        assert page.evaluate("document.activeElement.id") == "text"
+        reached = []
+        for _ in range(6):
+            page.keyboard.press("Shift+Tab")
+            reached.append(page.evaluate("document.activeElement.textContent.trim().split('\\n')[0]"))
+        assert reached == ["Details", "Another answer", "Copy", "Edit", reached[4], "Settings"]
+        page.keyboard.press("Enter")
+        assert page.locator("#verbose").is_visible()
+        page.keyboard.press("Escape")
+        assert not page.locator("#verbose").is_visible()
+        assert page.evaluate("document.activeElement.textContent") == "Settings"
