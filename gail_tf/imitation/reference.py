@@ -71,9 +71,9 @@ class Reading(NamedTuple):
 class Reference:
     """The frozen policy with which imitation starts. It computes the features that D reads, and log-probabilities.
 
-    The log-probabilities are needed to measure the KL divergence from the reference. One pass computes both, for the
-    policy's and the experts' responses, so that a condition is read only once. A policy without a language model gives
-    log-probabilities only, and its features have the width 0.
+    The log-probabilities are needed to measure the KL divergence from the reference. One pass over a condition computes
+    the features and the log-probabilities of both responses to it, the policy's and the expert's. A policy without a
+    language model gives log-probabilities only, and its features have width 0.
 
     Args:
         policy: The policy.

@@ -101,11 +101,11 @@ class PrefixLayer(keras.layers.Layer):
 
         Args:
             E_a: (B, T, s_e) float32, the word vectors of answers without their last token, padded on the right.
-            rows: the rows of the answers.
-            start: (B, u) each, the memory to start from, as in Eq. 5; with masked padding only.
+            rows: the R partial answers: for each of them the number of its answer and of its last token.
+            start: the two parts of the memory to start from, as in Eq. 5, each (B, u). Used only with masked padding.
 
         Returns:
-            (R, u) float32.
+            (R, u) float32, the state of the LSTM after each partial answer.
         """
         if not self.paddings:
             return tf.gather_nd(lstm_states(self.encoder_answer, E_a, start), rows.positions)

@@ -3,8 +3,8 @@
 His programs (2017, Keras 2.0.4) number the words by descending frequency: "." is 0, "," 1, BOS 2, EOS 3. The last index
 is the unknown word, for which he takes the real word "something". In this project PAD, BOS, EOS and UNK come first, and
 then the words in his order. `our_weights` and `his_weights` convert weights from one order to the other. His networks
-differ in other ways too, which `models/networks.py` describes as `original` padding. `data/pickled_vocabulary.py` reads
-his vocabulary.
+differ in other ways too: `models/networks.py` explains them where it describes the padding mode `original`.
+`data/pickled_vocabulary.py` reads his vocabulary.
 """
 
 import os

@@ -35,7 +35,7 @@ _FAULTS = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeErro
 class ArrayFile:
     """An open HDF5 file from which arrays are read.
 
-    The total size of these arrays may not exceed `most_unpacked` of the file's size, so that a small hostile file
+    The total size of these arrays may not exceed `most_unpacked(size of the file)`, so that a small hostile file
     cannot fill the memory.
 
     Args:
