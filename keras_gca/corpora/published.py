@@ -1,4 +1,4 @@
-"""Finds the files of a published corpus in its folder or its archive, with the corpus' own split into parts.
+"""Finds the files of a published corpus in its folder, or copies them from its archive.
 
 EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`; DailyDialog has `dialogues_train.txt` and so on, each
 perhaps in a folder of its part, or `dialogues_text.txt` with all conversations. The archives are those that can be
