@@ -77,6 +77,11 @@ class BadLines:
         self._first.setdefault(kind, where)
         self._reason = self._reason or f"{where}: {message}"
 
+    def rename(self, old: str, new: str) -> None:
+        """Write `new` for `old` in the places of skipped lines: the file that the user knows for a temporary one."""
+        self._first = {kind: where.replace(old, new) for kind, where in self._first.items()}
+        self._reason = self._reason and self._reason.replace(old, new)
+
     def summary(self) -> str:
         """Describe in one line what was skipped; the text is empty if nothing was."""
         if not self.counts:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from keras_gca.corpora.conversation import Conversation, Reading, one_line
 from keras_gca.corpora.json_text import report_json
+from keras_gca.corpora.published import UTTERANCES
 from keras_gca.storage import json_files
 
-FILE = "utterances.jsonl"
 WANTED = "an object with id, conversation_id, text and reply-to is expected"
 
 
@@ -32,7 +32,7 @@ def _conversation(value: dict[str, object]) -> str | None:
 
 def read_convokit(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read the utterances of a corpus from its folder or from the file; of a tree of replies, the longest thread."""
-    file = path / FILE if path.is_dir() else path
+    file = path / UTTERANCES if path.is_dir() else path
     found: defaultdict[str, list[Utterance]] = defaultdict(list)
     for number, line in reading.lines(file):
         where = f"{file}:{number}"

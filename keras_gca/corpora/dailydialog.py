@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keras_gca.corpora.conversation import Conversation, Reading
+from keras_gca.corpora.published import files_of
 
 MARK = "__eou__"
 EMOTIONS = (None, "anger", "disgust", "fear", "happiness", "sadness", "surprise")  # by their numbers, 0 to 6
@@ -17,7 +18,12 @@ NUMBERS = re.compile(r"\d(?:\s+\d)*")  # after the last mark, one for each utter
 
 
 def read_dailydialog(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read conversations of the corpus from a file, and their emotions if the file of emotions is beside it."""
+    """Read the corpus from a file or from its folder, with emotions if the file of emotions is beside a file."""
+    for file in files_of(path) if path.is_dir() else [path]:
+        yield from _read(file, reading)
+
+
+def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
     bad = reading.bad
     emotions_file = path.with_name(re.sub(r"^dialogues_(text)?", "dialogues_emotion_", path.name).replace("_.", "."))
     labels = dict(reading.lines(emotions_file)) if emotions_file != path and emotions_file.exists() else None

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from glove.text_files import BadLines
-from keras_gca.corpora import binary, convokit, cornell, shapes
+from keras_gca.corpora import binary, cornell, published, shapes
 from keras_gca.corpora.encoding import decoded_lines, detect_encoding
 from keras_gca.errors import UserError
 
@@ -15,8 +15,8 @@ SAMPLE = 1 << 16  # characters
 MOST_LINES = 1000
 SUPPORTED = "plain text, CSV or tab-separated pairs or turns, JSON, ParlAI, ConvoKit and known corpora are expected"
 FOLDERS = (
-    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, and {convokit.FILE} are looked for; name a file of the "
-    "folder if it has another name"
+    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, and the files of DailyDialog and "
+    "EmpatheticDialogues are looked for; name a file of the folder if it has another name"
 )
 
 
@@ -58,8 +58,10 @@ def sample(path: Path) -> tuple[str, bool]:
 def _detect_folder(path: Path) -> str:
     if (path / cornell.LINES).exists():
         return "cornell"
-    if (path / convokit.FILE).exists():
+    if (path / published.UTTERANCES).exists():
         return "convokit"
+    if files := published.files_of(path):
+        return "empathetic" if files[0].suffix == ".csv" else "dailydialog"
     if any(path.glob("*.txt")):
         return "text"
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")

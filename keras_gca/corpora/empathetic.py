@@ -12,6 +12,7 @@ from typing import NamedTuple
 from glove.text_files import BadLines, counted
 from keras_gca.corpora.conversation import WRONG_FIELDS, Conversation, Reading, one_line
 from keras_gca.corpora.names import key_of
+from keras_gca.corpora.published import files_of
 from keras_gca.corpora.tables import SEPARATORS, rows, split_line
 
 HEADER = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags"
@@ -41,7 +42,12 @@ def header_of(line: str) -> tuple[str, list[str]] | None:
 
 
 def read_empathetic(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read the corpus as it was published, or as a program has saved it again."""
+    """Read the corpus from a file or from its folder, as it was published or as a program has saved it again."""
+    for file in files_of(path) if path.is_dir() else [path]:
+        yield from _read(file, reading)
+
+
+def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
     first = next((line for _, line in reading.lines(path) if line.strip()), "")
     published = first.rstrip("\r\n") == HEADER or header_of(first) is None
     turns = _published(path, reading) if published and not _is_quoted(path, reading) else _saved(path, reading)

@@ -31,6 +31,7 @@ from keras_gca.corpora.detection import detect
 from keras_gca.corpora.json_text import read_json, read_jsonl
 from keras_gca.corpora.parlai import read_parlai
 from keras_gca.corpora.plain_text import read_speakers, read_text
+from keras_gca.corpora.published import is_archive, unpacked
 from keras_gca.corpora.tables import read_table
 from keras_gca.errors import UserError, refuse_missing
 
@@ -126,6 +127,8 @@ def read_corpus(
             return _read(folder, "text", bad, EMBEDDED)
     path = Path(path)
     refuse_missing(path)
+    if is_archive(path):
+        return _read_archive(path, format, bad)
     return _read(path, format or detect(path), bad, str(path))
 
 
@@ -134,6 +137,16 @@ def read_conversations(
 ) -> list[Conversation]:
     """Read the conversations of a corpus, in the order of the file; see `read_corpus`."""
     return read_corpus(path, format, bad).conversations
+
+
+def _read_archive(path: Path, format: str | None, bad: BadLines) -> Corpus:
+    with unpacked(path) as folder:
+        try:
+            return _read(folder, format or detect(folder), bad, str(path))
+        except UserError as error:
+            raise UserError(str(error).replace(str(folder), str(path))) from None
+        finally:
+            bad.rename(str(folder), str(path))
 
 
 def _read(path: Path, format: str, bad: BadLines, name: str) -> Corpus:

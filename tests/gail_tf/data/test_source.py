@@ -17,6 +17,22 @@ def test_a_missing_file_is_named(name):
         Source(**{name: path if name == "glove" else [path]})
 
 
+def test_the_format_can_be_given(tmp_path):
+    (tmp_path / "a.txt").write_text("A: Hi.\nB: Yes.\nA: No.\nB: Oh.\n")
+    (trajectory, _), bad = Source(data=[tmp_path / "a.txt"], format="text").read("disjoint")
+    assert (trajectory.prompt, trajectory.source) == ("A: Hi.", "text")
+    assert bad.notes == [f"{tmp_path / 'a.txt'}: read as plain text: 1 conversation, 4 utterances"]
+    (trajectory, _), _ = Source(data=[tmp_path / "a.txt"]).read("disjoint")
+    assert (trajectory.prompt, trajectory.source) == ("Hi.", "speakers")
+    with pytest.raises(UserError, match=r"--format applies only to --data and --general, which are not given"):
+        Source(format="text")
+
+
+def test_the_embedded_corpus_is_named():
+    _, bad = Source().read("disjoint")
+    assert bad.notes == ["the embedded corpus: 3,132 conversations and sentences"]
+
+
 @pytest.mark.parametrize(
     ("source", "changes", "message"),
     [

@@ -1,0 +1,163 @@
+"""Finds the files of a published corpus in its folder, or copies them from its archive.
+
+EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`; DailyDialog has `dialogues_train.txt` and so on, each
+perhaps in a folder of its part, or `dialogues_text.txt` with all conversations. The archives are those that can be
+downloaded; DailyDialog's contains one archive for each part.
+"""
+
+import gzip
+import re
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from glove.text_files import most_unpacked
+from keras_gca.corpora import cornell
+from keras_gca.errors import UserError
+
+PARTS = ("train", "validation", "valid", "test")
+DIALOGUES = re.compile(r"dialogues_(emotion_)?(train|validation|test)\.txt")
+ALL_DIALOGUES = re.compile(r"dialogues_(text|emotion)\.txt")
+EMPATHETIC = re.compile(r"(train|valid|test)\.csv")
+UTTERANCES = "utterances.jsonl"  # of ConvoKit
+WANTED = (cornell.LINES, cornell.CONVERSATIONS, UTTERANCES)
+BLOCK = 1 << 16  # bytes
+MOST = 400_000_000  # bytes that an archive may unpack to
+MOST_MEMBERS = 10_000
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Return the files of DailyDialog or EmpatheticDialogues in a folder; none if it is another folder.
+
+    Args:
+        folder: The folder. The files may also be in its folders that have the names of the parts.
+    """
+    for names in (
+        [f"dialogues_{part}.txt" for part in PARTS],
+        ["dialogues_text.txt"],
+        [f"{part}.csv" for part in PARTS],
+    ):
+        found = {}
+        for name in names:
+            for place in (folder, *(folder / part for part in PARTS)):
+                if (place / name).is_file():
+                    found.setdefault(name, place / name)
+        if found:
+            return list(found.values())
+    return []
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether `unpacked` should read a file: a ZIP archive, or a tar archive in gzip."""
+    return path.is_file() and (zipfile.is_zipfile(path) or path.name.lower().endswith((".tar.gz", ".tgz")))
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """Copy the corpus files of a .zip or .tar.gz archive into a temporary folder, and return the folder.
+
+    Only members with the names of corpus files are copied, and their folders are not taken from the archive.
+
+    Args:
+        path: The archive.
+
+    Raises:
+        UserError: The archive is damaged, unpacks to too much, or contains no corpus that is known.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        budget = _Budget(path)
+        try:
+            with path.open("rb") as stream:
+                if zipfile.is_zipfile(path):
+                    _copy_zip(stream, folder, budget)
+                else:
+                    _copy_tar(stream, folder, budget)
+        except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{path}: the archive is damaged, or cannot be read ({error})") from None
+        if not any(folder.iterdir()):
+            raise UserError(
+                f"{path}: looks like an archive or an office document, without a known corpus in it; those "
+                "of EmpatheticDialogues, DailyDialog, Cornell and ConvoKit are read (unpack others, and name a file)"
+            )
+        yield folder
+
+
+class _Budget:
+    """Limits how much an archive may unpack to, and how many members it may have."""
+
+    def __init__(self, path: Path):
+        self._path, self._left, self._members = path, min(most_unpacked(path.stat().st_size), MOST), MOST_MEMBERS
+
+    def member(self) -> None:
+        self._members -= 1
+        if self._members < 0:
+            raise UserError(f"{self._path}: the archive has more than {MOST_MEMBERS:,} members; a corpus is expected")
+
+    def read(self, source: IO[bytes], size: int) -> bytes:
+        block = source.read(size)
+        self._left -= len(block)
+        if self._left < 0:
+            raise UserError(f"{self._path}: the archive unpacks to too much; text is expected")
+        return block
+
+    def copy(self, source: IO[bytes], target: IO[bytes]) -> None:
+        while block := self.read(source, BLOCK):
+            target.write(block)
+
+
+class _Unzipped:
+    """The content of a gzip file, in which skipped members count, too."""
+
+    def __init__(self, stream: IO[bytes], budget: _Budget):
+        self._stream, self._budget = gzip.GzipFile(fileobj=stream), budget
+
+    def read(self, size: int) -> bytes:
+        return self._budget.read(self._stream, size)
+
+
+def _is_wanted(name: str) -> bool:
+    patterns = (DIALOGUES, ALL_DIALOGUES, EMPATHETIC)
+    return name in WANTED or any(pattern.fullmatch(name) for pattern in patterns)
+
+
+def _copy(name: str, source: IO[bytes], folder: Path, budget: _Budget) -> None:
+    target = folder / PurePosixPath(name).name
+    if not target.exists():
+        with target.open("wb") as stream:
+            budget.copy(source, stream)
+
+
+def _copy_zip(stream: IO[bytes], folder: Path, budget: _Budget, inner: bool = False) -> None:
+    with zipfile.ZipFile(stream) as archive:
+        for member in archive.infolist():
+            budget.member()
+            name = PurePosixPath(member.filename)
+            if "__MACOSX" in name.parts:
+                continue
+            if _is_wanted(name.name):
+                with archive.open(member) as source:
+                    _copy(name.name, source, folder, budget)
+            elif not inner and name.name in {f"{part}.zip" for part in PARTS}:
+                with archive.open(member) as source, tempfile.TemporaryFile() as copy:
+                    budget.copy(source, copy)
+                    copy.seek(0)
+                    _copy_zip(copy, folder, budget, inner=True)
+
+
+def _copy_tar(stream: IO[bytes], folder: Path, budget: _Budget) -> None:
+    with tarfile.open(fileobj=_Unzipped(stream, budget), mode="r|") as archive:  # type: ignore[call-overload]  # reads
+        for member in archive:
+            budget.member()
+            name = PurePosixPath(member.name).name
+            if member.isfile() and _is_wanted(name) and (source := archive.extractfile(member)) is not None:
+                with source, (folder / name).open("wb") as target:
+                    shutil.copyfileobj(source, target, BLOCK)  # `_Unzipped` counts the bytes
