@@ -46,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     refuse_missing(options.glove)
     refuse_missing(options.ratings)
+    if options.experiment is not None:
+        refuse_missing(options.experiment.absolute().parent)
     command_line.set_up_tensorflow()
     from gail_tf.base_models.locate import locate
     from gail_tf.evaluation.report import Options, evaluate_runs
@@ -64,8 +66,16 @@ def main(arguments: list[str] | None = None) -> int:
         options.output,
         batch_size=options.batch_size,
         examples=options.examples,
+        experiment=None if options.experiment is None else (options.experiment, _command(arguments)),
     )
     return 0
+
+
+def _command(arguments: list[str] | None) -> str:
+    """Return the command that was given."""
+    from keras_gca.evaluation import provenance
+
+    return provenance.command_of("gail_tf.evaluate", sys.argv[1:] if arguments is None else arguments)
 
 
 def _compare_with_ratings(options: argparse.Namespace, arguments: list[str] | None) -> int:
@@ -73,11 +83,12 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: list[str] | No
     from gail_tf.evaluation.rated_responses import FILE, evaluate_ratings
     from keras_gca.evaluation import human_ratings, provenance
 
-    command = provenance.command_of("gail_tf.evaluate", sys.argv[1:] if arguments is None else arguments)
+    command = _command(arguments)
     for run in options.runs:
         results = evaluate_ratings(run, options.ratings, options.seed, options.encoder, options.batch_size)
-        print(human_ratings.report(results).to_markdown())
-        provenance.write_experiment(run / FILE, command, {"ratings": options.seed}, results)
+        table = human_ratings.report(results)
+        print(table.to_markdown())
+        provenance.write_experiment(run / FILE, command, {"ratings": options.seed}, results, [table])
         print(f"wrote {run / FILE}")
     return 0
 
@@ -125,6 +136,12 @@ def _parser() -> argparse.ArgumentParser:
         "--encoder",
         metavar="MODEL",
         help=f"measure MAUVE, relevance and similarity with this encoder: {known_models.ENCODER}, or a folder",
+    )
+    parser.add_argument(
+        "--experiment",
+        type=Path,
+        metavar="FILE",
+        help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
     )
     parser.add_argument(
         "--ratings",

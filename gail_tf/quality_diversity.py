@@ -26,11 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     quality_diversity.refuse_temperatures(options.temperatures)
     command_line.set_up_tensorflow()
+    from gail_tf.base_models.locate import locate
     from gail_tf.evaluation.quality_diversity import measure_runs
 
-    curves = measure_runs(options.runs, options.temperatures, options.seed, options.max_responses, options.batch_size)
+    if options.quality_model is not None:
+        locate(options.quality_model, options.yes)  # asks before it fetches, and before anything is measured
+    limits = options.max_responses, options.batch_size
+    curves = measure_runs(options.runs, options.temperatures, options.seed, *limits, options.quality_model)
     folder = options.output or (options.runs[0] if len(options.runs) == 1 else Path("runs") / "evaluation")
-    quality_diversity.write(curves, folder)
+    quality_diversity.write(curves, folder, options.quality_model or quality_diversity.MODEL)
     return 0
 
 
@@ -52,6 +56,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="how many responses are drawn together [32]",
     )
+    parser.add_argument(
+        "--quality-model",
+        metavar="MODEL",
+        help="measure quality by this pretrained language model, from which no run was trained: a folder, a file, or a "
+        "known model; a 5-gram model of the training responses if not given",
+    )
+    parser.add_argument("--yes", action="store_true", help="fetch the model without asking")
     parser.add_argument(
         "--output",
         type=Path,

@@ -32,19 +32,27 @@ The results are also written to RUN/evaluation.json.
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = _parser().parse_args(arguments)
-    if options.summary is not None:
-        refuse_missing(options.summary.absolute().parent)
+    for path in (options.summary, options.experiment):
+        if path is not None:
+            refuse_missing(path.absolute().parent)
     refuse_missing(options.ratings)
     if options.ratings is not None:
         return _compare_with_ratings(options, arguments)
     with command_line.quiet_imports():
         from keras_gca.agent import Decoding
-        from keras_gca.evaluation import replies, statistics
+        from keras_gca.evaluation import provenance, replies, statistics
 
     decoding = Decoding(options.temperature, beam=options.beam)
     figures = replies.evaluate_runs(options.runs, decoding, options.seed, options.glove)
     print(replies.report(options.runs, figures))
     written = [path / replies.FILE for path in options.runs]
+    if options.experiment:
+        command = provenance.command_of("keras_gca.evaluate", sys.argv[1:] if arguments is None else arguments)
+        tables = replies.tables(figures)
+        provenance.write_experiment(
+            options.experiment, command, {"evaluation": options.seed}, statistics.as_json(figures), tables
+        )
+        written.append(options.experiment)
     if options.summary:
         write_text(options.summary, json.dumps(statistics.as_json(figures), indent=2) + "\n")
         written.append(options.summary)
@@ -60,8 +68,9 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: list[str] | No
     command = provenance.command_of("keras_gca.evaluate", sys.argv[1:] if arguments is None else arguments)
     for run in options.runs:
         results = rated_answers.evaluate_ratings(run, options.ratings, options.seed)
-        print(human_ratings.report(results).to_markdown())
-        provenance.write_experiment(run / rated_answers.FILE, command, {"ratings": options.seed}, results)
+        table = human_ratings.report(results)
+        print(table.to_markdown())
+        provenance.write_experiment(run / rated_answers.FILE, command, {"ratings": options.seed}, results, [table])
         print(f"wrote {run / rated_answers.FILE}")
     return 0
 
@@ -79,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="compare the discriminator, likelihood and length with people's ratings of answers, and do nothing else",
+    )
+    parser.add_argument(
+        "--experiment",
+        type=Path,
+        metavar="FILE",
+        help="write metrics and tables as JSON with command, seed and versions, for the documentation",
     )
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs as JSON")
     parser.add_argument(

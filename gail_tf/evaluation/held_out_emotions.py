@@ -95,8 +95,8 @@ class HeldOutEmotions:
         parts = np.array([self._parts[trajectory.conversation] for trajectory in trajectories])
         classes = [""] * len(texts)
         for fold, classifier in enumerate(self._classifiers):
-            rows = np.flatnonzero(parts == fold)
-            if len(rows):
+            rows = np.flatnonzero(parts == fold).tolist()
+            if rows:
                 for row, name in zip(rows, classifier([texts[row] for row in rows]), strict=True):
                     classes[row] = name
         return classes

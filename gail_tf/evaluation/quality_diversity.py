@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from gail_tf.agent import GAILAgent
+from gail_tf.base_models.locate import locate
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import Samples
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.comparability import refuse_incomparable, system_of
 from gail_tf.evaluation.measure import respond_to
+from gail_tf.evaluation.outside_model import OutsideModel, refuse_own_model
 from gail_tf.evaluation.systems import HUMAN, name
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
@@ -33,6 +35,7 @@ def measure_runs(
     seed: int = 0,
     max_responses: int = 500,
     batch_size: int = 32,
+    quality_model: str | None = None,
 ) -> quality_diversity.Curves:
     """Measure runs, and average the curves of the runs that belong to one system of Table 2.
 
@@ -42,19 +45,25 @@ def measure_runs(
         seed: The seed of the responses.
         max_responses: How many test conversations are answered at each temperature, at most.
         batch_size: How many responses are drawn together.
+        quality_model: The pretrained language model that measures the quality, as `locate` takes it; None takes a
+            5-gram model of the training responses.
 
     Returns:
         The point of the human responses, and the mean curve of each system.
 
     Raises:
-        UserError: The runs are not comparable, or one is not finished.
+        UserError: The runs are not comparable, one is not finished, or one was trained from `quality_model`.
     """
     runs = [GAILRun.open(path, "quality_diversity") for path in paths]
     refuse_incomparable(runs)
+    outside = None
+    if quality_model is not None:
+        refuse_own_model(runs, quality_model)
+        outside = OutsideModel.read(locate(quality_model))
     curves_of_systems: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
     for run in runs:
         agent = GAILAgent.load(run.path)
-        human, curves = measure(agent, run.data(), sorted(temperatures), seed, max_responses, batch_size)
+        human, curves = measure(agent, run.data(), sorted(temperatures), seed, max_responses, batch_size, outside)
         curves_of_systems[HUMAN].append(human)
         for policy, curve in curves.items():
             curves_of_systems.setdefault(name(system_of(agent.config, policy)), []).append(curve)
@@ -68,6 +77,7 @@ def measure(
     seed: int = 0,
     max_responses: int = 500,
     batch_size: int = 32,
+    outside: OutsideModel | None = None,
 ) -> tuple[quality_diversity.Curve, dict[str, quality_diversity.Curve]]:
     """Measure the policies of an agent on test conversations, which are evenly spread over all test conversations.
 
@@ -78,6 +88,7 @@ def measure(
         seed: The seed of the responses.
         max_responses: How many test conversations are answered at each temperature, at most.
         batch_size: How many responses are drawn together.
+        outside: The language model that measures the quality; None takes a 5-gram model of the training responses.
 
     Returns:
         The point of the human responses, and the curve of each policy.
@@ -86,7 +97,9 @@ def measure(
     model = WordModel(learned)
 
     def point(temperature: float | None, texts: Sequence[str]) -> dict[str, Any]:
-        return quality_diversity.point(model, temperature, [metrics.words(text) for text in texts])
+        replies = [metrics.words(text) for text in texts]
+        quality = model.perplexity(replies) if outside is None else outside.perplexity(asked, texts, batch_size)
+        return quality_diversity.point(temperature, quality, replies)
 
     parts = metrics.parts(data.test)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]

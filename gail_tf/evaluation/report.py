@@ -28,6 +28,7 @@ from gail_tf.evaluation.systems import (
 from gail_tf.evaluation.tables import IN_PAPER, PAPER, TABLE_2, table_2, table_3, table_of_responses, table_of_tests
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
+from keras_gca.evaluation import provenance
 from keras_gca.evaluation.tables import Table
 
 ALL = "all"  # the value of --policy that means all policies of a bot
@@ -69,6 +70,7 @@ def evaluate_runs(
     output: Path | None = None,
     batch_size: int = 32,
     examples: int = 8,
+    experiment: tuple[Path, str] | None = None,
 ) -> None:
     """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
 
@@ -80,6 +82,8 @@ def evaluate_runs(
         output: The folder for tables and plots; by default RUN/evaluation, or runs/evaluation for several runs.
         batch_size: How many trajectories are read together.
         examples: The number of examples in Table 3.
+        experiment: A file to which results and tables are written with their command (`provenance.write_experiment`),
+            and the command; None writes no such file.
 
     Raises:
         UserError: The runs are not comparable, or one is not finished.
@@ -95,7 +99,12 @@ def evaluate_runs(
             read_files(run, options, choose)
     by_system, remarks = systems([evaluate(run, options, choose, batch_size) for run in runs])
     folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
-    written = write(by_system, paired_tests(by_system), folder, beside_paper, examples)
+    tests = paired_tests(by_system)
+    written = write(by_system, tests, folder, beside_paper, examples)
+    if experiment is not None:
+        seeds = {"responses": options.seed, "runs": sorted({run.config().seed for run in runs})}
+        tables = tables_of(by_system, tests, beside_paper)
+        provenance.write_experiment(*experiment, seeds, _facts(by_system, tests), tables)
     for remark in remarks:
         print(remark)
     print((folder / "tables.md").read_text(encoding="utf-8"))
@@ -127,8 +136,7 @@ def write(
 ) -> list[Path]:
     """Write all tables and plots; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
-    tables += [table_of_tests(results)] if results else []
+    tables = tables_of(by_system, results, beside_paper)
     listed = "".join(f"- {note}\n" for note in notes(by_system))
     shown = table_3(by_system, examples, next(iter(by_system.values()))[0].run.options.seed)
     texts = {
@@ -148,6 +156,12 @@ def write(
     for file, figure in figures.items():
         figure.savefig(folder / file, dpi=130)
     return [folder / file for file in (*texts, *figures)]
+
+
+def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: bool) -> list[Table]:
+    """Make Table 2, the table of the responses' metrics and, if there are paired tests, their table."""
+    tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
+    return tables + ([table_of_tests(results)] if results else [])
 
 
 def _all_digits(by_system: Systems, only: Sequence[str] = (), beside_paper: bool = False) -> Table:

@@ -108,10 +108,13 @@ def _rated(place: str, line: str) -> Rated:
     for name in ("response", "system"):
         if not isinstance(values.get(name), str):
             raise UserError(f"{place}: {name} is {values.get(name)!r}; a text is expected")
-    numbers = isinstance(scores, list) and all(type(score) in (int, float) and abs(score) < 1e9 for score in scores)
-    if not numbers or len(scores) < 2:
+    if not isinstance(scores, list) or len(scores) < 2 or not all(map(_is_score, scores)):
         raise UserError(f"{place}: scores is {scores!r}; a list of two or more numbers is expected")
     return Rated(tuple(context), values["response"], values["system"], tuple(map(float, scores)))
+
+
+def _is_score(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e9  # NaN is not below any number
 
 
 def unseen(rated: Sequence[Rated], conversations: Iterable[Sequence[str]]) -> list[Rated]:

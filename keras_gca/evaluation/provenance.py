@@ -4,8 +4,10 @@ An experiment's numbers are committed as a small JSON file with this information
 generated from such files. Then a reader can repeat each number, and no number is copied by hand.
 """
 
+import dataclasses
 import importlib.metadata
 import json
+import math
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
@@ -37,17 +39,35 @@ def command_of(module: str, arguments: Sequence[str]) -> str:
     return shlex.join(["python", "-m", module, *arguments])
 
 
-def write_experiment(path: Path, command: str, seeds: Mapping[str, Any], results: Any) -> None:
+def write_experiment(
+    path: Path, command: str, seeds: Mapping[str, Any], results: Any, tables: Sequence[Table] = ()
+) -> None:
     """Write the results of an experiment as JSON, together with where they come from.
 
     Args:
         path: The file.
         command: The command that computed them.
         seeds: The seeds by what they were used for.
-        results: Values for JSON, without NaN.
+        results: Values for JSON. Undefined numbers (NaN) become null.
+        tables: Tables of these results, for the documentation.
     """
-    values = {"format": FORMAT, "command": command, "seeds": dict(seeds), "versions": versions(), "results": results}
+    values = {
+        "format": FORMAT,
+        "command": command,
+        "seeds": dict(seeds),
+        "versions": versions(),
+        "results": _plain(results),
+        "tables": [dataclasses.asdict(table) for table in tables],
+    }
     write_text(path, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def read_experiment(path: Path) -> dict[str, Any]:
@@ -57,12 +77,24 @@ def read_experiment(path: Path) -> dict[str, Any]:
         UserError: The file is missing or damaged, or is no such file.
     """
     values = json_files.read_object(path)
-    if values.get("format") != FORMAT or not {"command", "seeds", "versions", "results"} <= set(values):
+    if values.get("format") != FORMAT or not {"command", "seeds", "versions", "results", "tables"} <= set(values):
         raise UserError(f"{path}: not the results of an experiment; {FORMAT!r} with its command is expected")
     return values
 
 
-def with_command(table: Table, experiment: Mapping[str, Any]) -> str:
-    """Write a table of an experiment's results as Markdown, with the experiment's command and versions below."""
+def table_with_command(experiment: Mapping[str, Any], number: int = 0) -> str:
+    """Write a table of an experiment as Markdown, with the experiment's command and versions below.
+
+    Args:
+        experiment: What `read_experiment` returned.
+        number: The number of the table, from 0.
+
+    Raises:
+        UserError: The experiment does not have the table, or it is damaged.
+    """
+    try:
+        table = Table(**experiment["tables"][number])
+    except (LookupError, TypeError):
+        raise UserError(f"{experiment['command']}: its results have no table {number}") from None
     stated = ", ".join(f"{name} {version}" for name, version in experiment["versions"].items())
     return f"{table.to_markdown()}\n`{experiment['command']}` ({stated})\n"

@@ -11,7 +11,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
@@ -20,9 +20,7 @@ from keras_gca.evaluation import reply_metrics
 from keras_gca.evaluation.tables import Table
 from keras_gca.settings import check_sampling
 
-if TYPE_CHECKING:  # this imports NLTK, for which `--help` must not wait
-    from keras_gca.evaluation.word_model import WordModel
-
+MODEL = "5-gram"  # the model that measures the quality, unless another one is named
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
 
 # The points of one system by rising temperature, as dictionaries with the keys "temperature", "perplexity" and
@@ -31,27 +29,19 @@ Curve = list[dict[str, Any]]
 Curves = dict[str, Curve]
 
 
-def point(
-    model: "WordModel",
-    temperature: float | None,
-    replies: Sequence[Sequence[str]],
-) -> dict[str, Any]:
-    """Compute one point of a curve.
+def point(temperature: float | None, perplexity: float, replies: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Make one point of a curve.
 
     Args:
-        model: The model of the words of human answers.
         temperature: The temperature of sampling; None for human replies.
+        perplexity: The perplexity of the replies.
         replies: The replies as words.
     """
-    return {
-        "temperature": temperature,
-        "perplexity": model.perplexity(replies),
-        "distinct_2": reply_metrics.distinct(replies, 2),
-    }
+    return {"temperature": temperature, "perplexity": perplexity, "distinct_2": reply_metrics.distinct(replies, 2)}
 
 
-def table(curves: Curves) -> Table:
-    """Make a table with a row for each point."""
+def table(curves: Curves, model: str = MODEL) -> Table:
+    """Make a table with a row for each point; `model` names the model that measures the quality."""
     rows = [
         (
             name.replace("_", " "),
@@ -62,21 +52,21 @@ def table(curves: Curves) -> Table:
         for name, points in curves.items()
         for point in points
     ]
-    caption = "Quality (5-gram perplexity) against diversity of sampled replies."
+    caption = f"Quality ({model} perplexity) against diversity of sampled replies."
     return Table(None, caption, ("replies", "temperature", "perplexity", "distinct-2"), rows)
 
 
-def write(curves: Curves, folder: Path) -> None:
-    """Print the curves, and write them to folder/quality_diversity.json and .png."""
-    print(table(curves).to_text())
+def write(curves: Curves, folder: Path, model: str = MODEL) -> None:
+    """Print the curves, and write them to folder/quality_diversity.json and .png; `model` is that of `table`."""
+    print(table(curves, model).to_text())
     folder.mkdir(parents=True, exist_ok=True)
     data, picture = (folder / f"quality_diversity.{ending}" for ending in ("json", "png"))
     data.write_text(json.dumps(curves, indent=2) + "\n", encoding="utf-8")
-    paint(curves).savefig(picture, dpi=130)
+    paint(curves, model).savefig(picture, dpi=130)
     print(f"wrote {data} and {picture}")
 
 
-def paint(curves: Curves) -> Figure:
+def paint(curves: Curves, model: str = MODEL) -> Figure:
     """Plot the curves, with better replies at the top and more diverse ones to the right."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()
@@ -99,7 +89,7 @@ def paint(curves: Curves) -> Figure:
         axis(FormatStrFormatter("%g"))
     axes.invert_yaxis()
     axes.set_xlabel("diversity: distinct-2 of the replies")
-    axes.set_ylabel("quality: 5-gram perplexity (lower is better)")
+    axes.set_ylabel(f"quality: {model} perplexity (lower is better)")
     axes.grid(alpha=0.3)
     axes.legend()
     return figure

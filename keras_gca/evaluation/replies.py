@@ -6,7 +6,7 @@ report(runs, figures)       writes what `evaluate_runs` returned as tables for a
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,19 +174,21 @@ def report(runs: Sequence[str | Path], figures: dict[str, Any]) -> str:
         f"{', '.join(map(str, runs))}: {figures['tokens']:,.0f} held-out tokens, "
         f"{figures['unknown_share']:.2%} of them the unknown word"
     )
-    return "\n\n".join([heading, *_sections(figures)])
+    perplexities, of_replies, *others = (table.to_text() for table in tables(figures))
+    signature = f"BLEU: {figures['replies']['human']['BLEU signature']}; vectors: {figures['vectors']}"
+    return "\n\n".join([heading, perplexities, of_replies, signature, *others])
 
 
-def _sections(figures: dict[str, Any]) -> Iterator[str]:
+def tables(figures: dict[str, Any]) -> list[Table]:
+    """Make the tables of the metrics that `evaluate_runs` returns: perplexity, replies, Table 1, and both equations."""
     rows: list[Sequence[Cell]]
     rows = [(name, f"{value:.2f}") for name, value in figures["perplexity"].items()]
-    yield Table(None, "", ("perplexity", ""), rows).to_text()
+    perplexities = Table(None, "", ("perplexity", ""), rows)
 
     systems = figures["replies"]
     titles = [title for title in systems["human"] if title != "BLEU signature"]
     rows = [(_name(system), *(f"{values[title]:.3g}" for title in titles)) for system, values in systems.items()]
-    yield Table(None, "", ("replies", *titles), rows).to_text()
-    yield f"BLEU: {systems['human']['BLEU signature']}; vectors: {figures['vectors']}"
+    of_replies = Table(None, "", ("replies", *titles), rows)
 
     rows = []
     for who, judgement in figures["table_1"].items():
@@ -197,7 +199,7 @@ def _sections(figures: dict[str, Any]) -> Iterator[str]:
         rows.append((who, "tie", f"{chosen['ties']:.0f}", None, None))
         rows.append((who, "human", None, None, f"{judgement['scores']['human']:.3f}"))
     header = "discriminator", "answers of", "best (Table 1)", "share", "mean score (Eq. 10)"
-    yield Table(None, "", header, rows, 2).to_text()
+    table_1 = Table(None, "", header, rows, 2)
 
     rows = [
         (who, equation, f"{chosen['ties']:.0f}", *(f"{chosen[key]:.1%}" for key in ("shorter", "human_first")))
@@ -205,7 +207,7 @@ def _sections(figures: dict[str, Any]) -> Iterator[str]:
         for equation, chosen in judgement["equations"].items()
     ]
     header = "discriminator", "choice by", "ties", "the shorter answer wins", "human answer above the machine's"
-    yield Table(None, "", header, rows, 2).to_text()
+    return [perplexities, of_replies, table_1, Table(None, "", header, rows, 2)]
 
 
 def _name(system: str) -> str:

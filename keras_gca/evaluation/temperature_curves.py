@@ -41,7 +41,8 @@ def measure(agent: Agent, dataset: Dataset, temperatures: Sequence[float], seed:
     model = WordModel(words(dataset.training.answers))
 
     def measured(temperature: float | None, answers: np.ndarray) -> dict[str, Any]:
-        return point(model, temperature, words(answers))
+        replies = words(answers)
+        return point(temperature, model.perplexity(replies), replies)
 
     held_out = dataset.validation
     curves = {"human": [measured(None, held_out.answers)]}

@@ -27,6 +27,7 @@ from gail_tf.imitation.maximum_likelihood import Perplexity
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
+from keras_gca.evaluation.provenance import read_experiment, table_with_command
 from tests.factories.encoders import write_encoder
 from tests.places import PROJECT
 
@@ -184,8 +185,12 @@ def test_responses_repeat_by_seed_and_do_not_depend_on_the_batch(runs, evaluated
 def test_an_independent_encoder_measures_relevance(runs, tmp_path, capsys):
     encoder = write_encoder(tmp_path / "encoder")
     arguments = ["first", "--max-responses", "6", "--glove", "vectors.txt", "--encoder", str(encoder)]
-    status, out, _ = run(evaluate, capsys, *arguments)
+    status, out, _ = run(evaluate, capsys, *arguments, "--experiment", "made.json")
     assert status == 0
+    experiment = read_experiment(Path("made.json"))
+    assert experiment["command"].startswith("python -m gail_tf.evaluate first --max-responses 6 ")
+    assert experiment["seeds"] == {"responses": 0, "runs": [0]}
+    assert table_with_command(experiment).splitlines()[0] in out
     assert "The features of MAUVE come from encoder, which no system was trained with." in out
     found = stored(Path("first"))
     policy, options = (

@@ -16,6 +16,7 @@ import pytest
 from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.engine import command_line
+from keras_gca.evaluation.provenance import read_experiment
 from keras_gca.original import agent
 from keras_gca.storage.arrays import read_arrays
 from keras_gca.training.schedule import LINES, schedule
@@ -142,6 +143,7 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
         "".join(f"{word} {i} 1 {-i}\n" for i, word in enumerate(["the", "i", "."]))
     )
     options = "--temperature", "0.8", "--glove", "vectors.txt", "--summary", "summary.json"
+    options += "--experiment", "experiment.json"
     status, out, err = run("evaluate", path, path, *options, folder=path.parent)
     assert status == 0, err
     assert "vectors: vectors.txt" in out
@@ -156,6 +158,9 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
     for chosen in results["table_1"]["independent"]["equations"].values():
         assert sum(chosen["wins"].values()) + chosen["ties"] == len(read_arrays(path / "pairs.h5")[1]["validation/0"])
     summary = json.loads((path.parent / "summary.json").read_text())
+    experiment = read_experiment(path.parent / "experiment.json")
+    assert experiment["results"] == summary
+    assert [len(table["rows"]) for table in experiment["tables"]] == [4, 3, 8, 4]
     of_both = summary["perplexity"]["adversarial"]
     assert of_both["low"] == of_both["mean"] == of_both["high"] == results["perplexity"]["adversarial"]
     assert "tok:13a" in results["replies"]["human"]["BLEU signature"]

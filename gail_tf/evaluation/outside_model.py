@@ -1,0 +1,82 @@
+"""Measures the quality of responses by a pretrained language model that none of the compared systems was trained from.
+
+The model reads the conversation as plain text and has not been fine-tuned. A model from which a system was trained
+would prefer the responses of this system.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from gail_tf.base_models.identity import identity
+from gail_tf.base_models.locate import locate
+from gail_tf.build import make_policy, read_pretrained
+from gail_tf.config import GAILConfig
+from gail_tf.data.samples import Samples
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.evaluation.measure import measured_units
+from gail_tf.imitation.maximum_likelihood import Perplexity
+from gail_tf.policies.base import LanguagePolicy
+from gail_tf.training.run_folder import GAILRun
+from keras_gca.errors import UserError
+
+LAYOUT = "plain"  # a line for each utterance; in a chat layout, a model talks about a message instead of answering it
+
+
+class OutsideModel:
+    """A language model that measures responses to trajectories.
+
+    Args:
+        policy: The model.
+        tokenizer: Its tokenizer.
+        limits: The maximum numbers of tokens of conditions and of responses.
+    """
+
+    def __init__(self, policy: LanguagePolicy, tokenizer: Tokenizer, limits: tuple[int, int]):
+        self._measure, self._tokenizer, self._limits = Perplexity(policy), tokenizer, limits
+
+    @classmethod
+    def read(cls, folder: Path) -> "OutsideModel":
+        """Read the language model of a folder.
+
+        Raises:
+            UserError: A file is missing or damaged, or the model cannot read conversations of the usual length.
+        """
+        config = GAILConfig.preset("default", trainable="full", sentiment="off", layout=LAYOUT)
+        tokenizer = Tokenizer.read(folder, (), LAYOUT)
+        policy = make_policy(config, tokenizer, read_pretrained(config, folder, tokenizer), None)
+        return cls(policy, tokenizer, (config.data.condition_tokens, config.data.response_tokens))
+
+    def perplexity(self, asked: Sequence[Trajectory], responses: Sequence[str], size: int = 32) -> float:
+        """Compute the perplexity per word of responses, given their conversations.
+
+        It is exp of the total negative log-likelihood divided by the number of words and ends. The tokenizer spells
+        unknown words with pieces of words, so a word that does not exist costs what its pieces cost.
+
+        Args:
+            asked: The n trajectories that are answered.
+            responses: The n responses.
+            size: How many responses are read together.
+        """
+        answered = [replace(one, response=text) for one, text in zip(asked, responses, strict=True)]
+        batch = Samples.encode(self._tokenizer, answered, *self._limits, False).batch
+        _, words, _ = measured_units(self._tokenizer, batch)
+        return float(np.exp(self._measure.losses(batch, size).sum() / words.sum()))
+
+
+def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
+    """Raise UserError if one of the runs was trained from a model, which therefore cannot measure it.
+
+    Args:
+        runs: The runs.
+        model: The model, as `locate` takes it.
+    """
+    sha256 = identity(locate(model))[1]
+    for run in runs:
+        _, base = run.model()
+        trained_from = run.source().get("model")
+        if model == trained_from or (base is not None and base.sha256 == sha256):
+            raise UserError(f"--quality-model {model}: {run.path} was trained from it; the 5-gram model suits this run")

@@ -1,0 +1,65 @@
+"""A pretrained language model that measures responses, compared with PyTorch's probabilities."""
+
+import numpy as np
+import pytest
+
+from gail_tf.data.tokenizer import Tokenizer
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.evaluation.metrics import words
+from gail_tf.evaluation.outside_model import OutsideModel, refuse_own_model
+from gail_tf.models import hugging_face
+from gail_tf.models.gpt2 import GPT2
+from gail_tf.models.gpt2_config import GPT2Config
+from gail_tf.training.run_folder import GAILRun
+from keras_gca.errors import UserError
+from tests.factories import gail_agents
+from tests.oracles.pytorch import torch_logits
+
+ASKED = [Trajectory(("I lost my job.",), "It was on Monday.", "-"), Trajectory((), "My dog is ill.", "-")]
+CONDITIONS = ["- I lost my job.\n- It was on Monday.\n-", "- My dog is ill.\n-"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, texts):
+    path = tmp_path_factory.mktemp("outside") / "model"
+    tokenizer = Tokenizer.fit(texts[:200], 400, ())
+    tokenizer.save(path)
+    sizes = {"vocab_size": len(tokenizer), "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 256}
+    network = GPT2(GPT2Config(**sizes, eos_token_id=tokenizer.end))
+    draw = np.random.default_rng(0)
+    for name, variable in network.weights.items():
+        variable.assign(draw.normal(float("ln" in name and "weight" in name), 0.3, variable.shape))
+    hugging_face.write_network(path, network)
+    return path
+
+
+def test_the_perplexity_is_that_of_pytorch(folder):
+    responses = ["Oh no! I am so sorry.", "Poor dog."]
+    tokenizer = Tokenizer.read(folder, (), "plain")
+    total, count = 0.0, 0
+    for lines, response in zip(CONDITIONS, responses, strict=True):
+        condition = tokenizer.encode(lines)
+        said = [*tokenizer.encode(f" {response}"), tokenizer.end]
+        row = np.array([[*condition, *said]])
+        logits = torch_logits(folder, row, np.ones_like(row))[0].astype(np.float64)
+        logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        total -= sum(logs[len(condition) + i - 1, token] for i, token in enumerate(said))
+        count += len(words(response)) + 1
+    assert OutsideModel.read(folder).perplexity(ASKED, responses) == pytest.approx(np.exp(total / count), rel=1e-3)
+
+
+def test_the_company_of_other_responses_changes_nothing(folder):
+    model = OutsideModel.read(folder)
+    alone = [np.log(model.perplexity([one], ["Oh no!"])) for one in ASKED]
+    assert np.log(model.perplexity(ASKED, ["Oh no!"] * 2)) == pytest.approx(np.mean(alone), rel=1e-4)
+    assert alone[0] != pytest.approx(alone[1], rel=1e-4)  # the conversation is read
+
+
+def test_a_model_does_not_measure_runs_that_were_trained_from_it(folder, tmp_path):
+    gail_agents.write_run(tmp_path / "run")
+    run = GAILRun.open(tmp_path / "run")
+    refuse_own_model([run], str(folder))
+    file = run.path / "config.json"
+    file.write_text(file.read_text().replace('"source": {', f'"source": {{"model": "{folder}"', 1))
+    with pytest.raises(UserError, match="run was trained from it; the 5-gram model suits this run"):
+        refuse_own_model([run], str(folder))
