@@ -67,7 +67,7 @@ def visiting(browser, address, **options):
     """Open a page in a window of its own, which keeps nothing of other windows."""
     context = browser.new_context(**options)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.goto(address)
     yield page
     context.close()

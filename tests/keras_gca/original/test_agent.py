@@ -18,7 +18,7 @@ from keras_gca.models.decoding import Decoder
 from keras_gca.models.forward import PrefixGenerator
 from keras_gca.models.networks import GREEN, WHITE, YELLOW, build
 from keras_gca.models.rows import rows_of
-from keras_gca.original.agent import OriginalAgent, load, write
+from keras_gca.original.agent import OriginalAgent, load, replies_by_his_rule, write
 from keras_gca.original.weights import DISCRIMINATOR, GENERATORS, original_indices, read_weights
 from tests.places import reference_data
 
@@ -232,6 +232,22 @@ def answer(name, probability, score):
 )
 def test_his_choice(first, second, winner):
     assert OriginalAgent._ranked([answer("a", *first), answer("b", *second)])[0].generator == winner
+
+
+def test_his_rule_reads_the_last_reply_only_if_it_was_probable_even_after_going_back():
+    counts = []
+
+    class Recorded:
+        def answers(self, history, count, decoding, seed):
+            counts.append(count)
+            return [answer(history[-1], 0.3 if history[-1] == "sure" else 0.1, 0.5)]
+
+    reply = replies_by_his_rule(Recorded(), None)
+    conversations = [["sure"], ["sure", "sure", "no"], ["sure", "sure", "no", "no", "well"]]
+    conversations += [["sure", "sure", "well"], ["well"]]  # after /undo and after /reset
+    for turn, history in enumerate(conversations):
+        reply(history, turn)
+    assert counts == [1, 2, 1, 2, 1]
 
 
 def test_his_decoder_leaves_nothing_out_and_makes_one_token_less(agent):
