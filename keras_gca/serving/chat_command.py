@@ -97,15 +97,20 @@ def serve(
         The exit status.
     """
     with command_line.needs_extra("web"):
+        from keras_gca.serving.completions import add_completions, make_token
         from keras_gca.serving.local_server import make_local_server, serve_until_stopped
         from keras_gca.serving.shared_batches import SharedBatches
         from keras_gca.serving.web import THREADS, create_app
 
     batches = SharedBatches(agent, decoding, utterances)
     app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute)
+    token = make_token(options.host)
+    add_completions(app, batches, path.name, token, options.messages_per_minute)
     server = make_local_server(app, options.host, options.port, THREADS)
     batches.warm_up()
     print(f"open http://{options.host}:{server.port}/ ; Ctrl-C ends the chat", flush=True)
+    if token is not None:  # it is printed nowhere else
+        print(f"programs that use http://{options.host}:{server.port}/v1 need the token {token}", flush=True)
     serve_until_stopped(server, batches.close)
     print(f"\n{batches.summary}")
     return 0
