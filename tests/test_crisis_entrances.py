@@ -8,6 +8,7 @@ from gail_tf.agent import Replying
 from keras_gca.agent import Agent, Decoding
 from keras_gca.original import agent as original
 from keras_gca.safety.crisis import FIRST_USE_NOTICE, NOTE
+from keras_gca.serving.completions import add_completions
 from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import create_app
 from tests.factories import gail_agents, small_runs
@@ -84,6 +85,19 @@ def test_the_terminal_with_the_authors_files(typed, tmp_path, capsys):
     out = capsys.readouterr().out
     assert out.startswith(FIRST_USE_NOTICE)
     assert (out.count("bot> "), out.count(f"note> {NOTE}")) == (1, 1)
+
+
+def test_the_protocol_of_other_front_ends(agent, asked):
+    batches = SharedBatches(agent, Decoding() if isinstance(agent, Agent) else Replying())
+    app = create_app(batches, "bot")
+    add_completions(app, batches, "bot")
+    client = app.test_client()
+    for stream in (False, True):
+        messages = [{"role": "user", "content": CRISIS}]
+        response = client.post("/v1/chat/completions", json={"messages": messages, "stream": stream})
+        assert response.status_code == 200
+        assert "crisis" in response.text
+    assert asked == []
 
 
 def test_the_page(agent, asked):

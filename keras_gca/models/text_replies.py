@@ -53,7 +53,6 @@ class TextReplies(tf.Module):
         # A SavedModel stores the variables that attributes of the module hold.
         used = [variable for gca in generators for variable in gca.variables(*WHITE, *YELLOW)]
         self.saved_variables = [variable.value for variable in [*used, *judge.variables(*WHITE, *judge.green)]]
-        self.compiled_reply = tf.function(self.reply, autograph=False)
         words = vocabulary.tokens[len(SPECIAL_TOKENS) :]
         indices = tf.range(len(SPECIAL_TOKENS), len(vocabulary.tokens))
         self.index = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(tf.constant(words), indices), UNK)
@@ -71,8 +70,7 @@ class TextReplies(tf.Module):
         Args:
             path: The folder to make.
         """
-        with _without_xla():
-            signature = self.compiled_reply.get_concrete_function(tf.TensorSpec([None], tf.string, name="contexts"))
+        signature = self._traced_reply()
         without_gradients = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # the LSTM's uses XLA
         tf.saved_model.save(self, path, {"serving_default": signature}, without_gradients)
 
@@ -104,6 +102,12 @@ class TextReplies(tf.Module):
             "probability": tf.cast(tf.gather(probabilities, best, batch_dims=1), tf.float32),
             "score": tf.cast(tf.gather(scores, best, batch_dims=1), tf.float32),
         }
+
+    def _traced_reply(self) -> Any:
+        """Trace `reply` for any number of contexts, without XLA programs."""
+        contexts = tf.TensorSpec([None], tf.string, name="contexts")
+        with _without_xla():
+            return tf.function(self.reply, autograph=False).get_concrete_function(contexts)
 
     def encode(self, contexts: tf.Tensor) -> tf.Tensor:
         """Turn contexts into the indices of their last s_s tokens, padded on the left. For use in a graph.

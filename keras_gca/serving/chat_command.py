@@ -163,6 +163,7 @@ def serve(
         The exit status.
     """
     with command_line.needs_extra("web"):
+        from keras_gca.serving.completions import add_completions, make_token
         from keras_gca.serving.local_server import LocalServer, addresses, serve_until_stopped
         from keras_gca.serving.shared_batches import SharedBatches
         from keras_gca.serving.web import THREADS, ChatPage, create_app
@@ -172,10 +173,14 @@ def serve(
     batches = SharedBatches(agent, decodings.usual, utterances)
     chat_page = ChatPage(options.seed, options.verbose, examples, decodings, options.transcript)
     app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute, chat_page)
+    token = make_token(options.host)
+    add_completions(app, batches, path.name, token, options.messages_per_minute)
     server = LocalServer(app, listening, THREADS)
     print("preparing the model for batches of messages; this takes some seconds ...", flush=True)
     batches.warm_up()
     print(f"open {addresses(options.host, server.port)} ; Ctrl-C ends the chat", flush=True)
+    if token is not None:  # it is printed nowhere else
+        print(f"programs that use the address /v1 of this server need the token {token}", flush=True)
     serve_until_stopped(server, batches.close)
     print(f"\n{batches.summary}")
     return 0

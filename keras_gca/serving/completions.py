@@ -1,0 +1,207 @@
+"""An OpenAI-compatible interface of the local server: POST /v1/chat/completions, and GET /v1/models.
+
+Programs that speak this protocol can be put before an agent. A request is refused if it comes from a page of another
+site, and no header allows other sites to read a response. A server that others can reach requires a token. The agent's
+own decoding applies: settings of a request such as `temperature` are accepted and not used.
+"""
+
+import hmac
+import ipaddress
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, Response, abort, jsonify, request
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+
+from keras_gca.serving.local_server import MISTAKES, PEOPLE_AT_AN_ADDRESS, Limit
+from keras_gca.serving.protocol import MESSAGES_PER_MINUTE
+from keras_gca.serving.shared_batches import BusyError, SharedBatches
+
+LONGEST_UTTERANCE = 2_000  # characters
+LONGEST_HISTORY = 20  # the most messages that are read; older ones are left out
+MOST_MESSAGES = 1_000  # the most messages of a request
+ROLES = ("system", "developer", "user", "assistant")
+KINDS = {401: "authentication_error", 429: "rate_limit_error", 503: "server_error"}
+
+
+def make_token(host: str) -> str | None:
+    """Return a new token for a server that others can reach; None for a loopback address, which needs none.
+
+    Args:
+        host: The address at which the server listens.
+    """
+    return None if _is_loopback(host) else secrets.token_urlsafe(32)
+
+
+def add_completions(
+    app: Flask,
+    batches: SharedBatches,
+    model: str,
+    token: str | None = None,
+    messages_per_minute: int = MESSAGES_PER_MINUTE,
+) -> None:
+    """Add the interface to an application that `protect` has prepared.
+
+    Args:
+        app: The application.
+        batches: The batches of the agent that answers.
+        model: The name of the model in responses. Requests may name any model.
+        token: The token that each request must have as `Authorization: Bearer TOKEN`; None requires none.
+        messages_per_minute: The most messages of one address within a minute. A server without a token has this limit.
+            With a token, several people may use one address, so the limit is PEOPLE_AT_AN_ADDRESS times as high.
+    """
+    started = int(time.time())
+    most = messages_per_minute * (1 if token is None else PEOPLE_AT_AN_ADDRESS)
+    limit = Limit("messages from your address", most)
+    v1 = Blueprint("v1", __name__, url_prefix="/v1")
+
+    @v1.before_request
+    def refuse_strangers() -> None:
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            abort(403, "This request is accepted only from programs and from this site's own pages.")
+        if token is None:
+            # The name of another site may lead to this computer. A browser then takes the server for that site.
+            if not _is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+                abort(403, "This server answers requests to localhost only.")
+            return
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), token.encode()):
+            limit.count(request.remote_addr)  # so that tokens cannot be tried without end
+            abort(401, "The token of this server is expected: Authorization: Bearer TOKEN.")
+
+    @v1.get("/models")
+    def models() -> dict[str, Any]:
+        return {"object": "list", "data": [_described(model, started)]}
+
+    @v1.post("/chat/completions")
+    def completions() -> Any:
+        limit.count(request.remote_addr)
+        asked = _asked()
+        reply, note = _reply(batches, _history(asked, batches))
+        made = f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), model
+        reason = "content_filter" if note else "stop"
+        if not asked.get("stream"):
+            return _completion(made, reply, reason)
+        options = asked.get("stream_options")
+        usage = isinstance(options, dict) and options.get("include_usage") is True
+        return Response(_events(made, reply, reason, usage), mimetype="text/event-stream")
+
+    def say_what_is_wrong(error: HTTPException) -> Response:
+        code = error.code or 500
+        kind = KINDS.get(code, "invalid_request_error")
+        response = jsonify({"error": {"message": error.description, "type": kind, "param": None, "code": None}})
+        response.status_code = code
+        if retry_after := getattr(error, "retry_after", None):
+            response.headers["Retry-After"] = retry_after
+        if code == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+
+    for number in (*MISTAKES, 401):
+        v1.register_error_handler(number, say_what_is_wrong)
+    app.register_blueprint(v1)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
+def _asked() -> dict[str, Any]:
+    """Return the content of the request, whose messages are checked."""
+    if request.mimetype != "application/json":  # a form of another site cannot send this type
+        abort(400, "A body of the type application/json is expected.")
+    try:
+        asked = request.get_json(silent=True)
+    except RecursionError:  # lists nested too deeply
+        asked = None
+    messages = asked.get("messages") if isinstance(asked, dict) else None
+    if not isinstance(asked, dict) or not isinstance(messages, list) or not 1 <= len(messages) <= MOST_MESSAGES:
+        abort(400, f"An object with 1 to {MOST_MESSAGES:,} messages is expected.")
+    if asked.get("n") not in (None, 1):
+        abort(400, "One choice (n = 1) is all that this server gives.")
+    for message in messages:
+        if not isinstance(message, dict) or message.get("role") not in ROLES:
+            abort(400, f"Each message has one of the roles {', '.join(ROLES)}.")
+    if messages[-1]["role"] != "user":
+        abort(400, "The last message is one of the user, which is answered.")
+    return asked
+
+
+def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
+    """Return the utterances of the conversation, the one to answer last.
+
+    The agents know no instructions, so messages of the system are left out. A message that got the note of the crisis
+    check is left out with the note, as in the other chats.
+    """
+    spoken = [(each["role"], _text(each)) for each in asked["messages"] if each["role"] in ("user", "assistant")]
+    utterances: list[str] = []
+    noted = False
+    for role, text in spoken[:-1]:
+        if role == "user":
+            noted = batches.agent.crisis_note(text) is not None
+        if not noted:
+            utterances.append(text)
+    return [*utterances, spoken[-1][1]][-LONGEST_HISTORY:]
+
+
+def _text(message: dict[str, Any]) -> str:
+    """Return the text of a message without control characters; it may be in several parts."""
+    content = message.get("content")
+    if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
+        content = " ".join(str(part.get("text", "")) for part in content)
+    if not isinstance(content, str) or len(content) > LONGEST_UTTERANCE:
+        abort(400, f"The content of a message is a text of at most {LONGEST_UTTERANCE:,} characters.")
+    return "".join(c if c.isprintable() else " " for c in content)
+
+
+def _reply(batches: SharedBatches, history: list[str]) -> tuple[str, bool]:
+    """Return the reply to a conversation, and whether it is the note of the crisis check, which comes first."""
+    note = batches.agent.crisis_note(history[-1])
+    if note is not None:
+        return note, True
+    if not batches.agent.tokenise(history[-1:])[0]:
+        abort(400, "There are no words to answer.")
+    try:
+        return batches.answers(history, seed=len(history))[0].text, False
+    except BusyError as error:
+        raise ServiceUnavailable(str(error), retry_after=5) from None
+
+
+def _described(model: str, started: int) -> dict[str, Any]:
+    return {"id": model, "object": "model", "created": started, "owned_by": "local"}
+
+
+def _usage() -> dict[str, int]:
+    """The protocol's counts of tokens. They are 0, because tokens of different agents cannot be compared."""
+    return {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+def _completion(made: tuple[str, int, str], reply: str, reason: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": reply, "refusal": None}
+    choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": None}
+    named = dict(zip(("id", "created", "model"), made, strict=True))
+    return {**named, "object": "chat.completion", "choices": [choice], "usage": _usage()}
+
+
+def _events(made: tuple[str, int, str], reply: str, reason: str, usage: bool) -> Iterator[str]:
+    """Yield a reply as server-sent events, a word at a time. The agent chooses among whole answers before."""
+    named = dict(zip(("id", "created", "model"), made, strict=True)) | {"object": "chat.completion.chunk"}
+
+    def event(delta: dict[str, str], finish_reason: str | None = None) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        return f"data: {json.dumps({**named, 'choices': [choice]})}\n\n"
+
+    yield event({"role": "assistant", "content": ""})
+    for number, word in enumerate(reply.split(" ")):
+        yield event({"content": f" {word}" if number else word})
+    yield event({}, reason)
+    if usage:
+        yield f"data: {json.dumps({**named, 'choices': [], 'usage': _usage()})}\n\n"
+    yield "data: [DONE]\n\n"
