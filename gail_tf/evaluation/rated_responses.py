@@ -93,7 +93,7 @@ def _logits(agent: GAILAgent, batch: Batch, rated: Sequence[Rated], start: int, 
     """Compute D's logits of some responses, from the number `start` on."""
     rows = np.arange(start, min(start + size, len(rated)))
     part = take(batch, rows, response_width=batch.response.shape[1])
-    some = [rated[row] for row in rows]
+    some = [rated[row] for row in rows.tolist()]
     read = [one.context for one in some]
     return agent.expert_logits(part, part.response, part.response_mask, read, [one.response for one in some])
 

@@ -77,7 +77,7 @@ class EncoderConfig:
 
 def with_biases(layers: dict[str, list[int]]) -> dict[str, list[int]]:
     """Return the shapes of the weight and the bias of each layer, given the shapes of the weights by layer."""
-    named = {}
+    named: dict[str, list[int]] = {}
     for name, shape in layers.items():
         named |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
     return named

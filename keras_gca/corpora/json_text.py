@@ -90,7 +90,7 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
         reading: Counts speakers, and decides what happens to bad lines.
     """
     bad = reading.bad
-    emotion = value.get("emotion") if isinstance(value, dict) else None
+    emotion: Any = value.get("emotion") if isinstance(value, dict) else None
     turns = _turns(value) if isinstance(value, dict) else value
     if not isinstance(turns, list):
         bad.report(where, "with other JSON", f"no list of utterances; {WANTED}")

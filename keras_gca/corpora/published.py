@@ -43,13 +43,13 @@ def files_of(folder: Path) -> list[Path]:
         ["dialogues_text.txt"],
         [f"{part}.csv" for part in PARTS],
     ):
-        found = {}
+        there: dict[str, Path] = {}
         for name in names:
             for place in (folder, *(folder / part for part in PARTS)):
                 if (place / name).is_file():
-                    found.setdefault(name, place / name)
-        if found:
-            return list(found.values())
+                    there.setdefault(name, place / name)
+        if there:
+            return list(there.values())
     return []
 
 
@@ -102,7 +102,7 @@ class _Budget:
         if self._members < 0:
             raise UserError(f"{self._path}: the archive has more than {MOST_MEMBERS:,} members; a corpus is expected")
 
-    def read(self, source: IO[bytes], size: int) -> bytes:
+    def read(self, source: IO[bytes] | gzip.GzipFile, size: int) -> bytes:
         block = source.read(size)
         self._left -= len(block)
         if self._left < 0:

@@ -186,8 +186,8 @@ def _table(lines: list[str]) -> Shape | None:
         )
         if count and len(lines) > 2 and often >= 0.9 * len(lines) and named and tight >= 0.9 * len(lines):
             return Shape(None, "a table whose first line does not name question and answer, or turns")
-        quoted = re.compile(rf'\s*"[^"]*"(\s*{re.escape(separator)}\s*("[^"]*"|[\d.]*))+\s*$')
-        if len(lines) > 1 and _share(lines, quoted) >= MOST:
+        in_quotes = re.compile(rf'\s*"[^"]*"(\s*{re.escape(separator)}\s*("[^"]*"|[\d.]*))+\s*$')
+        if len(lines) > 1 and _share(lines, in_quotes) >= MOST:
             return Shape(None, "a table without a first line that names its columns")
     return None
 

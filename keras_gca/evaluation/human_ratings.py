@@ -128,7 +128,7 @@ def unseen(rated: Sequence[Rated], conversations: Iterable[Sequence[str]]) -> li
         conversations: The utterances of each conversation in the files.
     """
     lengths = {len(one.context) for one in rated}
-    known = set()
+    known: set[tuple[str, ...]] = set()
     for conversation in conversations:
         keys = [_letters(text) for text in conversation]
         for length in lengths:

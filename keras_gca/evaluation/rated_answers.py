@@ -75,11 +75,12 @@ def measures(agent: Agent, rated: Sequence[Rated]) -> dict[str, np.ndarray]:
     answers = frame_answers([agent.vocabulary.encode(of_one) for of_one in tokens], agent.config.sentence_length)
     starts = range(0, len(rated), BATCH)
     log_l = np.concatenate([agent.judge(contexts[i : i + BATCH], answers[i : i + BATCH]) for i in starts])
-    found = dict(zip(BY_D, (scoring.log_human_probability(log_l), scoring.log_score(log_l)), strict=True))
+    by_d = scoring.log_human_probability(log_l), scoring.log_score(log_l)
+    measured: dict[str, np.ndarray] = dict(zip(BY_D, map(np.asarray, by_d), strict=True))
     pairs = Pairs(contexts, answers, np.arange(len(rated), dtype=np.int32))
     for name in agent.generators:
         logs = agent.token_log_probabilities(pairs, name)
         title = name.replace("_", " ")
-        found[f"log p(y|x), {title}"] = np.nansum(logs, axis=1, dtype=np.float64)
-        found[f"log p(y|x) / tokens, {title}"] = np.nanmean(logs, axis=1, dtype=np.float64)
-    return found
+        measured[f"log p(y|x), {title}"] = np.asarray(np.nansum(logs, axis=1, dtype=np.float64))
+        measured[f"log p(y|x) / tokens, {title}"] = np.asarray(np.nanmean(logs, axis=1, dtype=np.float64))
+    return measured

@@ -18,7 +18,7 @@ from keras_gca.data.dataset import Dataset
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK
 from keras_gca.evaluation import reply_metrics
-from keras_gca.evaluation.judges import CrossFitted, judge
+from keras_gca.evaluation.judges import CrossFitted, Judging, judge
 from keras_gca.evaluation.statistics import over_runs
 from keras_gca.evaluation.tables import Cell, Table
 from keras_gca.evaluation.trigram import TrigramModel
@@ -110,7 +110,7 @@ def evaluate(
         trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), discount)
         perplexity[f"Kneser-Ney trigram, discount {discount}"] = trigram.perplexity(held_out.answers)
     answers = {name: answers_to(agent, name, held_out.contexts, decoding, seed) for name in agent.generators}
-    judges = {"own": agent, "independent": CrossFitted(agent, held_out, answers, seed)}
+    judges: dict[str, Judging] = {"own": agent, "independent": CrossFitted(agent, held_out, answers, seed)}
     return {
         "tokens": held_out.tokens,
         "unknown_share": float(np.count_nonzero(held_out.answers == UNK) / held_out.tokens),

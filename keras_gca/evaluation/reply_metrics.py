@@ -6,12 +6,14 @@ always shown beside the same metrics of the human replies. A reply is a list of 
 
 import collections
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from sacrebleu.metrics import BLEU
 
 Reply = Sequence[str]
+System = TypeVar("System", bound=Hashable)
 ORDERS = 10  # the number of random orders of replies in `distinct_at`
 
 
@@ -50,7 +52,7 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
     return float(np.mean(values))
 
 
-def equal_distinct(systems: Mapping[str, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[str, float]]:
+def equal_distinct(systems: Mapping[System, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[System, float]]:
     """Compute distinct-n of several systems at the number of tokens that the shortest-spoken one of them has.
 
     Args:

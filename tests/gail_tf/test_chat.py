@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from gail_tf.safety.crisis import FIRST_USE_NOTICE, NOTE
 
 from gail_tf import chat
 from gail_tf.agent import GAILAgent, Replying
-from gail_tf.safety.crisis import FIRST_USE_NOTICE, NOTE
 from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import create_app
 from tests.factories import gail_agents, small_runs

@@ -47,7 +47,7 @@ def test_tables_of_a_page_are_generated(tmp_path):
     assert text.endswith("\n<!-- /experiment -->\n\nThe end.\n")
     assert "`the command` (python" in text
     assert filled(text, tmp_path) == text
-    with pytest.raises(UserError, match="b.json: cannot be read"):
+    with pytest.raises(UserError, match=r"b\.json: cannot be read"):
         filled(page.replace("a.json", "b.json"), tmp_path)
 
 
