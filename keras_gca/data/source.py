@@ -30,7 +30,7 @@ class Source:
         >>> from keras_gca import Source
         >>> conversations, bad = Source().read()
         >>> len(conversations)
-        3179
+        16660
     """
 
     data: Path | None = None
