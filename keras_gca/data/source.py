@@ -30,7 +30,7 @@ class Source:
         >>> from keras_gca import Source
         >>> conversations, bad = Source().read()
         >>> len(conversations)
-        16660
+        12619
     """
 
     data: Path | None = None
