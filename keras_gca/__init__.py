@@ -62,7 +62,7 @@ _HOMES = {
     "Agent": "agent",
     "Answer": "serving.protocol",
     "Config": "config",
-    "Conversation": "data.conversations",
+    "Conversation": "corpora.conversation",
     "Decoder": "models.decoding",
     "Decoding": "agent",
     "DiscriminatorTraining": "training.discriminator",

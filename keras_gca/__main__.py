@@ -8,14 +8,14 @@ PURPOSE = "Generative conversational agents with end-to-end adversarial training
 
 COMMANDS = {
     "train": "train an agent on a corpus by Algorithm 2, and write a bot to chat with",
-    "inspect": "show how a corpus file is read, without training: format, counts, lengths, odd lines",
+    "inspect": "show how a corpus is read, without training on it",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "measure trained agents on held-out conversations: perplexity, replies, Table 1",
     "survey": "the human evaluation: make a survey, serve or print it, count the votes (Tables 1 and 2)",
     "studies": "train and compare variants of the method over several seeds",
     "mmi": "rerank the replies of a run by maximum mutual information",
     "quality_diversity": "plot quality against diversity of replies sampled at several temperatures",
-    "export": "write an agent for other programs: Figure 1 for Keras, and a SavedModel that replies to text",
+    "export": "write an agent for Keras and TensorFlow, with a SavedModel that replies to text",
     "figures": "draw Figures 1 and 2 from the Keras models themselves",
 }
 

@@ -53,8 +53,10 @@ def test_a_whole_run_prints_what_a_newcomer_needs(small_run):
         assert len(re.findall(rf"^{phase} +\d/{count}  ", out, re.MULTILINE)) == count
     assert re.search(r"after maximum likelihood +\d+\.\d\d\n  after imitation +\d+\.\d\d\n", out)
     assert re.search(r"first update +\d+\.\d{3} \(\d+\.\d{3}\)\n  last update", out)
-    assert len(re.findall(r"^   \* (maximum likelihood|imitation) ", out, re.MULTILINE)) == 6
-    assert len(re.findall(r"^     expert ", out, re.MULTILINE)) == 6
+    shown = min(6, sum(each.source != "tweets" for each in GAILRun.open(path).data().validation))
+    assert shown >= 3
+    assert len(re.findall(r"^   \* (maximum likelihood|imitation) ", out, re.MULTILINE)) == shown
+    assert len(re.findall(r"^     expert ", out, re.MULTILINE)) == shown
     assert f"python -m gail_tf.chat {path}" in out
 
 

@@ -39,12 +39,12 @@ def test_an_epoch_of_maximum_likelihood_reads_and_learns_every_response(trainabl
 
 
 def test_rollouts_are_drawn_read_twice_and_learned():
-    made = of(updates=3, rollouts=64, discriminator_steps=8, ppo_epochs=2, validation_frequency=2)
+    made = of(updates=3, rollouts=64, discriminator_steps=16, ppo_epochs=2, validation_frequency=2)
     read = BLOCKS * 50 + OUTPUT * 20
     drawn = BLOCKS * 30 + (BLOCKS + OUTPUT) * 40 * 2  # the preset's longest response has 40 tokens
     of_updates = 3 * 64 * (drawn + 2 * read + 2 * 2 * read) + 2 * 100 * read
     assert made.seconds["imitation"] == pytest.approx(of_updates / (0.5 * RATE))
-    # 64 responses are 4 batches of 16, in each of which D takes a step; so 8 steps need 2 buffers.
+    # 64 responses are 8 batches of 8, in each of which D takes a step; so 16 steps need 2 buffers.
     assert made.seconds["discriminator"] == pytest.approx(2 * 64 * (drawn + 2 * read) / (0.5 * RATE))
 
 

@@ -11,7 +11,7 @@ from keras_gca.safety.crisis import NOTE, note_on
 from keras_gca.serving import chat_command, local_server
 from keras_gca.serving.completions import LONGEST_HISTORY, LONGEST_UTTERANCE, add_completions, make_token
 from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS
-from keras_gca.serving.protocol import Answer
+from keras_gca.serving.protocol import Answer, Decodings
 from keras_gca.serving.shared_batches import BusyError, SharedBatches
 from keras_gca.serving.web import create_app
 
@@ -216,10 +216,15 @@ def test_a_busy_agent_says_so(client, monkeypatch):
 def test_the_chat_serves_it_and_prints_a_token_once_beyond_loopback(parrot, host, printed, monkeypatch, capsys):
     apps = []
     monkeypatch.setattr(local_server, "serve_until_stopped", lambda server, give_up: (server.close(), give_up()))
-    made = local_server.make_local_server
-    monkeypatch.setattr(local_server, "make_local_server", lambda app, *rest: apps.append(app) or made(app, *rest))
-    options = argparse.Namespace(host=host, port=0, messages_per_minute=5)
-    assert chat_command.serve(parrot, None, options, Path("bot.h5"), None) == 0
+    made = local_server.LocalServer
+    monkeypatch.setattr(local_server, "LocalServer", lambda app, *rest: apps.append(app) or made(app, *rest))
+    options = argparse.Namespace(
+        web=True, host=host, port=0, messages_per_minute=5, seed=0, verbose=False, transcript=None
+    )
+    path = Path("bot.h5")
+    listening = chat_command.listen(options, path)
+    decodings = Decodings(None, "as it is", False, lambda temperature: None)
+    assert chat_command.serve(parrot, decodings, options, path, None, listening) == 0
     words = [line.split()[-1] for line in capsys.readouterr().out.splitlines() if "token" in line]
     assert len(words) == printed
     client = apps[0].test_client()

@@ -201,6 +201,6 @@ def test_an_address_that_is_taken_gets_one_line(client):
     with pytest.raises(UserError, match=f"cannot serve at 127.0.0.1, port {server.port}: "):
         make_local_server(client.application, "127.0.0.1", server.port)
     server.close()
-    for host, port in (("no such host", 0), ("127.0.0.1", 70000)):
-        with pytest.raises(UserError, match="cannot serve"):
+    for host, port, message in (("no such host", 0, "cannot serve"), ("127.0.0.1", 70000, "a number from 0 to 65535")):
+        with pytest.raises(UserError, match=message):
             make_local_server(client.application, host, port)
