@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from gail_tf.safety.crisis import FIRST_USE_NOTICE, NOTE
 
 from gail_tf import chat
 from gail_tf.agent import GAILAgent, Replying
+from keras_gca.safety.crisis import FIRST_USE_NOTICE, NOTE
 from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import create_app
 from tests.factories import gail_agents, small_runs
@@ -15,6 +15,7 @@ from tests.factories.chats import converse, send, visiting
 
 CRISIS = "I want to kill myself."
 LINE = "Samaritans (UK): 116 123"
+pytestmark = pytest.mark.thorough  # makes and compiles agents, and opens pages in a browser
 
 
 @pytest.fixture(scope="module")

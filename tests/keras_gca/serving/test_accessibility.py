@@ -4,6 +4,8 @@ import pytest
 
 from tests.factories.chats import CRISIS, Gated, Noting, converse, full_page_of, send, visiting
 
+pytestmark = pytest.mark.thorough  # each test opens a page in a browser
+
 
 def empty(page, agent):
     assert page.locator(".example").first.is_visible()

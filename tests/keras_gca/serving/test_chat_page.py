@@ -10,6 +10,8 @@ from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import LONGEST_UTTERANCE, create_app
 from tests.factories.chats import CRISIS, NOTE, Gated, Noting, converse, full_page_of, page_of, send, until, visiting
 
+pytestmark = pytest.mark.thorough  # each test opens a page in a browser
+
 
 class Changed(Gated):
     """An agent with an open gate whose answers have some other parts."""
