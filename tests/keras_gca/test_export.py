@@ -66,11 +66,10 @@ AGENTS = {
     "whole_answers": lambda: make_agent(algorithm="reinforce"),
     "shipped": lambda: Agent.load(SHIPPED),
 }
-QUICK = ("masked", "original")
-KINDS = [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.thorough) for kind in AGENTS]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", AGENTS)
 def test_keras_and_tensorflow_load_it_and_reply_as_the_agent(kind, tmp_path, capsys):
     agent = AGENTS[kind]()
     agent.save(tmp_path / "bot.h5")
