@@ -25,7 +25,10 @@ class DataSettings:
         "after the first is a response", choices=("disjoint", "staggered"),
     )  # fmt: skip
     max_trajectories: int | None = option(
-        None, "train on about this many trajectories, drawn as whole conversations; all if not given", low=30
+        None,
+        "train on about this many trajectories, drawn as whole conversations, and pretrain on at most as many general "
+        "conversations; all if not given",
+        low=30,
     )
     sentiment: str = option(
         "on",

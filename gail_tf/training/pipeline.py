@@ -156,13 +156,19 @@ def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> l
 def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[str, ...], ...]:
     """Read the conversations to pretrain on: the files that the user names, or else the first paper's embedded corpus.
 
-    There are none for a network that is pretrained already.
+    There are none for a network that is pretrained already. If `max_trajectories` limits the trajectories, it limits
+    these conversations, too; the seed determines which are taken.
     """
     if source.model is not None or not config.likelihood.pretraining_epochs:
         return ()
     paths: Sequence[Path | None] = source.general or [None]
     format = source.format if source.general else None
-    return tuple(made.utterances for path in paths for made in read_conversations(path, format, bad))
+    conversations = [made.utterances for path in paths for made in read_conversations(path, format, bad)]
+    most = config.data.max_trajectories
+    if most is None or len(conversations) <= most:
+        return tuple(conversations)
+    drawn = np.random.default_rng(config.seed).permutation(len(conversations))[:most]
+    return tuple(conversations[number] for number in sorted(drawn))
 
 
 def _describe(data: Data) -> None:
