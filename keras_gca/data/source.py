@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glove.text_files import SKIP_HINT, BadLines
-from keras_gca.data.conversations import Conversation, read_conversations
+from keras_gca.data.conversations import EMBEDDED, Conversation, read_conversations
 from keras_gca.errors import UserError, refuse_missing
-
-EMBEDDED = "the embedded corpus"
 
 
 @dataclass(frozen=True)

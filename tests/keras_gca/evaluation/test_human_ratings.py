@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +11,6 @@ from keras_gca.errors import UserError
 from keras_gca.evaluation import human_ratings
 from keras_gca.evaluation.human_ratings import LENGTH, RANDOM, Rated, agreements, read_ratings, split_half, unseen
 from tests.factories import ratings
-
-RATINGS = Path("/work/shared/data/human_ratings")
 
 
 @pytest.fixture(autouse=True)
@@ -132,8 +129,6 @@ def test_the_table_says_who_does_not_beat_length(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "reliability"), [("dailydialog", 0.3), ("empatheticdialogues", 0.1)])
-def test_the_ceilings_of_public_ratings(name, reliability):
-    path = RATINGS / f"{name}.jsonl"
-    if not path.exists():
-        pytest.skip(f"{path} is absent")
+def test_the_ceilings_of_public_ratings(name, reliability, shared_file):
+    path = shared_file(f"data/human_ratings/{name}.jsonl")
     assert split_half(read_ratings(path), splits=20) == pytest.approx(reliability, abs=0.05)
