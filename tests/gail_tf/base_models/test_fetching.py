@@ -264,7 +264,7 @@ def test_an_interrupted_fetch(index, cache_path, silent_server, monkeypatch, sen
     with connection:
         assert any(name.endswith(".part") for name in os.listdir(cache_path))
         os.killpg(process.pid, sent)
-    _, err = process.communicate(timeout=180)
+    _, err = process.communicate(timeout=60)
     assert (process.returncode, "interrupted" in err) == ((130, True) if sent == signal.SIGINT else (-9, False))
     if sent == signal.SIGINT:
         assert left(cache_path) == []
