@@ -7,6 +7,7 @@ A token costs 2 P operations in a pass over a sequence, and 2 V E more where the
 costs twice as much as the pass if all weights are trained, and once as much if the weights of the network are frozen.
 """
 
+import math
 import time
 from typing import NamedTuple
 
@@ -85,10 +86,12 @@ def estimate(
     seconds = {phase: number / rate / EFFICIENCY["pass"] for phase, number in operations.items()}
 
     weights = 4 * count(sizes.shapes.values())
-    at_once = max(config.optimizer.batch_size, config.ppo.minibatch_size)
-    of_a_token = sizes.depth * sum(shape[1] for shape in shapes.values()) / sizes.depth * 2 * 4
-    activations = at_once * (of_a_token * (condition + response) + 3 * 4 * sizes.vocab_size * response)
-    memory = IMPORTS + weights * (4 if config.model.trainable == "full" else 1.5) + activations
+    # The longest batch decides. Of each token the inputs of all matrix products and as many results are kept.
+    at_once, longest = max(config.optimizer.batch_size, config.ppo.minibatch_size), config.data.condition_tokens + limit
+    of_a_token = 2 * sum(shape[1] for shape in shapes.values())
+    activations = 4 * at_once * (of_a_token * longest + 3 * sizes.vocab_size * limit)
+    cache = 4 * 2 * sizes.depth * math.prod(sizes.cache_frame) * longest * per_buffer if updates else 0
+    memory = IMPORTS + weights * (4 if config.model.trainable == "full" else 1.5) + activations + cache
     return Estimate(seconds, memory, rate)
 
 

@@ -16,6 +16,10 @@ SMALL_GCA = [
     "--machine-pairs", "8", "--discriminator-epochs", "1", "--seed", "5",
 ]  # fmt: skip
 
+CORPUS = PROJECT / "gail_tf" / "data" / "corpus"
+# The longer conversations of the embedded corpus: even a few of them have one, two and three turns.
+LONGER = ["--data", str(CORPUS / "conversations.csv"), "--tweets", str(CORPUS / "uplifting.txt")]
+
 # Options of gail_tf.train for a whole training that takes seconds.
 SMALL_GAIL = [
     "--preset", "tiny", "--max-trajectories", "40", "--pretraining-epochs", "0", "--mle-epochs", "1", "--updates", "3",

@@ -11,7 +11,7 @@ from gail_tf.models.gpt2 import GPT2
 from gail_tf.models.gpt2_config import GPT2Config
 from keras_gca.data.conversations import read_conversations
 from keras_gca.engine import command_line
-from tests.factories.commands import SMALL_GAIL
+from tests.factories.commands import LONGER, SMALL_GAIL
 from tests.factories.gail import CONTROLS, SIZES, randomise
 from tests.oracles.pytorch import randomise_torch
 
@@ -46,12 +46,15 @@ def torch_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory):
-    """A small complete training by the command: its run folder, which no test may change, and its printed output."""
+    """A small complete training by the command: its run folder, which no test may change, and its printed output.
+
+    It learns from the longer conversations of the embedded corpus, so that each part has one, two and three turns.
+    """
     from gail_tf import train
 
     path = tmp_path_factory.mktemp("trained") / "run"
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        assert command_line.run(train.main, "train", [*SMALL_GAIL, "--run", str(path)]) == 0
+        assert command_line.run(train.main, "train", [*SMALL_GAIL, *LONGER, "--run", str(path)]) == 0
     return path, out.getvalue()
 
 

@@ -97,7 +97,7 @@ def stored(path):
 def test_a_run_is_printed_and_written(evaluated):
     path, out = evaluated
     assert out.startswith("Table 2: Perplexity and BLEU on the test conversations, with 95 % intervals")
-    for text in ("GPT-2 + MLE", "EmpathyGAIL", "| 2 turns |", "sacreBLEU's (nrefs:1|case:mixed", '"BLEU error"'):
+    for text in ("GPT-2 + MLE", "EmpathyGAIL", "| 3+ turns |", "sacreBLEU's (nrefs:1|case:mixed", '"BLEU error"'):
         assert text in re.sub(" +", " ", out)
     assert "36.61 ± 3.21" in out  # beside ours
     assert "wrote first/evaluation.json\nwrote first/evaluation: tables.md, tables.tex, tables.json, table3.md" in out
@@ -419,7 +419,7 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
         ({"epsilon": 0.3}, "second: --epsilon is 0.3, but in first it is 0.2; runs of one algorithm are averaged"),
         (
             {"source": {"data": ["x/other.csv"]}},
-            "second: the --data of this run (other.csv) differs from the --data of first (not given); runs with",
+            "second: the --data of this run (other.csv) differs from the --data of first (conversations.csv); runs",
         ),
         (
             {"turns": "staggered"},

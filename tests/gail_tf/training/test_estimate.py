@@ -52,6 +52,16 @@ def test_training_all_weights_needs_more_memory_than_adapters():
     assert of(trainable="full").memory > of().memory > 4 * 134_515_008
 
 
+def test_the_memory_is_that_of_weights_the_longest_batch_and_the_cache_of_keys_and_values():
+    # The widths of the inputs of the seven matrices of a block; 8 responses of 96 and 40 tokens are learned together.
+    inputs = 30 * (6 * 576 + 1536)
+    activations = 4 * 8 * (2 * inputs * 136 + 3 * 49152 * 40)
+    cache = 64 * 136 * 30 * 2 * 3 * 64 * 4  # 64 responses are drawn together
+    expected = 0.9e9 + 1.5 * 4 * 134_515_008 + activations + cache
+    assert of(rollouts=64).memory == pytest.approx(expected, rel=1e-3)
+    assert of(updates=0, algorithm="mle").memory == pytest.approx(expected - cache, rel=1e-3)
+
+
 def test_the_line_names_minutes_memory_and_rate():
     line = str(estimate.Estimate({"maximum_likelihood": 600, "discriminator": 0, "imitation": 900}, 3.26e9, 4e11))
     assert line == (
