@@ -95,6 +95,7 @@ def test_keras_and_tensorflow_load_it_and_reply_as_the_agent(kind, tmp_path, cap
     assert [again.reply(history) for history in HISTORIES] == peer["reply"]
 
 
+@pytest.mark.thorough
 def test_a_run_is_published_with_its_card(tmp_path, capsys, monkeypatch):
     write_run(tmp_path / "run")
     (tmp_path / "run" / "evaluation.json").write_text('{"perplexity": {"adversarial": 48.55}}')

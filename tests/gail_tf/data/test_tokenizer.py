@@ -146,6 +146,7 @@ def auto_peer(folder):
 MORE = [*ODD, "cafe\u0301", "\n\n x\n", "2026 12345678", "I'LL y'all", "a\r\nb", "\u00a0x", "!!!\n?"]
 
 
+@pytest.mark.thorough
 def test_ids_of_other_families_are_hugging_faces(family, texts, tmp_path):
     tokenizer, other = Tokenizer.read(family, CONTROLS), auto_peer(family)
     ids = tokenizer.encode_all(texts + MORE)

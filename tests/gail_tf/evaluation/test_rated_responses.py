@@ -24,6 +24,7 @@ SOME = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("changes", "by_d"), [({}, ["D"]), ({"discriminator": "token"}, ["D, Eq. 9", "D, Eq. 10"])])
 def test_measures_of_single_responses_do_not_depend_on_the_others(changes, by_d):
     agent = gail_agents.of_gpt2(small_runs.config(**changes))
@@ -57,6 +58,7 @@ def test_relevance_compares_with_the_contexts_of_others():
     np.testing.assert_allclose(found, [1, 1, -1])
 
 
+@pytest.mark.thorough
 def test_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(human_ratings, "RESAMPLES", 50)
     gail_agents.write_run(tmp_path / "run")

@@ -138,6 +138,7 @@ def test_an_agent_saved_and_loaded_says_the_same(agent, tmp_path):
         assert 0 < answer.human < 1
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eagerly")
 def test_how_much_of_a_conversation_is_read(agent):
     last = agent.answers(TALK, 1, Replying(), seed=3)
