@@ -151,7 +151,7 @@ class GAILAgent:
         """
         name = policy or self.generators[-1]
         if name not in self.generators:
-            raise UserError(f"--policy {name}: not a policy of this bot, which has {' and '.join(self.generators)}")
+            raise UserError(f"--policy {name}: this bot has no such policy; it has {' and '.join(self.generators)}")
         export_policy(self.policies[name], self.tokenizer, folder)
         return name
 

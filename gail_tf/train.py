@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
             "--preset paper needs a pretrained GPT-2; --model with a folder or a name on the Hub is expected"
         )
     elif options.model is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
-        raise UserError(f"{naming(useless)}: only for a GPT-2 from scratch, but --model is pretrained; leave one out")
+        raise UserError(f"{naming(useless)}: this applies only to a GPT-2 from scratch, but --model is pretrained")
     source, config = Source(**given), command_line.chosen_settings(options, GAILConfig)
     source.refuse_misfits(config)
     if options.preset == "paper" and config.judge.discriminator_encoder == "roberta" and source.roberta is None:

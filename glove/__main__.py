@@ -77,7 +77,7 @@ def _neighbours(options: argparse.Namespace) -> int:
         except KeyError:
             folded = word != word.lower() and all(other == other.lower() for other in vectors.words)
             why = " (all words of the file are in lower case)" if folded else ""
-            raise VectorFileError(f"{options.vectors}: no vector for {word!r}{why}") from None
+            raise VectorFileError(f"{options.vectors}: there is no vector for {word!r}{why}") from None
         print(f"{word}: " + ", ".join(f"{other} {similarity:.2f}" for other, similarity in nearest))
     return 0
 

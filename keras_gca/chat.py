@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.bot and options.original:
         raise UserError(f"give either a bot ({options.bot}) or --original, not both")
     if options.shipped and options.original:
-        raise UserError("--shipped is a bot of its own; leave out --original")
+        raise UserError("--shipped already chooses a bot; leave out --original")
     by_beam = options.temperature is None and options.beam is None and not options.greedy
     if options.greedy and (options.temperature is not None or options.beam is not None):
         raise UserError("--greedy excludes --temperature and --beam")

@@ -47,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         own = ("preset", "config", *given)
         command_line.refuse(options, own, fixed, "--start-from takes the other run's data and line 3")
     elif options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
-        raise UserError(f"{naming(idle)}: no effect, because --vocabulary gives the words; leave one of them out")
+        raise UserError(
+            f"{naming(idle)}: this has no effect, because --vocabulary gives the words; leave one of them out"
+        )
     source, config = Source(**given), command_line.chosen_settings(options, Config)
     run = command_line.new_run(options)
     read = source.read() if options.resume is None and options.start_from is None else None

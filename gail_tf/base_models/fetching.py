@@ -37,7 +37,7 @@ def fetch(name: str, agreed: bool = False) -> Path:
     """
     known = known_models.KNOWN
     if name not in known:
-        raise UserError(f"{name}: not a known model; one of {', '.join(known)} is expected")
+        raise UserError(f"{name}: this is not a known model; one of {', '.join(known)} is expected")
     model = known[name]
     if not model.folder.exists():
         made = "converted" if model.is_gguf else "unpacked"

@@ -192,7 +192,7 @@ def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
     missing = len(tokenizer.encode(ending)) - left
     if missing > 0:
         raise UserError(
-            f"--condition-tokens: too few for the frame of one utterance in the layout {layout.name}; "
+            f"--condition-tokens: the number is too small for the frame of one utterance in the layout {layout.name}; "
             f"{missing} more are needed"
         )
     text = tokenizer.encode(layout.space + layout.written(prompt.text) + ending)

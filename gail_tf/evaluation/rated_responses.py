@@ -51,7 +51,7 @@ def evaluate_ratings(
     data, agent = made.data(), GAILAgent.load(made.path)
     kept = human_ratings.unseen(rated, conversations(data))
     if len({one.context for one in kept}) < 2:
-        raise UserError(f"{ratings}: fewer than two contexts are left that do not stand in the corpus of {run}")
+        raise UserError(f"{ratings}: fewer than two of the contexts are absent from the corpus of {run}")
     found = measures(agent, kept, size)
     if encoder is not None:
         found[RELEVANCE] = relevance(SentenceEncoder.read(locate(encoder)), kept)

@@ -31,12 +31,12 @@ def detect(path: str | os.PathLike) -> str:
     if path.is_dir():
         return _detect_folder(path)
     if kind := binary.kind_of(path):
-        raise UserError(f"{path}: looks like {kind}, which cannot be read; {SUPPORTED}")
+        raise UserError(f"{path}: the file looks like {kind}, which cannot be read; {SUPPORTED}")
     text, complete = sample(path)
     found = shapes.recognise(text, complete, path.suffix.lower())
     if found.format is None:
         insist = "--format text reads it as plain text all the same"
-        raise UserError(f"{path}: looks like {found.looks_like}, which cannot be read; {SUPPORTED} ({insist})")
+        raise UserError(f"{path}: the file looks like {found.looks_like}, which cannot be read; {SUPPORTED} ({insist})")
     return found.format
 
 

@@ -43,17 +43,23 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
     for _, line in reading.lines(path):
         size += len(line)
         if size > json_files.LARGEST:
-            raise UserError(f"{path}: larger than {json_files.LARGEST:,} characters; JSON lines may be larger")
+            raise UserError(
+                f"{path}: the file is larger than {json_files.LARGEST:,} characters; JSON lines may be larger"
+            )
         parts.append(line)
     try:
         value = json_files.loads("".join(parts))
     except json_files.NotJSONError as error:
-        raise UserError(f"{path}: not JSON ({error}); a list of conversations is expected") from None
+        raise UserError(f"{path}: the file is not JSON ({error}); a list of conversations is expected") from None
     except ValueError as error:
-        raise UserError(f"{path}: JSON that cannot be used ({error}); a list of conversations is expected") from None
+        raise UserError(
+            f"{path}: the file is JSON that cannot be used ({error}); a list of conversations is expected"
+        ) from None
     items = value if _is_list_of_conversations(value) else contained(value)
     if items is None:
-        raise UserError(f"{path}: valid JSON, but not a list of conversations; a list of lists of texts is expected")
+        raise UserError(
+            f"{path}: the file is valid JSON, but not a list of conversations; a list of lists of texts is expected"
+        )
     for number, item in enumerate(items, start=1):
         yield from conversations(item, f"{path}: conversation {number}", reading)
 

@@ -23,7 +23,7 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
     for file in sorted(path.glob("*.txt")):
         format = detect(file)
         if format not in ("text", "speakers"):
-            raise UserError(f"{file}: looks like {format}, not plain text; name this file, not its folder")
+            raise UserError(f"{file}: the file looks like {format}, not plain text; name this file, not its folder")
         yield from _read(file, reading, tagged=format == "speakers")
 
 

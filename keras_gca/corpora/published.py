@@ -85,7 +85,7 @@ def unpacked(path: Path) -> Iterator[Path]:
             raise UserError(f"{path}: the archive is damaged, or cannot be read ({error})") from None
         if not any(folder.iterdir()):
             raise UserError(
-                f"{path}: looks like an archive or an office document, without a known corpus in it; those "
+                f"{path}: the file looks like an archive or an office document, without a known corpus in it; those "
                 "of EmpatheticDialogues, DailyDialog, Cornell and ConvoKit are read (unpack others, and name a file)"
             )
         yield folder

@@ -156,7 +156,9 @@ def _read(path: Path, format: str, bad: BadLines, name: str) -> Corpus:
     conversations = list(FORMATS[format](path, reading))
     if not any(len(conversation.utterances) > 1 for conversation in conversations):
         skipped = f"; {bad.summary()}" if bad.counts else ""
-        raise UserError(f"{path}: no conversation of two or more utterances (read as {format}){skipped}")
+        raise UserError(
+            f"{path}: there is no conversation of two or more utterances (the file was read as {format}){skipped}"
+        )
     names = {
         f"{encoding.name}{' (detected)' if encoding.detected else ''}"
         for encoding in reading.encodings.values()

@@ -153,7 +153,7 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
         else:
             words[word] = number
     if not words:
-        raise UserError(f"{path}: contains no word; one word on each line is expected")
+        raise UserError(f"{path}: the file contains no word; one word on each line is expected")
     return list(words)
 
 

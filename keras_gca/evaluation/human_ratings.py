@@ -91,7 +91,7 @@ def read_ratings(path: str | Path) -> list[Rated]:
         raise UserError(f"{path}: the text is not UTF-8") from None
     rated = [_rated(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not rated:
-        raise UserError(f"{path}: no ratings; one JSON object in each line is expected")
+        raise UserError(f"{path}: the file has no ratings; one JSON object on each line is expected")
     return rated
 
 

@@ -78,7 +78,9 @@ def read_experiment(path: Path) -> dict[str, Any]:
     """
     values = json_files.read_object(path)
     if values.get("format") != FORMAT or not {"command", "seeds", "versions", "results", "tables"} <= set(values):
-        raise UserError(f"{path}: not the results of an experiment; {FORMAT!r} with its command is expected")
+        raise UserError(
+            f"{path}: the file does not hold the results of an experiment; {FORMAT!r} with its command is expected"
+        )
     return values
 
 

@@ -44,7 +44,7 @@ def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dic
         raise UserError(f"{run}: this run predicts the {agent.config.predict}, so it cannot judge answers")
     kept = unseen(agent, made.dataset(), rated)
     if len({one.context for one in kept}) < 2:
-        raise UserError(f"{ratings}: fewer than two contexts are left that do not stand in the corpus of {run}")
+        raise UserError(f"{ratings}: fewer than two of the contexts are absent from the corpus of {run}")
     return human_ratings.compare(ratings, rated, kept, measures(agent, kept), seed, BY_D)
 
 

@@ -119,7 +119,7 @@ def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray
         with open_arrays(path) as file:
             layers = [layer for layer in _layers(file) if layer[1]]
     except ValueError as error:
-        raise UserError(f"{path}: not a weights file of Keras 2 ({error})") from None
+        raise UserError(f"{path}: the file is not a weights file of Keras 2 ({error})") from None
     if len(layers) != len(expected):
         names = ", ".join(repr(name) for name, _ in layers)
         raise UserError(

@@ -173,7 +173,7 @@ def _tabulate(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
     ballots = Votes.open(options.votes, survey).ballots()
     if not len(ballots):
-        raise UserError(f"{options.votes}: no votes yet")
+        raise UserError(f"{options.votes}: there are no votes yet")
     with command_line.needs_extra("web"):
         from keras_gca.survey import report, tables
     results = tables.tabulate(survey, ballots, options.seed)

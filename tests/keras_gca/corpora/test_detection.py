@@ -158,7 +158,9 @@ def test_what_is_recognised_but_not_supported_is_refused_in_one_line(tmp_path, n
     path = tmp_path / file
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     for read in (read_corpus, lambda path: read_trajectories([path])):
-        with pytest.raises(UserError, match=rf"{file}: looks like [^\n]*, which cannot be read;[^\n]*$") as caught:
+        with pytest.raises(
+            UserError, match=rf"{file}: the file looks like [^\n]*, which cannot be read;[^\n]*$"
+        ) as caught:
             read(path)
         assert message in str(caught.value)
         assert ("--format text" in str(caught.value)) == isinstance(content, str)

@@ -76,7 +76,7 @@ def test_a_rate_that_falls_ends_above_nothing(variables):
 
 
 def test_a_warm_up_must_end(variables):
-    with pytest.raises(UserError, match="--warmup-steps: 5 where a phase of the training has 5 steps in all"):
+    with pytest.raises(UserError, match="--warmup-steps: 5 is too many for a phase of 5 steps"):
         AdamWLearner(variables, 0.3, warmup_steps=5, total_steps=5)
 
 

@@ -58,13 +58,13 @@ def test_text_is_neither_markup_nor_a_formula(tmp_path):
     ("old", "new", "message"),
     [
         (",first answer", ",first", None),
-        ("survey,dialogue", "serial,dialogue", ":1: no column 'survey'"),
+        ("survey,dialogue", "serial,dialogue", ":1: there is no column 'survey'"),
         ("survey-", "survey-0", ":2: the form belongs to another survey"),
         (",1\r\n", ",better\r\n", ":2: the vote is 'better'; 1, 2, 0 (no difference) or nothing is expected"),
         (",1,1,", ",1,7,", ":2: there is no line '7'; 1 to 6 is expected"),
-        (",1,1,", ",1,2,", ":3: a second vote on line 2; one vote"),
+        (",1,1,", ",1,2,", ":3: this is a second vote on line 2; one vote"),
         (",1\r\n", ",\r\n", ": no votes in this form"),
-        ("Question 0?", '"' + "x" * 200_000, ": not readable as CSV"),
+        ("Question 0?", '"' + "x" * 200_000, ": the line cannot be read as CSV"),
         ("Question 0?", "\udce4", ": the line is not UTF-8 text"),
     ],
 )
