@@ -1,4 +1,4 @@
-"""Fair timing: all contestants take turns in one process, and medians count, beside the machine's matrix-product rate.
+"""Measures times fairly: all contestants take turns in one process, and medians are reported.
 
 The module also has what the benchmarks' commands share: parts that are chosen by name, Markdown tables, and results as
 JSON.

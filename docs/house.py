@@ -1,7 +1,7 @@
 """`python -m docs.house`: draws docs/house.svg, and lists the files in docs/architecture.md, from the tree as it is.
 
-The order of the rooms is that of the import contracts in pyproject.toml, which CI holds; what a room and a file are for
-is the first sentence of their docstrings. `tests/test_docs.py` sees that both are current.
+The order of the rooms is that of the import contracts in pyproject.toml, which CI checks. The purpose of a room or a
+file is the first sentence of its docstring. `tests/test_docs.py` checks that the picture and the list are up to date.
 """
 
 import ast
@@ -165,7 +165,7 @@ def listing() -> str:
 
 
 def cell(text: str) -> str:
-    """The text as it stands in a cell of a Markdown table."""
+    """The text as a cell of a Markdown table."""
     return text.replace("|", "\\|")
 
 

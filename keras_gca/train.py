@@ -76,25 +76,25 @@ def _parser() -> command_line.Parser:
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="the corpus to use instead of the embedded one: a file or a folder"
     )
-    parser.add_argument("--format", choices=FORMATS, help="the format of --data; detected if not given")
+    parser.add_argument("--format", choices=FORMATS, help="the format of --data (default: detected)")
     parser.add_argument(
         "--vocabulary",
         type=Path,
         metavar="FILE",
-        help="the words of the vocabulary, one a line, or the author's file vocabulary_movie; taken from the training "
-        "text if not given",
+        help="the words of the vocabulary, one on each line, or the author's file vocabulary_movie (default: the words "
+        "of the training text)",
     )
     parser.add_argument(
         "--glove",
         type=Path,
         metavar="FILE",
-        help="initial word vectors (such as glove.6B.100d.txt, also as .gz or .zip); fitted to the training text "
-        "if not given",
+        help="a file of initial word vectors, such as glove.6B.100d.txt, also as .gz or .zip (default: word vectors "
+        "fitted to the training text)",
     )
     parser.add_argument(
         "--glove-member",
         metavar="NAME",
-        help="the file to read from a .zip of --glove; chosen by its dimension if not given",
+        help="the file to read from a .zip of --glove (default: chosen by its dimension)",
     )
     command_line.add_run(parser, Config.totals)
     parser.add_argument(

@@ -32,8 +32,8 @@ def fetch(name: str, agreed: bool = False) -> Path:
         A folder in Hugging Face's format.
 
     Raises:
-        UserError: The name is unknown, the user does not agree, or the model cannot be fetched, is not the expected
-            one, or cannot be written. No incomplete model is left in the cache.
+        UserError: The name is unknown, the user does not agree, or the model cannot be fetched or written, or is not
+            the expected one. No incomplete model is left in the cache.
     """
     known = known_models.KNOWN
     if name not in known:

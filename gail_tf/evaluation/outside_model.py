@@ -53,8 +53,9 @@ class OutsideModel:
     def perplexity(self, asked: Sequence[Trajectory], responses: Sequence[str], size: int = 32) -> float:
         """Compute the perplexity per word of responses, given their conversations.
 
-        It is exp of the total negative log-likelihood divided by the number of words and ends. The tokenizer spells
-        unknown words with pieces of words, so a word that does not exist costs what its pieces cost.
+        The perplexity is exp of the total negative log-likelihood divided by the number of words and ends. The
+        tokenizer spells unknown words with pieces of words. Therefore the probability of a word that does not exist is
+        the probability of its pieces.
 
         Args:
             asked: The n trajectories that are answered.

@@ -96,7 +96,7 @@ def respond(
         seed: The seed of the noise z.
         sampling: How responses are drawn.
         size: The number of responses that are drawn at a time.
-        report: Is called after each draw with the number of responses in this draw.
+        report: A function that is called after each draw, with the number of responses in this draw.
 
     Returns:
         The tokens (int32), the mask (bool) and the log-probabilities (float32), each (n, max_new_tokens), in the order

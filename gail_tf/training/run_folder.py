@@ -79,7 +79,7 @@ class GAILRun(RunFolder[GAILConfig]):
             data: The trajectories as they were divided.
             tokenizer: The policy's tokenizer.
             sizes: The sizes of the policy's language model; None for RL-Seq2Seq.
-            source: The names of the files that the data comes from, which are stored for people to read.
+            source: The names of the files that the data come from, which are stored for people to read.
             reader: The RoBERTa of the discriminator D; None if D has another encoder.
             emotions: RL-Seq2Seq's classifier of emotions; None for other algorithms.
             base: The pretrained network whose files hold the frozen weights; None if the run stores all weights.

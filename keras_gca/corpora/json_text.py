@@ -65,7 +65,7 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def report_json(where: str, error: ValueError, wanted: str, reading: Reading) -> None:
-    """Report a line of which `json_files.loads` has raised an error; `wanted` is what is expected."""
+    """Report a line for which `json_files.loads` has raised an error; `wanted` is what is expected."""
     if isinstance(error, json_files.NotJSONError):
         reading.bad.report(where, "not JSON", f"the line is not JSON ({error}); {wanted}")
     else:
@@ -73,7 +73,7 @@ def report_json(where: str, error: ValueError, wanted: str, reading: Reading) ->
 
 
 def contained(value: Any) -> list[Any] | None:
-    """Return the conversations in an object that contains them, under a usual key or under a key for each; or None."""
+    """Return the conversations that an object has under a usual key, or each under its own key; None if it has none."""
     if not isinstance(value, dict):
         return None
     parts = [item for key in value if key in PARTS and isinstance(value[key], list) for item in value[key]]
@@ -160,7 +160,7 @@ def _is_instruction(turn: Any) -> bool:
 
 
 def _is_turns(value: list[Any]) -> bool:
-    """Whether a list is the utterances of one conversation, as objects with a text."""
+    """Whether a list contains the utterances of one conversation, as objects with a text."""
     return bool(value) and all(isinstance(item, dict) and isinstance(_text(item), str) for item in value)
 
 

@@ -1,4 +1,4 @@
-"""Reads plain text: one utterance on each line, an empty line between conversations, perhaps tags of speakers.
+"""Reads plain text: one utterance on each line, possibly after the tag of a speaker; empty lines divide conversations.
 
 A folder of .txt files is read as one corpus. The first paper's own corpus has this format, without empty lines.
 """

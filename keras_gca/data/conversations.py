@@ -95,7 +95,7 @@ class Corpus:
     left_out: Counter[str]
 
     def __str__(self) -> str:
-        """Say in one line how the corpus was read, and how much it is."""
+        """Say in one line how the corpus was read, and how large it is."""
         encoding = f" in {' and '.join(self.encodings)}" if self.encodings else ""
         utterances = sum(len(conversation.utterances) for conversation in self.conversations)
         size = f"{counted(len(self.conversations), 'conversation')}, {counted(utterances, 'utterance')}"

@@ -1,4 +1,4 @@
-"""`Vocabulary` gives every word an index, and also the special tokens PAD, BOS, EOS and UNK."""
+"""`Vocabulary` gives an index to every word, and to the special tokens PAD, BOS, EOS and UNK."""
 
 import collections
 import os

@@ -74,7 +74,7 @@ def read_experiment(path: Path) -> dict[str, Any]:
     """Read what `write_experiment` wrote.
 
     Raises:
-        UserError: The file is missing or damaged, or is no such file.
+        UserError: The file is missing or damaged, or does not hold the results of an experiment.
     """
     values = json_files.read_object(path)
     if values.get("format") != FORMAT or not {"command", "seeds", "versions", "results", "tables"} <= set(values):

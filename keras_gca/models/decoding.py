@@ -152,7 +152,8 @@ class Decoder:
             width: the number of partial answers that are kept at every step; 1 is greedy decoding.
             length_penalty: the exponent; 0 ranks by log p(y|x), 1 by its mean over the tokens.
             allow_unknown: whether the unknown word may be chosen.
-            unwanted: (B, s_s + 1) int32, an answer to each context in place of which the next one of the beam is taken.
+            unwanted: (B, s_s + 1) int32, an answer to each context that is not returned; the next best answer of the
+                beam is returned instead.
             anti_language_model: lambda.
             allow_repeats: whether a token may follow itself, and a pair of neighbouring tokens may occur twice.
 

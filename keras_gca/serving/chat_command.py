@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "bot",
         nargs="?",
         type=Path,
-        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub; the latest run if not given",
+        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub (default: the latest run)",
     )
     parser.add_argument(
         "--yes", dest="agreed", action="store_true", help="fetch the bot, or what it needs, without asking"
@@ -59,7 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--transcript",
         type=Path,
         metavar="FILE",
-        help="append the chat to this file; if not given, a new file in transcripts/. With --web and --say, chats are "
+        help="append the chat to this file (default: a new file in transcripts/). With --web and --say, chats are "
         "saved only if this option is given; the page then says so",
     )
     parser.add_argument("--no-transcript", action="store_true", help="do not save the chat")

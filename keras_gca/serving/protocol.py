@@ -138,7 +138,7 @@ def as_history(history: str | Sequence[str]) -> list[str]:
     if not all(isinstance(utterance, str) for utterance in utterances):
         raise UserError("a conversation is a text, or a list of texts, the last of which is to be answered")
     if not utterances or not utterances[-1].strip():
-        raise UserError("there is nothing to answer: a text, or a list of texts that ends with one, is expected")
+        raise UserError("there is nothing to answer: the last text is blank, or the list of texts is empty")
     return utterances
 
 

@@ -1,8 +1,8 @@
 """The chat as a web page: the reply, and on request all answers, their tokens' probabilities and the scores.
 
-The page keeps the conversation and sends it with every line, so the server stores nothing about visitors, unless the
-user who starts it names a transcript. A cookie with a random name, signed by a key that only this process knows,
-distinguishes visitors to count the messages of each.
+The page keeps the conversation and sends it with every line. Therefore the server stores nothing about visitors, unless
+the user who starts it names a transcript. To count the messages of each visitor, the server distinguishes visitors by a
+cookie. It contains a random name, signed by a key that only this process knows.
 """
 
 import secrets
@@ -32,7 +32,7 @@ TURNS = 10_000  # the most messages of a conversation, and the distance between 
 
 @dataclass(frozen=True)
 class ChatPage:
-    """What the user who starts a chat page chooses.
+    """The choices of the user who starts a chat page.
 
     Args:
         seed: The seed of sampling. Each message, and each further answer to it, has its own seed above this one.

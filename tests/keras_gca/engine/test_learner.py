@@ -87,5 +87,5 @@ def test_what_is_replicated_must_be_an_argument_of_the_loss(variables):
         def loss(self, rows):
             return tf.reduce_sum(rows), {}
 
-    with pytest.raises(ValueError, match="no arguments of the function: seed"):
+    with pytest.raises(ValueError, match="the function does not have these arguments: seed"):
         Seeded(variables, 0.1)
