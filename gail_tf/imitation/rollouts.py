@@ -33,8 +33,8 @@ class Rollouts(NamedTuple):
         log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
         reference: (B, R) float32, the same tokens' log-probabilities under the reference.
         states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored for a
-            policy that trains nothing but a head on top of the network, because its states never change. None for any
-            other policy.
+            policy that trains only a head on top of the network, because its states never change. None for any other
+            policy.
         given: The responses in the form that the discriminator D reads.
         expert: The experts' responses to the same prompts, in the same form.
         texts: The B responses as text.

@@ -35,7 +35,7 @@ def detect(path: str | os.PathLike) -> str:
     text, complete = sample(path)
     found = shapes.recognise(text, complete, path.suffix.lower())
     if found.format is None:
-        insist = "--format text reads it as plain text all the same"
+        insist = "with --format text it is read as plain text"
         raise UserError(f"{path}: the file looks like {found.looks_like}, which cannot be read; {SUPPORTED} ({insist})")
     return found.format
 

@@ -3,9 +3,9 @@
 The context is encoded once, and each token costs one LSTM step. The whole loop is one compiled function, which ends
 when every answer of the batch has ended.
 
-An answer does not contain PAD and BOS, and has at least one word. Therefore PAD and BOS are never chosen, nor EOS as
-the first token; the softmax still gives them a probability. Algorithm 1 has no such rule, because its arg-max does not
-pick these tokens. With `original` padding no token is excluded, as in the author's program.
+An answer does not contain PAD and BOS, and has at least one word. Therefore PAD and BOS are never chosen, and EOS is
+not chosen as the first token. The softmax still gives these tokens a probability. Algorithm 1 has no such rule, because
+its arg-max does not pick these tokens. With `original` padding no token is excluded, as in the author's program.
 
 Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary; s_se units in the generator's LSTMs. Answers are
 framed as in `data/pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
@@ -403,7 +403,7 @@ def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:
-    """Exclude all tokens except the top_k likeliest and the nucleus, the fewest whose probability reaches top_p.
+    """Keep only the top_k likeliest tokens and the nucleus: the fewest tokens whose probability reaches top_p.
 
     Args:
         scores: (B, s_v) float32, logarithms up to a constant.

@@ -60,7 +60,7 @@ _PARTS = {
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
     """Write `vocabulary_movie`, atomically: a pickled list of (word, count), most frequent first."""
     counts = [*vocabulary.counts.items()]
-    sentences = max(counts[0][1], 1)  # his file counts BOS and EOS; a `Vocabulary` does not, so "." stands for them
+    sentences = max(counts[0][1], 1)  # his file counts BOS and EOS; a `Vocabulary` does not, so "." is counted instead
     entries = [*counts[:2], ("BOS", sentences), ("EOS", sentences), *counts[2:]]
     with replacing(path) as temporary:
         temporary.write_bytes(pickle.dumps(entries, protocol=0))

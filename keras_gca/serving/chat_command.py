@@ -104,7 +104,7 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path | None = Non
         begins with a line that says so.
 
     Raises:
-        UserError: The user names a bot and asks for the shipped one, too. Or there is no bot.
+        UserError: The user names a bot and also asks for the shipped one, or there is no bot.
     """
     if options.bot and options.shipped:
         raise UserError(f"--shipped already chooses a bot; leave out {options.bot}")

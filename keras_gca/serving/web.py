@@ -39,7 +39,8 @@ class ChatPage:
         verbose: Whether the page shows what the generators and the discriminator think of each answer at first.
         examples: Messages that the empty page offers.
         decodings: The decodings between which visitors may choose; None lets them choose none.
-        transcript: A file to which the conversations of all visitors are appended. The page says so. None keeps none.
+        transcript: A file to which the conversations of all visitors are appended, which the page states. None keeps no
+            transcript.
     """
 
     seed: int = 0
@@ -73,7 +74,7 @@ def create_app(
         /answers  a POST of {"history": [utterance, ...]} returns every generator's answer, the one to show first, or
                   the note that is shown in place of an answer to the last utterance. Optional: "turn", the number of
                   the message; "attempt", how often it has been answered already; "temperature", one of TEMPERATURES;
-                  "generator", whose answer is to be shown in place of the discriminator's choice.
+                  "generator", the generator whose answer is shown in place of the discriminator's choice.
 
     Args:
         batches: The batches of the agent that answers.

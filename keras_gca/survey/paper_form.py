@@ -17,7 +17,7 @@ FORMULA = ("=", "+", "-", "@", "\t")  # the characters with which a formula begi
 
 
 def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
-    """Write form.html, to print, and form.csv, whose last column is to be filled in.
+    """Write form.html, which can be printed, and form.csv, whose last column a volunteer fills in.
 
     Args:
         survey: The survey.
