@@ -13,8 +13,9 @@ from keras_gca.settings import naming
 from keras_gca.storage.config_file import read_source
 
 DESCRIPTION = """\
-Train an empathetic conversational agent by generative adversarial imitation: GPT-2 learns the experts' responses by
-maximum likelihood, then a discriminator learns to tell its responses from theirs, and PPO makes GPT-2 deceive it.
+Train an empathetic conversational agent by generative adversarial imitation. First GPT-2 learns the experts' responses
+by maximum likelihood. Then a discriminator learns to distinguish GPT-2's responses from the experts' responses, and
+GPT-2 learns by PPO to deceive the discriminator.
 
   python -m gail_tf.train                              train a small GPT-2 from scratch on the embedded corpus
   python -m gail_tf.train --preset pretrained          fine-tune a pretrained network of 135 million weights
@@ -89,8 +90,9 @@ def _parser() -> command_line.Parser:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="paper: Table 1's settings, for a pretrained GPT-2; pretrained: trains adapters on a pretrained network, "
-        "on two CPU cores; default: trains a small GPT-2 from scratch, offline; tiny: a trial that takes seconds",
+        help="the preset of the settings. paper: Table 1's settings, for a pretrained GPT-2; pretrained: adapters on a "
+        "pretrained network are trained, on two CPU cores; default: a small GPT-2 is trained from scratch, without a "
+        "download; tiny: a trial that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(

@@ -12,9 +12,9 @@ from keras_gca.errors import UserError
 from keras_gca.settings import naming
 
 DESCRIPTION = """\
-Train a generative conversational agent by Algorithm 2 of Ludwig 2017: the generator learns by teacher forcing (line 3).
-Then each adversarial iteration (lines 4 to 12) lets it talk to itself, trains the discriminator, trains the generator
-through the frozen discriminator, and repeats teacher forcing.
+Train a generative conversational agent by Algorithm 2 of Ludwig 2017. First the generator learns by teacher forcing
+(line 3). In each adversarial iteration (lines 4 to 12) the generator then talks to itself, the discriminator is
+trained, the generator is trained through the frozen discriminator, and teacher forcing is repeated.
 
   python -m keras_gca.train                            train on the embedded corpus in about 15 minutes
   python -m keras_gca.train --data FILE --glove FILE   train on your own conversations and word vectors
@@ -70,7 +70,8 @@ def _parser() -> command_line.Parser:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="paper: every number of Section 5; default: for the embedded corpus; tiny: a trial of seconds",
+        help="the preset of the settings. paper: every number of Section 5; default: settings for the embedded corpus; "
+        "tiny: a trial that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
@@ -102,7 +103,7 @@ def _parser() -> command_line.Parser:
         type=Path,
         metavar="RUN",
         help="start a new run at the adversarial training (line 4 of Algorithm 2), with the data, the settings and the "
-        "teacher-forced generator (line 3) of RUN; only these settings may be changed: "
+        "teacher-forced generator (line 3) of RUN. Only these settings may be changed: "
         f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
     )
     command_line.add_bad_lines(parser)

@@ -78,12 +78,13 @@ def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
             sections[title] = parser.add_argument_group(heading)
         for option in options:
             _, value = field_type(option)
+            default = "not set" if option.default is None else option.default
             sections[title].add_argument(
                 f"--{option.name.replace('_', '-')}",
                 type=_value(value),
                 default=argparse.SUPPRESS,
                 metavar="|".join(option.metadata["choices"]) or {int: "N", float: "X"}[value],
-                help=f"{option.metadata['help']} [paper: {option.default}]".replace("%", "%%"),
+                help=f"{option.metadata['help']} [paper: {default}]".replace("%", "%%"),
             )
 
 
@@ -167,7 +168,8 @@ def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
         "--resume",
         type=Path,
         metavar="RUN",
-        help=f"resume this run with its own settings; with a larger total by {naming(totals)}, train it further",
+        help="resume this run with its own settings. With a larger total, the run is trained further: "
+        f"{naming(totals)}",
     )
     parser.add_argument(
         "--minutes",
