@@ -73,7 +73,7 @@ GCA_TO_GAIL = [
 @pytest.mark.parametrize(("module", "arguments", "message"), GAIL_TO_GCA + GCA_TO_GAIL)
 def test_a_run_of_the_other_package(runs, said, module, arguments, message):
     path = message.split()[-1]
-    assert said(module.main, "command", *arguments) == f"command: {path}: {message} opens it\n"
+    assert said(module.main, "command", *arguments) == f"command: {path}: this is {message} opens it\n"
 
 
 def test_bots_of_the_other_package(runs, said):

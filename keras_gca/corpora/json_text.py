@@ -93,7 +93,7 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
     Args:
         value: The value.
         where: The place of the value, for messages.
-        reading: Counts speakers, and decides what happens to bad lines.
+        reading: The object that counts speakers, and decides what happens to bad lines.
     """
     bad = reading.bad
     emotion: Any = value.get("emotion") if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""Each file is read as what it is, or refused in one line that names what it looks like; none is misread in silence."""
+"""Each file is read in its own format, or an error of one line says what the file looks like."""
 
 # ruff: noqa: E501  (each sample is on one line)
 

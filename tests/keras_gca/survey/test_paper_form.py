@@ -86,7 +86,7 @@ def test_bad_forms_get_one_line_that_names_the_place(tmp_path, survey, old, new,
 
 @pytest.fixture
 def command(tmp_path, monkeypatch, survey, capsys):
-    """A function: command(*arguments) runs the command beside a survey.json.
+    """A function: command(*arguments) runs the command in a folder with a survey.json.
 
     It returns the exit status, the output and the errors.
     """
