@@ -63,7 +63,7 @@ def test_text_is_neither_markup_nor_a_formula(tmp_path):
         (",1\r\n", ",better\r\n", ":2: the vote is 'better'; 1, 2, 0 (no difference) or nothing is expected"),
         (",1,1,", ",1,7,", ":2: there is no line '7'; 1 to 6 is expected"),
         (",1,1,", ",1,2,", ":3: this is a second vote on line 2; one vote"),
-        (",1\r\n", ",\r\n", ": no votes in this form"),
+        (",1\r\n", ",\r\n", ": there are no votes in this form"),
         ("Question 0?", '"' + "x" * 200_000, ": the line cannot be read as CSV"),
         ("Question 0?", "\udce4", ": the line is not UTF-8 text"),
     ],
@@ -151,4 +151,4 @@ def test_errors_of_the_command_are_one_line_and_status_2(command, arguments, mes
 
 def test_a_survey_without_votes_has_no_tables(command, survey):
     Votes.create("votes.sqlite", survey).enrol("Ann")
-    assert command("tabulate", "survey.json") == (2, "", "survey: votes.sqlite: no votes yet\n")
+    assert command("tabulate", "survey.json") == (2, "", "survey: votes.sqlite: there are no votes yet\n")
