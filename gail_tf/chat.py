@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "--history",
         type=command_line.at_least_one,
         metavar="N",
-        help="how many utterances are read, the prompt included; all that fit if not given, as in the paper",
+        help="how many utterances are read, including the prompt (default: all that fit, as in the paper)",
     )
     parser.add_argument(
         "--candidates",

@@ -24,12 +24,12 @@ responses     Responses are drawn from the policies. They are measured by BLEU (
               the human responses by word vectors, and MAUVE. With --encoder an independent encoder measures MAUVE, the
               relevance of responses to their contexts, and their similarity to the human responses. Further metrics
               are the shares of responses that have the same sentiment (by VADER) and the same emotion as the human
-              response or the prompt. Emotions are classified by classifiers that learn from held-out conversations;
-              their accuracy, and the agreement of shuffled pairs, are shown too. The human responses are measured, too.
+              response or the prompt. The classifiers of emotions learn from held-out conversations. Their accuracy and
+              the agreement of shuffled pairs are shown as well. The human responses are measured in the same way.
 uncertainty   The metrics of one run have 95 % intervals by a bootstrap over conversations. Those of several runs have
               the standard deviation over seeds. Systems with the same test trajectories are compared by paired
               sign-flip tests.
-ratings       With --ratings, FILE has people's ratings of responses, one JSON object in each line: context, response,
+ratings       With --ratings, FILE has people's ratings of responses. Each line is a JSON object with context, response,
               system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 """
 
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--policy",
         metavar="NAME",
-        help="the policy to measure: maximum_likelihood, imitation or all; the last one if not given",
+        help="the policy to measure: maximum_likelihood, imitation or all (default: the last policy of the run)",
     )
     parser.add_argument(
         "--temperature", type=float, default=0.9, metavar="X", help="temperature at which responses are drawn [0.9]"
@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=1000,
         metavar="N",
-        help="how many test trajectories to respond to, evenly spread; perplexity is always computed on all [1000]",
+        help="how many test trajectories are answered, evenly spread; perplexity is always computed on all [1000]",
     )
     parser.add_argument(
         "--batch-size",
@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "--glove",
         type=Path,
         metavar="FILE",
-        help="word vectors for similarities; fitted to the run's text if not given",
+        help="a file of word vectors for similarities (default: word vectors fitted to the run's text)",
     )
     parser.add_argument(
         "--encoder",
@@ -141,16 +141,16 @@ def _parser() -> argparse.ArgumentParser:
         "--experiment",
         type=Path,
         metavar="FILE",
-        help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
+        help="also write the metrics and tables to this file as JSON, with the command, the seeds and the versions",
     )
     parser.add_argument(
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="compare D, likelihood, length and relevance with people's ratings of responses, and do nothing else",
+        help="only compare D, the likelihood, the length and the relevance with the people's ratings in this file",
     )
     parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
-    parser.add_argument("--beside-paper", action="store_true", help="show the paper's numbers beside the measured ones")
+    parser.add_argument("--beside-paper", action="store_true", help="also show the paper's numbers in the tables")
     parser.add_argument(
         "--examples", type=command_line.at_least_one, default=8, metavar="N", help="number of examples in Table 3 [8]"
     )
@@ -158,7 +158,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for tables and plots; RUN/evaluation, or runs/evaluation for several runs, if not given",
+        help="the folder for tables and plots (default: RUN/evaluation, or runs/evaluation for several runs)",
     )
     reporting.add_options(parser)
     return parser

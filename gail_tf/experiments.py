@@ -82,13 +82,18 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of the trainings [runs/experiments]",
     )
     parser.add_argument(
-        "--data", type=Path, nargs="+", default=[], metavar="FILE", help="conversations, as in gail_tf.train"
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="conversations; see python -m gail_tf.train --help",
     )
     parser.add_argument(
-        "--format", choices=FORMATS, help="the format of --data and --general; detected for each file if not given"
+        "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"
     )
     parser.add_argument(
-        "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets, as in gail_tf.train"
+        "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets; see python -m gail_tf.train --help"
     )
     parser.add_argument(
         "--general",
@@ -96,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="conversations to pretrain on, as in gail_tf.train",
+        help="conversations to pretrain on; see python -m gail_tf.train --help",
     )
     parser.add_argument(
         "--model",
@@ -105,9 +110,13 @@ def _parser() -> argparse.ArgumentParser:
         help="the pretrained network of --scale paper: a folder or a name on the Hub",
     )
     parser.add_argument(
-        "--roberta", metavar="MODEL", help="the pretrained RoBERTa of TextGAIL; a small one from scratch if not given"
+        "--roberta",
+        metavar="MODEL",
+        help="the pretrained RoBERTa of TextGAIL (default: a small one with random weights)",
     )
-    parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors for RL-Seq2Seq and for similarities")
+    parser.add_argument(
+        "--glove", type=Path, metavar="FILE", help="a file of word vectors for RL-Seq2Seq and similarities"
+    )
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser

@@ -60,14 +60,14 @@ def _parser() -> argparse.ArgumentParser:
         "--quality-model",
         metavar="MODEL",
         help="measure quality by this pretrained language model, from which no run was trained: a folder, a file, or a "
-        "known model; a 5-gram model of the training responses if not given",
+        "known model (default: a 5-gram model of the training responses)",
     )
     parser.add_argument("--yes", action="store_true", help="fetch the model without asking")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for the results; RUN, or runs/evaluation for several runs, if not given",
+        help="the folder for the results (default: RUN, or runs/evaluation for several runs)",
     )
     reporting.add_options(parser)
     return parser

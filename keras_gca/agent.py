@@ -49,9 +49,9 @@ class Decoding:
         top_k: Sample among this many of the likeliest tokens; None takes all tokens.
         top_p: Sample among the fewest likeliest tokens whose probability reaches this, above 0 and at most 1.
         beam: The width of a beam search, whose answers are ranked by log p(y|x) / tokens^length_penalty.
-        length_penalty: The exponent of a beam search: 0 favours short answers, 1 long ones.
-        anti_language_model: lambda of a beam search, which makes answers that fit all contexts count less; see
-            `Decoder.beam`.
+        length_penalty: The exponent in this formula. 0 favours short answers, and 1 favours long answers.
+        anti_language_model: The weight lambda of the anti-language model in a beam search, which lowers the rank of
+            answers that fit all contexts; see `Decoder.beam`.
         repeats: Whether a beam search may give the same word twice in succession, or the same two neighbouring words
             twice.
 
@@ -198,7 +198,7 @@ class Agent:
             agreed: Whether the user has agreed to a download from the Hub. If not, the user is asked at the terminal.
 
         Raises:
-            UserError: The file is missing, damaged, or not a bot of the first paper. Or the user does not agree.
+            UserError: The file is missing, damaged, or not a bot of the first paper, or the user does not agree.
         """
         path, facts, networks = read_bot(hub.bot_of(path, agreed), FORMAT)
         try:
@@ -224,15 +224,15 @@ class Agent:
     def export(self, folder: str | os.PathLike) -> list[str]:
         """Write the agent for other programs: Keras and TensorFlow load it without this project.
 
-        The folder gets Figure 1 of each generator as `GENERATOR.keras`, a SavedModel in `saved_model`, which replies to
-        text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of them checks whether a message
-        speaks of self-harm or danger.
+        The folder gets three things: Figure 1 of each generator as `GENERATOR.keras`, a SavedModel in `saved_model`
+        that replies to text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of them checks
+        whether a message speaks of self-harm or danger.
 
         Args:
             folder: A folder that is empty or does not exist.
 
         Returns:
-            The names of what was written.
+            The names of the files and folders that were written.
 
         Raises:
             UserError: The folder is not empty, or cannot be written.
@@ -441,7 +441,7 @@ class Agent:
         return decoding.run(self._decoders[generator], contexts, seed, self._may_say_unknown(), unwanted)
 
     def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:
-        """Return all answers of a beam search, the one of highest log p(y|x) per token first.
+        """Return all answers of a beam search, in the order of log p(y|x) per token, the highest first.
 
         Args:
             generator: One of `generators`.

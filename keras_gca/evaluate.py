@@ -17,12 +17,12 @@ perplexity   exp of the total negative log-likelihood divided by the number of t
              trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and measured too
 replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and similarities
              by word vectors (--glove, or the run's own). The human replies are measured in the same way
-Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). The run's own
-             discriminator judges, and independent ones. These are trained anew on human answers and those of all
-             generators, in one half of the held-out conversations, and each judges the other half.
-             Then choosing by Eq. 9 is compared with choosing by Eq. 10: how often the shorter answer wins, and how
-             often the human answer scores higher than a machine's
-ratings      With --ratings, FILE has people's ratings of responses, one JSON object in each line: context, response,
+Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). The judges are the run's
+             own discriminator and two independent ones. Each independent discriminator is trained on the human answers
+             and the answers of all generators in one half of the held-out conversations, and judges the other half.
+             Choosing by Eq. 9 is compared with choosing by Eq. 10: how often the shorter answer wins, and how often the
+             human answer scores higher than a machine's
+ratings      With --ratings, FILE has people's ratings of responses. Each line is a JSON object with context, response,
              system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 
 The results are also written to RUN/evaluation.json.
@@ -78,22 +78,24 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: list[str] | No
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.Parser(prog="python -m keras_gca.evaluate", description=DESCRIPTION)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several are averaged")
-    parser.add_argument("--temperature", type=float, metavar="X", help="sample the replies; greedy if not given")
+    parser.add_argument(
+        "--temperature", type=float, metavar="X", help="sample the replies at this temperature (default: greedy)"
+    )
     parser.add_argument("--beam", type=int, metavar="N", help="generate the replies by a beam search of this width")
     parser.add_argument(
-        "--glove", type=Path, metavar="FILE", help="word vectors for the similarities; the run's own if not given"
+        "--glove", type=Path, metavar="FILE", help="word vectors for the similarities (default: the run's own)"
     )
     parser.add_argument(
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="compare the discriminator, likelihood and length with people's ratings of answers, and do nothing else",
+        help="only compare the discriminator, the likelihood and the length with the people's ratings in this file",
     )
     parser.add_argument(
         "--experiment",
         type=Path,
         metavar="FILE",
-        help="write metrics and tables as JSON with command, seed and versions, for the documentation",
+        help="also write the metrics and tables to this file as JSON, with the command, the seed and the versions",
     )
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs as JSON")
     parser.add_argument(

@@ -22,7 +22,7 @@ separated by line breaks. A program that loads it must have imported tensorflow_
   model = tf.saved_model.load("DIR/saved_model")
   model.signatures["serving_default"](tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"]
 
-What is written does not check whether a message speaks of self-harm or danger, as the chats of this project do.
+Unlike the chats of this project, these files do not check whether a message speaks of self-harm or danger.
 With --push the folder is published on the Hugging Face Hub, after you agree, in the account of `hf auth login`.
 `python -m keras_gca.chat OWNER/NAME` then opens the agent from there.
 """

@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> command_line.Parser:
     parser = command_line.Parser(prog="python -m keras_gca.inspect", description=DESCRIPTION)
     parser.add_argument("data", type=Path, metavar="FILE", help="the corpus: a file or a folder")
-    parser.add_argument("--format", choices=FORMATS, help="the format of the corpus; detected if not given")
+    parser.add_argument("--format", choices=FORMATS, help="the format of the corpus (default: detected)")
     parser.add_argument(
         "--exchanges",
         type=command_line.at_least_one,

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--preset", choices=PRESETS, help="the preset of all trainings [default]")
     parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus to use instead of the embedded one")
-    parser.add_argument("--format", choices=FORMATS, help="the format of the corpus; detected if not given")
+    parser.add_argument("--format", choices=FORMATS, help="the format of the corpus (default: detected)")
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the trainings and for the similarities of replies"
     )

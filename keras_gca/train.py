@@ -12,9 +12,9 @@ from keras_gca.errors import UserError
 from keras_gca.settings import naming
 
 DESCRIPTION = """\
-Train a generative conversational agent by Algorithm 2 of Ludwig 2017: the generator learns by teacher forcing (line 3).
-Then each adversarial iteration (lines 4 to 12) lets it talk to itself, trains the discriminator, trains the generator
-through the frozen discriminator, and repeats teacher forcing.
+Train a generative conversational agent by Algorithm 2 of Ludwig 2017. First the generator learns by teacher forcing
+(line 3). In each adversarial iteration (lines 4 to 12) the generator then talks to itself, the discriminator is
+trained, the generator is trained through the frozen discriminator, and teacher forcing is repeated.
 
   python -m keras_gca.train                            train on the embedded corpus in about 15 minutes
   python -m keras_gca.train --data FILE --glove FILE   train on your own conversations and word vectors
@@ -47,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         own = ("preset", "config", *given)
         command_line.refuse(options, own, fixed, "--start-from takes the other run's data and line 3")
     elif options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
-        raise UserError(f"{naming(idle)}: no effect, because --vocabulary gives the words; leave one of them out")
+        raise UserError(
+            f"{naming(idle)}: this has no effect, because --vocabulary gives the words; leave one of them out"
+        )
     source, config = Source(**given), command_line.chosen_settings(options, Config)
     run = command_line.new_run(options)
     read = source.read() if options.resume is None and options.start_from is None else None
@@ -68,31 +70,32 @@ def _parser() -> command_line.Parser:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="paper: every number of Section 5; default: for the embedded corpus; tiny: a trial of seconds",
+        help="the preset of the settings. paper: every number of Section 5; default: settings for the embedded corpus; "
+        "tiny: a trial that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="the corpus to use instead of the embedded one: a file or a folder"
     )
-    parser.add_argument("--format", choices=FORMATS, help="the format of --data; detected if not given")
+    parser.add_argument("--format", choices=FORMATS, help="the format of --data (default: detected)")
     parser.add_argument(
         "--vocabulary",
         type=Path,
         metavar="FILE",
-        help="the words of the vocabulary, one a line, or the author's file vocabulary_movie; taken from the training "
-        "text if not given",
+        help="the words of the vocabulary, one on each line, or the author's file vocabulary_movie (default: the words "
+        "of the training text)",
     )
     parser.add_argument(
         "--glove",
         type=Path,
         metavar="FILE",
-        help="initial word vectors (such as glove.6B.100d.txt, also as .gz or .zip); fitted to the training text "
-        "if not given",
+        help="a file of initial word vectors, such as glove.6B.100d.txt, also as .gz or .zip (default: word vectors "
+        "fitted to the training text)",
     )
     parser.add_argument(
         "--glove-member",
         metavar="NAME",
-        help="the file to read from a .zip of --glove; chosen by its dimension if not given",
+        help="the file to read from a .zip of --glove (default: chosen by its dimension)",
     )
     command_line.add_run(parser, Config.totals)
     parser.add_argument(
@@ -100,7 +103,7 @@ def _parser() -> command_line.Parser:
         type=Path,
         metavar="RUN",
         help="start a new run at the adversarial training (line 4 of Algorithm 2), with the data, the settings and the "
-        "teacher-forced generator (line 3) of RUN; only these settings may be changed: "
+        "teacher-forced generator (line 3) of RUN. Only these settings may be changed: "
         f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
     )
     command_line.add_bad_lines(parser)

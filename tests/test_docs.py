@@ -94,7 +94,7 @@ def resolves(name: str) -> bool:
 
 
 def attribute(name: str) -> object:
-    """Return the object that a dotted name, for which `resolves` is true, stands for."""
+    """Return the object that a dotted name refers to; `resolves` must be true for this name."""
     module, _, last = name.rpartition(".")
     return getattr(sys.modules.get(module) or attribute(module), last)
 

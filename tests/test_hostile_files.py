@@ -204,7 +204,7 @@ def test_labels_and_lines_of_other_files_are_skipped_too(tmp_path):
 def test_a_file_of_nothing_but_bad_lines_is_an_error_all_the_same(command, tmp_path):
     (tmp_path / "a.txt").write_text(GOOD, encoding="utf-16-le")
     said = command(gca_train.main, "train", "--preset", "tiny", "--data", "a.txt", "--skip-bad-lines")
-    assert "no conversation of two or more utterances (read as text); bad lines skipped: " in said
+    assert "no conversation of two or more utterances (the file was read as text); bad lines skipped: " in said
     said = command(gca_train.main, "train", "--preset", "tiny", "--data", "none.txt", "--skip-bad-lines")
     assert "none.txt: no such file" in said
     said = command(gail_train.main, "train", "--preset", "tiny", "--resume", "x", "--skip-bad-lines")
@@ -411,7 +411,7 @@ def test_json_that_cannot_be_written_again_is_not_read(tmp_path):
         json_files.read_object(tmp_path / "a.json")
     with (tmp_path / "b.json").open("wb") as stream:
         stream.truncate(json_files.LARGEST + 1)
-    with pytest.raises(UserError, match=r"b\.json: larger than 200,000,000 bytes"):
+    with pytest.raises(UserError, match=r"b\.json: the file is larger than 200,000,000 bytes"):
         json_files.read(tmp_path / "b.json")
 
 

@@ -140,7 +140,7 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
     path, bad = Path(path), bad or BadLines(error=UserError)
     if kind := binary.kind_of(path):
         raise UserError(
-            f"{path}: looks like {kind}, which cannot be read; a CSV file, or one tweet a line, is expected"
+            f"{path}: the file looks like {kind}, which cannot be read; a CSV file, or one tweet a line, is expected"
         )
     texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in text_lines(path, bad))
     tweets = [as_written(re.sub(r"https?://\S+", " ", html.unescape(text))) for text in texts]

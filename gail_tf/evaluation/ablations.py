@@ -60,9 +60,9 @@ def table(measurements: Measurements, question: str) -> Table:
 def paint(measurements: Measurements) -> Figure:
     """Plot the mean and the standard deviation of some metrics over the runs of each variant.
 
-    A dashed line shows the value of the human responses. Each run is also shown as a grey dot. Grey lines join the runs
-    with the same seed, which have the same test conversations. They show whether variants differ in the same way with
-    every seed, even if the values of the seeds differ.
+    A dashed line shows the value of the human responses. Each run is also shown as a grey dot. Grey lines connect the
+    runs with the same seed, which have the same test conversations. The lines show whether variants differ in the same
+    way with every seed, even if the values of the seeds differ.
     """
     variants = [system for system in measurements if system != HUMAN]
     figure = Figure(figsize=(13, 1.6 + 0.4 * len(variants)), layout="constrained")

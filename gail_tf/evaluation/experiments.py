@@ -105,7 +105,8 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
             finished_runs[variant] = sorted(runs, key=lambda run: run.config().seed)
     if not finished_runs.keys() - {PRETRAINED}:
         raise UserError(
-            f"{folder}: no finished experiment here; train with python -m gail_tf.experiments all --runs {folder}"
+            f"{folder}: there is no finished experiment here; train with python -m gail_tf.experiments all --runs "
+            f"{folder}"
         )
     return finished_runs
 

@@ -112,7 +112,7 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    Errors in the files are thereby found at once, not after hours of computation.
+    Thus errors in the files are found at once, and not after hours of computation.
 
     Args:
         run: The run.
@@ -324,7 +324,7 @@ def respond_to(
         seed: The seed of the responses.
         sampling: How tokens are drawn.
         size: How many responses are drawn together.
-        report: Is called after each draw with the number of responses in this draw.
+        report: A function that is called after each draw, with the number of responses in this draw.
 
     Returns:
         m texts in the order of `rows`. Each run of white space in a text is one space.

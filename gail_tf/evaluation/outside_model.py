@@ -53,8 +53,9 @@ class OutsideModel:
     def perplexity(self, asked: Sequence[Trajectory], responses: Sequence[str], size: int = 32) -> float:
         """Compute the perplexity per word of responses, given their conversations.
 
-        It is exp of the total negative log-likelihood divided by the number of words and ends. The tokenizer spells
-        unknown words with pieces of words, so a word that does not exist costs what its pieces cost.
+        The perplexity is exp of the total negative log-likelihood divided by the number of words and ends. The
+        tokenizer spells unknown words with pieces of words. Therefore the probability of a word that does not exist is
+        the probability of its pieces.
 
         Args:
             asked: The n trajectories that are answered.
@@ -79,4 +80,6 @@ def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
         _, base = run.model()
         trained_from = run.source().get("model")
         if model == trained_from or (base is not None and base.sha256 == sha256):
-            raise UserError(f"--quality-model {model}: {run.path} was trained from it; the 5-gram model suits this run")
+            raise UserError(
+                f"--quality-model {model}: {run.path} was trained from this model; use the 5-gram model for this run"
+            )

@@ -122,7 +122,7 @@ def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
         if policy == ALL:
             return names
         if policy not in names:
-            raise UserError(f"--policy {policy}: not a policy of this bot, which has {' and '.join(names)}")
+            raise UserError(f"--policy {policy}: this bot has no such policy; it has {' and '.join(names)}")
         return [policy]
 
     return choose

@@ -161,11 +161,11 @@ def notes(by_system: Systems) -> list[str]:
     )
     if options.encoder is not None:
         features = (
-            f"The features of MAUVE come from {Path(options.encoder).name}, which no system was trained with. In the "
-            "column of the human responses, MAUVE compares them with human responses to other trajectories, which is "
-            "the ceiling. Relevance is the cosine of a response and its context, and similarity the cosine of a "
-            "response and the human response, both minus the mean cosine of pairs from different conversations, so "
-            "that chance gives 0."
+            f"The features of MAUVE come from {Path(options.encoder).name}, with which no system was trained. In the "
+            "column of the human responses, MAUVE compares them with human responses to other trajectories. No system "
+            "can be expected to exceed this value. Relevance is the cosine of a response and its context. Similarity "
+            "is the cosine of a response and the human response. From both, the mean cosine of pairs from different "
+            "conversations is subtracted, so that chance gives 0."
         )
     return [
         "Perplexity is exp of the total negative log-likelihood of the human responses, divided by the number of their "

@@ -86,9 +86,9 @@ def table_of_tests(results: Sequence[PairedTest]) -> Table:
     """Make the table of the paired tests."""
     rows = [_row_of_test(test) for test in results]
     caption = (
-        "Paired sign-flip tests on the same test trajectories, by conversations within a seed, or by seeds (all): the "
-        "difference with its 95 % interval, the two-sided p, p after Holm's correction over this table, and the "
-        "smallest difference that would have been found in 80 % of cases."
+        "Paired sign-flip tests on the same test trajectories, by conversations within a seed, or by seeds (all). The "
+        "columns have the difference with its 95 % interval, the two-sided p, p after Holm's correction over this "
+        "table, and the smallest true difference that would have been found in 80 % of cases."
     )
     header = "systems", "metric", "seed", "difference", "p", "p (Holm)", "detectable", "units"
     return Table(None, caption, header, rows, 2)

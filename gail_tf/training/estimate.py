@@ -2,9 +2,10 @@
 
 The time is the number of floating-point operations of the large matrix products, divided by the rate at which this
 machine computes such a product, and by the share of this rate that trainings have reached (`EFFICIENCY`). P is the
-number of weights in the matrices of the network's blocks, V the number of tokens in the vocabulary, and E the width.
-A token costs 2 P operations in a pass over a sequence, and 2 V E more where the next token is predicted. The gradient
-costs twice as much as the pass if all weights are trained, and once as much if the weights of the network are frozen.
+number of weights in the matrices of the network's blocks, V the number of tokens in the vocabulary, and E the width of
+the hidden states. In a pass over a sequence, a token costs 2 P operations, and 2 V E more if its next token is
+predicted. If all weights are trained, the gradient costs twice as much as the pass. If the weights of the network are
+frozen, it costs as much as the pass.
 """
 
 import math
@@ -22,7 +23,7 @@ from keras_gca.engine.memory import count
 
 EFFICIENCY = {"pass": 0.5, "decoding": 0.25}  # shares of the rate of one matrix product; decoding reads many weights
 IMPORTS = 0.9e9  # bytes of TensorFlow and of the tokenizer
-SMALL = 20_000_000  # a network with fewer weights is not worth an estimate: its training is soon under way
+SMALL = 20_000_000  # for a network with fewer weights there is no estimate, because its training is short
 
 
 class Estimate(NamedTuple):
@@ -86,7 +87,7 @@ def estimate(
     seconds = {phase: number / rate / EFFICIENCY["pass"] for phase, number in operations.items()}
 
     weights = 4 * count(sizes.shapes.values())
-    # The longest batch decides. Of each token the inputs of all matrix products and as many results are kept.
+    # The longest batch decides. For each token, the inputs of all matrix products and as many results are kept.
     at_once, longest = max(config.optimizer.batch_size, config.ppo.minibatch_size), config.data.condition_tokens + limit
     of_a_token = 2 * sum(shape[1] for shape in shapes.values())
     activations = 4 * at_once * (of_a_token * longest + 3 * sizes.vocab_size * limit)

@@ -122,7 +122,8 @@ def resume(
         config, tokenizer, (sizes, base) = made.config(), made.tokenizer(), made.model()
         if sizes is not None and len(tokenizer) != sizes.vocab_size:
             raise UserError(
-                f"{own}: damaged; the tokenizer has {len(tokenizer)} tokens, but model.json has {sizes.vocab_size}"
+                f"{own}: the run is damaged; the tokenizer has {len(tokenizer)} tokens, but model.json has "
+                f"{sizes.vocab_size}"
             )
         network = None
         if base is not None:

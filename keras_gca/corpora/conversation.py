@@ -1,4 +1,4 @@
-"""`Conversation`, and `Reading`, which a reader of a corpus is given and in which it notes what it has read."""
+"""`Conversation`, and `Reading`, in which a reader of a corpus notes what it has read."""
 
 import collections
 import re
@@ -46,7 +46,7 @@ class Reading:
     left_out: collections.Counter[str] = field(default_factory=collections.Counter)
 
     def lines(self, path: Path, fallback: str | None = None) -> Iterator[tuple[int, str]]:
-        """Yield the number and the text of each line of a file, in the encoding and with the line ends that it has.
+        """Yield the number and the text of each line of a file, whatever its encoding and line ends are.
 
         Args:
             path: The file.

@@ -55,7 +55,7 @@ def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _is_quoted(path: Path, reading: Reading) -> bool:
-    """Return whether a line has the right number of fields only if its quotation marks are read as CSV does."""
+    """Return whether a line has the right number of fields only if quotation marks are read as in CSV."""
     quiet = Reading(BadLines(skip=True), dict(reading.encodings))
     for _, line in quiet.lines(path):
         if '"' in line and line.count(",") >= len(COLUMNS):

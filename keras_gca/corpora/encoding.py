@@ -42,8 +42,9 @@ class Encoding(NamedTuple):
 
     Attributes:
         name: Its name for Python.
-        line_end: What ends a line: a line feed (after a carriage return or not), a carriage return, or NEL.
-        detected: Whether the encoding is a conclusion from the bytes, which could be wrong.
+        line_end: The end of a line: a line feed (with or without a carriage return before it), a carriage return, or
+            NEL.
+        detected: Whether the encoding was detected from the bytes, so that it could be wrong.
     """
 
     name: str = "utf-8"
@@ -114,7 +115,7 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 class _Recoded(io.RawIOBase):
     """A stream of UTF-8 with line feeds, made from a stream in another encoding or with other line ends.
 
-    What cannot be decoded becomes a byte that is not UTF-8, so that the reader of lines finds it.
+    Bytes that cannot be decoded become a byte that is not UTF-8, so that the reader of lines reports the line.
     """
 
     def __init__(self, stream: IO[bytes], encoding: Encoding):
@@ -140,7 +141,7 @@ class _Recoded(io.RawIOBase):
 
 
 def _line_end(stream: IO[bytes], name: str) -> str:
-    """Return what ends the lines: a carriage return or NEL only if the whole file has no line feed."""
+    """Return the end of the lines. It is a carriage return or NEL only if the whole file has no line feed."""
     decoder = codecs.getincrementaldecoder(name)(errors="replace")
     has_return = has_next_line = False
     while block := stream.read(BLOCK):
@@ -152,7 +153,7 @@ def _line_end(stream: IO[bytes], name: str) -> str:
 
 
 def _evidence(stream: IO[bytes]) -> bytes | None:
-    """Return a part that is not ASCII of a file that is not UTF-8; None for a file that is, or that has NUL bytes."""
+    """Return bytes that are not ASCII, from a file that is not UTF-8; None if it is UTF-8 or has NUL bytes."""
     decoder, valid, parts, size = codecs.getincrementaldecoder("utf-8")(), True, [], 0
     while block := stream.read(BLOCK):
         if b"\0" in block:

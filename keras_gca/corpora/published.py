@@ -1,8 +1,8 @@
 """Finds the files of a published corpus in its folder, or copies them from its archive.
 
-EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`; DailyDialog has `dialogues_train.txt` and so on, each
-perhaps in a folder of its part, or `dialogues_text.txt` with all conversations. The archives are those that can be
-downloaded; DailyDialog's contains one archive for each part.
+EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`. DailyDialog has `dialogues_train.txt` and a file for
+each other part, which may be in folders named after the parts, or it has `dialogues_text.txt` with all conversations.
+The archives are those that can be downloaded. DailyDialog's archive contains one archive for each part.
 """
 
 import gzip
@@ -85,7 +85,7 @@ def unpacked(path: Path) -> Iterator[Path]:
             raise UserError(f"{path}: the archive is damaged, or cannot be read ({error})") from None
         if not any(folder.iterdir()):
             raise UserError(
-                f"{path}: looks like an archive or an office document, without a known corpus in it; those "
+                f"{path}: the file looks like an archive or an office document, and contains no known corpus; those "
                 "of EmpatheticDialogues, DailyDialog, Cornell and ConvoKit are read (unpack others, and name a file)"
             )
         yield folder
@@ -115,7 +115,7 @@ class _Budget:
 
 
 class _Unzipped:
-    """The content of a gzip file, in which skipped members count, too."""
+    """Reads a gzip file, and also counts the bytes of members that are skipped."""
 
     def __init__(self, stream: IO[bytes], budget: _Budget):
         self._stream, self._budget = gzip.GzipFile(fileobj=stream), budget

@@ -95,7 +95,7 @@ class Corpus:
     left_out: Counter[str]
 
     def __str__(self) -> str:
-        """Say in one line how the corpus was read, and how much it is."""
+        """Say in one line how the corpus was read, and how large it is."""
         encoding = f" in {' and '.join(self.encodings)}" if self.encodings else ""
         utterances = sum(len(conversation.utterances) for conversation in self.conversations)
         size = f"{counted(len(self.conversations), 'conversation')}, {counted(utterances, 'utterance')}"
@@ -156,7 +156,9 @@ def _read(path: Path, format: str, bad: BadLines, name: str) -> Corpus:
     conversations = list(FORMATS[format](path, reading))
     if not any(len(conversation.utterances) > 1 for conversation in conversations):
         skipped = f"; {bad.summary()}" if bad.counts else ""
-        raise UserError(f"{path}: no conversation of two or more utterances (read as {format}){skipped}")
+        raise UserError(
+            f"{path}: there is no conversation of two or more utterances (the file was read as {format}){skipped}"
+        )
     names = {
         f"{encoding.name}{' (detected)' if encoding.detected else ''}"
         for encoding in reading.encodings.values()

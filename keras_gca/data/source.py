@@ -1,4 +1,4 @@
-"""`Source` names the files that a training reads. Imports nothing heavy."""
+"""`Source` names the files that a training reads. Importing this module is fast."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The parts that all commands share: settings as options, errors as one line, a quiet TensorFlow.
 
-Imports nothing heavy.
+Importing this module is fast: it does not import TensorFlow.
 """
 
 import argparse
@@ -78,12 +78,13 @@ def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
             sections[title] = parser.add_argument_group(heading)
         for option in options:
             _, value = field_type(option)
+            default = "not set" if option.default is None else option.default
             sections[title].add_argument(
                 f"--{option.name.replace('_', '-')}",
                 type=_value(value),
                 default=argparse.SUPPRESS,
                 metavar="|".join(option.metadata["choices"]) or {int: "N", float: "X"}[value],
-                help=f"{option.metadata['help']} [paper: {option.default}]".replace("%", "%%"),
+                help=f"{option.metadata['help']} [paper: {default}]".replace("%", "%%"),
             )
 
 
@@ -98,8 +99,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="take all settings from a run's config.json, except those that are given as options; the data must be "
-        "named again",
+        help="take the settings from a run's config.json. Settings that are also given as options override them. The "
+        "data are not taken from the file: give --data again if the run had it",
     )
 
 
@@ -161,19 +162,21 @@ def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
         totals: The settings for which --resume takes new values; see `refuse_settings_of_resume`.
     """
     parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="the run folder to create; a new one in runs/ if not given"
+        "--run", type=Path, metavar="DIR", help="the run folder to create (default: a new folder in runs/)"
     )
     parser.add_argument(
         "--resume",
         type=Path,
         metavar="RUN",
-        help=f"resume this run with its own settings; {naming(totals)} with a larger total trains it further",
+        help="resume this run with its own settings. With a larger total, the run is trained further: "
+        f"{naming(totals)}",
     )
     parser.add_argument(
         "--minutes",
         type=_minutes,
         metavar="N",
-        help="stop after this time, as after Ctrl-C; --resume then continues. Reading the data is not counted",
+        help="stop the training after this many minutes, as Ctrl-C does; --resume then continues it. The time for "
+        "reading the data does not count",
     )
 
 
@@ -204,8 +207,8 @@ def add_devices(parser: argparse.ArgumentParser) -> None:
         "--strategy",
         choices=STRATEGIES,
         default="none",
-        help="none: one device; mirrored: this machine's GPUs, or parts of its CPU; multi_worker: the processes that "
-        "TF_CONFIG names; tpu: a TPU [none]",
+        help="the devices of the training. none: one device; mirrored: the GPUs of this machine, or parts of its CPU; "
+        "multi_worker: the processes that TF_CONFIG names; tpu: a TPU [none]",
     )
     group.add_argument(
         "--replicas",

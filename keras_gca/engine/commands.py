@@ -1,6 +1,6 @@
 """Runs a package's commands under one name: `gca train ...` is `python -m keras_gca.train ...`.
 
-Imports nothing heavy.
+Importing this module is fast: it does not import TensorFlow.
 """
 
 import difflib

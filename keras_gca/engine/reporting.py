@@ -1,4 +1,4 @@
-"""Decides how much a command prints: little with -q, details as well with -v. Imports nothing heavy."""
+"""Decides how much a command prints: little with -q, and details as well with -v. Importing this module is fast."""
 
 import argparse
 from contextvars import ContextVar

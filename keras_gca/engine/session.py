@@ -115,7 +115,7 @@ class Session(abc.ABC):
         except UserError:
             raise
         except (KeyError, ValueError, TypeError) as error:
-            raise UserError(f"{run.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
+            raise UserError(f"{run.path / CHECKPOINT}: the file is not a checkpoint of this run ({error})") from None
         self._describe()
         reporting.say(f"{run.path}: {unit} done: {len(training.history)}")
         # New totals apply as soon as a checkpoint names them, which is written in one atomic step (`atomic.replacing`).
@@ -156,8 +156,8 @@ class Session(abc.ABC):
         run.write_log(history)
         redraw(run.path / "tensorboard", history)
         reporting.say(
-            f"removed the results of what is trained anew: {counted(rows, 'row')} of log.csv, their points in "
-            f"tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
+            f"removed the results of the parts that are trained anew: {counted(rows, 'row')} of log.csv, their points "
+            f"in tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
         )
 
     def train(self, minutes: float | None = None) -> bool:

@@ -23,7 +23,7 @@ SPARING = 9  # skip end-of-stage checkpoints until this many times the last one'
 
 
 class Interruption:
-    """Says whether the training is to stop: because the user has asked for it, or because its time is over.
+    """Says whether the training should stop, because the user has asked for it or because its time is over.
 
     Args:
         minutes: The time from now on; None is any time.
@@ -38,7 +38,7 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """Whether the training is to stop."""
+        """Whether the training should stop."""
         return self.asked or (self._end is not None and time.monotonic() >= self._end)
 
 
@@ -83,7 +83,7 @@ def walk(
     Args:
         training: The training.
         run: The run folder.
-        interruption: Says whether the training is to stop.
+        interruption: Says whether the training should stop.
         title: Returns the name of a stage for the progress bar and for the line that is printed after it.
         end_of_stage: A function that is called after each stage, when the stage's row is in the log and on TensorBoard.
             It returns True to stop the training.
@@ -193,7 +193,7 @@ def redraw(folder: Path, history: list[dict[str, Any]]) -> None:
 
 @contextlib.contextmanager
 def _plain_errors(folder: Path) -> Iterator[None]:
-    """Convert TensorFlow's errors, when it writes to a folder in this block, to OSError."""
+    """Convert errors of TensorFlow in this block, which writes to a folder, to OSError."""
     try:
         yield
     except tf.errors.OpError as error:

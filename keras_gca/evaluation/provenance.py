@@ -74,11 +74,13 @@ def read_experiment(path: Path) -> dict[str, Any]:
     """Read what `write_experiment` wrote.
 
     Raises:
-        UserError: The file is missing or damaged, or is no such file.
+        UserError: The file is missing or damaged, or does not hold the results of an experiment.
     """
     values = json_files.read_object(path)
     if values.get("format") != FORMAT or not {"command", "seeds", "versions", "results", "tables"} <= set(values):
-        raise UserError(f"{path}: not the results of an experiment; {FORMAT!r} with its command is expected")
+        raise UserError(
+            f"{path}: the file does not hold the results of an experiment; {FORMAT!r} with its command is expected"
+        )
     return values
 
 

@@ -4,7 +4,7 @@ Results at one temperature prove nothing, because a model may seem better only b
 Caccia et al. 2020 ("Language GANs Falling Short") compare whole curves. Here quality is the perplexity of the replies
 under a 5-gram model of the human training answers (lower is better), and diversity is their distinct-2.
 
-Imports nothing heavy, because the commands take their options from here.
+Importing this module is fast, because the commands take their options from here.
 """
 
 import argparse

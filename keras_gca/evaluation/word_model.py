@@ -1,7 +1,7 @@
-"""An interpolated Kneser-Ney 5-gram model of words, in which words that were never seen cost what their spelling costs.
+"""An interpolated Kneser-Ney 5-gram model of words, in which the probability of an unseen word depends on its spelling.
 
 It measures the quality of replies. A word model that gives unseen words a fixed probability, such as 1 / (number of
-words), prefers letters without sense to rare words. Here a word that is seen less than twice has the probability
+words), prefers meaningless letters to rare words. Here a word that occurs less than twice has the probability
 
     p(unseen | words before) * product over its letters and its end of p(letter)
 
@@ -20,7 +20,7 @@ from keras_gca.evaluation.trigram import IndexedKneserNey
 
 ORDER, DISCOUNT = 5, 0.75
 CHARACTERS = 0x110000  # of Unicode
-_BEGIN, _END, _UNSEEN = "<begin>", "<end>", "<unseen>"  # spaces and such marks are no words of replies
+_BEGIN, _END, _UNSEEN = "<begin>", "<end>", "<unseen>"  # words of replies do not have these forms
 
 
 class WordModel:

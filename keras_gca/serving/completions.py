@@ -125,12 +125,12 @@ def _asked() -> dict[str, Any]:
     if not isinstance(asked, dict) or not isinstance(messages, list) or not 1 <= len(messages) <= MOST_MESSAGES:
         abort(400, f"An object with 1 to {MOST_MESSAGES:,} messages is expected.")
     if asked.get("n") not in (None, 1):
-        abort(400, "One choice (n = 1) is all that this server gives.")
+        abort(400, "This server gives only one choice (n = 1).")
     for message in messages:
         if not isinstance(message, dict) or message.get("role") not in ROLES:
             abort(400, f"Each message has one of the roles {', '.join(ROLES)}.")
     if messages[-1]["role"] != "user":
-        abort(400, "The last message is one of the user, which is answered.")
+        abort(400, "The last message must be from the user.")
     return asked
 
 

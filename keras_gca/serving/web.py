@@ -1,8 +1,8 @@
 """The chat as a web page: the reply, and on request all answers, their tokens' probabilities and the scores.
 
-The page keeps the conversation and sends it with every line, so the server stores nothing about visitors, unless the
-user who starts it names a transcript. A cookie with a random name, signed by a key that only this process knows,
-distinguishes visitors to count the messages of each.
+The page keeps the conversation and sends it with every line. Therefore the server stores nothing about visitors, unless
+the user who starts it names a transcript. To count the messages of each visitor, the server distinguishes visitors by a
+cookie. It contains a random name, signed by a key that only this process knows.
 """
 
 import secrets
@@ -32,14 +32,15 @@ TURNS = 10_000  # the most messages of a conversation, and the distance between 
 
 @dataclass(frozen=True)
 class ChatPage:
-    """What the user who starts a chat page chooses.
+    """The choices of the user who starts a chat page.
 
     Args:
         seed: The seed of sampling. Each message, and each further answer to it, has its own seed above this one.
         verbose: Whether the page shows what the generators and the discriminator think of each answer at first.
         examples: Messages that the empty page offers.
         decodings: The decodings between which visitors may choose; None lets them choose none.
-        transcript: A file to which the conversations of all visitors are appended. The page says so. None keeps none.
+        transcript: A file to which the conversations of all visitors are appended, which the page states. None keeps no
+            transcript.
     """
 
     seed: int = 0
@@ -73,7 +74,7 @@ def create_app(
         /answers  a POST of {"history": [utterance, ...]} returns every generator's answer, the one to show first, or
                   the note that is shown in place of an answer to the last utterance. Optional: "turn", the number of
                   the message; "attempt", how often it has been answered already; "temperature", one of TEMPERATURES;
-                  "generator", whose answer is to be shown in place of the discriminator's choice.
+                  "generator", the generator whose answer is shown in place of the discriminator's choice.
 
     Args:
         batches: The batches of the agent that answers.

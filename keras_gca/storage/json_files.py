@@ -47,11 +47,11 @@ def read(path: str | os.PathLike) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if len(content) > LARGEST:
-        raise UserError(f"{path}: larger than {LARGEST:,} bytes; no file of this program is so large")
+        raise UserError(f"{path}: the file is larger than {LARGEST:,} bytes; no file of this program is so large")
     try:
         return loads(content.decode("utf-8"))
     except ValueError as error:
-        raise UserError(f"{path}: damaged; valid JSON is expected ({error})") from None
+        raise UserError(f"{path}: the file is damaged; valid JSON is expected ({error})") from None
 
 
 def read_object(path: str | os.PathLike) -> dict[str, Any]:

@@ -74,7 +74,8 @@ def refuse_reached(name: str, total: int, done: int) -> None:
     """
     if total <= done:
         raise UserError(
-            f"{naming([name])}: {total} in all, but the run has done {done} already; at least {done + 1} is expected"
+            f"{naming([name])}: {total} is too few, because the run has done {done} already; at least {done + 1} is "
+            "expected"
         )
 
 
@@ -136,7 +137,7 @@ class RunFolder(Generic[SettingsT]):
         """
         run = cls(Path(path))
         if not (run.path / CHECKPOINT).exists():
-            raise UserError(f"{run.path}: no run here ({CHECKPOINT} is missing)")
+            raise UserError(f"{run.path}: there is no run here ({CHECKPOINT} is missing)")
         if cls.package is not None:
             refuse_run_of_another(run.path, cls.package, door)
         return run
@@ -184,7 +185,7 @@ class RunFolder(Generic[SettingsT]):
         try:
             return self._with_totals(config, facts.get("totals", {}))
         except (UserError, TypeError) as error:
-            raise UserError(f"{self.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
+            raise UserError(f"{self.path / CHECKPOINT}: the file is not a checkpoint of this run ({error})") from None
 
     def with_new_totals(self, facts: dict[str, Any], changes: Mapping[str, Any]) -> SettingsT:
         """Return the settings with which a training continues from a checkpoint.
@@ -206,7 +207,7 @@ class RunFolder(Generic[SettingsT]):
         except UserError:
             raise
         except (KeyError, ValueError, TypeError) as error:
-            raise UserError(f"{self.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
+            raise UserError(f"{self.path / CHECKPOINT}: the file is not a checkpoint of this run ({error})") from None
         return config
 
     def refuse_totals(self, before: SettingsT, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:

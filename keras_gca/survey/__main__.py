@@ -173,7 +173,7 @@ def _tabulate(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
     ballots = Votes.open(options.votes, survey).ballots()
     if not len(ballots):
-        raise UserError(f"{options.votes}: no votes yet")
+        raise UserError(f"{options.votes}: there are no votes yet")
     with command_line.needs_extra("web"):
         from keras_gca.survey import report, tables
     results = tables.tabulate(survey, ballots, options.seed)
@@ -206,7 +206,7 @@ def _parser() -> command_line.Parser:
     make.add_argument(
         "--data", type=Path, metavar="FILE", help="take lines from this corpus in place of the run's held-out lines"
     )
-    make.add_argument("--format", choices=sorted(FORMATS), help="the format of the corpus; detected if not given")
+    make.add_argument("--format", choices=sorted(FORMATS), help="the format of the corpus (default: detected)")
     command_line.add_bad_lines(make)
     at_least_one = command_line.at_least_one
     make.add_argument(

@@ -73,9 +73,9 @@ class Votes:
             with self._connection() as connection:
                 owner = connection.execute("SELECT fingerprint FROM survey").fetchone()
         except sqlite3.DatabaseError as error:
-            raise UserError(f"{path}: not a file of votes ({error})") from None
+            raise UserError(f"{path}: the file is not a file of votes ({error})") from None
         if owner != (survey.fingerprint,):
-            raise UserError(f"{path}: contains the votes on another survey; name another file by --votes")
+            raise UserError(f"{path}: the file contains the votes on another survey; name another file by --votes")
 
     @classmethod
     def create(cls, path: str | os.PathLike, survey: Survey) -> "Votes":
@@ -167,7 +167,7 @@ class Votes:
             for _, line, choice in rows:
                 self._check({line: choice})
         except (sqlite3.DatabaseError, ValueError) as error:
-            raise UserError(f"{self.path}: damaged ({error})") from None
+            raise UserError(f"{self.path}: the file is damaged ({error})") from None
         places = {volunteer: i for i, volunteer in enumerate(sorted({row[0] for row in rows}))}
         ballots = np.full((len(places), self._lines), np.nan)
         for volunteer, line, choice in rows:

@@ -162,7 +162,7 @@ def _words(path: Path, config: Config, bad: BadLines) -> list[str]:
     """Read the words of --vocabulary from a list of words, or from the author's pickle."""
     words = list(read_vocabulary(path).counts) if is_pickle(path) else read_words(path, bad)
     if config.padding == "original" and words[0] != ".":
-        raise UserError(f"{path}: begins with {words[0]!r}; with --padding original the first word must be '.'")
+        raise UserError(f"{path}: the first word is {words[0]!r}; with --padding original it must be '.'")
     return words
 
 

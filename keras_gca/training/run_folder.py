@@ -92,7 +92,7 @@ class GCARun(RunFolder[Config]):
         except UserError:
             raise
         except (KeyError, ValueError) as error:
-            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+            raise UserError(f"{path}: the file is damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
         """Return whether the training has reached its end and its bot is written.

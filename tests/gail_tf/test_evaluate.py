@@ -131,7 +131,7 @@ def test_a_notebook_gets_the_metrics_of_one_run(evaluated):
     assert metrics_of["human"] == human
     assert set(gail_tf.evaluate_run(path, Options(max_responses=6), policy=None)["policies"]) == {"imitation"}
     with pytest.raises(
-        UserError, match="--policy other: not a policy of this bot, which has maximum_likelihood and imitation"
+        UserError, match="--policy other: this bot has no such policy; it has maximum_likelihood and imitation"
     ):
         gail_tf.evaluate_run(path, Options(max_responses=6), policy="other")
 
@@ -327,10 +327,10 @@ def test_mauve_is_measured_where_texts_are_enough(runs, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere: no run here (checkpoint.h5 is missing)"),
+        (["nowhere"], "nowhere: there is no run here (checkpoint.h5 is missing)"),
         (
             ["first", "--policy", "best"],
-            "--policy best: not a policy of this bot, which has maximum_likelihood and imitation",
+            "--policy best: this bot has no such policy; it has maximum_likelihood and imitation",
         ),
         (["first", "--temperature", "-1"], "--temperature: -1.0; 0, or a number from 0.01 to 100, is expected"),
         (["first", "--top-p", "0"], "--top-p: 0.0; a number above 0, at most 1, is expected"),
@@ -360,7 +360,7 @@ def spoil_vectors(folder):
 @pytest.mark.parametrize(
     ("spoil", "arguments", "message"),
     [
-        (cut_bot, ["first", "second"], "second/bot.h5: not a complete file of this program"),
+        (cut_bot, ["first", "second"], "second/bot.h5: the file is not a complete file of this program"),
         (spoil_line, ["first", "second"], r"second/trajectories.jsonl:\d+: damaged"),
         (spoil_vectors, ["first"], "vectors.txt:4: 1 number after the word; 2 are expected"),
         (spoil_vectors, ["first", "second"], "vectors.txt:4: 1 number after the word; 2 are expected"),
@@ -368,7 +368,7 @@ def spoil_vectors(folder):
         (
             lambda folder: None,
             ["first", "--policy", "best"],
-            "--policy best: not a policy of this bot, which has maximum_likelihood and",
+            "--policy best: this bot has no such policy; it has maximum_likelihood and",
         ),
     ],
 )
@@ -402,20 +402,20 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
     Path("first/log.csv").write_text(log[0] + "\n")
     status, _, err = run(evaluate, capsys, "first")
     assert (status, err.count("\n")) == (2, 1)
-    assert "first: stopped before maximum likelihood ended (0 of 1 epochs)" in err
+    assert "first: the training stopped before maximum likelihood ended (0 of 1 epochs)" in err
     assert err.endswith("resume it by python -m gail_tf.train --resume first\n")
     Path("first/log.csv").unlink()
     assert run(evaluate, capsys, "first")[2] == err
     Path("second/bot.h5").unlink()
     status, _, err = run(evaluate, capsys, "second")
     assert (status, err.count("\n")) == (2, 1)
-    assert "second/bot.h5: not written yet" in err
+    assert "second/bot.h5: the bot is not written yet" in err
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": 0}, "second: has the same algorithm and seed (0) as first;"),
+        ({"seed": 0}, "second: this run has the same algorithm and seed (0) as first;"),
         ({"epsilon": 0.3}, "second: --epsilon is 0.3, but in first it is 0.2; runs of one algorithm are averaged"),
         (
             {"source": {"data": ["x/other.csv"]}},

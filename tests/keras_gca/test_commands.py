@@ -275,12 +275,12 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--data", "none.txt"], "none.txt: no such file or folder"),
         (
             ["--vocabulary", "v.txt", "--minimum-count", "2"],
-            "--minimum-count: no effect, because --vocabulary gives the words; leave one of them out",
+            "--minimum-count: this has no effect, because --vocabulary gives the words; leave one of them out",
         ),
         (["--vocabulary", "v.txt"], "v.txt: no such file or folder"),
-        (["--resume", "none"], "none: no run here"),
+        (["--resume", "none"], "none: there is no run here"),
         (["--resume", "none", "--seed", "1", "--data", "x"], "leave out --seed, --data"),
-        (["--start-from", "none"], "none: no run here"),
+        (["--start-from", "none"], "none: there is no run here"),
         (
             ["--start-from", "none", "--hidden-size", "9"],
             "takes the other run's data and line 3; leave out --hidden-size",
@@ -305,7 +305,7 @@ def test_errors_of_train_are_one_line_and_status_2(tmp_path, monkeypatch, capsys
 @pytest.mark.parametrize(
     ("corpus", "glove", "message"),
     [
-        ("A\nB\n", None, "corpus.txt: no conversation of two"),
+        ("A\nB\n", None, "corpus.txt: there is no conversation of two"),
         ("A\n\nB\n", None, "no conversation of two or more utterances"),
         ("hello\nthere\n", None, "the corpus has 1 context/answer pair; at least 20 are needed"),
         ("hello\nthere\n" * 20, "a 1 2\n", "v.txt:1: 2 numbers after the word; 16 are expected"),
@@ -334,7 +334,7 @@ def test_a_vocabulary_for_the_authors_padding_begins_with_the_period(tmp_path, c
     (tmp_path / "v.txt").write_text("you\n.\n")
     arguments = ["--padding", "original", "--vocabulary", str(tmp_path / "v.txt"), "--run", str(tmp_path / "run")]
     assert command_line.run(train.main, "train", arguments) == 2
-    error = f"train: {tmp_path / 'v.txt'}: begins with 'you'; with --padding original the first word must be '.'\n"
+    error = f"train: {tmp_path / 'v.txt'}: the first word is 'you'; with --padding original it must be '.'\n"
     assert capsys.readouterr().err == error
     assert not (tmp_path / "run").exists()
 

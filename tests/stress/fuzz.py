@@ -94,7 +94,7 @@ def _child(target: str, findings: Path, arguments: list[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.stress.fuzz", description=__doc__)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="of tests/fuzz_targets.py; all if not given")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="targets of tests/fuzz_targets.py (default: all)")
     parser.add_argument("--minutes", type=float, default=10, metavar="X", help="for each target [10]")
     parser.add_argument(
         "--corpus",

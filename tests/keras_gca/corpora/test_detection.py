@@ -1,4 +1,4 @@
-"""Each file is read as what it is, or refused in one line that names what it looks like; none is misread in silence."""
+"""Each file is read in its own format, or an error of one line says what the file looks like."""
 
 # ruff: noqa: E501  (each sample is on one line)
 
@@ -158,7 +158,9 @@ def test_what_is_recognised_but_not_supported_is_refused_in_one_line(tmp_path, n
     path = tmp_path / file
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     for read in (read_corpus, lambda path: read_trajectories([path])):
-        with pytest.raises(UserError, match=rf"{file}: looks like [^\n]*, which cannot be read;[^\n]*$") as caught:
+        with pytest.raises(
+            UserError, match=rf"{file}: the file looks like [^\n]*, which cannot be read;[^\n]*$"
+        ) as caught:
             read(path)
         assert message in str(caught.value)
         assert ("--format text" in str(caught.value)) == isinstance(content, str)

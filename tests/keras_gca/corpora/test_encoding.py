@@ -1,4 +1,4 @@
-"""Encodings and line ends are found, and said; what is uncertain stays a bad line and never becomes other letters."""
+"""Encodings and line ends are detected and reported. A line whose encoding is uncertain is a bad line."""
 
 import pytest
 

@@ -88,7 +88,7 @@ def test_what_a_command_is_called_ends_with_it(capsys):
 
 def test_errors_and_status_are_those_of_the_command(capsys):
     assert run("keras_gca", "train", "--resume", "none") == 2
-    assert capsys.readouterr().err == "train: none: no run here (checkpoint.h5 is missing)\n"
+    assert capsys.readouterr().err == "train: none: there is no run here (checkpoint.h5 is missing)\n"
     assert run("gail_tf", "evaluate") == 2
     assert capsys.readouterr().err == "evaluate: the following arguments are required: RUN (see --help)\n"
 

@@ -1,4 +1,4 @@
-"""The model of words: by hand, as a distribution, and what it says of words that do not exist."""
+"""The model of words is compared with numbers worked out by hand, also for words that do not exist."""
 
 import math
 
