@@ -85,7 +85,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> command_line.Parser:
     parser = command_line.Parser(prog="python -m keras_gca.chat", description=DESCRIPTION)
     chat_command.add_options(parser)
-    parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
     parser.add_argument(
         "--original",
         type=Path,

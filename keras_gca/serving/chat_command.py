@@ -13,17 +13,14 @@ from keras_gca.storage.ownership import MARKS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that all chats have.
-
-    `options.shipped` is False unless the package has a shipped bot, and therefore an option --shipped.
-    """
-    parser.set_defaults(shipped=False)
+    """Add the options that all chats have."""
     parser.add_argument(
         "bot",
         nargs="?",
         type=Path,
-        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub (default: the latest run)",
+        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub (default: the latest run, or the shipped bot)",
     )
+    parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
     parser.add_argument(
         "--yes", dest="agreed", action="store_true", help="fetch the bot, or what it needs, without asking"
     )
@@ -91,20 +88,20 @@ def check(options: argparse.Namespace) -> None:
         raise UserError("--say: a text is expected, not a blank one")
 
 
-def bot_of(package: str, options: argparse.Namespace, shipped: Path | None = None) -> tuple[Path, str]:
+def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Path, str]:
     """Return the bot to chat with: the one that the user names, the newest one in runs/, or the shipped one.
 
     Args:
         package: The package whose runs are considered.
         options: The parsed options of `add_options`.
-        shipped: The bot that is a part of the package; None if there is none.
+        shipped: The bot that is a part of the package.
 
     Returns:
         The path of the bot, and the notice that a chat with it shows first. If the bot is the shipped one, the notice
         begins with a line that says so.
 
     Raises:
-        UserError: The user names a bot and also asks for the shipped one, or there is no bot.
+        UserError: The user names a bot and also asks for the shipped one.
     """
     if options.bot and options.shipped:
         raise UserError(f"--shipped already chooses a bot; leave out {options.bot}")
@@ -114,10 +111,8 @@ def bot_of(package: str, options: argparse.Namespace, shipped: Path | None = Non
         return options.bot, FIRST_USE_NOTICE
     if latest is not None and not options.shipped:
         return latest.parent, FIRST_USE_NOTICE
-    if shipped is None:
-        train = f"python -m {package}.train"
-        raise UserError(f"there is no trained model in runs/; name a run folder or a bot.h5, or train a model: {train}")
-    return shipped, f"This is the shipped bot. Train one of your own: python -m {package}.train\n{FIRST_USE_NOTICE}"
+    train = f"python -m {package}.train"
+    return shipped, f"This is the shipped bot. Train one of your own: {train}\n{FIRST_USE_NOTICE}"
 
 
 def listen(options: argparse.Namespace, path: Path) -> socket.socket | None:
