@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _compare_with_ratings(options, arguments)
     glove = None if options.glove is None else str(options.glove)
     how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove, options.encoder)
-    evaluate_runs(
+    outcome = evaluate_runs(
         options.runs,
         how,
         options.policy,
@@ -66,8 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
         options.output,
         batch_size=options.batch_size,
         examples=options.examples,
-        experiment=None if options.experiment is None else (options.experiment, _command(arguments)),
     )
+    if options.experiment is not None:
+        from keras_gca.evaluation.provenance import write_experiment
+
+        write_experiment(options.experiment, _command(arguments), *outcome)
+        print(f"wrote {options.experiment}")
     return 0
 
 

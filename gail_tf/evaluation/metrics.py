@@ -5,6 +5,7 @@ marks. Intervals are 95 % intervals by a bootstrap. It draws conversations, not 
 conversation depend on each other.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,9 +17,12 @@ from gail_tf.data.sentiment import sentiment
 from gail_tf.data.trajectories import Trajectory
 from keras_gca.evaluation import paired_tests, reply_metrics, statistics
 from keras_gca.evaluation.paired_tests import Comparison
+from keras_gca.evaluation.statistics import Estimate
 
 TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: there is no history, one turn of it, or more
 ALL, TWEETS = "all turns", "tweets"
+SHUFFLED = ", shuffled"  # after the name of an agreement: what chance gives
+NEW, KNOWN = "responses that are not in training", "responses that are in training"
 RESAMPLES = 2000  # the number of resamples in the bootstrap
 ORDERS = (1, 2, 3, 4)  # the values of n for sentence BLEU-n
 # A function of texts that returns the name of each text's class, for example its emotion.
@@ -31,14 +35,6 @@ def sentiment_names(texts: Sequence[str]) -> list[str]:
 
 
 CLASSIFIERS: Mapping[str, Classifier] = {"sentiment": sentiment_names}
-
-
-class Estimate(NamedTuple):
-    """The value of a metric, and the two ends of its 95 % interval. The ends are None if there is no interval."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
 
 
 class Likelihoods(NamedTuple):
@@ -81,6 +77,43 @@ def parts(trajectories: Sequence[Trajectory]) -> dict[str, np.ndarray]:
     turn = np.minimum([trajectory.turn for trajectory in trajectories], len(TURNS))
     masks = {name: ~tweets & (turn == i) for i, name in enumerate(TURNS, start=1)} | {ALL: ~tweets, TWEETS: tweets}
     return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
+
+
+def finer_parts(trajectories: Sequence[Trajectory], known: np.ndarray) -> dict[str, np.ndarray]:
+    """Divide the trajectories of conversations by corpus and turn, and by whether the response stands in training.
+
+    Longer conversations may all come from one corpus, so that a difference between turns can be one between corpora.
+    A response that stands in training may be known by heart.
+
+    Args:
+        trajectories: The trajectories. Tweets are left out.
+        known: Whether the response of each trajectory stands in training, (n,) bool; see `known_responses`.
+
+    Returns:
+        For each part the numbers of its trajectories, int64; empty parts are left out. Parts of one corpus are also
+        left out if there is no other corpus.
+    """
+    sources = np.array([trajectory.source for trajectory in trajectories], str)
+    turn = np.minimum([trajectory.turn for trajectory in trajectories], len(TURNS))
+    spoken = sources != "tweets"
+    corpora = sorted(set(sources[spoken].tolist()))
+    masks = {
+        f"{corpus}, {part}": (sources == corpus) & (turn == i)
+        for corpus in (corpora if len(corpora) > 1 else ())
+        for i, part in enumerate(TURNS, start=1)
+    }
+    masks |= {NEW: spoken & ~known, KNOWN: spoken & known}
+    return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
+
+
+def known_responses(trajectories: Sequence[Trajectory], training: Sequence[Trajectory]) -> np.ndarray:
+    """Return whether the response of each trajectory stands in training, apart from case and punctuation: (n,) bool."""
+    learned = {_letters(trajectory.response) for trajectory in training}
+    return np.array([_letters(trajectory.response) in learned for trajectory in trajectories], bool)
+
+
+def _letters(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+", text.casefold()))
 
 
 def spread(count: int, most: int) -> np.ndarray:
@@ -136,6 +169,22 @@ def sentence_bleus(responses: Sequence[str], references: Sequence[str]) -> np.nd
 def agreement(classify: Classifier, texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
     """Compare the classes of n pairs of texts. Return (n,) float64: 1 if both texts have the same class, else 0."""
     return (np.array(classify(texts), str) == np.array(classify(others), str)).astype(np.float64)
+
+
+def shuffled_agreement(classes: Sequence[str], others: Sequence[str], conversations: np.ndarray) -> float:
+    """Compute the share of equal classes among all pairs of different conversations, which is what chance gives.
+
+    Args:
+        classes: The class of each of n texts, for example of the responses.
+        others: The class of each text's partner, for example of the human response.
+        conversations: The number of each text's conversation, (n,).
+
+    Returns:
+        The share; NaN if there is only one conversation.
+    """
+    equal = np.array(classes, str)[:, None] == np.array(others, str)[None, :]
+    apart = conversations[:, None] != conversations[None, :]
+    return float(equal[apart].mean()) if apart.any() else float("nan")
 
 
 def response_scores(
@@ -199,9 +248,26 @@ def response_figures(
     bleu = reply_metrics.bleu_of_counts(counts.sum(0))
     figures = {"BLEU": _estimate(bleu, drawn, statistics.bootstrap_interval(resampled))}
     figures |= {name: _ratio(drawn, total, one) for name, total in zip(scores, scored, strict=True)}
+    figures |= _shuffled_figures(responses, trajectories, conversations)
     figures |= {name: Estimate(value) for name, value in diversity_figures(responses).items()}
     similar = reply_metrics.embedding_similarities(list(map(words, responses)), list(map(words, human)), vectors)
     return figures | {f"vectors, {name}": Estimate(value) for name, value in similar.items()}
+
+
+def _shuffled_figures(
+    responses: Sequence[str], trajectories: Sequence[Trajectory], conversations: np.ndarray
+) -> dict[str, Estimate]:
+    """Compute the agreement of shuffled pairs beside each agreement of `response_scores`."""
+    figures = {}
+    for name, classify in CLASSIFIERS.items():
+        classes = classify(responses)
+        for whose, others in (
+            ("human", [trajectory.response for trajectory in trajectories]),
+            ("prompt", [trajectory.prompt for trajectory in trajectories]),
+        ):
+            by_chance = shuffled_agreement(classes, classify(others), conversations)
+            figures[f"{name} as the {whose}'s{SHUFFLED}"] = Estimate(by_chance)
+    return figures
 
 
 def human_figures(

@@ -38,6 +38,26 @@ def test_rows_are_spread_evenly():
     assert metrics.spread(3, 10).tolist() == [0, 1, 2]
 
 
+def test_finer_parts_by_corpus_turn_and_known_response():
+    asked = trajectories((1, 2, 3, 1), sources=("dailydialog", "dailydialog", "dailydialog", "empathetic"))
+    training = [Trajectory((), "x", "how DID it go"), Trajectory((), "y", "Oh yes!")]
+    known = metrics.known_responses(asked, training)
+    assert known.tolist() == [False, False, True, False]
+    found = {part: rows.tolist() for part, rows in metrics.finer_parts(asked, known).items()}
+    assert found == {
+        "dailydialog, 1 turn": [0],
+        "dailydialog, 2 turns": [1],
+        "dailydialog, 3+ turns": [2],
+        "empathetic, 1 turn": [3],
+        metrics.NEW: [0, 1, 3],
+        metrics.KNOWN: [2],
+    }
+    # Tweets are in no part, and one corpus alone is not divided by turns again.
+    tweets = trajectories(sources=("empathetic", "empathetic", "tweets", "tweets"))
+    found = metrics.finer_parts(tweets, np.zeros(4, bool))
+    assert {part: rows.tolist() for part, rows in found.items()} == {metrics.NEW: [0, 1]}
+
+
 def test_perplexities_by_hand():
     found = Likelihoods(np.array([2.0, 4.0, 6.0]), np.array([2, 3, 5]), np.array([1, 2, 3]), np.zeros(3, bool))
     figures = metrics.likelihood_figures(found, np.array([7, 7, 9]))
@@ -93,6 +113,41 @@ def test_agreement_of_any_classifier():
     assert scores["loudness as the human's"].tolist() == [1, 1, 1, 0]
     assert scores["loudness as the prompt's"].tolist() == [1, 0, 1, 1]
     assert metrics.sentiment_names(["I love it!", "", "My dog died."]) == ["positive", "neutral", "negative"]
+
+
+def test_shuffled_agreement_of_sentiment_is_the_floor():
+    """The control: responses whose sentiment has nothing to do with the prompt's agree as often as shuffled pairs."""
+    draw = np.random.default_rng(0)
+    moods = ["I love it!", "My dog died.", "It is a table."]
+    asked = [Trajectory((), str(draw.choice(moods)), str(draw.choice(moods)), conversation=i) for i in range(300)]
+    said = [str(draw.choice(moods)) for _ in range(300)]
+    figures = metrics.response_figures(said, asked, metrics.response_scores(said, asked), {})
+    for whose in ("human", "prompt"):
+        agreed, floor = (figures[f"sentiment as the {whose}'s{end}"].value for end in ("", metrics.SHUFFLED))
+        assert agreed == pytest.approx(floor, abs=0.09)
+        assert floor == pytest.approx(1 / 3, abs=0.03)
+    copied = metrics.response_scores([one.prompt for one in asked], asked)["sentiment as the prompt's"]
+    assert copied.mean() == 1
+
+
+def test_shuffled_references_match_no_better_than_those_of_others():
+    """The control of BLEU: a copy of the human response has 100, and that of another context hardly anything."""
+    draw = np.random.default_rng(0)
+    words = [f"word{i}" for i in range(40)]
+    human = [" ".join(draw.choice(words, 8)) for _ in range(200)]
+    shuffled = [human[i] for i in draw.permutation(200)]
+    unrelated = [" ".join(draw.choice(words, 8)) for _ in range(200)]
+    scores = {name: metrics.sentence_bleus(said, human)[:, 0].mean() for name, said in
+              (("copied", human), ("shuffled", shuffled), ("unrelated", unrelated))}  # fmt: skip
+    assert scores["copied"] == pytest.approx(100)
+    assert scores["shuffled"] == pytest.approx(scores["unrelated"], abs=3)
+
+
+def test_a_policy_that_knows_nothing_has_the_perplexity_of_chance():
+    """The control of perplexity: with equal probabilities of V tokens it is V, whatever the responses are."""
+    tokens = np.array([3, 5, 2])
+    found = Likelihoods(tokens * math.log(50), tokens, tokens, np.zeros(3, bool))
+    assert metrics.likelihood_figures(found, np.arange(3))["perplexity"] == pytest.approx((50, 50, 50))
 
 
 def test_figures_of_responses():

@@ -45,14 +45,15 @@ def test_the_perplexity_is_that_of_pytorch(folder):
         logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         total -= sum(logs[len(condition) + i - 1, token] for i, token in enumerate(said))
         count += len(words(response)) + 1
-    assert OutsideModel.read(folder).perplexity(ASKED, responses) == pytest.approx(np.exp(total / count), rel=1e-3)
+    nll, measured = OutsideModel.read(folder).costs(ASKED, responses).sum(axis=0)
+    assert (np.exp(nll / measured), measured) == (pytest.approx(np.exp(total / count), rel=1e-3), count)
 
 
 def test_the_company_of_other_responses_changes_nothing(folder):
     model = OutsideModel.read(folder)
-    alone = [np.log(model.perplexity([one], ["Oh no!"])) for one in ASKED]
-    assert np.log(model.perplexity(ASKED, ["Oh no!"] * 2)) == pytest.approx(np.mean(alone), rel=1e-4)
-    assert alone[0] != pytest.approx(alone[1], rel=1e-4)  # the conversation is read
+    alone = [model.costs([one], ["Oh no!"])[0] for one in ASKED]
+    np.testing.assert_allclose(model.costs(ASKED, ["Oh no!"] * 2), alone, rtol=1e-4)
+    assert alone[0][0] != pytest.approx(alone[1][0], rel=1e-4)  # the conversation is read
 
 
 def test_a_model_does_not_measure_runs_that_were_trained_from_it(folder, tmp_path):
