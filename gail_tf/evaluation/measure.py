@@ -20,6 +20,7 @@ from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.comparability import phases_of, refuse_incomparable
+from gail_tf.evaluation.finer_parts import finer_parts, known_responses
 from gail_tf.evaluation.held_out_emotions import HeldOutEmotions, fit_linear
 from gail_tf.evaluation.independent import MAUVE, IndependentMeasures
 from gail_tf.evaluation.mauve import mauve
@@ -160,8 +161,8 @@ class _Measuring:
         )
         self._rows = metrics.spread(len(data.test), options.max_responses)
         self._answered = [data.test[row] for row in self._rows]
-        known = metrics.known_responses(data.test, data.train)
-        self._parts = metrics.parts(data.test) | metrics.finer_parts(data.test, known)
+        known = known_responses(data.test, data.train)
+        self._parts = metrics.parts(data.test) | finer_parts(data.test, known)
         self._data, self._seed = data, config.seed
         self._encoder = encoder
         self._emotions: HeldOutEmotions | None = None

@@ -38,26 +38,6 @@ def test_rows_are_spread_evenly():
     assert metrics.spread(3, 10).tolist() == [0, 1, 2]
 
 
-def test_finer_parts_by_corpus_turn_and_known_response():
-    asked = trajectories((1, 2, 3, 1), sources=("dailydialog", "dailydialog", "dailydialog", "empathetic"))
-    training = [Trajectory((), "x", "how DID it go"), Trajectory((), "y", "Oh yes!")]
-    known = metrics.known_responses(asked, training)
-    assert known.tolist() == [False, False, True, False]
-    found = {part: rows.tolist() for part, rows in metrics.finer_parts(asked, known).items()}
-    assert found == {
-        "dailydialog, 1 turn": [0],
-        "dailydialog, 2 turns": [1],
-        "dailydialog, 3+ turns": [2],
-        "empathetic, 1 turn": [3],
-        metrics.NEW: [0, 1, 3],
-        metrics.KNOWN: [2],
-    }
-    # Tweets are in no part, and one corpus alone is not divided by turns again.
-    tweets = trajectories(sources=("empathetic", "empathetic", "tweets", "tweets"))
-    found = metrics.finer_parts(tweets, np.zeros(4, bool))
-    assert {part: rows.tolist() for part, rows in found.items()} == {metrics.NEW: [0, 1]}
-
-
 def test_perplexities_by_hand():
     found = Likelihoods(np.array([2.0, 4.0, 6.0]), np.array([2, 3, 5]), np.array([1, 2, 3]), np.zeros(3, bool))
     figures = metrics.likelihood_figures(found, np.array([7, 7, 9]))

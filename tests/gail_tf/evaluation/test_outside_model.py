@@ -19,18 +19,33 @@ ASKED = [Trajectory(("I lost my job.",), "It was on Monday.", "-"), Trajectory((
 CONDITIONS = ["- I lost my job.\n- It was on Monday.\n-", "- My dog is ill.\n-"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, texts):
-    path = tmp_path_factory.mktemp("outside") / "model"
+def write_model(path, texts, deviation):
+    """Write a tokenizer and a GPT-2 with random weights; return the tokenizer."""
     tokenizer = Tokenizer.fit(texts[:200], 400, ())
     tokenizer.save(path)
     sizes = {"vocab_size": len(tokenizer), "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 256}
     network = GPT2(GPT2Config(**sizes, eos_token_id=tokenizer.end))
     draw = np.random.default_rng(0)
     for name, variable in network.weights.items():
-        variable.assign(draw.normal(float("ln" in name and "weight" in name), 0.3, variable.shape))
+        variable.assign(draw.normal(float("ln" in name and "weight" in name), deviation, variable.shape))
     hugging_face.write_network(path, network)
+    return tokenizer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, texts):
+    path = tmp_path_factory.mktemp("outside") / "model"
+    write_model(path, texts, 0.3)
     return path
+
+
+def test_a_model_that_knows_nothing_gives_equally_likely_tokens(tmp_path, texts):
+    """The control: without weights, every token costs log V nats, whatever is said."""
+    tokenizer = write_model(tmp_path / "model", texts, 0.0)
+    responses = ["Oh no! I am so sorry.", "Poor dog."]
+    expected = [(len(tokenizer.encode(f" {said}")) + 1) * np.log(len(tokenizer)) for said in responses]
+    costs = OutsideModel.read(tmp_path / "model").costs(ASKED, responses)
+    np.testing.assert_allclose(costs[:, 0], expected, rtol=1e-4)
 
 
 def test_the_perplexity_is_that_of_pytorch(folder):
