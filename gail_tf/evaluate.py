@@ -18,7 +18,8 @@ and Table 3. Runs of one algorithm with different seeds are averaged.
                                                      report mean and standard deviation over several seeds
 
 perplexity    The perplexity of the human responses given history and prompt is computed per token and per word, for
-              conversations of 1, 2 and 3+ turns, on all test trajectories.
+              conversations of 1, 2 and 3+ turns, on all test trajectories. Another table divides them by corpus and
+              turn, and by whether the human response stands in training.
 responses     Responses are drawn from the policies. They are measured by BLEU (sacreBLEU's, and NLTK's BLEU-1 to BLEU-4
               of single responses), distinct-1 and distinct-2, length, the share of repeated responses, similarity to
               the human responses by word vectors, and MAUVE. With --encoder an independent encoder measures MAUVE, the

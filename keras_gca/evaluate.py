@@ -22,6 +22,8 @@ Table 1      how often a discriminator prefers each generator's answer (Eq. 10, 
              generators, in one half of the held-out conversations, and each judges the other half.
              Then choosing by Eq. 9 is compared with choosing by Eq. 10: how often the shorter answer wins, and how
              often the human answer scores higher than a machine's
+parts        perplexity and BLEU by the number of utterances before the answer (if whole conversations are held out),
+             and with and without answers that stand in training
 ratings      With --ratings, FILE has people's ratings of responses, one JSON object in each line: context, response,
              system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 

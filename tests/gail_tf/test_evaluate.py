@@ -18,6 +18,7 @@ from gail_tf import evaluate, quality_diversity
 from gail_tf.agent import GAILAgent
 from gail_tf.data.samples import Samples
 from gail_tf.evaluation import measure, metrics, results_file, tables
+from gail_tf.evaluation.finer_parts import NEW
 from gail_tf.evaluation.independent import above_shuffled
 from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
@@ -114,7 +115,10 @@ def test_a_run_is_printed_and_written(evaluated):
         lines = list(csv.DictReader(stream))
     (line,) = [x for x in lines if (x["figure"], x["system"], x["part"]) == ("perplexity", "gail", "all turns")]
     assert float(line["mean"]) == tables["systems"]["gail"][0]["figures"]["all turns"]["perplexity"]["value"]
-    assert (path / "evaluation" / "tables.tex").read_text().count(r"\begin{table}") == 3
+    assert (path / "evaluation" / "tables.tex").read_text().count(r"\begin{table}") == 4
+    (of_new,) = [x for x in lines if (x["figure"], x["system"], x["part"]) == ("perplexity", "gail", NEW)]
+    assert float(of_new["mean"]) > 0
+    assert f"| perplexity | {NEW} |" in re.sub(" +", " ", out)
 
 
 @pytest.mark.thorough
