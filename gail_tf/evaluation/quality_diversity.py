@@ -7,19 +7,20 @@ MAUVE.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from gail_tf.agent import GAILAgent
 from gail_tf.base_models.locate import locate
+from gail_tf.config import GAILConfig
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import Samples
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import mauve, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable, system_of
-from gail_tf.evaluation.measure import respond_to
+from gail_tf.evaluation.measure import MAUVE_TEXTS, respond_to
 from gail_tf.evaluation.outside_model import OutsideModel, refuse_own_model
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.systems import name
@@ -100,23 +101,27 @@ def measure_policies(by_system: Mapping[str, Sequence[tuple[GAILRun, str | None]
         outside = OutsideModel.read(locate(how.quality_model))
     if how.encoder is not None:
         encoder = SentenceEncoder.read(locate(how.encoder))
-    opened: dict[Path, tuple[GAILAgent, Part, Part]] = {}
+    load = lru_cache(maxsize=1)(GAILAgent.load)  # only the last agent is kept, to save memory
+    opened: dict[Path, tuple[Part, Part]] = {}
     systems: dict[str, list[Speaker]] = {}
     for system, of_system in by_system.items():
         for run, policy in of_system:
             if run.path not in opened:
-                opened[run.path] = _open(run, how, outside, encoder)
-            agent, validation, test = opened[run.path]
-            speaker = Speaker(policy or agent.generators[-1], agent.config.seed, validation, test)
-            systems.setdefault(system, []).append(speaker)
+                opened[run.path] = _open(run, partial(load, run.path), how, outside, encoder)
+            name_of_policy = policy or load(run.path).generators[-1]
+            systems.setdefault(system, []).append(Speaker(name_of_policy, run.config().seed, *opened[run.path]))
     return compare(systems, how.settings)
 
 
 def _open(
-    run: GAILRun, how: How, outside: OutsideModel | None, encoder: SentenceEncoder | None
-) -> tuple[GAILAgent, Part, Part]:
-    """Load a run's agent, and make the parts of its validation and of its test conversations."""
-    agent, data = GAILAgent.load(run.path), run.data()
+    run: GAILRun,
+    load: Callable[[], GAILAgent],
+    how: How,
+    outside: OutsideModel | None,
+    encoder: SentenceEncoder | None,
+) -> tuple[Part, Part]:
+    """Make the parts of a run's validation and of its test conversations."""
+    data = run.data()
     costs: Costs
     if outside is None:
         learned = [metrics.words(data.train[i].response) for i in metrics.spread(len(data.train), MODEL_RESPONSES)]
@@ -128,12 +133,15 @@ def _open(
     else:
         costs = partial(outside.costs, size=how.batch_size)
     store = StoredValues(run.path / FOLDER, run.bot)
-    validation, test = (part_of(agent, data, title, how, costs, store, encoder) for title in ("validation", "test"))
-    return agent, validation, test
+    validation, test = (
+        part_of(load, run.config(), data, title, how, costs, store, encoder) for title in ("validation", "test")
+    )
+    return validation, test
 
 
 def part_of(
-    agent: GAILAgent,
+    load: Callable[[], GAILAgent],
+    config: GAILConfig,
     data: Data,
     title: str,
     how: How,
@@ -144,7 +152,8 @@ def part_of(
     """Make one part of a run's conversations, which are evenly spread over all of this part.
 
     Args:
-        agent: The agent.
+        load: Loads the agent, which is needed only for responses that are not stored.
+        config: Its settings.
         data: The data of its run.
         title: "validation" or "test".
         how: How responses are sampled and measured.
@@ -156,16 +165,16 @@ def part_of(
     parts = metrics.parts(trajectories)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
     asked = [trajectories[row] for row in rows[metrics.spread(len(rows), how.max_responses)]]
-    config = agent.config.data
-    limits = config.condition_tokens, config.response_tokens, config.sentiment == "on"
-    batch = Samples.encode(agent.tokenizer, asked, *limits).batch
+    limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
     count = len(asked)
 
     def sample(policy: str, setting: Setting) -> list[str]:
         facts = {"part": title, "policy": policy, **setting._asdict(), "seed": how.seed, "responses": count}
 
         def make() -> list[str]:
-            sampling = Sampling(config.response_tokens, top_p=setting.top_p, temperature=setting.temperature)
+            agent = load()
+            batch = Samples.encode(agent.tokenizer, asked, *limits).batch
+            sampling = Sampling(config.data.response_tokens, top_p=setting.top_p, temperature=setting.temperature)
             speaker = agent.policies[policy], agent.tokenizer
             return respond_to(*speaker, batch, np.arange(count), how.seed, sampling, how.batch_size)
 
@@ -184,7 +193,7 @@ def part_of(
 
     human = [trajectory.response for trajectory in asked]
     conversations = np.array([trajectory.conversation for trajectory in asked])
-    if encoder is None or count < 2:
+    if encoder is None or count < MAUVE_TEXTS:
         return Part(human, conversations, sample, stored_costs, metrics.words)
     vectors = encoder(human)
     others = [data.train[i].response for i in _of_same_kind(data.train, asked[0], count)]

@@ -24,7 +24,9 @@ def tables(results: Results, model: str = MODEL) -> list[Table]:
         results: The results.
         model: The name of the model that measures the quality.
     """
-    named = [name for name in (PERPLEXITY, DISTINCT, MAUVE) if name in results.human_test or name != MAUVE]
+    measured = [figures for of_system in results.points.values() for figures in of_system.values()]
+    by_mauve = all(MAUVE in figures for figures in measured)
+    named = [PERPLEXITY, DISTINCT, MAUVE] if by_mauve else [PERPLEXITY, DISTINCT]
     many = max(results.runs.values()) > 1
     rows = [
         [_name(system), f"{best.setting}", "yes" if at_edge(best.setting, results.settings) else "no"]
@@ -33,11 +35,7 @@ def tables(results: Results, model: str = MODEL) -> list[Table]:
     ]
     rows.append([HUMAN, "", "", *(_cell(results.human_test.get(name)) for name in named)])
     intervals = "over seeds (Student's t)" if many else "over conversations (jackknife)"
-    chosen = (
-        "highest MAUVE"
-        if all(MAUVE in best.figures for best in results.best.values())
-        else ("perplexity and distinct-2 nearest to those of the human replies")
-    )
+    chosen = "highest MAUVE" if by_mauve else "perplexity and distinct-2 nearest to those of the human replies"
     caption = (
         f"Best points on test conversations: quality (perplexity under the {model} model), distinct-2 at equal numbers "
         f"of words{', and MAUVE' if MAUVE in named else ''}, with 95 % intervals {intervals}. Each point was chosen "

@@ -149,11 +149,11 @@ def compare(systems: Mapping[str, Sequence[Speaker]], settings: Sequence[Setting
             bar.update()
             return said
 
-        said = {
-            (system, setting): [say(speaker, speaker.validation, setting) for speaker in of_system]
-            for system, of_system in systems.items()
-            for setting in settings
-        }
+        said: dict[tuple[str, Setting], list[Said]] = {}
+        for system, of_system in systems.items():
+            for speaker in of_system:  # one after the other, because each may be a large network
+                for setting in settings:
+                    said.setdefault((system, setting), []).append(say(speaker, speaker.validation, setting))
         human = _humans([speaker.validation for speaker in speakers])
         tokens = _fewest_tokens([*said.values(), human])
         points = {

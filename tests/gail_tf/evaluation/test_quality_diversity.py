@@ -43,7 +43,7 @@ def make(agent, data, tmp_path, how, encoder=None, calls=None):
         calls.append(texts)
         return np.stack([np.arange(len(texts)), np.ones(len(texts))], axis=1)
 
-    return part_of(agent, data, "test", how, costs, store, encoder)
+    return part_of(lambda: agent, agent.config, data, "test", how, costs, store, encoder)
 
 
 def test_responses_and_the_costs_of_an_outside_model_are_kept(agent, data, tmp_path, monkeypatch):
@@ -62,7 +62,9 @@ def test_responses_and_the_costs_of_an_outside_model_are_kept(agent, data, tmp_p
     assert len(calls) == 1
 
 
-def test_mauve_by_an_encoder_and_its_ceiling(agent, data, tmp_path):
+def test_mauve_by_an_encoder_and_its_ceiling(agent, data, tmp_path, monkeypatch):
+    assert make(agent, data, tmp_path, How(max_responses=4), word_lengths).mauve is None  # too few texts
+    monkeypatch.setattr(quality_diversity, "MAUVE_TEXTS", 4)
     part = make(agent, data, tmp_path, How(max_responses=4), word_lengths)
     said = part.sample("maximum_likelihood", SETTING)
     everything = np.ones(len(said), bool)
