@@ -11,7 +11,7 @@ COMMANDS = {
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "compute Table 2, Figures 5 and 6 and Table 3 from trained runs",
     "experiments": "train and compare the systems of Table 2 and of the ablations, over several seeds",
-    "quality_diversity": "plot the quality of responses against their diversity",
+    "quality_diversity": "compare policies at their best points of a grid of sampling settings",
     "pretrained": "fetch a known pretrained model into the cache folder, or list the known models",
     "export": "write a policy as a Hugging Face folder",
 }

@@ -18,7 +18,8 @@ and Table 3. Runs of one algorithm with different seeds are averaged.
                                                      report mean and standard deviation over several seeds
 
 perplexity    The perplexity of the human responses given history and prompt is computed per token and per word, for
-              conversations of 1, 2 and 3+ turns, on all test trajectories.
+              conversations of 1, 2 and 3+ turns, on all test trajectories. Another table divides them by corpus and
+              turn, and by whether the human response stands in training.
 responses     Responses are drawn from the policies. They are measured by BLEU (sacreBLEU's, and NLTK's BLEU-1 to BLEU-4
               of single responses), distinct-1 and distinct-2, length, the share of repeated responses, similarity to
               the human responses by word vectors, and MAUVE. With --encoder an independent encoder measures MAUVE, the
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _compare_with_ratings(options, arguments)
     glove = None if options.glove is None else str(options.glove)
     how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove, options.encoder)
-    evaluate_runs(
+    outcome = evaluate_runs(
         options.runs,
         how,
         options.policy,
@@ -66,8 +67,12 @@ def main(arguments: list[str] | None = None) -> int:
         options.output,
         batch_size=options.batch_size,
         examples=options.examples,
-        experiment=None if options.experiment is None else (options.experiment, _command(arguments)),
     )
+    if options.experiment is not None:
+        from keras_gca.evaluation.provenance import write_experiment
+
+        write_experiment(options.experiment, _command(arguments), *outcome)
+        print(f"wrote {options.experiment}")
     return 0
 
 

@@ -4,12 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from gail_tf.base_models import known_models
 from gail_tf.config import GAILConfig
 from gail_tf.data.source import Source
 from gail_tf.evaluation.variants import EXPERIMENTS, SCALES
 from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, reporting
-from keras_gca.errors import UserError
+from keras_gca.errors import UserError, refuse_missing
 
 DESCRIPTION = f"""\
 Train the systems that an experiment compares, over several seeds, and write its tables:
@@ -47,14 +48,29 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(
             "--scale paper needs --model, and no other scale accepts it: the others train a GPT-2 from scratch"
         )
+    if options.output is not None:
+        refuse_missing(options.output.absolute().parent)
     names = ("data", "tweets", "general", "model", "roberta", "glove", "format")
     source = Source(**{name: getattr(options, name) for name in names})
     command_line.set_up_tensorflow()
+    from gail_tf.base_models.locate import locate
     from gail_tf.evaluation.experiments import Setup, run_experiment
+    from keras_gca.evaluation import provenance
 
-    setup = Setup(options.runs, options.seeds, options.scale, settings, source)
-    chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
-    return 0 if all(run_experiment(name, setup) for name in chosen) else 130
+    if options.encoder is not None:
+        locate(options.encoder, options.yes)  # asks before it fetches, and before anything is trained
+    setup = Setup(options.runs, options.seeds, options.scale, settings, source, options.encoder, options.grid)
+    outcomes = {}
+    for name in EXPERIMENTS if options.experiment == "all" else [options.experiment]:
+        outcome = run_experiment(name, setup)
+        if outcome is None:
+            return 130
+        outcomes[name] = outcome
+    if options.output is not None:
+        command = provenance.command_of("gail_tf.experiments", sys.argv[1:] if arguments is None else arguments)
+        provenance.write_outcomes(options.output, command, outcomes)
+        print(f"wrote {options.output}")
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,6 +132,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="a file of word vectors for RL-Seq2Seq and similarities"
+    )
+    parser.add_argument(
+        "--encoder",
+        metavar="MODEL",
+        help=f"measure MAUVE, relevance and similarity with this encoder: {known_models.ENCODER}, or a folder",
+    )
+    parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
+    parser.add_argument(
+        "--grid",
+        action="store_true",
+        help="also compare the policies at their best points of a grid of temperatures and nuclei",
+    )
+    parser.add_argument(
+        "--experiment",
+        dest="output",
+        type=Path,
+        metavar="FILE",
+        help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
     )
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)

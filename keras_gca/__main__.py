@@ -14,7 +14,7 @@ COMMANDS = {
     "survey": "the human evaluation: make a survey, serve or print it, count the votes (Tables 1 and 2)",
     "studies": "train and compare variants of the method over several seeds",
     "mmi": "rerank the replies of a run by maximum mutual information",
-    "quality_diversity": "plot quality against diversity of replies sampled at several temperatures",
+    "quality_diversity": "compare generators at their best points of a grid of sampling settings",
     "export": "write an agent for Keras and TensorFlow, with a SavedModel that replies to text",
     "figures": "draw Figures 1 and 2 from the Keras models themselves",
 }

@@ -22,6 +22,8 @@ Table 1      how often a discriminator prefers each generator's answer (Eq. 10, 
              and the answers of all generators in one half of the held-out conversations, and judges the other half.
              Choosing by Eq. 9 is compared with choosing by Eq. 10: how often the shorter answer wins, and how often the
              human answer scores higher than a machine's
+parts        perplexity and BLEU by the number of utterances before the answer (if whole conversations are held out),
+             and with and without answers that occur in the training answers
 ratings      With --ratings, FILE has people's ratings of responses. Each line is a JSON object with context, response,
              system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 

@@ -13,7 +13,8 @@ from keras_gca.config import PRESETS, Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
 from keras_gca.engine import command_line, reporting
-from keras_gca.errors import UserError
+from keras_gca.errors import UserError, refuse_missing
+from keras_gca.evaluation.decoding_grid import grid
 from keras_gca.evaluation.variants import STUDIES
 
 DESCRIPTION = f"""\
@@ -35,13 +36,25 @@ def main(arguments: list[str] | None = None) -> int:
     if "seed" in settings:
         raise UserError("--seed: a study takes several seeds; use --seeds")
     Config.preset(preset, **settings)  # raises UserError on an impossible setting
+    if options.experiment is not None:
+        refuse_missing(options.experiment.absolute().parent)
     source = Source(options.data, options.format, glove=options.glove)
     command_line.set_up_tensorflow()
+    from keras_gca.evaluation import provenance
     from keras_gca.evaluation.studies import Setup, run_study
 
-    setup = Setup(options.runs, options.seeds, preset, settings, source)
-    names = STUDIES if options.study == "all" else [options.study]
-    return 0 if all(run_study(name, setup) for name in names) else 130
+    setup = Setup(options.runs, options.seeds, preset, settings, source, grid() if options.grid else None)
+    outcomes = {}
+    for name in STUDIES if options.study == "all" else [options.study]:
+        outcome = run_study(name, setup)
+        if outcome is None:
+            return 130
+        outcomes[name] = outcome
+    if options.experiment is not None:
+        command = provenance.command_of("keras_gca.studies", sys.argv[1:] if arguments is None else arguments)
+        provenance.write_outcomes(options.experiment, command, outcomes)
+        print(f"wrote {options.experiment}")
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,6 +71,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=FORMATS, help="the format of the corpus (default: detected)")
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the trainings and for the similarities of replies"
+    )
+    parser.add_argument(
+        "--grid",
+        action="store_true",
+        help="also compare all generators at their best points of a grid of temperatures and nuclei",
+    )
+    parser.add_argument(
+        "--experiment",
+        type=Path,
+        metavar="FILE",
+        help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
     )
     reporting.add_options(parser)
     command_line.add_settings(parser, Config)

@@ -1,19 +1,27 @@
 """Compares the trained variants of an experiment in a table and a plot."""
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
 from gail_tf.evaluation import metrics
+from gail_tf.evaluation.independent import MAUVE, RELEVANCE
 from gail_tf.evaluation.measure import evaluate
 from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.systems import HUMAN
 from gail_tf.imitation import curves
 from gail_tf.training.run_folder import GAILRun
+from keras_gca.evaluation.paired_tests import Comparison, PairedTest, compare_seeds, with_correction
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
-METRICS = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
+PER_WORD, NATS = "perplexity per word", "nats a word"
+METRICS = (
+    "perplexity", PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-1", "distinct-2", "words", "repeated"
+)  # fmt: skip
+TESTED = (PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-2", "words", "repeated")
 PICTURED = ("perplexity", "BLEU", "distinct-2", "words")
 
 # For each variant a list with the metrics of each run, by the names of gail_tf.evaluation.metrics. The last key is
@@ -55,6 +63,29 @@ def table(measurements: Measurements, question: str) -> Table:
         cells = [f"{summarise([run[title] for run in runs]):.3g}" if title in runs[0] else "" for title in titles]
         lines.append([_title(system), *cells])
     return Table(None, question, ["variant", *titles], lines)
+
+
+def paired_tests(measurements: Measurements) -> list[PairedTest]:
+    """Compare each pair of variants by seeds; there are no tests of one seed.
+
+    Perplexities are compared by their logarithms, the nats a word.
+    """
+    variants = [variant for variant in measurements if variant != HUMAN]
+    rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
+    for pair in itertools.combinations(variants, 2):
+        first, second = (measurements[variant] for variant in pair)
+        if len(first) < 2:
+            continue
+        for title in TESTED:
+            if title in first[0] and title in second[0]:
+                a, b = ([_comparable(title, run[title]) for run in runs] for runs in (first, second))
+                named = _title(pair[0]), _title(pair[1])
+                rows.append((named, None, NATS if title == PER_WORD else title, compare_seeds(a, b)))
+    return with_correction(rows)
+
+
+def _comparable(title: str, value: float) -> float:
+    return math.log(value) if title == PER_WORD else value
 
 
 def paint(measurements: Measurements) -> Figure:

@@ -15,30 +15,14 @@ from scipy import optimize, special
 
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation.independent import Encoder
-from gail_tf.evaluation.metrics import Classifier, Estimate
+from gail_tf.evaluation.metrics import SHUFFLED, Classifier, shuffled_agreement
+from keras_gca.evaluation.statistics import Estimate
 
 FOLDS = 2
 PENALTY = 0.1  # of the squared weights of `fit_linear`; suits vectors of length 1
 HUMAN, PROMPT = "emotion as the human's", "emotion as the prompt's"
 ACCURACY, LARGEST = "emotion classifier's accuracy", "emotion classifier's floor"
-SHUFFLED = ", shuffled"
 Fit = Callable[[Sequence[str], Sequence[str]], Classifier]  # makes a classifier from texts and their labels
-
-
-def shuffled_agreement(classes: Sequence[str], others: Sequence[str], conversations: np.ndarray) -> float:
-    """Compute the share of equal classes among all pairs of different conversations, which is what chance gives.
-
-    Args:
-        classes: The class of each of n texts, for example of the responses.
-        others: The class of each text's partner, for example of the human response.
-        conversations: The number of each text's conversation, (n,).
-
-    Returns:
-        The share; NaN if there is only one conversation.
-    """
-    equal = np.array(classes, str)[:, None] == np.array(others, str)[None, :]
-    apart = conversations[:, None] != conversations[None, :]
-    return float(equal[apart].mean()) if apart.any() else float("nan")
 
 
 class HeldOutEmotions:

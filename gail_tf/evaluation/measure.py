@@ -20,10 +20,11 @@ from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.comparability import phases_of, refuse_incomparable
+from gail_tf.evaluation.finer_parts import finer_parts, known_responses
 from gail_tf.evaluation.held_out_emotions import HeldOutEmotions, fit_linear
 from gail_tf.evaluation.independent import MAUVE, IndependentMeasures
 from gail_tf.evaluation.mauve import mauve
-from gail_tf.evaluation.metrics import Estimate, Likelihoods
+from gail_tf.evaluation.metrics import Likelihoods
 from gail_tf.evaluation.results_file import Figures, Options, PolicyEvaluation, Stored, read, write
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.text_reader import TextReader
@@ -36,6 +37,7 @@ from gail_tf.training.run_folder import GAILRun
 from glove.text_files import BadLines
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError, refuse_missing
+from keras_gca.evaluation.statistics import Estimate
 
 DIMENSION, WINDOW, X_MAX, EPOCHS = 50, 5, 10.0, 20  # of word vectors that are fitted here; enough to tell words apart
 MAUVE_TEXTS = 100  # fewer texts give too few clusters for a meaningful value
@@ -159,7 +161,8 @@ class _Measuring:
         )
         self._rows = metrics.spread(len(data.test), options.max_responses)
         self._answered = [data.test[row] for row in self._rows]
-        self._parts = metrics.parts(data.test)
+        known = known_responses(data.test, data.train)
+        self._parts = metrics.parts(data.test) | finer_parts(data.test, known)
         self._data, self._seed = data, config.seed
         self._encoder = encoder
         self._emotions: HeldOutEmotions | None = None

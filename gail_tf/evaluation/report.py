@@ -15,8 +15,8 @@ from gail_tf.evaluation.figures import figure_5, figure_6
 from gail_tf.evaluation.measure import evaluate, read_files
 from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.systems import (
-    PairedTest,
     Systems,
+    finer_parts_of,
     histories,
     interval_of,
     notes,
@@ -25,10 +25,21 @@ from gail_tf.evaluation.systems import (
     summary,
     systems,
 )
-from gail_tf.evaluation.tables import IN_PAPER, PAPER, TABLE_2, table_2, table_3, table_of_responses, table_of_tests
+from gail_tf.evaluation.tables import (
+    IN_PAPER,
+    PAPER,
+    TABLE_2,
+    table_2,
+    table_3,
+    table_of_parts,
+    table_of_responses,
+    table_of_tests,
+)
 from gail_tf.training.run_folder import GAILRun
 from keras_gca.errors import UserError
-from keras_gca.evaluation import provenance
+from keras_gca.evaluation.paired_tests import PairedTest, as_json
+from keras_gca.evaluation.provenance import Outcome
+from keras_gca.evaluation.statistics import Estimate
 from keras_gca.evaluation.tables import Table
 
 ALL = "all"  # the value of --policy that means all policies of a bot
@@ -70,8 +81,7 @@ def evaluate_runs(
     output: Path | None = None,
     batch_size: int = 32,
     examples: int = 8,
-    experiment: tuple[Path, str] | None = None,
-) -> None:
+) -> Outcome:
     """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
 
     Args:
@@ -82,8 +92,9 @@ def evaluate_runs(
         output: The folder for tables and plots; by default RUN/evaluation, or runs/evaluation for several runs.
         batch_size: How many trajectories are read together.
         examples: The number of examples in Table 3.
-        experiment: A file to which results and tables are written with their command (`provenance.write_experiment`),
-            and the command; None writes no such file.
+
+    Returns:
+        All results and tables.
 
     Raises:
         UserError: The runs are not comparable, or one is not finished.
@@ -101,16 +112,14 @@ def evaluate_runs(
     folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
     tests = paired_tests(by_system)
     written = write(by_system, tests, folder, beside_paper, examples)
-    if experiment is not None:
-        seeds = {"responses": options.seed, "runs": sorted({run.config().seed for run in runs})}
-        tables = tables_of(by_system, tests, beside_paper)
-        provenance.write_experiment(*experiment, seeds, _facts(by_system, tests), tables)
     for remark in remarks:
         print(remark)
     print((folder / "tables.md").read_text(encoding="utf-8"))
     print(f"wrote {', '.join(str(run.path / 'evaluation.json') for run in runs)}")
     print(f"wrote {folder}: {', '.join(path.name for path in written)}")
     print(f"next: python -m gail_tf.quality_diversity {' '.join(str(run.path) for run in runs)}")
+    seeds = {"responses": options.seed, "runs": sorted({run.config().seed for run in runs})}
+    return Outcome(seeds, _facts(by_system, tests), tables_of(by_system, tests, beside_paper))
 
 
 def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
@@ -159,8 +168,10 @@ def write(
 
 
 def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: bool) -> list[Table]:
-    """Make Table 2, the table of the responses' metrics and, if there are paired tests, their table."""
+    """Make Table 2, the tables of the responses' metrics and of finer parts, and, if there are any, of paired tests."""
     tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
+    if finer_parts_of(by_system):
+        tables.append(table_of_parts(by_system))
     return tables + ([table_of_tests(results)] if results else [])
 
 
@@ -178,7 +189,7 @@ def _all_digits(by_system: Systems, only: Sequence[str] = (), beside_paper: bool
 
 def _lines(by_system: Systems, only: Sequence[str], beside_paper: bool) -> Iterator[Sequence[Any]]:
     for system, measured in by_system.items():
-        for part in parts_of(by_system):
+        for part in (*parts_of(by_system), *finer_parts_of(by_system)):
             for figure in only or measured[0].policy.figures.get(part, {}):
                 value = summary(measured, part, figure)
                 if value is not None:
@@ -202,20 +213,11 @@ def _facts(by_system: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
             for system, measured in by_system.items()
         },
         "human": {path: _plain(run.human) for path, run in runs.items()},
-        "tests": [
-            {
-                "systems": test.systems,
-                "seed": test.seed,
-                "figure": test.figure,
-                **test.comparison._asdict(),
-                "corrected": test.corrected,
-            }
-            for test in results
-        ],
+        "tests": as_json(results),
     }
 
 
-def _plain(figures: Mapping[str, Mapping[str, metrics.Estimate]]) -> dict[str, Any]:
+def _plain(figures: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
     """Return the metrics of each part for JSON; undefined values are None."""
     return {
         part: {

@@ -173,5 +173,5 @@ def folds(conversation: np.ndarray, seed: int) -> np.ndarray:
     if len(numbers) < FOLDS:
         numbers = index = np.arange(len(conversation))
     if len(numbers) < FOLDS:
-        raise UserError(f"{len(numbers)} held-out pair; at least {FOLDS} are needed to train an independent judge")
+        raise UserError(f"{len(numbers)} held-out pair; at least {FOLDS} are needed, to divide them")
     return (np.random.default_rng(seed).permutation(len(numbers)) % FOLDS)[index]

@@ -12,7 +12,7 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
@@ -21,6 +21,20 @@ from keras_gca.storage.atomic import write_text
 
 FORMAT = "experiment 1"
 PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "scipy", "nltk", "sacrebleu", "tokenizers")
+
+
+class Outcome(NamedTuple):
+    """What an experiment found.
+
+    Attributes:
+        seeds: The seeds by what they were used for.
+        results: All results as values for JSON.
+        tables: Tables of these results.
+    """
+
+    seeds: Mapping[str, Any]
+    results: Any
+    tables: Sequence[Table]
 
 
 def versions() -> dict[str, str]:
@@ -60,6 +74,19 @@ def write_experiment(
         "tables": [dataclasses.asdict(table) for table in tables],
     }
     write_text(path, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_outcomes(path: Path, command: str, outcomes: Mapping[str, Outcome]) -> None:
+    """Write the outcomes of one experiment or several as one file; their tables are numbered one after the other.
+
+    Args:
+        path: The file.
+        command: The command that computed them.
+        outcomes: The outcomes by the names of the experiments; all have the same seeds.
+    """
+    results = {name: outcome.results for name, outcome in outcomes.items()}
+    tables = [table for outcome in outcomes.values() for table in outcome.tables]
+    write_experiment(path, command, next(iter(outcomes.values())).seeds, results, tables)
 
 
 def _plain(value: Any) -> Any:

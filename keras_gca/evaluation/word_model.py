@@ -71,9 +71,16 @@ class WordModel:
             logs.append(log)
         return np.array(logs)
 
-    def perplexity(self, replies: Iterable[Sequence[str]]) -> float:
-        """Compute exp of the total negative log-likelihood, divided by the number of words and ends of replies."""
-        return float(np.exp(-np.concatenate([self.log_probabilities(reply) for reply in replies]).mean()))
+    def costs(self, replies: Sequence[Sequence[str]]) -> np.ndarray:
+        """Compute the negative log-likelihood of each of n replies, and its number of words and ends.
+
+        exp of the sum of the first column, divided by the sum of the second one, is the perplexity.
+
+        Returns:
+            (n, 2) float64.
+        """
+        logs = [self.log_probabilities(reply) for reply in replies]
+        return np.array([(-of_reply.sum(), len(of_reply)) for of_reply in logs], np.float64).reshape(-1, 2)
 
     def _padded(self, reply: Sequence[str]) -> tuple[str, ...]:
         words = [word if word in self._known else _UNSEEN for word in reply]

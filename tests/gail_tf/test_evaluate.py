@@ -18,8 +18,8 @@ from gail_tf import evaluate, quality_diversity
 from gail_tf.agent import GAILAgent
 from gail_tf.data.samples import Samples
 from gail_tf.evaluation import measure, metrics, results_file, tables
+from gail_tf.evaluation.finer_parts import NEW
 from gail_tf.evaluation.independent import above_shuffled
-from gail_tf.evaluation.quality_diversity import mean_curve
 from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.text_reader import TextReader
@@ -115,7 +115,10 @@ def test_a_run_is_printed_and_written(evaluated):
         lines = list(csv.DictReader(stream))
     (line,) = [x for x in lines if (x["figure"], x["system"], x["part"]) == ("perplexity", "gail", "all turns")]
     assert float(line["mean"]) == tables["systems"]["gail"][0]["figures"]["all turns"]["perplexity"]["value"]
-    assert (path / "evaluation" / "tables.tex").read_text().count(r"\begin{table}") == 3
+    assert (path / "evaluation" / "tables.tex").read_text().count(r"\begin{table}") == 4
+    (of_new,) = [x for x in lines if (x["figure"], x["system"], x["part"]) == ("perplexity", "gail", NEW)]
+    assert float(of_new["mean"]) > 0
+    assert f"| perplexity | {NEW} |" in re.sub(" +", " ", out)
 
 
 @pytest.mark.thorough
@@ -278,22 +281,23 @@ def test_seeds_are_averaged_and_compared_where_test_parts_are_the_same(runs, cap
 
 @pytest.mark.thorough
 def test_quality_and_diversity_of_both_policies(runs, capsys):
-    arguments = "first", "--temperatures", "1.5", "0.2", "--max-responses", "4", "--output", "out"
-    status, out, err = run(quality_diversity, capsys, *arguments)
+    arguments = ["first", "--temperatures", "1.5", "0.2", "--top-ps", "1", "--max-responses", "4", "--output", "out"]
+    status, out, err = run(quality_diversity, capsys, *arguments, "--experiment", "grid.json")
     assert status == 0, err
-    assert "wrote out/quality_diversity.json and out/quality_diversity.png" in out
-    curves = json.loads(Path("out/quality_diversity.json").read_text())
-    assert set(curves) == {"human", "GPT-2 + MLE", "EmpathyGAIL"}
-    assert [point["temperature"] for point in curves["EmpathyGAIL"]] == [0.2, 1.5]
-    assert all(math.isfinite(point["perplexity"]) for points in curves.values() for point in points)
-
-
-def test_curves_are_averaged_by_hand():
-    curves = [
-        [{"temperature": 1, "perplexity": 2.0, "distinct_2": 0.5}],
-        [{"temperature": 1, "perplexity": 4.0, "distinct_2": 1}],
-    ]
-    assert mean_curve(curves) == [{"temperature": 1, "perplexity": 3.0, "distinct_2": 0.75}]
+    assert "wrote out/quality_diversity.json, out/quality_diversity.md and out/quality_diversity.png" in out
+    results = json.loads(Path("out/quality_diversity.json").read_text())
+    assert set(results["best"]) == {"GPT-2 + MLE", "EmpathyGAIL"}
+    points = results["grid"]["EmpathyGAIL"]
+    assert [point["temperature"] for point in points] == [0.2, 1.5]
+    assert all(math.isfinite(point["perplexity"]["value"]) for point in points)
+    assert [test["figure"] for test in results["tests"]] == ["nats a word"]
+    experiment = read_experiment(Path("grid.json"))
+    assert experiment["command"] == f"python -m gail_tf.quality_diversity {' '.join(arguments)} --experiment grid.json"
+    assert table_with_command(experiment).startswith("Best points on test conversations")
+    kept = {file: file.stat().st_mtime_ns for file in Path("first/grid").iterdir()}
+    assert len(kept) == 2 * 2 + 2  # each point of each policy, and the best ones in the test part
+    assert run(quality_diversity, capsys, *arguments)[0] == 0
+    assert {file: file.stat().st_mtime_ns for file in Path("first/grid").iterdir()} == kept  # nothing is drawn again
 
 
 @pytest.mark.thorough

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.engine import command_line
 from keras_gca.evaluation.provenance import read_experiment
+from keras_gca.evaluation.replies import KNOWN, NEW
 from keras_gca.original import agent
 from keras_gca.storage.arrays import read_arrays
 from keras_gca.training.schedule import LINES, schedule
@@ -160,7 +162,11 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
     summary = json.loads((path.parent / "summary.json").read_text())
     experiment = read_experiment(path.parent / "experiment.json")
     assert experiment["results"] == summary
-    assert [len(table["rows"]) for table in experiment["tables"]] == [4, 3, 8, 4]
+    assert [len(table["rows"]) for table in experiment["tables"]] == [4, 3, 8, 4, 7]
+    parts = results["parts"].values()
+    new, known = (results["parts"].get(part, {"pairs": 0})["pairs"] for part in (NEW, KNOWN))
+    assert new + known == len(read_arrays(path / "pairs.h5")[1]["validation/0"])
+    assert all(set(of_part["perplexity"]) == set(results["perplexity"]) for of_part in parts)
     of_both = summary["perplexity"]["adversarial"]
     assert of_both["low"] == of_both["mean"] == of_both["high"] == results["perplexity"]["adversarial"]
     assert "tok:13a" in results["replies"]["human"]["BLEU signature"]
@@ -206,22 +212,26 @@ def test_studies_train_what_is_missing_and_compare_it(tmp_path):
 @pytest.mark.thorough
 def test_quality_against_diversity_over_the_temperature(trained):
     path, _ = trained
-    status, _, err = run("quality_diversity", path, "--temperatures", "1", "4", folder=path.parent)
+    grid = "--temperatures", "1", "4", "--top-ps", "1"
+    status, _, err = run("quality_diversity", path, *grid, "--experiment", path / "experiment.json", folder=path.parent)
     assert status == 0, err
     assert "findfont" not in err
     picture = path / "quality_diversity.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
-    curves = json.loads((path / "quality_diversity.json").read_text())
-    assert set(curves) == {"human", "teacher_forcing", "adversarial"}
+    results = json.loads((path / "quality_diversity.json").read_text())
+    assert set(results["best"]) == {"teacher_forcing", "adversarial"}
     for name in ("teacher_forcing", "adversarial"):
-        cold, hot = curves[name]
+        cold, hot = results["grid"][name]
         assert cold["temperature"] < hot["temperature"]
-        assert cold["distinct_2"] < hot["distinct_2"]
-        assert cold["perplexity"] < hot["perplexity"]
+        for metric in ("distinct-2", "perplexity"):
+            assert cold[metric]["value"] < hot[metric]["value"]
+    assert read_experiment(path / "experiment.json")["seeds"] == {"sampling": 0}
     status, _, err = run("quality_diversity", path, "--temperatures", "0", folder=path.parent)
     assert (status, err.count("\n")) == (2, 1)
-    picture.unlink()
-    (path / "quality_diversity.json").unlink()
+    for ending in ("json", "md", "png"):
+        (path / f"quality_diversity.{ending}").unlink()
+    (path / "experiment.json").unlink()
+    shutil.rmtree(path / "grid")
 
 
 @pytest.mark.thorough

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from gail_tf.evaluation import ablations
 
@@ -21,6 +22,21 @@ def test_a_line_for_each_variant():
         ["no sentiment", "21 ± 1.41", "3 ± 1.41", "0.5 ± 0.141", "8 ± 0"],
         ["human", "", "", "0.8", "12"],
     ]
+
+
+def test_variants_are_compared_by_seeds():
+    values = {
+        "mle": [{"perplexity per word": np.exp(2.0 + 0.1 * i), "words": 9.0} for i in range(6)],
+        "no_sentiment": [{"perplexity per word": np.exp(1.0 + 0.2 * i), "words": 9.0} for i in range(6)],
+        "human": [{"words": 12.0}] * 6,
+    }
+    by_nats, by_words = ablations.paired_tests(values)
+    assert (by_nats.systems, by_nats.seed, by_nats.figure) == (("mle", "no sentiment"), None, "nats a word")
+    assert by_nats.comparison.difference == pytest.approx(1 - 0.25)
+    assert by_nats.comparison.p_value == pytest.approx(2 / 2**6)
+    assert by_nats.corrected == pytest.approx(2 * 2 / 2**6)
+    assert (by_words.figure, by_words.corrected) == ("words", 1)
+    assert ablations.paired_tests({name: runs[:1] for name, runs in values.items()}) == []
 
 
 def test_a_dot_for_each_variant_and_a_line_for_people():
