@@ -18,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "bot",
         nargs="?",
         type=Path,
-        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub (default: the latest run or the shipped bot)",
+        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub (default: the latest run or shipped bot)",
     )
     parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
     parser.add_argument(
