@@ -13,7 +13,7 @@ from gail_tf.evaluation import learning_curves, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable
 from gail_tf.evaluation.figures import figure_5, figure_6
 from gail_tf.evaluation.measure import evaluate, read_files
-from gail_tf.evaluation.results_file import Options
+from gail_tf.evaluation.results_file import FILE, Options
 from gail_tf.evaluation.systems import (
     PairedTest,
     Systems,
@@ -71,7 +71,7 @@ def evaluate_runs(
     batch_size: int = 32,
     examples: int = 8,
     experiment: tuple[Path, str] | None = None,
-) -> None:
+) -> tuple[dict[str, Any], list[Path]]:
     """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
 
     Args:
@@ -84,6 +84,9 @@ def evaluate_runs(
         examples: The number of examples in Table 3.
         experiment: A file to which results and tables are written with their command (`provenance.write_experiment`),
             and the command; None writes no such file.
+
+    Returns:
+        The results, as tables.json has them, and the paths of the files that were written.
 
     Raises:
         UserError: The runs are not comparable, or one is not finished.
@@ -101,16 +104,19 @@ def evaluate_runs(
     folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
     tests = paired_tests(by_system)
     written = write(by_system, tests, folder, beside_paper, examples)
+    results = _facts(by_system, tests)
     if experiment is not None:
         seeds = {"responses": options.seed, "runs": sorted({run.config().seed for run in runs})}
         tables = tables_of(by_system, tests, beside_paper)
-        provenance.write_experiment(*experiment, seeds, _facts(by_system, tests), tables)
+        provenance.write_experiment(*experiment, seeds, results, tables)
     for remark in remarks:
         print(remark)
     print((folder / "tables.md").read_text(encoding="utf-8"))
-    print(f"wrote {', '.join(str(run.path / 'evaluation.json') for run in runs)}")
+    kept = [run.path / FILE for run in runs]
+    print(f"wrote {', '.join(map(str, kept))}")
     print(f"wrote {folder}: {', '.join(path.name for path in written)}")
     print(f"next: python -m gail_tf.quality_diversity {' '.join(str(run.path) for run in runs)}")
+    return results, [*kept, *written, *([experiment[0]] if experiment is not None else [])]
 
 
 def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:

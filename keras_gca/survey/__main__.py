@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from glove.text_files import BadLines, counted
 from keras_gca.data.conversations import FORMATS, read_conversations
 from keras_gca.data.source import EMBEDDED
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import DIALOGUES, LINES, Survey
 from keras_gca.survey.votes import MARKS_PER_MINUTE, Votes
@@ -57,6 +57,7 @@ All visitors who come through a web server have the address of that server.
 def main(arguments: list[str] | None = None) -> int:
     """Run one command, and return its exit status."""
     options = _parser().parse_args(arguments)
+    options.given = sys.argv[1:] if arguments is None else arguments
     return options.run(options)
 
 
@@ -170,11 +171,17 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _tabulate(options: argparse.Namespace) -> int:
+    return reporting.print_results(lambda: _count(options), options.json)
+
+
+def _count(options: argparse.Namespace) -> dict[str, Any]:
+    """Count the votes, write and print the tables, and return what --json prints."""
     survey = Survey.read(options.survey)
     ballots = Votes.open(options.votes, survey).ballots()
     if not len(ballots):
         raise UserError(f"{options.votes}: no votes yet")
     with command_line.needs_extra("web"):
+        from keras_gca.evaluation import provenance
         from keras_gca.survey import report, tables
     results = tables.tabulate(survey, ballots, options.seed)
     print(f"{report.summary(results)}\n")
@@ -182,7 +189,8 @@ def _tabulate(options: argparse.Namespace) -> int:
         print(table.to_markdown())
     paths = report.write(survey, results, options.folder)
     print(f"wrote {', '.join(path.name for path in paths)} to {options.folder}")
-    return 0
+    command = provenance.command_of("keras_gca.survey", options.given)
+    return provenance.document(command, report.facts(survey, results), paths)
 
 
 def _parser() -> command_line.Parser:
@@ -257,6 +265,8 @@ def _parser() -> command_line.Parser:
         "--folder", type=Path, default=Path("tables"), metavar="DIR", help="the folder to write to [tables]"
     )
     tabulated.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the bootstrap intervals [0]")
+
+    reporting.add_json(tabulated)
 
     for counting in (serve, imported, tabulated):
         counting.add_argument(

@@ -77,7 +77,7 @@ def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[P
     texts = {
         "tables.md": markdown,
         "tables.tex": latex,
-        "tables.json": json.dumps(_facts(survey, results), indent=2) + "\n",
+        "tables.json": json.dumps(facts(survey, results), indent=2) + "\n",
         "table1.csv": _table_1(results).to_csv(),
         "table2.csv": _table_2(results).to_csv(),
         "lines.csv": _lines(survey, results).to_csv(),
@@ -121,8 +121,13 @@ def _lines(survey: Survey, results: Results) -> Table:
     return Table(None, "", head, rows)
 
 
-def _facts(survey: Survey, results: Results) -> dict[str, Any]:
-    """Return all results for JSON; undefined values are null."""
+def facts(survey: Survey, results: Results) -> dict[str, Any]:
+    """Return all results for JSON, as tables.json has them; undefined values are None.
+
+    Args:
+        survey: The survey.
+        results: Its results.
+    """
 
     def comparison(judged: Comparison) -> dict[str, Any]:
         by_model = zip(results.models, judged.wins, judged.shares, strict=True)

@@ -119,6 +119,20 @@ def test_a_run_is_printed_and_written(evaluated):
 
 
 @pytest.mark.thorough
+def test_json_on_standard_output_has_the_results_of_the_tables(runs, evaluated, capsys):
+    shutil.copytree(evaluated[0], "measured")
+    arguments = "measured", "--policy", "all", "--beside-paper", "--max-responses", "6", "--json"
+    status, out, err = run(evaluate, capsys, *arguments)
+    assert status == 0, err
+    document = json.loads(out)
+    assert document["command"] == f"python -m gail_tf.evaluate {' '.join(arguments)}"
+    assert document["results"] == json.loads(Path("measured/evaluation/tables.json").read_text())
+    assert document["written"][:2] == ["measured/evaluation.json", "measured/evaluation/tables.md"]
+    assert all(Path(file).exists() for file in document["written"])
+    assert err.startswith("Table 2: Perplexity and BLEU")
+
+
+@pytest.mark.thorough
 def test_a_notebook_gets_the_metrics_of_one_run(evaluated):
     path, _ = evaluated
     written = json.loads((path / "evaluation" / "tables.json").read_text())

@@ -164,6 +164,15 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
     of_both = summary["perplexity"]["adversarial"]
     assert of_both["low"] == of_both["mean"] == of_both["high"] == results["perplexity"]["adversarial"]
     assert "tok:13a" in results["replies"]["human"]["BLEU signature"]
+    status, out, err = run("evaluate", path, "--json", folder=path.parent)
+    assert status == 0, err
+    document = json.loads(out)
+    assert document["command"] == f"python -m keras_gca.evaluate {path} --json"
+    assert document["written"] == [str(path / "evaluation.json")]
+    assert set(document["results"]) == set(summary)
+    greedy = json.loads((path / "evaluation.json").read_text())
+    assert document["results"]["perplexity"]["adversarial"]["mean"] == greedy["perplexity"]["adversarial"]
+    assert "held-out tokens" in err  # the tables for people
     (path / "evaluation.json").unlink()
 
 
