@@ -44,7 +44,7 @@ by imitation, curves.png plots how its metrics changed.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     refuse_missing(options.glove)
     refuse_missing(options.ratings)
     if options.experiment is not None:
@@ -107,7 +107,8 @@ def _compare_with_ratings(options: argparse.Namespace, command: str) -> dict[str
     return provenance.document(command, by_run, [run / FILE for run in options.runs])
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.evaluate", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of python -m gail_tf.train")
     parser.add_argument(

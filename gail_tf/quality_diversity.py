@@ -23,7 +23,7 @@ to DIR.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     quality_diversity.refuse_temperatures(options.temperatures)
     command_line.set_up_tensorflow()
     from gail_tf.base_models.locate import locate
@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.quality_diversity", description=DESCRIPTION)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of python -m gail_tf.train")
     quality_diversity.add_options(parser)

@@ -33,7 +33,7 @@ The results are also written to RUN/evaluation.json.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     for path in (options.summary, options.experiment):
         if path is not None:
             refuse_missing(path.absolute().parent)
@@ -81,7 +81,8 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str])
     return provenance.document(command, by_run, [run / rated_answers.FILE for run in options.runs])
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.evaluate", description=DESCRIPTION)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several are averaged")
     parser.add_argument("--temperature", type=float, metavar="X", help="sample the replies; greedy if not given")

@@ -19,7 +19,7 @@ point shows the human replies. The results are written to RUN/quality_diversity.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     refuse_temperatures(options.temperatures)
     with command_line.quiet_imports():
         from keras_gca.evaluation import temperature_curves
@@ -28,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.quality_diversity", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     add_options(parser)

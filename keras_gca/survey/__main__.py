@@ -56,7 +56,7 @@ All visitors who come through a web server have the address of that server.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     options.given = sys.argv[1:] if arguments is None else arguments
     return options.run(options)
 
@@ -193,7 +193,8 @@ def _count(options: argparse.Namespace) -> dict[str, Any]:
     return provenance.document(command, report.facts(survey, results), paths)
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.survey", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
