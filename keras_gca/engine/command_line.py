@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line
-from keras_gca import __version__
+from keras_gca import __version__, interruption
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, field_type, naming
@@ -260,6 +260,7 @@ def run(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     show_and_read_anything()
+    interruption.handle_in_command()
 
     def timed() -> int:
         _called_as.set(names)
@@ -288,14 +289,15 @@ def quiet_imports() -> Iterator[None]:
     """Suppress TensorFlow's start-up lines while it is imported in this block.
 
     TensorFlow has no setting for this: the lines go directly to the standard error of the process. If an import fails,
-    they are shown. With -v, versions and devices are printed afterwards.
+    they are shown. Ctrl-C ends the process without a word. With -v, versions and devices are printed afterwards.
     """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
-            yield
+            with interruption.ends_at_once():
+                yield
         except BaseException:
             held.seek(0)
             os.write(kept, held.read())
