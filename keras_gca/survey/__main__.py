@@ -1,6 +1,7 @@
 """`python -m keras_gca.survey make | serve | print | import | tabulate` makes the human evaluation of Section 5."""
 
 import argparse
+import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,9 @@ Every vote is stored at once. Ctrl-C ends the server; serving again continues wi
 By default only this computer can open the form. To share it in your own network, use --host 0.0.0.0 and give the
 volunteers http://ADDRESS:PORT/ with this computer's address. On the internet, put a web server with HTTPS in front of
 it, which passes the Host header on unchanged: the links are secrets and must be encrypted on their way.
+
+The first page says how long the survey takes, what it is for and what is stored, and with --asked-by also who asks. A
+link that is printed when the server starts shows you how far the volunteers are, without what they marked.
 
 Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin from one address.
 All visitors who come through a web server have the address of that server.
@@ -130,13 +134,17 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
 def _serve(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
     with command_line.needs_extra("web"):
-        from keras_gca.serving.local_server import addresses, make_local_server, serve_until_stopped
+        from keras_gca.serving.local_server import EVERYWHERE, addresses, make_local_server, serve_until_stopped
         from keras_gca.survey.server import create_app
 
-    app = create_app(survey, Votes.create(options.votes, survey), options.marks_per_minute)
+    organiser = secrets.token_urlsafe(16)
+    votes = Votes.create(options.votes, survey)
+    app = create_app(survey, votes, options.marks_per_minute, options.asked_by, organiser)
     server = make_local_server(app, options.host, options.port)
     print(f"{options.survey}: {_size(survey)}; votes: {options.votes}")
     print(f"open {addresses(options.host, server.port)} ; Ctrl-C ends the server", flush=True)
+    host = "127.0.0.1" if options.host in EVERYWHERE else options.host
+    print(f"progress, for you alone: http://{host}:{server.port}/organiser/{organiser}", flush=True)
     serve_until_stopped(server)
     print(f"\nnext: python -m keras_gca.survey tabulate {options.survey} --votes {options.votes}")
     return 0
@@ -187,6 +195,7 @@ def _count(options: argparse.Namespace) -> dict[str, Any]:
     print(f"{report.summary(results)}\n")
     for table in report.make_tables(results):
         print(table.to_markdown())
+    print(f"{report.about_ties()}\n")
     paths = report.write(survey, results, options.folder)
     print(f"wrote {', '.join(path.name for path in paths)} to {options.folder}")
     command = provenance.command_of("keras_gca.survey", options.given)
@@ -249,6 +258,13 @@ def make_parser() -> command_line.Parser:
         default=MARKS_PER_MINUTE,
         metavar="N",
         help=f"the number of marks that one volunteer may give in a minute [{MARKS_PER_MINUTE}]",
+    )
+
+    serve.add_argument(
+        "--asked-by",
+        default="",
+        metavar="TEXT",
+        help="who asks, and how to reach them, for the first page, such as 'Ann Lee, ann@example.org'",
     )
 
     printed = command("print", _print, "write the form for paper, and as CSV")

@@ -253,14 +253,21 @@ def test_a_served_chat_answers_until_ctrl_c(trained):
 
 def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     make_survey([(0.4, 0.6)] * 2).write(tmp_path / "survey.json")
-    process = start("survey", "serve", "survey.json", "--port", "0", folder=tmp_path)
+    process = start("survey", "serve", "survey.json", "--port", "0", "--asked-by", "Ann & Co.", folder=tmp_path)
     assert process.stdout.readline() == "survey.json: 1 dialogue, 2 lines; votes: votes.sqlite\n"
     address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends the server\n", process.stdout.readline())[1]
+    organiser = re.fullmatch(rf"progress, for you alone: ({address}organiser/\S{{20,}})\n", process.stdout.readline())[
+        1
+    ]
+    with urllib.request.urlopen(address, timeout=60) as reply:
+        assert "Ann &amp; Co." in reply.read().decode()
     with urllib.request.urlopen(f"{address}volunteers", data=b"name=Ann", timeout=60) as reply:
         form = reply.url.removesuffix("/1")
         assert "0 of 2 lines" in reply.read().decode()
     with urllib.request.urlopen(f"{form}/votes", data=b"line=1&choice=first", timeout=60) as reply:
         assert b'"done":1' in reply.read()
+    with urllib.request.urlopen(organiser, timeout=60) as reply:
+        assert "1 of 2" in reply.read().decode()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
