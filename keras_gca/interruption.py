@@ -18,10 +18,15 @@ PACKAGES = ("keras_gca", "gail_tf")
 
 def begin_command() -> None:
     """Let Ctrl-C end the process at once until `handle_in_command`, if the process is one of the project's commands."""
+    if is_command():
+        _replace(signal.default_int_handler, signal.SIG_DFL)
+
+
+def is_command() -> bool:
+    """Return whether the process is one of the project's commands, and not a program that imports the project."""
     _, *words = [*sys.orig_argv, ""]
     module = words[words.index("-m") + 1] if "-m" in words else ""
-    if module.partition(".")[0] in PACKAGES or os.path.basename(words[0]) in PROGRAMS:
-        _replace(signal.default_int_handler, signal.SIG_DFL)
+    return module.partition(".")[0] in PACKAGES or os.path.basename(words[0]) in PROGRAMS
 
 
 def handle_in_command() -> None:

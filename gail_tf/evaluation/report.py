@@ -27,6 +27,7 @@ from gail_tf.evaluation.systems import (
 )
 from gail_tf.evaluation.tables import IN_PAPER, PAPER, TABLE_2, table_2, table_3, table_of_responses, table_of_tests
 from gail_tf.training.run_folder import GAILRun
+from keras_gca.engine.command_line import hint
 from keras_gca.errors import UserError
 from keras_gca.evaluation import provenance
 from keras_gca.evaluation.tables import Table
@@ -115,7 +116,7 @@ def evaluate_runs(
     kept = [run.path / FILE for run in runs]
     print(f"wrote {', '.join(map(str, kept))}")
     print(f"wrote {folder}: {', '.join(path.name for path in written)}")
-    print(f"next: python -m gail_tf.quality_diversity {' '.join(str(run.path) for run in runs)}")
+    print(f"next: {hint('gail_tf.quality_diversity', *(run.path for run in runs))}")
     return results, [*kept, *written, *([experiment[0]] if experiment is not None else [])]
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind", bound=Settings)
 
+PROGRAMS = {"keras_gca": "gca", "gail_tf": "empathy-gail"}
 STRATEGIES = ("none", "mirrored", "multi_worker", "tpu")  # see devices.py
 
 
@@ -64,6 +65,25 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with status 2 and a message of one line."""
         self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
+
+
+def hint(module: str, *arguments: object) -> str:
+    """Write a further command as the user would type it, for the lines "next:" and "or:".
+
+    The command begins as the user's own did, for example with `.venv/bin/python -m` or with `gca`. In a process that is
+    not one of the project's commands, such as a notebook, it begins with `python -m`.
+
+    Args:
+        module: The module of the command, such as "keras_gca.chat".
+        *arguments: Its arguments.
+    """
+    package, _, name = module.partition(".")
+    _, called_as = _called_as.get()
+    words = list(map(str, arguments))
+    if called_as and called_as.split()[0] == PROGRAMS[package]:
+        return " ".join([PROGRAMS[package], name, *words])
+    python = sys.orig_argv[0] if interruption.is_command() else "python"
+    return " ".join([python, "-m", module, *words])
 
 
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:

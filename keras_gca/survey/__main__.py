@@ -100,7 +100,7 @@ def _make(options: argparse.Namespace) -> int:
     same = survey.source["lines_with_equal_answers_passed_over"]
     print(f"{source}; {' and '.join(names)}; {counted(same, 'line')} with equal answers left out")
     print(f"wrote {options.output}: {_size(survey)}")
-    print(f"next: python -m keras_gca.survey serve {options.output}")
+    print(f"next: {command_line.hint('keras_gca.survey', 'serve', options.output)}")
     return 0
 
 
@@ -146,7 +146,8 @@ def _serve(options: argparse.Namespace) -> int:
     host = "127.0.0.1" if options.host in EVERYWHERE else options.host
     print(f"progress, for you alone: http://{host}:{server.port}/organiser/{organiser}", flush=True)
     serve_until_stopped(server)
-    print(f"\nnext: python -m keras_gca.survey tabulate {options.survey} --votes {options.votes}")
+    further = command_line.hint("keras_gca.survey", "tabulate", options.survey, "--votes", options.votes)
+    print(f"\nnext: {further}")
     return 0
 
 
@@ -157,7 +158,8 @@ def _print(options: argparse.Namespace) -> int:
     for path in write_forms(survey, options.folder):
         print(f"wrote {path}")
     print("In the last column of the CSV, write 1 or 2 for the better answer, or 0 for no difference.")
-    print(f"next: python -m keras_gca.survey import {options.survey} FILLED.csv ... --votes votes.sqlite")
+    filled = "FILLED.csv", "...", "--votes", "votes.sqlite"
+    print(f"next: {command_line.hint('keras_gca.survey', 'import', options.survey, *filled)}")
     return 0
 
 

@@ -101,7 +101,7 @@ def test_a_run_is_printed_and_written(evaluated):
         assert text in re.sub(" +", " ", out)
     assert "36.61 ± 3.21" in out  # beside ours
     assert "wrote first/evaluation.json\nwrote first/evaluation: tables.md, tables.tex, tables.json, table3.md" in out
-    assert out.endswith("next: python -m gail_tf.quality_diversity first\n")
+    assert out.endswith(f"next: {sys.executable} -m gail_tf.quality_diversity first\n")
     found = {file.name for file in (path / "evaluation").iterdir()}
     assert found == {
         "tables.md", "tables.tex", "tables.json", "table3.md", "table2.csv", "responses.csv", "figure5.png",

@@ -45,7 +45,7 @@ def test_a_whole_run_prints_what_a_newcomer_needs(trained):
     assert re.search(r"human +\d+\.\d%\n  machine-generated +\d+\.\d%\n", out)
     assert len(re.findall(r"^   [* ] teacher forcing", out, re.MULTILINE)) == 6
     assert len(re.findall(r"^   \* ", out, re.MULTILINE)) == 6
-    assert "python -m keras_gca.chat run" in out
+    assert f"{sys.executable} -m keras_gca.chat run" in out
 
 
 @pytest.mark.thorough
@@ -271,7 +271,7 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    assert out == "\nnext: python -m keras_gca.survey tabulate survey.json --votes votes.sqlite\n"
+    assert out == f"\nnext: {sys.executable} -m keras_gca.survey tabulate survey.json --votes votes.sqlite\n"
     status, out, _ = run("survey", "tabulate", "survey.json", folder=tmp_path)
     assert status == 0
     assert "volunteers: 1; votes: 1; marked as no difference: 0; lines judged: 1 of 2\n" in out
@@ -431,7 +431,7 @@ def test_ctrl_c_leaves_a_run_that_chats_and_resumes(trained):
             break
     out += process.stdout.read()
     assert process.wait(60) == 130
-    assert "next: python -m keras_gca.train --resume stopped" in out
+    assert f"next: {sys.executable} -m keras_gca.train --resume stopped" in out
     status, chat, _ = run("chat", "stopped", "--no-transcript", folder=folder, text="Hello.\n")
     assert status == 0
     assert "bot> " in chat

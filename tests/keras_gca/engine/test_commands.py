@@ -11,6 +11,7 @@ import gail_tf.__main__
 import keras_gca.__main__
 from docs import house
 from keras_gca import __version__
+from keras_gca.engine import command_line
 from tests.places import PROJECT
 
 PACKAGES = {"keras_gca": keras_gca.__main__, "gail_tf": gail_tf.__main__}
@@ -183,6 +184,24 @@ def test_completion_needs_no_tensorflow(package):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60)
     assert done.stdout.endswith("\n[]\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("called", "names", "expected"),
+    [
+        ([".venv/bin/python", "-m", "keras_gca.train"], ("", ""), ".venv/bin/python -m keras_gca.chat run"),
+        (["python3", "-m", "gail_tf", "train"], ("x", "python -m gail_tf train"), "python3 -m keras_gca.chat run"),
+        (["/home/python", "/home/gca", "train"], ("x", "gca train"), "gca chat run"),
+        (["/usr/bin/python3", "notebook.py"], ("", ""), "python -m keras_gca.chat run"),
+    ],
+)
+def test_further_commands_are_named_as_the_user_called_the_program(called, names, expected, monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", called)
+    hints = []
+    assert (
+        command_line.run(lambda _: hints.append(command_line.hint("keras_gca.chat", "run")) or 0, "x", [], names) == 0
+    )
+    assert hints == [expected]
 
 
 def test_console_scripts_are_these_programs():
