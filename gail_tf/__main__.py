@@ -4,6 +4,7 @@ import sys
 
 from keras_gca.engine import commands
 
+PROGRAM = "empathy-gail"
 PURPOSE = "EmpathyGAIL: GPT-2 imitates empathetic experts by GAIL and PPO (arXiv 2105.13328). The commands:"
 
 COMMANDS = {
@@ -17,9 +18,9 @@ COMMANDS = {
 }
 
 
-def main(arguments: list[str] | None = None, called_as: str = "empathy-gail") -> int:
+def main(arguments: list[str] | None = None, called_as: str = PROGRAM) -> int:
     """Run the command; return the exit status."""
-    return commands.run("gail_tf", called_as, PURPOSE, COMMANDS, arguments)
+    return commands.run("gail_tf", PROGRAM, called_as, PURPOSE, COMMANDS, arguments)
 
 
 if __name__ == "__main__":

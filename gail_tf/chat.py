@@ -32,7 +32,7 @@ EXAMPLES = ("I lost my job last week.", "My sister is getting married!", "I have
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     chat_command.check(options)
     path, notice = chat_command.bot_of("gail_tf", options, SHIPPED)
     listening = chat_command.listen(options, path)
@@ -59,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     return terminal.talk(agent, reply, options, path, folder, notice)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.chat", description=DESCRIPTION)
     chat_command.add_options(parser)
     parser.add_argument(

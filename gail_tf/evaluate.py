@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from gail_tf.base_models import known_models
 from keras_gca.engine import command_line, reporting
@@ -44,22 +45,25 @@ by imitation, curves.png plots how its metrics changed.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     refuse_missing(options.glove)
     refuse_missing(options.ratings)
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
     command_line.set_up_tensorflow()
-    from gail_tf.base_models.locate import locate
-    from gail_tf.evaluation.report import Options, evaluate_runs
+    compute = _evaluate if options.ratings is None else _compare_with_ratings
+    return reporting.print_results(lambda: compute(options, _command(arguments)), options.json)
 
-    if options.encoder is not None:
-        locate(options.encoder, options.yes)  # asks before it fetches, and before anything is measured
-    if options.ratings is not None:
-        return _compare_with_ratings(options, arguments)
+
+def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any]:
+    """Measure the runs, write and print the tables, and return what --json prints."""
+    from gail_tf.evaluation.report import Options, evaluate_runs
+    from keras_gca.evaluation import provenance
+
+    _fetch_encoder(options)
     glove = None if options.glove is None else str(options.glove)
     how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove, options.encoder)
-    outcome = evaluate_runs(
+    outcome, written = evaluate_runs(
         options.runs,
         how,
         options.policy,
@@ -69,11 +73,18 @@ def main(arguments: list[str] | None = None) -> int:
         examples=options.examples,
     )
     if options.experiment is not None:
-        from keras_gca.evaluation.provenance import write_experiment
-
-        write_experiment(options.experiment, _command(arguments), *outcome)
+        provenance.write_experiment(options.experiment, command, *outcome)
         print(f"wrote {options.experiment}")
-    return 0
+        written.append(options.experiment)
+    return provenance.document(command, outcome.results, written)
+
+
+def _fetch_encoder(options: argparse.Namespace) -> None:
+    """Fetch the encoder, if it is not on this machine. The user is asked before anything is measured."""
+    from gail_tf.base_models.locate import locate
+
+    if options.encoder is not None:
+        locate(options.encoder, options.yes)
 
 
 def _command(arguments: list[str] | None) -> str:
@@ -83,22 +94,25 @@ def _command(arguments: list[str] | None) -> str:
     return provenance.command_of("gail_tf.evaluate", sys.argv[1:] if arguments is None else arguments)
 
 
-def _compare_with_ratings(options: argparse.Namespace, arguments: list[str] | None) -> int:
-    """Compare the measures of each run with people's ratings, and write RUN/ratings.json."""
+def _compare_with_ratings(options: argparse.Namespace, command: str) -> dict[str, Any]:
+    """Compare the measures of each run with people's ratings, write RUN/ratings.json, and return what --json prints."""
     from gail_tf.evaluation.rated_responses import FILE, evaluate_ratings
     from keras_gca.evaluation import human_ratings, provenance
 
-    command = _command(arguments)
+    _fetch_encoder(options)
+    by_run = {}
     for run in options.runs:
         results = evaluate_ratings(run, options.ratings, options.seed, options.encoder, options.batch_size)
+        by_run[str(run)] = results
         table = human_ratings.report(results)
         print(table.to_markdown())
         provenance.write_experiment(run / FILE, command, {"ratings": options.seed}, results, [table])
         print(f"wrote {run / FILE}")
-    return 0
+    return provenance.document(command, by_run, [run / FILE for run in options.runs])
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.evaluate", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of python -m gail_tf.train")
     parser.add_argument(
@@ -165,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="the folder for tables and plots (default: RUN/evaluation, or runs/evaluation for several runs)",
     )
+    reporting.add_json(parser)
     reporting.add_options(parser)
     return parser
 

@@ -37,7 +37,7 @@ Ctrl-C stops after the current step or update. The run can then be resumed, and 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status: 0, or 130 after an interruption."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
     if options.preset == "pretrained" and options.model is None:
         options.model = PRETRAINED
@@ -85,7 +85,8 @@ def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None
         )
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.train", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "--preset",

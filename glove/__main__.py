@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from tqdm import tqdm
-
 from glove.embedding import embedding_matrix
 from glove.fit import fit
+from glove.progress import bar_or_lines
 from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
 from glove.vectors import read_vectors, refuse_unreadable_name, write_vectors
@@ -44,7 +43,7 @@ def _fit(options: argparse.Namespace) -> int:
     words = [word for word, count in counts.most_common() if count >= options.minimum_count]
     print(f"{counted(len(documents), 'line')}, {counted(counts.total(), 'token')}, {counted(len(words), 'word')}")
     try:
-        with tqdm(total=options.epochs, desc="fitting", unit="epoch", leave=False, dynamic_ncols=True) as bar:
+        with bar_or_lines(options.epochs, desc="fitting vectors, epoch") as bar:
 
             def report(_: int, error: float) -> None:
                 bar.set_postfix_str(f"weighted squared error {error:.5f}", refresh=False)

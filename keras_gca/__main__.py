@@ -4,6 +4,7 @@ import sys
 
 from keras_gca.engine import commands
 
+PROGRAM = "gca"
 PURPOSE = "Generative conversational agents with end-to-end adversarial training (Ludwig 2017). The commands:"
 
 COMMANDS = {
@@ -20,9 +21,9 @@ COMMANDS = {
 }
 
 
-def main(arguments: list[str] | None = None, called_as: str = "gca") -> int:
+def main(arguments: list[str] | None = None, called_as: str = PROGRAM) -> int:
     """Run the command, and return its exit status."""
-    return commands.run("keras_gca", called_as, PURPOSE, COMMANDS, arguments)
+    return commands.run("keras_gca", PROGRAM, called_as, PURPOSE, COMMANDS, arguments)
 
 
 if __name__ == "__main__":

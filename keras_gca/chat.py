@@ -31,7 +31,7 @@ SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     chat_command.check(options)
     options.context = options.context or ("author" if options.original and not options.web else "paper")
     if options.utterances and options.context == "author":
@@ -82,7 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
     return terminal.talk(agent, reply, options, path, folder, notice)
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.chat", description=DESCRIPTION)
     chat_command.add_options(parser)
     parser.add_argument(

@@ -44,7 +44,7 @@ print(reply(tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"])  
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     with command_line.quiet_imports():
         from keras_gca.agent import Agent
 
@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.export", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5 or a name on the Hub")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to create")

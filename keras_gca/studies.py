@@ -31,7 +31,7 @@ RUNS/STUDY.md and RUNS/STUDY.json.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status: 0, or 130 after an interruption."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     settings, preset = command_line.settings(options, Config), options.preset or "default"
     if "seed" in settings:
         raise UserError("--seed: a study takes several seeds; use --seeds")
@@ -57,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.studies", description=DESCRIPTION)
     parser.add_argument("study", choices=[*STUDIES, "all"], metavar="STUDY", help="one of the above")
     parser.add_argument(

@@ -36,7 +36,7 @@ Ctrl-C stops after the current step. The run can then be resumed, and one can al
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status: 0, or 130 after an interruption."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, Config)
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
     if options.resume is not None:
@@ -65,7 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if session.training.finished else 130
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.train", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "--preset",

@@ -90,7 +90,7 @@ def run_experiment(name: str, setup: Setup, strategy: tf.distribute.Strategy | N
     how = Options(glove=setup.glove, encoder=setup.encoder)
     if name == "table2":
         paths = [run.path for of_variant in runs.values() for run in of_variant]
-        outcome = evaluate_runs(paths, how, beside_paper=True, output=setup.runs / name)
+        outcome, _ = evaluate_runs(paths, how, beside_paper=True, output=setup.runs / name)
     else:
         outcome = _compare(name, setup, runs, how)
     return _with_grid(name, setup, runs, outcome) if setup.grid else outcome

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 import glove
 from gail_tf.agent import GAILAgent
@@ -34,6 +33,7 @@ from gail_tf.imitation.rollouts import respond
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
+from glove.progress import Progress
 from glove.text_files import BadLines
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError, refuse_missing
@@ -303,7 +303,7 @@ class _Measuring:
                 )
         return dict(zip(vectors.words, vectors.matrix, strict=True))
 
-    def _progress(self, total: int, name: str, what: str) -> tqdm:
+    def _progress(self, total: int, name: str, what: str) -> Progress:
         return progress(total=total, desc=f"{self._run.path}, {name.replace('_', ' ')}: {what}")
 
 

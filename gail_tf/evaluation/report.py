@@ -13,7 +13,7 @@ from gail_tf.evaluation import learning_curves, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable
 from gail_tf.evaluation.figures import figure_5, figure_6
 from gail_tf.evaluation.measure import evaluate, read_files
-from gail_tf.evaluation.results_file import Options
+from gail_tf.evaluation.results_file import FILE, Options
 from gail_tf.evaluation.systems import (
     Systems,
     finer_parts_of,
@@ -36,6 +36,7 @@ from gail_tf.evaluation.tables import (
     table_of_tests,
 )
 from gail_tf.training.run_folder import GAILRun
+from keras_gca.engine.command_line import hint
 from keras_gca.errors import UserError
 from keras_gca.evaluation.paired_tests import PairedTest, as_json
 from keras_gca.evaluation.provenance import Outcome
@@ -81,7 +82,7 @@ def evaluate_runs(
     output: Path | None = None,
     batch_size: int = 32,
     examples: int = 8,
-) -> Outcome:
+) -> tuple[Outcome, list[Path]]:
     """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
 
     Args:
@@ -94,7 +95,7 @@ def evaluate_runs(
         examples: The number of examples in Table 3.
 
     Returns:
-        All results and tables.
+        All results and tables, and the paths of the files that were written.
 
     Raises:
         UserError: The runs are not comparable, or one is not finished.
@@ -115,11 +116,13 @@ def evaluate_runs(
     for remark in remarks:
         print(remark)
     print((folder / "tables.md").read_text(encoding="utf-8"))
-    print(f"wrote {', '.join(str(run.path / 'evaluation.json') for run in runs)}")
+    kept = [run.path / FILE for run in runs]
+    print(f"wrote {', '.join(map(str, kept))}")
     print(f"wrote {folder}: {', '.join(path.name for path in written)}")
-    print(f"next: python -m gail_tf.quality_diversity {' '.join(str(run.path) for run in runs)}")
+    print(f"next: {hint('gail_tf.quality_diversity', *(run.path for run in runs))}")
     seeds = {"responses": options.seed, "runs": sorted({run.config().seed for run in runs})}
-    return Outcome(seeds, _facts(by_system, tests), tables_of(by_system, tests, beside_paper))
+    outcome = Outcome(seeds, _facts(by_system, tests), tables_of(by_system, tests, beside_paper))
+    return outcome, [*kept, *written]
 
 
 def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:

@@ -24,6 +24,7 @@ from gail_tf.training.estimate import SMALL, estimate
 from gail_tf.training.run_folder import GAILRun
 from glove.text_files import counted
 from keras_gca.engine import reporting
+from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import numbers_of
@@ -243,8 +244,8 @@ class GAILSession(Session):
             f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, curves.png, samples and tensorboard show how it "
             "learned"
         )
-        print(f"next: python -m gail_tf.chat {path}")
-        print(f"  or: python -m gail_tf.evaluate {path} --policy all")
+        print(f"next: {hint('gail_tf.chat', path)}")
+        print(f"  or: {hint('gail_tf.evaluate', path, '--policy', 'all')}")
 
     @property
     def _judge_name(self) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line
-from keras_gca import __version__
+from keras_gca import __version__, interruption
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, field_type, naming
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind", bound=Settings)
 
+PROGRAMS = {"keras_gca": "gca", "gail_tf": "empathy-gail"}
 STRATEGIES = ("none", "mirrored", "multi_worker", "tpu")  # see devices.py
 
 
@@ -64,6 +65,25 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with status 2 and a message of one line."""
         self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
+
+
+def hint(module: str, *arguments: object) -> str:
+    """Write a further command as the user would type it, for the lines "next:" and "or:".
+
+    The command begins as the user's own did, for example with `.venv/bin/python -m` or with `gca`. In a process that is
+    not one of the project's commands, such as a notebook, it begins with `python -m`.
+
+    Args:
+        module: The module of the command, such as "keras_gca.chat".
+        *arguments: Its arguments.
+    """
+    package, _, name = module.partition(".")
+    _, called_as = _called_as.get()
+    words = list(map(str, arguments))
+    if called_as and called_as.split()[0] == PROGRAMS[package]:
+        return " ".join([PROGRAMS[package], name, *words])
+    python = sys.orig_argv[0] if interruption.is_command() else "python"
+    return " ".join([python, "-m", module, *words])
 
 
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
@@ -263,6 +283,7 @@ def run(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     show_and_read_anything()
+    interruption.handle_in_command()
 
     def timed() -> int:
         _called_as.set(names)
@@ -291,14 +312,15 @@ def quiet_imports() -> Iterator[None]:
     """Suppress TensorFlow's start-up lines while it is imported in this block.
 
     TensorFlow has no setting for this: the lines go directly to the standard error of the process. If an import fails,
-    they are shown. With -v, versions and devices are printed afterwards.
+    they are shown. Ctrl-C ends the process without a word. With -v, versions and devices are printed afterwards.
     """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
-            yield
+            with interruption.ends_at_once():
+                yield
         except BaseException:
             held.seek(0)
             os.write(kept, held.read())

@@ -12,6 +12,7 @@ import numpy as np
 
 from glove.text_files import counted
 from keras_gca.engine import reporting
+from keras_gca.engine.command_line import hint
 from keras_gca.engine.staged_training import Event, StagedTraining
 from keras_gca.engine.training_loop import interruptible, redraw, walk
 from keras_gca.errors import UserError
@@ -182,8 +183,8 @@ class Session(abc.ABC):
         if not self.training.finished:
             path = self.run.path
             print(f"\nstopped; {path} contains what was learned so far")
-            print(f"next: python -m {self.package}.train --resume {path}")
-            print(f"  or: python -m {self.package}.chat {path}")
+            print(f"next: {hint(f'{self.package}.train', '--resume', path)}")
+            print(f"  or: {hint(f'{self.package}.chat', path)}")
             return False
         self.summarise()
         if not reporting.is_quiet():
@@ -193,7 +194,7 @@ class Session(abc.ABC):
         self.conclude()
         if was_finished:
             for name, number in self.done().items():
-                command = f"python -m {self.package}.train --resume {self.run.path} {naming([name])} N"
+                command = hint(f"{self.package}.train", "--resume", self.run.path, naming([name]), "N")
                 print(f"  or: {command}  (N above {number})")
         return True
 

@@ -12,8 +12,8 @@ from types import FrameType
 from typing import Any
 
 import tensorflow as tf
-from tqdm import tqdm
 
+from glove.progress import Progress, bar_or_lines
 from keras_gca.engine import devices, reporting
 from keras_gca.engine.staged_training import Event, StagedTraining
 from keras_gca.errors import DivergedError, UserError
@@ -96,7 +96,8 @@ def walk(
     folder = run.path / "tensorboard"
     with _plain_errors(folder):
         board = tf.summary.create_file_writer(str(folder))
-    bar, first, began, stored = None, 0, time.monotonic(), time.monotonic()
+    bar: Progress | None = None
+    first, began, stored = 0, time.monotonic(), time.monotonic()
     seconds: dict[str, float] = {}  # by phase
     writing, pending = 0.0, False  # duration of the last checkpoint; whether there is something new to store
     try:
@@ -201,15 +202,15 @@ def _plain_errors(folder: Path) -> Iterator[None]:
         raise OSError(errno.EIO, reason, str(folder)) from None
 
 
-def progress(**arguments: Any) -> tqdm:
-    """Return a progress bar that disappears at its end; it is hidden with -q.
+def progress(total: int, initial: int = 0, desc: str = "") -> Progress:
+    """Return the progress of a task (`glove/progress.py`); it is hidden with -q, and only the chief shows it.
 
-    It is redrawn only every 30 seconds if standard error is not a terminal, so that it does not fill log files.
+    Args:
+        total: The number of steps.
+        initial: The number of steps that are done already.
+        desc: What the steps belong to.
     """
-    if reporting.is_quiet() or not devices.is_chief():
-        arguments["disable"] = True
-    seconds = 0.5 if sys.stderr.isatty() else 30.0
-    return tqdm(leave=False, dynamic_ncols=True, mininterval=seconds, **arguments)
+    return bar_or_lines(total, initial, desc, disable=reporting.is_quiet() or not devices.is_chief())
 
 
 def format_metrics(row: dict[str, Any], shown: Collection[str] | None = None) -> str:

@@ -7,7 +7,6 @@ generated from such files. Then a reader can repeat each number, and no number i
 import dataclasses
 import importlib.metadata
 import json
-import math
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
@@ -53,6 +52,17 @@ def command_of(module: str, arguments: Sequence[str]) -> str:
     return shlex.join(["python", "-m", module, *arguments])
 
 
+def document(command: str, results: Any, written: Sequence[Path]) -> dict[str, Any]:
+    """Return what the option --json of a command prints; docs/json.md describes its keys.
+
+    Args:
+        command: The command; see `command_of`.
+        results: The results, as values for JSON, in which numbers may be NaN.
+        written: The files that the command wrote.
+    """
+    return {"command": command, "results": results, "written": [str(path) for path in written]}
+
+
 def write_experiment(
     path: Path, command: str, seeds: Mapping[str, Any], results: Any, tables: Sequence[Table] = ()
 ) -> None:
@@ -70,7 +80,7 @@ def write_experiment(
         "command": command,
         "seeds": dict(seeds),
         "versions": versions(),
-        "results": _plain(results),
+        "results": json_files.plain(results),
         "tables": [dataclasses.asdict(table) for table in tables],
     }
     write_text(path, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
@@ -87,14 +97,6 @@ def write_outcomes(path: Path, command: str, outcomes: Mapping[str, Outcome]) ->
     results = {name: outcome.results for name, outcome in outcomes.items()}
     tables = [table for outcome in outcomes.values() for table in outcome.tables]
     write_experiment(path, command, next(iter(outcomes.values())).seeds, results, tables)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def read_experiment(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Reads JSON from files that may be damaged or hostile; what is read can be written again."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,19 @@ def read_object(path: str | os.PathLike) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{path}: the content is not a JSON object")
     return value
+
+
+def plain(value: Any) -> Any:
+    """Return nested values with null (None) in place of the numbers that JSON does not have: NaN and the infinities.
+
+    Args:
+        value: Dictionaries, lists and tuples, and in them values for JSON.
+    """
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check(value: Any, levels: int) -> None:

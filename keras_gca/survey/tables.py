@@ -97,6 +97,11 @@ class Results:
     alpha: float
     p_value: float
 
+    @property
+    def judged(self) -> int:
+        """The number of lines that a volunteer judged."""
+        return int((self.by_line.sum(axis=1) > 0).sum())
+
 
 def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:
     """Count the votes, and compute all results.

@@ -56,6 +56,23 @@ class Volunteer:
     name: str
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a volunteer is.
+
+    Attributes:
+        volunteer: The volunteer.
+        since: The time (UTC, ISO 8601) when the volunteer began.
+        done: The number of lines that the volunteer has marked.
+        last: The time of the last mark; None if there is none.
+    """
+
+    volunteer: Volunteer
+    since: str
+    done: int
+    last: str | None
+
+
 class Votes:
     """The votes on one survey; `create` and `open` return them.
 
@@ -134,6 +151,15 @@ class Votes:
         """Return the votes of one volunteer, {line: vote}."""
         with self._connection() as connection:
             return dict(connection.execute("SELECT line, choice FROM votes WHERE volunteer = ?", [volunteer.id]))
+
+    def progress(self) -> list[Progress]:
+        """Return how far each volunteer is, in the order in which they began."""
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT id, name, since, COUNT(line), MAX(at) FROM volunteers LEFT JOIN votes ON volunteer = id"
+                " GROUP BY id ORDER BY id"
+            ).fetchall()
+        return [Progress(Volunteer(number, name), *rest) for number, name, *rest in rows]
 
     def replace_imported(self, name: str, choices: Mapping[int, int]) -> None:
         """Store the votes of a filled form; they replace the votes of an earlier form of the same name.

@@ -8,6 +8,7 @@ from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK, Vocabulary
+from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import assign
@@ -143,8 +144,8 @@ class GCASession(Session):
         """Print what the run folder contains, and the commands that can read it."""
         path = self.run.path
         print(f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, samples and tensorboard show how it learned")
-        print(f"next: python -m keras_gca.chat {path}")
-        print(f"  or: python -m keras_gca.evaluate {path}")
+        print(f"next: {hint('keras_gca.chat', path)}")
+        print(f"  or: {hint('keras_gca.evaluate', path)}")
 
     def _text(self, indices: np.ndarray) -> str:
         return detokenise(self.vocabulary.decode(indices), self.vocabulary.surfaces)

@@ -101,7 +101,7 @@ def test_a_run_is_printed_and_written(evaluated):
         assert text in re.sub(" +", " ", out)
     assert "36.61 ± 3.21" in out  # beside ours
     assert "wrote first/evaluation.json\nwrote first/evaluation: tables.md, tables.tex, tables.json, table3.md" in out
-    assert out.endswith("next: python -m gail_tf.quality_diversity first\n")
+    assert out.endswith(f"next: {sys.executable} -m gail_tf.quality_diversity first\n")
     found = {file.name for file in (path / "evaluation").iterdir()}
     assert found == {
         "tables.md", "tables.tex", "tables.json", "table3.md", "table2.csv", "responses.csv", "figure5.png",
@@ -119,6 +119,20 @@ def test_a_run_is_printed_and_written(evaluated):
     (of_new,) = [x for x in lines if (x["figure"], x["system"], x["part"]) == ("perplexity", "gail", NEW)]
     assert float(of_new["mean"]) > 0
     assert f"| perplexity | {NEW} |" in re.sub(" +", " ", out)
+
+
+@pytest.mark.thorough
+def test_json_on_standard_output_has_the_results_of_the_tables(runs, evaluated, capsys):
+    shutil.copytree(evaluated[0], "measured")
+    arguments = "measured", "--policy", "all", "--beside-paper", "--max-responses", "6", "--json"
+    status, out, err = run(evaluate, capsys, *arguments)
+    assert status == 0, err
+    document = json.loads(out)
+    assert document["command"] == f"python -m gail_tf.evaluate {' '.join(arguments)}"
+    assert document["results"] == json.loads(Path("measured/evaluation/tables.json").read_text())
+    assert document["written"][:2] == ["measured/evaluation.json", "measured/evaluation/tables.md"]
+    assert all(Path(file).exists() for file in document["written"])
+    assert err.startswith("Table 2: Perplexity and BLEU")
 
 
 @pytest.mark.thorough

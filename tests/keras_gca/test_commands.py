@@ -47,7 +47,7 @@ def test_a_whole_run_prints_what_a_newcomer_needs(trained):
     assert re.search(r"human +\d+\.\d%\n  machine-generated +\d+\.\d%\n", out)
     assert len(re.findall(r"^   [* ] teacher forcing", out, re.MULTILINE)) == 6
     assert len(re.findall(r"^   \* ", out, re.MULTILINE)) == 6
-    assert "python -m keras_gca.chat run" in out
+    assert f"{sys.executable} -m keras_gca.chat run" in out
 
 
 @pytest.mark.thorough
@@ -170,6 +170,15 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
     of_both = summary["perplexity"]["adversarial"]
     assert of_both["low"] == of_both["mean"] == of_both["high"] == results["perplexity"]["adversarial"]
     assert "tok:13a" in results["replies"]["human"]["BLEU signature"]
+    status, out, err = run("evaluate", path, "--json", folder=path.parent)
+    assert status == 0, err
+    document = json.loads(out)
+    assert document["command"] == f"python -m keras_gca.evaluate {path} --json"
+    assert document["written"] == [str(path / "evaluation.json")]
+    assert set(document["results"]) == set(summary)
+    greedy = json.loads((path / "evaluation.json").read_text())
+    assert document["results"]["perplexity"]["adversarial"]["mean"] == greedy["perplexity"]["adversarial"]
+    assert "held-out tokens" in err  # the tables for people
     (path / "evaluation.json").unlink()
 
 
@@ -254,18 +263,25 @@ def test_a_served_chat_answers_until_ctrl_c(trained):
 
 def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     make_survey([(0.4, 0.6)] * 2).write(tmp_path / "survey.json")
-    process = start("survey", "serve", "survey.json", "--port", "0", folder=tmp_path)
+    process = start("survey", "serve", "survey.json", "--port", "0", "--asked-by", "Ann & Co.", folder=tmp_path)
     assert process.stdout.readline() == "survey.json: 1 dialogue, 2 lines; votes: votes.sqlite\n"
     address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends the server\n", process.stdout.readline())[1]
+    organiser = re.fullmatch(rf"progress, for you alone: ({address}organiser/\S{{20,}})\n", process.stdout.readline())[
+        1
+    ]
+    with urllib.request.urlopen(address, timeout=60) as reply:
+        assert "Ann &amp; Co." in reply.read().decode()
     with urllib.request.urlopen(f"{address}volunteers", data=b"name=Ann", timeout=60) as reply:
         form = reply.url.removesuffix("/1")
         assert "0 of 2 lines" in reply.read().decode()
     with urllib.request.urlopen(f"{form}/votes", data=b"line=1&choice=first", timeout=60) as reply:
         assert b'"done":1' in reply.read()
+    with urllib.request.urlopen(organiser, timeout=60) as reply:
+        assert "1 of 2" in reply.read().decode()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    assert out == "\nnext: python -m keras_gca.survey tabulate survey.json --votes votes.sqlite\n"
+    assert out == f"\nnext: {sys.executable} -m keras_gca.survey tabulate survey.json --votes votes.sqlite\n"
     status, out, _ = run("survey", "tabulate", "survey.json", folder=tmp_path)
     assert status == 0
     assert "volunteers: 1; votes: 1; marked as no difference: 0; lines judged: 1 of 2\n" in out
@@ -425,7 +441,7 @@ def test_ctrl_c_leaves_a_run_that_chats_and_resumes(trained):
             break
     out += process.stdout.read()
     assert process.wait(60) == 130
-    assert "next: python -m keras_gca.train --resume stopped" in out
+    assert f"next: {sys.executable} -m keras_gca.train --resume stopped" in out
     status, chat, _ = run("chat", "stopped", "--no-transcript", folder=folder, text="Hello.\n")
     assert status == 0
     assert "bot> " in chat

@@ -65,9 +65,13 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     made, _ = ratings.rated(8, 0.5)
     file = ratings.write(tmp_path / "people.jsonl", made)
     encoder = write_encoder(tmp_path / "encoder")
-    arguments = [str(tmp_path / "run"), "--ratings", str(file), "--encoder", str(encoder)]
+    arguments = [str(tmp_path / "run"), "--ratings", str(file), "--encoder", str(encoder), "--json"]
     assert command_line.run(evaluate.main, "evaluate", arguments) == 0, capsys.readouterr().err
-    assert "| beats length" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "| beats length" in err
     written = json.loads((tmp_path / "run" / "ratings.json").read_text())
     assert {"D", "length", "relevance", "random numbers", "log p(y|x), imitation"} < set(written["results"]["measures"])
     assert written["seeds"] == {"ratings": 0}
+    document = json.loads(out)  # nothing else is on standard output
+    assert document["results"] == {arguments[0]: written["results"]}
+    assert document["written"] == [f"{arguments[0]}/ratings.json"]

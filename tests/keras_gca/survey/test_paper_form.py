@@ -1,4 +1,5 @@
 import csv
+import json
 
 import pytest
 
@@ -103,6 +104,9 @@ def command(tmp_path, monkeypatch, survey, capsys):
     return run
 
 
+TABLES = ["tables.md", "tables.tex", "tables.json", "table1.csv", "table2.csv", "lines.csv"]
+
+
 def test_from_paper_to_tables(tmp_path, command, survey):
     status, out, _ = command("print", "survey.json", "--folder", "forms")
     assert status == 0
@@ -120,6 +124,13 @@ def test_from_paper_to_tables(tmp_path, command, survey):
     assert "volunteers: 2; votes: 7; marked as no difference: 1; lines judged: 6 of 6\n" in out
     assert "| adversarial | 3 (50.00 %) | 6 (100.00 %) |" in " ".join(out.split())
     assert (tmp_path / "tables" / "tables.tex").exists()
+    status, document, err = command("tabulate", "survey.json", "--json")
+    assert (status, err) == (0, out)  # what is printed for people goes to standard error
+    parsed = json.loads(document)
+    assert parsed["command"] == "python -m keras_gca.survey tabulate survey.json --json"
+    assert parsed["results"] == json.loads((tmp_path / "tables" / "tables.json").read_text())
+    assert parsed["written"] == [f"tables/{file}" for file in TABLES]
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == set(TABLES)
 
 
 @pytest.mark.parametrize(
@@ -151,4 +162,5 @@ def test_errors_of_the_command_are_one_line_and_status_2(command, arguments, mes
 
 def test_a_survey_without_votes_has_no_tables(command, survey):
     Votes.create("votes.sqlite", survey).enrol("Ann")
+    assert command("tabulate", "survey.json", "--json") == (2, "", "survey: votes.sqlite: there are no votes yet\n")
     assert command("tabulate", "survey.json") == (2, "", "survey: votes.sqlite: there are no votes yet\n")
