@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(f"{naming(idle)}: no effect, because --vocabulary gives the words; leave one of them out")
     source, config = Source(**given), command_line.chosen_settings(options, Config)
     run = command_line.new_run(options)
-    read = source.read() if options.resume is None and options.start_from is None else None
+    read = source.read(config.splits) if options.resume is None and options.start_from is None else None
     strategy = command_line.set_up_tensorflow(options)
     from keras_gca.training import pipeline
 

@@ -65,11 +65,11 @@ def train_agent(
     path = Path(run)
     GAILRun.refuse_existing(path)
     source.refuse_misfits(config)
-    trajectories, bad = read or source.read(config.data.turns)
+    trajectories, bad = read or source.read(config.data.turns, config.data.splits)
     parts = split(_some(trajectories, config.data.max_trajectories, config.seed), config.seed)
     data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))
     reporting.say(*bad.notes)
-    _describe(data)
+    _describe(data, config.data.splits)
     emotions = _emotions(source, config, data, bad)
     if bad.counts:
         print(bad.summary())
@@ -171,13 +171,14 @@ def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[s
     return tuple(conversations[number] for number in sorted(drawn))
 
 
-def _describe(data: Data) -> None:
+def _describe(data: Data, splits: str) -> None:
     sizes = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in ("train", "test", "validation"))
     first = data.train[0]
     reporting.say(
         f"  prompt:   {one_line(' / '.join((*first.history, first.prompt)))}", f"  response: {one_line(first.response)}"
     )
-    reporting.say(f"expert trajectories: {sizes}; no conversation is in two parts")
+    division = "no conversation is in two parts" if splits == "random" else "the corpora's own parts"
+    reporting.say(f"expert trajectories: {sizes}; {division}")
     if data.general:
         reporting.say(f"general conversations to pretrain on: {len(data.general):,}")
 

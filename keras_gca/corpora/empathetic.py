@@ -12,7 +12,7 @@ from typing import NamedTuple
 from glove.text_files import BadLines, counted
 from keras_gca.corpora.conversation import WRONG_FIELDS, Conversation, Reading, one_line
 from keras_gca.corpora.names import key_of
-from keras_gca.corpora.published import files_of
+from keras_gca.corpora.published import files_of, part_of
 from keras_gca.corpora.tables import SEPARATORS, rows, split_line
 
 HEADER = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags"
@@ -43,7 +43,11 @@ def header_of(line: str) -> tuple[str, list[str]] | None:
 
 def read_empathetic(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read the corpus from a file or from its folder, as it was published or as a program has saved it again."""
-    for file in files_of(path) if path.is_dir() else [path]:
+    if not path.is_dir():
+        yield from _read(path, reading)
+        return
+    for file in files_of(path):
+        reading.part = part_of(file)
         yield from _read(file, reading)
 
 

@@ -104,7 +104,7 @@ def evaluate(
         (`judges.judge`). "tokens" is the number of held-out tokens, and "unknown_share" the share of them that are the
         unknown word.
     """
-    held_out = dataset.validation
+    held_out = dataset.held_out
     perplexity = agent.perplexities(held_out, BATCH)
     for discount in DISCOUNTS:
         trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), discount)

@@ -44,7 +44,7 @@ def measure(agent: Agent, dataset: Dataset, temperatures: Sequence[float], seed:
         replies = words(answers)
         return point(temperature, model.perplexity(replies), replies)
 
-    held_out = dataset.validation
+    held_out = dataset.held_out
     curves = {"human": [measured(None, held_out.answers)]}
     for name in agent.generators:
         curves[name] = [
