@@ -4,6 +4,7 @@ from pathlib import Path
 
 from keras_gca.errors import UserError
 
+PARQUET = "a Parquet table"
 BEGINNINGS = (
     (b"PK\x03\x04", "a ZIP archive, or a document of an office program"),
     (b"PK\x05\x06", "an empty ZIP archive"),
@@ -16,8 +17,9 @@ BEGINNINGS = (
     (b"%PDF-", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old document of an office program"),
-    (b"PAR1", "a Parquet table"),
+    (b"PAR1", PARQUET),
     (b"ARROW1", "an Arrow table"),
+    (b"\xff\xff\xff\xff", "an Arrow table"),  # of a data set that is saved to disk
     (b"SQLite format 3\0", "an SQLite database"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array"),

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from glove.text_files import BadLines
-from keras_gca.corpora import binary, cornell, published, shapes
+from keras_gca.corpora import binary, cornell, data_sets, published, shapes
 from keras_gca.corpora.encoding import decoded_lines, detect_encoding
 from keras_gca.errors import UserError
 
@@ -15,8 +15,9 @@ SAMPLE = 1 << 16  # characters
 MOST_LINES = 1000
 SUPPORTED = "plain text, CSV or tab-separated pairs or turns, JSON, ParlAI, ConvoKit and known corpora are expected"
 FOLDERS = (
-    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, and the files of DailyDialog and "
-    "EmpatheticDialogues are looked for; name a file of the folder if it has another name"
+    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, *.parquet, and the files of "
+    "DailyDialog, EmpatheticDialogues and of data sets saved to disk are looked for; name a file of the folder if it "
+    "has another name"
 )
 
 
@@ -31,6 +32,8 @@ def detect(path: str | os.PathLike) -> str:
     if path.is_dir():
         return _detect_folder(path)
     if kind := binary.kind_of(path):
+        if kind == binary.PARQUET:
+            return "datasets"
         raise UserError(f"{path}: looks like {kind}, which cannot be read; {SUPPORTED}")
     text, complete = sample(path)
     found = shapes.recognise(text, complete, path.suffix.lower())
@@ -62,6 +65,8 @@ def _detect_folder(path: Path) -> str:
         return "convokit"
     if files := published.files_of(path):
         return "empathetic" if files[0].suffix == ".csv" else "dailydialog"
+    if data_sets.is_data_set(path):
+        return "datasets"
     if any(path.glob("*.txt")):
         return "text"
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")

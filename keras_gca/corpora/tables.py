@@ -87,13 +87,24 @@ def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
     complete = _complete(path, rows(path, reading, separator), len(names), reading)
     if found is not None:
         next(complete, None)
-    pair, turn = pair_columns(names), turn_columns(names)
     if found is None:
         return _pairs(complete, 0, 1)
+    return read_rows(names, complete, reading)
+
+
+def read_rows(names: Sequence[str], rows: Iterator[tuple[str, list[str]]], reading: Reading) -> Iterator[Conversation]:
+    """Read the rows of a table whose columns are named: those of pairs, or of turns.
+
+    Args:
+        names: The names of the columns.
+        rows: The place of each row, for messages, and its fields, one for each column.
+        reading: Counts the speakers.
+    """
+    pair, turn = pair_columns(names), turn_columns(names)
     if turn is not None and (pair is None or find(names, TURNS) is not None):
-        return _turns(complete, names, turn, reading)
-    assert pair is not None  # `header_of` has found one of the two
-    return _pairs(complete, names.index(pair[0]), names.index(pair[1]))
+        return _turns(rows, names, turn, reading)
+    assert pair is not None  # the caller has found one of the two
+    return _pairs(rows, names.index(pair[0]), names.index(pair[1]))
 
 
 def _complete(

@@ -12,6 +12,7 @@ empathetic  EmpatheticDialogues
 jsonl       JSON lines, one conversation on each line
 json        a JSON file that is a list of conversations
 convokit    the file of utterances of ConvoKit, or its folder
+datasets    a data set of Hugging Face, in Parquet files or saved to disk
 """
 
 import os
@@ -27,6 +28,7 @@ from keras_gca.corpora.conversation import PARTS, WRONG_FIELDS, Conversation, Re
 from keras_gca.corpora.convokit import read_convokit
 from keras_gca.corpora.cornell import read_cornell
 from keras_gca.corpora.dailydialog import read_dailydialog
+from keras_gca.corpora.data_sets import read_data_set
 from keras_gca.corpora.detection import detect
 from keras_gca.corpora.json_text import read_json, read_jsonl
 from keras_gca.corpora.parlai import read_parlai
@@ -62,6 +64,7 @@ FORMATS: dict[str, Callable[[Path, Reading], Iterator[Conversation]]] = {
     "table": read_table,
     "parlai": read_parlai,
     "speakers": read_speakers,
+    "datasets": read_data_set,
 }
 TITLES = {
     "text": "plain text",
@@ -74,6 +77,7 @@ TITLES = {
     "table": "a table",
     "parlai": "ParlAI text",
     "speakers": "plain text with speakers",
+    "datasets": "a data set of Hugging Face",
 }
 
 DIVIDED = ("dailydialog", "empathetic", "datasets")  # formats whose folders and archives have official parts
