@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(
             "--scale paper needs --model, and no other scale accepts it: the others train a GPT-2 from scratch"
         )
-    names = ("data", "tweets", "general", "model", "roberta", "glove", "format")
+    names = ("data", "tweets", "general", "model", "roberta", "glove", "format", "skip_bad_lines")
     source = Source(**{name: getattr(options, name) for name in names})
     command_line.set_up_tensorflow()
     from gail_tf.evaluation.experiments import Setup, run_experiment
@@ -108,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "--roberta", metavar="MODEL", help="the pretrained RoBERTa of TextGAIL; a small one from scratch if not given"
     )
     parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors for RL-Seq2Seq and for similarities")
+    command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     if "seed" in settings:
         raise UserError("--seed: a study takes several seeds; use --seeds")
     Config.preset(preset, **settings)  # raises UserError on an impossible setting
-    source = Source(options.data, options.format, glove=options.glove)
+    source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
     command_line.set_up_tensorflow()
     from keras_gca.evaluation.studies import Setup, run_study
 
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the trainings and for the similarities of replies"
     )
+    command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, Config)
     return parser

@@ -69,7 +69,10 @@ CORPORA: dict[str, tuple[bytes, str]] = {
         b"[" * 60 + b"]" * 60 + b"\n",
         ":1: the line is JSON that cannot be used (lists or objects are nested more than 50 levels deep)",
     ),
-    "digits.jsonl": (b"[" + b"1" * 5000 + b"]\n", ":1: the line is JSON that cannot be used (Exceeds the limit"),
+    "digits.jsonl": (
+        b"[" + b"1" * 5000 + b"]\n",
+        ":1: the line is JSON that cannot be used (a number has more than 4,300 digits)",
+    ),
     "half.jsonl": (
         b'["a", "b"]\n["a", "\\udead"]\n',
         ":2: the line is JSON that cannot be used (a text contains half of a surrogate pair)",
@@ -83,7 +86,10 @@ CORPORA: dict[str, tuple[bytes, str]] = {
     "turns.jsonl": (b'{"utterances": {"a": "b"}}\n', ":1: no list of utterances; a list of strings or"),
     "scalar.jsonl": (b"12\n", ":1: no list of utterances; a list of strings or"),
     "open.jsonl": (b'["a", "b\n', ":1: the line is not JSON (Invalid control character at column"),
-    "quotes.csv": (b'question,answer\n"Hi.","Yes."\n"No.""",Oh.\n"open', ":4: not CSV (unexpected end of data)"),
+    "quotes.csv": (
+        b'question,answer\n"Hi.","Yes."\n"No.""",Oh.\n"open',
+        ":4: not CSV (a quotation mark opens a field, and none",
+    ),
     "columns.tsv": (b"question\tanswer\nHi.\tYes.\nNo.\n", ":3: 1 field; 2 are expected, as on the first line"),
     "pairs.csv": (b"question,answer\nHi.,Yes.\nNo.,Oh,no.\n", ":3: 3 fields; 2 are expected, as on the first line"),
     "named.csv": (b"question,answer\n", "no conversation of two or more utterances"),

@@ -1,6 +1,5 @@
 """Reads expert trajectories, (history, prompt, response), from conversations and tweets (Sections 4.1 and 4.2)."""
 
-import csv
 import hashlib
 import html
 import os
@@ -12,8 +11,9 @@ from importlib import resources
 from pathlib import Path
 
 from gail_tf.data.spelling import as_written
-from glove.text_files import BadLines, counted, text_lines
-from keras_gca.corpora import binary
+from glove.text_files import BadLines, counted
+from keras_gca.corpora import binary, tables
+from keras_gca.corpora.conversation import Reading
 from keras_gca.data.conversations import PARTS, WRONG_FIELDS, Conversation, read_corpus
 from keras_gca.errors import UserError
 
@@ -146,14 +146,14 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
         bad: Handles bad lines; None raises an error at the first one.
 
     Raises:
-        UserError: The file is missing, has no such column, is not UTF-8 or does not contain any tweet.
+        UserError: The file is missing, has no such column or does not contain any tweet, or a line is bad.
     """
     path, bad = Path(path), bad or BadLines(error=UserError)
     if kind := binary.kind_of(path):
         raise UserError(
             f"{path}: looks like {kind}, which cannot be read; a CSV file, or one tweet a line, is expected"
         )
-    texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in text_lines(path, bad))
+    texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in Reading(bad).lines(path))
     tweets = [as_written(re.sub(r"https?://\S+", " ", html.unescape(text))) for text in texts]
     if not any(tweets):
         raise UserError(
@@ -163,34 +163,17 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
 
 
 def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
-    number = 1
-
-    def lines() -> Iterator[str]:
-        nonlocal number
-        for number, line in text_lines(path, bad):  # noqa: B007  (messages below name the line)
-            yield line.rstrip("\r\n").replace("\r", " ") + "\n"
-
-    reader = csv.reader(lines(), strict=True)
-    header: list[str] | None = None
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            bad.report(f"{path}:{number}", "not CSV", f"not CSV ({error})")
-            continue
-        if header is None:
-            header = row
-            if "text" not in header:
-                break
-        elif row and len(row) != len(header):  # an empty line gives an empty row, which is skipped
-            message = f"{len(row)} fields, but the first line has {len(header)}"
-            bad.report(f"{path}:{number}", WRONG_FIELDS, message)
-        elif row:
+    rows = tables.rows(path, Reading(bad), ",")
+    _, header = next(rows, (1, []))
+    if "text" not in header:
+        there = f"; its columns are {', '.join(header[:12])}" if header else ""
+        raise UserError(f"{path}:1: the first line has no column `text`{there}")
+    for number, row in rows:
+        if len(row) == len(header):
             yield row[header.index("text")]
-    if "text" not in (header or ()):
-        raise UserError(f"{path}:1: the first line has no column `text`")
+        else:
+            message = f"{counted(len(row), 'field')}; {len(header)} are expected, as on the first line"
+            bad.report(f"{path}:{number}", WRONG_FIELDS, message)
 
 
 def count_trajectories(conversations: Iterable[Conversation], turns: str = "disjoint") -> int:
@@ -246,7 +229,10 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
         parts[part_of[place]].append(trajectory)
     if not all(parts):
         few = counted(total, "conversation is", "conversations are")
-        raise UserError(f"{few} too few to be divided into train, test and validation")
+        raise UserError(
+            f"{few} too few to be divided into train, test and validation (in plain text an empty line ends a "
+            "conversation)"
+        )
     return Split(*map(tuple, parts))
 
 

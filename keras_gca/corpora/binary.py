@@ -1,5 +1,6 @@
 """Recognises files that are not text, by their first bytes."""
 
+import re
 from pathlib import Path
 
 from keras_gca.errors import UserError
@@ -31,6 +32,7 @@ BEGINNINGS = (
     (b"ID3", "a sound"),
     (b"\x7fELF", "a program"),
 )
+CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 
 
@@ -52,6 +54,9 @@ def kind_of(path: Path) -> str | None:
     for beginning, kind in BEGINNINGS:
         if head.startswith(beginning) and not (beginning.isalnum() and _is_words(head)):
             return kind
+    # NUL bytes alone could be UTF-16 or a fault of one line; text of any encoding has few other control characters.
+    if b"\0" in head and len(CONTROLS.findall(head)) > len(head) / 30:
+        return "a binary file"
     return None
 
 

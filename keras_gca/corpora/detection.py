@@ -13,7 +13,9 @@ from keras_gca.errors import UserError
 
 SAMPLE = 1 << 16  # characters
 MOST_LINES = 1000
-SUPPORTED = "plain text, CSV or tab-separated pairs or turns, JSON, ParlAI, ConvoKit and known corpora are expected"
+SUPPORTED = (
+    "plain text, CSV or tab-separated pairs or turns, JSON, Parquet, ParlAI, ConvoKit and known corpora are expected"
+)
 FOLDERS = (
     f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, *.parquet, and the files of "
     "DailyDialog, EmpatheticDialogues and of data sets saved to disk are looked for; name a file of the folder if it "
@@ -34,7 +36,8 @@ def detect(path: str | os.PathLike) -> str:
     if kind := binary.kind_of(path):
         if kind == binary.PARQUET:
             return "datasets"
-        raise UserError(f"{path}: looks like {kind}, which cannot be read; {SUPPORTED}")
+        unpack = "unpack it, and name the corpus; " if kind.endswith("archive") else ""
+        raise UserError(f"{path}: looks like {kind}, which cannot be read; {unpack}{SUPPORTED}")
     text, complete = sample(path)
     found = shapes.recognise(text, complete, path.suffix.lower())
     if found.format is None:

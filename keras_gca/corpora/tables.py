@@ -45,11 +45,11 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
 
     A field in quotation marks may contain line breaks, except in tables with tabs.
     """
-    number = 1
+    number = 0
 
     def lines() -> Iterator[str]:
         nonlocal number
-        for number, line in reading.lines(path):  # noqa: B007  (messages below name the line)
+        for number, line in reading.lines(path):  # noqa: B007  (rows and messages below name the line)
             yield line.rstrip("\r\n").replace("\r", " ") + "\n"
 
     if separator == "\t":
@@ -59,15 +59,31 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
         return
     reader = csv.reader(lines(), delimiter=separator, strict=True)
     while True:
+        before = number
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            reading.bad.report(f"{path}:{number}", "not CSV", f"not CSV ({error})")
+            # An open quotation mark takes all lines that follow, so the line where its row begins is named.
+            reading.bad.report(f"{path}:{before + 1}", "not CSV", f"not CSV ({csv_fault(error)})")
             continue
         if any(map(str.strip, row)):
             yield number, row
+
+
+def csv_fault(error: csv.Error) -> str:
+    """Say what is wrong with a row. The messages of Python's csv module are for programmers."""
+    message = str(error)
+    if "unexpected end of data" in message:
+        return "a quotation mark opens a field, and none closes it"
+    if "expected after" in message:
+        return "text follows a closing quotation mark; quotation marks inside a field are doubled"
+    if "field limit" in message:
+        return f"a field has more than {csv.field_size_limit():,} characters; perhaps a quotation mark is not closed"
+    if "new-line character" in message:
+        return "a field contains a carriage return; a line feed ends each line"
+    return one_line(message)
 
 
 def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
