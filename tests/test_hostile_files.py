@@ -112,6 +112,14 @@ CORPORA: dict[str, tuple[bytes, str]] = {
         "looks like subtitles, which cannot be",
     ),
     "archive.txt": (b"PK\x03\x04" + bytes(100), "looks like a ZIP archive, or a document of an office program"),
+    "binary.txt": (bytes(range(256)) * 4, "looks like a binary file, which cannot be read"),
+    "cut.parquet": (b"PAR1" + bytes(100), "cut.parquet: damaged, or not a data set that can be read"),
+    "footer.parquet": (
+        b"PAR1" + b"\xff" * 100 + b"\xff\xff\xff\x7fPAR1",
+        "damaged, or not a data set that can be read",
+    ),
+    "rows.arrow": (b"\xff\xff\xff\xff" + bytes(100), "looks like an Arrow table, which cannot be read"),
+    "cut.tar.gz": (gzip.compress(b"train.csv" + bytes(900))[:60], "cut.tar.gz: the archive is damaged, or cannot be"),
     "half.txt": (b"Hi. __eou__ Yes. __eou__\nNo mark.\n", ":2: the line has no __eou__"),
 }
 

@@ -62,4 +62,5 @@ def kind_of(path: Path) -> str | None:
 
 def _is_words(head: bytes) -> bool:
     """Whether the first bytes are text, which can begin with the letters of BEGINNINGS as well."""
-    return not any(byte < 9 or 13 < byte < 32 for byte in head)
+    high = sum(byte > 127 for byte in head)
+    return not any(byte < 9 or 13 < byte < 32 for byte in head) and high <= len(head) / 2
