@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     if options.output is not None:
         refuse_missing(options.output.absolute().parent)
-    names = ("data", "tweets", "general", "model", "roberta", "glove", "format")
+    names = ("data", "tweets", "general", "model", "roberta", "glove", "format", "skip_bad_lines")
     source = Source(**{name: getattr(options, name) for name in names})
     command_line.set_up_tensorflow()
     from gail_tf.base_models.locate import locate
@@ -152,6 +152,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
     )
+    command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser

@@ -30,6 +30,11 @@ class DataSettings:
         "conversations (default: all)",
         low=30,
     )
+    splits: str = option(
+        "random", "random: divide the conversations at random, 70 % for training, 20 % for test and 10 % for "
+        "validation, as in the paper; official: use the corpora's own parts (docs/formats.md)",
+        choices=("random", "official"),
+    )  # fmt: skip
     sentiment: str = option(
         "on",
         "on: each utterance has a sentiment, computed by VADER. The policy reads it as a control token, and the "

@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.config is not None:
         _refuse_from_scratch(options.config, source, config)
     run = command_line.new_run(options, "gail_")
-    read = source.read(config.data.turns) if options.resume is None else None
+    read = source.read(config.data.turns, config.data.splits) if options.resume is None else None
     strategy = command_line.set_up_tensorflow(options)
     from gail_tf.training import pipeline
 

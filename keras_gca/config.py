@@ -138,6 +138,11 @@ class Config(Settings):
     validation_fraction: float = option(
         0.1, "fraction of the conversations that is held out for validation", low=0.001, high=0.5
     )
+    splits: str = option(
+        "random", "random: draw the held-out conversations at random; official: use the corpus' own parts for "
+        "training, validation and test (docs/formats.md)",
+        choices=("random", "official"),
+    )  # fmt: skip
     max_pairs: int | None = option(
         None, "use only about this many pairs of a context and an answer (default: all pairs of the corpus)", low=20
     )

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     Config.preset(preset, **settings)  # raises UserError on an impossible setting
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
-    source = Source(options.data, options.format, glove=options.glove)
+    source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
     command_line.set_up_tensorflow()
     from keras_gca.evaluation import provenance
     from keras_gca.evaluation.studies import Setup, run_study
@@ -84,6 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
     )
+    command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, Config)
     return parser

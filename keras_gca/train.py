@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     source, config = Source(**given), command_line.chosen_settings(options, Config)
     run = command_line.new_run(options)
-    read = source.read() if options.resume is None and options.start_from is None else None
+    read = source.read(config.splits) if options.resume is None and options.start_from is None else None
     strategy = command_line.set_up_tensorflow(options)
     from keras_gca.training import pipeline
 

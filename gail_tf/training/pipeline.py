@@ -65,11 +65,12 @@ def train_agent(
     path = Path(run)
     GAILRun.refuse_existing(path)
     source.refuse_misfits(config)
-    trajectories, bad = read or source.read(config.data.turns)
-    parts = split(_some(trajectories, config.data.max_trajectories, config.seed), config.seed)
-    data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))
+    trajectories, bad = read or source.read(config.data.turns, config.data.splits)
     reporting.say(*bad.notes)
-    _describe(data)
+    parts = split(_some(trajectories, config.data.max_trajectories, config.seed), config.seed)
+    of_experts = len(bad.notes)
+    data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))
+    _describe(data, config.data.splits, bad.notes[of_experts:])
     emotions = _emotions(source, config, data, bad)
     if bad.counts:
         print(bad.summary())
@@ -172,15 +173,17 @@ def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[s
     return tuple(conversations[number] for number in sorted(drawn))
 
 
-def _describe(data: Data) -> None:
+def _describe(data: Data, splits: str, of_general: list[str]) -> None:
+    """Print the first exchange, the sizes of the parts, and how the general conversations were read."""
     sizes = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in ("train", "test", "validation"))
     first = data.train[0]
     reporting.say(
         f"  prompt:   {one_line(' / '.join((*first.history, first.prompt)))}", f"  response: {one_line(first.response)}"
     )
-    reporting.say(f"expert trajectories: {sizes}; no conversation is in two parts")
+    division = "no conversation is in two parts" if splits == "random" else "the corpora's own parts"
+    reporting.say(f"expert trajectories: {sizes}; {division}")
     if data.general:
-        reporting.say(f"general conversations to pretrain on: {len(data.general):,}")
+        reporting.say(*of_general, f"general conversations to pretrain on: {len(data.general):,}")
 
 
 def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> EmotionClassifier | None:

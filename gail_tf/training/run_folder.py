@@ -91,7 +91,7 @@ class GAILRun(RunFolder[GAILConfig]):
             UserError: The folder holds a run already, or a file has its name.
         """
         run = cls.make(path, config, source)
-        lines = [{"part": part, **dataclasses.asdict(expert)} for part in PARTS for expert in getattr(data, part)]
+        lines = [{**dataclasses.asdict(expert), "part": part} for part in PARTS for expert in getattr(data, part)]
         lines += [{"part": "general", "utterances": utterances} for utterances in data.general]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_text(run.path / "trajectories.jsonl", text)

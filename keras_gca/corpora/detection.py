@@ -7,16 +7,19 @@ import os
 from pathlib import Path
 
 from glove.text_files import BadLines
-from keras_gca.corpora import binary, cornell, published, shapes
+from keras_gca.corpora import binary, cornell, data_sets, published, shapes
 from keras_gca.corpora.encoding import decoded_lines, detect_encoding
 from keras_gca.errors import UserError
 
 SAMPLE = 1 << 16  # characters
 MOST_LINES = 1000
-SUPPORTED = "plain text, CSV or tab-separated pairs or turns, JSON, ParlAI, ConvoKit and known corpora are expected"
+SUPPORTED = (
+    "plain text, CSV or tab-separated pairs or turns, JSON, Parquet, ParlAI, ConvoKit and known corpora are expected"
+)
 FOLDERS = (
-    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, or files of DailyDialog or "
-    "EmpatheticDialogues are expected; if a file has another name, give the file instead of its folder"
+    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, *.parquet, or files of "
+    "DailyDialog, EmpatheticDialogues or a data set saved to disk are expected; if a file has another name, give the file instead "
+    "of its folder"
 )
 
 
@@ -31,7 +34,10 @@ def detect(path: str | os.PathLike) -> str:
     if path.is_dir():
         return _detect_folder(path)
     if kind := binary.kind_of(path):
-        raise UserError(f"{path}: the file looks like {kind}, which cannot be read; {SUPPORTED}")
+        if kind == binary.PARQUET:
+            return "datasets"
+        unpack = "unpack it, and name the corpus; " if kind.endswith("archive") else ""
+        raise UserError(f"{path}: the file looks like {kind}, which cannot be read; {unpack}{SUPPORTED}")
     text, complete = sample(path)
     found = shapes.recognise(text, complete, path.suffix.lower())
     if found.format is None:
@@ -63,6 +69,8 @@ def _detect_folder(path: Path) -> str:
         return "convokit"
     if files := published.files_of(path):
         return "empathetic" if files[0].suffix == ".csv" else "dailydialog"
+    if data_sets.is_data_set(path):
+        return "datasets"
     if any(path.glob("*.txt")):
         return "text"
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")

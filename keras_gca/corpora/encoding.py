@@ -34,6 +34,7 @@ CODED = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf
 WESTERN = {"cp1252", "latin_1", "iso8859_15"}
 # The accented letters of French, German, Spanish, Portuguese, Italian and the Scandinavian languages.
 ALPHABETS = ("éèàçêâîôûùëïœ", "äöüßéà", "áéíóúñü", "ãõçáéíóúâêôà", "àèéìòù", "åäöæøé")
+PUNCTUATION = set("‘’“”–—…«»°€¿¡·\xa0\xad")  # which may stand beside these letters
 EAST_ASIAN = re.compile(r"cp932|cp949|shift_|euc_|big5|gb|johab|hz|iso2022")
 
 
@@ -105,7 +106,8 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
                 try:
                     text = line.decode("utf-8")
                 except UnicodeDecodeError:
-                    bad.report(f"{path}:{number}", f"not {encoding.name}", f"the line is not {encoding.name} text")
+                    name = "UTF-8" if encoding.name == "utf-8" else encoding.name  # as `text_lines` writes it
+                    bad.report(f"{path}:{number}", f"not {name}", f"the line is not {name} text")
                     continue
                 yield number, text.removeprefix("\ufeff") if number == 1 else text
     except OSError as error:
@@ -185,6 +187,10 @@ def _from_bytes(evidence: bytes) -> str | None:
         return "cp1252"
     if len(high) < ENOUGH:
         return None
+    western = evidence.decode("cp1252", "replace")
+    signs = {character.lower() for character in western if not character.isascii()} - PUNCTUATION
+    if any(signs <= set(alphabet) for alphabet in ALPHABETS):
+        return "cp1252"
     matches = list(charset_normalizer.from_bytes(evidence))
     if not matches:
         return None
@@ -197,7 +203,7 @@ def _from_bytes(evidence: bytes) -> str | None:
     # Single-byte encodings of Latin letters differ in a few letters only, and charset-normalizer does not tell them
     # apart well. The western one is right if its letters are those of one western language, or if there are few.
     if WESTERN & set(texts):
-        letters = [character for character in evidence.decode("cp1252", "replace") if character.isalpha()]
+        letters = [character for character in western if character.isalpha()]
         accented = {character.lower() for character in letters if not character.isascii()}
         few = sum(not character.isascii() for character in letters) < FEW_ACCENTS * len(letters)
         if few or any(accented <= set(alphabet) for alphabet in ALPHABETS):

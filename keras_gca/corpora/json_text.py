@@ -44,7 +44,8 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
         size += len(line)
         if size > json_files.LARGEST:
             raise UserError(
-                f"{path}: the file is larger than {json_files.LARGEST:,} characters; JSON lines may be larger"
+                f"{path}: the file is larger than {json_files.LARGEST:,} characters; a file with one conversation on "
+                "each line (JSON lines) may be larger"
             )
         parts.append(line)
     try:
@@ -57,9 +58,8 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
         ) from None
     items = value if _is_list_of_conversations(value) else contained(value)
     if items is None:
-        raise UserError(
-            f"{path}: the file is valid JSON, but not a list of conversations; a list of lists of texts is expected"
-        )
+        wanted = "a list of lists of texts is expected"
+        raise UserError(f"{path}: the file is valid JSON, but not a list of conversations; {wanted}{_keys(value)}")
     for number, item in enumerate(items, start=1):
         yield from conversations(item, f"{path}: conversation {number}", reading)
 
@@ -70,6 +70,12 @@ def report_json(where: str, error: ValueError, wanted: str, reading: Reading) ->
         reading.bad.report(where, "not JSON", f"the line is not JSON ({error}); {wanted}")
     else:
         reading.bad.report(where, "with other JSON", f"the line is JSON that cannot be used ({error}); {wanted}")
+
+
+def _keys(value: Any) -> str:
+    """Name the keys of an object that is not what is expected, so that its owner recognises what was read."""
+    keys = list(value)[:8] if isinstance(value, dict) else []
+    return f"; the keys here are {', '.join(keys)}" if keys else ""
 
 
 def contained(value: Any) -> list[Any] | None:
@@ -99,7 +105,7 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
     emotion: Any = value.get("emotion") if isinstance(value, dict) else None
     turns = _turns(value) if isinstance(value, dict) else value
     if not isinstance(turns, list):
-        bad.report(where, "with other JSON", f"no list of utterances; {WANTED}")
+        bad.report(where, "with other JSON", f"no list of utterances; {WANTED}{_keys(value)}")
         return
     turns = _unwrapped(turns)
     emotions: tuple[str | None, ...] = ()

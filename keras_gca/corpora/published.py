@@ -19,9 +19,10 @@ from typing import IO
 
 from glove.text_files import most_unpacked
 from keras_gca.corpora import cornell
+from keras_gca.corpora.conversation import PARTS
 from keras_gca.errors import UserError
 
-PARTS = ("train", "validation", "valid", "test")
+FOLDERS = (*PARTS, "valid")
 DIALOGUES = re.compile(r"dialogues_(emotion_)?(train|validation|test)\.txt")
 ALL_DIALOGUES = re.compile(r"dialogues_(text|emotion)\.txt")
 EMPATHETIC = re.compile(r"(train|valid|test)\.csv")
@@ -41,16 +42,22 @@ def files_of(folder: Path) -> list[Path]:
     for names in (
         [f"dialogues_{part}.txt" for part in PARTS],
         ["dialogues_text.txt"],
-        [f"{part}.csv" for part in PARTS],
+        [f"{part}.csv" for part in ("train", "valid", "test")],
     ):
         there: dict[str, Path] = {}
         for name in names:
-            for place in (folder, *(folder / part for part in PARTS)):
+            for place in (folder, *(folder / part for part in FOLDERS)):
                 if (place / name).is_file():
                     there.setdefault(name, place / name)
         if there:
             return list(there.values())
     return []
+
+
+def part_of(file: Path) -> str | None:
+    """Return which part of its corpus a file of `files_of` is, one of PARTS; None for a file with all conversations."""
+    part = file.stem.removeprefix("dialogues_")
+    return {"valid": "validation"}.get(part, part if part in PARTS else None)
 
 
 def is_archive(path: Path) -> bool:
@@ -146,7 +153,7 @@ def _copy_zip(stream: IO[bytes], folder: Path, budget: _Budget, inner: bool = Fa
             if _is_wanted(name.name):
                 with archive.open(member) as source:
                     _copy(name.name, source, folder, budget)
-            elif not inner and name.name in {f"{part}.zip" for part in PARTS}:
+            elif not inner and name.name in {f"{part}.zip" for part in FOLDERS}:
                 with archive.open(member) as source, tempfile.TemporaryFile() as copy:
                     budget.copy(source, copy)
                     copy.seek(0)

@@ -85,7 +85,7 @@ def read_ratings(path: str | Path) -> list[Rated]:
         UserError: The file cannot be read, has no ratings, or a line is wrong; the message names the line.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").split("\n")  # JSON may contain other line separators
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -99,8 +99,10 @@ def read_ratings(path: str | Path) -> list[Rated]:
 def _rated(place: str, line: str) -> Rated:
     try:
         values = json_files.loads(line)
-    except ValueError as error:
+    except json_files.NotJSONError as error:
         raise UserError(f"{place}: valid JSON is expected ({error})") from None
+    except ValueError as error:
+        raise UserError(f"{place}: JSON that cannot be used ({error})") from None
     if not isinstance(values, dict):
         raise UserError(f"{place}: a JSON object is expected")
     context, scores = values.get("context"), values.get("scores")

@@ -54,7 +54,7 @@ def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated
     The agent sees the known words of the last N_u utterances. A context is left out if a context of the corpus ends
     with the same words. Therefore some contexts are left out although they only look the same to the agent.
     """
-    contexts = np.concatenate([dataset.training.contexts, dataset.validation.contexts])
+    contexts = dataset.contexts
     encoded = agent.encode_contexts([one.context for one in rated])
     kept = []
     for one, row in zip(rated, encoded, strict=True):

@@ -113,7 +113,7 @@ def evaluate(
         (`parts_of`). "tokens" is the number of held-out tokens, and "unknown_share" the share of them that are the
         unknown word.
     """
-    held_out = dataset.validation
+    held_out = dataset.held_out
     perplexity = agent.perplexities(held_out, BATCH)
     logs = {name: agent.token_log_probabilities(held_out, name) for name in agent.generators}
     for discount in DISCOUNTS:

@@ -44,7 +44,7 @@ def measure_runs(runs: Sequence[str | Path], settings: Sequence[Setting] = grid(
 
 
 def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
-    """Return the generators of a run, with the two halves of its held-out conversations.
+    """Return the generators of a run, with its validation and test part, or the halves of its held-out conversations.
 
     Replies are stored in RUN/grid, so that an interrupted measurement can be resumed.
 
@@ -59,10 +59,14 @@ def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
     agent, dataset = Agent.load(made.path), made.dataset()
     model = WordModel([agent.vocabulary.decode(row[1:]) for row in dataset.training.answers])
     store = StoredValues(made.path / FOLDER, made.bot)
-    halves = judges.folds(dataset.validation.conversation, agent.config.seed)
+    if dataset.test is None:
+        halves = judges.folds(dataset.validation.conversation, agent.config.seed)
+        divided = dataset.validation[halves == 0], dataset.validation[halves == 1]
+    else:
+        divided = dataset.validation, dataset.test
     parts = [
-        part_of(agent, dataset.validation[halves == half], model, store, title, seed)
-        for half, title in enumerate(("validation", "test"))
+        part_of(agent, pairs, model, store, title, seed)
+        for pairs, title in zip(divided, ("validation", "test"), strict=True)
     ]
     return [Speaker(name, agent.config.seed, *parts) for name in agent.generators]
 

@@ -61,7 +61,7 @@ def rerank(
         )
     alone = _other_network(language_model, "--language-model", "unconditional", agent, made.path)
     reverse = _other_network(backward, "--backward", "context", agent, made.path)
-    pairs = made.dataset().validation
+    pairs = made.dataset().held_out
     choices = candidates(agent, generator, alone, reverse, pairs, how.candidates)
     figures = measure(agent, choices, pairs, tuple(how.weights), how.words, how.length_bonus)
     write_text(made.path / FILE, json.dumps(figures, indent=2) + "\n")

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ def loads(text: str) -> Any:
         raise NotJSONError(f"{error.msg.removesuffix(' at')} at {where}") from None
     except RecursionError:
         raise ValueError(f"lists or objects are nested more than {DEEPEST} levels deep") from None
+    except ValueError:  # Python converts no longer number; its own message is for programmers
+        raise ValueError(f"a number has more than {sys.get_int_max_str_digits():,} digits") from None
     _check(value, DEEPEST)
     return value
 

@@ -119,13 +119,13 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
             "or dialogues by --data FILE"
         )
     run = GCARun.open(options.bots[0])
-    corpus, validation = run.source().get("data"), run.dataset().validation
+    corpus, held_out = run.source().get("data"), run.dataset().held_out
     if not isinstance(corpus, str):
         raise UserError(f"{run.path} does not name the corpus of its training; name dialogues by --data FILE")
     try:
         bad = BadLines("skipped_lines" in run.source(), UserError)  # skips bad lines if the training did
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)
-        lines = held_out_lines(validation, conversations, agent, utterances)
+        lines = held_out_lines(held_out, conversations, agent, utterances)
     except UserError as error:
         raise UserError(f"{run.path} was trained on {corpus}: {error}; name dialogues by --data FILE") from None
     return f"held out of {corpus}", lines

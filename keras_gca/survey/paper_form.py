@@ -7,7 +7,9 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 
-from glove.text_files import BadLines, text_lines
+from glove.text_files import BadLines
+from keras_gca.corpora.conversation import Reading
+from keras_gca.corpora.tables import csv_fault
 from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.votes import NO_DIFFERENCE
@@ -58,7 +60,8 @@ def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
     Raises:
         UserError: The form is damaged or belongs to another survey. The message names file and line.
     """
-    lines = (line for _, line in text_lines(path, BadLines(error=UserError, hint="; save the form as CSV in UTF-8")))
+    reading = Reading(BadLines(error=UserError, hint="; save the form as CSV in UTF-8"))
+    lines = (line for _, line in reading.lines(Path(path)))
     head = next(lines, "")
     rows = csv.DictReader(itertools.chain([head], lines), delimiter=max(",;\t", key=head.count), restval="")
     try:
@@ -69,7 +72,7 @@ def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
             )
         return _choices(path, rows, survey)
     except csv.Error as error:
-        raise UserError(f"{path}:{rows.line_num}: the line cannot be read as CSV ({error})") from None
+        raise UserError(f"{path}:{rows.line_num}: the line cannot be read as CSV ({csv_fault(error)})") from None
 
 
 def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> dict[int, int]:

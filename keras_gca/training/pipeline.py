@@ -58,7 +58,7 @@ def train_agent(
     path = Path(run)
     GCARun.refuse_existing(path)
     names = source.names()
-    conversations, bad = read or source.read()
+    conversations, bad = read or source.read(config.splits)
     words = _words(source.vocabulary, config, bad) if source.vocabulary else None
     reporting.say(*bad.notes)
     dataset = prepare(conversations, config, words)
@@ -179,11 +179,16 @@ def _describe(dataset: Dataset, source: str) -> None:
     needed = "whole ones are held out if there are ten or more, none with over a tenth of all pairs"
     few = f"single pairs (the corpus has {counted(number, 'conversation')}; {needed})"
     unit = "whole conversations" if dataset.whole_conversations else few
+    if dataset.test is not None:
+        unit = "the corpus' own part for validation"
     reporting.say(
         f"vocabulary: {len(vocabulary):,} tokens, {source}",
         f"training:   {counted(len(training), 'pair')}, {training.tokens:,} tokens",
         f"held out:   {counted(len(validation), 'pair')}, {counted(validation.tokens, 'token')}, {unit}",
     )
+    if dataset.test is not None:
+        size = f"{counted(len(dataset.test), 'pair')}, {counted(dataset.test.tokens, 'token')}"
+        reporting.say(f"test:       {size}, the corpus' own part, which keras_gca.evaluate uses")
 
 
 def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLines) -> np.ndarray:

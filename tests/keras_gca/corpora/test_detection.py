@@ -126,7 +126,8 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "a gzip archive": ("a.gz", b"\x1f\x8b\x08" + bytes(40), "a gzip archive"),
     "a tar archive": ("a.tar", b"a.txt".ljust(257, b"\0") + b"ustar\x0000" + bytes(300), "a tar archive"),
     "PDF": ("a.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document"),
-    "Parquet": ("a.parquet", b"PAR1" + bytes(40), "a Parquet table"),
+    "Arrow": ("a.arrow", b"\xff\xff\xff\xff" + bytes(40), "an Arrow table"),
+    "Feather": ("a.feather", b"ARROW1" + bytes(40), "an Arrow table"),
     "a pickle": ("a.pkl", b"\x80\x04\x95" + bytes(20), "a Python pickle"),
     "a database": ("a.db", b"SQLite format 3\0" + bytes(80), "an SQLite database"),
     "a picture": ("a.txt", b"\x89PNG\r\n\x1a\n" + bytes(40), "a PNG picture"),
@@ -176,7 +177,7 @@ def test_the_user_can_insist_on_plain_text(tmp_path, name):
 
 
 def test_every_format_is_detected():
-    assert {format for _, _, format, _ in READ.values()} == set(FORMATS) - {"cornell"}
+    assert {format for _, _, format, _ in READ.values()} == set(FORMATS) - {"cornell", "datasets"}
 
 
 def test_folders(tmp_path):
