@@ -14,8 +14,9 @@ import numpy as np
 
 from glove.text_files import counted
 from keras_gca.engine import reporting
+from keras_gca.engine.board import redraw
 from keras_gca.engine.staged_training import Event, StagedTraining
-from keras_gca.engine.training_loop import interruptible, redraw, walk
+from keras_gca.engine.training_loop import interruptible, walk
 from keras_gca.errors import UserError
 from keras_gca.settings import naming
 from keras_gca.storage.live_files import LiveFiles
@@ -93,6 +94,7 @@ class Session(abc.ABC):
     def begin(self) -> None:
         """Write the checkpoint of a new training before its first step, so that it can be resumed from there."""
         self.run.write_checkpoint(*self.training.state())
+        redraw(self.run, [], self.training.config.to_values())
         self._describe()
         reporting.say(f"run folder: {self.run.path}\n")
 
@@ -136,6 +138,8 @@ class Session(abc.ABC):
             self._forget(rows)
         if run.config() != training.config:
             run.write_config(training.config)
+        # A training that was killed may have drawn points after its last checkpoint, which it will draw again.
+        redraw(run, training.history, training.config.to_values())
         reporting.say("")
 
     def _commit(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -161,7 +165,6 @@ class Session(abc.ABC):
         removed = run.remove_samples(len(history))
         LiveFiles(run.path).remove(len(history))
         run.write_log(history)
-        redraw(run.path / "tensorboard", history)
         reporting.say(
             f"removed the results of what is trained anew: {counted(rows, 'row')} of log.csv, their points in "
             f"tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
