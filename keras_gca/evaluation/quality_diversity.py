@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter
 
 from keras_gca.evaluation import reply_metrics
+from keras_gca.evaluation.axes import plain_logarithm
 from keras_gca.evaluation.tables import Table
 from keras_gca.settings import check_sampling
 
@@ -80,18 +80,20 @@ def paint(curves: Curves, model: str = MODEL) -> Figure:
                     f"{p['temperature']:g}",
                     (p["distinct_2"], p["perplexity"]),
                     textcoords="offset points",
-                    xytext=(5, 5 if number % 2 else -11),  # curves often overlap
+                    xytext=(7, 3) if number % 2 == 0 else (-7, -3),  # curves often overlap
+                    ha="left" if number % 2 == 0 else "right",
+                    va="bottom" if number % 2 == 0 else "top",
                     color=line.get_color(),
                     fontsize=8,
                 )
     axes.set_yscale("log")
-    for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):  # plain numbers, no powers of ten
-        axis(FormatStrFormatter("%g"))
+    plain_logarithm(axes)
     axes.invert_yaxis()
-    axes.set_xlabel("diversity: distinct-2 of the replies")
-    axes.set_ylabel(f"quality: {model} perplexity (lower is better)")
+    axes.margins(x=0.09)
+    axes.set_xlabel("diversity: distinct-2, the share of different word pairs\n(higher, to the right, is better)")
+    axes.set_ylabel(f"quality: {model} perplexity of the replies\n(lower, to the top, is better)")
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(title="replies of (small numbers: temperature)", title_fontsize=8, fontsize=8)
     return figure
 
 
