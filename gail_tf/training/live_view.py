@@ -67,7 +67,7 @@ def answer(
         replies[:first] = [Judged(reply.text) for reply in replies[:first]]
     asked = [Exchange(question, reply) for question, reply in zip(questions, replies, strict=False)]
     held_out = zip(trajectories, replies[first:], experts[first:], strict=True)
-    return asked, [Exchange(" / ".join((*asked_of.history, asked_of.prompt)), *pair) for asked_of, *pair in held_out]
+    return asked, [Exchange(" / ".join((*t.history, t.prompt)), reply, expert) for t, reply, expert in held_out]
 
 
 def _judged(training: GAILTraining, responses: JudgedResponses, logits: np.ndarray) -> list[Judged]:

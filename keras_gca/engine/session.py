@@ -186,7 +186,7 @@ class Session(abc.ABC):
             UserError: A file cannot be written.
         """
         was_finished = self.training.finished
-        view = nullcontext() if watching is None else watching(self.run.path)
+        view: AbstractContextManager[object] = nullcontext() if watching is None else watching(self.run.path)
         with view, interruptible(minutes) as interruption:
             walk(self.training, self.run, interruption, self.title, self.end_of_stage, self.shown)
         self.run.write_log(self.training.history)
