@@ -9,6 +9,7 @@ from gail_tf.data.source import Source
 from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
+from keras_gca.serving import watch_command
 from keras_gca.settings import naming
 from keras_gca.storage.config_file import read_source
 
@@ -24,6 +25,7 @@ GPT-2 learns by PPO to deceive the discriminator.
   python -m gail_tf.train --resume RUN                 resume an interrupted run
   python -m gail_tf.train --resume RUN --updates 90    train a run further, to 90 updates in all
   python -m gail_tf.train --config RUN/config.json     start a new run with another run's settings
+  python -m gail_tf.train --watch                      show curves and replies in the browser meanwhile
   python -m gail_tf.train --strategy mirrored          train on all GPUs of this machine
 """
 
@@ -61,13 +63,14 @@ def main(arguments: list[str] | None = None) -> int:
         _refuse_from_scratch(options.config, source, config)
     run = command_line.new_run(options, "gail_")
     read = source.read(config.data.turns, config.data.splits) if options.resume is None else None
+    watching = watch_command.watching(options)
     strategy = command_line.set_up_tensorflow(options)
     from gail_tf.training import pipeline
 
     if options.resume is not None:
-        session = pipeline.resume(options.resume, strategy, options.minutes, **changes)
+        session = pipeline.resume(options.resume, strategy, options.minutes, watching, **changes)
     else:
-        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes)
+        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes, watching)
     return 0 if session.training.finished else 130
 
 
@@ -144,6 +147,7 @@ def make_parser() -> command_line.Parser:
     command_line.add_run(parser, GAILConfig.totals)
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
+    watch_command.add_options(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser

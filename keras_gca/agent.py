@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
@@ -23,9 +22,9 @@ from keras_gca.models import scoring
 from keras_gca.models.decoding import Decoded, Decoder
 from keras_gca.models.figure_files import plain_generator
 from keras_gca.models.forward import PrefixDiscriminator
+from keras_gca.models.judgement import log_outputs
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
-from keras_gca.models.rows import last_rows, rows_of
 from keras_gca.models.text_replies import TextReplies
 from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
@@ -491,12 +490,7 @@ class Agent:
             (B, s_s) float32, NaN after the end. If the discriminator was trained on whole answers, all values before
             the last token are NaN as well.
         """
-        contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
-        rows = last_rows(answers) if self.config.algorithm == "reinforce" else rows_of(answers)
-        logits = self._judge(contexts, answers, rows)
-        log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
-        log_l[tuple(rows.positions.numpy().T)] = -np.logaddexp(0, -logits.numpy())
-        return log_l
+        return log_outputs(self._judge, contexts, answers, whole_answers=not self.judges_words)
 
     def perplexities(self, pairs: Pairs, batch_size: int = 32) -> dict[str, float]:
         """Compute the perplexity of each generator: exp(total negative log-likelihood / tokens), EOS included.

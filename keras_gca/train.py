@@ -9,6 +9,7 @@ from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
+from keras_gca.serving import watch_command
 from keras_gca.settings import naming
 
 DESCRIPTION = """\
@@ -24,6 +25,7 @@ trained, the generator is trained through the frozen discriminator, and teacher 
                                                        4 to 12 anew
   python -m keras_gca.train --start-from RUN           start a new run from line 4 with RUN's data and line 3
   python -m keras_gca.train --config RUN/config.json   start a new run with another run's settings
+  python -m keras_gca.train --watch                      show curves and replies in the browser meanwhile
   python -m keras_gca.train --strategy mirrored        train on all GPUs of this machine
 """
 
@@ -53,15 +55,16 @@ def main(arguments: list[str] | None = None) -> int:
     source, config = Source(**given), command_line.chosen_settings(options, Config)
     run = command_line.new_run(options)
     read = source.read(config.splits) if options.resume is None and options.start_from is None else None
+    watching = watch_command.watching(options)
     strategy = command_line.set_up_tensorflow(options)
     from keras_gca.training import pipeline
 
     if options.resume is not None:
-        session = pipeline.resume(options.resume, strategy, options.minutes, **changes)
+        session = pipeline.resume(options.resume, strategy, options.minutes, watching, **changes)
     elif options.start_from is not None:
-        session = pipeline.start_from(options.start_from, changes, run, strategy, options.minutes)
+        session = pipeline.start_from(options.start_from, changes, run, strategy, options.minutes, watching)
     else:
-        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes)
+        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes, watching)
     return 0 if session.training.finished else 130
 
 
@@ -109,6 +112,7 @@ def make_parser() -> command_line.Parser:
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
+    watch_command.add_options(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, Config)
     return parser

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.independent import MAUVE, RELEVANCE
@@ -22,7 +23,13 @@ METRICS = (
     "perplexity", PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-1", "distinct-2", "words", "repeated"
 )  # fmt: skip
 TESTED = (PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-2", "words", "repeated")
-PICTURED = ("perplexity", "BLEU", "distinct-2", "words")
+# The metrics of the plot, and what they are and which way is better.
+PICTURED = {
+    "perplexity": "perplexity a token\n(lower is better)",
+    "BLEU": "BLEU, overlap with the human response\n(higher is better)",
+    "distinct-2": "distinct-2, share of different word pairs\n(higher is more diverse)",
+    "words": "words in a response\n(near the human number is better)",
+}
 
 # For each variant a list with the metrics of each run, by the names of gail_tf.evaluation.metrics. The last key is
 # "human", for the metrics of the human responses.
@@ -96,7 +103,7 @@ def paint(measurements: Measurements) -> Figure:
     way with every seed, even if the values of the seeds differ.
     """
     variants = [system for system in measurements if system != HUMAN]
-    figure = Figure(figsize=(13, 1.6 + 0.4 * len(variants)), layout="constrained")
+    figure = Figure(figsize=(13, 2.2 + 0.4 * len(variants)), layout="constrained")
     grid = figure.subplots(1, len(PICTURED), sharey=True)
     for axes, title in zip(grid, PICTURED, strict=True):
         values = [[run[title] for run in measurements[variant]] for variant in variants]
@@ -107,12 +114,17 @@ def paint(measurements: Measurements) -> Figure:
             axes.errorbar(summary.mean, place, xerr=summary.deviation, fmt="o", color=f"C{place}", capsize=4)
         if title in measurements[HUMAN][0]:
             human = summarise([run[title] for run in measurements[HUMAN]]).mean
-            axes.axvline(human, color="0.3", linestyle="--", linewidth=1, label=HUMAN)
+            axes.axvline(human, color="0.3", linestyle="--", linewidth=1, label="human responses")
             axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
-        axes.set_xlabel(title)
+        axes.set_xlabel(PICTURED[title], fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 2.5, 5, 10)))
         axes.grid(alpha=0.3)
     grid[0].set_yticks(range(len(variants)), map(_title, variants))
     grid[0].set_ylim(len(variants) - 0.5, -0.5)  # so that the first variant is at the top
+    figure.suptitle(
+        "coloured: mean and standard deviation over the runs; grey: single runs, joined where the seed is the same",
+        fontsize=9,
+    )
     return figure
 
 

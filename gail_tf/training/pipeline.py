@@ -33,6 +33,7 @@ from glove.text_files import BadLines, counted, one_line
 from keras_gca.data.conversations import read_conversations
 from keras_gca.data.text import tokenise
 from keras_gca.engine import devices, reporting
+from keras_gca.engine.session import Watching
 from keras_gca.engine.variables import numbers_of
 from keras_gca.errors import UserError
 
@@ -44,6 +45,7 @@ def train_agent(
     strategy: tf.distribute.Strategy | None = None,
     read: tuple[list[Trajectory], BadLines] | None = None,
     minutes: float | None = None,
+    watching: Watching | None = None,
 ) -> GAILSession:
     """Train an agent by maximum likelihood, then by Algorithm 1, and write its run folder.
 
@@ -54,6 +56,7 @@ def train_agent(
         strategy: The distribution strategy that `devices.make` returns; None trains on one device.
         read: The result of `source.read`, if the caller has called it already.
         minutes: The training stops after this time, as after Ctrl-C; None sets no limit.
+        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
 
     Returns:
         The session. Its `training.finished` is true if the training has ended, and false if it was stopped before.
@@ -83,7 +86,7 @@ def train_agent(
         made = GAILRun.create(own, config, data, tokenizer, sizes, names, reader, emotions, base)
         session = GAILSession.of(made, config, data, tokenizer, network, reader, emotions)
         session.begin()
-        session.train(minutes)
+        session.train(minutes, watching)
     return session
 
 
@@ -91,6 +94,7 @@ def resume(
     run: str | Path,
     strategy: tf.distribute.Strategy | None = None,
     minutes: float | None = None,
+    watching: Watching | None = None,
     **totals: int,
 ) -> GAILSession:
     """Continue an interrupted run, or train a run further, to a new total of updates.
@@ -101,6 +105,7 @@ def resume(
         run: The run folder.
         strategy: The distribution strategy that `devices.make` returns; None trains on one device.
         minutes: The training stops after this time, as after Ctrl-C; None sets no limit.
+        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
         **totals: `updates`, the new total of updates, to train a run further. From the next update on, the learning
             rate and the share of human demonstrations are the same as in a run that has this total from the beginning.
             The weights, the optimizers, the discriminator and the weight of the KL penalty are kept.
@@ -135,7 +140,7 @@ def resume(
         facts, arrays = made.read_checkpoint()
         session = GAILSession.of(made, made.with_new_totals(facts, totals), *parts)
         session.restore(facts, arrays, "epochs and updates", totals)
-        session.train(minutes)
+        session.train(minutes, watching)
     return session
 
 

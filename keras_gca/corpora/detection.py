@@ -17,8 +17,8 @@ SUPPORTED = (
     "plain text, CSV or tab-separated pairs or turns, JSON, Parquet, ParlAI, ConvoKit and known corpora are expected"
 )
 FOLDERS = (
-    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, *.parquet, or files of "
-    "DailyDialog, EmpatheticDialogues or a data set saved to disk are expected; if a file has another name, give the file instead "
+    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, *.parquet, or files of DailyDialog, "
+    "EmpatheticDialogues or a data set saved to disk are expected; if a file has another name, give the file instead "
     "of its folder"
 )
 

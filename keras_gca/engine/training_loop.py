@@ -1,20 +1,16 @@
 """Walks through a training of either paper: progress bar, checkpoints, log, TensorBoard and Ctrl-C."""
 
 import contextlib
-import errno
-import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import tensorflow as tf
-
 from glove.progress import Progress, bar_or_lines
 from keras_gca.engine import devices, reporting
+from keras_gca.engine.board import Board
 from keras_gca.engine.staged_training import Event, StagedTraining
 from keras_gca.errors import DivergedError, UserError
 from keras_gca.storage.run_folder import RunFolder
@@ -93,9 +89,7 @@ def walk(
         DivergedError: A loss or a weight is no longer finite. The message names the folder of the last good checkpoint.
         UserError: A file cannot be written. The message names the folder, too.
     """
-    folder = run.path / "tensorboard"
-    with _plain_errors(folder):
-        board = tf.summary.create_file_writer(str(folder))
+    board = Board(run)
     bar: Progress | None = None
     first, began, stored = 0, time.monotonic(), time.monotonic()
     seconds: dict[str, float] = {}  # by phase
@@ -117,9 +111,9 @@ def walk(
                 reporting.say(f"{title(event.stage)}  {format_metrics(event.row, shown)}  ({taken:.0f} s)")
                 reporting.detail(f"    {_pace(event.steps - first, taken)}; the last checkpoint took {writing:.1f} s")
                 run.write_log(training.history)
-                with _plain_errors(folder):
-                    _draw(board, event.stage.phase, event.row, len(training.history))
+                board.write_metrics(training.history)
                 stopping |= bool(end_of_stage(event))
+                board.write_replies(training.history)
             # The files of the end of a stage must exist before a checkpoint says that the stage is done.
             waited = time.monotonic() - stored
             overdue = waited > 60 * training.config.checkpoint_minutes
@@ -136,8 +130,7 @@ def walk(
         if pending:
             _store(training, run)
         reporting.detail(*_times(seconds))
-        with _plain_errors(folder):
-            board.close()
+        board.close()
     except DivergedError as error:
         raise DivergedError(f"{error}; the last good checkpoint is in {run.path}") from None
     except OSError as error:
@@ -162,44 +155,6 @@ def _times(seconds: dict[str, float]) -> list[str]:
 def _store(training: StagedTraining, run: RunFolder) -> None:
     if devices.is_chief():
         run.write_checkpoint(*training.state())
-
-
-def _draw(board: Any, phase: str, row: dict[str, Any], number: int) -> None:
-    """Write the metrics of a row of the log to TensorBoard; `number` counts the rows from 1."""
-    with board.as_default(step=number):
-        for name, value in row.items():
-            if isinstance(value, float):
-                tf.summary.scalar(f"{phase}/{name}", value)
-    board.flush()
-
-
-def redraw(folder: Path, history: list[dict[str, Any]]) -> None:
-    """Write the files of TensorBoard anew, after rows have been removed from the log.
-
-    Args:
-        folder: The folder of TensorBoard's files; all its files are removed first.
-        history: The rows that the log still has.
-
-    Raises:
-        OSError: A file cannot be removed or written.
-    """
-    if folder.exists():
-        shutil.rmtree(folder)
-    with _plain_errors(folder):
-        board = tf.summary.create_file_writer(str(folder))
-        for number, row in enumerate(history, start=1):
-            _draw(board, row["phase"], row, number)
-        board.close()
-
-
-@contextlib.contextmanager
-def _plain_errors(folder: Path) -> Iterator[None]:
-    """Convert errors of TensorFlow in this block, which writes to a folder, to OSError."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        reason = error.message.splitlines()[0].rpartition("; ")[2]
-        raise OSError(errno.EIO, reason, str(folder)) from None
 
 
 def progress(total: int, initial: int = 0, desc: str = "") -> Progress:

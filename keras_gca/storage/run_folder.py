@@ -321,6 +321,15 @@ class RunFolder(Generic[SettingsT]):
             "".join(f"{context}\n    {reply}\n\n" for context, reply in exchanges),
         )
 
+    def read_samples(self, row: int) -> str | None:
+        """Return the sample replies of a row of the log, whose names begin with its number; None if there are none.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        found = [path for path in (self.path / "samples").glob("*.txt") if _row_of(path) == row]
+        return found[0].read_text(encoding="utf-8", errors="replace") if found else None
+
     def remove_samples(self, after: int) -> int:
         """Remove the samples that belong to later rows of the log; their names begin with the number of the row.
 
@@ -330,8 +339,14 @@ class RunFolder(Generic[SettingsT]):
         Returns:
             The number of files that were removed.
         """
-        numbered = [(re.match(r"\d+", path.name), path) for path in (self.path / "samples").glob("*.txt")]
-        stale = [path for number, path in numbered if number and int(number[0]) > after]
+        numbered = [(_row_of(path), path) for path in (self.path / "samples").glob("*.txt")]
+        stale = [path for row, path in numbered if row is not None and row > after]
         for path in stale:
             path.unlink()
         return len(stale)
+
+
+def _row_of(samples: Path) -> int | None:
+    """Return the number of the log's row with which the name of a file of samples begins; None if it has no number."""
+    number = re.match(r"\d+", samples.name)
+    return int(number[0]) if number else None

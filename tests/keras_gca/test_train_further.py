@@ -2,10 +2,10 @@
 
 import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_gca.agent import Agent
 from keras_gca.errors import UserError
@@ -14,6 +14,7 @@ from keras_gca.training import pipeline
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 from tests.factories.commands import SMALL_GCA, train_here
+from tests.factories.event_files import summaries
 
 pytestmark = pytest.mark.thorough  # whole trainings, which take a minute
 
@@ -82,16 +83,21 @@ def test_line_3_goes_on_and_what_came_after_it_is_run_anew(trained, longer):
 
 def test_tensorboard_has_each_row_once(longer):
     path, _ = longer
-    points = sorted(
-        (event.step, value.tag)
-        for file in (path / "tensorboard").iterdir()
-        for event in tf.compat.v1.train.summary_iterator(str(file))
-        for value in event.summary.value
-    )
+    points = sorted((event.step, value.tag) for event, value in summaries(path))
     rows = GCARun.open(path).read_log()
-    expected = {(i, f"{row['phase']}/{name}") for i, row in enumerate(rows, 1) for name in row}
+    counted, expected = Counter(), set()
+    for row in rows:
+        counted[row["phase"]] += 1
+        metrics = row.keys() - {"phase", "iteration", "epoch"}
+        expected |= {(counted[row["phase"]], f"{row['phase']}/{name}") for name in metrics}
+    replies = [point for point in points if point[1].endswith("/replies")]
+    assert len(replies) == len(list((path / "samples").glob("*.txt")))
     assert len(points) == len(set(points))
-    assert set(points) == {point for point in expected if not point[1].endswith(("/phase", "/iteration", "/epoch"))}
+    assert {point for point in points if "/" in point[1]} - set(replies) - {
+        point for point in points if "hparams" in point[1]
+    } == expected
+    [settings] = [value for _, value in summaries(path) if value.tag == "_hparams_/session_start_info"]
+    assert b"teacher_forcing_epochs" in settings.metadata.plugin_data.content
 
 
 def test_a_training_that_is_stopped_in_line_3_again_leaves_no_adversarial_weights(trained, tmp_path):

@@ -42,7 +42,7 @@ def test_variants_are_compared_by_seeds():
 def test_a_dot_for_each_variant_and_a_line_for_people():
     figure = ablations.paint(FOUND)
     perplexity, _, distinct, _ = figure.axes
-    assert [axes.get_xlabel() for axes in figure.axes] == list(ablations.PICTURED)
+    assert [axes.get_xlabel() for axes in figure.axes] == list(ablations.PICTURED.values())
     assert [label.get_text() for label in perplexity.get_yticklabels()] == ["mle", "no sentiment"]
     means = [container[0].get_xydata()[0] for container in perplexity.containers]
     np.testing.assert_allclose(means, [(10, 0), (21, 1)])
@@ -51,5 +51,5 @@ def test_a_dot_for_each_variant_and_a_line_for_people():
     joined = [line.get_xydata().tolist() for line in perplexity.lines if line.get_linestyle() == "-"]
     assert joined[:2] == [[[10, 0], [20, 1]], [[10, 0], [22, 1]]]
     assert perplexity.get_legend() is None
-    assert [text.get_text() for text in distinct.get_legend().get_texts()] == ["human"]
-    assert [set(line.get_xdata()) for line in distinct.lines if line.get_label() == "human"] == [{0.8}]
+    assert [text.get_text() for text in distinct.get_legend().get_texts()] == ["human responses"]
+    assert [set(line.get_xdata()) for line in distinct.lines if line.get_label() == "human responses"] == [{0.8}]
