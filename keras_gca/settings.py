@@ -218,7 +218,7 @@ def check_sampling(
     """Check that the options of sampling are in range.
 
     Args:
-        temperature: A number from COLDEST to HOTTEST; None if nothing is sampled.
+        temperature: A number from COLDEST to HOTTEST, or None if nothing is sampled.
         top_p: The probability of the nucleus, above 0 and at most 1.
         greedy: Whether a temperature of 0, which chooses the most probable token, is possible too.
         name: The name of the temperature in the message.

@@ -62,7 +62,7 @@ def _list(called_as: str, purpose: str, commands: Mapping[str, str], arguments: 
     """Print the list of commands; for an unknown command, report an error that names the most similar one.
 
     Returns:
-        The shell for which the user wants a script in place of the list; None for the list.
+        The shell for which the user wants a script in place of the list, or None for the list.
     """
     width = max(map(len, commands))
     lines = "\n".join(f"  {name:{width}}  {line}" for name, line in commands.items())

@@ -25,8 +25,8 @@ class StepResult(NamedTuple):
     Attributes:
         loss: The loss before the step, () float32.
         sums: The sums that `Learner.loss` returned, unless a subclass derives others from them.
-        gradient_norm: The global norm of the gradients before they were clipped, () float32; None if nothing is clipped
-            and the learner does not report it.
+        gradient_norm: The global norm of the gradients before they were clipped, () float32, or None if nothing is
+            clipped and the learner does not report it.
     """
 
     loss: tf.Tensor

@@ -19,7 +19,7 @@ Tensors = TypeVar("Tensors")  # any structure of tensors
 
 
 def replica() -> tf.distribute.ReplicaContext | None:
-    """Return the context of the current replica; None outside of a step, and if there is only one replica."""
+    """Return the context of the current replica, or None outside of a step, and if there is only one replica."""
     context = tf.distribute.get_replica_context()
     return None if context is None or context.num_replicas_in_sync == 1 else context
 

@@ -54,7 +54,7 @@ class Agreement(NamedTuple):
     """How well a measure agrees with the raters.
 
     Attributes:
-        spearman: The rank correlation of the measure with the mean scores; NaN if one of the two is constant.
+        spearman: The rank correlation of the measure with the mean scores, or NaN if one of the two is constant.
         low: The lower end of its 95 % interval, by a bootstrap over contexts.
         high: The upper end of this interval.
         jaccard: Eq. 11 between the measure's and the raters' choices of the better of two responses.
@@ -224,7 +224,7 @@ def _choice(values: np.ndarray, first: int, second: int, logarithm: bool = False
 
 
 def _spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Compute the rank correlation; NaN if one of the two is constant."""
+    """Compute the rank correlation, or NaN if one of the two is constant."""
     a, b = stats.rankdata(first), stats.rankdata(second)
     a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a @ a) * (b @ b)))

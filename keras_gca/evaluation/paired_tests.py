@@ -27,10 +27,10 @@ class Comparison(NamedTuple):
         difference: The first system's mean minus the second system's.
         p_value: The two-sided p-value of the sign-flip test.
         units: The number of conversations or of seeds.
-        low: The lower end of the difference's 95 % interval; None if there is one unit.
-        high: The upper end of this interval; None if there is one unit.
+        low: The lower end of the difference's 95 % interval, or None if there is one unit.
+        high: The upper end of this interval, or None if there is one unit.
         detectable: The smallest true difference that a test at the level of 5 % would have found with a probability of
-            80 %; None if there are so few units that no difference could have been found.
+            80 %, or None if there are so few units that no difference could have been found.
     """
 
     difference: float
@@ -46,7 +46,7 @@ class PairedTest(NamedTuple):
 
     Attributes:
         systems: The names of the two systems.
-        seed: The seed of both runs, within which conversations are compared; None if seeds are compared.
+        seed: The seed of both runs, within which conversations are compared, or None if seeds are compared.
         figure: The name of the metric.
         comparison: The result.
         corrected: The p-value after Holm's correction over all tests of the table.
@@ -136,7 +136,7 @@ def detectable(error: float, units: int) -> float | None:
         units: The number of units, n. Student's t has n - 1 degrees of freedom.
 
     Returns:
-        The difference; None if even n differences of one sign give a p-value, 2 / 2^n, above the level of 5 %.
+        The difference, or None if even n differences of one sign give a p-value, 2 / 2^n, above the level of 5 %.
     """
     if 2.0 ** (1 - units) > LEVEL:
         return None

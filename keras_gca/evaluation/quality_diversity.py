@@ -47,8 +47,8 @@ class Part:
             and the number of words of each: (n, 2) float64. The second argument is a name for the replies, under
             which the costs may be stored.
         words: Divides a reply into words.
-        mauve: Returns the measure MAUVE of n replies, compared with the human ones; None if there is no encoder.
-        ceiling: MAUVE of the human replies, compared with other human replies; None if it is not known.
+        mauve: Returns the measure MAUVE of n replies, compared with the human ones, or None if there is no encoder.
+        ceiling: MAUVE of the human replies, compared with other human replies, or None if it is not known.
     """
 
     human: Sequence[str]

@@ -18,7 +18,7 @@ ORDERS = 10  # the number of random orders of replies in `distinct_at`
 
 
 def distinct(replies: Sequence[Reply], n: int) -> float:
-    """Compute distinct-n (Li et al. 2016): distinct n-grams divided by all n-grams; NaN if there is none."""
+    """Compute distinct-n (Li et al. 2016): distinct n-grams divided by all n-grams, or NaN if there is none."""
     grams = [tuple(reply[i : i + n]) for reply in replies for i in range(len(reply) - n + 1)]
     return len(set(grams)) / len(grams) if grams else math.nan
 
@@ -37,7 +37,7 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
         seed: The seed of the orders.
 
     Returns:
-        The mean; NaN if the replies have fewer tokens, or no n-grams.
+        The mean, or NaN if the replies have fewer tokens, or no n-grams.
     """
     if sum(map(len, replies)) < tokens:
         return math.nan

@@ -41,8 +41,8 @@ class Summary(NamedTuple):
     Attributes:
         mean: The mean.
         deviation: The sample standard deviation; 0 for one run.
-        low: The lower end of the confidence interval of the mean by Student's t; None for one run.
-        high: The upper end of this interval; None for one run.
+        low: The lower end of the confidence interval of the mean by Student's t, or None for one run.
+        high: The upper end of this interval, or None for one run.
         runs: The number of runs.
     """
 
@@ -128,14 +128,14 @@ def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.nda
         denominator: (groups,), the denominator's value in each group. A drawing whose denominator is 0 is left out.
 
     Returns:
-        The ends of the interval; NaN if all drawings are left out.
+        The ends of the interval, or NaN if all drawings are left out.
     """
     top, bottom = drawn @ numerator, drawn @ denominator
     return bootstrap_interval(top[bottom > 0] / bottom[bottom > 0])
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """Compute the 95 % interval of a metric from its values in all drawings; NaN if there are none."""
+    """Compute the 95 % interval of a metric from its values in all drawings, or NaN if there are none."""
     if not len(values):
         return math.nan, math.nan
     low, high = np.percentile(values, COVERED).tolist()

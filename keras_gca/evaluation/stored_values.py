@@ -41,7 +41,7 @@ class StoredValues:
         return value
 
     def _read(self, path: Path, facts: dict[str, Any]) -> list | None:
-        """Return the list of a file; None if it is missing, damaged, older than the bot, or has other facts."""
+        """Return the list of a file, or None if it is missing, damaged, older than the bot, or has other facts."""
         try:
             if path.stat().st_mtime < self._bot.stat().st_mtime:
                 return None

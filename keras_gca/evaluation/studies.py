@@ -79,7 +79,7 @@ def run_study(name: str, setup: Setup, strategy: tf.distribute.Strategy | None =
         strategy: The strategy of the trainings; see `pipeline.train_agent`.
 
     Returns:
-        The metrics and tables; None if the user has interrupted the study.
+        The metrics and tables, or None if the user has interrupted the study.
 
     Raises:
         UserError: There is no such study, or a file is missing or damaged.

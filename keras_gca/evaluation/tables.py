@@ -22,7 +22,7 @@ class Table:
     Cells are texts; None is an empty cell. Numbers are formatted already, except in tables that are written as CSV.
 
     Args:
-        number: The table's number in the paper; None if the paper does not have it.
+        number: The table's number in the paper, or None if the paper does not have it.
         caption: A sentence, or "" for none.
         header: The titles of the columns.
         rows: The cells of each row: first words, then numbers.

@@ -101,7 +101,7 @@ class Decoder:
             seed: one seed for the batch, or one for each context. The same seed gives the same answers. A context with
                 a seed of its own gets the answer that it would get in any other batch.
             temperature: divides the logits; above 0.
-            top_k: the number of tokens to choose among; None for all.
+            top_k: the number of tokens to choose among, or None for all.
             top_p: the probability of the nucleus; 1 for all tokens.
             allow_unknown: whether the unknown word may be chosen.
 

@@ -58,7 +58,7 @@ class PrefixLayer(keras.layers.Layer):
         shared: the embedding, (s_v, s_e).
         encoder_context: the LSTM that reads contexts, of u units: s_se or s_sed.
         encoder_answer: the LSTM that reads partial answers, of u units.
-        paddings: what both LSTMs read before a sentence; None where they skip padding.
+        paddings: what both LSTMs read before a sentence, or None where they skip padding.
         name: the name of the layer.
     """
 
@@ -264,7 +264,7 @@ class PrefixDiscriminator(PrefixLayer):
         encoder_context_discriminator: the LSTM that reads contexts, of s_sed units.
         encoder_answer_discriminator: the LSTM that reads partial answers, of s_sed units.
         discriminator_output: the output layer, whose sigmoid is Eq. 8.
-        discriminator_hidden: a hidden layer before it; None where the network has none, as in the paper.
+        discriminator_hidden: a hidden layer before it, or None where the network has none, as in the paper.
         paddings: see `PrefixLayer`.
     """
 

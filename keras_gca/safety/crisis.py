@@ -25,7 +25,7 @@ FIRST_USE_NOTICE = (
 
 
 def note_on(message: str, lines: Sequence[str] = ()) -> str | None:
-    """Return the note that a chat shows in place of a reply; None if the message does not speak of a crisis.
+    """Return the note that a chat shows in place of a reply, or None if the message does not speak of a crisis.
 
     Args:
         message: The message to check.

@@ -123,7 +123,7 @@ def listen(options: argparse.Namespace, path: Path) -> socket.socket | None:
         path: The path of the bot.
 
     Returns:
-        The socket; None without --web.
+        The socket, or None without --web.
 
     Raises:
         UserError: The port cannot be used, or Flask is not installed.

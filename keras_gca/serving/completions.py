@@ -29,7 +29,7 @@ KINDS = {401: "authentication_error", 429: "rate_limit_error", 503: "server_erro
 
 
 def make_token(host: str) -> str | None:
-    """Return a new token for a server that others can reach; None for a loopback address, which needs none.
+    """Return a new token for a server that others can reach, or None for a loopback address, which needs none.
 
     Args:
         host: The address at which the server listens.

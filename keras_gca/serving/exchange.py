@@ -20,7 +20,7 @@ class Exchange:
 
     Args:
         line: The message.
-        note: The note that is shown in place of a reply; None if there is none.
+        note: The note that is shown in place of a reply, or None if there is none.
         answers: The answers, of which the chat shows the first one; empty if there is a note or nothing to answer.
         remarks: Sentences about how the message was read and answered.
         unknown: The words of the message that the model does not know.

@@ -110,7 +110,7 @@ class Chatting(Protocol):
         ...
 
     def crisis_note(self, message: str) -> str | None:
-        """Return the note that is shown in place of a reply to a message; None if the message gets a reply."""
+        """Return the note that is shown in place of a reply to a message, or None if the message gets a reply."""
         ...
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:

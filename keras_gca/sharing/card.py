@@ -36,8 +36,8 @@ class Card:
         summary: What the model is, and which paper describes it.
         usage: Python code that loads the files and replies.
         files: A description of each file, by its name.
-        source: The source of the training data, as a run's `config.json` has it; None if it is not known. The card has
-            only the last part of each path, because the other parts describe the computer of the training.
+        source: The source of the training data, as a run's `config.json` has it, or None if it is not known. The card
+            has only the last part of each path, because the other parts describe the computer of the training.
         embedded: The name of the embedded corpus, which was read if the source names no data.
         settings: The settings of the training by name.
         metrics: The metrics in nested dictionaries by name; a metric is a number, or a list of a number and the ends of

@@ -36,8 +36,8 @@ class Exchange(NamedTuple):
 
     Attributes:
         context: The text that is answered.
-        reply: The reply of the network in training; None if a note stands in its place.
-        human: The human's reply to the same context; None if nobody has answered it.
+        reply: The reply of the network in training, or None if a note stands in its place.
+        human: The human's reply to the same context, or None if nobody has answered it.
         note: The note in place of a reply.
     """
 
@@ -59,7 +59,7 @@ class LiveFiles:
         self.questions_file = self.path / "questions.json"
 
     def questions(self) -> list[str] | None:
-        """Return the user's questions; None if nobody has asked any.
+        """Return the user's questions, or None if nobody has asked any.
 
         Raises:
             UserError: The file is damaged.
@@ -98,7 +98,7 @@ class LiveFiles:
         return sorted(int(path.stem) for path in self.path.glob("*.json") if path.stem.isdecimal())
 
     def read(self, row: int) -> dict[str, Any] | None:
-        """Return what `write` has written after a row, as values for JSON; None if there is nothing.
+        """Return what `write` has written after a row, as values for JSON, or None if there is nothing.
 
         Raises:
             UserError: The file is damaged.

@@ -322,7 +322,7 @@ class RunFolder(Generic[SettingsT]):
         )
 
     def read_samples(self, row: int) -> str | None:
-        """Return the sample replies of a row of the log, whose names begin with its number; None if there are none.
+        """Return the sample replies of a row of the log, whose names begin with its number, or None if there are none.
 
         Raises:
             OSError: The file cannot be read.

@@ -46,7 +46,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Similarity:
-    """J(H, A) of Eq. 11, in [0, 1], with a 95 % interval; NaN if nobody voted."""
+    """J(H, A) of Eq. 11, in [0, 1], with a 95 % interval, or NaN if nobody voted."""
 
     value: float
     interval: tuple[float, float]
@@ -81,8 +81,8 @@ class Results:
         best_answers: Table 1, by "humans", "Eq. 10" and "Eq. 9".
         votes: Table 2.
         jaccard: Eq. 11 between the humans and the discriminator, by "Eq. 9" and "Eq. 10".
-        alpha: Krippendorff's alpha, nominal, with "no difference" as a category; NaN if it is undefined.
-        p_value: The p-value of a two-sided sign test of Table 1's human column; NaN if no line has a winner.
+        alpha: Krippendorff's alpha, nominal, with "no difference" as a category, or NaN if it is undefined.
+        p_value: The p-value of a two-sided sign test of Table 1's human column, or NaN if no line has a winner.
     """
 
     models: tuple[str, str]

@@ -64,7 +64,7 @@ class Progress:
         volunteer: The volunteer.
         since: The time (UTC, ISO 8601) when the volunteer began.
         done: The number of lines that the volunteer has marked.
-        last: The time of the last mark; None if there is none.
+        last: The time of the last mark, or None if there is none.
     """
 
     volunteer: Volunteer
@@ -132,7 +132,7 @@ class Votes:
         return token
 
     def volunteer(self, token: str) -> Volunteer | None:
-        """Return the volunteer to whom a token belongs; None if there is none."""
+        """Return the volunteer to whom a token belongs, or None if there is none."""
         with self._connection() as connection:
             row = connection.execute("SELECT id, name FROM volunteers WHERE token = ?", [token]).fetchone()
         return Volunteer(*row) if row else None
@@ -179,7 +179,7 @@ class Votes:
             _insert(connection, volunteer, choices)
 
     def ballots(self) -> np.ndarray:
-        """Return all votes: 0, 1 or NO_DIFFERENCE; NaN for lines that were not judged.
+        """Return all votes: 0, 1 or NO_DIFFERENCE, or NaN for lines that were not judged.
 
         Returns:
             (volunteers, lines) float64; volunteers without any vote are left out.

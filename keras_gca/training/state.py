@@ -125,7 +125,7 @@ class AdversarialState(StagedTraining):
 
     @property
     def teacher_forced_perplexity(self) -> float | None:
-        """The held-out perplexity of the weights in `teacher_forced`; None if there are none."""
+        """The held-out perplexity of the weights in `teacher_forced`, or None if there are none."""
         return None if self._best is None else self._best["perplexity"]
 
     def start_from(self, weights: list[np.ndarray]) -> None:
@@ -243,7 +243,7 @@ def present(value: T | None, name: str) -> T:
     """Return a part of the state that an earlier step has made, and raise an error if it is missing.
 
     Args:
-        value: The part; None if it is missing.
+        value: The part, or None if it is missing.
         name: The name of the part in the message.
 
     Raises:
