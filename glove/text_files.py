@@ -52,7 +52,7 @@ class BadLines:
         self._before, self._reason = self.counts.total(), None
 
     def refuse_nearly_all(self, name: str, used: int) -> None:
-        """Raise `error` if more than 9 in 10 lines since `begin` were skipped: the file is then of another kind.
+        """Raise `error` if more than 9 in 10 lines since `begin` were skipped, as in a file of another kind.
 
         Args:
             name: The name of the file.

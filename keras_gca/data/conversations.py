@@ -126,7 +126,7 @@ def read_corpus(
         path: A file or a folder, or None for the embedded corpus of English courses.
         format: One of FORMATS, or None to detect the format from the file.
         bad: Decides what happens to bad lines. If None, the first bad line raises an error. If bad lines are skipped, a
-            conversation ends before its first missing turn. A line that says how the corpus was read is added to the
+            conversation ends before its first missing turn. A line that says how the corpus was read is added to its
             attribute `notes`.
         splits: If "official", each conversation keeps the part (train, validation or test) to which the corpus' authors
             have assigned it. If "random", the conversations have no parts.

@@ -16,7 +16,7 @@ from keras_gca.evaluation.stored_values import StoredValues, are_texts
 from keras_gca.evaluation.word_model import WordModel
 from keras_gca.training.run_folder import GCARun
 
-FOLDER = "grid"  # of the sampled replies, in the run's folder
+FOLDER = "grid"  # the folder of the sampled replies, in the run folder
 
 
 def measure_runs(runs: Sequence[str | Path], settings: Sequence[Setting] = grid(), seed: int = 0) -> Results:
