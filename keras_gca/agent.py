@@ -267,7 +267,7 @@ class Agent:
 
     @property
     def description(self) -> str:
-        """A sentence that names the generators and the size of the vocabulary."""
+        """A text that names the generators and the size of the vocabulary."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
         return f"{names}, {len(self.vocabulary):,} words"
 

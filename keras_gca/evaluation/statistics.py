@@ -21,7 +21,7 @@ from scipy.stats import t
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 COVERED = (2.5, 97.5)  # percentiles of a 95 % interval
-BLOCKS = 20  # of a jackknife
+BLOCKS = 20  # the number of blocks of a jackknife
 
 
 class Estimate(NamedTuple):
@@ -53,7 +53,7 @@ class Summary(NamedTuple):
     runs: int
 
     def __format__(self, form: str) -> str:
-        """Write `mean ± deviation` in a format of floats; only the mean if there is one run."""
+        """Write `mean ± deviation` in a format of floats, or only the mean if there is one run."""
         if self.runs == 1:
             return format(self.mean, form)
         return f"{format(self.mean, form)} ± {format(self.deviation, form)}"
@@ -106,7 +106,7 @@ def as_json(tree: Any) -> Any:
 
 
 def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """Draw as many groups as there are, with replacement, many times.
+    """Draw `groups` groups with replacement, many times over.
 
     Args:
         groups: The number of groups.
@@ -114,7 +114,7 @@ def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
         resamples: The number of drawings.
 
     Returns:
-        (resamples, groups) int64, how often each group was drawn.
+        (resamples, groups) int64, how often each drawing contains each group.
     """
     return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), resamples)
 
@@ -149,7 +149,7 @@ def jackknife(measure: Callable[[np.ndarray], float], groups: np.ndarray, logari
     The interval is that of Student's t with B - 1 degrees of freedom.
 
     Args:
-        measure: Computes the metric of the members that a mask, (n,) bool, keeps.
+        measure: A function that computes the metric of the members for which a mask, (n,) bool, is true.
         groups: The number of each member's group, (n,), for example of its conversation.
         logarithm: Whether the interval is that of the metric's logarithm, as suits a perplexity.
     """

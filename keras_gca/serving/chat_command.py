@@ -152,11 +152,11 @@ def serve(
 
     Args:
         agent: The agent that answers.
-        decodings: How it may generate answers.
+        decodings: The ways in which the agent may generate answers.
         options: The parsed options of `add_options`.
         path: The path of the bot, for the title.
-        utterances: The number of utterances in the context; None takes the number of the training.
-        listening: The socket of `listen`.
+        utterances: The number of utterances in the context, or None for the number that the training used.
+        listening: The socket that `listen` returned.
         notice: A text that is shown above the chat.
         examples: Messages that the empty page offers.
 
@@ -180,7 +180,7 @@ def serve(
     print("preparing the model for batches of messages; this takes some seconds ...", flush=True)
     batches.warm_up()
     print(f"open {addresses(options.host, server.port)} ; Ctrl-C ends the chat", flush=True)
-    if token is not None:  # it is printed nowhere else
+    if token is not None:  # the token is printed nowhere else
         print(f"programs that use the address /v1 of this server need the token {token}", flush=True)
     serve_until_stopped(server, batches.close)
     print(f"\n{batches.summary}")

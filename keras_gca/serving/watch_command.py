@@ -53,7 +53,7 @@ def watching(options: argparse.Namespace) -> "Watching | None":
         A function that makes a block in which the page shows a run, or None without --watch.
 
     Raises:
-        UserError: Options exclude each other, a question is not one, the port cannot be used, or Flask is missing.
+        UserError: Options exclude each other, a question is not valid, the port cannot be used, or Flask is missing.
     """
     questions = asked(options)
     if not options.watch:

@@ -22,7 +22,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Comparison:
-    """The numbers of wins of two models; if both are 0, shares and interval are NaN.
+    """The numbers of wins of two models. If both numbers are 0, the shares and the interval are NaN.
 
     Attributes:
         wins: The number of wins of each model.
@@ -54,7 +54,7 @@ class Similarity:
 
 @dataclass(frozen=True)
 class Winners:
-    """The winner of each line: 0 or 1 for a model, None for a tie.
+    """The winner of each line: 0 or 1 for a model, or None for a tie.
 
     Attributes:
         humans: The winner by the majority of the volunteers.
@@ -163,8 +163,8 @@ def agreement(ballots: np.ndarray) -> float:
         ballots: (volunteers, lines) float64, NaN for lines that were not judged.
 
     Returns:
-        Alpha. It is NaN if there is no such line, or if all judgements are the same: the expected disagreement is then
-        0, so alpha is 0 / 0.
+        Alpha. It is NaN if there is no such line, or if all judgements are the same, because the expected disagreement
+        is then 0 and alpha is 0 / 0.
     """
     comparable = ballots[:, (~np.isnan(ballots)).sum(axis=0) > 1]
     if len(np.unique(comparable[~np.isnan(comparable)])) < 2:
