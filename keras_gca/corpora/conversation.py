@@ -37,7 +37,7 @@ class Conversation:
 
 @dataclass
 class Reading:
-    """What a reader needs besides the path, and what it finds out about the files.
+    """The settings of a reader of a corpus, and its notes about the files that it has read.
 
     Attributes:
         bad: Decides what happens to bad lines.

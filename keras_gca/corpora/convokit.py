@@ -1,4 +1,4 @@
-"""Reads `utterances.jsonl` of ConvoKit, which has one utterance on each line and says what it replies to."""
+"""Reads `utterances.jsonl` of ConvoKit, in which each line has an utterance and the identifier of its predecessor."""
 
 from collections import defaultdict
 from collections.abc import Iterator

@@ -117,7 +117,8 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 class _Recoded(io.RawIOBase):
     """A stream of UTF-8 with line feeds, made from a stream in another encoding or with other line ends.
 
-    Bytes that cannot be decoded become a byte that is not UTF-8, so that the reader of lines reports the line.
+    Bytes that cannot be decoded become a byte that is not UTF-8, so that the reader of lines reports the line as a bad
+    one.
     """
 
     def __init__(self, stream: IO[bytes], encoding: Encoding):

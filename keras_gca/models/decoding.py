@@ -403,7 +403,7 @@ def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:
-    """Keep only the top_k likeliest tokens that also belong to the nucleus; see `nucleus`.
+    """Keep only the top_k likeliest tokens that also belong to the nucleus; see `engine/nucleus.py`.
 
     Args:
         scores: (B, s_v) float32, logarithms up to a constant.

@@ -36,7 +36,7 @@ def is_name(text: str) -> bool:
 
 
 def cached_folder(name: str) -> Path | None:
-    """Return the folder of a model that was downloaded from the Hub before, or None if there is none."""
+    """Return the folder of a model that was downloaded from the Hub before, or None if no such folder exists."""
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
