@@ -60,7 +60,7 @@ def compete(results: dict[str, Any], title: str, contestants: dict[str, Callable
 
 
 class Stopwatch:
-    """Sums the seconds of named phases of a piece of work. The time of an inner phase does not count for the outer one."""
+    """Sums the seconds of named phases of a piece of work. An outer phase excludes the time of an inner phase."""
 
     def __init__(self):
         self._seconds: dict[str, float] = defaultdict(float)

@@ -56,7 +56,7 @@ def room_page(package: str, room: str) -> str:
 
 
 def public_face(package: str) -> str:
-    """The Markdown of a public face: the package's docstring, public names and commands, and the modules at its root."""
+    """The Markdown of a public face: the package's docstring, public names, commands, and the modules at its root."""
     parts = [_module(package, "heading_level: 1", "members: false")]
     parts += ["## Public names\n", "| name | what it is |", "| --- | --- |"]
     parts += [

@@ -82,7 +82,7 @@ class Judge(abc.ABC):
             rollouts: The buffer.
             seed: The seed of the order of the responses and of the noise.
             number: The number of the pass over this buffer, from 0.
-            steps: The largest number of steps; None reads the whole buffer.
+            steps: The largest number of steps. If None, the whole buffer is read.
 
         Returns:
             The metrics to log; empty for a judge that does not learn.

@@ -28,7 +28,7 @@ class Phase(NamedTuple):
 
     Attributes:
         policy: The policy that learns.
-        text: The text that it learns.
+        text: The text that the policy learns.
         learning_rate: The peak learning rate.
         epochs: The number of epochs.
     """
@@ -81,7 +81,7 @@ class LikelihoodPhases:
             check_warm_up(self.config.warm_up(total), total)
 
     def epoch(self, stage: Stage, seeds: list[int]) -> Generator[Event, None, int]:
-        """Run an epoch, or the rest of it after a resumption.
+        """Run an epoch, or the rest of an epoch that was interrupted.
 
         Args:
             stage: The epoch.

@@ -112,7 +112,7 @@ def counted_log_probs(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) 
     Args:
         logits: (N, V) float32.
         sampling: How the probabilities are computed.
-        tokens: The tokens that the responses have here, (N,) int32. "filtered" adds them to the nucleus.
+        tokens: The token that follows in each response, (N,) int32. With "filtered", it is added to the nucleus.
 
     Returns:
         (N, V) float32.
