@@ -147,7 +147,7 @@ def adapters_of(config: GAILConfig) -> Adapters | None:
 def make_policy(
     config: GAILConfig, tokenizer: Tokenizer, network: LanguageModel | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """Make the policy that the settings ask for.
+    """Make the policy that the settings require.
 
     Args:
         config: The settings.
@@ -176,7 +176,7 @@ def make_encoder(config: GAILConfig, sizes: LanguageModelConfig, reader: TextRea
 
     Returns:
         A `TextEncoder` if a reader is given, else a `TrainableEncoder` or a `FrozenEncoder`, as
-        `--discriminator-encoder` asks for.
+        `--discriminator-encoder` says.
     """
     if reader is not None:
         return TextEncoder(reader)
@@ -190,7 +190,7 @@ def make_judge(
     emotions: EmotionClassifier | None = None,
     learns: bool = False,
 ) -> Judge:
-    """Make the judge that the settings ask for.
+    """Make the judge that the settings require.
 
     Args:
         config: The settings.

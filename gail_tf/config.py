@@ -185,7 +185,7 @@ class GAILConfig(Settings):
             changes: Options and their new values.
 
         Returns:
-            The implied settings and their values; empty if `algorithm` is not among the changes.
+            The implied settings and their values. The dictionary is empty if `algorithm` is not among the changes.
         """
         algorithm = changes.get("algorithm")
         return ALGORITHMS.get(algorithm, {}) if isinstance(algorithm, str) else {}

@@ -114,7 +114,7 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    Thus errors in the files are found at once, and not after hours of computation.
+    Thus errors in the files are reported before hours of computation, and not after them.
 
     Args:
         run: The run.

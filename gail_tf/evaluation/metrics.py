@@ -1,4 +1,4 @@
-"""Computes the metrics of Table 2 and further ones from texts and numbers. All functions are pure.
+"""Computes the metrics of Table 2 and further metrics from texts and numbers. All functions are pure.
 
 Words are those of NLTK's `wordpunct_tokenize` in lower case: a word is a run of letters and digits, or a run of other
 marks. Intervals are 95 % intervals by a bootstrap. It draws conversations, not single turns, because the turns of a

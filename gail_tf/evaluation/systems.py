@@ -191,7 +191,7 @@ def kind_of_bars(by_system: Systems) -> str:
 
 
 def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f") -> str:
-    """Format a metric as the cell of a table; empty if the runs do not have it."""
+    """Format a metric as the cell of a table. The cell is empty if the runs do not have the metric."""
     value = summary(measured, part, figure)
     if value is None:
         return ""

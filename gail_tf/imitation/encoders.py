@@ -102,7 +102,7 @@ class DiscriminatorNetwork(TanhNetwork):
 
     Args:
         feature_size: F.
-        sentiment_size: S; 0 without sentiments.
+        sentiment_size: S, or 0 if the network reads no sentiments.
         seed: The seed of the hidden layers' initial weights. The output is 0 at first.
     """
 

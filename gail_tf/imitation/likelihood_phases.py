@@ -173,7 +173,7 @@ class LikelihoodPhases:
             self._learner_of(phase)
 
     def variables(self, phase: str | None) -> dict[str, list[keras.Variable]]:
-        """The variables that a checkpoint stores besides the policy's, by name, if it is written in this phase."""
+        """The variables, besides the policy's, that a checkpoint stores if it is written in this phase, by name."""
         stored = {}
         if self._learner is not None:
             stored["likelihood_optimizer"] = self._learner.optimizer.variables

@@ -302,7 +302,7 @@ class LanguageModel(abc.ABC):
 
         Args:
             tokens: (B,) int32.
-            positions: How many tokens precede the new token in each sequence, (B,) int32.
+            positions: The number of tokens before the new token in each sequence, (B,) int32.
             mask: True at the places of the cache that hold tokens, the new token's place included, (B, C) bool.
             cache: The keys and values of the preceding tokens.
             place: The place of the cache where the new token's keys and values are written, () int32.

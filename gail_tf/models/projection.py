@@ -100,7 +100,7 @@ class Projection(keras.layers.Layer):
 
     @property
     def adapter_weights(self) -> list[keras.Variable]:
-        """The list of A and B; empty without an adapter."""
+        """The list of A and B, which is empty if there is no adapter."""
         return [] if self.adapters is None else [self.A, self.B]
 
     def merged(self) -> np.ndarray:

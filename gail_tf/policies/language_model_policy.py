@@ -116,7 +116,7 @@ class Policy(LanguagePolicy):
 
         Args:
             features: (..., E).
-            head: Weights that are used in place of the head's own weights, for TRPO.
+            head: For TRPO, weights that are used in place of the head's own weights, or None.
             kernels: See `LanguageModel.logits`.
 
         Returns:
