@@ -23,7 +23,7 @@ METRICS = (
     "perplexity", PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-1", "distinct-2", "words", "repeated"
 )  # fmt: skip
 TESTED = (PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-2", "words", "repeated")
-# The metrics of the plot, and what they are and which way is better.
+# The metrics of the plot, with the titles of their axes, which say which way is better.
 PICTURED = {
     "perplexity": "perplexity a token\n(lower is better)",
     "BLEU": "BLEU, overlap with the human response\n(higher is better)",
@@ -75,7 +75,7 @@ def table(measurements: Measurements, question: str) -> Table:
 def paired_tests(measurements: Measurements) -> list[PairedTest]:
     """Compare each pair of variants by seeds; there are no tests of one seed.
 
-    Perplexities are compared by their logarithms, the nats a word.
+    Perplexities are compared by their logarithms, in nats per word.
     """
     variants = [variant for variant in measurements if variant != HUMAN]
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []

@@ -71,11 +71,11 @@ def run_experiment(name: str, setup: Setup, strategy: tf.distribute.Strategy | N
 
     Args:
         name: One of EXPERIMENTS.
-        setup: What all trainings have in common.
-        strategy: How trainings use devices; None uses one device.
+        setup: The folder, the seeds and the settings of the trainings.
+        strategy: The distribution strategy of the trainings, or None for one device.
 
     Returns:
-        The results and tables; None if the user has interrupted the experiment.
+        The results and tables, or None if the user has interrupted the experiment.
     """
     for seed in setup.seeds:
         for variant in EXPERIMENTS[name].variants:
