@@ -28,7 +28,7 @@ def setup(tmp_path):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Replace trainings: note those that a study asks for, and leave finished runs. `ends` is whether they finish."""
+    """Replace trainings: record those that a study starts, and write their files. `ends` says whether they finish."""
     asked = SimpleNamespace(calls=[], ends=True)
 
     def session(path, *what):
@@ -72,7 +72,7 @@ def figures(run, vectors=None):
 
 @pytest.fixture
 def evaluated(monkeypatch):
-    """Replace the evaluation, and note the runs that are measured."""
+    """Replace the evaluation, and record the runs that are measured."""
     calls = []
 
     def evaluate_run(run, vectors=None):
@@ -124,7 +124,7 @@ def test_a_stopped_training_stops_the_study_and_is_gone_on_with(setup, trained, 
 
 
 def test_an_evaluation_without_parts_is_made_anew(setup, trained, evaluated):
-    """Evaluations of before have no results by part."""
+    """Evaluations that an earlier version has stored have no results by part."""
     run_study("training", setup)
     file = setup.folder("default", 3) / replies.FILE
     without = {name: value for name, value in json.loads(file.read_text()).items() if name != "parts"}
