@@ -117,7 +117,7 @@ class Decoding:
         return decoder.greedy(contexts, allow_unknown=allow_unknown)
 
 
-# Chosen on 120 development messages (docs/judging): among eighteen ways to rank the answers of a beam, the plain
+# Chosen on 120 development messages (docs/judging): among 25 ways to rank the answers of a beam, the plain
 # likelihood gave the most sensible replies.
 CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.0, repeats=False)
 
