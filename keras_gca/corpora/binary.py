@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from keras_gca.corpora.encoding import MARKS
 from keras_gca.errors import UserError
 
 PARQUET = "a Parquet table"
@@ -55,7 +56,8 @@ def kind_of(path: Path) -> str | None:
         if head.startswith(beginning) and not (beginning.isalnum() and _is_words(head)):
             return kind
     # NUL bytes alone could be UTF-16 or a fault of one line; text of any encoding has few other control characters.
-    if b"\0" in head and len(CONTROLS.findall(head)) > len(head) / 30:
+    marked = any(head.startswith(mark) for mark, _ in MARKS)  # of UTF-16, whose letters may have bytes of controls
+    if b"\0" in head and not marked and len(CONTROLS.findall(head)) > len(head) / 30:
         return "a binary file"
     return None
 

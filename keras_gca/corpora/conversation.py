@@ -13,6 +13,7 @@ PARTS = ("train", "validation", "test")  # the official parts: the authors of so
 WRONG_FIELDS = "with a wrong number of fields"
 # The tag of a speaker at the beginning of an utterance: "A:", "Person 1:", "Mrs O'Neill:".
 SPEAKER = re.compile(r"\s*[\[(<*]{0,2}([^\W\d_][\w.'’-]*(?: [\w.'’-]+){0,2})[\])>*]{0,2}\s?:[*]{0,2}(?:\s+|$)")
+CHATML = re.compile(r"\s*<\|im_start\|>(\w+)\s*")  # the tag of ChatML: "<|im_start|>user"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Reading:
 
     def without_speaker(self, text: str) -> str:
         """Count the speaker that the tag of an utterance names, and return the utterance without the tag."""
-        match = SPEAKER.match(text)
+        match = SPEAKER.match(text) or CHATML.match(text)
         if not match:
             return text
         self.speakers[match[1]] += 1

@@ -63,4 +63,7 @@ def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _is_labels(tail: str, utterances: int) -> bool:
-    return bool(LABELS.fullmatch(tail) or (NUMBERS.fullmatch(tail) and len(tail.split()) == utterances))
+    """Whether what follows the last mark is labels; numbers may be in several columns with tabs between them."""
+    columns = [column.strip() for column in tail.split("\t")]
+    numbers = all(NUMBERS.fullmatch(column) and len(column.split()) == utterances for column in columns)
+    return bool(numbers or LABELS.fullmatch(tail))

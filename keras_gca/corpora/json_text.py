@@ -2,25 +2,29 @@
 
 A conversation is a list of utterances, an object that has such a list (`utterances`, `messages`, `dialog` ...), or an
 object with a question and its answer. An utterance is a text, or an object that has a text (`text`, `content` ...).
+In JSON lines, each line may also be one utterance that names its conversation (`dialog_id`, `conversation_id` ...).
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_gca.corpora import tables
 from keras_gca.corpora.conversation import Conversation, Reading, one_line
 from keras_gca.corpora.dailydialog import EMOTIONS
-from keras_gca.corpora.names import LISTS, SPEAKERS, TEXTS, find, pair_columns
+from keras_gca.corpora.names import LISTS, SPEAKERS, TEXTS, TURNS, find, pair_columns, turn_columns
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 
 WANTED = 'a list of strings or {"utterances": [...]} is expected'
 CONTAINERS = ("data", "conversations", "dialogues", "dialogs", "train", "examples", "rows", "items")
+ROW = ("conversation", "turn", "speaker", "text")  # the columns of utterances that name their conversation
 PARTS = ("train", "valid", "validation", "test")
 
 
 def read_jsonl(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read JSON lines: one conversation on each line."""
+    """Read JSON lines: one conversation on each line, or one utterance with the identifier of its conversation."""
+    rows: list[tuple[str, list[str]]] = []
     for number, line in reading.lines(path):
         where = f"{path}:{number}"
         if not line.strip():
@@ -30,7 +34,22 @@ def read_jsonl(path: Path, reading: Reading) -> Iterator[Conversation]:
         except ValueError as error:
             report_json(where, error, f"{WANTED} (--format text reads plain text)", reading)
             continue
-        yield from conversations(value, where, reading)
+        if (row := _row(value)) is not None:
+            rows.append((where, row))
+        else:
+            yield from conversations(value, where, reading)
+    yield from tables.read_rows(ROW, iter(rows), reading)
+
+
+def _row(value: Any) -> list[str] | None:
+    """Return an utterance that names its conversation as a row with the columns ROW; None for any other value."""
+    columns = turn_columns(list(value)) if isinstance(value, dict) and _turns(value) is None else None
+    if columns is None or not isinstance(value[columns[0]], (str, int)) or not isinstance(value[columns[1]], str):
+        return None
+    others = [name for name in value if name not in columns]
+    turn, speaker = find(others, TURNS), find(others, SPEAKERS)
+    cells = (value[columns[0]], value.get(turn, ""), value.get(speaker, ""), value[columns[1]])
+    return [str(cell) for cell in cells]
 
 
 def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:

@@ -1,15 +1,22 @@
-"""Reads plain text: one utterance on each line, possibly after the tag of a speaker; empty lines divide conversations.
+"""Reads plain text: one utterance on each line, possibly after the tag of a speaker.
 
-A folder of .txt files is read as one corpus. The first paper's own corpus has this format, without empty lines.
+Empty lines, or lines such as `---`, divide conversations. A folder of .txt files is read as one corpus. The first
+paper's own corpus has this format, without empty lines.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from keras_gca.corpora.conversation import SPEAKER, Conversation, Reading
+from keras_gca.corpora.conversation import CHATML, SPEAKER, Conversation, Reading
 from keras_gca.corpora.detection import detect
+from keras_gca.corpora.documents import MOST
 from keras_gca.corpora.names import QUESTIONS, key_of
 from keras_gca.errors import UserError
+
+RULE = re.compile(r"([-=_*~#])\1{2,}")  # a line that divides conversations, as an empty line does
+END = "<|im_end|>"  # of an utterance in ChatML
 
 
 def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
@@ -18,34 +25,112 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
     The files of a folder are checked to be plain text. The tags of speakers are removed from those that have them.
     """
     if not path.is_dir():
-        yield from _read(path, reading, tagged=False)
+        yield from _read_lines(path, reading)
         return
     for file in sorted(path.glob("*.txt")):
         format = detect(file)
         if format not in ("text", "speakers"):
             raise UserError(f"{file}: the file looks like {format}, not plain text; name this file, not its folder")
-        yield from _read(file, reading, tagged=format == "speakers")
+        yield from read_speakers(file, reading) if format == "speakers" else _read_lines(file, reading)
 
 
-def read_speakers(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read plain text without the tag of a speaker at the beginning of each line.
-
-    A tag such as "Q:" or "Question:" begins another conversation, because a question with its answer is one exchange.
-    """
-    return _read(path, reading, tagged=True)
-
-
-def _read(path: Path, reading: Reading, tagged: bool) -> Iterator[Conversation]:
+def _read_lines(path: Path, reading: Reading) -> Iterator[Conversation]:
     utterances: list[str] = []
     for _, line in reading.lines(path):
         line = line.strip()
-        if utterances and (not line or (tagged and _asks(line))):
+        if line and not RULE.fullmatch(line):
+            utterances.append(line)
+        elif utterances:
             yield Conversation(tuple(utterances))
             utterances = []
-        if line and (text := reading.without_speaker(line).strip() if tagged else line):
-            utterances.append(text)
     if utterances:
         yield Conversation(tuple(utterances))
+
+
+class Paragraph(NamedTuple):
+    """Lines without an empty line between them.
+
+    Attributes:
+        gap: The number of empty lines before the paragraph; -1 for a line such as `---`.
+        lines: The lines, with the tags of their speakers. A message of ChatML is one line.
+    """
+
+    gap: int
+    lines: list[str]
+
+
+def read_speakers(path: Path, reading: Reading) -> Iterator[Conversation]:
+    """Read plain text without the tags of speakers at the beginnings of lines.
+
+    A line without a tag continues the utterance of the line before it. A tag such as "Q:" or "Question:" begins another
+    conversation, because a question with its answer is one exchange. Where most paragraphs are one utterance, empty
+    lines divide utterances; conversations are then divided by more empty lines than the least, or by lines such as
+    `---`. The messages of ChatML may contain empty lines; its system messages are left out.
+    """
+    paragraphs = list(_paragraphs(path, reading))
+    tags = [sum(map(_is_tagged, paragraph.lines)) for paragraph in paragraphs]
+    spaced = tags.count(1) >= max(MOST * sum(map(bool, tags)), len(tags) / 2)
+    least = min((paragraph.gap for paragraph in paragraphs[1:] if paragraph.gap > 0), default=0)
+    utterances: list[list[str]] = []  # the parts of each utterance
+    tagged = False  # whether the last utterance has a tag, so that a line without one continues it
+    for paragraph in paragraphs:
+        divides = not spaced or paragraph.gap < 0 or paragraph.gap > least
+        for number, line in enumerate(paragraph.lines):
+            if utterances and ((divides and number == 0) or _asks(line)):
+                yield from _conversation(utterances)
+                utterances, tagged = [], False
+            if _is_instruction(line):
+                reading.left_out["system instruction"] += 1
+            elif tagged and not _is_tagged(line):
+                utterances[-1].append(line)
+            else:
+                tagged = _is_tagged(line)
+                utterances.append([reading.without_speaker(line).strip()])
+    yield from _conversation(utterances)
+
+
+def _conversation(utterances: list[list[str]]) -> Iterator[Conversation]:
+    if said := tuple(text for parts in utterances if (text := " ".join(parts).strip())):
+        yield Conversation(said)
+
+
+def _paragraphs(path: Path, reading: Reading) -> Iterator[Paragraph]:
+    paragraph = Paragraph(0, [])
+    message: list[str] = []  # the words of a message of ChatML that has not ended
+    gap = 0
+    for _, line in reading.lines(path):
+        line = line.strip()
+        begins = CHATML.match(line) is not None
+        if message and begins:
+            paragraph.lines.append(" ".join(message))
+            message = []
+        if not message and (not line or RULE.fullmatch(line)):
+            gap = -1 if line or gap < 0 else gap + 1
+            continue
+        if gap and paragraph.lines and not message:
+            yield paragraph
+            paragraph = Paragraph(gap, [])
+        gap = 0
+        if message or begins:
+            message += line.removesuffix(END).split()
+            if line.endswith(END):
+                paragraph.lines.append(" ".join(message))
+                message = []
+        else:
+            paragraph.lines.append(line)
+    if message:
+        paragraph.lines.append(" ".join(message))
+    if paragraph.lines:
+        yield paragraph
+
+
+def _is_tagged(line: str) -> bool:
+    return SPEAKER.match(line) is not None or CHATML.match(line) is not None
+
+
+def _is_instruction(line: str) -> bool:
+    match = CHATML.match(line)
+    return match is not None and match[1] == "system"
 
 
 def _asks(line: str) -> bool:

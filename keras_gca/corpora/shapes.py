@@ -11,24 +11,27 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from keras_gca.corpora import convokit, cornell, dailydialog, empathetic, tables
-from keras_gca.corpora.conversation import SPEAKER
+from keras_gca.corpora.conversation import CHATML, SPEAKER
+from keras_gca.corpora.documents import MOST, document, prose, share
 from keras_gca.corpora.json_text import contained
 from keras_gca.corpora.names import ANSWERS, LISTS, QUESTIONS, key_of
 from keras_gca.storage import json_files
 
-MOST = 0.8  # a file has a form if at least this share of its lines has the form
 TIME = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?:\s?[AaPp]\.?[Mm]\.?)?"
-DATE = r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
-STAMP = re.compile(rf"\s*[\[(<]?\u200e?(?:{DATE},?[ T]?\s*(?:at )?(?:{TIME})?|{TIME})Z?[\])>]?(?:\s|,|\t|$)")
-SUBTITLE = re.compile(r"^[\d:.,]+ *--> *[\d:.,]+|^Dialogue: \d|^\{\d+\}\{\d+\}", re.MULTILINE)
-HEADING = re.compile(r"#{1,6} \w|```")
-VECTOR = re.compile(r"\S+(?: -?\d*\.?\d+(?:e-?\d+)?){4,}\s*$")
-CODE = re.compile(
-    r"\s*(?:import \w|from \S+ import |def \w|class \w+[:(]|return\b|#include|function |var |const |public |[{}])"
-    r"|.*[;{}]\s*$|\s*(?:if|for|while|else|elif|try|except|with)\b.*:\s*$"
+MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
+DATE = (
+    r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}"
+    rf"|\d{{1,2}}[- ]{MONTH}[- ]\d{{2,4}}|{MONTH} \d{{1,2}}, \d{{4}})"
 )
+STAMP = re.compile(rf"\s*[\[(<]?\u200e?(?:{DATE},?[ T]?\s*(?:at )?(?:{TIME})?|{TIME})Z?[\])>]?(?:\s|,|\t|$)")
+FULL_STAMP = re.compile(rf"\s*[\[(<]?\u200e?{DATE},?[ T]?\s*(?:at )?{TIME}")
+SUBTITLE = re.compile(r"^[\d:.,]+ *--> *[\d:.,]+|^Dialogue: \d|^\{\d+\}\{\d+\}", re.MULTILINE)
 NUMBERED = re.compile(r"(\d{1,9})(?:[.):]|\s|$)")
-FIELD = re.compile(r"\s*[-*]?\s*([a-z][\w-]{0,30})\s*[:=]\s")
+FIELD = re.compile(r"\s*[-*]?\s*([a-z][\w-]{0,30})\s*[:=](?:\s|$)")
+WEIGHTED = re.compile(r"\d\.\d+ [^\t]*\t\d\.\d+ ")  # DialoGPT: "0.0 Hi. EOS 1.0 Hello.<TAB>1.0 Bye."
+JSON = re.compile(r"\s*(?:[{\[]\s*$|[{\[]\s*[\[{\"'\d\]}-]|\[\s*(?:true|false|null)\b)")
+TEMPLATE = re.compile(r"<\|[a-z_]+\|>|\[/?INST\]|<(?:start|end)_of_turn>")
+BRACKETED = re.compile(r"\s*([\[(<][^\W\d_][\w .'’-]{0,30}[\])>])\s")
 PERSONA = re.compile(r"\d+ (?:your|partner'?s?) persona:")
 PARLAI = re.compile(rf"\d+ .*\t|{PERSONA.pattern}")
 SEPARATORS = ("|||", "###", "<sep>", "[SEP]", "</s>", "<eos>", "<EOS>", "<|endoftext|>", "<eou>", "<EOU>", "__eos__",
@@ -66,20 +69,23 @@ def recognise(text: str, complete: bool, suffix: str) -> Shape:
         return Shape("dailydialog")
     if empathetic.header_of(lines[0]):
         return Shape("empathetic")
-    if suffix in (".jsonl", ".ndjson", ".json") or lines[0].lstrip().startswith(("{", "[")):
+    if suffix in (".jsonl", ".ndjson", ".json") or JSON.match(lines[0]):
         tagged = _timestamps(lines) or _speakers(lines)  # "[21:41] ...", "[Ann]: ..."
         return _script(text) or tagged or _json(text, lines, complete, suffix)
     checks: tuple[Callable[[list[str]], Shape | None], ...] = (
-        _markup, _timestamps, _parlai, _table, _separated, _numbered, _fields, _speakers, _labels,
+        _chat_template, _timestamps, _parlai, _table, _separated, _numbered, _fields, _speakers, _labels, _bracketed,
     )  # fmt: skip
-    for shape in (_script(text), _tables_by_suffix(lines, suffix), *(check(lines) for check in checks)):
-        if shape is not None:
-            return shape
-    return Shape("text")
-
-
-def _share(lines: list[str], form: re.Pattern[str]) -> float:
-    return sum(form.match(line) is not None for line in lines) / len(lines)
+    marked = document(lines)
+    shapes = (
+        _script(text),
+        _tables_by_suffix(lines, suffix),
+        Shape(None, marked) if marked else None,
+        *(check(lines) for check in checks),
+    )
+    if (shape := next((shape for shape in shapes if shape is not None), None)) is not None:
+        return shape
+    parts = prose(text, lines)
+    return Shape(None, parts) if parts else Shape("text")
 
 
 # JSON
@@ -118,34 +124,16 @@ def _script(text: str) -> Shape | None:
     return None
 
 
-def _markup(lines: list[str]) -> Shape | None:
-    first = lines[0].lstrip()
-    if re.match(r"<(\?xml|!DOCTYPE|[A-Za-z][\w:-]*(\s[^>]*)?/?>)", first) and _share(lines, re.compile(r"\s*<")) > 0.5:
-        return Shape(None, "XML or HTML")
-    yaml = first.startswith(("---", "categories:", "conversations:"))
-    if yaml and any(re.match(r"\s*- ", line) for line in lines):
-        return Shape(None, "YAML")
-    if first.startswith(("|", "+-")) and _share(lines, re.compile(r"\s*[|+].*[|+]\s*$")) >= MOST:
-        return Shape(None, "a table of Markdown or of a database's terminal")
-    if re.match(r"(CREATE|INSERT|DROP) [A-Z]", first):
-        return Shape(None, "SQL")
-    if sum(HEADING.match(line) is not None for line in lines) > 1:
-        return Shape(None, "Markdown")
-    if _share(lines, CODE) >= 0.3:
-        return Shape(None, "a program")
-    if _share(lines, VECTOR) >= MOST:
-        return Shape(None, "word vectors")
+def _timestamps(lines: list[str]) -> Shape | None:
+    """Times at the beginnings of lines. If there are dates as well, a message may have several lines."""
+    if share(lines, STAMP) >= 0.5 or (share(lines, FULL_STAMP) >= 0.2 and len(lines) > 1):
+        return Shape(None, "the export of a chat or a log, with times at the beginnings of lines")
     return None
 
 
-def _timestamps(lines: list[str]) -> Shape | None:
-    stamped = _share(lines, STAMP)
-    return Shape(None, "the export of a chat, with times at the beginnings of lines") if stamped >= 0.5 else None
-
-
 def _parlai(lines: list[str]) -> Shape | None:
-    counted = _share(lines, PERSONA) > 0 or _share(lines, PARLAI) >= MOST
-    if counted or _share(lines, re.compile(r"text:.*\t(eval_)?labels:")) >= MOST:
+    counted = share(lines, PERSONA) > 0 or share(lines, PARLAI) >= MOST
+    if counted or share(lines, re.compile(r"text:.*\t(eval_)?labels:")) >= MOST:
         return Shape("parlai")
     return None
 
@@ -170,9 +158,11 @@ def _table(lines: list[str]) -> Shape | None:
         quoted = separator != "\t" and any('"' in line for line in lines)  # a field may have several lines
         if quoted or sum(counts) >= len(counts) / 2:
             return Shape("table")
-    if _share(lines, re.compile(r".*\t")) >= MOST:
-        if _is_pairs(lines):
-            return Shape("table")
+    if share(lines, WEIGHTED) >= MOST:
+        return Shape(None, "the training rows of DialoGPT, in which each text has a weight")
+    if _is_pairs(lines):
+        return Shape("table")
+    if share(lines, re.compile(r".*\t")) >= MOST:
         return Shape(None, "a table with tabs, whose first line does not name question and answer, or turns")
     for separator in ",;|":
         counted = Counter(line.count(separator) for line in lines)
@@ -187,14 +177,18 @@ def _table(lines: list[str]) -> Shape | None:
         if count and len(lines) > 2 and often >= 0.9 * len(lines) and named and tight >= 0.9 * len(lines):
             return Shape(None, "a table whose first line does not name question and answer, or turns")
         in_quotes = re.compile(rf'\s*"[^"]*"(\s*{re.escape(separator)}\s*("[^"]*"|[\d.]*))+\s*$')
-        if len(lines) > 1 and _share(lines, in_quotes) >= MOST:
+        if len(lines) > 1 and share(lines, in_quotes) >= MOST:
             return Shape(None, "a table without a first line that names its columns")
     return None
 
 
 def _is_pairs(lines: list[str]) -> bool:
-    """Whether all lines have two columns of words with a tab between them, in which few values are repeated."""
-    rows = [line.split("\t") for line in lines]
+    """Whether all lines have two columns of words, without a header, in which few values are repeated."""
+    separators = {tables.separator_of_pair(line) for line in lines}
+    separator = separators.pop()
+    if separator is None or separators:
+        return False
+    rows = [tables.split_line(line, separator) or [] for line in lines]
     if not all(len(row) == 2 for row in rows):
         return False
     for column in zip(*rows, strict=True):
@@ -227,7 +221,7 @@ def _numbered(lines: list[str]) -> Shape | None:
 
 
 def _labels(lines: list[str]) -> Shape | None:
-    if len(lines) > 2 and _share(lines, re.compile(r"[\d\s.,;#|-]*$")) >= MOST:
+    if len(lines) > 2 and share(lines, re.compile(r"[\d\s.,;#|-]*$")) >= MOST:
         return Shape(None, "numbers or labels without text")
     return None
 
@@ -248,7 +242,32 @@ def _are_speakers(names: Counter[str]) -> bool:
 
 
 def _speakers(lines: list[str]) -> Shape | None:
+    """The tags of speakers, or names of fields, which are not repeated. Lines without a tag continue an utterance."""
     names = Counter(match[1] for line in lines if (match := SPEAKER.match(line)))
-    if len(lines) > 1 and names.total() >= MOST * len(lines) and len(names) <= max(2, names.total() / 2):
+    if len(lines) > 1 and names.total() >= MOST * len(lines):
+        if len(names) <= max(2, names.total() / 2):
+            return Shape("speakers")
+        return Shape(None, f"fields with names, such as {next(iter(names))}:")
+    repeated = [count for count in names.values() if count > 1]
+    if sum(repeated) < max(3, MOST * names.total()):
+        return None
+    if len(repeated) > 1 and SPEAKER.match(lines[0]) and sum(repeated) >= 0.1 * len(lines):
         return Shape("speakers")
+    if sum(repeated) >= 0.25 * len(lines):
+        return Shape(None, "a transcript in which only some of the lines name a speaker")
     return None
+
+
+def _bracketed(lines: list[str]) -> Shape | None:
+    names = Counter(match[1] for line in lines if (match := BRACKETED.match(line)))
+    if len(lines) > 1 and names.total() >= MOST * len(lines) and len(names) <= max(2, names.total() / 2):
+        return Shape(None, f"text with tags in brackets, such as {next(iter(names))}")
+    return None
+
+
+def _chat_template(lines: list[str]) -> Shape | None:
+    """The marks by which chat models tell the turns of a conversation apart; there is a reader for ChatML."""
+    if sum(CHATML.match(line) is not None for line in lines) > 1:
+        return Shape("speakers")
+    marked = sum(TEMPLATE.search(line) is not None for line in lines)
+    return Shape(None, "the chat template of a language model") if marked >= 0.3 * len(lines) else None

@@ -1,10 +1,11 @@
 """Reads tables with commas, tabs, semicolons or bars between the columns: pairs of a question and an answer, or turns.
 
 The columns are found by the names in the first line (`names.py`). A table without such a line is read if it has two
-columns with a tab between them; they are a question and its answer.
+columns with a tab between them, or two columns in quotation marks; they are a question and its answer.
 """
 
 import csv
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from keras_gca.corpora.names import SPEAKERS, TURNS, find, pair_columns, turn_co
 from keras_gca.errors import UserError
 
 SEPARATORS = "\t,;|"
+QUOTED_PAIRS = {mark: re.compile(rf'\s*"(?:[^"]|"")*"{mark}"(?:[^"]|"")*"\s*$') for mark in ",;"}
 
 
 def split_line(line: str, separator: str) -> list[str] | None:
@@ -38,6 +40,13 @@ def header_of(line: str) -> tuple[str, list[str]] | None:
         if names and len(names) <= 200 and (pair_columns(names) or turn_columns(names)):
             return separator, names
     return None
+
+
+def separator_of_pair(line: str) -> str | None:
+    """Return the separator of a line that has two columns: a tab, or a comma or semicolon between quotation marks."""
+    if line.count("\t") == 1:
+        return "\t"
+    return next((separator for separator, form in QUOTED_PAIRS.items() if form.match(line)), None)
 
 
 def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -90,15 +99,15 @@ def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read pairs or turns.
 
     Raises:
-        UserError: The first line does not name the columns, and the table does not have two columns with a tab.
+        UserError: The first line does not name the columns, and does not have two columns of `separator_of_pair`.
     """
     first = next((line for _, line in reading.lines(path) if line.strip()), "")
     found = header_of(first)
-    separator, names = found or ("\t", ["", ""])
-    if found is None and first.count("\t") != 1:
+    separator, names = found or (separator_of_pair(first), ["", ""])
+    if separator is None:
         raise UserError(
             f"{path}: the first line does not name the columns; question and answer, or conversation and text, are "
-            "expected (or two columns with a tab between them)"
+            "expected (or two columns with a tab between them, or in quotation marks)"
         )
     complete = _complete(path, rows(path, reading, separator), len(names), reading)
     if found is not None:
@@ -153,8 +162,8 @@ def _turns(
         utterance = one_line(row[text])
         if not utterance:
             continue
-        if speaker is not None:
-            reading.speakers[row[names.index(speaker)].strip()] += 1
+        if speaker is not None and (name := row[names.index(speaker)].strip()):
+            reading.speakers[name] += 1
         said = turns[row[conversation].strip()]
         said.append((_number(row[names.index(turn)], len(said)) if turn is not None else len(said), utterance))
     for said in turns.values():

@@ -3,13 +3,13 @@
 The readers are in `keras_gca.corpora`, one module for each kind of format, and docs/formats.md describes the formats:
 
 text        plain text: one utterance on each line, an empty line between conversations; also a folder of .txt files
-speakers    the same with the tag of a speaker at the beginning of each line, which is dropped
+speakers    the same with the tag of a speaker at the beginning of each utterance, which is dropped; also ChatML
 table       CSV or tab-separated pairs of question and answer, or turns with their conversation
 parlai      PersonaChat, and other corpora in the text formats of ParlAI
 cornell     the Cornell Movie-Dialogs Corpus
 dailydialog DailyDialog
 empathetic  EmpatheticDialogues
-jsonl       JSON lines, one conversation on each line
+jsonl       JSON lines, one conversation on each line, or one utterance with the identifier of its conversation
 json        a JSON file that is a list of conversations
 convokit    the file of utterances of ConvoKit, or its folder
 datasets    a data set of Hugging Face, in Parquet files or saved to disk

@@ -5,14 +5,17 @@
 import codecs
 import itertools
 import json
+import re
 
 import pytest
 
 from gail_tf.data.spelling import as_written
 from gail_tf.data.trajectories import read_trajectories
 from keras_gca.corpora.detection import detect
+from keras_gca.corpora.shapes import recognise
 from keras_gca.data.conversations import FORMATS, read_corpus
 from keras_gca.errors import UserError
+from tests.places import PROJECT
 
 TWO = [("Hi there.", "Hello, Tom."), ("Is it late?", "Yes, it is nine.")]
 LONG = [("Hi there.", "Hello, Tom.", "Is it late?"), ("Yes, it is nine.", "Bye.")]
@@ -54,11 +57,20 @@ READ: dict[str, tuple[str, str, str, list[tuple[str, ...]]]] = {
     "brackets": ("a.txt", lines("[Ann]: Hi there.", "[Tim]: Hello, Tom.", "[Ann]: Is it late?", "[Tim]: Yes, it is nine."), "speakers", JOINED),
     "questions": ("a.txt", lines("Q: Hi there.", "A: Hello, Tom.", "Q: Is it late?", "A: Yes, it is nine."), "speakers", TWO),
     "user and bot": ("a.txt", lines("user: Hi there.", "bot: Hello, Tom.", "", "user: Is it late?", "bot: Yes, it is nine."), "speakers", TWO),
+    "text with lines between conversations": ("a.txt", "Hi there.\nHello, Tom.\n-----\nIs it late?\nYes, it is nine.\n", "text", TWO),
+    "text with brackets": ("a.txt", "[sighs] Hi.\n{laughs} Yes.\nOh.\n", "text", [("[sighs] Hi.", "{laughs} Yes.", "Oh.")]),
+    "tags with lines between conversations": ("a.txt", "User: Hi there.\nBot: Hello, Tom.\n---\nUser: Is it late?\nBot: Yes, it is nine.\n", "speakers", TWO),
+    "tags with an empty line after each": ("a.txt", "".join(f"{'Ann' if i % 2 == 0 else 'Tim'}: {text}\n\n" for i, text in enumerate(JOINED[0])), "speakers", JOINED),
+    "tags with more empty lines between conversations": ("a.txt", "Ann: Hi there.\n\nTim: Hello, Tom.\n\n\nAnn: Is it late?\n\nTim: Yes, it is nine.\n", "speakers", TWO),
+    "tags with text over several lines": ("a.txt", "HOST: Hi\nthere.\nTOM: Hello,\nTom.\nHOST: Is it\nlate?\nTOM: Yes,\nit is nine.\n", "speakers", JOINED),
+    "tags on lines of their own": ("a.txt", "Ann:\nHi there.\nTim:\nHello, Tom.\n\nAnn:\nIs it late?\nTim:\nYes, it is nine.\n", "speakers", TWO),
+    "ChatML": ("a.txt", "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi there.<|im_end|>\n<|im_start|>assistant\nHello,\n\nTom.<|im_end|>\n\n<|im_start|>user\nIs it late?\n<|im_start|>assistant\nYes, it is nine.", "speakers", TWO),
     "tabs": ("a.txt", "Hi there.\tHello, Tom.\nIs it late?\tYes, it is nine.\n", "table", TWO),
     "tabs with a header": ("a.tsv", 'question\tanswer\nHi there.\tHello, Tom.\nIs it late?\t"Yes, it is nine."\n', "table", TWO),
     "pairs": ("a.csv", 'id,Question,Answer\n1,Hi there.,"Hello, Tom."\n2,Is it late?,"Yes, it is nine."\n', "table", TWO),
     "pairs of a spreadsheet": ("a.csv", "Input;Response\nHi there.;Hello, Tom.\nIs it late?;Yes, it is nine.\n", "table", TWO),
     "pairs in a text file": ("a.txt", 'prompt,completion\n"Hi there.","Hello, Tom."\n"Is it late?","Yes, it is nine."\n', "table", TWO),
+    "pairs in quotation marks": ("a.csv", '"Hi there.","Hello, Tom."\n"Is it late?","Yes, it is nine."\n', "table", TWO),
     "lines in a field": ("a.csv", 'question,answer\n"Hi\nthere.","Hello,\r\nTom."\nIs it late?,"Yes, it is nine."\n', "table", TWO),
     "turns": ("a.csv", 'dialogueId,speaker,text\n1,A,Hi there.\n1,B,"Hello, Tom."\n2,A,Is it late?\n2,B,"Yes, it is nine."\n', "table", TWO),
     "turns out of order": ("a.tsv", "conversation_id\tturn\ttext\n1\t2\tHello, Tom.\n1\t1\tHi there.\n2\t10\tYes, it is nine.\n2\t9\tIs it late?\n", "table", TWO),
@@ -70,6 +82,7 @@ READ: dict[str, tuple[str, str, str, list[tuple[str, ...]]]] = {
     "DailyDialog": ("a.txt", "Hi there. __eou__ Hello, Tom. __eou__\nIs it late? __eou__ Yes, it is nine. __eou__\n", "dailydialog", TWO),
     "DailyDialog with labels": ("a.txt", "Hi there. __eou__ Hello, Tom. __eou__ # 1 2 # 0 4\nIs it late? __eou__ Yes, it is nine. __eou__ #### 0 0\n", "dailydialog", TWO),
     "DailyDialog with numbers": ("a.txt", "Hi there. __eou__ Hello, Tom. __eou__ 0 4\nIs it late? __eou__ Yes, it is nine. __eou__ 0 0\n", "dailydialog", TWO),
+    "DailyDialog with columns of numbers": ("a.txt", "Hi there. __eou__ Hello, Tom. __eou__\t1 2\t0 4\nIs it late? __eou__ Yes, it is nine. __eou__\t2 1\t0 0\n", "dailydialog", TWO),
     "EmpatheticDialogues": ("a.csv", f"{EMPATHETIC}\nc1,1,sad,A_comma_ b,1,Hi there.,5,\nc1,2,sad,A,2,Hello_comma_ Tom.,5,\nc2,1,joy,B,3,Is it late?,5,\nc2,2,joy,B,4,Yes_comma_ it is nine.,5,\n", "empathetic", TWO),
     "EmpatheticDialogues with real commas": ("a.csv", f'{EMPATHETIC}\nc1,1,sad,"A, b",1,Hi there.,5,\nc1,2,sad,A,2,"Hello, Tom.",5,\nc2,1,joy,B,3,Is it late?,5,\nc2,2,joy,B,4,"Yes, it is nine.",5,\n', "empathetic", TWO),
     "EmpatheticDialogues of a spreadsheet": ("a.csv", 'conv_id;utterance_idx;context;prompt;speaker_idx;utterance;selfeval;tags\nc1;1;sad;A;1;Hi there.;5;\nc1;2;sad;A;2;Hello, Tom.;5;\nc2;1;joy;B;3;Is it late?;5;\nc2;2;joy;B;4;Yes_comma_ it is nine.;5;\n', "empathetic", TWO),
@@ -77,6 +90,7 @@ READ: dict[str, tuple[str, str, str, list[tuple[str, ...]]]] = {
     "EmpatheticDialogues with tabs": ("a.tsv", 'conv_id\tutterance_idx\tspeaker_idx\tutterance\nc1\t1\t1\tHi there.\nc1\t2\t2\tHello, Tom.\nc2\t1\t1\tIs it late?\nc2\t2\t2\tYes, it is nine.\n', "empathetic", TWO),
     "JSON lines": ("a.jsonl", json_lines(*CONVERSATIONS), "jsonl", TWO),
     "JSON lines of texts in a text file": ("a.txt", json_lines(*CONVERSATIONS), "jsonl", TWO),
+    "JSON lines of utterances": ("a.jsonl", json_lines(*({"dialog_id": n, "turn": i, "speaker": "AB"[i], "text": TWO[n][i]} for n, i in ((0, 1), (0, 0), (1, 0), (1, 1)))), "jsonl", TWO),
     "JSON lines of objects": ("a.jsonl", json_lines(*({"utterances": each} for each in SAID)), "jsonl", TWO),
     "JSON lines of messages": ("a.jsonl", json_lines(*({"messages": each} for each in CHATS)), "jsonl", TWO),
     "JSON lines of pairs": ("a.jsonl", json_lines(*({"prompt": a, "completion": b} for a, b in TWO)), "jsonl", TWO),
@@ -122,6 +136,29 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "a program": ("a.py", "import re\n\n\ndef main():\n    return re\n", "a program"),
     "vectors": ("a.txt", "the 0.1 0.2 -0.3 0.4\nof 0.1 0.2 -0.3 0.5\n", "word vectors"),
     "labels": ("dialogues_act.txt", "1 2 1\n2 1\n3 4 1\n", "number"),
+    "a log": ("a.txt", "2024-01-05 10:00:01,201 INFO start\n2024-01-05 10:00:02,301 INFO stop\n", "or a log"),
+    "a chat with names of months": ("a.txt", "Guild: Garden\nChannel: general\n\n[02-Feb-24 06:01 PM] moss\nHi.\nAre you there?\n\n[02-Feb-24 06:02 PM] fern\nYes.\nI am.\n", "the export of a chat"),
+    "settings": ("a.txt", "Model: Kettle\nColour: steel\nWeight: 1.2 kg\nManual: yes\n", "fields with names, such as Model:"),
+    "settings in sections": ("a.ini", "[display]\nwidth: 1280\ntheme = dark\n\n[sound]\nvolume: 70\n", "settings in sections"),
+    "YAML of settings": ("a.txt", "name: build\non: push\njobs:\n  test:\n    steps:\n      - run: make\n", "YAML"),
+    "trees": ("a.txt", "(S (NP (DT The) (NN cat)) (VP (VBZ sits)))\n(S (NP (PRP It)) (VP (VBZ eats)))\n", "the trees of a treebank"),
+    "columns of words and tags": ("a.txt", "The DT\ncat NN\nsits VBZ\n. .\n\nIt PRP\neats VBZ\n", "the columns of a treebank"),
+    "columns with tabs": ("a.txt", "# text = It eats\n" + "".join(f"{i}\t{word}\t_\tX\t_\t_\t0\troot\t_\t_\n" for i, word in enumerate(("It", "eats", "."), 1)), "the columns of a treebank"),
+    "an e-mail": ("a.txt", "From: a@b.org\nTo: c@d.org\nSubject: Rain\n\nHi Tom,\n\nit rains.\n", "an e-mail"),
+    "a patch": ("a.txt", "--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n one\n-two\n+three\n", "a patch"),
+    "a calendar": ("a.txt", "BEGIN:VCALENDAR\nVERSION:2.0\nEND:VCALENDAR\n", "a calendar"),
+    "BibTeX": ("a.txt", "@book{pond,\n  title = {Ponds},\n}\n", "BibTeX"),
+    "words": ("a.txt", "apple\nbadger\ncandle\ndagger\neagle\nfeather\ngarden\nhammer\nisland\n", "a list of words"),
+    "names": ("a.txt", "\n".join(f"{first} {last}" for first in ("Ann", "Tim", "Tom", "Eve", "Pam") for last in ("Hill", "Wood", "Lane", "Field")), "a list of words"),
+    "prose": ("a.txt", "The winter in which she gave up speaking was the\ncoldest that anyone could remember. She did not\nannounce it; she merely put down her cup. We were\nas a page that she had finished, and she said\nnothing until the end of April.\n", "prose that is broken into lines"),
+    "verse": ("a.txt", "The kettle hums a tune,\nThe window wears a coat,\nAnd underneath the moon\nThere lies a little boat.\n", "verse"),
+    "a play": ("a.txt", "ANN\nWhere is it?\n\nTIM\nIn the box.\n\nANN\nI see.\n\nTIM\nGood.\n", "a screenplay or a play"),
+    "CHILDES": ("a.cha", "@Begin\n*MOT:\twhat is that ?\n%mor:\tpro|what ?\n*CHI:\ta boat .\n@End\n", "a transcript of CHILDES"),
+    "Switchboard": ("a.utt", "o          A.1 utt1: Okay. /\nny         B.2 utt1: Yes, /\n", "the Switchboard Dialogue Act corpus"),
+    "weights": ("a.tsv", "0.0 Hi. EOS 1.0 Hello.\t1.0 Bye.\n1.0 Is it late?\t1.0 Yes.\n", "the training rows of DialoGPT"),
+    "tags of some lines": ("a.txt", "Hi.\nBot: Hello.\nIs it late?\nBot: Yes.\nOh.\nBot: Bye.\n", "only some of the lines name a speaker"),
+    "tags in brackets": ("a.txt", "[Ann] Hi.\n[Tim] Hello.\n[Ann] Is it late?\n[Tim] Yes.\n", "tags in brackets, such as [Ann]"),
+    "a chat template": ("a.txt", "<s>[INST] Hi. [/INST] Hello.\n[INST] Is it late? [/INST] Yes.\n", "the chat template of a language model"),
     "a ZIP archive": ("a.zip", b"PK\x03\x04" + bytes(40), "a ZIP archive"),
     "a gzip archive": ("a.gz", b"\x1f\x8b\x08" + bytes(40), "a gzip archive"),
     "a tar archive": ("a.tar", b"a.txt".ljust(257, b"\0") + b"ustar\x0000" + bytes(300), "a tar archive"),
@@ -176,6 +213,26 @@ def test_the_user_can_insist_on_plain_text(tmp_path, name):
     assert [text for each in read_corpus(path, "text").conversations for text in each.utterances] == said
 
 
+def test_conversations_without_marks_and_capitals_stay_plain_text():
+    for file in sorted((PROJECT / "keras_gca" / "data" / "corpus").glob("*.txt")):
+        text = file.read_text(encoding="utf-8")
+        lower = re.sub(r"[^\w\s']", "", text.lower())
+        for written in (text, text.lower(), lower, re.sub(r"[.?!,]", "", text), text.upper(), lower.upper()):
+            for count in (4, 6, 10, 20, 1000):
+                sample = "".join(written.splitlines(keepends=True)[:count])
+                assert recognise(sample, True, ".txt").format == "text", (file.name, sample[:200])
+
+
+def test_short_utterances_stay_plain_text():
+    for text in (
+        "hi\nhello\nwho is it\nme\n",
+        "你好\n你是谁\n我是小明\n是的\n好啊\n走吧\n再见\n明天见\n",
+        "Yes.\nNo.\n" * 8,
+        "yes\nno\n" * 8,
+    ):
+        assert recognise(text, True, ".txt").format == "text", text
+
+
 def test_every_format_is_detected():
     assert {format for _, _, format, _ in READ.values()} == set(FORMATS) - {"cornell", "datasets"}
 
@@ -198,6 +255,7 @@ def test_what_is_left_out_is_said(tmp_path):
         ("personas", "left out: 3 persona lines, 2 candidate lists"),
         ("DailyDialog with labels", "left out: 2 label lists"),
         ("JSON lines of messages", "left out: 2 system instructions"),
+        ("ChatML", "left out: 1 system instruction"),
         ("ConvoKit", "left out: 1 side utterance"),
     ):
         file, content, _, _ = READ[name]
@@ -211,6 +269,8 @@ def test_speakers_are_counted(tmp_path):
         ("persons", {"Person 1": 2, "Person 2": 2}),
         ("turns", {"A": 2, "B": 2}),
         ("JSON lines of objects", {"A": 2, "B": 2}),
+        ("JSON lines of utterances", {"A": 2, "B": 2}),
+        ("ChatML", {"user": 2, "assistant": 2}),
         ("ConvoKit", {"Ann": 2, "Tim": 2, "Tom": 1}),
     ):
         file, content, _, _ = READ[name]

@@ -119,7 +119,7 @@ def test_json_lines(tmp_path):
             None,
             r"c\.jsonl:1: the line is JSON that cannot be used \(a text contains half of a surrogate pair",
         ),
-        ("a.txt", "[Phone rings] Hello?\nHi.\n", None, r"--format text reads plain text"),
+        ("a.txt", '["Phone rings"] Hello?\nHi.\n', None, r"--format text reads plain text"),
         ("a.txt", "A\nB\n", "xml", r"'xml' is not a corpus format; choose from text, cornell"),
     ],
 )
