@@ -46,8 +46,10 @@ Serve the form. Each volunteer who opens the address gets a personal link, with 
 Every vote is stored at once. Ctrl-C ends the server; serving again continues with the same votes.
 
 By default only this computer can open the form. To share it in your own network, use --host 0.0.0.0 and give the
-volunteers http://ADDRESS:PORT/ with this computer's address. On the internet, put a web server with HTTPS in front of
-it, which passes the Host header on unchanged: the links are secrets and must be encrypted on their way.
+volunteers the printed address, whose token they need to begin. Each start of the server prints a new token; personal
+links need none and stay valid. On the internet, put a web server with HTTPS in front of this server, which passes the
+Host header on unchanged: the links are secrets and must be encrypted on their way. If this server listens at 127.0.0.1,
+it requires no token, and the web server decides who may begin.
 
 Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin from one address.
 All visitors who come through a web server have the address of that server.
@@ -129,13 +131,15 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
 def _serve(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
     with command_line.needs_extra("web"):
+        from keras_gca.serving.access import make_token
         from keras_gca.serving.local_server import addresses, make_local_server, serve_until_stopped
         from keras_gca.survey.server import create_app
 
-    app = create_app(survey, Votes.create(options.votes, survey), options.marks_per_minute)
+    token = make_token(options.host)
+    app = create_app(survey, Votes.create(options.votes, survey), options.marks_per_minute, token)
     server = make_local_server(app, options.host, options.port)
     print(f"{options.survey}: {_size(survey)}; votes: {options.votes}")
-    print(f"open {addresses(options.host, server.port)} ; Ctrl-C ends the server", flush=True)
+    print(f"open {addresses(options.host, server.port, token)} ; Ctrl-C ends the server", flush=True)
     serve_until_stopped(server)
     print(f"\nnext: python -m keras_gca.survey tabulate {options.survey} --votes {options.votes}")
     return 0
