@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from gail_tf.base_models import known_models
+from glove.cost import TimeLimit
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import refuse_missing
 
@@ -42,7 +43,7 @@ by imitation, curves.png plots how its metrics changed.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status."""
+    """Run the command; return the exit status: 0, or 130 if the time is over before all runs are measured."""
     options = _parser().parse_args(arguments)
     refuse_missing(options.glove)
     refuse_missing(options.ratings)
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _compare_with_ratings(options, arguments)
     glove = None if options.glove is None else str(options.glove)
     how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove, options.encoder)
-    evaluate_runs(
+    finished = evaluate_runs(
         options.runs,
         how,
         options.policy,
@@ -67,8 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
         batch_size=options.batch_size,
         examples=options.examples,
         experiment=None if options.experiment is None else (options.experiment, _command(arguments)),
+        limit=TimeLimit(options.minutes),
     )
-    return 0
+    return 0 if finished else 130
 
 
 def _command(arguments: list[str] | None) -> str:
@@ -159,6 +161,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="folder for tables and plots; RUN/evaluation, or runs/evaluation for several runs, if not given",
+    )
+    command_line.add_minutes(
+        parser, "measure no further run after this time; the same command then continues, as the measured runs are kept"
     )
     reporting.add_options(parser)
     return parser

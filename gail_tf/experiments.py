@@ -7,6 +7,8 @@ from pathlib import Path
 from gail_tf.config import GAILConfig
 from gail_tf.data.source import Source
 from gail_tf.evaluation.variants import EXPERIMENTS, SCALES
+from glove.cost import TimeLimit
+from glove.text_files import counted
 from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
@@ -50,11 +52,14 @@ def main(arguments: list[str] | None = None) -> int:
     names = ("data", "tweets", "general", "model", "roberta", "glove", "format")
     source = Source(**{name: getattr(options, name) for name in names})
     command_line.set_up_tensorflow()
-    from gail_tf.evaluation.experiments import Setup, run_experiment
+    from gail_tf.evaluation.experiments import Setup, not_started, run_experiment
 
     setup = Setup(options.runs, options.seeds, options.scale, settings, source)
     chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
-    return 0 if all(run_experiment(name, setup) for name in chosen) else 130
+    if trainings := not_started(chosen, setup):
+        reporting.say(f"{counted(len(trainings), 'training')} to start; a long one begins with an estimate of its cost")
+    limit = TimeLimit(options.minutes)
+    return 0 if all(run_experiment(name, setup, limit=limit) for name in chosen) else 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -108,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         "--roberta", metavar="MODEL", help="the pretrained RoBERTa of TextGAIL; a small one from scratch if not given"
     )
     parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors for RL-Seq2Seq and for similarities")
+    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser

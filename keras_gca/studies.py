@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from glove.cost import TimeLimit
 from keras_gca.config import PRESETS, Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
@@ -37,11 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     Config.preset(preset, **settings)  # raises UserError on an impossible setting
     source = Source(options.data, options.format, glove=options.glove)
     command_line.set_up_tensorflow()
-    from keras_gca.evaluation.studies import Setup, run_study
+    from keras_gca.evaluation.studies import Setup, cost, run_study
 
     setup = Setup(options.runs, options.seeds, preset, settings, source)
-    names = STUDIES if options.study == "all" else [options.study]
-    return 0 if all(run_study(name, setup) for name in names) else 130
+    names = list(STUDIES) if options.study == "all" else [options.study]
+    reporting.say_cost(cost(names, setup))
+    limit = TimeLimit(options.minutes)
+    return 0 if all(run_study(name, setup, limit=limit) for name in names) else 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the trainings and for the similarities of replies"
     )
+    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
     reporting.add_options(parser)
     command_line.add_settings(parser, Config)
     return parser

@@ -22,6 +22,7 @@ from gail_tf.evaluation.variants import EXPERIMENTS, PRETRAINED, SCALES, VARIANT
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.training import pipeline
 from gail_tf.training.run_folder import GAILRun
+from glove.cost import TimeLimit
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
@@ -57,29 +58,53 @@ class Setup:
         return None if self.source.glove is None else str(self.source.glove)
 
 
-def run_experiment(name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None) -> bool:
+def not_started(names: Sequence[str], setup: Setup) -> list[tuple[str, int]]:
+    """Return the trainings that experiments need and that have not been started, as pairs of variant and seed.
+
+    Args:
+        names: Names of EXPERIMENTS.
+        setup: What all trainings have in common.
+    """
+    needed: set[str] = set()
+    for name in names:
+        for variant in EXPERIMENTS[name].variants:
+            start: str | None = variant
+            while start is not None:  # the variant from which another one starts is trained before
+                needed.add(start)
+                start = VARIANTS[start].start
+    if setup.source.model is not None:
+        needed.discard(PRETRAINED)
+    trainings = [(variant, seed) for variant in VARIANTS if variant in needed for seed in setup.seeds]
+    return [each for each in trainings if not (setup.folder(*each) / CHECKPOINT).exists()]
+
+
+def run_experiment(
+    name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None, limit: TimeLimit | None = None
+) -> bool:
     """Train the variants of an experiment, and write and print its tables.
 
     Args:
         name: One of EXPERIMENTS.
         setup: What all trainings have in common.
         strategy: How trainings use devices; None uses one device.
+        limit: A limit of the time, at which trainings stop as after Ctrl-C, and after which no run is measured; None
+            sets no limit.
 
     Returns:
-        True if the experiment has ended; false if the user has interrupted it.
+        True if the experiment has ended; false if the user has interrupted it, or its time is over.
     """
+    limit = limit or TimeLimit()
     for seed in setup.seeds:
         for variant in EXPERIMENTS[name].variants:
-            if not _train(variant, seed, setup, strategy):
+            if not _train(variant, seed, setup, strategy, limit):
                 print(f"next: the same command resumes {setup.folder(variant, seed)}")
                 return False
     print(f"\n{EXPERIMENTS[name].question}\n")
     if name == "table2":
         runs = [setup.folder(variant, seed) for variant in EXPERIMENTS[name].variants for seed in setup.seeds]
-        evaluate_runs(runs, Options(glove=setup.glove), beside_paper=True, output=setup.runs / name)
-    else:
-        _compare(name, setup)
-    return True
+        output = setup.runs / name
+        return evaluate_runs(runs, Options(glove=setup.glove), beside_paper=True, output=output, limit=limit)
+    return _compare(name, setup, limit)
 
 
 # Finished trainings
@@ -157,17 +182,23 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
 # Training
 
 
-def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
+def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
     """Train or resume a variant, after the variant from which it starts; return whether the training has ended."""
     if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)
-    if variant.start is not None and not _train(variant.start, seed, setup, strategy):
+    if variant.start is not None and not _train(variant.start, seed, setup, strategy, limit):
         return False
-    if (path / CHECKPOINT).exists():
-        return GAILRun.open(path).is_finished() or pipeline.resume(path, strategy).training.finished
+    exists = (path / CHECKPOINT).exists()
+    if exists and GAILRun.open(path).is_finished():
+        return True
+    if limit.is_over:
+        return False
+    if exists:
+        return pipeline.resume(path, strategy, limit.remaining).training.finished
     reporting.say(f"\n== {name.replace('_', ' ')}, seed {seed}\n")
-    return pipeline.train_agent(*_settings(name, seed, setup), path, strategy).training.finished
+    made = _settings(name, seed, setup)
+    return pipeline.train_agent(*made, path, strategy, minutes=limit.remaining).training.finished
 
 
 def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
@@ -205,13 +236,20 @@ def _exported(name: str, seed: int, setup: Setup) -> Path:
 # Measuring
 
 
-def _compare(name: str, setup: Setup) -> None:
-    """Write a table and a plot of the variants' means and deviations over seeds, and their learning curves."""
+def _compare(name: str, setup: Setup, limit: TimeLimit) -> bool:
+    """Write a table and a plot of the variants' means and deviations over seeds, and their learning curves.
+
+    Returns:
+        False if the time is over before all runs are measured. Nothing is written then.
+    """
     runs = {
         variant: [GAILRun.open(setup.folder(variant, seed)) for seed in setup.seeds]
         for variant in EXPERIMENTS[name].variants
     }
-    measurements = ablations.measure(runs, Options(glove=setup.glove))
+    measurements = ablations.measure(runs, Options(glove=setup.glove), limit)
+    if measurements is None:
+        print("the time is over; next: the same command continues to measure the trainings")
+        return False
     table = ablations.table(measurements, EXPERIMENTS[name].question)
     print(table.to_text())
     texts = {
@@ -227,3 +265,4 @@ def _compare(name: str, setup: Setup) -> None:
     for file, figure in figures.items():
         figure.savefig(setup.runs / file, dpi=130)
     print(f"\nwrote {setup.runs}: {', '.join((*texts, *figures))}")
+    return True

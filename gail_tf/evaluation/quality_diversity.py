@@ -15,13 +15,14 @@ from gail_tf.agent import GAILAgent
 from gail_tf.base_models.locate import locate
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import Samples
-from gail_tf.evaluation import metrics
+from gail_tf.evaluation import estimate, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable, system_of
 from gail_tf.evaluation.measure import respond_to
 from gail_tf.evaluation.outside_model import OutsideModel, refuse_own_model
 from gail_tf.evaluation.systems import HUMAN, name
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
+from keras_gca.engine import reporting
 from keras_gca.engine.training_loop import progress
 from keras_gca.evaluation import quality_diversity
 from keras_gca.evaluation.word_model import WordModel
@@ -107,6 +108,7 @@ def measure(
     config = agent.config
     limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
     batch = Samples.encode(agent.tokenizer, asked, *limits).batch
+    reporting.say_cost(estimate.of_curves(config, agent.policies, batch, len(temperatures), batch_size))
     curves: dict[str, Any] = {policy: [] for policy in agent.policies}
     with progress(total=len(asked) * len(curves) * len(temperatures), desc="responses") as bar:
         for policy, temperature in itertools.product(agent.policies, temperatures):

@@ -12,7 +12,7 @@ from typing import Any
 from gail_tf.evaluation import learning_curves, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable
 from gail_tf.evaluation.figures import figure_5, figure_6
-from gail_tf.evaluation.measure import evaluate, read_files
+from gail_tf.evaluation.measure import RunEvaluation, evaluate, read_files
 from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.systems import (
     PairedTest,
@@ -27,6 +27,7 @@ from gail_tf.evaluation.systems import (
 )
 from gail_tf.evaluation.tables import IN_PAPER, PAPER, TABLE_2, table_2, table_3, table_of_responses, table_of_tests
 from gail_tf.training.run_folder import GAILRun
+from glove.cost import TimeLimit
 from keras_gca.errors import UserError
 from keras_gca.evaluation import provenance
 from keras_gca.evaluation.tables import Table
@@ -71,7 +72,8 @@ def evaluate_runs(
     batch_size: int = 32,
     examples: int = 8,
     experiment: tuple[Path, str] | None = None,
-) -> None:
+    limit: TimeLimit | None = None,
+) -> bool:
     """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
 
     Args:
@@ -84,6 +86,10 @@ def evaluate_runs(
         examples: The number of examples in Table 3.
         experiment: A file to which results and tables are written with their command (`provenance.write_experiment`),
             and the command; None writes no such file.
+        limit: A limit of the time, after which no further run is measured; None sets no limit.
+
+    Returns:
+        True if all runs are measured; false if the time is over before. Runs that are measured are not measured again.
 
     Raises:
         UserError: The runs are not comparable, or one is not finished.
@@ -97,7 +103,14 @@ def evaluate_runs(
     if len(runs) > 1:  # all runs are checked before the first is measured; their data are not kept, to save memory
         for run in runs:
             read_files(run, options, choose)
-    by_system, remarks = systems([evaluate(run, options, choose, batch_size) for run in runs])
+    measured: list[RunEvaluation] = []
+    for run in runs:
+        if limit is not None and limit.is_over:
+            print(f"the time is over; {len(measured)} of {len(runs)} runs are measured")
+            print(f"next: the same command continues with {run.path}")
+            return False
+        measured.append(evaluate(run, options, choose, batch_size))
+    by_system, remarks = systems(measured)
     folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
     tests = paired_tests(by_system)
     written = write(by_system, tests, folder, beside_paper, examples)
@@ -111,6 +124,7 @@ def evaluate_runs(
     print(f"wrote {', '.join(str(run.path / 'evaluation.json') for run in runs)}")
     print(f"wrote {folder}: {', '.join(path.name for path in written)}")
     print(f"next: python -m gail_tf.quality_diversity {' '.join(str(run.path) for run in runs)}")
+    return True
 
 
 def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:

@@ -169,12 +169,14 @@ def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
         metavar="RUN",
         help=f"resume this run with its own settings; {naming(totals)} with a larger total trains it further",
     )
-    parser.add_argument(
-        "--minutes",
-        type=_minutes,
-        metavar="N",
-        help="stop after this time, as after Ctrl-C; --resume then continues. Reading the data is not counted",
+    add_minutes(
+        parser, "stop after this time, as after Ctrl-C; --resume then continues. Reading the data is not counted"
     )
+
+
+def add_minutes(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add the option --minutes, a limit of time (`glove.cost.TimeLimit`); the help says what the command then does."""
+    parser.add_argument("--minutes", type=_minutes, metavar="N", help=help)
 
 
 def new_run(options: argparse.Namespace, prefix: str = "") -> Path:

@@ -4,6 +4,8 @@ import argparse
 from contextvars import ContextVar
 from typing import Any
 
+from glove.cost import Estimate
+
 QUIET, USUAL, VERBOSE = -1, 0, 1
 
 # A context variable, so that the level of one command does not affect others that run in the same process.
@@ -36,6 +38,16 @@ def is_quiet() -> bool:
 def is_verbose() -> bool:
     """Return whether -v is given."""
     return _level.get() == VERBOSE
+
+
+def say_cost(cost: Estimate) -> None:
+    """Print the estimate of a long command, unless -q is given; the cost of a short one is not printed.
+
+    Args:
+        cost: The estimate.
+    """
+    if cost.is_long:
+        say(cost)
 
 
 def say(*lines: Any) -> None:

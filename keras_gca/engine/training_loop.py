@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 from tqdm import tqdm
 
+from glove.cost import TimeLimit
 from keras_gca.engine import devices, reporting
 from keras_gca.engine.staged_training import Event, StagedTraining
 from keras_gca.errors import DivergedError, UserError
@@ -34,12 +35,12 @@ class Interruption:
 
     def __init__(self, minutes: float | None = None):
         self.asked = False
-        self._end = None if minutes is None else time.monotonic() + 60 * minutes
+        self._limit = TimeLimit(minutes, time.monotonic)
 
     @property
     def requested(self) -> bool:
         """Whether the training is to stop."""
-        return self.asked or (self._end is not None and time.monotonic() >= self._end)
+        return self.asked or self._limit.is_over
 
 
 @contextlib.contextmanager

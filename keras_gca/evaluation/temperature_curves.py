@@ -11,6 +11,8 @@ import numpy as np
 
 from keras_gca.agent import Agent, Decoding
 from keras_gca.data.dataset import Dataset
+from keras_gca.engine import reporting
+from keras_gca.evaluation import estimate
 from keras_gca.evaluation.quality_diversity import TEMPERATURES, Curves, point
 from keras_gca.evaluation.replies import answers_to
 from keras_gca.evaluation.word_model import WordModel
@@ -29,7 +31,9 @@ def measure_run(run: str | Path, temperatures: Sequence[float] = TEMPERATURES, s
         UserError: The run is missing or damaged, or a temperature is out of range.
     """
     made = GCARun.open(run, "quality_diversity")
-    return measure(Agent.load(made.path), made.dataset(), temperatures, seed)
+    agent, dataset = Agent.load(made.path), made.dataset()
+    reporting.say_cost(estimate.of_curves(agent, dataset.validation, len(temperatures)))
+    return measure(agent, dataset, temperatures, seed)
 
 
 def measure(agent: Agent, dataset: Dataset, temperatures: Sequence[float], seed: int = 0) -> Curves:
