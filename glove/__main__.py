@@ -77,7 +77,7 @@ def _fit(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise VectorFileError(f"{options.corpus}: {error}") from None
     if done < options.epochs:
-        print(f"stopped after {options.minutes:g} minutes and {done} of {counted(options.epochs, 'epoch')}")
+        print(f"stopped after {done} of {counted(options.epochs, 'epoch')}, because the time is over")
     write_vectors(options.output, vectors)
     size = f"{counted(len(vectors.words), 'vector')} of {counted(vectors.dimension, 'number')}"
     print(f"wrote {size} to {options.output}")

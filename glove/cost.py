@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from glove.text_files import counted
+
 LONG = 60  # seconds; the cost of a shorter command is not worth a line
 
 
@@ -35,7 +37,7 @@ class Estimate(NamedTuple):
 
     def __str__(self) -> str:
         parts = ", ".join(f"{name.replace('_', ' ')} {value / 60:.0f}" for name, value in self.seconds.items() if value)
-        minutes = f"about {self.total / 60:.0f} minutes ({parts})"
+        minutes = f"about {counted(round(self.total / 60), 'minute')} ({parts})"
         return f"estimate: {minutes} and {self.memory / 1e9:.1f} GB of memory; this machine {self.machine}"
 
 

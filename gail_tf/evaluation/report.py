@@ -28,6 +28,7 @@ from gail_tf.evaluation.systems import (
 from gail_tf.evaluation.tables import IN_PAPER, PAPER, TABLE_2, table_2, table_3, table_of_responses, table_of_tests
 from gail_tf.training.run_folder import GAILRun
 from glove.cost import TimeLimit
+from glove.text_files import counted
 from keras_gca.errors import UserError
 from keras_gca.evaluation import provenance
 from keras_gca.evaluation.tables import Table
@@ -106,7 +107,7 @@ def evaluate_runs(
     measured: list[RunEvaluation] = []
     for run in runs:
         if limit is not None and limit.is_over:
-            print(f"the time is over; {len(measured)} of {len(runs)} runs are measured")
+            print(f"the time is over; measured: {len(measured)} of {counted(len(runs), 'run')}")
             print(f"next: the same command continues with {run.path}")
             return False
         measured.append(evaluate(run, options, choose, batch_size))
