@@ -75,7 +75,7 @@ class Costs:
             rate: Operations per second of a matrix product; measured if None.
         """
         sizes, limit = self._sizes, self._config.data.response_tokens
-        weights = 4 * count(sizes.shapes.values())
+        weights: float = 4 * count(sizes.shapes.values())
         if learned:
             weights *= 4 if self._config.model.trainable == "full" else 1.5
         # The longest batch decides. Of each token the inputs of all matrix products and as many results are kept.
