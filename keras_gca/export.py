@@ -54,8 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
     source, evaluation = facts_of(options.run)
     written = agent.export(options.folder)
     networks = {
-        f"{name}.keras": f"the network of the paper's Figure 1 with the weights of the generator `{name}`, for Keras; it "
-        "takes and gives numbers of words, and the words are in bot.h5"
+        f"{name}.keras": f"the network of the paper's Figure 1 with the weights of the generator `{name}`, for Keras; "
+        "it takes and gives numbers of words, and the words are in bot.h5"
         for name in agent.generators
     }
     card = Card(

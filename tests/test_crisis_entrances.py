@@ -86,7 +86,7 @@ def test_one_reply_for_a_script(package, bots, capsys):
     assert CHATS[package].main([*arguments, "--json"]) == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert first["answers"]
-    assert second == {"note": NOTE}
+    assert second == {"said": CRISIS, "note": NOTE}
     assert CHATS[package].main(arguments) == 0
     assert capsys.readouterr().out.endswith(f"{NOTE}\n")
 
