@@ -1,12 +1,13 @@
-"""Replies to fixed prompts, and sheets on which readers judge them blind by docs/judging/rubric.md.
+"""Lets bots answer fixed prompts, and makes sheets on which readers judge the replies blind by docs/judging/rubric.md.
 
     python -m benchmarks.judging answer docs/judging/first_messages.csv RUN --generator adversarial --output new.csv
     python -m benchmarks.judging sheets before.csv new.csv --folder sheets
     python -m benchmarks.judging count sheets --json counts.json --table replies.md
 
-`answer` takes bots of both papers. A sheet has the replies of all systems in an order of its own, without the systems'
-names; equal replies to a prompt stand in it once. `key.csv` says which system gave which reply. A reader fills the
-column `judgement` with 1 or 0, and `count` adds up. It can also write the counts as JSON, and all replies as a table.
+`answer` takes bots of both papers. Each sheet has the replies of all systems in a different order, without the names of
+the systems. If several systems give the same reply to a prompt, it occurs only once. `key.csv` says which system gave
+which reply. A reader writes 1 or 0 into the column `judgement`, and `count` counts these judgements. It can also write
+the counts as JSON, and all replies as a table.
 """
 
 import argparse
@@ -130,7 +131,7 @@ def agreement(sheets: dict[str, Table], key: Table) -> float:
 def replies_table(sheets: dict[str, Table], key: Table) -> str:
     """Return a Markdown table of all replies, one row for each prompt and one column for each system.
 
-    The judgements of the readers stand in brackets behind each reply.
+    The judgements of the readers are in brackets after each reply.
 
     Args:
         sheets: The filled sheet of each reader.
@@ -245,10 +246,10 @@ def _parser() -> argparse.ArgumentParser:
     answering.add_argument("prompts", type=Path, help="a CSV file, whose first column has the prompts")
     answering.add_argument("bot", type=Path, help="a run folder or a bot.h5 of either paper")
     answering.add_argument("--output", type=Path, required=True, metavar="FILE", help="named like the system")
-    answering.add_argument("--generator", metavar="NAME", help="take this generator's replies; D chooses if not given")
+    answering.add_argument("--generator", metavar="NAME", help="take this generator's replies (default: D chooses)")
     answering.add_argument("--temperature", type=float, metavar="X", help="sample at this temperature")
     answering.add_argument(
-        "--beam", type=int, metavar="N", help="width of the beam (first paper); the chat's if not given"
+        "--beam", type=int, metavar="N", help="width of the beam, for the first paper (default: as in the chat)"
     )
     answering.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
     answering.set_defaults(run=_answer)

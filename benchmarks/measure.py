@@ -1,4 +1,4 @@
-"""Fair timing: all contestants take turns in one process, and medians count, beside the machine's matrix-product rate.
+"""Measures times fairly: all contestants take turns in one process, and medians are reported.
 
 The module also has what the benchmarks' commands share: parts that are chosen by name, Markdown tables, and results as
 JSON.
@@ -140,7 +140,7 @@ def run_parts(parts: Mapping[str, Callable[[], Any]], options: argparse.Namespac
     """Run the requested parts in the order of `parts`, and fill `results` with what they return."""
     unknown = [name for name in options.parts if name not in parts]
     if unknown:
-        raise SystemExit(f"{', '.join(unknown)}: no such part; {', '.join(parts)} are")
+        raise SystemExit(f"{', '.join(unknown)}: there is no such part; the parts are {', '.join(parts)}")
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; {time.strftime('%Y-%m-%d')}\n")
     for name, part in parts.items():
         if options.parts and name not in options.parts:

@@ -1,7 +1,8 @@
 """The method of the first paper's own program, in current Keras: the baseline of the benchmark.
 
-For each token of an answer it trains on a sample of its own, by `train_on_batch`. A sample has 50 steps without a mask,
-and a one-hot target. In decoding it calls `predict` for each of 49 tokens, even if the answer has already ended.
+For each token of an answer, the program trains on a separate sample by `train_on_batch`. A sample has 50 steps without
+a mask, and a one-hot target. In decoding it calls `predict` for each of 49 tokens, even if the answer has already
+ended.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """`python -m docs.house`: draws docs/house.svg, and lists the files in docs/architecture.md, from the tree as it is.
 
-The order of the rooms is that of the import contracts in pyproject.toml, which CI holds; what a room and a file are for
-is the first sentence of their docstrings. `tests/test_docs.py` sees that both are current.
+The order of the rooms is that of the import contracts in pyproject.toml, which CI checks. The purpose of a room or a
+file is the first sentence of its docstring. `tests/test_docs.py` checks that the picture and the list are up to date.
 """
 
 import ast
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE, PAGE = ROOT / "docs" / "house.svg", ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- files: python -m docs.house -->", "<!-- end of files -->"
 TITLES = {"gail_tf": "gail_tf/  the second paper: EmpathyGAIL", "keras_gca": "keras_gca/  the first paper: GCA"}
-# Rooms of the first paper that both papers use, and the note on each package that stands on others.
+# The rooms of the first paper that both papers use, and the note on each package that imports other packages.
 SHARED = {
     "evaluation",
     "data",
@@ -33,7 +33,7 @@ WIDTH, ROW, GAP, LETTER = 560, 22, 8, 6.15  # in pixels; letters are of a fixed 
 
 
 def layers(package: str) -> list[list[str]]:
-    """The floors of a package from the top: names of files and folders that stand beside each other."""
+    """The floors of a package from the top: for each floor, the names of its files and folders."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     (contract,) = (each for each in contracts["contracts"] if each["id"] == package)
     return [[name.strip() for name in floor.split("|")] for floor in contract["layers"]]
@@ -58,7 +58,7 @@ def files(package: str, name: str) -> list[Path]:
 
 
 def picture() -> str:
-    """The house as SVG: the second paper beside the first, floors from the top down."""
+    """The house as SVG: both papers next to each other, with the floors from the top down."""
     columns, height = [], 0
     for place, package in enumerate(TITLES):
         drawn, bottom = _package(package, 20 + place * (WIDTH + 60))
@@ -165,7 +165,7 @@ def listing() -> str:
 
 
 def cell(text: str) -> str:
-    """The text as it stands in a cell of a Markdown table."""
+    """The text as a cell of a Markdown table."""
     return text.replace("|", "\\|")
 
 

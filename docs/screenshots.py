@@ -1,8 +1,7 @@
-"""`python -m docs.screenshots RUN GAIL_RUN`: the pictures of the README, taken in headless Chromium of the pages of two
-trained runs, one of each paper.
+"""`python -m docs.screenshots RUN GAIL_RUN`: takes the pictures of the README, in headless Chromium.
 
-Needs the extras `web` and `test`, and Chromium on the path. Writes docs/chat_page.png, docs/survey.png and
-docs/empathy_chat_page.png.
+The pictures show pages of two trained runs, one of each paper. The program needs the extras `web` and `test`, and
+Chromium on the path. It writes docs/chat_page.png, docs/survey.png and docs/empathy_chat_page.png.
 """
 
 import shutil

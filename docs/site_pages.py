@@ -1,7 +1,8 @@
 """Generated pages of the documentation site, and where links to the repository's files lead on the site.
 
 The API section follows the tree: a page for the public face of each package and one for each of its rooms. The pages
-are Markdown in which `::: module` stands for the documentation of a module (mkdocstrings). Imports nothing of MkDocs.
+are Markdown in which `::: module` is replaced by the documentation of a module (mkdocstrings). This file does not
+import MkDocs.
 """
 
 import ast

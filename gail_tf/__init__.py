@@ -5,8 +5,8 @@
     session = train_agent(GAILConfig.preset("tiny"), Source(), "runs/gail")
     print(GAILAgent.load("runs/gail").reply("I lost my job today."))
 
-The commands are listed by `python -m gail_tf`. The names below are imported when they are first used, so that importing
-the package costs no TensorFlow.
+`python -m gail_tf` lists the commands. The names below are imported when they are first used, so that importing the
+package does not import TensorFlow.
 
 Talking to a trained model:
 

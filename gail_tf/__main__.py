@@ -4,6 +4,7 @@ import sys
 
 from keras_gca.engine import commands
 
+PROGRAM = "empathy-gail"
 PURPOSE = "EmpathyGAIL: GPT-2 imitates empathetic experts by GAIL and PPO (arXiv 2105.13328). The commands:"
 
 COMMANDS = {
@@ -11,15 +12,15 @@ COMMANDS = {
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "compute Table 2, Figures 5 and 6 and Table 3 from trained runs",
     "experiments": "train and compare the systems of Table 2 and of the ablations, over several seeds",
-    "quality_diversity": "plot the quality of responses against their diversity",
+    "quality_diversity": "compare policies at their best points of a grid of sampling settings",
     "pretrained": "fetch a known pretrained model into the cache folder, or list the known models",
     "export": "write a policy as a Hugging Face folder",
 }
 
 
-def main(arguments: list[str] | None = None, called_as: str = "empathy-gail") -> int:
+def main(arguments: list[str] | None = None, called_as: str = PROGRAM) -> int:
     """Run the command; return the exit status."""
-    return commands.run("gail_tf", called_as, PURPOSE, COMMANDS, arguments)
+    return commands.run("gail_tf", PROGRAM, called_as, PURPOSE, COMMANDS, arguments)
 
 
 if __name__ == "__main__":

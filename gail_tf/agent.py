@@ -123,7 +123,7 @@ class GAILAgent:
             The agent, with the networks that the file stores.
 
         Raises:
-            UserError: The file is missing, damaged, or not a bot of the second paper. Or the user does not agree.
+            UserError: The file is missing, damaged, or not a bot of the second paper, or the user does not agree.
         """
         path, bot = Bot.read(hub.bot_of(path, agreed))
         base = None if bot.base is None else read_base(bot.config, bot.base, bot.tokenizer, agreed)
@@ -151,7 +151,7 @@ class GAILAgent:
         """
         name = policy or self.generators[-1]
         if name not in self.generators:
-            raise UserError(f"--policy {name}: not a policy of this bot, which has {' and '.join(self.generators)}")
+            raise UserError(f"--policy {name}: this bot has no such policy; it has {' and '.join(self.generators)}")
         export_policy(self.policies[name], self.tokenizer, folder)
         return name
 
@@ -191,7 +191,7 @@ class GAILAgent:
     ) -> list[Answer]:
         """Return the responses of all policies, ranked by the discriminator.
 
-        Of responses with equal scores, the likelier one comes first. This method does not check whether a message
+        If two responses have equal scores, the likelier one comes first. This method does not check whether a message
         speaks of self-harm or danger; call `crisis_note` first.
 
         Args:
@@ -215,10 +215,10 @@ class GAILAgent:
         decoding: Replying,
         seeds: Sequence[int],
     ) -> list[list[Answer]]:
-        """Return the `answers` to several conversations, which are computed in one batch.
+        """Answer several conversations in one batch, as `answers` does.
 
-        Each conversation gets the same answers as alone. Only probabilities and scores may differ slightly, because of
-        rounding in float32.
+        Each conversation gets the same answers as if it were answered alone. Only probabilities and scores may differ
+        slightly, because of rounding in float32.
 
         Args:
             histories: The conversations, each as `answers` takes it.
@@ -354,7 +354,7 @@ class GAILAgent:
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """An answer's scores in words, for people."""
+        """Write an answer's probability and score, for a chat."""
         return f"p(y|x) {answer.probability:.2g}  expert's by D {answer.score:.3f}"
 
     def crisis_note(self, message: str) -> str | None:
@@ -370,7 +370,7 @@ class GAILAgent:
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
-        """Return the tokens of each utterance, as text."""
+        """Return the tokens of each utterance as texts."""
         return [[self.tokenizer.decode([token]) for token in ids] for ids in self.tokenizer.encode_all(utterances)]
 
     def unknown_words(self, utterance: str) -> list[str]:

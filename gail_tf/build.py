@@ -131,8 +131,8 @@ def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool
     folder = locate(base.name, agreed)
     if (found := identity(folder)[1]) != base.sha256:
         raise UserError(
-            f"{base.name}: not the network of this bot; the SHA-256 of its weights is {found}, but {base.sha256} is "
-            "expected"
+            f"{base.name}: this is not the network of the bot; the SHA-256 of its weights is {found}, but "
+            f"{base.sha256} is expected"
         )
     network = read_pretrained(config, folder, tokenizer, base.rows)
     network.base = base

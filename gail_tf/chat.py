@@ -17,7 +17,8 @@ DESCRIPTION = """\
 Chat with a trained agent. Its policies (after maximum likelihood, and after imitation) respond to the conversation so
 far, and the discriminator chooses. /help lists the commands; Ctrl-D, Ctrl-C or /quit ends the chat.
 
-  python -m gail_tf.chat                       chat with the latest run in runs/
+  python -m gail_tf.chat                       the latest run in runs/, or the shipped bot if there is none
+  python -m gail_tf.chat --shipped             the shipped bot: adapters of the pretrained network SmolLM2-135M
   python -m gail_tf.chat RUN --candidates 4    draw four responses from each policy; the discriminator chooses
   python -m gail_tf.chat RUN --web             chat in the browser
   python -m gail_tf.chat RUN --say "Hello!" --json    one reply for a script, as a line of JSON
@@ -25,14 +26,15 @@ far, and the discriminator chooses. /help lists the commands; Ctrl-D, Ctrl-C or 
 This is a research program. A message that speaks of self-harm or danger is answered with a note, before any model runs.
 """
 
+SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
 EXAMPLES = ("I lost my job last week.", "My sister is getting married!", "I have an exam tomorrow and I am nervous.")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     chat_command.check(options)
-    path, notice = chat_command.bot_of("gail_tf", options)
+    path, notice = chat_command.bot_of("gail_tf", options, SHIPPED)
     listening = chat_command.listen(options, path)
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent, Replying
@@ -57,14 +59,15 @@ def main(arguments: list[str] | None = None) -> int:
     return terminal.talk(agent, reply, options, path, folder, notice)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.chat", description=DESCRIPTION)
     chat_command.add_options(parser)
     parser.add_argument(
         "--history",
         type=command_line.at_least_one,
         metavar="N",
-        help="how many utterances are read, the prompt included; all that fit if not given, as in the paper",
+        help="how many utterances are read, including the prompt (default: all that fit, as in the paper)",
     )
     parser.add_argument(
         "--candidates",

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from gail_tf.base_models import known_models
 from glove.cost import TimeLimit
@@ -19,18 +20,19 @@ and Table 3. Runs of one algorithm with different seeds are averaged.
                                                      report mean and standard deviation over several seeds
 
 perplexity    The perplexity of the human responses given history and prompt is computed per token and per word, for
-              conversations of 1, 2 and 3+ turns, on all test trajectories.
+              conversations of 1, 2 and 3+ turns, on all test trajectories. Another table divides them by corpus and
+              turn, and by whether the human response stands in training.
 responses     Responses are drawn from the policies. They are measured by BLEU (sacreBLEU's, and NLTK's BLEU-1 to BLEU-4
               of single responses), distinct-1 and distinct-2, length, the share of repeated responses, similarity to
               the human responses by word vectors, and MAUVE. With --encoder an independent encoder measures MAUVE, the
               relevance of responses to their contexts, and their similarity to the human responses. Further metrics
               are the shares of responses that have the same sentiment (by VADER) and the same emotion as the human
-              response or the prompt. Emotions are classified by classifiers that learn from held-out conversations;
-              their accuracy, and the agreement of shuffled pairs, are shown too. The human responses are measured, too.
+              response or the prompt. The classifiers of emotions learn from held-out conversations. Their accuracy and
+              the agreement of shuffled pairs are shown as well. The human responses are measured in the same way.
 uncertainty   The metrics of one run have 95 % intervals by a bootstrap over conversations. Those of several runs have
               the standard deviation over seeds. Systems with the same test trajectories are compared by paired
               sign-flip tests.
-ratings       With --ratings, FILE has people's ratings of responses, one JSON object in each line: context, response,
+ratings       With --ratings, FILE has people's ratings of responses. Each line is a JSON object with context, response,
               system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 """
 
@@ -44,22 +46,27 @@ by imitation, curves.png plots how its metrics changed.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status: 0, or 130 if the time is over before all runs are measured."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     refuse_missing(options.glove)
     refuse_missing(options.ratings)
+    if options.ratings is not None:
+        command_line.refuse(options, ("minutes",), (), "--ratings keeps nothing of a comparison that is not complete")
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
     command_line.set_up_tensorflow()
-    from gail_tf.base_models.locate import locate
-    from gail_tf.evaluation.report import Options, evaluate_runs
+    compute = _evaluate if options.ratings is None else _compare_with_ratings
+    return reporting.print_results(lambda: compute(options, _command(arguments)), options.json)
 
-    if options.encoder is not None:
-        locate(options.encoder, options.yes)  # asks before it fetches, and before anything is measured
-    if options.ratings is not None:
-        return _compare_with_ratings(options, arguments)
+
+def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | None:
+    """Measure the runs, write and print the tables, and return what --json prints; None if the time is over before."""
+    from gail_tf.evaluation.report import Options, evaluate_runs
+    from keras_gca.evaluation import provenance
+
+    _fetch_encoder(options)
     glove = None if options.glove is None else str(options.glove)
     how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove, options.encoder)
-    finished = evaluate_runs(
+    evaluated = evaluate_runs(
         options.runs,
         how,
         options.policy,
@@ -67,10 +74,24 @@ def main(arguments: list[str] | None = None) -> int:
         options.output,
         batch_size=options.batch_size,
         examples=options.examples,
-        experiment=None if options.experiment is None else (options.experiment, _command(arguments)),
         limit=TimeLimit(options.minutes),
     )
-    return 0 if finished else 130
+    if evaluated is None:
+        return None
+    outcome, written = evaluated
+    if options.experiment is not None:
+        provenance.write_experiment(options.experiment, command, *outcome)
+        print(f"wrote {options.experiment}")
+        written.append(options.experiment)
+    return provenance.document(command, outcome.results, written)
+
+
+def _fetch_encoder(options: argparse.Namespace) -> None:
+    """Fetch the encoder, if it is not on this machine. The user is asked before anything is measured."""
+    from gail_tf.base_models.locate import locate
+
+    if options.encoder is not None:
+        locate(options.encoder, options.yes)
 
 
 def _command(arguments: list[str] | None) -> str:
@@ -80,28 +101,31 @@ def _command(arguments: list[str] | None) -> str:
     return provenance.command_of("gail_tf.evaluate", sys.argv[1:] if arguments is None else arguments)
 
 
-def _compare_with_ratings(options: argparse.Namespace, arguments: list[str] | None) -> int:
-    """Compare the measures of each run with people's ratings, and write RUN/ratings.json."""
+def _compare_with_ratings(options: argparse.Namespace, command: str) -> dict[str, Any]:
+    """Compare the measures of each run with people's ratings, write RUN/ratings.json, and return what --json prints."""
     from gail_tf.evaluation.rated_responses import FILE, evaluate_ratings
     from keras_gca.evaluation import human_ratings, provenance
 
-    command = _command(arguments)
+    _fetch_encoder(options)
+    by_run = {}
     for run in options.runs:
         results = evaluate_ratings(run, options.ratings, options.seed, options.encoder, options.batch_size)
+        by_run[str(run)] = results
         table = human_ratings.report(results)
         print(table.to_markdown())
         provenance.write_experiment(run / FILE, command, {"ratings": options.seed}, results, [table])
         print(f"wrote {run / FILE}")
-    return 0
+    return provenance.document(command, by_run, [run / FILE for run in options.runs])
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.evaluate", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of python -m gail_tf.train")
     parser.add_argument(
         "--policy",
         metavar="NAME",
-        help="the policy to measure: maximum_likelihood, imitation or all; the last one if not given",
+        help="the policy to measure: maximum_likelihood, imitation or all (default: the last policy of the run)",
     )
     parser.add_argument(
         "--temperature", type=float, default=0.9, metavar="X", help="temperature at which responses are drawn [0.9]"
@@ -119,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
         type=command_line.at_least_one,
         default=1000,
         metavar="N",
-        help="how many test trajectories to respond to, evenly spread; perplexity is always computed on all [1000]",
+        help="how many test trajectories are answered, evenly spread; perplexity is always computed on all [1000]",
     )
     parser.add_argument(
         "--batch-size",
@@ -132,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         "--glove",
         type=Path,
         metavar="FILE",
-        help="word vectors for similarities; fitted to the run's text if not given",
+        help="a file of word vectors for similarities (default: word vectors fitted to the run's text)",
     )
     parser.add_argument(
         "--encoder",
@@ -143,16 +167,16 @@ def _parser() -> argparse.ArgumentParser:
         "--experiment",
         type=Path,
         metavar="FILE",
-        help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
+        help="also write the metrics and tables to this file as JSON, with the command, the seeds and the versions",
     )
     parser.add_argument(
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="compare D, likelihood, length and relevance with people's ratings of responses, and do nothing else",
+        help="only compare D, the likelihood, the length and the relevance with the people's ratings in this file",
     )
     parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
-    parser.add_argument("--beside-paper", action="store_true", help="show the paper's numbers beside the measured ones")
+    parser.add_argument("--beside-paper", action="store_true", help="also show the paper's numbers in the tables")
     parser.add_argument(
         "--examples", type=command_line.at_least_one, default=8, metavar="N", help="number of examples in Table 3 [8]"
     )
@@ -160,11 +184,12 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for tables and plots; RUN/evaluation, or runs/evaluation for several runs, if not given",
+        help="the folder for tables and plots (default: RUN/evaluation, or runs/evaluation for several runs)",
     )
     command_line.add_minutes(
         parser, "measure no further run after this time; the same command then continues, as the measured runs are kept"
     )
+    reporting.add_json(parser)
     reporting.add_options(parser)
     return parser
 

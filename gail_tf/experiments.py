@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from gail_tf.base_models import known_models
 from gail_tf.config import GAILConfig
 from gail_tf.data.source import Source
 from gail_tf.evaluation.variants import EXPERIMENTS, SCALES
@@ -11,7 +12,7 @@ from glove.cost import TimeLimit
 from glove.text_files import counted
 from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, reporting
-from keras_gca.errors import UserError
+from keras_gca.errors import UserError, refuse_missing
 
 DESCRIPTION = f"""\
 Train the systems that an experiment compares, over several seeds, and write its tables:
@@ -41,7 +42,7 @@ EXPERIMENT_curves.png with the learning curves of imitation. notebooks/04_result
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status: 0, or 130 after an interruption."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     settings = command_line.settings(options, GAILConfig)
     if "seed" in settings:
         raise UserError("--seed: an experiment trains with several seeds; --seeds is expected")
@@ -49,20 +50,36 @@ def main(arguments: list[str] | None = None) -> int:
         raise UserError(
             "--scale paper needs --model, and no other scale accepts it: the others train a GPT-2 from scratch"
         )
-    names = ("data", "tweets", "general", "model", "roberta", "glove", "format")
+    if options.output is not None:
+        refuse_missing(options.output.absolute().parent)
+    names = ("data", "tweets", "general", "model", "roberta", "glove", "format", "skip_bad_lines")
     source = Source(**{name: getattr(options, name) for name in names})
     command_line.set_up_tensorflow()
+    from gail_tf.base_models.locate import locate
     from gail_tf.evaluation.experiments import Setup, not_started, run_experiment
+    from keras_gca.evaluation import provenance
 
-    setup = Setup(options.runs, options.seeds, options.scale, settings, source)
+    if options.encoder is not None:
+        locate(options.encoder, options.yes)  # asks before it fetches, and before anything is trained
+    setup = Setup(options.runs, options.seeds, options.scale, settings, source, options.encoder, options.grid)
     chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
     if trainings := not_started(chosen, setup):
         reporting.say(f"{counted(len(trainings), 'training')} to start; a long one begins with an estimate of its cost")
-    limit = TimeLimit(options.minutes)
-    return 0 if all(run_experiment(name, setup, limit=limit) for name in chosen) else 130
+    outcomes, limit = {}, TimeLimit(options.minutes)
+    for name in chosen:
+        outcome = run_experiment(name, setup, limit=limit)
+        if outcome is None:
+            return 130
+        outcomes[name] = outcome
+    if options.output is not None:
+        command = provenance.command_of("gail_tf.experiments", sys.argv[1:] if arguments is None else arguments)
+        provenance.write_outcomes(options.output, command, outcomes)
+        print(f"wrote {options.output}")
+    return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.experiments", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "experiment",
@@ -87,13 +104,18 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of the trainings [runs/experiments]",
     )
     parser.add_argument(
-        "--data", type=Path, nargs="+", default=[], metavar="FILE", help="conversations, as in gail_tf.train"
+        "--data",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="conversations; see python -m gail_tf.train --help",
     )
     parser.add_argument(
-        "--format", choices=FORMATS, help="the format of --data and --general; detected for each file if not given"
+        "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"
     )
     parser.add_argument(
-        "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets, as in gail_tf.train"
+        "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets; see python -m gail_tf.train --help"
     )
     parser.add_argument(
         "--general",
@@ -101,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="conversations to pretrain on, as in gail_tf.train",
+        help="conversations to pretrain on; see python -m gail_tf.train --help",
     )
     parser.add_argument(
         "--model",
@@ -110,10 +132,33 @@ def _parser() -> argparse.ArgumentParser:
         help="the pretrained network of --scale paper: a folder or a name on the Hub",
     )
     parser.add_argument(
-        "--roberta", metavar="MODEL", help="the pretrained RoBERTa of TextGAIL; a small one from scratch if not given"
+        "--roberta",
+        metavar="MODEL",
+        help="the pretrained RoBERTa of TextGAIL (default: a small one with random weights)",
     )
-    parser.add_argument("--glove", type=Path, metavar="FILE", help="word vectors for RL-Seq2Seq and for similarities")
+    parser.add_argument(
+        "--glove", type=Path, metavar="FILE", help="a file of word vectors for RL-Seq2Seq and similarities"
+    )
+    parser.add_argument(
+        "--encoder",
+        metavar="MODEL",
+        help=f"measure MAUVE, relevance and similarity with this encoder: {known_models.ENCODER}, or a folder",
+    )
+    parser.add_argument("--yes", action="store_true", help="fetch the encoder without asking")
+    parser.add_argument(
+        "--grid",
+        action="store_true",
+        help="also compare the policies at their best points of a grid of temperatures and nuclei",
+    )
+    parser.add_argument(
+        "--experiment",
+        dest="output",
+        type=Path,
+        metavar="FILE",
+        help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
+    )
     command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
+    command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser

@@ -15,8 +15,8 @@ that was trained with --trainable head has a network that transformers does not 
 
 The folder also has the whole agent as bot.h5, and a model card: data, seed, settings, metrics and limits. With --push
 it is published on the Hugging Face Hub, after you agree, in the account of `hf auth login`. `python -m gail_tf.chat
-OWNER/NAME` then opens the agent from there. What is exported does not check whether a message speaks of self-harm or
-danger, as the chats of this project do.
+OWNER/NAME` then opens the agent from there. Unlike the chats of this project, the exported policy does not check
+whether a message speaks of self-harm or danger.
 """
 
 
@@ -36,7 +36,7 @@ print(tokenizer.decode(model.generate(**prompt, max_new_tokens=40)[0]))
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     with command_line.quiet_imports():
         from gail_tf.agent import GAILAgent
 
@@ -72,11 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.export", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5 or a name on the Hub")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to create")
-    parser.add_argument("--policy", metavar="NAME", help="imitation or maximum_likelihood; the last one if not given")
+    parser.add_argument("--policy", metavar="NAME", help="imitation or maximum_likelihood (default: the last)")
     hub.add_push_options(parser)
     return parser
 

@@ -22,7 +22,7 @@ Before anything is fetched, a line shows the model's name, size, licence and fol
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     if options.model == LIST:
         print(fetching.describe())
         return 0
@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.pretrained", description=DESCRIPTION)
     parser.add_argument(
         "model",

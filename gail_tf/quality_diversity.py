@@ -1,53 +1,70 @@
-"""`python -m gail_tf.quality_diversity`: plot the quality of responses against their diversity.
+"""`python -m gail_tf.quality_diversity`: compare policies at their best points of a grid of sampling settings.
 
-The method is that of `keras_gca.quality_diversity` (Caccia et al. 2020). Responses are drawn at several temperatures.
-Their quality is their perplexity under a 5-gram model of words, which is fitted to the experts' training responses.
-Their diversity is distinct-2, the share of distinct pairs of adjacent words among all such pairs.
+The method is that of `keras_gca.quality_diversity`. The computation is in `evaluation/quality_diversity.py`.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from gail_tf.base_models import known_models
+from glove.cost import TimeLimit
 from keras_gca.engine import command_line, reporting
-from keras_gca.evaluation import quality_diversity
+from keras_gca.errors import refuse_missing
+from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 
 DESCRIPTION = """\
-Draw responses to a run's test conversations at several temperatures from each of its policies, and plot their quality
-(perplexity under a 5-gram model of the experts' training responses; lower is better) against their diversity
-(distinct-2). The experts' responses are a single point. Responses are drawn from all tokens, not from a nucleus.
-Several runs of one algorithm give one mean curve. The command writes quality_diversity.json and quality_diversity.png
-to DIR.
+Draw responses at every point of a grid of temperatures and nuclei (top-p) from each policy of the runs, and compare
+quality (perplexity under a 5-gram model of the experts' training responses, or under --quality-model; lower is better),
+diversity (distinct-2) and, with --encoder, MAUVE. The best point of each system is chosen on the validation
+conversations and measured on the test conversations, with intervals and paired tests. It is the point of the highest
+MAUVE or, without an encoder, the one nearest to the human responses. Runs of one algorithm are averaged.
+
+The tables and a plot are written to DIR. RUN/grid keeps the responses, so that an interrupted command can be repeated.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status."""
-    options = _parser().parse_args(arguments)
-    quality_diversity.refuse_temperatures(options.temperatures)
+    """Run the command; return the exit status: 0, or 130 if the time is over before all points are measured."""
+    options = make_parser().parse_args(arguments)
+    settings = grid(options.temperatures, options.top_ps)
+    if options.experiment is not None:
+        refuse_missing(options.experiment.absolute().parent)
     command_line.set_up_tensorflow()
     from gail_tf.base_models.locate import locate
-    from gail_tf.evaluation.quality_diversity import measure_runs
+    from gail_tf.evaluation.quality_diversity import How, measure_runs
+    from keras_gca.evaluation import grid_report, provenance
 
-    if options.quality_model is not None:
-        locate(options.quality_model, options.yes)  # asks before it fetches, and before anything is measured
+    for model in filter(None, (options.quality_model, options.encoder)):
+        locate(model, options.yes)  # asks before it fetches, and before anything is measured
     limits = options.max_responses, options.batch_size
-    curves = measure_runs(options.runs, options.temperatures, options.seed, *limits, options.quality_model)
+    how = How(settings, options.seed, *limits, options.quality_model, options.encoder)
+    results = measure_runs(options.runs, how, TimeLimit(options.minutes))
+    if results is None:
+        print(CONTINUES)
+        return 130
     folder = options.output or (options.runs[0] if len(options.runs) == 1 else Path("runs") / "evaluation")
-    quality_diversity.write(curves, folder, options.quality_model or quality_diversity.MODEL)
+    model = options.quality_model or grid_report.MODEL
+    grid_report.write(results, folder, model)
+    if options.experiment is not None:
+        command = provenance.command_of("gail_tf.quality_diversity", sys.argv[1:] if arguments is None else arguments)
+        facts, tables = grid_report.as_json(results), grid_report.tables(results, model)
+        provenance.write_experiment(options.experiment, command, {"responses": options.seed}, facts, tables)
+        print(f"wrote {options.experiment}")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.quality_diversity", description=DESCRIPTION)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of python -m gail_tf.train")
-    quality_diversity.add_options(parser)
+    add_options(parser)
     parser.add_argument(
         "--max-responses",
         type=command_line.at_least_one,
         default=500,
         metavar="N",
-        help="how many test conversations to respond to at each temperature, evenly spread [500]",
+        help="how many conversations of each part to respond to at each point, evenly spread [500]",
     )
     parser.add_argument(
         "--batch-size",
@@ -60,14 +77,19 @@ def _parser() -> argparse.ArgumentParser:
         "--quality-model",
         metavar="MODEL",
         help="measure quality by this pretrained language model, from which no run was trained: a folder, a file, or a "
-        "known model; a 5-gram model of the training responses if not given",
+        "known model (default: a 5-gram model of the training responses)",
     )
-    parser.add_argument("--yes", action="store_true", help="fetch the model without asking")
+    parser.add_argument(
+        "--encoder",
+        metavar="MODEL",
+        help=f"choose the best points by MAUVE with this encoder: {known_models.ENCODER}, or a folder",
+    )
+    parser.add_argument("--yes", action="store_true", help="fetch the models without asking")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="folder for the results; RUN, or runs/evaluation for several runs, if not given",
+        help="the folder for the results (default: RUN, or runs/evaluation for several runs)",
     )
     reporting.add_options(parser)
     return parser

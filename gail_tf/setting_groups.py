@@ -27,9 +27,14 @@ class DataSettings:
     max_trajectories: int | None = option(
         None,
         "train on about this many trajectories, drawn as whole conversations, and pretrain on at most as many general "
-        "conversations; all if not given",
+        "conversations (default: all)",
         low=30,
     )
+    splits: str = option(
+        "random", "random: divide the conversations at random, 70 % for training, 20 % for test and 10 % for "
+        "validation, as in the paper; official: use the corpora's own parts (docs/formats.md)",
+        choices=("random", "official"),
+    )  # fmt: skip
     sentiment: str = option(
         "on",
         "on: each utterance has a sentiment, computed by VADER. The policy reads it as a control token, and the "
@@ -38,10 +43,11 @@ class DataSettings:
     )
     layout: str = option(
         "auto",
-        "frames of utterances. auto: those of the pretrained model's chat template, without its system message; "
-        "end_of_text: <|endoftext|> ends each, as for GPT-2 and from scratch; plain: each is a line that begins with a "
-        "dash; chatml: <|im_start|>user ... <|im_end|>; llama3: <|start_header_id|>user<|end_header_id|> ... "
-        "<|eot_id|>; smollm2, qwen2, qwen2.5: chatml after that model's system message",
+        "the tokens around each utterance. auto: as in the pretrained model's chat template, without its system "
+        "message; end_of_text: <|endoftext|> ends each utterance, as for GPT-2 and from scratch; plain: each utterance "
+        "is a line that begins with a dash; chatml: <|im_start|>user ... <|im_end|>; llama3: "
+        "<|start_header_id|>user<|end_header_id|> ... <|eot_id|>; smollm2, qwen2, qwen2.5: chatml after the system "
+        "message of this model",
         choices=LAYOUTS,
     )
     condition_tokens: int = option(
@@ -96,7 +102,7 @@ class OptimizerSettings:
     warmup_steps: int = option(
         1000,
         'Table 1, "Generator Warmup Steps": number of steps in which the learning rate rises linearly to its peak. If '
-        "it is not given and a phase does not have more steps than that, the warm-up takes a tenth of the phase",
+        "this option is not given, and a phase has too few steps, the warm-up takes a tenth of the steps of the phase",
         low=0,
     )
     learning_rate_schedule: str = option(
@@ -125,7 +131,7 @@ class RolloutSettings:
         low=1,
     )
     decoding_batch_size: int = option(
-        64, "responses drawn at a time; a larger number is faster, needs more memory, and changes no response", low=1
+        64, "number of responses that are drawn together; a larger number is faster but needs more memory", low=1
     )
     human_ratio: float = option(
         0.3,
@@ -176,16 +182,16 @@ class PPOSettings:
     ppo_epochs: int = option(1, "passes over an update's rollouts", low=1)
     minibatch_size: int = option(8, 'Table 1, "PPO Minibatch Size": responses in a minibatch', low=1)
     objective: str = option(
-        "both", "objective of PPO. clip: the clipped one; kl: Eq. 7 with its KL penalty; both: clipped and penalised, "
-        "as Table 1 and Eq. 7 together say",
+        "both", "objective of PPO. clip: the clipped objective; kl: Eq. 7 with its KL penalty; both: the clipped "
+        "objective with the KL penalty, as Table 1 and Eq. 7 together say",
         choices=("clip", "kl", "both"),
     )  # fmt: skip
     epsilon: float = option(
         0.2, 'Table 1, "PPO Epsilon": the ratio is clipped to 1 - epsilon and 1 + epsilon', low=1e-6, high=1
     )
     kl_penalty: str = option(
-        "adaptive", "weight C of the KL in Eq. 7. adaptive: it is doubled or halved to keep the KL near --kl-target; "
-        "fixed: it stays",
+        "adaptive", "weight C of the KL in Eq. 7. adaptive: C is doubled or halved to keep the KL near --kl-target; "
+        "fixed: C is constant",
         choices=("adaptive", "fixed"),
     )  # fmt: skip
     kl_coefficient: float = option(0.1, "initial weight C of the KL in Eq. 7", low=0)
@@ -195,7 +201,7 @@ class PPOSettings:
     kl_stop: float | None = option(None, "end an update as soon as the KL of a minibatch is above this", low=0)
     level: str = option(
         "response",
-        "what counts as one action in the ratio of PPO. response: a whole response; token: a token",
+        "the unit that is one action in the ratio of PPO. response: a whole response; token: a token",
         choices=("response", "token"),
     )
     discount: float = option(0.95, "discount per token, for --level token with --discriminator token", low=0, high=1)
@@ -211,7 +217,8 @@ class PPOSettings:
     )
     value_baseline: str = option(
         "off",
-        "on: subtract from the reward the value that a network has learned to predict for the state",
+        "on: a network learns to predict the value of a state, which is subtracted from the reward; off: nothing is "
+        "subtracted",
         choices=("on", "off"),
     )
     entropy_bonus: float = option(0.0, "weight of the policy's entropy in the objective of PPO", low=0)

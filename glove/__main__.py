@@ -7,16 +7,15 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from tqdm import tqdm
-
 from glove.cost import TimeLimit
 from glove.embedding import embedding_matrix
 from glove.fit import estimate, fit
+from glove.progress import bar_or_lines
 from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
 from glove.vectors import read_vectors, refuse_unreadable_name, write_vectors
 
-VECTORS = "word vectors as a text file of GloVe, word2vec or fastText, or as word2vec's .bin, perhaps in a .gz or .zip"
+VECTORS = "a file of word vectors: text of GloVe, word2vec or fastText, or word2vec's .bin; it may be in a .gz or .zip"
 CORPUS = "a UTF-8 text file with one document on each line, and spaces between the words"
 
 
@@ -54,7 +53,7 @@ def _fit(options: argparse.Namespace) -> int:
             print(cost, flush=True)
 
     try:
-        with tqdm(total=options.epochs, desc="fitting", unit="epoch", leave=False, dynamic_ncols=True) as bar:
+        with bar_or_lines(options.epochs, desc="fitting vectors, epoch") as bar:
 
             def report(epoch: int, error: float) -> None:
                 nonlocal done
@@ -93,7 +92,7 @@ def _neighbours(options: argparse.Namespace) -> int:
         except KeyError:
             folded = word != word.lower() and all(other == other.lower() for other in vectors.words)
             why = " (all words of the file are in lower case)" if folded else ""
-            raise VectorFileError(f"{options.vectors}: no vector for {word!r}{why}") from None
+            raise VectorFileError(f"{options.vectors}: there is no vector for {word!r}{why}") from None
         print(f"{word}: " + ", ".join(f"{other} {similarity:.2f}" for other, similarity in nearest))
     return 0
 

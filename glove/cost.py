@@ -4,7 +4,7 @@ All packages use this file. The operations of a command are counted in the packa
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from glove.text_files import counted
@@ -39,6 +39,25 @@ class Estimate(NamedTuple):
         parts = ", ".join(f"{name.replace('_', ' ')} {value / 60:.0f}" for name, value in self.seconds.items() if value)
         minutes = f"about {counted(round(self.total / 60), 'minute')} ({parts})"
         return f"estimate: {minutes} and {self.memory / 1e9:.1f} GB of memory; this machine {self.machine}"
+
+
+def in_turn(estimates: Sequence[Estimate]) -> Estimate:
+    """Add the estimates of parts of a command that run one after the other.
+
+    Args:
+        estimates: The estimates, all of this machine.
+
+    Returns:
+        The sums of the seconds by name, and the largest peak of memory.
+    """
+    if not estimates:
+        return Estimate({}, 0.0, "has nothing to compute")
+    seconds: dict[str, float] = {}
+    for one in estimates:
+        for name, value in one.seconds.items():
+            seconds[name] = seconds.get(name, 0.0) + value
+    largest = max(estimates, key=lambda one: one.memory)
+    return largest._replace(seconds=seconds)
 
 
 class TimeLimit:

@@ -36,7 +36,7 @@ class BadLines:
 
     Attributes:
         counts: The number of skipped lines for each kind of fault.
-        notes: What readers say about the files that they have read, one line for each file.
+        notes: The remarks of readers about the files that they have read, one line for each file.
     """
 
     def __init__(self, skip: bool = False, error: type[ValueError] = VectorFileError, hint: str = ""):
@@ -78,7 +78,7 @@ class BadLines:
         self._reason = self._reason or f"{where}: {message}"
 
     def rename(self, old: str, new: str) -> None:
-        """Write `new` for `old` in the places of skipped lines: the file that the user knows for a temporary one."""
+        """Replace the name of a temporary file in the notes of skipped lines by the name that the user knows."""
         self._first = {kind: where.replace(old, new) for kind, where in self._first.items()}
         self._reason = self._reason and self._reason.replace(old, new)
 
@@ -99,10 +99,11 @@ class BoundedStream:
         stream: The stream to read from.
         name: The name of the file, for messages.
         bad: The object whose `error` is the class of the exception.
-        most: The most bytes that the stream may return; None for a file that is not compressed.
+        most: The largest number of bytes that the stream may return; None for a file that is not compressed.
 
     Attributes:
-        place: Where in the file the next bytes are, such as the number of a line. The reader sets it, for messages.
+        place: The position of the next bytes in the file, such as the number of a line. The reader sets it, for
+            messages.
     """
 
     def __init__(self, stream: io.BufferedIOBase, name: str, bad: BadLines, most: int | None):
@@ -146,7 +147,7 @@ def read_lines(
         name: The name of the file, for messages.
         bad: Decides what happens to bad lines.
         longest: The most bytes in a line.
-        most: The most bytes that the stream may return; see `most_unpacked`.
+        most: The largest number of bytes that the stream may return; see `most_unpacked`.
     """
     bounded = BoundedStream(stream, name, bad, most)
     for number in itertools.count(1):
@@ -166,7 +167,7 @@ def read_lines(
 
 
 def most_unpacked(packed: int) -> int:
-    """Return the most bytes that a compressed file of `packed` bytes may unpack to.
+    """Return the largest number of bytes to which a compressed file of `packed` bytes may unpack.
 
     Text and numbers need far fewer, so a file that unpacks to more contains something else.
     """

@@ -321,7 +321,7 @@ def _open(
 ) -> Iterator[tuple[io.BufferedIOBase, str, int | None]]:
     """Open a file. Yields a binary stream, the name for messages, and the most bytes that the stream may return."""
     if member is not None and path.suffix != ".zip":
-        raise bad.error(f"{path}: not a .zip file, so no member ({member}) can be chosen from it")
+        raise bad.error(f"{path}: this is not a .zip file, so no member ({member}) can be chosen from it")
     if path.suffix == ".gz":
         with gzip.open(path, "rb") as stream:
             yield stream, str(path), most_unpacked(path.stat().st_size)
@@ -350,7 +350,7 @@ def _open_member(
             # `open` returns a ZipExtFile for reading; its declared type covers writing as well.
             stream = cast(zipfile.ZipExtFile, opened.enter_context(archive.open(chosen)))
         except _ZIP_FAULTS as error:
-            raise bad.error(f"{path}: not a readable .zip file ({error})") from None
+            raise bad.error(f"{path}: the file is not a readable .zip file ({error})") from None
         yield io.BufferedReader(stream, 1 << 16), chosen
 
 

@@ -45,7 +45,7 @@ class BinaryVectors:
             raise bad.error(f"{where}: this is a fastText model; the model's .vec file is expected instead")
         if parts is None:
             raise bad.error(
-                f"{where}: not the first line of a word2vec binary file; the number of words and the dimension "
+                f"{where}: this is not the first line of a word2vec binary file; the number of words and the dimension "
                 "are expected"
             )
         self.words, self.dimension = int(parts[1]), int(parts[2])

@@ -4,25 +4,27 @@ import sys
 
 from keras_gca.engine import commands
 
+PROGRAM = "gca"
 PURPOSE = "Generative conversational agents with end-to-end adversarial training (Ludwig 2017). The commands:"
 
 COMMANDS = {
     "train": "train an agent on a corpus by Algorithm 2, and write a bot to chat with",
+    "watch": "watch a training of either paper in the browser: curves, samples, replies",
     "inspect": "show how a corpus is read, without training on it",
     "chat": "chat with a trained agent, in the terminal or in the browser",
     "evaluate": "measure trained agents on held-out conversations: perplexity, replies, Table 1",
     "survey": "the human evaluation: make a survey, serve or print it, count the votes (Tables 1 and 2)",
     "studies": "train and compare variants of the method over several seeds",
     "mmi": "rerank the replies of a run by maximum mutual information",
-    "quality_diversity": "plot quality against diversity of replies sampled at several temperatures",
+    "quality_diversity": "compare generators at their best points of a grid of sampling settings",
     "export": "write an agent for Keras and TensorFlow, with a SavedModel that replies to text",
     "figures": "draw Figures 1 and 2 from the Keras models themselves",
 }
 
 
-def main(arguments: list[str] | None = None, called_as: str = "gca") -> int:
+def main(arguments: list[str] | None = None, called_as: str = PROGRAM) -> int:
     """Run the command, and return its exit status."""
-    return commands.run("keras_gca", called_as, PURPOSE, COMMANDS, arguments)
+    return commands.run("keras_gca", PROGRAM, called_as, PURPOSE, COMMANDS, arguments)
 
 
 if __name__ == "__main__":

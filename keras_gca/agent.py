@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
@@ -23,9 +22,9 @@ from keras_gca.models import scoring
 from keras_gca.models.decoding import Decoded, Decoder
 from keras_gca.models.figure_files import plain_generator
 from keras_gca.models.forward import PrefixDiscriminator
+from keras_gca.models.judgement import log_outputs
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
-from keras_gca.models.rows import last_rows, rows_of
 from keras_gca.models.text_replies import TextReplies
 from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
@@ -49,9 +48,9 @@ class Decoding:
         top_k: Sample among this many of the likeliest tokens; None takes all tokens.
         top_p: Sample among the fewest likeliest tokens whose probability reaches this, above 0 and at most 1.
         beam: The width of a beam search, whose answers are ranked by log p(y|x) / tokens^length_penalty.
-        length_penalty: The exponent of a beam search: 0 favours short answers, 1 long ones.
-        anti_language_model: lambda of a beam search, which makes answers that fit all contexts count less; see
-            `Decoder.beam`.
+        length_penalty: The exponent in this formula. 0 favours short answers, and 1 favours long answers.
+        anti_language_model: The weight lambda of the anti-language model in a beam search, which lowers the rank of
+            answers that fit all contexts; see `Decoder.beam`.
         repeats: Whether a beam search may give the same word twice in succession, or the same two neighbouring words
             twice.
 
@@ -117,7 +116,9 @@ class Decoding:
         return decoder.greedy(contexts, allow_unknown=allow_unknown)
 
 
-CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.5, anti_language_model=0.3, repeats=False)
+# Chosen on 120 development messages (docs/judging): of eighteen rankings of a beam, the plain likelihood gave the most
+# sensible replies.
+CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.0, repeats=False)
 
 
 class Agent:
@@ -196,7 +197,7 @@ class Agent:
             agreed: Whether the user has agreed to a download from the Hub. If not, the user is asked at the terminal.
 
         Raises:
-            UserError: The file is missing, damaged, or not a bot of the first paper. Or the user does not agree.
+            UserError: The file is missing, damaged, or not a bot of the first paper, or the user does not agree.
         """
         path, facts, networks = read_bot(hub.bot_of(path, agreed), FORMAT)
         try:
@@ -222,15 +223,15 @@ class Agent:
     def export(self, folder: str | os.PathLike) -> list[str]:
         """Write the agent for other programs: Keras and TensorFlow load it without this project.
 
-        The folder gets Figure 1 of each generator as `GENERATOR.keras`, a SavedModel in `saved_model`, which replies to
-        text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of them checks whether a message
-        speaks of self-harm or danger.
+        The folder gets three things: Figure 1 of each generator as `GENERATOR.keras`, a SavedModel in `saved_model`
+        that replies to text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of them checks
+        whether a message speaks of self-harm or danger.
 
         Args:
             folder: A folder that is empty or does not exist.
 
         Returns:
-            The names of what was written.
+            The names of the files and folders that were written.
 
         Raises:
             UserError: The folder is not empty, or cannot be written.
@@ -439,7 +440,7 @@ class Agent:
         return decoding.run(self._decoders[generator], contexts, seed, self._may_say_unknown(), unwanted)
 
     def n_best(self, generator: str, contexts: np.ndarray, width: int) -> Decoded:
-        """Return all answers of a beam search, the one of highest log p(y|x) per token first.
+        """Return all answers of a beam search, in the order of log p(y|x) per token, the highest first.
 
         Args:
             generator: One of `generators`.
@@ -489,12 +490,7 @@ class Agent:
             (B, s_s) float32, NaN after the end. If the discriminator was trained on whole answers, all values before
             the last token are NaN as well.
         """
-        contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
-        rows = last_rows(answers) if self.config.algorithm == "reinforce" else rows_of(answers)
-        logits = self._judge(contexts, answers, rows)
-        log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
-        log_l[tuple(rows.positions.numpy().T)] = -np.logaddexp(0, -logits.numpy())
-        return log_l
+        return log_outputs(self._judge, contexts, answers, whole_answers=not self.judges_words)
 
     def perplexities(self, pairs: Pairs, batch_size: int = 32) -> dict[str, float]:
         """Compute the perplexity of each generator: exp(total negative log-likelihood / tokens), EOS included.

@@ -31,7 +31,7 @@ SHIPPED = Path(__file__).parent / "data" / "shipped" / "bot.h5"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     chat_command.check(options)
     options.context = options.context or ("author" if options.original and not options.web else "paper")
     if options.utterances and options.context == "author":
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.bot and options.original:
         raise UserError(f"give either a bot ({options.bot}) or --original, not both")
     if options.shipped and options.original:
-        raise UserError("--shipped is a bot of its own; leave out --original")
+        raise UserError("--shipped already chooses a bot; leave out --original")
     by_beam = options.temperature is None and options.beam is None and not options.greedy
     if options.greedy and (options.temperature is not None or options.beam is not None):
         raise UserError("--greedy excludes --temperature and --beam")
@@ -82,29 +82,30 @@ def main(arguments: list[str] | None = None) -> int:
     return terminal.talk(agent, reply, options, path, folder, notice)
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.chat", description=DESCRIPTION)
     chat_command.add_options(parser)
-    parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
     parser.add_argument(
         "--original",
         type=Path,
         metavar="DIR",
-        help="chat with the author's files as his program does: with --context author, and with his choice of the "
-        "answer: the more probable one if its probability exceeds 0.9, otherwise the one with the higher score",
+        help="chat with the author's files as his program does. The default is then --context author. If the more "
+        "probable answer has a probability above 0.9, this answer is chosen. Otherwise the answer with the higher "
+        "score is chosen",
     )
     parser.add_argument(
         "--context",
         choices=("paper", "author"),
-        help="the context of a reply. paper (default without --original): the last N_u utterances. author: the user's "
-        "line, preceded by the last reply if the probability of this reply, without EOS, exceeded 0.2, as in the "
-        "author's program",
+        help="the context of a reply. paper (the default without --original): the last N_u utterances. author: the "
+        "user's line alone, or the last reply and the user's line if the probability of this reply, without EOS, "
+        "exceeded 0.2, as in the author's program",
     )
     parser.add_argument(
         "--utterances",
         type=command_line.at_least_one,
         metavar="N",
-        help="N_u, the number of utterances in the context; the number used in the training if not given",
+        help="N_u, the number of utterances in the context (default: the number used in the training)",
     )
     parser.add_argument(
         "--greedy", action="store_true", help="Algorithm 1: the likeliest token at every step [always with --original]"

@@ -38,11 +38,11 @@ AFTER_LINE_3 = (
 PRESETS: dict[str, dict[str, Any]] = {
     # Every number of Section 5. It gives one learning rate for the generator, which is used in lines 3, 9 and 11.
     "paper": {},
-    # For the embedded corpus (21,000 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
+    # For the embedded corpus (25,600 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
     "default": {
         "context_utterances": 1,
         "minimum_count": 2,
-        "teacher_forcing_epochs": 15,
+        "teacher_forcing_epochs": 14,
         "teacher_forcing_learning_rate": 2.5e-3,
         "learning_rate_decay": 0.88,
         "batch_size": 32,
@@ -120,25 +120,31 @@ class Config(Settings):
         low=1,
     )
     contractions: str = option(
-        "split", "split: don't becomes do n't, as in GloVe; expanded: it becomes do not, as in the author's program",
+        "split", "how contractions are read. split: don't becomes do n't, as in GloVe; expanded: don't becomes do not, "
+        "as in the author's program",
         choices=("split", "expanded"),
     )  # fmt: skip
     padding: str = option(
-        "masked", "masked: the LSTMs skip padding; original: they read padding as the token \".\", as in the author's "
-        "program",
+        "masked", "how the LSTMs treat padding. masked: they skip it; original: they read it as the token \".\", as in "
+        "the author's program",
         choices=("masked", "original"),
     )  # fmt: skip
     predict: str = option(
-        "answer", "answer: predict the answer from its context, p(y|x), as in the paper; context: predict the context "
-        "from its answer, p(x|y); unconditional: predict the answer alone, p(y). The last two serve MMI reranking "
-        "(python -m keras_gca.mmi)",
+        "answer", "what the generator predicts. answer: the answer from its context, p(y|x), as in the paper; context: "
+        "the context from its answer, p(x|y); unconditional: the answer without a context, p(y). MMI reranking (python "
+        "-m keras_gca.mmi) needs a run with each of the last two values",
         choices=("answer", "context", "unconditional"),
     )  # fmt: skip
     validation_fraction: float = option(
         0.1, "fraction of the conversations that is held out for validation", low=0.001, high=0.5
     )
+    splits: str = option(
+        "random", "random: draw the held-out conversations at random; official: use the corpus' own parts for "
+        "training, validation and test (docs/formats.md)",
+        choices=("random", "official"),
+    )  # fmt: skip
     max_pairs: int | None = option(
-        None, "use only about this many pairs of context and answer of the corpus; all if not given", low=20
+        None, "use only about this many pairs of a context and an answer (default: all pairs of the corpus)", low=20
     )
 
     # Figures 1 and 2
@@ -148,17 +154,17 @@ class Config(Settings):
         300, "s_sed: number of units of each of the discriminator's two LSTMs", low=1
     )
     generator: str = option(
-        "gca", "gca: the paper's model (Figure 1, Eq. 6), which reads the context at each token; canonical: a seq2seq "
-        "model, in which the context only sets the decoder's initial state (Eq. 4-5)",
+        "gca", "the generator's network. gca: the paper's model (Figure 1, Eq. 6), which reads the context at each "
+        "token; canonical: a seq2seq model, in which the context only sets the decoder's initial state (Eq. 4-5)",
         choices=("gca", "canonical"),
     )  # fmt: skip
     hidden_size: int | None = option(
-        None, "number of units of the generator's hidden layer; half the size of the vocabulary if not given", low=1
+        None, "number of units of the generator's hidden layer (default: half the size of the vocabulary)", low=1
     )
     discriminator_hidden_size: int | None = option(
         None,
-        "number of units of a hidden layer (relu) before the discriminator's output; no such layer if not given, as in "
-        "the paper",
+        "number of units of a hidden layer (relu) before the discriminator's output (default: no such layer, as in the "
+        "paper)",
         low=1,
     )
 
@@ -168,8 +174,8 @@ class Config(Settings):
     )
     patience: int | None = option(
         None,
-        "end teacher forcing after this many epochs without a lower held-out perplexity, and return to the best epoch; "
-        "run all epochs if not given",
+        "end teacher forcing after this many epochs without a lower held-out perplexity, and return to the best epoch "
+        "(default: run all epochs)",
         low=1,
     )
     teacher_forcing_learning_rate: float = option(
@@ -183,8 +189,8 @@ class Config(Settings):
     )
     batch_size: int = option(
         12,
-        "answers in a batch of teacher forcing (line 3); 12 answers have about 128 tokens, the batch of the author's "
-        "program",
+        "number of answers in a batch of teacher forcing (line 3); 12 answers have about 128 tokens, as many as a "
+        "batch of the author's program",
         low=1,
     )
     dropout: float = option(
@@ -195,8 +201,8 @@ class Config(Settings):
     )
     average_epochs: float = option(
         0.0,
-        "end teacher forcing (line 3) with weights that are averaged over about this many of its last epochs; 0 keeps "
-        "the last weights",
+        "at the end of teacher forcing (line 3), replace the weights by their average over about this many of the last "
+        "epochs; 0 keeps the last weights",
         low=0,
     )
     hidden_dropout: float = option(
@@ -211,8 +217,9 @@ class Config(Settings):
 
     # Algorithm 2, lines 4 to 12
     algorithm: str = option(
-        "backpropagation", "backpropagation: the generator learns through the frozen discriminator, token by token, as "
-        "in the paper; reinforce: it learns by a policy gradient from rewards for whole answers (Li et al. 2017)",
+        "backpropagation", "how the generator learns in line 9. backpropagation: through the frozen discriminator, "
+        "token by token, as in the paper; reinforce: by a policy gradient from rewards for whole answers (Li et al. "
+        "2017)",
         choices=("backpropagation", "reinforce"),
     )  # fmt: skip
     adversarial_epochs: int = option(
@@ -223,8 +230,9 @@ class Config(Settings):
     )
     self_conversation_turns: int = option(
         2,
-        "answers that the generator gives after each human context (line 5); with 2, as in the paper, the contexts of "
-        "the pairs are generated too; with 1 they are human, as in Li et al. 2017; --algorithm reinforce always uses 1",
+        "number of answers that the generator gives in turn after each human context (line 5). 2, as in the paper: the "
+        "contexts of the pairs are generated, too. 1, as in Li et al. 2017: the contexts are human. --algorithm "
+        "reinforce always uses 1",
         low=1,
     )
     discriminator_epochs: int = option(

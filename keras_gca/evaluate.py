@@ -3,7 +3,9 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import refuse_missing
@@ -17,12 +19,14 @@ perplexity   exp of the total negative log-likelihood divided by the number of t
              trigram model (interpolated Kneser-Ney, from NLTK) is fitted to the same training answers and measured too
 replies      diversity, length, repeated replies, the share of the most frequent reply, entropy, BLEU and similarities
              by word vectors (--glove, or the run's own). The human replies are measured in the same way
-Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). The run's own
-             discriminator judges, and independent ones. These are trained anew on human answers and those of all
-             generators, in one half of the held-out conversations, and each judges the other half.
-             Then choosing by Eq. 9 is compared with choosing by Eq. 10: how often the shorter answer wins, and how
-             often the human answer scores higher than a machine's
-ratings      With --ratings, FILE has people's ratings of responses, one JSON object in each line: context, response,
+Table 1      how often a discriminator prefers each generator's answer (Eq. 10, ties left out). The judges are the run's
+             own discriminator and two independent ones. Each independent discriminator is trained on the human answers
+             and the answers of all generators in one half of the held-out conversations, and judges the other half.
+             Choosing by Eq. 9 is compared with choosing by Eq. 10: how often the shorter answer wins, and how often the
+             human answer scores higher than a machine's
+parts        perplexity and BLEU by the number of utterances before the answer (if whole conversations are held out),
+             and with and without answers that occur in the training answers
+ratings      With --ratings, FILE has people's ratings of responses. Each line is a JSON object with context, response,
              system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 
 The results are also written to RUN/evaluation.json.
@@ -31,74 +35,82 @@ The results are also written to RUN/evaluation.json.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     for path in (options.summary, options.experiment):
         if path is not None:
             refuse_missing(path.absolute().parent)
     refuse_missing(options.ratings)
-    if options.ratings is not None:
-        return _compare_with_ratings(options, arguments)
+    command = sys.argv[1:] if arguments is None else arguments
+    compute = _evaluate if options.ratings is None else _compare_with_ratings
+    return reporting.print_results(lambda: compute(options, command), options.json)
+
+
+def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
+    """Measure the runs, print the metrics, and return what --json prints."""
     with command_line.quiet_imports():
         from keras_gca.agent import Decoding
         from keras_gca.evaluation import provenance, replies, statistics
 
     decoding = Decoding(options.temperature, beam=options.beam)
     figures = replies.evaluate_runs(options.runs, decoding, options.seed, options.glove)
+    command, results = provenance.command_of("keras_gca.evaluate", arguments), statistics.as_json(figures)
     print(replies.report(options.runs, figures))
     written = [path / replies.FILE for path in options.runs]
     if options.experiment:
-        command = provenance.command_of("keras_gca.evaluate", sys.argv[1:] if arguments is None else arguments)
-        tables = replies.tables(figures)
-        provenance.write_experiment(
-            options.experiment, command, {"evaluation": options.seed}, statistics.as_json(figures), tables
-        )
+        seeds, tables = {"evaluation": options.seed}, replies.tables(figures)
+        provenance.write_experiment(options.experiment, command, seeds, results, tables)
         written.append(options.experiment)
     if options.summary:
-        write_text(options.summary, json.dumps(statistics.as_json(figures), indent=2) + "\n")
+        write_text(options.summary, json.dumps(results, indent=2) + "\n")
         written.append(options.summary)
     print(f"\nwrote {', '.join(map(str, written))}")
-    return 0
+    return provenance.document(command, results, written)
 
 
-def _compare_with_ratings(options: argparse.Namespace, arguments: list[str] | None) -> int:
-    """Compare the measures of each run with people's ratings, and write RUN/ratings.json."""
+def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
+    """Compare the measures of each run with people's ratings, write RUN/ratings.json, and return what --json prints."""
     with command_line.quiet_imports():
         from keras_gca.evaluation import human_ratings, provenance, rated_answers
 
-    command = provenance.command_of("keras_gca.evaluate", sys.argv[1:] if arguments is None else arguments)
+    command = provenance.command_of("keras_gca.evaluate", arguments)
+    by_run = {}
     for run in options.runs:
-        results = rated_answers.evaluate_ratings(run, options.ratings, options.seed)
+        results = by_run[str(run)] = rated_answers.evaluate_ratings(run, options.ratings, options.seed)
         table = human_ratings.report(results)
         print(table.to_markdown())
         provenance.write_experiment(run / rated_answers.FILE, command, {"ratings": options.seed}, results, [table])
         print(f"wrote {run / rated_answers.FILE}")
-    return 0
+    return provenance.document(command, by_run, [run / rated_answers.FILE for run in options.runs])
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.evaluate", description=DESCRIPTION)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several are averaged")
-    parser.add_argument("--temperature", type=float, metavar="X", help="sample the replies; greedy if not given")
+    parser.add_argument(
+        "--temperature", type=float, metavar="X", help="sample the replies at this temperature (default: greedy)"
+    )
     parser.add_argument("--beam", type=int, metavar="N", help="generate the replies by a beam search of this width")
     parser.add_argument(
-        "--glove", type=Path, metavar="FILE", help="word vectors for the similarities; the run's own if not given"
+        "--glove", type=Path, metavar="FILE", help="word vectors for the similarities (default: the run's own)"
     )
     parser.add_argument(
         "--ratings",
         type=Path,
         metavar="FILE",
-        help="compare the discriminator, likelihood and length with people's ratings of answers, and do nothing else",
+        help="only compare the discriminator, the likelihood and the length with the people's ratings in this file",
     )
     parser.add_argument(
         "--experiment",
         type=Path,
         metavar="FILE",
-        help="write metrics and tables as JSON with command, seed and versions, for the documentation",
+        help="also write the metrics and tables to this file as JSON, with the command, the seed and the versions",
     )
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs as JSON")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the independent discriminator and of sampling [0]"
     )
+    reporting.add_json(parser)
     reporting.add_options(parser)
     return parser
 

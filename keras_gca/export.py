@@ -22,7 +22,7 @@ separated by line breaks. A program that loads it must have imported tensorflow_
   model = tf.saved_model.load("DIR/saved_model")
   model.signatures["serving_default"](tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"]
 
-What is written does not check whether a message speaks of self-harm or danger, as the chats of this project do.
+Unlike the chats of this project, these files do not check whether a message speaks of self-harm or danger.
 With --push the folder is published on the Hugging Face Hub, after you agree, in the account of `hf auth login`.
 `python -m keras_gca.chat OWNER/NAME` then opens the agent from there.
 """
@@ -44,7 +44,7 @@ print(reply(tf.constant(["Hello!", "How are you?\\nFine.\\nGood."]))["reply"])  
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     with command_line.quiet_imports():
         from keras_gca.agent import Agent
 
@@ -82,7 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.export", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder, a bot.h5 or a name on the Hub")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the folder to create")

@@ -13,7 +13,7 @@ from keras_gca.engine import command_line
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     with command_line.quiet_imports():
         from keras_gca.models import drawing
 
@@ -22,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(
         prog="python -m keras_gca.figures", description="Draw Figures 1 and 2 at the paper's sizes, as PNG and SVG."
     )

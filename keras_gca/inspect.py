@@ -20,17 +20,18 @@ utterances, the speakers, and the lines that cannot be used. Both papers' traini
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status, 0."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     bad = BadLines(skip=True, error=UserError)
     corpus = read_corpus(options.data, options.format, bad)
     print(*described(corpus, bad, options.exchanges), sep="\n")
     return 0
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.inspect", description=DESCRIPTION)
     parser.add_argument("data", type=Path, metavar="FILE", help="the corpus: a file or a folder")
-    parser.add_argument("--format", choices=FORMATS, help="the format of the corpus; detected if not given")
+    parser.add_argument("--format", choices=FORMATS, help="the format of the corpus (default: detected)")
     parser.add_argument(
         "--exchanges",
         type=command_line.at_least_one,

@@ -27,7 +27,7 @@ DEFAULT = Reranking()
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     how = Reranking(options.generator, options.candidates, options.weights, options.words, options.length_bonus)
     with command_line.quiet_imports():
         from keras_gca.evaluation import reranking
@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.mmi", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="the run whose N-best lists are reranked")
     parser.add_argument("--language-model", type=Path, required=True, metavar="RUN", help="the run of p(y)")

@@ -1,37 +1,63 @@
-"""`python -m keras_gca.quality_diversity` plots quality against diversity of replies sampled at several temperatures.
+"""`python -m keras_gca.quality_diversity` compares generators at their best points of a grid of sampling settings.
 
-The computation is in `evaluation/temperature_curves.py`, the plot in `evaluation/quality_diversity.py`.
+The computation is in `evaluation/reply_grid.py` and `evaluation/quality_diversity.py`.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from glove.cost import TimeLimit
 from keras_gca.engine import command_line, reporting
-from keras_gca.evaluation.quality_diversity import add_options, refuse_temperatures, write
+from keras_gca.errors import refuse_missing
+from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 
 DESCRIPTION = """\
-Sample replies to a run's held-out contexts at several temperatures, with each of its generators, and plot quality
-(perplexity under a 5-gram model of the human answers; lower is better) against diversity (distinct-2). A separate
-point shows the human replies. The results are written to RUN/quality_diversity.json and .png.
+Sample replies to held-out contexts at every point of a grid of temperatures and nuclei (top-p), with each generator of
+the runs, and compare quality (perplexity under a 5-gram model of the human answers; lower is better) and diversity
+(distinct-2). The best point of each generator, the one nearest to the human replies, is chosen in one half of the
+held-out conversations and measured in the other half, with intervals and paired tests. Several runs (seeds) are
+averaged.
+
+The tables and a plot are written to DIR. RUN/grid keeps the sampled replies, so that an interrupted command can be
+repeated.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
-    refuse_temperatures(options.temperatures)
+    """Run the command, and return its exit status: 0, or 130 if the time is over before all points are measured."""
+    options = make_parser().parse_args(arguments)
+    settings = grid(options.temperatures, options.top_ps)
+    if options.experiment is not None:
+        refuse_missing(options.experiment.absolute().parent)
     with command_line.quiet_imports():
-        from keras_gca.evaluation import temperature_curves
+        from keras_gca.evaluation import grid_report, provenance, reply_grid
 
-    write(temperature_curves.measure_run(options.run, options.temperatures, options.seed), options.run)
+    results = reply_grid.measure_runs(options.runs, settings, options.seed, TimeLimit(options.minutes))
+    if results is None:
+        print(CONTINUES)
+        return 130
+    folder = options.output or (options.runs[0] if len(options.runs) == 1 else Path("runs") / "evaluation")
+    grid_report.write(results, folder)
+    if options.experiment is not None:
+        command = provenance.command_of("keras_gca.quality_diversity", sys.argv[1:] if arguments is None else arguments)
+        facts, tables = grid_report.as_json(results), grid_report.tables(results)
+        provenance.write_experiment(options.experiment, command, {"sampling": options.seed}, facts, tables)
+        print(f"wrote {options.experiment}")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.quality_diversity", description=DESCRIPTION)
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders; several are averaged")
     add_options(parser)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder for tables and plot; RUN, or runs/evaluation for several runs, if not given",
+    )
     reporting.add_options(parser)
     return parser
 

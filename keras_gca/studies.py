@@ -14,7 +14,8 @@ from keras_gca.config import PRESETS, Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
 from keras_gca.engine import command_line, reporting
-from keras_gca.errors import UserError
+from keras_gca.errors import UserError, refuse_missing
+from keras_gca.evaluation.decoding_grid import grid
 from keras_gca.evaluation.variants import STUDIES
 
 DESCRIPTION = f"""\
@@ -31,23 +32,36 @@ RUNS/STUDY.md and RUNS/STUDY.json.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status: 0, or 130 after an interruption."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     settings, preset = command_line.settings(options, Config), options.preset or "default"
     if "seed" in settings:
         raise UserError("--seed: a study takes several seeds; use --seeds")
     Config.preset(preset, **settings)  # raises UserError on an impossible setting
-    source = Source(options.data, options.format, glove=options.glove)
+    if options.experiment is not None:
+        refuse_missing(options.experiment.absolute().parent)
+    source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
     command_line.set_up_tensorflow()
+    from keras_gca.evaluation import provenance
     from keras_gca.evaluation.studies import Setup, cost, run_study
 
-    setup = Setup(options.runs, options.seeds, preset, settings, source)
+    setup = Setup(options.runs, options.seeds, preset, settings, source, grid() if options.grid else None)
     names = list(STUDIES) if options.study == "all" else [options.study]
     reporting.say_cost(cost(names, setup))
-    limit = TimeLimit(options.minutes)
-    return 0 if all(run_study(name, setup, limit=limit) for name in names) else 130
+    outcomes, limit = {}, TimeLimit(options.minutes)
+    for name in names:
+        outcome = run_study(name, setup, limit=limit)
+        if outcome is None:
+            return 130
+        outcomes[name] = outcome
+    if options.experiment is not None:
+        command = provenance.command_of("keras_gca.studies", sys.argv[1:] if arguments is None else arguments)
+        provenance.write_outcomes(options.experiment, command, outcomes)
+        print(f"wrote {options.experiment}")
+    return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.studies", description=DESCRIPTION)
     parser.add_argument("study", choices=[*STUDIES, "all"], metavar="STUDY", help="one of the above")
     parser.add_argument(
@@ -58,11 +72,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--preset", choices=PRESETS, help="the preset of all trainings [default]")
     parser.add_argument("--data", type=Path, metavar="FILE", help="a corpus to use instead of the embedded one")
-    parser.add_argument("--format", choices=FORMATS, help="the format of the corpus; detected if not given")
+    parser.add_argument("--format", choices=FORMATS, help="the format of the corpus (default: detected)")
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the trainings and for the similarities of replies"
     )
     command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
+    parser.add_argument(
+        "--grid",
+        action="store_true",
+        help="also compare all generators at their best points of a grid of temperatures and nuclei",
+    )
+    parser.add_argument(
+        "--experiment",
+        type=Path,
+        metavar="FILE",
+        help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
+    )
+    command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, Config)
     return parser

@@ -9,12 +9,13 @@ from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
+from keras_gca.serving import watch_command
 from keras_gca.settings import naming
 
 DESCRIPTION = """\
-Train a generative conversational agent by Algorithm 2 of Ludwig 2017: the generator learns by teacher forcing (line 3).
-Then each adversarial iteration (lines 4 to 12) lets it talk to itself, trains the discriminator, trains the generator
-through the frozen discriminator, and repeats teacher forcing.
+Train a generative conversational agent by Algorithm 2 of Ludwig 2017. First the generator learns by teacher forcing
+(line 3). In each adversarial iteration (lines 4 to 12) the generator then talks to itself, the discriminator is
+trained, the generator is trained through the frozen discriminator, and teacher forcing is repeated.
 
   python -m keras_gca.train                            train on the embedded corpus in about 15 minutes
   python -m keras_gca.train --data FILE --glove FILE   train on your own conversations and word vectors
@@ -24,6 +25,7 @@ through the frozen discriminator, and repeats teacher forcing.
                                                        4 to 12 anew
   python -m keras_gca.train --start-from RUN           start a new run from line 4 with RUN's data and line 3
   python -m keras_gca.train --config RUN/config.json   start a new run with another run's settings
+  python -m keras_gca.train --watch                      show curves and replies in the browser meanwhile
   python -m keras_gca.train --strategy mirrored        train on all GPUs of this machine
 """
 
@@ -36,7 +38,7 @@ Ctrl-C stops after the current step. The run can then be resumed, and one can al
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return the exit status: 0, or 130 after an interruption."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     changes = command_line.settings(options, Config)
     given = {field.name: getattr(options, field.name) for field in dataclasses.fields(Source)}
     if options.resume is not None:
@@ -47,52 +49,57 @@ def main(arguments: list[str] | None = None) -> int:
         own = ("preset", "config", *given)
         command_line.refuse(options, own, fixed, "--start-from takes the other run's data and line 3")
     elif options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
-        raise UserError(f"{naming(idle)}: no effect, because --vocabulary gives the words; leave one of them out")
+        raise UserError(
+            f"{naming(idle)}: this has no effect, because --vocabulary gives the words; leave one of them out"
+        )
     source, config = Source(**given), command_line.chosen_settings(options, Config)
     run = command_line.new_run(options)
-    read = source.read() if options.resume is None and options.start_from is None else None
+    read = source.read(config.splits) if options.resume is None and options.start_from is None else None
+    watching = watch_command.watching(options)
     strategy = command_line.set_up_tensorflow(options)
     from keras_gca.training import pipeline
 
     if options.resume is not None:
-        session = pipeline.resume(options.resume, strategy, options.minutes, **changes)
+        session = pipeline.resume(options.resume, strategy, options.minutes, watching, **changes)
     elif options.start_from is not None:
-        session = pipeline.start_from(options.start_from, changes, run, strategy, options.minutes)
+        session = pipeline.start_from(options.start_from, changes, run, strategy, options.minutes, watching)
     else:
-        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes)
+        session = pipeline.train_agent(config, source, run, strategy, read, options.minutes, watching)
     return 0 if session.training.finished else 130
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.train", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="paper: every number of Section 5; default: for the embedded corpus; tiny: a trial of seconds",
+        help="the preset of the settings. paper: every number of Section 5; default: settings for the embedded corpus; "
+        "tiny: a trial that takes seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
         "--data", type=Path, metavar="FILE", help="the corpus to use instead of the embedded one: a file or a folder"
     )
-    parser.add_argument("--format", choices=FORMATS, help="the format of --data; detected if not given")
+    parser.add_argument("--format", choices=FORMATS, help="the format of --data (default: detected)")
     parser.add_argument(
         "--vocabulary",
         type=Path,
         metavar="FILE",
-        help="the words of the vocabulary, one a line, or the author's file vocabulary_movie; taken from the training "
-        "text if not given",
+        help="the words of the vocabulary, one on each line, or the author's file vocabulary_movie (default: the words "
+        "of the training text)",
     )
     parser.add_argument(
         "--glove",
         type=Path,
         metavar="FILE",
-        help="initial word vectors (such as glove.6B.100d.txt, also as .gz or .zip); fitted to the training text "
-        "if not given",
+        help="a file of initial word vectors, such as glove.6B.100d.txt, also as .gz or .zip (default: word vectors "
+        "fitted to the training text)",
     )
     parser.add_argument(
         "--glove-member",
         metavar="NAME",
-        help="the file to read from a .zip of --glove; chosen by its dimension if not given",
+        help="the file to read from a .zip of --glove (default: chosen by its dimension)",
     )
     command_line.add_run(parser, Config.totals)
     parser.add_argument(
@@ -100,11 +107,12 @@ def _parser() -> command_line.Parser:
         type=Path,
         metavar="RUN",
         help="start a new run at the adversarial training (line 4 of Algorithm 2), with the data, the settings and the "
-        "teacher-forced generator (line 3) of RUN; only these settings may be changed: "
+        "teacher-forced generator (line 3) of RUN. Only these settings may be changed: "
         f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)
+    watch_command.add_options(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, Config)
     return parser

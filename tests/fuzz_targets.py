@@ -15,15 +15,18 @@ import pickle
 import re
 import shutil
 import sys
+import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import h5py
 import numpy as np
+import pyarrow.ipc
+import pyarrow.parquet
 
 from gail_tf.base_models.gguf_files import convert_gguf
 from gail_tf.base_models.gguf_header import Header
@@ -34,7 +37,7 @@ from gail_tf.data.trajectories import read_tweets
 from glove import BadLines, VectorFileError, read_vectors
 from glove.text_files import one_line
 from keras_gca.config import Config
-from keras_gca.data.conversations import EMPATHETIC_HEADER, read_conversations
+from keras_gca.data.conversations import EMPATHETIC_HEADER, SPLITS, read_conversations
 from keras_gca.data.pickled_vocabulary import Unpickler, read_vocabulary, unpickle
 from keras_gca.data.vocabulary import Vocabulary, read_words
 from keras_gca.errors import UserError
@@ -102,6 +105,33 @@ def _detected(content: bytes) -> None:
     path = FOLDER / "detected"
     path.write_bytes(content)
     _same_with_and_without_skipping(lambda bad: read_conversations(path, None, bad))
+
+
+def _parquet(content: bytes) -> None:
+    path = FOLDER / "a.parquet"
+    path.write_bytes(content)
+    _same_with_and_without_skipping(lambda bad: read_conversations(path, "datasets", bad))
+
+
+def _data_set(content: bytes) -> None:
+    # A new folder for each input: the reader maps the file into memory.
+    with tempfile.TemporaryDirectory(dir=FOLDER) as made:
+        folder = Path(made)
+        state, _, arrow = content.partition(PARTING)
+        (folder / "state.json").write_bytes(state)
+        (folder / "dataset_info.json").write_bytes(b"{}")
+        (folder / "data-00000-of-00001.arrow").write_bytes(arrow)
+        _same_with_and_without_skipping(lambda bad: read_conversations(folder, "datasets", bad))
+
+
+def _archive(content: bytes) -> None:
+    for name in ("a.zip", "a.tar.gz"):
+        path = FOLDER / name
+        path.write_bytes(content)
+        for splits in SPLITS:
+            _same_with_and_without_skipping(
+                lambda bad, path=path, splits=splits: read_conversations(path, None, bad, splits)
+            )
 
 
 def _cornell(content: bytes) -> None:
@@ -452,6 +482,56 @@ PERSONAS = "1 your persona: i ski.\n2 Hi.\tYes.\t\tNo.|Yes.\n1 __SILENCE__\tOh.\
 PARLAI = "text:your persona: i ski.\\nHi.\tlabels:Yes.|No.\tepisode_done:True\n"
 SPEAKERS = "Ann: Hi.\n[Person 1]: Yes.\nQ: Why?\nA: So.\n\n**Tim:** No.\n"
 SAVED = '"","conv_id","utterance_idx","utterance","context","speaker_idx"\n"0","c","1","Hi_comma_, you","sad","1"\n'
+PARTING = b"\n\n"  # between the state and the rows of a data set that is saved to disk
+ROWS = (
+    {"question": ["Hi.", "No."], "answer": ["Yes.", "Oh."]},
+    {"dialog": [["Hi.", "Yes.", "No."], ["A", "B"]], "emotion": [[0, 1, 2], [3, 4]]},
+    {
+        "conv_id": ["c", "c"],
+        "utterance_idx": [1, 2],
+        "context": ["sad"] * 2,
+        "speaker_idx": [0, 1],
+        "utterance": ["A", "B"],
+    },
+    {"turns": [{"utterance": ["Hi.", "Yes."], "speaker": [0, 1]}]},
+)
+
+
+def _parquet_file(rows: dict[str, list]) -> bytes:
+    made = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(rows), made)
+    return made.getvalue()
+
+
+def _saved(rows: dict[str, list]) -> bytes:
+    made = io.BytesIO()
+    table = pyarrow.table(rows)
+    with pyarrow.ipc.new_stream(made, table.schema) as stream:
+        stream.write_table(table)
+    names = ("_fingerprint", "_format_columns", "_format_type", "_split")
+    state = dict.fromkeys(names) | {"_format_kwargs": {}, "_output_all_columns": False}
+    state |= {"_fingerprint": "0", "_data_files": [{"filename": "data-00000-of-00001.arrow"}]}
+    return _json(state) + PARTING + made.getvalue()
+
+
+def _published(parts: dict[str, str]) -> Iterator[bytes]:
+    """Yield a corpus of several files as a .zip, with another one inside it, and as a .tar.gz."""
+    made, inner, tarred = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(f"corpus/{name}", content)
+    yield inner.getvalue()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("corpus/train.zip", inner.getvalue())
+    yield made.getvalue()
+    with tarfile.open(fileobj=tarred, mode="w:gz") as archive:
+        for name, content in parts.items():
+            member = tarfile.TarInfo(f"corpus/{name}")
+            member.size = len(content.encode())
+            archive.addfile(member, io.BytesIO(content.encode()))
+    yield tarred.getvalue()
+
+
 ENCODINGS = ("cp1252", "utf-16", "utf-32", "utf-8-sig", "mac_roman")
 FORM = f"survey,dialogue,line,context,first answer,second answer,vote\r\n{SURVEY.fingerprint},1,1,a,b,c,1\r\n"
 
@@ -482,6 +562,15 @@ TARGETS: dict[str, Target] = {
             *(b"A __eou__ B __eou__ # 1 2\n", b"1\n00:01 --> 00:02\nHi.\n", b"PK\x03\x04", b'[\n["Hi.",\n"Yes."]]'),
         ],
     ),
+    "parquet": Target(_parquet, [_parquet_file(rows) for rows in ROWS]),
+    "data_set": Target(_data_set, [_saved(rows) for rows in ROWS]),
+    "archive": Target(
+        _archive,
+        [
+            *_published({f"{part}.csv": EMPATHETIC for part in ("train", "valid", "test")}),
+            *_published({f"dialogues_{part}.txt": "A __eou__ B __eou__\n" for part in ("train", "validation", "test")}),
+        ],
+    ),
     "tweets": Target(_tweets, [b'id,text\n1,"Joy &amp; peace,\n every day. http://t.co/x1"\n']),
     "words": Target(_words, [b".\n,\nthe\nof\n"]),
     "vectors": Target(_vectors, [VECTORS, b"3 2\n" + VECTORS]),
@@ -504,4 +593,14 @@ TARGETS: dict[str, Target] = {
     "layout": Target(_layout, [_json(CHAT), _json({"eos_token": "<|endoftext|>"})]),
     "gguf": Target(_gguf, [_gguf_file(), _gguf_file()[:3000]]),
     "wheel": Target(_wheel, [gguf_models.write_wheel(FOLDER, {"a/b.gguf": b"GGUF" * 9}).read_bytes()]),
+}
+
+# Readers of corpora that belong together: `python -m tests.stress.fuzz FAMILY` divides its time among their targets.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "plain_readers": ("text", "speakers", "parlai", "dailydialog"),
+    "table_readers": ("table", "empathetic", "saved", "tweets"),
+    "json_readers": ("jsonl", "json", "convokit"),
+    "published_readers": ("cornell", "archive"),
+    "data_set_readers": ("parquet", "data_set"),
+    "detection": ("detected", "encoded"),
 }

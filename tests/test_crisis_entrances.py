@@ -65,6 +65,7 @@ def typed(monkeypatch):
     return types
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("package", CHATS)
 def test_the_terminal(package, bots, typed, tmp_path, capsys):
     bot, said = bots / f"{package}.h5", tmp_path / "said.txt"
@@ -80,6 +81,7 @@ def test_the_terminal(package, bots, typed, tmp_path, capsys):
     assert (out.count("bot> "), out.count("note> ")) == (1, 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("package", CHATS)
 def test_one_reply_for_a_script(package, bots, capsys):
     arguments = [str(bots / f"{package}.h5"), "--say", HARMLESS, "--say", CRISIS]
@@ -91,6 +93,7 @@ def test_one_reply_for_a_script(package, bots, capsys):
     assert capsys.readouterr().out.endswith(f"{NOTE}\n")
 
 
+@pytest.mark.thorough
 def test_the_terminal_with_the_authors_files(typed, tmp_path, capsys):
     original.write(tmp_path, make_original_agent())
     typed(CRISIS, HARMLESS)
@@ -113,6 +116,7 @@ def test_the_protocol_of_other_front_ends(agent, asked):
     assert asked == []
 
 
+@pytest.mark.thorough
 def test_the_page(agent, asked):
     decoding = Decoding() if isinstance(agent, Agent) else Replying()
     client = create_app(SharedBatches(agent, decoding), "bot").test_client()

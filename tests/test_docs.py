@@ -94,7 +94,7 @@ def resolves(name: str) -> bool:
 
 
 def attribute(name: str) -> object:
-    """Return the object that a dotted name, for which `resolves` is true, stands for."""
+    """Return the object that a dotted name refers to; `resolves` must be true for this name."""
     module, _, last = name.rpartition(".")
     return getattr(sys.modules.get(module) or attribute(module), last)
 
@@ -150,16 +150,19 @@ class ParserIsMadeError(Exception):
 
 @pytest.fixture(scope="module")
 def options() -> dict[str, set[str]]:
-    """Return the options of each command that has a parser, including those of its subcommands."""
+    """Return the options of each command that has a parser, including those of its subcommands.
+
+    `keras_gca` and `gail_tf` are the programs `gca` and `empathy-gail`, whose parser is that of `engine/commands.py`.
+    """
     made: dict[str, set[str]] = {}
     action = argparse.Action.__init__
 
     def stop(*_: object, **__: object) -> None:
         raise ParserIsMadeError
 
-    for module in commands():
+    for module in [*commands(), "keras_gca", "gail_tf"]:
         file = module_file(module)
-        if file is None or not re.search(r"[Pp]arser\(", file.read_text(encoding="utf-8")):
+        if file is None or not re.search(r"[Pp]arser\(|commands\.run\(", file.read_text(encoding="utf-8")):
             continue
         names = made.setdefault(module, set())
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz_targets import TARGETS
+from tests.fuzz_targets import FAMILIES, TARGETS
+from tests.stress import fuzz
 
 SPOILED = 150  # the number of inputs that are made from the seeds
 ODD = [
@@ -56,3 +57,15 @@ def test_any_bytes_give_a_value_or_one_line(name):
         TARGETS[name].run(content)
 
     run()
+
+
+def test_families_name_targets_and_divide_their_time():
+    members = [target for family in FAMILIES.values() for target in family]
+    assert len(members) == len(set(members))
+    assert set(members) < set(TARGETS)
+    planned = fuzz.planned([fuzz.ALL_FAMILIES, "words"], 10)
+    assert [target for target, _ in planned] == [*members, "words"]
+    assert sum(minutes for _, minutes in planned) == pytest.approx(10 * (len(FAMILIES) + 1))
+    assert [target for target, _ in fuzz.planned([], 1)] == list(TARGETS)
+    with pytest.raises(SystemExit, match="no target nothing; choose from plain_readers, "):
+        fuzz.planned(["nothing"], 1)

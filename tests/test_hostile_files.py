@@ -69,7 +69,10 @@ CORPORA: dict[str, tuple[bytes, str]] = {
         b"[" * 60 + b"]" * 60 + b"\n",
         ":1: the line is JSON that cannot be used (lists or objects are nested more than 50 levels deep)",
     ),
-    "digits.jsonl": (b"[" + b"1" * 5000 + b"]\n", ":1: the line is JSON that cannot be used (Exceeds the limit"),
+    "digits.jsonl": (
+        b"[" + b"1" * 5000 + b"]\n",
+        ":1: the line is JSON that cannot be used (a number has more than 4,300 digits)",
+    ),
     "half.jsonl": (
         b'["a", "b"]\n["a", "\\udead"]\n',
         ":2: the line is JSON that cannot be used (a text contains half of a surrogate pair)",
@@ -83,7 +86,10 @@ CORPORA: dict[str, tuple[bytes, str]] = {
     "turns.jsonl": (b'{"utterances": {"a": "b"}}\n', ":1: no list of utterances; a list of strings or"),
     "scalar.jsonl": (b"12\n", ":1: no list of utterances; a list of strings or"),
     "open.jsonl": (b'["a", "b\n', ":1: the line is not JSON (Invalid control character at column"),
-    "quotes.csv": (b'question,answer\n"Hi.","Yes."\n"No.""",Oh.\n"open', ":4: not CSV (unexpected end of data)"),
+    "quotes.csv": (
+        b'question,answer\n"Hi.","Yes."\n"No.""",Oh.\n"open',
+        ":4: not CSV (a quotation mark opens a field, and none",
+    ),
     "columns.tsv": (b"question\tanswer\nHi.\tYes.\nNo.\n", ":3: 1 field; 2 are expected, as on the first line"),
     "pairs.csv": (b"question,answer\nHi.,Yes.\nNo.,Oh,no.\n", ":3: 3 fields; 2 are expected, as on the first line"),
     "named.csv": (b"question,answer\n", "no conversation of two or more utterances"),
@@ -106,6 +112,14 @@ CORPORA: dict[str, tuple[bytes, str]] = {
         "looks like subtitles, which cannot be",
     ),
     "archive.txt": (b"PK\x03\x04" + bytes(100), "looks like a ZIP archive, or a document of an office program"),
+    "binary.txt": (bytes(range(256)) * 4, "looks like a binary file, which cannot be read"),
+    "cut.parquet": (b"PAR1" + bytes(100), "cut.parquet: damaged, or not a data set that can be read"),
+    "footer.parquet": (
+        b"PAR1" + b"\xff" * 100 + b"\xff\xff\xff\x7fPAR1",
+        "damaged, or not a data set that can be read",
+    ),
+    "rows.arrow": (b"\xff\xff\xff\xff" + bytes(100), "looks like an Arrow table, which cannot be read"),
+    "cut.tar.gz": (gzip.compress(b"train.csv" + bytes(900))[:60], "cut.tar.gz: the archive is damaged, or cannot be"),
     "half.txt": (b"Hi. __eou__ Yes. __eou__\nNo mark.\n", ":2: the line has no __eou__"),
 }
 
@@ -204,7 +218,7 @@ def test_labels_and_lines_of_other_files_are_skipped_too(tmp_path):
 def test_a_file_of_nothing_but_bad_lines_is_an_error_all_the_same(command, tmp_path):
     (tmp_path / "a.txt").write_text(GOOD, encoding="utf-16-le")
     said = command(gca_train.main, "train", "--preset", "tiny", "--data", "a.txt", "--skip-bad-lines")
-    assert "no conversation of two or more utterances (read as text); bad lines skipped: " in said
+    assert "no conversation of two or more utterances (the file was read as text); bad lines skipped: " in said
     said = command(gca_train.main, "train", "--preset", "tiny", "--data", "none.txt", "--skip-bad-lines")
     assert "none.txt: no such file" in said
     said = command(gail_train.main, "train", "--preset", "tiny", "--resume", "x", "--skip-bad-lines")
@@ -411,7 +425,7 @@ def test_json_that_cannot_be_written_again_is_not_read(tmp_path):
         json_files.read_object(tmp_path / "a.json")
     with (tmp_path / "b.json").open("wb") as stream:
         stream.truncate(json_files.LARGEST + 1)
-    with pytest.raises(UserError, match=r"b\.json: larger than 200,000,000 bytes"):
+    with pytest.raises(UserError, match=r"b\.json: the file is larger than 200,000,000 bytes"):
         json_files.read(tmp_path / "b.json")
 
 

@@ -101,7 +101,7 @@ def test_results_without_runs_are_one_line(monkeypatch, tmp_path):
         output for cell in notebook.cells for output in cell.get("outputs", ()) if output.output_type == "error"
     )
     command = "python -m gail_tf.experiments all --runs runs/experiments"
-    assert last.traceback == [f"error: runs/experiments: no finished experiment here; train with {command}"]
+    assert last.traceback == [f"error: runs/experiments: there is no finished experiment here; train with {command}"]
 
 
 @every_notebook
@@ -116,3 +116,22 @@ def test_it_is_small_and_knows_no_machine(path):
     text = nbformat.writes(notebook)
     assert str(FOLDER.parent) not in text
     assert FOREIGN_PATH.findall(text) == []
+
+
+TAUGHT = [path for path in NOTEBOOKS if path.stem != "04_results"]
+
+
+@pytest.mark.parametrize("path", TAUGHT, ids=lambda path: path.stem)
+def test_it_begins_with_one_import_and_every_part_ends_with_an_exercise_and_its_solution(path):
+    notebook, codes = read(path)
+    assert re.fullmatch(r"from keras_gca\.engine\.notebook import [\w, ]+", codes[0].source)
+    assert "To change and run it elsewhere" in notebook.cells[0].source
+    texts = [cell.source if cell.cell_type == "markdown" else "" for cell in notebook.cells]
+    starts = [number for number, text in enumerate(texts) if text.startswith("## ")]
+    assert sum(text.count("\n## ") for text in texts) == 0  # a heading begins a cell
+    assert len(starts) >= 12
+    for end in [*starts[1:], len(texts)]:
+        question, _, solution = texts[end - 1].partition("<details><summary>Solution</summary>\n\n")
+        assert question.startswith("**Exercise.** ")
+        assert solution.endswith("\n\n</details>")
+    assert len({texts[end - 1] for end in starts[1:]}) == len(starts) - 1

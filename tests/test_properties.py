@@ -15,7 +15,7 @@ from gail_tf.data.trajectories import conversation_trajectories, count_trajector
 from glove import Vectors, read_vectors, write_vectors
 from keras_gca.agent import Decoding
 from keras_gca.data.batches import plan_batches
-from keras_gca.data.conversations import Conversation, read_conversations
+from keras_gca.data.conversations import PARTS, Conversation, read_conversations
 from keras_gca.data.dataset import hold_out
 from keras_gca.data.pairs import Pairs, frame_answers, make_pairs, pad_contexts
 from keras_gca.data.text import detokenise, tokenise
@@ -111,6 +111,26 @@ def test_pairs_as_tables_and_as_episodes(pairs):
             assert read_conversations(path) == expected
         path.write_text("".join(f"1 {a}\t{b}\n" for a, b in pairs), encoding="utf-8", newline="")
         assert read_conversations(path, "parlai") == expected
+
+
+@settings(max_examples=20)
+@given(pairs_of_lines, talks)
+def test_pairs_and_talks_as_data_sets_in_official_parts(pairs, talks):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.parquet"
+        parquet.write_table(
+            pyarrow.table(dict(zip(("question", "answer"), zip(*pairs, strict=True), strict=True))), path
+        )
+        assert read_conversations(path) == [Conversation(pair) for pair in pairs]
+        for part in PARTS:
+            table = pyarrow.table({"dialogue": [[part, *talk] for talk in talks]})
+            parquet.write_table(table, path.with_name(f"{part}.parquet"), row_group_size=2)
+        assert read_conversations(folder, splits="official") == [
+            Conversation((part, *talk), part=part) for part in PARTS for talk in talks
+        ]
 
 
 @given(talks, st.randoms(use_true_random=False))

@@ -80,7 +80,7 @@ def test_a_survey(tmp_path):
     make_survey([(0.1, 0.2)]).write(tmp_path / "☕.json")
     status, out, err = run("ascii", "-m", "keras_gca.survey", "print", "☕.json", "--folder", "ré", folder=tmp_path)
     assert (status, err) == (0, b"")
-    assert b"next: python -m keras_gca.survey import \\u2615.json" in out
+    assert f"next: {sys.executable} -m keras_gca.survey import \\u2615.json".encode() in out
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_a_training_ends_well_whatever_its_text(package, tmp_path):
     status, out, err = run("ascii", *command, folder=tmp_path)
     assert status == 0, err[-2000:]
     assert b"\\u2615.txt" in out or b"\\u65e5" in out
-    assert f"python -m {package}.chat r".encode() in out
+    assert f"{sys.executable} -m {package}.chat r".encode() in out
 
 
 def test_what_a_worker_says_to_nobody_is_shown_in_any_locale(monkeypatch, tmp_path):

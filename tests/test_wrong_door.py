@@ -73,11 +73,11 @@ GCA_TO_GAIL = [
 @pytest.mark.parametrize(("module", "arguments", "message"), GAIL_TO_GCA + GCA_TO_GAIL)
 def test_a_run_of_the_other_package(runs, said, module, arguments, message):
     path = message.split()[-1]
-    assert said(module.main, "command", *arguments) == f"command: {path}: {message} opens it\n"
+    assert said(module.main, "command", *arguments) == f"command: {path}: this is {message} opens it\n"
 
 
 def test_bots_of_the_other_package(runs, said):
-    message = "bot.h5: a bot of {0}, not of {1}; python -m {0}.chat {2}/bot.h5 opens it\n"
+    message = "bot.h5: this is a bot of {0}, not of {1}; python -m {0}.chat {2}/bot.h5 opens it\n"
     of_gail, of_gca = message.format("gail_tf", "keras_gca", "gail"), message.format("keras_gca", "gail_tf", "gca")
     assert said(keras_gca.chat.main, "chat", "gail/bot.h5") == f"chat: gail/{of_gail}"
     assert said(SURVEY.main, "survey", "make", "gail/bot.h5", "--output", "s.json") == f"survey: gail/{of_gail}"
@@ -88,13 +88,13 @@ def test_bots_of_the_other_package(runs, said):
 def test_a_bot_without_its_run_folder(runs, tmp_path):
     """A copied folder may have only the checkpoint and the bot. The bot then shows to which package it belongs."""
     (tmp_path / "gail" / "trajectories.jsonl").unlink()
-    with pytest.raises(UserError, match=r"gail/bot\.h5: a bot of gail_tf, not of keras_gca"):
+    with pytest.raises(UserError, match=r"gail/bot\.h5: this is a bot of gail_tf, not of keras_gca"):
         Agent.load("gail")
 
 
 def test_an_unwritten_bot_of_the_other_package_is_not_promised(runs, tmp_path):
     (tmp_path / "gca" / "bot.h5").unlink()
-    with pytest.raises(UserError, match="gca: a run of keras_gca, not of gail_tf"):
+    with pytest.raises(UserError, match="gca: this is a run of keras_gca, not of gail_tf"):
         GAILAgent.load("gca")
 
 

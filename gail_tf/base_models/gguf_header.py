@@ -66,7 +66,7 @@ class Header:
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         except (ValueError, struct.error) as error:
-            raise UserError(f"{path}: not readable as GGUF ({error})") from None
+            raise UserError(f"{path}: the file cannot be read as GGUF ({error})") from None
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return a value of the metadata that must be a string.

@@ -1,7 +1,7 @@
 """Converts the tokenizer in a GGUF file's metadata, a byte-level BPE, to Hugging Face's form.
 
 The key `tokenizer.ggml.pre` of the metadata names the way in which text is split into words before the merges of BPE
-are applied. A GGUF file has only this name. This module knows the steps for which each name stands; they are those of
+are applied. A GGUF file contains only this name. This module contains the steps that each name means. They are those of
 the original models' tokenizer.json.
 """
 

@@ -43,7 +43,7 @@ def identity(folder: Path) -> tuple[str, str]:
 def _weight_files(folder: Path) -> list[Path]:
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
-        raise UserError(f"{folder}: no files model*.safetensors")
+        raise UserError(f"{folder}: there are no files model*.safetensors")
     return files
 
 

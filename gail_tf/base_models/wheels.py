@@ -72,7 +72,7 @@ def _opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(wheel)
     except _DAMAGE as error:
-        raise UserError(f"{wheel}: not readable as a wheel ({error})") from None
+        raise UserError(f"{wheel}: the file cannot be read as a wheel ({error})") from None
     with archive:
         yield archive
 
@@ -87,8 +87,8 @@ def _blocks(path: Path, source: IO[bytes], size: int) -> Iterator[bytes]:
         try:
             block = source.read(min(left, _STEP))
         except _DAMAGE as error:
-            raise UserError(f"{path}: damaged ({error})") from None
+            raise UserError(f"{path}: the file is damaged ({error})") from None
         if not block:
-            raise UserError(f"{path}: damaged (it ends too early)")
+            raise UserError(f"{path}: the file is damaged (it ends too early)")
         left -= len(block)
         yield block

@@ -59,8 +59,9 @@ def emotion_agreement(prompt_probabilities: np.ndarray, response_probabilities: 
     The prompt has one class, the likeliest one, as in Fung et al. For the response the reward is a probability instead
     of a class, so that it also distinguishes between responses of the same class.
 
-    The reward ignores much of what empathy is. A comforting response need not sound as sad as its prompt. A repetition
-    of the prompt gets the highest reward. Meaning and fluency do not count; only PPO's KL penalty preserves them.
+    The reward captures only a small part of empathy. A comforting response need not sound as sad as its prompt, and a
+    repetition of the prompt gets the highest reward. The reward ignores meaning and fluency. Only PPO's KL penalty
+    preserves them.
 
     Args:
         prompt_probabilities: (B, K) float32, the classifier's probabilities for the prompts.

@@ -1,6 +1,6 @@
 """RL-Seq2Seq (Fung et al. 2018): an LSTM encoder-decoder that learns to answer in the emotion of the prompt.
 
-It learns by maximum likelihood and then by PPO; both are run by `imitation/gail.py`. Its reward does not come from a
+The network learns by maximum likelihood and then by PPO; `imitation/gail.py` runs both. The reward does not come from a
 discriminator. It is the probability that the response has the prompt's emotion (`emotion_agreement`).
 """
 

@@ -6,8 +6,8 @@ and a softmax follow (Eq. 3). The prompt's emotion is a control token, which the
 the condition.
 
 The ids of the tokenizer are shifted by two, because the ids 0 and 1 are keras_gca's PAD and BOS. BOS begins a response.
-PAD stands where a mask is false. The tokenizer's END cannot serve as PAD, because it also ends each utterance inside a
-condition.
+Where a mask is false, the token is PAD. The tokenizer's END cannot be used as PAD, because it also ends each utterance
+inside a condition.
 
 Shapes: B samples; conditions (B, C) and responses (B, R); V tokens in the tokenizer; E = sentence_embedding_size; H
 units in the hidden layer.

@@ -31,8 +31,8 @@ def add_tokens(made: tokenizers.Tokenizer, folder: Path, special: Collection[str
         special: The names of tokens that are added as special tokens even if the files say otherwise.
 
     Raises:
-        UserError: A file is damaged, or a token has an unexpected id: neither its id in vocab.json, nor the next free
-            id. The message names the file.
+        UserError: A file is damaged, or a token has an id that is neither its id in vocab.json nor the next free id.
+            The message names the file.
     """
     config = json_files.read_object(folder / CONFIG) if (folder / CONFIG).exists() else {}
     if config.get(_DECODER):

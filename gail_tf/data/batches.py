@@ -1,9 +1,9 @@
 """Encodes conversations as arrays: conditions are padded on the left, responses on the right.
 
-The condition of a response is the history and the prompt. The layout of the tokenizer puts a frame around each
-utterance, which is the tokens before and after its text (see `data/layouts.py`). A control token, for example that of
-the utterance's sentiment, may stand inside the frame, directly before the text. END is the layout's token that ends a
-response.
+The condition of a response consists of the history and the prompt. The layout of the tokenizer puts a frame around each
+utterance. The frame consists of the tokens before and after the text of the utterance (see `data/layouts.py`). Inside
+the frame, a control token may precede the text, for example the token of the utterance's sentiment. END is the layout's
+token that ends a response.
 
 Shapes: B samples, C the width of the conditions, R the width of the responses.
 """
@@ -192,7 +192,7 @@ def _cut(tokenizer: Tokenizer, prompt: Utterance, room: int) -> list[int]:
     missing = len(tokenizer.encode(ending)) - left
     if missing > 0:
         raise UserError(
-            f"--condition-tokens: too few for the frame of one utterance in the layout {layout.name}; "
+            f"--condition-tokens: the number is too small for the frame of one utterance in the layout {layout.name}; "
             f"{missing} more are needed"
         )
     text = tokenizer.encode(layout.space + layout.written(prompt.text) + ending)

@@ -236,12 +236,12 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as stream:
             content = stream.read(_LARGEST + 1)
         if len(content) > _LARGEST:
-            raise UserError(f"{path}: larger than {_LARGEST:,} bytes; no chat template is so large")
+            raise UserError(f"{path}: the file is larger than {_LARGEST:,} bytes; no chat template is so large")
         return content.decode("utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text in UTF-8") from None
+        raise UserError(f"{path}: the file is not a text in UTF-8") from None
 
 
 def _end_of_text(folder: Path, values: dict[str, Any]) -> str:

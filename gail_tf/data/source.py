@@ -75,13 +75,14 @@ class Source:
         if self.glove and not seq2seq:
             raise UserError("--glove: only --algorithm rl_seq2seq uses word vectors; leave out --glove")
 
-    def read(self, turns: str) -> tuple[list[Trajectory], BadLines]:
+    def read(self, turns: str, splits: str = "random") -> tuple[list[Trajectory], BadLines]:
         """Read the expert trajectories.
 
         This method does not import TensorFlow, so that a command can report bad input at once.
 
         Args:
             turns: See `DataSettings.turns`.
+            splits: See `DataSettings.splits`.
 
         Returns:
             The trajectories, and the counts of bad lines, to which later readers of other files add theirs.
@@ -90,7 +91,7 @@ class Source:
             UserError: A file is missing or damaged; the message names file and line.
         """
         bad = BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
-        return read_trajectories(self.data, self.tweets, turns, bad, self.format), bad
+        return read_trajectories(self.data, self.tweets, turns, bad, self.format, splits), bad
 
     def names(self) -> dict[str, str | list[str] | None]:
         """Return the names of all sources, for config.json."""

@@ -2,8 +2,8 @@
 
 A tokenizer knows the layout of conversations, which is how special tokens separate the utterances (see
 `data/layouts.py`). Control tokens may describe an utterance, for example its sentiment. If a text happens to spell out
-a special or control token, it is read as plain text. So a user's message can neither end an utterance, nor begin the
-other role's utterance, nor set a control token.
+a special or control token, it is read as plain text. Therefore a user's message cannot end an utterance, begin the
+other role's utterance, or set a control token.
 """
 
 import json
@@ -90,7 +90,7 @@ class Tokenizer:
         Args:
             texts: The texts.
             size: The maximum number of tokens, including the special tokens of the layout and the control tokens.
-            control_tokens: The control tokens that the tokenizer is to have.
+            control_tokens: The control tokens that the tokenizer should have.
             layout: The layout of conversations.
 
         Raises:
@@ -186,7 +186,9 @@ def read_byte_level(
         read = _attempt(whole, lambda: _from_file(whole))
         if not _is_byte_level(read, divided):
             kinds = "like that of GPT-2, SmolLM2, Llama 3 or Qwen2" if divided else "like GPT-2's"
-            raise UserError(f"{whole}: not a supported tokenizer; a byte-level BPE tokenizer, {kinds}, is expected")
+            raise UserError(
+                f"{whole}: this tokenizer is not supported; a byte-level BPE tokenizer, {kinds}, is expected"
+            )
         read.no_truncation()  # a file may make the library cut or pad every text
         read.no_padding()
     elif vocabulary.exists() and merges.exists():
@@ -200,7 +202,7 @@ def read_byte_level(
         read = _byte_level(model)
         add_tokens(read, Path(folder), {*required, *others})
     else:
-        raise UserError(f"{folder}: no tokenizer; tokenizer.json, or vocab.json and merges.txt, are expected")
+        raise UserError(f"{folder}: there is no tokenizer; tokenizer.json, or vocab.json and merges.txt, are expected")
     for token in required:
         if read.token_to_id(token) is None:
             raise UserError(f"{folder}: the tokenizer has no {token}")
@@ -330,4 +332,4 @@ def _attempt(path: Path, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except Exception as error:  # the library raises no narrower class
-        raise UserError(f"{path}: not readable as a tokenizer ({error})") from None
+        raise UserError(f"{path}: the file cannot be read as a tokenizer ({error})") from None

@@ -1,20 +1,20 @@
 """Reads expert trajectories, (history, prompt, response), from conversations and tweets (Sections 4.1 and 4.2)."""
 
-import csv
 import hashlib
 import html
 import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 from gail_tf.data.spelling import as_written
-from glove.text_files import BadLines, counted, text_lines
-from keras_gca.corpora import binary
-from keras_gca.data.conversations import WRONG_FIELDS, Conversation, read_corpus
+from glove.text_files import BadLines, counted
+from keras_gca.corpora import binary, tables
+from keras_gca.corpora.conversation import Reading
+from keras_gca.data.conversations import PARTS, WRONG_FIELDS, Conversation, read_corpus
 from keras_gca.errors import UserError
 
 TURNS = ("disjoint", "staggered")
@@ -38,6 +38,8 @@ class Trajectory:
         source: The name of the corpus' format, as in `keras_gca.data.conversations`, or "tweets".
         conversation: The number of the conversation among all that were read together.
         turn: The number of the turn, from 1.
+        part: The official part of its conversation, if official parts are wanted and the trajectories are not divided
+            yet; otherwise None.
     """
 
     history: tuple[str, ...]
@@ -47,6 +49,7 @@ class Trajectory:
     source: str = ""
     conversation: int = 0
     turn: int = 1
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def read_trajectories(
     turns: str = "disjoint",
     bad: BadLines | None = None,
     format: str | None = None,
+    splits: str = "random",
 ) -> list[Trajectory]:
     """Read corpora as trajectories. If no file is given, read the corpus that is included in the package.
 
@@ -73,10 +77,15 @@ def read_trajectories(
         turns: See `conversation_trajectories`.
         bad: Handles bad lines; None raises an error at the first one.
         format: The format of all files of conversations, one of `FORMATS`; None detects the format of each file.
+        splits: With "official", trajectories of conversations get the part to which the corpus' authors have assigned
+            them. Tweets have none.
 
     Raises:
-        UserError: A file is missing or damaged; the message names file and line.
+        UserError: A file is missing or damaged, or has no official parts, but they are wanted; the message names file
+            and line.
     """
+    if splits == "official" and not conversations:
+        raise UserError("--splits official: name by --data a corpus that is divided into train, validation and test")
     if not conversations and not tweets:
         with resources.as_file(resources.files("gail_tf.data") / "corpus") as folder:
             embedded = read_trajectories([folder / name for name in EMBEDDED], [folder / "uplifting.txt"], turns)
@@ -87,7 +96,7 @@ def read_trajectories(
     trajectories: list[Trajectory] = []
     number = 0
     for path in map(Path, conversations):
-        corpus = read_corpus(path, format, bad)
+        corpus = read_corpus(path, format, bad, splits)
         for conversation in corpus.conversations:
             trajectories += conversation_trajectories(conversation, turns, corpus.format, number)
             number += 1
@@ -120,7 +129,9 @@ def conversation_trajectories(
     labels = conversation.emotions or (conversation.emotion,) * len(utterances)
     prompts = range(0, len(utterances) - 1, 2 if turns == "disjoint" else 1)
     return [
-        Trajectory(tuple(utterances[:i]), utterances[i], utterances[i + 1], labels[i], source, number, turn)
+        Trajectory(
+            tuple(utterances[:i]), utterances[i], utterances[i + 1], labels[i], source, number, turn, conversation.part
+        )
         for turn, i in enumerate(prompts, start=1)
     ]
 
@@ -135,14 +146,14 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
         bad: Handles bad lines; None raises an error at the first one.
 
     Raises:
-        UserError: The file is missing, has no such column, is not UTF-8 or does not contain any tweet.
+        UserError: The file is missing, has no such column or does not contain any tweet, or a line is bad.
     """
     path, bad = Path(path), bad or BadLines(error=UserError)
     if kind := binary.kind_of(path):
         raise UserError(
-            f"{path}: looks like {kind}, which cannot be read; a CSV file, or one tweet a line, is expected"
+            f"{path}: the file looks like {kind}, which cannot be read; a CSV file, or one tweet a line, is expected"
         )
-    texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in text_lines(path, bad))
+    texts = _csv_texts(path, bad) if path.suffix.lower() == ".csv" else (line for _, line in Reading(bad).lines(path))
     tweets = [as_written(re.sub(r"https?://\S+", " ", html.unescape(text))) for text in texts]
     if not any(tweets):
         raise UserError(
@@ -152,34 +163,17 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
 
 
 def _csv_texts(path: Path, bad: BadLines) -> Iterator[str]:
-    number = 1
-
-    def lines() -> Iterator[str]:
-        nonlocal number
-        for number, line in text_lines(path, bad):  # noqa: B007  (messages below name the line)
-            yield line.rstrip("\r\n").replace("\r", " ") + "\n"
-
-    reader = csv.reader(lines(), strict=True)
-    header: list[str] | None = None
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            bad.report(f"{path}:{number}", "not CSV", f"not CSV ({error})")
-            continue
-        if header is None:
-            header = row
-            if "text" not in header:
-                break
-        elif row and len(row) != len(header):  # an empty line gives an empty row, which is skipped
-            message = f"{len(row)} fields, but the first line has {len(header)}"
-            bad.report(f"{path}:{number}", WRONG_FIELDS, message)
-        elif row:
+    rows = tables.rows(path, Reading(bad), ",")
+    _, header = next(rows, (1, []))
+    if "text" not in header:
+        there = f"; its columns are {', '.join(header[:12])}" if header else ""
+        raise UserError(f"{path}:1: the first line has no column `text`{there}")
+    for number, row in rows:
+        if len(row) == len(header):
             yield row[header.index("text")]
-    if "text" not in (header or ()):
-        raise UserError(f"{path}:1: the first line has no column `text`")
+        else:
+            message = f"{counted(len(row), 'field')}; {len(header)} are expected, as on the first line"
+            bad.report(f"{path}:{number}", WRONG_FIELDS, message)
 
 
 def count_trajectories(conversations: Iterable[Conversation], turns: str = "disjoint") -> int:
@@ -198,14 +192,26 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     two utterances are equal, except for case and punctuation, stay together. Therefore equal trajectories never occur
     in two parts. Within a part, repetitions are kept.
 
+    Trajectories that have an official part already are not divided anew; only the others are.
+
     Args:
         trajectories: The trajectories.
         seed: The seed of the order of the conversations.
         fractions: The shares of train, test and validation.
 
     Raises:
-        UserError: There are too few conversations for three parts.
+        UserError: There are too few conversations for three parts, or an official part is empty.
     """
+    official: dict[str, list[Trajectory]] = defaultdict(list)
+    for trajectory in trajectories:
+        if trajectory.part is not None:
+            official[trajectory.part].append(replace(trajectory, part=None))
+    if official:
+        others = [trajectory for trajectory in trajectories if trajectory.part is None]
+        divided = split(others, seed, fractions) if others else Split((), (), ())
+        if empty := [part for part in PARTS if part not in official]:
+            raise UserError(f"--splits official: no trajectory for {' and '.join(empty)} is left")
+        return Split(*((*official[part], *getattr(divided, part)) for part in ("train", "test", "validation")))
     groups: dict[bytes, set[int]] = defaultdict(set)
     places = [_place(trajectory, seed) for trajectory in trajectories]
     for trajectory, place in zip(trajectories, places, strict=True):
@@ -223,7 +229,10 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
         parts[part_of[place]].append(trajectory)
     if not all(parts):
         few = counted(total, "conversation is", "conversations are")
-        raise UserError(f"{few} too few to be divided into train, test and validation")
+        raise UserError(
+            f"{few} too few to be divided into train, test and validation (in plain text an empty line ends a "
+            "conversation)"
+        )
     return Split(*map(tuple, parts))
 
 

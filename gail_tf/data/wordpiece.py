@@ -20,7 +20,7 @@ from keras_gca.storage import json_files
 
 TOKENIZER = "tokenizer.json"
 PAD, UNKNOWN, BEGIN, END = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
-# What a tokenizer.json must say, since it is what is done here.
+# The values that a tokenizer.json must have, because this module computes exactly these steps.
 _EXPECTED: dict[str, dict[str, Any]] = {
     "model": {"type": "WordPiece", "unk_token": UNKNOWN, "continuing_subword_prefix": "##"},
     "normalizer": {

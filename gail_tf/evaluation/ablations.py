@@ -1,21 +1,36 @@
 """Compares the trained variants of an experiment in a table and a plot."""
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from gail_tf.evaluation import metrics
+from gail_tf.evaluation.independent import MAUVE, RELEVANCE
 from gail_tf.evaluation.measure import evaluate
 from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.systems import HUMAN
 from gail_tf.imitation import curves
 from gail_tf.training.run_folder import GAILRun
 from glove.cost import TimeLimit
+from keras_gca.evaluation.paired_tests import Comparison, PairedTest, compare_seeds, with_correction
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
-METRICS = ("perplexity", "perplexity per word", "BLEU", "distinct-1", "distinct-2", "words", "repeated")
-PICTURED = ("perplexity", "BLEU", "distinct-2", "words")
+PER_WORD, NATS = "perplexity per word", "nats a word"
+METRICS = (
+    "perplexity", PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-1", "distinct-2", "words", "repeated"
+)  # fmt: skip
+TESTED = (PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-2", "words", "repeated")
+# The metrics of the plot, and what they are and which way is better.
+PICTURED = {
+    "perplexity": "perplexity a token\n(lower is better)",
+    "BLEU": "BLEU, overlap with the human response\n(higher is better)",
+    "distinct-2": "distinct-2, share of different word pairs\n(higher is more diverse)",
+    "words": "words in a response\n(near the human number is better)",
+}
 
 # For each variant a list with the metrics of each run, by the names of gail_tf.evaluation.metrics. The last key is
 # "human", for the metrics of the human responses.
@@ -64,15 +79,38 @@ def table(measurements: Measurements, question: str) -> Table:
     return Table(None, question, ["variant", *titles], lines)
 
 
+def paired_tests(measurements: Measurements) -> list[PairedTest]:
+    """Compare each pair of variants by seeds; there are no tests of one seed.
+
+    Perplexities are compared by their logarithms, the nats a word.
+    """
+    variants = [variant for variant in measurements if variant != HUMAN]
+    rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
+    for pair in itertools.combinations(variants, 2):
+        first, second = (measurements[variant] for variant in pair)
+        if len(first) < 2:
+            continue
+        for title in TESTED:
+            if title in first[0] and title in second[0]:
+                a, b = ([_comparable(title, run[title]) for run in runs] for runs in (first, second))
+                named = _title(pair[0]), _title(pair[1])
+                rows.append((named, None, NATS if title == PER_WORD else title, compare_seeds(a, b)))
+    return with_correction(rows)
+
+
+def _comparable(title: str, value: float) -> float:
+    return math.log(value) if title == PER_WORD else value
+
+
 def paint(measurements: Measurements) -> Figure:
     """Plot the mean and the standard deviation of some metrics over the runs of each variant.
 
-    A dashed line shows the value of the human responses. Each run is also shown as a grey dot. Grey lines join the runs
-    with the same seed, which have the same test conversations. They show whether variants differ in the same way with
-    every seed, even if the values of the seeds differ.
+    A dashed line shows the value of the human responses. Each run is also shown as a grey dot. Grey lines connect the
+    runs with the same seed, which have the same test conversations. The lines show whether variants differ in the same
+    way with every seed, even if the values of the seeds differ.
     """
     variants = [system for system in measurements if system != HUMAN]
-    figure = Figure(figsize=(13, 1.6 + 0.4 * len(variants)), layout="constrained")
+    figure = Figure(figsize=(13, 2.2 + 0.4 * len(variants)), layout="constrained")
     grid = figure.subplots(1, len(PICTURED), sharey=True)
     for axes, title in zip(grid, PICTURED, strict=True):
         values = [[run[title] for run in measurements[variant]] for variant in variants]
@@ -83,12 +121,17 @@ def paint(measurements: Measurements) -> Figure:
             axes.errorbar(summary.mean, place, xerr=summary.deviation, fmt="o", color=f"C{place}", capsize=4)
         if title in measurements[HUMAN][0]:
             human = summarise([run[title] for run in measurements[HUMAN]]).mean
-            axes.axvline(human, color="0.3", linestyle="--", linewidth=1, label=HUMAN)
+            axes.axvline(human, color="0.3", linestyle="--", linewidth=1, label="human responses")
             axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
-        axes.set_xlabel(title)
+        axes.set_xlabel(PICTURED[title], fontsize=9)
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 2.5, 5, 10)))
         axes.grid(alpha=0.3)
     grid[0].set_yticks(range(len(variants)), map(_title, variants))
     grid[0].set_ylim(len(variants) - 0.5, -0.5)  # so that the first variant is at the top
+    figure.suptitle(
+        "coloured: mean and standard deviation over the runs; grey: single runs, joined where the seed is the same",
+        fontsize=9,
+    )
     return figure
 
 

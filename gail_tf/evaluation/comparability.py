@@ -35,8 +35,8 @@ def refuse_incomparable(runs: Sequence[GAILRun]) -> None:
         done, epochs = phases_of(run).count(MAXIMUM_LIKELIHOOD), config.likelihood.mle_epochs
         if done < epochs:
             raise UserError(
-                f"{run.path}: stopped before maximum likelihood ended ({done} of {epochs} epochs); resume it by "
-                f"python -m gail_tf.train --resume {run.path}"
+                f"{run.path}: the training stopped before maximum likelihood ended ({done} of {epochs} epochs); resume "
+                f"it by python -m gail_tf.train --resume {run.path}"
             )
         for other, of_other in zip(runs[:place], configs, strict=False):
             _refuse_other_data(other, of_other, run, config)
@@ -72,7 +72,7 @@ def _refuse_other_settings(first: GAILRun, of_first: GAILConfig, other: GAILRun,
             )
     if of_first.seed == of_other.seed:
         raise UserError(
-            f"{other.path}: has the same algorithm and seed ({of_first.seed}) as {first.path}; runs of one "
+            f"{other.path}: this run has the same algorithm and seed ({of_first.seed}) as {first.path}; runs of one "
             "algorithm are averaged over different seeds"
         )
 

@@ -47,29 +47,32 @@ def of_evaluation(
     return made[0].estimate(operations, drawn=batch_size, rate=rate)
 
 
-def of_curves(
+def of_grid(
     config: GAILConfig,
-    policies: Mapping[str, LanguagePolicy],
-    asked: Batch,
-    temperatures: int,
+    policy: LanguagePolicy,
+    validation: Batch,
+    test: Batch,
+    points: int,
     batch_size: int,
     rate: float | None = None,
 ) -> Estimate:
-    """Estimate the cost of the responses of `quality_diversity.measure`.
+    """Estimate the cost of the responses of one policy in `quality_diversity.measure_policies`.
 
     Args:
         config: The settings of the run.
-        policies: The policies, by their names.
-        asked: The trajectories that are answered.
-        temperatures: The number of temperatures.
+        policy: The policy.
+        validation: The trajectories that are answered at several points.
+        test: The trajectories that are answered at the best point.
+        points: How many points are sampled.
         batch_size: How many responses are drawn together.
         rate: Operations per second of a matrix product; measured if None.
     """
-    made = _costs(config, policies)
+    made = _costs(config, {"policy": policy})
     if not made:
         return Estimate({}, 0.0, "was not measured")
-    operations = {"responses": temperatures * sum(costs.draw(asked) for costs in made)}
-    return made[0].estimate(operations, drawn=batch_size, rate=rate)
+    (costs,) = made
+    operations = {"responses": points * costs.draw(validation) + costs.draw(test)}
+    return costs.estimate(operations, drawn=batch_size, rate=rate)
 
 
 def _costs(config: GAILConfig, policies: Mapping[str, LanguagePolicy]) -> Sequence[Costs]:

@@ -5,7 +5,7 @@ Finished trainings in the folder are used again. An interrupted experiment is re
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from gail_tf.agent import GAILAgent
 from gail_tf.config import ALGORITHMS, FROM_SCRATCH, GAILConfig
 from gail_tf.data.source import Source
 from gail_tf.evaluation import ablations, learning_curves
+from gail_tf.evaluation.quality_diversity import How, measure_policies
 from gail_tf.evaluation.report import evaluate_runs
 from gail_tf.evaluation.results_file import Options
+from gail_tf.evaluation.tables import table_of_tests
 from gail_tf.evaluation.variants import EXPERIMENTS, PRETRAINED, SCALES, VARIANTS
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.training import pipeline
@@ -25,9 +27,15 @@ from gail_tf.training.run_folder import GAILRun
 from glove.cost import TimeLimit
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
+from keras_gca.evaluation import grid_report
+from keras_gca.evaluation.paired_tests import as_json
+from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.tables import Table
 from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import CHECKPOINT
+
+# What is printed if the time is over before all trainings are measured
+CONTINUES = "the time is over; next: the same command continues to measure the trainings"
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,8 @@ class Setup:
         scale: One of SCALES, which determines the size of the trainings.
         settings: Settings that override those of the scale. They do not override the settings that define a variant.
         source: The files and pretrained networks. `model` is given if the scale is "paper", and only then.
+        encoder: The independent encoder, for `Options`.
+        grid: Whether the policies are also compared over a grid of temperatures and nuclei.
     """
 
     runs: Path
@@ -47,6 +57,8 @@ class Setup:
     scale: str
     settings: dict[str, Any]
     source: Source
+    encoder: str | None = None
+    grid: bool = False
 
     def folder(self, variant: str, seed: int) -> Path:
         """Return the run folder of a training."""
@@ -75,12 +87,12 @@ def not_started(names: Sequence[str], setup: Setup) -> list[tuple[str, int]]:
     if setup.source.model is not None:
         needed.discard(PRETRAINED)
     trainings = [(variant, seed) for variant in VARIANTS if variant in needed for seed in setup.seeds]
-    return [each for each in trainings if not (setup.folder(*each) / CHECKPOINT).exists()]
+    return [training for training in trainings if not (setup.folder(*training) / CHECKPOINT).exists()]
 
 
 def run_experiment(
     name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None, limit: TimeLimit | None = None
-) -> bool:
+) -> Outcome | None:
     """Train the variants of an experiment, and write and print its tables.
 
     Args:
@@ -91,20 +103,27 @@ def run_experiment(
             sets no limit.
 
     Returns:
-        True if the experiment has ended; false if the user has interrupted it, or its time is over.
+        The results and tables; None if the user has interrupted the experiment, or its time is over.
     """
     limit = limit or TimeLimit()
     for seed in setup.seeds:
         for variant in EXPERIMENTS[name].variants:
             if not _train(variant, seed, setup, strategy, limit):
                 print(f"next: the same command resumes {setup.folder(variant, seed)}")
-                return False
+                return None
     print(f"\n{EXPERIMENTS[name].question}\n")
+    runs = {
+        variant: [GAILRun.open(setup.folder(variant, seed)) for seed in setup.seeds]
+        for variant in EXPERIMENTS[name].variants
+    }
+    how = Options(glove=setup.glove, encoder=setup.encoder)
     if name == "table2":
-        runs = [setup.folder(variant, seed) for variant in EXPERIMENTS[name].variants for seed in setup.seeds]
-        output = setup.runs / name
-        return evaluate_runs(runs, Options(glove=setup.glove), beside_paper=True, output=output, limit=limit)
-    return _compare(name, setup, limit)
+        paths = [run.path for of_variant in runs.values() for run in of_variant]
+        evaluated = evaluate_runs(paths, how, beside_paper=True, output=setup.runs / name, limit=limit)
+        outcome = None if evaluated is None else evaluated[0]
+    else:
+        outcome = _compare(name, setup, runs, how, limit)
+    return outcome if outcome is None or not setup.grid else _with_grid(name, setup, runs, outcome, limit)
 
 
 # Finished trainings
@@ -130,7 +149,8 @@ def finished(folder: Path) -> dict[str, list[GAILRun]]:
             finished_runs[variant] = sorted(runs, key=lambda run: run.config().seed)
     if not finished_runs.keys() - {PRETRAINED}:
         raise UserError(
-            f"{folder}: no finished experiment here; train with python -m gail_tf.experiments all --runs {folder}"
+            f"{folder}: there is no finished experiment here; train with python -m gail_tf.experiments all --runs "
+            f"{folder}"
         )
     return finished_runs
 
@@ -236,24 +256,23 @@ def _exported(name: str, seed: int, setup: Setup) -> Path:
 # Measuring
 
 
-def _compare(name: str, setup: Setup, limit: TimeLimit) -> bool:
+def _compare(
+    name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit
+) -> Outcome | None:
     """Write a table and a plot of the variants' means and deviations over seeds, and their learning curves.
 
     Returns:
-        False if the time is over before all runs are measured. Nothing is written then.
+        The results and tables; None if the time is over before all runs are measured. Nothing is written then.
     """
-    runs = {
-        variant: [GAILRun.open(setup.folder(variant, seed)) for seed in setup.seeds]
-        for variant in EXPERIMENTS[name].variants
-    }
-    measurements = ablations.measure(runs, Options(glove=setup.glove), limit)
+    measurements = ablations.measure(runs, how, limit)
     if measurements is None:
-        print("the time is over; next: the same command continues to measure the trainings")
-        return False
-    table = ablations.table(measurements, EXPERIMENTS[name].question)
-    print(table.to_text())
+        print(CONTINUES)
+        return None
+    tests = ablations.paired_tests(measurements)
+    tables = [ablations.table(measurements, EXPERIMENTS[name].question)] + ([table_of_tests(tests)] if tests else [])
+    print("\n\n".join(table.to_text() for table in tables))
     texts = {
-        f"{name}.md": table.to_markdown(),
+        f"{name}.md": "\n".join(table.to_markdown() for table in tables),
         f"{name}.json": json.dumps(measurements, indent=2) + "\n",
     }
     for file, text in texts.items():
@@ -265,4 +284,26 @@ def _compare(name: str, setup: Setup, limit: TimeLimit) -> bool:
     for file, figure in figures.items():
         figure.savefig(setup.runs / file, dpi=130)
     print(f"\nwrote {setup.runs}: {', '.join((*texts, *figures))}")
-    return True
+    seeds = {"responses": how.seed, "runs": list(setup.seeds)}
+    return Outcome(seeds, {"metrics": measurements, "tests": as_json(tests)}, tables)
+
+
+def _with_grid(
+    name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], outcome: Outcome, limit: TimeLimit
+) -> Outcome | None:
+    """Compare the last policies of the variants over a grid, and add the results and tables to an outcome.
+
+    Returns:
+        The outcome with the grid; None if the time is over before all points are measured.
+    """
+    results = measure_policies(
+        {variant.replace("_", " "): [(run, None) for run in of_variant] for variant, of_variant in runs.items()},
+        How(encoder=setup.encoder),
+        limit,
+    )
+    if results is None:
+        print(CONTINUES)
+        return None
+    grid_report.write(results, setup.runs / f"{name}_grid")
+    tables = [*outcome.tables, *grid_report.tables(results)]
+    return Outcome(outcome.seeds, {**outcome.results, "grid": grid_report.as_json(results)}, tables)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from gail_tf.evaluation import metrics
 from gail_tf.evaluation.systems import Measured, Systems, interval_of, kind_of_bars, name, parts_of, summary
 from gail_tf.evaluation.tables import PAPER
-from gail_tf.imitation import curves
+from keras_gca.evaluation.axes import plain_logarithm
 
 # Figures
 
@@ -53,7 +53,7 @@ def _lines(axes: Any, by_system: Systems, figure: str) -> None:
         )  # the systems are drawn beside each other, so that their error bars can be told apart
         axes.errorbar(places, values, [below, above], marker="o", capsize=4, label=name(system))
     axes.set_xticks(range(len(metrics.TURNS)), metrics.TURNS)
-    axes.set_xlabel("turns of the conversation")
+    axes.set_xlabel("position of the prompt in its conversation, in turns")
     axes.grid(alpha=0.3)
 
 
@@ -73,7 +73,7 @@ def _with_error(measured: Sequence[Measured], part: str, figure: str) -> tuple[f
 def _finished(figure: Figure, by_system: Systems) -> Figure:
     for axes in figure.axes:
         if axes.get_yscale() == "log":
-            curves.plain_logarithm(axes)
+            plain_logarithm(axes)
     # The legend goes below, since the paper's lines leave no room inside.
     shown, columns = figure.axes[0].get_legend_handles_labels(), 5 if len(figure.axes) > 1 else 3
     figure.legend(*shown, loc="outside lower center", ncols=columns, fontsize=8)

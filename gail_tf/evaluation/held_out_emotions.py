@@ -1,10 +1,10 @@
 """Classifies the emotions of responses with classifiers that have learned from held-out conversations.
 
 RL-Seq2Seq is rewarded by a classifier that has learned from the training conversations. A second classifier that has
-learned from the same conversations makes the same mistakes, and so it would measure how well a policy satisfies its
+learned from the same conversations makes the same mistakes. It would measure only how well a policy satisfies its
 reward. Here the classifiers learn from the validation conversations and from one half of the test conversations, and
-classify the other half. Every figure is meaningful only beside two others: the accuracy of the classifiers, and the
-agreement of pairs that do not belong together.
+classify the other half. An agreement of emotions is meaningful only together with two other values: the accuracy of the
+classifiers, and the agreement of pairs that do not belong together.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,30 +15,14 @@ from scipy import optimize, special
 
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation.independent import Encoder
-from gail_tf.evaluation.metrics import Classifier, Estimate
+from gail_tf.evaluation.metrics import SHUFFLED, Classifier, shuffled_agreement
+from keras_gca.evaluation.statistics import Estimate
 
 FOLDS = 2
 PENALTY = 0.1  # of the squared weights of `fit_linear`; suits vectors of length 1
 HUMAN, PROMPT = "emotion as the human's", "emotion as the prompt's"
 ACCURACY, LARGEST = "emotion classifier's accuracy", "emotion classifier's floor"
-SHUFFLED = ", shuffled"
 Fit = Callable[[Sequence[str], Sequence[str]], Classifier]  # makes a classifier from texts and their labels
-
-
-def shuffled_agreement(classes: Sequence[str], others: Sequence[str], conversations: np.ndarray) -> float:
-    """Compute the share of equal classes among all pairs of different conversations, which is what chance gives.
-
-    Args:
-        classes: The class of each of n texts, for example of the responses.
-        others: The class of each text's partner, for example of the human response.
-        conversations: The number of each text's conversation, (n,).
-
-    Returns:
-        The share; NaN if there is only one conversation.
-    """
-    equal = np.array(classes, str)[:, None] == np.array(others, str)[None, :]
-    apart = conversations[:, None] != conversations[None, :]
-    return float(equal[apart].mean()) if apart.any() else float("nan")
 
 
 class HeldOutEmotions:
@@ -53,7 +37,8 @@ class HeldOutEmotions:
 
     Attributes:
         accuracy: The share of labelled test prompts that are classified correctly.
-        largest: The share of the most frequent label among these prompts, which is the floor of the accuracy.
+        largest: The share of the most frequent label among these prompts. A classifier that always gives this label has
+            this accuracy.
     """
 
     def __init__(self, classifiers: Sequence[Classifier], parts: Mapping[int, int], test: Sequence[Trajectory]):
@@ -110,7 +95,7 @@ class HeldOutEmotions:
         }
 
     def beside(self, responses: Sequence[str], trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute what belongs beside the mean `scores`: their floors, and accuracy and floor of the classifiers."""
+        """Compute values to compare the mean `scores` with: their values by chance, and the classifiers' accuracy."""
         classes = self.classify(responses, trajectories)
         conversations = np.array([trajectory.conversation for trajectory in trajectories])
         floors = {
@@ -121,7 +106,7 @@ class HeldOutEmotions:
         return {title: Estimate(value) for title, value in values.items()}
 
     def of_humans(self, trajectories: Sequence[Trajectory]) -> dict[str, Estimate]:
-        """Compute the agreement of human responses with their prompts, and what belongs beside it."""
+        """Compute the agreement of human responses with their prompts, and the values to compare it with."""
         responses = [trajectory.response for trajectory in trajectories]
         agreed = float(self.scores(responses, trajectories)[PROMPT].mean())
         return {PROMPT: Estimate(agreed)} | self.beside(responses, trajectories)

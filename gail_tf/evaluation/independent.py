@@ -1,7 +1,8 @@
 """Measures responses with an independent encoder: MAUVE, relevance and similarity, the same for all systems.
 
-Cosines depend on the encoder and the corpus. Therefore each cosine is compared with the mean cosine of pairs that do
-not belong together, which is what chance gives. A value of 0 means that a system does no better than chance.
+Cosines depend on the encoder and the corpus. Therefore the mean cosine of pairs that do not belong together is
+subtracted from each cosine. This mean is the value that chance gives. A result of 0 means that a system is not better
+than chance.
 
 Shapes: n responses, vectors of width E and length 1.
 """
@@ -48,7 +49,7 @@ def above_shuffled(vectors: np.ndarray, others: np.ndarray, conversations: np.nd
 
 
 def context_of(trajectory: Trajectory) -> str:
-    """Return history and prompt as one text, to which a response is relevant or not."""
+    """Return history and prompt as one text, with which a response is compared to measure its relevance."""
     return " ".join((*trajectory.history, trajectory.prompt))
 
 
@@ -93,7 +94,7 @@ class IndependentMeasures:
         return mauve(vectors[places], self._human[places])
 
     def ceiling(self, places: np.ndarray) -> dict[str, float]:
-        """Measure the human responses at some places in the same way, which no system can be expected to exceed.
+        """Measure the human responses at some places. No system can be expected to exceed the results.
 
         Their MAUVE compares them with as many human responses to other trajectories of the same kind (tweets or not).
 

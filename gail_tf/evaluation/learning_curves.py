@@ -6,19 +6,20 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gail_tf.imitation.curves import History, plain_logarithm
+from gail_tf.imitation.curves import History
 from gail_tf.imitation.phases import IMITATION
+from keras_gca.evaluation.axes import plain_logarithm
 from keras_gca.evaluation.statistics import summarise
 
-# For each plot of `compare`: its title, the column of the log with the policy's metric, and the column with the
-# experts' metric, or None.
+# For each plot of `compare`: its title, which way is better, the column of the log with the policy's metric, and the
+# column with the experts' metric, or None.
 COMPARED = (
-    ("perplexity, held out", "val_perplexity", None),
-    ("reward", "reward_generated", "reward_expert"),
-    ("discriminator: share recognised", "accuracy_generated", "accuracy_expert"),
-    ("KL to the reference, nats a token", "kl_per_token", None),
-    ("tokens in a response", "response_length", "expert_length"),
-    ("distinct-2 of the rollouts", "distinct_2", None),
+    ("perplexity, held out", "lower is better", "val_perplexity", None),
+    ("reward", "higher is better for the policy", "reward_generated", "reward_expert"),
+    ("discriminator: share recognised", "1: all, 0.5: it guesses", "accuracy_generated", "accuracy_expert"),
+    ("KL to the reference, nats a token", "low: close to the start of imitation", "kl_per_token", None),
+    ("tokens in a response", "near the experts' is better", "response_length", "expert_length"),
+    ("distinct-2 of the rollouts", "higher is more diverse", "distinct_2", None),
 )
 
 
@@ -39,7 +40,7 @@ def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
         for system, runs in histories.items()
         if any(row["phase"] == IMITATION for row in itertools.chain(*runs))
     }
-    for axes, (title, generated, expert) in zip(grid.flat, COMPARED, strict=True):
+    for axes, (title, better, generated, expert) in zip(grid.flat, COMPARED, strict=True):
         for number, (system, runs) in enumerate(imitating.items()):
             colour = f"C{number}"
             updates, means, deviations = _over_runs(runs, generated)
@@ -48,14 +49,20 @@ def compare(histories: Mapping[str, Sequence[History]]) -> Figure:
             axes.fill_between(updates, *ends, color=colour, alpha=0.18, linewidth=0)
             if expert:
                 axes.plot(*_over_runs(runs, expert)[:2], color=colour, linestyle="--", linewidth=1)
-        axes.set_title(f"{title} (dashes: the experts)" if expert else title, fontsize=10)
+        axes.set_title(title, fontsize=10)
+        axes.set_ylabel(better, fontsize=8)
         axes.grid(alpha=0.3)
     grid[0, 0].set_yscale("log")
     plain_logarithm(grid[0, 0])
     grid[0, 2].set_ylim(-0.03, 1.03)  # the values are shares, but their bands would go beyond 0 and 1
     for axes in grid[-1]:
-        axes.set_xlabel("update")
+        axes.set_xlabel("update of imitation")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.suptitle(
+        "lines: means over the runs of a system; bands: one standard deviation of the runs; dashes: the same metric of "
+        "the experts' responses",
+        fontsize=9,
+    )
     if imitating:
         figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9)
     return figure

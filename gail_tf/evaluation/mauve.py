@@ -36,11 +36,22 @@ def mauve(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> float:
     Raises:
         ValueError: A set has fewer than 2 texts.
     """
+    return of_clusters(*clustered(generated, human, seed))
+
+
+def clustered(generated: np.ndarray, human: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of each text's cluster, (n,) and (m,) int64; arguments and errors are those of `mauve`."""
     if min(len(generated), len(human)) < 2:
         raise ValueError("MAUVE needs two texts or more on each side")
     clusters = max(2, round(min(len(generated), len(human)) / TEXTS_PER_CLUSTER))
     labels = _clustered(np.concatenate([generated, human]).astype(np.float64), clusters, seed)
-    counts = [np.bincount(part, minlength=clusters) for part in np.split(labels, [len(generated)])]
+    return labels[: len(generated)], labels[len(generated) :]
+
+
+def of_clusters(generated: np.ndarray, human: np.ndarray) -> float:
+    """Compute MAUVE of texts whose clusters are known, for example of a selection of the texts that were clustered."""
+    clusters = int(max(generated.max(), human.max())) + 1
+    counts = [np.bincount(labels, minlength=clusters) for labels in (generated, human)]
     return area(frontier(*(count / count.sum() for count in counts)))
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 import glove
 from gail_tf.agent import GAILAgent
@@ -20,10 +19,11 @@ from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
 from gail_tf.evaluation import estimate, metrics
 from gail_tf.evaluation.comparability import phases_of, refuse_incomparable
+from gail_tf.evaluation.finer_parts import finer_parts, known_responses
 from gail_tf.evaluation.held_out_emotions import HeldOutEmotions, fit_linear
 from gail_tf.evaluation.independent import MAUVE, IndependentMeasures
 from gail_tf.evaluation.mauve import mauve
-from gail_tf.evaluation.metrics import Estimate, Likelihoods
+from gail_tf.evaluation.metrics import Likelihoods
 from gail_tf.evaluation.results_file import Figures, Options, PolicyEvaluation, Stored, read, write
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.text_reader import TextReader
@@ -34,10 +34,12 @@ from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
 from glove import cost
+from glove.progress import Progress
 from glove.text_files import BadLines
 from keras_gca.engine import reporting
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError, refuse_missing
+from keras_gca.evaluation.statistics import Estimate
 
 DIMENSION, WINDOW, X_MAX, EPOCHS = 50, 5, 10.0, 20  # of word vectors that are fitted here; enough to tell words apart
 MAUVE_TEXTS = 100  # fewer texts give too few clusters for a meaningful value
@@ -115,7 +117,7 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    Errors in the files are thereby found at once, not after hours of computation.
+    Thus errors in the files are found at once, and not after hours of computation.
 
     Args:
         run: The run.
@@ -162,7 +164,8 @@ class _Measuring:
         )
         self._rows = metrics.spread(len(data.test), options.max_responses)
         self._answered = [data.test[row] for row in self._rows]
-        self._parts = metrics.parts(data.test)
+        known = known_responses(data.test, data.train)
+        self._parts = metrics.parts(data.test) | finer_parts(data.test, known)
         self._data, self._seed = data, config.seed
         self._encoder = encoder
         self._emotions: HeldOutEmotions | None = None
@@ -307,7 +310,7 @@ class _Measuring:
                 )
         return dict(zip(vectors.words, vectors.matrix, strict=True))
 
-    def _progress(self, total: int, name: str, what: str) -> tqdm:
+    def _progress(self, total: int, name: str, what: str) -> Progress:
         return progress(total=total, desc=f"{self._run.path}, {name.replace('_', ' ')}: {what}")
 
 
@@ -331,7 +334,7 @@ def respond_to(
         seed: The seed of the responses.
         sampling: How tokens are drawn.
         size: How many responses are drawn together.
-        report: Is called after each draw with the number of responses in this draw.
+        report: A function that is called after each draw, with the number of responses in this draw.
 
     Returns:
         m texts in the order of `rows`. Each run of white space in a text is one space.

@@ -16,9 +16,11 @@ from gail_tf.data.sentiment import sentiment
 from gail_tf.data.trajectories import Trajectory
 from keras_gca.evaluation import paired_tests, reply_metrics, statistics
 from keras_gca.evaluation.paired_tests import Comparison
+from keras_gca.evaluation.statistics import Estimate
 
 TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: there is no history, one turn of it, or more
 ALL, TWEETS = "all turns", "tweets"
+SHUFFLED = ", shuffled"  # after the name of an agreement: what chance gives
 RESAMPLES = 2000  # the number of resamples in the bootstrap
 ORDERS = (1, 2, 3, 4)  # the values of n for sentence BLEU-n
 # A function of texts that returns the name of each text's class, for example its emotion.
@@ -31,14 +33,6 @@ def sentiment_names(texts: Sequence[str]) -> list[str]:
 
 
 CLASSIFIERS: Mapping[str, Classifier] = {"sentiment": sentiment_names}
-
-
-class Estimate(NamedTuple):
-    """The value of a metric, and the two ends of its 95 % interval. The ends are None if there is no interval."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
 
 
 class Likelihoods(NamedTuple):
@@ -138,6 +132,22 @@ def agreement(classify: Classifier, texts: Sequence[str], others: Sequence[str])
     return (np.array(classify(texts), str) == np.array(classify(others), str)).astype(np.float64)
 
 
+def shuffled_agreement(classes: Sequence[str], others: Sequence[str], conversations: np.ndarray) -> float:
+    """Compute the share of equal classes among all pairs of different conversations, which is what chance gives.
+
+    Args:
+        classes: The class of each of n texts, for example of the responses.
+        others: The class of each text's partner, for example of the human response.
+        conversations: The number of each text's conversation, (n,).
+
+    Returns:
+        The share; NaN if there is only one conversation.
+    """
+    equal = np.array(classes, str)[:, None] == np.array(others, str)[None, :]
+    apart = conversations[:, None] != conversations[None, :]
+    return float(equal[apart].mean()) if apart.any() else float("nan")
+
+
 def response_scores(
     responses: Sequence[str], trajectories: Sequence[Trajectory], classifiers: Mapping[str, Classifier] = CLASSIFIERS
 ) -> dict[str, np.ndarray]:
@@ -199,9 +209,26 @@ def response_figures(
     bleu = reply_metrics.bleu_of_counts(counts.sum(0))
     figures = {"BLEU": _estimate(bleu, drawn, statistics.bootstrap_interval(resampled))}
     figures |= {name: _ratio(drawn, total, one) for name, total in zip(scores, scored, strict=True)}
+    figures |= _shuffled_figures(responses, trajectories, conversations)
     figures |= {name: Estimate(value) for name, value in diversity_figures(responses).items()}
     similar = reply_metrics.embedding_similarities(list(map(words, responses)), list(map(words, human)), vectors)
     return figures | {f"vectors, {name}": Estimate(value) for name, value in similar.items()}
+
+
+def _shuffled_figures(
+    responses: Sequence[str], trajectories: Sequence[Trajectory], conversations: np.ndarray
+) -> dict[str, Estimate]:
+    """Compute the agreement of shuffled pairs beside each agreement of `response_scores`."""
+    figures = {}
+    for name, classify in CLASSIFIERS.items():
+        classes = classify(responses)
+        for whose, others in (
+            ("human", [trajectory.response for trajectory in trajectories]),
+            ("prompt", [trajectory.prompt for trajectory in trajectories]),
+        ):
+            by_chance = shuffled_agreement(classes, classify(others), conversations)
+            figures[f"{name} as the {whose}'s{SHUFFLED}"] = Estimate(by_chance)
+    return figures
 
 
 def human_figures(

@@ -50,21 +50,25 @@ class OutsideModel:
         policy = make_policy(config, tokenizer, read_pretrained(config, folder, tokenizer), None)
         return cls(policy, tokenizer, (config.data.condition_tokens, config.data.response_tokens))
 
-    def perplexity(self, asked: Sequence[Trajectory], responses: Sequence[str], size: int = 32) -> float:
-        """Compute the perplexity per word of responses, given their conversations.
+    def costs(self, asked: Sequence[Trajectory], responses: Sequence[str], size: int = 32) -> np.ndarray:
+        """Compute the negative log-likelihood of responses, given their conversations, and their numbers of words.
 
-        It is exp of the total negative log-likelihood divided by the number of words and ends. The tokenizer spells
-        unknown words with pieces of words, so a word that does not exist costs what its pieces cost.
+        The perplexity per word is exp of the sum of the first column divided by the sum of the second one. The
+        tokenizer spells unknown words with pieces of words. Therefore the probability of a word that does not exist is
+        the probability of its pieces.
 
         Args:
             asked: The n trajectories that are answered.
             responses: The n responses.
             size: How many responses are read together.
+
+        Returns:
+            (n, 2) float64: nats, and words and ends.
         """
         answered = [replace(one, response=text) for one, text in zip(asked, responses, strict=True)]
         batch = Samples.encode(self._tokenizer, answered, *self._limits, False).batch
         _, words, _ = measured_units(self._tokenizer, batch)
-        return float(np.exp(self._measure.losses(batch, size).sum() / words.sum()))
+        return np.stack([self._measure.losses(batch, size), words], axis=1).astype(np.float64)
 
 
 def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
@@ -79,4 +83,6 @@ def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
         _, base = run.model()
         trained_from = run.source().get("model")
         if model == trained_from or (base is not None and base.sha256 == sha256):
-            raise UserError(f"--quality-model {model}: {run.path} was trained from it; the 5-gram model suits this run")
+            raise UserError(
+                f"--quality-model {model}: {run.path} was trained from this model; use the 5-gram model for this run"
+            )

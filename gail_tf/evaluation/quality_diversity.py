@@ -1,11 +1,13 @@
-"""Measures the quality and the diversity of a policy's responses at several temperatures of sampling.
+"""Measures policies over a grid of temperatures and nuclei; see `keras_gca.evaluation.quality_diversity`.
 
-Quality is the perplexity of the responses under a 5-gram model of the experts' responses. Diversity is distinct-2. A
-point has both values at one temperature, and the points of a policy form a curve.
+Quality is the perplexity of the responses under a 5-gram model of the experts' responses, or under a pretrained
+language model that no run was trained from. With an independent encoder, the best points are those of the highest
+MAUVE.
 """
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,117 +15,240 @@ import numpy as np
 
 from gail_tf.agent import GAILAgent
 from gail_tf.base_models.locate import locate
+from gail_tf.config import GAILConfig
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import Samples
-from gail_tf.evaluation import estimate, metrics
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.evaluation import estimate, mauve, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable, system_of
-from gail_tf.evaluation.measure import respond_to
+from gail_tf.evaluation.measure import MAUVE_TEXTS, respond_to
 from gail_tf.evaluation.outside_model import OutsideModel, refuse_own_model
-from gail_tf.evaluation.systems import HUMAN, name
+from gail_tf.evaluation.sentence_encoder import SentenceEncoder
+from gail_tf.evaluation.systems import name
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
-from keras_gca.engine import reporting
-from keras_gca.engine.training_loop import progress
-from keras_gca.evaluation import quality_diversity
+from glove.cost import Estimate, TimeLimit
+from keras_gca.evaluation.decoding_grid import Setting, grid
+from keras_gca.evaluation.quality_diversity import Measure, Part, Results, Speaker, compare
+from keras_gca.evaluation.stored_values import StoredValues, are_numbers, are_texts
 from keras_gca.evaluation.word_model import WordModel
 
+FOLDER = "grid"  # of the responses and their costs, in the run's folder
 MODEL_RESPONSES = 20_000  # the maximum number of training responses in the 5-gram model
+Costs = Callable[[Sequence[Trajectory], Sequence[str]], np.ndarray]  # see `Part.costs`
 
 
-def measure_runs(
-    paths: Sequence[str | Path],
-    temperatures: Sequence[float],
-    seed: int = 0,
-    max_responses: int = 500,
-    batch_size: int = 32,
-    quality_model: str | None = None,
-) -> quality_diversity.Curves:
-    """Measure runs, and average the curves of the runs that belong to one system of Table 2.
+@dataclass(frozen=True)
+class How:
+    """How responses are sampled and measured.
 
-    Args:
-        paths: Run folders.
-        temperatures: The temperatures of sampling.
+    Attributes:
+        settings: The points of the grid.
         seed: The seed of the responses.
-        max_responses: How many test conversations are answered at each temperature, at most.
+        max_responses: How many conversations of each part are answered at each point, at most.
         batch_size: How many responses are drawn together.
         quality_model: The pretrained language model that measures the quality, as `locate` takes it; None takes a
             5-gram model of the training responses.
+        encoder: The independent encoder of MAUVE, as `locate` takes it; None measures without MAUVE.
+    """
+
+    settings: Sequence[Setting] = tuple(grid())
+    seed: int = 0
+    max_responses: int = 500
+    batch_size: int = 32
+    quality_model: str | None = None
+    encoder: str | None = None
+
+
+DEFAULT = How()
+
+
+def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT, limit: TimeLimit | None = None) -> Results | None:
+    """Measure all policies of runs over a grid, and compare the best points of the systems of Table 2.
+
+    If several runs have a policy after maximum likelihood with the same seed, only that of the first run counts.
+
+    Args:
+        paths: Run folders.
+        how: How responses are sampled and measured.
+        limit: A limit of the time, after which no further point is measured; None sets no limit.
 
     Returns:
-        The point of the human responses, and the mean curve of each system.
+        The results; None if the time is over before all points are measured.
 
     Raises:
-        UserError: The runs are not comparable, one is not finished, or one was trained from `quality_model`.
+        UserError: The runs are not comparable, one is not finished, or one was trained from the model that measures the
+            quality.
     """
     runs = [GAILRun.open(path, "quality_diversity") for path in paths]
     refuse_incomparable(runs)
-    outside = None
-    if quality_model is not None:
-        refuse_own_model(runs, quality_model)
-        outside = OutsideModel.read(locate(quality_model))
-    curves_of_systems: dict[str, list[quality_diversity.Curve]] = {HUMAN: []}
+    by_system: dict[str, list[tuple[GAILRun, str]]] = {}
     for run in runs:
-        agent = GAILAgent.load(run.path)
-        human, curves = measure(agent, run.data(), sorted(temperatures), seed, max_responses, batch_size, outside)
-        curves_of_systems[HUMAN].append(human)
-        for policy, curve in curves.items():
-            curves_of_systems.setdefault(name(system_of(agent.config, policy)), []).append(curve)
-    return {title: mean_curve(curves) for title, curves in curves_of_systems.items()}
+        for policy in GAILAgent.load(run.path).generators:
+            of_system = by_system.setdefault(name(system_of(run.config(), policy)), [])
+            if run.config().seed not in (other.config().seed for other, _ in of_system):
+                of_system.append((run, policy))
+    return measure_policies(by_system, how, limit)
 
 
-def measure(
-    agent: GAILAgent,
-    data: Data,
-    temperatures: Sequence[float],
-    seed: int = 0,
-    max_responses: int = 500,
-    batch_size: int = 32,
-    outside: OutsideModel | None = None,
-) -> tuple[quality_diversity.Curve, dict[str, quality_diversity.Curve]]:
-    """Measure the policies of an agent on test conversations, which are evenly spread over all test conversations.
+def measure_policies(
+    by_system: Mapping[str, Sequence[tuple[GAILRun, str | None]]], how: How = DEFAULT, limit: TimeLimit | None = None
+) -> Results | None:
+    """Measure policies over a grid, and compare the best points of systems.
 
     Args:
-        agent: The agent.
-        data: The data of its run.
-        temperatures: The temperatures of sampling.
-        seed: The seed of the responses.
-        max_responses: How many test conversations are answered at each temperature, at most.
-        batch_size: How many responses are drawn together.
-        outside: The language model that measures the quality; None takes a 5-gram model of the training responses.
+        by_system: The runs of each system, with different seeds, and the name of a policy in each; None is the last.
+        how: How responses are sampled and measured.
+        limit: A limit of the time, after which no further point is measured; None sets no limit.
 
     Returns:
-        The point of the human responses, and the curve of each policy.
+        The results; None if the time is over before all points are measured.
+
+    Raises:
+        UserError: A run was trained from the model that measures the quality, or cannot be read.
     """
-    learned = [metrics.words(data.train[i].response) for i in metrics.spread(len(data.train), MODEL_RESPONSES)]
-    model = WordModel(learned)
+    outside, encoder = None, None
+    if how.quality_model is not None:
+        refuse_own_model([run for of_system in by_system.values() for run, _ in of_system], how.quality_model)
+        outside = OutsideModel.read(locate(how.quality_model))
+    if how.encoder is not None:
+        encoder = SentenceEncoder.read(locate(how.encoder))
+    load = lru_cache(maxsize=1)(GAILAgent.load)  # only the last agent is kept, to save memory
+    opened: dict[Path, tuple[Part, Part, Callable[[str, int], Estimate]]] = {}
+    systems: dict[str, list[Speaker]] = {}
+    for system, of_system in by_system.items():
+        for run, policy in of_system:
+            if run.path not in opened:
+                opened[run.path] = _open(run, partial(load, run.path), how, outside, encoder)
+            name_of_policy = policy or load(run.path).generators[-1]
+            validation, test, cost = opened[run.path]
+            speaker = Speaker(name_of_policy, run.config().seed, validation, test, partial(cost, name_of_policy))
+            systems.setdefault(system, []).append(speaker)
+    return compare(systems, how.settings, limit)
 
-    def point(temperature: float | None, texts: Sequence[str]) -> dict[str, Any]:
-        replies = [metrics.words(text) for text in texts]
-        quality = model.perplexity(replies) if outside is None else outside.perplexity(asked, texts, batch_size)
-        return quality_diversity.point(temperature, quality, replies)
 
-    parts = metrics.parts(data.test)
+def _open(
+    run: GAILRun,
+    load: Callable[[], GAILAgent],
+    how: How,
+    outside: OutsideModel | None,
+    encoder: SentenceEncoder | None,
+) -> tuple[Part, Part, Callable[[str, int], Estimate]]:
+    """Make the parts of a run's validation and of its test conversations, and the function `_cost` of this run."""
+    data, config = run.data(), run.config()
+    costs: Costs
+    if outside is None:
+        learned = [metrics.words(data.train[i].response) for i in metrics.spread(len(data.train), MODEL_RESPONSES)]
+        model = WordModel(learned)
+
+        def costs(asked: Sequence[Trajectory], texts: Sequence[str]) -> np.ndarray:
+            return model.costs([metrics.words(text) for text in texts])
+
+    else:
+        costs = partial(outside.costs, size=how.batch_size)
+    store = StoredValues(run.path / FOLDER, run.bot)
+    validation, test = (
+        part_of(load, config, data, title, how, costs, store, encoder) for title in ("validation", "test")
+    )
+    return validation, test, partial(_cost, load, config, _asked(data.validation, how), _asked(data.test, how), how)
+
+
+def _asked(trajectories: Sequence[Trajectory], how: How) -> list[Trajectory]:
+    """Return the trajectories that are answered: conversations or, without conversations, tweets."""
+    parts = metrics.parts(trajectories)
     rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
-    asked = [data.test[row] for row in rows[metrics.spread(len(rows), max_responses)]]
-    config = agent.config
+    return [trajectories[row] for row in rows[metrics.spread(len(rows), how.max_responses)]]
+
+
+def _cost(
+    load: Callable[[], GAILAgent],
+    config: GAILConfig,
+    validation: Sequence[Trajectory],
+    test: Sequence[Trajectory],
+    how: How,
+    policy: str,
+    points: int,
+) -> Estimate:
+    """Estimate the cost of a policy's responses, as `Speaker.estimate` does."""
+    agent = load()
     limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
-    batch = Samples.encode(agent.tokenizer, asked, *limits).batch
-    reporting.say_cost(estimate.of_curves(config, agent.policies, batch, len(temperatures), batch_size))
-    curves: dict[str, Any] = {policy: [] for policy in agent.policies}
-    with progress(total=len(asked) * len(curves) * len(temperatures), desc="responses") as bar:
-        for policy, temperature in itertools.product(agent.policies, temperatures):
-            sampling = Sampling(config.data.response_tokens, top_p=1.0, temperature=temperature)
+    of_validation, of_test = (Samples.encode(agent.tokenizer, asked, *limits).batch for asked in (validation, test))
+    return estimate.of_grid(config, agent.policies[policy], of_validation, of_test, points, how.batch_size)
+
+
+def part_of(
+    load: Callable[[], GAILAgent],
+    config: GAILConfig,
+    data: Data,
+    title: str,
+    how: How,
+    costs: Costs,
+    store: StoredValues,
+    encoder: SentenceEncoder | None = None,
+) -> Part:
+    """Make one part of a run's conversations, which are evenly spread over all of this part.
+
+    Args:
+        load: Loads the agent, which is needed only for responses that are not stored.
+        config: Its settings.
+        data: The data of its run.
+        title: "validation" or "test".
+        how: How responses are sampled and measured.
+        costs: Computes the costs of responses under the model that measures the quality.
+        store: Where responses and their costs are stored.
+        encoder: The independent encoder.
+    """
+    trajectories = {"validation": data.validation, "test": data.test}[title]
+    asked = _asked(trajectories, how)
+    limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
+    count = len(asked)
+
+    def place(policy: str, setting: Setting) -> tuple[str, dict[str, Any]]:
+        """Return the name and the facts under which responses are stored."""
+        facts = {"part": title, "policy": policy, **setting._asdict(), "seed": how.seed, "responses": count}
+        return f"{title}_{policy}_{setting.temperature:g}_{setting.top_p:g}", facts
+
+    def sample(policy: str, setting: Setting) -> list[str]:
+        def make() -> list[str]:
+            agent = load()
+            batch = Samples.encode(agent.tokenizer, asked, *limits).batch
+            sampling = Sampling(config.data.response_tokens, top_p=setting.top_p, temperature=setting.temperature)
             speaker = agent.policies[policy], agent.tokenizer
-            texts = respond_to(*speaker, batch, np.arange(len(asked)), seed, sampling, batch_size, bar.update)
-            curves[policy].append(point(temperature, texts))
-    return [point(None, [trajectory.response for trajectory in asked])], curves
+            return respond_to(*speaker, batch, np.arange(count), how.seed, sampling, how.batch_size)
+
+        return store.get(*place(policy, setting), make, are_texts(count))
+
+    def is_stored(policy: str, setting: Setting) -> bool:
+        return store.has(*place(policy, setting))
+
+    def stored_costs(texts: Sequence[str], of: str) -> np.ndarray:
+        if how.quality_model is None:  # the 5-gram model takes less time than a file
+            return costs(asked, texts)
+        facts = {"part": title, "of": of, "seed": how.seed, "model": how.quality_model, "responses": count}
+
+        def make() -> list[list[float]]:
+            return costs(asked, texts).tolist()
+
+        numbers = "".join(letter if letter.isalnum() or letter == "." else "_" for letter in of)
+        return np.array(store.get(f"{title}_{numbers}_costs", facts, make, are_numbers(count, 2)), np.float64)
+
+    human = [trajectory.response for trajectory in asked]
+    conversations = np.array([trajectory.conversation for trajectory in asked])
+    if encoder is None or count < MAUVE_TEXTS:
+        return Part(human, conversations, sample, stored_costs, metrics.words, is_stored=is_stored)
+    vectors = encoder(human)
+    others = [data.train[i].response for i in _of_same_kind(data.train, asked[0], count)]
+    ceiling = mauve.mauve(encoder(others), vectors) if len(others) == count else None
+
+    def measure_of(texts: Sequence[str]) -> Measure:
+        clusters = mauve.clustered(encoder(texts), vectors)
+        return lambda kept: mauve.of_clusters(*(labels[kept] for labels in clusters))
+
+    return Part(human, conversations, sample, stored_costs, metrics.words, measure_of, ceiling, is_stored)
 
 
-def mean_curve(curves: Sequence[quality_diversity.Curve]) -> quality_diversity.Curve:
-    """Average the curves of several runs at each temperature."""
-    names = ("perplexity", "distinct_2")
-    return [
-        {"temperature": points[0]["temperature"]}
-        | {figure: sum(one[figure] for one in points) / len(points) for figure in names}
-        for points in zip(*curves, strict=True)
-    ]
+def _of_same_kind(trajectories: Sequence[Trajectory], one: Trajectory, count: int) -> list[int]:
+    """Return the numbers of at most `count` trajectories that are tweets, or are not, as a given one."""
+    tweets = one.source == "tweets"
+    rows = [i for i, other in enumerate(trajectories) if (other.source == "tweets") == tweets]
+    return [rows[i] for i in metrics.spread(len(rows), count)]

@@ -31,7 +31,7 @@ def evaluate_ratings(
 ) -> dict[str, Any]:
     """Compare the measures of a run with people's ratings.
 
-    Contexts that stand in the run's corpus, in any of its parts, are left out.
+    Contexts that occur in the run's corpus, in any of its parts, are left out.
 
     Args:
         run: The run folder.
@@ -51,7 +51,7 @@ def evaluate_ratings(
     data, agent = made.data(), GAILAgent.load(made.path)
     kept = human_ratings.unseen(rated, conversations(data))
     if len({one.context for one in kept}) < 2:
-        raise UserError(f"{ratings}: fewer than two contexts are left that do not stand in the corpus of {run}")
+        raise UserError(f"{ratings}: two or more contexts that do not occur in the corpus of {run} are expected")
     found = measures(agent, kept, size)
     if encoder is not None:
         found[RELEVANCE] = relevance(SentenceEncoder.read(locate(encoder)), kept)
@@ -60,7 +60,7 @@ def evaluate_ratings(
 
 
 def conversations(data: Data) -> list[tuple[str, ...]]:
-    """Return all conversations of a run's corpus, as utterances; longer parts of one stand beside shorter ones."""
+    """Return the utterances of all conversations of a run's corpus. Some are the beginnings of other, longer ones."""
     trajectories = (*data.train, *data.test, *data.validation)
     return [*data.general, *((*one.history, one.prompt, one.response) for one in trajectories)]
 
@@ -69,7 +69,8 @@ def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[s
     """Compute the measures of rated responses, (n,) float64 by name.
 
     A D that judges whole responses gives its logit. A D that judges each token gives the logarithms of Eq. 9 and of Eq.
-    10 of the first paper. For each policy there are the log-likelihood of the response, and the same for each token.
+    10 of the first paper. For each policy there are two measures: the log-likelihood of the response, and the
+    log-likelihood divided by the number of tokens.
     """
     config = agent.config
     trajectories = [Trajectory(one.context[:-1], one.context[-1], one.response) for one in rated]

@@ -13,10 +13,10 @@ from gail_tf.evaluation import learning_curves, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable
 from gail_tf.evaluation.figures import figure_5, figure_6
 from gail_tf.evaluation.measure import RunEvaluation, evaluate, read_files
-from gail_tf.evaluation.results_file import Options
+from gail_tf.evaluation.results_file import FILE, Options
 from gail_tf.evaluation.systems import (
-    PairedTest,
     Systems,
+    finer_parts_of,
     histories,
     interval_of,
     notes,
@@ -25,12 +25,24 @@ from gail_tf.evaluation.systems import (
     summary,
     systems,
 )
-from gail_tf.evaluation.tables import IN_PAPER, PAPER, TABLE_2, table_2, table_3, table_of_responses, table_of_tests
+from gail_tf.evaluation.tables import (
+    IN_PAPER,
+    PAPER,
+    TABLE_2,
+    table_2,
+    table_3,
+    table_of_parts,
+    table_of_responses,
+    table_of_tests,
+)
 from gail_tf.training.run_folder import GAILRun
 from glove.cost import TimeLimit
 from glove.text_files import counted
+from keras_gca.engine.command_line import hint
 from keras_gca.errors import UserError
-from keras_gca.evaluation import provenance
+from keras_gca.evaluation.paired_tests import PairedTest, as_json
+from keras_gca.evaluation.provenance import Outcome
+from keras_gca.evaluation.statistics import Estimate
 from keras_gca.evaluation.tables import Table
 
 ALL = "all"  # the value of --policy that means all policies of a bot
@@ -72,9 +84,8 @@ def evaluate_runs(
     output: Path | None = None,
     batch_size: int = 32,
     examples: int = 8,
-    experiment: tuple[Path, str] | None = None,
     limit: TimeLimit | None = None,
-) -> bool:
+) -> tuple[Outcome, list[Path]] | None:
     """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
 
     Args:
@@ -85,12 +96,11 @@ def evaluate_runs(
         output: The folder for tables and plots; by default RUN/evaluation, or runs/evaluation for several runs.
         batch_size: How many trajectories are read together.
         examples: The number of examples in Table 3.
-        experiment: A file to which results and tables are written with their command (`provenance.write_experiment`),
-            and the command; None writes no such file.
         limit: A limit of the time, after which no further run is measured; None sets no limit.
 
     Returns:
-        True if all runs are measured; false if the time is over before. Runs that are measured are not measured again.
+        All results and tables, and the paths of the files that were written; None if the time is over before all runs
+        are measured. Runs that are measured are not measured again.
 
     Raises:
         UserError: The runs are not comparable, or one is not finished.
@@ -109,23 +119,22 @@ def evaluate_runs(
         if limit is not None and limit.is_over:
             print(f"the time is over; measured: {len(measured)} of {counted(len(runs), 'run')}")
             print(f"next: the same command continues with {run.path}")
-            return False
+            return None
         measured.append(evaluate(run, options, choose, batch_size))
     by_system, remarks = systems(measured)
     folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
     tests = paired_tests(by_system)
     written = write(by_system, tests, folder, beside_paper, examples)
-    if experiment is not None:
-        seeds = {"responses": options.seed, "runs": sorted({run.config().seed for run in runs})}
-        tables = tables_of(by_system, tests, beside_paper)
-        provenance.write_experiment(*experiment, seeds, _facts(by_system, tests), tables)
     for remark in remarks:
         print(remark)
     print((folder / "tables.md").read_text(encoding="utf-8"))
-    print(f"wrote {', '.join(str(run.path / 'evaluation.json') for run in runs)}")
+    kept = [run.path / FILE for run in runs]
+    print(f"wrote {', '.join(map(str, kept))}")
     print(f"wrote {folder}: {', '.join(path.name for path in written)}")
-    print(f"next: python -m gail_tf.quality_diversity {' '.join(str(run.path) for run in runs)}")
-    return True
+    print(f"next: {hint('gail_tf.quality_diversity', *(run.path for run in runs))}")
+    seeds = {"responses": options.seed, "runs": sorted({run.config().seed for run in runs})}
+    outcome = Outcome(seeds, _facts(by_system, tests), tables_of(by_system, tests, beside_paper))
+    return outcome, [*kept, *written]
 
 
 def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
@@ -137,7 +146,7 @@ def _chooser(policy: str | None) -> Callable[[Sequence[str]], Sequence[str]]:
         if policy == ALL:
             return names
         if policy not in names:
-            raise UserError(f"--policy {policy}: not a policy of this bot, which has {' and '.join(names)}")
+            raise UserError(f"--policy {policy}: this bot has no such policy; it has {' and '.join(names)}")
         return [policy]
 
     return choose
@@ -174,8 +183,10 @@ def write(
 
 
 def tables_of(by_system: Systems, results: Sequence[PairedTest], beside_paper: bool) -> list[Table]:
-    """Make Table 2, the table of the responses' metrics and, if there are paired tests, their table."""
+    """Make Table 2, the tables of the responses' metrics and of finer parts, and, if there are any, of paired tests."""
     tables = [table_2(by_system, beside_paper), table_of_responses(by_system)]
+    if finer_parts_of(by_system):
+        tables.append(table_of_parts(by_system))
     return tables + ([table_of_tests(results)] if results else [])
 
 
@@ -193,7 +204,7 @@ def _all_digits(by_system: Systems, only: Sequence[str] = (), beside_paper: bool
 
 def _lines(by_system: Systems, only: Sequence[str], beside_paper: bool) -> Iterator[Sequence[Any]]:
     for system, measured in by_system.items():
-        for part in parts_of(by_system):
+        for part in (*parts_of(by_system), *finer_parts_of(by_system)):
             for figure in only or measured[0].policy.figures.get(part, {}):
                 value = summary(measured, part, figure)
                 if value is not None:
@@ -217,20 +228,11 @@ def _facts(by_system: Systems, results: Sequence[PairedTest]) -> dict[str, Any]:
             for system, measured in by_system.items()
         },
         "human": {path: _plain(run.human) for path, run in runs.items()},
-        "tests": [
-            {
-                "systems": test.systems,
-                "seed": test.seed,
-                "figure": test.figure,
-                **test.comparison._asdict(),
-                "corrected": test.corrected,
-            }
-            for test in results
-        ],
+        "tests": as_json(results),
     }
 
 
-def _plain(figures: Mapping[str, Mapping[str, metrics.Estimate]]) -> dict[str, Any]:
+def _plain(figures: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
     """Return the metrics of each part for JSON; undefined values are None."""
     return {
         part: {

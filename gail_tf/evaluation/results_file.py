@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gail_tf.evaluation.metrics import Estimate, Likelihoods
+from gail_tf.evaluation.metrics import Likelihoods
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
+from keras_gca.evaluation.statistics import Estimate
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 

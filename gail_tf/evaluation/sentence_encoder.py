@@ -42,7 +42,7 @@ class SentenceEncoder:
         Args:
             texts: The texts. A text of more than LIMIT tokens is cut at its end.
             size: How many texts are read together.
-            report: Called with the number of texts after each reading.
+            report: A function that is called after each part, with the number of texts that were read.
 
         Returns:
             (n, hidden_size) float32. Each vector has the length 1.

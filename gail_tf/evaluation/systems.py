@@ -17,7 +17,7 @@ from gail_tf.evaluation.measure import RunEvaluation
 from gail_tf.evaluation.results_file import OWN_VECTORS, PolicyEvaluation
 from gail_tf.imitation import curves
 from gail_tf.imitation.phases import IMITATION
-from keras_gca.evaluation.paired_tests import Comparison, compare_seeds, holm
+from keras_gca.evaluation.paired_tests import Comparison, PairedTest, compare_seeds, with_correction
 from keras_gca.evaluation.reply_metrics import bleu
 from keras_gca.evaluation.statistics import Summary, summarise
 
@@ -44,24 +44,6 @@ class Measured(NamedTuple):
     def imitates(self) -> bool:
         """Whether the policy is the one after imitation, not the one after maximum likelihood."""
         return self.run.policies.get(IMITATION) is self.policy
-
-
-class PairedTest(NamedTuple):
-    """A paired test of two systems on the same test trajectories; see `paired_tests.Comparison`.
-
-    Attributes:
-        systems: The keys of the two systems.
-        seed: The seed of both runs, within which conversations are compared; None if seeds are compared.
-        figure: The name of the metric.
-        comparison: The result.
-        corrected: The p-value after Holm's correction over all tests of the table.
-    """
-
-    systems: tuple[str, str]
-    seed: int | None
-    figure: str
-    comparison: Comparison
-    corrected: float
 
 
 Systems = dict[str, list[Measured]]  # the policies of each system, by the system's key in NAMES; one for each seed
@@ -119,8 +101,7 @@ def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
         for figure, of_seeds in differences.items():
             if len(of_seeds) > 1:
                 rows.append((pair, None, figure, compare_seeds(of_seeds, [0.0] * len(of_seeds), seed)))
-    corrected = holm([comparison.p_value for *_, comparison in rows])
-    return [PairedTest(*row, p_value) for row, p_value in zip(rows, corrected, strict=True)]
+    return with_correction(rows)
 
 
 def _compared(a: Measured, b: Measured, seed: int) -> dict[str, Comparison]:
@@ -161,11 +142,11 @@ def notes(by_system: Systems) -> list[str]:
     )
     if options.encoder is not None:
         features = (
-            f"The features of MAUVE come from {Path(options.encoder).name}, which no system was trained with. In the "
-            "column of the human responses, MAUVE compares them with human responses to other trajectories, which is "
-            "the ceiling. Relevance is the cosine of a response and its context, and similarity the cosine of a "
-            "response and the human response, both minus the mean cosine of pairs from different conversations, so "
-            "that chance gives 0."
+            f"The features of MAUVE come from {Path(options.encoder).name}, with which no system was trained. In the "
+            "column of the human responses, MAUVE compares them with human responses to other trajectories. No system "
+            "can be expected to exceed this value. Relevance is the cosine of a response and its context. Similarity "
+            "is the cosine of a response and the human response. From both, the mean cosine of pairs from different "
+            "conversations is subtracted, so that chance gives 0."
         )
     return [
         "Perplexity is exp of the total negative log-likelihood of the human responses, divided by the number of their "
@@ -192,6 +173,12 @@ def parts_of(by_system: Systems) -> list[str]:
     """Return the parts of the test trajectories for which a system has metrics, in the order of the tables."""
     present = {part for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in (*metrics.TURNS, metrics.ALL, metrics.TWEETS) if part in present]
+
+
+def finer_parts_of(by_system: Systems) -> list[str]:
+    """Return the parts by corpus and turn, and those by whether a response stands in training, as far as measured."""
+    present = {part: None for measured in by_system.values() for one in measured for part in one.policy.figures}
+    return [part for part in present if part not in (*metrics.TURNS, metrics.ALL, metrics.TWEETS)]
 
 
 def kind_of_bars(by_system: Systems) -> str:

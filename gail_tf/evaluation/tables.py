@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from gail_tf.evaluation import metrics
-from gail_tf.evaluation.systems import HUMAN, PairedTest, Systems, cell_of, kind_of_bars, name, parts_of
-from keras_gca.evaluation import reply_metrics
+from gail_tf.evaluation.systems import HUMAN, Systems, cell_of, finer_parts_of, kind_of_bars, name, parts_of
+from keras_gca.evaluation import paired_tests, reply_metrics
+from keras_gca.evaluation.paired_tests import PairedTest
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
@@ -44,6 +45,20 @@ def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
     return Table(
         2, f"Perplexity and BLEU on the test conversations{kind_of_bars(by_system)}.", ("", "model", *parts), rows, 2
     )
+
+
+def table_of_parts(by_system: Systems) -> Table:
+    """Make a table of perplexity and BLEU by corpus and turn, and with and without responses that stand in training."""
+    rows = [
+        (figure, part, *(cell_of(measured, part, figure) for measured in by_system.values()))
+        for figure in TABLE_2
+        for part in (*finer_parts_of(by_system), metrics.ALL)
+    ]
+    caption = (
+        "By corpus and turn, and by whether the human response stands in training (apart from case and punctuation)"
+        f"{kind_of_bars(by_system)}. Only rows of one corpus show what a turn changes."
+    )
+    return Table(None, caption, ("", "part", *map(name, by_system)), rows, 2)
 
 
 def table_of_responses(by_system: Systems) -> Table:
@@ -84,31 +99,7 @@ def _equal_distinct(by_system: Systems, part: str) -> list[tuple[str, ...]]:
 
 def table_of_tests(results: Sequence[PairedTest]) -> Table:
     """Make the table of the paired tests."""
-    rows = [_row_of_test(test) for test in results]
-    caption = (
-        "Paired sign-flip tests on the same test trajectories, by conversations within a seed, or by seeds (all): the "
-        "difference with its 95 % interval, the two-sided p, p after Holm's correction over this table, and the "
-        "smallest difference that would have been found in 80 % of cases."
-    )
-    header = "systems", "metric", "seed", "difference", "p", "p (Holm)", "detectable", "units"
-    return Table(None, caption, header, rows, 2)
-
-
-def _row_of_test(test: PairedTest) -> tuple[str, ...]:
-    compared = test.comparison
-    interval = ""
-    if compared.low is not None and compared.high is not None:
-        interval = f" [{compared.low:+.3g}, {compared.high:+.3g}]"
-    return (
-        f"{name(test.systems[0])} minus {name(test.systems[1])}",
-        test.figure,
-        "all" if test.seed is None else str(test.seed),
-        f"{compared.difference:+.3g}{interval}",
-        f"{compared.p_value:.4f}",
-        f"{test.corrected:.4f}",
-        "none" if compared.detectable is None else f"{compared.detectable:.3g}",
-        f"{compared.units:,} {'seeds' if test.seed is None else 'conversations'}",
-    )
+    return paired_tests.table_of_tests(results, name, " on the same test trajectories")
 
 
 def table_3(by_system: Systems, count: int, seed: int) -> list[Table]:

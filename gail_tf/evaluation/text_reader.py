@@ -30,7 +30,7 @@ class TextReader:
         Args:
             texts: The texts.
             size: How many texts are read together.
-            report: Called with the number of texts after each reading.
+            report: A function that is called after each part, with the number of texts that were read.
 
         Returns:
             (n, feature_size) float32.

@@ -1,6 +1,6 @@
 """Lists the second paper's experiments, the variants that they compare, and the scales at which they can run.
 
-The command's `--help` shows this list, so the module imports nothing heavy such as TensorFlow.
+The command's `--help` shows this list. Therefore the module does not import TensorFlow or other slow libraries.
 """
 
 from typing import Any, NamedTuple

@@ -4,26 +4,47 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 
 from keras_gca.storage.atomic import replacing
 
 History = Sequence[dict[str, Any]]  # the log of a run: a row for each epoch and update; see docs/metrics.md
 
-# The title of each plot and the metrics that it shows; docs/metrics.md explains them.
+# The title of each plot, which way is better, and the metrics that it shows; docs/metrics.md explains them.
 PANELS = (
-    ("perplexity, held out", ("val_perplexity",)),
-    ("reward", ("reward_generated", "reward_expert", "val_reward_generated")),
-    ("discriminator: recognised", ("accuracy_generated", "accuracy_expert")),
-    ("KL to the reference, nats a token", ("kl_per_token",)),
-    ("KL of an update, nats a response", ("kl",)),
-    ("clip fraction", ("clip_fraction",)),
-    ("tokens in a response", ("response_length", "expert_length")),
-    ("diversity of the rollouts", ("distinct_2", "repeated", "most_common_share")),
-    ("entropy, nats", ("entropy", "discriminator_entropy")),
+    ("perplexity, held out", "lower is better", ("val_perplexity",)),
+    ("reward", "higher is better for the policy", ("reward_generated", "reward_expert", "val_reward_generated")),
+    ("discriminator: recognised", "1: all, 0.5: it guesses", ("accuracy_generated", "accuracy_expert")),
+    ("KL to the reference, nats a token", "low: close to the start of imitation", ("kl_per_token",)),
+    ("KL of an update, nats a response", "high: large steps", ("kl",)),
+    ("clip fraction", "0 to 0.3 is usual", ("clip_fraction",)),
+    ("tokens in a response", "near the experts' is better", ("response_length", "expert_length")),
+    (
+        "diversity of the rollouts",
+        "pairs: higher is better; others: lower",
+        ("distinct_2", "repeated", "most_common_share"),
+    ),
+    ("entropy, nats", "0: sure; should not fall fast", ("entropy", "discriminator_entropy")),
 )
+LABELS = {
+    "val_perplexity": "experts' responses",
+    "reward_generated": "the policy's responses",
+    "reward_expert": "the experts' responses",
+    "val_reward_generated": "the policy's, held-out prompts",
+    "accuracy_generated": "the policy's responses",
+    "accuracy_expert": "the experts' responses",
+    "kl_per_token": "policy against reference",
+    "kl": "policy before against after",
+    "clip_fraction": "share of clipped responses",
+    "response_length": "the policy's responses",
+    "expert_length": "the experts' responses",
+    "distinct_2": "different pairs of words",
+    "repeated": "repeated responses",
+    "most_common_share": "most frequent response",
+    "entropy": "the policy's next token",
+    "discriminator_entropy": "the discriminator's verdict",
+}
 
 
 def draw(history: History, path: Path) -> None:
@@ -48,29 +69,28 @@ def paint(history: History) -> Figure:
     """
     phases = [row["phase"] for row in history]
     borders = [i for i in range(1, len(phases)) if phases[i] != phases[i - 1]]
-    figure = Figure(figsize=(13, 9), layout="constrained")
+    figure = Figure(figsize=(14, 9.6), layout="constrained")
     grid = figure.subplots(3, 3, sharex=True)
-    for axes, (title, names) in zip(grid.flat, PANELS, strict=True):
+    for axes, (title, better, names) in zip(grid.flat, PANELS, strict=True):
         for name in names:
             points = [(i + 1, row[name]) for i, row in enumerate(history) if name in row]
             if points:
-                axes.plot(*zip(*points, strict=True), marker=".", markersize=4, label=name.replace("_", " "))
+                axes.plot(*zip(*points, strict=True), marker=".", markersize=4, label=LABELS[name])
         for number, (start, end) in enumerate(zip([0, *borders], [*borders, len(phases)], strict=True)):
             axes.axvspan(start + 0.5, end + 0.5, color="0.5", alpha=0.12 * (number % 2), linewidth=0)
             if axes in grid[0] and end - start > len(phases) / 12:
                 middle, name = (start + end + 1) / 2, phases[start].replace("_", " ")
                 axes.text(middle, 1.01, name, ha="center", fontsize=7, transform=axes.get_xaxis_transform())
         axes.set_title(title, fontsize=10, pad=14 if axes in grid[0] else 6)
+        axes.set_ylabel(better, fontsize=8)
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=8)
     for axes in grid[-1]:
-        axes.set_xlabel("epoch or update")
+        axes.set_xlabel("epoch or update of the whole training")
+        axes.set_xlim(0.5, max(len(phases), 1) + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    bands = zip([0, *borders], [*borders, len(phases)], strict=True)
+    listed = ", ".join(f"{phases[start].replace('_', ' ')} ({start + 1} to {end})" for start, end in bands if end)
+    figure.supxlabel(f"The bands in the background are the phases of the training: {listed}.", fontsize=9)
     return figure
-
-
-def plain_logarithm(axes: Axes) -> None:
-    """Label a logarithmic y axis with plain numbers instead of powers of ten."""
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())

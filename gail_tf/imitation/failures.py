@@ -33,7 +33,7 @@ class Limits:
         kl_per_token: The largest KL to the reference, in nats per token.
         most_common_share: The largest share of the most frequent response.
         repeated: The largest share of repeated responses.
-        length_factor: The largest factor by which responses may be longer or shorter than the experts'.
+        length_factor: The largest factor by which responses may be longer or shorter than the experts' responses.
 
     Raises:
         UserError: A limit is out of range, so that no metric or every metric would be beyond it.
@@ -52,7 +52,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if self.window < 1:
-            raise UserError(f"window is {self.window} updates; at least 1 is expected")
+            raise UserError(f"the window is {self.window} updates; at least 1 is expected")
         for name in ("accuracy", "most_common_share", "repeated"):
             if not 0 < getattr(self, name) < 1:
                 raise UserError(f"the limit {name} is {getattr(self, name)}; a number between 0 and 1 is expected")

@@ -1,6 +1,6 @@
 """The base class of judges. A judge, for example the discriminator, rates how much responses look like an expert's.
 
-An expert logit is a judge's output: the more a response looks like an expert's to the judge, the higher it is.
+The output of a judge is an expert logit. It is high if the response looks like an expert's to the judge.
 Shapes: B responses of at most R tokens.
 """
 

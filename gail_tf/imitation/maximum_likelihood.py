@@ -80,7 +80,7 @@ class Perplexity:
         Args:
             batch: n conditions and responses.
             size: The number of responses that are read together.
-            report: Is called with the number of responses that were read together, each time that some were read.
+            report: A function that is called after each part, with the number of responses that were read together.
 
         Returns:
             (n,) float64.

@@ -18,9 +18,9 @@ class Networks(NamedTuple):
             frozen. Policy and reference share the weights that do not learn.
         judge: The discriminator, or RL-Seq2Seq's emotion classifier.
         optimiser: PPO or TRPO, which improves the policy.
-        pretrained: The policy that is pretrained on running text. It has the policy's own network, all of whose weights
-            it trains, even if they are frozen later, under adapters or a head. None if the network is pretrained
-            already.
+        pretrained: The policy that is pretrained on running text. It shares the weights of the network of `policy`. In
+            pretraining all of these weights are trained, even if they are frozen later because only adapters or a head
+            learn. None if the network is pretrained already.
     """
 
     policy: LanguagePolicy

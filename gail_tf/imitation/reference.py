@@ -102,7 +102,7 @@ class Reference:
         return Reading(**self._in_parts(self.compiled_read_all, size, batch))
 
     def read_with_experts(self, batch: Batch, expert: Batch, size: int) -> tuple[Reading, np.ndarray]:
-        """Do the same as `read` and, in the same pass, compute features of experts' responses to the same conditions.
+        """Read responses as `read` does, and in the same pass compute features of experts' responses.
 
         Args:
             batch: B conditions and responses.

@@ -33,8 +33,8 @@ class Rollouts(NamedTuple):
         log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
         reference: (B, R) float32, the same tokens' log-probabilities under the reference.
         states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored for a
-            policy that trains nothing but a head on top of the network, because its states never change. None for any
-            other policy.
+            policy that trains only a head on top of the network, because its states never change. None for any other
+            policy.
         given: The responses in the form that the discriminator D reads.
         expert: The experts' responses to the same prompts, in the same form.
         texts: The B responses as text.
@@ -96,7 +96,7 @@ def respond(
         seed: The seed of the noise z.
         sampling: How responses are drawn.
         size: The number of responses that are drawn at a time.
-        report: Is called after each draw with the number of responses in this draw.
+        report: A function that is called after each draw, with the number of responses in this draw.
 
     Returns:
         The tokens (int32), the mask (bool) and the log-probabilities (float32), each (n, max_new_tokens), in the order

@@ -144,7 +144,11 @@ class Encoder:
 
 
 def named_weights(parts: Mapping[str, keras.layers.Layer]) -> dict[str, keras.Variable]:
-    """Return the weights of layers, given by their names in the files, by the weights' names in the files."""
+    """Return the weights of layers by their names in the files.
+
+    Args:
+        parts: The layers by their names in the files.
+    """
     named = {}
     for name, layer in parts.items():
         if isinstance(layer, keras.layers.Embedding):

@@ -53,7 +53,7 @@ def find(model: str | os.PathLike) -> Path:
         return Path(model)
     if not hub.is_name(str(model)) or Path(model).exists():
         raise UserError(
-            f"{model}: not a folder; a folder with {CONFIG} and {WEIGHTS}, or a name on the Hub, is expected"
+            f"{model}: this is not a folder; a folder with {CONFIG} and {WEIGHTS}, or a name on the Hub, is expected"
         )
     return hub.download(str(model), HUB_FILES)
 
@@ -194,7 +194,7 @@ def _tensors(folder: Path, prefix: str) -> Iterator[tuple[Path, str, Any]]:
                 for name in content.keys():  # noqa: SIM118 - this object is not a dictionary
                     yield file, name.removeprefix(prefix), content.get_slice(name)
         except (OSError, safetensors.SafetensorError) as error:
-            raise UserError(f"{file}: not readable as safetensors ({error})") from None
+            raise UserError(f"{file}: the file cannot be read as safetensors ({error})") from None
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -41,7 +41,7 @@ def check_sizes(config: Any, least: Mapping[str, int], shares: Sequence[str]) ->
         config: The config.
         least: The names of attributes that are whole numbers, and the smallest value that each may have. Attributes
             whose names end with "layer" or "layers" are numbers of layers, which may be MOST_LAYERS at most.
-        shares: The names of attributes that are numbers from 0, less than 1.
+        shares: The names of attributes that are numbers from 0 to below 1.
 
     Raises:
         UserError: An attribute is out of range or not a number.

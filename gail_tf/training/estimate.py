@@ -2,9 +2,10 @@
 
 The time is the number of floating-point operations of the large matrix products, divided by the rate at which this
 machine computes such a product, and by the share of this rate that trainings have reached (`EFFICIENCY`). P is the
-number of weights in the matrices of the network's blocks, V the number of tokens in the vocabulary, and E the width.
-A token costs 2 P operations in a pass over a sequence, and 2 V E more where the next token is predicted. The gradient
-costs twice as much as the pass if all weights are trained, and once as much if the weights of the network are frozen.
+number of weights in the matrices of the network's blocks, V the number of tokens in the vocabulary, and E the width of
+the hidden states. In a pass over a sequence, a token costs 2 P operations, and 2 V E more if its next token is
+predicted. If all weights are trained, the gradient costs twice as much as the pass. If the weights of the network are
+frozen, it costs as much as the pass.
 """
 
 import math
@@ -78,7 +79,7 @@ class Costs:
         weights: float = 4 * count(sizes.shapes.values())
         if learned:
             weights *= 4 if self._config.model.trainable == "full" else 1.5
-        # The longest batch decides. Of each token the inputs of all matrix products and as many results are kept.
+        # The longest batch decides. For each token, the inputs of all matrix products and as many results are kept.
         longest = self._config.data.condition_tokens + limit
         of_a_token = 2 * sum(shape[1] for shape in self._matrices.values())
         activations = 4 * learned * (of_a_token * longest + 3 * sizes.vocab_size * limit)

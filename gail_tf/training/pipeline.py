@@ -33,6 +33,7 @@ from glove.text_files import BadLines, counted, one_line
 from keras_gca.data.conversations import read_conversations
 from keras_gca.data.text import tokenise
 from keras_gca.engine import devices, reporting
+from keras_gca.engine.session import Watching
 from keras_gca.engine.variables import numbers_of
 from keras_gca.errors import UserError
 
@@ -44,6 +45,7 @@ def train_agent(
     strategy: tf.distribute.Strategy | None = None,
     read: tuple[list[Trajectory], BadLines] | None = None,
     minutes: float | None = None,
+    watching: Watching | None = None,
 ) -> GAILSession:
     """Train an agent by maximum likelihood, then by Algorithm 1, and write its run folder.
 
@@ -54,6 +56,7 @@ def train_agent(
         strategy: The distribution strategy that `devices.make` returns; None trains on one device.
         read: The result of `source.read`, if the caller has called it already.
         minutes: The training stops after this time, as after Ctrl-C; None sets no limit.
+        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
 
     Returns:
         The session. Its `training.finished` is true if the training has ended, and false if it was stopped before.
@@ -65,11 +68,12 @@ def train_agent(
     path = Path(run)
     GAILRun.refuse_existing(path)
     source.refuse_misfits(config)
-    trajectories, bad = read or source.read(config.data.turns)
-    parts = split(_some(trajectories, config.data.max_trajectories, config.seed), config.seed)
-    data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))
+    trajectories, bad = read or source.read(config.data.turns, config.data.splits)
     reporting.say(*bad.notes)
-    _describe(data)
+    parts = split(_some(trajectories, config.data.max_trajectories, config.seed), config.seed)
+    of_experts = len(bad.notes)
+    data = Data(parts.train, parts.test, parts.validation, _general(source, config, bad))
+    _describe(data, config.data.splits, bad.notes[of_experts:])
     emotions = _emotions(source, config, data, bad)
     if bad.counts:
         print(bad.summary())
@@ -82,7 +86,7 @@ def train_agent(
         made = GAILRun.create(own, config, data, tokenizer, sizes, names, reader, emotions, base)
         session = GAILSession.of(made, config, data, tokenizer, network, reader, emotions)
         session.begin()
-        session.train(minutes)
+        session.train(minutes, watching)
     return session
 
 
@@ -90,6 +94,7 @@ def resume(
     run: str | Path,
     strategy: tf.distribute.Strategy | None = None,
     minutes: float | None = None,
+    watching: Watching | None = None,
     **totals: int,
 ) -> GAILSession:
     """Continue an interrupted run, or train a run further, to a new total of updates.
@@ -100,6 +105,7 @@ def resume(
         run: The run folder.
         strategy: The distribution strategy that `devices.make` returns; None trains on one device.
         minutes: The training stops after this time, as after Ctrl-C; None sets no limit.
+        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
         **totals: `updates`, the new total of updates, to train a run further. From the next update on, the learning
             rate and the share of human demonstrations are the same as in a run that has this total from the beginning.
             The weights, the optimizers, the discriminator and the weight of the KL penalty are kept.
@@ -122,7 +128,8 @@ def resume(
         config, tokenizer, (sizes, base) = made.config(), made.tokenizer(), made.model()
         if sizes is not None and len(tokenizer) != sizes.vocab_size:
             raise UserError(
-                f"{own}: damaged; the tokenizer has {len(tokenizer)} tokens, but model.json has {sizes.vocab_size}"
+                f"{own}: the run is damaged; the tokenizer has {len(tokenizer)} tokens, but model.json has "
+                f"{sizes.vocab_size}"
             )
         network = None
         if base is not None:
@@ -133,7 +140,7 @@ def resume(
         facts, arrays = made.read_checkpoint()
         session = GAILSession.of(made, made.with_new_totals(facts, totals), *parts)
         session.restore(facts, arrays, "epochs and updates", totals)
-        session.train(minutes)
+        session.train(minutes, watching)
     return session
 
 
@@ -171,15 +178,17 @@ def _general(source: Source, config: GAILConfig, bad: BadLines) -> tuple[tuple[s
     return tuple(conversations[number] for number in sorted(drawn))
 
 
-def _describe(data: Data) -> None:
+def _describe(data: Data, splits: str, of_general: list[str]) -> None:
+    """Print the first exchange, the sizes of the parts, and how the general conversations were read."""
     sizes = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in ("train", "test", "validation"))
     first = data.train[0]
     reporting.say(
         f"  prompt:   {one_line(' / '.join((*first.history, first.prompt)))}", f"  response: {one_line(first.response)}"
     )
-    reporting.say(f"expert trajectories: {sizes}; no conversation is in two parts")
+    division = "no conversation is in two parts" if splits == "random" else "the corpora's own parts"
+    reporting.say(f"expert trajectories: {sizes}; {division}")
     if data.general:
-        reporting.say(f"general conversations to pretrain on: {len(data.general):,}")
+        reporting.say(*of_general, f"general conversations to pretrain on: {len(data.general):,}")
 
 
 def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> EmotionClassifier | None:

@@ -79,7 +79,7 @@ class GAILRun(RunFolder[GAILConfig]):
             data: The trajectories as they were divided.
             tokenizer: The policy's tokenizer.
             sizes: The sizes of the policy's language model; None for RL-Seq2Seq.
-            source: The names of the files that the data comes from, which are stored for people to read.
+            source: The names of the files that the data come from, which are stored for people to read.
             reader: The RoBERTa of the discriminator D; None if D has another encoder.
             emotions: RL-Seq2Seq's classifier of emotions; None for other algorithms.
             base: The pretrained network whose files hold the frozen weights; None if the run stores all weights.
@@ -91,7 +91,7 @@ class GAILRun(RunFolder[GAILConfig]):
             UserError: The folder holds a run already, or a file has its name.
         """
         run = cls.make(path, config, source)
-        lines = [{"part": part, **dataclasses.asdict(expert)} for part in PARTS for expert in getattr(data, part)]
+        lines = [{**dataclasses.asdict(expert), "part": part} for part in PARTS for expert in getattr(data, part)]
         lines += [{"part": "general", "utterances": utterances} for utterances in data.general]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_text(run.path / "trajectories.jsonl", text)
@@ -120,9 +120,9 @@ class GAILRun(RunFolder[GAILConfig]):
                 part = values.pop("part")
                 parts[part].append(_texts(values["utterances"]) if part == "general" else _trajectory(values))
             except (ValueError, KeyError, TypeError, AttributeError):
-                raise UserError(f"{path}:{number}: damaged; a trajectory as JSON is expected") from None
+                raise UserError(f"{path}:{number}: the line is damaged; a trajectory as JSON is expected") from None
         if not any(parts.values()):
-            raise UserError(f"{path}: damaged; it does not contain any trajectory")
+            raise UserError(f"{path}: the file is damaged; it does not contain any trajectory")
         return Data(**{part: tuple(members) for part, members in parts.items()})
 
     def tokenizer(self) -> Tokenizer:
@@ -155,7 +155,7 @@ class GAILRun(RunFolder[GAILConfig]):
         try:
             return EmotionClassifier.from_state(facts, unpack("emotions", arrays))
         except (LookupError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+            raise UserError(f"{path}: the file is damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
         """Whether the training has ended and has written its bot.
@@ -201,7 +201,7 @@ class GAILRun(RunFolder[GAILConfig]):
         try:
             return sizes, Base.of(json_files.read_object(path).get("base"))
         except ValueError as error:
-            raise UserError(f"{path}: damaged; {error}") from None
+            raise UserError(f"{path}: the file is damaged; {error}") from None
 
 
 def _trajectory(values: dict[str, Any]) -> Trajectory:

@@ -21,13 +21,17 @@ from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage, human_ratio
 from gail_tf.models.language_model import LanguageModel
 from gail_tf.training.estimate import estimate
+from gail_tf.training.live_view import answer
 from gail_tf.training.run_folder import GAILRun
 from glove.text_files import counted
 from keras_gca.engine import reporting
+from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import numbers_of
+from keras_gca.serving.live_view import record
 from keras_gca.serving.terminal import print_answers
+from keras_gca.storage.live_files import Exchange
 
 SAMPLES = 6  # the number of held-out prompts whose responses are shown
 
@@ -180,9 +184,15 @@ class GAILSession(Session):
         due = event.row is not None and "val_perplexity" in event.row
         if due and event.stage.phase in (MAXIMUM_LIKELIHOOD, IMITATION):
             run.write_samples(f"{len(training.history):04d}_{event.stage.phase}", self._exchanges())
+            record(run.path, len(training.history), self.title(event.stage), self._answer)
         if due:
             curves.draw(training.history, run.path / "curves.png")
         return failed
+
+    def _answer(self, questions: list[str]) -> tuple[list[Exchange], list[Exchange]]:
+        """Answer the questions of a user who watches the training, and some held-out prompts."""
+        held_out = [self.data.validation[row] for row in _sample_rows(self.data.validation)]
+        return answer(self.training, held_out, self._emotions, questions)
 
     def _exchanges(self) -> list[tuple[str, str]]:
         """Return some held-out prompts with the policy's responses. Every call uses the same prompts and seed."""
@@ -245,8 +255,8 @@ class GAILSession(Session):
             f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, curves.png, samples and tensorboard show how it "
             "learned"
         )
-        print(f"next: python -m gail_tf.chat {path}")
-        print(f"  or: python -m gail_tf.evaluate {path} --policy all")
+        print(f"next: {hint('gail_tf.chat', path)}")
+        print(f"  or: {hint('gail_tf.evaluate', path, '--policy', 'all')}")
 
     @property
     def _judge_name(self) -> str:

@@ -1,9 +1,11 @@
 """Recognises files that are not text, by their first bytes."""
 
+import re
 from pathlib import Path
 
 from keras_gca.errors import UserError
 
+PARQUET = "a Parquet table"
 BEGINNINGS = (
     (b"PK\x03\x04", "a ZIP archive, or a document of an office program"),
     (b"PK\x05\x06", "an empty ZIP archive"),
@@ -16,8 +18,9 @@ BEGINNINGS = (
     (b"%PDF-", "a PDF document"),
     (b"{\\rtf", "an RTF document"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old document of an office program"),
-    (b"PAR1", "a Parquet table"),
+    (b"PAR1", PARQUET),
     (b"ARROW1", "an Arrow table"),
+    (b"\xff\xff\xff\xff", "an Arrow table"),  # of a data set that is saved to disk
     (b"SQLite format 3\0", "an SQLite database"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array"),
@@ -29,6 +32,7 @@ BEGINNINGS = (
     (b"ID3", "a sound"),
     (b"\x7fELF", "a program"),
 )
+CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 
 
@@ -50,9 +54,13 @@ def kind_of(path: Path) -> str | None:
     for beginning, kind in BEGINNINGS:
         if head.startswith(beginning) and not (beginning.isalnum() and _is_words(head)):
             return kind
+    # NUL bytes alone could be UTF-16 or a fault of one line; text of any encoding has few other control characters.
+    if b"\0" in head and len(CONTROLS.findall(head)) > len(head) / 30:
+        return "a binary file"
     return None
 
 
 def _is_words(head: bytes) -> bool:
     """Whether the first bytes are text, which can begin with the letters of BEGINNINGS as well."""
-    return not any(byte < 9 or 13 < byte < 32 for byte in head)
+    high = sum(byte > 127 for byte in head)
+    return not any(byte < 9 or 13 < byte < 32 for byte in head) and high <= len(head) / 2

@@ -1,4 +1,4 @@
-"""Reads `utterances.jsonl` of ConvoKit: one utterance on each line, with its conversation and what it replies to."""
+"""Reads `utterances.jsonl` of ConvoKit, which has one utterance on each line and says what it replies to."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def _conversation(value: dict[str, object]) -> str | None:
 
 
 def read_convokit(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read the utterances of a corpus from its folder or from the file; of a tree of replies, the longest thread."""
+    """Read a corpus from its folder or from the file. If replies form a tree, only its longest thread is read."""
     file = path / UTTERANCES if path.is_dir() else path
     found: defaultdict[str, list[Utterance]] = defaultdict(list)
     for number, line in reading.lines(file):

@@ -23,7 +23,7 @@ def read_cornell(path: Path, reading: Reading) -> Iterator[Conversation]:
     lines_file, conversations_file = folder / LINES, folder / CONVERSATIONS
     for file in (lines_file, conversations_file):
         if not file.exists():
-            raise UserError(f"{file}: missing; the Cornell layout needs {LINES} and {CONVERSATIONS}")
+            raise UserError(f"{file}: the file is missing; the Cornell layout needs {LINES} and {CONVERSATIONS}")
     texts = {}
     for number, line in reading.lines(lines_file, "latin-1"):
         fields = line.split(SEPARATOR)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from keras_gca.corpora.conversation import Conversation, Reading
-from keras_gca.corpora.published import files_of
+from keras_gca.corpora.published import files_of, part_of
 
 MARK = "__eou__"
 EMOTIONS = (None, "anger", "disgust", "fear", "happiness", "sadness", "surprise")  # by their numbers, 0 to 6
@@ -19,7 +19,11 @@ NUMBERS = re.compile(r"\d(?:\s+\d)*")  # after the last mark, one for each utter
 
 def read_dailydialog(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read the corpus from a file or from its folder, with emotions if the file of emotions is beside a file."""
-    for file in files_of(path) if path.is_dir() else [path]:
+    if not path.is_dir():
+        yield from _read(path, reading)
+        return
+    for file in files_of(path):
+        reading.part = part_of(file)
         yield from _read(file, reading)
 
 

@@ -1,22 +1,25 @@
-"""Says what a file or folder is: one of the formats that are read, or something else, which is named in an error.
+"""Detects the format of a file or folder. If there is no reader for it, an error says what the file looks like.
 
-Plain text is what remains if nothing else is recognised (`shapes.py`).
+A file in which no other format is recognised is plain text (`shapes.py`).
 """
 
 import os
 from pathlib import Path
 
 from glove.text_files import BadLines
-from keras_gca.corpora import binary, cornell, published, shapes
+from keras_gca.corpora import binary, cornell, data_sets, published, shapes
 from keras_gca.corpora.encoding import decoded_lines, detect_encoding
 from keras_gca.errors import UserError
 
 SAMPLE = 1 << 16  # characters
 MOST_LINES = 1000
-SUPPORTED = "plain text, CSV or tab-separated pairs or turns, JSON, ParlAI, ConvoKit and known corpora are expected"
+SUPPORTED = (
+    "plain text, CSV or tab-separated pairs or turns, JSON, Parquet, ParlAI, ConvoKit and known corpora are expected"
+)
 FOLDERS = (
-    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, and the files of DailyDialog and "
-    "EmpatheticDialogues are looked for; name a file of the folder if it has another name"
+    f"*.txt, {cornell.LINES} with {cornell.CONVERSATIONS}, {published.UTTERANCES}, *.parquet, or files of DailyDialog, "
+    "EmpatheticDialogues or a data set saved to disk are expected; if a file has another name, give the file instead "
+    "of its folder"
 )
 
 
@@ -24,26 +27,30 @@ def detect(path: str | os.PathLike) -> str:
     """Return the format of a file or folder, one of `conversations.FORMATS`.
 
     Raises:
-        UserError: The file cannot be read, or it is not text, or it looks like a format that is not supported. A folder
-            has no file that is looked for.
+        UserError: The file cannot be read, is not text, or looks like a format that is not supported, or the folder
+            contains none of the expected files.
     """
     path = Path(path)
     if path.is_dir():
         return _detect_folder(path)
     if kind := binary.kind_of(path):
-        raise UserError(f"{path}: looks like {kind}, which cannot be read; {SUPPORTED}")
+        if kind == binary.PARQUET:
+            return "datasets"
+        unpack = "unpack it, and name the corpus; " if kind.endswith("archive") else ""
+        raise UserError(f"{path}: the file looks like {kind}, which cannot be read; {unpack}{SUPPORTED}")
     text, complete = sample(path)
     found = shapes.recognise(text, complete, path.suffix.lower())
     if found.format is None:
-        insist = "--format text reads it as plain text all the same"
-        raise UserError(f"{path}: looks like {found.looks_like}, which cannot be read; {SUPPORTED} ({insist})")
+        insist = "with --format text it is read as plain text"
+        raise UserError(f"{path}: the file looks like {found.looks_like}, which cannot be read; {SUPPORTED} ({insist})")
     return found.format
 
 
 def sample(path: Path) -> tuple[str, bool]:
-    """Return the beginning of a file as text, in whole lines unless the first is very long, and whether it is all.
+    """Return the beginning of a file as text, and whether this is the whole file.
 
-    Lines that cannot be decoded are left out; the reader of the format reports them.
+    The text consists of whole lines, unless the first line is very long. Lines that cannot be decoded are left out;
+    the reader of the format reports them.
     """
     parts: list[str] = []
     size = 0
@@ -62,6 +69,8 @@ def _detect_folder(path: Path) -> str:
         return "convokit"
     if files := published.files_of(path):
         return "empathetic" if files[0].suffix == ".csv" else "dailydialog"
+    if data_sets.is_data_set(path):
+        return "datasets"
     if any(path.glob("*.txt")):
         return "text"
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")

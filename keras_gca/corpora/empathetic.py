@@ -12,7 +12,7 @@ from typing import NamedTuple
 from glove.text_files import BadLines, counted
 from keras_gca.corpora.conversation import WRONG_FIELDS, Conversation, Reading, one_line
 from keras_gca.corpora.names import key_of
-from keras_gca.corpora.published import files_of
+from keras_gca.corpora.published import files_of, part_of
 from keras_gca.corpora.tables import SEPARATORS, rows, split_line
 
 HEADER = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags"
@@ -43,7 +43,11 @@ def header_of(line: str) -> tuple[str, list[str]] | None:
 
 def read_empathetic(path: Path, reading: Reading) -> Iterator[Conversation]:
     """Read the corpus from a file or from its folder, as it was published or as a program has saved it again."""
-    for file in files_of(path) if path.is_dir() else [path]:
+    if not path.is_dir():
+        yield from _read(path, reading)
+        return
+    for file in files_of(path):
+        reading.part = part_of(file)
         yield from _read(file, reading)
 
 
@@ -55,7 +59,7 @@ def _read(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _is_quoted(path: Path, reading: Reading) -> bool:
-    """Return whether a line has the right number of fields only if its quotation marks are read as CSV does."""
+    """Return whether a line has the right number of fields only if quotation marks are read as in CSV."""
     quiet = Reading(BadLines(skip=True), dict(reading.encodings))
     for _, line in quiet.lines(path):
         if '"' in line and line.count(",") >= len(COLUMNS):
@@ -89,12 +93,26 @@ def _published(path: Path, reading: Reading) -> Iterator[Turn]:
 def _saved(path: Path, reading: Reading) -> Iterator[Turn]:
     first = next(line for _, line in reading.lines(path) if line.strip())
     separator, names = header_of(first) or (",", COLUMNS)
-    places = [names.index(name) if name in names else None for name in COLUMNS[:6]]
     table = rows(path, reading, separator)
     next(table, None)
+    return _turns(names, ((f"{path}:{number}", row) for number, row in table), reading)
+
+
+def read_rows(names: list[str], rows: Iterator[tuple[str, list[str]]], reading: Reading) -> Iterator[Conversation]:
+    """Read the rows of a table whose columns are named.
+
+    Args:
+        names: The names of the columns, as `key_of` returns them.
+        rows: The place of each row, for messages, and its fields.
+        reading: Handles bad rows.
+    """
+    return _conversations(_turns(names, rows, reading), reading.bad)
+
+
+def _turns(names: list[str], rows: Iterator[tuple[str, list[str]]], reading: Reading) -> Iterator[Turn]:
+    places = [names.index(name) if name in names else None for name in COLUMNS[:6]]
     last, turn = "", 0
-    for number, row in table:
-        where = f"{path}:{number}"
+    for where, row in rows:
         if len(row) != len(names):
             message = f"{counted(len(row), 'field')}; {len(names)} are expected, as on the first line"
             reading.bad.report(where, WRONG_FIELDS, message)

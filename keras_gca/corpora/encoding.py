@@ -34,6 +34,7 @@ CODED = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf
 WESTERN = {"cp1252", "latin_1", "iso8859_15"}
 # The accented letters of French, German, Spanish, Portuguese, Italian and the Scandinavian languages.
 ALPHABETS = ("éèàçêâîôûùëïœ", "äöüßéà", "áéíóúñü", "ãõçáéíóúâêôà", "àèéìòù", "åäöæøé")
+PUNCTUATION = set("‘’“”–—…«»°€¿¡·\xa0\xad")  # which may stand beside these letters
 EAST_ASIAN = re.compile(r"cp932|cp949|shift_|euc_|big5|gb|johab|hz|iso2022")
 
 
@@ -42,8 +43,9 @@ class Encoding(NamedTuple):
 
     Attributes:
         name: Its name for Python.
-        line_end: What ends a line: a line feed (after a carriage return or not), a carriage return, or NEL.
-        detected: Whether the encoding is a conclusion from the bytes, which could be wrong.
+        line_end: The end of a line: a line feed (with or without a carriage return before it), a carriage return, or
+            NEL.
+        detected: Whether the encoding was detected from the bytes, so that it could be wrong.
     """
 
     name: str = "utf-8"
@@ -104,7 +106,8 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
                 try:
                     text = line.decode("utf-8")
                 except UnicodeDecodeError:
-                    bad.report(f"{path}:{number}", f"not {encoding.name}", f"the line is not {encoding.name} text")
+                    name = "UTF-8" if encoding.name == "utf-8" else encoding.name  # as `text_lines` writes it
+                    bad.report(f"{path}:{number}", f"not {name}", f"the line is not {name} text")
                     continue
                 yield number, text.removeprefix("\ufeff") if number == 1 else text
     except OSError as error:
@@ -114,7 +117,7 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 class _Recoded(io.RawIOBase):
     """A stream of UTF-8 with line feeds, made from a stream in another encoding or with other line ends.
 
-    What cannot be decoded becomes a byte that is not UTF-8, so that the reader of lines finds it.
+    Bytes that cannot be decoded become a byte that is not UTF-8, so that the reader of lines reports the line.
     """
 
     def __init__(self, stream: IO[bytes], encoding: Encoding):
@@ -140,7 +143,7 @@ class _Recoded(io.RawIOBase):
 
 
 def _line_end(stream: IO[bytes], name: str) -> str:
-    """Return what ends the lines: a carriage return or NEL only if the whole file has no line feed."""
+    """Return the end of the lines. It is a carriage return or NEL only if the whole file has no line feed."""
     decoder = codecs.getincrementaldecoder(name)(errors="replace")
     has_return = has_next_line = False
     while block := stream.read(BLOCK):
@@ -152,7 +155,7 @@ def _line_end(stream: IO[bytes], name: str) -> str:
 
 
 def _evidence(stream: IO[bytes]) -> bytes | None:
-    """Return a part that is not ASCII of a file that is not UTF-8; None for a file that is, or that has NUL bytes."""
+    """Return bytes that are not ASCII, from a file that is not UTF-8; None if it is UTF-8 or has NUL bytes."""
     decoder, valid, parts, size = codecs.getincrementaldecoder("utf-8")(), True, [], 0
     while block := stream.read(BLOCK):
         if b"\0" in block:
@@ -184,6 +187,10 @@ def _from_bytes(evidence: bytes) -> str | None:
         return "cp1252"
     if len(high) < ENOUGH:
         return None
+    western = evidence.decode("cp1252", "replace")
+    signs = {character.lower() for character in western if not character.isascii()} - PUNCTUATION
+    if any(signs <= set(alphabet) for alphabet in ALPHABETS):
+        return "cp1252"
     matches = list(charset_normalizer.from_bytes(evidence))
     if not matches:
         return None
@@ -196,7 +203,7 @@ def _from_bytes(evidence: bytes) -> str | None:
     # Single-byte encodings of Latin letters differ in a few letters only, and charset-normalizer does not tell them
     # apart well. The western one is right if its letters are those of one western language, or if there are few.
     if WESTERN & set(texts):
-        letters = [character for character in evidence.decode("cp1252", "replace") if character.isalpha()]
+        letters = [character for character in western if character.isalpha()]
         accented = {character.lower() for character in letters if not character.isascii()}
         few = sum(not character.isascii() for character in letters) < FEW_ACCENTS * len(letters)
         if few or any(accented <= set(alphabet) for alphabet in ALPHABETS):

@@ -43,31 +43,43 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
     for _, line in reading.lines(path):
         size += len(line)
         if size > json_files.LARGEST:
-            raise UserError(f"{path}: larger than {json_files.LARGEST:,} characters; JSON lines may be larger")
+            raise UserError(
+                f"{path}: the file is larger than {json_files.LARGEST:,} characters; a file with one conversation on "
+                "each line (JSON lines) may be larger"
+            )
         parts.append(line)
     try:
         value = json_files.loads("".join(parts))
     except json_files.NotJSONError as error:
-        raise UserError(f"{path}: not JSON ({error}); a list of conversations is expected") from None
+        raise UserError(f"{path}: the file is not JSON ({error}); a list of conversations is expected") from None
     except ValueError as error:
-        raise UserError(f"{path}: JSON that cannot be used ({error}); a list of conversations is expected") from None
+        raise UserError(
+            f"{path}: the file is JSON that cannot be used ({error}); a list of conversations is expected"
+        ) from None
     items = value if _is_list_of_conversations(value) else contained(value)
     if items is None:
-        raise UserError(f"{path}: valid JSON, but not a list of conversations; a list of lists of texts is expected")
+        wanted = "a list of lists of texts is expected"
+        raise UserError(f"{path}: the file is valid JSON, but not a list of conversations; {wanted}{_keys(value)}")
     for number, item in enumerate(items, start=1):
         yield from conversations(item, f"{path}: conversation {number}", reading)
 
 
 def report_json(where: str, error: ValueError, wanted: str, reading: Reading) -> None:
-    """Report a line of which `json_files.loads` has raised an error; `wanted` is what is expected."""
+    """Report a line for which `json_files.loads` has raised an error; `wanted` is what is expected."""
     if isinstance(error, json_files.NotJSONError):
         reading.bad.report(where, "not JSON", f"the line is not JSON ({error}); {wanted}")
     else:
         reading.bad.report(where, "with other JSON", f"the line is JSON that cannot be used ({error}); {wanted}")
 
 
+def _keys(value: Any) -> str:
+    """Name the keys of an object that is not what is expected, so that its owner recognises what was read."""
+    keys = list(value)[:8] if isinstance(value, dict) else []
+    return f"; the keys here are {', '.join(keys)}" if keys else ""
+
+
 def contained(value: Any) -> list[Any] | None:
-    """Return the conversations in an object that contains them, under a usual key or under a key for each; or None."""
+    """Return the conversations that an object has under a usual key, or each under its own key; None if it has none."""
     if not isinstance(value, dict):
         return None
     parts = [item for key in value if key in PARTS and isinstance(value[key], list) for item in value[key]]
@@ -87,13 +99,13 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
     Args:
         value: The value.
         where: The place of the value, for messages.
-        reading: Counts speakers, and decides what happens to bad lines.
+        reading: The object that counts speakers, and decides what happens to bad lines.
     """
     bad = reading.bad
     emotion: Any = value.get("emotion") if isinstance(value, dict) else None
     turns = _turns(value) if isinstance(value, dict) else value
     if not isinstance(turns, list):
-        bad.report(where, "with other JSON", f"no list of utterances; {WANTED}")
+        bad.report(where, "with other JSON", f"no list of utterances; {WANTED}{_keys(value)}")
         return
     turns = _unwrapped(turns)
     emotions: tuple[str | None, ...] = ()
@@ -154,7 +166,7 @@ def _is_instruction(turn: Any) -> bool:
 
 
 def _is_turns(value: list[Any]) -> bool:
-    """Whether a list is the utterances of one conversation, as objects with a text."""
+    """Whether a list contains the utterances of one conversation, as objects with a text."""
     return bool(value) and all(isinstance(item, dict) and isinstance(_text(item), str) for item in value)
 
 

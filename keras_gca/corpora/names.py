@@ -41,7 +41,7 @@ def key_of(name: str) -> str:
 
 
 def find(names: Sequence[str], wanted: Iterable[str]) -> str | None:
-    """Return the first of `wanted` that is among names, as it is written there; None if none is."""
+    """Return the first of `wanted` that is among names, as it is written there; None if names has none of them."""
     written = {key_of(name): name for name in reversed(names)}
     return next((written[name] for name in wanted if name in written), None)
 

@@ -1,4 +1,4 @@
-"""Reads plain text: one utterance on each line, an empty line between conversations, perhaps tags of speakers.
+"""Reads plain text: one utterance on each line, possibly after the tag of a speaker; empty lines divide conversations.
 
 A folder of .txt files is read as one corpus. The first paper's own corpus has this format, without empty lines.
 """
@@ -23,7 +23,7 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
     for file in sorted(path.glob("*.txt")):
         format = detect(file)
         if format not in ("text", "speakers"):
-            raise UserError(f"{file}: looks like {format}, not plain text; name this file, not its folder")
+            raise UserError(f"{file}: the file looks like {format}, not plain text; name this file, not its folder")
         yield from _read(file, reading, tagged=format == "speakers")
 
 

@@ -1,8 +1,8 @@
 """Finds the files of a published corpus in its folder, or copies them from its archive.
 
-EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`; DailyDialog has `dialogues_train.txt` and so on, each
-perhaps in a folder of its part, or `dialogues_text.txt` with all conversations. The archives are those that can be
-downloaded; DailyDialog's contains one archive for each part.
+EmpatheticDialogues has `train.csv`, `valid.csv` and `test.csv`. DailyDialog has `dialogues_train.txt` and a file for
+each other part, which may be in folders named after the parts, or it has `dialogues_text.txt` with all conversations.
+The archives are those that can be downloaded. DailyDialog's archive contains one archive for each part.
 """
 
 import gzip
@@ -19,9 +19,10 @@ from typing import IO
 
 from glove.text_files import most_unpacked
 from keras_gca.corpora import cornell
+from keras_gca.corpora.conversation import PARTS
 from keras_gca.errors import UserError
 
-PARTS = ("train", "validation", "valid", "test")
+FOLDERS = (*PARTS, "valid")
 DIALOGUES = re.compile(r"dialogues_(emotion_)?(train|validation|test)\.txt")
 ALL_DIALOGUES = re.compile(r"dialogues_(text|emotion)\.txt")
 EMPATHETIC = re.compile(r"(train|valid|test)\.csv")
@@ -41,16 +42,22 @@ def files_of(folder: Path) -> list[Path]:
     for names in (
         [f"dialogues_{part}.txt" for part in PARTS],
         ["dialogues_text.txt"],
-        [f"{part}.csv" for part in PARTS],
+        [f"{part}.csv" for part in ("train", "valid", "test")],
     ):
         there: dict[str, Path] = {}
         for name in names:
-            for place in (folder, *(folder / part for part in PARTS)):
+            for place in (folder, *(folder / part for part in FOLDERS)):
                 if (place / name).is_file():
                     there.setdefault(name, place / name)
         if there:
             return list(there.values())
     return []
+
+
+def part_of(file: Path) -> str | None:
+    """Return which part of its corpus a file of `files_of` is, one of PARTS; None for a file with all conversations."""
+    part = file.stem.removeprefix("dialogues_")
+    return {"valid": "validation"}.get(part, part if part in PARTS else None)
 
 
 def is_archive(path: Path) -> bool:
@@ -85,7 +92,7 @@ def unpacked(path: Path) -> Iterator[Path]:
             raise UserError(f"{path}: the archive is damaged, or cannot be read ({error})") from None
         if not any(folder.iterdir()):
             raise UserError(
-                f"{path}: looks like an archive or an office document, without a known corpus in it; those "
+                f"{path}: the file looks like an archive or an office document, and contains no known corpus; those "
                 "of EmpatheticDialogues, DailyDialog, Cornell and ConvoKit are read (unpack others, and name a file)"
             )
         yield folder
@@ -115,7 +122,7 @@ class _Budget:
 
 
 class _Unzipped:
-    """The content of a gzip file, in which skipped members count, too."""
+    """Reads a gzip file, and also counts the bytes of members that are skipped."""
 
     def __init__(self, stream: IO[bytes], budget: _Budget):
         self._stream, self._budget = gzip.GzipFile(fileobj=stream), budget
@@ -146,7 +153,7 @@ def _copy_zip(stream: IO[bytes], folder: Path, budget: _Budget, inner: bool = Fa
             if _is_wanted(name.name):
                 with archive.open(member) as source:
                     _copy(name.name, source, folder, budget)
-            elif not inner and name.name in {f"{part}.zip" for part in PARTS}:
+            elif not inner and name.name in {f"{part}.zip" for part in FOLDERS}:
                 with archive.open(member) as source, tempfile.TemporaryFile() as copy:
                     budget.copy(source, copy)
                     copy.seek(0)

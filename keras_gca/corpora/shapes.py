@@ -1,7 +1,7 @@
 """Recognises the formats of text from a sample of a file.
 
-Each function below looks for one kind of format and returns a `Shape`, or None. `recognise` asks them in an order in
-which a more special format comes before a more general one.
+Each function below looks for one kind of format and returns a `Shape`, or None. `recognise` calls them in order, from
+the most special formats to the most general ones.
 """
 
 import itertools
@@ -39,8 +39,8 @@ class Shape(NamedTuple):
     """What a sample looks like.
 
     Attributes:
-        format: The format that reads it; None if no reader does.
-        looks_like: What it looks like, for messages.
+        format: The format by which the file can be read; None if there is no reader for it.
+        looks_like: A description of the file, for messages.
     """
 
     format: str | None

@@ -45,11 +45,11 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
 
     A field in quotation marks may contain line breaks, except in tables with tabs.
     """
-    number = 1
+    number = 0
 
     def lines() -> Iterator[str]:
         nonlocal number
-        for number, line in reading.lines(path):  # noqa: B007  (messages below name the line)
+        for number, line in reading.lines(path):  # noqa: B007  (rows and messages below name the line)
             yield line.rstrip("\r\n").replace("\r", " ") + "\n"
 
     if separator == "\t":
@@ -59,15 +59,31 @@ def rows(path: Path, reading: Reading, separator: str) -> Iterator[tuple[int, li
         return
     reader = csv.reader(lines(), delimiter=separator, strict=True)
     while True:
+        before = number
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            reading.bad.report(f"{path}:{number}", "not CSV", f"not CSV ({error})")
+            # An open quotation mark takes all lines that follow, so the line where its row begins is named.
+            reading.bad.report(f"{path}:{before + 1}", "not CSV", f"not CSV ({csv_fault(error)})")
             continue
         if any(map(str.strip, row)):
             yield number, row
+
+
+def csv_fault(error: csv.Error) -> str:
+    """Say what is wrong with a row. The messages of Python's csv module are for programmers."""
+    message = str(error)
+    if "unexpected end of data" in message:
+        return "a quotation mark opens a field, and none closes it"
+    if "expected after" in message:
+        return "text follows a closing quotation mark; quotation marks inside a field are doubled"
+    if "field limit" in message:
+        return f"a field has more than {csv.field_size_limit():,} characters; perhaps a quotation mark is not closed"
+    if "new-line character" in message:
+        return "a field contains a carriage return; a line feed ends each line"
+    return one_line(message)
 
 
 def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
@@ -87,13 +103,24 @@ def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
     complete = _complete(path, rows(path, reading, separator), len(names), reading)
     if found is not None:
         next(complete, None)
-    pair, turn = pair_columns(names), turn_columns(names)
     if found is None:
         return _pairs(complete, 0, 1)
+    return read_rows(names, complete, reading)
+
+
+def read_rows(names: Sequence[str], rows: Iterator[tuple[str, list[str]]], reading: Reading) -> Iterator[Conversation]:
+    """Read the rows of a table whose columns are named: those of pairs, or of turns.
+
+    Args:
+        names: The names of the columns.
+        rows: The place of each row, for messages, and its fields, one for each column.
+        reading: Counts the speakers.
+    """
+    pair, turn = pair_columns(names), turn_columns(names)
     if turn is not None and (pair is None or find(names, TURNS) is not None):
-        return _turns(complete, names, turn, reading)
-    assert pair is not None  # `header_of` has found one of the two
-    return _pairs(complete, names.index(pair[0]), names.index(pair[1]))
+        return _turns(rows, names, turn, reading)
+    assert pair is not None  # the caller has found one of the two
+    return _pairs(rows, names.index(pair[0]), names.index(pair[1]))
 
 
 def _complete(

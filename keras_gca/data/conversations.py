@@ -12,21 +12,23 @@ empathetic  EmpatheticDialogues
 jsonl       JSON lines, one conversation on each line
 json        a JSON file that is a list of conversations
 convokit    the file of utterances of ConvoKit, or its folder
+datasets    a data set of Hugging Face, in Parquet files or saved to disk
 """
 
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 from glove.text_files import BadLines, counted
 from keras_gca.corpora import empathetic
-from keras_gca.corpora.conversation import WRONG_FIELDS, Conversation, Reading
+from keras_gca.corpora.conversation import PARTS, WRONG_FIELDS, Conversation, Reading
 from keras_gca.corpora.convokit import read_convokit
 from keras_gca.corpora.cornell import read_cornell
 from keras_gca.corpora.dailydialog import read_dailydialog
+from keras_gca.corpora.data_sets import read_data_set
 from keras_gca.corpora.detection import detect
 from keras_gca.corpora.json_text import read_json, read_jsonl
 from keras_gca.corpora.parlai import read_parlai
@@ -38,6 +40,8 @@ from keras_gca.errors import UserError, refuse_missing
 __all__ = [
     "EMPATHETIC_HEADER",
     "FORMATS",
+    "PARTS",
+    "SPLITS",
     "WRONG_FIELDS",
     "Conversation",
     "Corpus",
@@ -47,6 +51,7 @@ __all__ = [
 
 EMPATHETIC_HEADER = empathetic.HEADER
 EMBEDDED = "the embedded corpus"
+SPLITS = ("random", "official")
 
 FORMATS: dict[str, Callable[[Path, Reading], Iterator[Conversation]]] = {
     "text": read_text,
@@ -59,6 +64,7 @@ FORMATS: dict[str, Callable[[Path, Reading], Iterator[Conversation]]] = {
     "table": read_table,
     "parlai": read_parlai,
     "speakers": read_speakers,
+    "datasets": read_data_set,
 }
 TITLES = {
     "text": "plain text",
@@ -71,7 +77,10 @@ TITLES = {
     "table": "a table",
     "parlai": "ParlAI text",
     "speakers": "plain text with speakers",
+    "datasets": "a data set of Hugging Face",
 }
+
+DIVIDED = ("dailydialog", "empathetic", "datasets")  # formats whose folders and archives have official parts
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ class Corpus:
     left_out: Counter[str]
 
     def __str__(self) -> str:
-        """Say in one line how the corpus was read, and how much it is."""
+        """Say in one line how the corpus was read, and how large it is."""
         encoding = f" in {' and '.join(self.encodings)}" if self.encodings else ""
         utterances = sum(len(conversation.utterances) for conversation in self.conversations)
         size = f"{counted(len(self.conversations), 'conversation')}, {counted(utterances, 'utterance')}"
@@ -105,7 +114,10 @@ class Corpus:
 
 
 def read_corpus(
-    path: str | os.PathLike | None = None, format: str | None = None, bad: BadLines | None = None
+    path: str | os.PathLike | None = None,
+    format: str | None = None,
+    bad: BadLines | None = None,
+    splits: str = "random",
 ) -> Corpus:
     """Read a corpus.
 
@@ -114,49 +126,62 @@ def read_corpus(
         format: One of FORMATS; None detects it from the file.
         bad: Decides what happens to bad lines; if None, the first one is an error. If they are skipped, a conversation
             ends before its first missing turn. Its `notes` get the line that says how the corpus was read.
+        splits: With "official", each conversation has the part to which the corpus' authors have assigned it; with
+            "random" it has none.
 
     Returns:
         The conversations, and how they were read.
 
     Raises:
-        UserError: The corpus is missing, empty, damaged, or of an unknown format. The message names file and line.
+        UserError: The corpus is missing, empty, damaged, of an unknown format, or without the official parts that are
+            wanted. The message names file and line.
     """
     bad = bad or BadLines(error=UserError)
+    official = splits == "official"
     if path is None:
+        if official:
+            raise UserError(f"--splits official: {EMBEDDED} is not divided; name a corpus that is by --data")
         with resources.as_file(resources.files("keras_gca.data") / "corpus") as folder:
-            return _read(folder, "text", bad, EMBEDDED)
+            return _read(folder, "text", bad, EMBEDDED, official)
     path = Path(path)
     refuse_missing(path)
     if is_archive(path):
-        return _read_archive(path, format, bad)
-    return _read(path, format or detect(path), bad, str(path))
+        return _read_archive(path, format, bad, official)
+    return _read(path, format or detect(path), bad, str(path), official)
 
 
 def read_conversations(
-    path: str | os.PathLike | None = None, format: str | None = None, bad: BadLines | None = None
+    path: str | os.PathLike | None = None,
+    format: str | None = None,
+    bad: BadLines | None = None,
+    splits: str = "random",
 ) -> list[Conversation]:
     """Read the conversations of a corpus, in the order of the file; see `read_corpus`."""
-    return read_corpus(path, format, bad).conversations
+    return read_corpus(path, format, bad, splits).conversations
 
 
-def _read_archive(path: Path, format: str | None, bad: BadLines) -> Corpus:
+def _read_archive(path: Path, format: str | None, bad: BadLines, official: bool) -> Corpus:
     with unpacked(path) as folder:
         try:
-            return _read(folder, format or detect(folder), bad, str(path))
+            return _read(folder, format or detect(folder), bad, str(path), official)
         except UserError as error:
             raise UserError(str(error).replace(str(folder), str(path))) from None
         finally:
             bad.rename(str(folder), str(path))
 
 
-def _read(path: Path, format: str, bad: BadLines, name: str) -> Corpus:
+def _read(path: Path, format: str, bad: BadLines, name: str, official: bool) -> Corpus:
     if format not in FORMATS:
         raise UserError(f"{format!r} is not a corpus format; choose from {', '.join(FORMATS)}")
     reading = Reading(bad)
-    conversations = list(FORMATS[format](path, reading))
+    made = FORMATS[format](path, reading)
+    # The reader has set `reading.part` when it yields a conversation.
+    conversations = [replace(each, part=reading.part) for each in made] if official else list(made)
     if not any(len(conversation.utterances) > 1 for conversation in conversations):
         skipped = f"; {bad.summary()}" if bad.counts else ""
-        raise UserError(f"{path}: no conversation of two or more utterances (read as {format}){skipped}")
+        raise UserError(
+            f"{path}: there is no conversation of two or more utterances (the file was read as {format}){skipped}"
+        )
     names = {
         f"{encoding.name}{' (detected)' if encoding.detected else ''}"
         for encoding in reading.encodings.values()
@@ -164,4 +189,35 @@ def _read(path: Path, format: str, bad: BadLines, name: str) -> Corpus:
     }
     corpus = Corpus(name, format, conversations, tuple(sorted(names)), reading.speakers, reading.left_out)
     bad.notes.append(str(corpus))
+    if official:
+        bad.notes.append(_official_parts(corpus))
+        return replace(corpus, conversations=[each for each in conversations if each.part is not None])
     return corpus
+
+
+def _official_parts(corpus: Corpus) -> str:
+    """Describe the official parts of a corpus in one line.
+
+    Raises:
+        UserError: The corpus is not divided, or one of its parts is missing.
+    """
+    what = f"{corpus.name}: --splits official"
+    sizes = Counter(conversation.part for conversation in corpus.conversations)
+    if not any(part in sizes for part in PARTS):
+        if corpus.format in DIVIDED:
+            raise UserError(f"{what}: not divided here; the folder or the archive with train, validation and test is")
+        raise UserError(f"{what}: {TITLES[corpus.format]} has no official parts; --splits random divides it by chance")
+    if missing := [part for part in PARTS if not sizes[part]]:
+        there = " and ".join(part for part in PARTS if sizes[part])
+        raise UserError(f"{what}: the part for {' and '.join(missing)} is missing; only {there} is there")
+    parts: dict[str, set[tuple[str, ...]]] = {part: set() for part in PARTS}
+    for conversation in corpus.conversations:
+        if conversation.part is not None:
+            parts[conversation.part].add(conversation.utterances)
+    repeated = len(parts["test"] & parts["train"])
+    line = f"official parts: {', '.join(f'{sizes[part]:,} {part}' for part in PARTS)}"
+    if sizes[None]:
+        line += f"; left out: {counted(sizes[None], 'conversation')} of no part"
+    if repeated:
+        line += f"; {counted(repeated, 'conversation of test is', 'conversations of test are')} in train, too"
+    return line

@@ -7,7 +7,7 @@ import numpy as np
 
 from glove.text_files import counted
 from keras_gca.config import Config
-from keras_gca.data.conversations import Conversation
+from keras_gca.data.conversations import PARTS, Conversation
 from keras_gca.data.pairs import PREDICTED, Pairs, make_pairs
 from keras_gca.data.text import tokenise
 from keras_gca.data.vocabulary import Vocabulary, usual_surfaces
@@ -23,9 +23,10 @@ class Dataset:
     Attributes:
         vocabulary: The vocabulary, built from the training text alone (except the usual spellings of names).
         training: The pairs to train on.
-        validation: The held-out pairs.
+        validation: The pairs on which the networks are measured during training.
         documents: The tokenised training conversations, to which word vectors are fitted.
         whole_conversations: Whether whole conversations are held out, or single pairs (see `hold_out`).
+        test: The pairs of the corpus' own test part; None without `--splits official`.
     """
 
     vocabulary: Vocabulary
@@ -33,6 +34,18 @@ class Dataset:
     validation: Pairs
     documents: list[list[str]]
     whole_conversations: bool
+    test: Pairs | None = None
+
+    @property
+    def held_out(self) -> Pairs:
+        """The pairs on which a trained agent is measured: those of the test part, or else those of the validation."""
+        return self.validation if self.test is None else self.test
+
+    @property
+    def contexts(self) -> np.ndarray:
+        """(n, s_s) int32, the contexts of all pairs."""
+        parts = (self.training, self.validation, *(() if self.test is None else (self.test,)))
+        return np.concatenate([part.contexts for part in parts])
 
 
 def all_too_rare(vocabulary: Vocabulary, config: Config) -> bool:
@@ -55,23 +68,35 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         words: The words of the vocabulary in their order; None takes the most frequent ones of the training text.
 
     Raises:
-        UserError: The corpus is too small to be divided, or none of its words is in the vocabulary.
+        UserError: The corpus is too small to be divided, or a part of it has no pair, or none of its words is in the
+            vocabulary, or settings do not fit together.
     """
-    tokenised = _tokenise_all(conversations, config.contractions)
+    official = config.splits == "official"
+    if official and "validation_fraction" in config.given:
+        raise UserError("--validation-fraction has no effect with --splits official; leave one of the two out")
+    tokenised, parts = _tokenise_all(conversations, config.contractions)
     if config.max_pairs is not None:
-        tokenised = _some(tokenised, config.max_pairs, config.seed)
-    owner = np.repeat(np.arange(len(tokenised)), [len(conversation) - 1 for conversation in tokenised])
+        tokenised, parts = _some(tokenised, parts, config.max_pairs, config.seed)
+    lengths = [len(conversation) - 1 for conversation in tokenised]
+    owner = np.repeat(np.arange(len(tokenised)), lengths)
     if len(owner) < MINIMUM_PAIRS:
         available = counted(len(owner), "context/answer pair")
         raise UserError(f"the corpus has {available}; at least {MINIMUM_PAIRS} are needed")
-    held_out = hold_out(owner, config.validation_fraction, config.seed)
+    if official:
+        part_of = np.repeat(parts, lengths)
+        training, held_out, test = (part_of == part for part in PARTS)
+        if empty := [part for part, pairs in zip(PARTS, (training, held_out, test), strict=True) if not pairs.any()]:
+            raise UserError(f"--splits official: no context/answer pair for {' and '.join(empty)} is in the corpus")
+    else:
+        held_out = hold_out(owner, config.validation_fraction, config.seed)
+        training, test = ~held_out, None
 
     # Training text: the answers of the training pairs, and the first utterance of each of their conversations.
     documents, start = [], 0
     for conversation in tokenised:
-        held = held_out[start : start + len(conversation) - 1]
-        start += len(held)
-        kept = [utterance for utterance, out in zip(conversation[1:], held, strict=True) if not out]
+        trained = training[start : start + len(conversation) - 1]
+        start += len(trained)
+        kept = [utterance for utterance, used in zip(conversation[1:], trained, strict=True) if used]
         if kept:
             documents.append([conversation[0], *kept])
     cased = tokenise(
@@ -99,10 +124,11 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
     pairs = PREDICTED[config.predict](pairs)
     return Dataset(
         vocabulary,
-        pairs[~held_out],
+        pairs[training],
         pairs[held_out],
         [[token for utterance in document for token in utterance] for document in documents],
-        whole_conversations=_is_divisible(owner),
+        whole_conversations=official or _is_divisible(owner),
+        test=None if test is None else pairs[test],
     )
 
 
@@ -135,15 +161,22 @@ def _is_divisible(owner: np.ndarray) -> bool:
     return len(sizes) >= 10 and int(sizes.max()) <= max(len(owner) / 10, 10)
 
 
-def _tokenise_all(conversations: Sequence[Conversation], style: str) -> list[list[list[str]]]:
-    """Tokenise conversations; utterances without a token, and conversations of one utterance, are left out."""
+def _tokenise_all(conversations: Sequence[Conversation], style: str) -> tuple[list[list[list[str]]], list[str]]:
+    """Tokenise conversations; utterances without a token, and conversations of one utterance, are left out.
+
+    Returns:
+        The tokens of each utterance of each conversation that is left, and the part of each ("" if it has none).
+    """
     flat = iter(tokenise([text for conversation in conversations for text in conversation.utterances], style))
     tokenised = [[tokens for _ in conversation.utterances if (tokens := next(flat))] for conversation in conversations]
-    return [conversation for conversation in tokenised if len(conversation) > 1]
+    kept = [number for number, utterances in enumerate(tokenised) if len(utterances) > 1]
+    return [tokenised[number] for number in kept], [conversations[number].part or "" for number in kept]
 
 
-def _some(conversations: list[list[list[str]]], max_pairs: int, seed: int) -> list[list[list[str]]]:
-    """Draw conversations until they have `max_pairs` pairs, and return them in the order of the corpus.
+def _some(
+    conversations: list[list[list[str]]], parts: list[str], max_pairs: int, seed: int
+) -> tuple[list[list[list[str]]], list[str]]:
+    """Draw conversations until they have `max_pairs` pairs, and return them, with their parts, in the corpus' order.
 
     The conversation that is drawn last is cut.
     """
@@ -153,4 +186,4 @@ def _some(conversations: list[list[list[str]]], max_pairs: int, seed: int) -> li
             break
         chosen[number] = conversations[number][: left + 1]
         left -= len(chosen[number]) - 1
-    return [chosen[number] for number in sorted(chosen)]
+    return [chosen[number] for number in sorted(chosen)], [parts[number] for number in sorted(chosen)]

@@ -1,4 +1,4 @@
-"""Describes a corpus for a person who wants to know whether it was read as meant."""
+"""Describes a corpus, so that a user can check whether it was read correctly."""
 
 import itertools
 from collections import Counter
@@ -18,7 +18,7 @@ def described(corpus: Corpus, bad: BadLines, exchanges: int) -> list[str]:
 
     Args:
         corpus: The corpus.
-        bad: Has counted the lines that cannot be used.
+        bad: The object that has counted the lines that cannot be used.
         exchanges: The number of exchanges to show, from the beginning.
     """
     lines = [str(corpus)]

@@ -71,9 +71,11 @@ def read_vocabulary(path: str | os.PathLike) -> Vocabulary:
     try:
         entries = unpickle(_bytes_of(path))
     except ValueError as error:
-        raise UserError(f"{path}: not a vocabulary; a pickled list of (word, count) is expected ({error})") from None
+        raise UserError(
+            f"{path}: the file is not a vocabulary; a pickled list of (word, count) is expected ({error})"
+        ) from None
     if not isinstance(entries, list) or not all(map(_is_entry, entries)):
-        raise UserError(f"{path}: not a vocabulary; a list of (word, count) is expected")
+        raise UserError(f"{path}: the file is not a vocabulary; a list of (word, count) is expected")
     words = [word for word, _ in entries]
     if len(words) < 4 or any(words[index] != word for index, word in FIRST.items()):
         raise UserError(f"{path}: the first words are {words[:4]}; '.', any word, 'BOS' and 'EOS' are expected")
@@ -98,7 +100,7 @@ def _bytes_of(path: Path) -> bytes:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     if path.stat().st_size > LARGEST:
-        raise UserError(f"{path}: larger than {LARGEST:,} bytes, so it is not a vocabulary")
+        raise UserError(f"{path}: the file is larger than {LARGEST:,} bytes, so it is not a vocabulary")
     return path.read_bytes()
 
 

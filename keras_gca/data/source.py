@@ -1,4 +1,4 @@
-"""`Source` names the files that a training reads. Imports nothing heavy."""
+"""`Source` names the files that a training reads. Importing this module is fast."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,10 +45,13 @@ class Source:
             raise UserError("--glove-member applies only to --glove, which is not given")
         refuse_missing(self.data, self.vocabulary, self.glove)
 
-    def read(self) -> tuple[list[Conversation], BadLines]:
+    def read(self, splits: str = "random") -> tuple[list[Conversation], BadLines]:
         """Read the corpus.
 
         This does not need TensorFlow, so that a command can report bad input before it imports TensorFlow.
+
+        Args:
+            splits: See `Config.splits`.
 
         Returns:
             The conversations, and the `BadLines` that counts skipped lines.
@@ -57,7 +60,7 @@ class Source:
             UserError: The corpus cannot be read; see `read_conversations`.
         """
         bad = BadLines(self.skip_bad_lines, UserError, SKIP_HINT)
-        return read_conversations(self.data, self.format, bad), bad
+        return read_conversations(self.data, self.format, bad, splits), bad
 
     def names(self) -> dict[str, str]:
         """Describe where data, vocabulary and word vectors come from, for messages and for config.json."""

@@ -1,4 +1,4 @@
-"""`Vocabulary` gives every word an index, and also the special tokens PAD, BOS, EOS and UNK."""
+"""`Vocabulary` gives an index to every word, and to the special tokens PAD, BOS, EOS and UNK."""
 
 import collections
 import os
@@ -153,7 +153,7 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
         else:
             words[word] = number
     if not words:
-        raise UserError(f"{path}: contains no word; one word on each line is expected")
+        raise UserError(f"{path}: the file contains no word; one word on each line is expected")
     return list(words)
 
 

@@ -1,6 +1,6 @@
 """The parts that all commands share: settings as options, errors as one line, a quiet TensorFlow.
 
-Imports nothing heavy.
+Importing this module is fast: it does not import TensorFlow.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, one_line
-from keras_gca import __version__
+from keras_gca import __version__, interruption
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.settings import Settings, field_type, naming
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind", bound=Settings)
 
+PROGRAMS = {"keras_gca": "gca", "gail_tf": "empathy-gail"}
 STRATEGIES = ("none", "mirrored", "multi_worker", "tpu")  # see devices.py
 
 
@@ -66,6 +67,25 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog.split()[-1]}: {message} (see --help)\n")
 
 
+def hint(module: str, *arguments: object) -> str:
+    """Write a further command as the user would type it, for the lines "next:" and "or:".
+
+    The command begins as the user's own did, for example with `.venv/bin/python -m` or with `gca`. In a process that is
+    not one of the project's commands, such as a notebook, it begins with `python -m`.
+
+    Args:
+        module: The module of the command, such as "keras_gca.chat".
+        *arguments: Its arguments.
+    """
+    package, _, name = module.partition(".")
+    _, called_as = _called_as.get()
+    words = list(map(str, arguments))
+    if called_as and called_as.split()[0] == PROGRAMS[package]:
+        return " ".join([PROGRAMS[package], name, *words])
+    python = sys.orig_argv[0] if interruption.is_command() else "python"
+    return " ".join([python, "-m", module, *words])
+
+
 def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
     """Add one option for each setting, under the title of its group.
 
@@ -78,12 +98,13 @@ def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
             sections[title] = parser.add_argument_group(heading)
         for option in options:
             _, value = field_type(option)
+            default = "not set" if option.default is None else option.default
             sections[title].add_argument(
                 f"--{option.name.replace('_', '-')}",
                 type=_value(value),
                 default=argparse.SUPPRESS,
                 metavar="|".join(option.metadata["choices"]) or {int: "N", float: "X"}[value],
-                help=f"{option.metadata['help']} [paper: {option.default}]".replace("%", "%%"),
+                help=f"{option.metadata['help']} [paper: {default}]".replace("%", "%%"),
             )
 
 
@@ -98,8 +119,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="take all settings from a run's config.json, except those that are given as options; the data must be "
-        "named again",
+        help="take the settings from a run's config.json. Settings that are also given as options override them. The "
+        "data are not taken from the file: give --data again if the run had it",
     )
 
 
@@ -161,16 +182,19 @@ def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
         totals: The settings for which --resume takes new values; see `refuse_settings_of_resume`.
     """
     parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="the run folder to create; a new one in runs/ if not given"
+        "--run", type=Path, metavar="DIR", help="the run folder to create (default: a new folder in runs/)"
     )
     parser.add_argument(
         "--resume",
         type=Path,
         metavar="RUN",
-        help=f"resume this run with its own settings; {naming(totals)} with a larger total trains it further",
+        help="resume this run with its own settings. With a larger total, the run is trained further: "
+        f"{naming(totals)}",
     )
     add_minutes(
-        parser, "stop after this time, as after Ctrl-C; --resume then continues. Reading the data is not counted"
+        parser,
+        "stop the training after this many minutes, as Ctrl-C does; --resume then continues it. The time for reading "
+        "the data does not count",
     )
 
 
@@ -206,8 +230,8 @@ def add_devices(parser: argparse.ArgumentParser) -> None:
         "--strategy",
         choices=STRATEGIES,
         default="none",
-        help="none: one device; mirrored: this machine's GPUs, or parts of its CPU; multi_worker: the processes that "
-        "TF_CONFIG names; tpu: a TPU [none]",
+        help="the devices of the training. none: one device; mirrored: the GPUs of this machine, or parts of its CPU; "
+        "multi_worker: the processes that TF_CONFIG names; tpu: a TPU [none]",
     )
     group.add_argument(
         "--replicas",
@@ -262,6 +286,7 @@ def run(
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     show_and_read_anything()
+    interruption.handle_in_command()
 
     def timed() -> int:
         _called_as.set(names)
@@ -290,14 +315,15 @@ def quiet_imports() -> Iterator[None]:
     """Suppress TensorFlow's start-up lines while it is imported in this block.
 
     TensorFlow has no setting for this: the lines go directly to the standard error of the process. If an import fails,
-    they are shown. With -v, versions and devices are printed afterwards.
+    they are shown. Ctrl-C ends the process without a word. With -v, versions and devices are printed afterwards.
     """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
-            yield
+            with interruption.ends_at_once():
+                yield
         except BaseException:
             held.seek(0)
             os.write(kept, held.read())

@@ -1,24 +1,31 @@
 """Runs a package's commands under one name: `gca train ...` is `python -m keras_gca.train ...`.
 
-Imports nothing heavy.
+Importing this module is fast: it does not import TensorFlow.
 """
 
 import difflib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, completion
 from keras_gca.public_names import public_name
 
 
 def run(
-    package: str, called_as: str, purpose: str, commands: Mapping[str, str], arguments: list[str] | None = None
+    package: str,
+    program: str,
+    called_as: str,
+    purpose: str,
+    commands: Mapping[str, str],
+    arguments: list[str] | None = None,
 ) -> int:
-    """List a package's commands, or run one of them.
+    """List a package's commands, run one of them, or print a script with which a shell completes them.
 
     Args:
         package: The package whose modules the commands are.
+        program: The name of the program, such as `gca`.
         called_as: How the user called the program, such as `gca` or `python -m keras_gca`.
         purpose: The purpose of the package, shown above the list.
         commands: The purpose of each command in one line, by the command's name, which is also its module's name.
@@ -32,18 +39,31 @@ def run(
     if name not in commands:
 
         def listing(others: list[str] | None) -> int:
-            return _list(called_as, purpose, commands, others or [])
+            shell = _list(called_as, purpose, commands, others or [])
+            if shell is not None:
+                parsers = {name: _of_module(package, name, "make_parser")() for name in commands}
+                print(completion.script(program, parsers, commands, shell))
+            return 0
 
         return command_line.run(listing, called_as.split()[-1], arguments)
-    spec = importlib.util.find_spec(f"{package}.{name}")
-    is_folder = spec is not None and spec.submodule_search_locations is not None  # its command is its __main__.py
-    main = public_name(package, {"main": f"{name}.__main__" if is_folder else name}, "main")
+    main = _of_module(package, name, "main")
     names = f"python -m {package}.{name}", f"{called_as} {name}"
     return command_line.run(main, name, arguments[1:], names)
 
 
-def _list(called_as: str, purpose: str, commands: Mapping[str, str], arguments: list[str]) -> int:
-    """Print the list of commands; for an unknown command, report an error that names the most similar one."""
+def _of_module(package: str, name: str, function: str) -> Callable[..., Any]:
+    """Import a function from the module of a command."""
+    spec = importlib.util.find_spec(f"{package}.{name}")
+    is_folder = spec is not None and spec.submodule_search_locations is not None  # its command is its __main__.py
+    return public_name(package, {function: f"{name}.__main__" if is_folder else name}, function)
+
+
+def _list(called_as: str, purpose: str, commands: Mapping[str, str], arguments: list[str]) -> str | None:
+    """Print the list of commands; for an unknown command, report an error that names the most similar one.
+
+    Returns:
+        The shell for which the user wants a script in place of the list; None for the list.
+    """
     width = max(map(len, commands))
     lines = "\n".join(f"  {name:{width}}  {line}" for name, line in commands.items())
     parser = command_line.Parser(
@@ -55,6 +75,13 @@ def _list(called_as: str, purpose: str, commands: Mapping[str, str], arguments: 
     if arguments and not arguments[0].startswith("-"):
         [nearest] = difflib.get_close_matches(arguments[0], commands, 1, cutoff=0)
         parser.error(f"{arguments[0]!r} is not a command; did you mean {nearest}?")
-    parser.parse_args(arguments)
-    parser.print_help()
-    return 0
+    parser.add_argument(
+        "--print-completion",
+        choices=completion.SHELLS,
+        metavar="SHELL",
+        help="print a script that completes commands and options in this shell: bash or zsh",
+    )
+    shell: str | None = parser.parse_args(arguments).print_completion
+    if shell is None:
+        parser.print_help()
+    return shell

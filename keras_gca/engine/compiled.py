@@ -14,12 +14,12 @@ class Compiled:
     """A function of batches, compiled as one graph for batches of all sizes and widths.
 
     Making a graph takes seconds. On CPUs, one graph for all widths is as fast as a graph for each width. The graph does
-    not depend on the first batch, so that a resumed training computes the same bits. XLA requires static shapes, so
-    with jit_compile each shape has a graph of its own.
+    not depend on the first batch, so that a resumed training computes the same bits. XLA requires static shapes.
+    Therefore with jit_compile each shape has its own graph.
 
-    The function takes arrays in any structure. It may also take plain values; each combination of them has a graph of
-    its own. Name the compiled function after the function, `self.compiled_draw = Compiled(self.draw)`, so that a reader
-    of the call finds it.
+    The function takes arrays in any structure. It may also take plain values; each combination of them has its own
+    graph. Name the compiled form after the function, as in `self.compiled_draw = Compiled(self.draw)`, so that a reader
+    of a call finds the function.
 
     A replica is a copy of the model that computes a share of each batch (see `replicas`). Under a strategy of several
     replicas, each one receives a slice of the rows of every array except those named in `replicated`. An output of the
@@ -51,7 +51,7 @@ class Compiled:
         self._static, self._distribute = jit_compile, distribute
         names = inspect.signature(arguments_of or function).parameters
         if unknown := set(replicated) - set(names):
-            raise ValueError(f"no arguments of the function: {', '.join(unknown)}")
+            raise ValueError(f"the function does not have these arguments: {', '.join(unknown)}")
         self._replicated = {number for number, name in enumerate(names) if name in replicated}
         self.graph = self.function if jit_compile else tf.function(function, autograph=False)
         self.graph_on_replicas = tf.function(self.run_on_replicas, autograph=False)

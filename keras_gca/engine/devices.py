@@ -60,7 +60,7 @@ def _multi_worker() -> tf.distribute.Strategy:
         known = False
     if not known:
         raise UserError(
-            "--strategy multi_worker: TF_CONFIG does not name all workers and this one; expected is, for example, "
+            "--strategy multi_worker: TF_CONFIG does not name all workers and this one; for example, this is expected: "
             '{"cluster": {"worker": ["host0:port", "host1:port"]}, "task": {"type": "worker", "index": 0}}'
         )
     return tf.distribute.MultiWorkerMirroredStrategy()

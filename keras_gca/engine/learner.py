@@ -186,7 +186,7 @@ def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
     """Raise UserError if a warm-up does not end before a training of `total_steps` (None: of unknown length)."""
     if total_steps is not None and warmup_steps >= total_steps:
         raise UserError(
-            f"--warmup-steps: {warmup_steps} where a phase of the training has {total_steps} steps in all; fewer are "
+            f"--warmup-steps: {warmup_steps} is too many for a phase of {total_steps} steps; fewer warm-up steps are "
             "expected, or --learning-rate-schedule constant"
         )
 

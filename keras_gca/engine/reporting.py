@@ -1,10 +1,15 @@
-"""Decides how much a command prints: little with -q, details as well with -v. Imports nothing heavy."""
+"""Decides what a command prints: little with -q, details with -v, JSON with --json. Importing this module is fast."""
 
 import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 from glove.cost import Estimate
+from keras_gca.storage import json_files
 
 QUIET, USUAL, VERBOSE = -1, 0, 1
 
@@ -60,3 +65,33 @@ def detail(*lines: Any) -> None:
     """Print lines and flush them if -v is given."""
     if is_verbose():
         print(*lines, sep="\n", flush=True)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option --json, for `print_results`."""
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the results as one JSON document (docs/json.md); all other lines go to standard error",
+    )
+
+
+def print_results(compute: Callable[[], dict[str, Any] | None], as_json: bool) -> int:
+    """Run a command that prints for people, or have it print one JSON document on standard output.
+
+    Args:
+        compute: The command. It prints its results for people, and returns them as values for JSON, in which numbers
+            may be NaN. It returns None if its time is over before it has results.
+        as_json: Whether standard output gets the JSON document alone. What `compute` prints then goes to standard
+            error.
+
+    Returns:
+        The exit status: 0, or 130 if the time is over. No JSON document is printed then.
+    """
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        results = compute()
+    if results is None:
+        return 130
+    if as_json:
+        print(json.dumps(json_files.plain(results), indent=2, allow_nan=False))
+    return 0

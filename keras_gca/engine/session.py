@@ -5,18 +5,26 @@ interruption, it writes the trained networks and prints which commands to run ne
 """
 
 import abc
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from glove.text_files import counted
 from keras_gca.engine import reporting
+from keras_gca.engine.board import redraw
+from keras_gca.engine.command_line import hint
 from keras_gca.engine.staged_training import Event, StagedTraining
-from keras_gca.engine.training_loop import interruptible, redraw, walk
+from keras_gca.engine.training_loop import interruptible, walk
 from keras_gca.errors import UserError
 from keras_gca.settings import naming
+from keras_gca.storage.live_files import LiveFiles
 from keras_gca.storage.run_folder import CHECKPOINT, RunFolder
+
+# Makes a block in which a page shows the run in a folder (`serving/live_page.py`).
+Watching = Callable[[Path], AbstractContextManager[object]]
 
 # The fact of a checkpoint that says how many rows the training has removed from its history. The run folder may still
 # have them, if the program was killed before it removed them there too.
@@ -87,6 +95,7 @@ class Session(abc.ABC):
     def begin(self) -> None:
         """Write the checkpoint of a new training before its first step, so that it can be resumed from there."""
         self.run.write_checkpoint(*self.training.state())
+        redraw(self.run, [], self.training.config.to_values())
         self._describe()
         reporting.say(f"run folder: {self.run.path}\n")
 
@@ -115,7 +124,7 @@ class Session(abc.ABC):
         except UserError:
             raise
         except (KeyError, ValueError, TypeError) as error:
-            raise UserError(f"{run.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
+            raise UserError(f"{run.path / CHECKPOINT}: the file is not a checkpoint of this run ({error})") from None
         self._describe()
         reporting.say(f"{run.path}: {unit} done: {len(training.history)}")
         # New totals apply as soon as a checkpoint names them, which is written in one atomic step (`atomic.replacing`).
@@ -130,6 +139,8 @@ class Session(abc.ABC):
             self._forget(rows)
         if run.config() != training.config:
             run.write_config(training.config)
+        # A training that was killed may have drawn points after its last checkpoint, which it will draw again.
+        redraw(run, training.history, training.config.to_values())
         reporting.say("")
 
     def _commit(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -153,19 +164,20 @@ class Session(abc.ABC):
         """Remove the files and points of the rows that were removed from the history; may be repeated."""
         run, history = self.run, self.training.history
         removed = run.remove_samples(len(history))
+        LiveFiles(run.path).remove(len(history))
         run.write_log(history)
-        redraw(run.path / "tensorboard", history)
         reporting.say(
-            f"removed the results of what is trained anew: {counted(rows, 'row')} of log.csv, their points in "
-            f"tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
+            f"removed the results of the parts that are trained anew: {counted(rows, 'row')} of log.csv, their points "
+            f"in tensorboard, and {counted(removed, 'file')} in samples; bot.h5 is kept until a new one is written"
         )
 
-    def train(self, minutes: float | None = None) -> bool:
+    def train(self, minutes: float | None = None, watching: Watching | None = None) -> bool:
         """Train to the end, or until the user stops the training or its time is over.
 
         Args:
             minutes: The time; None is any time. The training stops after the step in which the time ends, as it does
                 after Ctrl-C.
+            watching: Makes the block in which the live view shows the run; None shows nothing.
 
         Returns:
             Whether the training has reached its end.
@@ -175,15 +187,16 @@ class Session(abc.ABC):
             UserError: A file cannot be written.
         """
         was_finished = self.training.finished
-        with interruptible(minutes) as interruption:
+        view: AbstractContextManager[object] = nullcontext() if watching is None else watching(self.run.path)
+        with view, interruptible(minutes) as interruption:
             walk(self.training, self.run, interruption, self.title, self.end_of_stage, self.shown)
         self.run.write_log(self.training.history)
         self.write()
         if not self.training.finished:
             path = self.run.path
             print(f"\nstopped; {path} contains what was learned so far")
-            print(f"next: python -m {self.package}.train --resume {path}")
-            print(f"  or: python -m {self.package}.chat {path}")
+            print(f"next: {hint(f'{self.package}.train', '--resume', path)}")
+            print(f"  or: {hint(f'{self.package}.chat', path)}")
             return False
         self.summarise()
         if not reporting.is_quiet():
@@ -193,7 +206,7 @@ class Session(abc.ABC):
         self.conclude()
         if was_finished:
             for name, number in self.done().items():
-                command = f"python -m {self.package}.train --resume {self.run.path} {naming([name])} N"
+                command = hint(f"{self.package}.train", "--resume", self.run.path, naming([name]), "N")
                 print(f"  or: {command}  (N above {number})")
         return True
 

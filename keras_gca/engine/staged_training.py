@@ -42,6 +42,9 @@ class TrainingSettings(Protocol):
     def own_totals(self) -> dict[str, int]:
         """See `Settings.own_totals`."""
 
+    def to_values(self) -> dict[str, Any]:
+        """See `Settings.to_values`."""
+
     @property
     def checkpoint_minutes(self) -> float:
         """The minutes between two checkpoints inside a stage."""

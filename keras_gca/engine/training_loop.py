@@ -1,21 +1,17 @@
 """Walks through a training of either paper: progress bar, checkpoints, log, TensorBoard and Ctrl-C."""
 
 import contextlib
-import errno
-import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import tensorflow as tf
-from tqdm import tqdm
-
 from glove.cost import TimeLimit
+from glove.progress import Progress, bar_or_lines
 from keras_gca.engine import devices, reporting
+from keras_gca.engine.board import Board
 from keras_gca.engine.staged_training import Event, StagedTraining
 from keras_gca.errors import DivergedError, UserError
 from keras_gca.storage.run_folder import RunFolder
@@ -24,7 +20,7 @@ SPARING = 9  # skip end-of-stage checkpoints until this many times the last one'
 
 
 class Interruption:
-    """Says whether the training is to stop: because the user has asked for it, or because its time is over.
+    """Says whether the training should stop, because the user has asked for it or because its time is over.
 
     Args:
         minutes: The time from now on; None is any time.
@@ -39,7 +35,7 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """Whether the training is to stop."""
+        """Whether the training should stop."""
         return self.asked or self._limit.is_over
 
 
@@ -84,7 +80,7 @@ def walk(
     Args:
         training: The training.
         run: The run folder.
-        interruption: Says whether the training is to stop.
+        interruption: Says whether the training should stop.
         title: Returns the name of a stage for the progress bar and for the line that is printed after it.
         end_of_stage: A function that is called after each stage, when the stage's row is in the log and on TensorBoard.
             It returns True to stop the training.
@@ -94,10 +90,9 @@ def walk(
         DivergedError: A loss or a weight is no longer finite. The message names the folder of the last good checkpoint.
         UserError: A file cannot be written. The message names the folder, too.
     """
-    folder = run.path / "tensorboard"
-    with _plain_errors(folder):
-        board = tf.summary.create_file_writer(str(folder))
-    bar, first, began, stored = None, 0, time.monotonic(), time.monotonic()
+    board = Board(run)
+    bar: Progress | None = None
+    first, began, stored = 0, time.monotonic(), time.monotonic()
     seconds: dict[str, float] = {}  # by phase
     writing, pending = 0.0, False  # duration of the last checkpoint; whether there is something new to store
     try:
@@ -117,9 +112,9 @@ def walk(
                 reporting.say(f"{title(event.stage)}  {format_metrics(event.row, shown)}  ({taken:.0f} s)")
                 reporting.detail(f"    {_pace(event.steps - first, taken)}; the last checkpoint took {writing:.1f} s")
                 run.write_log(training.history)
-                with _plain_errors(folder):
-                    _draw(board, event.stage.phase, event.row, len(training.history))
+                board.write_metrics(training.history)
                 stopping |= bool(end_of_stage(event))
+                board.write_replies(training.history)
             # The files of the end of a stage must exist before a checkpoint says that the stage is done.
             waited = time.monotonic() - stored
             overdue = waited > 60 * training.config.checkpoint_minutes
@@ -136,8 +131,7 @@ def walk(
         if pending:
             _store(training, run)
         reporting.detail(*_times(seconds))
-        with _plain_errors(folder):
-            board.close()
+        board.close()
     except DivergedError as error:
         raise DivergedError(f"{error}; the last good checkpoint is in {run.path}") from None
     except OSError as error:
@@ -164,53 +158,15 @@ def _store(training: StagedTraining, run: RunFolder) -> None:
         run.write_checkpoint(*training.state())
 
 
-def _draw(board: Any, phase: str, row: dict[str, Any], number: int) -> None:
-    """Write the metrics of a row of the log to TensorBoard; `number` counts the rows from 1."""
-    with board.as_default(step=number):
-        for name, value in row.items():
-            if isinstance(value, float):
-                tf.summary.scalar(f"{phase}/{name}", value)
-    board.flush()
-
-
-def redraw(folder: Path, history: list[dict[str, Any]]) -> None:
-    """Write the files of TensorBoard anew, after rows have been removed from the log.
+def progress(total: int, initial: int = 0, desc: str = "") -> Progress:
+    """Return the progress of a task (`glove/progress.py`); it is hidden with -q, and only the chief shows it.
 
     Args:
-        folder: The folder of TensorBoard's files; all its files are removed first.
-        history: The rows that the log still has.
-
-    Raises:
-        OSError: A file cannot be removed or written.
+        total: The number of steps.
+        initial: The number of steps that are done already.
+        desc: What the steps belong to.
     """
-    if folder.exists():
-        shutil.rmtree(folder)
-    with _plain_errors(folder):
-        board = tf.summary.create_file_writer(str(folder))
-        for number, row in enumerate(history, start=1):
-            _draw(board, row["phase"], row, number)
-        board.close()
-
-
-@contextlib.contextmanager
-def _plain_errors(folder: Path) -> Iterator[None]:
-    """Convert TensorFlow's errors, when it writes to a folder in this block, to OSError."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        reason = error.message.splitlines()[0].rpartition("; ")[2]
-        raise OSError(errno.EIO, reason, str(folder)) from None
-
-
-def progress(**arguments: Any) -> tqdm:
-    """Return a progress bar that disappears at its end; it is hidden with -q.
-
-    It is redrawn only every 30 seconds if standard error is not a terminal, so that it does not fill log files.
-    """
-    if reporting.is_quiet() or not devices.is_chief():
-        arguments["disable"] = True
-    seconds = 0.5 if sys.stderr.isatty() else 30.0
-    return tqdm(leave=False, dynamic_ncols=True, mininterval=seconds, **arguments)
+    return bar_or_lines(total, initial, desc, disable=reporting.is_quiet() or not devices.is_chief())
 
 
 def format_metrics(row: dict[str, Any], shown: Collection[str] | None = None) -> str:

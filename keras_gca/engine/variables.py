@@ -1,4 +1,4 @@
-"""Assigns values to Keras variables, and counts their numbers."""
+"""Assigns values to Keras variables, and counts the numbers that they contain."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -31,18 +31,19 @@ def of_evaluation(agent: Agent, held_out: Pairs, decoding: Decoding, rate: float
     return costs.estimate(operations, len(held_out), BATCH * (decoding.beam or 1), COPIES, rate)
 
 
-def of_curves(agent: Agent, held_out: Pairs, temperatures: int, rate: float | None = None) -> Estimate:
-    """Estimate the cost of `temperature_curves.measure`.
+def of_grid(agent: Agent, validation: Pairs, test: Pairs, points: int, rate: float | None = None) -> Estimate:
+    """Estimate the cost of the replies of one generator in `reply_grid.measure_runs`.
 
     Args:
         agent: The agent.
-        held_out: The held-out pairs.
-        temperatures: The number of temperatures.
+        validation: The pairs that are answered at several points.
+        test: The pairs that are answered at the best point.
+        points: How many points are sampled.
         rate: Operations per second of a matrix product; measured if None.
     """
-    costs, some = Costs(agent.config, len(agent.vocabulary)), Lengths.of(held_out)
-    operations = {"replies": len(agent.generators) * temperatures * costs.decode(some)}
-    return costs.estimate(operations, len(held_out), BATCH, 1 + len(agent.generators), rate)
+    costs = Costs(agent.config, len(agent.vocabulary))
+    operations = {"replies": points * costs.decode(Lengths.of(validation)) + costs.decode(Lengths.of(test))}
+    return costs.estimate(operations, len(validation) + len(test), BATCH, 1 + len(agent.generators), rate)
 
 
 def of_reranking(agent: Agent, held_out: Pairs, candidates: int, rate: float | None = None) -> Estimate:

@@ -1,12 +1,13 @@
 """Compares measures of responses with people's ratings of the same responses.
 
-A file of ratings has one JSON object in each line: `context` (the utterances before the response), `response`, `system`
-(which made it) and `scores` (one from each rater). The same contexts have responses of several systems.
+A file of ratings has one JSON object on each line, with `context` (the utterances before the response), `response`,
+`system` (the system that made the response) and `scores` (one from each rater). The same contexts have responses of
+several systems.
 
-A measure gives each response a number, and higher should mean better. Two questions are asked: does the measure order
-all responses as the raters do (Spearman's rank correlation), and does it choose the better one of two responses to a
-context (Eq. 11, Jaccard's index)? No measure can agree with the raters better than raters agree with each other, which
-`split_half` measures.
+A measure gives each response a number, and a higher number should mean a better response. Two questions are asked. Does
+the measure order all responses as the raters do (Spearman's rank correlation)? Does it choose the better one of two
+responses to a context (Eq. 11, Jaccard's index)? A measure cannot be expected to agree with the raters better than the
+raters agree with each other. `split_half` measures the agreement of the raters.
 """
 
 import collections
@@ -29,7 +30,7 @@ from keras_gca.storage import json_files
 RESAMPLES = 2000  # of contexts, for intervals
 SPLITS = 200  # random divisions of the raters into halves
 LENGTH = "length"  # the measure that all others must beat
-RANDOM = "random numbers"  # the control, which must come out as chance
+RANDOM = "random numbers"  # the control, which should agree with the raters only by chance
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,15 @@ class Agreement(NamedTuple):
     """How well a measure agrees with the raters.
 
     Attributes:
-        spearman: The rank correlation of the measure with the mean scores; NaN if one of both is constant.
+        spearman: The rank correlation of the measure with the mean scores; NaN if one of the two is constant.
         low: The lower end of its 95 % interval, by a bootstrap over contexts.
         high: The upper end of this interval.
         jaccard: Eq. 11 between the measure's and the raters' choices of the better of two responses.
         jaccard_low: The lower end of its interval.
         jaccard_high: The upper end of this interval.
-        chance: Eq. 11 of a measure that has as many ties, on the same contexts, and else chooses at random.
-        beats_length: Whether the correlation exceeds the absolute correlation of length: the 95 % interval of the
-            difference is above 0. None for the length itself.
+        chance: Eq. 11, on the same contexts, of a measure that has as many ties and otherwise chooses at random.
+        beats_length: Whether the correlation is above the absolute correlation of the length, that is, whether the
+            95 % interval of the difference is above 0. None for the length itself.
     """
 
     spearman: float
@@ -84,22 +85,24 @@ def read_ratings(path: str | Path) -> list[Rated]:
         UserError: The file cannot be read, has no ratings, or a line is wrong; the message names the line.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").split("\n")  # JSON may contain other line separators
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: the text is not UTF-8") from None
     rated = [_rated(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not rated:
-        raise UserError(f"{path}: no ratings; one JSON object in each line is expected")
+        raise UserError(f"{path}: the file has no ratings; one JSON object on each line is expected")
     return rated
 
 
 def _rated(place: str, line: str) -> Rated:
     try:
         values = json_files.loads(line)
-    except ValueError as error:
+    except json_files.NotJSONError as error:
         raise UserError(f"{place}: valid JSON is expected ({error})") from None
+    except ValueError as error:
+        raise UserError(f"{place}: JSON that cannot be used ({error})") from None
     if not isinstance(values, dict):
         raise UserError(f"{place}: a JSON object is expected")
     context, scores = values.get("context"), values.get("scores")
@@ -118,9 +121,9 @@ def _is_score(value: Any) -> bool:
 
 
 def unseen(rated: Sequence[Rated], conversations: Iterable[Sequence[str]]) -> list[Rated]:
-    """Leave out the responses to contexts that stand in the files of a training.
+    """Leave out the responses to contexts that occur in the files of a training.
 
-    A context stands in a conversation if its utterances follow each other there. Case, spaces and punctuation are
+    A context occurs in a conversation if its utterances follow each other there. Case, spaces and punctuation are
     ignored.
 
     Args:
@@ -146,7 +149,7 @@ def _letters(text: str) -> str:
 def split_half(rated: Sequence[Rated], seed: int = 0, splits: int = SPLITS) -> float:
     """Compute the mean rank correlation between the mean scores of two random halves of each response's raters.
 
-    It is the agreement that one half of the raters, taken as a measure, has with the other half.
+    This is the agreement with one half of the raters that a measure would have if it were the other half.
 
     Args:
         rated: The rated responses.

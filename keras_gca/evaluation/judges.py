@@ -41,9 +41,10 @@ def judge(agent: Judging, pairs: Pairs, answers: dict[str, np.ndarray]) -> dict[
     - wins: {generator: the number of contexts for which its answer wins}, without ties (Table 1);
     - shares: {generator: its share of all wins};
     - ties: the number of contexts for which the two highest scores differ by less than 5 % of the smaller one;
-    - shorter: the share in which the shortest answer wins, of the contexts with a winner and answers of different
+    - shorter: the share of contexts whose shortest answer wins, among those with a winner and answers of different
       lengths;
-    - human_first: the share in which the human answer scores higher than a generator's, of all such comparisons.
+    - human_first: the share of comparisons of the human answer with a generator's answer in which the human answer
+      scores higher.
 
     The first four leave out the human answers. A share is 0 if there is nothing to count.
 
@@ -143,7 +144,7 @@ class CrossFitted:
         """Judge an answer to each of the n contexts of `pairs`, in their order, as `Agent.judge` does.
 
         Raises:
-            ValueError: The contexts are others.
+            ValueError: The contexts are not those of `pairs`.
         """
         if not np.array_equal(contexts, self._pairs.contexts):
             raise ValueError("a cross-fitted discriminator judges only answers to its own contexts")
@@ -173,5 +174,5 @@ def folds(conversation: np.ndarray, seed: int) -> np.ndarray:
     if len(numbers) < FOLDS:
         numbers = index = np.arange(len(conversation))
     if len(numbers) < FOLDS:
-        raise UserError(f"{len(numbers)} held-out pair; at least {FOLDS} are needed to train an independent judge")
+        raise UserError(f"{len(numbers)} held-out pair; at least {FOLDS} are needed, to divide them")
     return (np.random.default_rng(seed).permutation(len(numbers)) % FOLDS)[index]

@@ -6,13 +6,14 @@ possible p-value is 2 / 2^n with n seeds: 0.25 with 3 seeds, and 0.03 with 6.
 """
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from keras_gca.evaluation import statistics
+from keras_gca.evaluation.tables import Table
 
 FLIPS = 9999  # the number of random flips; all flips are made if there are no more than these (up to 13 units)
 RESAMPLES = 2000  # the number of resamples of the bootstrap
@@ -38,6 +39,24 @@ class Comparison(NamedTuple):
     low: float | None = None
     high: float | None = None
     detectable: float | None = None
+
+
+class PairedTest(NamedTuple):
+    """One of the tests of a table.
+
+    Attributes:
+        systems: The names of the two systems.
+        seed: The seed of both runs, within which conversations are compared; None if seeds are compared.
+        figure: The name of the metric.
+        comparison: The result.
+        corrected: The p-value after Holm's correction over all tests of the table.
+    """
+
+    systems: tuple[str, str]
+    seed: int | None
+    figure: str
+    comparison: Comparison
+    corrected: float
 
 
 def flip_test(differences: np.ndarray, seed: int = 0) -> float:
@@ -142,3 +161,52 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - k) * p_values[i]))
         corrected[i] = largest
     return corrected
+
+
+def with_correction(rows: Sequence[tuple[tuple[str, str], int | None, str, Comparison]]) -> list[PairedTest]:
+    """Correct all tests of a table by `holm`; a row has the attributes of `PairedTest` without the last one."""
+    corrected = holm([comparison.p_value for *_, comparison in rows])
+    return [PairedTest(*row, p_value) for row, p_value in zip(rows, corrected, strict=True)]
+
+
+def table_of_tests(results: Sequence[PairedTest], name: Callable[[str], str] = str, what: str = "") -> Table:
+    """Make the table of paired tests.
+
+    Args:
+        results: The tests.
+        name: Returns the name of a system in the table.
+        what: What the systems are compared on, which the caption says.
+    """
+    caption = (
+        f"Paired sign-flip tests{what}, by conversations within a seed, or by seeds (all): the "
+        "difference with its 95 % interval, the two-sided p, p after Holm's correction over this table, and the "
+        "smallest difference that would have been found in 80 % of cases."
+    )
+    header = "systems", "metric", "seed", "difference", "p", "p (Holm)", "detectable", "units"
+    return Table(None, caption, header, [_row_of_test(test, name) for test in results], 2)
+
+
+def _row_of_test(test: PairedTest, name: Callable[[str], str]) -> tuple[str, ...]:
+    compared = test.comparison
+    interval = ""
+    if compared.low is not None and compared.high is not None:
+        interval = f" [{compared.low:+.3g}, {compared.high:+.3g}]"
+    return (
+        f"{name(test.systems[0])} minus {name(test.systems[1])}",
+        test.figure,
+        "all" if test.seed is None else str(test.seed),
+        f"{compared.difference:+.3g}{interval}",
+        f"{compared.p_value:.4f}",
+        f"{test.corrected:.4f}",
+        "none" if compared.detectable is None else f"{compared.detectable:.3g}",
+        f"{compared.units:,} {'seeds' if test.seed is None else 'conversations'}",
+    )
+
+
+def as_json(results: Sequence[PairedTest]) -> list[dict[str, Any]]:
+    """Return tests as values for JSON."""
+    return [
+        {"systems": list(test.systems), "seed": test.seed, "figure": test.figure}
+        | {**test.comparison._asdict(), "corrected": test.corrected}
+        for test in results
+    ]

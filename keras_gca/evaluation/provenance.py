@@ -7,12 +7,11 @@ generated from such files. Then a reader can repeat each number, and no number i
 import dataclasses
 import importlib.metadata
 import json
-import math
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras_gca.errors import UserError
 from keras_gca.evaluation.tables import Table
@@ -21,6 +20,20 @@ from keras_gca.storage.atomic import write_text
 
 FORMAT = "experiment 1"
 PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "scipy", "nltk", "sacrebleu", "tokenizers")
+
+
+class Outcome(NamedTuple):
+    """What an experiment found.
+
+    Attributes:
+        seeds: The seeds by what they were used for.
+        results: All results as values for JSON.
+        tables: Tables of these results.
+    """
+
+    seeds: Mapping[str, Any]
+    results: Any
+    tables: Sequence[Table]
 
 
 def versions() -> dict[str, str]:
@@ -37,6 +50,17 @@ def versions() -> dict[str, str]:
 def command_of(module: str, arguments: Sequence[str]) -> str:
     """Return the command that was given, for example `python -m gail_tf.evaluate runs/gail`."""
     return shlex.join(["python", "-m", module, *arguments])
+
+
+def document(command: str, results: Any, written: Sequence[Path]) -> dict[str, Any]:
+    """Return what the option --json of a command prints; docs/json.md describes its keys.
+
+    Args:
+        command: The command; see `command_of`.
+        results: The results, as values for JSON, in which numbers may be NaN.
+        written: The files that the command wrote.
+    """
+    return {"command": command, "results": results, "written": [str(path) for path in written]}
 
 
 def write_experiment(
@@ -56,29 +80,36 @@ def write_experiment(
         "command": command,
         "seeds": dict(seeds),
         "versions": versions(),
-        "results": _plain(results),
+        "results": json_files.plain(results),
         "tables": [dataclasses.asdict(table) for table in tables],
     }
     write_text(path, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+def write_outcomes(path: Path, command: str, outcomes: Mapping[str, Outcome]) -> None:
+    """Write the outcomes of one experiment or several as one file; their tables are numbered one after the other.
+
+    Args:
+        path: The file.
+        command: The command that computed them.
+        outcomes: The outcomes by the names of the experiments; all have the same seeds.
+    """
+    results = {name: outcome.results for name, outcome in outcomes.items()}
+    tables = [table for outcome in outcomes.values() for table in outcome.tables]
+    write_experiment(path, command, next(iter(outcomes.values())).seeds, results, tables)
 
 
 def read_experiment(path: Path) -> dict[str, Any]:
     """Read what `write_experiment` wrote.
 
     Raises:
-        UserError: The file is missing or damaged, or is no such file.
+        UserError: The file is missing or damaged, or does not hold the results of an experiment.
     """
     values = json_files.read_object(path)
     if values.get("format") != FORMAT or not {"command", "seeds", "versions", "results", "tables"} <= set(values):
-        raise UserError(f"{path}: not the results of an experiment; {FORMAT!r} with its command is expected")
+        raise UserError(
+            f"{path}: the file does not hold the results of an experiment; {FORMAT!r} with its command is expected"
+        )
     return values
 
 

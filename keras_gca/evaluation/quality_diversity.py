@@ -1,114 +1,322 @@
-"""Plots quality against diversity of replies sampled at several temperatures, for both papers.
+"""Measures quality and diversity of systems over a grid of temperatures and nuclei, and compares their best points.
 
-Results at one temperature prove nothing, because a model may seem better only because it is less diverse. Therefore
-Caccia et al. 2020 ("Language GANs Falling Short") compare whole curves. Here quality is the perplexity of the replies
-under a 5-gram model of the human training answers (lower is better), and diversity is their distinct-2.
+Results at one temperature prove nothing, because a system may seem better only because it is less diverse there. Caccia
+et al. 2020 ("Language GANs Falling Short") therefore compare whole curves. Here quality is the perplexity of sampled
+replies under a model that none of the systems shares (lower is better), and diversity is their distinct-2 at equal
+numbers of tokens.
 
-Imports nothing heavy, because the commands take their options from here.
+The best point of a system is chosen on one part of the conversations, and measured on another one. Otherwise the system
+with more points to choose from would seem better by chance.
 """
 
-import argparse
-import json
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter
+import numpy as np
 
-from keras_gca.evaluation import reply_metrics
-from keras_gca.evaluation.tables import Table
-from keras_gca.settings import check_sampling
+from glove import cost
+from glove.cost import TimeLimit
+from keras_gca.engine import reporting
+from keras_gca.engine.training_loop import progress
+from keras_gca.evaluation import reply_metrics, statistics
+from keras_gca.evaluation.decoding_grid import Setting
+from keras_gca.evaluation.paired_tests import (
+    Comparison,
+    PairedTest,
+    compare_conversations,
+    compare_seeds,
+    with_correction,
+)
+from keras_gca.evaluation.statistics import Estimate
 
-MODEL = "5-gram"  # the model that measures the quality, unless another one is named
-TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
-
-# The points of one system by rising temperature, as dictionaries with the keys "temperature", "perplexity" and
-# "distinct_2". The human replies are a system with one point, whose temperature is None.
-Curve = list[dict[str, Any]]
-Curves = dict[str, Curve]
+PERPLEXITY, DISTINCT, MAUVE, NATS = "perplexity", "distinct-2", "MAUVE", "nats a word"
+HUMAN = "human"
+Figures = dict[str, Estimate]
+Measure = Callable[[np.ndarray], float]  # computes a metric of those replies that a mask, (n,) bool, keeps
 
 
-def point(temperature: float | None, perplexity: float, replies: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Make one point of a curve.
+@dataclass(frozen=True)
+class Part:
+    """One part of a run's held-out conversations, and everything that is needed to measure replies to it.
+
+    Attributes:
+        human: The n human replies.
+        conversations: The number of each reply's conversation, (n,).
+        sample: Samples the n replies of a generator, given its name and a setting.
+        costs: Computes the negative log-likelihood of each of n replies under the model that measures quality, in nats,
+            and the number of words of each: (n, 2) float64. The second argument is a name for the replies, under
+            which the costs may be stored.
+        words: Divides a reply into words.
+        mauve: Returns the measure MAUVE of n replies, compared with the human ones; None if there is no encoder.
+        ceiling: MAUVE of the human replies, compared with other human replies; None if it is not known.
+        is_stored: Returns whether `sample` has stored a generator's replies at a setting, so that it only reads them.
+    """
+
+    human: Sequence[str]
+    conversations: np.ndarray
+    sample: Callable[[str, Setting], Sequence[str]]
+    costs: Callable[[Sequence[str], str], np.ndarray]
+    words: Callable[[str], list[str]]
+    mauve: Callable[[Sequence[str]], Measure] | None = None
+    ceiling: float | None = None
+    is_stored: Callable[[str, Setting], bool] = lambda generator, setting: False
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A generator of one run.
+
+    Attributes:
+        name: The name of the generator in its run.
+        seed: The seed of the run.
+        validation: The conversations on which its best point is chosen.
+        test: The conversations on which this point is measured.
+        estimate: Estimates the cost of replying to all validation conversations so many times, and to all test
+            conversations once; None if there is no such estimate.
+    """
+
+    name: str
+    seed: int
+    validation: Part
+    test: Part
+    estimate: Callable[[int], cost.Estimate] | None = None
+
+
+class Best(NamedTuple):
+    """The best point of a system.
+
+    Attributes:
+        setting: The point, chosen on validation conversations.
+        figures: The metrics at this point on test conversations.
+    """
+
+    setting: Setting
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Results:
+    """What `compare` measures.
+
+    Attributes:
+        settings: The points of the grid.
+        runs: The number of runs of each system.
+        points: The metrics of each system at each point, on validation conversations.
+        best: The best point of each system.
+        human: The metrics of the human replies to validation conversations.
+        human_test: The metrics of the human replies to test conversations.
+        tests: The paired tests of the best points, on test conversations.
+    """
+
+    settings: Sequence[Setting]
+    runs: Mapping[str, int]
+    points: Mapping[str, Mapping[Setting, Figures]]
+    best: Mapping[str, Best]
+    human: Figures
+    human_test: Figures
+    tests: Sequence[PairedTest]
+
+
+@dataclass(frozen=True)
+class Said:
+    """Replies with all that is measured of single ones.
+
+    Attributes:
+        part: What they reply to.
+        replies: The n replies as words.
+        costs: See `Part`, (n, 2).
+        mauve: See `Part`.
+    """
+
+    part: Part
+    replies: Sequence[Sequence[str]]
+    costs: np.ndarray
+    mauve: Measure | None
+
+    @property
+    def tokens(self) -> int:
+        """The number of words of all replies."""
+        return sum(map(len, self.replies))
+
+
+def compare(
+    systems: Mapping[str, Sequence[Speaker]], settings: Sequence[Setting], limit: TimeLimit | None = None
+) -> Results | None:
+    """Measure systems over a grid, choose the best point of each, and compare these points.
+
+    The cost of a long measurement is printed before it begins.
 
     Args:
-        temperature: The temperature of sampling; None for human replies.
-        perplexity: The perplexity of the replies.
-        replies: The replies as words.
+        systems: The runs of each system, with different seeds.
+        settings: The points of the grid.
+        limit: A limit of the time, after which no further point is measured; None sets no limit.
+
+    Returns:
+        The results; None if the time is over before all points are measured.
     """
-    return {"temperature": temperature, "perplexity": perplexity, "distinct_2": reply_metrics.distinct(replies, 2)}
+    limit = limit or TimeLimit()
+    speakers = [speaker for of_system in systems.values() for speaker in of_system]
+    reporting.say_cost(_cost(speakers, settings))
+    with progress(total=len(speakers) * (len(settings) + 1), desc="points of the grid") as bar:
 
+        def say(speaker: Speaker, part: Part, setting: Setting) -> Said:
+            said = spoken(part, part.sample(speaker.name, setting), f"{speaker.name}, {setting}")
+            bar.update()
+            return said
 
-def table(curves: Curves, model: str = MODEL) -> Table:
-    """Make a table with a row for each point; `model` names the model that measures the quality."""
-    rows = [
-        (
-            name.replace("_", " "),
-            "" if point["temperature"] is None else f"{point['temperature']:g}",
-            f"{point['perplexity']:.1f}",
-            f"{point['distinct_2']:.3f}",
-        )
-        for name, points in curves.items()
-        for point in points
-    ]
-    caption = f"Quality ({model} perplexity) against diversity of sampled replies."
-    return Table(None, caption, ("replies", "temperature", "perplexity", "distinct-2"), rows)
-
-
-def write(curves: Curves, folder: Path, model: str = MODEL) -> None:
-    """Print the curves, and write them to folder/quality_diversity.json and .png; `model` is that of `table`."""
-    print(table(curves, model).to_text())
-    folder.mkdir(parents=True, exist_ok=True)
-    data, picture = (folder / f"quality_diversity.{ending}" for ending in ("json", "png"))
-    data.write_text(json.dumps(curves, indent=2) + "\n", encoding="utf-8")
-    paint(curves, model).savefig(picture, dpi=130)
-    print(f"wrote {data} and {picture}")
-
-
-def paint(curves: Curves, model: str = MODEL) -> Figure:
-    """Plot the curves, with better replies at the top and more diverse ones to the right."""
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.subplots()
-    for number, (name, points) in enumerate(curves.items()):
-        x, y = [p["distinct_2"] for p in points], [p["perplexity"] for p in points]
-        style = {"marker": "*", "markersize": 15, "linestyle": ""} if name == "human" else {"marker": "o"}
-        (line,) = axes.plot(x, y, label=name.replace("_", " "), **style)
-        for p in points:
-            if p["temperature"] is not None:
-                axes.annotate(
-                    f"{p['temperature']:g}",
-                    (p["distinct_2"], p["perplexity"]),
-                    textcoords="offset points",
-                    xytext=(5, 5 if number % 2 else -11),  # curves often overlap
-                    color=line.get_color(),
-                    fontsize=8,
-                )
-    axes.set_yscale("log")
-    for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):  # plain numbers, no powers of ten
-        axis(FormatStrFormatter("%g"))
-    axes.invert_yaxis()
-    axes.set_xlabel("diversity: distinct-2 of the replies")
-    axes.set_ylabel(f"quality: {model} perplexity (lower is better)")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    return figure
-
-
-def refuse_temperatures(temperatures: Sequence[float]) -> None:
-    """Raise UserError if a temperature is out of range."""
-    for temperature in temperatures:
-        check_sampling(temperature, name="--temperatures")
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that both papers' commands have."""
-    parser.add_argument(
-        "--temperatures",
-        type=float,
-        nargs="+",
-        default=TEMPERATURES,
-        metavar="X",
-        help=f"the temperatures of sampling [{' '.join(map(str, TEMPERATURES))}]",
+        said: dict[tuple[str, Setting], list[Said]] = {}
+        for system, of_system in systems.items():
+            for speaker in of_system:  # one after the other, because each may be a large network
+                for setting in settings:
+                    if limit.is_over:
+                        return None
+                    said.setdefault((system, setting), []).append(say(speaker, speaker.validation, setting))
+        human = _humans([speaker.validation for speaker in speakers])
+        tokens = _fewest_tokens([*said.values(), human])
+        points = {
+            system: {setting: _measured(said[system, setting], tokens) for setting in settings} for system in systems
+        }
+        of_humans = _measured(human, tokens)
+        chosen = {system: choose(of_system, of_humans) for system, of_system in points.items()}
+        best: dict[str, list[Said]] = {}
+        for system, of_system in systems.items():
+            for speaker in of_system:
+                if limit.is_over:
+                    return None
+                best.setdefault(system, []).append(say(speaker, speaker.test, chosen[system]))
+    human_test = _humans([speaker.test for speaker in speakers])
+    tokens = _fewest_tokens([*best.values(), human_test])
+    return Results(
+        settings,
+        {system: len(of_system) for system, of_system in systems.items()},
+        points,
+        {system: Best(chosen[system], _measured(best[system], tokens)) for system in systems},
+        of_humans,
+        _measured(human_test, tokens),
+        _tests(systems, best),
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
+
+
+def _cost(speakers: Sequence[Speaker], settings: Sequence[Setting]) -> cost.Estimate:
+    """Estimate the cost of all replies that are not stored."""
+    estimates = []
+    for speaker in speakers:
+        lacking = sum(not speaker.validation.is_stored(speaker.name, setting) for setting in settings)
+        if speaker.estimate is not None and lacking:
+            estimates.append(speaker.estimate(lacking))
+    return cost.in_turn(estimates)
+
+
+def spoken(part: Part, texts: Sequence[str], name: str) -> Said:
+    """Measure what is measured of single replies; `name` is that of `Part.costs`."""
+    mauve = None if part.mauve is None or name == HUMAN else part.mauve(texts)
+    return Said(part, [part.words(text) for text in texts], part.costs(texts, name), mauve)
+
+
+def _humans(parts: Sequence[Part]) -> list[Said]:
+    """Measure the human replies of each part once."""
+    different = {id(part): part for part in parts}
+    return [spoken(part, part.human, HUMAN) for part in different.values()]
+
+
+def _fewest_tokens(said: Sequence[Sequence[Said]]) -> int:
+    """Return the number of words of those replies that have the fewest, at which all are compared."""
+    return min(one.tokens for of_system in said for one in of_system)
+
+
+def _measured(said: Sequence[Said], tokens: int) -> Figures:
+    """Measure a system's replies in each of its runs, and average the metrics."""
+    return averaged([figures(one, tokens) for one in said])
+
+
+def figures(said: Said, tokens: int) -> Figures:
+    """Compute perplexity, distinct-2 and MAUVE of replies, with 95 % intervals by a jackknife over conversations.
+
+    Args:
+        said: The replies.
+        tokens: The number of tokens for distinct-2.
+    """
+    groups = said.part.conversations
+    lengths = np.array([len(reply) for reply in said.replies])
+
+    def perplexity(kept: np.ndarray) -> float:
+        nll, words = said.costs[kept].sum(axis=0)
+        return math.exp(nll / words)
+
+    def distinct(kept: np.ndarray) -> float:
+        share = tokens if kept.all() else min(int(tokens * kept.mean()), int(lengths[kept].sum()))
+        return reply_metrics.distinct_at([said.replies[i] for i in np.flatnonzero(kept).tolist()], 2, share)
+
+    measured = {
+        PERPLEXITY: statistics.jackknife(perplexity, groups, logarithm=True),
+        DISTINCT: statistics.jackknife(distinct, groups),
+    }
+    if said.mauve is not None:
+        measured[MAUVE] = statistics.jackknife(said.mauve, groups)
+    elif said.part.ceiling is not None:
+        measured[MAUVE] = Estimate(said.part.ceiling)
+    return measured
+
+
+def averaged(runs: Sequence[Figures]) -> Figures:
+    """Average the metrics of several runs, with the interval of the mean by Student's t; one run is kept as it is."""
+    if len(runs) == 1:
+        return runs[0]
+    common = [name for name in runs[0] if all(name in run for run in runs)]
+    summaries = {name: statistics.summarise([run[name].value for run in runs]) for name in common}
+    return {name: Estimate(summary.mean, summary.low, summary.high) for name, summary in summaries.items()}
+
+
+def choose(points: Mapping[Setting, Figures], human: Figures) -> Setting:
+    """Choose the best point: that of the highest MAUVE or, without MAUVE, the point nearest to the human replies.
+
+    Args:
+        points: The metrics of a system at each point.
+        human: The metrics of the human replies.
+    """
+    if all(MAUVE in of_point for of_point in points.values()):
+        return max(points, key=lambda setting: points[setting][MAUVE].value)
+    return min(points, key=lambda setting: distance(points[setting], human))
+
+
+def distance(point: Figures, human: Figures) -> float:
+    """Compute |log(perplexity / human perplexity)| + |log(distinct-2 / human distinct-2)|.
+
+    It is 0 if replies are exactly as predictable and as diverse as the human ones. Infinite if a metric is undefined.
+    """
+    ratios = [point[name].value / human[name].value for name in (PERPLEXITY, DISTINCT)]
+    return sum(abs(math.log(ratio)) for ratio in ratios) if all(ratio > 0 for ratio in ratios) else math.inf
+
+
+def _tests(systems: Mapping[str, Sequence[Speaker]], best: Mapping[str, Sequence[Said]]) -> list[PairedTest]:
+    """Compare each pair of systems at their best points, by conversations within a seed, and by seeds."""
+    rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
+    for pair in itertools.combinations(systems, 2):
+        first, second = ({one.seed: i for i, one in enumerate(systems[system])} for system in pair)
+        common = sorted(first.keys() & second.keys())
+        matched = [(best[pair[0]][first[seed]], best[pair[1]][second[seed]]) for seed in common]
+        for seed, (a, b) in zip(common, matched, strict=True):
+            if list(a.part.human) == list(b.part.human):
+                rows.append((pair, seed, NATS, _by_conversations(a, b)))
+        if len(common) > 1:
+            tokens = min(one.tokens for both in matched for one in both)
+            measured = [[figures(one, tokens) for one in both] for both in zip(*matched, strict=True)]
+            for name in measured[0][0]:
+                a_values, b_values = ([_comparable(name, one[name].value) for one in runs] for runs in measured)
+                rows.append((pair, None, NATS if name == PERPLEXITY else name, compare_seeds(a_values, b_values)))
+    return with_correction(rows)
+
+
+def _comparable(name: str, value: float) -> float:
+    return math.log(value) if name == PERPLEXITY else value
+
+
+def _by_conversations(a: Said, b: Said) -> Comparison:
+    """Compare the nats a word of single replies, which have equal weights."""
+    per_reply = [one.costs[:, 0] / one.costs[:, 1] for one in (a, b)]
+    numbers, index = np.unique(a.part.conversations, return_inverse=True)
+    differences = np.bincount(index, per_reply[0] - per_reply[1], len(numbers))
+    return compare_conversations(differences, np.bincount(index, minlength=len(numbers)).astype(np.float64))

@@ -24,7 +24,7 @@ BY_D = ("D, Eq. 9", "D, Eq. 10")
 def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dict[str, Any]:
     """Compare the measures of a run with people's ratings.
 
-    Contexts that stand in the run's corpus, in its training part or in the held-out one, are left out.
+    Contexts that occur in the run's corpus, in the training part or in the held-out part, are left out.
 
     Args:
         run: The run folder.
@@ -44,17 +44,17 @@ def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dic
         raise UserError(f"{run}: this run predicts the {agent.config.predict}, so it cannot judge answers")
     kept = unseen(agent, made.dataset(), rated)
     if len({one.context for one in kept}) < 2:
-        raise UserError(f"{ratings}: fewer than two contexts are left that do not stand in the corpus of {run}")
+        raise UserError(f"{ratings}: two or more contexts that do not occur in the corpus of {run} are expected")
     return human_ratings.compare(ratings, rated, kept, measures(agent, kept), seed, BY_D)
 
 
 def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated]:
-    """Leave out the answers to contexts that stand in a run's corpus, as far as the agent can see them.
+    """Leave out the answers to contexts that occur in a run's corpus, as far as the agent can see them.
 
     The agent sees the known words of the last N_u utterances. A context is left out if a context of the corpus ends
-    with the same words, so some contexts are left out that only look the same to the agent.
+    with the same words. Therefore some contexts are left out although they only look the same to the agent.
     """
-    contexts = np.concatenate([dataset.training.contexts, dataset.validation.contexts])
+    contexts = dataset.contexts
     encoded = agent.encode_contexts([one.context for one in rated])
     kept = []
     for one, row in zip(rated, encoded, strict=True):
@@ -67,8 +67,8 @@ def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated
 def measures(agent: Agent, rated: Sequence[Rated]) -> dict[str, np.ndarray]:
     """Compute the measures of rated answers, (n,) float64 by name.
 
-    Two are D's, the logarithms of Eq. 9 and of Eq. 10. For each generator there are log p(y|x) (Eq. 3), and the same
-    for each token.
+    Two measures are D's: the logarithms of Eq. 9 and of Eq. 10. For each generator there are two more: log p(y|x)
+    (Eq. 3), and log p(y|x) divided by the number of tokens.
     """
     contexts = agent.encode_contexts([one.context for one in rated])
     tokens = agent.tokenise([one.response for one in rated])

@@ -32,6 +32,8 @@ BATCH = 32
 DECODING_BATCH = 128
 OWN_VECTORS = "the run's own"
 GREEDY = Decoding()
+TURNS = ("1 utterance before", "2 utterances before", "3+ utterances before")
+NEW, KNOWN = "answers that are not in training", "answers that are in training"
 
 
 # Runs
@@ -76,7 +78,13 @@ def evaluate_runs(
     Returns:
         The metrics as `evaluate` returns them, with a `Summary` over the runs in place of each number.
     """
-    return over_runs([evaluate_run(run, decoding, seed, vectors) for run in runs])
+    return summarised([evaluate_run(run, decoding, seed, vectors) for run in runs])
+
+
+def summarised(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Summarise what `evaluate_run` returned for several runs; parts that one of the runs lacks are left out."""
+    common = [part for part in figures[0]["parts"] if all(part in of_run["parts"] for of_run in figures)]
+    return over_runs([of_run | {"parts": {part: of_run["parts"][part] for part in common}} for of_run in figures])
 
 
 # Agents
@@ -104,14 +112,21 @@ def evaluate(
     Returns:
         A dictionary for JSON. "perplexity" has the perplexities of the generators and of trigram models, "replies" the
         metrics of every system's replies (`reply_figures`), and "table_1" the verdicts of both discriminators
-        (`judges.judge`). "tokens" is the number of held-out tokens, and "unknown_share" the share of them that are the
+        (`judges.judge`). "parts" has the number of pairs, the perplexities and BLEU for each part of the held-out pairs
+        (`parts_of`). "tokens" is the number of held-out tokens, and "unknown_share" the share of them that are the
         unknown word.
     """
-    held_out = dataset.validation
+    held_out = dataset.held_out
     perplexity = agent.perplexities(held_out, BATCH)
+    logs = {name: agent.token_log_probabilities(held_out, name) for name in agent.generators}
     for discount in DISCOUNTS:
         trigram = TrigramModel(dataset.training.answers, len(agent.vocabulary), discount)
-        perplexity[f"Kneser-Ney trigram, discount {discount}"] = trigram.perplexity(held_out.answers)
+        name = f"Kneser-Ney trigram, discount {discount}"
+        logs[name] = np.full_like(held_out.answers[:, 1:], np.nan, np.float64)
+        for row, answer in zip(logs[name], held_out.answers, strict=True):
+            of_answer = trigram.log_probabilities(answer)
+            row[: len(of_answer)] = of_answer
+        perplexity[name] = float(np.exp(-np.nanmean(logs[name])))
     answers = {name: answers_to(agent, name, held_out.contexts, decoding, seed) for name in agent.generators}
     judges: dict[str, Judging] = {"own": agent, "independent": CrossFitted(agent, held_out, answers, seed)}
     return {
@@ -119,7 +134,58 @@ def evaluate(
         "unknown_share": float(np.count_nonzero(held_out.answers == UNK) / held_out.tokens),
         "perplexity": perplexity,
         "replies": reply_figures(agent, {"human": held_out.answers, **answers}, vectors),
+        "parts": {
+            part: _part_figures(agent, rows, logs, {"human": held_out.answers, **answers})
+            for part, rows in parts_of(dataset).items()
+        },
         "table_1": {name: judge(judging, held_out, answers) for name, judging in judges.items()},
+    }
+
+
+def parts_of(dataset: Dataset) -> dict[str, np.ndarray]:
+    """Divide the held-out pairs by turn, and by whether the answer stands in training.
+
+    A turn is the number of utterances before the answer; it is known if whole conversations are held out. An answer
+    that stands in training, in the words that the agent knows, may be known by heart.
+
+    Returns:
+        The numbers of each part's pairs, int64; empty parts are left out.
+    """
+    held_out = dataset.validation
+    learned = {row.tobytes() for row in dataset.training.answers}
+    known = np.array([row.tobytes() in learned for row in held_out.answers], bool)
+    masks = {NEW: ~known, KNOWN: known}
+    if dataset.whole_conversations:
+        _, first = np.unique(held_out.conversation, return_index=True)
+        starts = np.zeros(len(held_out), np.int64)
+        starts[first] = first
+        before = np.minimum(np.arange(len(held_out)) - np.maximum.accumulate(starts) + 1, len(TURNS))
+        masks = {part: before == turn for turn, part in enumerate(TURNS, start=1)} | masks
+    return {part: np.flatnonzero(mask) for part, mask in masks.items() if mask.any()}
+
+
+def _part_figures(
+    agent: Agent, rows: np.ndarray, logs: Mapping[str, np.ndarray], answers: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """Compute the metrics of some rows.
+
+    Args:
+        agent: The agent.
+        rows: The numbers of the pairs.
+        logs: log p of each token under each model, (n, s_s), NaN after an answer's end.
+        answers: The answers of each system, and the human ones, (n, s_s + 1) int32.
+    """
+    vocabulary = agent.vocabulary
+    texts = {
+        name: [detokenise(vocabulary.decode(of_system[row, 1:]), vocabulary.surfaces) for row in rows]
+        for name, of_system in answers.items()
+    }
+    return {
+        "pairs": len(rows),
+        "perplexity": {
+            name: float(np.exp(-np.nanmean(of_model[rows], dtype=np.float64))) for name, of_model in logs.items()
+        },
+        "BLEU": {name: reply_metrics.bleu(said, texts["human"])[0] for name, said in texts.items() if name != "human"},
     }
 
 
@@ -183,7 +249,10 @@ def report(runs: Sequence[str | Path], figures: dict[str, Any]) -> str:
 
 
 def tables(figures: dict[str, Any]) -> list[Table]:
-    """Make the tables of the metrics that `evaluate_runs` returns: perplexity, replies, Table 1, and both equations."""
+    """Make the tables of the metrics that `evaluate_runs` returns.
+
+    These are perplexity, replies, Table 1, both equations, and perplexity and BLEU by parts of the held-out pairs.
+    """
     rows: list[Sequence[Cell]]
     rows = [(name, f"{value:.2f}") for name, value in figures["perplexity"].items()]
     perplexities = Table(None, "", ("perplexity", ""), rows)
@@ -210,7 +279,17 @@ def tables(figures: dict[str, Any]) -> list[Table]:
         for equation, chosen in judgement["equations"].items()
     ]
     header = "discriminator", "choice by", "ties", "the shorter answer wins", "human answer above the machine's"
-    return [perplexities, of_replies, table_1, Table(None, "", header, rows, 2)]
+    return [perplexities, of_replies, table_1, Table(None, "", header, rows, 2), _table_of_parts(figures["parts"])]
+
+
+def _table_of_parts(parts: Mapping[str, Any]) -> Table:
+    """Make the table of the parts, with a row for each metric and system."""
+    rows = [("pairs", "", *(f"{of_part['pairs']:.0f}" for of_part in parts.values()))]
+    for metric in ("perplexity", "BLEU"):
+        for system in next(iter(parts.values()))[metric] if parts else ():
+            cells = (f"{of_part[metric][system]:.2f}" for of_part in parts.values())
+            rows.append((metric, _name(system), *cells))
+    return Table(None, "", ("", "", *parts), rows, 2)
 
 
 def _name(system: str) -> str:

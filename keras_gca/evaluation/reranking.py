@@ -59,11 +59,11 @@ def rerank(
     generator = how.generator or agent.generators[0]
     if generator not in agent.generators:
         raise UserError(
-            f"--generator {generator}: not a generator of {made.path}, which has {' and '.join(agent.generators)}"
+            f"--generator {generator}: {made.path} has no such generator; it has {' and '.join(agent.generators)}"
         )
     alone = _other_network(language_model, "--language-model", "unconditional", agent, made.path)
     reverse = _other_network(backward, "--backward", "context", agent, made.path)
-    pairs = made.dataset().validation
+    pairs = made.dataset().held_out
     reporting.say_cost(estimate.of_reranking(agent, pairs, how.candidates))
     choices = candidates(agent, generator, alone, reverse, pairs, how.candidates)
     figures = measure(agent, choices, pairs, tuple(how.weights), how.words, how.length_bonus)
@@ -76,7 +76,9 @@ def _other_network(path: str | Path, option: str, predict: str, agent: Agent, ru
     other = Agent.load(path)
     if other.config.predict != predict:
         trained = other.config.predict
-        raise UserError(f"{option} {path}: trained with --predict {trained}, but --predict {predict} is needed")
+        raise UserError(
+            f"{option} {path}: this run was trained with --predict {trained}, but --predict {predict} is needed"
+        )
     if other.vocabulary.tokens != agent.vocabulary.tokens:
         raise UserError(
             f"{option} {path}: its vocabulary differs from the vocabulary of {run}; train both on the same data"

@@ -6,10 +6,13 @@ Over several runs, a metric has a mean, a standard deviation, and a 95 % confide
 Within one run, the 95 % interval of a metric comes from a bootstrap over groups, such as conversations (`bootstrap` and
 the functions after it). The members of a group depend on each other, and members of different groups hardly do.
 Therefore whole groups are drawn, with replacement.
+
+Some metrics, such as distinct-n, change if a text is drawn twice. Their interval comes from a jackknife, which leaves
+out one block of groups at a time (`jackknife`).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +21,16 @@ from scipy.stats import t
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 COVERED = (2.5, 97.5)  # percentiles of a 95 % interval
+BLOCKS = 20  # of a jackknife
+
+
+class Estimate(NamedTuple):
+    """The value of a metric, and the two ends of its 95 % interval. The ends are None if there is no interval."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
 
 # Over runs
 
@@ -127,3 +140,29 @@ def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
         return math.nan, math.nan
     low, high = np.percentile(values, COVERED).tolist()
     return low, high
+
+
+def jackknife(measure: Callable[[np.ndarray], float], groups: np.ndarray, logarithm: bool = False) -> Estimate:
+    """Compute a metric and its 95 % interval by leaving out one block of whole groups at a time.
+
+    With B blocks and the metric m_b without block b, the standard error is sqrt((B - 1) / B * sum of (m_b - mean)^2).
+    The interval is that of Student's t with B - 1 degrees of freedom.
+
+    Args:
+        measure: Computes the metric of the members that a mask, (n,) bool, keeps.
+        groups: The number of each member's group, (n,), for example of its conversation.
+        logarithm: Whether the interval is that of the metric's logarithm, as suits a perplexity.
+    """
+    value = measure(np.ones(len(groups), bool))
+    numbers, index = np.unique(groups, return_inverse=True)
+    blocks = min(BLOCKS, len(numbers))
+    if blocks < 2:
+        return Estimate(value)
+    without = np.array([measure(index % blocks != block) for block in range(blocks)])
+    centre, without = (math.log(value), np.log(without)) if logarithm else (value, without)
+    error = math.sqrt((blocks - 1) / blocks * float(((without - without.mean()) ** 2).sum()))
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, blocks - 1)) * error
+    ends = centre - reach, centre + reach
+    if not all(map(math.isfinite, ends)):
+        return Estimate(value)
+    return Estimate(value, *(map(math.exp, ends) if logarithm else ends))

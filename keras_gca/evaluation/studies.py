@@ -4,7 +4,9 @@ Runs that exist in the folder are used again. Therefore several studies can shar
 continues where it stopped.
 """
 
+import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,12 @@ from keras_gca.data.dataset import prepare
 from keras_gca.data.source import Source
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
-from keras_gca.evaluation import replies, reranking
+from keras_gca.evaluation import grid_report, replies, reply_grid, reranking
+from keras_gca.evaluation.decoding_grid import Setting
+from keras_gca.evaluation.paired_tests import Comparison, PairedTest, compare_seeds, table_of_tests, with_correction
+from keras_gca.evaluation.paired_tests import as_json as tests_as_json
+from keras_gca.evaluation.provenance import Outcome
+from keras_gca.evaluation.quality_diversity import HUMAN, Speaker, compare
 from keras_gca.evaluation.statistics import as_json, over_runs
 from keras_gca.evaluation.tables import Table
 from keras_gca.evaluation.variants import STUDIES, VARIANTS
@@ -43,6 +50,8 @@ class Setup:
         preset: The preset of all trainings.
         settings: Settings of all trainings; those that define a variant take precedence.
         source: The data. Its word vectors are also used for the similarities of replies.
+        settings_of_grid: The points of a grid of temperatures and nuclei, over which the generators of the variants are
+            compared, too; None does not compare them.
     """
 
     runs: Path
@@ -50,6 +59,7 @@ class Setup:
     preset: str
     settings: Mapping[str, Any]
     source: Source
+    settings_of_grid: Sequence[Setting] | None = None
 
     def folder(self, variant: str, seed: int) -> Path:
         """Return the run folder of a training."""
@@ -80,11 +90,11 @@ def cost(names: Sequence[str], setup: Setup) -> Estimate:
     Raises:
         UserError: The corpus cannot be used, or a setting is impossible.
     """
-    variants = {each for name in names for each in STUDIES[name].variants}
+    variants = {variant for name in names for variant in STUDIES[name].variants}
     if any(map(_shares_line_3, variants)):
         variants.add("default")
-    needed = [(each, seed) for each in VARIANTS if each in variants for seed in setup.seeds]
-    lacking = [(each, seed) for each, seed in needed if not (setup.folder(each, seed) / CHECKPOINT).exists()]
+    needed = [(variant, seed) for variant in VARIANTS if variant in variants for seed in setup.seeds]
+    lacking = [one for one in needed if not (setup.folder(*one) / CHECKPOINT).exists()]
     if not lacking:
         return Estimate({}, 0.0, "has nothing to train")
     dataset = prepare(setup.source.read()[0], setup.config(*lacking[0]))
@@ -100,7 +110,7 @@ def cost(names: Sequence[str], setup: Setup) -> Estimate:
 
 def run_study(
     name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None, limit: TimeLimit | None = None
-) -> bool:
+) -> Outcome | None:
     """Train the variants of a study, print its table, and write it to RUNS/NAME.md and all metrics to RUNS/NAME.json.
 
     Args:
@@ -111,7 +121,7 @@ def run_study(
             none if None.
 
     Returns:
-        Whether the study was completed; False if the user has interrupted it, or its time is over.
+        The metrics and tables; None if the user has interrupted the study, or its time is over.
 
     Raises:
         UserError: There is no such study, or a file is missing or damaged.
@@ -123,19 +133,29 @@ def run_study(
         for variant in study.variants:
             if not _train(variant, seed, setup, strategy, limit):
                 print(f"next: the same command continues with {setup.folder(variant, seed)}")
-                return False
+                return None
     print(f"\n{study.question}\n")
     measured = _measure(name, setup, limit)
     if measured is None:
         print("the time is over; next: the same command continues with the evaluations")
-        return False
-    table, figures = measured
-    print(table.to_text())
+        return None
+    tables, figures = measured
+    print("\n\n".join(table.to_text() for table in tables))
     target = setup.runs / f"{name}.md"
-    write_text(target, table.to_markdown())
+    write_text(target, "\n".join(table.to_markdown() for table in tables))
     write_text(target.with_suffix(".json"), json.dumps(figures, indent=2) + "\n")
     print(f"\nwrote {target} and {target.with_suffix('.json')}")
-    return True
+    return Outcome({"runs": list(setup.seeds), "evaluation": 0}, figures, tables)
+
+
+def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
+    """Return the generators of each variant of a study as systems, of which each has one run for each seed."""
+    systems: dict[str, list[Speaker]] = {}
+    for variant in STUDIES[name].variants:
+        for seed in setup.seeds:
+            for speaker in reply_grid.speakers(setup.folder(variant, seed)):
+                systems.setdefault(f"{variant}, {speaker.name}", []).append(speaker)
+    return systems
 
 
 # Training
@@ -175,8 +195,8 @@ def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strate
 # Measuring
 
 
-def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[Table, Any] | None:
-    """Return the study's table, and its metrics for JSON; None if the time is over before all runs are measured."""
+def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
+    """Return the study's tables, and its metrics for JSON; None if the time is over before all runs are measured."""
     question, variants = STUDIES[name]
     measured: dict[str, list[dict[str, Any]]] = {}
     for variant in variants[:1] if name == "mmi" else variants:  # reranking takes the runs of all three together
@@ -185,12 +205,46 @@ def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[Table, Any] | N
                 return None
             of_seed = _reranked(seed, setup) if name == "mmi" else _evaluated(setup.folder(variant, seed), setup)
             measured.setdefault(variant, []).append(of_seed)
-    figures = {variant: over_runs(of_variant) for variant, of_variant in measured.items()}
     if name == "mmi":
-        (of_reranking,) = figures.values()
-        return reranking.table(of_reranking, question), as_json(of_reranking)
-    table = _table_of_choices(figures, question) if name == "selection" else _table_of_replies(figures, question)
-    return table, as_json(figures)
+        (of_reranking,) = (over_runs(runs) for runs in measured.values())
+        return [reranking.table(of_reranking, question)], as_json(of_reranking)
+    figures = {variant: replies.summarised(runs) for variant, runs in measured.items()}
+    if name == "selection":
+        tables, facts = [_table_of_choices(figures, question)], as_json(figures)
+    else:
+        tests = _tests(measured)
+        tables = [_table_of_replies(figures, question)] + ([table_of_tests(tests, _name)] if tests else [])
+        facts = {**as_json(figures), "tests": tests_as_json(tests)}
+    if setup.settings_of_grid is None:
+        return tables, facts
+    results = compare(_systems(name, setup), setup.settings_of_grid, limit)
+    if results is None:
+        return None
+    return [*tables, *grid_report.tables(results)], {**facts, "grid": grid_report.as_json(results)}
+
+
+def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
+    """Compare all systems of a study by seeds; there are no tests of one seed.
+
+    A system is a generator of a variant. The metrics are the logarithm of perplexity, and those of the replies.
+    """
+    values: dict[str, dict[str, list[float]]] = {}
+    for variant, runs in of_runs.items():
+        for system in runs[0]["replies"]:
+            if system != HUMAN and len(runs) > 1:
+                metrics = {title: [run["replies"][system][title] for run in runs] for title in REPLIES}
+                metrics["log perplexity"] = [math.log(run["perplexity"][system]) for run in runs]
+                values[f"{variant}, {system}"] = metrics
+    rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = [
+        (pair, None, metric, compare_seeds(values[pair[0]][metric], values[pair[1]][metric]))
+        for pair in itertools.combinations(values, 2)
+        for metric in values[pair[0]]
+    ]
+    return with_correction(rows)
+
+
+def _name(system: str) -> str:
+    return system.replace("_", " ")
 
 
 def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
@@ -198,10 +252,10 @@ def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
     done, vectors = run / replies.FILE, setup.source.glove
     if _is_newer(done, run):
         figures = json_files.read_object(done)
-        if figures.get("vectors") == str(vectors or replies.OWN_VECTORS):
+        if figures.get("vectors") == str(vectors or replies.OWN_VECTORS) and "parts" in figures:
             return figures
     figures = replies.evaluate_run(run, vectors=vectors)
-    reporting.say(f"{replies.report([run], over_runs([figures]))}\n\nwrote {done}")
+    reporting.say(f"{replies.report([run], replies.summarised([figures]))}\n\nwrote {done}")
     return figures
 
 

@@ -1,6 +1,7 @@
 """An interpolated Kneser-Ney trigram model (NLTK's), the baseline for a generator's held-out perplexity.
 
-It does not see the context. If a generator has a lower perplexity, this is due to the context and to a longer memory.
+The model does not see the context. If a generator has a lower perplexity, the reasons are the context and a longer
+memory.
 """
 
 import collections

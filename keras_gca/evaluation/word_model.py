@@ -1,7 +1,7 @@
-"""An interpolated Kneser-Ney 5-gram model of words, in which words that were never seen cost what their spelling costs.
+"""An interpolated Kneser-Ney 5-gram model of words, in which the probability of an unseen word depends on its spelling.
 
 It measures the quality of replies. A word model that gives unseen words a fixed probability, such as 1 / (number of
-words), prefers letters without sense to rare words. Here a word that is seen less than twice has the probability
+words), prefers meaningless letters to rare words. Here a word that occurs less than twice has the probability
 
     p(unseen | words before) * product over its letters and its end of p(letter)
 
@@ -20,7 +20,7 @@ from keras_gca.evaluation.trigram import IndexedKneserNey
 
 ORDER, DISCOUNT = 5, 0.75
 CHARACTERS = 0x110000  # of Unicode
-_BEGIN, _END, _UNSEEN = "<begin>", "<end>", "<unseen>"  # spaces and such marks are no words of replies
+_BEGIN, _END, _UNSEEN = "<begin>", "<end>", "<unseen>"  # words of replies do not have these forms
 
 
 class WordModel:
@@ -71,9 +71,16 @@ class WordModel:
             logs.append(log)
         return np.array(logs)
 
-    def perplexity(self, replies: Iterable[Sequence[str]]) -> float:
-        """Compute exp of the total negative log-likelihood, divided by the number of words and ends of replies."""
-        return float(np.exp(-np.concatenate([self.log_probabilities(reply) for reply in replies]).mean()))
+    def costs(self, replies: Sequence[Sequence[str]]) -> np.ndarray:
+        """Compute the negative log-likelihood of each of n replies, and its number of words and ends.
+
+        exp of the sum of the first column, divided by the sum of the second one, is the perplexity.
+
+        Returns:
+            (n, 2) float64.
+        """
+        logs = [self.log_probabilities(reply) for reply in replies]
+        return np.array([(-of_reply.sum(), len(of_reply)) for of_reply in logs], np.float64).reshape(-1, 2)
 
     def _padded(self, reply: Sequence[str]) -> tuple[str, ...]:
         words = [word if word in self._known else _UNSEEN for word in reply]

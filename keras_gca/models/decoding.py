@@ -3,9 +3,9 @@
 The context is encoded once, and each token costs one LSTM step. The whole loop is one compiled function, which ends
 when every answer of the batch has ended.
 
-An answer does not contain PAD and BOS, and has at least one word. Therefore PAD and BOS are never chosen, nor EOS as
-the first token; the softmax still gives them a probability. Algorithm 1 has no such rule, because its arg-max does not
-pick these tokens. With `original` padding no token is excluded, as in the author's program.
+An answer does not contain PAD and BOS, and has at least one word. Therefore PAD and BOS are never chosen, and EOS is
+not chosen as the first token. The softmax still gives these tokens a probability. Algorithm 1 has no such rule, because
+its arg-max does not pick these tokens. With `original` padding no token is excluded, as in the author's program.
 
 Shapes: B contexts of at most s tokens; s_v tokens in the vocabulary; s_se units in the generator's LSTMs. Answers are
 framed as in `data/pairs.py`: `BOS ... EOS`, (B, s_s + 1), padded on the right.
@@ -152,7 +152,8 @@ class Decoder:
             width: the number of partial answers that are kept at every step; 1 is greedy decoding.
             length_penalty: the exponent; 0 ranks by log p(y|x), 1 by its mean over the tokens.
             allow_unknown: whether the unknown word may be chosen.
-            unwanted: (B, s_s + 1) int32, an answer to each context in place of which the next one of the beam is taken.
+            unwanted: (B, s_s + 1) int32, an answer to each context that is not returned; the next best answer of the
+                beam is returned instead.
             anti_language_model: lambda.
             allow_repeats: whether a token may follow itself, and a pair of neighbouring tokens may occur twice.
 
@@ -402,7 +403,7 @@ def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:
-    """Exclude all tokens except the top_k likeliest and the nucleus, the fewest whose probability reaches top_p.
+    """Keep only the top_k likeliest tokens and the nucleus: the fewest tokens whose probability reaches top_p.
 
     Args:
         scores: (B, s_v) float32, logarithms up to a constant.

@@ -14,6 +14,7 @@ from keras_gca.config import Config
 from keras_gca.models.networks import build
 
 WHITE, YELLOW, GREEN = "#ffffff", "#ffe27a", "#a8dba8"
+ROW = 1.4  # the distance of two rows of boxes; a box is 0.84 high
 
 
 def draw_figures(folder: Path, config: Config) -> list[Path]:
@@ -82,7 +83,7 @@ def paint(model: keras.Model, title: str = "") -> Figure:
     place = _places(arrows)
     xs, ys = zip(*place.values(), strict=True)
     left, right, bottom = min(xs) - 2, max(xs) + 2, min(ys)
-    figure = Figure(figsize=(0.75 * (right - left), 1.2 - 0.66 * bottom), layout="constrained")
+    figure = Figure(figsize=(0.75 * (right - left), 1.2 - 0.75 * bottom), layout="constrained")
     axes = figure.subplots()
     for source, target in arrows:
         (x0, y0), (x1, y1) = place[source], place[target]
@@ -93,8 +94,8 @@ def paint(model: keras.Model, title: str = "") -> Figure:
         box = FancyBboxPatch((x - 1.75, y - 0.42), 3.5, 0.84, boxstyle="round,pad=0,rounding_size=0.12", zorder=2)
         box.set(facecolor=colour(name), edgecolor="#444444", linewidth=1.2)
         axes.add_patch(box)
-        axes.text(x, y + 0.13, name.replace("_", " "), ha="center", va="center", fontsize=8.5, zorder=3)
-        axes.text(x, y - 0.2, _describe(layer), ha="center", va="center", fontsize=7, color="#333333", zorder=3)
+        axes.text(x, y + 0.13, name.replace("_", " "), ha="center", va="center", fontsize=10.5, zorder=3)
+        axes.text(x, y - 0.2, _describe(layer), ha="center", va="center", fontsize=9, color="#333333", zorder=3)
     axes.set(xlim=(left, right), ylim=(bottom - 0.7, 0.7), aspect="equal", title=title)
     axes.axis("off")
     return figure
@@ -112,7 +113,7 @@ def _sources(value: Any) -> list[str]:
 
 
 def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
-    """Place the boxes of the layers: one row for each distance from the inputs, each box below its sources."""
+    """Place the boxes of the layers in rows by the distance from the inputs, each box below its sources."""
     names = list(dict.fromkeys(name for arrow in arrows for name in arrow))
     parents = {name: [source for source, target in arrows if target == name] for name in names}
 
@@ -125,7 +126,12 @@ def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
         centre = {name: sum(place[p][0] for p in parents[name]) / max(len(parents[name]), 1) for name in row}
         row.sort(key=lambda name: (centre[name], "discriminator" in name))
         middle = sum(centre.values()) / len(row)
-        place |= {name: (middle + 4.0 * (i - (len(row) - 1) / 2), -1.6 * level) for i, name in enumerate(row)}
+        place |= {name: (middle + 4.0 * (i - (len(row) - 1) / 2), -ROW * level) for i, name in enumerate(row)}
+    # A box that is many rows above what it feeds is drawn halfway, so that the drawing fills its frame.
+    for name in names:
+        fed = [depth(target) for source, target in arrows if source == name]
+        if parents[name] and fed:
+            place[name] = place[name][0], -ROW * (depth(name) + min(fed) - 1) / 2
     return place
 
 

@@ -60,7 +60,7 @@ _PARTS = {
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> None:
     """Write `vocabulary_movie`, atomically: a pickled list of (word, count), most frequent first."""
     counts = [*vocabulary.counts.items()]
-    sentences = max(counts[0][1], 1)  # his file counts BOS and EOS; a `Vocabulary` does not, so "." stands for them
+    sentences = max(counts[0][1], 1)  # his file counts BOS and EOS; a `Vocabulary` does not, so "." is counted instead
     entries = [*counts[:2], ("BOS", sentences), ("EOS", sentences), *counts[2:]]
     with replacing(path) as temporary:
         temporary.write_bytes(pickle.dumps(entries, protocol=0))
@@ -119,7 +119,7 @@ def read_weights(path: str | os.PathLike, network: str) -> tuple[list[np.ndarray
         with open_arrays(path) as file:
             layers = [layer for layer in _layers(file) if layer[1]]
     except ValueError as error:
-        raise UserError(f"{path}: not a weights file of Keras 2 ({error})") from None
+        raise UserError(f"{path}: the file is not a weights file of Keras 2 ({error})") from None
     if len(layers) != len(expected):
         names = ", ".join(repr(name) for name, _ in layers)
         raise UserError(

@@ -29,7 +29,7 @@ def note_on(message: str, lines: Sequence[str] = ()) -> str | None:
 
     Args:
         message: The message to check.
-        lines: Local crisis lines, for example "Samaritans (UK): 116 123". Each stands on a line of its own below the
+        lines: Local crisis lines, for example "Samaritans (UK): 116 123". Each is written on a separate line below the
             note.
     """
     return "\n".join([NOTE, *lines]) if speaks_of_crisis(message) else None

@@ -13,17 +13,14 @@ from keras_gca.storage.ownership import MARKS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that all chats have.
-
-    `options.shipped` is False unless the package has a shipped bot, and therefore an option --shipped.
-    """
-    parser.set_defaults(shipped=False)
+    """Add the options that all chats have."""
     parser.add_argument(
         "bot",
         nargs="?",
         type=Path,
-        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub; the latest run if not given",
+        help="a run folder, a bot.h5, or OWNER/NAME on the Hugging Face Hub (default: the latest run or shipped bot)",
     )
+    parser.add_argument("--shipped", action="store_true", help="chat with the bot that is a part of the package")
     parser.add_argument(
         "--yes", dest="agreed", action="store_true", help="fetch the bot, or what it needs, without asking"
     )
@@ -60,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--transcript",
         type=Path,
         metavar="FILE",
-        help="append the chat to this file; if not given, a new file in transcripts/. With --web and --say, chats are "
+        help="append the chat to this file (default: a new file in transcripts/). With --web and --say, chats are "
         "saved only if this option is given; the page then says so",
     )
     parser.add_argument("--no-transcript", action="store_true", help="do not save the chat")
@@ -85,40 +82,38 @@ def check(options: argparse.Namespace) -> None:
     if options.transcript and options.no_transcript:
         raise UserError("--transcript and --no-transcript exclude each other")
     if options.json and not options.say:
-        raise UserError("--json is the form of the replies to --say; --say TEXT is missing")
+        raise UserError("--json applies only to --say, which is not given")
     if options.say and options.web:
         raise UserError("--say prints replies in the terminal; leave out --web")
     if options.say and not all(text.strip() for text in options.say):
         raise UserError("--say: a text is expected, not a blank one")
 
 
-def bot_of(package: str, options: argparse.Namespace, shipped: Path | None = None) -> tuple[Path, str]:
+def bot_of(package: str, options: argparse.Namespace, shipped: Path) -> tuple[Path, str]:
     """Return the bot to chat with: the one that the user names, the newest one in runs/, or the shipped one.
 
     Args:
         package: The package whose runs are considered.
         options: The parsed options of `add_options`.
-        shipped: The bot that is a part of the package; None if there is none.
+        shipped: The bot that is a part of the package.
 
     Returns:
         The path of the bot, and the notice that a chat with it shows first. If the bot is the shipped one, the notice
         begins with a line that says so.
 
     Raises:
-        UserError: The user names a bot and asks for the shipped one, too. Or there is no bot.
+        UserError: The user names a bot and also asks for the shipped one.
     """
     if options.bot and options.shipped:
-        raise UserError(f"--shipped is a bot of its own; leave out {options.bot}")
+        raise UserError(f"--shipped already chooses a bot; leave out {options.bot}")
     runs = [bot for bot in Path("runs").glob("*/bot.h5") if (bot.parent / MARKS[package]).exists()]
     latest = max(runs, key=lambda bot: bot.stat().st_mtime, default=None)
     if options.bot:
         return options.bot, FIRST_USE_NOTICE
     if latest is not None and not options.shipped:
         return latest.parent, FIRST_USE_NOTICE
-    if shipped is None:
-        train = f"python -m {package}.train"
-        raise UserError(f"no trained model in runs/; name a run folder or a bot.h5, or train a model: {train}")
-    return shipped, f"This is the shipped bot. Train one of your own: python -m {package}.train\n{FIRST_USE_NOTICE}"
+    train = f"python -m {package}.train"
+    return shipped, f"This is the shipped bot. Train one of your own: {train}\n{FIRST_USE_NOTICE}"
 
 
 def listen(options: argparse.Namespace, path: Path) -> socket.socket | None:

@@ -5,7 +5,6 @@ site, and no header allows other sites to read a response. A server that others 
 `access.py`. The agent's own decoding applies: settings of a request such as `temperature` are accepted and not used.
 """
 
-import json
 import secrets
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
+from keras_gca.serving import streaming
 from keras_gca.serving.access import NEEDS_TOKEN, is_loopback
 from keras_gca.serving.local_server import MISTAKES, PEOPLE_AT_AN_ADDRESS, Limit
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE
@@ -68,7 +68,7 @@ def add_completions(
             return _completion(made, reply, reason)
         options = asked.get("stream_options")
         usage = isinstance(options, dict) and options.get("include_usage") is True
-        return Response(_events(made, reply, reason, usage), mimetype="text/event-stream")
+        return streaming.stream(_events(made, reply, reason, usage))
 
     def say_what_is_wrong(error: HTTPException) -> Response:
         code = error.code or 500
@@ -96,12 +96,12 @@ def _asked() -> dict[str, Any]:
     if not isinstance(asked, dict) or not isinstance(messages, list) or not 1 <= len(messages) <= MOST_MESSAGES:
         abort(400, f"An object with 1 to {MOST_MESSAGES:,} messages is expected.")
     if asked.get("n") not in (None, 1):
-        abort(400, "One choice (n = 1) is all that this server gives.")
+        abort(400, "This server gives only one choice (n = 1).")
     for message in messages:
         if not isinstance(message, dict) or message.get("role") not in ROLES:
             abort(400, f"Each message has one of the roles {', '.join(ROLES)}.")
     if messages[-1]["role"] != "user":
-        abort(400, "The last message is one of the user, which is answered.")
+        abort(400, "The last message must be from the user.")
     return asked
 
 
@@ -165,14 +165,14 @@ def _events(made: tuple[str, int, str], reply: str, reason: str, usage: bool) ->
     """Yield a reply as server-sent events, a word at a time. The agent chooses among whole answers before."""
     named = dict(zip(("id", "created", "model"), made, strict=True)) | {"object": "chat.completion.chunk"}
 
-    def event(delta: dict[str, str], finish_reason: str | None = None) -> str:
+    def chunk(delta: dict[str, str], finish_reason: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
-        return f"data: {json.dumps({**named, 'choices': [choice]})}\n\n"
+        return streaming.event({**named, "choices": [choice]})
 
-    yield event({"role": "assistant", "content": ""})
-    for number, word in enumerate(reply.split(" ")):
-        yield event({"content": f" {word}" if number else word})
-    yield event({}, reason)
+    yield chunk({"role": "assistant", "content": ""})
+    for word in streaming.words(reply):
+        yield chunk({"content": word})
+    yield chunk({}, reason)
     if usage:
-        yield f"data: {json.dumps({**named, 'choices': [], 'usage': _usage()})}\n\n"
+        yield streaming.event({**named, "choices": [], "usage": _usage()})
     yield "data: [DONE]\n\n"

@@ -77,7 +77,7 @@ def respond(agent: Chatting, history: Sequence[str], ask: Callable[[list[str]], 
 
 
 def cut_mark(answer: Answer) -> str:
-    """Return the mark that follows an answer which was cut at the largest number of tokens, otherwise nothing."""
+    """Return the mark after an answer that was cut at the largest number of tokens; an empty text for other answers."""
     return "" if answer.ended else " [cut at the length limit]"
 
 

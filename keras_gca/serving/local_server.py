@@ -89,12 +89,12 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
 
 
 class Limit:
-    """Limits how often a client may do something within a minute; more is refused with status 429 and a sentence.
+    """Limits how often a client may do something within a minute. Beyond the limit, requests are refused (status 429).
 
     The counts are deleted after each minute, so that they need little memory and keep no data of visitors.
 
     Args:
-        what: The plural of what is counted, for the sentence.
+        what: The name of the counted thing in the plural, for the message.
         per_minute: The largest number within a minute.
     """
 
@@ -152,10 +152,10 @@ class LocalServer:
         self._server = _Server(app, self._map, _sock=listening, adj=settings, sockinfo=address, bind_socket=False)
 
     def serve(self, give_up: Callable[[], None] = lambda: None) -> None:
-        """Serve until `stop` or KeyboardInterrupt; requests that are being handled then have 5 seconds to finish.
+        """Serve until `stop` or KeyboardInterrupt. Requests that are being handled then have 5 seconds to finish.
 
         Args:
-            give_up: A function that is called before these seconds, to end requests that would take longer.
+            give_up: A function that is called before these 5 seconds, to end requests that would take longer.
         """
         with contextlib.suppress(KeyboardInterrupt):
             wasyncore.loop(timeout=1, map=self._map, use_poll=True)  # select cannot watch as many connections

@@ -136,9 +136,9 @@ def as_history(history: str | Sequence[str]) -> list[str]:
     """
     utterances = [history] if isinstance(history, str) else list(history)
     if not all(isinstance(utterance, str) for utterance in utterances):
-        raise UserError("a conversation is a text, or a list of texts, the last of which is to be answered")
+        raise UserError("a conversation is a text, or a list of texts of which the last one is answered")
     if not utterances or not utterances[-1].strip():
-        raise UserError("there is nothing to answer: a text, or a list of texts that ends with one, is expected")
+        raise UserError("there is nothing to answer: the last text is blank, or the list of texts is empty")
     return utterances
 
 
@@ -146,7 +146,7 @@ def as_histories(histories: Sequence[str | Sequence[str]]) -> list[list[str]]:
     """Turn several conversations into lists of utterances; see `as_history`.
 
     Raises:
-        UserError: One of them is not a conversation, or a single text stands in place of them all.
+        UserError: One of them is not a conversation, or `histories` is a single text.
     """
     if isinstance(histories, str):
         raise UserError("a list of conversations is expected, not a single text")

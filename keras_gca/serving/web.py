@@ -1,22 +1,23 @@
 """The chat as a web page: the reply, and on request all answers, their tokens' probabilities and the scores.
 
-The page keeps the conversation and sends it with every line, so the server stores nothing about visitors, unless the
-user who starts it names a transcript. A cookie with a random name, signed by a key that only this process knows,
-distinguishes visitors to count the messages of each.
+The page keeps the conversation and sends it with every line. Therefore the server stores nothing about visitors, unless
+the user who starts it names a transcript. To count the messages of each visitor, the server distinguishes visitors by a
+cookie. It contains a random name, signed by a key that only this process knows.
 """
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, abort, render_template, request, session
+from flask import Flask, Response, abort, render_template, request, session
 from werkzeug.exceptions import ServiceUnavailable
 
+from keras_gca.serving import streaming
 from keras_gca.serving.access import require_token
-from keras_gca.serving.exchange import NO_WORDS, respond
+from keras_gca.serving.exchange import NO_WORDS, Exchange, respond
 from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Answer, Decodings
 from keras_gca.serving.shared_batches import BATCH_SIZES, WAITING, BusyError, SharedBatches
@@ -33,14 +34,15 @@ TURNS = 10_000  # the most messages of a conversation, and the distance between 
 
 @dataclass(frozen=True)
 class ChatPage:
-    """What the user who starts a chat page chooses.
+    """The choices of the user who starts a chat page.
 
     Args:
         seed: The seed of sampling. Each message, and each further answer to it, has its own seed above this one.
         verbose: Whether the page shows what the generators and the discriminator think of each answer at first.
         examples: Messages that the empty page offers.
         decodings: The decodings between which visitors may choose; None lets them choose none.
-        transcript: A file to which the conversations of all visitors are appended. The page says so. None keeps none.
+        transcript: A file to which the conversations of all visitors are appended, which the page states. None keeps no
+            transcript.
     """
 
     seed: int = 0
@@ -59,6 +61,7 @@ class _Asked:
     attempt: int
     temperature: float | None
     generator: str
+    stream: bool
 
 
 def create_app(
@@ -75,7 +78,9 @@ def create_app(
         /answers  a POST of {"history": [utterance, ...]} returns every generator's answer, the one to show first, or
                   the note that is shown in place of an answer to the last utterance. Optional: "turn", the number of
                   the message; "attempt", how often it has been answered already; "temperature", one of TEMPERATURES;
-                  "generator", whose answer is to be shown in place of the discriminator's choice.
+                  "generator", the generator whose answer is shown in place of the discriminator's choice; "stream",
+                  whether the reply is sent word by word. The response then consists of server-sent events:
+                  {"word": part} for each part of the reply, and {"whole": the result without "stream"} at the end.
 
     Args:
         batches: The batches of the agent that answers.
@@ -129,7 +134,7 @@ def create_app(
         return sorted(answers, key=lambda answer: asked.generator not in ("", answer.generator.replace("_", " ")))
 
     @app.post("/answers")
-    def answers() -> dict[str, Any]:
+    def answers() -> dict[str, Any] | Response:
         # Visitors without a cookie, or with one that this process has not signed, count as one visitor of an address.
         of_visitors.count(session.get("visitor", request.remote_addr))
         of_addresses.count(request.remote_addr)
@@ -140,9 +145,18 @@ def create_app(
         if chat_page.transcript is not None:
             with writing, chat_page.transcript.open("a", encoding="utf-8") as stream:
                 stream.write(exchange.transcript)
-        return exchange.as_json(agent)
+        whole = exchange.as_json(agent)
+        return streaming.stream(_events(exchange, whole)) if asked.stream else whole
 
     return app
+
+
+def _events(exchange: Exchange, whole: dict[str, Any]) -> Iterator[str]:
+    """Yield the words of the reply that is shown, and then the whole exchange with its scores."""
+    if exchange.answers:
+        for word in streaming.words(exchange.answers[0].text):
+            yield streaming.event({"word": word})
+    yield streaming.event({"whole": whole})
 
 
 def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
@@ -167,5 +181,8 @@ def _asked(generators: Sequence[str], may_choose: bool) -> _Asked:
     generator = content.get("generator", "")
     if generator not in ("", *(name.replace("_", " ") for name in generators)):
         abort(400, "This bot does not have a generator of this name.")
+    stream = content.get("stream", False)
+    if type(stream) is not bool:
+        abort(400, "The value of stream is true or false.")
     said = ["".join(c if c.isprintable() else " " for c in utterance) for utterance in history]
-    return _Asked(said, turn, attempt, temperature, generator)
+    return _Asked(said, turn, attempt, temperature, generator, stream)

@@ -13,18 +13,18 @@ from keras_gca.storage.config_file import read_source
 
 WITHOUT_CHECK = (
     "**The crisis check is not part of this model.** The chats of the project answer a message that speaks of suicide, "
-    "self-harm or danger with a fixed note, before any model runs. These files do not: whoever puts them behind a page "
-    "has to add such a check (`keras_gca.safety.crisis`)."
+    "self-harm or danger with a fixed note, before any model runs. These files do not contain this check. If you let "
+    "people chat with them, add such a check (`keras_gca.safety.crisis`)."
 )
 LIMITS = (
-    "It is a small research model of English conversation. It knows no facts, contradicts itself, and what it says "
-    "about itself is made up.",
+    "It is a small research model of English conversation. It does not know facts, it contradicts itself, and what it "
+    "says about itself is made up.",
     "Its answers may be wrong or hurtful, and it repeats what its training text contains. It is not a person, a "
-    "counsellor or a doctor. Do not use it for advice, and not in an emergency.",
+    "counsellor or a doctor. Do not use it for advice or in an emergency.",
 )
 OF_METRICS = (
-    "The metrics above are measured on held-out conversations of the training corpus. They do not say how the model "
-    "does in other conversations, and they do not measure harm."
+    "The metrics above are measured on held-out conversations of the training corpus. They do not say how good the "
+    "model is in other conversations, and they do not measure harm."
 )
 
 
@@ -38,8 +38,8 @@ class Card:
         summary: What the model is, and which paper describes it.
         usage: Python code that loads the files and replies.
         files: A description of each file, by its name.
-        source: The source of the training data, as a run's `config.json` has it; None if it is not known. Of paths only
-            the last part is written, because the others describe the computer of the training.
+        source: The source of the training data, as a run's `config.json` has it; None if it is not known. The card has
+            only the last part of each path, because the other parts describe the computer of the training.
         embedded: The name of the embedded corpus, which was read if the source names no data.
         settings: The settings of the training by name.
         metrics: The metrics in nested dictionaries by name; a metric is a number, or a list of a number and the ends of
@@ -87,7 +87,7 @@ class Card:
             named = {"data": self.embedded, **named}
         return (
             f"{_table(('source', 'value'), named.items())}\n\nNo licence is stated here, because it depends on the "
-            "licence of this data. Whoever shares the model states one."
+            "licence of this data. If you share the model, state its licence."
         )
 
     def _settings(self) -> str:
@@ -97,7 +97,7 @@ class Card:
         rows = list(_rows(self.metrics))
         if not rows:
             return "The run was not evaluated before the export."
-        return "Of the run's last evaluation, on held-out conversations:\n\n" + _table(("metric", "value"), rows)
+        return "From the run's last evaluation, on held-out conversations:\n\n" + _table(("metric", "value"), rows)
 
 
 def facts_of(run: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
@@ -135,7 +135,7 @@ def _number(value: Any) -> str:
 
 
 def _without_folders(value: Any) -> str:
-    """Write a value of a setting, and of a path outside the working folder only the last part."""
+    """Write a value of the source as text. A path outside the working folder is reduced to its last part."""
     if isinstance(value, list):
         return ", ".join(map(_without_folders, value))
     if not isinstance(value, str):

@@ -254,7 +254,7 @@ def _reading(path: Path, check: bool) -> Iterator[ArrayFile]:
         with open_arrays(path) as file:
             yield file
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a complete file of this program ({error})") from None
+        raise UserError(f"{path}: the file is not a complete file of this program ({error})") from None
 
 
 def _facts(file: ArrayFile) -> dict[str, Any]:

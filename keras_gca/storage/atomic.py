@@ -14,8 +14,8 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
     Args:
         path: The file to replace.
         suffix: A suffix for the name of the temporary file.
-        keep: Another path, to which the previous content of `path` goes. A file of the two that existed before exists
-            and is complete at every moment. They are separate files, so damage to one does not damage the other.
+        keep: Another path, which receives the previous content of `path`. If one of the two files existed before, it
+            exists and is complete at every moment. They are separate files, so damage to one does not damage the other.
 
     Raises:
         OSError: The file cannot be written. The error's `filename` is `path`.
@@ -45,8 +45,8 @@ def replacing(path: Path, suffix: str = "", keep: Path | None = None) -> Iterato
 def making_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder to write to; it becomes `path` if the block succeeds, and is removed if it fails.
 
-    What an earlier process that was killed has left of the temporary folder is removed first, so that only one process
-    may make a folder at a time.
+    If a process was killed while it made the folder, its temporary folder is removed first. Therefore only one process
+    at a time may make a folder.
 
     Args:
         path: The folder to make; it must not exist.

@@ -61,11 +61,13 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
         refuse_run_of_another(path, package)
         path = run.bot
         if not path.exists():
-            raise UserError(f"{path}: not written yet; python -m {package}.train --resume {run.path} writes it")
+            raise UserError(
+                f"{path}: the bot is not written yet; python -m {package}.train --resume {run.path} writes it"
+            )
     facts, arrays = read_arrays(path)
     refuse_bot_of_another(path, facts.get("format"), package)
     if facts.get("format") not in formats:
-        raise UserError(f"{path}: not a bot that this version can read ({formats[0]} is expected)")
+        raise UserError(f"{path}: the file is not a bot that this version can read ({formats[0]} is expected)")
     try:
         if SHAPES in facts:
             return path, facts, {name: _whole(arrays[name], shapes) for name, shapes in facts[SHAPES].items()}
@@ -100,4 +102,4 @@ def _whole(numbers: np.ndarray, shapes: list[list[int]]) -> list[np.ndarray]:
 
 def damaged_bot(path: Path, error: Exception) -> UserError:
     """Return the error for a bot whose parts contradict each other."""
-    return UserError(f"{path}: damaged; its parts do not fit together ({error})")
+    return UserError(f"{path}: the file is damaged; its parts do not fit together ({error})")

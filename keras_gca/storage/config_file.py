@@ -1,4 +1,4 @@
-"""Reads and writes the `config.json` of a run: every setting, and the source of the data. Imports nothing heavy."""
+"""Reads and writes the `config.json` of a run, which has every setting and the source of the data."""
 
 import json
 import os
@@ -45,14 +45,16 @@ def read_source(path: str | os.PathLike) -> dict[str, Any]:
     source = _part(path, "source")
     kinds = (str, list, dict, type(None))
     if not isinstance(source, dict) or not all(isinstance(value, kinds) for value in source.values()):
-        raise UserError(f"{path}: damaged; the source of the run is not an object of names and texts")
+        raise UserError(f"{path}: the file is damaged; the source of the run is not an object of names and texts")
     if not all(isinstance(name, str) for value in source.values() if isinstance(value, list) for name in value):
-        raise UserError(f"{path}: damaged; a list in the source of the run contains something other than texts")
+        raise UserError(
+            f"{path}: the file is damaged; a list in the source of the run contains something other than texts"
+        )
     return source
 
 
 def _part(path: str | os.PathLike, name: str) -> Any:
     values = json_files.read_object(path)
     if name not in values:
-        raise UserError(f"{path}: damaged; the {name} of a run is missing")
+        raise UserError(f"{path}: the file is damaged; the {name} of a run is missing")
     return values[name]

@@ -1,7 +1,9 @@
 """Reads JSON from files that may be damaged or hostile; what is read can be written again."""
 
 import json
+import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ def loads(text: str) -> Any:
         raise NotJSONError(f"{error.msg.removesuffix(' at')} at {where}") from None
     except RecursionError:
         raise ValueError(f"lists or objects are nested more than {DEEPEST} levels deep") from None
+    except ValueError:  # Python converts no longer number; its own message is for programmers
+        raise ValueError(f"a number has more than {sys.get_int_max_str_digits():,} digits") from None
     _check(value, DEEPEST)
     return value
 
@@ -47,11 +51,11 @@ def read(path: str | os.PathLike) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if len(content) > LARGEST:
-        raise UserError(f"{path}: larger than {LARGEST:,} bytes; no file of this program is so large")
+        raise UserError(f"{path}: the file is larger than {LARGEST:,} bytes; no file of this program is so large")
     try:
         return loads(content.decode("utf-8"))
     except ValueError as error:
-        raise UserError(f"{path}: damaged; valid JSON is expected ({error})") from None
+        raise UserError(f"{path}: the file is damaged; valid JSON is expected ({error})") from None
 
 
 def read_object(path: str | os.PathLike) -> dict[str, Any]:
@@ -60,6 +64,19 @@ def read_object(path: str | os.PathLike) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{path}: the content is not a JSON object")
     return value
+
+
+def plain(value: Any) -> Any:
+    """Return nested values with null (None) in place of the numbers that JSON does not have: NaN and the infinities.
+
+    Args:
+        value: Dictionaries, lists and tuples, and in them values for JSON.
+    """
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check(value: Any, levels: int) -> None:

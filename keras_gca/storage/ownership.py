@@ -43,4 +43,4 @@ def refuse_bot_of_another(path: Path, format: Any, package: str) -> None:
 
 
 def _wrong_package(path: Path, kind: str, owner: str, package: str, door: str) -> UserError:
-    return UserError(f"{path}: a {kind} of {owner}, not of {package}; python -m {owner}.{door} {path} opens it")
+    return UserError(f"{path}: this is a {kind} of {owner}, not of {package}; python -m {owner}.{door} {path} opens it")

@@ -74,7 +74,8 @@ def refuse_reached(name: str, total: int, done: int) -> None:
     """
     if total <= done:
         raise UserError(
-            f"{naming([name])}: {total} in all, but the run has done {done} already; at least {done + 1} is expected"
+            f"{naming([name])}: {total} is too few, because the run has done {done} already; at least {done + 1} is "
+            "expected"
         )
 
 
@@ -136,7 +137,7 @@ class RunFolder(Generic[SettingsT]):
         """
         run = cls(Path(path))
         if not (run.path / CHECKPOINT).exists():
-            raise UserError(f"{run.path}: no run here ({CHECKPOINT} is missing)")
+            raise UserError(f"{run.path}: there is no run here ({CHECKPOINT} is missing)")
         if cls.package is not None:
             refuse_run_of_another(run.path, cls.package, door)
         return run
@@ -184,7 +185,7 @@ class RunFolder(Generic[SettingsT]):
         try:
             return self._with_totals(config, facts.get("totals", {}))
         except (UserError, TypeError) as error:
-            raise UserError(f"{self.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
+            raise UserError(f"{self.path / CHECKPOINT}: the file is not a checkpoint of this run ({error})") from None
 
     def with_new_totals(self, facts: dict[str, Any], changes: Mapping[str, Any]) -> SettingsT:
         """Return the settings with which a training continues from a checkpoint.
@@ -206,7 +207,7 @@ class RunFolder(Generic[SettingsT]):
         except UserError:
             raise
         except (KeyError, ValueError, TypeError) as error:
-            raise UserError(f"{self.path / CHECKPOINT}: not a checkpoint of this run ({error})") from None
+            raise UserError(f"{self.path / CHECKPOINT}: the file is not a checkpoint of this run ({error})") from None
         return config
 
     def refuse_totals(self, before: SettingsT, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -320,6 +321,15 @@ class RunFolder(Generic[SettingsT]):
             "".join(f"{context}\n    {reply}\n\n" for context, reply in exchanges),
         )
 
+    def read_samples(self, row: int) -> str | None:
+        """Return the sample replies of a row of the log, whose names begin with its number; None if there are none.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        found = [path for path in (self.path / "samples").glob("*.txt") if _row_of(path) == row]
+        return found[0].read_text(encoding="utf-8", errors="replace") if found else None
+
     def remove_samples(self, after: int) -> int:
         """Remove the samples that belong to later rows of the log; their names begin with the number of the row.
 
@@ -329,8 +339,14 @@ class RunFolder(Generic[SettingsT]):
         Returns:
             The number of files that were removed.
         """
-        numbered = [(re.match(r"\d+", path.name), path) for path in (self.path / "samples").glob("*.txt")]
-        stale = [path for number, path in numbered if number and int(number[0]) > after]
+        numbered = [(_row_of(path), path) for path in (self.path / "samples").glob("*.txt")]
+        stale = [path for row, path in numbered if row is not None and row > after]
         for path in stale:
             path.unlink()
         return len(stale)
+
+
+def _row_of(samples: Path) -> int | None:
+    """Return the number of the log's row with which the name of a file of samples begins; None if it has no number."""
+    number = re.match(r"\d+", samples.name)
+    return int(number[0]) if number else None

@@ -1,6 +1,7 @@
 """`python -m keras_gca.survey make | serve | print | import | tabulate` makes the human evaluation of Section 5."""
 
 import argparse
+import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from glove.text_files import BadLines, counted
 from keras_gca.data.conversations import FORMATS, read_conversations
 from keras_gca.data.source import EMBEDDED
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import DIALOGUES, LINES, Survey
 from keras_gca.survey.votes import MARKS_PER_MINUTE, Votes
@@ -51,6 +52,9 @@ links need none and stay valid. On the internet, put a web server with HTTPS in 
 Host header on unchanged: the links are secrets and must be encrypted on their way. If this server listens at 127.0.0.1,
 it requires no token, and the web server decides who may begin.
 
+The first page says how long the survey takes, what it is for and what is stored, and with --asked-by also who asks. A
+link that is printed when the server starts shows you how far the volunteers are, without what they marked.
+
 Within a minute one volunteer may give 120 marks (--marks-per-minute), and 100 volunteers may begin from one address.
 All visitors who come through a web server have the address of that server.
 """
@@ -58,7 +62,8 @@ All visitors who come through a web server have the address of that server.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
+    options.given = sys.argv[1:] if arguments is None else arguments
     return options.run(options)
 
 
@@ -97,7 +102,7 @@ def _make(options: argparse.Namespace) -> int:
     same = survey.source["lines_with_equal_answers_passed_over"]
     print(f"{source}; {' and '.join(names)}; {counted(same, 'line')} with equal answers left out")
     print(f"wrote {options.output}: {_size(survey)}")
-    print(f"next: python -m keras_gca.survey serve {options.output}")
+    print(f"next: {command_line.hint('keras_gca.survey', 'serve', options.output)}")
     return 0
 
 
@@ -116,13 +121,13 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
             "or dialogues by --data FILE"
         )
     run = GCARun.open(options.bots[0])
-    corpus, validation = run.source().get("data"), run.dataset().validation
+    corpus, held_out = run.source().get("data"), run.dataset().held_out
     if not isinstance(corpus, str):
         raise UserError(f"{run.path} does not name the corpus of its training; name dialogues by --data FILE")
     try:
         bad = BadLines("skipped_lines" in run.source(), UserError)  # skips bad lines if the training did
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)
-        lines = held_out_lines(validation, conversations, agent, utterances)
+        lines = held_out_lines(held_out, conversations, agent, utterances)
     except UserError as error:
         raise UserError(f"{run.path} was trained on {corpus}: {error}; name dialogues by --data FILE") from None
     return f"held out of {corpus}", lines
@@ -132,16 +137,20 @@ def _serve(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
     with command_line.needs_extra("web"):
         from keras_gca.serving.access import make_token
-        from keras_gca.serving.local_server import addresses, make_local_server, serve_until_stopped
+        from keras_gca.serving.local_server import EVERYWHERE, addresses, make_local_server, serve_until_stopped
         from keras_gca.survey.server import create_app
 
-    token = make_token(options.host)
-    app = create_app(survey, Votes.create(options.votes, survey), options.marks_per_minute, token)
+    token, organiser = make_token(options.host), secrets.token_urlsafe(16)
+    votes = Votes.create(options.votes, survey)
+    app = create_app(survey, votes, options.marks_per_minute, options.asked_by, organiser, token)
     server = make_local_server(app, options.host, options.port)
     print(f"{options.survey}: {_size(survey)}; votes: {options.votes}")
     print(f"open {addresses(options.host, server.port, token)} ; Ctrl-C ends the server", flush=True)
+    host = "127.0.0.1" if options.host in EVERYWHERE else options.host
+    print(f"progress, for you alone: http://{host}:{server.port}/organiser/{organiser}", flush=True)
     serve_until_stopped(server)
-    print(f"\nnext: python -m keras_gca.survey tabulate {options.survey} --votes {options.votes}")
+    further = command_line.hint("keras_gca.survey", "tabulate", options.survey, "--votes", options.votes)
+    print(f"\nnext: {further}")
     return 0
 
 
@@ -152,7 +161,8 @@ def _print(options: argparse.Namespace) -> int:
     for path in write_forms(survey, options.folder):
         print(f"wrote {path}")
     print("In the last column of the CSV, write 1 or 2 for the better answer, or 0 for no difference.")
-    print(f"next: python -m keras_gca.survey import {options.survey} FILLED.csv ... --votes votes.sqlite")
+    filled = "FILLED.csv", "...", "--votes", "votes.sqlite"
+    print(f"next: {command_line.hint('keras_gca.survey', 'import', options.survey, *filled)}")
     return 0
 
 
@@ -174,22 +184,31 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _tabulate(options: argparse.Namespace) -> int:
+    return reporting.print_results(lambda: _count(options), options.json)
+
+
+def _count(options: argparse.Namespace) -> dict[str, Any]:
+    """Count the votes, write and print the tables, and return what --json prints."""
     survey = Survey.read(options.survey)
     ballots = Votes.open(options.votes, survey).ballots()
     if not len(ballots):
-        raise UserError(f"{options.votes}: no votes yet")
+        raise UserError(f"{options.votes}: there are no votes yet")
     with command_line.needs_extra("web"):
+        from keras_gca.evaluation import provenance
         from keras_gca.survey import report, tables
     results = tables.tabulate(survey, ballots, options.seed)
     print(f"{report.summary(results)}\n")
     for table in report.make_tables(results):
         print(table.to_markdown())
+    print(f"{report.about_ties()}\n")
     paths = report.write(survey, results, options.folder)
     print(f"wrote {', '.join(path.name for path in paths)} to {options.folder}")
-    return 0
+    command = provenance.command_of("keras_gca.survey", options.given)
+    return provenance.document(command, report.facts(survey, results), paths)
 
 
-def _parser() -> command_line.Parser:
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command\'s options."""
     parser = command_line.Parser(prog="python -m keras_gca.survey", description=DESCRIPTION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -210,7 +229,7 @@ def _parser() -> command_line.Parser:
     make.add_argument(
         "--data", type=Path, metavar="FILE", help="take lines from this corpus in place of the run's held-out lines"
     )
-    make.add_argument("--format", choices=sorted(FORMATS), help="the format of the corpus; detected if not given")
+    make.add_argument("--format", choices=sorted(FORMATS), help="the format of the corpus (default: detected)")
     command_line.add_bad_lines(make)
     at_least_one = command_line.at_least_one
     make.add_argument(
@@ -246,6 +265,13 @@ def _parser() -> command_line.Parser:
         help=f"the number of marks that one volunteer may give in a minute [{MARKS_PER_MINUTE}]",
     )
 
+    serve.add_argument(
+        "--asked-by",
+        default="",
+        metavar="TEXT",
+        help="who asks, and how to reach them, for the first page, such as 'Ann Lee, ann@example.org'",
+    )
+
     printed = command("print", _print, "write the form for paper, and as CSV")
     printed.add_argument(
         "--folder", type=Path, default=Path("forms"), metavar="DIR", help="the folder to write to [forms]"
@@ -261,6 +287,8 @@ def _parser() -> command_line.Parser:
         "--folder", type=Path, default=Path("tables"), metavar="DIR", help="the folder to write to [tables]"
     )
     tabulated.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the bootstrap intervals [0]")
+
+    reporting.add_json(tabulated)
 
     for counting in (serve, imported, tabulated):
         counting.add_argument(

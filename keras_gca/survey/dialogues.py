@@ -36,7 +36,9 @@ class Model:
 
     def __post_init__(self) -> None:
         if self.generator not in self.agent.generators:
-            raise UserError(f"no generator {self.generator!r}; this bot has {', '.join(self.agent.generators)}")
+            raise UserError(
+                f"there is no generator {self.generator!r}; this bot has {', '.join(self.agent.generators)}"
+            )
 
 
 def held_out_lines(

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 
-from glove.text_files import BadLines, text_lines
+from glove.text_files import BadLines
+from keras_gca.corpora.conversation import Reading
+from keras_gca.corpora.tables import csv_fault
 from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.votes import NO_DIFFERENCE
@@ -17,7 +19,7 @@ FORMULA = ("=", "+", "-", "@", "\t")  # the characters with which a formula begi
 
 
 def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
-    """Write form.html, to print, and form.csv, whose last column is to be filled in.
+    """Write form.html, which can be printed, and form.csv, whose last column a volunteer fills in.
 
     Args:
         survey: The survey.
@@ -58,16 +60,19 @@ def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
     Raises:
         UserError: The form is damaged or belongs to another survey. The message names file and line.
     """
-    lines = (line for _, line in text_lines(path, BadLines(error=UserError, hint="; save the form as CSV in UTF-8")))
+    reading = Reading(BadLines(error=UserError, hint="; save the form as CSV in UTF-8"))
+    lines = (line for _, line in reading.lines(Path(path)))
     head = next(lines, "")
     rows = csv.DictReader(itertools.chain([head], lines), delimiter=max(",;\t", key=head.count), restval="")
     try:
         missing = [name for name in ("survey", "line", "vote") if name not in (rows.fieldnames or ())]
         if missing:
-            raise UserError(f"{path}:1: no column {missing[0]!r}; the columns of a form are {', '.join(COLUMNS)}")
+            raise UserError(
+                f"{path}:1: there is no column {missing[0]!r}; the columns of a form are {', '.join(COLUMNS)}"
+            )
         return _choices(path, rows, survey)
     except csv.Error as error:
-        raise UserError(f"{path}:{rows.line_num}: not readable as CSV ({error})") from None
+        raise UserError(f"{path}:{rows.line_num}: the line cannot be read as CSV ({csv_fault(error)})") from None
 
 
 def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> dict[int, int]:
@@ -85,12 +90,12 @@ def _choices(path: str | os.PathLike, rows: csv.DictReader, survey: Survey) -> d
             raise UserError(f"{where}: there is no line {number!r}; 1 to {len(numbers)} is expected")
         line = numbers[number]
         if line in choices:
-            raise UserError(f"{where}: a second vote on line {number}; one vote on each line is expected")
+            raise UserError(f"{where}: this is a second vote on line {number}; one vote on each line is expected")
         if vote not in ("0", "1", "2"):
             raise UserError(f"{where}: the vote is {vote!r}; 1, 2, 0 (no difference) or nothing is expected")
         choices[line] = NO_DIFFERENCE if vote == "0" else survey.lines[line].order[int(vote) - 1]
     if not choices:
-        raise UserError(f"{path}: no votes in this form")
+        raise UserError(f"{path}: there are no votes in this form")
     return choices
 
 

@@ -93,11 +93,11 @@ class Survey:
         """
         value = json_files.read(path)
         if not isinstance(value, dict) or value.get("format") != FORMAT:
-            raise UserError(f"{path}: not a survey that this version can read ({FORMAT} is expected)")
+            raise UserError(f"{path}: the file is not a survey that this version can read ({FORMAT} is expected)")
         try:
             return cls._from_facts(value)
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path}: damaged ({error})") from None
+            raise UserError(f"{path}: the file is damaged ({error})") from None
 
     @classmethod
     def _from_facts(cls, value: dict[str, Any]) -> "Survey":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_gca.evaluation.tables import Table
+from keras_gca.models.scoring import TIE
 from keras_gca.survey.questionnaire import Survey
 from keras_gca.survey.tables import Comparison, Results
 
@@ -35,13 +36,19 @@ def make_tables(results: Results) -> list[Table]:
             1,
             "The number of best machine-generated answers.",
             ("training method", *columns),
-            [(name, *(_count(comparison, i) for comparison in compared)) for i, name in enumerate(names)],
+            [
+                *((name, *(_count(comparison, i) for comparison in compared)) for i, name in enumerate(names)),
+                ("ties", *(str(results.judged - comparison.total) for comparison in compared)),
+            ],
         ),
         Table(
             2,
             "Number of human votes.",
             ("training method", "human votes"),
-            [(name, _count(results.votes, i)) for i, name in enumerate(names)],
+            [
+                *((name, _count(results.votes, i)) for i, name in enumerate(names)),
+                ("no difference", f"{results.no_difference:,}"),
+            ],
         ),
         Table(
             None, "Measures and their intervals over dialogue lines.", ("measure", "value", "95 % interval"), measures
@@ -49,12 +56,20 @@ def make_tables(results: Results) -> list[Table]:
     ]
 
 
+def about_ties() -> str:
+    """Explain in two sentences what the rows "ties" and "no difference" count."""
+    return (
+        "Ties are lines without a winner: equally many volunteers preferred either answer, or all marked no "
+        f"difference; by D, the scores of the two answers differ by less than {TIE:.0%} of the smaller one. "
+        "Ties, and votes for no difference, count for neither method and are left out of the percentages."
+    )
+
+
 def summary(results: Results) -> str:
     """Describe in one line how many volunteers judged how many lines."""
-    judged, lines = int((results.by_line.sum(axis=1) > 0).sum()), len(results.by_line)
     return (
         f"volunteers: {results.volunteers}; votes: {results.votes.total:,}; marked as no difference: "
-        f"{results.no_difference:,}; lines judged: {judged:,} of {lines:,}"
+        f"{results.no_difference:,}; lines judged: {results.judged:,} of {len(results.by_line):,}"
     )
 
 
@@ -72,12 +87,13 @@ def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[P
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tables = make_tables(results)
-    markdown = "\n".join([summary(results) + ".\n", *(table.to_markdown() for table in tables)])
+    parts = [summary(results) + ".\n", *(table.to_markdown() for table in tables), about_ties() + "\n"]
+    markdown = "\n".join(parts)
     latex = "\n".join(table.to_latex(f"tab:survey-{i}") for i, table in enumerate(tables, start=1))
     texts = {
         "tables.md": markdown,
         "tables.tex": latex,
-        "tables.json": json.dumps(_facts(survey, results), indent=2) + "\n",
+        "tables.json": json.dumps(facts(survey, results), indent=2) + "\n",
         "table1.csv": _table_1(results).to_csv(),
         "table2.csv": _table_2(results).to_csv(),
         "lines.csv": _lines(survey, results).to_csv(),
@@ -121,8 +137,13 @@ def _lines(survey: Survey, results: Results) -> Table:
     return Table(None, "", head, rows)
 
 
-def _facts(survey: Survey, results: Results) -> dict[str, Any]:
-    """Return all results for JSON; undefined values are null."""
+def facts(survey: Survey, results: Results) -> dict[str, Any]:
+    """Return all results for JSON, as tables.json has them; undefined values are None.
+
+    Args:
+        survey: The survey.
+        results: Its results.
+    """
 
     def comparison(judged: Comparison) -> dict[str, Any]:
         by_model = zip(results.models, judged.wins, judged.shares, strict=True)

@@ -4,6 +4,8 @@ A volunteer sees two answers to each line, and marks the better one, or "no diff
 models' names. They work with and without JavaScript, and load nothing from other sites.
 """
 
+import hmac
+
 from flask import Flask, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -14,26 +16,36 @@ from keras_gca.survey.votes import LONGEST_NAME, MARKS_PER_MINUTE, NO_DIFFERENCE
 
 LARGEST_FORM = 64 * 1024  # bytes
 ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the most from one address, which a class of students may share
-# A personal link is a secret of its own, with which volunteers continue on any device. The static files are not secret.
-WITHOUT_TOKEN = ("resume", "dialogue", "save", "vote", "thanks", "static")
+# A personal link is a secret of its own, with which volunteers continue on any device. So is the organiser's link. The
+# static files are not secret.
+WITHOUT_TOKEN = ("resume", "dialogue", "save", "vote", "thanks", "overview", "static")
+SECONDS_A_LINE = 12  # an estimate of how long a volunteer reads and decides
 NEITHER = "none"  # the form's word for NO_DIFFERENCE; "first" and "second" are the answers in the order of the page
 
 
 def create_app(
-    survey: Survey, votes: Votes, marks_per_minute: int = MARKS_PER_MINUTE, token: str | None = None
+    survey: Survey,
+    votes: Votes,
+    marks_per_minute: int = MARKS_PER_MINUTE,
+    asked_by: str = "",
+    organiser: str | None = None,
+    token: str | None = None,
 ) -> Flask:
     """Make the web application, which has these pages:
 
-        /                     welcome: the task, and a field for a name
+        /                     welcome: the task, its duration and purpose, what is stored, and a field for a name
         /form/TOKEN           redirects to the first dialogue with lines left to judge
         /form/TOKEN/N         dialogue N, counted from 1; a POST stores every mark on the page
         /form/TOKEN/votes     a POST stores one vote, and returns the progress as JSON
         /form/TOKEN/thanks    the progress: what is done and what is left
+        /organiser/TOKEN      for the organiser alone: how many lines each volunteer has marked
 
     Args:
         survey: The survey.
         votes: The votes on it.
         marks_per_minute: The most votes that one volunteer may store within a minute.
+        asked_by: Who asks, for the welcome page; "" says nothing.
+        organiser: The secret token of the organiser's page; None makes no such page.
         token: The token without which nobody can begin a form (`access.make_token`); None requires none.
     """
     app = Flask(__name__)
@@ -58,7 +70,17 @@ def create_app(
 
     @app.get("/")
     def welcome() -> ResponseReturnValue:
-        return render_template("welcome.html", survey=survey, total=total, longest=LONGEST_NAME)
+        minutes = max(1, round(total * SECONDS_A_LINE / 60))
+        return render_template(
+            "welcome.html", survey=survey, total=total, longest=LONGEST_NAME, minutes=minutes, asked_by=asked_by
+        )
+
+    @app.get("/organiser/<token>")
+    def overview(token: str) -> ResponseReturnValue:
+        if organiser is None or not hmac.compare_digest(token.encode(), organiser.encode()):
+            abort(404, "There is no such page. Please check that the link is complete.")
+        volunteers = votes.progress()
+        return render_template("organiser.html", volunteers=volunteers, total=total)
 
     @app.post("/volunteers")
     def enrol() -> ResponseReturnValue:

@@ -1,8 +1,8 @@
 """Computes Tables 1 and 2, Eq. 11, and their uncertainty.
 
 The majority of the volunteers decides which model wins a dialogue line. A vote for "no difference" counts for neither
-model; the paper calls this a tie, or "no votes". A line with equally many votes for both models has no winner. By the
-discriminator D, the model with the higher score wins; a difference below 5 % is a tie (Section 5). Lines that no
+model; the paper calls this a tie, or "no votes". A line with equally many votes for both models has no winner. For the
+discriminator D, the model with the higher score wins, and a difference below 5 % is a tie (Section 5). Lines that no
 volunteer has judged do not count, so that the volunteers and D are compared on the same lines.
 """
 
@@ -96,6 +96,11 @@ class Results:
     jaccard: dict[str, Similarity]
     alpha: float
     p_value: float
+
+    @property
+    def judged(self) -> int:
+        """The number of lines that a volunteer judged."""
+        return int((self.by_line.sum(axis=1) > 0).sum())
 
 
 def tabulate(survey: Survey, ballots: np.ndarray, seed: int = 0) -> Results:

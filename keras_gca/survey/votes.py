@@ -56,6 +56,23 @@ class Volunteer:
     name: str
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a volunteer is.
+
+    Attributes:
+        volunteer: The volunteer.
+        since: The time (UTC, ISO 8601) when the volunteer began.
+        done: The number of lines that the volunteer has marked.
+        last: The time of the last mark; None if there is none.
+    """
+
+    volunteer: Volunteer
+    since: str
+    done: int
+    last: str | None
+
+
 class Votes:
     """The votes on one survey; `create` and `open` return them.
 
@@ -73,9 +90,9 @@ class Votes:
             with self._connection() as connection:
                 owner = connection.execute("SELECT fingerprint FROM survey").fetchone()
         except sqlite3.DatabaseError as error:
-            raise UserError(f"{path}: not a file of votes ({error})") from None
+            raise UserError(f"{path}: the file is not a file of votes ({error})") from None
         if owner != (survey.fingerprint,):
-            raise UserError(f"{path}: contains the votes on another survey; name another file by --votes")
+            raise UserError(f"{path}: the file contains the votes on another survey; name another file by --votes")
 
     @classmethod
     def create(cls, path: str | os.PathLike, survey: Survey) -> "Votes":
@@ -135,6 +152,15 @@ class Votes:
         with self._connection() as connection:
             return dict(connection.execute("SELECT line, choice FROM votes WHERE volunteer = ?", [volunteer.id]))
 
+    def progress(self) -> list[Progress]:
+        """Return how far each volunteer is, in the order in which they began."""
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT id, name, since, COUNT(line), MAX(at) FROM volunteers LEFT JOIN votes ON volunteer = id"
+                " GROUP BY id ORDER BY id"
+            ).fetchall()
+        return [Progress(Volunteer(number, name), *rest) for number, name, *rest in rows]
+
     def replace_imported(self, name: str, choices: Mapping[int, int]) -> None:
         """Store the votes of a filled form; they replace the votes of an earlier form of the same name.
 
@@ -167,7 +193,7 @@ class Votes:
             for _, line, choice in rows:
                 self._check({line: choice})
         except (sqlite3.DatabaseError, ValueError) as error:
-            raise UserError(f"{self.path}: damaged ({error})") from None
+            raise UserError(f"{self.path}: the file is damaged ({error})") from None
         places = {volunteer: i for i, volunteer in enumerate(sorted({row[0] for row in rows}))}
         ballots = np.full((len(places), self._lines), np.nan)
         for volunteer, line, choice in rows:

@@ -21,6 +21,7 @@ from keras_gca.data.pickled_vocabulary import is_pickle, read_vocabulary
 from keras_gca.data.source import Source
 from keras_gca.data.vocabulary import read_words
 from keras_gca.engine import devices, reporting
+from keras_gca.engine.session import Watching
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError
 from keras_gca.training.run_folder import GCARun
@@ -37,6 +38,7 @@ def train_agent(
     strategy: tf.distribute.Strategy | None = None,
     read: tuple[list[Conversation], BadLines] | None = None,
     minutes: float | None = None,
+    watching: Watching | None = None,
 ) -> GCASession:
     """Train an agent by Algorithm 2, and write its run folder.
 
@@ -47,6 +49,7 @@ def train_agent(
         strategy: The strategy that `devices.make` returned; one device if None.
         read: What `source.read` returned, if it has been called already.
         minutes: Stop after this time, as after Ctrl-C; None is any time.
+        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
 
     Returns:
         The session; its `training.finished` is False if the user has stopped the training.
@@ -58,7 +61,7 @@ def train_agent(
     path = Path(run)
     GCARun.refuse_existing(path)
     names = source.names()
-    conversations, bad = read or source.read()
+    conversations, bad = read or source.read(config.splits)
     words = _words(source.vocabulary, config, bad) if source.vocabulary else None
     reporting.say(*bad.notes)
     dataset = prepare(conversations, config, words)
@@ -73,7 +76,7 @@ def train_agent(
         made = GCARun.create(own, config, dataset, names | ({"skipped_lines": bad.counts} if bad.counts else {}))
         session = GCASession.of(made, config, dataset, embedding)
         session.begin()
-        session.train(minutes)
+        session.train(minutes, watching)
     return session
 
 
@@ -83,6 +86,7 @@ def start_from(
     run: str | Path,
     strategy: tf.distribute.Strategy | None = None,
     minutes: float | None = None,
+    watching: Watching | None = None,
 ) -> GCASession:
     """Train a new run from line 4 of Algorithm 2 on, with another run's data and its generator after line 3.
 
@@ -92,6 +96,7 @@ def start_from(
         run: The folder to create.
         strategy: The strategy that `devices.make` returned; one device if None.
         minutes: Stop after this time, as after Ctrl-C; None is any time.
+        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
 
     Returns:
         The session, as in `train_agent`.
@@ -112,7 +117,7 @@ def start_from(
         perplexity = f"held-out perplexity {session.training.teacher_forced_perplexity:.2f}"
         reporting.say(f"starting from {first}: its data, and its generator after line 3, {perplexity}")
         session.begin()
-        session.train(minutes)
+        session.train(minutes, watching)
     return session
 
 
@@ -120,6 +125,7 @@ def resume(
     run: str | Path,
     strategy: tf.distribute.Strategy | None = None,
     minutes: float | None = None,
+    watching: Watching | None = None,
     **totals: int,
 ) -> GCASession:
     """Resume an interrupted run, or train a run further, to new totals.
@@ -130,6 +136,7 @@ def resume(
         run: The run folder.
         strategy: The strategy that `devices.make` returned; one device if None.
         minutes: Stop after this time, as after Ctrl-C; None is any time.
+        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
         **totals: New totals; `Config.totals` has the possible names. `teacher_forcing_epochs` continues line 3 to that
             many epochs in all. If line 3 has ended already, it continues from the weights that it ended with, and lines
             4 to 12 are then run anew (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the
@@ -154,7 +161,7 @@ def resume(
         facts, arrays = made.read_checkpoint()
         session = GCASession.of(made, made.with_new_totals(facts, totals), dataset)
         session.restore(facts, arrays, "epochs", totals)
-        session.train(minutes)
+        session.train(minutes, watching)
     return session
 
 
@@ -162,7 +169,7 @@ def _words(path: Path, config: Config, bad: BadLines) -> list[str]:
     """Read the words of --vocabulary from a list of words, or from the author's pickle."""
     words = list(read_vocabulary(path).counts) if is_pickle(path) else read_words(path, bad)
     if config.padding == "original" and words[0] != ".":
-        raise UserError(f"{path}: begins with {words[0]!r}; with --padding original the first word must be '.'")
+        raise UserError(f"{path}: the first word is {words[0]!r}; with --padding original it must be '.'")
     return words
 
 
@@ -179,11 +186,16 @@ def _describe(dataset: Dataset, source: str) -> None:
     needed = "whole ones are held out if there are ten or more, none with over a tenth of all pairs"
     few = f"single pairs (the corpus has {counted(number, 'conversation')}; {needed})"
     unit = "whole conversations" if dataset.whole_conversations else few
+    if dataset.test is not None:
+        unit = "the corpus' own part for validation"
     reporting.say(
         f"vocabulary: {len(vocabulary):,} tokens, {source}",
         f"training:   {counted(len(training), 'pair')}, {training.tokens:,} tokens",
         f"held out:   {counted(len(validation), 'pair')}, {counted(validation.tokens, 'token')}, {unit}",
     )
+    if dataset.test is not None:
+        size = f"{counted(len(dataset.test), 'pair')}, {counted(dataset.test.tokens, 'token')}"
+        reporting.say(f"test:       {size}, the corpus' own part, which keras_gca.evaluate uses")
 
 
 def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLines) -> np.ndarray:

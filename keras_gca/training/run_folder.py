@@ -1,7 +1,7 @@
 """Reads and writes a run of the first paper on disk: a folder with these files.
 
 config.json                     every setting of the run, and the source of its data
-vocabulary.json  pairs.h5       the training and held-out pairs, so that a resumed run does not need the corpus
+vocabulary.json  pairs.h5       the training, held-out and test pairs, so that a resumed run does not need the corpus
 checkpoint.h5                   everything that `--resume` needs
 checkpoint.previous.h5          the previous checkpoint, in case the latest one is damaged
 log.csv          tensorboard/   one row and one point for each epoch
@@ -69,6 +69,8 @@ class GCARun(RunFolder[Config]):
         text = json.dumps(dataset.vocabulary.to_values(), ensure_ascii=False)
         write_text(run.path / "vocabulary.json", text)
         pairs = {"training": dataset.training, "validation": dataset.validation}
+        if dataset.test is not None:
+            pairs["test"] = dataset.test
         arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
         write_arrays(run.path / "pairs.h5", arrays, {"whole_conversations": dataset.whole_conversations}, compress=True)
         return run
@@ -84,15 +86,17 @@ class GCARun(RunFolder[Config]):
             vocabulary = Vocabulary.from_values(json_files.read(path))
             path = self.path / "pairs.h5"
             facts, arrays = read_arrays(path)
-            training, validation = (
-                Pairs.of_arrays([arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), length)
-                for name in ("training", "validation")
-            )
-            return Dataset(vocabulary, training, validation, [], bool(facts["whole_conversations"]))
+            pairs = {
+                name: Pairs.of_arrays([arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), length)
+                for name in ("training", "validation", "test")
+                if name != "test" or "test/0" in arrays  # only runs with `--splits official` have it
+            }
+            whole = bool(facts["whole_conversations"])
+            return Dataset(vocabulary, pairs["training"], pairs["validation"], [], whole, pairs.get("test"))
         except UserError:
             raise
         except (KeyError, ValueError) as error:
-            raise UserError(f"{path}: damaged; its parts do not fit together ({error})") from None
+            raise UserError(f"{path}: the file is damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:
         """Return whether the training has reached its end and its bot is written.

@@ -11,7 +11,7 @@ GENERATOR = "generator"
 INTERLEAVED = "interleaved_teacher_forcing"
 LINES = {TEACHER_FORCING: 3, SELF_CONVERSATION: 5, DISCRIMINATOR: 6, GENERATOR: 9, INTERLEAVED: 11}
 
-# The learning-rate option of each phase: "generator" stands for --generator-learning-rate.
+# The learning-rate option of each phase: "generator" means --generator-learning-rate.
 RATES = {
     TEACHER_FORCING: "teacher-forcing",
     DISCRIMINATOR: "discriminator",

@@ -9,15 +9,19 @@ from keras_gca.data.pairs import Pairs
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK, Vocabulary
 from keras_gca.engine import reporting
+from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import assign
 from keras_gca.models.networks import WHITE, YELLOW, build
+from keras_gca.serving.live_view import record
 from keras_gca.serving.terminal import print_answers
+from keras_gca.storage.live_files import Exchange
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.estimate import estimate
+from keras_gca.training.live_view import answer
 from keras_gca.training.run_folder import GCARun
-from keras_gca.training.schedule import GENERATOR, INTERLEAVED, TEACHER_FORCING, Stage
+from keras_gca.training.schedule import GENERATOR, INTERLEAVED, SELF_CONVERSATION, TEACHER_FORCING, Stage
 from keras_gca.training.state import present
 
 SAMPLES = 6  # number of exchanges to show
@@ -100,11 +104,17 @@ class GCASession(Session):
     def end_of_stage(self, event: Event) -> bool:
         """Write replies to held-out contexts if the stage trained the generator; never stop the training."""
         if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
-            contexts = _sample_contexts(self.training.validation)
+            contexts = _samples(self.training.validation).contexts
             answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
             exchanges = [(self._text(c), self._text(a)) for c, a in zip(contexts, answers, strict=True)]
             self.run.write_samples(f"{len(self.training.history):03d}_{event.stage.phase}", exchanges)
+        if event.stage.phase != SELF_CONVERSATION:  # which changes neither G nor D
+            record(self.run.path, len(self.training.history), self.title(event.stage), self._answer)
         return False
+
+    def _answer(self, questions: list[str]) -> tuple[list[Exchange], list[Exchange]]:
+        """Answer the questions of a user who watches the training, and some held-out contexts."""
+        return answer(self.training, self.vocabulary, _samples(self.training.validation), questions)
 
     def write(self) -> None:
         """Write the weights of the networks, and the bot."""
@@ -144,7 +154,7 @@ class GCASession(Session):
         """Print the replies of all generators to some held-out contexts."""
         print(f"\nreplies to held-out contexts, by a beam of {CHAT_BEAM} as in a chat (* the discriminator's choice)")
         agent = Agent.load(self.run.bot)
-        contexts = _sample_contexts(self.training.validation)
+        contexts = _samples(self.training.validation).contexts
         for context, answers in zip(contexts, agent.answer_contexts(contexts, CHAT), strict=True):
             print(f"\n  {self._text(context)}")
             print_answers(answers, agent.generators, width=16)
@@ -153,17 +163,17 @@ class GCASession(Session):
         """Print what the run folder contains, and the commands that can read it."""
         path = self.run.path
         print(f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, samples and tensorboard show how it learned")
-        print(f"next: python -m keras_gca.chat {path}")
-        print(f"  or: python -m keras_gca.evaluate {path}")
+        print(f"next: {hint('keras_gca.chat', path)}")
+        print(f"  or: {hint('keras_gca.evaluate', path)}")
 
     def _text(self, indices: np.ndarray) -> str:
         return detokenise(self.vocabulary.decode(indices), self.vocabulary.surfaces)
 
 
-def _sample_contexts(validation: Pairs) -> np.ndarray:
-    """Choose evenly spread held-out contexts without unknown words that are neither very short nor very long."""
+def _samples(validation: Pairs) -> Pairs:
+    """Choose evenly spread held-out pairs, whose contexts have no unknown word and are neither very short nor long."""
     contexts = validation.contexts
     lengths = np.count_nonzero(contexts, axis=1)
     legible = np.flatnonzero(~np.any(contexts == UNK, axis=1) & (lengths >= 6) & (lengths <= 30))
     candidates = legible if len(legible) >= SAMPLES else np.arange(len(contexts))
-    return contexts[candidates[np.linspace(0, len(candidates) - 1, SAMPLES).astype(int)]]
+    return validation[candidates[np.linspace(0, len(candidates) - 1, SAMPLES).astype(int)]]

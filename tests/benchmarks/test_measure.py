@@ -64,7 +64,7 @@ def test_parts_run_in_their_own_order_and_results_are_written(tmp_path, capsys):
     assert ran == ["a", "c"]
     assert json.loads(options.output.read_text()) == results == {"a": {"of": "a"}, "c": {"of": "c"}}
     options.parts = ["d"]
-    with pytest.raises(SystemExit, match="d: no such part; a, b, c are"):
+    with pytest.raises(SystemExit, match="d: there is no such part; the parts are a, b, c"):
         measure.run_parts({name: part(name) for name in "abc"}, options, {})
 
 

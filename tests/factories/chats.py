@@ -4,6 +4,7 @@ import contextlib
 import threading
 
 from keras_gca.agent import Decoding
+from keras_gca.serving import streaming
 from keras_gca.serving.protocol import Decodings
 from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import ChatPage, create_app
@@ -41,6 +42,19 @@ class Noting(Gated):
 
     def crisis_note(self, message):
         return NOTE if CRISIS in message else None
+
+
+class Halting:
+    """The words of replies, of which the first comes at once, and the others when the gate is open."""
+
+    def __init__(self):
+        self.gate, self.words = threading.Event(), streaming.words
+
+    def __call__(self, reply):
+        words = self.words(reply)
+        yield next(words)
+        assert self.gate.wait(30)
+        yield from words
 
 
 def page_of(agent, **options):

@@ -58,6 +58,7 @@ def test_a_conversation_is_answered_in_any_company_as_alone(variant, replying):
     assert repr(agent) == f"<GAILAgent: {network}, by maximum likelihood and imitation; the last 24 tokens are read>"
 
 
+@pytest.mark.thorough
 def test_a_bot_of_half_precision_has_rounded_weights_that_are_float32_again(tmp_path):
     agent = of_gpt2(small_runs.config())
     agent.save(tmp_path / "whole.h5")

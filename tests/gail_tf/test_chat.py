@@ -1,4 +1,4 @@
-"""The chat command of the second paper: the crisis note stands before every path of a message."""
+"""The chat command of the second paper answers a message about a crisis with the note, however the message arrives."""
 
 import json
 

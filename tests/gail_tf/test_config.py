@@ -146,7 +146,7 @@ def test_what_was_given_is_remembered_and_is_no_part_of_the_settings():
     # The settings that the algorithm brings with it do not count as given.
     assert GAILConfig.preset("tiny", algorithm="trpo").given == {"algorithm"}
     assert GAILConfig(trainable="lora").changed(algorithm="trpo").given == {"algorithm"}
-    options = train._parser().parse_args(["--warmup-steps", "50"])
+    options = train.make_parser().parse_args(["--warmup-steps", "50"])
     assert command_line.chosen_settings(options, GAILConfig).given == {"warmup_steps"}
 
 

@@ -18,8 +18,8 @@ from gail_tf import evaluate, quality_diversity
 from gail_tf.agent import GAILAgent
 from gail_tf.data.samples import Samples
 from gail_tf.evaluation import measure, metrics, results_file, tables
+from gail_tf.evaluation.finer_parts import NEW
 from gail_tf.evaluation.independent import above_shuffled
-from gail_tf.evaluation.quality_diversity import mean_curve
 from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.text_reader import TextReader
@@ -101,7 +101,7 @@ def test_a_run_is_printed_and_written(evaluated):
         assert text in re.sub(" +", " ", out)
     assert "36.61 ± 3.21" in out  # beside ours
     assert "wrote first/evaluation.json\nwrote first/evaluation: tables.md, tables.tex, tables.json, table3.md" in out
-    assert out.endswith("next: python -m gail_tf.quality_diversity first\n")
+    assert out.endswith(f"next: {sys.executable} -m gail_tf.quality_diversity first\n")
     found = {file.name for file in (path / "evaluation").iterdir()}
     assert found == {
         "tables.md", "tables.tex", "tables.json", "table3.md", "table2.csv", "responses.csv", "figure5.png",
@@ -115,7 +115,24 @@ def test_a_run_is_printed_and_written(evaluated):
         lines = list(csv.DictReader(stream))
     (line,) = [x for x in lines if (x["figure"], x["system"], x["part"]) == ("perplexity", "gail", "all turns")]
     assert float(line["mean"]) == tables["systems"]["gail"][0]["figures"]["all turns"]["perplexity"]["value"]
-    assert (path / "evaluation" / "tables.tex").read_text().count(r"\begin{table}") == 3
+    assert (path / "evaluation" / "tables.tex").read_text().count(r"\begin{table}") == 4
+    (of_new,) = [x for x in lines if (x["figure"], x["system"], x["part"]) == ("perplexity", "gail", NEW)]
+    assert float(of_new["mean"]) > 0
+    assert f"| perplexity | {NEW} |" in re.sub(" +", " ", out)
+
+
+@pytest.mark.thorough
+def test_json_on_standard_output_has_the_results_of_the_tables(runs, evaluated, capsys):
+    shutil.copytree(evaluated[0], "measured")
+    arguments = "measured", "--policy", "all", "--beside-paper", "--max-responses", "6", "--json"
+    status, out, err = run(evaluate, capsys, *arguments)
+    assert status == 0, err
+    document = json.loads(out)
+    assert document["command"] == f"python -m gail_tf.evaluate {' '.join(arguments)}"
+    assert document["results"] == json.loads(Path("measured/evaluation/tables.json").read_text())
+    assert document["written"][:2] == ["measured/evaluation.json", "measured/evaluation/tables.md"]
+    assert all(Path(file).exists() for file in document["written"])
+    assert err.startswith("Table 2: Perplexity and BLEU")
 
 
 @pytest.mark.thorough
@@ -131,7 +148,7 @@ def test_a_notebook_gets_the_metrics_of_one_run(evaluated):
     assert metrics_of["human"] == human
     assert set(gail_tf.evaluate_run(path, Options(max_responses=6), policy=None)["policies"]) == {"imitation"}
     with pytest.raises(
-        UserError, match="--policy other: not a policy of this bot, which has maximum_likelihood and imitation"
+        UserError, match="--policy other: this bot has no such policy; it has maximum_likelihood and imitation"
     ):
         gail_tf.evaluate_run(path, Options(max_responses=6), policy="other")
 
@@ -278,22 +295,23 @@ def test_seeds_are_averaged_and_compared_where_test_parts_are_the_same(runs, cap
 
 @pytest.mark.thorough
 def test_quality_and_diversity_of_both_policies(runs, capsys):
-    arguments = "first", "--temperatures", "1.5", "0.2", "--max-responses", "4", "--output", "out"
-    status, out, err = run(quality_diversity, capsys, *arguments)
+    arguments = ["first", "--temperatures", "1.5", "0.2", "--top-ps", "1", "--max-responses", "4", "--output", "out"]
+    status, out, err = run(quality_diversity, capsys, *arguments, "--experiment", "grid.json")
     assert status == 0, err
-    assert "wrote out/quality_diversity.json and out/quality_diversity.png" in out
-    curves = json.loads(Path("out/quality_diversity.json").read_text())
-    assert set(curves) == {"human", "GPT-2 + MLE", "EmpathyGAIL"}
-    assert [point["temperature"] for point in curves["EmpathyGAIL"]] == [0.2, 1.5]
-    assert all(math.isfinite(point["perplexity"]) for points in curves.values() for point in points)
-
-
-def test_curves_are_averaged_by_hand():
-    curves = [
-        [{"temperature": 1, "perplexity": 2.0, "distinct_2": 0.5}],
-        [{"temperature": 1, "perplexity": 4.0, "distinct_2": 1}],
-    ]
-    assert mean_curve(curves) == [{"temperature": 1, "perplexity": 3.0, "distinct_2": 0.75}]
+    assert "wrote out/quality_diversity.json, out/quality_diversity.md and out/quality_diversity.png" in out
+    results = json.loads(Path("out/quality_diversity.json").read_text())
+    assert set(results["best"]) == {"GPT-2 + MLE", "EmpathyGAIL"}
+    points = results["grid"]["EmpathyGAIL"]
+    assert [point["temperature"] for point in points] == [0.2, 1.5]
+    assert all(math.isfinite(point["perplexity"]["value"]) for point in points)
+    assert [test["figure"] for test in results["tests"]] == ["nats a word"]
+    experiment = read_experiment(Path("grid.json"))
+    assert experiment["command"] == f"python -m gail_tf.quality_diversity {' '.join(arguments)} --experiment grid.json"
+    assert table_with_command(experiment).startswith("Best points on test conversations")
+    kept = {file: file.stat().st_mtime_ns for file in Path("first/grid").iterdir()}
+    assert len(kept) == 2 * 2 + 2  # each point of each policy, and the best ones in the test part
+    assert run(quality_diversity, capsys, *arguments)[0] == 0
+    assert {file: file.stat().st_mtime_ns for file in Path("first/grid").iterdir()} == kept  # nothing is drawn again
 
 
 @pytest.mark.thorough
@@ -327,10 +345,10 @@ def test_mauve_is_measured_where_texts_are_enough(runs, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "nowhere: no run here (checkpoint.h5 is missing)"),
+        (["nowhere"], "nowhere: there is no run here (checkpoint.h5 is missing)"),
         (
             ["first", "--policy", "best"],
-            "--policy best: not a policy of this bot, which has maximum_likelihood and imitation",
+            "--policy best: this bot has no such policy; it has maximum_likelihood and imitation",
         ),
         (["first", "--temperature", "-1"], "--temperature: -1.0; 0, or a number from 0.01 to 100, is expected"),
         (["first", "--top-p", "0"], "--top-p: 0.0; a number above 0, at most 1, is expected"),
@@ -360,15 +378,15 @@ def spoil_vectors(folder):
 @pytest.mark.parametrize(
     ("spoil", "arguments", "message"),
     [
-        (cut_bot, ["first", "second"], "second/bot.h5: not a complete file of this program"),
-        (spoil_line, ["first", "second"], r"second/trajectories.jsonl:\d+: damaged"),
+        (cut_bot, ["first", "second"], "second/bot.h5: the file is not a complete file of this program"),
+        (spoil_line, ["first", "second"], r"second/trajectories.jsonl:\d+: the line is damaged"),
         (spoil_vectors, ["first"], "vectors.txt:4: 1 number after the word; 2 are expected"),
         (spoil_vectors, ["first", "second"], "vectors.txt:4: 1 number after the word; 2 are expected"),
         (lambda folder: (folder / "out").write_text(""), ["first", "--output", "out"], "out: a file; --output names a"),
         (
             lambda folder: None,
             ["first", "--policy", "best"],
-            "--policy best: not a policy of this bot, which has maximum_likelihood and",
+            "--policy best: this bot has no such policy; it has maximum_likelihood and",
         ),
     ],
 )
@@ -402,20 +420,20 @@ def test_a_run_that_stopped_early_is_refused(runs, capsys):
     Path("first/log.csv").write_text(log[0] + "\n")
     status, _, err = run(evaluate, capsys, "first")
     assert (status, err.count("\n")) == (2, 1)
-    assert "first: stopped before maximum likelihood ended (0 of 1 epochs)" in err
+    assert "first: the training stopped before maximum likelihood ended (0 of 1 epochs)" in err
     assert err.endswith("resume it by python -m gail_tf.train --resume first\n")
     Path("first/log.csv").unlink()
     assert run(evaluate, capsys, "first")[2] == err
     Path("second/bot.h5").unlink()
     status, _, err = run(evaluate, capsys, "second")
     assert (status, err.count("\n")) == (2, 1)
-    assert "second/bot.h5: not written yet" in err
+    assert "second/bot.h5: the bot is not written yet" in err
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": 0}, "second: has the same algorithm and seed (0) as first;"),
+        ({"seed": 0}, "second: this run has the same algorithm and seed (0) as first;"),
         ({"epsilon": 0.3}, "second: --epsilon is 0.3, but in first it is 0.2; runs of one algorithm are averaged"),
         (
             {"source": {"data": ["x/other.csv"]}},

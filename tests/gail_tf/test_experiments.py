@@ -4,14 +4,20 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from gail_tf import config
 from gail_tf import experiments as command
 from gail_tf.data.source import Source
 from gail_tf.evaluation import experiments
+from glove.cost import TimeLimit
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
+from keras_gca.evaluation.decoding_grid import grid
+from keras_gca.evaluation.provenance import Outcome, read_experiment, table_with_command
+from keras_gca.evaluation.quality_diversity import Part, Speaker, compare
+from keras_gca.evaluation.tables import Table
 
 
 def run(capsys, *arguments):
@@ -29,6 +35,47 @@ def test_a_scale_does_not_count_as_given(tmp_path):
         setup = experiments.Setup(tmp_path, (0,), "small", settings, Source())
         made, _ = experiments._settings("pretrained", 0, setup)
         assert made.given == given
+
+
+def test_the_results_of_all_experiments_are_one_file(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def outcome(name, setup, limit):
+        asked.append((name, setup.encoder, setup.grid))
+        return Outcome({"runs": [3]}, {"of": name}, [Table(None, f"About {name}.", ("", "x"), [("a", "1")])])
+
+    monkeypatch.setattr(experiments, "run_experiment", outcome)
+    arguments = ["all", "--scale", "tiny", "--grid", "--experiment", str(tmp_path / "e.json")]
+    assert run(capsys, *arguments)[0] == 0
+    assert asked == [(name, None, True) for name in experiments.EXPERIMENTS]
+    values = read_experiment(tmp_path / "e.json")
+    assert values["command"] == f"python -m gail_tf.experiments {' '.join(arguments)}"
+    assert values["results"]["sentiment"] == {"of": "sentiment"}
+    assert table_with_command(values, 1).startswith("About discriminator.")
+    monkeypatch.setattr(experiments, "run_experiment", lambda name, setup, limit: None)  # interrupted
+    assert run(capsys, "all", "--scale", "tiny")[0] == 130
+    assert run(capsys, "all", "--scale", "tiny", "--experiment", str(tmp_path / "none" / "e.json"))[0] == 2
+
+
+def test_the_last_policies_of_variants_are_compared_over_a_grid(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def measure_policies(by_system, how, limit):
+        asked.append((by_system, how.encoder))
+        part = Part(
+            ["a b"] * 4, np.arange(4), lambda name, at: ["a b"] * 4, lambda texts, of: np.ones((4, 2)), str.split
+        )
+        return compare({system: [Speaker("imitation", 3, part, part)] for system in by_system}, grid((1.0,), (1.0,)))
+
+    monkeypatch.setattr(experiments, "measure_policies", measure_policies)
+    setup = experiments.Setup(tmp_path, (3,), "tiny", {}, Source(), "an encoder", True)
+    before = Outcome({"runs": [3]}, {"metrics": 1}, [])
+    runs = {"mle": ["run 1"], "no_sentiment": ["run 2"]}
+    after = experiments._with_grid("sentiment", setup, runs, before, TimeLimit())
+    assert asked == [({"mle": [("run 1", None)], "no sentiment": [("run 2", None)]}, "an encoder")]
+    assert set(after.results) == {"metrics", "grid"}
+    assert after.tables[0].caption.startswith("Best points on test conversations")
+    assert (tmp_path / "sentiment_grid" / "quality_diversity.md").exists()
 
 
 @pytest.mark.thorough

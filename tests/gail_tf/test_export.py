@@ -106,6 +106,7 @@ def bot(fitted, tmp_path):
     return tmp_path / "bot.h5", agent.policies["maximum_likelihood"]
 
 
+@pytest.mark.thorough
 def test_the_command_exports_a_bot_that_pytorch_reads(bot, tmp_path, capsys, monkeypatch):
     path, policy = bot
     arguments = [str(path), str(tmp_path / "out")]

@@ -87,7 +87,7 @@ def lies(shape, offsets):
 
 
 FOLDERS = {
-    "config without end": (lambda folder: (folder / "config.json").write_text("[" * 10**5), "config.json: damaged"),
+    "config without end": (lambda folder: (folder / "config.json").write_text("[" * 10**5), "file is damaged"),
     "config of a list": (lambda folder: (folder / "config.json").write_text("[]"), "the content is not a JSON object"),
     "another network": (in_json("config.json", model_type="bert"), "one of gpt2, llama, qwen2 is expected"),
     "a Llama's name": (in_json("config.json", model_type="llama"), "hidden_size is missing"),
@@ -104,21 +104,21 @@ FOLDERS = {
     "a header that lies about its length": (header(b"{}" + b" " * 10, b""), "the tensor 'wte.weight' is missing"),
     "a header longer than the file": (
         lambda folder: (folder / "model.safetensors").write_bytes(struct.pack("<Q", 2**60) + b"{}"),
-        "not readable as safetensors",
+        "cannot be read as safetensors",
     ),
-    "a header that is no JSON": (header(b"nothing"), "not readable as safetensors"),
-    "offsets outside": (lies([4, 4], [0, 10**12]), "not readable as safetensors"),
-    "a shape that lies": (lies([10**9, 10**9], [0, 64]), "not readable as safetensors"),
-    "a shape that overflows": (lies([2**62, 2**62], [0, 64]), "not readable as safetensors"),
-    "a shard outside": (index({"a": "../outside.safetensors"}), "gpt2/outside.safetensors: not readable"),
-    "an absolute shard": (index({"a": "/etc/passwd"}), "gpt2/passwd: not readable"),
-    "the folder above": (index({"a": ".."}), "not readable"),
+    "a header that is no JSON": (header(b"nothing"), "cannot be read as safetensors"),
+    "offsets outside": (lies([4, 4], [0, 10**12]), "cannot be read as safetensors"),
+    "a shape that lies": (lies([10**9, 10**9], [0, 64]), "cannot be read as safetensors"),
+    "a shape that overflows": (lies([2**62, 2**62], [0, 64]), "cannot be read as safetensors"),
+    "a shard outside": (index({"a": "../outside.safetensors"}), "gpt2/outside.safetensors: the file cannot be read"),
+    "an absolute shard": (index({"a": "/etc/passwd"}), "gpt2/passwd: the file cannot be read"),
+    "the folder above": (index({"a": ".."}), "cannot be read"),
     "shards of numbers": (index({"a": 1}), "a weight_map from tensors to files"),
     "no shards": (index([]), "a weight_map from tensors to files"),
-    "tokenizer of a list": (lambda folder: (folder / "tokenizer.json").write_text("[]"), "not readable as a tokenizer"),
+    "tokenizer of a list": (lambda folder: (folder / "tokenizer.json").write_text("[]"), "be read as a tokenizer"),
     "tokenizer without end": (
         lambda folder: (folder / "tokenizer.json").write_text("[" * 10**5),
-        "not readable as a tokenizer",
+        "cannot be read as a tokenizer",
     ),
     "pieces with a prefix": (
         lambda folder: in_json(
@@ -204,7 +204,7 @@ GOOD_LINE = {"part": "test", "history": [], "prompt": "a", "response": "b", "emo
              "conversation": 0, "turn": 1}  # fmt: skip
 
 RUNS = {
-    "checkpoint of another kind": (lambda path: None, "checkpoint.h5: not a checkpoint of this run ("),
+    "checkpoint of another kind": (lambda path: None, "checkpoint.h5: the file is not a checkpoint of this run ("),
     "algorithm of a list": (
         in_config(algorithm=["gail"]),
         "config.json: --algorithm: ['gail'] has the wrong type; str is expected",
@@ -215,12 +215,15 @@ RUNS = {
     "absurd layers": (in_json("model.json", n_layer=10**9), "model.json: n_layer is 1000000000; at most 1000"),
     "absurd width": (in_json("model.json", n_embd=2 * 10**9), "a GPT-2 of these sizes needs"),
     "another vocabulary": (in_json("model.json", vocab_size=1000), "damaged; the tokenizer has"),
-    "a number for a text": (trajectories(json.dumps(GOOD_LINE | {"prompt": 5})), "trajectories.jsonl:1: damaged"),
-    "a text for a history": (trajectories(json.dumps(GOOD_LINE | {"history": "ab"})), "trajectories.jsonl:1: damaged"),
-    "a label of a list": (trajectories(json.dumps(GOOD_LINE | {"emotion": ["sad"]})), "trajectories.jsonl:1: damaged"),
-    "deep": (trajectories("[" * 10**5), "trajectories.jsonl:1: damaged"),
-    "half a surrogate pair": (trajectories('{"part": "general", "utterances": ["\\udead"]}'), "jsonl:1: damaged"),
-    "nothing": (lambda path: (path / "trajectories.jsonl").write_text(""), "jsonl: damaged; it does not contain any"),
+    "a number for a text": (trajectories(json.dumps(GOOD_LINE | {"prompt": 5})), "jsonl:1: the line is damaged"),
+    "a text for a history": (trajectories(json.dumps(GOOD_LINE | {"history": "ab"})), "jsonl:1: the line is damaged"),
+    "a label of a list": (trajectories(json.dumps(GOOD_LINE | {"emotion": ["sad"]})), "jsonl:1: the line is damaged"),
+    "deep": (trajectories("[" * 10**5), "jsonl:1: the line is damaged"),
+    "half a surrogate pair": (trajectories('{"part": "general", "utterances": ["\\udead"]}'), "1: the line is damaged"),
+    "nothing": (
+        lambda path: (path / "trajectories.jsonl").write_text(""),
+        "jsonl: the file is damaged; it does not contain any",
+    ),
     "UTF-16": (
         lambda path: (path / "trajectories.jsonl").write_text("{}\n", encoding="utf-16"),
         "trajectories.jsonl:1: the line contains NUL bytes",

@@ -116,4 +116,4 @@ def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, 
     hugging_face.write_network(own, weights)
     status, out, err = call(capsys, chat.main, "chat", run)
     assert status == 2
-    assert re.fullmatch(rf"chat: {re.escape(str(own))}: not the network of this bot; .*\n", err)
+    assert re.fullmatch(rf"chat: {re.escape(str(own))}: this is not the network of the bot; .*\n", err)

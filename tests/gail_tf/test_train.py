@@ -110,7 +110,7 @@ def test_the_default_preset_trains_on_a_dozen_short_conversations(tmp_path, caps
     arguments = ["--data", corpus, *sizes, *short, "--run", tmp_path / "run"]
     status, _, err = run(capsys, *arguments, "--warmup-steps", "50")
     assert status == 2
-    assert re.fullmatch(r"train: --warmup-steps: 50 where a phase of the training has \d+ steps in all; .*\n", err)
+    assert re.fullmatch(r"train: --warmup-steps: 50 is too many for a phase of \d+ steps; .*\n", err)
     status, out, err = run(capsys, *arguments)
     assert status == 0, err
     (line,) = (line for line in out.splitlines() if line.startswith("warm-up: 50 steps; in phases that are too short"))
@@ -159,7 +159,7 @@ def test_a_real_gpt2_trains_from_its_folder(tmp_path, capsys):
     for arguments, message in (
         (
             ["--n-layer", "3"],
-            r"--n-layer: only for a GPT-2 from scratch, but --model is pretrained; leave one out",
+            r"--n-layer: this applies only to a GPT-2 from scratch, but --model is pretrained",
         ),
         (["--general", "x.txt"], r"--general is text to pretrain a model on, but --model is already pretrained"),
         (["--condition-tokens", "33"], r"this GPT-2 has 40 positions; --condition-tokens .* need 41"),
@@ -267,14 +267,14 @@ def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
             ["--resume", "x", "--updates", "3", "--rollouts", "8", "--data", "y"],
             r"--resume keeps .* new totals by --updates; leave out --rollouts, --data",
         ),
-        (["--resume", "nowhere"], r"nowhere: no run here \(checkpoint.h5 is missing\)"),
+        (["--resume", "nowhere"], r"nowhere: there is no run here \(checkpoint.h5 is missing\)"),
         (["--preset", "tiny", "--data", "missing.csv"], r"missing.csv: "),
         (["--preset", "tiny", "--data", "bad.csv"], r"bad.csv:2: "),
         (["--preset", "tiny", "--tweets", "empty.txt"], r"empty.txt: the file contains no tweet"),
         (["--preset", "tiny", "--data", "one.txt"], r"1 conversation is too few to be divided"),
         (
             ["--preset", "tiny", "--gpt2", "no/such/folder/here"],
-            r"no/such/folder/here: not a folder; a folder with config.json",
+            r"no/such/folder/here: this is not a folder; a folder with config.json",
         ),
         (
             ["--preset", "tiny", "--algorithm", "trpo", "--trainable", "full"],
@@ -330,7 +330,7 @@ def test_a_damaged_checkpoint_is_named(small_run, tmp_path, capsys):
     write_arrays(tmp_path / "run" / "checkpoint.h5", arrays, facts)
     status, _, err = run(capsys, "--resume", tmp_path / "run")
     assert status == 2
-    assert re.fullmatch(r"train: .*checkpoint.h5: not a checkpoint of this run \(.*\)\n", err), err
+    assert re.fullmatch(r"train: .*checkpoint.h5: the file is not a checkpoint of this run \(.*\)\n", err), err
 
 
 def test_help_waits_for_no_tensorflow():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from glove.cost import Estimate, TimeLimit, median_rate
+from glove.cost import Estimate, TimeLimit, in_turn, median_rate
 
 
 class Clock:
@@ -39,6 +39,13 @@ def test_the_line_names_minutes_and_memory_and_leaves_out_parts_that_cost_nothin
     )
     assert not Estimate({"a": 40, "b": 19.9}, 1, "").is_long
     assert Estimate({"a": 40, "b": 20}, 1, "").is_long
+
+
+def test_estimates_of_parts_are_added_and_the_largest_memory_decides():
+    added = in_turn([Estimate({"a": 40, "b": 2}, 3e9, "is fast"), Estimate({"a": 30, "c": 5}, 1e9, "was not measured")])
+    assert added == ({"a": 70, "b": 2, "c": 5}, 3e9, "is fast")
+    assert added.is_long
+    assert in_turn([]).total == 0
 
 
 def test_a_rate_is_the_median_of_twelve_measurements():

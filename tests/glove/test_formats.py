@@ -173,13 +173,13 @@ def test_a_binary_file_is_read_across_blocks(write):
     ("content", "message"),
     [
         (b"", "v.bin: the file is empty"),
-        (b"the 1 2 3\n", "v.bin:1: not the first line of a word2vec binary file; the number of words and the dim"),
-        (b"3 3", "v.bin:1: not the first line of a word2vec binary file; the number of words and the dim"),
+        (b"the 1 2 3\n", "v.bin:1: this is not the first line of a word2vec binary file; the number of words and"),
+        (b"3 3", "v.bin:1: this is not the first line of a word2vec binary file; the number of words and"),
         (
             b"9" * 200 + b" 3\n",
-            "v.bin:1: not the first line of a word2vec binary file; the number of words and the dim",
+            "v.bin:1: this is not the first line of a word2vec binary file; the number of words and",
         ),
-        (b"3 -3\n", "v.bin:1: not the first line of a word2vec binary file; the number of words and the dim"),
+        (b"3 -3\n", "v.bin:1: this is not the first line of a word2vec binary file; the number of words and"),
         (b"3 0\n", "v.bin:1: the dimension is 0; 1 to 10,000 is expected"),
         (b"3 10001\n" + b"x" * 99, "v.bin:1: the dimension is 10,001; 1 to 10,000 is expected"),
         (b"0 3\n", "v.bin:1: the number of words is 0; at least 1 is expected"),
@@ -250,4 +250,4 @@ def test_that_words_are_in_lower_case_is_said_only_where_it_is_true(write, capsy
     ):
         path = write(text)
         assert main(["neighbours", str(path), word]) == 2
-        assert capsys.readouterr().err == f"glove: {path}: no vector for {word!r}{said}\n"
+        assert capsys.readouterr().err == f"glove: {path}: there is no vector for {word!r}{said}\n"

@@ -65,7 +65,7 @@ def test_a_run_goes_before_the_shipped_bot_unless_that_is_named(nobody_types, ca
 
 def test_the_shipped_bot_is_named_alone(capsys):
     assert command_line.run(chat.main, "chat", ["bot.h5", "--shipped"]) == 2
-    assert capsys.readouterr().err == "chat: --shipped is a bot of its own; leave out bot.h5\n"
+    assert capsys.readouterr().err == "chat: --shipped already chooses a bot; leave out bot.h5\n"
 
 
 def test_the_package_has_a_small_bot_with_a_data_statement_beside_it():
@@ -169,7 +169,7 @@ def test_say_with_json_prints_one_object_a_line(chatting, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--json"], "--json is the form of the replies to --say; --say TEXT is missing"),
+        (["--json"], "--json applies only to --say, which is not given"),
         (["--say", "Hello", "--web"], "--say prints replies in the terminal; leave out --web"),
         (["--say", "Hello", "--say", " "], "--say: a text is expected, not a blank one"),
         (["--say", "***"], "--say ***: there are no words to answer"),

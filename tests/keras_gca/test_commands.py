@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.engine import command_line
 from keras_gca.evaluation.provenance import read_experiment
+from keras_gca.evaluation.replies import KNOWN, NEW
 from keras_gca.original import agent
 from keras_gca.storage.arrays import read_arrays
 from keras_gca.training.schedule import LINES, schedule
@@ -45,7 +47,7 @@ def test_a_whole_run_prints_what_a_newcomer_needs(trained):
     assert re.search(r"human +\d+\.\d%\n  machine-generated +\d+\.\d%\n", out)
     assert len(re.findall(r"^   [* ] teacher forcing", out, re.MULTILINE)) == 6
     assert len(re.findall(r"^   \* ", out, re.MULTILINE)) == 6
-    assert "python -m keras_gca.chat run" in out
+    assert f"{sys.executable} -m keras_gca.chat run" in out
 
 
 @pytest.mark.thorough
@@ -160,10 +162,23 @@ def test_evaluate_says_what_held_out_conversations_say(trained):
     summary = json.loads((path.parent / "summary.json").read_text())
     experiment = read_experiment(path.parent / "experiment.json")
     assert experiment["results"] == summary
-    assert [len(table["rows"]) for table in experiment["tables"]] == [4, 3, 8, 4]
+    assert [len(table["rows"]) for table in experiment["tables"]] == [4, 3, 8, 4, 7]
+    parts = results["parts"].values()
+    new, known = (results["parts"].get(part, {"pairs": 0})["pairs"] for part in (NEW, KNOWN))
+    assert new + known == len(read_arrays(path / "pairs.h5")[1]["validation/0"])
+    assert all(set(of_part["perplexity"]) == set(results["perplexity"]) for of_part in parts)
     of_both = summary["perplexity"]["adversarial"]
     assert of_both["low"] == of_both["mean"] == of_both["high"] == results["perplexity"]["adversarial"]
     assert "tok:13a" in results["replies"]["human"]["BLEU signature"]
+    status, out, err = run("evaluate", path, "--json", folder=path.parent)
+    assert status == 0, err
+    document = json.loads(out)
+    assert document["command"] == f"python -m keras_gca.evaluate {path} --json"
+    assert document["written"] == [str(path / "evaluation.json")]
+    assert set(document["results"]) == set(summary)
+    greedy = json.loads((path / "evaluation.json").read_text())
+    assert document["results"]["perplexity"]["adversarial"]["mean"] == greedy["perplexity"]["adversarial"]
+    assert "held-out tokens" in err  # the tables for people
     (path / "evaluation.json").unlink()
 
 
@@ -206,22 +221,26 @@ def test_studies_train_what_is_missing_and_compare_it(tmp_path):
 @pytest.mark.thorough
 def test_quality_against_diversity_over_the_temperature(trained):
     path, _ = trained
-    status, _, err = run("quality_diversity", path, "--temperatures", "1", "4", folder=path.parent)
+    grid = "--temperatures", "1", "4", "--top-ps", "1"
+    status, _, err = run("quality_diversity", path, *grid, "--experiment", path / "experiment.json", folder=path.parent)
     assert status == 0, err
     assert "findfont" not in err
     picture = path / "quality_diversity.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
-    curves = json.loads((path / "quality_diversity.json").read_text())
-    assert set(curves) == {"human", "teacher_forcing", "adversarial"}
+    results = json.loads((path / "quality_diversity.json").read_text())
+    assert set(results["best"]) == {"teacher_forcing", "adversarial"}
     for name in ("teacher_forcing", "adversarial"):
-        cold, hot = curves[name]
+        cold, hot = results["grid"][name]
         assert cold["temperature"] < hot["temperature"]
-        assert cold["distinct_2"] < hot["distinct_2"]
-        assert cold["perplexity"] < hot["perplexity"]
+        for metric in ("distinct-2", "perplexity"):
+            assert cold[metric]["value"] < hot[metric]["value"]
+    assert read_experiment(path / "experiment.json")["seeds"] == {"sampling": 0}
     status, _, err = run("quality_diversity", path, "--temperatures", "0", folder=path.parent)
     assert (status, err.count("\n")) == (2, 1)
-    picture.unlink()
-    (path / "quality_diversity.json").unlink()
+    for ending in ("json", "md", "png"):
+        (path / f"quality_diversity.{ending}").unlink()
+    (path / "experiment.json").unlink()
+    shutil.rmtree(path / "grid")
 
 
 @pytest.mark.thorough
@@ -244,18 +263,25 @@ def test_a_served_chat_answers_until_ctrl_c(trained):
 
 def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
     make_survey([(0.4, 0.6)] * 2).write(tmp_path / "survey.json")
-    process = start("survey", "serve", "survey.json", "--port", "0", folder=tmp_path)
+    process = start("survey", "serve", "survey.json", "--port", "0", "--asked-by", "Ann & Co.", folder=tmp_path)
     assert process.stdout.readline() == "survey.json: 1 dialogue, 2 lines; votes: votes.sqlite\n"
     address = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/) ; Ctrl-C ends the server\n", process.stdout.readline())[1]
+    organiser = re.fullmatch(rf"progress, for you alone: ({address}organiser/\S{{20,}})\n", process.stdout.readline())[
+        1
+    ]
+    with urllib.request.urlopen(address, timeout=60) as reply:
+        assert "Ann &amp; Co." in reply.read().decode()
     with urllib.request.urlopen(f"{address}volunteers", data=b"name=Ann", timeout=60) as reply:
         form = reply.url.removesuffix("/1")
         assert "0 of 2 lines" in reply.read().decode()
     with urllib.request.urlopen(f"{form}/votes", data=b"line=1&choice=first", timeout=60) as reply:
         assert b'"done":1' in reply.read()
+    with urllib.request.urlopen(organiser, timeout=60) as reply:
+        assert "1 of 2" in reply.read().decode()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    assert out == "\nnext: python -m keras_gca.survey tabulate survey.json --votes votes.sqlite\n"
+    assert out == f"\nnext: {sys.executable} -m keras_gca.survey tabulate survey.json --votes votes.sqlite\n"
     status, out, _ = run("survey", "tabulate", "survey.json", folder=tmp_path)
     assert status == 0
     assert "volunteers: 1; votes: 1; marked as no difference: 0; lines judged: 1 of 2\n" in out
@@ -275,12 +301,12 @@ def test_a_served_survey_takes_votes_until_ctrl_c(tmp_path):
         (["--data", "none.txt"], "none.txt: no such file or folder"),
         (
             ["--vocabulary", "v.txt", "--minimum-count", "2"],
-            "--minimum-count: no effect, because --vocabulary gives the words; leave one of them out",
+            "--minimum-count: this has no effect, because --vocabulary gives the words; leave one of them out",
         ),
         (["--vocabulary", "v.txt"], "v.txt: no such file or folder"),
-        (["--resume", "none"], "none: no run here"),
+        (["--resume", "none"], "none: there is no run here"),
         (["--resume", "none", "--seed", "1", "--data", "x"], "leave out --seed, --data"),
-        (["--start-from", "none"], "none: no run here"),
+        (["--start-from", "none"], "none: there is no run here"),
         (
             ["--start-from", "none", "--hidden-size", "9"],
             "takes the other run's data and line 3; leave out --hidden-size",
@@ -305,7 +331,7 @@ def test_errors_of_train_are_one_line_and_status_2(tmp_path, monkeypatch, capsys
 @pytest.mark.parametrize(
     ("corpus", "glove", "message"),
     [
-        ("A\nB\n", None, "corpus.txt: no conversation of two"),
+        ("A\nB\n", None, "corpus.txt: there is no conversation of two"),
         ("A\n\nB\n", None, "no conversation of two or more utterances"),
         ("hello\nthere\n", None, "the corpus has 1 context/answer pair; at least 20 are needed"),
         ("hello\nthere\n" * 20, "a 1 2\n", "v.txt:1: 2 numbers after the word; 16 are expected"),
@@ -334,7 +360,7 @@ def test_a_vocabulary_for_the_authors_padding_begins_with_the_period(tmp_path, c
     (tmp_path / "v.txt").write_text("you\n.\n")
     arguments = ["--padding", "original", "--vocabulary", str(tmp_path / "v.txt"), "--run", str(tmp_path / "run")]
     assert command_line.run(train.main, "train", arguments) == 2
-    error = f"train: {tmp_path / 'v.txt'}: begins with 'you'; with --padding original the first word must be '.'\n"
+    error = f"train: {tmp_path / 'v.txt'}: the first word is 'you'; with --padding original it must be '.'\n"
     assert capsys.readouterr().err == error
     assert not (tmp_path / "run").exists()
 
@@ -415,7 +441,7 @@ def test_ctrl_c_leaves_a_run_that_chats_and_resumes(trained):
             break
     out += process.stdout.read()
     assert process.wait(60) == 130
-    assert "next: python -m keras_gca.train --resume stopped" in out
+    assert f"next: {sys.executable} -m keras_gca.train --resume stopped" in out
     status, chat, _ = run("chat", "stopped", "--no-transcript", folder=folder, text="Hello.\n")
     assert status == 0
     assert "bot> " in chat

@@ -95,6 +95,7 @@ def test_keras_and_tensorflow_load_it_and_reply_as_the_agent(kind, tmp_path, cap
     assert [again.reply(history) for history in HISTORIES] == peer["reply"]
 
 
+@pytest.mark.thorough
 def test_a_run_is_published_with_its_card(tmp_path, capsys, monkeypatch):
     write_run(tmp_path / "run")
     (tmp_path / "run" / "evaluation.json").write_text('{"perplexity": {"adversarial": 48.55}}')
@@ -102,7 +103,7 @@ def test_a_run_is_published_with_its_card(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
     arguments = [str(tmp_path / "run"), str(tmp_path / "out"), "--push"]
     assert command_line.run(export.main, "export", [*arguments, "bot"]) == 2
-    assert capsys.readouterr().err == "export: --push bot: not a name on the Hub; OWNER/NAME is expected\n"
+    assert capsys.readouterr().err == "export: --push bot: this is not a name on the Hub; OWNER/NAME is expected\n"
     assert not (tmp_path / "out").exists()
     assert command_line.run(export.main, "export", [*arguments, "me/bot", "--yes"]) == 0
     assert capsys.readouterr().out.endswith("published https://hub.invalid/me/bot\n")
@@ -174,5 +175,5 @@ def test_what_is_in_the_way_is_not_overwritten(tmp_path, capsys):
     (tmp_path / "out" / "mine.txt").write_text("mine")
     for place in ("out", "bot.h5"):
         assert command_line.run(export.main, "export", [str(tmp_path / "bot.h5"), str(tmp_path / place)]) == 2
-        assert capsys.readouterr().err == f"export: {tmp_path / place}: not an empty folder; name a new one\n"
+        assert capsys.readouterr().err == f"export: {tmp_path / place}: this is not an empty folder; name a new one\n"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]

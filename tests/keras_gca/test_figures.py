@@ -3,8 +3,10 @@ import re
 import matplotlib.image
 import pytest
 
+from keras_gca.config import Config
 from keras_gca.figures import main
-from keras_gca.models.drawing import GREEN, WHITE, YELLOW, colour
+from keras_gca.models.drawing import GREEN, ROW, WHITE, YELLOW, _places, colour, edges
+from keras_gca.models.networks import build
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,13 @@ def test_both_figures_are_painted_in_both_formats(tmp_path, capsys):
         for fill, count in blocks.items():
             boxes = len(re.findall(f"fill: {fill}; stroke: #444444", svg))
             assert boxes == count
+
+
+def test_the_discriminators_encoders_stand_halfway_to_what_they_feed():
+    """Between the rows of the generator's encoders and of `decision_bot`, so that no quarter of the frame is empty."""
+    place = _places(edges(build(Config.preset("tiny"), 40).adversarial))
+    rows = {name: -y / ROW for name, (_, y) in place.items()}
+    assert rows["encoder_context_bot"] == 2
+    assert rows["decision_bot"] == 5
+    assert rows["encoder_context_discriminator"] == rows["encoder_answer_discriminator"] == 3.5
+    assert rows["discriminator_output"] == 7

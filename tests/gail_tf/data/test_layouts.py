@@ -184,7 +184,7 @@ def test_damaged_configs(tmp_path, values, message):
 def test_damaged_template_files(tmp_path):
     for content, message in ((b"\xff\xfe", "not a text in UTF-8"), (b"x" * 1_000_001, "larger than 1,000,000 bytes")):
         (tmp_path / "chat_template.jinja").write_bytes(content)
-        with pytest.raises(UserError, match=rf"chat_template\.jinja: {message}"):
+        with pytest.raises(UserError, match=rf"chat_template\.jinja: the file is {message}"):
             read_layout(tmp_path)
 
 
@@ -293,7 +293,8 @@ def test_every_limit_leaves_whole_frames(folders, family, layout, control):
     for limit in range(1, smallest):
         missing = smallest - limit
         with pytest.raises(
-            UserError, match=rf"^--condition-tokens: too few for the frame of .* layout \w+; {missing} more are"
+            UserError,
+            match=rf"^--condition-tokens: the number is too small for the frame of .* layout \w+; {missing} more are",
         ):
             conditions_of(tokenizer, talk, limit)
     if control:

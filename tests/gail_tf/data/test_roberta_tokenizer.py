@@ -126,7 +126,7 @@ def test_bad_files_and_sizes(fitted, tmp_path):
         RobertaTokenizer.read(tmp_path)
     fitted.save(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{")
-    with pytest.raises(UserError, match=r"tokenizer.json: not readable as a tokenizer"):
+    with pytest.raises(UserError, match=r"tokenizer.json: the file cannot be read as a tokenizer"):
         RobertaTokenizer.read(tmp_path)
     (tmp_path / "tokenizer.json").unlink()
     vocabulary = json.loads((tmp_path / "vocab.json").read_text())

@@ -112,10 +112,10 @@ def test_bad_files(fitted, tmp_path):
     content = json.loads((tmp_path / "tokenizer.json").read_text())
     content["pre_tokenizer"] = {"type": "Whitespace"}
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
-    with pytest.raises(UserError, match=r"tokenizer.json: not a supported tokenizer; a byte-level BPE"):
+    with pytest.raises(UserError, match=r"tokenizer.json: this tokenizer is not supported; a byte-level BPE"):
         Tokenizer.read(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{")
-    with pytest.raises(UserError, match=r"tokenizer.json: not readable as a tokenizer"):
+    with pytest.raises(UserError, match=r"tokenizer.json: the file cannot be read as a tokenizer"):
         Tokenizer.read(tmp_path)
     (tmp_path / "tokenizer.json").unlink()
     vocabulary = json.loads((tmp_path / "vocab.json").read_text())
@@ -146,6 +146,7 @@ def auto_peer(folder):
 MORE = [*ODD, "cafe\u0301", "\n\n x\n", "2026 12345678", "I'LL y'all", "a\r\nb", "\u00a0x", "!!!\n?"]
 
 
+@pytest.mark.thorough
 def test_ids_of_other_families_are_hugging_faces(family, texts, tmp_path):
     tokenizer, other = Tokenizer.read(family, CONTROLS), auto_peer(family)
     ids = tokenizer.encode_all(texts + MORE)
@@ -212,7 +213,7 @@ def test_other_kinds_are_refused(texts, tmp_path, name):
     (folder / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(
         UserError,
-        match=r"tokenizer\.json: not a supported tokenizer; a byte-level BPE tokenizer, like that of GPT-2, Sm",
+        match=r"tokenizer\.json: this tokenizer is not supported; a byte-level BPE tokenizer, like that of GPT-2, Sm",
     ) as caught:
         Tokenizer.read(folder)
     assert "\n" not in str(caught.value)

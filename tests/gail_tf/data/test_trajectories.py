@@ -87,8 +87,12 @@ def test_tweets_from_csv_lose_links_and_entities_and_are_passed_over_when_nothin
     ("name", "content", "message"),
     [
         ("t.csv", b"id,tweet\n1,Hello\n", r"t\.csv:1: the first line has no column `text`"),
-        ("t.csv", b"id,text\n1,Hello\n2\n", r"t\.csv:3: 1 fields, but the first line has 2"),
-        ("t.csv", b'id,text\n1,"Hello\n2,x', r"t\.csv:3: not CSV"),
+        ("t.csv", b"id,text\n1,Hello\n2\n", r"t\.csv:3: 1 field; 2 are expected, as on the first line"),
+        (
+            "t.csv",
+            b'id,text\n1,"Hello\n2,x',
+            r"t\.csv:2: not CSV \(a quotation mark opens a field, and none closes it\)",
+        ),
         ("t.csv", b"id,text\n", "t.csv: the file contains no tweet"),
         ("t.csv", b"", r"t\.csv:1: the first line has no column"),
         ("t.txt", b"\n \n", "t.txt: the file contains no tweet"),

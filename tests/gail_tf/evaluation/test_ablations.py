@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from gail_tf.evaluation import ablations
 
@@ -23,10 +24,25 @@ def test_a_line_for_each_variant():
     ]
 
 
+def test_variants_are_compared_by_seeds():
+    values = {
+        "mle": [{"perplexity per word": np.exp(2.0 + 0.1 * i), "words": 9.0} for i in range(6)],
+        "no_sentiment": [{"perplexity per word": np.exp(1.0 + 0.2 * i), "words": 9.0} for i in range(6)],
+        "human": [{"words": 12.0}] * 6,
+    }
+    by_nats, by_words = ablations.paired_tests(values)
+    assert (by_nats.systems, by_nats.seed, by_nats.figure) == (("mle", "no sentiment"), None, "nats a word")
+    assert by_nats.comparison.difference == pytest.approx(1 - 0.25)
+    assert by_nats.comparison.p_value == pytest.approx(2 / 2**6)
+    assert by_nats.corrected == pytest.approx(2 * 2 / 2**6)
+    assert (by_words.figure, by_words.corrected) == ("words", 1)
+    assert ablations.paired_tests({name: runs[:1] for name, runs in values.items()}) == []
+
+
 def test_a_dot_for_each_variant_and_a_line_for_people():
     figure = ablations.paint(FOUND)
     perplexity, _, distinct, _ = figure.axes
-    assert [axes.get_xlabel() for axes in figure.axes] == list(ablations.PICTURED)
+    assert [axes.get_xlabel() for axes in figure.axes] == list(ablations.PICTURED.values())
     assert [label.get_text() for label in perplexity.get_yticklabels()] == ["mle", "no sentiment"]
     means = [container[0].get_xydata()[0] for container in perplexity.containers]
     np.testing.assert_allclose(means, [(10, 0), (21, 1)])
@@ -35,5 +51,5 @@ def test_a_dot_for_each_variant_and_a_line_for_people():
     joined = [line.get_xydata().tolist() for line in perplexity.lines if line.get_linestyle() == "-"]
     assert joined[:2] == [[[10, 0], [20, 1]], [[10, 0], [22, 1]]]
     assert perplexity.get_legend() is None
-    assert [text.get_text() for text in distinct.get_legend().get_texts()] == ["human"]
-    assert [set(line.get_xdata()) for line in distinct.lines if line.get_label() == "human"] == [{0.8}]
+    assert [text.get_text() for text in distinct.get_legend().get_texts()] == ["human responses"]
+    assert [set(line.get_xdata()) for line in distinct.lines if line.get_label() == "human responses"] == [{0.8}]

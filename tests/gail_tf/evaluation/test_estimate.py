@@ -40,10 +40,10 @@ def test_an_evaluation_reads_all_trajectories_and_answers_some(agent):
     assert half.total == pytest.approx(made.total / 2)
 
 
-def test_curves_answer_at_each_temperature(agent):
-    batch = small_runs.samples(1).batch
-    made = estimate.of_curves(agent.config, agent.policies, batch, 6, 32, RATE)
-    assert made.seconds == {"responses": pytest.approx(2 * 6 * drawn(agent, batch))}
+def test_a_policy_answers_at_each_point_and_at_its_best_one(agent):
+    validation, test = small_runs.samples(1).batch, small_runs.samples().batch
+    made = estimate.of_grid(agent.config, agent.policies["imitation"], validation, test, 6, 32, RATE)
+    assert made.seconds == {"responses": pytest.approx(6 * drawn(agent, validation) + drawn(agent, test))}
 
 
 def test_lstms_are_not_counted():
@@ -51,4 +51,5 @@ def test_lstms_are_not_counted():
     agent = gail_agents.of_lstms(settings)
     batch = small_runs.samples().batch
     assert estimate.of_evaluation(settings, agent.policies, batch, np.arange(2), 32, RATE).total == 0
-    assert estimate.of_curves(settings, agent.policies, batch, 6, 32, RATE).total == 0
+    for policy in agent.policies.values():
+        assert estimate.of_grid(settings, policy, batch, batch, 6, 32, RATE).total == 0

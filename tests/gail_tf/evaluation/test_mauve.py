@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from gail_tf.evaluation.mauve import MIXTURES, SCALING, area, frontier, mauve
+from gail_tf.evaluation.mauve import MIXTURES, SCALING, area, clustered, frontier, mauve, of_clusters
 
 
 def test_frontier_by_hand():
@@ -55,3 +55,20 @@ def test_repeated_texts_and_texts_without_direction_do_no_harm():
 def test_single_texts_are_refused():
     with pytest.raises(ValueError, match="two texts"):
         mauve(np.ones((1, 3)), np.ones((5, 3)))
+
+
+def test_known_clusters_give_mauve_by_hand():
+    labels = clustered(clouds(100, 1, 1), clouds(100, 0.5, 2))
+    assert of_clusters(*labels) == mauve(clouds(100, 1, 1), clouds(100, 0.5, 2))
+    generated, human = np.array([0, 0, 1]), np.array([0, 1, 1, 1])
+    assert of_clusters(generated, human) == area(frontier(np.array([2 / 3, 1 / 3]), np.array([1 / 4, 3 / 4])))
+
+
+def test_permuted_labels_score_as_two_samples_of_the_same_texts():
+    """The control: human and generated texts that are mixed and divided at random reach the ceiling."""
+    generated, human = clouds(200, 0.5, 1), clouds(200, 1, 0)
+    mixed = np.random.default_rng(0).permutation(np.concatenate([generated, human]))
+    by_chance = mauve(mixed[:200], mixed[200:])
+    ceiling = mauve(clouds(200, 1, 1), human)
+    assert by_chance == pytest.approx(ceiling, abs=0.08)
+    assert mauve(generated, human) < by_chance - 0.2

@@ -95,6 +95,41 @@ def test_agreement_of_any_classifier():
     assert metrics.sentiment_names(["I love it!", "", "My dog died."]) == ["positive", "neutral", "negative"]
 
 
+def test_shuffled_agreement_of_sentiment_is_the_floor():
+    """The control: responses whose sentiment has nothing to do with the prompt's agree as often as shuffled pairs."""
+    draw = np.random.default_rng(0)
+    moods = ["I love it!", "My dog died.", "It is a table."]
+    asked = [Trajectory((), str(draw.choice(moods)), str(draw.choice(moods)), conversation=i) for i in range(300)]
+    said = [str(draw.choice(moods)) for _ in range(300)]
+    figures = metrics.response_figures(said, asked, metrics.response_scores(said, asked), {})
+    for whose in ("human", "prompt"):
+        agreed, floor = (figures[f"sentiment as the {whose}'s{end}"].value for end in ("", metrics.SHUFFLED))
+        assert agreed == pytest.approx(floor, abs=0.09)
+        assert floor == pytest.approx(1 / 3, abs=0.03)
+    copied = metrics.response_scores([one.prompt for one in asked], asked)["sentiment as the prompt's"]
+    assert copied.mean() == 1
+
+
+def test_shuffled_references_match_no_better_than_those_of_others():
+    """The control of BLEU: a copy of the human response has 100, and that of another context hardly anything."""
+    draw = np.random.default_rng(0)
+    words = [f"word{i}" for i in range(40)]
+    human = [" ".join(draw.choice(words, 8)) for _ in range(200)]
+    shuffled = [human[i] for i in draw.permutation(200)]
+    unrelated = [" ".join(draw.choice(words, 8)) for _ in range(200)]
+    scores = {name: metrics.sentence_bleus(said, human)[:, 0].mean() for name, said in
+              (("copied", human), ("shuffled", shuffled), ("unrelated", unrelated))}  # fmt: skip
+    assert scores["copied"] == pytest.approx(100)
+    assert scores["shuffled"] == pytest.approx(scores["unrelated"], abs=3)
+
+
+def test_a_policy_that_knows_nothing_has_the_perplexity_of_chance():
+    """The control of perplexity: with equal probabilities of V tokens it is V, whatever the responses are."""
+    tokens = np.array([3, 5, 2])
+    found = Likelihoods(tokens * math.log(50), tokens, tokens, np.zeros(3, bool))
+    assert metrics.likelihood_figures(found, np.arange(3))["perplexity"] == pytest.approx((50, 50, 50))
+
+
 def test_figures_of_responses():
     asked, vectors = trajectories(), {"sorry": np.array([1.0, 0.0]), "great": np.array([0.0, 1.0])}
     scores = metrics.response_scores(SAID, asked)

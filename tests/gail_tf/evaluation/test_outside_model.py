@@ -19,18 +19,33 @@ ASKED = [Trajectory(("I lost my job.",), "It was on Monday.", "-"), Trajectory((
 CONDITIONS = ["- I lost my job.\n- It was on Monday.\n-", "- My dog is ill.\n-"]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, texts):
-    path = tmp_path_factory.mktemp("outside") / "model"
+def write_model(path, texts, deviation):
+    """Write a tokenizer and a GPT-2 with random weights; return the tokenizer."""
     tokenizer = Tokenizer.fit(texts[:200], 400, ())
     tokenizer.save(path)
     sizes = {"vocab_size": len(tokenizer), "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 256}
     network = GPT2(GPT2Config(**sizes, eos_token_id=tokenizer.end))
     draw = np.random.default_rng(0)
     for name, variable in network.weights.items():
-        variable.assign(draw.normal(float("ln" in name and "weight" in name), 0.3, variable.shape))
+        variable.assign(draw.normal(float("ln" in name and "weight" in name), deviation, variable.shape))
     hugging_face.write_network(path, network)
+    return tokenizer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, texts):
+    path = tmp_path_factory.mktemp("outside") / "model"
+    write_model(path, texts, 0.3)
     return path
+
+
+def test_a_model_that_knows_nothing_gives_equally_likely_tokens(tmp_path, texts):
+    """The control: without weights, every token costs log V nats, whatever is said."""
+    tokenizer = write_model(tmp_path / "model", texts, 0.0)
+    responses = ["Oh no! I am so sorry.", "Poor dog."]
+    expected = [(len(tokenizer.encode(f" {said}")) + 1) * np.log(len(tokenizer)) for said in responses]
+    costs = OutsideModel.read(tmp_path / "model").costs(ASKED, responses)
+    np.testing.assert_allclose(costs[:, 0], expected, rtol=1e-4)
 
 
 def test_the_perplexity_is_that_of_pytorch(folder):
@@ -45,14 +60,15 @@ def test_the_perplexity_is_that_of_pytorch(folder):
         logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         total -= sum(logs[len(condition) + i - 1, token] for i, token in enumerate(said))
         count += len(words(response)) + 1
-    assert OutsideModel.read(folder).perplexity(ASKED, responses) == pytest.approx(np.exp(total / count), rel=1e-3)
+    nll, measured = OutsideModel.read(folder).costs(ASKED, responses).sum(axis=0)
+    assert (np.exp(nll / measured), measured) == (pytest.approx(np.exp(total / count), rel=1e-3), count)
 
 
 def test_the_company_of_other_responses_changes_nothing(folder):
     model = OutsideModel.read(folder)
-    alone = [np.log(model.perplexity([one], ["Oh no!"])) for one in ASKED]
-    assert np.log(model.perplexity(ASKED, ["Oh no!"] * 2)) == pytest.approx(np.mean(alone), rel=1e-4)
-    assert alone[0] != pytest.approx(alone[1], rel=1e-4)  # the conversation is read
+    alone = [model.costs([one], ["Oh no!"])[0] for one in ASKED]
+    np.testing.assert_allclose(model.costs(ASKED, ["Oh no!"] * 2), alone, rtol=1e-4)
+    assert alone[0][0] != pytest.approx(alone[1][0], rel=1e-4)  # the conversation is read
 
 
 def test_a_model_does_not_measure_runs_that_were_trained_from_it(folder, tmp_path):
@@ -61,5 +77,5 @@ def test_a_model_does_not_measure_runs_that_were_trained_from_it(folder, tmp_pat
     refuse_own_model([run], str(folder))
     file = run.path / "config.json"
     file.write_text(file.read_text().replace('"source": {', f'"source": {{"model": "{folder}"', 1))
-    with pytest.raises(UserError, match="run was trained from it; the 5-gram model suits this run"):
+    with pytest.raises(UserError, match="run was trained from this model; use the 5-gram model for this run"):
         refuse_own_model([run], str(folder))

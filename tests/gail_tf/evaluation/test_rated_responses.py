@@ -24,6 +24,7 @@ SOME = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("changes", "by_d"), [({}, ["D"]), ({"discriminator": "token"}, ["D, Eq. 9", "D, Eq. 10"])])
 def test_measures_of_single_responses_do_not_depend_on_the_others(changes, by_d):
     agent = gail_agents.of_gpt2(small_runs.config(**changes))
@@ -57,15 +58,20 @@ def test_relevance_compares_with_the_contexts_of_others():
     np.testing.assert_allclose(found, [1, 1, -1])
 
 
+@pytest.mark.thorough
 def test_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(human_ratings, "RESAMPLES", 50)
     gail_agents.write_run(tmp_path / "run")
     made, _ = ratings.rated(8, 0.5)
     file = ratings.write(tmp_path / "people.jsonl", made)
     encoder = write_encoder(tmp_path / "encoder")
-    arguments = [str(tmp_path / "run"), "--ratings", str(file), "--encoder", str(encoder)]
+    arguments = [str(tmp_path / "run"), "--ratings", str(file), "--encoder", str(encoder), "--json"]
     assert command_line.run(evaluate.main, "evaluate", arguments) == 0, capsys.readouterr().err
-    assert "| beats length" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "| beats length" in err
     written = json.loads((tmp_path / "run" / "ratings.json").read_text())
     assert {"D", "length", "relevance", "random numbers", "log p(y|x), imitation"} < set(written["results"]["measures"])
     assert written["seeds"] == {"ratings": 0}
+    document = json.loads(out)  # nothing else is on standard output
+    assert document["results"] == {arguments[0]: written["results"]}
+    assert document["written"] == [f"{arguments[0]}/ratings.json"]

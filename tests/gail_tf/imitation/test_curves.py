@@ -8,19 +8,23 @@ from tests.factories.histories import HISTORY, panel
 
 def test_each_figure_stands_at_the_epochs_and_updates_that_have_it():
     figure = curves.paint(HISTORY)
-    assert [axes.get_title() for axes in figure.axes] == [title for title, _ in curves.PANELS]
+    assert [axes.get_title() for axes in figure.axes] == [title for title, *_ in curves.PANELS]
     perplexity = panel(figure, "perplexity, held out")
-    np.testing.assert_array_equal(perplexity["val perplexity"], [(1, 30), (2, 20), (4, 21)])
+    np.testing.assert_array_equal(perplexity["experts' responses"], [(1, 30), (2, 20), (4, 21)])
     reward = panel(figure, "reward")
-    assert set(reward) == {"reward generated", "reward expert"}
-    np.testing.assert_array_equal(reward["reward expert"], [(3, 0.9), (4, 0.8)])
+    assert set(reward) == {"the policy's responses", "the experts' responses"}
+    np.testing.assert_array_equal(reward["the experts' responses"], [(3, 0.9), (4, 0.8)])
     assert panel(figure, "clip fraction") == {}
+    assert figure.axes[0].get_ylabel() == "lower is better"
 
 
 def test_shades_tell_the_phases_apart():
     axes = curves.paint(HISTORY).axes[0]
     assert [(patch.get_x(), patch.get_width()) for patch in axes.patches] == [(0.5, 2), (2.5, 2)]
     assert [text.get_text() for text in axes.texts] == ["maximum likelihood", "imitation"]
+    explained = axes.figure.get_supxlabel()
+    assert explained.endswith("phases of the training: maximum likelihood (1 to 2), imitation (3 to 4).")
+    assert curves.paint([]).get_supxlabel()
 
 
 def test_the_picture_goes_to_a_file(tmp_path):

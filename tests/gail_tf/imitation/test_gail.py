@@ -167,6 +167,7 @@ def assert_equal_ends(training, walked):
     assert facts == expected_facts
 
 
+@pytest.mark.thorough
 @every_variant
 def test_a_training_restored_in_the_middle_of_an_epoch_ends_with_the_same_bits(walked, variant):
     """This is tested in each phase from pretraining on; with adapters and heads from maximum likelihood on."""

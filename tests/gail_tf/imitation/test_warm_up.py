@@ -77,5 +77,5 @@ def test_the_phases_are_named():
 
 @pytest.mark.parametrize("changes", [{"updates": 0}, {"mle_epochs": 0}])
 def test_one_that_was_given_is_refused(changes):
-    with pytest.raises(UserError, match="--warmup-steps: 50 where a phase of the training has 6 steps in all"):
+    with pytest.raises(UserError, match="--warmup-steps: 50 is too many for a phase of 6 steps"):
         small_runs.training(short(warmup_steps=50, **changes))

@@ -115,7 +115,7 @@ def test_our_control_tokens_come_after_the_added_ones(folder):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("added_tokens.json", "{", r"added_tokens\.json: damaged"),
+        ("added_tokens.json", "{", r"added_tokens\.json: the file is damaged"),
         ("added_tokens.json", "[]", r"added_tokens\.json: the content is not a JSON object"),
         ("added_tokens.json", '{"<pad>": "first"}', r"added_tokens\.json: '<pad>' has the id 'first'"),
         ("added_tokens.json", '{"<pad>": 999}', r"added_tokens\.json: '<pad>' has the id 999; 2\d\d is expected"),
@@ -124,7 +124,7 @@ def test_our_control_tokens_come_after_the_added_ones(folder):
         (
             "special_tokens_map.json",
             '{"pad_token": {"content": ["x"]}, "a": [["y"]]} 1',
-            r"special_tokens_map\.json: damaged",
+            r"special_tokens_map\.json: the file is damaged",
         ),
         ("special_tokens_map.json", "[1]", r"special_tokens_map\.json: the content is not a JSON object"),
         ("tokenizer_config.json", '{"added_tokens_decoder": [1]}', r"tokenizer_config\.json: added_tokens_decoder"),

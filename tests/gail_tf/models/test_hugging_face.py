@@ -75,7 +75,7 @@ def test_shards(torch_folder, folder):
         logits(hugging_face.read_network(folder)), logits(hugging_face.read_network(torch_folder))
     )  # fmt: skip
     next(folder.glob("model-00002*")).unlink()
-    with pytest.raises(UserError, match=r"model-00002.*not readable"):
+    with pytest.raises(UserError, match=r"model-00002.*cannot be read"):
         hugging_face.read_network(folder)
 
 
@@ -138,13 +138,13 @@ def test_a_config_that_does_not_fit(folder, changes, message):
 
 def test_damaged_and_missing_files(folder, tmp_path):
     (folder / "model.safetensors").write_bytes(b"nothing of the kind")
-    with pytest.raises(UserError, match=r"model.safetensors: not readable as safetensors"):
+    with pytest.raises(UserError, match=r"model.safetensors: the file cannot be read as safetensors"):
         hugging_face.read_network(folder)
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"model.safetensors is missing; weights in other formats"):
         hugging_face.read_network(folder)
     (folder / "config.json").write_text("{")
-    with pytest.raises(UserError, match=r"config.json: damaged; valid JSON is expected"):
+    with pytest.raises(UserError, match=r"config.json: the file is damaged; valid JSON is expected"):
         hugging_face.read_config(folder / "config.json", GPT2Config.from_hugging_face)
     with pytest.raises(UserError, match=r"config.json: cannot be read"):
         hugging_face.read_config(tmp_path / "config.json", GPT2Config.from_hugging_face)
@@ -155,7 +155,7 @@ def test_an_index_cannot_lead_out_of_its_folder(folder, tmp_path):
     (folder / "model.safetensors.index.json").write_text(
         json.dumps({"weight_map": {"wte.weight": "../outside.safetensors"}})
     )
-    with pytest.raises(UserError, match=r"model.outside.safetensors: not readable"):
+    with pytest.raises(UserError, match=r"model.outside.safetensors: the file cannot be read"):
         hugging_face.read_network(folder)
 
 
@@ -166,7 +166,9 @@ def test_a_folder_or_a_name_on_the_hub(folder, monkeypatch):
     import huggingface_hub
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(UserError, match=r"^nobody/nothing: no such folder, and not available on the Hub \(") as error:
+    with pytest.raises(
+        UserError, match=r"^nobody/nothing: there is no such folder, and the model is not available on the Hub \("
+    ) as error:
         hugging_face.find("nobody/nothing")
     assert "\n" not in str(error.value)
 

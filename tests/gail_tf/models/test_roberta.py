@@ -305,10 +305,10 @@ def test_a_config_that_does_not_fit(folder, changes, message):
 
 def test_damaged_and_missing_files(folder):
     (folder / "model.safetensors").write_bytes(b"nothing of the kind")
-    with pytest.raises(UserError, match=r"model.safetensors: not readable as safetensors"):
+    with pytest.raises(UserError, match=r"model.safetensors: the file cannot be read as safetensors"):
         read_roberta(folder)
     (folder / "config.json").write_text("{")
-    with pytest.raises(UserError, match=r"config.json: damaged; valid JSON is expected"):
+    with pytest.raises(UserError, match=r"config.json: the file is damaged; valid JSON is expected"):
         read_roberta(folder)
     (folder / "config.json").unlink()
     with pytest.raises(UserError, match=r"config.json: cannot be read"):

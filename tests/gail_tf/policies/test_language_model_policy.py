@@ -98,6 +98,7 @@ def test_the_same_seed_gives_the_same(policy):
     assert not np.array_equal(once.tokens, other.tokens)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("jit_compile", "traces"), [(False, 1), pytest.param(True, 3, marks=pytest.mark.thorough)])
 def test_one_graph_is_made_for_all_widths_but_by_xla(jit_compile, traces):
     policy, again = (Policy(a_gpt2(), jit_compile=jit_compile) for _ in range(2))

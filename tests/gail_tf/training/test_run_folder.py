@@ -67,7 +67,7 @@ def spoil_line(run, number, line):
 )
 def test_a_damaged_trajectory_is_named_by_its_line(run, line):
     spoil_line(run, 4, line)
-    with pytest.raises(UserError, match=r"trajectories.jsonl:4: damaged; a trajectory as JSON is expected"):
+    with pytest.raises(UserError, match=r"trajectories.jsonl:4: the line is damaged; a trajectory as JSON is expected"):
         run.data()
 
 
@@ -75,13 +75,18 @@ def test_a_damaged_trajectory_is_named_by_its_line(run, line):
     ("name", "content", "read", "message"),
     [
         ("trajectories.jsonl", None, GAILRun.data, r"trajectories.jsonl: cannot be read \(No such file"),
-        ("config.json", "{", GAILRun.config, r"config.json: damaged; valid JSON is expected"),
-        ("config.json", "{}", GAILRun.config, r"config.json: damaged; the config of a run is missing"),
+        ("config.json", "{", GAILRun.config, r"config.json: the file is damaged; valid JSON is expected"),
+        ("config.json", "{}", GAILRun.config, r"config.json: the file is damaged; the config of a run is missing"),
         ("config.json", '{"source": 1, "config": {"colour": 1}}', GAILRun.config, r"'colour' is not a setting"),
         ("model.json", "[]", GAILRun.model, r"model.json: the content is not a JSON object"),
         ("model.json", '{"model_type": "bert"}', GAILRun.model, r"model.json: model_type is 'bert'"),
-        ("tokenizer/tokenizer.json", "{}", GAILRun.tokenizer, r"tokenizer.json: not readable as a tokenizer"),
-        ("checkpoint.h5", "x", GAILRun.read_checkpoint, r"checkpoint.h5: not a complete file"),
+        (
+            "tokenizer/tokenizer.json",
+            "{}",
+            GAILRun.tokenizer,
+            r"tokenizer.json: the file cannot be read as a tokenizer",
+        ),
+        ("checkpoint.h5", "x", GAILRun.read_checkpoint, r"checkpoint.h5: the file is not a complete file"),
     ],
 )
 def test_damaged_files_are_named(run, name, content, read, message):
@@ -138,6 +143,7 @@ def test_an_agent_saved_and_loaded_says_the_same(agent, tmp_path):
         assert 0 < answer.human < 1
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eagerly")
 def test_how_much_of_a_conversation_is_read(agent):
     last = agent.answers(TALK, 1, Replying(), seed=3)
@@ -151,14 +157,14 @@ def test_how_much_of_a_conversation_is_read(agent):
 
 
 def test_a_damaged_bot_is_named(agent, run, tmp_path):
-    with pytest.raises(UserError, match=r"bot.h5: not written yet; python -m gail_tf.train --resume"):
+    with pytest.raises(UserError, match=r"bot.h5: the bot is not written yet; python -m gail_tf.train --resume"):
         GAILAgent.load(run.path)
     with pytest.raises(UserError, match="no such file"):
         GAILAgent.load(tmp_path / "bot.h5")
     with pytest.raises(UserError, match="not a bot that this version can read"):
         GAILAgent.load(run.path / "checkpoint.h5")
     dataclasses.replace(agent.bot, discriminator=agent.bot.discriminator[::-1]).write(tmp_path / "bot.h5")
-    with pytest.raises(UserError, match=r"bot.h5: damaged; its parts do not fit together") as caught:
+    with pytest.raises(UserError, match=r"bot.h5: the file is damaged; its parts do not fit together") as caught:
         GAILAgent.load(tmp_path / "bot.h5")
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Each file is read as what it is, or refused in one line that names what it looks like; none is misread in silence."""
+"""Each file is read in its own format, or an error of one line says what the file looks like."""
 
 # ruff: noqa: E501  (each sample is on one line)
 
@@ -126,7 +126,8 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "a gzip archive": ("a.gz", b"\x1f\x8b\x08" + bytes(40), "a gzip archive"),
     "a tar archive": ("a.tar", b"a.txt".ljust(257, b"\0") + b"ustar\x0000" + bytes(300), "a tar archive"),
     "PDF": ("a.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document"),
-    "Parquet": ("a.parquet", b"PAR1" + bytes(40), "a Parquet table"),
+    "Arrow": ("a.arrow", b"\xff\xff\xff\xff" + bytes(40), "an Arrow table"),
+    "Feather": ("a.feather", b"ARROW1" + bytes(40), "an Arrow table"),
     "a pickle": ("a.pkl", b"\x80\x04\x95" + bytes(20), "a Python pickle"),
     "a database": ("a.db", b"SQLite format 3\0" + bytes(80), "an SQLite database"),
     "a picture": ("a.txt", b"\x89PNG\r\n\x1a\n" + bytes(40), "a PNG picture"),
@@ -158,7 +159,9 @@ def test_what_is_recognised_but_not_supported_is_refused_in_one_line(tmp_path, n
     path = tmp_path / file
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     for read in (read_corpus, lambda path: read_trajectories([path])):
-        with pytest.raises(UserError, match=rf"{file}: looks like [^\n]*, which cannot be read;[^\n]*$") as caught:
+        with pytest.raises(
+            UserError, match=rf"{file}: the file looks like [^\n]*, which cannot be read;[^\n]*$"
+        ) as caught:
             read(path)
         assert message in str(caught.value)
         assert ("--format text" in str(caught.value)) == isinstance(content, str)
@@ -174,7 +177,7 @@ def test_the_user_can_insist_on_plain_text(tmp_path, name):
 
 
 def test_every_format_is_detected():
-    assert {format for _, _, format, _ in READ.values()} == set(FORMATS) - {"cornell"}
+    assert {format for _, _, format, _ in READ.values()} == set(FORMATS) - {"cornell", "datasets"}
 
 
 def test_folders(tmp_path):

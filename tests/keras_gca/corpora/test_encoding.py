@@ -1,4 +1,4 @@
-"""Encodings and line ends are found, and said; what is uncertain stays a bad line and never becomes other letters."""
+"""Encodings and line ends are detected and reported. A line whose encoding is uncertain is a bad line."""
 
 import pytest
 
@@ -9,6 +9,7 @@ from keras_gca.errors import UserError
 
 ENGLISH = "I met José at the café. It was déjà vu, wasn’t it?\nYes – “naïve” of him, as his fiancée said.\n" * 4
 FRENCH = "Où est la gare ? Elle est à côté de l’hôtel.\nTrès bien, merci. Ça va aller ?\n" * 8
+ACCENTS = "Où est Zoé, Noël ?;Déjà là, à côté.\n" * 8  # so many that they look like another language's letters
 GERMAN = "Schöne Grüße aus München, wie geht’s?\nIch möchte fünf Brötchen für später.\n" * 8
 RUSSIAN = "Привет, как дела? Хорошо, спасибо.\nА у тебя? Тоже неплохо.\n" * 8
 POLISH = "Dzień dobry, jak się masz? Świetnie, dziękuję.\nGdzie jest łazienka? Proszę iść prosto.\n" * 8
@@ -26,6 +27,7 @@ def utterances(path):
     [
         (ENGLISH, "cp1252"),
         (FRENCH, "cp1252"),
+        (ACCENTS, "cp1252"),
         (GERMAN, "cp1252"),
         (RUSSIAN, "cp1251"),
         (RUSSIAN, "koi8-r"),

@@ -34,7 +34,7 @@ def test_a_folder_of_text_files_is_one_corpus(tmp_path):
 def test_dailydialog(tmp_path):
     file = write(tmp_path / "d.txt", "Hi . __eou__ I don ’ t , Let ' s ! __eou__\n\nA __eou__ B __eou__ C __eou__\n")
     assert utterances(read_conversations(file)) == [("Hi .", "I don't , Let's !"), ("A", "B", "C")]
-    with pytest.raises(UserError, match=r"d\.txt: looks like dailydialog, not plain text"):
+    with pytest.raises(UserError, match=r"d\.txt: the file looks like dailydialog, not plain text"):
         read_conversations(tmp_path)
 
 
@@ -86,7 +86,7 @@ def test_cornell(tmp_path):
     with pytest.raises(UserError, match=r"movie_conversations\.txt:1: the utterance L9 is not in movie_lines\.txt"):
         read_conversations(tmp_path)
     (tmp_path / "movie_conversations.txt").unlink()
-    with pytest.raises(UserError, match=r"movie_conversations\.txt: missing"):
+    with pytest.raises(UserError, match=r"movie_conversations\.txt: the file is missing"):
         read_conversations(tmp_path)
 
 
@@ -101,7 +101,12 @@ def test_json_lines(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "format", "message"),
     [
-        ("a.txt", "only one line\n", None, r"a\.txt: no conversation of two or more utterances \(read as text\)"),
+        (
+            "a.txt",
+            "only one line\n",
+            None,
+            r"a\.txt: there is no conversation of two or more utterances \(the file was read as text\)",
+        ),
         ("a.txt", "", None, "no conversation of two or more"),
         ("d.txt", "A __eou__ B __eou__\nno mark\n", None, r"d\.txt:2: the line has no __eou__"),
         ("e.csv", EMPATHETIC + "hit:2,1,sad\n", None, r"e\.csv:6: 3 fields; 8 are expected"),

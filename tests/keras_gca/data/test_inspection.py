@@ -43,7 +43,7 @@ def test_bad_lines_and_labels_are_shown(tmp_path, capsys):
 
 def test_what_cannot_be_read_is_one_line(said, tmp_path):
     (tmp_path / "a.srt").write_text("1\n00:01 --> 00:02\nHi.\n\n2\n00:03 --> 00:04\nYes.\n")
-    assert "a.srt: looks like subtitles" in said(inspect.main, "inspect", "a.srt")
+    assert "a.srt: the file looks like subtitles" in said(inspect.main, "inspect", "a.srt")
     assert "none.txt: no such file" in said(inspect.main, "inspect", "none.txt")
 
 

@@ -1,6 +1,7 @@
 """The command of a package, such as `gca`, lists the package's commands and runs them."""
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import gail_tf.__main__
 import keras_gca.__main__
 from docs import house
 from keras_gca import __version__
+from keras_gca.engine import command_line
 from tests.places import PROJECT
 
 PACKAGES = {"keras_gca": keras_gca.__main__, "gail_tf": gail_tf.__main__}
@@ -88,7 +90,7 @@ def test_what_a_command_is_called_ends_with_it(capsys):
 
 def test_errors_and_status_are_those_of_the_command(capsys):
     assert run("keras_gca", "train", "--resume", "none") == 2
-    assert capsys.readouterr().err == "train: none: no run here (checkpoint.h5 is missing)\n"
+    assert capsys.readouterr().err == "train: none: there is no run here (checkpoint.h5 is missing)\n"
     assert run("gail_tf", "evaluate") == 2
     assert capsys.readouterr().err == "evaluate: the following arguments are required: RUN (see --help)\n"
 
@@ -106,6 +108,100 @@ def test_a_process_lists_and_runs_without_tensorflow(package):
         assert done.returncode == 0, done.stderr
         assert done.stdout.endswith("\n0 []\n")
         assert f"python -m {package}" in done.stdout or "--version" in arguments
+
+
+COMPLETE = """
+source ./script
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_shtab_{function} "$1" "${COMP_WORDS[COMP_CWORD]}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture
+def completed(tmp_path, capsys):
+    """A function: completed(package, *words) returns what bash offers for the last word, in a folder with two files."""
+    pytest.importorskip("shtab", reason="shtab is not installed")
+    if shutil.which("bash") is None:
+        pytest.skip("no bash on the path")
+    for name in ("run.txt", "runs.txt"):
+        (tmp_path / name).touch()
+
+    def complete(package, *words):
+        assert run(package, "--print-completion", "bash") == 0
+        (tmp_path / "script").write_text(capsys.readouterr().out)
+        function = PACKAGES[package].PROGRAM.replace("-", "_")
+        command = ["bash", "-c", COMPLETE.replace("{function}", function), "bash", PACKAGES[package].PROGRAM, *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+        return sorted(done.stdout.split())
+
+    return complete
+
+
+@every_package
+def test_bash_completes_commands_options_values_and_files(package, completed):
+    assert set(completed(package, "")) == set(PACKAGES[package].COMMANDS)
+    assert completed(package, "tra") == ["train"]
+    assert set(completed(package, "chat", "--js")) == {"--json"}
+    assert {"paper", "default", "tiny"} <= set(completed(package, "train", "--preset", ""))
+    assert completed(package, "chat", "--transcript", "run") == ["run.txt", "runs.txt"]
+    assert completed(package, "evaluate", "runs") == ["runs.txt"]
+
+
+def test_bash_completes_a_commands_own_commands(completed):
+    assert set(completed("keras_gca", "survey", "")) == {"make", "serve", "print", "import", "tabulate"}
+    assert completed("keras_gca", "survey", "tabulate", "--vo") == ["--votes"]
+
+
+@every_package
+def test_a_script_for_zsh_has_every_command_with_its_purpose(package, capsys):
+    pytest.importorskip("shtab", reason="shtab is not installed")
+    assert run(package, "--print-completion", "zsh", called_as=f"python -m {package}") == 0
+    script = capsys.readouterr().out
+    assert script.startswith(f"#compdef {PACKAGES[package].PROGRAM}\n")
+    for name, purpose in PACKAGES[package].COMMANDS.items():
+        assert f"    {name}:'{purpose}'\n" in script
+    if shutil.which("zsh") is not None:
+        subprocess.run(["zsh", "-n"], input=script, text=True, check=True, timeout=60)
+
+
+@every_package
+def test_other_shells_are_refused_in_a_line(package, capsys):
+    assert run(package, "--print-completion", "csh") == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "argument --print-completion: invalid choice: 'csh'" in err
+
+
+@every_package
+def test_completion_needs_no_tensorflow(package):
+    pytest.importorskip("shtab", reason="shtab is not installed")
+    code = (
+        f"import sys; from {package}.__main__ import main\n"
+        "main(['--print-completion', 'bash'])\n"
+        "print([m for m in ('tensorflow', 'keras', 'h5py') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.endswith("\n[]\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("called", "names", "expected"),
+    [
+        ([".venv/bin/python", "-m", "keras_gca.train"], ("", ""), ".venv/bin/python -m keras_gca.chat run"),
+        (["python3", "-m", "gail_tf", "train"], ("x", "python -m gail_tf train"), "python3 -m keras_gca.chat run"),
+        (["/home/python", "/home/gca", "train"], ("x", "gca train"), "gca chat run"),
+        (["/usr/bin/python3", "notebook.py"], ("", ""), "python -m keras_gca.chat run"),
+    ],
+)
+def test_further_commands_are_named_as_the_user_called_the_program(called, names, expected, monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", called)
+    hints = []
+    assert (
+        command_line.run(lambda _: hints.append(command_line.hint("keras_gca.chat", "run")) or 0, "x", [], names) == 0
+    )
+    assert hints == [expected]
 
 
 def test_console_scripts_are_these_programs():

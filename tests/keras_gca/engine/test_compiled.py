@@ -16,5 +16,5 @@ def test_one_graph_for_all_sizes_and_one_each_with_xla():
 
 
 def test_what_is_replicated_must_be_an_argument():
-    with pytest.raises(ValueError, match="no arguments of the function: seed"):
+    with pytest.raises(ValueError, match="the function does not have these arguments: seed"):
         Compiled(tf.identity, replicated=("seed",))

@@ -76,7 +76,7 @@ def test_a_rate_that_falls_ends_above_nothing(variables):
 
 
 def test_a_warm_up_must_end(variables):
-    with pytest.raises(UserError, match="--warmup-steps: 5 where a phase of the training has 5 steps in all"):
+    with pytest.raises(UserError, match="--warmup-steps: 5 is too many for a phase of 5 steps"):
         AdamWLearner(variables, 0.3, warmup_steps=5, total_steps=5)
 
 
@@ -87,5 +87,5 @@ def test_what_is_replicated_must_be_an_argument_of_the_loss(variables):
         def loss(self, rows):
             return tf.reduce_sum(rows), {}
 
-    with pytest.raises(ValueError, match="no arguments of the function: seed"):
+    with pytest.raises(ValueError, match="the function does not have these arguments: seed"):
         Seeded(variables, 0.1)

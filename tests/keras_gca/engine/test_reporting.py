@@ -1,8 +1,11 @@
-"""The options -q and -v determine how much commands print."""
+"""The options -q, -v and --json determine what commands print."""
+
+import json
 
 import pytest
 
 from keras_gca.engine import command_line, reporting, training_loop
+from keras_gca.errors import UserError
 
 
 def command():
@@ -65,3 +68,33 @@ def test_a_quiet_command_has_no_progress_bars():
     for options in ([], ["-q"], ["-v"]):
         command_line.run(main, "x", options)
     assert disabled == [False, True, False]
+
+
+def test_json_is_the_only_output_and_has_no_number_that_json_does_not_have(capsys):
+    def compute():
+        print("a line for people")
+        return {"value": float("nan"), "ends": (-float("inf"), 1.5), "text": "naïve"}
+
+    assert reporting.print_results(compute, as_json=False) == 0
+    assert capsys.readouterr() == ("a line for people\n", "")
+    assert reporting.print_results(compute, as_json=True) == 0
+    out, err = capsys.readouterr()
+    assert err == "a line for people\n"
+    assert out.isascii()  # any terminal can show it
+    assert json.loads(out) == {"value": None, "ends": [None, 1.5], "text": "naïve"}
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_command_whose_time_is_over_prints_no_document(as_json, capsys):
+    assert reporting.print_results(lambda: print("the time is over"), as_json) == 130
+    assert capsys.readouterr() == (("", "the time is over\n") if as_json else ("the time is over\n", ""))
+
+
+def test_an_error_leaves_standard_output_empty_for_json(capsys):
+    def compute():
+        print("a line for people")
+        raise UserError("wrong")
+
+    with pytest.raises(UserError):
+        reporting.print_results(compute, as_json=True)
+    assert capsys.readouterr() == ("", "a line for people\n")

@@ -39,6 +39,9 @@ class Run:
     def write_log(self, history):
         self.logged = len(history)
 
+    def read_samples(self, row):
+        return None
+
 
 class Training:
     """A training with stages of `steps` steps. Each step takes `seconds`."""
@@ -53,7 +56,7 @@ class Training:
             for step in range(1, self.steps + 1):
                 training_loop.time.sleep(self.seconds)
                 self.done += 1
-                row = {"loss": 1.0} if step == self.steps else None
+                row = {"phase": "training", "loss": 1.0} if step == self.steps else None
                 if row:
                     self.history.append(row)
                 resumable = self.resumable or row is not None

@@ -38,9 +38,10 @@ def test_an_evaluation_reads_answers_and_judges(agent, held_out):
     assert estimate.of_evaluation(agent, held_out, Decoding(), RATE).seconds["replies"] == pytest.approx(2 * read)
 
 
-def test_curves_answer_at_each_temperature(agent, held_out):
+def test_a_generator_answers_at_each_point_and_at_its_best_one(agent, held_out):
     read = Costs(agent.config, len(agent.vocabulary)).read(Lengths(HELD_OUT, 4, 3)) / RATE
-    assert estimate.of_curves(agent, held_out, 6, RATE).seconds == {"replies": pytest.approx(2 * 6 * read)}
+    made = estimate.of_grid(agent, held_out, held_out[: HELD_OUT // 2], 6, RATE)
+    assert made.seconds == {"replies": pytest.approx(6.5 * read)}
 
 
 def test_reranking_searches_for_lists_and_reads_them_twice(agent, held_out):

@@ -52,7 +52,7 @@ def test_files_without_ratings_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"none: cannot be read"):
         read_ratings(tmp_path / "none")
     (tmp_path / "empty").write_text("\n")
-    with pytest.raises(UserError, match=r"empty: no ratings"):
+    with pytest.raises(UserError, match=r"empty: the file has no ratings"):
         read_ratings(tmp_path / "empty")
 
 

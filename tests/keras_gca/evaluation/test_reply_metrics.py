@@ -72,3 +72,34 @@ def test_words_drawn_alike_are_equally_diverse_whatever_the_length():
     assert tokens == 1500
     assert equal["short"] == pytest.approx(equal["long"], rel=0.1)
     assert reply_metrics.distinct(systems["short"], 1) > 1.5 * reply_metrics.distinct(systems["long"], 1)
+
+
+def test_replies_that_are_drawn_at_random_have_the_values_of_chance():
+    """The controls: uniform words have the entropy log2 V, and all replies of many words are different."""
+    draw = np.random.default_rng(0)
+    drawn = [[f"w{k}" for k in draw.integers(0, 64, 10)] for _ in range(2000)]
+    assert reply_metrics.entropy(drawn) == pytest.approx(6, abs=0.01)
+    assert reply_metrics.repeated(drawn) == 0
+    assert reply_metrics.most_frequent(drawn) == 1 / 2000
+
+
+def test_shuffled_replies_are_no_more_similar_than_unrelated_ones():
+    """The control of BLEU and of the similarities by vectors: only the reply to the same context resembles it."""
+    draw = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(300)]
+    vectors = dict(zip(words, draw.normal(size=(300, 20)), strict=True))
+    human = [list(draw.choice(words, 6)) for _ in range(300)]
+    shuffled = [human[i] for i in draw.permutation(300)]
+    unrelated = [list(draw.choice(words, 6)) for _ in range(300)]
+    for kind in ("average", "extrema", "greedy"):
+        same, moved, other = (
+            reply_metrics.embedding_similarities(said, human, vectors)[kind] for said in (human, shuffled, unrelated)
+        )
+        assert same == pytest.approx(1)
+        assert moved == pytest.approx(other, abs=0.05)
+        assert moved < 0.5  # "greedy" takes the best of six words, so that its chance is not 0
+    texts = [[" ".join(reply) for reply in said] for said in (human, shuffled, unrelated)]
+    same, moved, other = (reply_metrics.bleu(said, texts[0])[0] for said in texts)
+    assert same == pytest.approx(100)
+    assert moved == pytest.approx(other, abs=1)
+    assert moved < 3

@@ -5,14 +5,18 @@ import json
 import os
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from glove.cost import Estimate, TimeLimit
 from keras_gca import mmi, studies
 from keras_gca.data.source import Source
 from keras_gca.errors import UserError
-from keras_gca.evaluation import replies, reranking
+from keras_gca.evaluation import replies, reply_grid, reranking
 from keras_gca.evaluation import studies as of_studies
+from keras_gca.evaluation.decoding_grid import grid
+from keras_gca.evaluation.provenance import read_experiment, table_with_command
+from keras_gca.evaluation.quality_diversity import Part, Speaker
 from keras_gca.evaluation.studies import Setup, cost, run_study
 from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training import pipeline
@@ -65,6 +69,7 @@ def figures(run, vectors=None):
         "perplexity": {"a": 7.0},
         "replies": {each: {**of, "BLEU signature": "x"} for each, of in reply_figures("a", "human").items()},
         "table_1": {"independent": judged},
+        "parts": {"answers that are not in training": {"pairs": 9, "perplexity": {"a": 7.5}, "BLEU": {"a": 1.0}}},
         "vectors": str(vectors or replies.OWN_VECTORS),
     }
     (run / replies.FILE).write_text(json.dumps(found))
@@ -108,7 +113,7 @@ def test_what_is_there_is_used_again_until_the_bot_is_newer(setup, trained, eval
     assert evaluated == ["default"] * 2
     os.utime(folder / "bot.h5", (1, 1))
     (tmp_path / "v.txt").touch()
-    run_study("training", Setup(*list(vars(setup).values())[:-1], Source(glove=tmp_path / "v.txt")))
+    run_study("training", dataclasses.replace(setup, source=Source(glove=tmp_path / "v.txt")))
     assert evaluated == ["default"] * 3  # with other vectors all runs are measured again
 
 
@@ -176,6 +181,73 @@ def test_the_cost_is_that_of_the_trainings_that_are_lacking(setup, tmp_path, mon
         asked.clear()
         assert cost(["training"], two).total == sum(60.0 * (i + 1) for i in range(len(lacking)))
         assert [seed for _, seed, _ in asked] == lacking
+
+
+def test_an_evaluation_without_parts_is_made_anew(setup, trained, evaluated):
+    """Evaluations of before have no results by part."""
+    run_study("training", setup)
+    file = setup.folder("default", 3) / replies.FILE
+    without = {name: value for name, value in json.loads(file.read_text()).items() if name != "parts"}
+    file.write_text(json.dumps(without))
+    run_study("training", setup)
+    assert evaluated == ["default"] * 2
+
+
+def test_systems_are_tested_by_seeds(setup, trained, evaluated):
+    outcome = run_study("reinforce", dataclasses.replace(setup, seeds=range(6)))
+    _, tests = outcome.tables
+    assert {(row[0], row[2], row[-1]) for row in tests.rows} == {("default, a minus reinforce, a", "all", "6 seeds")}
+    assert {row[5] for row in tests.rows} == {"1.0000"}  # the replaced evaluations are all alike
+    assert "log perplexity" in [row[1] for row in tests.rows]
+    assert outcome.seeds == {"runs": list(range(6)), "evaluation": 0}
+    assert len(run_study("reinforce", setup).tables) == 1  # one seed has no tests
+
+
+def test_all_studies_of_a_command_are_one_experiment(setup, trained, evaluated, tmp_path, monkeypatch):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(f"Hello number {i}.\nHow are you?\nFine.\n" for i in range(20)))
+    arguments = ["training", "--seeds", "3", "--runs", str(tmp_path / "r"), "--experiment", str(tmp_path / "e.json")]
+    arguments += ["--data", str(corpus)]
+    assert studies.main(arguments) == 0
+    values = read_experiment(tmp_path / "e.json")
+    assert values["command"] == f"python -m keras_gca.studies {' '.join(arguments)}"
+    assert values["seeds"] == {"runs": [3], "evaluation": 0}
+    assert values["results"]["training"]["default"]["perplexity"]["a"]["mean"] == 7
+    assert table_with_command(values).startswith("teacher forcing or adversarial training?\n\n| variant")
+
+
+def test_generators_are_compared_over_a_grid(setup, trained, evaluated, monkeypatch):
+    asked = []
+
+    def speakers(run):
+        asked.append(run)
+        part = Part(
+            ["a b"] * 4, np.arange(4), lambda name, at: ["a b"] * 4, lambda texts, of: np.ones((4, 2)), str.split
+        )
+        return [Speaker("adversarial", 3, part, part)]
+
+    monkeypatch.setattr(reply_grid, "speakers", speakers)
+    outcome = run_study("reinforce", dataclasses.replace(setup, settings_of_grid=grid((1.0,), (1.0,))))
+    assert asked == [setup.folder(variant, 3) for variant in ("default", "reinforce")]
+    assert set(outcome.results["grid"]["best"]) == {"default, adversarial", "reinforce, adversarial"}
+    assert "Best points on test conversations" in (setup.runs / "reinforce.md").read_text()
+
+
+def test_a_limit_of_time_holds_for_the_grid(setup, trained, evaluated, monkeypatch, capsys):
+    now = 0.0
+
+    def speakers(run):
+        nonlocal now
+        now += 60
+        return []
+
+    monkeypatch.setattr(reply_grid, "speakers", speakers)
+    monkeypatch.setattr(of_studies, "compare", lambda systems, settings, limit: None if limit.is_over else 1 / 0)
+    with_grid = dataclasses.replace(setup, settings_of_grid=grid((1.0,), (1.0,)))
+    assert run_study("training", with_grid, limit=TimeLimit(1, lambda: now)) is None
+    assert evaluated == ["default"]
+    assert capsys.readouterr().out.endswith("the same command continues with the evaluations\n")
+    assert not (setup.runs / "training.md").exists()
 
 
 def test_reranking_takes_the_runs_of_its_three_variants(setup, trained, monkeypatch):

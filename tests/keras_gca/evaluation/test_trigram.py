@@ -51,3 +51,13 @@ def test_perplexity_is_over_tokens():
 def test_a_token_never_seen_gets_the_uniform_share():
     model = TrigramModel([[BOS, 4, EOS]], 6)
     assert np.exp(model.log_probabilities([BOS, 5, EOS])[0]) == pytest.approx(1 / 6)
+
+
+def test_tokens_drawn_at_random_cost_what_chance_costs():
+    """The control: among nine equally likely tokens, none can be predicted. The end comes after exactly six tokens."""
+    draw = np.random.default_rng(0)
+    fitted, held_out = ([[BOS, *row, EOS] for row in draw.integers(4, 13, (count, 6)).tolist()] for count in (200, 40))
+    logs = [TrigramModel(fitted, 13, discount=0.75).log_probabilities(answer)[:6] for answer in held_out]
+    assert (
+        8.5 < np.exp(-np.mean(logs)) < 14
+    )  # not below 9 but for chance; the end, which it expects too, makes it worse

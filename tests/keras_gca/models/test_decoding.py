@@ -91,6 +91,7 @@ def test_a_seed_for_each_row_draws_what_the_row_would_draw_alone(any_gca):
         np.testing.assert_allclose(together.token_probabilities[i], alone.token_probabilities[0], rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.thorough
 def test_samples_follow_the_distribution():
     gca = GenerativeConversationalAgent(Sizes(7, 1, 3, 4, 4), seed=0)
     contexts = np.full((20_000, 1), 5, np.int32)
@@ -173,6 +174,7 @@ def test_a_beam_that_holds_everything_finds_the_best_answer_of_all(length_penalt
             assert listed.log_probabilities[i, rank] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.thorough
 def test_a_beam_can_leave_out_words_and_pairs_of_words_that_repeat(gca):
     gca.layers.decision_bot.kernel.assign(0 * gca.layers.decision_bot.kernel)  # every token has the same distribution
     bias = np.zeros(VOCABULARY, np.float32)

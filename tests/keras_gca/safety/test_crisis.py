@@ -75,6 +75,7 @@ def test_the_note_and_the_notice_say_what_they_must():
     assert "now" in NOTE
 
 
+@pytest.mark.thorough
 def test_the_embedded_corpus_speaks_of_no_crisis():
     texts = {text for each in read_trajectories() for text in (*each.history, each.prompt, each.response)}
     assert [text for text in texts if speaks_of_crisis(text)] == []

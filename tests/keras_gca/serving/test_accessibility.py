@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories.chats import CRISIS, Gated, Noting, converse, full_page_of, send, visiting
+from tests.factories.chats import CRISIS, Gated, Halting, Noting, converse, full_page_of, send, visiting
 
 pytestmark = pytest.mark.thorough  # each test opens a page in a browser
 
@@ -15,6 +15,18 @@ def pending(page, agent):
     agent.gate.clear()
     send(page, "Hello")
     page.locator(".pending").wait_for()
+
+
+def streaming(page, agent):
+    agent.halting.gate.clear()
+    send(page, "Hello")
+    page.locator(".pending > .text").wait_for()
+
+
+def stopped(page, agent):
+    streaming(page, agent)
+    page.click("#stop")
+    page.locator(".partial").wait_for()
 
 
 def crisis(page, agent):
@@ -45,25 +57,29 @@ def edit(page, agent):
     page.press("#text", "ArrowUp")
 
 
-STATES = [empty, pending, crisis, details, error, settings, edit]
+STATES = [empty, pending, streaming, stopped, crisis, details, error, settings, edit]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES)
-def test_no_rule_of_axe_is_violated(state, scheme, agent, browser, serve):
+def test_no_rule_of_axe_is_violated(state, scheme, agent, browser, serve, monkeypatch):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     noting = Noting(agent)
+    noting.halting = Halting()
+    monkeypatch.setattr("keras_gca.serving.streaming.words", noting.halting)
     address = serve(full_page_of(noting, "This is a notice."))
     for width, height in ((1280, 800), (390, 844)):
         options = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"}
         with visiting(browser, address, color_scheme=scheme, **options) as page:
             noting.gate.set()
+            noting.halting.gate.set()
             state(page, noting)
             found = axe.Axe().run(page)
             assert found.violations_count == 0, found.generate_report()
             checked = {rule["id"] for rule in found.response["passes"]}
             assert "color-contrast" in checked
             noting.gate.set()
+            noting.halting.gate.set()
 
 
 def test_what_a_screen_reader_hears_and_what_the_keyboard_reaches(agent, browser, serve):
@@ -86,3 +102,26 @@ def test_what_a_screen_reader_hears_and_what_the_keyboard_reaches(agent, browser
         page.keyboard.press("Escape")
         assert not page.locator("#verbose").is_visible()
         assert page.evaluate("document.activeElement.textContent") == "Settings"
+
+
+def test_a_screen_reader_hears_a_streamed_reply_once_and_whole(agent, browser, serve, monkeypatch):
+    halting = Halting()
+    monkeypatch.setattr("keras_gca.serving.streaming.words", halting)
+    with visiting(browser, serve(full_page_of(agent))) as page:
+        page.evaluate(
+            """() => {
+                window.heard = [];
+                for (const live of document.querySelectorAll('[role="status"]'))
+                    new MutationObserver(() => window.heard.push(live.textContent))
+                        .observe(live, { childList: true, characterData: true, subtree: true });
+            }"""
+        )
+        send(page, "Hello there, Tom!")
+        page.locator(".pending > .text").wait_for()
+        live = "e => e.closest('[aria-live]').getAttribute('aria-live')"
+        assert page.locator(".pending > .text").evaluate(live) == "off"
+        halting.gate.set()
+        page.locator(".bot").wait_for()
+        reply = page.locator(".bot > .text").inner_text()
+        heard = [text for text in page.evaluate("window.heard") if text]
+        assert heard == ["The bot is answering.", f"The bot says: {reply}"]

@@ -8,7 +8,19 @@ import pytest
 from keras_gca.agent import Decoding
 from keras_gca.serving.shared_batches import SharedBatches
 from keras_gca.serving.web import LONGEST_UTTERANCE, create_app
-from tests.factories.chats import CRISIS, NOTE, Gated, Noting, converse, full_page_of, page_of, send, until, visiting
+from tests.factories.chats import (
+    CRISIS,
+    NOTE,
+    Gated,
+    Halting,
+    Noting,
+    converse,
+    full_page_of,
+    page_of,
+    send,
+    until,
+    visiting,
+)
 
 pytestmark = pytest.mark.thorough  # each test opens a page in a browser
 
@@ -42,6 +54,7 @@ def test_a_conversation_in_a_browser(agent, browser, serve):
         assert texts(page, ".bot") == [first[0].text, expected[0].text]
         page.locator(".thoughts > summary").first.click()
         bubble = page.locator(".bot").first
+        bubble.locator(".answer").nth(1).wait_for()  # the event `toggle` comes after the click
         assert bubble.locator(".answer").count() == 2
         tokens = bubble.locator(".answer").first.locator(".token")
         bands = [int(token.get_attribute("data-band")) for token in tokens.all()]
@@ -257,6 +270,61 @@ def test_a_reply_can_be_stopped(key, agent, browser, serve):
         gated.gate.set()
         converse(page, "Tom?")
         assert texts(page, ".you") == ["Tom?"]
+
+
+@pytest.fixture
+def halting(monkeypatch):
+    """Replies of which only the first word comes until the gate is opened."""
+    halting = Halting()
+    monkeypatch.setattr("keras_gca.serving.streaming.words", halting)
+    return halting
+
+
+def test_the_words_of_a_reply_are_shown_when_they_come(halting, agent, browser, serve):
+    line = "Hello there, Tom!"
+    reply = agent.reply(line)
+    with visiting(browser, serve(page_of(agent))) as page:
+        send(page, line)
+        page.locator(".pending > .text").wait_for()
+        assert texts(page, ".pending") == [reply.split(" ")[0]]
+        assert page.locator(".bot").count() == 0
+        halting.gate.set()
+        page.locator(".bot").wait_for()
+        assert (texts(page, ".bot"), page.locator(".pending").count()) == ([reply], 0)
+
+
+def test_a_reply_can_be_stopped_while_its_words_come(halting, agent, browser, serve):
+    gated = Gated(agent)
+    gated.gate.set()
+    with visiting(browser, serve(page_of(gated))) as page:
+        send(page, "Hello there, Tom!")
+        page.locator(".pending > .text").wait_for()
+        first = texts(page, ".pending")
+        page.click("#stop")
+        page.locator(".wrong").wait_for()
+        assert page.locator(".wrong").inner_text() == "The reply was stopped."
+        assert (texts(page, ".partial"), page.locator(".pending").count()) == (first, 0)
+        assert page.input_value("#text") == "Hello there, Tom!"
+        page.reload()
+        assert page.locator(".partial").count() == 0
+        halting.gate.set()
+        converse(page, "How are you?")
+        assert texts(page, ".you") == ["How are you?"]
+        halting.gate.clear()
+        reply = texts(page, ".bot")
+        page.get_by_role("button", name="Another answer").click()
+        page.locator(".pending > .text").wait_for()
+        page.click("#stop")
+        page.locator(".wrong").wait_for()
+        assert (texts(page, ".bot"), page.locator(".partial").count()) == (reply, 0)  # the earlier reply stays
+        page.get_by_role("button", name="Try again").click()
+        page.locator(".pending > .text").wait_for()
+        page.click("#again")
+        assert page.locator("article").count() == 0
+        halting.gate.set()
+        converse(page, "Tom?")
+        assert texts(page, ".you") == ["Tom?"]
+    assert [batch[0] for batch in gated.batches if len(batch[0]) > 1] == []  # no part of a reply becomes history
 
 
 def test_replies_can_be_copied_and_the_transcript_downloaded(agent, browser, serve):

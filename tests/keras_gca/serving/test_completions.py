@@ -138,7 +138,7 @@ def test_the_crisis_check_is_first(parrot, client):
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "content of a message"),
         ({"messages": messages("x" * (LONGEST_UTTERANCE + 1))}, "content of a message"),
         ({"messages": [{"role": "assistant", "content": "Hello"}]}, "The last message"),
-        ({"messages": messages("Hello"), "n": 2}, "One choice"),
+        ({"messages": messages("Hello"), "n": 2}, "only one choice"),
         ({"messages": messages("*** \x00")}, "no words"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import http.client
+import json
 import math
 import re
 import socket
@@ -16,7 +17,7 @@ from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS
 from keras_gca.serving.shared_batches import BusyError, SharedBatches
 from keras_gca.serving.web import LONGEST_HISTORY, LONGEST_UTTERANCE, VISITORS_PER_MINUTE, ChatPage, create_app
 from tests.answers import assert_same_answers
-from tests.factories.chats import CRISIS, DECODINGS, NOTE, Gated, Noting, page_of, until
+from tests.factories.chats import CRISIS, DECODINGS, NOTE, Gated, Halting, Noting, page_of, until
 
 
 @pytest.fixture
@@ -36,6 +37,48 @@ def test_the_answers_are_the_agents(agent, client):
         assert sent["figures"] == agent.figures(answer)
         assert [(token["text"], token["human"]) for token in sent["tokens"]] == list(answer.token_scores)
         assert [token["probability"] for token in sent["tokens"]] == list(answer.token_probabilities)
+
+
+def events(response):
+    assert (response.status_code, response.mimetype) == (200, "text/event-stream")
+    *parts, end = response.text.split("\n\n")
+    assert end == ""
+    return [json.loads(part.removeprefix("data: ")) for part in parts]
+
+
+def test_a_streamed_reply_has_the_words_and_then_what_is_returned_otherwise(agent, client):
+    history = ["Hello there, Tom!", "How are you?"]
+    *parts, last = events(client.post("/answers", json={"history": history, "stream": True}))
+    assert last == {"whole": client.post("/answers", json={"history": history}).json}
+    assert all(set(part) == {"word"} for part in parts)
+    reply = agent.answers(history)[0].text
+    assert "".join(part["word"] for part in parts) == reply
+    assert len(parts) == len(reply.split(" ")) > 1
+    generator = agent.answers(history)[1].generator.replace("_", " ")
+    chosen = events(client.post("/answers", json={"history": history, "stream": True, "generator": generator}))
+    assert "".join(part["word"] for part in chosen[:-1]) == agent.answers(history)[1].text
+
+
+def test_a_note_is_the_only_event_of_its_stream(agent):
+    noting = Noting(agent)
+    response = page_of(noting).test_client().post("/answers", json={"history": [CRISIS], "stream": True})
+    assert events(response) == [{"whole": {"note": NOTE}}]
+    assert noting.batches == []
+
+
+def test_each_word_is_sent_when_it_is_made(agent, serve, monkeypatch):
+    halting = Halting()
+    monkeypatch.setattr("keras_gca.serving.streaming.words", halting)
+    address = urlsplit(serve(page_of(agent)))
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    body = json.dumps({"history": ["Hello there, Tom!"], "stream": True})
+    connection.request("POST", "/answers", body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    first = json.loads(response.readline().removeprefix(b"data: "))  # while the server waits for the others
+    assert first == {"word": agent.reply("Hello there, Tom!").split(" ")[0]}
+    halting.gate.set()
+    assert b'"whole"' in response.read()
+    connection.close()
 
 
 def test_only_the_last_n_u_utterances_are_answered(agent):
@@ -65,6 +108,8 @@ def test_only_the_last_n_u_utterances_are_answered(agent):
         {"history": ["Hello"], "temperature": []},
         {"history": ["Hello"], "generator": "human"},
         {"history": ["Hello"], "generator": ["adversarial"]},
+        {"history": ["Hello"], "stream": 1},
+        {"history": ["*"], "stream": True},
     ],
 )
 def test_what_is_no_conversation_is_refused_in_a_sentence(client, content):

@@ -56,7 +56,10 @@ def test_a_bot_of_the_hub_is_fetched_after_agreement_and_then_kept(fake, capsys)
 def test_what_is_not_an_agent_on_the_hub(fake):
     with pytest.raises(UserError, match=r"owner/other: this model on the Hugging Face Hub has no bot\.h5"):
         hub.bot_of("owner/other", agreed=True)
-    with pytest.raises(UserError, match=r"^owner/none: no such folder, and not available on the Hub \(no such model"):
+    with pytest.raises(
+        UserError,
+        match=r"^owner/none: there is no such folder, and the model is not available on the Hub \(no such model",
+    ):
         hub.bot_of("owner/none", agreed=True)
 
 
@@ -104,7 +107,9 @@ def test_the_terminal_is_asked(folder, monkeypatch, typed, published):
 
 def test_what_cannot_be_published(folder):
     error = huggingface_hub.errors.LocalTokenNotFoundError("Token is required, but no token found.\nmore")
-    with pytest.raises(UserError, match=r"^me/bot: could not be published \(Token is required, .* has all files$") as e:
+    with pytest.raises(
+        UserError, match=r"^me/bot: the agent could not be published \(Token is required, .* has all files$"
+    ) as e:
         hub.push(folder, "me/bot", False, agreed=True, api=FakeApi(error))
     assert "\n" not in str(e.value)
     for name in ("bot", "a/b/c", "me/bot.h5", "me/"):

@@ -166,3 +166,51 @@ def test_marks_beyond_the_limit_are_said_to_be_not_saved(browser, serve, survey,
 def test_on_a_phone_nothing_is_wider_than_the_screen(volunteer):
     page = volunteer("x" * 80, viewport={"width": 360, "height": 640})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.thorough
+def test_keys_mark_the_current_line_and_go_to_the_next_open_one(volunteer, votes):
+    page = volunteer("Ann")
+    assert page.locator("fieldset.current").get_attribute("id") == "line-0"
+    mark(page, 2, "Q")
+    page.locator("#line-0 input").first.focus()
+    for key, current in (("1", "line-1"), ("0", "line-3")):
+        page.keyboard.press(key)
+        sync_api.expect(page.locator("fieldset.current")).to_have_attribute("id", current)
+    page.keyboard.press("2")
+    sync_api.expect(page.locator("fieldset.current")).to_have_count(0)
+    sync_api.expect(page.locator("#progress")).to_have_text("4 of 8 lines")
+    assert page.evaluate("document.activeElement.tagName") == "BUTTON"
+    # The first line shows P (model 0) first, and the lines with odd numbers show Q (model 1) first.
+    assert votes.of(Volunteer(1, "Ann")) == {0: 0, 1: NO_DIFFERENCE, 2: 1, 3: 0}
+    page.keyboard.press("Control+1")
+    page.locator(".keep summary").focus()
+    page.keyboard.press("1")
+    assert page.locator("#line-3 input:checked").get_attribute("value") == "second"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_rule_of_axe_is_violated(scheme, browser, serve, survey, votes):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    address = serve(create_app(survey, votes, asked_by="Ann", organiser="secret"))
+    for width in (1000, 390):
+        context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        page = context.new_page()
+
+        def check(page=page, width=width):
+            found = axe.Axe().run(page)
+            assert found.violations_count == 0, found.generate_report()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+        page.goto(address)
+        check()
+        page.get_by_role("button", name="Begin").click()
+        page.wait_for_selector("fieldset.current")
+        mark(page, 0, "P")
+        check()
+        page.goto(f"{page.url.rpartition('/')[0]}/thanks")
+        check()
+        page.goto(f"{address}organiser/secret")
+        check()
+        context.close()

@@ -152,6 +152,7 @@ def make(tmp_path, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.thorough
 def test_the_command_makes_a_survey_of_what_a_run_held_out(run_folder, make):
     status, out, err = make(run_folder, "--dialogues", 2, "--lines", 6)
     assert status == 0, err
@@ -176,6 +177,7 @@ def test_the_command_compares_two_bots_on_other_lines(run_folder, make, tmp_path
     assert survey.source["beam"] == 2
 
 
+@pytest.mark.thorough
 def test_what_the_command_cannot_do_gets_one_line(run_folder, make, tmp_path):
     random_agent(5).save(tmp_path / "other.h5")
     gone = tmp_path / "gone"

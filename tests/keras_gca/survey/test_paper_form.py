@@ -1,4 +1,5 @@
 import csv
+import json
 
 import pytest
 
@@ -58,13 +59,13 @@ def test_text_is_neither_markup_nor_a_formula(tmp_path):
     ("old", "new", "message"),
     [
         (",first answer", ",first", None),
-        ("survey,dialogue", "serial,dialogue", ":1: no column 'survey'"),
+        ("survey,dialogue", "serial,dialogue", ":1: there is no column 'survey'"),
         ("survey-", "survey-0", ":2: the form belongs to another survey"),
         (",1\r\n", ",better\r\n", ":2: the vote is 'better'; 1, 2, 0 (no difference) or nothing is expected"),
         (",1,1,", ",1,7,", ":2: there is no line '7'; 1 to 6 is expected"),
-        (",1,1,", ",1,2,", ":3: a second vote on line 2; one vote"),
-        (",1\r\n", ",\r\n", ": no votes in this form"),
-        ("Question 0?", '"' + "x" * 200_000, ": not readable as CSV"),
+        (",1,1,", ",1,2,", ":3: this is a second vote on line 2; one vote"),
+        (",1\r\n", ",\r\n", ": there are no votes in this form"),
+        ("Question 0?", '"' + "x" * 200_000, ": the line cannot be read as CSV"),
         ("Question 0?", "\udce4", ": the line is not UTF-8 text"),
     ],
 )
@@ -86,7 +87,7 @@ def test_bad_forms_get_one_line_that_names_the_place(tmp_path, survey, old, new,
 
 @pytest.fixture
 def command(tmp_path, monkeypatch, survey, capsys):
-    """A function: command(*arguments) runs the command beside a survey.json.
+    """A function: command(*arguments) runs the command in a folder with a survey.json.
 
     It returns the exit status, the output and the errors.
     """
@@ -101,6 +102,9 @@ def command(tmp_path, monkeypatch, survey, capsys):
         return status, *capsys.readouterr()
 
     return run
+
+
+TABLES = ["tables.md", "tables.tex", "tables.json", "table1.csv", "table2.csv", "lines.csv"]
 
 
 def test_from_paper_to_tables(tmp_path, command, survey):
@@ -120,6 +124,13 @@ def test_from_paper_to_tables(tmp_path, command, survey):
     assert "volunteers: 2; votes: 7; marked as no difference: 1; lines judged: 6 of 6\n" in out
     assert "| adversarial | 3 (50.00 %) | 6 (100.00 %) |" in " ".join(out.split())
     assert (tmp_path / "tables" / "tables.tex").exists()
+    status, document, err = command("tabulate", "survey.json", "--json")
+    assert (status, err) == (0, out)  # what is printed for people goes to standard error
+    parsed = json.loads(document)
+    assert parsed["command"] == "python -m keras_gca.survey tabulate survey.json --json"
+    assert parsed["results"] == json.loads((tmp_path / "tables" / "tables.json").read_text())
+    assert parsed["written"] == [f"tables/{file}" for file in TABLES]
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == set(TABLES)
 
 
 @pytest.mark.parametrize(
@@ -151,4 +162,5 @@ def test_errors_of_the_command_are_one_line_and_status_2(command, arguments, mes
 
 def test_a_survey_without_votes_has_no_tables(command, survey):
     Votes.create("votes.sqlite", survey).enrol("Ann")
-    assert command("tabulate", "survey.json") == (2, "", "survey: votes.sqlite: no votes yet\n")
+    assert command("tabulate", "survey.json", "--json") == (2, "", "survey: votes.sqlite: there are no votes yet\n")
+    assert command("tabulate", "survey.json") == (2, "", "survey: votes.sqlite: there are no votes yet\n")

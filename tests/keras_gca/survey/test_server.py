@@ -204,3 +204,43 @@ def test_an_address_that_is_taken_gets_one_line(client):
     for host, port, message in (("no such host", 0, "cannot serve"), ("127.0.0.1", 70000, "a number from 0 to 65535")):
         with pytest.raises(UserError, match=message):
             make_local_server(client.application, host, port)
+
+
+def test_the_first_page_says_how_long_what_for_what_is_stored_and_who_asks(client, survey, votes):
+    text = " ".join(client.get("/").text.split())
+    assert "About 1 minute: 2 dialogues with 6 lines in all." in text
+    for title in ("How long it takes", "What it is for", "What is stored"):
+        assert f"<dt>{title}</dt>" in text
+    assert "Who asks" not in text
+    asking = create_app(survey, votes, asked_by=f"Ann, {HARM}").test_client().get("/").text
+    assert "<dd>Ann, &lt;script&gt;" in asking
+    long = make_survey([(0.4, 0.6)] * 100)
+    votes = Votes.create(votes.path.with_name("long.sqlite"), long)
+    assert "About 20 minutes: 1 dialogue with" in " ".join(create_app(long, votes).test_client().get("/").text.split())
+
+
+def test_only_the_organiser_sees_how_far_the_volunteers_are_and_not_what_they_marked(survey, votes):
+    client = create_app(survey, votes, organiser="secret").test_client()
+    assert "0 volunteers have begun" in client.get("/organiser/secret").text
+    token = begin(client, f"Ann {HARM}")
+    begin(client)
+    pages = set()
+    for choice in ("first", "second", "none"):
+        client.post(f"/form/{token}/votes", data={"line": "0", "choice": choice})
+        text = " ".join(client.get("/organiser/secret").text.split())
+        pages.add(re.sub(r"\d\d:\d\d", "", text))
+    assert len(pages) == 1
+    assert "2 volunteers have begun; 0 of them have marked all 6 lines; 1 mark in all." in text
+    assert "Ann &lt;script&gt;" in text
+    assert ("1 of 6" in text, "0 of 6" in text, token in text) == (True, True, False)
+    assert [(one.volunteer.name, one.done, one.last is None) for one in votes.progress()][1:] == [("", 0, True)]
+    for other in ("wrong", "sécret", token):
+        assert client.get(f"/organiser/{other}").status_code == 404
+    assert create_app(survey, votes).test_client().get("/organiser/None").status_code == 404
+
+
+def test_the_organiser_needs_no_token_of_the_server_and_nobody_enters_with_a_wrong_link(survey, votes):
+    client = create_app(survey, votes, organiser="secret", token="of the server").test_client()
+    assert client.get("/organiser/secret").status_code == 200
+    assert client.get("/organiser/wrong").status_code == 404
+    assert [client.get("/").status_code, client.post("/volunteers", data={"name": "Ann"}).status_code] == [401, 401]

@@ -123,6 +123,9 @@ def test_every_format_holds_the_tables(paper, tmp_path):
     assert "| teacher forcing | 26 (29.89 %) | 35 (38.04 %) | 0 (undefined) |" in markdown
     assert "| adversarial | 61 (70.11 %) | 57 (61.96 %) | 0 (undefined) |" in markdown
     assert "| adversarial | 570 (69.34 %) |" in markdown
+    assert "| ties | 13 | 8 | 100 |" in markdown  # 100 lines without those that have a winner
+    assert "| no difference | 1,678 |" in markdown
+    assert markdown.endswith(report.about_ties())
     assert "| J(H, A), D by Eq. 10 | 0.85 | 0." in markdown
     assert r"\caption{The number of best machine-generated answers.}" in texts["tables.tex"]
     assert "Table 1: The number of best machine-generated answers. | training method |" in markdown

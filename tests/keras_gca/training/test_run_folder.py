@@ -90,7 +90,7 @@ def test_the_log_is_the_history(tmp_path):
 def test_damaged_files_are_named(tmp_path, dataset):
     run = GCARun.create(tmp_path, Config.preset("tiny"), dataset, {})
     (tmp_path / "vocabulary.json").write_text("{")
-    with pytest.raises(UserError, match=r"vocabulary\.json: damaged"):
+    with pytest.raises(UserError, match=r"vocabulary\.json: the file is damaged"):
         run.dataset()
     with pytest.raises(UserError, match=r"checkpoint\.h5: no such file"):
         run.read_checkpoint()

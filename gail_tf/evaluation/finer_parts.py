@@ -1,0 +1,48 @@
+"""Divides test trajectories by corpus and turn, and by whether the human response stands in training."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from gail_tf.data.trajectories import Trajectory
+from gail_tf.evaluation.metrics import TURNS
+
+NEW, KNOWN = "responses that are not in training", "responses that are in training"
+
+
+def finer_parts(trajectories: Sequence[Trajectory], known: np.ndarray) -> dict[str, np.ndarray]:
+    """Divide the trajectories of conversations by corpus and turn, and by whether the response stands in training.
+
+    Longer conversations may all come from one corpus, so that a difference between turns can be one between corpora.
+    A response that stands in training may be known by heart.
+
+    Args:
+        trajectories: The trajectories. Tweets are left out.
+        known: Whether the response of each trajectory stands in training, (n,) bool; see `known_responses`.
+
+    Returns:
+        For each part the numbers of its trajectories, int64; empty parts are left out. Parts of one corpus are also
+        left out if there is no other corpus.
+    """
+    sources = np.array([trajectory.source for trajectory in trajectories], str)
+    turn = np.minimum([trajectory.turn for trajectory in trajectories], len(TURNS))
+    spoken = sources != "tweets"
+    corpora = sorted(set(sources[spoken].tolist()))
+    masks = {
+        f"{corpus}, {part}": (sources == corpus) & (turn == i)
+        for corpus in (corpora if len(corpora) > 1 else ())
+        for i, part in enumerate(TURNS, start=1)
+    }
+    masks |= {NEW: spoken & ~known, KNOWN: spoken & known}
+    return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
+
+
+def known_responses(trajectories: Sequence[Trajectory], training: Sequence[Trajectory]) -> np.ndarray:
+    """Return whether the response of each trajectory stands in training, apart from case and punctuation: (n,) bool."""
+    learned = {_letters(trajectory.response) for trajectory in training}
+    return np.array([_letters(trajectory.response) in learned for trajectory in trajectories], bool)
+
+
+def _letters(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+", text.casefold()))

@@ -1,0 +1,86 @@
+"""Shows the progress of a command: as a bar in a terminal, and otherwise as a plain line now and then."""
+
+import sys
+import time
+from types import TracebackType
+
+from tqdm import tqdm
+
+BETWEEN_LINES = 30.0  # seconds, so that lines do not fill a log file
+
+
+class ProgressLines:
+    """Progress as lines on standard error, for a log file.
+
+    A bar would join the lines of the results in the file, because it begins with a carriage return and has no line end.
+    The methods are those of a bar of tqdm. A task that is shorter than BETWEEN_LINES prints nothing.
+
+    Args:
+        total: The number of steps.
+        initial: The number of steps that are done already.
+        desc: What the steps belong to.
+        disable: Whether nothing is printed.
+    """
+
+    def __init__(self, total: int, initial: int = 0, desc: str = "", disable: bool = False):
+        self.n: float = initial
+        self.total, self.desc, self.disable = total, desc, disable
+        self._postfix = ""
+        self._initial, self._began = initial, time.monotonic()
+        self._shown = self._began
+
+    def set_postfix_str(self, text: str, refresh: bool = True) -> None:
+        """Set the text at the end of the next line.
+
+        Args:
+            text: The text.
+            refresh: Not used: a line is printed by `update` alone.
+        """
+        self._postfix = text
+
+    def update(self, steps: float = 1) -> None:
+        """Count steps, and print a line if the last one was printed BETWEEN_LINES ago.
+
+        Args:
+            steps: The number of steps that were done.
+        """
+        self.n += steps
+        now = time.monotonic()
+        if self.disable or now - self._shown < BETWEEN_LINES:
+            return
+        self._shown = now
+        elapsed, done = now - self._began, max(self.n - self._initial, 1)
+        whole = elapsed * (self.total - self._initial) / done
+        took = f"{tqdm.format_interval(elapsed)} of about {tqdm.format_interval(whole)}"
+        postfix = f", {self._postfix}" if self._postfix else ""
+        print(f"{self.desc}: {self.n:,} of {self.total:,}, {took}{postfix}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Print nothing: the lines of the results follow."""
+
+    def __enter__(self) -> "ProgressLines":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+Progress = tqdm | ProgressLines
+
+
+def bar_or_lines(total: int, initial: int = 0, desc: str = "", disable: bool = False) -> Progress:
+    """Return a progress bar that disappears at its end, or `ProgressLines` if standard error is not a terminal.
+
+    Args:
+        total: The number of steps.
+        initial: The number of steps that are done already.
+        desc: What the steps belong to.
+        disable: Whether nothing is shown.
+    """
+    if not sys.stderr.isatty():
+        return ProgressLines(total, initial, desc, disable)
+    return tqdm(
+        total=total, initial=initial, desc=desc, disable=disable, leave=False, dynamic_ncols=True, mininterval=0.5
+    )

@@ -1,0 +1,105 @@
+"""Writes TensorBoard's files of a run: metrics, sample replies as text, and the settings as hyperparameters.
+
+Each phase has an axis of its own: its steps count the epochs or updates of this phase from 1.
+"""
+
+import contextlib
+import errno
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+from keras_gca.storage.run_folder import RunFolder
+
+FOLDER = "tensorboard"
+
+
+class Board:
+    """The folder `tensorboard` of a run, to which points are added.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+
+    def __init__(self, run: RunFolder):
+        self._run, self._folder = run, run.path / FOLDER
+        with _plain_errors(self._folder):
+            self._writer = tf.summary.create_file_writer(str(self._folder))
+
+    def write_settings(self, values: Mapping[str, Any]) -> None:
+        """Write the settings of the run; TensorBoard's page HPARAMS compares runs by them."""
+        kinds = bool, int, float, str
+        known = {name: value if isinstance(value, kinds) else str(value) for name, value in values.items()}
+        with self._writing(0):
+            hparams.hparams(known, trial_id=str(self._run.path))
+
+    def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Write the metrics of the last row of a history, under the name of its phase."""
+        row = history[-1]
+        with self._writing(number_in_phase(history)):
+            for name, value in row.items():
+                if isinstance(value, float):
+                    tf.summary.scalar(f"{row['phase']}/{name}", value)
+
+    def write_replies(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Write the sample replies that the run folder has for the last row of a history; nothing if it has none."""
+        text = self._run.read_samples(len(history))
+        if text is not None:
+            with self._writing(number_in_phase(history)):
+                plain = "".join(f"    {line}\n" for line in text.splitlines())  # TensorBoard would read it as Markdown
+                tf.summary.text(f"{history[-1]['phase']}/replies", plain)
+
+    def close(self) -> None:
+        """Close the files."""
+        with _plain_errors(self._folder):
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def _writing(self, step: int) -> Iterator[None]:
+        with _plain_errors(self._folder):
+            with self._writer.as_default(step=step):
+                yield
+            self._writer.flush()
+
+
+def number_in_phase(history: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of the last row among the rows of its phase, from 1."""
+    return sum(row["phase"] == history[-1]["phase"] for row in history)
+
+
+def redraw(run: RunFolder, history: list[dict[str, Any]], settings: Mapping[str, Any]) -> None:
+    """Write the files of TensorBoard anew, so that they have each row of the log once.
+
+    Args:
+        run: The run folder; all files in its folder `tensorboard` are removed first.
+        history: The rows of the log.
+        settings: The settings of the run.
+
+    Raises:
+        OSError: A file cannot be removed or written.
+    """
+    if (run.path / FOLDER).exists():
+        shutil.rmtree(run.path / FOLDER)
+    board = Board(run)
+    board.write_settings(settings)
+    for number in range(1, len(history) + 1):
+        board.write_metrics(history[:number])
+        board.write_replies(history[:number])
+    board.close()
+
+
+@contextlib.contextmanager
+def _plain_errors(folder: Path) -> Iterator[None]:
+    """Convert TensorFlow's errors, when it writes to a folder in this block, to OSError."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0].rpartition("; ")[2]
+        raise OSError(errno.EIO, reason, str(folder)) from None

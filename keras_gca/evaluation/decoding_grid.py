@@ -1,0 +1,84 @@
+"""The grid of temperatures and nuclei at which systems are compared, and its options. Imports nothing heavy.
+
+A system that is compared at one temperature alone may look better only because it is less diverse there. Therefore
+every system is sampled at every point of the same grid, and the best points are compared.
+"""
+
+import argparse
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from keras_gca.engine import command_line
+from keras_gca.settings import check_sampling
+
+TEMPERATURES = (0.4, 0.6, 0.8, 1.0, 1.2)
+TOP_PS = (0.8, 0.9, 1.0)
+# What is printed if the time is over before all points are measured
+CONTINUES = "the time is over; next: the same command continues with the points that are left"
+
+
+class Setting(NamedTuple):
+    """One point of the grid: how replies are sampled.
+
+    Attributes:
+        temperature: The temperature.
+        top_p: The probability of the nucleus; 1 takes all tokens.
+    """
+
+    temperature: float
+    top_p: float
+
+    def __str__(self) -> str:
+        return f"T {self.temperature:g}, top-p {self.top_p:g}"
+
+
+def grid(temperatures: Sequence[float] = TEMPERATURES, top_ps: Sequence[float] = TOP_PS) -> list[Setting]:
+    """Combine temperatures and nuclei, both from the lowest to the highest.
+
+    Raises:
+        UserError: A value is out of range.
+    """
+    for temperature in temperatures:
+        check_sampling(temperature, name="--temperatures")
+    for top_p in top_ps:
+        check_sampling(top_p=top_p)
+    return [Setting(*point) for point in itertools.product(sorted(set(temperatures)), sorted(set(top_ps)))]
+
+
+def at_edge(setting: Setting, settings: Sequence[Setting]) -> bool:
+    """Return whether a better point may lie outside of the grid: the temperature or the nucleus is an end of the grid.
+
+    A nucleus of 1 is not such an end, because it has all tokens.
+    """
+    temperatures, top_ps = {point.temperature for point in settings}, {point.top_p for point in settings}
+    narrow = min(top_ps) == setting.top_p != 1
+    wide = max(top_ps) == setting.top_p != 1
+    return setting.temperature in (min(temperatures), max(temperatures)) or narrow or wide
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that both papers' commands have."""
+    for name, default, meaning in (
+        ("--temperatures", TEMPERATURES, "the temperatures of the grid"),
+        ("--top-ps", TOP_PS, "the nuclei of the grid; 1 takes all tokens"),
+    ):
+        parser.add_argument(
+            name,
+            type=float,
+            nargs="+",
+            default=default,
+            metavar="X",
+            help=f"{meaning} [{' '.join(f'{value:g}' for value in default)}]",
+        )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
+    command_line.add_minutes(
+        parser, "measure no further point after this time; the same command then continues, as RUN/grid keeps replies"
+    )
+    parser.add_argument(
+        "--experiment",
+        type=Path,
+        metavar="FILE",
+        help="write results and tables as JSON with command, seeds and versions, for the documentation",
+    )

@@ -1,0 +1,73 @@
+"""Stores values that take long to compute, one file for each, so that an interrupted measurement can be resumed."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from keras_gca.errors import UserError
+from keras_gca.storage import json_files
+from keras_gca.storage.atomic import write_text
+
+
+class StoredValues:
+    """A folder of values, which are used again until the bot from which they were computed is newer.
+
+    Args:
+        folder: The folder; it is made with the first value.
+        bot: The file of the bot.
+    """
+
+    def __init__(self, folder: Path, bot: Path):
+        self._folder, self._bot = folder, bot
+
+    def get(self, name: str, facts: Mapping[str, Any], make: Callable[[], list], valid: Callable[[list], bool]) -> list:
+        """Return a value from its file, or compute the value and write the file.
+
+        Args:
+            name: The name of the value, which is also that of its file.
+            facts: What the value depends on, apart from the bot, as values for JSON. A file with other facts is not
+                used.
+            make: Computes the value, a list for JSON.
+            valid: Says whether the list in a file has the expected length and types.
+        """
+        path = self._folder / f"{name}.json"
+        stored = self._read(path, dict(facts))
+        if stored is not None and valid(stored):
+            return stored
+        value = make()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps({"facts": dict(facts), "value": value}, ensure_ascii=False) + "\n")
+        return value
+
+    def has(self, name: str, facts: Mapping[str, Any]) -> bool:
+        """Return whether a value is stored, so that `get` with the same name and facts only reads it."""
+        return self._read(self._folder / f"{name}.json", dict(facts)) is not None
+
+    def _read(self, path: Path, facts: dict[str, Any]) -> list | None:
+        """Return the list of a file; None if it is missing, damaged, older than the bot, or has other facts."""
+        try:
+            if path.stat().st_mtime < self._bot.stat().st_mtime:
+                return None
+            values = json_files.read_object(path)
+        except (OSError, UserError):
+            return None  # the file cannot be used, so the value is computed again
+        value = values.get("value")
+        return value if values.get("facts") == facts and isinstance(value, list) else None
+
+
+def are_texts(count: int) -> Callable[[list], bool]:
+    """Return a function that says whether a list has `count` texts."""
+    return lambda values: len(values) == count and all(isinstance(value, str) for value in values)
+
+
+def are_numbers(rows: int, columns: int) -> Callable[[list], bool]:
+    """Return a function that says whether a list has `rows` lists of `columns` numbers."""
+
+    def valid(values: list) -> bool:
+        return len(values) == rows and all(
+            isinstance(row, list) and len(row) == columns and all(type(value) in (int, float) for value in row)
+            for row in values
+        )
+
+    return valid

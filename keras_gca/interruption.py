@@ -1,0 +1,53 @@
+"""Lets Ctrl-C end a command at once and without a traceback while its modules are imported.
+
+A KeyboardInterrupt in an import shows a traceback, and TensorFlow's start-up lines may come with it. Nothing has been
+written at that time, so the system's own way to end a process on Ctrl-C is good enough.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+PROGRAMS = ("gca", "empathy-gail")
+PACKAGES = ("keras_gca", "gail_tf")
+
+
+def begin_command() -> None:
+    """Let Ctrl-C end the process at once until `handle_in_command`, if the process is one of the project's commands."""
+    if is_command():
+        _replace(signal.default_int_handler, signal.SIG_DFL)
+
+
+def is_command() -> bool:
+    """Return whether the process is one of the project's commands, and not a program that imports the project."""
+    _, *words = [*sys.orig_argv, ""]
+    module = words[words.index("-m") + 1] if "-m" in words else ""
+    return module.partition(".")[0] in PACKAGES or os.path.basename(words[0]) in PROGRAMS
+
+
+def handle_in_command() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt again, which a command reports in one line."""
+    _replace(signal.SIG_DFL, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def ends_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process at once in this block, unless the program handles Ctrl-C in a way of its own."""
+    replaced = _replace(signal.default_int_handler, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if replaced:
+            handle_in_command()
+
+
+def _replace(expected: object, handler: Any) -> bool:
+    """Replace the handler of Ctrl-C, if it is the expected one; only the main thread may do so."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not expected:
+        return False
+    signal.signal(signal.SIGINT, handler)
+    return True

@@ -1,0 +1,29 @@
+"""Computes the discriminator's output for every token of answers (Eq. 8)."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.models.forward import PrefixDiscriminator
+from keras_gca.models.rows import last_rows, rows_of
+
+
+def log_outputs(
+    discriminator: PrefixDiscriminator, contexts: np.ndarray, answers: np.ndarray, whole_answers: bool
+) -> np.ndarray:
+    """Compute log l_i, the logarithm of the discriminator's output (Eq. 8), for each token after BOS.
+
+    Args:
+        discriminator: The discriminator.
+        contexts: (B, s) int32, B contexts of at most s tokens, padded on the left.
+        answers: (B, s_s + 1) int32, as `frame_answers` makes them: BOS, tokens, EOS, padding.
+        whole_answers: Whether the discriminator was trained on whole answers (`reinforce`).
+
+    Returns:
+        (B, s_s) float32, NaN after the end. With `whole_answers`, all values before the last token are NaN as well.
+    """
+    contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
+    rows = last_rows(answers) if whole_answers else rows_of(answers)
+    logits = discriminator(contexts, answers, rows)
+    log_l = np.full((len(answers), answers.shape[1] - 1), np.nan, np.float32)
+    log_l[tuple(rows.positions.numpy().T)] = -np.logaddexp(0, -logits.numpy())
+    return log_l

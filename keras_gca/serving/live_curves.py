@@ -1,0 +1,68 @@
+"""The curves of the live view: which metrics of the log stand together, what they mean, and which way is better."""
+
+from typing import NamedTuple
+
+
+class Panel(NamedTuple):
+    """A plot of the live view.
+
+    Attributes:
+        title: What the plot shows, with the unit.
+        better: Which way is better, in words.
+        columns: The columns of the log that it shows.
+    """
+
+    title: str
+    better: str
+    columns: tuple[str, ...]
+
+
+# By package. docs/metrics.md explains the columns of the second paper.
+PANELS = {
+    "keras_gca": (
+        Panel(
+            "Perplexity of the generator",
+            "Lower is better, above all on held-out pairs.",
+            ("perplexity", "val_perplexity"),
+        ),
+        Panel(
+            "Share of tokens that the discriminator recognises",
+            "Near 1 the discriminator is sure; at 0.5 it guesses.",
+            ("val_accuracy_human", "val_accuracy_machine"),
+        ),
+        Panel(
+            "Probability that the discriminator gives machine-generated answers of being human",
+            "Higher is better for the generator; at 0.5 the discriminator guesses.",
+            ("judged_human", "val_judged_human"),
+        ),
+        Panel("Share of different answers in self-conversation", "Higher is more diverse.", ("distinct_answers",)),
+    ),
+    "gail_tf": (
+        Panel("Perplexity on held-out responses", "Lower is better.", ("val_perplexity",)),
+        Panel(
+            "Mean reward by the discriminator",
+            "The policy's reward should rise to the experts'.",
+            ("reward_generated", "val_reward_generated", "reward_expert"),
+        ),
+        Panel(
+            "Share of responses that the discriminator recognises",
+            "Near 1 the discriminator is sure; at 0.5 it guesses.",
+            ("accuracy_generated", "accuracy_expert"),
+        ),
+        Panel(
+            "KL divergence from the reference policy, nats a token",
+            "Lower stays closer to the policy before imitation.",
+            ("kl_per_token",),
+        ),
+        Panel(
+            "Tokens in a response",
+            "The policy's should stay near the experts'.",
+            ("response_length", "expert_length"),
+        ),
+        Panel(
+            "Diversity of the policy's responses",
+            "Different pairs of words: higher is better. Repeated words: lower is better.",
+            ("distinct_2", "repeated"),
+        ),
+    ),
+}

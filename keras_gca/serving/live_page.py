@@ -1,0 +1,148 @@
+"""The live view of a training as a web page: curves, the discriminator's view of samples, and replies to questions.
+
+The page reads only files of the run folder, so it costs the training next to nothing, and shows runs of both papers.
+It is served on the loopback address alone.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, abort, render_template, request
+
+from keras_gca.errors import UserError
+from keras_gca.safety.crisis import note_on
+from keras_gca.serving.live_curves import PANELS
+from keras_gca.serving.local_server import Limit, LocalServer, addresses, listen, protect
+from keras_gca.storage.live_files import LONGEST_QUESTION, QUESTIONS, LiveFiles, checked_questions
+from keras_gca.storage.ownership import MARKS
+from keras_gca.storage.run_folder import RunFolder
+
+HOST = "127.0.0.1"
+# Only these names reach the page. Another name may belong to a site that directs its visitors' browsers to this one.
+LOOPBACK = ("127.0.0.1", "localhost")
+THREADS = 2
+READS_PER_MINUTE = 600  # an open page reads every 3 seconds, and each view once
+CHANGES_PER_MINUTE = 20
+FIRST_QUESTIONS = ["Hello, how are you?", "What do you like to do at weekends?", "I had a bad day today."]
+
+
+def create_app(path: Path) -> Flask:
+    """Make the web application, which has these pages:
+
+        /            the curves, the samples and the questions
+        /state       the log's rows, the rows with replies, and the questions; ?tag=TAG returns only the same tag if
+                     nothing has changed since the answer with this tag
+        /views/ROW   the replies after a row of the log
+        /questions   a POST of {"questions": [text, ...]} stores the questions that the training answers from now on
+
+    Args:
+        path: The run folder, of either paper.
+    """
+    run: RunFolder = RunFolder(path)
+    files = LiveFiles(path)
+    app = Flask(__name__)
+    protect(app, largest_request=QUESTIONS * LONGEST_QUESTION * 8)
+    reads, changes = Limit("reads", READS_PER_MINUTE), Limit("changes of the questions", CHANGES_PER_MINUTE)
+
+    @app.before_request
+    def refuse_other_names() -> None:
+        if request.host.rpartition(":")[0] not in LOOPBACK and request.host not in LOOPBACK:
+            abort(403, "This page is for this computer only; open it as http://127.0.0.1.")
+
+    @app.get("/")
+    def page() -> str:
+        return render_template("live.html", title=f"Training {path.name}", count=QUESTIONS, longest=LONGEST_QUESTION)
+
+    @app.get("/state")
+    def state() -> dict[str, Any]:
+        reads.count(request.remote_addr)
+        return _state(run, files)
+
+    @app.get("/views/<int:row>")
+    def view(row: int) -> dict[str, Any]:
+        reads.count(request.remote_addr)
+        try:
+            found = files.read(row)
+        except UserError as error:
+            abort(500, str(error))
+        return found if found is not None else abort(404, "There are no replies after this row.")
+
+    @app.post("/questions")
+    def ask() -> dict[str, Any]:
+        changes.count(request.remote_addr)
+        content = request.get_json(silent=True)
+        try:
+            questions = checked_questions(content.get("questions") if isinstance(content, dict) else None)
+        except ValueError as error:
+            abort(400, f"These questions cannot be asked: {error}.")
+        files.ask(questions)
+        notes = [note for note in map(note_on, questions) if note is not None]
+        return {"questions": questions, "note": notes[0] if notes else None}
+
+    return app
+
+
+def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
+    """Return the log, the rows with replies and the questions; nothing but the tag if the page has them already."""
+    log = run.path / "log.csv"
+    changed = [file.stat().st_mtime_ns for file in (log, files.questions_file) if file.exists()]
+    tag = f"{changed}{len(files.rows())}"
+    age = time.time() - log.stat().st_mtime if log.exists() else None
+    if request.args.get("tag") == tag:
+        return {"tag": tag, "age": age}
+    try:
+        rows, questions = run.read_log(), files.questions()
+    except UserError as error:
+        abort(500, str(error))
+    package = next((name for name, mark in MARKS.items() if (run.path / mark).exists()), None)
+    return {
+        "tag": tag,
+        "age": age,
+        "rows": rows,
+        "views": [row for row in files.rows() if row <= len(rows)],
+        "questions": questions or [],
+        "panels": [panel._asdict() for panel in PANELS.get(package or "", ())],
+    }
+
+
+def prepare(path: Path, listening: socket.socket, questions: list[str] | None = None) -> LocalServer:
+    """Make the server of a run's live view, without starting it, and print its address.
+
+    Args:
+        path: The run folder.
+        listening: The socket of `take_port`.
+        questions: The user's questions; None keeps those of the run, or asks FIRST_QUESTIONS if it has none.
+    """
+    files = LiveFiles(path)
+    if questions is not None or files.questions() is None:
+        files.ask(questions or FIRST_QUESTIONS)
+    server = LocalServer(create_app(path), listening, THREADS)
+    print(f"live view: {addresses(HOST, server.port)}", flush=True)
+    return server
+
+
+@contextlib.contextmanager
+def showing(path: Path, listening: socket.socket, questions: list[str] | None = None) -> Iterator[LocalServer]:
+    """Serve the live view of a run while the block runs, in a thread of its own; the arguments are those of `prepare`.
+
+    Yields:
+        The server.
+    """
+    server = prepare(path, listening, questions)
+    thread = threading.Thread(target=server.serve, name="live view", daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        thread.join()
+
+
+def take_port(port: int) -> socket.socket:
+    """Take a port of the loopback address; see `local_server.listen`."""
+    return listen(HOST, port)

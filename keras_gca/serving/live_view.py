@@ -1,0 +1,51 @@
+"""Lets a training answer the questions of a user who watches it, after each stage that has changed its replies.
+
+The page that shows the replies is `live_page.py`.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from keras_gca.engine import devices
+from keras_gca.errors import UserError
+from keras_gca.safety.crisis import note_on
+from keras_gca.storage.live_files import Exchange, LiveFiles
+
+
+def record(
+    run: Path, row: int, stage: str, answer: Callable[[list[str]], tuple[list[Exchange], list[Exchange]]]
+) -> None:
+    """Write the replies after a stage, if somebody watches the run.
+
+    A message about self-harm or danger does not reach the network; the note stands in place of a reply. Damaged
+    questions are reported on standard error, and the training continues.
+
+    Args:
+        run: The run folder.
+        row: The number of the stage's row in the log, from 1.
+        stage: The name of the stage.
+        answer: A function that answers questions. It returns the exchanges of the questions, and those of held-out
+            samples. It must not draw from the random numbers of the training.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    if devices.workers() > 1:  # the other processes do not see the questions, and would not take part in answering
+        return
+    files = LiveFiles(run)
+    try:
+        questions = files.questions()
+    except UserError as error:
+        print(f"warning: the live view is not updated: {error}", file=sys.stderr)
+        return
+    if questions is None:
+        return
+    notes = {question: note_on(question) for question in questions}
+    asked, samples = answer([question for question in questions if notes[question] is None])
+    replies = iter(asked)
+    exchanges = [
+        next(replies) if notes[question] is None else Exchange(question, None, note=notes[question])
+        for question in questions
+    ]
+    files.write(row, stage, exchanges, samples)

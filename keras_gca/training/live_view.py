@@ -1,0 +1,61 @@
+"""Answers the questions of a user who watches the first paper's training, and lets the discriminator D judge replies.
+
+Replies are the greedy ones of Algorithm 1, which draws no random numbers, so watching changes nothing in the training.
+"""
+
+import numpy as np
+
+from keras_gca.data.pairs import Pairs, pad_contexts
+from keras_gca.data.text import detokenise, tokenise
+from keras_gca.data.vocabulary import Vocabulary
+from keras_gca.models.forward import PrefixDiscriminator
+from keras_gca.models.judgement import log_outputs
+from keras_gca.models.scoring import log_score
+from keras_gca.storage.live_files import Exchange, Judged
+from keras_gca.training.adversarial import AdversarialTraining
+from keras_gca.training.schedule import DISCRIMINATOR
+
+
+def answer(
+    training: AdversarialTraining, vocabulary: Vocabulary, samples: Pairs, questions: list[str]
+) -> tuple[list[Exchange], list[Exchange]]:
+    """Answer questions and held-out contexts.
+
+    Args:
+        training: The training, between two steps.
+        vocabulary: Its vocabulary.
+        samples: Held-out pairs.
+        questions: The user's questions.
+
+    Returns:
+        The exchanges of the questions, and those of the samples, with the human replies. D's view is left out until
+        line 6 has trained D.
+    """
+    config = training.config
+    encoded = [vocabulary.encode(tokens) for tokens in tokenise(questions, config.contractions)]
+    length = config.sentence_length
+    asked = pad_contexts(encoded, length) if encoded else samples.contexts[:0]
+    contexts = np.concatenate([asked, samples.contexts])
+    replies = training.decoder.greedy(contexts, allow_unknown=False).answers
+    rows = np.concatenate([replies, samples.answers])
+    judged = [Judged(_text(vocabulary, row)) for row in rows]
+    if any(row["phase"] == DISCRIMINATOR for row in training.history):
+        discriminator = PrefixDiscriminator.of(training.gca)
+        read = np.concatenate([contexts, samples.contexts])
+        log_l = log_outputs(discriminator, read, rows, whole_answers=config.algorithm == "reinforce")
+        judged = [_judged(vocabulary, row, log) for row, log in zip(rows, log_l, strict=True)]
+    mine, human = judged[: len(contexts)], judged[len(contexts) :]
+    exchanges = [Exchange(text, reply) for text, reply in zip(questions, mine, strict=False)]
+    held_out = zip(samples.contexts, mine[len(questions) :], human, strict=True)
+    return exchanges, [Exchange(_text(vocabulary, context), reply, said) for context, reply, said in held_out]
+
+
+def _judged(vocabulary: Vocabulary, row: np.ndarray, log_l: np.ndarray) -> Judged:
+    """Return an answer with D's score of it (Eq. 10) and, if D judges tokens, its output for each of them (Eq. 8)."""
+    numbers = np.flatnonzero(~np.isnan(log_l))
+    tokens = [(vocabulary.tokens[row[1 + i]], float(np.exp(log_l[i]))) for i in numbers]
+    return Judged(_text(vocabulary, row), float(np.exp(log_score(log_l))), tuple(tokens) if len(tokens) > 1 else ())
+
+
+def _text(vocabulary: Vocabulary, row: np.ndarray) -> str:
+    return detokenise(vocabulary.decode(row), vocabulary.surfaces)

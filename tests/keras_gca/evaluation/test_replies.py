@@ -1,0 +1,40 @@
+"""The parts of the held-out pairs by turn, and with and without answers that stand in training."""
+
+import numpy as np
+
+from keras_gca.data.dataset import Dataset
+from keras_gca.data.pairs import Pairs
+from keras_gca.evaluation import replies
+
+
+def rows(*words):
+    return np.array([[1, word, 2] for word in words], np.int32)
+
+
+def dataset(whole):
+    training = Pairs(rows(4, 5, 6), rows(4, 5, 6), np.zeros(3, np.int32))
+    held_out = Pairs(rows(*range(7, 14)), rows(7, 5, 8, 9, 10, 4, 11), np.array([2, 2, 2, 2, 5, 5, 9], np.int32))
+    return Dataset(None, training, held_out, [], whole)
+
+
+def test_parts_by_hand():
+    found = {part: numbers.tolist() for part, numbers in replies.parts_of(dataset(True)).items()}
+    assert found == {
+        "1 utterance before": [0, 4, 6],
+        "2 utterances before": [1, 5],
+        "3+ utterances before": [2, 3],
+        replies.NEW: [0, 2, 3, 4, 6],
+        replies.KNOWN: [1, 5],
+    }
+
+
+def test_turns_of_single_pairs_are_not_known():
+    assert set(replies.parts_of(dataset(False))) == {replies.NEW, replies.KNOWN}
+
+
+def test_parts_that_one_run_lacks_are_left_out_of_the_mean():
+    def of_run(value, *parts):
+        return {"tokens": 1, "parts": {part: {"pairs": value} for part in parts}}
+
+    found = replies.summarised([of_run(2, "a", "b"), of_run(4, "b", "c")])["parts"]
+    assert (list(found), found["b"]["pairs"].mean) == (["b"], 3)
