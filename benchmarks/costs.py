@@ -10,8 +10,8 @@ from gail_tf.models.tanh_network import HIDDEN_UNITS
 
 # How often a step of learning computes the matrix products of the blocks, and how often the product with the
 # vocabulary. A product is computed once in the forward pass. It is computed once more for the gradient of its input if
-# weights below it learn, and once more for the gradient of its weights if they learn. With a head the blocks are not
-# computed at all, because the reference policy has already computed the same states.
+# weights below it learn, and once more for the gradient of its weights if they learn. If only a head learns, the blocks
+# are not computed at all, because the reference policy has already computed the same states.
 PRODUCTS = {"full": (3, 3), "lora": (2, 2), "head": (0, 2)}
 
 
@@ -51,7 +51,7 @@ def flops(sizes: GPT2Config, read: float, predicted: float = 0) -> float:
 
 
 def learning_flops(sizes: GPT2Config, read: float, predicted: float, trainable: str = "full") -> float:
-    """The number of floating-point operations to learn from these tokens, in the forward and the backward pass."""
+    """The number of floating-point operations of a training step, its forward and backward pass; see `flops`."""
     blocks, vocabulary = PRODUCTS[trainable]
     return blocks * flops(sizes, read) + vocabulary * flops(sizes, 0, predicted)
 
@@ -63,7 +63,7 @@ def memory(sizes: GPT2Config, trainable: str = "full", weight_bytes: int = 4, ma
 
     Args:
         sizes: The sizes of the GPT-2.
-        trainable: The weights that learn; see `learned`.
+        trainable: Which weights learn; see `learned`.
         weight_bytes: The size of a weight, and of its gradient.
         master: Whether the weights that learn have an additional copy in float32.
     """
@@ -73,7 +73,7 @@ def memory(sizes: GPT2Config, trainable: str = "full", weight_bytes: int = 4, ma
 
 
 def traffic(sizes: GPT2Config, trainable: str, steps: int, workers: int, gradient_bytes: int = 4) -> float:
-    """The bytes that each worker sends, to sum the gradients of `steps` steps by a ring all-reduce.
+    """The number of bytes that each worker sends to sum the gradients of `steps` steps by a ring all-reduce.
 
     Each worker receives the same number of bytes.
     """

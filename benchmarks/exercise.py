@@ -18,7 +18,7 @@ from gail_tf.models.projection import Adapters
 # Phases of an update
 SAMPLING = "sampling"
 OLD = "old log-probs"  # the responses' log-probabilities, if sampling does not return them
-REFERENCE = "reference"  # its log-probabilities, and D's features of the policy's and the experts' responses
+REFERENCE = "reference"  # the frozen reference policy's log-probabilities, and the features that D reads
 LEARNING = "learning"  # the policy's gradient steps
 JUDGING = "D"  # the discriminator's judgement, and its own learning
 REST = "rest"
@@ -55,10 +55,11 @@ class Exercise:
         rollouts: The number of responses in the update.
         prompt: The number of tokens of each prompt.
         response: The number of tokens of each response. No response ends earlier.
-        sample_batch: The number of responses that are sampled, and read by the reference, at a time.
+        sample_batch: The number of responses that are sampled at a time, and that the frozen reference policy reads at
+            a time.
         minibatch: The number of responses from which the policy learns at a time.
-        discriminator_batch: The number of responses from which D, the discriminator, learns at a time. In the same step
-            it learns from as many responses of experts.
+        discriminator_batch: The number of responses from which D, the discriminator, learns at a time. The same step
+            also learns from as many responses of experts.
     """
 
     sizes: GPT2Config
@@ -77,7 +78,7 @@ class Exercise:
         return self.rollouts * self.response
 
     def gpt2(self, adapters: Adapters | None = None, precision: str = "float32") -> GPT2:
-        """Make a GPT-2 of random weights, which are the same at each call. It never gives END.
+        """Make a GPT-2 of random weights, which are the same at each call. It never generates END.
 
         One number of its hidden states is always large, and gives END a logit of about -1000. Therefore every
         contestant with these weights draws responses of full length, without a change to its sampling.

@@ -80,7 +80,7 @@ def cycling(pairs: Pairs, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def several(work: Callable[[], int], times: int) -> Callable[[], int]:
-    """Return a function that does a piece of work several times, and returns the sum of its units of work."""
+    """Return a function that calls `work` several times, and returns the sum of the results."""
     return lambda: sum(work() for _ in range(times))
 
 
@@ -109,7 +109,7 @@ def generator(pairs: Pairs, size: int) -> Callable[[], int]:
 
 
 def taught(pairs: Pairs, steps: int) -> GenerativeConversationalAgent:
-    """Train a generator a little, so that its replies end and its hidden layer is sparse, as those of real ones are."""
+    """Train a generator a little, so that its replies end and its hidden layer is sparse, as after a real training."""
     gca = GenerativeConversationalAgent(PAPER)
     learner, batches = TeacherForcing(gca, (*WHITE, *YELLOW), 1e-3), cycling(pairs, SMALL)
     for _ in range(steps):

@@ -39,11 +39,11 @@ def answer(prompts: Table, agent: "Chatting", how: Any, generator: str | None = 
     """Answer each prompt alone, as the first utterance of a conversation.
 
     Args:
-        prompts: The rows of a file of prompts; the first column is what the agent reads.
+        prompts: The rows of a file of prompts. The first column has the messages that the agent answers.
         agent: The agent of either paper.
-        how: How it generates answers; see `Chatting.answers_to_all`.
-        generator: The generator whose reply is taken; that which the discriminator chooses if None.
-        seed: The seed of sampling for the first prompt; the others follow.
+        how: The settings with which the agent generates answers; see `decoding` of `Chatting.answers_to_all`.
+        generator: The generator whose reply is taken. If None, the reply that the discriminator ranks first is taken.
+        seed: The seed of sampling for the first prompt. The seed of each further prompt is one higher.
 
     Returns:
         The rows with the column `reply`, in the same order.
@@ -66,8 +66,8 @@ def make_sheet(systems: dict[str, Table], random: np.random.Generator) -> tuple[
     """Shuffle the replies of several systems to the same prompts.
 
     Args:
-        systems: What `answer` returned for each system.
-        random: The source of the order.
+        systems: The result of `answer` for each system.
+        random: The random number generator that determines the order.
 
     Returns:
         The sheet, with the number of each row, the columns of the prompts, the reply and an empty judgement; and the
@@ -120,7 +120,7 @@ def count(sheets: dict[str, Table], key: Table) -> dict[str, dict[str, int]]:
 
 
 def agreement(sheets: dict[str, Table], key: Table) -> float:
-    """Return the share of replies, counted once for each system, about which all readers say the same."""
+    """Return the share of replies, counted once for each system, on which all readers agree."""
     judged = {(reader, row[ROW]): row[JUDGEMENT].strip() for reader, sheet in sheets.items() for row in sheet}
     verdicts = collections.defaultdict(set)
     for row in key:

@@ -29,11 +29,11 @@ def interleave(contestants: dict[str, Callable[[], int]], rounds: int) -> dict[s
     """Measure the rates of contestants that take turns.
 
     A first round warms up and is not counted. The objects that exist after it are left out of garbage collections.
-    Otherwise the garbage collections of one contestant would also scan the objects of the others, and cost it time.
+    Otherwise the garbage collections of one contestant would also scan the objects of the others, which takes time.
 
     Args:
-        contestants: A function for each contestant. A call does a share of the work and returns the number of its
-            units, for example tokens.
+        contestants: A function for each contestant. Each call does a part of the work, and returns how many units of
+            work, for example tokens, it has done.
         rounds: The number of counted rounds, in each of which every contestant has one turn.
 
     Returns:
@@ -60,7 +60,7 @@ def compete(results: dict[str, Any], title: str, contestants: dict[str, Callable
 
 
 class Stopwatch:
-    """Sums the seconds of named phases of a piece of work. While an inner phase runs, the outer one is not counted."""
+    """Sums the seconds of named phases of a piece of work. An outer phase excludes the time of an inner phase."""
 
     def __init__(self):
         self._seconds: dict[str, float] = defaultdict(float)
@@ -75,7 +75,7 @@ class Stopwatch:
         self._within = before + whole
 
     def timed(self, phase: str, function: Callable) -> Callable:
-        """Return the same function; the time of its calls is added to the phase."""
+        """Return a function that calls `function`, and adds the time of the call to a phase."""
 
         def call(*arguments, **options):
             with self.during(phase):
@@ -113,7 +113,7 @@ def peak_memory() -> float:
 
 
 def installed(module: str) -> bool:
-    """Whether a module can be imported. It is not imported for this test, and a package above it may be missing."""
+    """Whether a module can be imported. The module itself is not imported, and its parent package may be missing."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
@@ -154,7 +154,7 @@ def run_parts(parts: Mapping[str, Callable[[], Any]], options: argparse.Namespac
 
 
 def progress(line: str) -> None:
-    """Print to stderr what is running."""
+    """Print a line about what is running to standard error."""
     print(f"{line} ...", file=sys.stderr, flush=True)
 
 

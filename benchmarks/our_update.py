@@ -18,7 +18,7 @@ UPDATES = 100  # more than any benchmark makes
 
 
 def settings(exercise: Exercise, trainable: str = "full", precision: str = "float32") -> GAILConfig:
-    """The paper's settings, except those that would make the work of updates or of contestants unequal."""
+    """The paper's settings, except those with which updates or contestants would do different amounts of work."""
     sizes = exercise.sizes
     return GAILConfig(
         n_layer=sizes.n_layer,
@@ -47,10 +47,10 @@ def settings(exercise: Exercise, trainable: str = "full", precision: str = "floa
 
 
 class OurUpdate:
-    """A `GAILTraining` from its first update on. Each call makes one update.
+    """Runs the updates of a `GAILTraining`, from the first one on. Each call makes one update.
 
-    The time includes everything, also the metrics. Each update reads new responses of experts. It is the same with the
-    paper's corpus, which is so large that no update meets responses that an earlier update has read.
+    The measured time includes the computation of all metrics. Each update reads expert responses that no earlier update
+    has read. This is also the case in a training on the paper's corpus, because it is large enough.
     """
 
     def __init__(self, exercise: Exercise, trainable: str = "full", precision: str = "float32"):
@@ -81,16 +81,16 @@ class OurUpdate:
 
     @property
     def flops(self) -> dict[str, float]:
-        """Floating-point operations of an update by phase; those of D are too few to matter."""
+        """The number of floating-point operations of an update by phase. Those of D are few, and are left out."""
         return update_flops(self.exercise, self.trainable)
 
 
 def update_flops(exercise: Exercise, trainable: str = "full") -> dict[str, float]:
     """The number of floating-point operations of one update by `gail_tf`, by phase.
 
-    Sampling reads a prompt once and then every token except the last, and computes logits for each token of a response.
-    The reference reads a prompt once, and both responses to it, and computes the log-probabilities of the policy's
-    response.
+    In sampling, the policy reads each prompt once and then every token of the response except the last. It computes
+    logits for each token of the response. The frozen reference policy reads each prompt once, then the policy's and the
+    expert's response to it, and computes the log-probabilities of the policy's response.
     """
     sizes, tokens = exercise.sizes, exercise.tokens
     prompts = exercise.rollouts * exercise.prompt

@@ -73,7 +73,7 @@ TITLES = {
 # These modules are imported only if the contestant takes part.
 THEIRS = {"textgail": ("benchmarks.torch_gail", "TorchUpdate"), "trl": ("benchmarks.trl_ppo", "TRLUpdate")}
 CANDIDATES = 4
-CONDITIONS, RESPONSES = (1,), (3,)  # indices of their masks in a Batch
+CONDITIONS, RESPONSES = (1,), (3,)  # the index in a Batch of the conditions' mask, and of the responses' mask
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,7 +101,7 @@ def make_update(name: str, exercise: Exercise) -> Update:
 
 
 def absence(name: str) -> str | None:
-    """The reason why a contestant cannot take part; None if it can."""
+    """The reason why a contestant cannot take part, or None if it can."""
     if name in THEIRS and not (installed("torch") and installed("transformers")):
         return "PyTorch or transformers is not installed"
     if name == "trl" and not installed("trl"):
@@ -130,7 +130,7 @@ def present(options: argparse.Namespace) -> list[str]:
 def memory(options: argparse.Namespace) -> dict:
     """Measure the peak memory of a process that makes one update.
 
-    The update has only as many rollouts as `gail_tf` draws together, 64 instead of 128.
+    The update has only as many rollouts as `gail_tf` draws at a time, 64 instead of 128.
     """
     exercise = Exercise(SIZES[options.size], PAPER.rollout.decoding_batch_size)
     results = {}
@@ -339,7 +339,7 @@ def flops_of_a_token(sizes: GPT2Config, response: int) -> dict[str, float]:
 
 
 def growing(sizes: GPT2Config, sampled: int, learned: int, response: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Measure the rate of sampling `sampled` responses together, and that of a minibatch of `learned` responses."""
+    """Measure the rate of sampling `sampled` responses at a time, and that of a minibatch of `learned` responses."""
     exercise = Exercise(sizes, max(sampled, learned), response=response)
     prompts, responses = exercise.prompts(), exercise.expert_responses()
     arrays = (prompts, np.ones_like(prompts, bool), responses, np.ones_like(responses, bool))
@@ -448,7 +448,7 @@ def padding(options: argparse.Namespace) -> dict:
 
 
 def padded_share(masks: Sequence[np.ndarray]) -> float:
-    """The share of positions that have no token but padding. Each mask is (B, T) bool, false at padding."""
+    """The share of positions that are padding. Each mask is (B, T) bool, false at padding."""
     return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.size for mask in masks)
 
 
@@ -461,7 +461,7 @@ def in_random_order(count: int, size: int) -> list[np.ndarray]:
 def table_1(options: argparse.Namespace, measured: dict | None) -> dict:
     """Calculate Table 1 at full scale.
 
-    `measured` is the result of `update`. If it is None, the hours of this machine are left out.
+    `measured` is the result of `update`. If it is None, the table has no hours for this machine.
     """
     rates = {device.name: device.rates for device in full_scale.DEVICES}
     if measured and "full" in measured["by"]:

@@ -18,7 +18,7 @@ from benchmarks.measure import interleave
 from benchmarks.our_update import OurUpdate
 from keras_gca.engine import devices
 
-TRAFFIC = Path("/proc/net/dev")  # Linux
+TRAFFIC = Path("/proc/net/dev")  # exists only on Linux
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Devices:
         return f"{self.count} {'parts of the CPU' if self.strategy == 'mirrored' else 'processes'}"
 
     def measure(self, exercise: Exercise, rounds: int) -> dict[str, float]:
-        """Measure the seconds of an update, in new processes, and the bytes that it sends between processes.
+        """Run updates in new processes, and measure the seconds of an update and the bytes sent between processes.
 
         The bytes are counted on Linux only, at the loopback device.
         """
@@ -86,7 +86,7 @@ def _timed(on: Devices, environment: dict[str, str], exercise: Exercise, rounds:
 
 
 def loopback_bytes() -> int:
-    """The bytes that this machine has so far sent to itself over the loopback device; 0 if the system has no count."""
+    """The bytes that this machine has so far sent to itself over the loopback device, or 0 if they are not counted."""
     lines = TRAFFIC.read_text().splitlines() if TRAFFIC.exists() else []
     return next((int(line.partition(":")[2].split()[8]) for line in lines if line.strip().startswith("lo:")), 0)
 

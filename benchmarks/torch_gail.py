@@ -5,7 +5,7 @@ AdamW and with one clipped ratio for each whole response. TextGAIL's discriminat
 of `gail_tf` (two tanh layers, which read features of the frozen reference), so that only the policies are compared.
 With `logits_to_keep`, transformers computes logits only at the positions of the responses.
 
-Shapes: B responses; P tokens of a prompt, R of a response, T of both together; V tokens in the vocabulary; E = n_embd.
+Shapes: B responses; P tokens in a prompt, R tokens in a response, T = P + R; V tokens in the vocabulary; E = n_embd.
 """
 
 import numpy as np
@@ -47,7 +47,7 @@ def sample(model: transformers.GPT2LMHeadModel, prompts: torch.Tensor, exercise:
 
 
 def log_probs_of(logits: torch.Tensor, responses: torch.Tensor) -> torch.Tensor:
-    """Logits (B, R, V) before each token of the responses, (B, R) -> their log-probabilities, (B, R)."""
+    """Log-probabilities of responses, (B, R), from the logits before each of their tokens, (B, R, V)."""
     return torch.log_softmax(logits, -1).gather(-1, responses[..., None])[..., 0]
 
 
@@ -86,7 +86,7 @@ class RunningRewards:
 
 
 class TorchUpdate:
-    """Each call makes one update. The policy starts with the same weights as this project's policy."""
+    """Makes one update at each call. The policy starts with the same weights as this project's policy."""
 
     def __init__(self, exercise: Exercise):
         self.exercise, self.watch = exercise, Stopwatch()
@@ -117,7 +117,7 @@ class TorchUpdate:
 
     @property
     def flops(self) -> dict[str, float]:
-        """Floating-point operations of an update by phase."""
+        """The number of floating-point operations of an update by phase."""
         sizes, tokens = self.exercise.sizes, self.exercise.tokens
         sequences = self.experts.numel()
         return {
@@ -128,12 +128,12 @@ class TorchUpdate:
         }
 
     def states(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The reference's hidden states after each token: (B, T, E)."""
+        """The hidden states of the frozen reference policy after each token: (B, T, E)."""
         parts = tokens.split(self.exercise.sample_batch)
         return torch.cat([self.reference.transformer(part, use_cache=False).last_hidden_state for part in parts])
 
     def reference_log_probs(self, states: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """The reference's log-probabilities of the responses, (B, R)."""
+        """The log-probabilities of the responses under the frozen reference policy, (B, R)."""
         width, size = self.exercise.response, self.exercise.sample_batch
         before, responses = states[:, -width - 1 : -1].split(size), tokens[:, -width:].split(size)
         parts = zip(before, responses, strict=True)
@@ -181,7 +181,7 @@ class TorchMaximumLikelihood:
         self.optimizer = _adamw(self.model, TABLE.likelihood.mle_learning_rate)
 
     def step(self, tokens: np.ndarray) -> int:
-        """Make one step on (B, T + 1), whose first token is given, and return how many tokens are learned from."""
+        """Make one step on sequences (B, T + 1). Return the number of predicted tokens: all but the first of each."""
         tokens = torch.from_numpy(tokens).long()
         logits = self.model(tokens[:, :-1], use_cache=False).logits
         loss = functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())

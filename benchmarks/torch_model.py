@@ -61,7 +61,7 @@ class TorchModel(nn.Module):
         return torch.stack(chosen, 1).numpy()
 
     def load(self, gca) -> None:
-        """Take the weights of a GenerativeConversationalAgent, so that both decode the same answers."""
+        """Take the weights of a GenerativeConversationalAgent, so that both models generate the same answers."""
 
         def put(parameter, array):
             parameter.data = torch.from_numpy(np.ascontiguousarray(array))

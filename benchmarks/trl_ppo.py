@@ -22,10 +22,11 @@ from benchmarks.torch_gail import torch_gpt2
 
 
 class TRLUpdate:
-    """Each call makes one update: it calls the trainer's `train()` for one batch.
+    """Makes one update at each call, by calling the trainer's `train()` for one batch.
 
-    The time of `generate` counts as SAMPLING, the passes of the reference count as REFERENCE, and the passes of the
-    reward model count as JUDGING. Everything else counts as LEARNING, also the passes of the value network.
+    The time of `generate` counts as SAMPLING, the passes of the frozen reference policy count as REFERENCE, and the
+    passes of the reward model count as JUDGING. Everything else, including the passes of the value network, counts as
+    LEARNING.
     """
 
     def __init__(self, exercise: Exercise):
@@ -69,7 +70,7 @@ class TRLUpdate:
 
     @property
     def flops(self) -> dict[str, float]:
-        """Floating-point operations of an update by phase; those of the tiny reward model are too few to matter."""
+        """The number of floating-point operations of an update by phase, without those of the tiny reward model."""
         sizes, tokens = self.exercise.sizes, self.exercise.tokens
         sequences = self.exercise.rollouts * (self.exercise.prompt + self.exercise.response)
         value = flops(sizes, sequences) + learning_flops(sizes, sequences, 0)

@@ -2,7 +2,7 @@
 
 A table is between two marks, for example `<!-- experiment: ratings.json 0 -->` and `<!-- /experiment -->`. The first
 mark names a file in docs/measurements, which an evaluation has written with `--experiment`, and the number of a table
-in this file. The command that has computed the table is written below it.
+in this file. The command that computed the table is written below the table.
 """
 
 import re

@@ -92,7 +92,7 @@ def picture() -> str:
 
 
 def _package(package: str, left: int) -> tuple[str, int]:
-    """A package as a stack of its floors, and where it ends."""
+    """The SVG of a package as a stack of its floors, and the y coordinate at which the stack ends."""
     parts, top = [f'<text x="{left}" y="28" class="title">{escape(TITLES[package])}</text>'], 40
     for number, floor in enumerate(layers(package)):
         if number == 0:
@@ -110,7 +110,7 @@ def _package(package: str, left: int) -> tuple[str, int]:
 
 
 def _room(package: str, name: str, width: int) -> tuple[str, str, list[str]]:
-    """Kind, title and lines of a box."""
+    """The kind of a room or file, which decides the colour of its box, and the box's title and lines of text."""
     if not (ROOT / package / name).is_dir():
         kind = "shared" if package == "keras_gca" and name in SHARED else "file"
         return kind, f"{name}.py", []
@@ -178,7 +178,7 @@ def page() -> str:
 
 
 def main() -> int:
-    """Write both; returns the exit status."""
+    """Write the picture and the page, and return the exit status."""
     PICTURE.write_text(picture(), encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")
     print(f"wrote {PICTURE.relative_to(ROOT)} and the files of {PAGE.relative_to(ROOT)}")

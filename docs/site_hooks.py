@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-# MkDocs runs this file by its path, where the project's root need not be among the places of imports.
+# MkDocs runs this file by its path, so the project's root may not be on the path of imports.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from docs import site_pages

@@ -1,4 +1,4 @@
-"""Generated pages of the documentation site, and where links to the repository's files lead on the site.
+"""Generates pages of the documentation site, and converts links to the repository's files to links of the site.
 
 The API section follows the tree: a page for the public face of each package and one for each of its rooms. The pages
 are Markdown in which `::: module` is replaced by the documentation of a module (mkdocstrings). This file does not
@@ -49,14 +49,14 @@ def rooms(package: str) -> list[str]:
 
 
 def room_page(package: str, room: str) -> str:
-    """What a room is for, then each of its modules."""
+    """The Markdown of a room's page: the purpose of the room, then each of its modules."""
     modules = [f"{package}.{room}.{path.stem}" for path in house.files(package, room) if not path.stem.startswith("_")]
     introduction = _module(f"{package}.{room}", "heading_level: 1", "members: false")
     return "\n".join([introduction, *map(_module, modules)])
 
 
 def public_face(package: str) -> str:
-    """A package's own docstring, tables of its public names and commands, then the modules at its root."""
+    """The Markdown of a public face: the package's docstring, public names, commands, and the modules at its root."""
     parts = [_module(package, "heading_level: 1", "members: false")]
     parts += ["## Public names\n", "| name | what it is |", "| --- | --- |"]
     parts += [
@@ -135,10 +135,10 @@ def _linked(text: str, page: str) -> str:
 
 
 def site_link(link: str, page: str) -> str | None:
-    """Where a relative link of a page leads on the site, seen from the page's place there.
+    """The link of the site that corresponds to a relative link of a page in the repository.
 
     Returns:
-        the relative link; None for a file or folder that the site does not hold.
+        The link, relative to the page's place on the site, or None if the site does not contain the file or folder.
     """
     name, _, heading = link.partition("#")
     path = posixpath.normpath(posixpath.join(posixpath.dirname(page), name))
@@ -161,7 +161,7 @@ def _place(path: str) -> str | None:
 
 
 def _api_link(path: str) -> str | None:
-    """Where a folder or a module of a package is documented."""
+    """The place on the site of the documentation of a folder or module of a package, or None if it has none."""
     package, *inside = path.removesuffix(".py").split("/")
     room = inside[0] if inside and inside[0] in rooms(package) else "index"
     if not path.endswith(".py"):

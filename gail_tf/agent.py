@@ -66,7 +66,7 @@ class GAILAgent:
 
     Args:
         bot: The settings, tokenizer and weights.
-        base: The pretrained network that `bot.base` names; None if the bot stores all weights.
+        base: The pretrained network that `bot.base` names, or None if the bot stores all weights.
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
@@ -141,7 +141,7 @@ class GAILAgent:
 
         Args:
             folder: The folder to make.
-            policy: The name of the policy; None takes the last policy of `generators`.
+            policy: The name of the policy, or None for the last policy in `generators`.
 
         Returns:
             The name of the policy that was written.
@@ -171,7 +171,7 @@ class GAILAgent:
         Args:
             history: The utterances so far, of which the last one is answered. As in training, the oldest utterances are
                 left out if there are too many tokens. A single text is a conversation of one utterance.
-            replying: How responses are made.
+            replying: How responses are generated.
             seed: The seed of sampling.
 
         Returns:
@@ -196,8 +196,9 @@ class GAILAgent:
 
         Args:
             history: The utterances so far, of which the last one is answered, or a single text.
-            context_utterances: How many of the last utterances are read; None reads all that fit, as in training.
-            decoding: How responses are made.
+            context_utterances: The number of utterances that are read, counted from the last one. If None, all
+                utterances that fit are read, as in training.
+            decoding: How responses are generated.
             seed: The seed of sampling.
 
         Returns:
@@ -222,8 +223,9 @@ class GAILAgent:
 
         Args:
             histories: The conversations, each as `answers` takes it.
-            context_utterances: How many of the last utterances are read; None reads all that fit, as in training.
-            decoding: How responses are made.
+            context_utterances: The number of utterances that are read, counted from the last one. If None, all
+                utterances that fit are read, as in training.
+            decoding: How responses are generated.
             seeds: The seed of sampling for each conversation.
 
         Returns:
@@ -268,13 +270,14 @@ class GAILAgent:
     def _judged(
         self, batch: Batch, tokens: np.ndarray, masks: np.ndarray, read: list[list[str]], texts: list[str]
     ) -> np.ndarray:
-        """Compute the logarithms of D's probabilities that responses are an expert's, for B responses of R tokens.
+        """Compute, for B responses of R tokens, the logarithm of D's probability that an expert wrote the response.
 
         Args:
-            batch: The conditions that are answered.
-            tokens: (B, R) int32, the responses. Each condition has equally many, and they are in the conditions' order.
+            batch: The conditions (history and prompt) that the responses answer.
+            tokens: (B, R) int32, the responses. All conditions have the same number of responses. The responses are in
+                the order of the conditions.
             masks: (B, R) bool, false at padding.
-            read: The utterances of each condition.
+            read: The utterances that each condition contains.
             texts: (B,), the responses as text.
 
         Returns:
@@ -298,8 +301,8 @@ class GAILAgent:
         """Compute the logits with which D judges B responses of R tokens; the arguments are those of `_judged`.
 
         Returns:
-            (B,) float32, or (B, R) float32 if D judges each token. The higher a logit, the more the response is like an
-            expert's.
+            (B,) float32, or (B, R) float32 if D judges each token. The higher the logit, the more certain is D that an
+            expert wrote the response.
         """
         count = len(texts) // len(read)
         condition, condition_mask = (
@@ -364,8 +367,8 @@ class GAILAgent:
             message: The message to check.
 
         Returns:
-            The note, with each of `crisis_lines` on a line of its own below it; None for any other message, and for
-            every message if `notes_crises` is False.
+            The note, followed by each of `crisis_lines` on a separate line. None if the message is about something
+            else, or if `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
 

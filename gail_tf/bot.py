@@ -34,13 +34,13 @@ class Bot:
     Attributes:
         config: The settings of the training.
         tokenizer: The policies' tokenizer.
-        sizes: The sizes of the policies' language model; None for RL-Seq2Seq, whose policies consist of LSTMs.
+        sizes: The sizes of the policies' language model, or None for RL-Seq2Seq, whose policies consist of LSTMs.
         policies: The weights of each policy by its name, float32 arrays in the order of `LanguagePolicy.variables`.
         reference: The name of the policy that computes the features which D reads.
-        discriminator: The weights of D; empty for RL-Seq2Seq.
-        reader: The RoBERTa of D; None if D has another encoder.
-        emotions: RL-Seq2Seq's classifier of emotions, which it has in place of D; None for other algorithms.
-        base: If `policies` hold only adapters or a head, the pretrained network whose files hold the other weights;
+        discriminator: The weights of D, or an empty list for RL-Seq2Seq.
+        reader: The RoBERTa of D, or None if D has another encoder.
+        emotions: The classifier of emotions that RL-Seq2Seq has in place of D, or None for other algorithms.
+        base: The pretrained network whose files hold the other weights if `policies` holds only adapters or a head;
             otherwise None.
     """
 

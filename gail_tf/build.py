@@ -69,18 +69,18 @@ def read_pretrained(config: GAILConfig, folder: Path, tokenizer: Tokenizer, rows
         config: The settings, with the adapters, dropout, precision and seed.
         folder: A folder in Hugging Face's format.
         tokenizer: The folder's tokenizer, to which control tokens were added.
-        rows: How many rows of the folder's tables belong to tokens of the folder's own tokenizer. None means
-            `tokenizer.known`.
+        rows: The number of rows in the folder's tables that belong to tokens of the folder's own tokenizer. If None, it
+            is `tokenizer.known`.
 
     Returns:
-        The network. The name of a control token, for example "positive", is encoded with the folder's tokens, and the
-        control token's row starts as the mean of their rows.
+        The network. The row of a control token starts as the mean of the rows of those tokens that spell its name, for
+        example "positive".
 
     Raises:
         UserError: The tokenizer is not the network's, the network reads too few tokens, or a file cannot be used.
     """
     sizes, needed = read_config(folder / CONFIG, config_of), config.data.condition_tokens + config.data.response_tokens
-    if len(tokenizer) > sizes.vocab_size + len(CONTROL_TOKENS):  # nothing else is added to a folder's tokenizer
+    if len(tokenizer) > sizes.vocab_size + len(CONTROL_TOKENS):  # only control tokens are added
         raise UserError(f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the weights have {sizes.vocab_size}")
     if needed > sizes.positions:
         raise UserError(
@@ -140,19 +140,19 @@ def read_base(config: GAILConfig, base: Base, tokenizer: Tokenizer, agreed: bool
 
 
 def adapters_of(config: GAILConfig) -> Adapters | None:
-    """Return the sizes of the low-rank adapters for `--trainable lora`; None for other values of this setting."""
+    """Return the sizes of the low-rank adapters for `--trainable lora`, or None for other values of this setting."""
     return Adapters(config.model.lora_rank, config.model.lora_alpha) if config.model.trainable == "lora" else None
 
 
 def make_policy(
     config: GAILConfig, tokenizer: Tokenizer, network: LanguageModel | None, emotions: EmotionClassifier | None
 ) -> LanguagePolicy:
-    """Make the policy that the settings ask for.
+    """Make the policy that the settings require.
 
     Args:
         config: The settings.
         tokenizer: The policy's tokenizer.
-        network: The language model of the policy; None for RL-Seq2Seq, whose policy consists of LSTMs.
+        network: The language model of the policy, or None for RL-Seq2Seq, whose policy consists of LSTMs.
         emotions: RL-Seq2Seq's classifier of emotions. It is required if `network` is None.
 
     Returns:
@@ -176,7 +176,7 @@ def make_encoder(config: GAILConfig, sizes: LanguageModelConfig, reader: TextRea
 
     Returns:
         A `TextEncoder` if a reader is given, else a `TrainableEncoder` or a `FrozenEncoder`, as
-        `--discriminator-encoder` asks for.
+        `--discriminator-encoder` says.
     """
     if reader is not None:
         return TextEncoder(reader)
@@ -190,11 +190,11 @@ def make_judge(
     emotions: EmotionClassifier | None = None,
     learns: bool = False,
 ) -> Judge:
-    """Make the judge that the settings ask for.
+    """Make the judge that the settings require.
 
     Args:
         config: The settings.
-        sizes: The sizes of the language model; None for RL-Seq2Seq.
+        sizes: The sizes of the language model, or None for RL-Seq2Seq.
         reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
         emotions: RL-Seq2Seq's classifier of emotions. It is required if `sizes` is None.
         learns: Whether the discriminator will be trained, for which it needs an optimizer.
@@ -223,7 +223,7 @@ def make_networks(
     Args:
         config: The settings.
         tokenizer: The policy's tokenizer.
-        network: The language model, with adapters for `--trainable lora`; None for RL-Seq2Seq.
+        network: The language model, with adapters for `--trainable lora`, or None for RL-Seq2Seq.
         reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
         emotions: RL-Seq2Seq's classifier of emotions. It is required if `network` is None.
         from_scratch: Whether the policy's network is pretrained first.

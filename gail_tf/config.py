@@ -24,7 +24,7 @@ from keras_gca.settings import Settings, group, naming, option
 # The settings in which each algorithm differs from EmpathyGAIL (`gail`). Settings that the user gives override these.
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "gail": {},
-    # Maximum likelihood alone. This algorithm ends where the others begin to imitate.
+    # Maximum likelihood alone. This algorithm ends where the other algorithms begin to imitate.
     "mle": {"updates": 0},
     # Wu et al. 2021, with the settings of their program: no KL penalty, no sentiment, a contrastive discriminator.
     "textgail": {
@@ -185,7 +185,7 @@ class GAILConfig(Settings):
             changes: Options and their new values.
 
         Returns:
-            The implied settings and their values; empty if `algorithm` is not among the changes.
+            The implied settings and their values. The dictionary is empty if `algorithm` is not among the changes.
         """
         algorithm = changes.get("algorithm")
         return ALGORITHMS.get(algorithm, {}) if isinstance(algorithm, str) else {}
@@ -261,7 +261,7 @@ class GAILConfig(Settings):
             times: The number of epochs or updates in the phase.
 
         Returns:
-            The number of steps; None if the learning rate does not fall.
+            The number of steps, or None if the learning rate does not fall.
         """
         return steps * times if self.optimizer.learning_rate_schedule == "linear" and times else None
 

@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | None:
-    """Measure the runs, write and print the tables, and return what --json prints; None if the time is over before."""
+    """Measure the runs, write and print the tables, and return the values for --json, or None if the time is over."""
     from gail_tf.evaluation.report import Options, evaluate_runs
     from keras_gca.evaluation import provenance
 

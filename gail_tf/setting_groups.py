@@ -18,7 +18,7 @@ LAYOUTS = ("auto", "end_of_text", "plain", "chatml", "llama3", "smollm2", "qwen2
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which trajectories the training uses, and how much of each the networks read."""
+    """Which trajectories the training uses, and how many tokens of each trajectory the networks read."""
 
     turns: str = option(
         "disjoint", "disjoint: a turn is a prompt and its response, as in the paper's text; staggered: every utterance "
@@ -176,7 +176,7 @@ class RewardSettings:
 
 @dataclass(frozen=True)
 class PPOSettings:
-    """The step of the policy, by PPO or by TRPO."""
+    """How the policy learns by PPO or by TRPO."""
 
     generator_learning_rate: float = option(1e-5, "learning rate of AdamW for the policy in PPO", low=1e-9, high=1)
     ppo_epochs: int = option(1, "passes over an update's rollouts", low=1)

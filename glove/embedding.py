@@ -19,7 +19,7 @@ class EmbeddingMatrix:
         matrix: (vocabulary size, dimension) float32; words without a vector are rows of zeros.
         words: The vocabulary.
         missing: The words without a vector, in the vocabulary's order.
-        counts: The frequency of each word in the corpus; empty if it is not known.
+        counts: The frequency of each word in the corpus; empty if the frequencies are not known.
     """
 
     matrix: np.ndarray
@@ -34,7 +34,7 @@ class EmbeddingMatrix:
 
     @property
     def token_coverage(self) -> float:
-        """The share of the corpus' tokens whose word has a vector, in [0, 1]; NaN if no counts were given."""
+        """The share of the corpus' tokens whose word has a vector, in [0, 1], or NaN if no counts were given."""
         total = sum(self.counts.get(word, 0) for word in self.words)
         lost = sum(self.counts.get(word, 0) for word in self.missing)
         return 1.0 - lost / total if total else float("nan")
@@ -43,7 +43,7 @@ class EmbeddingMatrix:
         """Describe the coverage, and the most frequent words without a vector, in at most two lines.
 
         Args:
-            most: The largest number of words without a vector to list.
+            most: The largest number of words to list.
         """
         known = len(self.words) - len(self.missing)
         text = f"word vectors: {known:,} of {len(self.words):,} words ({self.word_coverage:.1%})"
@@ -67,7 +67,8 @@ def embedding_matrix(
     Args:
         words: The vocabulary; row i of the matrix belongs to words[i].
         vectors: The word vectors.
-        counts: The frequencies of the words in a corpus, from which `token_coverage` is computed; None if not known.
+        counts: The frequencies of the words in a corpus, from which `token_coverage` is computed, or None if they are
+            not known.
     """
     position = {word: i for i, word in enumerate(vectors.words)}
     matrix = np.zeros((len(words), vectors.dimension), np.float32)

@@ -61,7 +61,7 @@ def cooccurrences(
         documents: Sequences of word indices in [0, vocabulary_size). A negative index stands for a word that is not
             counted. It still takes a place, so it separates its neighbours. Windows do not cross documents.
         vocabulary_size: The number of words.
-        window: The largest distance of two words that co-occur.
+        window: The largest distance at which two words count as occurring together.
 
     Returns:
         Three arrays of the same length for the non-zero entries of X: their rows i (int32), their columns j (int32) and
@@ -106,13 +106,13 @@ def fit(
 
     Args:
         documents: Tokenised texts. A window does not extend from one text into the next.
-        words: The vocabulary. None takes every word, the most frequent first. A word that never co-occurs with a word
-            gets no vector.
+        words: The vocabulary, or None for every word, the most frequent first. A word that never occurs together with a
+            word of the vocabulary gets no vector.
         dimension: The dimension of the vectors.
-        window: The largest distance of two words that co-occur.
-        x_max: The count from which on an entry has the weight 1 (Eq. 9).
+        window: The largest distance at which two words count as occurring together.
+        x_max: The count from which an entry has the weight 1 (Eq. 9).
         alpha: The exponent of the weights of rarer entries (Eq. 9).
-        learning_rate: AdaGrad's rate.
+        learning_rate: AdaGrad's learning rate.
         epochs: The number of passes over the entries.
         batch_size: The number of entries in a step.
         seed: The seed of the initial vectors and of the order of entries.
@@ -122,10 +122,10 @@ def fit(
         stop: A function that is called after each epoch. If it returns True, no further epoch follows.
 
     Returns:
-        The vectors of the words that co-occur, float32.
+        The vectors of the words that occur together with another one, float32.
 
     Raises:
-        ValueError: No two words co-occur.
+        ValueError: No two words occur together.
     """
     documents = [list(document) for document in documents]
     if words is None:
@@ -175,7 +175,7 @@ def _by_frequency(documents: Sequence[Sequence[str]]) -> list[str]:
 def _initial(random: np.random.Generator, count: int, dimension: int, bias: int) -> np.ndarray:
     """Draw initial vectors and biases from (-0.5, 0.5) / dimension.
 
-    Column `bias` holds the biases. The other one of the two extra columns is 1.
+    Column `bias` holds the biases. The other extra column is filled with 1.
     """
     side = np.ones((count, dimension + 2), np.float32)
     side[:, :dimension] = (random.random((count, dimension), np.float32) - 0.5) / dimension

@@ -17,9 +17,9 @@ class ProgressLines:
 
     Args:
         total: The number of steps.
-        initial: The number of steps that are done already.
-        desc: What the steps belong to.
-        disable: Whether nothing is printed.
+        initial: The number of steps that have been made before.
+        desc: The name of the task, which is shown with the progress.
+        disable: Whether to print nothing.
     """
 
     def __init__(self, total: int, initial: int = 0, desc: str = "", disable: bool = False):
@@ -34,7 +34,7 @@ class ProgressLines:
 
         Args:
             text: The text.
-            refresh: Not used: a line is printed by `update` alone.
+            refresh: Ignored, because only `update` prints lines.
         """
         self._postfix = text
 
@@ -42,7 +42,7 @@ class ProgressLines:
         """Count steps, and print a line if the last one was printed BETWEEN_LINES ago.
 
         Args:
-            steps: The number of steps that were done.
+            steps: The number of steps that have been made.
         """
         self.n += steps
         now = time.monotonic()
@@ -56,7 +56,7 @@ class ProgressLines:
         print(f"{self.desc}: {self.n:,} of {self.total:,}, {took}{postfix}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Print nothing: the lines of the results follow."""
+        """Do nothing. The method exists because a bar of tqdm must be closed."""
 
     def __enter__(self) -> "ProgressLines":
         return self
@@ -75,9 +75,9 @@ def bar_or_lines(total: int, initial: int = 0, desc: str = "", disable: bool = F
 
     Args:
         total: The number of steps.
-        initial: The number of steps that are done already.
-        desc: What the steps belong to.
-        disable: Whether nothing is shown.
+        initial: The number of steps that have been made before.
+        desc: The name of the task, which is shown with the progress.
+        disable: Whether to show nothing.
     """
     if not sys.stderr.isatty():
         return ProgressLines(total, initial, desc, disable)

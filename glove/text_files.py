@@ -36,7 +36,7 @@ class BadLines:
 
     Attributes:
         counts: The number of skipped lines for each kind of fault.
-        notes: The remarks of readers about the files that they have read, one line for each file.
+        notes: Remarks about how the files were read, one line for each file.
     """
 
     def __init__(self, skip: bool = False, error: type[ValueError] = VectorFileError, hint: str = ""):
@@ -52,7 +52,7 @@ class BadLines:
         self._before, self._reason = self.counts.total(), None
 
     def refuse_nearly_all(self, name: str, used: int) -> None:
-        """Raise `error` if more than 9 in 10 lines since `begin` were skipped: the file is then of another kind.
+        """Raise `error` if more than 9 in 10 lines since `begin` were skipped, as in a file of another kind.
 
         Args:
             name: The name of the file.
@@ -98,8 +98,9 @@ class BoundedStream:
     Args:
         stream: The stream to read from.
         name: The name of the file, for messages.
-        bad: The object whose `error` is the class of the exception.
-        most: The largest number of bytes that the stream may return; None for a file that is not compressed.
+        bad: The object whose attribute `error` is the class of the exceptions to raise.
+        most: The largest number of bytes that the stream may return, or None for no limit, if the file is not
+            compressed.
 
     Attributes:
         place: The position of the next bytes in the file, such as the number of a line. The reader sets it, for
@@ -207,12 +208,12 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     Args:
         number: The number.
         one: The unit in the singular.
-        many: The unit in the plural; None appends an s.
+        many: The unit in the plural. If None, an s is appended to the singular.
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def one_line(error: BaseException | str) -> str:
-    """Return a text or an error's message as one line that a terminal can show, without the middle of a long one."""
+    """Return a text or an error's message as one line that a terminal can show; a long line is cut in the middle."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(error))
     return text if len(text) <= 1000 else f"{text[:700]} ... {text[-250:]}"

@@ -88,20 +88,21 @@ def read_vectors(
     Args:
         path: A text file of GloVe, word2vec or fastText, or a binary file of word2vec, whose name ends with .bin. It
             may be compressed as .gz, or in a .zip such as glove.6B.zip.
-        words: The words to keep; None keeps all. Memory grows with the words that are kept, not with the file.
-        dimension: The number of values that each line must have. None takes the number in the header, or else the
-            number of values in the first usable line.
-        member: The file inside a .zip. None takes the only one whose name ends with .txt, .vec or .bin. If there are
-            several and `dimension` is given, None takes the only one named `*.{dimension}d.txt`.
-        bad: Decides what happens to bad lines; if None, the first one is an error.
+        words: The words to keep, or None to keep all. The memory needed grows with the words that are kept, not with
+            the file.
+        dimension: The number of values that each line must have. If None, this is the number in the header or, without
+            a header, the number of values in the first usable line.
+        member: The name of the file inside a .zip. If None, the only file whose name ends with .txt, .vec or .bin is
+            read. If there are several and `dimension` is given, the only one named `*.{dimension}d.txt` is read.
+        bad: Decides what happens to bad lines. If None, the first bad line raises an error.
 
     Returns:
         The vectors in the order of the file.
 
     Raises:
-        VectorFileError: A line has another dimension, or is not UTF-8. A word that is kept occurs twice, or has a value
-            that is not a finite number. The file is cut short, unpacks to far more than text would, or more than 9 in
-            10 of its lines would be skipped. The message names the file and the line.
+        VectorFileError: A line has a different number of values, or is not UTF-8. A word that is kept occurs twice, or
+            has a value that is not a finite number. The file is cut short, unpacks to far more than text would, or more
+            than 9 in 10 of its lines would be skipped. The message names the file and the line.
         FileNotFoundError: There is no such file.
     """
     path, bad = Path(path), bad or BadLines()
@@ -167,8 +168,8 @@ class _Kept:
     def wants(self, word: str, place: str) -> bool:
         """Return whether the vector of a word is requested.
 
-        A word that was already kept raises an error. Its message says where: `place` ("is already on line") and the
-        number of this line.
+        If the word has already been kept, an error is raised. Its message consists of the word, `place` (such as "is
+        already on line"), and the number of the line that the word was kept from.
         """
         if self._wanted is not None and word not in self._wanted:
             return False

@@ -21,13 +21,13 @@ _BLOCK = 1 << 16
 class BinaryVectors:
     """Iterates over the words of a binary file and their vectors, in the order of the file.
 
-    The file is read block by block, so that the memory does not grow with it. If the first line is not that of a
-    word2vec file, or if the file is shorter than this line implies, `bad.error` is raised.
+    The file is read block by block, so that the memory needed does not grow with the file. If the first line is not
+    that of a word2vec file, or if the file is shorter than this line implies, `bad.error` is raised.
 
     Args:
         stream: The file's content.
-        bad: The object whose `error` is the class of the exceptions.
-        size: The size of the file in bytes; None if it is compressed.
+        bad: The object whose attribute `error` is the class of the exceptions to raise.
+        size: The size of the file in bytes, or None if the file is compressed.
 
     Attributes:
         words: The number of words that the first line states.

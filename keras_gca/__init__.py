@@ -56,7 +56,7 @@ from typing import Any
 from keras_gca.interruption import begin_command
 from keras_gca.public_names import public_name
 
-begin_command()  # first, so that it holds for the imports of the commands' modules
+begin_command()  # first, so that it applies while the commands' modules are imported
 
 __version__ = "0.1.0"
 

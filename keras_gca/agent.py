@@ -44,13 +44,14 @@ class Decoding:
     """How replies are generated: greedily (Algorithm 1) unless a temperature or a beam is given.
 
     Args:
-        temperature: The temperature of sampling, from 0.01 to 100; None does not sample.
-        top_k: Sample among this many of the likeliest tokens; None takes all tokens.
-        top_p: Sample among the fewest likeliest tokens whose probability reaches this, above 0 and at most 1.
+        temperature: The temperature of sampling, from 0.01 to 100, or None for no sampling.
+        top_k: The number of likeliest tokens among which to sample, or None for all tokens.
+        top_p: The probability of the nucleus, above 0 and at most 1. Sampling is restricted to the smallest set of
+            likeliest tokens whose total probability reaches this value.
         beam: The width of a beam search, whose answers are ranked by log p(y|x) / tokens^length_penalty.
         length_penalty: The exponent in this formula. 0 favours short answers, and 1 favours long answers.
         anti_language_model: The weight lambda of the anti-language model in a beam search, which lowers the rank of
-            answers that fit all contexts; see `Decoder.beam`.
+            answers that would fit any context; see `Decoder.beam`.
         repeats: Whether a beam search may give the same word twice in succession, or the same two neighbouring words
             twice.
 
@@ -101,12 +102,12 @@ class Decoding:
         Args:
             decoder: The decoder of a generator.
             contexts: (B, s_s) int32, B contexts of at most s_s tokens, padded on the left.
-            seed: The seed of sampling, one for all contexts or one for each.
+            seed: The seed of sampling, one for all contexts or one for each of them.
             allow_unknown: Whether an answer may contain the unknown word.
-            unwanted: (B, s_s + 1) int32, answers that a beam search does not give; see `Decoder.beam`.
+            unwanted: (B, s_s + 1) int32, answers that a beam search must not return; see `Decoder.beam`.
 
         Returns:
-            The answers with their probabilities, one for each context.
+            The answers with their probabilities, one answer for each context.
         """
         if self.temperature is not None:
             return decoder.sample(contexts, seed, self.temperature, self.top_k, self.top_p, allow_unknown=allow_unknown)
@@ -116,8 +117,8 @@ class Decoding:
         return decoder.greedy(contexts, allow_unknown=allow_unknown)
 
 
-# Chosen on 120 development messages (docs/judging): of eighteen rankings of a beam, the plain likelihood gave the most
-# sensible replies.
+# Chosen on 120 development messages (docs/judging): among 25 ways to rank the answers of a beam, the plain
+# likelihood gave the most sensible replies.
 CHAT = Decoding(beam=CHAT_BEAM, length_penalty=0.0, repeats=False)
 
 
@@ -134,8 +135,8 @@ class Agent:
         discriminator: The weights of the blocks WHITE and GREEN of Figure 2.
 
     Attributes:
-        notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; True at first.
-        crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123"; none at first.
+        notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; initially True.
+        crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123"; initially empty.
 
     Raises:
         ValueError: There is no generator, or the weights do not have the sizes that the config requires.
@@ -193,7 +194,7 @@ class Agent:
         """Load an agent from a `bot.h5`, from a run folder that contains one, or from the Hugging Face Hub.
 
         Args:
-            path: The file, the folder, or a name on the Hub, OWNER/NAME; see `hub.bot_of`.
+            path: The file, the folder, or the name of a model on the Hub (OWNER/NAME); see `hub.bot_of`.
             agreed: Whether the user has agreed to a download from the Hub. If not, the user is asked at the terminal.
 
         Raises:
@@ -223,9 +224,9 @@ class Agent:
     def export(self, folder: str | os.PathLike) -> list[str]:
         """Write the agent for other programs: Keras and TensorFlow load it without this project.
 
-        The folder gets three things: Figure 1 of each generator as `GENERATOR.keras`, a SavedModel in `saved_model`
-        that replies to text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of them checks
-        whether a message speaks of self-harm or danger.
+        The folder gets three things: each generator (Figure 1) as `GENERATOR.keras`, a SavedModel in `saved_model` that
+        replies to text (see `models/text_replies.py`), and the agent itself as `bot.h5`. None of them checks whether a
+        message speaks of self-harm or danger.
 
         Args:
             folder: A folder that is empty or does not exist.
@@ -266,13 +267,13 @@ class Agent:
 
     @property
     def description(self) -> str:
-        """The generators and the size of the vocabulary, in words."""
+        """A text that names the generators and the size of the vocabulary."""
         names = " and ".join(name.replace("_", " ") for name in self.generators)
         return f"{names}, {len(self.vocabulary):,} words"
 
     @property
     def longest(self) -> int:
-        """s_s, the largest number of tokens of a context that the networks read."""
+        """s_s, the largest number of tokens in a context; the networks do not read more."""
         return self.config.sentence_length
 
     @property
@@ -282,7 +283,7 @@ class Agent:
 
     @staticmethod
     def figures(answer: Answer) -> str:
-        """Write an answer's probability and its scores by the discriminator, for a chat."""
+        """Write an answer's probability and the discriminator's scores of the answer as text, for a chat."""
         by = f"human {answer.human:.2g} (Eq. 9)  score {answer.score:.3f} (Eq. 10)"
         return f"p(y|x) {answer.probability:.2g}  {by}"
 
@@ -293,7 +294,7 @@ class Agent:
             message: The message to check.
 
         Returns:
-            The note, with each of `crisis_lines` on a line of its own below it; None for any other message, and for
+            The note, with each of `crisis_lines` on a line of its own below it, or None for any other message, and for
             every message if `notes_crises` is False.
         """
         return note_on(message, self.crisis_lines) if self.notes_crises else None
@@ -330,7 +331,7 @@ class Agent:
 
         Args:
             history: The utterances so far, of which the last one is answered, or a single text.
-            context_utterances: The number of utterances in the context; None takes the training's N_u.
+            context_utterances: The number of utterances in the context, or None for the N_u of the training.
             decoding: How answers are generated; greedily if not given.
             seed: The seed of sampling.
 
@@ -357,7 +358,7 @@ class Agent:
 
         Args:
             histories: The conversations; see `answers`.
-            context_utterances: The number of utterances in each context; None takes the training's N_u.
+            context_utterances: The number of utterances in each context, or None for the N_u of the training.
             decoding: How answers are generated.
             seeds: The seed of sampling for each conversation.
 
@@ -378,7 +379,7 @@ class Agent:
 
         Args:
             histories: The utterances of each conversation.
-            context_utterances: The number of utterances in each context; None takes the training's N_u.
+            context_utterances: The number of utterances in each context, or None for the N_u of the training.
 
         Returns:
             (B, s_s) int32, padded on the left.
@@ -401,8 +402,8 @@ class Agent:
         Args:
             contexts: (B, s_s) int32, the indices of tokens, padded on the left.
             decoding: How answers are generated; greedily if not given.
-            seed: The seed of sampling, one for all contexts or one for each.
-            unwanted: (B, s_s + 1) int32, answers that a beam search does not give; see `Decoder.beam`.
+            seed: The seed of sampling, one for all contexts or one for each of them.
+            unwanted: (B, s_s + 1) int32, answers that a beam search must not return; see `Decoder.beam`.
 
         Returns:
             For each context one answer of each generator, the discriminator's choice first.
@@ -431,8 +432,8 @@ class Agent:
             generator: One of `generators`.
             contexts: (B, s_s) int32, padded on the left.
             decoding: How answers are generated; greedily if not given.
-            seed: The seed of sampling, one for all contexts or one for each.
-            unwanted: (B, s_s + 1) int32, answers that a beam search does not give; see `Decoder.beam`.
+            seed: The seed of sampling, one for all contexts or one for each of them.
+            unwanted: (B, s_s + 1) int32, answers that a beam search must not return; see `Decoder.beam`.
 
         Returns:
             The answers, (B, s_s + 1) int32, with the probabilities of their tokens.
@@ -487,8 +488,8 @@ class Agent:
             answers: (B, s_s + 1) int32, as `frame_answers` makes them: BOS, tokens, EOS, padding.
 
         Returns:
-            (B, s_s) float32, NaN after the end. If the discriminator was trained on whole answers, all values before
-            the last token are NaN as well.
+            (B, s_s) float32, NaN after the end of the answer. If the discriminator was trained on whole answers, all
+            values before the last token are NaN as well.
         """
         return log_outputs(self._judge, contexts, answers, whole_answers=not self.judges_words)
 
@@ -506,7 +507,7 @@ class Agent:
 
         Args:
             pairs: n pairs.
-            generator: One of `generators`; None takes the first.
+            generator: One of `generators`, or None for the first one.
 
         Returns:
             (n, s_s) float32, NaN after an answer's end.

@@ -47,7 +47,7 @@ def refuse_nan(value: float, what: str, rate: str) -> None:
 
 
 def refuse_missing(*paths: str | os.PathLike | None) -> None:
-    """Raise UserError if one of the files or folders does not exist; None means that a file is not given."""
+    """Raise UserError if one of the files or folders does not exist; an argument is None if no such file is given."""
     for path in paths:
         if path is not None and not Path(path).exists():
             raise UserError(f"{path}: no such file or folder")

@@ -36,7 +36,7 @@ def handle_in_command() -> None:
 
 @contextlib.contextmanager
 def ends_at_once() -> Iterator[None]:
-    """Let Ctrl-C end the process at once in this block, unless the program handles Ctrl-C in a way of its own."""
+    """Let Ctrl-C end the process at once in this block, unless the program has its own handler for Ctrl-C."""
     replaced = _replace(signal.default_int_handler, signal.SIG_DFL)
     try:
         yield

@@ -11,7 +11,7 @@ def public_name(package: str, homes: Mapping[str, str], name: str) -> Any:
     Args:
         package: The package's name.
         homes: For each public name, the module of the package that defines it, such as "training.generator".
-        name: The name that is looked up.
+        name: The public name to import.
 
     Returns:
         The object of that name.

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from keras_gca.errors import UserError
 
 LARGEST = 10**12  # the largest possible value of any number; sizes that fit into memory are far smaller
-COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: replies would be greedy below it, and noise above it
+COLDEST, HOTTEST = 0.01, 100.0  # the range of temperatures: below it replies would be greedy, and above it noise
 
 
 def option(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
@@ -21,9 +21,9 @@ def option(default: Any, help: str, low: float | None = None, high: float | None
     Args:
         default: The default of the field, which is the paper's number.
         help: The meaning of the field, for `--help`.
-        low: The smallest possible number; None sets no bound.
-        high: The largest possible number; None sets no bound.
-        choices: The possible values; empty if all values of the type are possible.
+        low: The smallest possible number, or None for no lower bound.
+        high: The largest possible number, or None for no upper bound.
+        choices: The possible values. Empty if all values of the type are possible.
     """
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
@@ -107,9 +107,9 @@ class Settings:
 
     @classmethod
     def implied(cls, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options that changes entail; `preset` and `changed` set them unless the changes name them.
+        """Return the options that other changes imply; `preset` and `changed` set these unless the changes name them.
 
-        This base class returns none.
+        This base class returns an empty dictionary.
 
         Args:
             changes: Options and their new values.
@@ -218,7 +218,7 @@ def check_sampling(
     """Check that the options of sampling are in range.
 
     Args:
-        temperature: A number from COLDEST to HOTTEST; None if nothing is sampled.
+        temperature: A number from COLDEST to HOTTEST, or None if nothing is sampled.
         top_p: The probability of the nucleus, above 0 and at most 1.
         greedy: Whether a temperature of 0, which chooses the most probable token, is possible too.
         name: The name of the temperature in the message.

@@ -29,7 +29,7 @@ ODD = [
 
 
 def spoiled(seed: bytes, draw: random.Random) -> bytes:
-    """Return a seed in which a part is left out, doubled or changed, or into which something odd is put."""
+    """Return a seed in which parts are left out, doubled, or replaced by random bytes or by an item of ODD."""
     content = bytearray(seed)
     for _ in range(draw.randint(1, 4)):
         start = draw.randrange(len(content) + 1)

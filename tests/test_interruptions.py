@@ -1,4 +1,4 @@
-"""Ctrl-C while a command is starting: no traceback and no line of TensorFlow."""
+"""Ctrl-C ends a command that is starting without a traceback and without a line of TensorFlow."""
 
 import os
 import signal

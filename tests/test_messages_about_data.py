@@ -1,4 +1,4 @@
-"""Messages about data files say what is wrong and what to do, and pass on no library's hint to programmers."""
+"""Messages about data files say what is wrong and what to do. They do not repeat libraries' hints to programmers."""
 
 import json
 import re

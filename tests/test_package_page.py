@@ -1,4 +1,4 @@
-"""The README for a package index has no relative link, and the package names both papers."""
+"""The README for a package index has no relative links, and the package's metadata name both papers."""
 
 import configparser
 import re

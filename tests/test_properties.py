@@ -1,4 +1,4 @@
-"""Properties that hold for any input: written values are read back equal; sizes, bounds and parts are as promised."""
+"""Properties of any input: values are equal after writing and reading; sizes, bounds and parts are as documented."""
 
 import csv
 import json
@@ -226,7 +226,7 @@ english = st.lists(
 @given(english)
 @few
 def test_what_is_written_for_people_reads_as_the_same_tokens(tokens):
-    """Exceptions are a clitic or a mark at the beginning or without a word before it; people do not write these."""
+    """The inputs exclude a clitic or a mark without a word before it, because people do not write such text."""
     tokens = [b for a, b in zip([".", *tokens], tokens, strict=False) if a.isalpha() or b.isalpha()]
     tokens = tokens if tokens and tokens[0].isalpha() else ["we", *tokens]
     once = tokenise([detokenise(tokens)])[0]

@@ -44,7 +44,7 @@ def start_workers(arguments: list[str], count: int) -> list[subprocess.Popen]:
 
 
 def end(*processes: subprocess.Popen) -> list[str]:
-    """Wait for the processes, which must all end well, and return what they have printed."""
+    """Wait until all processes have ended, which must be without an error. Return what they have printed."""
     printed = [process.communicate(timeout=600)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), printed[0][-2000:]
     return printed
@@ -57,8 +57,8 @@ def same(one: Path, other: Path, relative: float = 1e-3, floor: float = 0.0) -> 
         one: The run folder of the first run.
         other: The run folder of the second run.
         relative: The largest norm of an array's difference, as a share of the array's own norm.
-        floor: How much each weight may differ besides. For the numbers of an optimizer it is a share of their
-            largest root mean square.
+        floor: The difference that is allowed for each number in addition. For the numbers of an optimizer it is a share
+            of their largest root mean square.
     """
     (facts, arrays), (other_facts, others) = (read_arrays(path / "checkpoint.h5") for path in (one, other))
     assert arrays.keys() == others.keys()

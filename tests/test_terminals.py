@@ -70,7 +70,7 @@ def test_output_errors_and_help_of_any_command(terminal, tmp_path):
 
 
 def test_word_vectors(tmp_path):
-    """`python -m glove` imports nothing of the other packages."""
+    """`python -m glove` does not import the other packages."""
     (tmp_path / "v.txt").write_text("☕ 1 2\nnaïve 1 1\n", encoding="utf-8")
     status, out, _ = run("ascii", "-m", "glove", "neighbours", "v.txt", "☕", folder=tmp_path)
     assert (status, out) == (0, b"\\u2615: na\\xefve 0.95\n")

@@ -90,7 +90,7 @@ def _check(header: Header, network: Network) -> list[Weight]:
 
 
 def _refuse_unreadable(header: Header, name: str, tensor: Tensor) -> None:
-    """Raise UserError if the package `gguf` cannot dequantise a tensor's kind of numbers. A block of zeros is tried."""
+    """Raise UserError if the package `gguf` cannot dequantise a tensor's number format, by trying a block of zeros."""
     try:
         dequantize(np.zeros((1, GGML_QUANT_SIZES[tensor.kind][1]), np.uint8), tensor.kind)
     except NotImplementedError:

@@ -25,9 +25,9 @@ class Weight(NamedTuple):
         name: Its name in Hugging Face's files.
         source: Its name in GGUF files.
         shape: Its shape in Hugging Face's files.
-        heads: If GGUF files have the rows of each head in another order (see `rows_in_order`), the number of heads;
+        heads: The number of heads if GGUF files have the rows of each head in another order (see `rows_in_order`),
             otherwise 0.
-        transposed: Whether it is transposed in GGUF files.
+        transposed: Whether GGUF files store the transposed weight.
     """
 
     name: str

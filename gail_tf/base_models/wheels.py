@@ -39,7 +39,7 @@ def copy_member(wheel: Path, member: str, target: Path | None = None) -> str:
     Args:
         wheel: The wheel.
         member: The name of the file in it.
-        target: The path of the copy. None makes no copy; then only the SHA-256 is computed.
+        target: The path of the copy, or None to compute only the SHA-256.
 
     Returns:
         The SHA-256 of the file, in hexadecimal digits.

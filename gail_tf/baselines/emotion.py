@@ -1,9 +1,9 @@
 """Classifies the emotion of utterances, for the baseline RL-Seq2Seq (Fung et al. 2018).
 
 RL-Seq2Seq uses the classes twice. Its policy reads the class of the prompt, and its reward is high if the response has
-that class, too. The second paper writes in Section 2 about Fung et al.: "They classify each prompt into an emotion
-class by the words and emoticons used in each utterance". Neither paper says how an utterance is classified or how the
-reward is computed. Here:
+the same class as the prompt. The second paper writes in Section 2 about Fung et al.: "They classify each prompt into an
+emotion class by the words and emoticons used in each utterance". Neither paper says how an utterance is classified or
+how the reward is computed. In this project:
 
 - An utterance has three kinds of features: the mean of its words' GloVe vectors, the classes of the emoticons in it,
   and VADER's compound score of sentiment, which accounts for negation and emphasis. The paper's network (two layers of
@@ -128,21 +128,22 @@ class EmotionClassifier:
 
         Args:
             texts: The n utterances.
-            labels: Their n labels. Utterances labelled None only serve to fit word vectors.
-            vectors: The word vectors, {word: (d,)}. All of them are stored with the classifier, so those of the corpus'
-                words are enough. None fits vectors to the texts.
+            labels: The label of each utterance, or None if it has no label. Utterances without a label are used only to
+                fit word vectors.
+            vectors: The word vectors, {word: (d,)}. If None, word vectors are fitted to the texts. All vectors are
+                stored with the classifier, so the caller should pass only those of words in the corpus.
             seed: The seed of the weights, of the order of the utterances and of the word vectors.
             epochs: The number of passes over the utterances.
             batch_size: The number of utterances in a batch.
             learning_rate: The learning rate of AdamW.
             weight_decay: The weight decay of AdamW.
-            dimension: The width of the word vectors that are fitted.
+            dimension: The width of the word vectors if they are fitted to the texts.
 
         Returns:
             The trained classifier.
 
         Raises:
-            UserError: There are fewer than two labels, no vector is given, or none can be fitted.
+            UserError: There are fewer than two labels, `vectors` is empty, or no word vectors can be fitted.
         """
         if vectors is None:
             vectors = _fitted(texts, dimension, seed)
@@ -164,7 +165,8 @@ class EmotionClassifier:
         """The probabilities of the K labels for each text.
 
         Args:
-            texts: B utterances. One without a known word or emoticon is classified by its other features alone.
+            texts: B utterances. An utterance without a known word or emoticon is classified by its other features
+                alone.
 
         Returns:
             (B, K) float32.
@@ -180,11 +182,11 @@ class EmotionClassifier:
 
         Args:
             texts: B utterances.
-            labels: Their B labels; None for an utterance that does not count. A label that is not among the
-                classifier's counts as wrong.
+            labels: The label of each utterance, or None if the utterance does not count. If the classifier does not
+                know a label, the utterance counts as classified wrongly.
 
         Returns:
-            The share; NaN if no utterance has a label.
+            The share, or NaN if no utterance has a label.
         """
         pairs = zip(self.classify(texts), labels, strict=True)
         right = [classified == label for classified, label in pairs if label is not None]

@@ -42,7 +42,7 @@ def make_policy(config: GAILConfig, tokenizer: Tokenizer, emotions: EmotionClass
     """Make the encoder-decoder.
 
     Args:
-        config: The settings, which have the sizes of the network, the dropout rate and the seed.
+        config: The settings, of which the sizes of the network, the dropout rate and the seed are used.
         tokenizer: The tokenizer, which turns text into tokens.
         emotions: The classifier whose word vectors initialise the embeddings of tokens that are words.
 
@@ -67,14 +67,15 @@ def learn_emotions(
 
     Args:
         trajectories: The trajectories. Those without an emotion are used only to fit word vectors.
-        vectors: The word vectors, {word: (d,)}; None fits them to the prompts.
-        config: The settings, which have the seed and the width of fitted word vectors.
+        vectors: The word vectors, {word: (d,)}. If None, word vectors are fitted to the prompts.
+        config: The settings, of which the seed and the width of fitted word vectors are used.
 
     Returns:
         The classifier.
 
     Raises:
-        UserError: Fewer than two emotions are labelled, or no word vectors are given or can be fitted.
+        UserError: The prompts have fewer than two different labels, `vectors` is empty, or no word vectors can be
+            fitted.
     """
     prompts = [trajectory.prompt for trajectory in trajectories]
     labels = [trajectory.emotion for trajectory in trajectories]

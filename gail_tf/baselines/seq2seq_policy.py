@@ -29,7 +29,7 @@ from keras_gca.models.lstm import States, lstm_states, lstm_step
 from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent, Sizes
 from keras_gca.models.rows import moved_right
 
-FIRST = BOS + 1  # the id in this network of the tokenizer's token 0
+FIRST = BOS + 1  # the id that the tokenizer's token 0 has in this network
 
 
 class Seq2SeqPolicy(LanguagePolicy):
@@ -40,7 +40,8 @@ class Seq2SeqPolicy(LanguagePolicy):
         end: The id of the tokenizer's END.
         word_embedding_size: The width of the token embeddings.
         sentence_embedding_size: E, the number of units in each of the two LSTMs.
-        hidden_size: H, the units of the hidden layer; half the vocabulary if None, as in the first paper.
+        hidden_size: H, the number of units in the hidden layer. If None, it is half the size of the vocabulary, as in
+            the first paper.
         dropout: The dropout rate of the embeddings and of the LSTMs' outputs. Dropout is active only if `features` is
             given seeds.
         word_vectors: The initial embeddings of some tokens, {token id: (word_embedding_size,)}; see

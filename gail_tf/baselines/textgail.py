@@ -41,7 +41,7 @@ class TextReader:
         """Encode exchanges as pairs of texts, which RoBERTa reads.
 
         Args:
-            exchanges: B pairs of the utterances (history and prompt) and the response.
+            exchanges: B pairs. Each pair consists of the utterances of history and prompt, and of the response.
 
         Returns:
             The tokens, (B, T) int32, and their mask, (B, T) bool.
@@ -94,7 +94,7 @@ class TextReader:
 
     @classmethod
     def open(cls, config: GAILConfig, folder: Path) -> "TextReader":
-        """Read the files that `save` wrote. They have no weights: the network has random ones, to be assigned later.
+        """Read the files that `save` wrote. They contain no weights, so the network has random weights.
 
         Args:
             config: The settings.

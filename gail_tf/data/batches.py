@@ -65,7 +65,7 @@ def encode_batch(
     Args:
         tokenizer: The tokenizer.
         contexts: For each sample the utterances before the response, the prompt last.
-        responses: The response of each sample; None if there are no responses.
+        responses: The response of each sample, or None if there are no responses.
         condition_limit: The maximum number of tokens of a condition. The oldest utterances are left out if they do not
             fit as a whole. A prompt that is too long loses the beginning of its text. Frames are never cut.
         response_limit: The maximum number of tokens of a response with END. A longer response is cut and has no END.
@@ -241,9 +241,9 @@ def take(
     Args:
         batch: The batch.
         rows: The numbers of the rows.
-        size: The number of rows of the result. If it is greater, rows of padding are appended, whose masks are false.
-            None appends no rows.
-        response_width: The width of the responses. None takes the smallest bucket that suffices.
+        size: The number of rows in the result. If fewer rows are selected, rows of padding are appended, whose masks
+            are false. If None, no rows are appended.
+        response_width: The width of the responses. If None, it is the smallest bucket that suffices.
 
     Returns:
         The rows, in the order given.

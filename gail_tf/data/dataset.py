@@ -15,7 +15,7 @@ class Data:
         train: Trajectories to learn from.
         test: Trajectories to evaluate on.
         validation: Trajectories to measure during training.
-        general: The utterances of each general conversation; empty for a GPT-2 that is already pretrained.
+        general: The utterances of each general conversation. Empty if no network is pretrained on them.
     """
 
     train: tuple[Trajectory, ...]

@@ -210,7 +210,7 @@ def _noted(config: Path, values: dict[str, Any]) -> Layout | None:
 
 
 def _of_template(folder: Path, values: dict[str, Any]) -> Layout | None:
-    """Return the layout of a model's chat template; None if the model has no template.
+    """Return the layout of a model's chat template, or None if the model has no template.
 
     A file with the template takes precedence over a template in tokenizer_config.json, as in transformers.
     """

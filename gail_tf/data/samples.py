@@ -74,8 +74,10 @@ class Samples:
             trajectories: The trajectories.
             condition_tokens: The maximum number of tokens of a condition, which is history and prompt.
             response_tokens: The maximum number of tokens of a response.
-            with_sentiment: Whether the control token of its sentiment precedes each utterance of history and prompt.
-            emotions: A classifier. If given, the control token of the prompt's emotion precedes the prompt instead.
+            with_sentiment: Whether each utterance of history and prompt is preceded by the control token of its
+                sentiment.
+            emotions: A classifier, or None. If given, the prompt is preceded by the control token of its emotion, and
+                not by that of its sentiment.
         """
         contexts, scores = [], np.zeros((len(trajectories), 2), np.float32)
         of_prompts = [trajectory.prompt for trajectory in trajectories]
@@ -131,7 +133,8 @@ def context(history: Sequence[str], prompt: str, with_sentiment: bool, emotion: 
         history: The utterances before the prompt.
         prompt: The utterance to answer.
         with_sentiment: Whether each utterance gets the control token of its sentiment.
-        emotion: The prompt's emotion. If given, the prompt gets the control token of this emotion instead.
+        emotion: The prompt's emotion, or None. If given, the prompt gets the control token of this emotion, and not
+            that of its sentiment.
     """
     texts = (*history, prompt)
     utterances = [Utterance(text, control_token(sentiment(text).name) if with_sentiment else None) for text in texts]

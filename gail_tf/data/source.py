@@ -23,13 +23,14 @@ class Source:
         general: Files of conversations on which a GPT-2 from scratch is pretrained. If empty, the embedded corpus of
             the first paper is used.
         model: The pretrained language model: a folder, a file, the name of a known model
-            (`base_models/known_models.py`), or a name on the Hub. None trains a GPT-2 from scratch.
-        roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. None makes a small one
-            from scratch if the settings need one.
-        glove: A file of word vectors for RL-Seq2Seq. None fits word vectors to the prompts.
-        skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first one is an error.
-        format: The format of all files of `data` and `general`, one of `keras_gca.data.conversations.FORMATS`. None
-            detects the format of each file.
+            (`base_models/known_models.py`), or a name on the Hub. If None, a GPT-2 is trained from scratch.
+        roberta: The pretrained RoBERTa of the discriminator: a folder, or a name on the Hub. If None, a small RoBERTa
+            is made from scratch if the settings need one.
+        glove: A file of word vectors for RL-Seq2Seq. If None, word vectors are fitted to the prompts.
+        skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first such line raises an
+            error.
+        format: The format of all files of `data` and `general`, one of `keras_gca.data.conversations.FORMATS`. If None,
+            the format of each file is detected.
         agreed: Whether a network that is not on this machine may be fetched without asking the user.
 
     Raises:
@@ -85,7 +86,7 @@ class Source:
             splits: See `DataSettings.splits`.
 
         Returns:
-            The trajectories, and the counts of bad lines, to which later readers of other files add theirs.
+            The trajectories, and the counts of bad lines, to which later readers of other files add their counts.
 
         Raises:
             UserError: A file is missing or damaged; the message names file and line.

@@ -45,8 +45,9 @@ class Tokenizer:
 
     Args:
         implementation: A tokenizer of the library `tokenizers`, which has the special tokens of the layout.
-        known: How many tokens were in the files from which the tokenizer was read, added tokens included. Tokens with
-            later ids are control tokens, for which a pretrained network has no embeddings. None means all tokens.
+        known: The number of tokens in the files from which the tokenizer was read, added tokens included. Tokens with
+            later ids are control tokens, for which a pretrained network has no embeddings. If None, it is the number of
+            all tokens.
         layout: The layout of conversations.
     """
 
@@ -171,8 +172,8 @@ def read_byte_level(
         folder: The folder of the files.
         required: Special tokens that the files must have.
         others: Special tokens that are added after all other tokens if the files lack them.
-        divided: Whether a tokenizer is accepted that divides a text into words as SmolLM2, Llama 3 or Qwen2 do. If
-            not, it must divide a text as GPT-2 does.
+        divided: Whether the tokenizer may divide a text into words as SmolLM2, Llama 3 or Qwen2 do. If not, it must
+            divide a text as GPT-2 does.
 
     Returns:
         The tokenizer, and the number of tokens in the files.
@@ -302,7 +303,7 @@ def _divides(part: dict[str, Any]) -> bool:
 def _with_beginning(read: tokenizers.Tokenizer, layout: Layout, folder: Path) -> Layout:
     """Return a layout that begins with the special token that the tokenizer puts before each text.
 
-    If the tokenizer puts none, or the layout's end, the layout is returned unchanged.
+    If the tokenizer puts no token before a text, or puts the layout's `end` there, the layout is returned unchanged.
     """
     tokens = _attempt(folder / TOKENIZER, lambda: read.encode("").tokens)
     if not tokens or tokens[0] == layout.end:

@@ -34,12 +34,12 @@ class Trajectory:
         prompt: The utterance that is answered.
         response: The expert's response.
         emotion: EmpatheticDialogues' label of the conversation (one of 32), or DailyDialog's label of the prompt (one
-            of 6, None for "no emotion"); None if the corpus has no labels.
+            of 6). None stands for DailyDialog's label "no emotion", and for a corpus without labels.
         source: The name of the corpus' format, as in `keras_gca.data.conversations`, or "tweets".
-        conversation: The number of the conversation among all that were read together.
+        conversation: The number of the conversation among all conversations that `read_trajectories` read in one call.
         turn: The number of the turn, from 1.
-        part: The official part of its conversation, if official parts are wanted and the trajectories are not divided
-            yet; otherwise None.
+        part: The part (train, validation or test) that the authors of the corpus assigned to the conversation. None if
+            official parts were not requested, or after the trajectories have been divided.
     """
 
     history: tuple[str, ...]
@@ -72,17 +72,18 @@ def read_trajectories(
     """Read corpora as trajectories. If no file is given, read the corpus that is included in the package.
 
     Args:
-        conversations: Files of any format of `keras_gca.data.conversations`.
+        conversations: Files in any format that `keras_gca.data.conversations` supports.
         tweets: Files in the formats of `read_tweets`.
         turns: See `conversation_trajectories`.
-        bad: Handles bad lines; None raises an error at the first one.
-        format: The format of all files of conversations, one of `FORMATS`; None detects the format of each file.
-        splits: With "official", trajectories of conversations get the part to which the corpus' authors have assigned
-            them. Tweets have none.
+        bad: Handles bad lines. If None, the first bad line raises an error.
+        format: The format of all files of conversations, one of `FORMATS`. If None, the format of each file is
+            detected.
+        splits: With "official", each trajectory keeps the part (train, validation or test) that the authors of the
+            corpus assigned to its conversation. Tweets have no official parts.
 
     Raises:
-        UserError: A file is missing or damaged, or has no official parts, but they are wanted; the message names file
-            and line.
+        UserError: A file is missing or damaged, or official parts were requested, but a file has none. The message
+            names file and line.
     """
     if splits == "official" and not conversations:
         raise UserError("--splits official: name by --data a corpus that is divided into train, validation and test")
@@ -142,8 +143,8 @@ def read_tweets(path: str | os.PathLike, bad: BadLines | None = None) -> list[st
     Links are removed, entities such as `&amp;` are resolved, and tweets that consist of a link alone are skipped.
 
     Args:
-        path: A CSV file (.csv) with a column `text`, or a file of any other name with one tweet a line.
-        bad: Handles bad lines; None raises an error at the first one.
+        path: A CSV file (.csv) with a column `text`, or a file of any other name with one tweet on each line.
+        bad: Handles bad lines. If None, the first bad line raises an error.
 
     Raises:
         UserError: The file is missing, has no such column or does not contain any tweet, or a line is bad.
@@ -192,7 +193,7 @@ def split(trajectories: Sequence[Trajectory], seed: int, fractions: tuple[float,
     two utterances are equal, except for case and punctuation, stay together. Therefore equal trajectories never occur
     in two parts. Within a part, repetitions are kept.
 
-    Trajectories that have an official part already are not divided anew; only the others are.
+    Trajectories with an official part stay in this part. Only the other trajectories are divided.
 
     Args:
         trajectories: The trajectories.

@@ -24,7 +24,7 @@ METRICS = (
     "perplexity", PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-1", "distinct-2", "words", "repeated"
 )  # fmt: skip
 TESTED = (PER_WORD, "BLEU", MAUVE, RELEVANCE, "distinct-2", "words", "repeated")
-# The metrics of the plot, and what they are and which way is better.
+# The metrics of the plot, with the titles of their axes, which say which way is better.
 PICTURED = {
     "perplexity": "perplexity a token\n(lower is better)",
     "BLEU": "BLEU, overlap with the human response\n(higher is better)",
@@ -43,10 +43,10 @@ def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimi
     Args:
         runs: The runs of each variant; all variants have the same seeds in the same order.
         how: How responses are drawn and measured.
-        limit: A limit of the time, after which no further run is measured; None sets no limit.
+        limit: A limit of the time, after which no further run is measured, or None for no limit.
 
     Returns:
-        The metrics; None if the time is over before all runs are measured.
+        The metrics, or None if the time is over before all runs are measured.
 
     Raises:
         UserError: A run is not finished.
@@ -82,7 +82,7 @@ def table(measurements: Measurements, question: str) -> Table:
 def paired_tests(measurements: Measurements) -> list[PairedTest]:
     """Compare each pair of variants by seeds; there are no tests of one seed.
 
-    Perplexities are compared by their logarithms, the nats a word.
+    Perplexities are compared by their logarithms, in nats per word.
     """
     variants = [variant for variant in measurements if variant != HUMAN]
     rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []

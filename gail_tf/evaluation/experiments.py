@@ -75,7 +75,7 @@ def not_started(names: Sequence[str], setup: Setup) -> list[tuple[str, int]]:
 
     Args:
         names: Names of EXPERIMENTS.
-        setup: What all trainings have in common.
+        setup: The folder, the seeds and the settings of the trainings.
     """
     needed: set[str] = set()
     for name in names:
@@ -97,13 +97,13 @@ def run_experiment(
 
     Args:
         name: One of EXPERIMENTS.
-        setup: What all trainings have in common.
-        strategy: How trainings use devices; None uses one device.
-        limit: A limit of the time, at which trainings stop as after Ctrl-C, and after which no run is measured; None
-            sets no limit.
+        setup: The folder, the seeds and the settings of the trainings.
+        strategy: The distribution strategy of the trainings, or None for one device.
+        limit: A limit of the time, at which trainings stop as after Ctrl-C, and after which no run is measured, or None
+            for no limit.
 
     Returns:
-        The results and tables; None if the user has interrupted the experiment, or its time is over.
+        The results and tables, or None if the user has interrupted the experiment or its time is over.
     """
     limit = limit or TimeLimit()
     for seed in setup.seeds:
@@ -262,7 +262,7 @@ def _compare(
     """Write a table and a plot of the variants' means and deviations over seeds, and their learning curves.
 
     Returns:
-        The results and tables; None if the time is over before all runs are measured. Nothing is written then.
+        The results and tables, or None if the time is over before all runs are measured. Nothing is written then.
     """
     measurements = ablations.measure(runs, how, limit)
     if measurements is None:
@@ -294,7 +294,7 @@ def _with_grid(
     """Compare the last policies of the variants over a grid, and add the results and tables to an outcome.
 
     Returns:
-        The outcome with the grid; None if the time is over before all points are measured.
+        The outcome with the grid, or None if the time is over before all points are measured.
     """
     results = measure_policies(
         {variant.replace("_", " "): [(run, None) for run in of_variant] for variant, of_variant in runs.items()},

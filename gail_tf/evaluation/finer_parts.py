@@ -1,4 +1,4 @@
-"""Divides test trajectories by corpus and turn, and by whether the human response stands in training."""
+"""Divides test trajectories by corpus and turn, and by whether the human response occurs in the training data."""
 
 import re
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ NEW, KNOWN = "responses that are not in training", "responses that are in traini
 
 
 def finer_parts(trajectories: Sequence[Trajectory], known: np.ndarray) -> dict[str, np.ndarray]:
-    """Divide the trajectories of conversations by corpus and turn, and by whether the response stands in training.
+    """Divide conversations' trajectories by corpus and turn, and by whether the response occurs in the training data.
 
-    Longer conversations may all come from one corpus, so that a difference between turns can be one between corpora.
-    A response that stands in training may be known by heart.
+    Longer conversations may all come from one corpus, so that a difference between turns can be one between corpora. A
+    policy may know a response by heart that occurs in the training data.
 
     Args:
         trajectories: The trajectories. Tweets are left out.
-        known: Whether the response of each trajectory stands in training, (n,) bool; see `known_responses`.
+        known: Whether the response of each trajectory occurs in the training data, (n,) bool; see `known_responses`.
 
     Returns:
         For each part the numbers of its trajectories, int64; empty parts are left out. Parts of one corpus are also
@@ -39,7 +39,7 @@ def finer_parts(trajectories: Sequence[Trajectory], known: np.ndarray) -> dict[s
 
 
 def known_responses(trajectories: Sequence[Trajectory], training: Sequence[Trajectory]) -> np.ndarray:
-    """Return whether the response of each trajectory stands in training, apart from case and punctuation: (n,) bool."""
+    """Return whether each response occurs in training, ignoring case and punctuation: (n,) bool."""
     learned = {_letters(trajectory.response) for trajectory in training}
     return np.array([_letters(trajectory.response) in learned for trajectory in trajectories], bool)
 

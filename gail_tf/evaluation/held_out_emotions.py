@@ -60,7 +60,7 @@ class HeldOutEmotions:
             seed: The seed of the division of the test conversations into parts.
 
         Returns:
-            The classifiers; None if no test prompt has a label, or a classifier would have fewer than two labels to
+            The classifiers. None if no test prompt has a label, or if a classifier would have fewer than two labels to
             learn.
         """
         numbers = sorted({trajectory.conversation for trajectory in test})

@@ -76,7 +76,8 @@ class IndependentMeasures:
             vectors: The vectors of the responses, (n, E).
 
         Returns:
-            Arrays (n,) float64 by name (`above_shuffled`); empty if all trajectories belong to one conversation.
+            Arrays (n,) float64 by name (`above_shuffled`). There are none if all trajectories belong to one
+            conversation.
         """
         if len(np.unique(self._conversations)) < 2:
             return {}

@@ -1,7 +1,7 @@
 """MAUVE (Pillutla et al. 2021): measures how similar the distribution of a model's texts is to that of human texts.
 
-A language model computes features of the texts. The features of both sets are clustered together. How often the texts
-of each set fall into each cluster gives two discrete distributions. MAUVE is the area under the divergence frontier of
+A language model computes features of the texts. The features of both sets are clustered together. The frequencies of
+the clusters in each of the two sets are two discrete distributions. MAUVE is the area under the divergence frontier of
 these distributions. It depends on the language model and on the number of texts, so only values with the same language
 model and the same number can be compared.
 

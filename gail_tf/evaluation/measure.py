@@ -54,8 +54,8 @@ class RunEvaluation:
         config: Its settings.
         test: Its test trajectories.
         options: How responses were drawn and measured.
-        updates: How many updates of imitation were made.
-        policies: The policies that were chosen.
+        updates: The number of updates of imitation that were made.
+        policies: The results of each chosen policy, by its name.
         human: The metrics of the human responses to the answered trajectories.
     """
 
@@ -79,7 +79,7 @@ def evaluate(
         run: The run.
         options: How responses are drawn and measured.
         choose: A function that takes the names of the bot's policies and returns those of the policies to measure.
-        batch_size: How many trajectories are read together.
+        batch_size: The number of trajectories that are read at a time.
 
     Raises:
         UserError: The run is not finished, or a file of word vectors cannot be read.
@@ -103,8 +103,8 @@ class Files(NamedTuple):
         data: The data of the run.
         config: Its settings.
         stored: The content of RUN/evaluation.json; without policies and metrics if it cannot be used again.
-        agent: The agent; None if `stored` has all chosen policies.
-        encoder: The independent encoder; None if `options` has none, or `stored` has all chosen policies.
+        agent: The agent, or None if `stored` has all chosen policies.
+        encoder: The independent encoder. None if `options` names no encoder, or if `stored` has all chosen policies.
     """
 
     data: Data
@@ -117,7 +117,7 @@ class Files(NamedTuple):
 def read_files(run: GAILRun, options: Options, choose: Callable[[Sequence[str]], Sequence[str]]) -> Files:
     """Read all files that `evaluate` needs, including word vectors.
 
-    Thus errors in the files are found at once, and not after hours of computation.
+    Thus errors in the files are reported before hours of computation, and not after them.
 
     Args:
         run: The run.
@@ -333,7 +333,7 @@ def respond_to(
         rows: The indices of the trajectories to answer, (m,) int64.
         seed: The seed of the responses.
         sampling: How tokens are drawn.
-        size: How many responses are drawn together.
+        size: The number of responses that are drawn at a time.
         report: A function that is called after each draw, with the number of responses in this draw.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Computes the metrics of Table 2 and further ones from texts and numbers. All functions are pure.
+"""Computes the metrics of Table 2 and further metrics from texts and numbers. All functions are pure.
 
 Words are those of NLTK's `wordpunct_tokenize` in lower case: a word is a run of letters and digits, or a run of other
 marks. Intervals are 95 % intervals by a bootstrap. It draws conversations, not single turns, because the turns of a
@@ -18,9 +18,9 @@ from keras_gca.evaluation import paired_tests, reply_metrics, statistics
 from keras_gca.evaluation.paired_tests import Comparison
 from keras_gca.evaluation.statistics import Estimate
 
-TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: there is no history, one turn of it, or more
+TURNS = ("1 turn", "2 turns", "3+ turns")  # Table 2's columns: the history has no turn, one turn, or more
 ALL, TWEETS = "all turns", "tweets"
-SHUFFLED = ", shuffled"  # after the name of an agreement: what chance gives
+SHUFFLED = ", shuffled"  # ends the name of an agreement that chance gives
 RESAMPLES = 2000  # the number of resamples in the bootstrap
 ORDERS = (1, 2, 3, 4)  # the values of n for sentence BLEU-n
 # A function of texts that returns the name of each text's class, for example its emotion.
@@ -44,7 +44,7 @@ class Likelihoods(NamedTuple):
             policy's limit is cut, and then has no END.
         words: The number of words of the same text, plus one for END, (n,) int64. The number of words does not depend
             on the policy's tokenizer. If the cut is inside a word, the part before the cut counts as one word.
-        cut: Which responses are cut, (n,) bool.
+        cut: Whether each response is cut, (n,) bool.
     """
 
     nll: np.ndarray
@@ -141,7 +141,7 @@ def shuffled_agreement(classes: Sequence[str], others: Sequence[str], conversati
         conversations: The number of each text's conversation, (n,).
 
     Returns:
-        The share; NaN if there is only one conversation.
+        The share, or NaN if there is only one conversation.
     """
     equal = np.array(classes, str)[:, None] == np.array(others, str)[None, :]
     apart = conversations[:, None] != conversations[None, :]
@@ -191,7 +191,7 @@ def response_figures(
     vectors: Mapping[str, np.ndarray],
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Compute all metrics of a system's responses. Those of diversity and of similarity do not have intervals.
+    """Compute all metrics of a system's responses. Those of diversity and similarity have no intervals.
 
     Args:
         responses: n responses.
@@ -258,7 +258,7 @@ def compare(
 
     Args:
         first: The first system's scores, (n,), one for each trajectory. If scores are defined for smaller units, for
-            example words, it is the sum over the units of the trajectory.
+            example words, a trajectory's score is the sum over its units.
         second: The second system's scores, (n,).
         weights: The number of units of each trajectory, (n,): 1, or the number of its words.
         conversations: The number of each trajectory's conversation, (n,). The signs of whole conversations are flipped.

@@ -60,10 +60,11 @@ class OutsideModel:
         Args:
             asked: The n trajectories that are answered.
             responses: The n responses.
-            size: How many responses are read together.
+            size: The number of responses that are read at a time.
 
         Returns:
-            (n, 2) float64: nats, and words and ends.
+            (n, 2) float64. The first column has the negative log-likelihoods in nats, and the second column the numbers
+            of words, plus one for the end of each response.
         """
         answered = [replace(one, response=text) for one, text in zip(asked, responses, strict=True)]
         batch = Samples.encode(self._tokenizer, answered, *self._limits, False).batch
@@ -72,11 +73,11 @@ class OutsideModel:
 
 
 def refuse_own_model(runs: Sequence[GAILRun], model: str) -> None:
-    """Raise UserError if one of the runs was trained from a model, which therefore cannot measure it.
+    """Raise UserError if one of the runs was trained from the model that is to measure it.
 
     Args:
         runs: The runs.
-        model: The model, as `locate` takes it.
+        model: The model, in any form that `locate` accepts.
     """
     sha256 = identity(locate(model))[1]
     for run in runs:

@@ -1,7 +1,7 @@
 """Measures policies over a grid of temperatures and nuclei; see `keras_gca.evaluation.quality_diversity`.
 
 Quality is the perplexity of the responses under a 5-gram model of the experts' responses, or under a pretrained
-language model that no run was trained from. With an independent encoder, the best points are those of the highest
+language model that no run was trained from. With an independent encoder, the best points are those with the highest
 MAUVE.
 """
 
@@ -33,7 +33,7 @@ from keras_gca.evaluation.quality_diversity import Measure, Part, Results, Speak
 from keras_gca.evaluation.stored_values import StoredValues, are_numbers, are_texts
 from keras_gca.evaluation.word_model import WordModel
 
-FOLDER = "grid"  # of the responses and their costs, in the run's folder
+FOLDER = "grid"  # the folder of the responses and their costs, inside the run's folder
 MODEL_RESPONSES = 20_000  # the maximum number of training responses in the 5-gram model
 Costs = Callable[[Sequence[Trajectory], Sequence[str]], np.ndarray]  # see `Part.costs`
 
@@ -45,11 +45,11 @@ class How:
     Attributes:
         settings: The points of the grid.
         seed: The seed of the responses.
-        max_responses: How many conversations of each part are answered at each point, at most.
-        batch_size: How many responses are drawn together.
-        quality_model: The pretrained language model that measures the quality, as `locate` takes it; None takes a
-            5-gram model of the training responses.
-        encoder: The independent encoder of MAUVE, as `locate` takes it; None measures without MAUVE.
+        max_responses: The largest number of conversations of each part that are answered at each point of the grid.
+        batch_size: The number of responses that are drawn at a time.
+        quality_model: The pretrained language model that measures the quality, in any form that `locate` accepts. If
+            None, a 5-gram model of the training responses measures it.
+        encoder: The independent encoder for MAUVE, in any form that `locate` accepts, or None to measure without MAUVE.
     """
 
     settings: Sequence[Setting] = tuple(grid())
@@ -71,10 +71,10 @@ def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT, limit: TimeLim
     Args:
         paths: Run folders.
         how: How responses are sampled and measured.
-        limit: A limit of the time, after which no further point is measured; None sets no limit.
+        limit: A limit of the time, after which no further point is measured, or None for no limit.
 
     Returns:
-        The results; None if the time is over before all points are measured.
+        The results, or None if the time is over before all points are measured.
 
     Raises:
         UserError: The runs are not comparable, one is not finished, or one was trained from the model that measures the
@@ -97,12 +97,13 @@ def measure_policies(
     """Measure policies over a grid, and compare the best points of systems.
 
     Args:
-        by_system: The runs of each system, with different seeds, and the name of a policy in each; None is the last.
+        by_system: The runs of each system, with different seeds, and the name of a policy in each, or None for the last
+            policy.
         how: How responses are sampled and measured.
-        limit: A limit of the time, after which no further point is measured; None sets no limit.
+        limit: A limit of the time, after which no further point is measured, or None for no limit.
 
     Returns:
-        The results; None if the time is over before all points are measured.
+        The results, or None if the time is over before all points are measured.
 
     Raises:
         UserError: A run was trained from the model that measures the quality, or cannot be read.
@@ -186,7 +187,7 @@ def part_of(
     store: StoredValues,
     encoder: SentenceEncoder | None = None,
 ) -> Part:
-    """Make one part of a run's conversations, which are evenly spread over all of this part.
+    """Make the validation or the test part, of conversations that are evenly spread over this part of a run's data.
 
     Args:
         load: Loads the agent, which is needed only for responses that are not stored.
@@ -248,7 +249,7 @@ def part_of(
 
 
 def _of_same_kind(trajectories: Sequence[Trajectory], one: Trajectory, count: int) -> list[int]:
-    """Return the numbers of at most `count` trajectories that are tweets, or are not, as a given one."""
+    """Return the numbers of at most `count` trajectories of the same kind as a given one: tweets, or not tweets."""
     tweets = one.source == "tweets"
     rows = [i for i, other in enumerate(trajectories) if (other.source == "tweets") == tweets]
     return [rows[i] for i in metrics.spread(len(rows), count)]

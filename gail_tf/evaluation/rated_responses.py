@@ -23,7 +23,7 @@ from keras_gca.evaluation.human_ratings import Rated
 from keras_gca.models import scoring
 
 FILE = "ratings.json"
-BY_D = ("D, Eq. 9", "D, Eq. 10")  # of a D that judges each token, as the first paper's
+BY_D = ("D, Eq. 9", "D, Eq. 10")  # the measures of a D that judges each token, like the first paper's
 
 
 def evaluate_ratings(
@@ -37,8 +37,8 @@ def evaluate_ratings(
         run: The run folder.
         ratings: The file of ratings; see `human_ratings`.
         seed: The seed of the bootstrap and of the control.
-        encoder: The independent encoder, as `locate` takes it; None leaves relevance out.
-        size: How many responses are read together.
+        encoder: The independent encoder, in any form that `locate` accepts, or None to leave out relevance.
+        size: The number of responses that are read at a time.
 
     Returns:
         The results, as `human_ratings.compare` returns them.
@@ -91,7 +91,7 @@ def measures(agent: GAILAgent, rated: Sequence[Rated], size: int = 32) -> dict[s
 
 
 def _logits(agent: GAILAgent, batch: Batch, rated: Sequence[Rated], start: int, size: int) -> np.ndarray:
-    """Compute D's logits of some responses, from the number `start` on."""
+    """Compute D's logits of at most `size` responses, of which the first has the number `start`."""
     rows = np.arange(start, min(start + size, len(rated)))
     part = take(batch, rows, response_width=batch.response.shape[1])
     some = [rated[row] for row in rows.tolist()]

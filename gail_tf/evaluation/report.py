@@ -58,9 +58,9 @@ def evaluate_run(
 
     Args:
         run: The run folder.
-        options: How responses are drawn and measured; the defaults of `Options` if None.
-        policy: The name of a policy, ALL, or None for the last one.
-        batch_size: How many trajectories are read at once.
+        options: How responses are drawn and measured. If None, the defaults of `Options` apply.
+        policy: The name of a policy, ALL for all policies, or None for the last policy.
+        batch_size: The number of trajectories that are read at a time.
 
     Returns:
         A dictionary of values for JSON. `policies` has the metrics of each policy by its name, and `human` has the
@@ -91,16 +91,16 @@ def evaluate_runs(
     Args:
         paths: Run folders; runs of one algorithm are averaged over their seeds.
         options: How responses are drawn and measured.
-        policy: The name of a policy, ALL, or None for the last one of each bot.
+        policy: The name of a policy, ALL for all policies, or None for the last policy of each bot.
         beside_paper: Whether the paper's numbers are shown, too.
         output: The folder for tables and plots; by default RUN/evaluation, or runs/evaluation for several runs.
-        batch_size: How many trajectories are read together.
+        batch_size: The number of trajectories that are read at a time.
         examples: The number of examples in Table 3.
-        limit: A limit of the time, after which no further run is measured; None sets no limit.
+        limit: A limit of the time, after which no further run is measured, or None for no limit.
 
     Returns:
-        All results and tables, and the paths of the files that were written; None if the time is over before all runs
-        are measured. Runs that are measured are not measured again.
+        All results and tables, and the paths of the files that were written, or None if the time is over before all
+        runs are measured. Runs that are measured are not measured again.
 
     Raises:
         UserError: The runs are not comparable, or one is not finished.
@@ -195,7 +195,7 @@ def _all_digits(by_system: Systems, only: Sequence[str] = (), beside_paper: bool
 
     Args:
         by_system: The systems.
-        only: The metrics of the table; all if empty.
+        only: The metrics of the table. If empty, the table has all metrics.
         beside_paper: Whether the paper's numbers get lines, too.
     """
     header = "figure", "system", "part", "mean", "deviation", "low", "high", "runs"

@@ -30,10 +30,10 @@ class Options:
         temperature: See `Sampling`.
         top_p: See `Sampling`.
         seed: See `LanguagePolicy.sample`.
-        max_responses: How many test trajectories are answered, at most; they are evenly spread.
-        glove: A file of word vectors; None fits vectors to the run's training text.
-        encoder: The independent encoder, as `locate` takes it; None measures without one, and MAUVE then reads the
-            features of the run's own network.
+        max_responses: The largest number of test trajectories that are answered. They are evenly spread.
+        glove: A file of word vectors. If None, word vectors are fitted to the run's training text.
+        encoder: The independent encoder, in any form that `locate` accepts. If None, no encoder is used, and MAUVE
+            reads the features of the run's own network.
 
     Raises:
         UserError: `temperature` or `top_p` is out of range.
@@ -139,7 +139,7 @@ def write(run: GAILRun, options: Options, stored: Stored) -> None:
 
 
 def _figures(values: dict[str, dict[str, list]]) -> Figures:
-    """Read metrics from JSON. A value of None becomes NaN. An end of None means that there is no interval."""
+    """Read metrics from JSON. A value of None becomes NaN. If the ends are None, there is no interval."""
     return {
         part: {name: Estimate(np.nan if value is None else value, *ends) for name, (value, *ends) in figures.items()}
         for part, figures in values.items()

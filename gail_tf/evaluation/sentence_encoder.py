@@ -41,7 +41,7 @@ class SentenceEncoder:
 
         Args:
             texts: The texts. A text of more than LIMIT tokens is cut at its end.
-            size: How many texts are read together.
+            size: The number of texts that are read at a time.
             report: A function that is called after each part, with the number of texts that were read.
 
         Returns:

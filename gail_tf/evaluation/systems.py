@@ -81,7 +81,7 @@ def systems(evaluations: Sequence[RunEvaluation]) -> tuple[Systems, list[str]]:
 
 
 def paired_tests(by_system: Systems, seed: int = 0) -> list[PairedTest]:
-    """Compare each pair of systems by conversations, within each seed, and by seeds, if they have several in common.
+    """Compare each pair of systems by conversations within each seed and, if they share several seeds, by seeds.
 
     Two runs are compared if they have the same seed and the same test trajectories. Tweets are left out, unless the
     test trajectories are only tweets.
@@ -123,7 +123,7 @@ def _compared(a: Measured, b: Measured, seed: int) -> dict[str, Comparison]:
 
 
 def summary(measured: Sequence[Measured], part: str, figure: str) -> Summary | None:
-    """Compute the mean and the deviation of a metric over the runs of a system; None if no run has the metric."""
+    """Return the mean and the deviation of a metric over the runs of a system, or None if no run has the metric."""
     estimates = [one.policy.figures.get(part, {}).get(figure) for one in measured]
     values = [estimate.value for estimate in estimates if estimate is not None and not math.isnan(estimate.value)]
     return summarise(values) if values else None
@@ -176,7 +176,7 @@ def parts_of(by_system: Systems) -> list[str]:
 
 
 def finer_parts_of(by_system: Systems) -> list[str]:
-    """Return the parts by corpus and turn, and those by whether a response stands in training, as far as measured."""
+    """Return the parts of `finer_parts` that were measured: by corpus and turn, and by whether a response is known."""
     present = {part: None for measured in by_system.values() for one in measured for part in one.policy.figures}
     return [part for part in present if part not in (*metrics.TURNS, metrics.ALL, metrics.TWEETS)]
 
@@ -191,7 +191,7 @@ def kind_of_bars(by_system: Systems) -> str:
 
 
 def cell_of(measured: Sequence[Measured], part: str, figure: str, form: str = ".2f") -> str:
-    """Format a metric as the cell of a table; empty if the runs do not have it."""
+    """Format a metric as the cell of a table. The cell is empty if the runs do not have the metric."""
     value = summary(measured, part, figure)
     if value is None:
         return ""
@@ -219,7 +219,7 @@ def interval_of(measured: Sequence[Measured], part: str, figure: str, value: Sum
         value: The result of `summary` for this metric.
 
     Returns:
-        The two ends; None if there is no interval.
+        The two ends, or None if there is no interval.
     """
     if value.runs > 1:
         low, high = value.low, value.high

@@ -48,7 +48,7 @@ def table_2(by_system: Systems, beside_paper: bool = False) -> Table:
 
 
 def table_of_parts(by_system: Systems) -> Table:
-    """Make a table of perplexity and BLEU by corpus and turn, and with and without responses that stand in training."""
+    """Make a table of perplexity and BLEU by corpus and turn, and by whether a response occurs in the training data."""
     rows = [
         (figure, part, *(cell_of(measured, part, figure) for measured in by_system.values()))
         for figure in TABLE_2

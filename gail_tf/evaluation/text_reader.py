@@ -29,7 +29,7 @@ class TextReader:
 
         Args:
             texts: The texts.
-            size: How many texts are read together.
+            size: The number of texts that are read at a time.
             report: A function that is called after each part, with the number of texts that were read.
 
         Returns:

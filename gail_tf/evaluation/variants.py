@@ -10,8 +10,8 @@ class Variant(NamedTuple):
     """A training that experiments compare.
 
     Attributes:
-        start: The variant whose GPT-2 this training starts from; None if it starts from scratch. If --gpt2 is given, it
-            takes the place of the variant "pretrained".
+        start: The variant whose GPT-2 this training starts from, or None if it starts from scratch. If --gpt2 is given,
+            its GPT-2 replaces that of the variant "pretrained".
         settings: The settings that define the variant.
     """
 

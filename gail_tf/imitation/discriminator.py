@@ -96,7 +96,7 @@ class DiscriminatorLearner(AdamWLearner):
         Args:
             seen: The arrays that the encoder reads; see `Encoder.seen`.
             sentiments: (B, S) float32.
-            masks: (B,) or (B, R) bool, the responses or tokens that count.
+            masks: (B,) or (B, R) bool, true at the responses or tokens that count in the loss.
             numbers: (B,) int32, the numbers of the responses, which determine their noise.
             seed: (2,) int32, the seed of the instance noise and of a RoBERTa's dropout.
 
@@ -132,7 +132,7 @@ class DiscriminatorTraining(Discriminator):
         """Learn from a buffer in one pass; the arguments are those of `Judge.learn`.
 
         Returns:
-            The means over the steps of the loss and of the gradient's norm.
+            The mean loss and the mean norm of the gradient, over the steps.
 
         Raises:
             DivergedError: The loss or the gradient is not finite.
@@ -157,7 +157,7 @@ class DiscriminatorTraining(Discriminator):
         Args:
             expert: B responses of the experts.
             generated: B responses of the policy to the same prompts.
-            counted: (B,) bool, false for empty rows, which only bring the batch to its size.
+            counted: (B,) bool, false for empty rows, which only fill up the batch.
             seed: The seed of the instance noise and of a RoBERTa's dropout.
 
         Returns:

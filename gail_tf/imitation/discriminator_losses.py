@@ -29,8 +29,8 @@ def binary_loss(
     Args:
         expert_logits: The expert logits of the experts' samples, (B,), or (B, T) if D judges tokens.
         generated_logits: The expert logits of the generated samples, of the same shape.
-        expert_mask: Which of the experts' samples count, bool or float of the same shape; None counts all.
-        generated_mask: Which of the generated samples count; None counts all.
+        expert_mask: Which of the experts' samples count, bool or float of the same shape. If None, all samples count.
+        generated_mask: Which of the generated samples count. If None, all samples count.
         label_smoothing: The experts' samples get the label 1 - label_smoothing, so that D never becomes entirely sure
             of them. The labels of generated samples stay 0 (one-sided smoothing, Salimans et al. 2016).
 
@@ -55,7 +55,8 @@ def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask:
     Args:
         human_scores: (B,), the scores of the human responses.
         generated_scores: (B,), the scores of the generated responses to the same prompts.
-        mask: (B,), false for pairs that do not count, for example empty rows at the end of a batch; None counts all.
+        mask: (B,), false for pairs that do not count, for example empty rows at the end of a batch. If None, all pairs
+            count.
 
     Returns:
         The loss, a float32 scalar.
@@ -76,7 +77,8 @@ def with_instance_noise(
         features: (B, F), or (B, T, F) for tokens.
         scale: The standard deviation of the noise, in units of each feature's standard deviation.
         seeds: (B, 2) int32 (`random.sample_seeds`); the same seed gives the same noise.
-        mask: (B,) or (B, T) bool, the samples or tokens that count in the standard deviation; None counts all.
+        mask: (B,) or (B, T) bool, the samples or tokens that count in the standard deviation. If None, all of them
+            count.
 
     Returns:
         The noisy features, float32, of the same shape.
@@ -99,7 +101,7 @@ def accuracy(logits: tf.Tensor, expert: bool, mask: tf.Tensor | None = None) -> 
     Args:
         logits: Expert logits, (B,) or (B, T). From 0 on, D takes the sample for an expert's.
         expert: True if all samples are the experts', false if all are generated.
-        mask: Which samples count, of the same shape; None counts all.
+        mask: Which samples count, of the same shape. If None, all samples count.
 
     Returns:
         The share, a float32 scalar.
@@ -112,7 +114,7 @@ def entropy(logits: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
 
     Args:
         logits: Expert logits, (B,) or (B, T).
-        mask: Which samples count, of the same shape; None counts all.
+        mask: Which samples count, of the same shape. If None, all samples count.
 
     Returns:
         The entropy, a float32 scalar.

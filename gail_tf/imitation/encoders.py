@@ -53,7 +53,7 @@ class Encoder(abc.ABC):
 
     @abc.abstractmethod
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:
-        """Compute expert logits, in a graph.
+        """Compute expert logits; for use in a graph.
 
         Args:
             seen: The arrays that `seen` returned.
@@ -68,7 +68,7 @@ class Encoder(abc.ABC):
         self, seen: Sequence[Arrays], sentiments: Sequence[tf.Tensor], masks: Sequence[tf.Tensor],
         seeds: Sequence[tf.Tensor],
     ) -> Sequence[tf.Tensor]:  # fmt: skip
-        """Compute the expert logits for a training step, with noise and dropout, in a graph.
+        """Compute the expert logits for a training step, with noise and dropout; for use in a graph.
 
         Each argument is a pair: the first member is for the experts' responses, and the second for the policy's.
 
@@ -102,7 +102,7 @@ class DiscriminatorNetwork(TanhNetwork):
 
     Args:
         feature_size: F.
-        sentiment_size: S; 0 without sentiments.
+        sentiment_size: S, or 0 if the network reads no sentiments.
         seed: The seed of the hidden layers' initial weights. The output is 0 at first.
     """
 
@@ -141,7 +141,7 @@ class FrozenEncoder(Encoder):
         return (responses.features,)
 
     def features(self, seen: Arrays) -> tf.Tensor:
-        """Return the features, (B, F) float32 or, if every token is judged, (B, R, F), in a graph."""
+        """Return the features, (B, F) float32 or, if every token is judged, (B, R, F); for use in a graph."""
         return seen[0]
 
     def logits(self, seen: Arrays, sentiments: tf.Tensor) -> tf.Tensor:

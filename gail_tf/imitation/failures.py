@@ -28,8 +28,8 @@ class Limits:
 
     Args:
         window: The number of updates over which the median is taken.
-        accuracy: The largest accuracy of D. It is exceeded if the accuracies on the experts' responses and on the
-            policy's responses are both above it.
+        accuracy: The largest accuracy of D. A failure is shown if the accuracy on the experts' responses and the
+            accuracy on the policy's responses are both above this limit.
         kl_per_token: The largest KL to the reference, in nats per token.
         most_common_share: The largest share of the most frequent response.
         repeated: The largest share of repeated responses.
@@ -112,7 +112,7 @@ def watch(history: Sequence[Mapping[str, float]], limits: Limits | None = None) 
     Args:
         history: One row of metrics for each update, in order. Rows may lack metrics and may hold other ones. A metric
             is judged only if at least `limits.window` rows have it.
-        limits: The limits; None for the default limits.
+        limits: The limits, or None for the default limits.
 
     Returns:
         The failures.
@@ -153,6 +153,6 @@ def _failures(history: Sequence[Mapping[str, float]], limits: Limits) -> Iterato
 
 
 def _median(history: Sequence[Mapping[str, float]], name: str, window: int) -> float:
-    """The median over the last `window` rows that hold the metric as a number; NaN if there are fewer."""
+    """The median over the last `window` rows that hold the metric as a number, or NaN if there are fewer such rows."""
     values = [row[name] for row in history if not math.isnan(row.get(name, math.nan))][-window:]
     return float(statistics.median(values)) if len(values) == window else math.nan

@@ -67,12 +67,12 @@ class Judge(abc.ABC):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """All weights, in a fixed order; empty for a judge that does not learn."""
+        """All weights, in a fixed order. A judge that does not learn has none."""
         return []
 
     @property
     def optimizer_variables(self) -> list[keras.Variable]:
-        """The variables of the judge's optimizer, which a checkpoint stores; empty for a judge that does not learn."""
+        """The variables of the judge's optimizer, which a checkpoint stores. A judge that does not learn has none."""
         return []
 
     def learn(self, rollouts: Rollouts, seed: int, number: int = 0, steps: int | None = None) -> dict[str, float]:
@@ -82,10 +82,10 @@ class Judge(abc.ABC):
             rollouts: The buffer.
             seed: The seed of the order of the responses and of the noise.
             number: The number of the pass over this buffer, from 0.
-            steps: The largest number of steps; None reads the whole buffer.
+            steps: The largest number of steps. If None, the whole buffer is read.
 
         Returns:
-            The metrics to log; empty for a judge that does not learn.
+            The metrics to log. A judge that does not learn has none.
         """
         return {}
 

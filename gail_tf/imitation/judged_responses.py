@@ -14,7 +14,7 @@ from keras_gca.engine.batching import filled
 
 
 class JudgedResponses(NamedTuple):
-    """B responses with everything that a judge may read of them. Each judge uses only a part of it.
+    """B responses with all arrays and texts that judges read. Each judge uses only some of them.
 
     Attributes:
         batch: The conditions (history and prompt) and the responses, as tokens.
@@ -34,7 +34,7 @@ class JudgedResponses(NamedTuple):
 
         Args:
             rows: The numbers of the responses to select.
-            size: Empty rows are added until there are this many rows. None adds no rows.
+            size: Empty rows are added until there are this many rows. If None, no rows are added.
 
         Returns:
             The selected responses.

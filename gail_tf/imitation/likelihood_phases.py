@@ -28,7 +28,7 @@ class Phase(NamedTuple):
 
     Attributes:
         policy: The policy that learns.
-        text: The text that it learns.
+        text: The text that the policy learns.
         learning_rate: The peak learning rate.
         epochs: The number of epochs.
     """
@@ -81,7 +81,7 @@ class LikelihoodPhases:
             check_warm_up(self.config.warm_up(total), total)
 
     def epoch(self, stage: Stage, seeds: list[int]) -> Generator[Event, None, int]:
-        """Run an epoch, or the rest of it after a resumption.
+        """Run an epoch, or the rest of an epoch that was interrupted.
 
         Args:
             stage: The epoch.
@@ -173,7 +173,7 @@ class LikelihoodPhases:
             self._learner_of(phase)
 
     def variables(self, phase: str | None) -> dict[str, list[keras.Variable]]:
-        """The variables that a checkpoint stores besides the policy's, by name, if it is written in this phase."""
+        """The variables, besides the policy's, that a checkpoint stores if it is written in this phase, by name."""
         stored = {}
         if self._learner is not None:
             stored["likelihood_optimizer"] = self._learner.optimizer.variables

@@ -67,7 +67,7 @@ class Perplexity:
 
         Args:
             batch: Conditions and responses.
-            size: The number of responses that are read together.
+            size: The number of responses that are read at a time.
 
         Returns:
             The perplexity.
@@ -79,8 +79,9 @@ class Perplexity:
 
         Args:
             batch: n conditions and responses.
-            size: The number of responses that are read together.
-            report: A function that is called after each part, with the number of responses that were read together.
+            size: The number of responses that are read at a time.
+            report: A function that is called after each part of `size` responses, with the number of responses in this
+                part.
 
         Returns:
             (n,) float64.

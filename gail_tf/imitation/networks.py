@@ -20,7 +20,7 @@ class Networks(NamedTuple):
         optimiser: PPO or TRPO, which improves the policy.
         pretrained: The policy that is pretrained on running text. It shares the weights of the network of `policy`. In
             pretraining all of these weights are trained, even if they are frozen later because only adapters or a head
-            learn. None if the network is pretrained already.
+            learn. It is None if the network is pretrained already.
     """
 
     policy: LanguagePolicy

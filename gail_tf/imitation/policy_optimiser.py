@@ -70,7 +70,7 @@ class PolicyOptimiser(abc.ABC):
         return {}
 
     def course(self) -> str | None:
-        """Describe how the learning rate changes, as `AdamWLearner.course` does; None if there is no learning rate."""
+        """Return how the learning rate changes, in words (`AdamWLearner.course`), or None if there is no rate."""
         return None
 
     def values(self, batch: Batch, states: np.ndarray | None = None) -> np.ndarray:
@@ -78,7 +78,7 @@ class PolicyOptimiser(abc.ABC):
 
         Args:
             batch: B conditions and responses.
-            states: (B, R, E) float32, the policy's features if they are known already.
+            states: (B, R, E) float32, the policy's features, or None if they are not known yet.
 
         Returns:
             If tokens have rewards of their own, (B, R) float32, the value of the state before each token. If they have

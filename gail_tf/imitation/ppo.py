@@ -112,7 +112,7 @@ class PPO(PolicyOptimiser):
             targets: The targets of the value baseline, of the same shape.
             generated: (B,) bool, false for human demonstrations.
             kl_coefficient: C of Eq. 7.
-            states: (B, R, E) float32, the policy's features if they are known already.
+            states: (B, R, E) float32, the policy's features, or None if they are not known yet.
 
         Returns:
             The metrics of `ppo_losses.policy_loss`, the norm of the policy's gradient, and the variance that the
@@ -135,7 +135,8 @@ class PolicyLearner(AdamWLearner):
         policy: The policy to train.
         config: The settings.
         sampling: How the policy's responses are drawn.
-        total_steps: The number of steps after which a falling learning rate reaches 0; None if the rate does not fall.
+        total_steps: The number of steps after which a falling learning rate reaches 0, or None if the rate does not
+            fall.
     """
 
     reports_norm = True
@@ -200,7 +201,7 @@ class ValueLearner(AdamWLearner):
 
         Args:
             batch: B conditions and responses.
-            states: (B, R, E) float32, the policy's features if they are known already.
+            states: (B, R, E) float32, the policy's features, or None if they are not known yet.
 
         Returns:
             If tokens have rewards of their own, (B, R) float32, the value of the state before each token. If they have

@@ -3,7 +3,7 @@
 Shapes: B responses, T tokens, V tokens in the vocabulary. `log_probs` are the log-probabilities, in nats, that the
 policy being trained (the new policy) gives to the tokens. `old_log_probs` are those that the policy that collected the
 batch (the old policy) gave to them. Masks are (B, T), bool or float, with a response's tokens first. A row without
-tokens only brings the batch to its size and does not count. All functions compute in float32.
+tokens only fills up the batch and does not count. All functions compute in float32.
 
 The ratio of PPO is the new probability of an action divided by its old probability. An action is one token
 (`level="token"`) or a whole response (`level="response"`, as in TextGAIL). The probability of a response is the product
@@ -51,13 +51,14 @@ def policy_loss(
         advantages: (B,) for either level, or (B, T) for level "token".
         mask: (B, T), which tokens count.
         level: What an action is: "response" or "token".
-        epsilon: The ratio is clipped to 1 - epsilon and 1 + epsilon; None leaves it unclipped, as in Eq. 7.
-        kl_coefficient: C of Eq. 7, a scalar; 0 for no penalty. The penalty is added to the clipped objective, too.
+        epsilon: The ratio is clipped to 1 - epsilon and 1 + epsilon. If None, the ratio is not clipped, as in Eq. 7.
+        kl_coefficient: C of Eq. 7, a scalar, or 0 for no penalty. The penalty is added to the clipped objective, too.
         kl: (B, T), the exact KL(old || new) at each token (`exact_kl`). If None, the KL is estimated by k3 of
             `sampled_kl`.
         generated: (B,) bool, true for the responses that the old policy drew. Only these count in the mean KL: human
-            demonstrations are not samples of the old policy, so they give no estimate of its KL. None counts all.
-        entropy: (B, T), the new policy's entropy at each token.
+            demonstrations are not samples of the old policy, so they give no estimate of its KL. If None, all responses
+            count.
+        entropy: (B, T), the new policy's entropy at each token, or None without an entropy term.
         entropy_coefficient: The weight of the entropy.
 
     Returns:
@@ -208,7 +209,7 @@ def response_advantages(rewards: tf.Tensor, values: tf.Tensor | None = None) -> 
 
     Args:
         rewards: (B,), the normalised rewards.
-        values: (B,), the values of the states before the responses; None without a baseline.
+        values: (B,), the values of the states before the responses, or None without a baseline.
 
     Returns:
         (B,) float32, without a gradient.
@@ -252,8 +253,8 @@ def value_loss(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Ten
 
     Args:
         values: (B,) or (B, T).
-        targets: What the values should be, of the same shape.
-        mask: Which of them count, of the same shape.
+        targets: The values that the baseline should predict, of the same shape.
+        mask: Which values count, of the same shape.
 
     Returns:
         The loss, a float32 scalar.
@@ -269,11 +270,11 @@ def explained_variance(values: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -
 
     Args:
         values: (B,) or (B, T).
-        targets: What the values should be, of the same shape.
-        mask: Which of them count, of the same shape.
+        targets: The values that the baseline should predict, of the same shape.
+        mask: Which values count, of the same shape.
 
     Returns:
-        A float32 scalar; NaN if the targets do not vary.
+        A float32 scalar, or NaN if the targets do not vary.
     """
     values, targets = _paired(values, targets)
     variance = _variance(targets, mask)

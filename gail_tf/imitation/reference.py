@@ -38,7 +38,7 @@ def response_features(hidden_states: tf.Tensor, response_mask: tf.Tensor) -> tf.
     """Return the features of whole responses: the mean of a response's hidden states, and its last hidden state.
 
     The last token usually is the one that ends the response. The states depend on history and prompt, too, because a
-    causal language model has read these before.
+    causal language model has read them before the response.
 
     Args:
         hidden_states: (B, T, E), the states of a causal language model at T tokens, which include the response's.
@@ -60,7 +60,7 @@ class Reading(NamedTuple):
     Attributes:
         features: See `JudgedResponses.features`.
         log_probs: See `Rollouts.reference`.
-        states: See `Rollouts.states`; None if they are not kept.
+        states: See `Rollouts.states`. They are None if the reference does not return them.
     """
 
     features: np.ndarray
@@ -94,7 +94,7 @@ class Reference:
 
         Args:
             batch: B conditions and responses.
-            size: The number of responses that are read together.
+            size: The number of responses that are read at a time.
 
         Returns:
             The features and log-probabilities and, with `keep_states`, the states.
@@ -107,7 +107,7 @@ class Reference:
         Args:
             batch: B conditions and responses.
             expert: The same conditions with the experts' responses, in arrays of the same widths.
-            size: The number of conditions that are read together.
+            size: The number of conditions that are read at a time.
 
         Returns:
             The result of `read`, and the features of the experts' responses.
@@ -121,7 +121,7 @@ class Reference:
 
         Args:
             batch: B conditions and responses.
-            size: The number of responses that are read together.
+            size: The number of responses that are read at a time.
 
         Returns:
             (B, F) float32 or, for a discriminator that judges tokens, (B, R, F).
@@ -155,7 +155,7 @@ class Reference:
         response_mask: tf.Tensor,
         expert: tuple[tf.Tensor, tf.Tensor] | None,
     ) -> dict[str, tf.Tensor]:
-        """Compute the fields of a `Reading` and, if there are experts' responses, `expert_features`, in a graph.
+        """Compute the fields of a `Reading`, and the features of experts' responses; for use in a graph.
 
         Args:
             condition: (B, C) int32.
@@ -165,7 +165,7 @@ class Reference:
             expert: The tokens and the mask of the experts' responses, of the same shape as the responses, or None.
 
         Returns:
-            The arrays by name.
+            The arrays by name. The features of the experts' responses, if there are any, are `expert_features`.
         """
         responses = [(response, response_mask)] if expert is None else [(response, response_mask), expert]
         if isinstance(self.policy, Policy):
@@ -181,7 +181,7 @@ class Reference:
     def read_features(
         self, condition: tf.Tensor, condition_mask: tf.Tensor, response: tf.Tensor, response_mask: tf.Tensor, _: None
     ) -> dict[str, tf.Tensor]:
-        """Compute only the field `features` of a `Reading`, in a graph; see `read_all`."""
+        """Compute only the field `features` of a `Reading`; for use in a graph, like `read_all`."""
         if not isinstance(self.policy, Policy):
             return {"features": self._no_features(response)}
         responses = [(response, response_mask)]
@@ -205,7 +205,7 @@ def read_responses(
     responses: Sequence[tuple[tf.Tensor, tf.Tensor]],
     per_token: bool = False,
 ) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """Compute D's features of several responses to the same conditions in one pass, in a graph.
+    """Compute D's features of several responses to the same conditions in one pass; for use in a graph.
 
     Args:
         network: The language model.

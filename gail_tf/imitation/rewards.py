@@ -104,9 +104,9 @@ def normalise(
         variance <- k variance + (1 - k) batch variance + k (1 - k) (mean - batch mean)^2
 
     Args:
-        rewards: Of any shape.
+        rewards: The rewards, of any shape.
         statistics: The statistics so far.
-        mask: Which rewards count, of the same shape; None counts all. The others become 0.
+        mask: Which rewards count, of the same shape. If None, all rewards count. Rewards that do not count become 0.
         momentum: The weight of the old statistics after one new reward.
         limit: The largest magnitude of a normalised reward.
 
@@ -201,7 +201,7 @@ def returns(token_rewards: tf.Tensor, mask: tf.Tensor, gamma: float = 1.0) -> tf
 def counter_length_drift(
     rewards: tf.Tensor, lengths: tf.Tensor, expert_length: float, strength: float = 1.0
 ) -> tf.Tensor:
-    """Subtract a penalty from the rewards that counters a drift of the mean length away from the experts'.
+    """Subtract from the rewards a penalty that counters a drift of the mean length away from the experts' mean length.
 
         penalty = strength (mean length - expert_length) (length - mean length) / expert_length^2
 

@@ -33,8 +33,8 @@ class Rollouts(NamedTuple):
         log_probs: (B, R) float32, the tokens' log-probabilities under the policy that collected the buffer.
         reference: (B, R) float32, the same tokens' log-probabilities under the reference.
         states: (B, R, E) float32, the last hidden states of a frozen network before each token. They are stored for a
-            policy that trains only a head on top of the network, because its states never change. None for any other
-            policy.
+            policy that trains only a head on top of the network, because its states never change. It is None for any
+            other policy.
         given: The responses in the form that the discriminator D reads.
         expert: The experts' responses to the same prompts, in the same form.
         texts: The B responses as text.
@@ -69,10 +69,11 @@ class Rollouts(NamedTuple):
 
         Args:
             rows: The numbers of n responses in the buffer.
-            width: How many tokens of each response are selected, from the first on; all if None.
+            width: The number of tokens that are selected from each response, from the first token on. If None, all
+                tokens are selected.
 
         Returns:
-            (n, width, E) float32; None if the buffer has no states.
+            (n, width, E) float32, or None if the buffer has no states.
         """
         return None if self.states is None else self.states[rows, :width]
 
@@ -124,8 +125,8 @@ class Collector:
         tokenizer: The tokenizer, which turns responses into text.
         samples: The expert trajectories.
         sampling: How responses are drawn.
-        decoding_batch_size: The number of responses that are drawn at a time; the `size` of `collect` if None. A larger
-            number is faster, since every decoding step reads all weights once.
+        decoding_batch_size: The number of responses that are drawn at a time. If None, it is the `size` of `collect`. A
+            larger number is faster, since every decoding step reads all weights once.
         keep_experts: Whether to compute the features of all experts' responses at the first use, and to keep them. This
             saves time if several buffers use the same trajectories. Call `forget` when the reference changes.
         recompute: Whether to compute the log-probabilities of the policy's responses by another pass over them. If

@@ -95,7 +95,7 @@ class GAILState(StagedTraining):
 
     @property
     def buffers(self) -> int:
-        """The number of buffers that earlier stages collected; only for a current stage that collects a buffer."""
+        """The number of buffers that earlier stages collected. Read it only in a stage that collects a buffer."""
         return self._position - [stage.phase in (DISCRIMINATOR, IMITATION) for stage in self.stages].index(True)
 
     def _fix_reference(self) -> None:

@@ -22,7 +22,8 @@ class Step(NamedTuple):
 
     Attributes:
         parameters: (n,) float32, the new parameters; the old ones if the line search refused every step.
-        fraction: The fraction of the full natural-gradient step that was accepted, a scalar; 0 if none was.
+        fraction: The fraction of the full natural-gradient step that was accepted, a scalar, or 0 if the line search
+            refused every step.
         improvement: The improvement of the objective, a scalar.
         kl: The KL from the old parameters, a scalar.
     """

@@ -36,7 +36,7 @@ class Validation:
             stage: The update that has ended.
 
         Returns:
-            The columns of the log, whose names begin with `val_`; empty if no validation is due.
+            The columns of the log, whose names begin with `val_`. There are none if no validation is due.
         """
         config, batch = self.config, self.collector.samples.batch
         if stage.number % config.run.validation_frequency and stage.number != stage.of:

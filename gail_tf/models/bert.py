@@ -61,7 +61,7 @@ class Bert:
         seed: The seed of the initial weights.
 
     Raises:
-        UserError: The memory does not suffice.
+        UserError: The machine has too little memory.
     """
 
     def __init__(self, config: BertConfig, seed: int = 0):

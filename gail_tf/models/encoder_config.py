@@ -47,7 +47,7 @@ class EncoderConfig:
 
     @property
     def max_tokens(self) -> int:
-        """How many tokens a sequence may have."""
+        """The largest number of tokens in a sequence."""
         return self.max_position_embeddings - self.first_position
 
     @property

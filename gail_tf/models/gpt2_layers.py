@@ -106,7 +106,7 @@ class Block(keras.layers.Layer):
                 each sequence is read, so T = 1.
             place: The place in the memory where the new token's keys and values are written, () int32.
             kernels: The kernels of the four projections in the precision of the computation, for a caller that has
-                converted them already. None means that a projection uses its own.
+                converted them already. If None, each projection uses its own kernel.
             training: Whether dropout is applied.
 
         Returns:

@@ -95,10 +95,10 @@ def read_network(
         adapters: See `LanguageModel`.
         precision: See `LanguageModel`.
         seed: The seed of the adapters' initial weights.
-        dropout: Replaces the folder's dropout rates; None keeps them.
-        rows: How many rows of the folder's tables (`config.tables`) belong to tokens; None means all rows. Some models
-            have tables that are padded with further rows. These are dropped, so that no probability goes to tokens
-            that do not exist.
+        dropout: A rate that replaces the folder's dropout rates, or None to keep them.
+        rows: The number of rows in the folder's tables (`config.tables`) that belong to tokens, or None for all rows.
+            Some models have tables that are padded with further rows. Such rows are dropped, so that no probability
+            goes to tokens that do not exist.
         frozen: See `LanguageModel`.
 
     Raises:
@@ -151,7 +151,7 @@ def read_weights(
 
     Args:
         folder: A folder with safetensors.
-        network: What errors call the network.
+        network: The name of the network in error messages.
         shapes: The shapes of the network's weights, by name.
         prefix: A prefix that names may have in the files; it is removed.
         no_weights: A pattern of the names of tensors that are skipped.

@@ -45,7 +45,7 @@ class Base(NamedTuple):
     Attributes:
         name: A folder, a file, the name of a known model, or a name on the Hub.
         sha256: The SHA-256 of the weights, by which the files are recognised.
-        rows: How many rows of its tables belong to tokens of its own tokenizer.
+        rows: The number of rows in the network's tables that belong to tokens of its own tokenizer.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Base(NamedTuple):
         """Make a base from values that were read from JSON: an object of the three attributes, or None.
 
         Returns:
-            The base; None if `facts` is None.
+            The base, or None if `facts` is None.
 
         Raises:
             ValueError: The values are not the attributes of a base.
@@ -76,20 +76,20 @@ class LanguageModel(abc.ABC):
     Args:
         config: The sizes of the network.
         seed: The seed of the initial weights.
-        adapters: The sizes of low-rank adapters, which all blocks or the last ones get; None adds none.
+        adapters: The sizes of low-rank adapters, which all blocks or the last ones get, or None for no adapters.
         precision: "float32" or "bfloat16". With "bfloat16", everything but softmax and norms is computed in bfloat16.
             The weights are float32 in both cases, unless they are frozen.
-        shared: A network of the same sizes. This network uses the same weights, and only its adapters are new. None
-            makes new weights.
+        shared: A network of the same sizes. This network uses the same weights, and only its adapters are new. If None,
+            new weights are made.
         frozen: Whether the network's own weights, which are all but the adapters, never learn. Matrices and tables are
             then stored in the precision of the computation.
 
     Attributes:
-        base: The pretrained network whose files hold this network's frozen weights; None if there is none.
+        base: The pretrained network whose files hold this network's frozen weights, or None if there is none.
 
     Raises:
-        UserError: The precision is unknown, the adapters want more blocks than there are, or the memory does not
-            suffice.
+        UserError: The precision is unknown, the adapters require more blocks than the network has, or the machine has
+            too little memory.
     """
 
     embeddings: keras.layers.Layer
@@ -174,15 +174,15 @@ class LanguageModel(abc.ABC):
         """Make the layers `embeddings`, `blocks` and `last_norm`.
 
         Args:
-            adapters: The adapters of each block; None for a block without adapters.
+            adapters: The adapters of each block, or None for a block without adapters.
             initial: Draws the initial weights.
             policy: The Keras policy of the precision.
             shared: A network whose weights are used. Its layers are used, too, except the blocks, which are made anew
-                because their adapters differ. None makes new layers with new weights.
+                because their adapters differ. If None, new layers with new weights are made.
         """
 
     def _of_positions(self, positions: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return further arguments of the blocks that depend only on the positions, (B, T) int32; here there are none.
+        """Return arguments of the blocks that depend only on the positions, (B, T) int32; this base class has none.
 
         They are computed once, since all blocks get the same.
         """
@@ -202,7 +202,7 @@ class LanguageModel(abc.ABC):
         """Make a network that uses this network's weights, with new adapters or without adapters.
 
         Args:
-            adapters: The new adapters; None adds none.
+            adapters: The new adapters, or None for no adapters.
         """
         return type(self)(self.config, 0, adapters, self.precision, shared=self)
 
@@ -212,7 +212,7 @@ class LanguageModel(abc.ABC):
         Args:
             tokens: (B, T) int32.
             mask: (B, T) bool, false at padding, which may be on either side or on both.
-            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32; None disables dropout.
+            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32, or None for no dropout.
 
         Returns:
             (B, T, E) float32; the states at padding have no meaning.
@@ -302,7 +302,7 @@ class LanguageModel(abc.ABC):
 
         Args:
             tokens: (B,) int32.
-            positions: How many tokens precede the new token in each sequence, (B,) int32.
+            positions: The number of tokens before the new token in each sequence, (B,) int32.
             mask: True at the places of the cache that hold tokens, the new token's place included, (B, C) bool.
             cache: The keys and values of the preceding tokens.
             place: The place of the cache where the new token's keys and values are written, () int32.

@@ -20,8 +20,8 @@ class Adapters:
     Args:
         rank: The rank of the product A B.
         alpha: A B is multiplied by alpha / rank.
-        blocks: How many blocks have adapters, counted from the last block; None means all. No gradient passes to the
-            blocks below the first one with adapters.
+        blocks: The number of blocks that have adapters, counted from the last block, or None for all blocks. No
+            gradient passes to the blocks below the first one with adapters.
 
     Raises:
         UserError: A value is not above 0.
@@ -47,12 +47,12 @@ class Projection(keras.layers.Layer):
     Args:
         units: The number of outputs.
         kernel: The initializer of W.
-        adapters: The sizes of the adapter; None adds none.
+        adapters: The sizes of the adapter, or None for no adapter.
         adapter: The initializer of A.
         policy: The Keras policy of the precision.
         name: The layer's name.
         bias: Whether there is a bias b.
-        shared: A layer of the same sizes whose W and b this layer uses as its own; None makes new ones.
+        shared: A layer of the same sizes whose W and b this layer uses as its own, or None for a new W and b.
         stored: The dtype in which W is stored. If W does not learn, it can be stored in the precision of the
             computation, so that it need not be converted for each product.
     """
@@ -100,7 +100,7 @@ class Projection(keras.layers.Layer):
 
     @property
     def adapter_weights(self) -> list[keras.Variable]:
-        """The list of A and B; empty without an adapter."""
+        """The list of A and B, which is empty if there is no adapter."""
         return [] if self.adapters is None else [self.A, self.B]
 
     def merged(self) -> np.ndarray:

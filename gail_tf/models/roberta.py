@@ -37,7 +37,7 @@ class Roberta:
             computes scores is computed in bfloat16. The weights are float32 in both cases.
 
     Raises:
-        UserError: The precision is unknown, or the memory does not suffice.
+        UserError: The precision is unknown, or the machine has too little memory.
     """
 
     def __init__(self, config: RobertaConfig, seed: int = 0, precision: str = "float32"):
@@ -63,7 +63,7 @@ class Roberta:
         Args:
             tokens: (B, T) int32.
             mask: (B, T) bool, false at padding.
-            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32; None disables dropout.
+            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32, or None for no dropout.
 
         Returns:
             (B, T, E) float32; the states at padding have no meaning.
@@ -82,7 +82,7 @@ class Roberta:
         Args:
             tokens: (B, T) int32.
             mask: (B, T) bool, false at padding.
-            seeds: The seeds of dropout, (B, 2) int32; None disables dropout.
+            seeds: The seeds of dropout, (B, 2) int32, or None for no dropout.
 
         Returns:
             (B,) float32.
@@ -121,7 +121,7 @@ def read_roberta(
             files of roberta-base do. Parts that are missing keep their random initial values.
         precision: See `Roberta`.
         seed: The seed of the initial weights.
-        dropout: Replaces the folder's two dropout rates; None keeps them.
+        dropout: A rate that replaces the folder's two dropout rates, or None to keep them.
 
     Returns:
         The network, and the names of the weights that the files lack.

@@ -82,8 +82,8 @@ def from_hugging_face(
         one_value: Settings that change the computation, with the values that are implemented. The first value is the
             default. A file with another value is refused.
         required: The names of settings that the file must contain.
-        architectures: How the name of an architecture must begin in an old file, which has no model_type. None means
-            that such files are refused.
+        architectures: The required beginning of an architecture's name in an old file, which has no model_type. If
+            None, such files are refused.
 
     Raises:
         UserError: The file describes another network, or a variant that is not implemented.

@@ -83,7 +83,7 @@ class LanguagePolicy(abc.ABC):
     @property
     @abc.abstractmethod
     def positions(self) -> int | None:
-        """The largest number of tokens that the network can read; None if there is no limit.
+        """The largest number of tokens that the network can read, or None if there is no limit.
 
         The condition counts, and the response without its last token.
         """
@@ -104,7 +104,7 @@ class LanguagePolicy(abc.ABC):
             condition_mask: (B, C) bool, false at padding.
             response: (B, R) int32, padded on the right.
             response_mask: (B, R) bool, false at padding.
-            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32; None disables dropout.
+            seeds: The seeds of dropout (`engine.random.sample_seeds`), (B, 2) int32, or None for no dropout.
 
         Returns:
             (B, R, E) float32.
@@ -152,7 +152,8 @@ class LanguagePolicy(abc.ABC):
             samples: The numbers of the responses, (B * candidates,) int32. By default, the responses are numbered 0, 1,
                 ... through the batch. If each condition has its own seed, the responses to each condition are numbered
                 0, 1, ...
-            candidates: How many responses are drawn for each condition. They are next to each other in the result.
+            candidates: The number of responses that are drawn for each condition. The responses to a condition are next
+                to each other in the result.
 
         Returns:
             B * candidates responses.
@@ -184,7 +185,8 @@ class LanguagePolicy(abc.ABC):
     ) -> TokenScores:
         """Compute the log-probabilities of given responses in one pass over their tokens.
 
-        For a response that `sample` has drawn, they equal the log-probabilities that it returned, except for rounding.
+        For a response that `sample` has drawn, the result equals the log-probabilities that `sample` returned, except
+        for rounding.
 
         Args:
             condition: (B, C) int32, padded on the left.
@@ -294,7 +296,7 @@ class LanguagePolicy(abc.ABC):
             seeds: One for each response, (B * candidates, 2) int32.
             samples: The numbers of the responses, (B * candidates,) int32.
             settings: The fields of a `Sampling`, as a tuple.
-            candidates: How many responses are drawn for each condition.
+            candidates: The number of responses that are drawn for each condition.
 
         Returns:
             B * candidates responses.

@@ -30,12 +30,13 @@ class Policy(LanguagePolicy):
         trainable: What is trained. "full" trains all weights of the network. "lora" trains its low-rank adapters.
             "head" trains the two layers of the paper on a frozen network.
         seed: The seed of the head's initial weights.
-        end: The token that ends a response; None takes the network's eos_token_id.
+        end: The token that ends a response. If None, it is the network's eos_token_id.
         jit_compile: See `LanguagePolicy`.
 
     Raises:
         UserError: `trainable` is unknown.
-        ValueError: The network has adapters and `trainable` is not "lora", or the reverse.
+        ValueError: The network has adapters and `trainable` is not "lora", or `trainable` is "lora" and the network has
+            no adapters.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class Policy(LanguagePolicy):
 
         Args:
             features: (..., E).
-            head: Weights that are used in place of the head's own weights, for TRPO.
+            head: For TRPO, weights that are used in place of the head's own weights, or None.
             kernels: See `LanguageModel.logits`.
 
         Returns:

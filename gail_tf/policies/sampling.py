@@ -23,7 +23,8 @@ class Sampling:
         max_new_tokens: The maximum number of tokens of a response.
         top_p: The nucleus consists of the likeliest tokens that together have this probability. Other tokens are never
             drawn. 1 keeps all tokens.
-        temperature: The logits are divided by the temperature before a token is drawn; 0 takes the likeliest token.
+        temperature: The logits are divided by the temperature before a token is drawn. With 0, the likeliest token is
+            taken.
         counting: "plain" computes a token's probability under the policy itself, as perplexity does. "filtered"
             computes it under the distribution from which it was drawn, at that temperature and within that nucleus. A
             human response, or a response that was drawn before an update, may have a token outside of the nucleus. Such
@@ -112,7 +113,7 @@ def counted_log_probs(logits: tf.Tensor, sampling: Sampling, tokens: tf.Tensor) 
     Args:
         logits: (N, V) float32.
         sampling: How the probabilities are computed.
-        tokens: The tokens that the responses have here, (N,) int32. "filtered" adds them to the nucleus.
+        tokens: The token that follows in each response, (N,) int32. With "filtered", it is added to the nucleus.
 
     Returns:
         (N, V) float32.

@@ -5,7 +5,7 @@ machine computes such a product, and by the share of this rate that trainings ha
 number of weights in the matrices of the network's blocks, V the number of tokens in the vocabulary, and E the width of
 the hidden states. In a pass over a sequence, a token costs 2 P operations, and 2 V E more if its next token is
 predicted. If all weights are trained, the gradient costs twice as much as the pass. If the weights of the network are
-frozen, it costs as much as the pass.
+frozen, the gradient costs as much as the pass.
 """
 
 import math
@@ -103,10 +103,10 @@ def estimate(
         config: The settings.
         sizes: The sizes of the policy's network.
         training: The trajectories to train on.
-        validation: The trajectories of the validation.
-        rate: Operations per second of a matrix product; measured if None.
-        general: The text to pretrain on; None for a network that is pretrained already.
-        stages: The stages that are left; all if None.
+        validation: The validation trajectories.
+        rate: The rate of a matrix product, in operations per second. If None, it is measured.
+        general: The text to pretrain on, or None for a network that is pretrained already.
+        stages: The stages that are left. If None, these are all stages.
     """
     costs, experts, held_out = Costs(config, sizes), training.batch, validation.batch
     read, learn, draw = (one(experts) / len(experts.condition) for one in (costs.read, costs.learn, costs.draw))

@@ -32,13 +32,13 @@ def answer(
     Args:
         training: The training, between two steps.
         trajectories: Held-out trajectories.
-        emotions: RL-Seq2Seq's classifier of emotions; None for other algorithms.
+        emotions: RL-Seq2Seq's classifier of emotions, or None for other algorithms.
         questions: The user's questions.
 
     Returns:
-        The exchanges of the questions, and those of the trajectories, with the experts' responses. D's view is left out
-        until D has learned, and for an algorithm without a D. A contrastive D compares a response with an expert's, so
-        it has no view of the replies to questions.
+        The exchanges of the questions, and those of the trajectories, with the experts' responses. D's scores are left
+        out until D has learned, and for an algorithm without a D. A contrastive D compares a response with an expert's
+        response, so it does not score replies to questions, which no expert has answered.
     """
     config, tokenizer = training.config, training.tokenizer
     prompts = [*(Trajectory((), question, NO_RESPONSE) for question in questions), *trajectories]

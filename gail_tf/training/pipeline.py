@@ -53,10 +53,12 @@ def train_agent(
         config: The settings.
         source: The files and pretrained networks that are read.
         run: The folder to make.
-        strategy: The distribution strategy that `devices.make` returns; None trains on one device.
+        strategy: The distribution strategy that `devices.make` returns, or None for one device.
         read: The result of `source.read`, if the caller has called it already.
-        minutes: The training stops after this time, as after Ctrl-C; None sets no limit.
-        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
+        minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as after
+            Ctrl-C.
+        watching: A function that makes the block in which the live view shows the run (see `watch_command.watching`),
+            or None for no live view.
 
     Returns:
         The session. Its `training.finished` is true if the training has ended, and false if it was stopped before.
@@ -103,9 +105,11 @@ def resume(
 
     Args:
         run: The run folder.
-        strategy: The distribution strategy that `devices.make` returns; None trains on one device.
-        minutes: The training stops after this time, as after Ctrl-C; None sets no limit.
-        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
+        strategy: The distribution strategy that `devices.make` returns, or None for one device.
+        minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as after
+            Ctrl-C.
+        watching: A function that makes the block in which the live view shows the run (see `watch_command.watching`),
+            or None for no live view.
         **totals: `updates`, the new total of updates, to train a run further. From the next update on, the learning
             rate and the share of human demonstrations are the same as in a run that has this total from the beginning.
             The weights, the optimizers, the discriminator and the weight of the KL penalty are kept.
@@ -148,7 +152,7 @@ def resume(
 
 
 def _some(trajectories: Sequence[Trajectory], count: int | None, seed: int) -> list[Trajectory]:
-    """Draw whole conversations at random until they have about `count` trajectories; None keeps all trajectories."""
+    """Draw whole conversations until they have about `count` trajectories; keep all trajectories if `count` is None."""
     if count is None or len(trajectories) <= count:
         return list(trajectories)
     numbers = np.array([trajectory.conversation for trajectory in trajectories])
@@ -192,7 +196,7 @@ def _describe(data: Data, splits: str, of_general: list[str]) -> None:
 
 
 def _emotions(source: Source, config: GAILConfig, data: Data, bad: BadLines) -> EmotionClassifier | None:
-    """Train the classifier that recognises the emotions of prompts for RL-Seq2Seq; None for another algorithm."""
+    """Train RL-Seq2Seq's classifier of the emotions of prompts; return None for another algorithm."""
     if config.algorithm != "rl_seq2seq":
         return None
     vectors = None
@@ -238,12 +242,12 @@ def _language_model(
 
 
 def _named(model: str) -> str:
-    """Return the name of a model with which it can be found from any folder: an absolute path if it is a path."""
+    """Return a model's name in a form that is valid in any working folder: a path becomes an absolute path."""
     return str(Path(model).absolute()) if Path(model).exists() else model
 
 
 def _reader(source: Source, config: GAILConfig, data: Data) -> TextReader | None:
-    """Read or make the RoBERTa of the discriminator D; None unless the settings ask for one."""
+    """Read or make the RoBERTa of the discriminator D; return None if the settings do not require one."""
     if config.judge.discriminator_encoder != "roberta":
         return None
     if source.roberta is None:

@@ -78,11 +78,11 @@ class GAILRun(RunFolder[GAILConfig]):
             config: The settings.
             data: The trajectories as they were divided.
             tokenizer: The policy's tokenizer.
-            sizes: The sizes of the policy's language model; None for RL-Seq2Seq.
+            sizes: The sizes of the policy's language model, or None for RL-Seq2Seq.
             source: The names of the files that the data come from, which are stored for people to read.
-            reader: The RoBERTa of the discriminator D; None if D has another encoder.
-            emotions: RL-Seq2Seq's classifier of emotions; None for other algorithms.
-            base: The pretrained network whose files hold the frozen weights; None if the run stores all weights.
+            reader: The RoBERTa of the discriminator D, or None if D has another encoder.
+            emotions: RL-Seq2Seq's classifier of emotions, or None for other algorithms.
+            base: The pretrained network whose files hold the frozen weights, or None if the run stores all weights.
 
         Returns:
             The new run.
@@ -134,7 +134,7 @@ class GAILRun(RunFolder[GAILConfig]):
         return Tokenizer.read(self.path / "tokenizer", CONTROL_TOKENS)
 
     def reader(self) -> TextReader | None:
-        """The discriminator's RoBERTa with random weights; None if the discriminator has another encoder.
+        """The discriminator's RoBERTa with random weights, or None if the discriminator has another encoder.
 
         Raises:
             UserError: Its files are damaged.
@@ -143,7 +143,7 @@ class GAILRun(RunFolder[GAILConfig]):
         return TextReader.open(self.config(), folder) if folder.exists() else None
 
     def emotions(self) -> EmotionClassifier | None:
-        """RL-Seq2Seq's classifier of emotions; None for another algorithm.
+        """RL-Seq2Seq's classifier of emotions, or None for another algorithm.
 
         Raises:
             UserError: The file is missing or damaged.

@@ -49,9 +49,9 @@ class GAILSession(Session):
         run: The run folder.
         training: The training with the run's settings and data: maximum likelihood, then Algorithm 1.
         data: The trajectories for training, test and validation.
-        network: The policy's language model; None for RL-Seq2Seq.
-        reader: The RoBERTa of the discriminator D; None if D has another encoder.
-        emotions: RL-Seq2Seq's classifier of emotions; None for other algorithms.
+        network: The policy's language model, or None for RL-Seq2Seq.
+        reader: The RoBERTa of the discriminator D, or None if D has another encoder.
+        emotions: RL-Seq2Seq's classifier of emotions, or None for other algorithms.
     """
 
     package = "gail_tf"
@@ -91,9 +91,9 @@ class GAILSession(Session):
             config: The settings.
             data: The trajectories.
             tokenizer: The policy's tokenizer.
-            network: The policy's language model, with adapters for `--trainable lora`; None for RL-Seq2Seq.
+            network: The policy's language model, with adapters for `--trainable lora`, or None for RL-Seq2Seq.
             reader: The RoBERTa of D for `--discriminator-encoder roberta`; otherwise None.
-            emotions: RL-Seq2Seq's classifier of emotions; None for other algorithms.
+            emotions: RL-Seq2Seq's classifier of emotions, or None for other algorithms.
 
         Returns:
             The session, before its first stage.
@@ -142,7 +142,7 @@ class GAILSession(Session):
         return f"{stage.phase.replace('_', ' '):18} {stage.number}/{stage.of}"
 
     def done(self) -> dict[str, int]:
-        """The number of updates that are done; empty for `--algorithm mle`, which has none."""
+        """The number of updates that are done. The result is empty for `--algorithm mle`, which has no updates."""
         config = self.training.config
         if config.algorithm == "mle" and not config.rollout.updates:
             return {}

@@ -20,7 +20,7 @@ BEGINNINGS = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old document of an office program"),
     (b"PAR1", PARQUET),
     (b"ARROW1", "an Arrow table"),
-    (b"\xff\xff\xff\xff", "an Arrow table"),  # of a data set that is saved to disk
+    (b"\xff\xff\xff\xff", "an Arrow table"),  # part of a data set that was saved to disk
     (b"SQLite format 3\0", "an SQLite database"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy array"),
@@ -37,7 +37,7 @@ PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 
 
 def kind_of(path: Path) -> str | None:
-    """Return what a file that is not text looks like; None if its first bytes are not known.
+    """Describe the format of a file that is not text, or return None if its first bytes are unknown.
 
     Raises:
         UserError: The file cannot be read.
@@ -61,6 +61,6 @@ def kind_of(path: Path) -> str | None:
 
 
 def _is_words(head: bytes) -> bool:
-    """Whether the first bytes are text, which can begin with the letters of BEGINNINGS as well."""
+    """Return whether the first bytes are text. A text, too, can begin with the letters in BEGINNINGS."""
     high = sum(byte > 127 for byte in head)
     return not any(byte < 9 or 13 < byte < 32 for byte in head) and high <= len(head) / 2

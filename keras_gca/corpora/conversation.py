@@ -9,7 +9,7 @@ from pathlib import Path
 from glove.text_files import BadLines
 from keras_gca.corpora.encoding import Encoding, decoded_lines, detect_encoding
 
-PARTS = ("train", "validation", "test")  # into which the authors of some corpora have divided them
+PARTS = ("train", "validation", "test")  # the official parts: the authors of some corpora have divided them into these
 WRONG_FIELDS = "with a wrong number of fields"
 # The tag of a speaker at the beginning of an utterance: "A:", "Person 1:", "Mrs O'Neill:".
 SPEAKER = re.compile(r"\s*[\[(<*]{0,2}([^\W\d_][\w.'’-]*(?: [\w.'’-]+){0,2})[\])>*]{0,2}\s?:[*]{0,2}(?:\s+|$)")
@@ -21,10 +21,12 @@ class Conversation:
 
     Args:
         utterances: The utterances in their order.
-        emotion: The corpus' label of the whole conversation (EmpatheticDialogues); None if it has none.
-        emotions: The corpus' label of each utterance, None for "no emotion" (DailyDialog); empty if it has none.
-        part: The part to which the corpus' authors have assigned it, one of PARTS, if official parts are wanted;
-            otherwise None.
+        emotion: The label that the corpus gives to the whole conversation (EmpatheticDialogues), or None if it gives
+            none.
+        emotions: The label that the corpus gives to each utterance (DailyDialog), with None for "no emotion". Empty if
+            the corpus has no such labels.
+        part: The official part: the one of PARTS to which the corpus' authors have assigned the conversation. None if
+            official parts were not requested.
     """
 
     utterances: tuple[str, ...]
@@ -35,14 +37,15 @@ class Conversation:
 
 @dataclass
 class Reading:
-    """What a reader needs besides the path, and what it finds out about the files.
+    """The settings of a reader of a corpus, and its notes about the files that it has read.
 
     Attributes:
         bad: Decides what happens to bad lines.
         encodings: The encoding of each file that has been read.
         speakers: The number of utterances of each speaker, if the format names speakers.
-        left_out: The number of parts that are not utterances and are left out, such as labels, by their kind.
-        part: The official part, one of PARTS, from which the reader reads now; None if its file is not of one part.
+        left_out: The number of pieces of text that were left out because they are not utterances, such as labels, for
+            each kind.
+        part: The official part, one of PARTS, that is being read, or None if the file does not belong to a single part.
     """
 
     bad: BadLines
@@ -52,18 +55,18 @@ class Reading:
     part: str | None = None
 
     def lines(self, path: Path, fallback: str | None = None) -> Iterator[tuple[int, str]]:
-        """Yield the number and the text of each line of a file, whatever its encoding and line ends are.
+        """Yield the number and the text of each line of a file in any encoding and with any line ends.
 
         Args:
             path: The file.
-            fallback: The encoding of a file that is not UTF-8; None detects it.
+            fallback: The encoding to assume for a file that is not UTF-8, or None to detect it.
         """
         if path not in self.encodings:
             self.encodings[path] = detect_encoding(path, fallback)
         return decoded_lines(path, self.bad, self.encodings[path])
 
     def without_speaker(self, text: str) -> str:
-        """Return an utterance without the tag of its speaker, which is counted."""
+        """Count the speaker that the tag of an utterance names, and return the utterance without the tag."""
         match = SPEAKER.match(text)
         if not match:
             return text

@@ -1,4 +1,4 @@
-"""Reads `utterances.jsonl` of ConvoKit, which has one utterance on each line and says what it replies to."""
+"""Reads `utterances.jsonl` of ConvoKit, in which each line has an utterance and the identifier of its predecessor."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ WANTED = "an object with id, conversation_id, text and reply-to is expected"
 
 
 class Utterance(NamedTuple):
-    """An utterance, and the identifier of the one that it replies to (None for the first one)."""
+    """An utterance, and the identifier of the utterance that it replies to, or None if it begins a conversation."""
 
     identifier: str
     reply_to: str | None
@@ -62,7 +62,7 @@ def read_convokit(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def _thread(utterances: list[Utterance]) -> list[Utterance]:
-    """Return the longest chain of replies, from its first utterance; all utterances if none of them is a reply."""
+    """Return the longest chain of replies, from its first utterance, or all utterances if none of them is a reply."""
     by_name = {utterance.identifier: utterance for utterance in utterances}
     if not any(utterance.reply_to in by_name for utterance in utterances):
         return utterances
@@ -72,7 +72,7 @@ def _thread(utterances: list[Utterance]) -> list[Utterance]:
         name: str | None = start
         while name in by_name and name not in length and name not in chain[-1:]:
             assert name is not None
-            length[name] = 0  # so that a circle of replies ends
+            length[name] = 0  # so that the search ends even if replies form a circle
             chain.append(name)
             name = by_name[name].reply_to
         before = length.get(name, 0) if name is not None else 0

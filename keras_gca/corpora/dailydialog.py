@@ -13,12 +13,12 @@ from keras_gca.corpora.published import files_of, part_of
 
 MARK = "__eou__"
 EMOTIONS = (None, "anger", "disgust", "fear", "happiness", "sadness", "surprise")  # by their numbers, 0 to 6
-LABELS = re.compile(r"[#|]+[\s#|,;\d]*")  # after the last mark: "# 1 2 # 0 0"
-NUMBERS = re.compile(r"\d(?:\s+\d)*")  # after the last mark, one for each utterance: "0 4"
+LABELS = re.compile(r"[#|]+[\s#|,;\d]*")  # after the last `__eou__`: "# 1 2 # 0 0"
+NUMBERS = re.compile(r"\d(?:\s+\d)*")  # after the last `__eou__`, one for each utterance: "0 4"
 
 
 def read_dailydialog(path: Path, reading: Reading) -> Iterator[Conversation]:
-    """Read the corpus from a file or from its folder, with emotions if the file of emotions is beside a file."""
+    """Read the corpus from a file or from its folder, with emotions if the file of emotions is in the same folder."""
     if not path.is_dir():
         yield from _read(path, reading)
         return

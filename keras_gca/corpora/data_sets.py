@@ -1,7 +1,7 @@
 """Reads data sets of Hugging Face: Parquet files, or a folder that `save_to_disk` has made (the extra `datasets`).
 
-A row is a conversation (a column has lists of utterances, or two columns have a question and its answer), or a turn of
-one. Nothing is fetched from the network.
+A row is a conversation (a column has lists of utterances, or two columns have a question and its answer), or one turn
+of a conversation. Nothing is fetched from the network.
 """
 
 import re
@@ -35,10 +35,10 @@ SAVED, SAVED_PARTS = ("state.json", "dataset_info.json"), "dataset_dict.json"
 NAME_OF_PART = re.compile(r"(?:^|[-_.])(train|validation|valid|val|dev|test)(?=$|[-_.\d])")
 SPELLED = {"valid": "validation", "val": "validation", "dev": "validation"}
 USED = {*QUESTIONS, *ANSWERS, *TEXTS, *CONVERSATIONS, *TURNS, *SPEAKERS, *LISTS, *empathetic.COLUMNS, "emotion"}
-MOST = 400_000_000  # bytes of a data set in memory, if all of it were read at once
-OF_ROW = 64  # bytes that a row counts at least
-OF_BATCH = 16_000_000  # bytes of the largest column of a batch, as far as the file says
-ROWS = 1000  # at most in a batch
+MOST = 400_000_000  # the most bytes that a data set would need in memory if it were read at once
+OF_ROW = 64  # the least number of bytes that a row is assumed to need
+OF_BATCH = 16_000_000  # the most bytes in the largest column of a batch, according to the file's own metadata
+ROWS = 1000  # the most rows in a batch
 
 
 class Table(NamedTuple):
@@ -46,9 +46,9 @@ class Table(NamedTuple):
 
     Attributes:
         path: The file or folder, for messages.
-        part: Its part, one of PARTS, or None.
-        schema: The names and types of its columns.
-        batches: Its rows in batches, with the columns of USED alone.
+        part: The official part that the table belongs to, one of PARTS, or None if it belongs to none.
+        schema: The names and types of the columns.
+        batches: The rows in batches, with only those columns whose names are in USED.
     """
 
     path: Path
@@ -68,7 +68,8 @@ def read_data_set(path: Path, reading: Reading) -> Iterator[Conversation]:
 
     Args:
         path: The file or folder.
-        reading: Its `part` is set to the part of the file that is read, if the data set has several.
+        reading: Notes what is read. If the data set has several parts, its attribute `part` is set to the one being
+            read.
 
     Raises:
         UserError: The extra `datasets` is not installed, a file is damaged or has more than MOST bytes of rows, or its
@@ -121,7 +122,7 @@ def _conversations(
 
 
 def _as_json(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row in the form in which JSON has it: a list of objects for an object of lists, no label as a number."""
+    """Return a row as JSON would have it: objects of lists become lists of objects, and numeric labels are left out."""
     row = {name: value for name, value in row.items() if value is not None}
     if isinstance(row.get("emotion"), int):
         del row["emotion"]
@@ -154,7 +155,7 @@ def _part_of(name: str) -> str | None:
 
 
 def _parquet_files(folder: Path) -> list[tuple[Path, str | None]]:
-    """Return the Parquet files of a folder, or of its folders for data and for parts, with their parts in order."""
+    """Return the Parquet files of a folder, or of its subfolders for data and parts, with the part of each file."""
     names = (*PARTS, *SPELLED)
     places = (folder, folder / "data", *(above / part for above in (folder, folder / "data") for part in names))
     files = [file for place in places for file in sorted(place.glob("*.parquet"))]
@@ -203,7 +204,7 @@ def _saved(path: Path) -> Iterator[Table]:
 
 
 def _damaged(path: Path, read: Any) -> Any:
-    """Call a function of the libraries; whatever they raise means that the file or folder is damaged."""
+    """Call a function of a library, and report any exception as a damaged file or folder."""
     try:
         return read()
     except Exception as error:

@@ -70,7 +70,7 @@ def _is_quoted(path: Path, reading: Reading) -> bool:
 
 
 def _fields(line: str) -> list[str] | None:
-    """Return the fields of a line of the published files; None if their number is wrong."""
+    """Return the fields of a line of the published files, or None if their number is wrong."""
     fields = line.rstrip("\r\n").split(",")
     # Some files have a ninth field with candidate answers. But nine fields can also be due to a comma in the
     # utterance. The seventh field then has words, where otherwise only digits, "|" and "_" occur.

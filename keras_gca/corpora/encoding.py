@@ -1,8 +1,8 @@
 """Finds the encoding and the line ends of a text file, and yields its lines with bounded memory.
 
-A file with a byte order mark has the encoding that the mark says. A file that is UTF-8 is UTF-8. The encoding of
-another file is detected with charset-normalizer if the file contains enough characters that are not ASCII. Otherwise
-the file is taken as UTF-8, and its lines that are not UTF-8 are bad lines.
+A file with a byte order mark has the encoding that the mark says. A file whose bytes are valid UTF-8 is read as UTF-8.
+The encoding of any other file is detected with charset-normalizer if the file contains enough characters that are not
+ASCII. Otherwise the file is taken as UTF-8, and its lines that are not UTF-8 are bad lines.
 """
 
 import codecs
@@ -23,7 +23,7 @@ ENOUGH = 10  # bytes that are not ASCII; fewer do not show an encoding
 FEW_ACCENTS = 0.06  # a larger share of accented letters than in English, French, German, Spanish or Italian
 MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, because this mark begins with the mark of UTF-16
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -42,10 +42,10 @@ class Encoding(NamedTuple):
     """The encoding of a text file.
 
     Attributes:
-        name: Its name for Python.
+        name: The name of the encoding in Python.
         line_end: The end of a line: a line feed (with or without a carriage return before it), a carriage return, or
             NEL.
-        detected: Whether the encoding was detected from the bytes, so that it could be wrong.
+        detected: Whether the encoding was guessed from the bytes, and may therefore be wrong.
     """
 
     name: str = "utf-8"
@@ -63,7 +63,7 @@ def detect_encoding(path: Path, fallback: str | None = None) -> Encoding:
 
     Args:
         path: The file.
-        fallback: The encoding of a file that is not UTF-8; None detects it.
+        fallback: The encoding to assume for a file that is not UTF-8, or None to detect it.
 
     Raises:
         UserError: The file cannot be read.
@@ -117,7 +117,8 @@ def decoded_lines(path: Path, bad: BadLines, encoding: Encoding) -> Iterator[tup
 class _Recoded(io.RawIOBase):
     """A stream of UTF-8 with line feeds, made from a stream in another encoding or with other line ends.
 
-    Bytes that cannot be decoded become a byte that is not UTF-8, so that the reader of lines reports the line.
+    Bytes that cannot be decoded become a byte that is not UTF-8, so that the reader of lines reports the line as a bad
+    one.
     """
 
     def __init__(self, stream: IO[bytes], encoding: Encoding):
@@ -155,7 +156,7 @@ def _line_end(stream: IO[bytes], name: str) -> str:
 
 
 def _evidence(stream: IO[bytes]) -> bytes | None:
-    """Return bytes that are not ASCII, from a file that is not UTF-8; None if it is UTF-8 or has NUL bytes."""
+    """Return bytes that are not ASCII, from a file that is not UTF-8, or None if it is UTF-8 or has NUL bytes."""
     decoder, valid, parts, size = codecs.getincrementaldecoder("utf-8")(), True, [], 0
     while block := stream.read(BLOCK):
         if b"\0" in block:
@@ -179,7 +180,7 @@ def _evidence(stream: IO[bytes]) -> bytes | None:
 
 
 def _from_bytes(evidence: bytes) -> str | None:
-    """Return the encoding of bytes that are not UTF-8, or None if they do not show it."""
+    """Return the encoding of bytes that are not UTF-8, or None if it cannot be detected."""
     high = re.sub(rb"[\x00-\x7f]", b"", evidence)
     if CODED.search(evidence) and len(CODED.sub(b"", high)) < len(high) / 2:
         return None  # damaged UTF-8

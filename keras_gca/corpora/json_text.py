@@ -65,7 +65,7 @@ def read_json(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def report_json(where: str, error: ValueError, wanted: str, reading: Reading) -> None:
-    """Report a line for which `json_files.loads` has raised an error; `wanted` is what is expected."""
+    """Report a line for which `json_files.loads` has raised an error; `wanted` says what is expected."""
     if isinstance(error, json_files.NotJSONError):
         reading.bad.report(where, "not JSON", f"the line is not JSON ({error}); {wanted}")
     else:
@@ -73,13 +73,13 @@ def report_json(where: str, error: ValueError, wanted: str, reading: Reading) ->
 
 
 def _keys(value: Any) -> str:
-    """Name the keys of an object that is not what is expected, so that its owner recognises what was read."""
+    """Name the keys of an object that is not a conversation, so that the user recognises what was read."""
     keys = list(value)[:8] if isinstance(value, dict) else []
     return f"; the keys here are {', '.join(keys)}" if keys else ""
 
 
 def contained(value: Any) -> list[Any] | None:
-    """Return the conversations that an object has under a usual key, or each under its own key; None if it has none."""
+    """Return the conversations in an object: a list under a usual key, or one conversation under each key, or None."""
     if not isinstance(value, dict):
         return None
     parts = [item for key in value if key in PARTS and isinstance(value[key], list) for item in value[key]]
@@ -94,7 +94,7 @@ def contained(value: Any) -> list[Any] | None:
 
 
 def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversation]:
-    """Yield the conversation that a JSON value is, or report a bad line.
+    """Yield the conversation that a JSON value contains, or report a bad line.
 
     Args:
         value: The value.
@@ -126,7 +126,7 @@ def conversations(value: Any, where: str, reading: Reading) -> Iterator[Conversa
 
 
 def _turns(value: dict[str, Any]) -> Any:
-    """Return the list of utterances of an object, or None."""
+    """Return the list of utterances in an object, or None if it does not have such a list."""
     if isinstance(value.get("utterances"), list):
         return value["utterances"]
     for key in LISTS:

@@ -41,18 +41,18 @@ def key_of(name: str) -> str:
 
 
 def find(names: Sequence[str], wanted: Iterable[str]) -> str | None:
-    """Return the first of `wanted` that is among names, as it is written there; None if names has none of them."""
+    """Return the first of `wanted` that is among the names, spelled as in `names`, or None if none of them is."""
     written = {key_of(name): name for name in reversed(names)}
     return next((written[name] for name in wanted if name in written), None)
 
 
 def pair_columns(names: Sequence[str]) -> tuple[str, str] | None:
-    """Return the names of the question and of its answer among names; None if one of them is not there."""
+    """Return the names of the columns of questions and answers, or None if one of the two is missing."""
     question, answer = find(names, QUESTIONS), find(names, ANSWERS)
     return None if question is None or answer is None else (question, answer)
 
 
 def turn_columns(names: Sequence[str]) -> tuple[str, str] | None:
-    """Return the names of the conversation and of the utterance among names; None if one of them is not there."""
+    """Return the names of the columns of conversations and utterances, or None if one of the two is missing."""
     conversation, text = find(names, CONVERSATIONS), find(names, TEXTS)
     return None if conversation is None or text is None or conversation == text else (conversation, text)

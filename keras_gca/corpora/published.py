@@ -34,10 +34,10 @@ MOST_MEMBERS = 10_000
 
 
 def files_of(folder: Path) -> list[Path]:
-    """Return the files of DailyDialog or EmpatheticDialogues in a folder; none if it is another folder.
+    """Return the files of DailyDialog or EmpatheticDialogues in a folder. The list is empty for any other folder.
 
     Args:
-        folder: The folder. The files may also be in its folders that have the names of the parts.
+        folder: The folder. The files may also be in subfolders that are named after the parts.
     """
     for names in (
         [f"dialogues_{part}.txt" for part in PARTS],
@@ -55,13 +55,13 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def part_of(file: Path) -> str | None:
-    """Return which part of its corpus a file of `files_of` is, one of PARTS; None for a file with all conversations."""
+    """Return the part, one of PARTS, that a file from `files_of` contains, or None if it contains all conversations."""
     part = file.stem.removeprefix("dialogues_")
     return {"valid": "validation"}.get(part, part if part in PARTS else None)
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether `unpacked` should read a file: a ZIP archive, or a tar archive in gzip."""
+    """Return whether a file is an archive that `unpacked` can read: ZIP, or tar compressed with gzip."""
     return path.is_file() and (zipfile.is_zipfile(path) or path.name.lower().endswith((".tar.gz", ".tgz")))
 
 
@@ -75,7 +75,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         path: The archive.
 
     Raises:
-        UserError: The archive is damaged, unpacks to too much, or contains no corpus that is known.
+        UserError: The archive is damaged, unpacks to too much, or does not contain a known corpus.
     """
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)

@@ -16,7 +16,7 @@ from keras_gca.corpora.json_text import contained
 from keras_gca.corpora.names import ANSWERS, LISTS, QUESTIONS, key_of
 from keras_gca.storage import json_files
 
-MOST = 0.8  # the share of lines that must have a form, so that the file has it
+MOST = 0.8  # a file has a form if at least this share of its lines has the form
 TIME = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?(?:\s?[AaPp]\.?[Mm]\.?)?"
 DATE = r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
 STAMP = re.compile(rf"\s*[\[(<]?\u200e?(?:{DATE},?[ T]?\s*(?:at )?(?:{TIME})?|{TIME})Z?[\])>]?(?:\s|,|\t|$)")
@@ -39,7 +39,7 @@ class Shape(NamedTuple):
     """What a sample looks like.
 
     Attributes:
-        format: The format by which the file can be read; None if there is no reader for it.
+        format: The format as which the file can be read, or None if there is no reader for it.
         looks_like: A description of the file, for messages.
     """
 

@@ -18,7 +18,7 @@ SEPARATORS = "\t,;|"
 
 
 def split_line(line: str, separator: str) -> list[str] | None:
-    """Return the fields of one line; None if it is not a line of such a table.
+    """Return the fields of one line, or None if it is not a line of such a table.
 
     Quotation marks around a field are removed. With tabs, other quotation marks are literal.
     """
@@ -109,7 +109,7 @@ def read_table(path: Path, reading: Reading) -> Iterator[Conversation]:
 
 
 def read_rows(names: Sequence[str], rows: Iterator[tuple[str, list[str]]], reading: Reading) -> Iterator[Conversation]:
-    """Read the rows of a table whose columns are named: those of pairs, or of turns.
+    """Read the rows of a table with named columns: the columns of pairs, or those of turns.
 
     Args:
         names: The names of the columns.

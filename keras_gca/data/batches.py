@@ -12,7 +12,7 @@ def plan_batches(pairs: Pairs, batch_size: int, seed: int | None = None) -> list
     Args:
         pairs: The pairs.
         batch_size: The number of pairs in a batch.
-        seed: The seed of the shuffle; None keeps a fixed order, for validation.
+        seed: The seed of the shuffle, or None for a fixed order, as validation needs it.
 
     Returns:
         The indices of each batch's pairs; see `batching.plan`.

@@ -91,9 +91,10 @@ class Corpus:
         name: The name of the file or folder.
         format: One of FORMATS.
         conversations: The conversations in the order of the file.
-        encodings: The encodings that are not UTF-8, and those that were detected; empty for UTF-8.
+        encodings: The encodings of files that are not UTF-8, and those that were detected; empty if all files are
+            UTF-8.
         speakers: The number of utterances of each speaker, if the format names speakers.
-        left_out: The number of parts that are not utterances and are left out, by their kind.
+        left_out: The number of pieces of text that were left out because they are not utterances, for each kind.
     """
 
     name: str
@@ -122,19 +123,20 @@ def read_corpus(
     """Read a corpus.
 
     Args:
-        path: A file or a folder; None reads the embedded corpus of English courses.
-        format: One of FORMATS; None detects it from the file.
-        bad: Decides what happens to bad lines; if None, the first one is an error. If they are skipped, a conversation
-            ends before its first missing turn. Its `notes` get the line that says how the corpus was read.
-        splits: With "official", each conversation has the part to which the corpus' authors have assigned it; with
-            "random" it has none.
+        path: A file or a folder, or None for the embedded corpus of English courses.
+        format: One of FORMATS, or None to detect the format from the file.
+        bad: Decides what happens to bad lines. If None, the first bad line raises an error. If bad lines are skipped, a
+            conversation ends before its first missing turn. A line that says how the corpus was read is added to its
+            attribute `notes`.
+        splits: If "official", each conversation keeps the part (train, validation or test) to which the corpus' authors
+            have assigned it. If "random", the conversations have no parts.
 
     Returns:
         The conversations, and how they were read.
 
     Raises:
-        UserError: The corpus is missing, empty, damaged, of an unknown format, or without the official parts that are
-            wanted. The message names file and line.
+        UserError: The corpus is missing, empty, damaged, of an unknown format, or without the official parts that were
+            requested. The message names file and line.
     """
     bad = bad or BadLines(error=UserError)
     official = splits == "official"

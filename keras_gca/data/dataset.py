@@ -26,7 +26,7 @@ class Dataset:
         validation: The pairs on which the networks are measured during training.
         documents: The tokenised training conversations, to which word vectors are fitted.
         whole_conversations: Whether whole conversations are held out, or single pairs (see `hold_out`).
-        test: The pairs of the corpus' own test part; None without `--splits official`.
+        test: The pairs of the corpus' own test part, or None without `--splits official`.
     """
 
     vocabulary: Vocabulary
@@ -59,13 +59,13 @@ def all_too_rare(vocabulary: Vocabulary, config: Config) -> bool:
 def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
     """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
 
-    If every word is rarer than `minimum_count`, and the user has not given this number, all words are taken
+    If every word is rarer than `minimum_count`, and the user has not set this option, all words are taken
     (`all_too_rare`).
 
     Args:
         conversations: The conversations.
         config: The settings.
-        words: The words of the vocabulary in their order; None takes the most frequent ones of the training text.
+        words: The words of the vocabulary in their order, or None for the most frequent words in the training text.
 
     Raises:
         UserError: The corpus is too small to be divided, or a part of it has no pair, or none of its words is in the
@@ -165,7 +165,8 @@ def _tokenise_all(conversations: Sequence[Conversation], style: str) -> tuple[li
     """Tokenise conversations; utterances without a token, and conversations of one utterance, are left out.
 
     Returns:
-        The tokens of each utterance of each conversation that is left, and the part of each ("" if it has none).
+        The tokens of each utterance of each conversation that is left, and the official part of each conversation (""
+        if it has none).
     """
     flat = iter(tokenise([text for conversation in conversations for text in conversation.utterances], style))
     tokenised = [[tokens for _ in conversation.utterances if (tokens := next(flat))] for conversation in conversations]

@@ -13,13 +13,14 @@ class Source:
     """The files that a training of the first paper reads.
 
     Args:
-        data: A corpus, file or folder; None takes the embedded one.
-        format: One of `conversations.FORMATS`; detected if None.
-        vocabulary: A file of the words to know, one on each line, or the author's pickle. None takes the words of the
-            training text.
-        glove: A file of word vectors; None fits vectors to the training text.
-        glove_member: The file inside a .zip of word vectors; chosen by its dimension if None.
-        skip_bad_lines: Whether lines that cannot be used are skipped and counted; otherwise the first is an error.
+        data: The file or folder of a corpus, or None for the embedded corpus.
+        format: One of `conversations.FORMATS`, or None to detect the format.
+        vocabulary: A file of the words to know, one on each line, or the author's pickle. If None, the words are taken
+            from the training text.
+        glove: A file of word vectors, or None to fit vectors to the training text.
+        glove_member: The name of the file inside a .zip of word vectors, or None to choose the file by its dimension.
+        skip_bad_lines: Whether lines that cannot be used are skipped and counted. If not, the first of them raises an
+            error.
 
     Raises:
         UserError: `format` is given without `data`, or `glove_member` without `glove`, or a file is missing.

@@ -1,6 +1,6 @@
 """Normalises, tokenises and detokenises text, by TensorFlow and TensorFlow Text, eagerly or in a graph.
 
-Contractions have two styles:
+Contractions can be written in two styles:
 
 split    (default) as in GloVe's own training text: "don't" -> do n't, "it's" -> it 's. No information is lost, so
          replies can be written with the usual contractions.

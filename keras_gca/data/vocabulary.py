@@ -64,8 +64,8 @@ class Vocabulary:
                 word. Text that is spelled like a special token becomes the unknown word, too.
             surfaces: The usual spelling of words; words outside the vocabulary are left out.
             period_first: Whether "." gets the index PERIOD, for `original` padding.
-            words: Take these words in this order, whatever their frequency; size, minimum_count and period_first then
-                have no effect.
+            words: The words of the vocabulary in their order, whatever their frequency; size, minimum_count and
+                period_first then have no effect. If None, the words are chosen by their frequency.
         """
         counts = collections.Counter(token for utterance in utterances for token in utterance)
         if words is None:
@@ -129,7 +129,7 @@ def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str
 
     Args:
         path: The file.
-        bad: Decides what happens to bad lines; if None, the first one is an error.
+        bad: Decides what happens to bad lines. If None, the first bad line raises an error.
 
     Raises:
         UserError: The file is missing, is not UTF-8, has several words on a line, a word twice or a special token, or

@@ -6,7 +6,7 @@ XLA compiles a program for each shape, so few shapes save time. Rows of similar 
 import numpy as np
 
 BUCKET = 8  # widths are rounded up to multiples of this many tokens
-POOL = 32  # the rows of so many batches are sorted by length together; larger pools pad less, smaller ones mix more
+POOL = 32  # the rows of this many batches are sorted by length together; larger pools pad less, smaller ones mix more
 
 
 def plan(
@@ -17,10 +17,10 @@ def plan(
     Args:
         lengths: (n,) int, the length of each row's first part, such as the context, in tokens.
         size: The number of rows in a batch; the last batch of a pool may have fewer.
-        seed: The seed of the shuffle; None keeps a fixed order, for validation. The same seed gives the same plan, so
-            that an interrupted epoch can be resumed.
-        then: (n,) int, the length of each row's second part, such as the answer. It decides the order of rows whose
-            first parts need the same width. None if a row has one part only.
+        seed: The seed of the shuffle, or None for a fixed order, as validation needs it. The same seed gives the same
+            plan, so that an interrupted epoch can be resumed.
+        then: (n,) int, the length of each row's second part, such as the answer, or None if rows have one part only. It
+            decides the order of rows whose first parts need the same width.
         pool: The number of batches whose rows are sorted together.
 
     Returns:

@@ -49,7 +49,7 @@ class Board:
                     tf.summary.scalar(f"{row['phase']}/{name}", value)
 
     def write_replies(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Write the sample replies that the run folder has for the last row of a history; nothing if it has none."""
+        """Write the sample replies that the run folder has for the last row of a history, if there are any."""
         text = self._run.read_samples(len(history))
         if text is not None:
             with self._writing(number_in_phase(history)):

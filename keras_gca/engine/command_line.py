@@ -75,7 +75,7 @@ def hint(module: str, *arguments: object) -> str:
 
     Args:
         module: The module of the command, such as "keras_gca.chat".
-        *arguments: Its arguments.
+        *arguments: The arguments of the command.
     """
     package, _, name = module.partition(".")
     _, called_as = _called_as.get()
@@ -125,7 +125,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_settings(options: argparse.Namespace, kind: type[Kind]) -> Kind:
-    """Return the settings of a training: those of --config or of --preset, changed by the options that are given.
+    """Return the settings of a training: those of --config or --preset, with the changes that the other options make.
 
     Raises:
         UserError: Both --config and --preset are given, the file is damaged or of another package, or a setting is
@@ -143,8 +143,8 @@ def refuse(options: argparse.Namespace, unwanted: Sequence[str], settings: Itera
 
     Args:
         options: The parsed options.
-        unwanted: The names of options that do not apply, given or not.
-        settings: The names of settings that do not apply and are given.
+        unwanted: The names of options that do not apply, whether they are given or not.
+        settings: The names of settings that do not apply and that are given.
         why: The reason, with which the message begins.
 
     Raises:
@@ -247,13 +247,13 @@ def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribu
     Call this before anything else is done with TensorFlow.
 
     Args:
-        options: The parsed options of `add_devices`; one device if None.
+        options: The parsed options of `add_devices`, or None for one device.
 
     Returns:
         The strategy that the options choose.
 
     Raises:
-        UserError: This machine does not have such devices.
+        UserError: This machine does not have the devices that were requested.
     """
     with quiet_imports():
         import tensorflow as tf
@@ -262,7 +262,7 @@ def set_up_tensorflow(options: argparse.Namespace | None = None) -> "tf.distribu
         from keras_gca.engine import devices
 
     tf.config.experimental.enable_op_determinism()
-    tf.get_logger().setLevel("ERROR")  # otherwise it warns that batches of different widths need graphs of their own
+    tf.get_logger().setLevel("ERROR")  # or TensorFlow warns that batches of different widths need separate graphs
     return devices.make("none") if options is None else devices.make(options.strategy, options.replicas)
 
 
@@ -275,14 +275,14 @@ def run(
     """Call a command's main function, and report its errors.
 
     Args:
-        main: A function that takes the arguments, those of the process if None, and returns an exit status.
+        main: A function that takes the arguments, or None for those of the process, and returns an exit status.
         name: The command's name, with which an error message begins.
         arguments: The arguments.
         names: The name of the command's parser, and the name by which the user called the command.
 
     Returns:
-        The exit status of main; 2 after an error that the user can fix, which is printed as one line on standard error;
-        130 after an interruption.
+        The exit status that `main` returned, or 2 after an error that the user can fix, which is printed as one line on
+        standard error, or 130 after an interruption.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     show_and_read_anything()
@@ -296,7 +296,7 @@ def run(
         return status
 
     try:
-        return contextvars.copy_context().run(timed)  # the command's name and level do not outlive it
+        return contextvars.copy_context().run(timed)  # so that later calls do not see the command's name and level
     except (UserError, VectorFileError) as error:
         print(f"{name}: {one_line(error)}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -315,7 +315,7 @@ def quiet_imports() -> Iterator[None]:
     """Suppress TensorFlow's start-up lines while it is imported in this block.
 
     TensorFlow has no setting for this: the lines go directly to the standard error of the process. If an import fails,
-    they are shown. Ctrl-C ends the process without a word. With -v, versions and devices are printed afterwards.
+    they are shown. Ctrl-C ends the process without a message. With -v, versions and devices are printed afterwards.
     """
     sys.stderr.flush()
     kept = os.dup(2)

@@ -24,15 +24,15 @@ def run(
     """List a package's commands, run one of them, or print a script with which a shell completes them.
 
     Args:
-        package: The package whose modules the commands are.
+        package: The package whose modules contain the commands.
         program: The name of the program, such as `gca`.
         called_as: How the user called the program, such as `gca` or `python -m keras_gca`.
         purpose: The purpose of the package, shown above the list.
         commands: The purpose of each command in one line, by the command's name, which is also its module's name.
-        arguments: The command's name and its arguments; those of the process if None.
+        arguments: The command's name and its arguments, or None for those of the process.
 
     Returns:
-        The exit status of the command; 0 for the list, and 2 for an unknown command.
+        The exit status of the command, or 0 after the list, or 2 for an unknown command.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     name = arguments[0].replace("-", "_") if arguments else ""
@@ -54,7 +54,7 @@ def run(
 def _of_module(package: str, name: str, function: str) -> Callable[..., Any]:
     """Import a function from the module of a command."""
     spec = importlib.util.find_spec(f"{package}.{name}")
-    is_folder = spec is not None and spec.submodule_search_locations is not None  # its command is its __main__.py
+    is_folder = spec is not None and spec.submodule_search_locations is not None  # the command is in __main__.py
     return public_name(package, {function: f"{name}.__main__" if is_folder else name}, function)
 
 
@@ -62,7 +62,7 @@ def _list(called_as: str, purpose: str, commands: Mapping[str, str], arguments: 
     """Print the list of commands; for an unknown command, report an error that names the most similar one.
 
     Returns:
-        The shell for which the user wants a script in place of the list; None for the list.
+        The shell for which the user has requested a completion script, or None if the list was printed.
     """
     width = max(map(len, commands))
     lines = "\n".join(f"  {name:{width}}  {line}" for name, line in commands.items())

@@ -22,18 +22,18 @@ class Compiled:
     of a call finds the function.
 
     A replica is a copy of the model that computes a share of each batch (see `replicas`). Under a strategy of several
-    replicas, each one receives a slice of the rows of every array except those named in `replicated`. An output of the
-    function has one row for each row of the batch, or is a scalar, or is None. The rows of all replicas are joined. A
-    replica's scalar is its part of a sum, and the parts are added up. Every process gets the whole result. Batches are
-    filled up with rows of zeros to a multiple of the number of replicas.
+    replicas, each replica receives a slice of the rows of every array except those named in `replicated`. An output of
+    the function has one row for each row of the batch, or is a scalar, or is None. The rows of all replicas are joined.
+    A replica's scalar is its part of a sum, and the parts are added up. Every process gets the whole result. Batches
+    are filled up with rows of zeros to a multiple of the number of replicas.
 
     Args:
         function: The function to compile.
-        jit_compile: Whether to compile it by XLA.
+        jit_compile: Whether to compile the function with XLA.
         replicated: The names of the arguments that every replica receives whole.
         distribute: Whether the replicas share the work. If not, each process calls the function with the whole batch.
-        arguments_of: The function whose signature names the arguments, if `function` itself takes `*batch`; None takes
-            `function`.
+        arguments_of: The function whose signature names the arguments, if `function` itself takes `*batch`. If None,
+            the signature of `function` is used.
 
     Raises:
         ValueError: `replicated` names something that is not an argument.
@@ -92,13 +92,13 @@ class Compiled:
         )
 
     def _rows(self, arguments: tuple) -> list[tf.Tensor]:
-        """The arrays whose rows the replicas share."""
+        """Return the arrays whose rows the replicas share."""
         arrays: list[tf.Tensor] = []
         self._map_rows(arrays.append, arguments)
         return arrays
 
     def run_on_replicas(self, *arguments: Any) -> Any:
-        """Run the function on all replicas, each on its rows. For use in a graph."""
+        """Run the function on all replicas; each replica computes its own rows. For use in a graph."""
         strategy = tf.distribute.get_strategy()
         results = strategy.run(lambda: self._run_share(arguments))
         return tf.nest.map_structure(lambda leaf: strategy.experimental_local_results(leaf)[0], results)
@@ -110,7 +110,7 @@ class Compiled:
 
 
 def _map_tensors(change: Callable[[tf.Tensor], tf.Tensor], results: Any) -> Any:
-    """Change all tensors that a function has returned; None stays None."""
+    """Change all tensors that a function has returned. None is returned as None."""
     return tf.nest.map_structure(lambda leaf: None if leaf is None else change(leaf), results)
 
 
@@ -132,9 +132,10 @@ def _of_any_size(leaf: Any) -> Any:
 
 
 def _filled_up(leaf: tf.Tensor, count: int, replicas: int) -> tf.Tensor:
-    """Append rows of zeros so that all replicas get equally many.
+    """Append rows of zeros so that all replicas get the same number of rows.
 
-    The batch has `count` samples, and the array has one row for each sample, or the same number of rows for each.
+    The batch has `count` samples, and the array has one row for each sample, or the same number of rows for each
+    sample.
     """
     free = -count % replicas * (leaf.shape[0] // count)
     return tf.pad(leaf, [[0, free], *[[0, 0]] * (leaf.ndim - 1)]) if free else leaf

@@ -43,7 +43,7 @@ def script(
 
 def _complete_files(parser: argparse.ArgumentParser, files: Mapping[str, Any]) -> None:
     """Let shtab complete the names of files for all arguments that are paths."""
-    for action in parser._actions:  # argparse has no public list of them; shtab reads this one, too
+    for action in parser._actions:  # argparse has no public list of the actions; shtab reads this attribute, too
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 _complete_files(command, files)

@@ -26,12 +26,13 @@ def make(name: str, replicas: int | None = None) -> tf.distribute.Strategy:
 
     Args:
         name: "none" uses one device. "mirrored" uses all GPUs of this machine, or as many as `replicas` says. Without a
-            GPU, "mirrored" divides the CPU into as many parts. "multi_worker" uses the processes that TF_CONFIG names,
-            including this one. "tpu" uses the TPU of this machine, or the one that TPU_NAME names.
-        replicas: The number of replicas of "mirrored"; None takes all GPUs, or 1 without a GPU.
+            GPU, "mirrored" divides the CPU into this number of parts. "multi_worker" uses the processes that TF_CONFIG
+            names, including this one. "tpu" uses the TPU of this machine, or the one that TPU_NAME names.
+        replicas: The number of replicas of "mirrored". If None, there is one replica for each GPU, or one replica if
+            there is no GPU.
 
     Raises:
-        UserError: This machine does not have such devices.
+        UserError: This machine does not have the devices that were requested.
     """
     if replicas is not None and name != "mirrored":
         raise UserError(f"--replicas applies only to --strategy mirrored; leave it out with --strategy {name}")
@@ -92,7 +93,7 @@ def training_on(strategy: tf.distribute.Strategy | None, path: Path) -> Iterator
     """Run the training in this block, including the making of its networks, under a strategy.
 
     Args:
-        strategy: The strategy; None is one device.
+        strategy: The strategy, or None for one device.
         path: The run folder.
 
     Yields:

@@ -20,13 +20,13 @@ NOT_DECAYED = ("bias", "beta", "gamma")  # weight decay applies to matrices, not
 class StepResult(NamedTuple):
     """The results of a training step.
 
-    Inside a step, each of several replicas has its part of these values. Outside of it, the parts are added up.
+    Inside a step, each of several replicas has its part of these values. Outside of the step, the parts are added up.
 
     Attributes:
         loss: The loss before the step, () float32.
         sums: The sums that `Learner.loss` returned, unless a subclass derives others from them.
-        gradient_norm: The global norm of the gradients before they were clipped, () float32; None if nothing is clipped
-            and the learner does not report it.
+        gradient_norm: The global norm of the gradients before they were clipped, () float32, or None if gradients are
+            not clipped and the learner does not report the norm.
     """
 
     loss: tf.Tensor
@@ -48,7 +48,7 @@ class Learner:
     Args:
         variables: The variables to train.
         optimizer: An optimizer of the module `optimizers`.
-        gradient_clip: The largest global norm of the gradients; None does not clip them.
+        gradient_clip: The largest global norm of the gradients, or None for no clipping.
         jit_compile: Whether to apply the gradients in one XLA program, which makes one pass over the memory in place of
             many small operations. With several replicas it has no effect, because an XLA program cannot communicate
             with other replicas.
@@ -56,7 +56,7 @@ class Learner:
 
     replicated: ClassVar[tuple[str, ...]] = ()  # names of the arguments of `loss` that every replica receives whole
     reports_norm: ClassVar[bool] = (
-        False  # whether to compute the norm even without clipping; it costs a pass over memory
+        False  # whether to compute the norm even without clipping; computing it costs a pass over memory
     )
 
     def __init__(
@@ -82,7 +82,7 @@ class Learner:
 
         Args:
             *batch: Arrays in any structure; each combination of plain values, such as None, has a graph of its own.
-            **named: Unused here; a subclass gives names to its arguments.
+            **named: Not used in this class; a subclass gives names to its arguments.
 
         Returns:
             The loss, () float32, and scalars in any structure.
@@ -139,7 +139,8 @@ class AdamWLearner(Learner):
         weight_decay: The weight decay of matrices; biases and scales have none.
         warmup_steps: The number of steps over which the rate rises from 0.
         gradient_clip: See `Learner`.
-        total_steps: The number of steps over which the rate then falls linearly to 0; None keeps it at the peak.
+        total_steps: The number of steps after which the rate has fallen linearly to 0, or None to keep the rate at the
+            peak after the warm-up.
 
     Raises:
         UserError: The warm-up does not end before the training.
@@ -183,7 +184,7 @@ class AdamWLearner(Learner):
 
 
 def check_warm_up(warmup_steps: int, total_steps: int | None) -> None:
-    """Raise UserError if a warm-up does not end before a training of `total_steps` (None: of unknown length)."""
+    """Raise UserError if a warm-up does not end before a training of `total_steps` (None if the length is unknown)."""
     if total_steps is not None and warmup_steps >= total_steps:
         raise UserError(
             f"--warmup-steps: {warmup_steps} is too many for a phase of {total_steps} steps; fewer warm-up steps are "

@@ -8,13 +8,13 @@ from keras_gca.errors import UserError
 def learning_rate_factor(step: tf.Tensor | int, warmup_steps: int, total_steps: int | None = None) -> tf.Tensor:
     """Compute the learning rate of a step as a fraction of the peak rate.
 
-    The fraction rises linearly from 0 to 1 over `warmup_steps`. Without `total_steps` it then stays 1; otherwise it
-    falls linearly to 0, as in TextGAIL.
+    The fraction rises linearly from 0 to 1 over `warmup_steps`. Without `total_steps` the fraction then stays 1.
+    Otherwise it falls linearly to 0, as in TextGAIL.
 
     Args:
         step: The number of the step, counted from 0.
         warmup_steps: The number of steps of the warm-up.
-        total_steps: The number of steps of the training; None keeps the rate at the peak after the warm-up.
+        total_steps: The number of steps of the training, or None to keep the rate at the peak after the warm-up.
 
     Returns:
         () float32, from 0 to 1.

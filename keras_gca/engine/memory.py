@@ -1,4 +1,4 @@
-"""Estimates the memory of a network before it is made, because the settings in a file may be absurd."""
+"""Estimates the memory of a network before it is made, because the settings in a file may demand impossible sizes."""
 
 import math
 import os
@@ -17,7 +17,7 @@ def refuse_beyond_memory(numbers: int, what: str) -> None:
 
     Args:
         numbers: The number of the network's float32 weights.
-        what: What needs them, for the message.
+        what: The name of the network in the error message.
 
     Raises:
         UserError: The machine has less memory.

@@ -1,7 +1,7 @@
-"""The nucleus (Holtzman et al. 2020): the fewest likeliest tokens whose probability reaches top_p.
+"""The nucleus (Holtzman et al. 2020): the smallest set of likeliest tokens whose total probability reaches top_p.
 
 Sorting a vocabulary takes longer than a step of the network, so the nucleus is found without sorting. It is the set of
-tokens whose probability is not below some bound. Bisection over bit patterns finds this bound exactly, because float32
+tokens whose probability is at least some bound. Bisection over bit patterns finds this bound exactly, because float32
 numbers from 0 to 1 have the same order as their bit patterns.
 """
 
@@ -13,13 +13,13 @@ FORBIDDEN = -1e9  # the logarithm of the probability of a token that must not be
 def nucleus_log_probs(scores: tf.Tensor, top_p: tf.Tensor | float, also: tf.Tensor | None = None) -> tf.Tensor:
     """Compute the log-probabilities within the nucleus of softmax(scores).
 
-    Tokens as likely as the least likely token of the nucleus belong to it. Gradients flow to the scores, as if the
-    nucleus were fixed.
+    Tokens that are as likely as the least likely token of the nucleus also belong to the nucleus. Gradients flow to the
+    scores, as if the nucleus were fixed.
 
     Args:
         scores: (N, V) float32, logarithms up to a constant.
         top_p: The probability of the nucleus, in (0, 1).
-        also: (N,) int32, a token of each row that is added to the nucleus; None adds none.
+        also: (N,) int32, for each row a token that is added to the nucleus, or None to add no tokens.
 
     Returns:
         (N, V) float32; about FORBIDDEN outside of the nucleus.

@@ -19,7 +19,7 @@ Tensors = TypeVar("Tensors")  # any structure of tensors
 
 
 def replica() -> tf.distribute.ReplicaContext | None:
-    """Return the context of the current replica; None outside of a step, and if there is only one replica."""
+    """Return the context of the current replica, or None outside of a step or with only one replica."""
     context = tf.distribute.get_replica_context()
     return None if context is None or context.num_replicas_in_sync == 1 else context
 
@@ -48,7 +48,7 @@ class Place(NamedTuple):
 
     Attributes:
         own: () int32, the number of the replica's rows.
-        before: () int32, the number of rows of other replicas before them.
+        before: () int32, the number of rows of other replicas before the rows of this replica.
         all: () int32, the number of rows of all replicas.
     """
 

@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def set_level(options: argparse.Namespace) -> None:
-    """Set the level from a command's options; a command without -q and -v gets the usual level."""
+    """Set the level from a command's options; a command that does not have -q and -v gets the usual level."""
     _level.set(getattr(options, "verbosity", USUAL))
 
 
@@ -81,9 +81,9 @@ def print_results(compute: Callable[[], dict[str, Any] | None], as_json: bool) -
 
     Args:
         compute: The command. It prints its results for people, and returns them as values for JSON, in which numbers
-            may be NaN. It returns None if its time is over before it has results.
-        as_json: Whether standard output gets the JSON document alone. What `compute` prints then goes to standard
-            error.
+            may be NaN. If its time is over before it has results, it returns None.
+        as_json: Whether only the JSON document is written to standard output. The output of `compute` for people then
+            goes to standard error.
 
     Returns:
         The exit status: 0, or 130 if the time is over. No JSON document is printed then.

@@ -23,11 +23,11 @@ from keras_gca.settings import naming
 from keras_gca.storage.live_files import LiveFiles
 from keras_gca.storage.run_folder import CHECKPOINT, RunFolder
 
-# Makes a block in which a page shows the run in a folder (`serving/live_page.py`).
+# A function that makes a block (a context manager) in which a page shows the run in a folder (`serving/live_page.py`).
 Watching = Callable[[Path], AbstractContextManager[object]]
 
 # The fact of a checkpoint that says how many rows the training has removed from its history. The run folder may still
-# have them, if the program was killed before it removed them there too.
+# have these rows if the program was killed before it removed them from the folder.
 DROPPED = "dropped"
 
 
@@ -40,7 +40,7 @@ class Session(abc.ABC):
 
     Attributes:
         package: The package whose commands `train` and `chat` can read the run.
-        shown: The metrics in the line that is printed after a stage; None shows all.
+        shown: The metrics in the line that is printed after a stage, or None for all metrics.
     """
 
     package: ClassVar[str]
@@ -73,7 +73,7 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def done(self) -> dict[str, int]:
-        """Return for each total that `--resume` may raise how much of it is done."""
+        """Return how much of each total that `--resume` may raise has been done."""
 
     @abc.abstractmethod
     def summarise(self) -> None:
@@ -106,9 +106,9 @@ class Session(abc.ABC):
 
         Args:
             facts: The facts that `RunFolder.read_checkpoint` returned.
-            arrays: The arrays that it returned.
+            arrays: The arrays that `RunFolder.read_checkpoint` returned.
             unit: The name of the stages, such as "epochs", in the line that is printed.
-            totals: The new totals that the user has given. The settings of the training must have them already
+            totals: The new totals that the user has given. The settings of the training must already have these totals
                 (`RunFolder.with_new_totals`).
 
         Raises:
@@ -161,7 +161,7 @@ class Session(abc.ABC):
         return facts
 
     def _forget(self, rows: int) -> None:
-        """Remove the files and points of the rows that were removed from the history; may be repeated."""
+        """Remove the files and points of the rows that were removed from the history; repeating this is harmless."""
         run, history = self.run, self.training.history
         removed = run.remove_samples(len(history))
         LiveFiles(run.path).remove(len(history))
@@ -172,12 +172,12 @@ class Session(abc.ABC):
         )
 
     def train(self, minutes: float | None = None, watching: Watching | None = None) -> bool:
-        """Train to the end, or until the user stops the training or its time is over.
+        """Train to the end, or until the user stops the training or the time limit is reached.
 
         Args:
-            minutes: The time; None is any time. The training stops after the step in which the time ends, as it does
-                after Ctrl-C.
-            watching: Makes the block in which the live view shows the run; None shows nothing.
+            minutes: The time limit in minutes, counted from now, or None for no limit. The training stops after the
+                step during which the limit is reached, as it does after Ctrl-C.
+            watching: A function that makes the block in which the live view shows the run, or None for no live view.
 
         Returns:
             Whether the training has reached its end.
@@ -215,7 +215,7 @@ class Session(abc.ABC):
 
 
 def _dropped(facts: Mapping[str, Any]) -> int:
-    """Return the fact DROPPED; 0 if it is missing or not a number, as in a damaged file."""
+    """Return the fact DROPPED, or 0 if the fact is missing or not a number, as in a damaged file."""
     rows = facts.get(DROPPED)
     return rows if isinstance(rows, int) else 0
 

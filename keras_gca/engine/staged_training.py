@@ -17,7 +17,7 @@ class Event:
 
     Attributes:
         stage: The current stage.
-        step: The number of steps of the stage that are done.
+        step: The number of steps of the stage that have been made.
         steps: The number of all steps of the stage.
         metrics: The metrics of the stage so far.
         row: The row of the log if the stage has ended with this event, otherwise None.
@@ -53,8 +53,8 @@ class TrainingSettings(Protocol):
 class StagedTraining:
     """Base class of trainings: `for event in training: ...` makes a step before each event.
 
-    After an event that is `resumable`, the training may be stored (`state`, `restore`). The loop may also be left; a
-    later loop then continues the training.
+    After an event that is `resumable`, the training may be stored (`state`, `restore`). The loop may also be left, and
+    a later loop then continues the training.
 
     Attributes:
         config: The settings, including `seed` and `checkpoint_minutes`.
@@ -74,7 +74,7 @@ class StagedTraining:
 
     @property
     def phase(self) -> str | None:
-        """The current phase; None after the last stage."""
+        """The current phase, or None after the last stage."""
         return None if self.finished else self.stages[self._position].phase
 
     def __iter__(self) -> Iterator[Event]:
@@ -136,11 +136,11 @@ def validated_position(facts: dict[str, Any], stages: int) -> tuple[int, int, li
         stages: The number of stages of the training.
 
     Returns:
-        The number of the current stage, the number of its steps that are done, and the history.
+        The number of the current stage, the number of steps of this stage that have been made, and the history.
 
     Raises:
         KeyError: A fact is missing.
-        ValueError: A fact is impossible for a training of so many stages.
+        ValueError: A fact is impossible for a training with this number of stages.
     """
     position, step, history = facts["position"], facts["step"], facts["history"]
     if type(position) is not int or type(step) is not int or not 0 <= position <= stages or step < 0:
@@ -156,5 +156,5 @@ def pack(name: str, values: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def unpack(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Return the arrays that `pack` named, in their order; an empty list if there is no such part."""
+    """Return the arrays that `pack` named, in their order. The list is empty if there is no such part."""
     return [arrays[key] for key in sorted(arrays) if key.startswith(name + "/")]

@@ -20,13 +20,13 @@ SPARING = 9  # skip end-of-stage checkpoints until this many times the last one'
 
 
 class Interruption:
-    """Says whether the training should stop, because the user has asked for it or because its time is over.
+    """Says whether the training should stop, because the user has requested a stop or the time limit has been reached.
 
     Args:
-        minutes: The time from now on; None is any time.
+        minutes: The time limit in minutes, counted from now, or None for no limit.
 
     Attributes:
-        asked: Whether the user has asked for it.
+        asked: Whether the user has asked the training to stop.
     """
 
     def __init__(self, minutes: float | None = None):
@@ -44,7 +44,7 @@ def interruptible(minutes: float | None = None) -> Iterator[Interruption]:
     """Let Ctrl-C and SIGTERM stop the training after the current step; the second signal ends the program.
 
     Args:
-        minutes: The time after which the training stops by itself; None is any time.
+        minutes: The time limit in minutes, after which the training stops by itself, or None for no limit.
     """
     interruption = Interruption(minutes)
 
@@ -73,9 +73,9 @@ def walk(
     """Train to the end, or to an interruption.
 
     A checkpoint is written at the end of each stage, every `checkpoint_minutes` within a stage, at an interruption, and
-    at the end. The checkpoint of a stage is skipped if the stage was so short that checkpoints would take more than a
-    tenth of the time. If the training has several processes (`devices`), they stop at the same step, and only the chief
-    writes checkpoints.
+    at the end. The checkpoint at the end of a stage is skipped if stages are so short that checkpoints would take more
+    than a tenth of the time. If the training has several processes (`devices`), they stop at the same step, and only
+    the chief writes checkpoints.
 
     Args:
         training: The training.
@@ -84,17 +84,17 @@ def walk(
         title: Returns the name of a stage for the progress bar and for the line that is printed after it.
         end_of_stage: A function that is called after each stage, when the stage's row is in the log and on TensorBoard.
             It returns True to stop the training.
-        shown: The metrics in the line that is printed after a stage; None shows all.
+        shown: The metrics in the line that is printed after a stage, or None for all metrics.
 
     Raises:
         DivergedError: A loss or a weight is no longer finite. The message names the folder of the last good checkpoint.
-        UserError: A file cannot be written. The message names the folder, too.
+        UserError: A file cannot be written. The message names the folder of the last good checkpoint, too.
     """
     board = Board(run)
     bar: Progress | None = None
     first, began, stored = 0, time.monotonic(), time.monotonic()
     seconds: dict[str, float] = {}  # by phase
-    writing, pending = 0.0, False  # duration of the last checkpoint; whether there is something new to store
+    writing, pending = 0.0, False  # the duration of the last checkpoint, and whether there is something new to store
     try:
         for event in training:
             if bar is None:
@@ -144,7 +144,7 @@ def walk(
 
 
 def _pace(steps: int, seconds: float) -> str:
-    """Return the speed of a stage, in words."""
+    """Describe the speed of a stage."""
     return f"{steps:,} steps in {seconds:.2f} s, {steps / max(seconds, 1e-3):,.1f} a second"
 
 
@@ -159,12 +159,12 @@ def _store(training: StagedTraining, run: RunFolder) -> None:
 
 
 def progress(total: int, initial: int = 0, desc: str = "") -> Progress:
-    """Return the progress of a task (`glove/progress.py`); it is hidden with -q, and only the chief shows it.
+    """Return the progress of a task (`glove/progress.py`); with -q it is hidden, and only the chief process shows it.
 
     Args:
         total: The number of steps.
-        initial: The number of steps that are done already.
-        desc: What the steps belong to.
+        initial: The number of steps that have been made before.
+        desc: The name of the task, which is shown with the progress.
     """
     return bar_or_lines(total, initial, desc, disable=reporting.is_quiet() or not devices.is_chief())
 

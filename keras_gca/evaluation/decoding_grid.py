@@ -24,7 +24,7 @@ class Setting(NamedTuple):
 
     Attributes:
         temperature: The temperature.
-        top_p: The probability of the nucleus; 1 takes all tokens.
+        top_p: The probability of the nucleus, or 1 for all tokens.
     """
 
     temperature: float
@@ -48,9 +48,9 @@ def grid(temperatures: Sequence[float] = TEMPERATURES, top_ps: Sequence[float] =
 
 
 def at_edge(setting: Setting, settings: Sequence[Setting]) -> bool:
-    """Return whether a better point may lie outside of the grid: the temperature or the nucleus is an end of the grid.
+    """Return whether a temperature or nucleus is at an edge of the grid, so that a better point may lie outside.
 
-    A nucleus of 1 is not such an end, because it has all tokens.
+    A nucleus of 1 is not an edge, because it contains all tokens.
     """
     temperatures, top_ps = {point.temperature for point in settings}, {point.top_p for point in settings}
     narrow = min(top_ps) == setting.top_p != 1

@@ -40,7 +40,7 @@ class Rated:
     Attributes:
         context: The utterances before the response, the oldest first.
         response: The response.
-        system: The name of the system that made it.
+        system: The name of the system that made the response.
         scores: The raters' scores.
     """
 
@@ -54,15 +54,15 @@ class Agreement(NamedTuple):
     """How well a measure agrees with the raters.
 
     Attributes:
-        spearman: The rank correlation of the measure with the mean scores; NaN if one of the two is constant.
-        low: The lower end of its 95 % interval, by a bootstrap over contexts.
+        spearman: The rank correlation of the measure with the mean scores, or NaN if one of the two is constant.
+        low: The lower end of the 95 % interval of `spearman`, by a bootstrap over contexts.
         high: The upper end of this interval.
         jaccard: Eq. 11 between the measure's and the raters' choices of the better of two responses.
-        jaccard_low: The lower end of its interval.
+        jaccard_low: The lower end of the 95 % interval of `jaccard`.
         jaccard_high: The upper end of this interval.
         chance: Eq. 11, on the same contexts, of a measure that has as many ties and otherwise chooses at random.
-        beats_length: Whether the correlation is above the absolute correlation of the length, that is, whether the
-            95 % interval of the difference is above 0. None for the length itself.
+        beats_length: Whether the correlation is above the absolute correlation of the length, that is, whether the 95 %
+            interval of the difference is above 0. None if the measure is the length itself.
     """
 
     spearman: float
@@ -121,14 +121,14 @@ def _is_score(value: Any) -> bool:
 
 
 def unseen(rated: Sequence[Rated], conversations: Iterable[Sequence[str]]) -> list[Rated]:
-    """Leave out the responses to contexts that occur in the files of a training.
+    """Leave out the responses to contexts that occur in the data of a training.
 
     A context occurs in a conversation if its utterances follow each other there. Case, spaces and punctuation are
     ignored.
 
     Args:
         rated: The rated responses.
-        conversations: The utterances of each conversation in the files.
+        conversations: The utterances of each conversation in the data.
     """
     lengths = {len(one.context) for one in rated}
     known: set[tuple[str, ...]] = set()
@@ -149,7 +149,7 @@ def _letters(text: str) -> str:
 def split_half(rated: Sequence[Rated], seed: int = 0, splits: int = SPLITS) -> float:
     """Compute the mean rank correlation between the mean scores of two random halves of each response's raters.
 
-    This is the agreement with one half of the raters that a measure would have if it were the other half.
+    A measure that is as good as one half of the raters would have this agreement with the other half.
 
     Args:
         rated: The rated responses.
@@ -224,7 +224,7 @@ def _choice(values: np.ndarray, first: int, second: int, logarithm: bool = False
 
 
 def _spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Compute the rank correlation; NaN if one of the two is constant."""
+    """Compute the rank correlation, or NaN if one of the two is constant."""
     a, b = stats.rankdata(first), stats.rankdata(second)
     a, b = a - a.mean(), b - b.mean()
     size = float(np.sqrt((a @ a) * (b @ b)))
@@ -266,7 +266,7 @@ def _plain(agreement: Agreement) -> dict[str, float | bool | None]:
 
 
 def report(results: Mapping[str, Any]) -> Table:
-    """Make the table of what `compare` returned."""
+    """Make a table of the results that `compare` returned."""
     rows = []
     for name, one in results["measures"].items():
         beats = "" if one["beats_length"] is None or name == RANDOM else "yes" if one["beats_length"] else "no"

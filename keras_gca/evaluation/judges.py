@@ -21,12 +21,12 @@ from keras_gca.training.discriminator import DiscriminatorTraining, labelled_bat
 
 BATCH = 32
 EPOCHS = 10  # of each independent discriminator
-FOLDS = 2  # parts of the held-out conversations; each is judged by a discriminator that has learned from the others
+FOLDS = 2  # parts of the held-out conversations; the discriminator that judges a part has learned from the others
 EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score}
 
 
 class Judging(Protocol):
-    """What `judge` needs: an `Agent`, or a `CrossFitted`."""
+    """The interface that `judge` needs; `Agent` and `CrossFitted` have it."""
 
     def judge(self, contexts: np.ndarray, answers: np.ndarray) -> np.ndarray:
         """Compute log l_i of each token; see `Agent.judge`."""
@@ -121,7 +121,7 @@ class CrossFitted:
     Args:
         agent: The agent.
         pairs: n human pairs from held-out conversations.
-        answers: The answers of each generator to their contexts, (n, s_s + 1) int32.
+        answers: The answers of each generator to the contexts of these pairs, (n, s_s + 1) int32.
         seed: The seed of the division, the initial weights and the order of pairs.
         epochs: The number of epochs of each discriminator.
 
@@ -165,7 +165,7 @@ def folds(conversation: np.ndarray, seed: int) -> np.ndarray:
         seed: The seed of the division.
 
     Returns:
-        (n,) int64, the number of each pair's part. The parts have equally many conversations, or one more.
+        (n,) int64, the number of each pair's part. The numbers of conversations in the parts differ by at most one.
 
     Raises:
         UserError: There are fewer pairs than parts.

@@ -15,9 +15,9 @@ from scipy import stats
 from keras_gca.evaluation import statistics
 from keras_gca.evaluation.tables import Table
 
-FLIPS = 9999  # the number of random flips; all flips are made if there are no more than these (up to 13 units)
+FLIPS = 9999  # the number of random flips; if no more flips exist (up to 13 units), all of them are made
 RESAMPLES = 2000  # the number of resamples of the bootstrap
-LEVEL, POWER = 0.05, 0.8  # of `detectable`
+LEVEL, POWER = 0.05, 0.8  # the level and the power that `detectable` assumes
 
 
 class Comparison(NamedTuple):
@@ -27,10 +27,10 @@ class Comparison(NamedTuple):
         difference: The first system's mean minus the second system's.
         p_value: The two-sided p-value of the sign-flip test.
         units: The number of conversations or of seeds.
-        low: The lower end of the difference's 95 % interval; None if there is one unit.
-        high: The upper end of this interval; None if there is one unit.
+        low: The lower end of the difference's 95 % interval, or None if there is one unit.
+        high: The upper end of this interval, or None if there is one unit.
         detectable: The smallest true difference that a test at the level of 5 % would have found with a probability of
-            80 %; None if there are so few units that no difference could have been found.
+            80 %, or None if there are so few units that no difference could have been found.
     """
 
     difference: float
@@ -46,7 +46,7 @@ class PairedTest(NamedTuple):
 
     Attributes:
         systems: The names of the two systems.
-        seed: The seed of both runs, within which conversations are compared; None if seeds are compared.
+        seed: The seed of both runs, within which conversations are compared, or None if seeds are compared.
         figure: The name of the metric.
         comparison: The result.
         corrected: The p-value after Holm's correction over all tests of the table.
@@ -90,7 +90,7 @@ def compare_conversations(differences: np.ndarray, weights: np.ndarray, seed: in
     The interval is that of a bootstrap over conversations.
 
     Args:
-        differences: (n,), the sum of the differences in each conversation: one for each response, or for each word.
+        differences: (n,), for each conversation the sum of the differences of all its responses or words.
         weights: (n,), the number of responses or words of each conversation.
         seed: The seed of flips and bootstrap.
     """
@@ -136,7 +136,7 @@ def detectable(error: float, units: int) -> float | None:
         units: The number of units, n. Student's t has n - 1 degrees of freedom.
 
     Returns:
-        The difference; None if even n differences of one sign give a p-value, 2 / 2^n, above the level of 5 %.
+        The difference, or None if even n differences of one sign give a p-value, 2 / 2^n, above the level of 5 %.
     """
     if 2.0 ** (1 - units) > LEVEL:
         return None
@@ -164,7 +164,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def with_correction(rows: Sequence[tuple[tuple[str, str], int | None, str, Comparison]]) -> list[PairedTest]:
-    """Correct all tests of a table by `holm`; a row has the attributes of `PairedTest` without the last one."""
+    """Correct all tests of a table by `holm`; a row has the attributes of `PairedTest` except `corrected`."""
     corrected = holm([comparison.p_value for *_, comparison in rows])
     return [PairedTest(*row, p_value) for row, p_value in zip(rows, corrected, strict=True)]
 
@@ -175,7 +175,7 @@ def table_of_tests(results: Sequence[PairedTest], name: Callable[[str], str] = s
     Args:
         results: The tests.
         name: Returns the name of a system in the table.
-        what: What the systems are compared on, which the caption says.
+        what: The data on which the systems are compared, for the caption.
     """
     caption = (
         f"Paired sign-flip tests{what}, by conversations within a seed, or by seeds (all): the "

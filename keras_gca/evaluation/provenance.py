@@ -23,10 +23,10 @@ PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "scipy", "nltk", "
 
 
 class Outcome(NamedTuple):
-    """What an experiment found.
+    """The outcome of an experiment.
 
     Attributes:
-        seeds: The seeds by what they were used for.
+        seeds: The seeds, by the name of the use that the experiment makes of them.
         results: All results as values for JSON.
         tables: Tables of these results.
     """
@@ -71,7 +71,7 @@ def write_experiment(
     Args:
         path: The file.
         command: The command that computed them.
-        seeds: The seeds by what they were used for.
+        seeds: The seeds, by the name of the use that the experiment makes of them.
         results: Values for JSON. Undefined numbers (NaN) become null.
         tables: Tables of these results, for the documentation.
     """

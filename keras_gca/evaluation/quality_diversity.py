@@ -35,7 +35,7 @@ from keras_gca.evaluation.statistics import Estimate
 PERPLEXITY, DISTINCT, MAUVE, NATS = "perplexity", "distinct-2", "MAUVE", "nats a word"
 HUMAN = "human"
 Figures = dict[str, Estimate]
-Measure = Callable[[np.ndarray], float]  # computes a metric of those replies that a mask, (n,) bool, keeps
+Measure = Callable[[np.ndarray], float]  # computes a metric of the replies for which a mask, (n,) bool, is true
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,14 @@ class Part:
         conversations: The number of each reply's conversation, (n,).
         sample: Samples the n replies of a generator, given its name and a setting.
         costs: Computes the negative log-likelihood of each of n replies under the model that measures quality, in nats,
-            and the number of words of each: (n, 2) float64. The second argument is a name for the replies, under
+            and the number of words in each reply: (n, 2) float64. The second argument is a name for the replies, under
             which the costs may be stored.
         words: Divides a reply into words.
-        mauve: Returns the measure MAUVE of n replies, compared with the human ones; None if there is no encoder.
-        ceiling: MAUVE of the human replies, compared with other human replies; None if it is not known.
-        is_stored: Returns whether `sample` has stored a generator's replies at a setting, so that it only reads them.
+        mauve: A function that computes the measure MAUVE of n replies, compared with the human ones, or None if there
+            is no encoder.
+        ceiling: MAUVE of the human replies, compared with other human replies, or None if this value is not known.
+        is_stored: A function that says whether the replies of a generator at a setting are stored, so that `sample`
+            only reads them.
     """
 
     human: Sequence[str]
@@ -72,10 +74,10 @@ class Speaker:
     Attributes:
         name: The name of the generator in its run.
         seed: The seed of the run.
-        validation: The conversations on which its best point is chosen.
+        validation: The conversations on which the generator's best point is chosen.
         test: The conversations on which this point is measured.
-        estimate: Estimates the cost of replying to all validation conversations so many times, and to all test
-            conversations once; None if there is no such estimate.
+        estimate: A function that estimates the cost of replying to all validation conversations a given number of
+            times, and to all test conversations once, or None if there is no such estimate.
     """
 
     name: str
@@ -99,7 +101,7 @@ class Best(NamedTuple):
 
 @dataclass(frozen=True)
 class Results:
-    """What `compare` measures.
+    """The results of `compare`.
 
     Attributes:
         settings: The points of the grid.
@@ -122,10 +124,10 @@ class Results:
 
 @dataclass(frozen=True)
 class Said:
-    """Replies with all that is measured of single ones.
+    """Replies, with the values that are measured for each single reply.
 
     Attributes:
-        part: What they reply to.
+        part: The part of the conversations that they reply to.
         replies: The n replies as words.
         costs: See `Part`, (n, 2).
         mauve: See `Part`.
@@ -152,10 +154,10 @@ def compare(
     Args:
         systems: The runs of each system, with different seeds.
         settings: The points of the grid.
-        limit: A limit of the time, after which no further point is measured; None sets no limit.
+        limit: A limit of the time, after which no further point is measured, or None for no limit.
 
     Returns:
-        The results; None if the time is over before all points are measured.
+        The results, or None if the time is over before all points are measured.
     """
     limit = limit or TimeLimit()
     speakers = [speaker for of_system in systems.values() for speaker in of_system]
@@ -211,7 +213,7 @@ def _cost(speakers: Sequence[Speaker], settings: Sequence[Setting]) -> cost.Esti
 
 
 def spoken(part: Part, texts: Sequence[str], name: str) -> Said:
-    """Measure what is measured of single replies; `name` is that of `Part.costs`."""
+    """Measure the values that belong to single replies; `name` is the second argument of `Part.costs`."""
     mauve = None if part.mauve is None or name == HUMAN else part.mauve(texts)
     return Said(part, [part.words(text) for text in texts], part.costs(texts, name), mauve)
 
@@ -223,7 +225,7 @@ def _humans(parts: Sequence[Part]) -> list[Said]:
 
 
 def _fewest_tokens(said: Sequence[Sequence[Said]]) -> int:
-    """Return the number of words of those replies that have the fewest, at which all are compared."""
+    """Return the smallest number of words in a set of replies; all sets are compared at this number."""
     return min(one.tokens for of_system in said for one in of_system)
 
 
@@ -285,7 +287,8 @@ def choose(points: Mapping[Setting, Figures], human: Figures) -> Setting:
 def distance(point: Figures, human: Figures) -> float:
     """Compute |log(perplexity / human perplexity)| + |log(distinct-2 / human distinct-2)|.
 
-    It is 0 if replies are exactly as predictable and as diverse as the human ones. Infinite if a metric is undefined.
+    It is 0 if replies are exactly as predictable and as diverse as the human ones. It is infinite if a metric is
+    undefined.
     """
     ratios = [point[name].value / human[name].value for name in (PERPLEXITY, DISTINCT)]
     return sum(abs(math.log(ratio)) for ratio in ratios) if all(ratio > 0 for ratio in ratios) else math.inf
@@ -315,7 +318,7 @@ def _comparable(name: str, value: float) -> float:
 
 
 def _by_conversations(a: Said, b: Said) -> Comparison:
-    """Compare the nats a word of single replies, which have equal weights."""
+    """Compare the nats per word of single replies; all replies have the same weight."""
     per_reply = [one.costs[:, 0] / one.costs[:, 1] for one in (a, b)]
     numbers, index = np.unique(a.part.conversations, return_inverse=True)
     differences = np.bincount(index, per_reply[0] - per_reply[1], len(numbers))

@@ -49,7 +49,7 @@ def evaluate_ratings(run: str | Path, ratings: str | Path, seed: int = 0) -> dic
 
 
 def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated]:
-    """Leave out the answers to contexts that occur in a run's corpus, as far as the agent can see them.
+    """Leave out the answers to contexts that occur in a run's corpus, as far as the agent can distinguish them.
 
     The agent sees the known words of the last N_u utterances. A context is left out if a context of the corpus ends
     with the same words. Therefore some contexts are left out although they only look the same to the agent.
@@ -67,8 +67,8 @@ def unseen(agent: Agent, dataset: Dataset, rated: Sequence[Rated]) -> list[Rated
 def measures(agent: Agent, rated: Sequence[Rated]) -> dict[str, np.ndarray]:
     """Compute the measures of rated answers, (n,) float64 by name.
 
-    Two measures are D's: the logarithms of Eq. 9 and of Eq. 10. For each generator there are two more: log p(y|x)
-    (Eq. 3), and log p(y|x) divided by the number of tokens.
+    Two measures come from the discriminator D: the logarithms of Eq. 9 and Eq. 10. Each generator gives two more: log
+    p(y|x) (Eq. 3), and log p(y|x) divided by the number of tokens.
     """
     contexts = agent.encode_contexts([one.context for one in rated])
     tokens = agent.tokenise([one.response for one in rated])

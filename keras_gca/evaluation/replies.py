@@ -48,7 +48,7 @@ def evaluate_run(
         run: The run folder.
         decoding: How the generators answer the held-out contexts.
         seed: The seed of the independent discriminator and of sampling.
-        vectors: A file of word vectors for the similarities of replies; None takes the run's own.
+        vectors: A file of word vectors for the similarities of replies, or None for the word vectors of the run.
 
     Returns:
         The metrics, as `evaluate` returns them.
@@ -82,7 +82,7 @@ def evaluate_runs(
 
 
 def summarised(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Summarise what `evaluate_run` returned for several runs; parts that one of the runs lacks are left out."""
+    """Summarise what `evaluate_run` returned for several runs; parts that any of the runs lacks are left out."""
     common = [part for part in figures[0]["parts"] if all(part in of_run["parts"] for of_run in figures)]
     return over_runs([of_run | {"parts": {part: of_run["parts"][part] for part in common}} for of_run in figures])
 
@@ -104,7 +104,8 @@ def evaluate(
         dataset: The data of its training, with the held-out pairs.
         decoding: How the generators answer the held-out contexts.
         seed: The seed of the independent discriminators and of sampling.
-        vectors: Word vectors, {word: (size,)}, for the similarities of replies; None takes the agent's own.
+        vectors: Word vectors, {word: (size,)}, for the similarities of replies, or None for the word vectors of the
+            agent.
 
     Raises:
         UserError: Fewer than two pairs are held out.
@@ -143,10 +144,10 @@ def evaluate(
 
 
 def parts_of(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Divide the held-out pairs by turn, and by whether the answer stands in training.
+    """Divide the held-out pairs by turn, and by whether the answer occurs in the training data.
 
     A turn is the number of utterances before the answer; it is known if whole conversations are held out. An answer
-    that stands in training, in the words that the agent knows, may be known by heart.
+    that occurs in the training data, as far as the agent knows its words, may be known by heart.
 
     Returns:
         The numbers of each part's pairs, int64; empty parts are left out.

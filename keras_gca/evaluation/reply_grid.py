@@ -19,7 +19,7 @@ from keras_gca.evaluation.stored_values import StoredValues, are_texts
 from keras_gca.evaluation.word_model import WordModel
 from keras_gca.training.run_folder import GCARun
 
-FOLDER = "grid"  # of the sampled replies, in the run's folder
+FOLDER = "grid"  # the folder of the sampled replies, in the run folder
 
 
 def measure_runs(
@@ -34,10 +34,10 @@ def measure_runs(
         runs: The run folders, whose seeds differ. Each generator is one system.
         settings: The points of the grid.
         seed: The seed of sampling.
-        limit: A limit of the time, after which no further point is measured; None sets no limit.
+        limit: A limit of the time, after which no further point is measured, or None for no limit.
 
     Returns:
-        The results; None if the time is over before all points are measured.
+        The results, or None if the time is over before all points are measured.
 
     Raises:
         UserError: A run is missing or damaged, or two runs have the same seed.

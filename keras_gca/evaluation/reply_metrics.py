@@ -18,7 +18,7 @@ ORDERS = 10  # the number of random orders of replies in `distinct_at`
 
 
 def distinct(replies: Sequence[Reply], n: int) -> float:
-    """Compute distinct-n (Li et al. 2016): distinct n-grams divided by all n-grams; NaN if there is none."""
+    """Compute distinct-n (Li et al. 2016): distinct n-grams divided by all n-grams, or NaN if there are no n-grams."""
     grams = [tuple(reply[i : i + n]) for reply in replies for i in range(len(reply) - n + 1)]
     return len(set(grams)) / len(grams) if grams else math.nan
 
@@ -37,7 +37,7 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
         seed: The seed of the orders.
 
     Returns:
-        The mean; NaN if the replies have fewer tokens, or no n-grams.
+        The mean, or NaN if the replies have fewer than `tokens` tokens or no n-grams.
     """
     if sum(map(len, replies)) < tokens:
         return math.nan
@@ -53,7 +53,7 @@ def distinct_at(replies: Sequence[Reply], n: int, tokens: int, seed: int = 0) ->
 
 
 def equal_distinct(systems: Mapping[System, Sequence[Reply]], n: int, seed: int = 0) -> tuple[int, dict[System, float]]:
-    """Compute distinct-n of several systems at the number of tokens of the system that has the fewest.
+    """Compute distinct-n of several systems at the number of tokens of the system with the fewest tokens.
 
     Args:
         systems: The replies of each system.
@@ -90,7 +90,7 @@ def entropy(replies: Sequence[Reply], n: int = 1) -> float:
 
 
 def bleu(replies: Sequence[str], references: Sequence[str]) -> tuple[float, str]:
-    """Compute corpus BLEU of detokenised replies, from 0 to 100, with one reference for each.
+    """Compute corpus BLEU of detokenised replies, from 0 to 100, with one reference for each reply.
 
     Returns:
         BLEU, and sacreBLEU's signature.

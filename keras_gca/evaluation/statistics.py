@@ -21,7 +21,7 @@ from scipy.stats import t
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 COVERED = (2.5, 97.5)  # percentiles of a 95 % interval
-BLOCKS = 20  # of a jackknife
+BLOCKS = 20  # the number of blocks of a jackknife
 
 
 class Estimate(NamedTuple):
@@ -41,8 +41,8 @@ class Summary(NamedTuple):
     Attributes:
         mean: The mean.
         deviation: The sample standard deviation; 0 for one run.
-        low: The lower end of the confidence interval of the mean by Student's t; None for one run.
-        high: The upper end of this interval; None for one run.
+        low: The lower end of the confidence interval of the mean by Student's t, or None for one run.
+        high: The upper end of this interval, or None for one run.
         runs: The number of runs.
     """
 
@@ -53,7 +53,7 @@ class Summary(NamedTuple):
     runs: int
 
     def __format__(self, form: str) -> str:
-        """Write `mean ± deviation` in a format of floats; only the mean if there is one run."""
+        """Write `mean ± deviation` in a format of floats, or only the mean if there is one run."""
         if self.runs == 1:
             return format(self.mean, form)
         return f"{format(self.mean, form)} ± {format(self.deviation, form)}"
@@ -106,7 +106,7 @@ def as_json(tree: Any) -> Any:
 
 
 def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """Draw as many groups as there are, with replacement, many times.
+    """Draw `groups` groups with replacement, many times over.
 
     Args:
         groups: The number of groups.
@@ -114,7 +114,7 @@ def bootstrap(groups: int, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
         resamples: The number of drawings.
 
     Returns:
-        (resamples, groups) int64, how often each group was drawn.
+        (resamples, groups) int64, how often each drawing contains each group.
     """
     return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), resamples)
 
@@ -128,14 +128,14 @@ def ratio_interval(drawn: np.ndarray, numerator: np.ndarray, denominator: np.nda
         denominator: (groups,), the denominator's value in each group. A drawing whose denominator is 0 is left out.
 
     Returns:
-        The ends of the interval; NaN if all drawings are left out.
+        The ends of the interval, or NaN if all drawings are left out.
     """
     top, bottom = drawn @ numerator, drawn @ denominator
     return bootstrap_interval(top[bottom > 0] / bottom[bottom > 0])
 
 
 def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
-    """Compute the 95 % interval of a metric from its values in all drawings; NaN if there are none."""
+    """Compute the 95 % interval of a metric from its values in all drawings, or NaN if there are no drawings."""
     if not len(values):
         return math.nan, math.nan
     low, high = np.percentile(values, COVERED).tolist()
@@ -149,7 +149,7 @@ def jackknife(measure: Callable[[np.ndarray], float], groups: np.ndarray, logari
     The interval is that of Student's t with B - 1 degrees of freedom.
 
     Args:
-        measure: Computes the metric of the members that a mask, (n,) bool, keeps.
+        measure: A function that computes the metric of the members for which a mask, (n,) bool, is true.
         groups: The number of each member's group, (n,), for example of its conversation.
         logarithm: Whether the interval is that of the metric's logarithm, as suits a perplexity.
     """

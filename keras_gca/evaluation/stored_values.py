@@ -11,7 +11,7 @@ from keras_gca.storage.atomic import write_text
 
 
 class StoredValues:
-    """A folder of values, which are used again until the bot from which they were computed is newer.
+    """A folder of values, which are used again unless the bot from which they were computed has become newer.
 
     Args:
         folder: The folder; it is made with the first value.
@@ -25,9 +25,9 @@ class StoredValues:
         """Return a value from its file, or compute the value and write the file.
 
         Args:
-            name: The name of the value, which is also that of its file.
-            facts: What the value depends on, apart from the bot, as values for JSON. A file with other facts is not
-                used.
+            name: The name of the value, which is also the name of the file.
+            facts: Everything except the bot that the value depends on, as values for JSON. A file with other facts is
+                not used.
             make: Computes the value, a list for JSON.
             valid: Says whether the list in a file has the expected length and types.
         """
@@ -45,7 +45,7 @@ class StoredValues:
         return self._read(self._folder / f"{name}.json", dict(facts)) is not None
 
     def _read(self, path: Path, facts: dict[str, Any]) -> list | None:
-        """Return the list of a file; None if it is missing, damaged, older than the bot, or has other facts."""
+        """Return the list of a file, or None if it is missing, damaged, older than the bot, or has other facts."""
         try:
             if path.stat().st_mtime < self._bot.stat().st_mtime:
                 return None

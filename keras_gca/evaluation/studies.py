@@ -46,12 +46,12 @@ class Setup:
 
     Args:
         runs: The folder of the runs.
-        seeds: The seeds; each variant is trained once with each.
+        seeds: The seeds. Each variant is trained once with each seed.
         preset: The preset of all trainings.
         settings: Settings of all trainings; those that define a variant take precedence.
         source: The data. Its word vectors are also used for the similarities of replies.
         settings_of_grid: The points of a grid of temperatures and nuclei, over which the generators of the variants are
-            compared, too; None does not compare them.
+            compared, too, or None for no such comparison.
     """
 
     runs: Path
@@ -121,7 +121,7 @@ def run_study(
             none if None.
 
     Returns:
-        The metrics and tables; None if the user has interrupted the study, or its time is over.
+        The metrics and tables, or None if the user has interrupted the study or its time is over.
 
     Raises:
         UserError: There is no such study, or a file is missing or damaged.
@@ -196,7 +196,7 @@ def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strate
 
 
 def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
-    """Return the study's tables, and its metrics for JSON; None if the time is over before all runs are measured."""
+    """Return the study's tables, and its metrics for JSON, or None if the time is over before all are made."""
     question, variants = STUDIES[name]
     measured: dict[str, list[dict[str, Any]]] = {}
     for variant in variants[:1] if name == "mmi" else variants:  # reranking takes the runs of all three together
@@ -224,7 +224,7 @@ def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], An
 
 
 def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
-    """Compare all systems of a study by seeds; there are no tests of one seed.
+    """Compare all systems of a study by seeds; with one seed there are no tests.
 
     A system is a generator of a variant. The metrics are the logarithm of perplexity, and those of the replies.
     """
@@ -248,7 +248,7 @@ def _name(system: str) -> str:
 
 
 def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
-    """Return the evaluation of a run; it is read from the run's folder if it is newer than the bot."""
+    """Return the evaluation of a run; if the run folder has an evaluation that is newer than the bot, it is read."""
     done, vectors = run / replies.FILE, setup.source.glove
     if _is_newer(done, run):
         figures = json_files.read_object(done)
@@ -260,7 +260,7 @@ def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
 
 
 def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
-    """Return the metrics of reranking for one seed; they are read from the run's folder if newer than the bots."""
+    """Return the metrics of reranking for one seed; stored metrics are read if they are newer than the bots."""
     runs = [setup.folder(variant, seed) for variant in STUDIES["mmi"].variants]
     done = runs[0] / reranking.FILE
     if _is_newer(done, *runs):

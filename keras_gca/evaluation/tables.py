@@ -19,11 +19,12 @@ Cell = str | float | None
 class Table:
     """One table of a report.
 
-    Cells are texts; None is an empty cell. Numbers are formatted already, except in tables that are written as CSV.
+    Cells are texts, or None if they are empty. Numbers have already been formatted, except in tables that are written
+    as CSV.
 
     Args:
-        number: The table's number in the paper; None if the paper does not have it.
-        caption: A sentence, or "" for none.
+        number: The table's number in the paper, or None if the paper does not have it.
+        caption: A sentence, or "" for no caption.
         header: The titles of the columns.
         rows: The cells of each row: first words, then numbers.
         words: The number of columns with words.

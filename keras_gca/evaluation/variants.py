@@ -11,7 +11,7 @@ from keras_gca.errors import UserError
 
 # Studies
 
-# Variants of one training: the settings in which each differs from the default training.
+# Variants of one training: the settings in which each variant differs from the default training.
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "canonical": {"generator": "canonical"},
@@ -52,7 +52,7 @@ class Reranking:
     """How N-best lists are reranked by maximum mutual information; `reranking` has the formulas.
 
     Args:
-        generator: The generator whose lists are reranked; the run's first if None.
+        generator: The generator whose lists are reranked, or None for the first generator of the run.
         candidates: The number of answers in a list.
         weights: The values of lambda that are compared.
         words: The number of an answer's first words whose probability is U.

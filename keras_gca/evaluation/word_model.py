@@ -48,7 +48,7 @@ class WordModel:
         self._spellings = letters.total() + len(counts) + len(letters) + 2
         self._ends = len(counts) + 1
         sentences = [self._padded(reply) for reply in replies]
-        if not any(_UNSEEN in sentence for sentence in sentences):  # something must be left for unseen words
+        if not any(_UNSEEN in sentence for sentence in sentences):  # unseen words must get some probability
             sentences.append(self._padded([_UNSEEN]))
         vocabulary = Vocabulary([*self._known, _BEGIN, _END, _UNSEEN])
         self._model = KneserNeyInterpolated(order, discount=discount, vocabulary=vocabulary)

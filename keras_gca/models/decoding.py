@@ -55,7 +55,7 @@ class Decoder:
     """Decodes with the generator of a GenerativeConversationalAgent.
 
     Every method takes `contexts`, (B, s) int32 padded on the left, and `allow_unknown`: whether the unknown word may be
-    chosen. Algorithm 1 chooses among all tokens; in a chat the unknown word is better excluded.
+    chosen. Algorithm 1 chooses among all tokens; in a chat it is better to exclude the unknown word.
 
     Args:
         gca: the networks; the decoder follows later changes of their weights.
@@ -93,16 +93,16 @@ class Decoder:
     ) -> Decoded:
         """Draw tokens from the softmax at a temperature.
 
-        The choice can be restricted to the top_k likeliest tokens, and to the nucleus: the fewest likeliest tokens
-        whose probability reaches top_p.
+        The choice can be restricted to the top_k likeliest tokens, and to the nucleus: the smallest set of likeliest
+        tokens whose total probability reaches top_p.
 
         Args:
             contexts: (B, s) int32, padded on the left.
             seed: one seed for the batch, or one for each context. The same seed gives the same answers. A context with
                 a seed of its own gets the answer that it would get in any other batch.
             temperature: divides the logits; above 0.
-            top_k: the number of tokens to choose among; None for all.
-            top_p: the probability of the nucleus; 1 for all tokens.
+            top_k: the number of tokens to choose among, or None for all tokens.
+            top_p: the probability of the nucleus, or 1 for all tokens.
             allow_unknown: whether the unknown word may be chosen.
 
         Returns:
@@ -144,17 +144,17 @@ class Decoder:
 
         With `anti_language_model` the answers of the beam are ranked anew, by (log p(y|x) - lambda log p(y)) /
         tokens^length_penalty (Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation
-        Models"), so that an answer counts less if it fits all contexts. p(y) is the generator's own, for a context
-        without tokens.
+        Models"), so that an answer ranks lower if it would fit any context. p(y) is the probability that the generator
+        gives to the answer for a context without tokens.
 
         Args:
             contexts: (B, s) int32, padded on the left.
-            width: the number of partial answers that are kept at every step; 1 is greedy decoding.
-            length_penalty: the exponent; 0 ranks by log p(y|x), 1 by its mean over the tokens.
+            width: the number of partial answers that are kept at every step. A width of 1 gives greedy decoding.
+            length_penalty: the exponent. 0 ranks by log p(y|x), and 1 by the mean of log p over the tokens.
             allow_unknown: whether the unknown word may be chosen.
-            unwanted: (B, s_s + 1) int32, an answer to each context that is not returned; the next best answer of the
-                beam is returned instead.
-            anti_language_model: lambda.
+            unwanted: (B, s_s + 1) int32, for each context an answer that must not be returned. If it is the best answer
+                of the beam, the next best one is returned.
+            anti_language_model: the weight lambda.
             allow_repeats: whether a token may follow itself, and a pair of neighbouring tokens may occur twice.
 
         Returns:
@@ -175,7 +175,7 @@ class Decoder:
         return Decoded(*(array[np.arange(len(best)), best] for array in lists))
 
     def _log_probabilities_alone(self, answers: np.ndarray) -> np.ndarray:
-        """Compute log p(y), that of answers to contexts without tokens: (B, K, s_s + 1) int32 -> (B, K) float32."""
+        """Compute log p(y) of answers to contexts without tokens: (B, K, s_s + 1) int32 -> (B, K) float32."""
         rows = answers.reshape(-1, answers.shape[-1])
         contexts = np.full((len(rows), self._sizes.sentence_length), PAD, np.int32)
         pairs = Pairs(contexts, rows, np.zeros(len(rows), np.int32))
@@ -403,15 +403,16 @@ def _repeating(answers: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def keep_likeliest(scores: tf.Tensor, top_k: int | None, top_p: tf.Tensor | None) -> tf.Tensor:
-    """Keep only the top_k likeliest tokens and the nucleus: the fewest tokens whose probability reaches top_p.
+    """Keep only the top_k likeliest tokens that also belong to the nucleus; see `engine/nucleus.py`.
 
     Args:
         scores: (B, s_v) float32, logarithms up to a constant.
-        top_k: how many tokens to keep; None excludes none. Tokens as likely as the last one that is kept are kept too.
-        top_p: a scalar, the probability of the nucleus; None excludes none.
+        top_k: the number of tokens to keep, or None to keep all. Tokens that are as likely as the last of these are
+            kept, too.
+        top_p: a scalar, the probability of the nucleus, or None to keep all tokens.
 
     Returns:
-        (B, s_v) float32, the scores; FORBIDDEN for tokens that are excluded.
+        (B, s_v) float32, the scores, with FORBIDDEN for the tokens that are excluded.
     """
     kept = scores
     if top_k is not None:

@@ -14,14 +14,15 @@ from keras_gca.config import Config
 from keras_gca.models.networks import build
 
 WHITE, YELLOW, GREEN = "#ffffff", "#ffe27a", "#a8dba8"
-ROW = 1.4  # the distance of two rows of boxes; a box is 0.84 high
+ROW = 1.4  # the distance between two rows of boxes; a box is 0.84 high
 
 
 def draw_figures(folder: Path, config: Config) -> list[Path]:
     """Draw Figures 1 and 2 at the sizes of a config.
 
     Args:
-        folder: where `figure1.png`, `figure1.svg`, `figure2.png` and `figure2.svg` are written; made if missing.
+        folder: where `figure1.png`, `figure1.svg`, `figure2.png` and `figure2.svg` are written. The folder is made if
+            it does not exist.
         config: the settings of a run.
 
     Returns:
@@ -127,7 +128,7 @@ def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
         row.sort(key=lambda name: (centre[name], "discriminator" in name))
         middle = sum(centre.values()) / len(row)
         place |= {name: (middle + 4.0 * (i - (len(row) - 1) / 2), -ROW * level) for i, name in enumerate(row)}
-    # A box that is many rows above what it feeds is drawn halfway, so that the drawing fills its frame.
+    # A box that is many rows above what it feeds is drawn halfway, so that the drawing fills the frame.
     for name in names:
         fed = [depth(target) for source, target in arrows if source == name]
         if parents[name] and fed:

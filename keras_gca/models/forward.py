@@ -3,10 +3,10 @@
 A prefix is a partial answer: the first tokens of an answer. `networks.py` has Figure 2 as the paper draws it, with the
 same layers. This file must compute the same values.
 
-A model of `networks.py` reads one partial answer at a time, and an answer of n tokens has n of them. With masked
-padding, the state of the LSTM after k tokens of the answer *is* the encoding of the partial answer of k tokens. All
-partial answers share the encoding of the context. Therefore one pass over the answer and one pass over the context are
-enough (Eq. 2 and 7).
+A model of `networks.py` reads one partial answer at a time, and an answer of n tokens has n partial answers. With
+masked padding, the state of the LSTM after k tokens of the answer *is* the encoding of the partial answer of k tokens.
+All partial answers share the encoding of the context. Therefore one pass over the answer and one pass over the context
+are enough (Eq. 2 and 7).
 
 With `original` padding, the LSTM reads s_s - k paddings before a partial answer of k tokens. Its memory after j
 paddings is the same for every sample, so one pass over s_s paddings gives the memories for all j. From such a memory,
@@ -58,7 +58,7 @@ class PrefixLayer(keras.layers.Layer):
         shared: the embedding, (s_v, s_e).
         encoder_context: the LSTM that reads contexts, of u units: s_se or s_sed.
         encoder_answer: the LSTM that reads partial answers, of u units.
-        paddings: what both LSTMs read before a sentence; None where they skip padding.
+        paddings: the padding that both LSTMs read before a sentence, or None if they skip padding.
         name: the name of the layer.
     """
 
@@ -101,7 +101,7 @@ class PrefixLayer(keras.layers.Layer):
 
         Args:
             E_a: (B, T, s_e) float32, the word vectors of answers without their last token, padded on the right.
-            rows: the R partial answers: for each of them the number of its answer and of its last token.
+            rows: the R partial answers: for each of them, the number of the answer and the number of the last token.
             start: the two parts of the memory to start from, as in Eq. 5, each (B, u). Used only with masked padding.
 
         Returns:
@@ -264,7 +264,8 @@ class PrefixDiscriminator(PrefixLayer):
         encoder_context_discriminator: the LSTM that reads contexts, of s_sed units.
         encoder_answer_discriminator: the LSTM that reads partial answers, of s_sed units.
         discriminator_output: the output layer, whose sigmoid is Eq. 8.
-        discriminator_hidden: a hidden layer before it; None where the network has none, as in the paper.
+        discriminator_hidden: a hidden layer before the output layer, or None if the network does not have such a layer,
+            as in the paper.
         paddings: see `PrefixLayer`.
     """
 
@@ -304,8 +305,8 @@ class PrefixDiscriminator(PrefixLayer):
             contexts: (B, s) int32, padded on the left with PAD.
             answers: (B, T + 1) int32, `BOS ... EOS` padded on the right with PAD.
             rows: the rows of the answers to judge.
-            probabilities: (R, s_v) float32, the generator's p as in Figure 2. None judges the answers' own tokens, for
-                which the product of W_d with a one-hot vector is computed as a look-up.
+            probabilities: (R, s_v) float32, the generator's p as in Figure 2. If None, the answers' own tokens are
+                judged, for which the product of W_d with a one-hot vector is computed as a look-up.
 
         Returns:
             (R,) float32, the argument of Eq. 8's sigmoid.

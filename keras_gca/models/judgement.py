@@ -19,7 +19,8 @@ def log_outputs(
         whole_answers: Whether the discriminator was trained on whole answers (`reinforce`).
 
     Returns:
-        (B, s_s) float32, NaN after the end. With `whole_answers`, all values before the last token are NaN as well.
+        (B, s_s) float32, NaN after the end of the answer. With `whole_answers`, all values before the last token are
+        NaN as well.
     """
     contexts, answers = tf.convert_to_tensor(contexts), tf.convert_to_tensor(answers)
     rows = last_rows(answers) if whole_answers else rows_of(answers)

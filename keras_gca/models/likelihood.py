@@ -33,7 +33,7 @@ class Evaluator:
 
         Args:
             pairs: contexts and answers.
-            batch_size: how many pairs are measured at a time.
+            batch_size: the number of pairs that are measured at a time.
         """
         batches = plan_batches(pairs, batch_size)
         return metrics(add_up(self.evaluate(*take_batch(pairs, batch, batch_size)) for batch in batches))["perplexity"]
@@ -43,7 +43,7 @@ class Evaluator:
 
         Args:
             pairs: n contexts and answers.
-            batch_size: how many pairs are measured at a time.
+            batch_size: the number of pairs that are measured at a time.
 
         Returns:
             (n, s_s) float32, NaN after an answer's end.

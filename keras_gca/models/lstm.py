@@ -46,7 +46,7 @@ def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | N
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
         sequences: (B, T, s_e) float32.
-        start: (B, u) each, the memory before the first step; zeros if None.
+        start: (B, u) each, the memory before the first step, or None for zeros.
 
     Returns:
         (B, T, u) float32.
@@ -64,7 +64,7 @@ def lstm_memories(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States |
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
         sequences: (B, T, s_e) float32.
-        start: (B, u) each, the memory before the first step; zeros if None.
+        start: (B, u) each, the memory before the first step, or None for zeros.
 
     Returns:
         (B, T, u) float32 each.

@@ -35,10 +35,10 @@ class Sizes:
         word_embedding: s_e, the number of values in a word vector.
         sentence_embedding: s_se, the number of units of each of the generator's LSTMs.
         discriminator_sentence_embedding: s_sed, the number of units of each of the discriminator's LSTMs.
-        hidden: the number of units of the generator's hidden layer; None takes s_v / 2, as the author's program does.
-        discriminator_hidden: the number of units of a hidden layer before the discriminator's output. None has no such
-            layer, as in the paper: the terms of the context, the partial answer and the current token are then only
-            added, and do not interact.
+        hidden: the number of units of the generator's hidden layer, or None for s_v / 2, as in the author's program.
+        discriminator_hidden: the number of units of a hidden layer before the discriminator's output, or None for no
+            such layer, as in the paper: the terms of the context, the partial answer and the current token are then
+            only added, and do not interact.
     """
 
     vocabulary: int
@@ -87,7 +87,7 @@ class Sizes:
 class Layers:
     """The layers of Figure 2 that have weights, under the figure's names.
 
-    `discriminator_hidden` is None unless `Sizes.discriminator_hidden` asks for such a layer.
+    `discriminator_hidden` is None if `Sizes.discriminator_hidden` is None.
     """
 
     shared: keras.layers.Embedding
@@ -141,7 +141,7 @@ class GenerativeConversationalAgent:
         adversarial: the functional model of Figure 2, (context, answer) -> l: the discriminator judges the generator's
             p.
         layers: the layers that have weights, which all three models share.
-        sizes: their sizes.
+        sizes: the sizes of the layers.
         canonical: whether the generator is a canonical seq2seq model.
         original_padding: whether the `original` convention is followed.
     """
@@ -158,13 +158,13 @@ class GenerativeConversationalAgent:
 
         Args:
             sizes: the sizes of the layers.
-            embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
+            embedding: (s_v, s_e) float32, the initial word vectors, or None to draw them at random.
             seed: the seed of the initial weights.
             original_padding: whether to follow the `original` convention.
             canonical: whether to make the generator a canonical seq2seq model.
 
         Raises:
-            ValueError: the embedding has another shape, or both original_padding and canonical are asked for.
+            ValueError: the embedding has another shape, or both original_padding and canonical are true.
             UserError: the weights would not fit into this computer's memory.
         """
         if original_padding and canonical:
@@ -177,7 +177,8 @@ class GenerativeConversationalAgent:
 
         # Layers
         if embedding is None:
-            # Not one of `seeds`, so that the other layers' initial weights do not depend on whether vectors are given.
+            # This seed is not one of `seeds`, so that the other layers' initial weights do not depend on whether
+            # vectors are given.
             initial = keras.initializers.RandomUniform(-0.05, 0.05, seed=seed)
         else:
             expected = (sizes.vocabulary, sizes.word_embedding)
@@ -261,7 +262,7 @@ class GenerativeConversationalAgent:
 
     @property
     def padding(self) -> int:
-        """The index that contexts and partial answers are padded with."""
+        """The index of the token with which contexts and partial answers are padded."""
         return PERIOD if self.original_padding else PAD
 
     @property
@@ -269,7 +270,7 @@ class GenerativeConversationalAgent:
         """The largest number of tokens that Algorithm 1 may choose.
 
         It chooses one token after each partial answer, and a partial answer has from 1 token (BOS) to s_s tokens. With
-        `original` padding it chooses one token less, as the author's program does.
+        `original` padding it chooses one token fewer, as the author's program does.
         """
         return self.sizes.sentence_length - self.original_padding
 
@@ -333,7 +334,7 @@ def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = N
     Args:
         config: the settings of a run. The seed of the run is also the seed of the initial weights.
         vocabulary_size: s_v.
-        embedding: (s_v, s_e) float32, the initial word vectors; None draws them at random.
+        embedding: (s_v, s_e) float32, the initial word vectors, or None to draw them at random.
 
     Raises:
         ValueError: the embedding has another shape.

@@ -1,4 +1,4 @@
-"""Multiplies the output of a relu with a matrix, and skips the matrix's rows for units that are zero.
+"""Multiplies the output of a relu with a matrix, and skips the matrix's rows for the units that are zero.
 
 The product of a single row with a large matrix takes as long as reading the matrix. In a trained generator about four
 in five units of the hidden layer are zero for a token, so most rows of the matrix need not be read. The result is the

@@ -16,7 +16,8 @@ def log_human_probability(log_l: np.ndarray) -> np.ndarray:
     """Compute Eq. 9, log p(y+|x) = sum of log l_i.
 
     Args:
-        log_l: (..., s_s) float, the logarithms of l_i; NaN for tokens without one, such as those after an answer's end.
+        log_l: (..., s_s) float, the logarithms of l_i, or NaN for tokens without one, such as those after an answer's
+            end.
 
     Returns:
         (...,) float64.
@@ -94,7 +95,7 @@ def jaccard_index(humans: Sequence[int | None], discriminator: Sequence[int | No
         discriminator: for each line, the answer that won by the discriminator's scores, or None for a tie.
 
     Returns:
-        The index, in [0, 1]; NaN if nobody voted.
+        The index, in [0, 1], or NaN if nobody voted.
 
     Raises:
         ValueError: the two sequences have different lengths.

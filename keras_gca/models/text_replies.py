@@ -50,7 +50,7 @@ class TextReplies(tf.Module):
         self._may_say_unknown = SPECIAL_TOKENS[UNK] in vocabulary.surfaces
         self._decoders = [_PlainDecoder(gca) for gca in generators]
         self._judge = PrefixDiscriminator.of(judge)
-        # A SavedModel stores the variables that attributes of the module hold.
+        # A SavedModel stores only variables that attributes of the module hold.
         used = [variable for gca in generators for variable in gca.variables(*WHITE, *YELLOW)]
         self.saved_variables = [variable.value for variable in [*used, *judge.variables(*WHITE, *judge.green)]]
         words = vocabulary.tokens[len(SPECIAL_TOKENS) :]
@@ -78,12 +78,12 @@ class TextReplies(tf.Module):
         """Answer each context greedily, as `Agent.reply` does. For use in a graph.
 
         Args:
-            contexts: (B,) string, UTF-8. The utterances of a context are in lines, the one to be answered last; the
-                last N_u of them are read.
+            contexts: (B,) string, UTF-8. Each line of a context is an utterance, and the last line is the one to
+                answer. The last N_u lines are read.
 
         Returns:
-            `reply`, (B,) string; `probability`, (B,) float32, p(y|x) of the reply under its generator; `score`,
-            (B,) float32, the discriminator's score of it (Eq. 10).
+            `reply`, (B,) string; `probability`, (B,) float32, p(y|x) of the reply under its generator; `score`, (B,)
+            float32, the discriminator's score of the reply (Eq. 10).
         """
         encoded = self.encode(contexts)
         answers, log_probabilities, log_scores = [], [], []

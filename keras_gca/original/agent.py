@@ -45,7 +45,7 @@ class OriginalAgent(Agent):
 
     @staticmethod
     def _ranked(answers: list[Answer]) -> list[Answer]:
-        """Rank answers by probability if one exceeds 0.9, otherwise by score (Eq. 10)."""
+        """Rank answers by probability if one of the probabilities exceeds 0.9, and otherwise by score (Eq. 10)."""
         likely = max(answer.probability_of_words for answer in answers) > LIKELY
         return sorted(answers, key=lambda answer: -(answer.probability_of_words if likely else answer.score))
 
@@ -64,7 +64,7 @@ def replies_by_his_rule(agent: Agent, decoding: Decoding, seed: int = 0) -> Call
     Returns:
         A function that answers a conversation, given its utterances and the number of the turn; see `terminal.talk`.
     """
-    # The probability of each reply, by the conversation up to it: a user may go back to an earlier point.
+    # The probability of each reply, by the conversation up to it: the user may return to an earlier point.
     probabilities: dict[tuple[str, ...], float] = {}
 
     def reply(history: list[str], turn: int) -> list[Answer]:
@@ -81,7 +81,7 @@ def load(folder: str | os.PathLike, sentence_length: int = 50) -> OriginalAgent:
 
     Args:
         folder: The folder of the files.
-        sentence_length: s_s, the largest number of tokens of a context, which the files do not contain.
+        sentence_length: s_s, the largest number of tokens in a context. The files do not contain this number.
 
     Raises:
         UserError: A file is missing, or the files do not fit together.
@@ -132,7 +132,7 @@ def write(folder: str | os.PathLike, agent: Agent) -> list[Path]:
     If the agent has only one generator, both generator files get its weights.
 
     Args:
-        folder: The folder to write to; made if missing.
+        folder: The folder to write to. It is made if it does not exist.
         agent: The agent.
 
     Returns:

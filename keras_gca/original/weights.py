@@ -70,7 +70,7 @@ def original_indices(size: int) -> np.ndarray:
     """Return the author's index of each token of this project, without PAD: BOS, EOS, UNK, ".", "," and other words.
 
     Args:
-        size: The number of our tokens, PAD included.
+        size: The number of tokens of this project, PAD included.
 
     Returns:
         (size - 1,) int.
@@ -86,7 +86,7 @@ class Placement(NamedTuple):
 
     Attributes:
         source: The layer's name in the file.
-        shapes: The shapes of its arrays.
+        shapes: The shapes of the layer's arrays.
         target: The name of the layer of this project.
     """
 
@@ -145,7 +145,7 @@ def _layers(file: ArrayFile) -> list[tuple[str, list[np.ndarray]]]:
 def _check_shapes(path: Path, report: Sequence[Placement]) -> None:
     """Check that the shapes of all layers agree.
 
-    The sizes are read from some layers. Every size occurs in at least two layers, so a wrong one is noticed.
+    The sizes are read from some layers. Every size occurs in at least two layers, so a wrong size is noticed.
     """
     try:
         ((words, s_e),) = report[0].shapes

@@ -1,9 +1,9 @@
 """Recognises messages that speak of suicide, self-harm or danger, and holds the note with which a chat answers them.
 
 A message is compared with the patterns of crisis_patterns.txt, which are English only. No model runs. The patterns err
-on the side of caution: a message about a film about a suicide gets the note, too. They recognise most messages that
-speak of it directly, but not those that only hint at it (docs/fidelity.md has the numbers). Therefore a chat also
-shows FIRST_USE_NOTICE.
+on the side of caution: a message about a film about a suicide gets the note, too. The patterns recognise most messages
+that speak of a crisis directly, but not those that only hint at it (docs/fidelity.md has the numbers). Therefore a chat
+also shows FIRST_USE_NOTICE.
 """
 
 import re
@@ -25,7 +25,7 @@ FIRST_USE_NOTICE = (
 
 
 def note_on(message: str, lines: Sequence[str] = ()) -> str | None:
-    """Return the note that a chat shows in place of a reply; None if the message does not speak of a crisis.
+    """Return the note that a chat shows in place of a reply, or None if the message does not speak of a crisis.
 
     Args:
         message: The message to check.

@@ -124,7 +124,7 @@ def listen(options: argparse.Namespace, path: Path) -> socket.socket | None:
         path: The path of the bot.
 
     Returns:
-        The socket; None without --web.
+        The socket, or None without --web.
 
     Raises:
         UserError: The port cannot be used, or Flask is not installed.
@@ -153,11 +153,11 @@ def serve(
 
     Args:
         agent: The agent that answers.
-        decodings: How it may generate answers.
+        decodings: The ways in which the agent may generate answers.
         options: The parsed options of `add_options`.
         path: The path of the bot, for the title.
-        utterances: The number of utterances in the context; None takes the number of the training.
-        listening: The socket of `listen`.
+        utterances: The number of utterances in the context, or None for the number that the training used.
+        listening: The socket that `listen` returned.
         notice: A text that is shown above the chat.
         examples: Messages that the empty page offers.
 

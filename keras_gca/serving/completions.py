@@ -1,8 +1,8 @@
 """An OpenAI-compatible interface of the local server: POST /v1/chat/completions, and GET /v1/models.
 
-Programs that speak this protocol can be put before an agent. A request is refused if it comes from a page of another
-site, and no header allows other sites to read a response. A server that others can reach requires a token; see
-`access.py`. The agent's own decoding applies: settings of a request such as `temperature` are accepted and not used.
+Programs that use this protocol can talk to an agent. A request is refused if it comes from a page of another site, and
+no header allows other sites to read a response. A server that others can reach requires a token; see `access.py`. The
+agent's own decoding applies: settings of a request such as `temperature` are accepted but ignored.
 """
 
 import secrets
@@ -85,7 +85,7 @@ def add_completions(
 
 
 def _asked() -> dict[str, Any]:
-    """Return the content of the request, whose messages are checked."""
+    """Return the content of the request after checking its messages."""
     if request.mimetype != "application/json":  # a form of another site cannot send this type
         abort(400, "A body of the type application/json is expected.")
     try:
@@ -108,8 +108,8 @@ def _asked() -> dict[str, Any]:
 def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
     """Return the utterances of the conversation, the one to answer last.
 
-    The agents know no instructions, so messages of the system are left out. A message that got the note of the crisis
-    check is left out with the note, as in the other chats.
+    The agents do not follow instructions, so messages with the role `system` are left out. A message that got the note
+    of the crisis check is left out with the note, as in the other chats.
     """
     spoken = [(each["role"], _text(each)) for each in asked["messages"] if each["role"] in ("user", "assistant")]
     utterances: list[str] = []
@@ -123,7 +123,7 @@ def _history(asked: dict[str, Any], batches: SharedBatches) -> list[str]:
 
 
 def _text(message: dict[str, Any]) -> str:
-    """Return the text of a message without control characters; it may be in several parts."""
+    """Return the text of a message, which may consist of several parts, without control characters."""
     content = message.get("content")
     if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
         content = " ".join(str(part.get("text", "")) for part in content)
@@ -133,7 +133,7 @@ def _text(message: dict[str, Any]) -> str:
 
 
 def _reply(batches: SharedBatches, history: list[str]) -> tuple[str, bool]:
-    """Return the reply to a conversation, and whether it is the note of the crisis check, which comes first."""
+    """Return the reply to a conversation, and whether it is the note of the crisis check, which is made first."""
     note = batches.agent.crisis_note(history[-1])
     if note is not None:
         return note, True
@@ -162,7 +162,7 @@ def _completion(made: tuple[str, int, str], reply: str, reason: str) -> dict[str
 
 
 def _events(made: tuple[str, int, str], reply: str, reason: str, usage: bool) -> Iterator[str]:
-    """Yield a reply as server-sent events, a word at a time. The agent chooses among whole answers before."""
+    """Yield a reply as server-sent events, a word at a time. Before that, the agent chooses among whole answers."""
     named = dict(zip(("id", "created", "model"), made, strict=True)) | {"object": "chat.completion.chunk"}
 
     def chunk(delta: dict[str, str], finish_reason: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""One exchange of a chat: a message, and its answers or the note in place of them.
+"""One exchange of a chat: a message, and the answers to it, or the note that replaces them.
 
 Every chat (terminal, browser, `--say`) gets its answers from `respond`. Therefore no message reaches a model before the
 agent has looked for a crisis in it.
@@ -20,9 +20,9 @@ class Exchange:
 
     Args:
         line: The message.
-        note: The note that is shown in place of a reply; None if there is none.
+        note: The note that is shown in place of a reply, or None if there is none.
         answers: The answers, of which the chat shows the first one; empty if there is a note or nothing to answer.
-        remarks: Sentences about how the message was read and answered.
+        remarks: Remarks about how the message was read and answered, one sentence each.
         unknown: The words of the message that the model does not know.
     """
 
@@ -95,5 +95,5 @@ def _answer_as_json(answer: Answer) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    """Return a number that JSON can express, or None."""
+    """Return a number, or None if JSON cannot express it."""
     return value if math.isfinite(value) else None

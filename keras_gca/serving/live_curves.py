@@ -1,4 +1,4 @@
-"""The curves of the live view: which metrics of the log stand together, what they mean, and which way is better."""
+"""The curves of the live view: which metrics of the log share a plot, what they mean, and which direction is better."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ class Panel(NamedTuple):
     """A plot of the live view.
 
     Attributes:
-        title: What the plot shows, with the unit.
-        better: Which way is better, in words.
-        columns: The columns of the log that it shows.
+        title: The quantity that the plot shows, with its unit.
+        better: Text that says whether higher or lower values are better.
+        columns: The columns of the log that the plot shows.
     """
 
     title: str

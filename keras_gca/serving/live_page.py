@@ -88,7 +88,7 @@ def create_app(path: Path) -> Flask:
 
 
 def _state(run: RunFolder, files: LiveFiles) -> dict[str, Any]:
-    """Return the log, the rows with replies and the questions; nothing but the tag if the page has them already."""
+    """Return the log, the rows with replies and the questions, or only the tag if the page already has them."""
     log = run.path / "log.csv"
     changed = [file.stat().st_mtime_ns for file in (log, files.questions_file) if file.exists()]
     tag = f"{changed}{len(files.rows())}"
@@ -115,8 +115,8 @@ def prepare(path: Path, listening: socket.socket, questions: list[str] | None = 
 
     Args:
         path: The run folder.
-        listening: The socket of `take_port`.
-        questions: The user's questions; None keeps those of the run, or asks FIRST_QUESTIONS if it has none.
+        listening: The socket that `take_port` returned.
+        questions: The user's questions. If None, the questions of the run are kept, or FIRST_QUESTIONS if it has none.
     """
     files = LiveFiles(path)
     if questions is not None or files.questions() is None:
@@ -128,7 +128,7 @@ def prepare(path: Path, listening: socket.socket, questions: list[str] | None = 
 
 @contextlib.contextmanager
 def showing(path: Path, listening: socket.socket, questions: list[str] | None = None) -> Iterator[LocalServer]:
-    """Serve the live view of a run while the block runs, in a thread of its own; the arguments are those of `prepare`.
+    """Serve the live view of a run while the block runs, in a separate thread; the arguments are those of `prepare`.
 
     Yields:
         The server.

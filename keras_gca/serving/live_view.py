@@ -16,17 +16,17 @@ from keras_gca.storage.live_files import Exchange, LiveFiles
 def record(
     run: Path, row: int, stage: str, answer: Callable[[list[str]], tuple[list[Exchange], list[Exchange]]]
 ) -> None:
-    """Write the replies after a stage, if somebody watches the run.
+    """Write the replies after a stage, if a user watches the run.
 
-    A message about self-harm or danger does not reach the network; the note stands in place of a reply. Damaged
-    questions are reported on standard error, and the training continues.
+    A message about self-harm or danger does not reach the network; the note replaces the reply. Damaged questions are
+    reported on standard error, and the training continues.
 
     Args:
         run: The run folder.
         row: The number of the stage's row in the log, from 1.
         stage: The name of the stage.
         answer: A function that answers questions. It returns the exchanges of the questions, and those of held-out
-            samples. It must not draw from the random numbers of the training.
+            samples. The function must not use the random numbers of the training.
 
     Raises:
         OSError: The file cannot be written.

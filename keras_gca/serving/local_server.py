@@ -43,7 +43,7 @@ CONNECTIONS = 1_000  # the most connections at the same time; a browser keeps se
 LARGEST_HEADER = 16 * 1024  # bytes
 IN_MEMORY = 64 * 1024  # bytes of a request or a response; larger ones are buffered on the disk
 IDLE_SECONDS = 60  # a connection without a request is closed after this time
-SLOWEST_REQUEST = 60  # a connection is closed if its request has not arrived completely after so many seconds
+SLOWEST_REQUEST = 60  # a connection is closed if its request has not arrived completely after this many seconds
 PEOPLE_AT_AN_ADDRESS = 50  # a class of students behind one router has one address
 
 
@@ -53,7 +53,7 @@ def protect(app: Flask, largest_request: int, say: Callable[[str], str] | None =
     Args:
         app: The application.
         largest_request: The most bytes in a request.
-        say: A function that makes an error page from a sentence; None shows plain text.
+        say: A function that makes an error page from a sentence, or None for pages of plain text.
     """
     app.config["MAX_CONTENT_LENGTH"] = largest_request
 
@@ -94,7 +94,7 @@ class Limit:
     The counts are deleted after each minute, so that they need little memory and keep no data of visitors.
 
     Args:
-        what: The name of the counted thing in the plural, for the message.
+        what: The name of what is counted, in the plural, for the message.
         per_minute: The largest number within a minute.
     """
 
@@ -177,13 +177,13 @@ def listen(host: str, port: int) -> socket.socket:
 
     Args:
         host: The address to listen at.
-        port: The port to listen at; 0 takes a free one.
+        port: The port to listen at, or 0 for any free port.
 
     Returns:
         The socket, at which connections wait until a server is made for it.
 
     Raises:
-        UserError: Nothing can listen there.
+        UserError: No server can listen at this address and port.
     """
     try:
         return socket.create_server((host, port))
@@ -198,7 +198,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def addresses(host: str, port: int, token: str | None = None) -> str:
-    """Return the address that a user can open, in words; a token occurs in it once.
+    """Describe the address that a user can open; a token occurs in it once.
 
     Args:
         host: The address at which a server listens, which may be all addresses of this computer (0.0.0.0).
@@ -217,11 +217,11 @@ def make_local_server(app: Flask, host: str, port: int, threads: int = THREADS) 
     Args:
         app: The application.
         host: The address to listen at.
-        port: The port to listen at; 0 takes a free one.
+        port: The port to listen at, or 0 for any free port.
         threads: The number of requests that are handled at the same time.
 
     Raises:
-        UserError: The server cannot listen there.
+        UserError: The server cannot listen at this address and port.
     """
     return LocalServer(app, listen(host, port), threads)
 

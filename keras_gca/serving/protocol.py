@@ -1,4 +1,4 @@
-"""The interface between a chat and an agent: `Chatting` and `Answer`. The chats use nothing else of a model."""
+"""The interface between a chat and an agent: `Chatting` and `Answer`. A chat uses no other part of an agent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MESSAGES_PER_MINUTE = 30  # the most messages that one visitor of a page may sen
 
 @dataclass(frozen=True)
 class Answer:
-    """One generator's answer and the discriminator's scores of it.
+    """One generator's answer, and the discriminator's scores of this answer.
 
     Args:
         generator: The generator's name, with underscores.
@@ -44,9 +44,9 @@ class Decodings:
 
     Args:
         usual: The way that is used unless the user chooses another; see `Chatting.answers_to_all`.
-        name: `usual` in words.
-        is_random: Whether `usual` may give another answer with another seed.
-        at_temperature: A function that returns a way which draws tokens at a temperature.
+        name: A description of `usual`.
+        is_random: Whether answers that are generated in the way `usual` depend on the seed.
+        at_temperature: A function that takes a temperature and returns the way that samples at this temperature.
     """
 
     usual: Any
@@ -60,7 +60,7 @@ class Chatting(Protocol):
 
     @property
     def description(self) -> str:
-        """The agent in one line."""
+        """A description of the agent in one line."""
         ...
 
     @property
@@ -86,7 +86,7 @@ class Chatting(Protocol):
         Args:
             history: The utterances so far, of which the last one is answered. A single text is a conversation of one
                 utterance.
-            context_utterances: The number of utterances in the context; None takes the number of the training.
+            context_utterances: The number of utterances in the context, or None for the number that the training used.
             decoding: How answers are generated, as the agent defines it.
             seed: The seed of sampling.
 
@@ -106,11 +106,11 @@ class Chatting(Protocol):
         ...
 
     def figures(self, answer: Answer) -> str:
-        """Describe an answer's scores in words."""
+        """Describe an answer's scores as text."""
         ...
 
     def crisis_note(self, message: str) -> str | None:
-        """Return the note that is shown in place of a reply to a message; None if the message gets a reply."""
+        """Return the note that is shown in place of a reply to a message, or None if the message gets a reply."""
         ...
 
     def tokenise(self, utterances: Sequence[str]) -> list[list[str]]:
@@ -126,10 +126,10 @@ def as_history(history: str | Sequence[str]) -> list[str]:
     """Turn a conversation into a list of utterances, and check that the last one can be answered.
 
     Args:
-        history: The utterances so far, or a single one as a text.
+        history: The utterances so far, or a single utterance as a text.
 
     Returns:
-        The utterances; a list of one for a text.
+        The utterances. For a single text, the list has one element.
 
     Raises:
         UserError: There is no utterance, one is not a text, or the last one is blank.

@@ -36,7 +36,7 @@ class SharedBatches:
 
     Args:
         agent: The agent.
-        decoding: See `Chatting.answers_to_all`. A message may ask for another one.
+        decoding: See `Chatting.answers_to_all`. A message may request another decoding.
         context_utterances: See `Chatting.answers_to_all`.
         waiting: The most messages that may wait.
         patience: Seconds after which a waiting message is given up, so that it does not delay others.
@@ -63,8 +63,8 @@ class SharedBatches:
         Args:
             history: The utterances so far, of which the last one is answered.
             seed: The seed of sampling.
-            decoding: How answers are generated; None takes the decoding of all messages. Messages with different
-                decodings are not answered in the same batch.
+            decoding: How answers are generated, or None for the decoding that was given to the constructor. Messages
+                with different decodings are not answered in the same batch.
 
         Raises:
             BusyError: Too many messages wait, this one has waited too long, or the chat is being closed.
@@ -80,7 +80,7 @@ class SharedBatches:
         try:
             return message.answers.result(self.patience)
         except TimeoutError:
-            with self._lock, contextlib.suppress(ValueError):  # raised if the model is answering it already
+            with self._lock, contextlib.suppress(ValueError):  # raised if the model is already answering the message
                 self._waiting.remove(message)
             raise BusyError("The answer took too long and was stopped. Please send your message again.") from None
 
@@ -104,7 +104,7 @@ class SharedBatches:
 
     @property
     def summary(self) -> str:
-        """The number of messages that were answered, and the sizes of their batches, in words."""
+        """A text with the number of messages that were answered and the sizes of their batches."""
         with self._lock:
             sizes = list(self._sizes)
         batches, messages = sum(sizes), sum(size * count for size, count in enumerate(sizes, start=1))
@@ -116,7 +116,7 @@ class SharedBatches:
         return f"{answered} in {counted(batches, 'batch', 'batches')}, of {mean:.2f} on average, {largest} at most"
 
     def _answer_those_waiting(self) -> None:
-        """Answer one batch of waiting messages; there are none if an earlier call has answered them."""
+        """Answer one batch of waiting messages; do nothing if an earlier call has answered all of them."""
         messages = self._take(BATCH_SIZES[-1])
         if not messages:
             return

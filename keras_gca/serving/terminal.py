@@ -51,7 +51,7 @@ def talk(
     if options.say:
         return _say(agent, reply, options, notice)
     with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  (line editing and recall, where the platform has them)
+        import readline  # noqa: F401  (line editing and recall, if the platform supports them)
 
     if notice:
         print(f"{notice}\n")
@@ -68,7 +68,7 @@ def talk(
 
 
 def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: int) -> None:
-    """Print all answers to one conversation, with a star before the one that a chat would give.
+    """Print all answers to one conversation, with a star before the answer that a chat would give.
 
     Args:
         answers: The answers, the chosen one first.
@@ -102,7 +102,7 @@ class _Chat:
         }
 
     def run(self) -> Iterator[str]:
-        """Yield what the user says with its answer, and what /reset and /undo do, for the transcript."""
+        """Yield the exchanges, and remarks on /reset and /undo, as text for the transcript."""
         turn = 0
         for line in _user_lines():
             # Commands come second, because a message about a crisis may begin with a slash, too.
@@ -110,7 +110,7 @@ class _Chat:
                 yield self._command(line)
                 continue
             yield self._answer(line, turn)
-            turn += 1  # /undo and /reset do not set it back, so that the same line may get another answer
+            turn += 1  # /undo and /reset do not reset the number, so that the same line may get another answer
 
     def _answer(self, line: str, turn: int) -> str:
         history = [text for said in self._exchanges if said.answers for text in (said.line, said.answers[0].text)]

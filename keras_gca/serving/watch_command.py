@@ -50,10 +50,10 @@ def watching(options: argparse.Namespace) -> "Watching | None":
         options: The parsed options of `add_options`.
 
     Returns:
-        A function that makes a block in which the page shows a run; None without --watch.
+        A function that makes a block in which the page shows a run, or None without --watch.
 
     Raises:
-        UserError: Options exclude each other, a question is not one, the port cannot be used, or Flask is missing.
+        UserError: Options exclude each other, a question is not valid, the port cannot be used, or Flask is missing.
     """
     questions = asked(options)
     if not options.watch:
@@ -70,7 +70,7 @@ def watching(options: argparse.Namespace) -> "Watching | None":
 
 
 def asked(options: argparse.Namespace) -> list[str] | None:
-    """Return the questions of --ask; None if there are none.
+    """Return the questions of --ask, or None if there are none.
 
     Raises:
         UserError: A question is blank or too long, or there are too many.

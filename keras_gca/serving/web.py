@@ -37,12 +37,13 @@ class ChatPage:
     """The choices of the user who starts a chat page.
 
     Args:
-        seed: The seed of sampling. Each message, and each further answer to it, has its own seed above this one.
-        verbose: Whether the page shows what the generators and the discriminator think of each answer at first.
+        seed: The seed of sampling. Each message, and each further answer to the same message, is sampled with this seed
+            plus a different number.
+        verbose: Whether the page initially shows the probabilities and scores of each answer.
         examples: Messages that the empty page offers.
-        decodings: The decodings between which visitors may choose; None lets them choose none.
-        transcript: A file to which the conversations of all visitors are appended, which the page states. None keeps no
-            transcript.
+        decodings: The decodings between which visitors may choose, or None if they may not choose.
+        transcript: A file to which the conversations of all visitors are appended, or None for no transcript. If there
+            is a transcript, the page says so.
     """
 
     seed: int = 0
@@ -121,7 +122,7 @@ def create_app(
         )
 
     def ask(asked: _Asked) -> list[Answer]:
-        """Return the answers, the one of the visitor's generator first."""
+        """Return the answers, with the answer of the generator that the visitor has chosen first."""
         temperature = asked.temperature
         if temperature is None and asked.attempt and decodings is not None and not decodings.is_random:
             temperature = ANOTHER

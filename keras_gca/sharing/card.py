@@ -30,21 +30,22 @@ OF_METRICS = (
 
 @dataclass(frozen=True)
 class Card:
-    """What a model card says. All texts are in Markdown.
+    """The content of a model card. All texts are in Markdown.
 
     Args:
         title: The title.
         library: The library that loads the files, in the Hub's spelling.
-        summary: What the model is, and which paper describes it.
+        summary: A description of the model, which names the paper.
         usage: Python code that loads the files and replies.
         files: A description of each file, by its name.
-        source: The source of the training data, as a run's `config.json` has it; None if it is not known. The card has
-            only the last part of each path, because the other parts describe the computer of the training.
+        source: The source of the training data, as the `config.json` of the run has it, or None if the source is not
+            known. The card has only the last part of each path, because the other parts describe the computer of the
+            training.
         embedded: The name of the embedded corpus, which was read if the source names no data.
         settings: The settings of the training by name.
         metrics: The metrics in nested dictionaries by name; a metric is a number, or a list of a number and the ends of
             its interval. Empty if nothing was measured.
-        limits: Limits besides LIMITS, and besides OF_METRICS if there are metrics.
+        limits: Limits of the model, in addition to LIMITS and, if there are metrics, to OF_METRICS.
     """
 
     title: str
@@ -104,10 +105,11 @@ def facts_of(run: Path) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Return the source of a run's data, and the content of its evaluation.json.
 
     Args:
-        run: A run folder. A bot.h5 or a name on the Hub has neither.
+        run: A run folder. A bot.h5 or a name on the Hub has neither a source nor an evaluation.
 
     Returns:
-        The source, or None if it is not known. Then the evaluation, which is empty if the run was not evaluated.
+        The source, or None if it is not known. The second value is the evaluation, which is empty if the run was not
+        evaluated.
 
     Raises:
         UserError: A file of the run is damaged.

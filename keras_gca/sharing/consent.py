@@ -10,10 +10,10 @@ def ask_before_fetching(what: str, agreed: bool) -> None:
 
     Args:
         what: A line with the model's name, size, licence and folder.
-        agreed: Whether the user has agreed already, by --yes. Then nothing is asked.
+        agreed: Whether the user has already agreed, by --yes. If so, the user is not asked.
 
     Raises:
-        UserError: The user does not agree, or the input is not a terminal, so nobody can be asked.
+        UserError: The user does not agree, or the input is not a terminal, so that the user cannot be asked.
     """
     _ask(what, agreed, "Fetch it?", "nothing was fetched")
 
@@ -23,10 +23,10 @@ def ask_before_publishing(what: str, agreed: bool) -> None:
 
     Args:
         what: A line with the name, the number and size of the files, and who can see them.
-        agreed: Whether the user has agreed already, by --yes.
+        agreed: Whether the user has already agreed, by --yes.
 
     Raises:
-        UserError: The user does not agree, or the input is not a terminal, so nobody can be asked.
+        UserError: The user does not agree, or the input is not a terminal, so that the user cannot be asked.
     """
     _ask(what, agreed, "Publish it?", "nothing was published")
 

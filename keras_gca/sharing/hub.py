@@ -36,7 +36,7 @@ def is_name(text: str) -> bool:
 
 
 def cached_folder(name: str) -> Path | None:
-    """Return the folder of a model that was downloaded from the Hub before; None if there is none."""
+    """Return the folder of a model that was downloaded from the Hub before, or None if no such folder exists."""
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -122,15 +122,15 @@ def push(folder: Path, name: str, private: bool, agreed: bool, api: Any = None) 
     Args:
         folder: The folder; all its files are uploaded.
         name: The name of the model, OWNER/NAME. The model is made if it does not exist.
-        private: Whether only the owner can see a model that is made.
+        private: Whether only the owner can see the model, if it is made.
         agreed: Whether the user has agreed already. If not, the user is asked at the terminal.
-        api: The interface of the Hub; None takes `huggingface_hub.HfApi()`.
+        api: The interface of the Hub, or None for `huggingface_hub.HfApi()`.
 
     Returns:
         The address of the model.
 
     Raises:
-        UserError: The name is not one, the user does not agree, or the Hub refuses or cannot be reached.
+        UserError: The name is not valid, the user does not agree, or the Hub refuses or cannot be reached.
     """
     refuse_bad_name(name)
     files = [path for path in folder.rglob("*") if path.is_file()]

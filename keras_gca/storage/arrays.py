@@ -70,7 +70,7 @@ class ArrayFile:
         """Read an array.
 
         Raises:
-            ValueError: `name` is not an array of numbers, or not all of its numbers are in this file.
+            ValueError: `name` is not an array of numbers, or some of the array's numbers are not in this file.
         """
         member = self._member(name)
         if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub" or member.shape is None:
@@ -146,7 +146,7 @@ def new_hdf5(path: Path, **options: Any) -> Iterator[h5py.File]:
 
 
 class _Sink(io.RawIOBase):
-    """A stream that passes everything to another stream; after the first error it keeps this error and does nothing."""
+    """A stream that passes everything to another stream; after an error it keeps the error and ignores further data."""
 
     def __init__(self, stream: io.BufferedRandom):
         super().__init__()
@@ -212,7 +212,7 @@ def _checksum(stream: io.BufferedIOBase) -> bytes:
 
 
 def _has_right_checksum(path: Path) -> bool:
-    """Return whether the checksum is right; true for a file without one, which an earlier version wrote."""
+    """Return whether the checksum is right, or true for a file of an earlier version, which has no checksum."""
     with path.open("rb") as stream:
         header = stream.read(HEADER)
         return not header.startswith(MARK) or header[len(MARK) :].rstrip(b"\0") == _checksum(stream)

@@ -46,11 +46,12 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
 
     Args:
         path: The bot or the run folder.
-        *formats: The names of the formats that can be read, the newest first. Each begins with the name of the package.
+        *formats: The names of the formats that can be read, the newest first. Each name begins with the name of the
+            package.
 
     Returns:
         The path of the bot, its facts, and its networks in the order in which they were written; weights of half
-        precision as float32.
+        precision are returned as float32.
 
     Raises:
         UserError: The bot is missing, damaged, of another format or of another package.
@@ -80,7 +81,7 @@ def read_bot(path: str | os.PathLike, *formats: str) -> tuple[Path, dict[str, An
 def _halved(weights: list[np.ndarray]) -> np.ndarray:
     """Return the numbers of all weights as one array of float16.
 
-    A larger number, such as a bias that forbids a token, becomes the largest one.
+    A number beyond the range of float16, such as a bias that forbids a token, becomes the largest float16.
     """
     largest = np.finfo(np.float16).max
     parts = [np.clip(weight, -largest, largest).astype(np.float16).ravel() for weight in weights]

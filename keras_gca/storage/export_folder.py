@@ -13,7 +13,7 @@ def refuse_non_empty(folder: str | os.PathLike) -> Path:
         folder: The folder.
 
     Raises:
-        UserError: It is a file, or a folder with files.
+        UserError: The path is a file, or a folder that is not empty.
     """
     path = Path(folder)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):

@@ -1,4 +1,4 @@
-"""Reads JSON from files that may be damaged or hostile; what is read can be written again."""
+"""Reads JSON from files that may be damaged or hostile; values that were read can be written again."""
 
 import json
 import math
@@ -33,7 +33,7 @@ def loads(text: str) -> Any:
         raise NotJSONError(f"{error.msg.removesuffix(' at')} at {where}") from None
     except RecursionError:
         raise ValueError(f"lists or objects are nested more than {DEEPEST} levels deep") from None
-    except ValueError:  # Python converts no longer number; its own message is for programmers
+    except ValueError:  # Python refuses to convert longer numbers, with a message that is meant for programmers
         raise ValueError(f"a number has more than {sys.get_int_max_str_digits():,} digits") from None
     _check(value, DEEPEST)
     return value
@@ -43,7 +43,7 @@ def read(path: str | os.PathLike) -> Any:
     """Return the value of a JSON file.
 
     Raises:
-        UserError: The file is missing, too large or damaged. The message names it.
+        UserError: The file is missing, too large or damaged. The message names the file.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -70,7 +70,7 @@ def plain(value: Any) -> Any:
     """Return nested values with null (None) in place of the numbers that JSON does not have: NaN and the infinities.
 
     Args:
-        value: Dictionaries, lists and tuples, and in them values for JSON.
+        value: Dictionaries, lists and tuples that contain values for JSON.
     """
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}

@@ -18,7 +18,7 @@ LONGEST_QUESTION = 500  # characters
 
 
 class Judged(NamedTuple):
-    """A text and how human it is to the discriminator D.
+    """A text, and how human the discriminator D judges it to be.
 
     Attributes:
         text: The text.
@@ -36,9 +36,9 @@ class Exchange(NamedTuple):
 
     Attributes:
         context: The text that is answered.
-        reply: The reply of the network in training; None if a note stands in its place.
-        human: The human's reply to the same context; None if nobody has answered it.
-        note: The note in place of a reply.
+        reply: The reply of the network in training, or None if a note replaces it.
+        human: The reply that a human gave to the same context, or None if there is no such reply.
+        note: The note that replaces a reply.
     """
 
     context: str
@@ -59,7 +59,7 @@ class LiveFiles:
         self.questions_file = self.path / "questions.json"
 
     def questions(self) -> list[str] | None:
-        """Return the user's questions; None if nobody has asked any.
+        """Return the user's questions, or None if no questions have been stored.
 
         Raises:
             UserError: The file is damaged.
@@ -98,7 +98,7 @@ class LiveFiles:
         return sorted(int(path.stem) for path in self.path.glob("*.json") if path.stem.isdecimal())
 
     def read(self, row: int) -> dict[str, Any] | None:
-        """Return what `write` has written after a row, as values for JSON; None if there is nothing.
+        """Return what `write` has written after a row, as values for JSON, or None if there is nothing.
 
         Raises:
             UserError: The file is damaged.
@@ -106,7 +106,7 @@ class LiveFiles:
         return json_files.read_object(self._file(row)) if self._file(row).exists() else None
 
     def remove(self, after: int) -> None:
-        """Remove the replies of later rows, because these rows are trained anew."""
+        """Remove the replies of later rows, because these rows are computed anew."""
         for row in self.rows():
             if row > after:
                 self._file(row).unlink()

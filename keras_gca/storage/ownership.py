@@ -31,7 +31,7 @@ def refuse_bot_of_another(path: Path, format: Any, package: str) -> None:
 
     Args:
         path: The file.
-        format: The format that the file states.
+        format: The format that is written in the file.
         package: The package that is expected.
 
     Raises:

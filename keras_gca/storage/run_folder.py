@@ -67,10 +67,10 @@ def refuse_reached(name: str, total: int, done: int) -> None:
     Args:
         name: The name of the setting.
         total: The new total.
-        done: How much of it is done.
+        done: The number of epochs, iterations or updates that have been completed.
 
     Raises:
-        UserError: The total does not exceed what is done.
+        UserError: The total does not exceed `done`.
     """
     if total <= done:
         raise UserError(
@@ -87,7 +87,7 @@ class RunFolder(Generic[SettingsT]):
 
     Attributes:
         kind: The class of the settings.
-        package: The package that the runs belong to (see `ownership`); None accepts the runs of any package.
+        package: The package that the runs belong to (see `ownership`), or None to accept the runs of any package.
     """
 
     kind: type[SettingsT]
@@ -195,8 +195,8 @@ class RunFolder(Generic[SettingsT]):
             changes: New totals; if there are none, the settings are those of `config_of`.
 
         Raises:
-            UserError: A setting is not a total, a total is impossible or does not exceed the number that is done, or
-                the facts do not belong to a checkpoint of this run.
+            UserError: A setting is not a total, a total is impossible or does not exceed the number that has been
+                completed, or the facts do not belong to a checkpoint of this run.
         """
         before = self.config_of(facts)
         if not changes:
@@ -211,9 +211,9 @@ class RunFolder(Generic[SettingsT]):
         return config
 
     def refuse_totals(self, before: SettingsT, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """Check that new totals exceed what is done.
+        """Check that new totals exceed the numbers that have been completed.
 
-        This base class checks nothing. A subclass knows how much is done, and overrides the method.
+        This base class checks nothing. A subclass knows what has been completed, and overrides the method.
 
         Args:
             before: The settings that the checkpoint was written with.
@@ -293,7 +293,7 @@ class RunFolder(Generic[SettingsT]):
         write_text(self.path / "log.csv", text.getvalue())
 
     def read_log(self) -> list[dict[str, Any]]:
-        """Read the history that `write_log` was given, with float numbers; empty if there is no log yet.
+        """Read the history that `write_log` was given, with float numbers. The list is empty if there is no log yet.
 
         Raises:
             UserError: The file is damaged.
@@ -322,7 +322,7 @@ class RunFolder(Generic[SettingsT]):
         )
 
     def read_samples(self, row: int) -> str | None:
-        """Return the sample replies of a row of the log, whose names begin with its number; None if there are none.
+        """Return the sample replies of a row of the log, whose names begin with its number, or None if there are none.
 
         Raises:
             OSError: The file cannot be read.
@@ -347,6 +347,6 @@ class RunFolder(Generic[SettingsT]):
 
 
 def _row_of(samples: Path) -> int | None:
-    """Return the number of the log's row with which the name of a file of samples begins; None if it has no number."""
+    """Return the row number with which the name of a file of samples begins, or None if there is no number."""
     number = re.match(r"\d+", samples.name)
     return int(number[0]) if number else None

@@ -15,7 +15,7 @@ from keras_gca.errors import UserError
 from keras_gca.survey.questionnaire import DIALOGUES, LINES, Survey
 from keras_gca.survey.votes import MARKS_PER_MINUTE, Votes
 
-if TYPE_CHECKING:  # imports TensorFlow, for which `--help` must not wait
+if TYPE_CHECKING:  # this imports TensorFlow, for which `--help` must not wait
     from keras_gca.agent import Agent
 
 DESCRIPTION = """\
@@ -125,7 +125,7 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
     if not isinstance(corpus, str):
         raise UserError(f"{run.path} does not name the corpus of its training; name dialogues by --data FILE")
     try:
-        bad = BadLines("skipped_lines" in run.source(), UserError)  # skips bad lines if the training did
+        bad = BadLines("skipped_lines" in run.source(), UserError)  # bad lines are skipped if the training skipped them
         conversations = read_conversations(None if corpus == EMBEDDED else corpus, options.format, bad)
         lines = held_out_lines(held_out, conversations, agent, utterances)
     except UserError as error:
@@ -175,7 +175,7 @@ def _import(options: argparse.Namespace) -> int:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise UserError(f"two forms are named {twice}; each volunteer's form needs a file name of its own")
-    forms = {path.stem: read_form(path, survey) for path in options.forms}  # checks all before it stores any
+    forms = {path.stem: read_form(path, survey) for path in options.forms}  # all are checked before any is stored
     votes = Votes.create(options.votes, survey)
     for name, choices in forms.items():
         votes.replace_imported(name, choices)

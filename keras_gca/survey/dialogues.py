@@ -79,7 +79,7 @@ def all_lines(conversations: Sequence[Conversation], agent: Agent, utterances: i
 
     Args:
         conversations: The conversations.
-        agent: The agent, which tokenises.
+        agent: The agent, which tokenises the utterances.
         utterances: N_u, the number of utterances to show.
     """
     return [list(_contexts(conversation, utterances)) for conversation in _with_words(conversations, agent)]
@@ -96,9 +96,9 @@ def make_survey(
 ) -> Survey:
     """Draw conversations at random, and let both models answer their lines.
 
-    Lines to which both models give the same answer are left out, because nobody can choose between the two answers, and
-    ties do not count in Tables 1 and 2 and in Eq. 11. If the models belong to two agents, the first agent's
-    discriminator judges both.
+    Lines to which both models give the same answer are left out, because a volunteer cannot choose between equal
+    answers, and ties do not count in Tables 1 and 2 and in Eq. 11. If the models belong to two agents, the first
+    agent's discriminator judges both.
 
     Args:
         models: The two models.
@@ -136,7 +136,7 @@ def make_survey(
 
 
 def _with_words(conversations: Sequence[Conversation], agent: Agent) -> list[list[str]]:
-    """Return the utterances that have a token, of conversations with at least two of them."""
+    """Return the utterances that have at least one token, from conversations with at least two such utterances."""
     tokens = iter(agent.tokenise([text for conversation in conversations for text in conversation.utterances]))
     kept = [[text for text in conversation.utterances if next(tokens)] for conversation in conversations]
     return [utterances for utterances in kept if len(utterances) > 1]

@@ -23,7 +23,7 @@ def write_forms(survey: Survey, folder: str | os.PathLike) -> tuple[Path, Path]:
 
     Args:
         survey: The survey.
-        folder: The folder to write to; made if missing.
+        folder: The folder to write to. It is made if it does not exist.
 
     Returns:
         The paths of both files.
@@ -52,7 +52,7 @@ def read_form(path: str | os.PathLike, survey: Survey) -> dict[int, int]:
 
     Args:
         path: The form.
-        survey: The survey to which it belongs.
+        survey: The survey to which the form belongs.
 
     Returns:
         {line: vote}, see `votes.py`.

@@ -36,7 +36,7 @@ class Line:
     Args:
         context: The last N_u utterances; the last one is the human line that is answered.
         answers: The answer of each model, in the survey's order of models.
-        order: (0, 1) or (1, 0): the number of the model whose answer a volunteer sees first, then of the other model.
+        order: (0, 1) or (1, 0): the numbers of the two models in the order in which a volunteer sees their answers.
     """
 
     context: tuple[str, ...]

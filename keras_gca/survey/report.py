@@ -78,8 +78,8 @@ def write(survey: Survey, results: Results, folder: str | os.PathLike) -> list[P
 
     Args:
         survey: The survey.
-        results: Its results.
-        folder: The folder to write to; made if missing.
+        results: The results of the survey.
+        folder: The folder to write to. It is made if it does not exist.
 
     Returns:
         The paths of the files.
@@ -142,7 +142,7 @@ def facts(survey: Survey, results: Results) -> dict[str, Any]:
 
     Args:
         survey: The survey.
-        results: Its results.
+        results: The results of the survey.
     """
 
     def comparison(judged: Comparison) -> dict[str, Any]:

@@ -42,11 +42,11 @@ def create_app(
 
     Args:
         survey: The survey.
-        votes: The votes on it.
+        votes: The votes on this survey.
         marks_per_minute: The most votes that one volunteer may store within a minute.
-        asked_by: Who asks, for the welcome page; "" says nothing.
-        organiser: The secret token of the organiser's page; None makes no such page.
-        token: The token without which nobody can begin a form (`access.make_token`); None requires none.
+        asked_by: The name of the person or group that asks, for the welcome page, or "" to name nobody.
+        organiser: The secret token of the organiser's page, or None for no such page.
+        token: The token without which nobody can begin a form (`access.make_token`), or None if no token is required.
     """
     app = Flask(__name__)
     protect(app, LARGEST_FORM, say=lambda sentence: render_template("error.html", message=sentence))

@@ -22,7 +22,7 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Comparison:
-    """The numbers of wins of two models; if both are 0, shares and interval are NaN.
+    """The numbers of wins of two models. If both numbers are 0, the shares and the interval are NaN.
 
     Attributes:
         wins: The number of wins of each model.
@@ -46,7 +46,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Similarity:
-    """J(H, A) of Eq. 11, in [0, 1], with a 95 % interval; NaN if nobody voted."""
+    """J(H, A) of Eq. 11, in [0, 1], with a 95 % interval, or NaN if nobody voted."""
 
     value: float
     interval: tuple[float, float]
@@ -54,7 +54,7 @@ class Similarity:
 
 @dataclass(frozen=True)
 class Winners:
-    """The winner of each line: 0 or 1 for a model, None for a tie.
+    """The winner of each line: 0 or 1 for a model, or None for a tie.
 
     Attributes:
         humans: The winner by the majority of the volunteers.
@@ -81,8 +81,8 @@ class Results:
         best_answers: Table 1, by "humans", "Eq. 10" and "Eq. 9".
         votes: Table 2.
         jaccard: Eq. 11 between the humans and the discriminator, by "Eq. 9" and "Eq. 10".
-        alpha: Krippendorff's alpha, nominal, with "no difference" as a category; NaN if it is undefined.
-        p_value: The p-value of a two-sided sign test of Table 1's human column; NaN if no line has a winner.
+        alpha: Krippendorff's alpha, nominal, with "no difference" as a category, or NaN if it is undefined.
+        p_value: The p-value of a two-sided sign test of Table 1's human column, or NaN if no line has a winner.
     """
 
     models: tuple[str, str]
@@ -163,8 +163,8 @@ def agreement(ballots: np.ndarray) -> float:
         ballots: (volunteers, lines) float64, NaN for lines that were not judged.
 
     Returns:
-        Alpha. It is NaN if there is no such line, or if all judgements are the same: the expected disagreement is then
-        0, so alpha is 0 / 0.
+        Alpha. It is NaN if there is no such line, or if all judgements are the same, because the expected disagreement
+        is then 0 and alpha is 0 / 0.
     """
     comparable = ballots[:, (~np.isnan(ballots)).sum(axis=0) > 1]
     if len(np.unique(comparable[~np.isnan(comparable)])) < 2:

@@ -58,13 +58,13 @@ class Volunteer:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a volunteer is.
+    """The progress of a volunteer.
 
     Attributes:
         volunteer: The volunteer.
         since: The time (UTC, ISO 8601) when the volunteer began.
         done: The number of lines that the volunteer has marked.
-        last: The time of the last mark; None if there is none.
+        last: The time of the last mark, or None if the volunteer has not marked a line.
     """
 
     volunteer: Volunteer
@@ -132,7 +132,7 @@ class Votes:
         return token
 
     def volunteer(self, token: str) -> Volunteer | None:
-        """Return the volunteer to whom a token belongs; None if there is none."""
+        """Return the volunteer to whom a token belongs, or None if the token is unknown."""
         with self._connection() as connection:
             row = connection.execute("SELECT id, name FROM volunteers WHERE token = ?", [token]).fetchone()
         return Volunteer(*row) if row else None
@@ -153,7 +153,7 @@ class Votes:
             return dict(connection.execute("SELECT line, choice FROM votes WHERE volunteer = ?", [volunteer.id]))
 
     def progress(self) -> list[Progress]:
-        """Return how far each volunteer is, in the order in which they began."""
+        """Return the progress of each volunteer, in the order in which they began."""
         with self._connection() as connection:
             rows = connection.execute(
                 "SELECT id, name, since, COUNT(line), MAX(at) FROM volunteers LEFT JOIN votes ON volunteer = id"
@@ -179,7 +179,7 @@ class Votes:
             _insert(connection, volunteer, choices)
 
     def ballots(self) -> np.ndarray:
-        """Return all votes: 0, 1 or NO_DIFFERENCE; NaN for lines that were not judged.
+        """Return all votes: 0, 1 or NO_DIFFERENCE, or NaN for lines that were not judged.
 
         Returns:
             (volunteers, lines) float64; volunteers without any vote are left out.

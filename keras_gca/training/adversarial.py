@@ -91,7 +91,7 @@ class AdversarialTraining(AdversarialState):
         learner, size = self._learner(stage)
         chosen, order, *_ = self._seeds()
         machine, machine_held_out = present(self.machine, "M of line 5")
-        # Use only as many human pairs as machine-generated ones, so that both classes weigh the same.
+        # Use only as many human pairs as there are machine-generated pairs, so that both classes weigh the same.
         human = self.training
         if len(human) > len(machine):
             human = human[np.random.default_rng(chosen).permutation(len(human))[: len(machine)]]

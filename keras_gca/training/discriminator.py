@@ -24,8 +24,9 @@ class DiscriminatorTraining(BlockLearner):
 
     Args:
         gca: The networks.
-        learning_rate: Adam's rate.
-        whole_answers: Whether D judges each answer once, at its last token, as in Li et al. 2017, and not every token.
+        learning_rate: Adam's learning rate.
+        whole_answers: Whether D judges each answer once, at its last token, as in Li et al. 2017, instead of every
+            token.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, whole_answers: bool = False):
@@ -79,7 +80,7 @@ def labelled_batches(
         human: The pairs of H.
         machine: The pairs of M.
         batch_size: The number of pairs in a batch.
-        seed: The seed of the shuffle; None keeps a fixed order.
+        seed: The seed of the shuffle, or None for a fixed order.
 
     Returns:
         The batches (see `plan_batches`), and a function that makes the arrays of a batch: contexts, answers, labels.

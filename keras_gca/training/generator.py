@@ -19,7 +19,7 @@ class GeneratorTraining(BlockLearner):
 
     Args:
         gca: The networks.
-        learning_rate: Adam's rate.
+        learning_rate: Adam's learning rate.
         precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
 

@@ -26,7 +26,7 @@ class HeldOut:
     Args:
         gca: The networks G and D.
         pairs: The held-out pairs of H.
-        config: The settings, of which the batch sizes are used.
+        config: The settings; only the batch sizes are used.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, pairs: Pairs, config: Config):

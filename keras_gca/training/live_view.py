@@ -23,12 +23,12 @@ def answer(
 
     Args:
         training: The training, between two steps.
-        vocabulary: Its vocabulary.
+        vocabulary: The vocabulary of the training.
         samples: Held-out pairs.
         questions: The user's questions.
 
     Returns:
-        The exchanges of the questions, and those of the samples, with the human replies. D's view is left out until
+        The exchanges of the questions, and those of the samples, with the human replies. D's scores are left out until
         line 6 has trained D.
     """
     config = training.config

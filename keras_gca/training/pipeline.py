@@ -46,13 +46,15 @@ def train_agent(
         config: The settings.
         source: The files to read.
         run: The folder to create.
-        strategy: The strategy that `devices.make` returned; one device if None.
-        read: What `source.read` returned, if it has been called already.
-        minutes: Stop after this time, as after Ctrl-C; None is any time.
-        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
+        strategy: The strategy that `devices.make` returned, or None for one device.
+        read: The result of `source.read`, or None if the source has not been read yet.
+        minutes: The time limit in minutes, counted from now, after which the training stops as after Ctrl-C, or None
+            for no limit.
+        watching: A function that makes the block in which the live view shows the run (`watch_command.watching`), or
+            None for no live view.
 
     Returns:
-        The session; its `training.finished` is False if the user has stopped the training.
+        The session; its `training.finished` is False if the training was stopped before its end.
 
     Raises:
         UserError: A file cannot be used, or the folder contains a run already.
@@ -94,9 +96,11 @@ def start_from(
         first: The folder of the other run.
         changes: The settings that differ from those of the other run; only those in `config.AFTER_LINE_3` may differ.
         run: The folder to create.
-        strategy: The strategy that `devices.make` returned; one device if None.
-        minutes: Stop after this time, as after Ctrl-C; None is any time.
-        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
+        strategy: The strategy that `devices.make` returned, or None for one device.
+        minutes: The time limit in minutes, counted from now, after which the training stops as after Ctrl-C, or None
+            for no limit.
+        watching: A function that makes the block in which the live view shows the run (`watch_command.watching`), or
+            None for no live view.
 
     Returns:
         The session, as in `train_agent`.
@@ -134,13 +138,15 @@ def resume(
 
     Args:
         run: The run folder.
-        strategy: The strategy that `devices.make` returned; one device if None.
-        minutes: Stop after this time, as after Ctrl-C; None is any time.
-        watching: Makes the block in which the live view shows the run (`watch_command.watching`); None shows nothing.
+        strategy: The strategy that `devices.make` returned, or None for one device.
+        minutes: The time limit in minutes, counted from now, after which the training stops as after Ctrl-C, or None
+            for no limit.
+        watching: A function that makes the block in which the live view shows the run (`watch_command.watching`), or
+            None for no live view.
         **totals: New totals; `Config.totals` has the possible names. `teacher_forcing_epochs` continues line 3 to that
-            many epochs in all. If line 3 has ended already, it continues from the weights that it ended with, and lines
-            4 to 12 are then run anew (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the
-            adversarial iterations to that many in all.
+            many epochs in all. If line 3 has already ended, it continues from its last weights, and lines 4 to 12 are
+            then run anew (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the adversarial
+            iterations to that many in all.
 
     Returns:
         The session, as in `train_agent`.

@@ -20,7 +20,7 @@ from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
 from keras_gca.models.rows import Rows, last_rows, rows_of
 from keras_gca.training.learner import BlockLearner
 
-BASELINE_RATE = 1e-3  # Adam's rate for the baseline, which is a small, separate regression
+BASELINE_RATE = 1e-3  # Adam's learning rate for the baseline, which is a small, separate regression
 
 
 class ReinforceTraining(BlockLearner):
@@ -28,7 +28,7 @@ class ReinforceTraining(BlockLearner):
 
     Args:
         gca: The networks.
-        learning_rate: Adam's rate.
+        learning_rate: Adam's learning rate.
         precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
     """
 

@@ -89,7 +89,7 @@ class GCARun(RunFolder[Config]):
             pairs = {
                 name: Pairs.of_arrays([arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), length)
                 for name in ("training", "validation", "test")
-                if name != "test" or "test/0" in arrays  # only runs with `--splits official` have it
+                if name != "test" or "test/0" in arrays  # only runs with `--splits official` have test pairs
             }
             whole = bool(facts["whole_conversations"])
             return Dataset(vocabulary, pairs["training"], pairs["validation"], [], whole, pairs.get("test"))
@@ -108,9 +108,9 @@ class GCARun(RunFolder[Config]):
         return self.bot.exists() and facts.get("position") == len(schedule(self.config_of(facts)))
 
     def refuse_totals(self, before: Config, facts: dict[str, Any], changes: Mapping[str, Any]) -> None:
-        """Check that new totals exceed what is done, as `RunFolder.refuse_totals` says.
+        """Check that new totals exceed the numbers that have been completed; see `RunFolder.refuse_totals`.
 
-        If line 3 continues after its end, lines 4 to 12 count as not done, because they are run anew.
+        If line 3 continues after its end, lines 4 to 12 count as not completed, because they are run anew.
         """
         stages = schedule(before)
         position, _, history = validated_position(facts, len(stages))

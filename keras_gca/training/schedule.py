@@ -26,7 +26,7 @@ class Stage:
 
     Attributes:
         phase: The name of the line, one of LINES.
-        iteration: The iteration of line 4's loop, from 1; 0 for line 3.
+        iteration: The number of the iteration of line 4's loop, from 1, or 0 for line 3.
         epoch: The number of the epoch in the line, from 1.
         epochs: The number of all epochs of the line.
     """

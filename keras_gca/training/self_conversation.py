@@ -18,8 +18,8 @@ def choose_seeds(pairs: Pairs, count: int, seed: int) -> np.ndarray:
 
     Args:
         pairs: The pairs of H.
-        count: The number of seeds. If it exceeds the number of pairs, contexts are repeated. The numbers of times that
-            two contexts are chosen differ by at most one.
+        count: The number of seeds. If it exceeds the number of pairs, contexts are repeated, and the numbers of their
+            repetitions differ by at most one.
         seed: The seed of the choice.
 
     Returns:
@@ -42,7 +42,7 @@ def converse(
         turns: The number of answers per seed. Each answer after the first makes a pair with the previous answer, which
             is its whole context. Thus 2 turns give the paper's M, and k turns give k - 1 times as many pairs. One turn
             gives the pairs (x+, y-) of Li et al. 2017.
-        sampling_seed: The seed by which answers are drawn from the softmax; None answers greedily (Algorithm 1).
+        sampling_seed: The seed by which answers are drawn from the softmax, or None for greedy answers (Algorithm 1).
         batch_size: The number of seeds that are answered at a time.
 
     Yields:

@@ -24,7 +24,7 @@ from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import GENERATOR, INTERLEAVED, SELF_CONVERSATION, TEACHER_FORCING, Stage
 from keras_gca.training.state import present
 
-SAMPLES = 6  # number of exchanges to show
+SAMPLES = 6  # the number of exchanges to show
 
 
 class GCASession(Session):
@@ -52,7 +52,8 @@ class GCASession(Session):
             run: The run folder.
             config: The settings.
             dataset: The data.
-            embedding: The initial word vectors, float32, one row for each token of the vocabulary; random if None.
+            embedding: The initial word vectors, float32, one row for each token of the vocabulary, or None for random
+                vectors.
         """
         gca = build(config, len(dataset.vocabulary), embedding)
         return cls(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)
@@ -108,7 +109,7 @@ class GCASession(Session):
             answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
             exchanges = [(self._text(c), self._text(a)) for c, a in zip(contexts, answers, strict=True)]
             self.run.write_samples(f"{len(self.training.history):03d}_{event.stage.phase}", exchanges)
-        if event.stage.phase != SELF_CONVERSATION:  # which changes neither G nor D
+        if event.stage.phase != SELF_CONVERSATION:  # this phase changes neither G nor D
             record(self.run.path, len(self.training.history), self.title(event.stage), self._answer)
         return False
 

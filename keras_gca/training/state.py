@@ -46,10 +46,10 @@ class AdversarialState(StagedTraining):
     Attributes:
         history: One row for each stage that has ended: phase, iteration, epoch, and metrics. The names of metrics on
             held-out pairs begin with `val_`.
-        machine: The latest M of line 5, and the pairs that line 5 made from held-out seeds; None before the first line
-            5.
-        teacher_forced: The weights of G (WHITE and YELLOW) that line 3 has kept: the latest ones, or with a patience
-            the best ones. None until the first epoch of line 3 has ended.
+        machine: The latest M of line 5, and the pairs that line 5 made from held-out seeds. None before line 5 has run
+            for the first time.
+        teacher_forced: The weights of G (WHITE and YELLOW) that line 3 has kept: the best ones if the config sets a
+            patience, and otherwise the latest ones. None until the first epoch of line 3 has ended.
         learners: The learner of each phase.
     """
 
@@ -68,7 +68,7 @@ class AdversarialState(StagedTraining):
         self.teacher_forced: list[np.ndarray] | None = None
         self._best: dict[str, Any] | None = None  # the lowest perplexity of line 3, and the number of epochs since
         self._position = 0  # the number of the current stage
-        self._step = 0  # the number of steps of the current stage that are done
+        self._step = 0  # the number of steps of the current stage that have been made
         self._sums: np.ndarray | None = None  # the sums of the metrics over these steps
 
     # Progress
@@ -125,7 +125,7 @@ class AdversarialState(StagedTraining):
 
     @property
     def teacher_forced_perplexity(self) -> float | None:
-        """The held-out perplexity of the weights in `teacher_forced`; None if there are none."""
+        """The held-out perplexity of the weights in `teacher_forced`, or None if no weights have been kept."""
         return None if self._best is None else self._best["perplexity"]
 
     def start_from(self, weights: list[np.ndarray]) -> None:
@@ -139,7 +139,7 @@ class AdversarialState(StagedTraining):
         self._position = self.config.teacher_forcing_epochs
 
     def keep_generator(self, perplexity: float) -> None:
-        """Keep the current weights of G in line 3; with a patience, only if their perplexity is the lowest so far."""
+        """Keep the current weights of G in line 3; with a patience, only if they have the lowest perplexity so far."""
         best = self._best
         if best is None or self.config.patience is None or perplexity < best["perplexity"]:
             self._best = {"perplexity": perplexity, "waited": 0}
@@ -243,7 +243,7 @@ def present(value: T | None, name: str) -> T:
     """Return a part of the state that an earlier step has made, and raise an error if it is missing.
 
     Args:
-        value: The part; None if it is missing.
+        value: The part, or None if it is missing.
         name: The name of the part in the message.
 
     Raises:

@@ -83,7 +83,7 @@ def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Te
 
     Args:
         contexts: (B, s) int32, padded on the left.
-        rate: The probability of each token to be left out.
+        rate: The probability that a token is left out.
         seed: (2,) int32, the seed of the batch.
 
     Returns:

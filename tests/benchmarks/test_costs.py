@@ -66,7 +66,11 @@ def test_traffic_of_a_ring():
 
 
 def test_table_1_at_full_scale():
-    """146,020 trajectories of 3 + 2 tokens; 750 updates, and 200 steps of D at 4 a buffer, are 64 times 2 rollouts."""
+    """The work is counted by hand for 146,020 trajectories of 3 + 2 tokens.
+
+    Each of the 750 updates has 64 batches of 2 rollouts. So has each of the 50 buffers on which D makes its 200 first
+    steps, 4 on each.
+    """
     found = {(each.phase, each.kind): each.flops for each in full_scale.plan(TOY, GAILConfig(), prompt=3, response=2)}
     assert found == {
         ("maximum likelihood", LEARNING): 609_779_520,  # 3 epochs x 3 x 2 (48 x 4 + 20 x 2) x 146,020

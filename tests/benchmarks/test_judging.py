@@ -12,7 +12,7 @@ PROMPTS = [{"prompt": text, "sensible": f"about {text}"} for text in "abc"]
 
 
 class Parrot:
-    """Answers with the prompt: in capital letters, which the discriminator prefers, and as it is."""
+    """Gives two answers: the prompt in capital letters, which the discriminator prefers, and the prompt itself."""
 
     generators = ("teacher_forcing", "adversarial")
 

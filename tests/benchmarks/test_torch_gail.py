@@ -1,4 +1,4 @@
-"""The PyTorch contestant does what ours does, on the same weights."""
+"""With the same weights, the PyTorch program of the benchmark computes the same as this project."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ BATCH = Batch(EXERCISE.prompts(), MASKS[0], EXERCISE.expert_responses(), MASKS[1
 
 @pytest.fixture(scope="module")
 def torch_gail():
-    """The contestant."""
+    """The module with the PyTorch program."""
     from benchmarks import torch_gail
 
     return torch_gail
@@ -33,7 +33,7 @@ def torch(torch_gail):
 
 @pytest.fixture(scope="module")
 def gpt2():
-    """Away from its beginning, where all tokens are about as likely."""
+    """A GPT-2 whose weights are far from the initial ones, with which all tokens are about equally likely."""
     made = EXERCISE.gpt2()
     draw = np.random.default_rng(4)
     for variable in made.weights.values():

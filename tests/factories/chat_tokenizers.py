@@ -47,11 +47,11 @@ def write(folder: Path, family: str, texts: list[str], template: str | None = "o
     """Write tokenizer.json and tokenizer_config.json of a tiny smollm2, qwen2 or llama3, and return the folder.
 
     Args:
-        folder: The folder, which is made.
+        folder: The folder, which is created.
         family: One of `SPECIAL`.
-        texts: The texts that the BPE is fitted to.
-        template: The chat template; "own" is the family's, None is none.
-        end: The end of text, if not that of the family's chat models.
+        texts: The texts to which the BPE is fitted.
+        template: The chat template, "own" for the family's own template, or None for no template.
+        end: The end-of-text token, or None for that of the family's chat models.
     """
     made = tokenizers.Tokenizer(models.BPE())
     made.decoder = decoders.ByteLevel()

@@ -45,7 +45,7 @@ class Noting(Gated):
 
 
 class Halting:
-    """The words of replies, of which the first comes at once, and the others when the gate is open."""
+    """The words of replies. The first word comes at once, and the others come when the gate is open."""
 
     def __init__(self):
         self.gate, self.words = threading.Event(), streaming.words
@@ -62,7 +62,7 @@ def page_of(agent, **options):
 
 
 def full_page_of(agent, notice="A notice.", **choices):
-    """Make a page with all that a page may have."""
+    """Make a page that has every element that a page can have."""
     chat_page = ChatPage(examples=("Hello, Tom!", "How are you?"), decodings=DECODINGS, **choices)
     return create_app(SharedBatches(agent, DECODINGS.usual), "bot", notice, chat_page=chat_page)
 

@@ -37,7 +37,7 @@ def start(module, *arguments, folder, **options):
 
 
 def run(module, *arguments, folder, text=None, timeout=300):
-    """Run such a command, where `text` is typed. Return its status, its output and its errors."""
+    """Run a command of keras_gca and type `text` into it. Return its status, its output and its errors."""
     process = start(module, *arguments, folder=folder)
     out, err = process.communicate(text, timeout=timeout)
     return process.returncode, out, err

@@ -1,4 +1,4 @@
-"""GGUF files of toy sizes, written by the package `gguf` in the layout of llama.cpp, and what they should become."""
+"""GGUF files of toy sizes, written by the package `gguf` in the layout of llama.cpp, and the weights to expect."""
 
 import json
 import zipfile
@@ -23,7 +23,7 @@ TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
 
 
 def bpe() -> Tokenizer:
-    """A byte-level BPE of 300 tokens, SPECIAL the first of them, fitted to TEXTS."""
+    """Return a byte-level BPE of 300 tokens, fitted to TEXTS. Its first tokens are those of SPECIAL."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -49,7 +49,7 @@ def vocabulary(spare: int = 0) -> dict[str, Any]:
 
 
 def llama_cpp_order(weights: np.ndarray, heads: int) -> np.ndarray:
-    """What llama.cpp's converter does to query and key projections of the Llama family."""
+    """Return a query or key projection of the Llama family in the order in which llama.cpp's converter writes it."""
     halves = weights.reshape(heads, 2, weights.shape[0] // heads // 2, *weights.shape[1:])
     return halves.swapaxes(1, 2).reshape(weights.shape)
 
@@ -57,7 +57,7 @@ def llama_cpp_order(weights: np.ndarray, heads: int) -> np.ndarray:
 def state(
     architecture: str, rows: int, tied: bool = True, size: int = SIZE, inner: int = INNER, positions: int = POSITIONS
 ) -> dict[str, np.ndarray]:
-    """Random weights by Hugging Face's names."""
+    """Return random weights by Hugging Face's names."""
     draw = np.random.default_rng(5)
     head = size // HEADS
     if architecture == "gpt2":
@@ -98,14 +98,14 @@ _NAMES = {
 
 
 def gguf_name(name: str) -> str:
-    """The name of a weight in GGUF files."""
+    """Return the name of a weight in GGUF files."""
     for theirs, ours in _NAMES.items():
         name = name.replace(theirs, ours)
     return name
 
 
 def stored(name: str, values: np.ndarray, architecture: str) -> np.ndarray:
-    """A weight in llama.cpp's layout."""
+    """Return a weight in llama.cpp's layout."""
     if architecture == "gpt2" and values.ndim == 2 and "wte" not in name and "wpe" not in name:
         return np.ascontiguousarray(values.T)
     if architecture == "llama" and ("q_proj" in name or "k_proj" in name):
@@ -114,7 +114,7 @@ def stored(name: str, values: np.ndarray, architecture: str) -> np.ndarray:
 
 
 def as_read(name: str, values: np.ndarray, architecture: str, kind: Kind) -> np.ndarray:
-    """What is left of a weight after it was quantised; vectors are not."""
+    """Return a weight as it should be read after it was quantised. Vectors are not quantised."""
     if values.ndim == 1:
         return values
     numbers = gguf.dequantize(gguf.quantize(stored(name, values, architecture), kind), kind)
@@ -162,8 +162,9 @@ def write(path: Path, values: dict[str, Any], tensors: dict[str, tuple[np.ndarra
 
     Args:
         path: The file.
-        values: Its metadata; keys without a prefix get that of the architecture, and None leaves a key out.
-        tensors: The tensors by their names in GGUF files: bytes or floats, and how they are stored.
+        values: The metadata by key. Keys without a prefix get the prefix of the architecture. A key whose value is None
+            is left out.
+        tensors: For each tensor, by its name in GGUF files, its content (bytes or floats) and the kind of its storage.
     """
     architecture = values["general.architecture"]
     writer = gguf.GGUFWriter(path, architecture)
@@ -191,7 +192,7 @@ def write(path: Path, values: dict[str, Any], tensors: dict[str, tuple[np.ndarra
 
 
 def tensors_of(weights: dict[str, np.ndarray], architecture: str, kind: Kind = Kind.F32) -> dict:
-    """The arguments of `write` for weights by Hugging Face's names; vectors are float32, as in llama.cpp's files."""
+    """Return the argument `tensors` of `write`, from weights by Hugging Face's names. Vectors are float32."""
     made = {}
     for name, values in weights.items():
         one = Kind.F32 if values.ndim == 1 else kind
@@ -202,7 +203,7 @@ def tensors_of(weights: dict[str, np.ndarray], architecture: str, kind: Kind = K
 def write_model(
     path: Path, architecture: str = "llama", kind: Kind = Kind.F32, **changes: Any
 ) -> dict[str, np.ndarray]:
-    """Write a whole model, whose metadata `changes` changes; return its weights as they should be read."""
+    """Write a whole model, with `changes` to its metadata. Return the weights as they should be read."""
     values = metadata(architecture) | changes
     weights = state(architecture, len(values["tokenizer.ggml.tokens"]))
     write(path, values, tensors_of(weights, architecture, kind))

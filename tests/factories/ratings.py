@@ -9,7 +9,7 @@ from keras_gca.evaluation.human_ratings import Rated
 
 
 def rated(contexts: int, noise: float, seed: int = 0, raters: int = 10) -> tuple[list[Rated], np.ndarray]:
-    """Make two responses to each context, and how good each response is; the scores are that, with a rater's noise."""
+    """Make two responses to each context, and the quality of each. A rater's score is the quality plus noise."""
     draw = np.random.default_rng(seed)
     good = draw.normal(size=2 * contexts)
     made = [

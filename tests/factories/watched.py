@@ -1,4 +1,4 @@
-"""A run folder as a training leaves it that somebody watches, for tests of the live view."""
+"""Makes a run folder as a watched training leaves it, for tests of the live view."""
 
 from keras_gca.storage.live_files import Exchange, Judged, LiveFiles
 from keras_gca.storage.run_folder import RunFolder
@@ -18,7 +18,7 @@ def write_log(folder, stages=6):
 
 
 def write_view(folder, row):
-    """Write the replies after a row, of a D that judges words."""
+    """Write the replies that follow a row of the log, with the judgements of a D that judges words."""
     said = Judged(f"I am fine {row}.", 0.61, (("i", 0.2), ("am", 0.95), ("<eos>", 0.5)))
     asked = [Exchange(question, said) for question in QUESTIONS[:2]] + [Exchange(QUESTIONS[2], None, note="A note.")]
     samples = [Exchange("Good morning!", said, Judged("Morning.", 0.9, (("morning", 0.9),)))]

@@ -92,7 +92,7 @@ def test_a_bot_keeps_the_layout_of_its_conversations(tmp_path):
 
 
 def test_a_bot_of_an_older_version_has_the_layout_of_that_version(tmp_path):
-    """An old bot contains only tokenizer.json of the tokenizer's files, and its settings have no layout."""
+    """A bot of an older version has only one file of its tokenizer, tokenizer.json, and its settings have no layout."""
     agent = of_gpt2(small_runs.config())
     agent.save(tmp_path / "bot.h5")
     facts, arrays = read_arrays(tmp_path / "bot.h5")

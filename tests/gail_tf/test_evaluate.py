@@ -169,7 +169,7 @@ def test_perplexity_is_the_policys_own_on_the_test_part(evaluated):
 
 @pytest.mark.thorough
 def test_what_was_measured_of_a_text(evaluated):
-    """The numbers of tokens and words are those of the text whose likelihood is measured: a cut response has no END."""
+    """Tokens and words are counted in the text whose likelihood is measured. A response that was cut has no END."""
     path, _ = evaluated
     run, found = GAILRun.open(path), stored(path)["policies"]["imitation"]["likelihoods"]
     tokenizer, limit = run.tokenizer(), run.config().data.response_tokens

@@ -26,7 +26,7 @@ TALK = ["My dog died.", "I am so sorry.", "Thank you."]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, texts):
-    """A user's folder with a Llama of toy size and a tokenizer whose layout is ChatML."""
+    """The folder of a user's model: a Llama of toy size, and a tokenizer whose layout is ChatML."""
     path = tmp_path_factory.mktemp("llama") / "model"
     plain = Tokenizer.fit(texts[:200], 400, (), CHATML)
     plain.save(path)

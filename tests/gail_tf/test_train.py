@@ -205,7 +205,7 @@ def test_textgail_trains_with_a_roberta_from_its_folder_resumes_and_chats(tmp_pa
 
 @pytest.mark.thorough
 def test_rl_seq2seq_trains_resumes_and_chats(tmp_path, capsys):
-    """There are two LSTMs in place of GPT-2, and a reward for the prompt's emotion in place of a discriminator."""
+    """RL-Seq2Seq has two LSTMs in place of GPT-2, and a reward for the prompt's emotion in place of a discriminator."""
     small = ["--preset", "tiny", "--algorithm", "rl_seq2seq", "--updates", "3", "--mle-epochs", "1"]
     status, out, err = run(capsys, *small, "--run", tmp_path / "run")
     assert status == 0, err

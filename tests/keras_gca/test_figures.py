@@ -38,7 +38,7 @@ def test_both_figures_are_painted_in_both_formats(tmp_path, capsys):
 
 
 def test_the_discriminators_encoders_stand_halfway_to_what_they_feed():
-    """Between the rows of the generator's encoders and of `decision_bot`, so that no quarter of the frame is empty."""
+    """The encoders are drawn between the generator's encoders and `decision_bot`, so that no quarter stays empty."""
     place = _places(edges(build(Config.preset("tiny"), 40).adversarial))
     rows = {name: -y / ROW for name, (_, y) in place.items()}
     assert rows["encoder_context_bot"] == 2

@@ -1,4 +1,4 @@
-"""Hostile bots, runs and files of the author: a command ends with one line and status 2, and runs no code of them."""
+"""Hostile bots, runs and files of the author: a command ends with one line and status 2, and runs no code from them."""
 
 import builtins
 import codecs
@@ -120,7 +120,7 @@ def good_bot(tmp_path_factory):
 
 @pytest.fixture
 def bot(good_bot, tmp_path, monkeypatch):
-    """The values and arrays of a bot file, for a test to change."""
+    """The values and arrays of a bot file, which a test may change."""
     monkeypatch.chdir(tmp_path)
     return read_arrays(good_bot)
 

@@ -224,7 +224,7 @@ def test_a_kill_after_the_checkpoint_is_made_up_for_by_the_next_resume(trained, 
 
 
 def test_the_checkpoint_before_the_new_totals_brings_its_own_back(trained, tmp_path, monkeypatch, capsys):
-    """This also holds if an earlier version has written the checkpoint, which then has no totals."""
+    """This also holds for a checkpoint that an earlier version has written, which has no totals."""
     path = tmp_path / "run"
     shutil.copytree(trained, path)
     facts, arrays = read_arrays(path / "checkpoint.h5")

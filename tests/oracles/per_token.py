@@ -9,7 +9,7 @@ from benchmarks.original_method import per_token_samples
 def losses(gca, pairs, labels):
     """Return the losses of lines 3, 6 and 9 by name, as functions without arguments. Each computes a scalar.
 
-    `labels` are those of D, (pairs,): 1 for answers that are human.
+    `labels` are the targets of D, (pairs,): 1 for human answers and 0 for others.
     """
     x, y, targets, owner = per_token_samples(pairs, gca.padding)
 

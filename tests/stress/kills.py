@@ -245,7 +245,7 @@ class Campaign:
                 damaged = self._damage(folder / CHECKPOINT)
 
     def _choose(self, resumed: bool, damaged: bool) -> Instant | Strike | None:
-        """Choose the event for the next process; None for no event."""
+        """Choose the event for the next process, or return None if no event is left."""
         left = {each: self._left[each] for each in ("instant", "write", "fault")}
         if not sum(left.values()):
             return None
@@ -411,7 +411,7 @@ class Campaign:
 
 
 def contents(folder: Path, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the contents of a run's files by name: arrays, rows of the log without wall-clock times, or bytes.
+    """Return the content of each file of a run by name: arrays, rows of the log without wall-clock times, or bytes.
 
     TensorBoard's files and the previous checkpoint are left out. They depend on how often the training was resumed.
     """
@@ -503,7 +503,7 @@ class Process:
 
     @property
     def calls(self) -> list[Call]:
-        """The calls of the process' file layer; empty if the process was killed."""
+        """The calls of the process' file layer, or an empty list if the process was killed."""
         text = self._printed.calls.read_text()
         return [Call(*each) for each in json.loads(text)] if text else []
 
@@ -523,7 +523,7 @@ class Process:
         return alive
 
     def wait(self) -> int:
-        """Wait for the end. Return the exit status, or the negative number of the signal that has ended the process."""
+        """Wait until the process ends. Return its exit status, or the negative number of the signal that ended it."""
         self._process.join(TIMEOUT)
         if self.alive:
             raise DifferenceError(f"a process has not ended after {TIMEOUT:.0f} s")

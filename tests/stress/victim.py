@@ -78,7 +78,7 @@ class FileLayer:
         act: Callable[[], Any],
         half: Callable[[], Any] = lambda: None,
     ) -> Any:
-        """Do `act`, unless this is the call to be struck. `half` does it in part, so that its effect is on the disk."""
+        """Do `act`, unless this call is to be struck. `half` does a part of it, whose effect is then on the disk."""
         name = self.name(path)
         if name is None:
             return act()
@@ -164,7 +164,7 @@ class Stream:
 
 @contextlib.contextmanager
 def _limited(path: Path) -> Iterator[None]:
-    """Let no file grow beyond this one's size: the kernel refuses to write more."""
+    """Limit the size of all files to the present size of this one: the kernel then refuses to write more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (max(1, path.stat().st_size), hard))
     try:

@@ -24,7 +24,7 @@ LINE = r"toy: Toy-Instruct, 0 MB, 2 MB when converted, MIT, from the package llm
 
 
 def left(cache_path):
-    """The names in the cache folder, without locks."""
+    """Return the names of the files and folders in the cache folder, except locks."""
     return sorted(name for name in os.listdir(cache_path) if not name.endswith(".lock")) if cache_path.exists() else []
 
 
@@ -255,7 +255,7 @@ def test_two_processes_at_once(index, cache_path):
 def test_an_interrupted_fetch(index, cache_path, silent_server, monkeypatch, sent):
     """The process is ended while pip waits for an index.
 
-    After SIGINT it cleans up. Files that remain after SIGKILL are removed by the next try.
+    After SIGINT the process removes its files. Files that remain after SIGKILL are removed by the next fetch.
     """
     monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent_server.getsockname()[1]}/simple")
     monkeypatch.delenv("PIP_NO_INDEX")

@@ -179,7 +179,7 @@ def test_other_scalings(tmp_path):
 
 
 def fails(path, message):
-    """The conversion ends in one line, and leaves nothing behind."""
+    """Assert that the conversion ends with one line of error, and leaves no file behind."""
     before = sorted(os.listdir(path.parent))
     with pytest.raises(UserError, match=message) as error:
         convert_gguf(path, path.parent / "out", "toy")

@@ -70,7 +70,7 @@ def test_the_weights_are_those_that_transformers_reads_bit_for_bit(gguf, folder)
 def test_the_tokenizer_gives_the_same_ids(gguf, folder):
     """transformers leaves out that SmolLM2's tokenizer splits off every digit first, as llama.cpp does too.
 
-    This makes a difference only where a digit follows several spaces, or is no ASCII digit.
+    This makes a difference only where a digit follows several spaces, or is not an ASCII digit.
     """
     from transformers import AutoTokenizer
 

@@ -52,7 +52,7 @@ def test_the_features_by_hand(classifier):
 
 
 def test_emoticons_matter():
-    """The words do not differ here. A face that did not occur in training is recognised by its class of emoticons."""
+    """The texts have the same words. An emoticon that did not occur in training is recognised by its class."""
     faces = {"😡": "angry", ":'(": "sad", "🤢": "disgusted", "😱": "afraid"}
     texts = [f"{begin} {face}" for face in faces for begin in ("I am", "We were", "today")]
     labels = [label for label in faces.values() for _ in range(3)]

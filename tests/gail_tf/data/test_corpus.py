@@ -120,7 +120,7 @@ def test_speakers_and_listeners_open_in_different_ways(conversations, listening)
 
 
 def stretches(texts, length):
-    """The sequences of so many tokens, each with the number of texts that have it."""
+    """Return every sequence of this number of tokens, with the number of texts that contain it."""
     places = collections.defaultdict(set)
     for number, tokens in enumerate(tokenise(texts)):
         for start in range(len(tokens) - length + 1):
@@ -141,7 +141,7 @@ def test_few_stretches_of_the_short_conversations_come_back(listening, of_listen
 
 
 def test_no_judged_prompt_is_similar_to_an_utterance(texts, of_listening):
-    """By the Jaccard index of the trigrams of words, with marks for both ends, as in the first paper's corpus."""
+    """The similarity is the Jaccard index of the trigrams of words, with marks for both ends."""
 
     def trigrams(text):
         words = ["<", *re.findall(r"[a-z0-9']+", text.lower()), ">"]

@@ -26,7 +26,7 @@ TALKS = [
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory, texts):
-    """A tokenizer that is fitted to lines, so that some tokens are a punctuation mark with the end of a line."""
+    """Folders of tokenizers that are fitted to lines: some of their tokens are a punctuation mark and a line end."""
     made, lines = tmp_path_factory.mktemp("families"), [f"{text}\n" for text in texts]
     return {family: chat_tokenizers.write(made / family, family, lines) for family in FAMILIES}
 

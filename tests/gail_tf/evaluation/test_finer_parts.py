@@ -1,4 +1,4 @@
-"""The parts of test trajectories by corpus, turn and whether the response is known, by hand."""
+"""Test trajectories are divided by corpus, by turn, and by whether their response occurs in training: by hand."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Classifiers of emotions that learn from held-out conversations: by hand, and at chance."""
+"""Classifiers of emotions that learn from held-out conversations: values by hand, and the values of chance."""
 
 import numpy as np
 import pytest

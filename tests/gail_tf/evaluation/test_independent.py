@@ -1,4 +1,4 @@
-"""Relevance, similarity and MAUVE by an encoder: by hand, and at chance for shuffled responses."""
+"""Relevance, similarity and MAUVE by an encoder: values by hand, and the value of chance for shuffled responses."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_shuffled_responses_come_out_as_chance():
 
 
 def test_a_response_that_suits_all_contexts_is_not_relevant():
-    """All cosines are high, but those of other contexts are as high."""
+    """The response has a high cosine with every context, so that its own context does not stand out."""
     near = np.array([1.0, 0, 0]) + 0.01 * np.random.default_rng(0).normal(size=(50, 3))
     near /= np.linalg.norm(near, axis=1, keepdims=True)
     found = above_shuffled(np.tile([1.0, 0, 0], (50, 1)), near, np.arange(50))

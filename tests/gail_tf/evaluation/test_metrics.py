@@ -111,7 +111,7 @@ def test_shuffled_agreement_of_sentiment_is_the_floor():
 
 
 def test_shuffled_references_match_no_better_than_those_of_others():
-    """The control of BLEU: a copy of the human response has 100, and that of another context hardly anything."""
+    """The control of BLEU: a copy of the human response has 100, and the response to another context has nearly 0."""
     draw = np.random.default_rng(0)
     words = [f"word{i}" for i in range(40)]
     human = [" ".join(draw.choice(words, 8)) for _ in range(200)]
@@ -124,7 +124,7 @@ def test_shuffled_references_match_no_better_than_those_of_others():
 
 
 def test_a_policy_that_knows_nothing_has_the_perplexity_of_chance():
-    """The control of perplexity: with equal probabilities of V tokens it is V, whatever the responses are."""
+    """The control of perplexity: if V tokens are equally likely, the perplexity of any responses is V."""
     tokens = np.array([3, 5, 2])
     found = Likelihoods(tokens * math.log(50), tokens, tokens, np.zeros(3, bool))
     assert metrics.likelihood_figures(found, np.arange(3))["perplexity"] == pytest.approx((50, 50, 50))

@@ -40,7 +40,7 @@ def folder(tmp_path_factory, texts):
 
 
 def test_a_model_that_knows_nothing_gives_equally_likely_tokens(tmp_path, texts):
-    """The control: without weights, every token costs log V nats, whatever is said."""
+    """The control: if all weights are 0, every token of any text costs log V nats."""
     tokenizer = write_model(tmp_path / "model", texts, 0.0)
     responses = ["Oh no! I am so sorry.", "Poor dog."]
     expected = [(len(tokenizer.encode(f" {said}")) + 1) * np.log(len(tokenizer)) for said in responses]

@@ -1,4 +1,4 @@
-"""Policies over a grid: which conversations are answered, what is kept, and MAUVE with its ceiling."""
+"""Policies over a grid: which conversations are answered, which results are stored, and MAUVE with its ceiling."""
 
 import json
 
@@ -30,7 +30,7 @@ def data():
 
 
 def word_lengths(texts):
-    """An encoder: how many words of 1, 2, 3 and more letters a text has."""
+    """An encoder whose vector is the numbers of words of 1, 2, 3 and more letters in a text."""
     counts = [np.bincount([min(len(word), 4) for word in metrics.words(text)], minlength=5) for text in texts]
     return np.array(counts, np.float32)
 

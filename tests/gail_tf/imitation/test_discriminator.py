@@ -15,7 +15,7 @@ GPT2 = GPT2Config(len(small_runs.tokenizer()), n_positions=32, n_embd=16, n_laye
 
 
 def judged(rows, seed):
-    """Some expert responses, with features that are drawn at random."""
+    """Make some expert responses whose features are drawn at random."""
     draw = np.random.default_rng(seed)
     features = draw.normal(seed, 1, (len(rows), 32)).astype(np.float32)
     sentiments = draw.uniform(-1, 1, (len(rows), SENTIMENTS)).astype(np.float32)
@@ -24,7 +24,7 @@ def judged(rows, seed):
 
 
 def of_tokens(rows, seed):
-    """The same responses with features of every token."""
+    """Make the same responses with features for every token."""
     found = judged(rows, seed)
     features = np.random.default_rng(seed).normal(seed, 1, (len(rows), 8, 16)).astype(np.float32)
     return found._replace(features=features)
@@ -120,7 +120,7 @@ def test_the_losses_of_the_other_discriminators(kind):
 
 @pytest.mark.usefixtures("eagerly")
 def test_noise_of_tokens_is_that_of_the_tokens_alone():
-    """The contents of padding have no influence on the scale of the noise."""
+    """The features at padding positions have no influence on the scale of the noise."""
     losses = []
     for filling in (0.0, 90.0):
         made = make(discriminator="token", instance_noise=0.4)
@@ -158,7 +158,7 @@ def test_d_learns_to_tell_the_experts(encoder):
 @pytest.mark.thorough
 @pytest.mark.usefixtures("eagerly")
 def test_an_encoder_of_its_own_reads_tokens_and_learns():
-    """Its features are those of its own GPT-2, however responses are divided into batches. All weights in use learn."""
+    """The features come from the discriminator's own GPT-2 and do not depend on batches. All weights in use learn."""
     made = make(discriminator_encoder="trainable", batch_size=4)
     tokens = np.concatenate([EXPERT.batch.condition, EXPERT.batch.response], 1)
     mask = np.concatenate([EXPERT.batch.condition_mask, EXPERT.batch.response_mask], 1)

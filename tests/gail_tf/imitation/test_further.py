@@ -81,7 +81,7 @@ def test_a_training_without_updates_goes_on_to_imitate_with_the_bits_of_one_that
 
 
 def test_within_the_warm_up_the_rate_goes_on_rising():
-    """The first new step is step 5 of a warm-up of 6 steps."""
+    """The first step after the restart is step 5 of a warm-up of 6 steps."""
     stored = to_the_end(make(updates=2, warmup_steps=6, learning_rate_schedule="constant"))
     longer = further(stored, updates=4, warmup_steps=6, learning_rate_schedule="constant")
     assert longer.optimiser.course() == "0.0083, rises to 0.01 and stays there"

@@ -69,7 +69,7 @@ class Walked:
 
 
 class WhenAsked(dict):
-    """The whole trainings of all variants. A training is made when a test first asks for it."""
+    """The whole trainings of all variants. A training runs when a test first uses it."""
 
     def __init__(self, folder):
         super().__init__()
@@ -182,9 +182,9 @@ def test_a_training_restored_in_the_middle_of_an_epoch_ends_with_the_same_bits(w
 @pytest.mark.parametrize("phase", [DISCRIMINATOR, IMITATION])
 @every_variant
 def test_a_training_restored_between_buffers_and_updates_ends_with_the_same_bits(walked, variant, phase):
-    """The state is restored into a training that has ended.
+    """The stored state is restored into a training that has ended.
 
-    If the state lacked anything, the value of the end would stay.
+    If the stored state lacked a value, the value from the end of the training would remain.
     """
     of = walked[variant]
     of.training.restore(*read_arrays(of.files[phase, 1]))

@@ -113,10 +113,7 @@ def test_the_alternation_of_algorithm_1_reaches_the_experts_occupancy(gamma, act
 
 
 def test_with_entropy_it_solves_equations_1_to_3():
-    """The result is the minimum of Eq.
-
-    3: no other policy is better, and RL with the cost of Eq. 2's maximum gives it.
-    """
+    """The result minimises Eq. 3: no other policy is better, and RL with the cost that maximises Eq. 2 gives it."""
     environment, expert_policy = three_states(4)
     expert, weight = environment.occupancy(expert_policy), 0.2
     *_, last = imitate(environment, expert, 3000, entropy_weight=weight)

@@ -114,7 +114,7 @@ def test_at_first_the_ratio_is_1_and_only_what_learns_moves(trainable):
 
 @pytest.mark.usefixtures("eagerly")
 def test_without_reward_or_penalty_nothing_but_decay_moves_the_policy():
-    """All advantages are 0, so that a step only decays the kernels towards zero."""
+    """All advantages are 0, so that the only change by a step is the decay of the kernels towards zero."""
     learner = training(trainable="head", weight_decay=0.0)
     old = learner.policy.log_probs(*BATCH, SAMPLING).log_probs.numpy()
     before = values_of(learner.policy.trainable_variables)
@@ -179,7 +179,7 @@ def test_no_baseline_gives_zeros():
 @pytest.mark.thorough
 @pytest.mark.parametrize("tokens", [{}, {"discriminator": "token", "level": "token"}])
 def test_a_head_learns_the_same_from_states_that_are_known(tokens):
-    """The states are the features of the frozen GPT-2, computed beforehand. Head and baseline read them."""
+    """The states are the features of the frozen GPT-2, computed beforehand. Head and baseline read these states."""
     changes = {"trainable": "head", "value_baseline": "on", **tokens}
     fresh, known = training(**changes), training(**changes)
     assert known.policy.frozen_features

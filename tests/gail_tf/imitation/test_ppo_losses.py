@@ -210,9 +210,9 @@ def test_the_adaptive_coefficient_stays_within_its_range():
 
 
 def test_the_adaptive_penalty_holds_a_policy_near_its_target():
-    """A policy of three replies, one of them far better, learns by Eq.
+    """A policy with three replies, one of which is far better, learns by Eq. 7.
 
-    7. The KL of an update settles near the target.
+    The KL of an update settles near the target.
     """
     target, coefficient, kls = 0.05, tf.constant(1.0), []
     theta = tf.Variable([0.0, 0.0, 0.0])

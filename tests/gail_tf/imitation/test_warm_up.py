@@ -34,7 +34,7 @@ def test_it_is_a_tenth_where_it_would_not_end(total, steps):
 @pytest.mark.thorough
 @pytest.mark.usefixtures("eagerly")
 def test_its_rates_are_those_of_a_shorter_one_after_a_restart_too(monkeypatch):
-    """Of six steps one is the warm-up. The rate is 1 and then falls linearly; a seventh step would have the rate 0."""
+    """One of six steps is the warm-up. The rate is 1 and then falls linearly; a seventh step would have the rate 0."""
     learners, begin = [], AdamWLearner.__init__
 
     def recorded(learner, *arguments, **named):
@@ -44,7 +44,7 @@ def test_its_rates_are_those_of_a_shorter_one_after_a_restart_too(monkeypatch):
     monkeypatch.setattr(AdamWLearner, "__init__", recorded)
 
     def rates_of(training):
-        """Yield the rate of each further step, and keep the state in the middle of the second epoch."""
+        """Yield the rate of every remaining step, and store the state in the middle of the second epoch."""
         for event in training:
             if event.stage.phase == MAXIMUM_LIKELIHOOD and event.row is None:
                 yield float(learners[-1].optimizer.learning_rate)

@@ -56,7 +56,7 @@ def test_positions():
 
 
 def test_continuations_that_share_a_beginning_are_those_read_apart(gpt2):
-    """No continuation influences another one, with any padding. The states at padding have no meaning."""
+    """No continuation influences another one, whatever the padding is. States at padding positions are not compared."""
     tokens, mask = padded(*PADDINGS["left"], 12)
     draw = np.random.default_rng(4)
     continuations = []

@@ -17,7 +17,7 @@ FIRST, SPEAKERS = sorted(CORPUS.glob("first_*.txt")), sorted(CORPUS.glob("speake
 
 
 def conversations_of(files):
-    """The conversations of a part of the corpus, each as its utterances."""
+    """Return the conversations of a part of the corpus. A conversation is the list of its utterances."""
     return [conversation.utterances for file in files for conversation in read_conversations(file)]
 
 
@@ -30,7 +30,7 @@ def words(utterance):
 
 
 def repeated(things):
-    """The share of things that repeat an earlier one."""
+    """Return the share of things that are equal to an earlier one."""
     counts = collections.Counter(things)
     return sum(count - 1 for count in counts.values()) / counts.total()
 

@@ -1,4 +1,4 @@
-"""`python -m keras_gca.inspect` shows how a corpus is read, and trains nothing."""
+"""`python -m keras_gca.inspect` shows how a corpus is read, without a training."""
 
 import pytest
 

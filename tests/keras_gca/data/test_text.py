@@ -43,7 +43,7 @@ def test_the_authors_own_normalisation(text, tokens):
 
 
 def test_the_authors_contexts(shared_file):
-    """The author's file has the contexts after his own rules. Ours differ from it only if a slash joins two words."""
+    """The author's file has the contexts after his rules. This project's differ only where a slash joins two words."""
     folder = shared_file("data/ludwig_english_courses/dialog_simple").parent
     tokens = tokenise((folder / "dialog_simple").read_text(encoding="utf-8").splitlines(), "expanded")
     ours = [tokens[0], *(first + second for first, second in itertools.pairwise(tokens[:-1]))]

@@ -11,7 +11,7 @@ from tests.places import PROJECT
 
 
 def test_what_is_not_installed_is_named_with_a_command_that_works():
-    """The command must not use the package index: the project is not there, and anybody could register its name."""
+    """The command must not use the package index: the project is not on it, and anybody could register its name."""
     with pytest.raises(UserError) as caught, command_line.needs_extra("web"):
         import a_package_that_nobody_has  # noqa: F401
     assert str(caught.value) == (

@@ -21,7 +21,7 @@ every_package = pytest.mark.parametrize("package", PACKAGES)
 
 
 def run(package, *arguments, **others):
-    """Run such a command in this process, and return its status."""
+    """Run the command of a package in this process, and return its status."""
     try:
         return PACKAGES[package].main(list(arguments), **others)
     except SystemExit as end:

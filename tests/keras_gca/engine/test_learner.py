@@ -63,7 +63,7 @@ def test_other_variables_stay_as_they_are(variables):
 
 
 def test_a_rate_that_falls_ends_above_nothing(variables):
-    """Of 5 steps 2 are the warm-up.
+    """The first two of five steps are the warm-up.
 
     The rates are 1/2, 1, and then fall linearly; a sixth step would have the rate 0.
     """

@@ -30,7 +30,7 @@ with devices.make("mirrored", 2).scope():
 def test_two_replicas_make_the_step_of_one():
     """Loss, sums and the gradient's norm were worked out by hand.
 
-    The arguments in `replicated` reach both replicas whole.
+    Both replicas receive the whole of the arguments in `replicated`.
     """
     code = """
 import keras

@@ -81,7 +81,7 @@ def test_the_end_of_every_stage_is_stored_where_that_costs_little(tmp_path):
 def test_short_stages_are_not_stored_each_but_the_end_is(tmp_path):
     """Writing a checkpoint takes 50 ms, and a stage takes 1 ms.
 
-    After the first checkpoint the next is due after 450 stages.
+    The second checkpoint is due 450 stages after the first.
     """
     found = checkpoints(Training(30, 1, seconds=0.001), Run(tmp_path, 0.05))
     assert found[0] == 1
@@ -98,7 +98,7 @@ def test_steps_are_stored_after_the_minutes_asked_for(tmp_path):
 def test_the_end_of_a_stage_is_told_before_it_is_stored(tmp_path):
     """A training that is killed in between repeats the stage.
 
-    In the other order, its line and samples would be lost.
+    If the stage were stored first, its line and its samples would be lost.
     """
     run, told = Run(tmp_path, 0.0), []
     checkpoints(Training(2, 1), run, after=lambda event: told.append((run.logged, len(run.checkpoints))))

@@ -1,4 +1,4 @@
-"""The points of the grid, and which of them are at its edge."""
+"""The points of the grid, and which points are at the edge of the grid."""
 
 import pytest
 

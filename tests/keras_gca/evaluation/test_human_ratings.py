@@ -1,4 +1,4 @@
-"""The agreement of measures with people's ratings: by hand, against SciPy, and at chance."""
+"""The agreement of measures with people's ratings: values by hand and by SciPy, and the value of chance."""
 
 import json
 import math

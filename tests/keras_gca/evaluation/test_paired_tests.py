@@ -1,4 +1,4 @@
-"""Sign-flip tests, Holm's correction, intervals and the detectable effect, by hand and at chance."""
+"""Sign-flip tests, Holm's correction, intervals and the detectable effect: values by hand, and those of chance."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The comparison of best points: by hand, and at chance for systems that do not differ."""
+"""The comparison of best points: values by hand, and the value of chance for systems that do not differ."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The parts of the held-out pairs by turn, and with and without answers that stand in training."""
+"""Held-out pairs are divided by turn, and by whether their answer also occurs in the training data."""
 
 import numpy as np
 

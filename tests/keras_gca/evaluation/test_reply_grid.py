@@ -1,4 +1,4 @@
-"""The first paper's generators over a grid: which conversations, and that sampled replies are kept."""
+"""The first paper's generators over a grid: which conversations are answered, and that sampled replies are stored."""
 
 import numpy as np
 import pytest

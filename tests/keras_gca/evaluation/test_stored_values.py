@@ -1,4 +1,4 @@
-"""Values that are stored are used again only if they are the same, whole, and newer than the bot."""
+"""Stored values are used again only if they are complete, have the same settings, and are newer than the bot."""
 
 import json
 import os

@@ -30,7 +30,7 @@ def setup(tmp_path):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Replace trainings: note those that a study asks for, and leave finished runs. `ends` is whether they finish."""
+    """Replace trainings: record those that a study starts, and write their files. `ends` says whether they finish."""
     asked = SimpleNamespace(calls=[], minutes=[], ends=True)
 
     def session(path, *what, minutes):
@@ -78,7 +78,7 @@ def figures(run, vectors=None):
 
 @pytest.fixture
 def evaluated(monkeypatch):
-    """Replace the evaluation, and note the runs that are measured."""
+    """Replace the evaluation, and record the runs that are measured."""
     calls = []
 
     def evaluate_run(run, vectors=None):
@@ -184,7 +184,7 @@ def test_the_cost_is_that_of_the_trainings_that_are_lacking(setup, tmp_path, mon
 
 
 def test_an_evaluation_without_parts_is_made_anew(setup, trained, evaluated):
-    """Evaluations of before have no results by part."""
+    """Evaluations that an earlier version has stored have no results by part."""
     run_study("training", setup)
     file = setup.folder("default", 3) / replies.FILE
     without = {name: value for name, value in json.loads(file.read_text()).items() if name != "parts"}

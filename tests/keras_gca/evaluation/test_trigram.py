@@ -54,7 +54,7 @@ def test_a_token_never_seen_gets_the_uniform_share():
 
 
 def test_tokens_drawn_at_random_cost_what_chance_costs():
-    """The control: among nine equally likely tokens, none can be predicted. The end comes after exactly six tokens."""
+    """The control: among nine equally likely tokens, none can be predicted. The end comes after exactly six."""
     draw = np.random.default_rng(0)
     fitted, held_out = ([[BOS, *row, EOS] for row in draw.integers(4, 13, (count, 6)).tolist()] for count in (200, 40))
     logs = [TrigramModel(fitted, 13, discount=0.75).log_probabilities(answer)[:6] for answer in held_out]

@@ -25,7 +25,7 @@ def perplexity(model, of_replies):
 
 
 def test_by_hand_without_unseen_words():
-    """A bigram model of "a b" twice and "c" twice; discount 0.5, Chen and Goodman's recursion."""
+    """The model has bigrams of "a b" (twice) and "c" (twice). The recursion is Chen and Goodman's, the discount 0.5."""
     model = WordModel([["a", "b"], ["a", "b"], ["c"], ["c"]], order=2, discount=0.5)
     # No word is seen once, so a reply of one unseen word is added. Bigrams: begin a (2), begin c (2), begin unseen (1),
     # a b (2), b end (2), c end (2), unseen end (1). Types that end in: a 1, c 1, unseen 1, b 1, end 3: 7 in all.

@@ -196,7 +196,7 @@ def test_a_beam_can_leave_out_words_and_pairs_of_words_that_repeat(gca):
 
 
 def test_an_answer_that_fits_all_contexts_counts_less(gca):
-    """By log p(y|x) - lambda log p(y) of Li et al. 2016, divided by tokens^length_penalty; by the NumPy equations."""
+    """The score, log p(y|x) - lambda log p(y) (Li et al. 2016) over tokens^length_penalty, is computed by NumPy."""
     contexts, decoder, equations = random_pairs(8).contexts, Decoder(gca), Equations(gca)
     lists = decoder.n_best(contexts, 6, 0.5)
     chosen = decoder.beam(contexts, 6, 0.5, anti_language_model=0.7)

@@ -23,7 +23,7 @@ def of_keras(lstm, sequences, start):
 @pytest.mark.parametrize("devices", [[], ["GPU:0"]])
 @pytest.mark.parametrize(("batch", "steps"), [(1, 1), (3, 5), (4, 50)])
 def test_states_and_gradients_equal_those_of_keras(lstm, batch, steps, devices, monkeypatch):
-    """Tests our own gradient, and Keras' layer, which is used on a GPU but runs without one here."""
+    """Tests this project's gradient, and Keras' layer, which is for GPUs but runs on a CPU in this test."""
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
     random = np.random.default_rng(0)
     x = tf.constant(random.normal(size=(batch, steps, 4)), tf.float32)

@@ -39,14 +39,14 @@ def golden(reference):
 
 
 def ours(indices, size):
-    """Convert the author's indices to our numbering."""
+    """Convert the author's indices to this project's numbering."""
     table = np.empty(size - 1, np.int32)
     table[original_indices(size)] = np.arange(1, size)
     return table[np.asarray(indices, np.int64)]
 
 
 def context_of(exchange, agent):
-    """Convert the author's context, padded with "." on the left. It need not be known which full stops are padding."""
+    """Convert the author's context, padded with "." on the left. Which full stops are padding does not matter."""
     return ours(exchange["context_ids"], len(agent.vocabulary))[None]
 
 

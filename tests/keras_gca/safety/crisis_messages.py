@@ -1,8 +1,8 @@
-"""Messages with and without a crisis: the patterns were developed with some and are measured with HELD_OUT_... .
+"""Messages with and without a crisis, with which the patterns were developed and are measured.
 
 SPEAK and SILENT served to develop the patterns. The held-out messages were written before the patterns were tried on
 them. HELD_OUT_SPEAK speaks of a crisis directly, and HELD_OUT_HINTS only hints at it. docs/fidelity.md has the first
-results, and `python -m tests.keras_gca.safety.crisis_messages` prints those of today's patterns.
+results, and `python -m tests.keras_gca.safety.crisis_messages` prints the present results.
 """
 
 SPEAK = """

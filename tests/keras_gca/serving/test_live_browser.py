@@ -1,4 +1,4 @@
-"""The live view in a browser: what it shows while the run grows, and axe-core's rules."""
+"""The live view in a browser: what the page shows while the run grows, and whether it follows axe-core's rules."""
 
 import pytest
 

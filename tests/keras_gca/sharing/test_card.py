@@ -1,4 +1,4 @@
-"""The model card: what it says, and that the Hub's own library reads it."""
+"""The model card has the expected contents, and the Hub's own library can read it."""
 
 import json
 

@@ -219,7 +219,7 @@ run.write_checkpoint({"number": 3}, many)
 
 @pytest.mark.parametrize("limit", [1, 600, 4000, 9000, 60000, 160000])
 def test_a_short_write_leaves_the_old_checkpoints(run, limit):
-    """The kernel refuses to write beyond the limit. If HDF5 met this error itself, no code of ours could catch it."""
+    """The kernel refuses to write beyond the limit. If HDF5 met this error itself, the project could not catch it."""
     command = [sys.executable, "-c", WRITER, str(run.path), str(limit)]
     failed = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
     assert failed.returncode == 1

@@ -386,7 +386,7 @@ def test_the_running_average_of_the_weights_is_what_line_3_ends_with(epochs):
 
 
 def test_weights_that_do_not_move_are_their_own_average():
-    """This must hold after one step and after many, with any window.
+    """If weights do not move, their average equals them after any number of steps, with any window.
 
     An average that starts at zero must be corrected.
     """
@@ -521,7 +521,7 @@ def count_events(config):
 
 @pytest.mark.thorough
 def test_a_restored_training_ends_with_the_same_bits(walked):
-    """It is restored in the middle of D's first epoch.
+    """The training is restored in the middle of D's first epoch.
 
     The thorough test below restores in any phase of both algorithms.
     """

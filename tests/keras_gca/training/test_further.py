@@ -47,7 +47,7 @@ def assert_equal(one, other):
 
 @pytest.mark.thorough
 def test_a_new_total_before_the_end_of_line_3_gives_the_bits_of_a_training_of_that_total():
-    """It is stored within epoch 2 of 2, and resumed as epoch 2 of 3.
+    """The training is stored within epoch 2 of 2, and resumed within epoch 2 of 3.
 
     Optimizer, average and learning rate continue as if it had never been stopped.
     """
