@@ -6,7 +6,6 @@ from pathlib import Path
 
 from keras_gca.engine import command_line
 from keras_gca.serving import watch_command
-from keras_gca.storage.run_folder import RunFolder
 
 DESCRIPTION = """\
 Show a training of either paper on a local web page, while it runs or afterwards: curves, the discriminator's view of
@@ -19,6 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = make_parser().parse_args(arguments)
     questions = watch_command.asked(options)
+    from keras_gca.storage.run_folder import RunFolder
+
     run: RunFolder = RunFolder.open(options.run)
     with command_line.needs_extra("web"):
         from keras_gca.serving import live_page, local_server
