@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gail_tf.base_models import known_models
+from glove.cost import TimeLimit
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import refuse_missing
 
@@ -44,10 +45,12 @@ by imitation, curves.png plots how its metrics changed.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status."""
+    """Run the command; return the exit status: 0, or 130 if the time is over before all runs are measured."""
     options = make_parser().parse_args(arguments)
     refuse_missing(options.glove)
     refuse_missing(options.ratings)
+    if options.ratings is not None:
+        command_line.refuse(options, ("minutes",), (), "--ratings keeps nothing of a comparison that is not complete")
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
     command_line.set_up_tensorflow()
@@ -55,15 +58,15 @@ def main(arguments: list[str] | None = None) -> int:
     return reporting.print_results(lambda: compute(options, _command(arguments)), options.json)
 
 
-def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any]:
-    """Measure the runs, write and print the tables, and return what --json prints."""
+def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | None:
+    """Measure the runs, write and print the tables, and return the values for --json, or None if the time is over."""
     from gail_tf.evaluation.report import Options, evaluate_runs
     from keras_gca.evaluation import provenance
 
     _fetch_encoder(options)
     glove = None if options.glove is None else str(options.glove)
     how = Options(options.temperature, options.top_p, options.seed, options.max_responses, glove, options.encoder)
-    outcome, written = evaluate_runs(
+    evaluated = evaluate_runs(
         options.runs,
         how,
         options.policy,
@@ -71,7 +74,11 @@ def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any]:
         options.output,
         batch_size=options.batch_size,
         examples=options.examples,
+        limit=TimeLimit(options.minutes),
     )
+    if evaluated is None:
+        return None
+    outcome, written = evaluated
     if options.experiment is not None:
         provenance.write_experiment(options.experiment, command, *outcome)
         print(f"wrote {options.experiment}")
@@ -178,6 +185,9 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="the folder for tables and plots (default: RUN/evaluation, or runs/evaluation for several runs)",
+    )
+    command_line.add_minutes(
+        parser, "measure no further run after this time; the same command then continues, as the measured runs are kept"
     )
     reporting.add_json(parser)
     reporting.add_options(parser)

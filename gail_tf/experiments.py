@@ -8,6 +8,8 @@ from gail_tf.base_models import known_models
 from gail_tf.config import GAILConfig
 from gail_tf.data.source import Source
 from gail_tf.evaluation.variants import EXPERIMENTS, SCALES
+from glove.cost import TimeLimit
+from glove.text_files import counted
 from keras_gca.data.conversations import FORMATS
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError, refuse_missing
@@ -54,15 +56,18 @@ def main(arguments: list[str] | None = None) -> int:
     source = Source(**{name: getattr(options, name) for name in names})
     command_line.set_up_tensorflow()
     from gail_tf.base_models.locate import locate
-    from gail_tf.evaluation.experiments import Setup, run_experiment
+    from gail_tf.evaluation.experiments import Setup, not_started, run_experiment
     from keras_gca.evaluation import provenance
 
     if options.encoder is not None:
         locate(options.encoder, options.yes)  # asks before it fetches, and before anything is trained
     setup = Setup(options.runs, options.seeds, options.scale, settings, source, options.encoder, options.grid)
-    outcomes = {}
-    for name in EXPERIMENTS if options.experiment == "all" else [options.experiment]:
-        outcome = run_experiment(name, setup)
+    chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
+    if trainings := not_started(chosen, setup):
+        reporting.say(f"{counted(len(trainings), 'training')} to start; a long one begins with an estimate of its cost")
+    outcomes, limit = {}, TimeLimit(options.minutes)
+    for name in chosen:
+        outcome = run_experiment(name, setup, limit=limit)
         if outcome is None:
             return 130
         outcomes[name] = outcome
@@ -152,6 +157,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
     )
+    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
     command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, GAILConfig)

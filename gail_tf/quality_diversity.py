@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from gail_tf.base_models import known_models
+from glove.cost import TimeLimit
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import refuse_missing
-from keras_gca.evaluation.decoding_grid import add_options, grid
+from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 
 DESCRIPTION = """\
 Draw responses at every point of a grid of temperatures and nuclei (top-p) from each policy of the runs, and compare
@@ -24,7 +25,7 @@ The tables and a plot are written to DIR. RUN/grid keeps the responses, so that 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit status."""
+    """Run the command; return the exit status: 0, or 130 if the time is over before all points are measured."""
     options = make_parser().parse_args(arguments)
     settings = grid(options.temperatures, options.top_ps)
     if options.experiment is not None:
@@ -37,7 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     for model in filter(None, (options.quality_model, options.encoder)):
         locate(model, options.yes)  # asks before it fetches, and before anything is measured
     limits = options.max_responses, options.batch_size
-    results = measure_runs(options.runs, How(settings, options.seed, *limits, options.quality_model, options.encoder))
+    how = How(settings, options.seed, *limits, options.quality_model, options.encoder)
+    results = measure_runs(options.runs, how, TimeLimit(options.minutes))
+    if results is None:
+        print(CONTINUES)
+        return 130
     folder = options.output or (options.runs[0] if len(options.runs) == 1 else Path("runs") / "evaluation")
     model = options.quality_model or grid_report.MODEL
     grid_report.write(results, folder, model)

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from glove.cost import TimeLimit
 from glove.embedding import embedding_matrix
-from glove.fit import fit
+from glove.fit import estimate, fit
 from glove.progress import bar_or_lines
 from glove.standard_streams import show_and_read_anything
 from glove.text_files import SKIP_HINT, BadLines, VectorFileError, counted, one_line, text_lines
@@ -42,10 +43,21 @@ def _fit(options: argparse.Namespace) -> int:
     counts = collections.Counter(word for document in documents for word in document)
     words = [word for word, count in counts.most_common() if count >= options.minimum_count]
     print(f"{counted(len(documents), 'line')}, {counted(counts.total(), 'token')}, {counted(len(words), 'word')}")
+    limit = TimeLimit(options.minutes)
+    done = 0
+
+    def begin(entries: int) -> None:
+        sizes = len(words), options.dimension, options.window, options.epochs
+        cost = estimate(counts.total(), entries, *sizes)
+        if cost.is_long:
+            print(cost, flush=True)
+
     try:
         with bar_or_lines(options.epochs, desc="fitting vectors, epoch") as bar:
 
-            def report(_: int, error: float) -> None:
+            def report(epoch: int, error: float) -> None:
+                nonlocal done
+                done = epoch
                 bar.set_postfix_str(f"weighted squared error {error:.5f}", refresh=False)
                 bar.update()
 
@@ -58,9 +70,13 @@ def _fit(options: argparse.Namespace) -> int:
                 epochs=options.epochs,
                 seed=options.seed,
                 report=report,
+                begin=begin,
+                stop=lambda: limit.is_over,
             )
     except ValueError as error:
         raise VectorFileError(f"{options.corpus}: {error}") from None
+    if done < options.epochs:
+        print(f"stopped after {done} of {counted(options.epochs, 'epoch')}, because the time is over")
     write_vectors(options.output, vectors)
     size = f"{counted(len(vectors.words), 'vector')} of {counted(vectors.dimension, 'number')}"
     print(f"wrote {size} to {options.output}")
@@ -118,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--epochs", type=_positive, default=50, help="the number of passes over the co-occurrences")
     command.add_argument("--minimum-count", type=_positive, default=1, help="leave out words that occur fewer times")
+    command.add_argument(
+        "--minutes",
+        type=_positive_number,
+        help="stop after the pass in which this time ends, and write the vectors; reading the corpus is not counted",
+    )
     command.add_argument("--seed", type=_seed, default=0, help="the random seed; the same seed gives the same vectors")
     command.set_defaults(run=_fit)
 

@@ -13,7 +13,41 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from glove.cost import Estimate, median_rate
 from glove.vectors import Vectors
+
+BATCH = 2048
+# An entry costs the time of copying so many rows, as two fits with 50 and 100 dimensions have shown. Vectors,
+# gradients, sorted gradients, sums, squares and accumulators of both sides are such rows; sorting costs the rest.
+ROWS_OF_AN_ENTRY = 75
+
+
+def estimate(
+    tokens: int, entries: int, words: int, dimension: int, window: int, epochs: int, rate: float | None = None
+) -> Estimate:
+    """Estimate the cost of `fit` from the number of entries of X, which are known before the first epoch.
+
+    Args:
+        tokens: The number of tokens of the documents.
+        entries: The number of entries of X.
+        words: The number of words.
+        dimension: The dimension of the vectors.
+        window: The largest distance of two words that co-occur.
+        epochs: The number of passes over the entries.
+        rate: The numbers that this machine reads from a matrix and writes to another one in a second, row by row;
+            measured if None.
+    """
+    rate = rate or _rate(words, dimension)
+    # Counting: keys and weights of all pairs, and a sorted copy of each. Fitting: two sides, each with accumulators.
+    memory = 4 * 8 * 2 * window * tokens + 24 * entries + 4 * 4 * words * (dimension + 2)
+    machine = f"copies {rate / 1e6:.0f} million numbers a second, row by row"
+    return Estimate({"epochs": epochs * entries * ROWS_OF_AN_ENTRY * (dimension + 2) / rate}, memory, machine)
+
+
+def _rate(words: int, dimension: int) -> float:
+    matrix = np.ones((words, dimension + 2), np.float32)
+    rows = np.random.default_rng(0).integers(words, size=BATCH)
+    return median_rate(lambda: matrix[rows], BATCH * (dimension + 2))
 
 
 def cooccurrences(
@@ -57,9 +91,11 @@ def fit(
     alpha: float = 0.75,
     learning_rate: float = 0.05,
     epochs: int = 50,
-    batch_size: int = 2048,
+    batch_size: int = BATCH,
     seed: int = 0,
     report: Callable[[int, float], object] | None = None,
+    begin: Callable[[int], object] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Vectors:
     """Fit GloVe vectors by AdaGrad over shuffled batches of the non-zero co-occurrences.
 
@@ -82,6 +118,8 @@ def fit(
         seed: The seed of the initial vectors and of the order of entries.
         report: A function that is called after each epoch. Its arguments are the number of the epoch, from 1, and the
             mean weighted squared error.
+        begin: A function that is called before the first epoch, with the number of entries.
+        stop: A function that is called after each epoch. If it returns True, no further epoch follows.
 
     Returns:
         The vectors of the words that occur together with another one, float32.
@@ -106,6 +144,8 @@ def fit(
     word_side = _initial(random, len(words), dimension, bias=dimension)
     context_side = _initial(random, len(words), dimension, bias=dimension + 1)
     word_squares, context_squares = np.ones_like(word_side), np.ones_like(context_side)
+    if begin is not None:
+        begin(len(rows))
     for epoch in range(1, epochs + 1):
         order = random.permutation(len(rows))
         total = 0.0
@@ -120,6 +160,8 @@ def fit(
             _step(context_side, context_squares, j, scale[:, None] * w, learning_rate, constant=dimension)
         if report is not None:
             report(epoch, total / len(rows))
+        if stop is not None and stop():
+            break
     present = np.unique(rows)
     matrix = word_side[present, :dimension] + context_side[present, :dimension]
     return Vectors([words[i] for i in present], matrix)

@@ -53,17 +53,26 @@ def main(arguments: list[str] | None = None) -> int:
     agent = Agent.load(options.run, options.agreed)
     source, evaluation = facts_of(options.run)
     written = agent.export(options.folder)
-    networks = {f"{name}.keras": f"Figure 1 of the generator {name.replace('_', ' ')}" for name in agent.generators}
+    networks = {
+        f"{name}.keras": f"the network of the paper's Figure 1 with the weights of the generator `{name}`, for Keras; "
+        "it takes and gives numbers of words, and the words are in bot.h5"
+        for name in agent.generators
+    }
     card = Card(
         title=f"A generative conversational agent, {agent.description}",
         library="keras",
         summary=SUMMARY,
         usage=USAGE,
-        files={**networks, "saved_model": "a TensorFlow SavedModel, from text to text", "bot.h5": "the agent itself"},
+        files={
+            **networks,
+            "saved_model": "a TensorFlow SavedModel, from text to text",
+            "bot.h5": "the whole agent, with its discriminator: `keras_gca.Agent.load`",
+        },
         source=source,
         embedded=EMBEDDED,
         settings=agent.config.to_values(),
         metrics=evaluation,
+        limits=["The SavedModel gives greedy replies. The agent of the project searches with a beam in its chats."],
     )
     card.write(options.folder)
     for name in [*written, CARD]:

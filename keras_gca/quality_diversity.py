@@ -7,9 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from glove.cost import TimeLimit
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import refuse_missing
-from keras_gca.evaluation.decoding_grid import add_options, grid
+from keras_gca.evaluation.decoding_grid import CONTINUES, add_options, grid
 
 DESCRIPTION = """\
 Sample replies to held-out contexts at every point of a grid of temperatures and nuclei (top-p), with each generator of
@@ -24,7 +25,7 @@ repeated.
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and return its exit status."""
+    """Run the command, and return its exit status: 0, or 130 if the time is over before all points are measured."""
     options = make_parser().parse_args(arguments)
     settings = grid(options.temperatures, options.top_ps)
     if options.experiment is not None:
@@ -32,7 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     with command_line.quiet_imports():
         from keras_gca.evaluation import grid_report, provenance, reply_grid
 
-    results = reply_grid.measure_runs(options.runs, settings, options.seed)
+    results = reply_grid.measure_runs(options.runs, settings, options.seed, TimeLimit(options.minutes))
+    if results is None:
+        print(CONTINUES)
+        return 130
     folder = options.output or (options.runs[0] if len(options.runs) == 1 else Path("runs") / "evaluation")
     grid_report.write(results, folder)
     if options.experiment is not None:

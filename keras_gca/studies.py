@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from glove.cost import TimeLimit
 from keras_gca.config import PRESETS, Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
@@ -41,12 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
     source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
     command_line.set_up_tensorflow()
     from keras_gca.evaluation import provenance
-    from keras_gca.evaluation.studies import Setup, run_study
+    from keras_gca.evaluation.studies import Setup, cost, run_study
 
     setup = Setup(options.runs, options.seeds, preset, settings, source, grid() if options.grid else None)
-    outcomes = {}
-    for name in STUDIES if options.study == "all" else [options.study]:
-        outcome = run_study(name, setup)
+    names = list(STUDIES) if options.study == "all" else [options.study]
+    reporting.say_cost(cost(names, setup))
+    outcomes, limit = {}, TimeLimit(options.minutes)
+    for name in names:
+        outcome = run_study(name, setup, limit=limit)
         if outcome is None:
             return 130
         outcomes[name] = outcome
@@ -73,6 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--glove", type=Path, metavar="FILE", help="word vectors for the trainings and for the similarities of replies"
     )
+    command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
     parser.add_argument(
         "--grid",
         action="store_true",

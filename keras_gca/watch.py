@@ -6,7 +6,6 @@ from pathlib import Path
 
 from keras_gca.engine import command_line
 from keras_gca.serving import watch_command
-from keras_gca.storage.run_folder import RunFolder
 
 DESCRIPTION = """\
 Show a training of either paper on a local web page, while it runs or afterwards: curves, the discriminator's view of
@@ -17,8 +16,10 @@ without --watch; it answers the questions from its next epoch on.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     questions = watch_command.asked(options)
+    from keras_gca.storage.run_folder import RunFolder
+
     run: RunFolder = RunFolder.open(options.run)
     with command_line.needs_extra("web"):
         from keras_gca.serving import live_page, local_server
@@ -29,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.watch", description=DESCRIPTION)
     parser.add_argument("run", type=Path, help="the run folder")
     watch_command.add_page_options(parser)

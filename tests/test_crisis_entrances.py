@@ -1,5 +1,7 @@
 """Every entrance to both agents answers a message about a crisis with the note, before any model runs."""
 
+import json
+
 import pytest
 
 import gail_tf.chat
@@ -80,6 +82,18 @@ def test_the_terminal(package, bots, typed, tmp_path, capsys):
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("package", CHATS)
+def test_one_reply_for_a_script(package, bots, capsys):
+    arguments = [str(bots / f"{package}.h5"), "--say", HARMLESS, "--say", CRISIS]
+    assert CHATS[package].main([*arguments, "--json"]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["answers"]
+    assert second == {"said": CRISIS, "note": NOTE}
+    assert CHATS[package].main(arguments) == 0
+    assert capsys.readouterr().out.endswith(f"{NOTE}\n")
+
+
+@pytest.mark.thorough
 def test_the_terminal_with_the_authors_files(typed, tmp_path, capsys):
     original.write(tmp_path, make_original_agent())
     typed(CRISIS, HARMLESS)
@@ -106,9 +120,11 @@ def test_the_protocol_of_other_front_ends(agent, asked):
 def test_the_page(agent, asked):
     decoding = Decoding() if isinstance(agent, Agent) else Replying()
     client = create_app(SharedBatches(agent, decoding), "bot").test_client()
-    for history in ([CRISIS], [HARMLESS, "Fine.", CRISIS]):  # also what an edited message or a repeated one sends
-        response = client.post("/answers", json={"history": history})
-        assert (response.status_code, response.json) == (200, {"note": NOTE})
+    again = {"turn": 1, "attempt": 2, "generator": agent.generators[-1].replace("_", " ")}
+    for history in ([CRISIS], [HARMLESS, "Fine.", CRISIS]):
+        for choices in ({}, again):  # an edited message is sent as a new one, and another reply is asked for by `again`
+            response = client.post("/answers", json={"history": history, **choices})
+            assert (response.status_code, response.json) == (200, {"note": NOTE})
     assert asked == []
     assert client.post("/answers", json={"history": [HARMLESS]}).json["answers"]
     agent.notes_crises = False

@@ -14,6 +14,7 @@ from gail_tf.evaluation.results_file import Options
 from gail_tf.evaluation.systems import HUMAN
 from gail_tf.imitation import curves
 from gail_tf.training.run_folder import GAILRun
+from glove.cost import TimeLimit
 from keras_gca.evaluation.paired_tests import Comparison, PairedTest, compare_seeds, with_correction
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
@@ -36,12 +37,16 @@ PICTURED = {
 Measurements = dict[str, list[dict[str, float]]]
 
 
-def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options) -> Measurements:
+def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit | None = None) -> Measurements | None:
     """Measure the last policy of each run, and the human responses, on all turns together.
 
     Args:
         runs: The runs of each variant; all variants have the same seeds in the same order.
         how: How responses are drawn and measured.
+        limit: A limit of the time, after which no further run is measured, or None for no limit.
+
+    Returns:
+        The metrics, or None if the time is over before all runs are measured.
 
     Raises:
         UserError: A run is not finished.
@@ -49,6 +54,8 @@ def measure(runs: Mapping[str, Sequence[GAILRun]], how: Options) -> Measurements
     measurements: Measurements = {}
     for variant, of_variant in runs.items():
         for run in of_variant:
+            if limit is not None and limit.is_over:
+                return None
             evaluation = evaluate(run, how, lambda names: names[-1:])
             (policy,) = evaluation.policies.values()
             for system, of_parts in ((variant, policy.figures), (HUMAN, evaluation.human)):

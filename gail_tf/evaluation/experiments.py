@@ -24,6 +24,7 @@ from gail_tf.evaluation.variants import EXPERIMENTS, PRETRAINED, SCALES, VARIANT
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD
 from gail_tf.training import pipeline
 from gail_tf.training.run_folder import GAILRun
+from glove.cost import TimeLimit
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.evaluation import grid_report
@@ -32,6 +33,9 @@ from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.tables import Table
 from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import CHECKPOINT
+
+# What is printed if the time is over before all trainings are measured
+CONTINUES = "the time is over; next: the same command continues to measure the trainings"
 
 
 @dataclass(frozen=True)
@@ -66,20 +70,45 @@ class Setup:
         return None if self.source.glove is None else str(self.source.glove)
 
 
-def run_experiment(name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None) -> Outcome | None:
+def not_started(names: Sequence[str], setup: Setup) -> list[tuple[str, int]]:
+    """Return the trainings that experiments need and that have not been started, as pairs of variant and seed.
+
+    Args:
+        names: Names of EXPERIMENTS.
+        setup: The folder, the seeds and the settings of the trainings.
+    """
+    needed: set[str] = set()
+    for name in names:
+        for variant in EXPERIMENTS[name].variants:
+            start: str | None = variant
+            while start is not None:  # the variant from which another one starts is trained before
+                needed.add(start)
+                start = VARIANTS[start].start
+    if setup.source.model is not None:
+        needed.discard(PRETRAINED)
+    trainings = [(variant, seed) for variant in VARIANTS if variant in needed for seed in setup.seeds]
+    return [training for training in trainings if not (setup.folder(*training) / CHECKPOINT).exists()]
+
+
+def run_experiment(
+    name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None, limit: TimeLimit | None = None
+) -> Outcome | None:
     """Train the variants of an experiment, and write and print its tables.
 
     Args:
         name: One of EXPERIMENTS.
         setup: The folder, the seeds and the settings of the trainings.
         strategy: The distribution strategy of the trainings, or None for one device.
+        limit: A limit of the time, at which trainings stop as after Ctrl-C, and after which no run is measured, or None
+            for no limit.
 
     Returns:
-        The results and tables, or None if the user has interrupted the experiment.
+        The results and tables, or None if the user has interrupted the experiment or its time is over.
     """
+    limit = limit or TimeLimit()
     for seed in setup.seeds:
         for variant in EXPERIMENTS[name].variants:
-            if not _train(variant, seed, setup, strategy):
+            if not _train(variant, seed, setup, strategy, limit):
                 print(f"next: the same command resumes {setup.folder(variant, seed)}")
                 return None
     print(f"\n{EXPERIMENTS[name].question}\n")
@@ -90,10 +119,11 @@ def run_experiment(name: str, setup: Setup, strategy: tf.distribute.Strategy | N
     how = Options(glove=setup.glove, encoder=setup.encoder)
     if name == "table2":
         paths = [run.path for of_variant in runs.values() for run in of_variant]
-        outcome, _ = evaluate_runs(paths, how, beside_paper=True, output=setup.runs / name)
+        evaluated = evaluate_runs(paths, how, beside_paper=True, output=setup.runs / name, limit=limit)
+        outcome = None if evaluated is None else evaluated[0]
     else:
-        outcome = _compare(name, setup, runs, how)
-    return _with_grid(name, setup, runs, outcome) if setup.grid else outcome
+        outcome = _compare(name, setup, runs, how, limit)
+    return outcome if outcome is None or not setup.grid else _with_grid(name, setup, runs, outcome, limit)
 
 
 # Finished trainings
@@ -172,17 +202,23 @@ def table_of_runs(finished_runs: dict[str, list[GAILRun]]) -> Table:
 # Training
 
 
-def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
+def _train(name: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
     """Train or resume a variant, after the variant from which it starts; return whether the training has ended."""
     if name == PRETRAINED and setup.source.model is not None:
         return True
     variant, path = VARIANTS[name], setup.folder(name, seed)
-    if variant.start is not None and not _train(variant.start, seed, setup, strategy):
+    if variant.start is not None and not _train(variant.start, seed, setup, strategy, limit):
         return False
-    if (path / CHECKPOINT).exists():
-        return GAILRun.open(path).is_finished() or pipeline.resume(path, strategy).training.finished
+    exists = (path / CHECKPOINT).exists()
+    if exists and GAILRun.open(path).is_finished():
+        return True
+    if limit.is_over:
+        return False
+    if exists:
+        return pipeline.resume(path, strategy, limit.remaining).training.finished
     reporting.say(f"\n== {name.replace('_', ' ')}, seed {seed}\n")
-    return pipeline.train_agent(*_settings(name, seed, setup), path, strategy).training.finished
+    made = _settings(name, seed, setup)
+    return pipeline.train_agent(*made, path, strategy, minutes=limit.remaining).training.finished
 
 
 def _settings(name: str, seed: int, setup: Setup) -> tuple[GAILConfig, Source]:
@@ -220,9 +256,18 @@ def _exported(name: str, seed: int, setup: Setup) -> Path:
 # Measuring
 
 
-def _compare(name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], how: Options) -> Outcome:
-    """Write a table and a plot of the variants' means and deviations over seeds, and their learning curves."""
-    measurements = ablations.measure(runs, how)
+def _compare(
+    name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], how: Options, limit: TimeLimit
+) -> Outcome | None:
+    """Write a table and a plot of the variants' means and deviations over seeds, and their learning curves.
+
+    Returns:
+        The results and tables, or None if the time is over before all runs are measured. Nothing is written then.
+    """
+    measurements = ablations.measure(runs, how, limit)
+    if measurements is None:
+        print(CONTINUES)
+        return None
     tests = ablations.paired_tests(measurements)
     tables = [ablations.table(measurements, EXPERIMENTS[name].question)] + ([table_of_tests(tests)] if tests else [])
     print("\n\n".join(table.to_text() for table in tables))
@@ -243,12 +288,22 @@ def _compare(name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], how
     return Outcome(seeds, {"metrics": measurements, "tests": as_json(tests)}, tables)
 
 
-def _with_grid(name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], outcome: Outcome) -> Outcome:
-    """Compare the last policies of the variants over a grid, and add the results and tables to an outcome."""
+def _with_grid(
+    name: str, setup: Setup, runs: Mapping[str, Sequence[GAILRun]], outcome: Outcome, limit: TimeLimit
+) -> Outcome | None:
+    """Compare the last policies of the variants over a grid, and add the results and tables to an outcome.
+
+    Returns:
+        The outcome with the grid, or None if the time is over before all points are measured.
+    """
     results = measure_policies(
         {variant.replace("_", " "): [(run, None) for run in of_variant] for variant, of_variant in runs.items()},
         How(encoder=setup.encoder),
+        limit,
     )
+    if results is None:
+        print(CONTINUES)
+        return None
     grid_report.write(results, setup.runs / f"{name}_grid")
     tables = [*outcome.tables, *grid_report.tables(results)]
     return Outcome(outcome.seeds, {**outcome.results, "grid": grid_report.as_json(results)}, tables)

@@ -17,7 +17,7 @@ from gail_tf.data.dataset import Data
 from gail_tf.data.samples import Samples
 from gail_tf.data.tokenizer import Tokenizer
 from gail_tf.data.trajectories import Trajectory
-from gail_tf.evaluation import metrics
+from gail_tf.evaluation import estimate, metrics
 from gail_tf.evaluation.comparability import phases_of, refuse_incomparable
 from gail_tf.evaluation.finer_parts import finer_parts, known_responses
 from gail_tf.evaluation.held_out_emotions import HeldOutEmotions, fit_linear
@@ -33,8 +33,10 @@ from gail_tf.imitation.rollouts import respond
 from gail_tf.policies.base import LanguagePolicy
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
+from glove import cost
 from glove.progress import Progress
 from glove.text_files import BadLines
+from keras_gca.engine import reporting
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError, refuse_missing
 from keras_gca.evaluation.statistics import Estimate
@@ -87,6 +89,7 @@ def evaluate(
         policies = stored.policies
         names = [name for name in choose(agent.generators) if name not in policies]
         measuring = _Measuring(run, config, agent, data, options, batch_size, encoder)
+        reporting.say_cost(measuring.cost(names))
         stored = Stored(list(agent.generators), policies | measuring.policies(names), measuring.human())
         write(run, options, stored)
     chosen = {name: stored.policies[name] for name in choose(stored.generators)}
@@ -174,6 +177,10 @@ class _Measuring:
             further = [one for i, one in enumerate(data.test) if i not in answered]
             further += [data.train[i] for i in metrics.spread(len(data.train), len(self._rows))]
             self._independent = IndependentMeasures(encoder, self._answered, further)
+
+    def cost(self, names: Sequence[str]) -> cost.Estimate:
+        policies = {name: self._agent.policies[name] for name in names}
+        return estimate.of_evaluation(self._agent.config, policies, self._samples.batch, self._rows, self._size)
 
     def policies(self, names: Sequence[str]) -> dict[str, PolicyEvaluation]:
         likelihoods = {name: self._likelihoods(name) for name in names}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from gail_tf.config import GAILConfig
 from gail_tf.data.dataset import Data
 from gail_tf.data.samples import Samples
 from gail_tf.data.trajectories import Trajectory
-from gail_tf.evaluation import mauve, metrics
+from gail_tf.evaluation import estimate, mauve, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable, system_of
 from gail_tf.evaluation.measure import MAUVE_TEXTS, respond_to
 from gail_tf.evaluation.outside_model import OutsideModel, refuse_own_model
@@ -26,6 +27,7 @@ from gail_tf.evaluation.sentence_encoder import SentenceEncoder
 from gail_tf.evaluation.systems import name
 from gail_tf.policies.sampling import Sampling
 from gail_tf.training.run_folder import GAILRun
+from glove.cost import Estimate, TimeLimit
 from keras_gca.evaluation.decoding_grid import Setting, grid
 from keras_gca.evaluation.quality_diversity import Measure, Part, Results, Speaker, compare
 from keras_gca.evaluation.stored_values import StoredValues, are_numbers, are_texts
@@ -61,7 +63,7 @@ class How:
 DEFAULT = How()
 
 
-def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT) -> Results:
+def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT, limit: TimeLimit | None = None) -> Results | None:
     """Measure all policies of runs over a grid, and compare the best points of the systems of Table 2.
 
     If several runs have a policy after maximum likelihood with the same seed, only that of the first run counts.
@@ -69,6 +71,10 @@ def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT) -> Results:
     Args:
         paths: Run folders.
         how: How responses are sampled and measured.
+        limit: A limit of the time, after which no further point is measured, or None for no limit.
+
+    Returns:
+        The results, or None if the time is over before all points are measured.
 
     Raises:
         UserError: The runs are not comparable, one is not finished, or one was trained from the model that measures the
@@ -82,16 +88,22 @@ def measure_runs(paths: Sequence[str | Path], how: How = DEFAULT) -> Results:
             of_system = by_system.setdefault(name(system_of(run.config(), policy)), [])
             if run.config().seed not in (other.config().seed for other, _ in of_system):
                 of_system.append((run, policy))
-    return measure_policies(by_system, how)
+    return measure_policies(by_system, how, limit)
 
 
-def measure_policies(by_system: Mapping[str, Sequence[tuple[GAILRun, str | None]]], how: How = DEFAULT) -> Results:
+def measure_policies(
+    by_system: Mapping[str, Sequence[tuple[GAILRun, str | None]]], how: How = DEFAULT, limit: TimeLimit | None = None
+) -> Results | None:
     """Measure policies over a grid, and compare the best points of systems.
 
     Args:
         by_system: The runs of each system, with different seeds, and the name of a policy in each, or None for the last
             policy.
         how: How responses are sampled and measured.
+        limit: A limit of the time, after which no further point is measured, or None for no limit.
+
+    Returns:
+        The results, or None if the time is over before all points are measured.
 
     Raises:
         UserError: A run was trained from the model that measures the quality, or cannot be read.
@@ -103,15 +115,17 @@ def measure_policies(by_system: Mapping[str, Sequence[tuple[GAILRun, str | None]
     if how.encoder is not None:
         encoder = SentenceEncoder.read(locate(how.encoder))
     load = lru_cache(maxsize=1)(GAILAgent.load)  # only the last agent is kept, to save memory
-    opened: dict[Path, tuple[Part, Part]] = {}
+    opened: dict[Path, tuple[Part, Part, Callable[[str, int], Estimate]]] = {}
     systems: dict[str, list[Speaker]] = {}
     for system, of_system in by_system.items():
         for run, policy in of_system:
             if run.path not in opened:
                 opened[run.path] = _open(run, partial(load, run.path), how, outside, encoder)
             name_of_policy = policy or load(run.path).generators[-1]
-            systems.setdefault(system, []).append(Speaker(name_of_policy, run.config().seed, *opened[run.path]))
-    return compare(systems, how.settings)
+            validation, test, cost = opened[run.path]
+            speaker = Speaker(name_of_policy, run.config().seed, validation, test, partial(cost, name_of_policy))
+            systems.setdefault(system, []).append(speaker)
+    return compare(systems, how.settings, limit)
 
 
 def _open(
@@ -120,9 +134,9 @@ def _open(
     how: How,
     outside: OutsideModel | None,
     encoder: SentenceEncoder | None,
-) -> tuple[Part, Part]:
-    """Make the parts of a run's validation and of its test conversations."""
-    data = run.data()
+) -> tuple[Part, Part, Callable[[str, int], Estimate]]:
+    """Make the parts of a run's validation and of its test conversations, and the function `_cost` of this run."""
+    data, config = run.data(), run.config()
     costs: Costs
     if outside is None:
         learned = [metrics.words(data.train[i].response) for i in metrics.spread(len(data.train), MODEL_RESPONSES)]
@@ -135,9 +149,32 @@ def _open(
         costs = partial(outside.costs, size=how.batch_size)
     store = StoredValues(run.path / FOLDER, run.bot)
     validation, test = (
-        part_of(load, run.config(), data, title, how, costs, store, encoder) for title in ("validation", "test")
+        part_of(load, config, data, title, how, costs, store, encoder) for title in ("validation", "test")
     )
-    return validation, test
+    return validation, test, partial(_cost, load, config, _asked(data.validation, how), _asked(data.test, how), how)
+
+
+def _asked(trajectories: Sequence[Trajectory], how: How) -> list[Trajectory]:
+    """Return the trajectories that are answered: conversations or, without conversations, tweets."""
+    parts = metrics.parts(trajectories)
+    rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
+    return [trajectories[row] for row in rows[metrics.spread(len(rows), how.max_responses)]]
+
+
+def _cost(
+    load: Callable[[], GAILAgent],
+    config: GAILConfig,
+    validation: Sequence[Trajectory],
+    test: Sequence[Trajectory],
+    how: How,
+    policy: str,
+    points: int,
+) -> Estimate:
+    """Estimate the cost of a policy's responses, as `Speaker.estimate` does."""
+    agent = load()
+    limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
+    of_validation, of_test = (Samples.encode(agent.tokenizer, asked, *limits).batch for asked in (validation, test))
+    return estimate.of_grid(config, agent.policies[policy], of_validation, of_test, points, how.batch_size)
 
 
 def part_of(
@@ -163,15 +200,16 @@ def part_of(
         encoder: The independent encoder.
     """
     trajectories = {"validation": data.validation, "test": data.test}[title]
-    parts = metrics.parts(trajectories)
-    rows = parts[metrics.ALL] if metrics.ALL in parts else parts[metrics.TWEETS]
-    asked = [trajectories[row] for row in rows[metrics.spread(len(rows), how.max_responses)]]
+    asked = _asked(trajectories, how)
     limits = config.data.condition_tokens, config.data.response_tokens, config.data.sentiment == "on"
     count = len(asked)
 
-    def sample(policy: str, setting: Setting) -> list[str]:
+    def place(policy: str, setting: Setting) -> tuple[str, dict[str, Any]]:
+        """Return the name and the facts under which responses are stored."""
         facts = {"part": title, "policy": policy, **setting._asdict(), "seed": how.seed, "responses": count}
+        return f"{title}_{policy}_{setting.temperature:g}_{setting.top_p:g}", facts
 
+    def sample(policy: str, setting: Setting) -> list[str]:
         def make() -> list[str]:
             agent = load()
             batch = Samples.encode(agent.tokenizer, asked, *limits).batch
@@ -179,7 +217,10 @@ def part_of(
             speaker = agent.policies[policy], agent.tokenizer
             return respond_to(*speaker, batch, np.arange(count), how.seed, sampling, how.batch_size)
 
-        return store.get(f"{title}_{policy}_{setting.temperature:g}_{setting.top_p:g}", facts, make, are_texts(count))
+        return store.get(*place(policy, setting), make, are_texts(count))
+
+    def is_stored(policy: str, setting: Setting) -> bool:
+        return store.has(*place(policy, setting))
 
     def stored_costs(texts: Sequence[str], of: str) -> np.ndarray:
         if how.quality_model is None:  # the 5-gram model takes less time than a file
@@ -195,7 +236,7 @@ def part_of(
     human = [trajectory.response for trajectory in asked]
     conversations = np.array([trajectory.conversation for trajectory in asked])
     if encoder is None or count < MAUVE_TEXTS:
-        return Part(human, conversations, sample, stored_costs, metrics.words)
+        return Part(human, conversations, sample, stored_costs, metrics.words, is_stored=is_stored)
     vectors = encoder(human)
     others = [data.train[i].response for i in _of_same_kind(data.train, asked[0], count)]
     ceiling = mauve.mauve(encoder(others), vectors) if len(others) == count else None
@@ -204,7 +245,7 @@ def part_of(
         clusters = mauve.clustered(encoder(texts), vectors)
         return lambda kept: mauve.of_clusters(*(labels[kept] for labels in clusters))
 
-    return Part(human, conversations, sample, stored_costs, metrics.words, measure_of, ceiling)
+    return Part(human, conversations, sample, stored_costs, metrics.words, measure_of, ceiling, is_stored)
 
 
 def _of_same_kind(trajectories: Sequence[Trajectory], one: Trajectory, count: int) -> list[int]:

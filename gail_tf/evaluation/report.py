@@ -12,7 +12,7 @@ from typing import Any
 from gail_tf.evaluation import learning_curves, metrics
 from gail_tf.evaluation.comparability import refuse_incomparable
 from gail_tf.evaluation.figures import figure_5, figure_6
-from gail_tf.evaluation.measure import evaluate, read_files
+from gail_tf.evaluation.measure import RunEvaluation, evaluate, read_files
 from gail_tf.evaluation.results_file import FILE, Options
 from gail_tf.evaluation.systems import (
     Systems,
@@ -36,6 +36,8 @@ from gail_tf.evaluation.tables import (
     table_of_tests,
 )
 from gail_tf.training.run_folder import GAILRun
+from glove.cost import TimeLimit
+from glove.text_files import counted
 from keras_gca.engine.command_line import hint
 from keras_gca.errors import UserError
 from keras_gca.evaluation.paired_tests import PairedTest, as_json
@@ -82,7 +84,8 @@ def evaluate_runs(
     output: Path | None = None,
     batch_size: int = 32,
     examples: int = 8,
-) -> tuple[Outcome, list[Path]]:
+    limit: TimeLimit | None = None,
+) -> tuple[Outcome, list[Path]] | None:
     """Measure trained runs on their test conversations, write all tables and plots, and print the tables.
 
     Args:
@@ -93,9 +96,11 @@ def evaluate_runs(
         output: The folder for tables and plots; by default RUN/evaluation, or runs/evaluation for several runs.
         batch_size: The number of trajectories that are read at a time.
         examples: The number of examples in Table 3.
+        limit: A limit of the time, after which no further run is measured, or None for no limit.
 
     Returns:
-        All results and tables, and the paths of the files that were written.
+        All results and tables, and the paths of the files that were written, or None if the time is over before all
+        runs are measured. Runs that are measured are not measured again.
 
     Raises:
         UserError: The runs are not comparable, or one is not finished.
@@ -109,7 +114,14 @@ def evaluate_runs(
     if len(runs) > 1:  # all runs are checked before the first is measured; their data are not kept, to save memory
         for run in runs:
             read_files(run, options, choose)
-    by_system, remarks = systems([evaluate(run, options, choose, batch_size) for run in runs])
+    measured: list[RunEvaluation] = []
+    for run in runs:
+        if limit is not None and limit.is_over:
+            print(f"the time is over; measured: {len(measured)} of {counted(len(runs), 'run')}")
+            print(f"next: the same command continues with {run.path}")
+            return None
+        measured.append(evaluate(run, options, choose, batch_size))
+    by_system, remarks = systems(measured)
     folder = output or (runs[0].path / "evaluation" if len(runs) == 1 else Path("runs") / "evaluation")
     tests = paired_tests(by_system)
     written = write(by_system, tests, folder, beside_paper, examples)

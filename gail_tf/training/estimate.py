@@ -1,4 +1,4 @@
-"""Estimates how long a training takes on this machine, and how much memory it needs, before it starts.
+"""Estimates how long a training or an evaluation takes on this machine, and how much memory it needs, before it starts.
 
 The time is the number of floating-point operations of the large matrix products, divided by the rate at which this
 machine computes such a product, and by the share of this rate that trainings have reached (`EFFICIENCY`). P is the
@@ -9,51 +9,95 @@ frozen, the gradient costs as much as the pass.
 """
 
 import math
-import time
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from gail_tf.config import GAILConfig
+from gail_tf.data.batches import Batch
 from gail_tf.data.samples import Samples
 from gail_tf.imitation import phases
 from gail_tf.models.language_model_config import LanguageModelConfig
+from glove.cost import Estimate
+from keras_gca.engine.matrix_products import IMPORTS, estimate_of
 from keras_gca.engine.memory import count
 
-EFFICIENCY = {"pass": 0.5, "decoding": 0.25}  # shares of the rate of one matrix product; decoding reads many weights
-IMPORTS = 0.9e9  # bytes of TensorFlow and of the tokenizer
-SMALL = 20_000_000  # for a network with fewer weights there is no estimate, because its training is short
+# Shares of the rate of one matrix product that are reached by a pass, by a pass of a small network, and by decoding in
+# place of a pass. Decoding reads all weights for each token.
+EFFICIENCY = {"pass": 0.5, "small": 0.2, "decoding": 0.5}
+POSITIONS = "wpe.weight"  # GPT-2's embeddings of positions, which are added and not multiplied
+SMALL = 20_000_000  # a network with fewer weights is small
 
 
-class Estimate(NamedTuple):
-    """The expected cost of a training.
+class Costs:
+    """The costs of a network, as operations of one matrix product that takes the same time.
 
-    Attributes:
-        seconds: The seconds of each phase, by its name.
-        memory: The peak of memory, in bytes.
-        rate: The rate of a matrix product on this machine, in operations per second.
+    Args:
+        config: The settings.
+        sizes: The sizes of the network.
     """
 
-    seconds: dict[str, float]
-    memory: float
-    rate: float
+    def __init__(self, config: GAILConfig, sizes: LanguageModelConfig):
+        self._config, self._sizes = config, sizes
+        no_products = (*sizes.tables, POSITIONS)
+        self._matrices = {name: of for name, of in sizes.shapes.items() if len(of) == 2 and name not in no_products}
+        share = EFFICIENCY["small" if count(sizes.shapes.values()) < SMALL else "pass"]
+        self._blocks = 2 * count(self._matrices.values()) / share
+        self._output = 2 * sizes.vocab_size * sizes.width / share
 
-    def __str__(self) -> str:
-        minutes = ", ".join(
-            f"{name.replace('_', ' ')} {value / 60:.0f}" for name, value in self.seconds.items() if value
-        )
-        total = sum(self.seconds.values()) / 60
-        return (
-            f"estimate: about {total:.0f} minutes ({minutes}) and {self.memory / 1e9:.1f} GB of memory; this machine "
-            f"multiplies matrices at {self.rate / 1e9:.0f} GFLOP/s"
-        )
+    def read(self, batch: Batch) -> float:
+        """Return the operations by which the network reads the trajectories of a batch in one pass."""
+        condition, response = (float(np.sum(mask)) for mask in (batch.condition_mask, batch.response_mask))
+        return self._blocks * (condition + response) + self._output * response
+
+    def learn(self, batch: Batch) -> float:
+        """Return the operations by which the network learns from the trajectories of a batch."""
+        return self.read(batch) * (3 if self._config.model.trainable == "full" else 2)
+
+    def draw(self, batch: Batch) -> float:
+        """Return the operations of a response to each trajectory of a batch.
+
+        All responses that are drawn together are continued until the last one has ended, usually near the limit.
+        """
+        tokens = len(batch.condition) * self._config.data.response_tokens
+        drawn = (self._blocks + self._output) * tokens / EFFICIENCY["decoding"]
+        return self._blocks * float(np.sum(batch.condition_mask)) + drawn
+
+    def estimate(
+        self, operations: dict[str, float], learned: int = 0, drawn: int = 0, rate: float | None = None
+    ) -> Estimate:
+        """Estimate time and memory.
+
+        Args:
+            operations: The operations of each part.
+            learned: The most trajectories that are learned together; 0 if nothing is learned.
+            drawn: The most responses that are drawn together; 0 if none is drawn.
+            rate: Operations per second of a matrix product; measured if None.
+        """
+        sizes, limit = self._sizes, self._config.data.response_tokens
+        weights: float = 4 * count(sizes.shapes.values())
+        if learned:
+            weights *= 4 if self._config.model.trainable == "full" else 1.5
+        # The longest batch decides. For each token, the inputs of all matrix products and as many results are kept.
+        longest = self._config.data.condition_tokens + limit
+        of_a_token = 2 * sum(shape[1] for shape in self._matrices.values())
+        activations = 4 * learned * (of_a_token * longest + 3 * sizes.vocab_size * limit)
+        cache = 4 * 2 * sizes.depth * math.prod(sizes.cache_frame) * longest * drawn
+        shape, precision = (sizes.width, 4 * sizes.width), self._config.run.precision
+        return estimate_of(operations, IMPORTS + weights + activations + cache, shape, precision, rate)
 
 
 def estimate(
-    config: GAILConfig, sizes: LanguageModelConfig, training: Samples, validation: Samples, rate: float | None = None
+    config: GAILConfig,
+    sizes: LanguageModelConfig,
+    training: Samples,
+    validation: Samples,
+    rate: float | None = None,
+    general: Batch | None = None,
+    stages: Sequence[phases.Stage] | None = None,
 ) -> Estimate:
-    """Estimate the cost of maximum likelihood and Algorithm 1 with a network that is not trained from scratch.
+    """Estimate the cost of pretraining, maximum likelihood and Algorithm 1.
 
     Args:
         config: The settings.
@@ -61,53 +105,24 @@ def estimate(
         training: The trajectories to train on.
         validation: The validation trajectories.
         rate: The rate of a matrix product, in operations per second. If None, it is measured.
+        general: The text to pretrain on, or None for a network that is pretrained already.
+        stages: The stages that are left. If None, these are all stages.
     """
-    rate = rate or matrix_product_rate(sizes.width, config.run.precision)
-    shapes = {name: shape for name, shape in sizes.shapes.items() if len(shape) == 2 and name not in sizes.tables}
-    blocks, output = 2 * count(shapes.values()), 2 * sizes.vocab_size * sizes.width
-    condition, response = (
-        float(np.mean(lengths)) for lengths in (training.batch.condition_lengths, training.batch.response_lengths)
+    costs, experts, held_out = Costs(config, sizes), training.batch, validation.batch
+    read, learn, draw = (one(experts) / len(experts.condition) for one in (costs.read, costs.learn, costs.draw))
+    left = Counter(
+        stage.phase for stage in (phases.schedule(config, general is not None) if stages is None else stages)
     )
-    limit = config.data.response_tokens
-    read = blocks * (condition + response) + output * response
-    learn = read * (3 if config.model.trainable == "full" else 2)
-    # All responses of a batch are continued until the last one has ended, which is usually near the limit.
-    drawn = blocks * condition + (blocks + output) * limit * EFFICIENCY["pass"] / EFFICIENCY["decoding"]
-
-    experts, held_out = (len(samples.batch.condition) for samples in (training, validation))
-    per_buffer, updates = config.rollout.rollouts, config.rollout.updates
-    buffers = -(-config.judge.discriminator_steps // phases.steps_on_a_buffer(config)) if updates else 0
+    per_buffer, updates = config.rollout.rollouts, left[phases.IMITATION]
     validations = -(-updates // config.run.validation_frequency)
     operations = {
-        phases.MAXIMUM_LIKELIHOOD: config.likelihood.mle_epochs * (experts * learn + held_out * read),
-        phases.DISCRIMINATOR: buffers * per_buffer * (drawn + 2 * read),
-        phases.IMITATION: updates * per_buffer * (drawn + 2 * read + config.ppo.ppo_epochs * learn)
-        + validations * held_out * read,
+        phases.MAXIMUM_LIKELIHOOD: left[phases.MAXIMUM_LIKELIHOOD] * (costs.learn(experts) + costs.read(held_out)),
+        phases.DISCRIMINATOR: left[phases.DISCRIMINATOR] * per_buffer * (draw + 2 * read),
+        phases.IMITATION: updates * per_buffer * (draw + 2 * read + config.ppo.ppo_epochs * learn)
+        + validations * costs.read(held_out),
     }
-    seconds = {phase: number / rate / EFFICIENCY["pass"] for phase, number in operations.items()}
-
-    weights = 4 * count(sizes.shapes.values())
-    # The longest batch decides. For each token, the inputs of all matrix products and as many results are kept.
-    at_once, longest = max(config.optimizer.batch_size, config.ppo.minibatch_size), config.data.condition_tokens + limit
-    of_a_token = 2 * sum(shape[1] for shape in shapes.values())
-    activations = 4 * at_once * (of_a_token * longest + 3 * sizes.vocab_size * limit)
-    cache = 4 * 2 * sizes.depth * math.prod(sizes.cache_frame) * longest * per_buffer if updates else 0
-    memory = IMPORTS + weights * (4 if config.model.trainable == "full" else 1.5) + activations + cache
-    return Estimate(seconds, memory, rate)
-
-
-def matrix_product_rate(width: int, precision: str) -> float:
-    """Measure the rate of a matrix product of a transformer's size on this machine, in operations per second.
-
-    Args:
-        width: The width of the network's states.
-        precision: "bfloat16" or "float32".
-    """
-    kind = tf.bfloat16 if precision == "bfloat16" else tf.float32
-    a, b = tf.ones([512, width], kind), tf.ones([width, 4 * width], kind)
-    times = []
-    for _ in range(12):
-        began = time.perf_counter()
-        tf.matmul(a, b).numpy()
-        times.append(time.perf_counter() - began)
-    return 2 * 512 * width * 4 * width / float(np.median(times))
+    if general is not None:
+        of_epoch = costs.learn(general) + costs.read(held_out)
+        operations = {phases.PRETRAINING: left[phases.PRETRAINING] * of_epoch} | operations
+    learned = max(config.optimizer.batch_size, config.ppo.minibatch_size)
+    return costs.estimate(operations, learned, per_buffer if config.rollout.updates else 0, rate)

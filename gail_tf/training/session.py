@@ -20,7 +20,7 @@ from gail_tf.imitation import curves, failures
 from gail_tf.imitation.gail import GAILTraining
 from gail_tf.imitation.phases import IMITATION, MAXIMUM_LIKELIHOOD, PRETRAINING, Stage, human_ratio
 from gail_tf.models.language_model import LanguageModel
-from gail_tf.training.estimate import SMALL, estimate
+from gail_tf.training.estimate import estimate
 from gail_tf.training.live_view import answer
 from gail_tf.training.run_folder import GAILRun
 from glove.text_files import counted
@@ -112,9 +112,11 @@ class GAILSession(Session):
         """Print the sizes of the networks with -v, the warm-ups that were shortened, and an estimate of a long run."""
         super()._describe()
         training, network = self.training, self._network
-        if network is not None and numbers_of(network.weights.values()) >= SMALL and not self.data.general:
+        if network is not None:
             data = training.training, training.validation
-            reporting.say(str(estimate(training.config, network.config, *data)))
+            left = training.stages[len(training.history) :]
+            cost = estimate(training.config, network.config, *data, general=training.general, stages=left)
+            reporting.say_cost(cost)
         if shortened := self.training.shortened_warm_ups():
             phases = (
                 f"{steps} of {total:,} in {phase.replace('_', ' ')}" for phase, (steps, total) in shortened.items()

@@ -191,13 +191,16 @@ def add_run(parser: argparse.ArgumentParser, totals: Sequence[str]) -> None:
         help="resume this run with its own settings. With a larger total, the run is trained further: "
         f"{naming(totals)}",
     )
-    parser.add_argument(
-        "--minutes",
-        type=_minutes,
-        metavar="N",
-        help="stop the training after this many minutes, as Ctrl-C does; --resume then continues it. The time for "
-        "reading the data does not count",
+    add_minutes(
+        parser,
+        "stop the training after this many minutes, as Ctrl-C does; --resume then continues it. The time for reading "
+        "the data does not count",
     )
+
+
+def add_minutes(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add the option --minutes, a limit of time (`glove.cost.TimeLimit`); the help says what the command then does."""
+    parser.add_argument("--minutes", type=_minutes, metavar="N", help=help)
 
 
 def new_run(options: argparse.Namespace, prefix: str = "") -> Path:

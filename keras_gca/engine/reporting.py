@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from glove.cost import Estimate
 from keras_gca.storage import json_files
 
 QUIET, USUAL, VERBOSE = -1, 0, 1
@@ -44,6 +45,16 @@ def is_verbose() -> bool:
     return _level.get() == VERBOSE
 
 
+def say_cost(cost: Estimate) -> None:
+    """Print the estimate of a long command, unless -q is given; the cost of a short one is not printed.
+
+    Args:
+        cost: The estimate.
+    """
+    if cost.is_long:
+        say(cost)
+
+
 def say(*lines: Any) -> None:
     """Print lines and flush them, unless -q is given."""
     if not is_quiet():
@@ -65,22 +76,22 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def print_results(compute: Callable[[], dict[str, Any]], as_json: bool) -> int:
+def print_results(compute: Callable[[], dict[str, Any] | None], as_json: bool) -> int:
     """Run a command that prints for people, or have it print one JSON document on standard output.
 
     Args:
         compute: The command. It prints its results for people, and returns them as values for JSON, in which numbers
-            may be NaN.
+            may be NaN. If its time is over before it has results, it returns None.
         as_json: Whether only the JSON document is written to standard output. The output of `compute` for people then
             goes to standard error.
 
     Returns:
-        The exit status.
+        The exit status: 0, or 130 if the time is over. No JSON document is printed then.
     """
-    if not as_json:
-        compute()
-        return 0
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         results = compute()
-    print(json.dumps(json_files.plain(results), indent=2, allow_nan=False))
+    if results is None:
+        return 130
+    if as_json:
+        print(json.dumps(json_files.plain(results), indent=2, allow_nan=False))
     return 0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from types import FrameType
 from typing import Any
 
+from glove.cost import TimeLimit
 from glove.progress import Progress, bar_or_lines
 from keras_gca.engine import devices, reporting
 from keras_gca.engine.board import Board
@@ -30,12 +31,12 @@ class Interruption:
 
     def __init__(self, minutes: float | None = None):
         self.asked = False
-        self._end = None if minutes is None else time.monotonic() + 60 * minutes
+        self._limit = TimeLimit(minutes, time.monotonic)
 
     @property
     def requested(self) -> bool:
         """Whether the training should stop."""
-        return self.asked or (self._end is not None and time.monotonic() >= self._end)
+        return self.asked or self._limit.is_over
 
 
 @contextlib.contextmanager

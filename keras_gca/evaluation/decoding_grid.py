@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from keras_gca.engine import command_line
 from keras_gca.settings import check_sampling
 
 TEMPERATURES = (0.4, 0.6, 0.8, 1.0, 1.2)
 TOP_PS = (0.8, 0.9, 1.0)
+# What is printed if the time is over before all points are measured
+CONTINUES = "the time is over; next: the same command continues with the points that are left"
 
 
 class Setting(NamedTuple):
@@ -70,6 +73,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             help=f"{meaning} [{' '.join(f'{value:g}' for value in default)}]",
         )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of sampling [0]")
+    command_line.add_minutes(
+        parser, "measure no further point after this time; the same command then continues, as RUN/grid keeps replies"
+    )
     parser.add_argument(
         "--experiment",
         type=Path,

@@ -20,6 +20,7 @@ from keras_gca.models.networks import WHITE, build
 from keras_gca.training.discriminator import DiscriminatorTraining, labelled_batches
 
 BATCH = 32
+EPOCHS = 10  # of each independent discriminator
 FOLDS = 2  # parts of the held-out conversations; the discriminator that judges a part has learned from the others
 EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score}
 
@@ -128,7 +129,7 @@ class CrossFitted:
         UserError: There are fewer pairs than parts.
     """
 
-    def __init__(self, agent: Agent, pairs: Pairs, answers: Mapping[str, np.ndarray], seed: int, epochs: int = 10):
+    def __init__(self, agent: Agent, pairs: Pairs, answers: Mapping[str, np.ndarray], seed: int, epochs: int = EPOCHS):
         self._pairs, self._folds = pairs, folds(pairs.conversation, seed)
         self._judges = []
         for fold in range(FOLDS):

@@ -17,6 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from glove import cost
+from glove.cost import TimeLimit
+from keras_gca.engine import reporting
 from keras_gca.engine.training_loop import progress
 from keras_gca.evaluation import reply_metrics, statistics
 from keras_gca.evaluation.decoding_grid import Setting
@@ -50,6 +53,8 @@ class Part:
         mauve: A function that computes the measure MAUVE of n replies, compared with the human ones, or None if there
             is no encoder.
         ceiling: MAUVE of the human replies, compared with other human replies, or None if this value is not known.
+        is_stored: A function that says whether the replies of a generator at a setting are stored, so that `sample`
+            only reads them.
     """
 
     human: Sequence[str]
@@ -59,6 +64,7 @@ class Part:
     words: Callable[[str], list[str]]
     mauve: Callable[[Sequence[str]], Measure] | None = None
     ceiling: float | None = None
+    is_stored: Callable[[str, Setting], bool] = lambda generator, setting: False
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,15 @@ class Speaker:
         seed: The seed of the run.
         validation: The conversations on which the generator's best point is chosen.
         test: The conversations on which this point is measured.
+        estimate: A function that estimates the cost of replying to all validation conversations a given number of
+            times, and to all test conversations once, or None if there is no such estimate.
     """
 
     name: str
     seed: int
     validation: Part
     test: Part
+    estimate: Callable[[int], cost.Estimate] | None = None
 
 
 class Best(NamedTuple):
@@ -135,14 +144,24 @@ class Said:
         return sum(map(len, self.replies))
 
 
-def compare(systems: Mapping[str, Sequence[Speaker]], settings: Sequence[Setting]) -> Results:
+def compare(
+    systems: Mapping[str, Sequence[Speaker]], settings: Sequence[Setting], limit: TimeLimit | None = None
+) -> Results | None:
     """Measure systems over a grid, choose the best point of each, and compare these points.
+
+    The cost of a long measurement is printed before it begins.
 
     Args:
         systems: The runs of each system, with different seeds.
         settings: The points of the grid.
+        limit: A limit of the time, after which no further point is measured, or None for no limit.
+
+    Returns:
+        The results, or None if the time is over before all points are measured.
     """
+    limit = limit or TimeLimit()
     speakers = [speaker for of_system in systems.values() for speaker in of_system]
+    reporting.say_cost(_cost(speakers, settings))
     with progress(total=len(speakers) * (len(settings) + 1), desc="points of the grid") as bar:
 
         def say(speaker: Speaker, part: Part, setting: Setting) -> Said:
@@ -154,6 +173,8 @@ def compare(systems: Mapping[str, Sequence[Speaker]], settings: Sequence[Setting
         for system, of_system in systems.items():
             for speaker in of_system:  # one after the other, because each may be a large network
                 for setting in settings:
+                    if limit.is_over:
+                        return None
                     said.setdefault((system, setting), []).append(say(speaker, speaker.validation, setting))
         human = _humans([speaker.validation for speaker in speakers])
         tokens = _fewest_tokens([*said.values(), human])
@@ -162,10 +183,12 @@ def compare(systems: Mapping[str, Sequence[Speaker]], settings: Sequence[Setting
         }
         of_humans = _measured(human, tokens)
         chosen = {system: choose(of_system, of_humans) for system, of_system in points.items()}
-        best = {
-            system: [say(speaker, speaker.test, chosen[system]) for speaker in of_system]
-            for system, of_system in systems.items()
-        }
+        best: dict[str, list[Said]] = {}
+        for system, of_system in systems.items():
+            for speaker in of_system:
+                if limit.is_over:
+                    return None
+                best.setdefault(system, []).append(say(speaker, speaker.test, chosen[system]))
     human_test = _humans([speaker.test for speaker in speakers])
     tokens = _fewest_tokens([*best.values(), human_test])
     return Results(
@@ -177,6 +200,16 @@ def compare(systems: Mapping[str, Sequence[Speaker]], settings: Sequence[Setting
         _measured(human_test, tokens),
         _tests(systems, best),
     )
+
+
+def _cost(speakers: Sequence[Speaker], settings: Sequence[Setting]) -> cost.Estimate:
+    """Estimate the cost of all replies that are not stored."""
+    estimates = []
+    for speaker in speakers:
+        lacking = sum(not speaker.validation.is_stored(speaker.name, setting) for setting in settings)
+        if speaker.estimate is not None and lacking:
+            estimates.append(speaker.estimate(lacking))
+    return cost.in_turn(estimates)
 
 
 def spoken(part: Part, texts: Sequence[str], name: str) -> Said:

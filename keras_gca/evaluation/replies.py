@@ -17,7 +17,8 @@ from keras_gca.agent import Agent, Decoding
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK
-from keras_gca.evaluation import reply_metrics
+from keras_gca.engine import reporting
+from keras_gca.evaluation import estimate, reply_metrics
 from keras_gca.evaluation.judges import CrossFitted, Judging, judge
 from keras_gca.evaluation.statistics import over_runs
 from keras_gca.evaluation.tables import Cell, Table
@@ -61,7 +62,9 @@ def evaluate_run(
     if vectors is not None:
         read = glove.read_vectors(vectors, list(agent.vocabulary.counts))
         by_word = dict(zip(read.words, read.matrix, strict=True))
-    figures = evaluate(agent, made.dataset(), decoding, seed, by_word)
+    dataset = made.dataset()
+    reporting.say_cost(estimate.of_evaluation(agent, dataset.validation, decoding))
+    figures = evaluate(agent, dataset, decoding, seed, by_word)
     figures["vectors"] = str(vectors or OWN_VECTORS)
     write_text(made.path / FILE, json.dumps(figures, indent=2) + "\n")
     return figures

@@ -1,14 +1,17 @@
 """Measures the first paper's generators over a grid of temperatures and nuclei; see `quality_diversity`."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from glove.cost import TimeLimit
 from keras_gca.agent import Agent, Decoding
 from keras_gca.data.pairs import Pairs
 from keras_gca.errors import UserError
-from keras_gca.evaluation import judges
+from keras_gca.evaluation import estimate, judges
 from keras_gca.evaluation.decoding_grid import Setting, grid
 from keras_gca.evaluation.quality_diversity import Part, Results, Speaker, compare
 from keras_gca.evaluation.replies import answers_to
@@ -19,13 +22,22 @@ from keras_gca.training.run_folder import GCARun
 FOLDER = "grid"  # the folder of the sampled replies, in the run folder
 
 
-def measure_runs(runs: Sequence[str | Path], settings: Sequence[Setting] = grid(), seed: int = 0) -> Results:
+def measure_runs(
+    runs: Sequence[str | Path],
+    settings: Sequence[Setting] = grid(),
+    seed: int = 0,
+    limit: TimeLimit | None = None,
+) -> Results | None:
     """Measure the generators of runs over a grid, and compare their best points.
 
     Args:
         runs: The run folders, whose seeds differ. Each generator is one system.
         settings: The points of the grid.
         seed: The seed of sampling.
+        limit: A limit of the time, after which no further point is measured, or None for no limit.
+
+    Returns:
+        The results, or None if the time is over before all points are measured.
 
     Raises:
         UserError: A run is missing or damaged, or two runs have the same seed.
@@ -40,7 +52,7 @@ def measure_runs(runs: Sequence[str | Path], settings: Sequence[Setting] = grid(
             raise UserError(
                 f"{', '.join(map(str, runs))}: runs with different seeds are expected, but these are {seeds}"
             )
-    return compare(systems, settings)
+    return compare(systems, settings, limit)
 
 
 def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
@@ -64,11 +76,12 @@ def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
         divided = dataset.validation[halves == 0], dataset.validation[halves == 1]
     else:
         divided = dataset.validation, dataset.test
-    parts = [
+    validation, test = (
         part_of(agent, pairs, model, store, title, seed)
         for pairs, title in zip(divided, ("validation", "test"), strict=True)
-    ]
-    return [Speaker(name, agent.config.seed, *parts) for name in agent.generators]
+    )
+    cost = partial(estimate.of_grid, agent, *divided)
+    return [Speaker(name, agent.config.seed, validation, test, cost) for name in agent.generators]
 
 
 def part_of(agent: Agent, pairs: Pairs, model: WordModel, store: StoredValues, title: str, seed: int) -> Part:
@@ -86,15 +99,20 @@ def part_of(agent: Agent, pairs: Pairs, model: WordModel, store: StoredValues, t
     def texts(answers: np.ndarray) -> list[str]:
         return [" ".join(agent.vocabulary.decode(row[1:])) for row in answers]
 
-    def sample(generator: str, setting: Setting) -> list[str]:
+    def place(generator: str, setting: Setting) -> tuple[str, dict[str, Any]]:
+        """Return the name and the facts under which replies are stored."""
         facts = {"part": title, "generator": generator, **setting._asdict(), "seed": seed, "replies": len(pairs)}
+        return f"{title}_{generator}_{setting.temperature:g}_{setting.top_p:g}", facts
 
+    def sample(generator: str, setting: Setting) -> list[str]:
         def make() -> list[str]:
             decoding = Decoding(setting.temperature, top_p=setting.top_p)
             return texts(answers_to(agent, generator, pairs.contexts, decoding, seed))
 
-        name = f"{title}_{generator}_{setting.temperature:g}_{setting.top_p:g}"
-        return store.get(name, facts, make, are_texts(len(pairs)))
+        return store.get(*place(generator, setting), make, are_texts(len(pairs)))
+
+    def is_stored(generator: str, setting: Setting) -> bool:
+        return store.has(*place(generator, setting))
 
     def costs(replies: Sequence[str], name: str) -> np.ndarray:
         return model.costs([reply.split() for reply in replies])
@@ -102,4 +120,4 @@ def part_of(agent: Agent, pairs: Pairs, model: WordModel, store: StoredValues, t
     groups = pairs.conversation
     if len(np.unique(groups)) < 2:  # a corpus without boundaries between conversations, as in `judges.folds`
         groups = np.arange(len(pairs))
-    return Part(texts(pairs.answers), groups, sample, costs, str.split)
+    return Part(texts(pairs.answers), groups, sample, costs, str.split, is_stored=is_stored)

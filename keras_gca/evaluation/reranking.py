@@ -22,7 +22,9 @@ import numpy as np
 from keras_gca.agent import Agent
 from keras_gca.data import pairs as transformations
 from keras_gca.data.pairs import Pairs
+from keras_gca.engine import reporting
 from keras_gca.errors import UserError
+from keras_gca.evaluation import estimate
 from keras_gca.evaluation.replies import reply_figures
 from keras_gca.evaluation.tables import Table
 from keras_gca.evaluation.variants import Reranking
@@ -62,6 +64,7 @@ def rerank(
     alone = _other_network(language_model, "--language-model", "unconditional", agent, made.path)
     reverse = _other_network(backward, "--backward", "context", agent, made.path)
     pairs = made.dataset().held_out
+    reporting.say_cost(estimate.of_reranking(agent, pairs, how.candidates))
     choices = candidates(agent, generator, alone, reverse, pairs, how.candidates)
     figures = measure(agent, choices, pairs, tuple(how.weights), how.words, how.length_bonus)
     write_text(made.path / FILE, json.dumps(figures, indent=2) + "\n")

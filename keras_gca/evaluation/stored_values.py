@@ -40,6 +40,10 @@ class StoredValues:
         write_text(path, json.dumps({"facts": dict(facts), "value": value}, ensure_ascii=False) + "\n")
         return value
 
+    def has(self, name: str, facts: Mapping[str, Any]) -> bool:
+        """Return whether a value is stored, so that `get` with the same name and facts only reads it."""
+        return self._read(self._folder / f"{name}.json", dict(facts)) is not None
+
     def _read(self, path: Path, facts: dict[str, Any]) -> list | None:
         """Return the list of a file, or None if it is missing, damaged, older than the bot, or has other facts."""
         try:

@@ -14,7 +14,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from glove.cost import Estimate, TimeLimit
 from keras_gca.config import AFTER_LINE_3, Config
+from keras_gca.data.dataset import prepare
 from keras_gca.data.source import Source
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
@@ -31,7 +33,9 @@ from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
 from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training import pipeline
+from keras_gca.training.estimate import estimate
 from keras_gca.training.run_folder import GCARun
+from keras_gca.training.schedule import schedule
 
 REPLIES = ("distinct-2", "tokens", "repeated", "most frequent", "BLEU")
 
@@ -70,33 +74,72 @@ class Setup:
         return Config.preset(self.preset, **{**self.settings, **VARIANTS[variant], "seed": seed})
 
 
-def run_study(name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None) -> Outcome | None:
+def cost(names: Sequence[str], setup: Setup) -> Estimate:
+    """Estimate the cost of the trainings that studies lack.
+
+    Lengths of contexts and the vocabulary are those of the first training. Trainings that were interrupted, and the
+    evaluations, which print estimates of their own, are not counted.
+
+    Args:
+        names: Names of STUDIES.
+        setup: The parts that all trainings share.
+
+    Returns:
+        The seconds of each variant, over all seeds.
+
+    Raises:
+        UserError: The corpus cannot be used, or a setting is impossible.
+    """
+    variants = {variant for name in names for variant in STUDIES[name].variants}
+    if any(map(_shares_line_3, variants)):
+        variants.add("default")
+    needed = [(variant, seed) for variant in VARIANTS if variant in variants for seed in setup.seeds]
+    lacking = [one for one in needed if not (setup.folder(*one) / CHECKPOINT).exists()]
+    if not lacking:
+        return Estimate({}, 0.0, "has nothing to train")
+    dataset = prepare(setup.source.read()[0], setup.config(*lacking[0]))
+    data = len(dataset.vocabulary), dataset.training, dataset.validation
+    seconds: dict[str, float] = {}
+    for variant, seed in lacking:
+        config = setup.config(variant, seed)
+        stages = schedule(config)[config.teacher_forcing_epochs if _shares_line_3(variant) else 0 :]
+        made = estimate(config, *data, stages)
+        seconds[variant] = seconds.get(variant, 0.0) + made.total
+    return made._replace(seconds=seconds)
+
+
+def run_study(
+    name: str, setup: Setup, strategy: tf.distribute.Strategy | None = None, limit: TimeLimit | None = None
+) -> Outcome | None:
     """Train the variants of a study, print its table, and write it to RUNS/NAME.md and all metrics to RUNS/NAME.json.
 
     Args:
         name: One of STUDIES.
         setup: The parts that all trainings share.
         strategy: The strategy of the trainings; see `pipeline.train_agent`.
+        limit: The limit of the time, at which trainings stop as after Ctrl-C, and after which no evaluation begins;
+            none if None.
 
     Returns:
-        The metrics and tables, or None if the user has interrupted the study.
+        The metrics and tables, or None if the user has interrupted the study or its time is over.
 
     Raises:
         UserError: There is no such study, or a file is missing or damaged.
     """
     if name not in STUDIES:
         raise UserError(f"{name!r} is not a study; choose from {', '.join(STUDIES)}")
-    study = STUDIES[name]
+    study, limit = STUDIES[name], limit or TimeLimit()
     for seed in setup.seeds:
         for variant in study.variants:
-            if not _train(variant, seed, setup, strategy):
+            if not _train(variant, seed, setup, strategy, limit):
                 print(f"next: the same command continues with {setup.folder(variant, seed)}")
                 return None
     print(f"\n{study.question}\n")
-    tables, figures = _measure(name, setup)
-    if setup.settings_of_grid is not None and name != "mmi":
-        results = compare(_systems(name, setup), setup.settings_of_grid)
-        tables, figures = [*tables, *grid_report.tables(results)], {**figures, "grid": grid_report.as_json(results)}
+    measured = _measure(name, setup, limit)
+    if measured is None:
+        print("the time is over; next: the same command continues with the evaluations")
+        return None
+    tables, figures = measured
     print("\n\n".join(table.to_text() for table in tables))
     target = setup.runs / f"{name}.md"
     write_text(target, "\n".join(table.to_markdown() for table in tables))
@@ -118,41 +161,66 @@ def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
 # Training
 
 
-def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None) -> bool:
+def _shares_line_3(variant: str) -> bool:
+    """Return whether a variant starts from the default training's line 3."""
+    changes = VARIANTS[variant]
+    return bool(changes) and set(changes) <= set(AFTER_LINE_3)
+
+
+def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
     """Train a variant, or continue its training, and return whether the training has reached its end."""
     path = setup.folder(variant, seed)
-    if (path / CHECKPOINT).exists():
-        return GCARun.open(path).is_finished() or pipeline.resume(path, strategy).training.finished
-    changes = VARIANTS[variant]
-    shares_line_3 = bool(changes) and set(changes) <= set(AFTER_LINE_3)
-    if shares_line_3 and not _train("default", seed, setup, strategy):
+    exists = (path / CHECKPOINT).exists()
+    if exists and GCARun.open(path).is_finished():
+        return True
+    if limit.is_over:
+        return False
+    if exists:
+        return pipeline.resume(path, strategy, limit.remaining).training.finished
+    if _shares_line_3(variant) and not _train("default", seed, setup, strategy, limit):
+        return False
+    if limit.is_over:
         return False
     reporting.say(f"\n== {variant}, seed {seed}\n")
-    if shares_line_3:
-        session = pipeline.start_from(setup.folder("default", seed), changes, path, strategy)
+    if _shares_line_3(variant):
+        first, changes = setup.folder("default", seed), VARIANTS[variant]
+        session = pipeline.start_from(first, changes, path, strategy, limit.remaining)
     else:
-        session = pipeline.train_agent(setup.config(variant, seed), setup.source, path, strategy)
+        session = pipeline.train_agent(
+            setup.config(variant, seed), setup.source, path, strategy, minutes=limit.remaining
+        )
     return session.training.finished
 
 
 # Measuring
 
 
-def _measure(name: str, setup: Setup) -> tuple[list[Table], Any]:
-    """Return the study's tables, and its metrics for JSON."""
+def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
+    """Return the study's tables, and its metrics for JSON, or None if the time is over before all are made."""
     question, variants = STUDIES[name]
+    measured: dict[str, list[dict[str, Any]]] = {}
+    for variant in variants[:1] if name == "mmi" else variants:  # reranking takes the runs of all three together
+        for seed in setup.seeds:
+            if limit.is_over:
+                return None
+            of_seed = _reranked(seed, setup) if name == "mmi" else _evaluated(setup.folder(variant, seed), setup)
+            measured.setdefault(variant, []).append(of_seed)
     if name == "mmi":
-        figures = over_runs([_reranked(seed, setup) for seed in setup.seeds])
-        return [reranking.table(figures, question)], as_json(figures)
-    of_runs = {
-        variant: [_evaluated(setup.folder(variant, seed), setup) for seed in setup.seeds] for variant in variants
-    }
-    figures = {variant: replies.summarised(runs) for variant, runs in of_runs.items()}
+        (of_reranking,) = (over_runs(runs) for runs in measured.values())
+        return [reranking.table(of_reranking, question)], as_json(of_reranking)
+    figures = {variant: replies.summarised(runs) for variant, runs in measured.items()}
     if name == "selection":
-        return [_table_of_choices(figures, question)], as_json(figures)
-    tests = _tests(of_runs)
-    tables = [_table_of_replies(figures, question)] + ([table_of_tests(tests, _name)] if tests else [])
-    return tables, {**as_json(figures), "tests": tests_as_json(tests)}
+        tables, facts = [_table_of_choices(figures, question)], as_json(figures)
+    else:
+        tests = _tests(measured)
+        tables = [_table_of_replies(figures, question)] + ([table_of_tests(tests, _name)] if tests else [])
+        facts = {**as_json(figures), "tests": tests_as_json(tests)}
+    if setup.settings_of_grid is None:
+        return tables, facts
+    results = compare(_systems(name, setup), setup.settings_of_grid, limit)
+    if results is None:
+        return None
+    return [*tables, *grid_report.tables(results)], {**facts, "grid": grid_report.as_json(results)}
 
 
 def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:

@@ -29,7 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="the address at which --web listens [127.0.0.1: this computer only]",
+        help="the address at which --web listens [127.0.0.1: this computer only]. At another address, the page and /v1 "
+        "require a token, which is part of the printed address",
     )
     parser.add_argument(
         "--port", type=int, default=8000, metavar="N", help="the port of --web; 0 takes a free one [8000]"
@@ -164,7 +165,8 @@ def serve(
         The exit status.
     """
     with command_line.needs_extra("web"):
-        from keras_gca.serving.completions import add_completions, make_token
+        from keras_gca.serving.access import make_token
+        from keras_gca.serving.completions import add_completions
         from keras_gca.serving.local_server import LocalServer, addresses, serve_until_stopped
         from keras_gca.serving.shared_batches import SharedBatches
         from keras_gca.serving.web import THREADS, ChatPage, create_app
@@ -173,15 +175,16 @@ def serve(
         options.transcript.parent.mkdir(parents=True, exist_ok=True)
     batches = SharedBatches(agent, decodings.usual, utterances)
     chat_page = ChatPage(options.seed, options.verbose, examples, decodings, options.transcript)
-    app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute, chat_page)
     token = make_token(options.host)
-    add_completions(app, batches, path.name, token, options.messages_per_minute)
+    app = create_app(batches, f"A chat with {path.name}", notice, options.messages_per_minute, chat_page, token)
+    add_completions(app, batches, path.name, options.messages_per_minute)
     server = LocalServer(app, listening, THREADS)
     print("preparing the model for batches of messages; this takes some seconds ...", flush=True)
     batches.warm_up()
-    print(f"open {addresses(options.host, server.port)} ; Ctrl-C ends the chat", flush=True)
-    if token is not None:  # the token is printed nowhere else
-        print(f"programs that use the address /v1 of this server need the token {token}", flush=True)
+    # A token is printed nowhere else.
+    print(f"open {addresses(options.host, server.port, token)} ; Ctrl-C ends the chat", flush=True)
+    if token is not None:
+        print("programs send the token of this address to /v1 as Authorization: Bearer TOKEN", flush=True)
     serve_until_stopped(server, batches.close)
     print(f"\n{batches.summary}")
     return 0

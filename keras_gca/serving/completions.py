@@ -1,12 +1,10 @@
 """An OpenAI-compatible interface of the local server: POST /v1/chat/completions, and GET /v1/models.
 
 Programs that use this protocol can talk to an agent. A request is refused if it comes from a page of another site, and
-no header allows other sites to read a response. A server that others can reach requires a token. The agent's own
-decoding applies: settings of a request such as `temperature` are accepted but ignored.
+no header allows other sites to read a response. A server that others can reach requires a token; see `access.py`. The
+agent's own decoding applies: settings of a request such as `temperature` are accepted but ignored.
 """
 
-import hmac
-import ipaddress
 import secrets
 import time
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from flask import Blueprint, Flask, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from keras_gca.serving import streaming
+from keras_gca.serving.access import NEEDS_TOKEN, is_loopback
 from keras_gca.serving.local_server import MISTAKES, PEOPLE_AT_AN_ADDRESS, Limit
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE
 from keras_gca.serving.shared_batches import BusyError, SharedBatches
@@ -28,34 +27,21 @@ ROLES = ("system", "developer", "user", "assistant")
 KINDS = {401: "authentication_error", 429: "rate_limit_error", 503: "server_error"}
 
 
-def make_token(host: str) -> str | None:
-    """Return a new token for a server that others can reach, or None for a loopback address, which needs none.
-
-    Args:
-        host: The address at which the server listens.
-    """
-    return None if _is_loopback(host) else secrets.token_urlsafe(32)
-
-
 def add_completions(
-    app: Flask,
-    batches: SharedBatches,
-    model: str,
-    token: str | None = None,
-    messages_per_minute: int = MESSAGES_PER_MINUTE,
+    app: Flask, batches: SharedBatches, model: str, messages_per_minute: int = MESSAGES_PER_MINUTE
 ) -> None:
-    """Add the interface to an application that `protect` has prepared.
+    """Add the interface to an application that `protect` and `require_token` have prepared.
 
     Args:
         app: The application.
         batches: The batches of the agent that answers.
         model: The name of the model in responses. Requests may name any model.
-        token: The token that each request must have as `Authorization: Bearer TOKEN`, or None if no token is required.
         messages_per_minute: The most messages of one address within a minute. A server without a token has this limit.
             With a token, several people may use one address, so the limit is PEOPLE_AT_AN_ADDRESS times as high.
     """
     started = int(time.time())
-    most = messages_per_minute * (1 if token is None else PEOPLE_AT_AN_ADDRESS)
+    needs_token = app.config[NEEDS_TOKEN]
+    most = messages_per_minute * (PEOPLE_AT_AN_ADDRESS if needs_token else 1)
     limit = Limit("messages from your address", most)
     v1 = Blueprint("v1", __name__, url_prefix="/v1")
 
@@ -63,15 +49,9 @@ def add_completions(
     def refuse_strangers() -> None:
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             abort(403, "This request is accepted only from programs and from this site's own pages.")
-        if token is None:
-            # The name of another site may lead to this computer. A browser then takes the server for that site.
-            if not _is_loopback(urlsplit(f"//{request.host}").hostname or ""):
-                abort(403, "This server answers requests to localhost only.")
-            return
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), token.encode()):
-            limit.count(request.remote_addr)  # so that tokens cannot be tried without end
-            abort(401, "The token of this server is expected: Authorization: Bearer TOKEN.")
+        # The name of another site may lead to this computer. A browser then takes the server for that site.
+        if not needs_token and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+            abort(403, "This server answers requests to localhost only.")
 
     @v1.get("/models")
     def models() -> dict[str, Any]:
@@ -97,20 +77,11 @@ def add_completions(
         response.status_code = code
         if retry_after := getattr(error, "retry_after", None):
             response.headers["Retry-After"] = retry_after
-        if code == 401:
-            response.headers["WWW-Authenticate"] = "Bearer"
         return response
 
-    for number in (*MISTAKES, 401):
+    for number in MISTAKES:
         v1.register_error_handler(number, say_what_is_wrong)
     app.register_blueprint(v1)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost"
 
 
 def _asked() -> dict[str, Any]:

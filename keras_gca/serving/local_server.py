@@ -37,7 +37,7 @@ HEADERS = {
 }
 
 EVERYWHERE = ("0.0.0.0", "")  # hosts that mean all addresses of this computer
-MISTAKES = (400, 403, 404, 405, 413, 415, 429, 500, 503)
+MISTAKES = (400, 401, 403, 404, 405, 413, 415, 429, 500, 503)
 THREADS = 16
 CONNECTIONS = 1_000  # the most connections at the same time; a browser keeps several open
 LARGEST_HEADER = 16 * 1024  # bytes
@@ -197,16 +197,18 @@ def listen(host: str, port: int) -> socket.socket:
         raise UserError(f"cannot serve at {host}, port {port}: {reason}") from None
 
 
-def addresses(host: str, port: int) -> str:
-    """Describe the address that a user can open.
+def addresses(host: str, port: int, token: str | None = None) -> str:
+    """Describe the address that a user can open; a token occurs in it once.
 
     Args:
         host: The address at which a server listens, which may be all addresses of this computer (0.0.0.0).
         port: The port at which it listens.
+        token: The token that the server requires (`access.require_token`); None if it requires none.
     """
-    if host not in EVERYWHERE:
-        return f"http://{host}:{port}/"
-    return f"http://127.0.0.1:{port}/ on this computer, or http://{socket.gethostname()}:{port}/ in its network"
+    everywhere = host in EVERYWHERE
+    name = socket.gethostname() if everywhere else host
+    address = f"http://{name}:{port}/" + ("" if token is None else f"?token={token}")
+    return f"{address} (on this computer, 127.0.0.1 may stand in place of {name})" if everywhere else address
 
 
 def make_local_server(app: Flask, host: str, port: int, threads: int = THREADS) -> LocalServer:

@@ -16,6 +16,7 @@ from flask import Flask, Response, abort, render_template, request, session
 from werkzeug.exceptions import ServiceUnavailable
 
 from keras_gca.serving import streaming
+from keras_gca.serving.access import require_token
 from keras_gca.serving.exchange import NO_WORDS, Exchange, respond
 from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
 from keras_gca.serving.protocol import MESSAGES_PER_MINUTE, Answer, Decodings
@@ -70,6 +71,7 @@ def create_app(
     notice: str = "",
     messages_per_minute: int = MESSAGES_PER_MINUTE,
     chat_page: ChatPage = ChatPage(),
+    token: str | None = None,
 ) -> Flask:
     """Make the web application, which has these pages:
 
@@ -88,11 +90,13 @@ def create_app(
         messages_per_minute: The most messages of one visitor within a minute. Several visitors may share an IP address,
             as students in a class do, so the limit of an address is PEOPLE_AT_AN_ADDRESS times as high.
         chat_page: The other choices of the user who starts the page.
+        token: The token that every request needs (`access.make_token`); None requires none.
     """
     agent, decodings = batches.agent, chat_page.decodings
     app = Flask(__name__)
     app.config.update(SECRET_KEY=secrets.token_bytes(32), SESSION_COOKIE_SAMESITE="Strict")
     protect(app, largest_request=LONGEST_HISTORY * LONGEST_UTTERANCE * 8)
+    require_token(app, token)
     of_visitors = Limit("messages", messages_per_minute)
     of_addresses = Limit("messages from your address", PEOPLE_AT_AN_ADDRESS * messages_per_minute)
     new_at_addresses = Limit("new visitors from your address", VISITORS_PER_MINUTE)

@@ -21,8 +21,10 @@ LIMITS = (
     "says about itself is made up.",
     "Its answers may be wrong or hurtful, and it repeats what its training text contains. It is not a person, a "
     "counsellor or a doctor. Do not use it for advice or in an emergency.",
+)
+OF_METRICS = (
     "The metrics above are measured on held-out conversations of the training corpus. They do not say how good the "
-    "model is in other conversations, and they do not measure harm.",
+    "model is in other conversations, and they do not measure harm."
 )
 
 
@@ -43,7 +45,7 @@ class Card:
         settings: The settings of the training by name.
         metrics: The metrics in nested dictionaries by name; a metric is a number, or a list of a number and the ends of
             its interval. Empty if nothing was measured.
-        limits: Limits of the model, in addition to LIMITS.
+        limits: Limits of the model, in addition to LIMITS and, if there are metrics, to OF_METRICS.
     """
 
     title: str
@@ -63,6 +65,7 @@ class Card:
 
     def text(self) -> str:
         """The card as Markdown, after the metadata that the Hub reads."""
+        limits = [*LIMITS, *([OF_METRICS] if self.metrics else []), *self.limits]
         sections = {
             "Use": f"```python\n{self.usage.strip()}\n```",
             "Files": "\n".join(f"- `{name}`: {what}" for name, what in self.files.items()),
@@ -70,7 +73,7 @@ class Card:
             "Training data": self._data(),
             "Training": f"Seed {self.settings['seed']}. All settings:\n\n{self._settings()}",
             "Metrics": self._metrics(),
-            "Limits": "\n".join(f"- {limit}" for limit in (*LIMITS, *self.limits)),
+            "Limits": "\n".join(f"- {limit}" for limit in limits),
         }
         parts = [f"# {self.title}", self.summary, *(f"## {name}\n\n{text}" for name, text in sections.items())]
         tags = "\n".join(f"- {tag}" for tag in ("conversational", "dialogue"))

@@ -47,8 +47,10 @@ Serve the form. Each volunteer who opens the address gets a personal link, with 
 Every vote is stored at once. Ctrl-C ends the server; serving again continues with the same votes.
 
 By default only this computer can open the form. To share it in your own network, use --host 0.0.0.0 and give the
-volunteers http://ADDRESS:PORT/ with this computer's address. On the internet, put a web server with HTTPS in front of
-it, which passes the Host header on unchanged: the links are secrets and must be encrypted on their way.
+volunteers the printed address, whose token they need to begin. Each start of the server prints a new token; personal
+links need none and stay valid. On the internet, put a web server with HTTPS in front of this server, which passes the
+Host header on unchanged: the links are secrets and must be encrypted on their way. If this server listens at 127.0.0.1,
+it requires no token, and the web server decides who may begin.
 
 The first page says how long the survey takes, what it is for and what is stored, and with --asked-by also who asks. A
 link that is printed when the server starts shows you how far the volunteers are, without what they marked.
@@ -134,15 +136,16 @@ def _held_out(options: argparse.Namespace, agent: "Agent", utterances: int) -> t
 def _serve(options: argparse.Namespace) -> int:
     survey = Survey.read(options.survey)
     with command_line.needs_extra("web"):
+        from keras_gca.serving.access import make_token
         from keras_gca.serving.local_server import EVERYWHERE, addresses, make_local_server, serve_until_stopped
         from keras_gca.survey.server import create_app
 
-    organiser = secrets.token_urlsafe(16)
+    token, organiser = make_token(options.host), secrets.token_urlsafe(16)
     votes = Votes.create(options.votes, survey)
-    app = create_app(survey, votes, options.marks_per_minute, options.asked_by, organiser)
+    app = create_app(survey, votes, options.marks_per_minute, options.asked_by, organiser, token)
     server = make_local_server(app, options.host, options.port)
     print(f"{options.survey}: {_size(survey)}; votes: {options.votes}")
-    print(f"open {addresses(options.host, server.port)} ; Ctrl-C ends the server", flush=True)
+    print(f"open {addresses(options.host, server.port, token)} ; Ctrl-C ends the server", flush=True)
     host = "127.0.0.1" if options.host in EVERYWHERE else options.host
     print(f"progress, for you alone: http://{host}:{server.port}/organiser/{organiser}", flush=True)
     serve_until_stopped(server)

@@ -9,12 +9,16 @@ import hmac
 from flask import Flask, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from keras_gca.serving.access import require_token
 from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit, protect
 from keras_gca.survey.questionnaire import Line, Survey
 from keras_gca.survey.votes import LONGEST_NAME, MARKS_PER_MINUTE, NO_DIFFERENCE, Volunteer, Votes
 
 LARGEST_FORM = 64 * 1024  # bytes
 ENROLMENTS_PER_MINUTE = 2 * PEOPLE_AT_AN_ADDRESS  # the most from one address, which a class of students may share
+# A personal link is a secret of its own, with which volunteers continue on any device. So is the organiser's link. The
+# static files are not secret.
+WITHOUT_TOKEN = ("resume", "dialogue", "save", "vote", "thanks", "overview", "static")
 SECONDS_A_LINE = 12  # an estimate of how long a volunteer reads and decides
 NEITHER = "none"  # the form's word for NO_DIFFERENCE; "first" and "second" are the answers in the order of the page
 
@@ -25,6 +29,7 @@ def create_app(
     marks_per_minute: int = MARKS_PER_MINUTE,
     asked_by: str = "",
     organiser: str | None = None,
+    token: str | None = None,
 ) -> Flask:
     """Make the web application, which has these pages:
 
@@ -41,9 +46,11 @@ def create_app(
         marks_per_minute: The most votes that one volunteer may store within a minute.
         asked_by: The name of the person or group that asks, for the welcome page, or "" to name nobody.
         organiser: The secret token of the organiser's page, or None for no such page.
+        token: The token without which nobody can begin a form (`access.make_token`), or None if no token is required.
     """
     app = Flask(__name__)
     protect(app, LARGEST_FORM, say=lambda sentence: render_template("error.html", message=sentence))
+    require_token(app, token, WITHOUT_TOKEN)
     total = len(survey.lines)
     enrolments = Limit("new volunteers from your address", ENROLMENTS_PER_MINUTE)
     marks = Limit("marks", marks_per_minute)

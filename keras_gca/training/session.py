@@ -8,6 +8,7 @@ from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.text import detokenise
 from keras_gca.data.vocabulary import UNK, Vocabulary
+from keras_gca.engine import reporting
 from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
@@ -17,6 +18,7 @@ from keras_gca.serving.live_view import record
 from keras_gca.serving.terminal import print_answers
 from keras_gca.storage.live_files import Exchange
 from keras_gca.training.adversarial import AdversarialTraining
+from keras_gca.training.estimate import estimate
 from keras_gca.training.live_view import answer
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.schedule import GENERATOR, INTERLEAVED, SELF_CONVERSATION, TEACHER_FORCING, Stage
@@ -60,6 +62,14 @@ class GCASession(Session):
         """Return the numbers of weights of the generator and of the discriminator, both with the word vectors."""
         gca = self.training.gca
         return {"generator": gca.generator.count_params(), "discriminator": gca.discriminator.count_params()}
+
+    def _describe(self) -> None:
+        """Print the sizes of the networks with -v, and an estimate of a long training."""
+        super()._describe()
+        training = self.training
+        left = training.stages[len(training.history) :]
+        data = len(self.vocabulary), training.training, training.validation
+        reporting.say_cost(estimate(training.config, *data, left))
 
     def title(self, stage: Stage) -> str:
         """Return the stage's line of Algorithm 2, its name, and its epoch, for the progress bar."""

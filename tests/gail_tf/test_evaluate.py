@@ -379,7 +379,7 @@ def spoil_vectors(folder):
     ("spoil", "arguments", "message"),
     [
         (cut_bot, ["first", "second"], "second/bot.h5: the file is not a complete file of this program"),
-        (spoil_line, ["first", "second"], r"second/trajectories.jsonl:\d+: damaged"),
+        (spoil_line, ["first", "second"], r"second/trajectories.jsonl:\d+: the line is damaged"),
         (spoil_vectors, ["first"], "vectors.txt:4: 1 number after the word; 2 are expected"),
         (spoil_vectors, ["first", "second"], "vectors.txt:4: 1 number after the word; 2 are expected"),
         (lambda folder: (folder / "out").write_text(""), ["first", "--output", "out"], "out: a file; --output names a"),

@@ -11,6 +11,7 @@ from gail_tf import config
 from gail_tf import experiments as command
 from gail_tf.data.source import Source
 from gail_tf.evaluation import experiments
+from glove.cost import TimeLimit
 from keras_gca.engine import command_line
 from keras_gca.errors import UserError
 from keras_gca.evaluation.decoding_grid import grid
@@ -39,7 +40,7 @@ def test_a_scale_does_not_count_as_given(tmp_path):
 def test_the_results_of_all_experiments_are_one_file(tmp_path, monkeypatch, capsys):
     asked = []
 
-    def outcome(name, setup):
+    def outcome(name, setup, limit):
         asked.append((name, setup.encoder, setup.grid))
         return Outcome({"runs": [3]}, {"of": name}, [Table(None, f"About {name}.", ("", "x"), [("a", "1")])])
 
@@ -51,7 +52,7 @@ def test_the_results_of_all_experiments_are_one_file(tmp_path, monkeypatch, caps
     assert values["command"] == f"python -m gail_tf.experiments {' '.join(arguments)}"
     assert values["results"]["sentiment"] == {"of": "sentiment"}
     assert table_with_command(values, 1).startswith("About discriminator.")
-    monkeypatch.setattr(experiments, "run_experiment", lambda name, setup: None)  # interrupted
+    monkeypatch.setattr(experiments, "run_experiment", lambda name, setup, limit: None)  # interrupted
     assert run(capsys, "all", "--scale", "tiny")[0] == 130
     assert run(capsys, "all", "--scale", "tiny", "--experiment", str(tmp_path / "none" / "e.json"))[0] == 2
 
@@ -59,7 +60,7 @@ def test_the_results_of_all_experiments_are_one_file(tmp_path, monkeypatch, caps
 def test_the_last_policies_of_variants_are_compared_over_a_grid(tmp_path, monkeypatch, capsys):
     asked = []
 
-    def measure_policies(by_system, how):
+    def measure_policies(by_system, how, limit):
         asked.append((by_system, how.encoder))
         part = Part(
             ["a b"] * 4, np.arange(4), lambda name, at: ["a b"] * 4, lambda texts, of: np.ones((4, 2)), str.split
@@ -69,7 +70,8 @@ def test_the_last_policies_of_variants_are_compared_over_a_grid(tmp_path, monkey
     monkeypatch.setattr(experiments, "measure_policies", measure_policies)
     setup = experiments.Setup(tmp_path, (3,), "tiny", {}, Source(), "an encoder", True)
     before = Outcome({"runs": [3]}, {"metrics": 1}, [])
-    after = experiments._with_grid("sentiment", setup, {"mle": ["run 1"], "no_sentiment": ["run 2"]}, before)
+    runs = {"mle": ["run 1"], "no_sentiment": ["run 2"]}
+    after = experiments._with_grid("sentiment", setup, runs, before, TimeLimit())
     assert asked == [({"mle": [("run 1", None)], "no sentiment": [("run 2", None)]}, "an encoder")]
     assert set(after.results) == {"metrics", "grid"}
     assert after.tables[0].caption.startswith("Best points on test conversations")

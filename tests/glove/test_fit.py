@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import glove
+from glove.fit import estimate
 
 
 def slow_cooccurrences(documents, window):
@@ -86,3 +87,25 @@ def test_words_without_company_get_no_vector_and_an_empty_corpus_is_an_error():
     assert sorted(vectors.words) == ["a", "b"]
     with pytest.raises(ValueError, match="no two words"):
         glove.fit([["alone"]])
+
+
+def test_the_cost_is_counted_from_the_entries():
+    # 75 rows of 12 numbers for each of 1,000 entries, in 3 epochs, where 90,000 numbers are copied a second
+    made = estimate(500, 1000, 20, 10, 4, 3, rate=90_000)
+    assert made.seconds == {"epochs": pytest.approx(30)}
+    # 8 bytes for a key, for a weight, and for a copy of each, of 2 * 4 pairs of each token; 24 for an entry of X;
+    # vectors and accumulators of both sides
+    assert made.memory == 32 * 8 * 500 + 24 * 1000 + 4 * 4 * 20 * 12
+    assert made.machine == "copies 0 million numbers a second, row by row"
+    assert estimate(500, 1000, 20, 10, 4, 3).total > 0
+
+
+def test_fitting_begins_with_the_number_of_entries_and_can_be_stopped():
+    begun, ended = [], []
+    corpus = [["a", "b"], ["b", "c", "b"]]  # the pairs ab, bc and bb, each in both orders; bb is one entry
+    stopped = glove.fit(
+        corpus, dimension=3, epochs=9, begin=begun.append, report=lambda epoch, _: ended.append(epoch),
+        stop=lambda: len(ended) == 2,
+    )  # fmt: skip
+    assert (begun, ended) == ([5], [1, 2])
+    np.testing.assert_array_equal(stopped.matrix, glove.fit(corpus, dimension=3, epochs=2).matrix)

@@ -1,6 +1,7 @@
 import pytest
 
 from glove.__main__ import main
+from glove.cost import Estimate, TimeLimit
 
 
 @pytest.fixture
@@ -48,3 +49,17 @@ def test_a_word_without_vector_is_one_line(tmp_path, capsys):
     (tmp_path / "v.txt").write_text("a 1 2\n")
     assert main(["neighbours", str(tmp_path / "v.txt"), "b"]) == 2
     assert "no vector for 'b'" in capsys.readouterr().err
+
+
+def test_fit_says_what_it_costs_and_stops_when_its_time_is_over(corpus, tmp_path, capsys, monkeypatch):
+    now = iter([0, 50, 61])
+    monkeypatch.setattr("glove.__main__.TimeLimit", lambda minutes: TimeLimit(minutes, lambda: next(now)))
+    monkeypatch.setattr("glove.__main__.estimate", lambda *sizes: Estimate({"epochs": 60.0}, 1e9, "is slow"))
+    output = ["--output", str(tmp_path / "v.txt")]
+    assert main(["fit", str(corpus), *output, "--dimension", "5", "--epochs", "9", "--minutes", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "estimate: about 1 minute (epochs 1) and 1.0 GB of memory; this machine is slow\n" in out
+    assert "stopped after 2 of 9 epochs, because the time is over\nwrote 7 vectors" in out
+    with pytest.raises(SystemExit):
+        main(["fit", str(corpus), *output, "--minutes", "0"])
+    assert "'0' is not a positive number" in capsys.readouterr().err

@@ -225,5 +225,6 @@ def test_the_page_is_started_with_the_options_and_says_what_it_is_doing(tmp_path
     reading, preparing, opened = capsys.readouterr().out.splitlines()[:3]
     assert (reading, preparing.split(";")[0]) == (f"reading {bot} ...", "preparing the model for batches of messages")
     assert re.match(
-        r"open http://127\.0\.0\.1:\d+/ on this computer, or http://.*:\d+/ in its network ; Ctrl-C", opened
+        r"open http://(.+):\d+/\?token=\S{43} \(on this computer, 127\.0\.0\.1 may stand in place of \1\) ; Ctrl-C",
+        opened,
     )

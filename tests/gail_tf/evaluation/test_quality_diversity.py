@@ -50,7 +50,9 @@ def test_responses_and_the_costs_of_an_outside_model_are_kept(agent, data, tmp_p
     calls = []
     part = make(agent, data, tmp_path, How(max_responses=3, quality_model="a model"), calls=calls)
     assert all(one.source != "tweets" for one in data.test if one.response in part.human)
+    assert not part.is_stored("imitation", SETTING)
     said = part.sample("imitation", SETTING)
+    assert part.is_stored("imitation", SETTING)
     assert len(said) == len(part.human) == 3
     first = part.costs(said, f"imitation, {SETTING}")
     files = sorted(file.name for file in (tmp_path / "grid").iterdir())

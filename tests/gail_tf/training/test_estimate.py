@@ -6,8 +6,11 @@ import pytest
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import Batch
 from gail_tf.data.samples import Samples
+from gail_tf.imitation import phases
+from gail_tf.models.gpt2_config import GPT2Config
 from gail_tf.models.llama_config import LlamaConfig
 from gail_tf.training import estimate
+from keras_gca.engine.matrix_products import matrix_product_rate
 
 SIZES = LlamaConfig()  # SmolLM2-135M: 30 blocks of width 576, 3 heads of keys of width 64, 1536 hidden units
 # Queries and outputs, keys and values, and the three matrices of the gated hidden layer
@@ -62,13 +65,32 @@ def test_the_memory_is_that_of_weights_the_longest_batch_and_the_cache_of_keys_a
     assert of(updates=0, algorithm="mle").memory == pytest.approx(expected - cache, rel=1e-3)
 
 
-def test_the_line_names_minutes_memory_and_rate():
-    line = str(estimate.Estimate({"maximum_likelihood": 600, "discriminator": 0, "imitation": 900}, 3.26e9, 4e11))
-    assert line == (
-        "estimate: about 25 minutes (maximum likelihood 10, imitation 15) and 3.3 GB of memory; this machine "
-        "multiplies matrices at 400 GFLOP/s"
-    )
+def test_pretraining_learns_the_general_text_in_each_epoch():
+    config = GAILConfig.preset("default", pretraining_epochs=6, mle_epochs=1)
+    general = samples(50).batch
+    made = estimate.estimate(config, SIZES, samples(800), samples(100), RATE, general)
+    read = BLOCKS * 50 + OUTPUT * 20
+    assert made.seconds["pretraining"] == pytest.approx(6 * (50 * 3 + 100) * read / (0.5 * RATE))
+    assert "pretraining" not in of().seconds
+
+
+def test_only_the_stages_that_are_left_are_counted():
+    config = GAILConfig.preset("pretrained", updates=4, mle_epochs=3, validation_frequency=2)
+    stages = phases.schedule(config, from_scratch=False)
+    left = [stage for stage in stages if stage.phase == phases.IMITATION][-2:]
+    data = SIZES, samples(800), samples(100), RATE
+    made, half = (estimate.estimate(config.changed(updates=n), *data, stages=s) for n, s in ((4, left), (2, None)))
+    assert made.seconds["maximum_likelihood"] == made.seconds["discriminator"] == 0
+    assert made.seconds["imitation"] == pytest.approx(half.seconds["imitation"])
+
+
+def test_small_networks_reach_a_smaller_share_of_the_rate():
+    config = GAILConfig.preset("default")
+    small = GPT2Config(vocab_size=1000, n_embd=32, n_layer=2, n_head=2, eos_token_id=0)
+    blocks, output = 2 * 2 * 12 * 32 * 32, 2 * 1000 * 32
+    made = estimate.Costs(config, small).read(samples(10).batch)
+    assert made == pytest.approx(10 * (blocks * 50 + output * 20) / 0.2)
 
 
 def test_the_rate_of_this_machine_is_measured():
-    assert 1e8 < estimate.matrix_product_rate(64, "float32") < 1e16
+    assert 1e8 < matrix_product_rate(64, 256) < 1e16

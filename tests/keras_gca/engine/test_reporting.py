@@ -84,6 +84,12 @@ def test_json_is_the_only_output_and_has_no_number_that_json_does_not_have(capsy
     assert json.loads(out) == {"value": None, "ends": [None, 1.5], "text": "naïve"}
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_command_whose_time_is_over_prints_no_document(as_json, capsys):
+    assert reporting.print_results(lambda: print("the time is over"), as_json) == 130
+    assert capsys.readouterr() == (("", "the time is over\n") if as_json else ("the time is over\n", ""))
+
+
 def test_an_error_leaves_standard_output_empty_for_json(capsys):
     def compute():
         print("a line for people")

@@ -6,7 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from keras_gca.evaluation import grid_report, reply_metrics
+from glove import cost
+from glove.cost import TimeLimit
+from keras_gca import quality_diversity as command
+from keras_gca.evaluation import grid_report, reply_grid, reply_metrics
 from keras_gca.evaluation.decoding_grid import Setting, grid
 from keras_gca.evaluation.quality_diversity import (
     DISTINCT,
@@ -100,6 +103,63 @@ def test_the_point_of_the_human_vocabulary_is_chosen_and_measured_on_the_test_pa
     assert at_best[PERPLEXITY].low < results.human_test[PERPLEXITY].value < at_best[PERPLEXITY].high
     (test,) = results.tests
     assert (test.systems, test.seed, test.figure, test.comparison.units) == (("a", "bb"), 0, NATS, 40)
+
+
+def test_no_further_point_is_measured_when_the_time_is_over():
+    """Each point takes a minute. A system is measured at three points, and then at the best one."""
+    now, sampled = 0.0, []
+
+    def slow(of):
+        def sample(generator, setting):
+            nonlocal now
+            now += 60
+            sampled.append(setting)
+            return of.sample(generator, setting)
+
+        return dataclasses.replace(of, sample=sample)
+
+    def measure(minutes):
+        sampled.clear()
+        one = speaker("a")
+        systems = {"a": [Speaker("a", 0, slow(one.validation), slow(one.test))]}
+        return compare(systems, SETTINGS, TimeLimit(minutes, lambda: now))
+
+    for minutes, points in ((1.5, 2), (2, 2), (3, 3)):
+        assert measure(minutes) is None
+        assert len(sampled) == points
+    assert measure(3.5).best["a"].setting == (1.0, 1.0)  # the last point began in time
+    assert len(sampled) == 4
+
+
+def test_the_cost_of_replies_that_are_not_stored_is_said_once(capsys):
+    asked = []
+
+    def with_cost(name, stored):
+        def estimate(points):
+            asked.append((name, points))
+            return cost.Estimate({"replies": 60.0 * points}, 2e9, "is fast")
+
+        one = speaker(name)
+        validation = dataclasses.replace(one.validation, is_stored=lambda generator, setting: setting in stored)
+        return dataclasses.replace(one, validation=validation, estimate=estimate)
+
+    compare({"a": [with_cost("a", SETTINGS[:1])], "bb": [with_cost("bb", [])], "ccc": [speaker("ccc")]}, SETTINGS)
+    assert asked == [("a", 2), ("bb", 3)]
+    line = "estimate: about 5 minutes (replies 5) and 2.0 GB of memory; this machine is fast\n"
+    assert capsys.readouterr().out == line
+    asked.clear()
+    compare({"a": [with_cost("a", SETTINGS)]}, SETTINGS)
+    assert (asked, capsys.readouterr().out) == ([], "")
+
+
+def test_the_command_says_that_the_time_is_over(monkeypatch, capsys):
+    limits = []
+    monkeypatch.setattr(reply_grid, "measure_runs", lambda runs, settings, seed, limit: limits.append(limit))
+    assert command.main(["a run", "--minutes", "5"]) == 130
+    assert (
+        capsys.readouterr().out == "the time is over; next: the same command continues with the points that are left\n"
+    )
+    assert 4 < limits[0].remaining <= 5
 
 
 @pytest.mark.thorough

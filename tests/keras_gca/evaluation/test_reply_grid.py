@@ -30,7 +30,10 @@ def test_sampled_replies_are_kept(agent, store, tmp_path, monkeypatch):
     pairs = random_pairs(6, vocabulary=len(agent.vocabulary), length=8)
     part = part_of(agent, store, pairs)
     name = agent.generators[0]
+    assert not part.is_stored(name, HOT)
     replies = part.sample(name, HOT)
+    assert part.is_stored(name, HOT)
+    assert not part.is_stored(name, Setting(1.2, 0.9))
     assert [file.name for file in (tmp_path / "grid").iterdir()] == [f"test_{name}_1.2_1.json"]
     decoded = agent.decode(name, pairs.contexts, reply_grid.Decoding(1.2), 0).answers
     assert replies == [" ".join(agent.vocabulary.decode(row[1:])) for row in decoded]

@@ -8,14 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from glove.cost import Estimate, TimeLimit
 from keras_gca import mmi, studies
 from keras_gca.data.source import Source
 from keras_gca.errors import UserError
 from keras_gca.evaluation import replies, reply_grid, reranking
+from keras_gca.evaluation import studies as of_studies
 from keras_gca.evaluation.decoding_grid import grid
 from keras_gca.evaluation.provenance import read_experiment, table_with_command
 from keras_gca.evaluation.quality_diversity import Part, Speaker
-from keras_gca.evaluation.studies import Setup, run_study
+from keras_gca.evaluation.studies import Setup, cost, run_study
 from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training import pipeline
 from keras_gca.training.run_folder import GCARun
@@ -29,21 +31,25 @@ def setup(tmp_path):
 @pytest.fixture
 def trained(monkeypatch):
     """Replace trainings: record those that a study starts, and write their files. `ends` says whether they finish."""
-    asked = SimpleNamespace(calls=[], ends=True)
+    asked = SimpleNamespace(calls=[], minutes=[], ends=True)
 
-    def session(path, *what):
+    def session(path, *what, minutes):
         path.mkdir(parents=True, exist_ok=True)
         (path / CHECKPOINT).touch()
         (path / "bot.h5").touch()
         asked.calls.append((*what, path.parent.name))
+        asked.minutes.append(minutes)
         return SimpleNamespace(training=SimpleNamespace(finished=asked.ends))
 
-    def start_from(first, changes, run, strategy):
-        return session(run, "start_from", first.parent.name, changes)
+    def start_from(first, changes, run, strategy, minutes):
+        return session(run, "start_from", first.parent.name, changes, minutes=minutes)
 
-    monkeypatch.setattr(pipeline, "train_agent", lambda config, source, run, strategy: session(run, config))
+    def train_agent(config, source, run, strategy, minutes):
+        return session(run, config, minutes=minutes)
+
+    monkeypatch.setattr(pipeline, "train_agent", train_agent)
     monkeypatch.setattr(pipeline, "start_from", start_from)
-    monkeypatch.setattr(pipeline, "resume", lambda run, strategy: session(run, "resume"))
+    monkeypatch.setattr(pipeline, "resume", lambda run, strategy, minutes: session(run, "resume", minutes=minutes))
     monkeypatch.setattr(GCARun, "is_finished", lambda run: True)
     return asked
 
@@ -123,6 +129,60 @@ def test_a_stopped_training_stops_the_study_and_is_gone_on_with(setup, trained, 
     assert [call[0] for call in trained.calls[1:]] == ["resume", "start_from"]
 
 
+def test_a_limit_of_time_holds_for_trainings_and_evaluations(setup, trained, evaluated, monkeypatch, capsys):
+    now = 0.0
+
+    def after(minutes, replaced):
+        def replacement(*arguments, **others):
+            nonlocal now
+            now += 60 * minutes
+            return replaced(*arguments, **others)
+
+        return replacement
+
+    for module, name in ((pipeline, "train_agent"), (pipeline, "start_from"), (replies, "evaluate_run")):
+        monkeypatch.setattr(module, name, after(10, getattr(module, name)))
+
+    def study(minutes):
+        return run_study("reinforce", setup, limit=TimeLimit(minutes, lambda: now))
+
+    assert not study(8)
+    assert trained.minutes == [8]
+    assert capsys.readouterr().out.endswith(f"continues with {setup.folder('reinforce', 3)}\n")
+    assert not study(20)  # after 10 minutes of training and 10 of an evaluation
+    assert (trained.minutes, evaluated) == ([8, 20], ["default"])
+    assert capsys.readouterr().out.endswith("the same command continues with the evaluations\n")
+    os.utime(setup.folder("default", 3) / "bot.h5", (1, 1))
+    assert study(15)
+    assert evaluated == ["default", "reinforce"]
+
+
+def test_the_cost_is_that_of_the_trainings_that_are_lacking(setup, tmp_path, monkeypatch):
+    asked, corpus = [], tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(f"Hello number {i}.\nHow are you?\nFine.\n" for i in range(20)))
+
+    def estimate(config, vocabulary, training, validation, stages):
+        asked.append((config.algorithm, config.seed, stages[0].phase))
+        assert min(vocabulary, len(training), len(validation)) > 0
+        return Estimate({"line": 60.0 * len(asked)}, 2e9, "is fast")
+
+    monkeypatch.setattr(of_studies, "estimate", estimate)
+    two = dataclasses.replace(setup, seeds=(3, 4), source=Source(corpus))
+    made = cost(["training", "reinforce"], two)
+    assert asked == [
+        ("backpropagation", 3, "teacher_forcing"), ("backpropagation", 4, "teacher_forcing"),
+        ("reinforce", 3, "self_conversation"), ("reinforce", 4, "self_conversation"),
+    ]  # fmt: skip
+    assert made == ({"default": 180, "reinforce": 420}, 2e9, "is fast")
+    started = [setup.folder("default", seed) / CHECKPOINT for seed in (4, 3)]
+    for file, lacking in zip(started, ([3], []), strict=True):
+        file.parent.mkdir(parents=True)
+        file.touch()
+        asked.clear()
+        assert cost(["training"], two).total == sum(60.0 * (i + 1) for i in range(len(lacking)))
+        assert [seed for _, seed, _ in asked] == lacking
+
+
 def test_an_evaluation_without_parts_is_made_anew(setup, trained, evaluated):
     """Evaluations that an earlier version has stored have no results by part."""
     run_study("training", setup)
@@ -144,7 +204,10 @@ def test_systems_are_tested_by_seeds(setup, trained, evaluated):
 
 
 def test_all_studies_of_a_command_are_one_experiment(setup, trained, evaluated, tmp_path, monkeypatch):
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(f"Hello number {i}.\nHow are you?\nFine.\n" for i in range(20)))
     arguments = ["training", "--seeds", "3", "--runs", str(tmp_path / "r"), "--experiment", str(tmp_path / "e.json")]
+    arguments += ["--data", str(corpus)]
     assert studies.main(arguments) == 0
     values = read_experiment(tmp_path / "e.json")
     assert values["command"] == f"python -m keras_gca.studies {' '.join(arguments)}"
@@ -168,6 +231,23 @@ def test_generators_are_compared_over_a_grid(setup, trained, evaluated, monkeypa
     assert asked == [setup.folder(variant, 3) for variant in ("default", "reinforce")]
     assert set(outcome.results["grid"]["best"]) == {"default, adversarial", "reinforce, adversarial"}
     assert "Best points on test conversations" in (setup.runs / "reinforce.md").read_text()
+
+
+def test_a_limit_of_time_holds_for_the_grid(setup, trained, evaluated, monkeypatch, capsys):
+    now = 0.0
+
+    def speakers(run):
+        nonlocal now
+        now += 60
+        return []
+
+    monkeypatch.setattr(reply_grid, "speakers", speakers)
+    monkeypatch.setattr(of_studies, "compare", lambda systems, settings, limit: None if limit.is_over else 1 / 0)
+    with_grid = dataclasses.replace(setup, settings_of_grid=grid((1.0,), (1.0,)))
+    assert run_study("training", with_grid, limit=TimeLimit(1, lambda: now)) is None
+    assert evaluated == ["default"]
+    assert capsys.readouterr().out.endswith("the same command continues with the evaluations\n")
+    assert not (setup.runs / "training.md").exists()
 
 
 def test_reranking_takes_the_runs_of_its_three_variants(setup, trained, monkeypatch):

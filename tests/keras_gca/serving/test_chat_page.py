@@ -65,6 +65,18 @@ def test_a_conversation_in_a_browser(agent, browser, serve):
         assert page.locator("article").count() == 0
 
 
+def test_a_page_with_a_token_is_opened_by_the_printed_address(agent, browser, serve):
+    address = serve(page_of(agent, token="secret"))
+    with visiting(browser, f"{address}?token=secret") as page:
+        assert page.url == address
+        converse(page, "Hello, Tom!")
+        page.reload()
+        assert texts(page, ".you") == ["Hello, Tom!"]
+        page.context.clear_cookies()
+        send(page, "Hello again.")
+        page.get_by_text("The token of this server is expected").first.wait_for()
+
+
 def test_what_a_model_writes_is_shown_and_not_run(agent, browser, serve):
     harm = "<script>document.title=1</script><img src=x onerror='document.title=1'>"
     parts = {"text": harm, "generator": harm, "token_scores": ((harm, 0.5),), "token_probabilities": (0.5,)}

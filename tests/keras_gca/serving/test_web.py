@@ -409,7 +409,11 @@ def test_numbers_that_json_does_not_have_are_null(agent):
     ("host", "expected"),
     [
         ("127.0.0.1", "http://127.0.0.1:80/"),
-        ("0.0.0.0", f"http://127.0.0.1:80/ on this computer, or http://{socket.gethostname()}:80/ in its network"),
+        (
+            "0.0.0.0",
+            f"http://{socket.gethostname()}:80/ (on this computer, 127.0.0.1 may stand in place of "
+            f"{socket.gethostname()})",
+        ),
     ],
 )
 def test_the_address_that_is_printed_can_be_opened(host, expected):

@@ -43,6 +43,7 @@ def test_it_says_data_seed_settings_metrics_limits_and_that_the_check_is_missing
         assert line in read.text.splitlines()
     assert "**The crisis check is not part of this model.**" in read.text
     assert "Do not use it for advice or in an emergency." in read.text
+    assert "- The metrics above are measured on held-out conversations" in read.text
     assert "ann" not in read.text.replace("cannot", "")
 
 
@@ -50,6 +51,7 @@ def test_what_is_not_known_is_said():
     text = card(source=None, metrics={}).text()
     assert "Not known: the bot was exported without its run" in text
     assert "The run was not evaluated before the export." in text
+    assert "metrics above" not in text
     assert "| data | the embedded corpus |" in card(source={"data": [], "tweets": []}).text()
 
 

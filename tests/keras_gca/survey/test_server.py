@@ -237,3 +237,10 @@ def test_only_the_organiser_sees_how_far_the_volunteers_are_and_not_what_they_ma
     for other in ("wrong", "sécret", token):
         assert client.get(f"/organiser/{other}").status_code == 404
     assert create_app(survey, votes).test_client().get("/organiser/None").status_code == 404
+
+
+def test_the_organiser_needs_no_token_of_the_server_and_nobody_enters_with_a_wrong_link(survey, votes):
+    client = create_app(survey, votes, organiser="secret", token="of the server").test_client()
+    assert client.get("/organiser/secret").status_code == 200
+    assert client.get("/organiser/wrong").status_code == 404
+    assert [client.get("/").status_code, client.post("/volunteers", data={"name": "Ann"}).status_code] == [401, 401]

@@ -1,0 +1,79 @@
+"""Estimates how long the networks of an evaluation take on this machine, and how much memory they need.
+
+What is computed without the policies is not counted: BLEU, word vectors, encoders, models of words, and the bootstrap.
+Nor is an RL-Seq2Seq policy, whose LSTMs are small.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gail_tf.config import GAILConfig
+from gail_tf.data.batches import Batch, take
+from gail_tf.policies.base import LanguagePolicy
+from gail_tf.policies.language_model_policy import Policy
+from gail_tf.training.estimate import Costs
+from glove.cost import Estimate
+
+
+def of_evaluation(
+    config: GAILConfig,
+    policies: Mapping[str, LanguagePolicy],
+    test: Batch,
+    answered: np.ndarray,
+    batch_size: int,
+    rate: float | None = None,
+) -> Estimate:
+    """Estimate the cost of the perplexities and responses of `measure.evaluate`, and of the features of MAUVE.
+
+    Args:
+        config: The settings of the run.
+        policies: The policies to measure, by their names.
+        test: The test trajectories.
+        answered: The indices of the trajectories that are answered, (m,) int64.
+        batch_size: How many responses are drawn together.
+        rate: Operations per second of a matrix product; measured if None.
+    """
+    made = _costs(config, policies)
+    if not made:
+        return Estimate({}, 0.0, "was not measured")
+    some = take(test, answered)
+    operations = {
+        "perplexity": sum(costs.read(test) for costs in made),
+        "responses": sum(costs.draw(some) for costs in made),
+        # Of each response and each human response, read without a condition
+        "features": sum(2 * costs.read(some) for costs in made),
+    }
+    return made[0].estimate(operations, drawn=batch_size, rate=rate)
+
+
+def of_grid(
+    config: GAILConfig,
+    policy: LanguagePolicy,
+    validation: Batch,
+    test: Batch,
+    points: int,
+    batch_size: int,
+    rate: float | None = None,
+) -> Estimate:
+    """Estimate the cost of the responses of one policy in `quality_diversity.measure_policies`.
+
+    Args:
+        config: The settings of the run.
+        policy: The policy.
+        validation: The trajectories that are answered at several points.
+        test: The trajectories that are answered at the best point.
+        points: How many points are sampled.
+        batch_size: How many responses are drawn together.
+        rate: Operations per second of a matrix product; measured if None.
+    """
+    made = _costs(config, {"policy": policy})
+    if not made:
+        return Estimate({}, 0.0, "was not measured")
+    (costs,) = made
+    operations = {"responses": points * costs.draw(validation) + costs.draw(test)}
+    return costs.estimate(operations, drawn=batch_size, rate=rate)
+
+
+def _costs(config: GAILConfig, policies: Mapping[str, LanguagePolicy]) -> Sequence[Costs]:
+    return [Costs(config, policy.network.config) for policy in policies.values() if isinstance(policy, Policy)]

@@ -1,0 +1,90 @@
+"""The token of a server that other computers can reach: without it, the server shows no page and gives no reply.
+
+The address that is printed when the server starts contains the token. A browser that opens this address gets the token
+as a cookie, and is sent to the same page without the token, so that it does not stay in the history of the browser.
+Programs send the token as `Authorization: Bearer TOKEN`.
+"""
+
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Collection
+
+from flask import Flask, Response, abort, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from keras_gca.serving.local_server import PEOPLE_AT_AN_ADDRESS, Limit
+
+PARAMETER = "token"  # of the printed address
+NEEDS_TOKEN = "NEEDS_TOKEN"  # the name of the application's setting
+WRONG_TOKENS_PER_MINUTE = PEOPLE_AT_AN_ADDRESS  # the most from one address
+EXPECTED = (
+    "The token of this server is expected: open the address that was printed when the server started, or send the "
+    "header Authorization: Bearer TOKEN."
+)
+
+
+def make_token(host: str) -> str | None:
+    """Return a new token for a server that others can reach; None for a loopback address, which needs none.
+
+    Args:
+        host: The address at which the server listens.
+    """
+    return None if is_loopback(host) else secrets.token_urlsafe(32)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs of this computer can reach an address.
+
+    Args:
+        host: An IP address or a name.
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
+def require_token(app: Flask, token: str | None, without: Collection[str] = ()) -> None:
+    """Refuse requests without the server's token, with status 401, and too many wrong tokens with status 429.
+
+    Tokens are compared in constant time. Call this after `protect`, whose error pages the refusals use.
+
+    Args:
+        app: The application. Its page `/` gives the cookie.
+        token: The token; None requires none.
+        without: The endpoints that need no token.
+    """
+    app.config[NEEDS_TOKEN] = token is not None
+    if token is None:
+        return
+    expected = token.encode()
+    # Cookies are shared by all ports of a computer, so each server needs a name of its own.
+    cookie = f"token_{secrets.token_hex(4)}"
+    wrong = Limit("wrong tokens from your address", WRONG_TOKENS_PER_MINUTE)
+
+    def is_token(given: str) -> bool:
+        return hmac.compare_digest(given.encode(), expected)
+
+    @app.before_request
+    def refuse_without_token() -> ResponseReturnValue | None:
+        if request.endpoint in without:
+            return None
+        if is_token(request.headers.get("Authorization", "").removeprefix("Bearer ")):
+            return None
+        if request.endpoint and request.path == "/" and is_token(request.args.get(PARAMETER, "")):
+            response = redirect(url_for(request.endpoint), 303)
+            # Not Strict: the link may be opened from another site, for example from a mail, and the browser would not
+            # send a strict cookie with the redirection that follows. Posts of other sites are refused by `protect`.
+            response.set_cookie(cookie, token, httponly=True, samesite="Lax")
+            return response
+        if is_token(request.cookies.get(cookie, "")):
+            return None
+        wrong.count(request.remote_addr)
+        abort(401, EXPECTED)
+
+    @app.after_request
+    def name_scheme(response: Response) -> Response:
+        if response.status_code == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response

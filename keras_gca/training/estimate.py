@@ -1,0 +1,65 @@
+"""Estimates how long Algorithm 2 takes on this machine, and how much memory it needs, before it starts."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from glove.cost import Estimate
+from keras_gca.config import Config
+from keras_gca.data.pairs import Pairs
+from keras_gca.models.costs import Costs, Lengths
+from keras_gca.training.schedule import (
+    DISCRIMINATOR,
+    GENERATOR,
+    INTERLEAVED,
+    SELF_CONVERSATION,
+    TEACHER_FORCING,
+    Stage,
+    schedule,
+)
+
+
+def estimate(
+    config: Config,
+    vocabulary: int,
+    training: Pairs,
+    validation: Pairs,
+    stages: Sequence[Stage] | None = None,
+    rate: float | None = None,
+) -> Estimate:
+    """Estimate the cost of a training; `--patience` may end line 3 earlier.
+
+    Args:
+        config: The settings.
+        vocabulary: s_v.
+        training: The pairs to train on.
+        validation: The held-out pairs.
+        stages: The stages that are left; all if None.
+        rate: Operations per second of a matrix product; measured if None.
+
+    Returns:
+        The seconds of each line of Algorithm 2, and the memory.
+    """
+    costs, human, held_out = Costs(config, vocabulary), Lengths.of(training), Lengths.of(validation)
+    turns = 1 if config.algorithm == "reinforce" else config.self_conversation_turns
+    # The length of machine-generated answers is not known before; that of the human ones takes its place.
+    seeds, seeds_held_out = config.machine_pairs, min(config.machine_pairs, len(validation))
+    machine, machine_held_out = (human.some(n * max(1, turns - 1)) for n in (seeds, seeds_held_out))
+    as_many_human = human.some(min(len(training), machine.pairs))
+    of_teacher_forcing = costs.learn(human) + costs.read(held_out)
+    of_generator = costs.learn(machine) + 3 * costs.judge(machine)  # the gradient flows through D
+    of_generator += costs.read(machine_held_out) + costs.judge(machine_held_out) + costs.read(held_out)
+    if config.algorithm == "reinforce":
+        of_generator += costs.decode(machine) + costs.decode(machine_held_out)
+    of_stage = {
+        TEACHER_FORCING: of_teacher_forcing,
+        SELF_CONVERSATION: costs.decode(human.some(turns * (seeds + seeds_held_out))),
+        DISCRIMINATOR: 3 * (costs.judge(machine) + costs.judge(as_many_human))
+        + costs.judge(machine_held_out)
+        + costs.judge(held_out),
+        GENERATOR: of_generator,
+        INTERLEAVED: of_teacher_forcing,
+    }
+    left = Counter(stage.phase for stage in (schedule(config) if stages is None else stages))
+    operations = {phase: left[phase] * number for phase, number in of_stage.items()}
+    at_once = max(config.batch_size, config.adversarial_batch_size)
+    return costs.estimate(operations, len(training) + len(validation), at_once, rate=rate)
