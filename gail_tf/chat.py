@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command\'s options."""
+    """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m gail_tf.chat", description=DESCRIPTION)
     chat_command.add_options(parser)
     parser.add_argument(

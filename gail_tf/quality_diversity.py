@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command\'s options."""
+    """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m gail_tf.quality_diversity", description=DESCRIPTION)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders of python -m gail_tf.train")
     add_options(parser)

@@ -89,7 +89,7 @@ def _refuse_from_scratch(file: Path, source: Source, config: GAILConfig) -> None
 
 
 def make_parser() -> command_line.Parser:
-    """Make the parser of the command\'s options."""
+    """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m gail_tf.train", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument(
         "--preset",

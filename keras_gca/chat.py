@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> command_line.Parser:
-    """Make the parser of the command\'s options."""
+    """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.chat", description=DESCRIPTION)
     chat_command.add_options(parser)
     parser.add_argument(

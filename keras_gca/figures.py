@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command\'s options."""
+    """Make the parser of the command's options."""
     parser = command_line.Parser(
         prog="python -m keras_gca.figures", description="Draw Figures 1 and 2 at the paper's sizes, as PNG and SVG."
     )

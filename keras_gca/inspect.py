@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> command_line.Parser:
-    """Make the parser of the command\'s options."""
+    """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.inspect", description=DESCRIPTION)
     parser.add_argument("data", type=Path, metavar="FILE", help="the corpus: a file or a folder")
     parser.add_argument("--format", choices=FORMATS, help="the format of the corpus (default: detected)")

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command\'s options."""
+    """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.mmi", description=DESCRIPTION)
     parser.add_argument("run", type=Path, metavar="RUN", help="the run whose N-best lists are reranked")
     parser.add_argument("--language-model", type=Path, required=True, metavar="RUN", help="the run of p(y)")
