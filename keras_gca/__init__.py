@@ -53,10 +53,10 @@ Losses and scores (the class for a line of Algorithm 2 computes this line's loss
 
 from typing import Any
 
-from keras_gca.interruption import begin_command
+from keras_gca import interruption
 from keras_gca.public_names import public_name
 
-begin_command()  # first, so that it applies while the commands' modules are imported
+interruption.begin_command()  # first, so that it applies while the commands' modules are imported
 
 __version__ = "0.1.0"
 
