@@ -79,7 +79,7 @@ def test_messages_about_corpora(tmp_path, name):
         ("t.csv", b"id,tweet\n1,Hi\n", "t.csv:1: the first line has no column `text`; its columns are id, tweet"),
         ("t.csv", b"id,text\n1\n", "t.csv:2: 1 field; 2 are expected, as on the first line"),
         ("t.csv", b'text\nHi\n"Yes\n', "t.csv:3: not CSV (a quotation mark opens a field, and none closes it)"),
-        ("t.txt", bytes(range(32)) * 9, "t.txt: the file looks like a binary file, which cannot be read; a CSV file, or one"),
+        ("t.txt", bytes(range(32)) * 9, "t.txt: the file looks like a binary file, which cannot be read; a CSV file"),
     ],
 )
 def test_messages_about_tweets(tmp_path, name, content, message):
@@ -101,7 +101,7 @@ def test_forms_of_a_spreadsheet_program(tmp_path):
     (tmp_path / "ann.csv").write_bytes(form.encode())
     assert len(read_form(tmp_path / "ann.csv", fuzz_targets.SURVEY)) == 1
     (tmp_path / "ann.csv").write_bytes(fuzz_targets.FORM.replace("b,c,1", "b\rb,c,1").encode())
-    with pytest.raises(UserError, match=r"the line cannot be read as CSV \(a field contains a carriage return; a line feed ends"):
+    with pytest.raises(UserError, match=r"the line cannot be read as CSV \(a field contains a carriage return"):
         read_form(tmp_path / "ann.csv", fuzz_targets.SURVEY)
 
 
