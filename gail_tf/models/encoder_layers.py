@@ -1,4 +1,4 @@
-"""The layers of RoBERTa and BERT. Layers and weights have the same names as in the files of these networks.
+"""The layers of RoBERTa and BERT. Layers and weights have the same names as in the published checkpoints.
 
 Shapes: B sequences, T tokens, E = hidden_size.
 """

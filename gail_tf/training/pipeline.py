@@ -57,14 +57,14 @@ def train_agent(
         read: The result of `source.read`, if the caller has called it already.
         minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as after
             Ctrl-C.
-        watching: A function that makes the block in which the live view shows the run (see `watch_command.watching`),
-            or None for no live view.
+        watching: A function that returns a context manager, in which the live view shows the run
+            (`watch_command.watching`), or None for no live view.
 
     Returns:
         The session. Its `training.finished` is true if the training has ended, and false if it was stopped before.
 
     Raises:
-        UserError: A file cannot be used, or the folder contains a run already.
+        UserError: A file cannot be used, or the folder already contains a run.
         DivergedError: A loss or a weight is no longer finite.
     """
     path = Path(run)
@@ -108,8 +108,8 @@ def resume(
         strategy: The distribution strategy that `devices.make` returns, or None for one device.
         minutes: The time limit in minutes, or None for no limit. When it is reached, the training stops as after
             Ctrl-C.
-        watching: A function that makes the block in which the live view shows the run (see `watch_command.watching`),
-            or None for no live view.
+        watching: A function that returns a context manager, in which the live view shows the run
+            (`watch_command.watching`), or None for no live view.
         **totals: `updates`, the new total of updates, to train a run further. From the next update on, the learning
             rate and the share of human demonstrations are the same as in a run that has this total from the beginning.
             The weights, the optimizers, the discriminator and the weight of the KL penalty are kept.

@@ -37,8 +37,9 @@ class StepResult(NamedTuple):
 class Learner:
     """Trains variables by gradient descent. A subclass defines `loss`.
 
-    `train_step(*batch)` makes one step and returns a `StepResult`. `test_step(*batch)` only returns the sums, and
-    changes nothing. Both take the arguments of `loss`. Only the given variables are trained.
+    `train_step(*batch)` takes one optimisation step and returns a `StepResult`. `test_step(*batch)` returns only the
+    sums that `loss` computes for metrics, and changes nothing. Both take the arguments of `loss`. Only the given variables
+    are trained.
 
         class Regression(Learner):
             def loss(self, inputs, targets):
@@ -47,11 +48,11 @@ class Learner:
 
     Args:
         variables: The variables to train.
-        optimizer: An optimizer of the module `optimizers`.
+        optimizer: An optimizer from the module `optimizers`.
         gradient_clip: The largest global norm of the gradients, or None for no clipping.
-        jit_compile: Whether to apply the gradients in one XLA program, which makes one pass over the memory in place of
-            many small operations. With several replicas it has no effect, because an XLA program cannot communicate
-            with other replicas.
+        jit_compile: Whether to apply the gradients in one XLA program, which makes a single pass over the memory
+            instead of many small operations. With several replicas it has no effect, because an XLA program cannot
+            communicate with other replicas.
     """
 
     replicated: ClassVar[tuple[str, ...]] = ()  # names of the arguments of `loss` that every replica receives whole

@@ -177,7 +177,8 @@ class Session(abc.ABC):
         Args:
             minutes: The time limit in minutes, counted from now, or None for no limit. The training stops after the
                 step during which the limit is reached, as it does after Ctrl-C.
-            watching: A function that makes the block in which the live view shows the run, or None for no live view.
+            watching: A function that returns a context manager, in which the live view shows the run, or None for no
+                live view.
 
         Returns:
             Whether the training has reached its end.

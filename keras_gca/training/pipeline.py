@@ -48,16 +48,16 @@ def train_agent(
         run: The folder to create.
         strategy: The strategy that `devices.make` returned, or None for one device.
         read: The result of `source.read`, or None if the source has not been read yet.
-        minutes: The time limit in minutes, counted from now, after which the training stops as after Ctrl-C, or None
-            for no limit.
-        watching: A function that makes the block in which the live view shows the run (`watch_command.watching`), or
-            None for no live view.
+        minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
+            pressed, or None for no limit.
+        watching: A function that returns a context manager, in which the live view shows the run
+            (`watch_command.watching`), or None for no live view.
 
     Returns:
         The session; its `training.finished` is False if the training was stopped before its end.
 
     Raises:
-        UserError: A file cannot be used, or the folder contains a run already.
+        UserError: A file cannot be used, or the folder already contains a run.
         DivergedError: A loss or a weight is no longer finite.
     """
     path = Path(run)
@@ -97,10 +97,10 @@ def start_from(
         changes: The settings that differ from those of the other run; only those in `config.AFTER_LINE_3` may differ.
         run: The folder to create.
         strategy: The strategy that `devices.make` returned, or None for one device.
-        minutes: The time limit in minutes, counted from now, after which the training stops as after Ctrl-C, or None
-            for no limit.
-        watching: A function that makes the block in which the live view shows the run (`watch_command.watching`), or
-            None for no live view.
+        minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
+            pressed, or None for no limit.
+        watching: A function that returns a context manager, in which the live view shows the run
+            (`watch_command.watching`), or None for no live view.
 
     Returns:
         The session, as in `train_agent`.
@@ -139,10 +139,10 @@ def resume(
     Args:
         run: The run folder.
         strategy: The strategy that `devices.make` returned, or None for one device.
-        minutes: The time limit in minutes, counted from now, after which the training stops as after Ctrl-C, or None
-            for no limit.
-        watching: A function that makes the block in which the live view shows the run (`watch_command.watching`), or
-            None for no live view.
+        minutes: The time limit in minutes, counted from now, after which the training stops as if Ctrl-C had been
+            pressed, or None for no limit.
+        watching: A function that returns a context manager, in which the live view shows the run
+            (`watch_command.watching`), or None for no live view.
         **totals: New totals; `Config.totals` has the possible names. `teacher_forcing_epochs` continues line 3 to that
             many epochs in all. If line 3 has already ended, it continues from its last weights, and lines 4 to 12 are
             then run anew (see `AdversarialState.restore_with_totals`). `adversarial_epochs` continues the adversarial
