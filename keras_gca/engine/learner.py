@@ -38,8 +38,8 @@ class Learner:
     """Trains variables by gradient descent. A subclass defines `loss`.
 
     `train_step(*batch)` takes one optimisation step and returns a `StepResult`. `test_step(*batch)` returns only the
-    sums that `loss` computes for metrics, and changes nothing. Both take the arguments of `loss`. Only the given variables
-    are trained.
+    sums that `loss` computes for metrics, and changes nothing. Both take the arguments of `loss`. Only the given
+    variables are trained.
 
         class Regression(Learner):
             def loss(self, inputs, targets):
