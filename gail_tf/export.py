@@ -28,7 +28,7 @@ SUMMARY = (
 USAGE = """
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-model, tokenizer = (kind.from_pretrained("DIR") for kind in (AutoModelForCausalLM, AutoTokenizer))
+model, tokenizer = (kind.from_pretrained("path/to/this/folder") for kind in (AutoModelForCausalLM, AutoTokenizer))
 prompt = tokenizer("I got the job!<|endoftext|>", return_tensors="pt")  # <|endoftext|> ends each utterance (GPT-2)
 print(tokenizer.decode(model.generate(**prompt, max_new_tokens=40)[0]))
 """
@@ -60,10 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
             hub.BOT: "the whole agent, with its discriminator: `gail_tf.GAILAgent.load`",
         },
         source=source,
-        embedded="the embedded corpus of the project",
+        embedded="the corpus that is included in Keras conversational agents",
         settings=agent.config.to_values(),
         metrics=measured.get("figures", {}),
-        limits=["Alone, the policy draws one response. The agent of the project draws several, and D chooses."],
+        limits=["Alone, the policy draws one response. A `gail_tf.GAILAgent` draws several, and D chooses."],
     )
     card.write(options.folder)
     print(f"wrote {options.folder}: the policy after {words}")

@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         embedded=EMBEDDED,
         settings=agent.config.to_values(),
         metrics=evaluation,
-        limits=["The SavedModel gives greedy replies. The agent of the project searches with a beam in its chats."],
+        limits=["The SavedModel gives greedy replies. In its chats, a `keras_gca.Agent` searches with a beam."],
     )
     card.write(options.folder)
     for name in [*written, CARD]:

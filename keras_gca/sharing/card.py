@@ -12,9 +12,9 @@ from keras_gca.storage.atomic import write_text
 from keras_gca.storage.config_file import read_source
 
 WITHOUT_CHECK = (
-    "**The crisis check is not part of this model.** The chats of the project answer a message that speaks of suicide, "
-    "self-harm or danger with a fixed note, before any model runs. These files do not contain this check. If you let "
-    "people chat with them, add such a check (`keras_gca.safety.crisis`)."
+    "**The crisis check is not part of this model.** The chats of Keras conversational agents answer "
+    "a message that speaks of suicide, self-harm or danger with a fixed note, before any model runs. These files do "
+    "not contain this check. If you let people chat with them, add such a check (`keras_gca.safety.crisis`)."
 )
 LIMITS = (
     "It is a small research model of English conversation. It does not know facts, it contradicts itself, and what it "
