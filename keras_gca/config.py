@@ -97,7 +97,7 @@ class Config(Settings):
         Config()
         >>> config = Config.preset("default", seed=1)
         >>> config.batch_size, config.teacher_forcing_epochs
-        (32, 15)
+        (32, 14)
         >>> Config(batch_size=16).changed(seed=3)  # prints what differs from the paper
         Config(batch_size=16, seed=3)
         >>> Config(dropout=2)

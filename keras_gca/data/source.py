@@ -29,7 +29,7 @@ class Source:
         >>> from keras_gca import Source
         >>> conversations, bad = Source().read()
         >>> len(conversations)
-        12619
+        14889
     """
 
     data: Path | None = None

@@ -97,9 +97,9 @@ def test_options_override_a_runs_config(trained, tmp_path, monkeypatch):
     ("content", "message"),
     [
         (None, "cannot be read (No such file or directory)"),
-        ("{", "damaged; valid JSON is expected"),
+        ("{", "the file is damaged; valid JSON is expected"),
         ("[]", "the content is not a JSON object"),
-        ("{}", "damaged; the config of a run is missing"),
+        ("{}", "the file is damaged; the config of a run is missing"),
         ('{"config": {"batch_size": 0}}', "--batch-size: 0 is out of range; at least 1 is expected"),
         ('{"config": {"batch_size": "x"}}', "--batch-size: 'x' has the wrong type; int is expected"),
         ('{"config": {"colour": 1}}', "'colour' is not a setting"),

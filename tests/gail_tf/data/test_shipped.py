@@ -10,7 +10,7 @@ def test_the_shipped_bot_has_two_policies_and_a_discriminator_in_at_most_6_megab
     assert path.stat().st_size <= 6e6
     assert list(bot.policies) == ["maximum_likelihood", "imitation"]
     assert bot.discriminator
-    assert bot.config.policy.trainable == "lora"
+    assert bot.config.model.trainable == "lora"
     assert bot.base is not None
     assert bot.base.name in KNOWN
     assert "Apache License, Version 2.0" in (path.parent / "NOTICE").read_text(encoding="utf-8")

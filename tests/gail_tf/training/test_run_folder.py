@@ -125,6 +125,7 @@ def agent(request):
 TALK = ["My dog died.", "I am so sorry.", "Thank you."]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("eagerly")
 def test_an_agent_saved_and_loaded_says_the_same(agent, tmp_path):
     agent.save(tmp_path / "bot.h5")
