@@ -208,7 +208,7 @@ def test_an_independent_encoder_measures_relevance(runs, tmp_path, capsys):
     assert experiment["command"].startswith("python -m gail_tf.evaluate first --max-responses 6 ")
     assert experiment["seeds"] == {"responses": 0, "runs": [0]}
     assert table_with_command(experiment).splitlines()[0] in out
-    assert "The features of MAUVE come from encoder, which no system was trained with." in out
+    assert "The features of MAUVE come from encoder, with which no system was trained." in out
     found = stored(Path("first"))
     policy, options = (
         found["policies"]["imitation"],
