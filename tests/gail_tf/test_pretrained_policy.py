@@ -53,8 +53,14 @@ def settings(*changes):
     return [part for pair in given.items() for part in pair]
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("trainable", ["lora", "full", "head"])
+@pytest.mark.parametrize(
+    "trainable",
+    [
+        pytest.param("lora", marks=pytest.mark.thorough),
+        pytest.param("full", marks=pytest.mark.slow),
+        pytest.param("head", marks=pytest.mark.slow),
+    ],
+)
 def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, monkeypatch, trainable):
     own, run = shutil.copytree(folder, tmp_path / "model"), tmp_path / "run"
     changes = [
