@@ -80,7 +80,8 @@ def test_it_runs_from_top_to_bottom_and_is_stored_with_such_outputs(
     notebook, cells = read(path)
     parameters(cells).source = tiny
     execute(notebook, tmp_path)
-    assert kinds(cells) == stored
+    # A slow machine prints lines of progress as well.
+    assert [each - {"stderr"} for each in kinds(cells)] == stored
     assert list(tmp_path.iterdir()) == []  # it leaves no files behind
 
 
