@@ -79,10 +79,7 @@ def _evaluate(options: argparse.Namespace, command: str) -> dict[str, Any] | Non
     if evaluated is None:
         return None
     outcome, written = evaluated
-    if options.experiment is not None:
-        provenance.write_experiment(options.experiment, command, *outcome)
-        print(f"wrote {options.experiment}")
-        written.append(options.experiment)
+    written += provenance.write_if_asked(options.experiment, command, outcome)
     return provenance.document(command, outcome.results, written)
 
 
@@ -163,12 +160,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help=f"measure MAUVE, relevance and similarity with this encoder: {known_models.ENCODER}, or a folder",
     )
-    parser.add_argument(
-        "--experiment",
-        type=Path,
-        metavar="FILE",
-        help="also write the metrics and tables to this file as JSON, with the command, the seeds and the versions",
-    )
+    reporting.add_experiment(parser)
     parser.add_argument(
         "--ratings",
         type=Path,

@@ -1,6 +1,7 @@
 """`python -m gail_tf.experiments`: train and compare the systems of the second paper's Table 2 and of ablations."""
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
@@ -65,17 +66,9 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = list(EXPERIMENTS) if options.experiment == "all" else [options.experiment]
     if trainings := not_started(chosen, setup):
         reporting.say(f"{counted(len(trainings), 'training')} to start; a long one begins with an estimate of its cost")
-    outcomes, limit = {}, TimeLimit(options.minutes)
-    for name in chosen:
-        outcome = run_experiment(name, setup, limit=limit)
-        if outcome is None:
-            return 130
-        outcomes[name] = outcome
-    if options.output is not None:
-        command = provenance.command_of("gail_tf.experiments", sys.argv[1:] if arguments is None else arguments)
-        provenance.write_outcomes(options.output, command, outcomes)
-        print(f"wrote {options.output}")
-    return 0
+    run = functools.partial(run_experiment, setup=setup, limit=TimeLimit(options.minutes))
+    command = provenance.command_of("gail_tf.experiments", sys.argv[1:] if arguments is None else arguments)
+    return provenance.run_all(chosen, run, options.output, command)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -150,13 +143,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also compare the policies at their best points of a grid of temperatures and nuclei",
     )
-    parser.add_argument(
-        "--experiment",
-        dest="output",
-        type=Path,
-        metavar="FILE",
-        help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
-    )
+    reporting.add_experiment(parser, "output")
     command_line.add_minutes(parser, "stop after this time, as after Ctrl-C; the same command then continues")
     command_line.add_bad_lines(parser)
     reporting.add_options(parser)

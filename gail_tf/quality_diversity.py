@@ -43,14 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
     if results is None:
         print(CONTINUES)
         return 130
-    folder = options.output or (options.runs[0] if len(options.runs) == 1 else Path("runs") / "evaluation")
     model = options.quality_model or grid_report.MODEL
-    grid_report.write(results, folder, model)
-    if options.experiment is not None:
-        command = provenance.command_of("gail_tf.quality_diversity", sys.argv[1:] if arguments is None else arguments)
-        facts, tables = grid_report.as_json(results), grid_report.tables(results, model)
-        provenance.write_experiment(options.experiment, command, {"responses": options.seed}, facts, tables)
-        print(f"wrote {options.experiment}")
+    grid_report.write(results, grid_report.folder_of(options.runs, options.output), model)
+    command = provenance.command_of("gail_tf.quality_diversity", sys.argv[1:] if arguments is None else arguments)
+    outcome = grid_report.outcome(results, {"responses": options.seed}, model)
+    provenance.write_if_asked(options.experiment, command, outcome)
     return 0
 
 

@@ -64,7 +64,7 @@ class TimeLimit:
     """A limit of the time of a command (`--minutes`).
 
     Args:
-        minutes: The time from now on; None is any time.
+        minutes: The time limit in minutes, counted from now, or None for no limit.
         clock: Returns the time in seconds.
     """
 
@@ -74,12 +74,12 @@ class TimeLimit:
 
     @property
     def is_over(self) -> bool:
-        """Whether the time is over."""
+        """Whether the time limit has been reached."""
         return self._end is not None and self._clock() >= self._end
 
     @property
     def remaining(self) -> float | None:
-        """The minutes that are left, at least 0; None is any time."""
+        """The minutes that are left, at least 0, or None for no limit."""
         return None if self._end is None else max(0.0, (self._end - self._clock()) / 60)
 
 

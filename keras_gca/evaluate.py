@@ -100,12 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="only compare the discriminator, the likelihood and the length with the people's ratings in this file",
     )
-    parser.add_argument(
-        "--experiment",
-        type=Path,
-        metavar="FILE",
-        help="also write the metrics and tables to this file as JSON, with the command, the seed and the versions",
-    )
+    reporting.add_experiment(parser)
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs as JSON")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of the independent discriminator and of sampling [0]"

@@ -37,13 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     if results is None:
         print(CONTINUES)
         return 130
-    folder = options.output or (options.runs[0] if len(options.runs) == 1 else Path("runs") / "evaluation")
-    grid_report.write(results, folder)
-    if options.experiment is not None:
-        command = provenance.command_of("keras_gca.quality_diversity", sys.argv[1:] if arguments is None else arguments)
-        facts, tables = grid_report.as_json(results), grid_report.tables(results)
-        provenance.write_experiment(options.experiment, command, {"sampling": options.seed}, facts, tables)
-        print(f"wrote {options.experiment}")
+    grid_report.write(results, grid_report.folder_of(options.runs, options.output))
+    command = provenance.command_of("keras_gca.quality_diversity", sys.argv[1:] if arguments is None else arguments)
+    provenance.write_if_asked(options.experiment, command, grid_report.outcome(results, {"sampling": options.seed}))
     return 0
 
 

@@ -6,6 +6,7 @@ it stopped.
 """
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
@@ -47,17 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     setup = Setup(options.runs, options.seeds, preset, settings, source, grid() if options.grid else None)
     names = list(STUDIES) if options.study == "all" else [options.study]
     reporting.say_cost(cost(names, setup))
-    outcomes, limit = {}, TimeLimit(options.minutes)
-    for name in names:
-        outcome = run_study(name, setup, limit=limit)
-        if outcome is None:
-            return 130
-        outcomes[name] = outcome
-    if options.experiment is not None:
-        command = provenance.command_of("keras_gca.studies", sys.argv[1:] if arguments is None else arguments)
-        provenance.write_outcomes(options.experiment, command, outcomes)
-        print(f"wrote {options.experiment}")
-    return 0
+    run = functools.partial(run_study, setup=setup, limit=TimeLimit(options.minutes))
+    command = provenance.command_of("keras_gca.studies", sys.argv[1:] if arguments is None else arguments)
+    return provenance.run_all(names, run, options.experiment, command)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -82,12 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also compare all generators at their best points of a grid of temperatures and nuclei",
     )
-    parser.add_argument(
-        "--experiment",
-        type=Path,
-        metavar="FILE",
-        help="write metrics and tables as JSON with command, seeds and versions, for the documentation",
-    )
+    reporting.add_experiment(parser)
     command_line.add_bad_lines(parser)
     reporting.add_options(parser)
     command_line.add_settings(parser, Config)

@@ -1,6 +1,5 @@
 """Compares the trained variants of an experiment in a table and a plot."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +14,7 @@ from gail_tf.evaluation.systems import HUMAN
 from gail_tf.imitation import curves
 from gail_tf.training.run_folder import GAILRun
 from glove.cost import TimeLimit
-from keras_gca.evaluation.paired_tests import Comparison, PairedTest, compare_seeds, with_correction
+from keras_gca.evaluation.paired_tests import PairedTest, tests_by_seeds
 from keras_gca.evaluation.statistics import summarise
 from keras_gca.evaluation.tables import Table
 
@@ -84,22 +83,13 @@ def paired_tests(measurements: Measurements) -> list[PairedTest]:
 
     Perplexities are compared by their logarithms, in nats per word.
     """
-    variants = [variant for variant in measurements if variant != HUMAN]
-    rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
-    for pair in itertools.combinations(variants, 2):
-        first, second = (measurements[variant] for variant in pair)
-        if len(first) < 2:
-            continue
-        for title in TESTED:
-            if title in first[0] and title in second[0]:
-                a, b = ([_comparable(title, run[title]) for run in runs] for runs in (first, second))
-                named = _title(pair[0]), _title(pair[1])
-                rows.append((named, None, NATS if title == PER_WORD else title, compare_seeds(a, b)))
-    return with_correction(rows)
-
-
-def _comparable(title: str, value: float) -> float:
-    return math.log(value) if title == PER_WORD else value
+    values: dict[str, dict[str, list[float]]] = {}
+    for variant, runs in measurements.items():
+        if variant != HUMAN:
+            found = {title: [run[title] for run in runs] for title in TESTED if title in runs[0]}
+            nats = {NATS: [math.log(value) for value in found.pop(PER_WORD)]} if PER_WORD in found else {}
+            values[_title(variant)] = nats | found
+    return tests_by_seeds(values)
 
 
 def paint(measurements: Measurements) -> Figure:

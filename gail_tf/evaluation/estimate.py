@@ -31,8 +31,8 @@ def of_evaluation(
         policies: The policies to measure, by their names.
         test: The test trajectories.
         answered: The indices of the trajectories that are answered, (m,) int64.
-        batch_size: How many responses are drawn together.
-        rate: Operations per second of a matrix product; measured if None.
+        batch_size: The number of responses that are drawn at a time.
+        rate: The rate of a matrix product in operations per second. If None, it is measured.
     """
     made = _costs(config, policies)
     if not made:
@@ -41,7 +41,7 @@ def of_evaluation(
     operations = {
         "perplexity": sum(costs.read(test) for costs in made),
         "responses": sum(costs.draw(some) for costs in made),
-        # Of each response and each human response, read without a condition
+        # MAUVE reads each response and each human response without its condition.
         "features": sum(2 * costs.read(some) for costs in made),
     }
     return made[0].estimate(operations, drawn=batch_size, rate=rate)
@@ -63,9 +63,9 @@ def of_grid(
         policy: The policy.
         validation: The trajectories that are answered at several points.
         test: The trajectories that are answered at the best point.
-        points: How many points are sampled.
-        batch_size: How many responses are drawn together.
-        rate: Operations per second of a matrix product; measured if None.
+        points: The number of points that are sampled.
+        batch_size: The number of responses that are drawn at a time.
+        rate: The rate of a matrix product in operations per second. If None, it is measured.
     """
     made = _costs(config, {"policy": policy})
     if not made:

@@ -71,9 +71,9 @@ class Costs:
 
         Args:
             operations: The operations of each part.
-            learned: The most trajectories that are learned together; 0 if nothing is learned.
-            drawn: The most responses that are drawn together; 0 if none is drawn.
-            rate: Operations per second of a matrix product; measured if None.
+            learned: The largest number of trajectories in a step of learning, or 0 if nothing is learned.
+            drawn: The largest number of responses that are drawn at a time, or 0 if none is drawn.
+            rate: The rate of a matrix product in operations per second. If None, it is measured.
         """
         sizes, limit = self._sizes, self._config.data.response_tokens
         weights: float = 4 * count(sizes.shapes.values())

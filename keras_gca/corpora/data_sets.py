@@ -192,7 +192,7 @@ def _saved(path: Path) -> Iterator[Table]:
     if (path / SAVED_PARTS).is_file():
         names = json_files.read_object(path / SAVED_PARTS).get("splits")
         if not isinstance(names, list) or not all(isinstance(name, str) and Path(name).name == name for name in names):
-            raise UserError(f"{path / SAVED_PARTS}: damaged; a list of the names of parts is expected")
+            raise UserError(f"{path / SAVED_PARTS}: the file is damaged; a list of the names of parts is expected")
         folders = [(path / name, SPELLED.get(name, name if name in PARTS else None)) for name in names]
     for folder, part in folders:
         made = _damaged(folder, lambda folder=folder: datasets.Dataset.load_from_disk(str(folder.absolute())))

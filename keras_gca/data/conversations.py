@@ -182,7 +182,7 @@ def _read(path: Path, format: str, bad: BadLines, name: str, official: bool) -> 
     if not any(len(conversation.utterances) > 1 for conversation in conversations):
         skipped = f"; {bad.summary()}" if bad.counts else ""
         raise UserError(
-            f"{path}: there is no conversation of two or more utterances (the file was read as {format}){skipped}"
+            f"{path}: the corpus has no conversation of two or more utterances (the file was read as {format}){skipped}"
         )
     names = {
         f"{encoding.name}{' (detected)' if encoding.detected else ''}"

@@ -22,7 +22,7 @@ def estimate_of(
         memory: The peak of memory, in bytes.
         shape: The shape of the matrix of the product whose rate is measured.
         precision: "bfloat16" or "float32".
-        rate: The rate in operations per second; measured if None.
+        rate: The rate in operations per second. If None, it is measured.
 
     Returns:
         The estimate; without times if there are so few operations that their time is not worth a line.

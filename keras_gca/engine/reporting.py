@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from glove.cost import Estimate
@@ -73,6 +74,22 @@ def add_json(parser: argparse.ArgumentParser) -> None:
         "--json",
         action="store_true",
         help="print the results as one JSON document (docs/json.md); all other lines go to standard error",
+    )
+
+
+def add_experiment(parser: argparse.ArgumentParser, dest: str = "experiment") -> None:
+    """Add the option --experiment, for `provenance.write_if_asked`.
+
+    Args:
+        parser: The parser of a command.
+        dest: The name of the parsed option.
+    """
+    parser.add_argument(
+        "--experiment",
+        dest=dest,
+        type=Path,
+        metavar="FILE",
+        help="also write metrics and tables as JSON with the command, the seeds and the versions",
     )
 
 

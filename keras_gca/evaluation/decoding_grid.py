@@ -1,4 +1,4 @@
-"""The grid of temperatures and nuclei at which systems are compared, and its options. Imports nothing heavy.
+"""The grid of temperatures and nuclei at which systems are compared, and its options. Importing this module is fast.
 
 A system that is compared at one temperature alone may look better only because it is less diverse there. Therefore
 every system is sampled at every point of the same grid, and the best points are compared.
@@ -7,10 +7,9 @@ every system is sampled at every point of the same grid, and the best points are
 import argparse
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.settings import check_sampling
 
 TEMPERATURES = (0.4, 0.6, 0.8, 1.0, 1.2)
@@ -76,9 +75,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     command_line.add_minutes(
         parser, "measure no further point after this time; the same command then continues, as RUN/grid keeps replies"
     )
-    parser.add_argument(
-        "--experiment",
-        type=Path,
-        metavar="FILE",
-        help="write results and tables as JSON with command, seeds and versions, for the documentation",
-    )
+    reporting.add_experiment(parser)

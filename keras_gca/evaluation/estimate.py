@@ -17,7 +17,7 @@ def of_evaluation(agent: Agent, held_out: Pairs, decoding: Decoding, rate: float
         agent: The agent.
         held_out: The held-out pairs.
         decoding: How the generators answer.
-        rate: Operations per second of a matrix product; measured if None.
+        rate: The rate of a matrix product in operations per second. If None, it is measured.
     """
     costs, some = Costs(agent.config, len(agent.vocabulary)), Lengths.of(held_out)
     generators, systems = len(agent.generators), len(agent.generators) + 1  # with the human answers
@@ -38,8 +38,8 @@ def of_grid(agent: Agent, validation: Pairs, test: Pairs, points: int, rate: flo
         agent: The agent.
         validation: The pairs that are answered at several points.
         test: The pairs that are answered at the best point.
-        points: How many points are sampled.
-        rate: Operations per second of a matrix product; measured if None.
+        points: The number of points that are sampled.
+        rate: The rate of a matrix product in operations per second. If None, it is measured.
     """
     costs = Costs(agent.config, len(agent.vocabulary))
     operations = {"replies": points * costs.decode(Lengths.of(validation)) + costs.decode(Lengths.of(test))}
@@ -53,7 +53,7 @@ def of_reranking(agent: Agent, held_out: Pairs, candidates: int, rate: float | N
         agent: The agent.
         held_out: The held-out pairs.
         candidates: The number of answers in a list.
-        rate: Operations per second of a matrix product; measured if None.
+        rate: The rate of a matrix product in operations per second. If None, it is measured.
     """
     costs, some = Costs(agent.config, len(agent.vocabulary)), Lengths.of(held_out)
     all_candidates = some.some(some.pairs * candidates)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from matplotlib.ticker import FormatStrFormatter
 
 from keras_gca.evaluation import paired_tests
 from keras_gca.evaluation.decoding_grid import at_edge
+from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.quality_diversity import DISTINCT, HUMAN, MAUVE, PERPLEXITY, Figures, Results
 from keras_gca.evaluation.statistics import Estimate
 from keras_gca.evaluation.tables import Table
@@ -89,6 +91,27 @@ def _plain(figures: Figures) -> dict[str, Any]:
         name: {key: None if value is None or math.isnan(value) else value for key, value in estimate._asdict().items()}
         for name, estimate in figures.items()
     }
+
+
+def outcome(results: Results, seeds: Mapping[str, Any], model: str = MODEL) -> Outcome:
+    """Return the results with their tables, for the file of the option --experiment.
+
+    Args:
+        results: The results.
+        seeds: The seeds, by the name of their use.
+        model: The name of the model that measures the quality.
+    """
+    return Outcome(seeds, as_json(results), tables(results, model))
+
+
+def folder_of(runs: Sequence[Path], output: Path | None) -> Path:
+    """Return the folder of the results: `output` if it is given, and otherwise the run, or one folder for several runs.
+
+    Args:
+        runs: The run folders.
+        output: The value of the option --output.
+    """
+    return output or (runs[0] if len(runs) == 1 else Path("runs") / "evaluation")
 
 
 def write(results: Results, folder: Path, model: str = MODEL) -> None:

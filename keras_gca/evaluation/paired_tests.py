@@ -5,8 +5,9 @@ pair of trained models say nothing about other seeds, so a claim about two metho
 possible p-value is 2 / 2^n with n seeds: 0.25 with 3 seeds, and 0.03 with 6.
 """
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -167,6 +168,22 @@ def with_correction(rows: Sequence[tuple[tuple[str, str], int | None, str, Compa
     """Correct all tests of a table by `holm`; a row has the attributes of `PairedTest` except `corrected`."""
     corrected = holm([comparison.p_value for *_, comparison in rows])
     return [PairedTest(*row, p_value) for row, p_value in zip(rows, corrected, strict=True)]
+
+
+def tests_by_seeds(values: Mapping[str, Mapping[str, Sequence[float]]]) -> list[PairedTest]:
+    """Compare each pair of systems by seeds in every metric that both have; the tests are corrected as one table.
+
+    Args:
+        values: The metrics of each system by name. A metric has one value for each seed. There are no tests of a system
+            that has one seed only.
+    """
+    rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
+    for pair in itertools.combinations(values, 2):
+        first, second = (values[system] for system in pair)
+        for metric in first:
+            if metric in second and len(first[metric]) > 1:
+                rows.append((pair, None, metric, compare_seeds(first[metric], second[metric])))
+    return with_correction(rows)
 
 
 def table_of_tests(results: Sequence[PairedTest], name: Callable[[str], str] = str, what: str = "") -> Table:

@@ -9,7 +9,7 @@ import importlib.metadata
 import json
 import platform
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,17 +86,47 @@ def write_experiment(
     write_text(path, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_outcomes(path: Path, command: str, outcomes: Mapping[str, Outcome]) -> None:
-    """Write the outcomes of one experiment or several as one file; their tables are numbered one after the other.
+def write_if_asked(path: Path | None, command: str, outcome: Outcome) -> list[Path]:
+    """Write the file of the option --experiment, and print that it was written.
 
     Args:
-        path: The file.
-        command: The command that computed them.
-        outcomes: The outcomes by the names of the experiments; all have the same seeds.
+        path: The file, or None if the option was not given.
+        command: The command that computed the outcome.
+        outcome: The outcome.
+
+    Returns:
+        The files that were written: this one or none.
     """
+    if path is None:
+        return []
+    write_experiment(path, command, *outcome)
+    print(f"wrote {path}")
+    return [path]
+
+
+def run_all(names: Sequence[str], run: Callable[[str], Outcome | None], path: Path | None, command: str) -> int:
+    """Run experiments one after the other, and write them as one file; their tables are numbered one after the other.
+
+    Args:
+        names: The names of the experiments, which all have the same seeds.
+        run: A function that runs an experiment. It returns None if the user has interrupted the experiment, or if its
+            time is over.
+        path: The file of the option --experiment, or None if the option was not given.
+        command: The command.
+
+    Returns:
+        The exit status: 0, or 130 if an experiment was not completed. Nothing is written then.
+    """
+    outcomes: dict[str, Outcome] = {}
+    for name in names:
+        outcome = run(name)
+        if outcome is None:
+            return 130
+        outcomes[name] = outcome
     results = {name: outcome.results for name, outcome in outcomes.items()}
     tables = [table for outcome in outcomes.values() for table in outcome.tables]
-    write_experiment(path, command, next(iter(outcomes.values())).seeds, results, tables)
+    write_if_asked(path, command, Outcome(outcomes[names[0]].seeds, results, tables))
+    return 0
 
 
 def read_experiment(path: Path) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Runs that exist in the folder are used again. Therefore several studies can shar
 continues where it stopped.
 """
 
-import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.evaluation import grid_report, replies, reply_grid, reranking
 from keras_gca.evaluation.decoding_grid import Setting
-from keras_gca.evaluation.paired_tests import Comparison, PairedTest, compare_seeds, table_of_tests, with_correction
+from keras_gca.evaluation.paired_tests import PairedTest, table_of_tests, tests_by_seeds
 from keras_gca.evaluation.paired_tests import as_json as tests_as_json
 from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.quality_diversity import HUMAN, Speaker, compare
@@ -117,8 +116,8 @@ def run_study(
         name: One of STUDIES.
         setup: The parts that all trainings share.
         strategy: The strategy of the trainings; see `pipeline.train_agent`.
-        limit: The limit of the time, at which trainings stop as after Ctrl-C, and after which no evaluation begins;
-            none if None.
+        limit: The time limit, at which trainings stop as if Ctrl-C had been pressed, and after which no evaluation
+            begins, or None for no limit.
 
     Returns:
         The metrics and tables, or None if the user has interrupted the study or its time is over.
@@ -231,16 +230,11 @@ def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
     values: dict[str, dict[str, list[float]]] = {}
     for variant, runs in of_runs.items():
         for system in runs[0]["replies"]:
-            if system != HUMAN and len(runs) > 1:
+            if system != HUMAN:
                 metrics = {title: [run["replies"][system][title] for run in runs] for title in REPLIES}
                 metrics["log perplexity"] = [math.log(run["perplexity"][system]) for run in runs]
                 values[f"{variant}, {system}"] = metrics
-    rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = [
-        (pair, None, metric, compare_seeds(values[pair[0]][metric], values[pair[1]][metric]))
-        for pair in itertools.combinations(values, 2)
-        for metric in values[pair[0]]
-    ]
-    return with_correction(rows)
+    return tests_by_seeds(values)
 
 
 def _name(system: str) -> str:

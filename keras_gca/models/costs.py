@@ -100,16 +100,16 @@ class Costs:
         Args:
             operations: The operations of each part, as the other methods count them.
             pairs: The number of pairs in memory.
-            at_once: The most answers that are read together.
+            at_once: The largest number of answers that are read at a time.
             copies: The numbers that are kept for each weight; 1 without training.
-            rate: The operations per second of the product of y_h and its matrix; measured if None.
+            rate: The rate of the product of y_h and its matrix in operations per second. If None, it is measured.
 
         Returns:
             The estimate, as `estimate_of` returns it.
         """
         sizes = self._sizes
         weights = sum(sizes.numbers(self._config.generator == "canonical"))
-        # Of each partial answer: y_h, the logits, and the gradients of both, which are needed at the same time.
+        # Each partial answer needs y_h, the logits, and the gradients of both at the same time.
         activations = at_once * sizes.sentence_length * 2 * (sizes.hidden_units + sizes.vocabulary)
         memory = IMPORTS + 4 * (copies * weights + activations + pairs * (2 * sizes.sentence_length + 1))
         shape = sizes.hidden_units, sizes.vocabulary

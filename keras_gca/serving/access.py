@@ -25,7 +25,7 @@ EXPECTED = (
 
 
 def make_token(host: str) -> str | None:
-    """Return a new token for a server that others can reach; None for a loopback address, which needs none.
+    """Return a new token for a server that others can reach, or None for a loopback address, which needs no token.
 
     Args:
         host: The address at which the server listens.
@@ -52,7 +52,7 @@ def require_token(app: Flask, token: str | None, without: Collection[str] = ()) 
 
     Args:
         app: The application. Its page `/` gives the cookie.
-        token: The token; None requires none.
+        token: The token, or None if no token is required.
         without: The endpoints that need no token.
     """
     app.config[NEEDS_TOKEN] = token is not None

@@ -33,8 +33,8 @@ def estimate(
         vocabulary: s_v.
         training: The pairs to train on.
         validation: The held-out pairs.
-        stages: The stages that are left; all if None.
-        rate: Operations per second of a matrix product; measured if None.
+        stages: The stages that are left, or None for all stages.
+        rate: The rate of a matrix product in operations per second. If None, it is measured.
 
     Returns:
         The seconds of each line of Algorithm 2, and the memory.

@@ -331,7 +331,7 @@ def test_errors_of_train_are_one_line_and_status_2(tmp_path, monkeypatch, capsys
 @pytest.mark.parametrize(
     ("corpus", "glove", "message"),
     [
-        ("A\nB\n", None, "corpus.txt: there is no conversation of two"),
+        ("A\nB\n", None, "corpus.txt: the corpus has no conversation of two"),
         ("A\n\nB\n", None, "no conversation of two or more utterances"),
         ("hello\nthere\n", None, "the corpus has 1 context/answer pair; at least 20 are needed"),
         ("hello\nthere\n" * 20, "a 1 2\n", "v.txt:1: 2 numbers after the word; 16 are expected"),

@@ -158,7 +158,7 @@ def chats():
     add(
         "slack_export/",
         "Slack export folder: users.json, channels.json and one JSON array of messages per channel "
-        "and day; channel_join is no utterance" + no,
+        "and day; channel_join is not an utterance" + no,
         "either",
         folder,
         talks,

@@ -69,7 +69,7 @@ def persona():
     add(
         "personachat_silence.txt",
         "PersonaChat where __SILENCE__ stands for the missing first context of the first "
-        "conversation; __SILENCE__ is no utterance",
+        "conversation; __SILENCE__ is not an utterance",
         "either",
         "\n".join(lines) + "\n",
         silent + talks[1:],

@@ -45,7 +45,7 @@ def json_arrays():
     add(
         "array_of_objects.json",
         "pretty JSON array of conversations, each an array of objects speaker and text; "
-        "the speaker is no part of the utterance",
+        "the speaker is not a part of the utterance",
         "read",
         dump([roles(t, "speaker", "text", ["Ida", "Ben"]) for t in talks], indent=1),
         talks,

@@ -30,7 +30,7 @@ def json_lines():
     ]
     add(
         "openai_finetuning.jsonl",
-        "OpenAI fine-tuning: messages with a system message first, which is no utterance of the conversation",
+        "OpenAI fine-tuning: messages with a system message first, which is not an utterance of the conversation",
         "read",
         jsonl(rows),
         talks,
@@ -58,7 +58,7 @@ def json_lines():
     rows = [{"conversations": roles(t, "from", "value", ["human", "gpt"]), "source": "invented"} for t in talks]
     add(
         "conversations_from_value.jsonl",
-        "JSON lines with conversations (from, value) and a source, which is no utterance",
+        "JSON lines with conversations (from, value) and a source, which is not an utterance",
         "read",
         jsonl(rows),
         talks,

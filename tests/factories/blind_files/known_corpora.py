@@ -18,7 +18,7 @@ def daily_dialog():
     add(
         "dailydialog.txt",
         "DailyDialog dialogues_text.txt: one conversation per line, __eou__ after each "
-        "utterance; __eou__ is no part of it, and no empty utterance follows the last one",
+        "utterance; __eou__ is not a part of it, and no empty utterance follows the last one",
         "read",
         "".join(daily_line(talk) + "\n" for talk in talks),
         talks,

@@ -49,7 +49,7 @@ def plain_text():
     talks = take(3)
     add(
         "utf8_bom.txt",
-        "plain text in UTF-8 with a byte order mark, which is no part of the first utterance",
+        "plain text in UTF-8 with a byte order mark, which is not a part of the first utterance",
         "plain",
         paragraphs(talks),
         talks,

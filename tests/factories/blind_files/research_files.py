@@ -126,7 +126,7 @@ def research_json():
     add(
         "coqa.json",
         "CoQA: data with story, questions and answers (input_text, turn_id), which alternate; the story "
-        "is no utterance",
+        "is not an utterance",
         "either",
         dump(data, indent=1),
         [talk],

@@ -83,7 +83,7 @@ def tables():
     rows = [["", "question", "answer"]] + [[i, a, b] for i, (a, b) in enumerate(pairs)]
     add(
         "pairs_index.csv",
-        "CSV of question and answer with an unnamed index column in front; the index is no utterance",
+        "CSV of question and answer with an unnamed index column in front; the index is not an utterance",
         "read",
         table(rows),
         as_talks(pairs),
@@ -171,7 +171,7 @@ def tables():
     add(
         "emocontext.tsv",
         "EmoContext: TSV with id, turn1, turn2, turn3, label; each row a conversation of three; "
-        "the label is no utterance",
+        "the label is not an utterance",
         "either",
         joined(rows),
         [t[:3] for t in talks],

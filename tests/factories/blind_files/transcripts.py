@@ -102,7 +102,7 @@ def transcripts():
     talks = take(3, even=True)
     add(
         "user_bot.txt",
-        "transcript with 'User:' and 'Bot:', conversations separated by a line '---', which is no utterance" + tags,
+        "transcript with 'User:' and 'Bot:', conversations separated by a line '---', which is not an utterance" + tags,
         "read",
         spoken(talks, ["User", "Bot"], gap="---\n"),
         talks,
@@ -250,7 +250,7 @@ A duck sits under a red umbrella.
     )
     add(
         "chatterbot.yml",
-        "ChatterBot YAML: categories and conversations, lists of lists of strings; the category is no utterance",
+        "ChatterBot YAML: categories and conversations, lists of lists of strings; the category is not an utterance",
         "either",
         text,
         talks,

@@ -124,7 +124,7 @@ def test_damaged_files_are_one_line_of_every_command(said, tmp_path):
         ("zeros.parquet", "damaged, or not a data set that can be read"),
         ("other.parquet", "the columns are label, words; a column with lists of utterances is expected"),
         ("saved", "damaged, or not a data set that can be read"),
-        ("dict", "dict/dataset_dict.json: damaged; a list of the names of parts is expected"),
+        ("dict", "dict/dataset_dict.json: the file is damaged; a list of the names of parts is expected"),
     ):
         arrow.write_bytes(cut(arrow.read_bytes()) if name == "saved" else arrow.read_bytes())
         (tmp_path / "dict").mkdir(exist_ok=True)

@@ -105,7 +105,7 @@ def test_json_lines(tmp_path):
             "a.txt",
             "only one line\n",
             None,
-            r"a\.txt: there is no conversation of two or more utterances \(the file was read as text\)",
+            r"a\.txt: the corpus has no conversation of two or more utterances \(the file was read as text\)",
         ),
         ("a.txt", "", None, "no conversation of two or more"),
         ("d.txt", "A __eou__ B __eou__\nno mark\n", None, r"d\.txt:2: the line has no __eou__"),
