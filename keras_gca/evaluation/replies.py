@@ -63,7 +63,7 @@ def evaluate_run(
         read = glove.read_vectors(vectors, list(agent.vocabulary.counts))
         by_word = dict(zip(read.words, read.matrix, strict=True))
     dataset = made.dataset()
-    reporting.say_cost(estimate.of_evaluation(agent, dataset.validation, decoding))
+    reporting.say_cost(estimate.of_evaluation(agent, dataset.held_out, decoding))
     figures = evaluate(agent, dataset, decoding, seed, by_word)
     figures["vectors"] = str(vectors or OWN_VECTORS)
     write_text(made.path / FILE, json.dumps(figures, indent=2) + "\n")
@@ -152,7 +152,7 @@ def parts_of(dataset: Dataset) -> dict[str, np.ndarray]:
     Returns:
         The numbers of each part's pairs, int64; empty parts are left out.
     """
-    held_out = dataset.validation
+    held_out = dataset.held_out
     learned = {row.tobytes() for row in dataset.training.answers}
     known = np.array([row.tobytes() in learned for row in held_out.answers], bool)
     masks = {NEW: ~known, KNOWN: known}

@@ -1,5 +1,7 @@
 """Held-out pairs are divided by turn, and by whether their answer also occurs in the training data."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_gca.data.dataset import Dataset
@@ -30,6 +32,12 @@ def test_parts_by_hand():
 
 def test_turns_of_single_pairs_are_not_known():
     assert set(replies.parts_of(dataset(False))) == {replies.NEW, replies.KNOWN}
+
+
+def test_the_parts_are_those_of_the_test_part_where_the_corpus_has_one():
+    divided = replace(dataset(True), test=Pairs(rows(20, 21), rows(5, 22), np.array([3, 4], np.int32)))
+    parts = {part: numbers.tolist() for part, numbers in replies.parts_of(divided).items()}
+    assert parts == {"1 utterance before": [0, 1], replies.NEW: [1], replies.KNOWN: [0]}
 
 
 def test_parts_that_one_run_lacks_are_left_out_of_the_mean():
