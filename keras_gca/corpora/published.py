@@ -28,6 +28,7 @@ ALL_DIALOGUES = re.compile(r"dialogues_(text|emotion)\.txt")
 EMPATHETIC = re.compile(r"(train|valid|test)\.csv")
 UTTERANCES = "utterances.jsonl"  # of ConvoKit
 WANTED = (cornell.LINES, cornell.CONVERSATIONS, UTTERANCES)
+ZIP_BEGINNINGS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # of a usual archive, of an empty one, and of one of several files
 BLOCK = 1 << 16  # bytes
 MOST = 400_000_000  # bytes that an archive may unpack to
 MOST_MEMBERS = 10_000
@@ -62,7 +63,16 @@ def part_of(file: Path) -> str | None:
 
 def is_archive(path: Path) -> bool:
     """Return whether a file is an archive that `unpacked` can read: ZIP, or tar compressed with gzip."""
-    return path.is_file() and (zipfile.is_zipfile(path) or path.name.lower().endswith((".tar.gz", ".tgz")))
+    return path.is_file() and (_is_zip(path) or path.name.lower().endswith((".tar.gz", ".tgz")))
+
+
+def _is_zip(path: Path) -> bool:
+    """Return whether a file begins as a ZIP archive does.
+
+    `zipfile.is_zipfile` looks at a file's end, where a text can have the same bytes, and it raises BadZipFile for some.
+    """
+    with path.open("rb") as stream:
+        return stream.read(4) in ZIP_BEGINNINGS
 
 
 @contextmanager
@@ -82,7 +92,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         budget = _Budget(path)
         try:
             with path.open("rb") as stream:
-                if zipfile.is_zipfile(path):
+                if _is_zip(path):
                     _copy_zip(stream, folder, budget)
                 else:
                     _copy_tar(stream, folder, budget)

@@ -126,6 +126,7 @@ def test_archives_that_are_not_what_they_say(tmp_path, monkeypatch):
             "the archive is damaged",
         ),
         "g.zip": (zipped({f"x{i}": "" for i in range(50)}), "the archive has more than 40 members"),
+        "h.zip": (b"PK\7\x08" + good, "the archive is damaged, or cannot be read"),
     }
     monkeypatch.setattr(published, "MOST_MEMBERS", 40)
     for name, (content, message) in cases.items():
@@ -134,6 +135,13 @@ def test_archives_that_are_not_what_they_say(tmp_path, monkeypatch):
         with pytest.raises(UserError, match=message) as caught:
             read_corpus(path)
         assert str(caught.value).startswith(f"{path}: "), name
+
+
+@pytest.mark.parametrize("end", ["PK\5\6" + 18 * "\0", "PK\6\7\1" + 15 * "\0" + "PK\5\6" + 18 * "\0"])
+def test_a_text_that_ends_like_an_archive_is_a_text(tmp_path, end):
+    path = tmp_path / "a.txt"
+    path.write_text(f"Hi.\nYes {end}\n")
+    assert not published.is_archive(path)
 
 
 def test_nothing_is_written_outside_of_the_temporary_folder(tmp_path):
