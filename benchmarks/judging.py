@@ -2,19 +2,18 @@
 
     python -m benchmarks.judging answer docs/judging/first_messages.csv RUN --generator adversarial --output new.csv
     python -m benchmarks.judging sheets before.csv new.csv --folder sheets
-    python -m benchmarks.judging count sheets --json counts.json --table replies.md
+    python -m benchmarks.judging count sheets --experiment counts.json --table replies.md
 
 `answer` takes bots of both papers. Each sheet has the replies of all systems in a different order, without the names of
 the systems. If several systems give the same reply to a prompt, it occurs only once. `key.csv` says which system gave
 which reply. A reader writes 1 or 0 into the column `judgement`, and `count` counts these judgements. It can also write
-the counts as JSON, and all replies as a table.
+the counts as the JSON file of an experiment, and all replies as a table.
 """
 
 import argparse
 import collections
 import csv
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_gca.engine import command_line
+from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
+from keras_gca.evaluation import provenance
+from keras_gca.evaluation.tables import Table as Counted
 from keras_gca.storage.arrays import read_facts
 
 if TYPE_CHECKING:
@@ -160,7 +161,9 @@ def replies_table(sheets: dict[str, Table], key: Table) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(given)
+    options.command = provenance.command_of("benchmarks.judging", given)
     return options.run(options)
 
 
@@ -206,14 +209,13 @@ def _sheets(options: argparse.Namespace) -> int:
 def _count(options: argparse.Namespace) -> int:
     key = _read(options.folder / KEY)
     sheets = {reader: _read(options.folder / f"{reader}.csv") for reader in dict.fromkeys(row["reader"] for row in key)}
-    print(f"| system | {' | '.join(sheets)} | lower |\n{'| --- ' * (len(sheets) + 2)}|")
     sensible, agreed = count(sheets, key), agreement(sheets, key)
-    for system, counts in sensible.items():
-        print(f"| {system} | {' | '.join(map(str, counts.values()))} | {min(counts.values())} |")
-    print(f"\nThe readers agree on {agreed:.1%} of the replies.")
-    if options.json:
-        facts = {"command": "python -m benchmarks.judging count", "agreement": round(agreed, 4), "sensible": sensible}
-        options.json.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    rows = [[system, *map(str, counts.values()), str(min(counts.values()))] for system, counts in sensible.items()]
+    counted = Counted(None, "", ["system", *sheets, "lower"], rows)
+    print(counted.to_markdown())
+    print(f"The readers agree on {agreed:.1%} of the replies.")
+    results = {"agreement": round(agreed, 4), "sensible": sensible}
+    provenance.write_if_asked(options.experiment, options.command, provenance.Outcome({}, results, [counted]))
     if options.table:
         options.table.write_text(replies_table(sheets, key), encoding="utf-8")
     return 0
@@ -261,7 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     sheets.set_defaults(run=_sheets)
     counting = commands.add_parser("count", help="count the judgements of filled sheets")
     counting.add_argument("folder", type=Path, help="the folder of the sheets")
-    counting.add_argument("--json", type=Path, metavar="FILE", help="write the counts to this file, too")
+    reporting.add_experiment(counting)
     counting.add_argument("--table", type=Path, metavar="FILE", help="write all replies to this Markdown file, too")
     counting.set_defaults(run=_count)
     return parser

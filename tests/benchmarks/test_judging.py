@@ -1,11 +1,11 @@
 import csv
-import json
 
 import numpy as np
 import pytest
 
 from benchmarks import judging
 from keras_gca.errors import UserError
+from keras_gca.evaluation import provenance
 from keras_gca.serving.protocol import Answer
 
 PROMPTS = [{"prompt": text, "sensible": f"about {text}"} for text in "abc"]
@@ -88,12 +88,16 @@ def test_sheets_are_made_and_counted(tmp_path, capsys):
     filled(sheets, ["145", "124"])
     capsys.readouterr()
     counts, table = tmp_path / "counts.json", tmp_path / "replies.md"
-    assert judging.main(["count", str(sheets), "--json", str(counts), "--table", str(table)]) == 0
+    assert judging.main(["count", str(sheets), "--experiment", str(counts), "--table", str(table)]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "| system | reader_1 | reader_2 | lower |"
     # The readers agree on 1, 3 and 4: old 1, 3 and new 1, 4, which are 4 of 6 replies.
-    assert out[2:] == ["| old | 1 | 2 | 1 |", "| new | 3 | 2 | 2 |", "", "The readers agree on 66.7% of the replies."]
-    facts = json.loads(counts.read_text())
+    assert [line.replace(" ", "") for line in out[2:4]] == ["|old|1|2|1|", "|new|3|2|2|"]
+    assert out[5] == "The readers agree on 66.7% of the replies."
+    experiment = provenance.read_experiment(counts)
+    assert experiment["command"].startswith("python -m benchmarks.judging count")
+    assert experiment["tables"][0]["rows"] == [["old", "1", "2", "1"], ["new", "3", "2", "2"]]
+    facts = experiment["results"]
     assert facts["sensible"] == {"old": {"reader_1": 1, "reader_2": 2}, "new": {"reader_1": 3, "reader_2": 2}}
     assert facts["agreement"] == 0.6667
     assert table.read_text().splitlines() == [
