@@ -158,4 +158,4 @@ def table_with_command(experiment: Mapping[str, Any], number: int = 0) -> str:
     except (LookupError, TypeError):
         raise UserError(f"{experiment['command']}: its results have no table {number}") from None
     stated = ", ".join(f"{name} {version}" for name, version in experiment["versions"].items())
-    return f"{table.to_markdown()}\n`{experiment['command']}` ({stated})\n"
+    return f"{table.to_markdown()}\n`{experiment['command']}` ({stated or 'the versions were not recorded'})\n"

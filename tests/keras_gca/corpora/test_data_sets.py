@@ -137,6 +137,23 @@ def test_damaged_files_are_one_line_of_every_command(said, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_damaged_statistics_do_not_abort_the_process(tmp_path):
+    """Lists of numbers in a Parquet file's footer (thrift's type 6) are made longer, among them the statistics."""
+    path = tmp_path / "a.parquet"
+    made({"dialog": [list(pair) for pair in TWO]}).to_parquet(path)
+    whole = path.read_bytes()
+    footer = range(len(whole) - 8 - int.from_bytes(whole[-8:-4], "little"), len(whole) - 8)
+    messages = set()
+    for place in [place for place in footer if whole[place] & 15 == 6 and whole[place] >> 4 in range(1, 9)]:
+        path.write_bytes(whole[:place] + bytes([whole[place] + 16]) + whole[place + 1 :])
+        try:
+            read_corpus(path)
+        except UserError as error:
+            messages.add(str(error))
+    assert all(message.startswith(f"{path}: ") for message in messages)
+    assert any("histogram size mismatch" in message for message in messages)
+
+
 def test_damaged_states_of_a_saved_data_set(tmp_path):
     made(PAIRS).save_to_disk(tmp_path)
     good = json.loads((tmp_path / "state.json").read_text())
