@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,19 +101,18 @@ def _command(arguments: list[str] | None) -> str:
 
 def _compare_with_ratings(options: argparse.Namespace, command: str) -> dict[str, Any]:
     """Compare the measures of each run with people's ratings, write RUN/ratings.json, and return what --json prints."""
-    from gail_tf.evaluation.rated_responses import FILE, evaluate_ratings
-    from keras_gca.evaluation import human_ratings, provenance
+    from gail_tf.evaluation.rated_responses import evaluate_ratings
+    from keras_gca.evaluation import human_ratings
 
     _fetch_encoder(options)
-    by_run = {}
-    for run in options.runs:
-        results = evaluate_ratings(run, options.ratings, options.seed, options.encoder, options.batch_size)
-        by_run[str(run)] = results
-        table = human_ratings.report(results)
-        print(table.to_markdown())
-        provenance.write_experiment(run / FILE, command, {"ratings": options.seed}, results, [table])
-        print(f"wrote {run / FILE}")
-    return provenance.document(command, by_run, [run / FILE for run in options.runs])
+    compare = partial(
+        evaluate_ratings,
+        ratings=options.ratings,
+        seed=options.seed,
+        encoder=options.encoder,
+        size=options.batch_size,
+    )
+    return human_ratings.compare_runs(options.runs, compare, command, options.seed, options.experiment)
 
 
 def make_parser() -> argparse.ArgumentParser:

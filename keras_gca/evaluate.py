@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +73,10 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str])
     with command_line.quiet_imports():
         from keras_gca.evaluation import human_ratings, provenance, rated_answers
 
+    command_line.refuse(options, ("summary",), (), "--ratings computes no metrics that have a mean over runs")
     command = provenance.command_of("keras_gca.evaluate", arguments)
-    by_run = {}
-    for run in options.runs:
-        results = by_run[str(run)] = rated_answers.evaluate_ratings(run, options.ratings, options.seed)
-        table = human_ratings.report(results)
-        print(table.to_markdown())
-        provenance.write_experiment(run / rated_answers.FILE, command, {"ratings": options.seed}, results, [table])
-        print(f"wrote {run / rated_answers.FILE}")
-    return provenance.document(command, by_run, [run / rated_answers.FILE for run in options.runs])
+    compare = partial(rated_answers.evaluate_ratings, ratings=options.ratings, seed=options.seed)
+    return human_ratings.compare_runs(options.runs, compare, command, options.seed, options.experiment)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -22,7 +22,6 @@ from keras_gca.evaluation import human_ratings
 from keras_gca.evaluation.human_ratings import Rated
 from keras_gca.models import scoring
 
-FILE = "ratings.json"
 BY_D = ("D, Eq. 9", "D, Eq. 10")  # the measures of a D that judges each token, like the first paper's
 
 

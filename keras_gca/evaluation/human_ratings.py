@@ -13,7 +13,7 @@ raters agree with each other. `split_half` measures the agreement of the raters.
 import collections
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,11 +22,12 @@ import numpy as np
 from scipy import stats
 
 from keras_gca.errors import UserError
-from keras_gca.evaluation import statistics
+from keras_gca.evaluation import provenance, statistics
 from keras_gca.evaluation.tables import Table
 from keras_gca.models.scoring import is_tie_of_logs, jaccard_index
 from keras_gca.storage import json_files
 
+FILE = "ratings.json"  # in a run folder
 RESAMPLES = 2000  # of contexts, for intervals
 SPLITS = 200  # random divisions of the raters into halves
 LENGTH = "length"  # the measure that all others must beat
@@ -263,6 +264,37 @@ def compare(
 def _plain(agreement: Agreement) -> dict[str, float | bool | None]:
     """Return an agreement as values for JSON, in which undefined numbers are None."""
     return {name: None if value is None or np.isnan(value) else value for name, value in agreement._asdict().items()}
+
+
+def compare_runs(
+    runs: Sequence[Path],
+    compare_run: Callable[[Path], dict[str, Any]],
+    command: str,
+    seed: int,
+    experiment: Path | None,
+) -> dict[str, Any]:
+    """Compare runs with people's ratings, print a table for each, write RUN/ratings.json, and return a JSON document.
+
+    Args:
+        runs: The run folders.
+        compare_run: Returns the results of a run as `compare` does.
+        command: The command; see `provenance.command_of`.
+        seed: The seed of the bootstrap and of the control.
+        experiment: The file of the option --experiment, or None.
+
+    Returns:
+        What --json prints, with the results by run.
+    """
+    results, tables, written = {}, [], []
+    for run in runs:
+        results[str(run)] = compare_run(run)
+        tables.append(report(results[str(run)]))
+        print(tables[-1].to_markdown())
+        written.append(run / FILE)
+        provenance.write_experiment(written[-1], command, {"ratings": seed}, results[str(run)], tables[-1:])
+        print(f"wrote {written[-1]}")
+    written += provenance.write_if_asked(experiment, command, provenance.Outcome({"ratings": seed}, results, tables))
+    return provenance.document(command, results, written)
 
 
 def report(results: Mapping[str, Any]) -> Table:

@@ -16,7 +16,6 @@ from keras_gca.evaluation.human_ratings import Rated
 from keras_gca.models import scoring
 from keras_gca.training.run_folder import GCARun
 
-FILE = "ratings.json"
 BATCH = 64
 BY_D = ("D, Eq. 9", "D, Eq. 10")
 

@@ -255,7 +255,7 @@ def tables(figures: dict[str, Any]) -> list[Table]:
     These are perplexity, replies, Table 1, both equations, and perplexity and BLEU by parts of the held-out pairs.
     """
     rows: list[Sequence[Cell]]
-    rows = [(name, f"{value:.2f}") for name, value in figures["perplexity"].items()]
+    rows = [(name.replace("_", " "), f"{value:.2f}") for name, value in figures["perplexity"].items()]
     perplexities = Table(None, "", ("perplexity", ""), rows)
 
     systems = figures["replies"]

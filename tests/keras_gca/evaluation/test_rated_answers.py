@@ -58,12 +58,17 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     gca.write_run(tmp_path / "run")
     made, _ = ratings.rated(12, 0.5)
     file = ratings.write(tmp_path / "people.jsonl", made)
-    arguments = [str(tmp_path / "run"), "--ratings", str(file)]
+    arguments = [str(tmp_path / "run"), "--ratings", str(file), "--experiment", str(tmp_path / "a.json")]
     assert command_line.run(evaluate.main, "evaluate", arguments) == 0
     out = capsys.readouterr().out
     assert "people.jsonl: agreement with people's ratings of" in out
     written = json.loads((tmp_path / "run" / "ratings.json").read_text())
     assert written["command"] == f"python -m keras_gca.evaluate {' '.join(arguments)}"
     assert {"D, Eq. 9", "D, Eq. 10", "length", "random numbers"} < set(written["results"]["measures"])
+    experiment = json.loads((tmp_path / "a.json").read_text())
+    assert experiment["results"] == {arguments[0]: written["results"]}
+    assert experiment["tables"] == written["tables"]
     assert command_line.run(evaluate.main, "evaluate", [str(tmp_path / "run"), "--ratings", "none"]) == 2
     assert capsys.readouterr().err == "evaluate: none: no such file or folder\n"
+    assert command_line.run(evaluate.main, "evaluate", [*arguments, "--summary", "b.json"]) == 2
+    assert capsys.readouterr().err.endswith("leave out --summary\n")
