@@ -293,5 +293,5 @@ def encode_shard(task: ShardTask, words: Sequence[str]) -> tuple[ShardFacts, dic
             if form[0].isalpha() and (word := form.lower()) in known:
                 forms = seen.setdefault(word, {})
                 forms[form] = forms.get(form, 0) + int(chunk.inside[number])
-    joined = (np.concatenate(arrays) for arrays in (tokens, lengths, roles))
-    return write_shard(task.folder, task.number, *joined, task.dtype), seen
+    all_tokens, all_lengths, all_roles = (np.concatenate(arrays) for arrays in (tokens, lengths, roles))
+    return write_shard(task.folder, task.number, all_tokens, all_lengths, all_roles, task.dtype), seen

@@ -115,8 +115,8 @@ def write_shard(
                 stream.write(array.data)
         sums.append(sha.hexdigest())
     counts = np.bincount(roles, minlength=4)
-    pairs = (int(counts[role]) for role in (TRAINING, VALIDATION, TEST))
-    return ShardFacts(int(counts[FIRST]), len(roles), len(tokens), *pairs, *sums)
+    first, training, validation, test = counts.tolist()
+    return ShardFacts(first, len(roles), len(tokens), training, validation, test, *sums)
 
 
 def _file(folder: Path, number: int, suffix: str) -> Path:

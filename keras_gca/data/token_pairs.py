@@ -6,6 +6,7 @@ the shards are taken in random order, the batches of SHARDS_TOGETHER shards take
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,7 +23,8 @@ SHARDS_OF_A_LANE = 8  # with fewer shards for each process, the processes would 
 SAMPLE = 20_000  # the most held-out pairs that are measured, and the pairs from which costs are estimated
 
 
-class Lane(NamedTuple):
+@dataclass(frozen=True)
+class Lane:
     """The part of the shards that one process of a training reads.
 
     Attributes:
@@ -186,10 +188,10 @@ class TokenPairs:
             trained = np.zeros(conversation[-1] + 1, bool)
             trained[conversation[shard.roles == self._role]] = True
             used = ((shard.roles == FIRST) | (shard.roles == self._role)) & trained[conversation]
-            by_token = np.diff(shard.offsets.astype(np.int64))
-            kept = np.repeat(used, by_token)
+            lengths: np.ndarray = np.diff(shard.offsets.astype(np.int64))
+            kept = np.repeat(used, lengths)
             words = shard.tokens[kept].astype(np.int64) - len(SPECIAL_TOKENS)
-            made.append((np.maximum(words, -1), np.repeat(conversation, by_token)[kept]))
+            made.append((np.maximum(words, -1), np.repeat(conversation, lengths)[kept]))
             total += len(words)
         return made
 

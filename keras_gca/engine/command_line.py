@@ -334,8 +334,8 @@ def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
     """
     sys.stderr.flush()
     kept = os.dup(2)
-    line = one_line(f"loading {what} ...") + "\n"
-    saying = threading.Timer(SAY_AFTER, os.write, (kept, line.encode(sys.stderr.encoding, "backslashreplace")))
+    line, encoding = one_line(f"loading {what} ...") + "\n", sys.stderr.encoding or "ascii"  # None: not a file
+    saying = threading.Timer(SAY_AFTER, os.write, (kept, line.encode(encoding, "backslashreplace")))
     if os.isatty(kept):
         saying.start()
     with tempfile.TemporaryFile() as held:

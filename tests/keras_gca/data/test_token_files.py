@@ -27,7 +27,7 @@ NAMES = ("I", "Tom", "London", "ΟΔΟΣ", "Σίσυφος", "ＡＢ")
 WORDS = (*NAMES, "you", "is", "not", "happy", "don't", "it's", "3.50", "won't", ",", ".", "?", "good")
 
 
-def write_corpus(path, conversations=150, seed=0):
+def write_corpus(path, conversations=120, seed=0):
     """Write a corpus of random sentences, with an utterance without tokens and a conversation of one utterance."""
     random = np.random.default_rng(seed)
     lines = ["Alone.", "", "Hello Tom", "...", "---"]
@@ -66,8 +66,15 @@ def many_shards(corpus, tmp_path_factory):
         return folder_of(corpus, tmp_path_factory.mktemp("tokens") / "many")
 
 
-@pytest.mark.parametrize("predict", ["answer", "context", "unconditional"])
-@pytest.mark.parametrize("shards", ["one_shard", "many_shards"])
+@pytest.mark.parametrize(
+    ("shards", "predict"),
+    [
+        ("one_shard", "answer"),
+        ("many_shards", "context"),
+        pytest.param("many_shards", "answer", marks=pytest.mark.thorough),
+        pytest.param("many_shards", "unconditional", marks=pytest.mark.thorough),
+    ],
+)
 def test_token_files_hold_the_pairs_of_a_preparation_in_memory(corpus, shards, predict, request):
     folder = request.getfixturevalue(shards)
     assert (len(folder.shards) == 1) == (shards == "one_shard")
@@ -96,7 +103,7 @@ def test_a_corpus_without_boundaries_holds_the_same_pairs_out(tmp_path, monkeypa
         np.testing.assert_array_equal(pairs_of(folder, role).contexts, pairs.contexts)
 
 
-@pytest.mark.parametrize("seed", [None, 0, 7, 2**31 - 1])
+@pytest.mark.parametrize("seed", [None, 2**31 - 1])
 def test_one_shard_gives_the_batches_of_pairs_in_memory(corpus, one_shard, seed):
     config = Config.preset("default", sentence_length=12, context_utterances=2)
     memory, stored = prepare(read_conversations(corpus), config).training, pairs_of(one_shard)
@@ -149,6 +156,7 @@ def test_the_held_out_sample_does_not_grow_with_the_corpus(corpus, tmp_path, mon
     assert len(pairs_of(folder).some()) == folder.pairs(TRAINING)
 
 
+@pytest.mark.thorough
 def test_an_interrupted_preparation_continues_and_ends_with_the_same_files(corpus, many_shards, tmp_path, monkeypatch):
     monkeypatch.setattr(preparation, "CHUNK_UTTERANCES", 20)
     monkeypatch.setattr(preparation, "SHARD_PAIRS", 40)
