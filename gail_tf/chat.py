@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     chat_command.check(options)
     path, notice = chat_command.bot_of("gail_tf", options, SHIPPED)
     listening = chat_command.listen(options, path)
-    with command_line.quiet_imports():
+    with command_line.quiet_imports(f"TensorFlow, and then {path}"):
         from gail_tf.agent import GAILAgent, Replying
 
     replying = Replying(options.temperature, options.top_p, options.candidates)
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         return agent.answers(history, options.history, replying, options.seed + turn)
 
     folder = path if path.is_dir() else Path()
-    return terminal.talk(agent, reply, options, path, folder, notice)
+    return terminal.talk(agent, reply, options, path, folder, notice, functools.partial(reply, list(EXAMPLES[:1]), 0))
 
 
 def make_parser() -> argparse.ArgumentParser:

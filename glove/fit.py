@@ -21,6 +21,8 @@ BATCH = 2048
 # gradients, sorted gradients, sums, squares and accumulators of both sides are such rows; sorting costs the rest.
 ROWS_OF_AN_ENTRY = 75
 
+Entries = tuple[np.ndarray, np.ndarray, np.ndarray]  # the rows, columns and counts that `cooccurrences` returns
+
 
 def estimate(
     tokens: int, entries: int, words: int, dimension: int, window: int, epochs: int, rate: float | None = None
@@ -50,9 +52,7 @@ def _rate(words: int, dimension: int) -> float:
     return median_rate(lambda: matrix[rows], BATCH * (dimension + 2))
 
 
-def cooccurrences(
-    documents: Iterable[Sequence[int]], vocabulary_size: int, window: int = 10
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cooccurrences(documents: Iterable[Sequence[int]], vocabulary_size: int, window: int = 10) -> Entries:
     """Count how often each pair of words occurs together (X_ij).
 
     Two words at a distance d <= window in one document add 1 / d to their count, in both orders.
@@ -70,6 +70,21 @@ def cooccurrences(
     arrays = [np.asarray(document, np.int64) for document in documents]
     indices = np.concatenate([np.empty(0, np.int64), *arrays])
     owner = np.repeat(np.arange(len(arrays)), [len(array) for array in arrays])
+    return joined_cooccurrences(indices, owner, vocabulary_size, window)
+
+
+def joined_cooccurrences(indices: np.ndarray, owner: np.ndarray, vocabulary_size: int, window: int = 10) -> Entries:
+    """Count how often each pair of words occurs together in documents that are joined to one array.
+
+    Args:
+        indices: (t,) int64, the word indices of all documents; see `cooccurrences`.
+        owner: (t,) int, the number of the document of each word.
+        vocabulary_size: The number of words.
+        window: The largest distance at which two words count as occurring together.
+
+    Returns:
+        The entries, as `cooccurrences` returns them.
+    """
     keys, weights = [np.empty(0, np.int64)], [np.empty(0)]
     for distance in range(1, window + 1):
         left, right = indices[:-distance], indices[distance:]
@@ -80,6 +95,39 @@ def cooccurrences(
     unique, inverse = np.unique(np.concatenate(keys), return_inverse=True)
     counts = np.bincount(inverse, weights=np.concatenate(weights), minlength=len(unique))
     return (unique // vocabulary_size).astype(np.int32), (unique % vocabulary_size).astype(np.int32), counts
+
+
+def added(parts: Iterable[Entries], vocabulary_size: int) -> Entries:
+    """Add up the co-occurrences of several parts of a corpus, with memory for two parts and their sum.
+
+    Args:
+        parts: The entries of each part, as `cooccurrences` returns them for one vocabulary.
+        vocabulary_size: The number of words.
+
+    Returns:
+        The entries of the whole corpus. Those of a single part are returned as they are. The counts of several parts
+        differ from those of one pass by rounding (float64).
+    """
+    # Sums of 1, 2, 4, ... parts, as in a binary counter, so that an entry is sorted only log2(parts) times.
+    sums: list[tuple[int, Entries]] = []
+    for part in parts:
+        size = 1
+        while sums and sums[-1][0] == size:
+            part, size = _sum(sums.pop()[1], part, vocabulary_size), 2 * size
+        sums.append((size, part))
+    if not sums:
+        return cooccurrences([], vocabulary_size)
+    total = sums.pop()[1]
+    while sums:
+        total = _sum(sums.pop()[1], total, vocabulary_size)
+    return total
+
+
+def _sum(one: Entries, other: Entries, vocabulary_size: int) -> Entries:
+    rows, columns, counts = (np.concatenate(arrays) for arrays in zip(one, other, strict=True))
+    unique, inverse = np.unique(rows.astype(np.int64) * vocabulary_size + columns, return_inverse=True)
+    total = np.bincount(inverse, weights=counts, minlength=len(unique))
+    return (unique // vocabulary_size).astype(np.int32), (unique % vocabulary_size).astype(np.int32), total
 
 
 def fit(
@@ -131,9 +179,49 @@ def fit(
     if words is None:
         words = _by_frequency(documents)
     index = {word: i for i, word in enumerate(words)}
-    rows, columns, counts = cooccurrences(
-        ([index.get(word, -1) for word in document] for document in documents), len(words), window
+    entries = cooccurrences(([index.get(word, -1) for word in document] for document in documents), len(words), window)
+    return fit_entries(
+        entries, words, dimension, x_max, alpha, learning_rate, epochs, batch_size, seed, report, begin, stop
     )
+
+
+def fit_entries(
+    entries: Entries,
+    words: Sequence[str],
+    dimension: int = 100,
+    x_max: float = 100.0,
+    alpha: float = 0.75,
+    learning_rate: float = 0.05,
+    epochs: int = 50,
+    batch_size: int = BATCH,
+    seed: int = 0,
+    report: Callable[[int, float], object] | None = None,
+    begin: Callable[[int], object] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Vectors:
+    """Fit GloVe vectors to co-occurrences that have been counted; see `fit`, whose arguments have the same meaning.
+
+    Args:
+        entries: The non-zero entries of X, as `cooccurrences` returns them.
+        words: The words, in the order of their indices.
+        dimension: The dimension of the vectors.
+        x_max: The count from which an entry has the weight 1 (Eq. 9).
+        alpha: The exponent of the weights of rarer entries (Eq. 9).
+        learning_rate: AdaGrad's learning rate.
+        epochs: The number of passes over the entries.
+        batch_size: The number of entries in a step.
+        seed: The seed of the initial vectors and of the order of entries.
+        report: A function that is called after each epoch.
+        begin: A function that is called before the first epoch.
+        stop: A function that is called after each epoch. If it returns True, no further epoch follows.
+
+    Returns:
+        The vectors of the words that occur together with another one, float32.
+
+    Raises:
+        ValueError: There is no entry.
+    """
+    rows, columns, counts = entries
     if not len(rows):
         raise ValueError("no two words of the corpus occur within one window: there is nothing to fit")
     targets = np.log(counts).astype(np.float32)
@@ -150,11 +238,11 @@ def fit(
         order = random.permutation(len(rows))
         total = 0.0
         for start in range(0, len(order), batch_size):
-            entries = order[start : start + batch_size]
-            i, j = rows[entries], columns[entries]
+            batch = order[start : start + batch_size]
+            i, j = rows[batch], columns[batch]
             w, v = word_side[i], context_side[j]
-            errors = np.einsum("nd,nd->n", w, v) - targets[entries]
-            scale = weights[entries] * errors
+            errors = np.einsum("nd,nd->n", w, v) - targets[batch]
+            scale = weights[batch] * errors
             total += float(scale @ errors)
             _step(word_side, word_squares, i, scale[:, None] * v, learning_rate, constant=dimension + 1)
             _step(context_side, context_squares, j, scale[:, None] * w, learning_rate, constant=dimension)

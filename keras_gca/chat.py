@@ -1,7 +1,9 @@
 """`python -m keras_gca.chat`: chat with a trained model, in the terminal or in the browser."""
 
 import dataclasses
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from keras_gca.engine import command_line
@@ -50,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         path, notice = chat_command.bot_of("keras_gca", options, SHIPPED)
     listening = chat_command.listen(options, path)
-    with command_line.quiet_imports():
+    with command_line.quiet_imports(f"TensorFlow, and then {path}"):
         from keras_gca.agent import CHAT, Agent, Decoding
         from keras_gca.original import agent as original
 
@@ -71,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             lambda temperature: Decoding(temperature, options.top_k, options.top_p),
         )
         return chat_command.serve(agent, decodings, options, path, options.utterances, listening, notice, EXAMPLES)
+    warm_up: Callable[[], object] | None = None
     if options.context == "author":
         reply = original.replies_by_his_rule(agent, decoding, options.seed)
     else:
@@ -78,8 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
         def reply(history: list[str], turn: int) -> list[Answer]:
             return agent.answers(history, options.utterances, decoding, options.seed + turn)
 
+        warm_up = functools.partial(reply, list(EXAMPLES[:1]), 0)
     folder = path if path.is_dir() and not options.original else Path()
-    return terminal.talk(agent, reply, options, path, folder, notice)
+    return terminal.talk(agent, reply, options, path, folder, notice, warm_up)
 
 
 def make_parser() -> command_line.Parser:

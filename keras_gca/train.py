@@ -7,6 +7,7 @@ from pathlib import Path
 from keras_gca.config import AFTER_LINE_3, PRESETS, Config
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
+from keras_gca.data.token_folder import TokenFolder, is_token_folder
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError
 from keras_gca.serving import watch_command
@@ -54,7 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
         )
     source, config = Source(**given), command_line.chosen_settings(options, Config)
     run = command_line.new_run(options)
-    read = source.read(config.splits) if options.resume is None and options.start_from is None else None
+    read = None
+    if options.resume is None and options.start_from is None:
+        if is_token_folder(source.data):
+            TokenFolder.open(source.data).settings_of(config)  # bad input is reported before TensorFlow is imported
+        else:
+            read = source.read(config.splits)
     watching = watch_command.watching(options)
     strategy = command_line.set_up_tensorflow(options)
     from keras_gca.training import pipeline
@@ -79,7 +85,11 @@ def make_parser() -> command_line.Parser:
     )
     command_line.add_config(parser)
     parser.add_argument(
-        "--data", type=Path, metavar="FILE", help="the corpus to use instead of the embedded one: a file or a folder"
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="the corpus to use instead of the embedded one: a file or a folder, or a folder of token files "
+        "(keras_gca.prepare)",
     )
     parser.add_argument("--format", choices=FORMATS, help="the format of --data (default: detected)")
     parser.add_argument(

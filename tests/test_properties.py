@@ -16,7 +16,7 @@ from glove import Vectors, read_vectors, write_vectors
 from keras_gca.agent import Decoding
 from keras_gca.data.batches import plan_batches
 from keras_gca.data.conversations import PARTS, Conversation, read_conversations
-from keras_gca.data.dataset import hold_out
+from keras_gca.data.held_out import hold_out
 from keras_gca.data.pairs import Pairs, frame_answers, make_pairs, pad_contexts
 from keras_gca.data.text import detokenise, tokenise
 from keras_gca.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary, read_words

@@ -13,6 +13,7 @@ from keras_gca.errors import UserError
 
 SAMPLE = 1 << 16  # characters
 MOST_LINES = 1000
+TOKEN_FILES = "tokens.json"  # the index of a prepared corpus
 SUPPORTED = (
     "plain text, CSV or tab-separated pairs or turns, JSON, Parquet, ParlAI, ConvoKit and known corpora are expected"
 )
@@ -73,4 +74,6 @@ def _detect_folder(path: Path) -> str:
         return "datasets"
     if any(path.glob("*.txt")):
         return "text"
+    if (path / TOKEN_FILES).is_file():
+        raise UserError(f"{path}: these are token files, which only keras_gca.train reads; name the corpus itself")
     raise UserError(f"{path}: the folder contains no corpus; {FOLDERS}")

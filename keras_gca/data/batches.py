@@ -1,12 +1,15 @@
 """Makes batches of context/answer pairs by `engine/batching.py`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_gca.data.pairs import Pairs
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.engine.batching import filled, fitted, plan, width_of
 
 
-def plan_batches(pairs: Pairs, batch_size: int, seed: int | None = None) -> list[np.ndarray]:
+def plan_batches(pairs: Pairs | TokenPairs, batch_size: int, seed: int | None = None) -> Sequence[np.ndarray]:
     """Plan the batches of one epoch.
 
     Args:
@@ -17,15 +20,18 @@ def plan_batches(pairs: Pairs, batch_size: int, seed: int | None = None) -> list
     Returns:
         The indices of each batch's pairs; see `batching.plan`.
     """
+    if isinstance(pairs, TokenPairs):
+        return pairs.plan(batch_size, seed)
     lengths, then = (np.count_nonzero(array, axis=1) for array in (pairs.contexts, pairs.answers))
     return plan(lengths, batch_size, seed, then)
 
 
-def take_batch(pairs: Pairs, selection: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+def take_batch(pairs: Pairs | TokenPairs, selection: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Take the contexts and answers of one batch, cut to the width that its longest row needs.
 
     A batch of fewer pairs is filled up with rows of padding. Thus all batches of one width have the same shape, and
-    fewer programs have to be compiled.
+    fewer programs have to be compiled. If several processes read token files, a batch has the rows of this process at
+    the places of its replicas, and padding at the places of the others.
 
     Args:
         pairs: The pairs.
@@ -36,7 +42,12 @@ def take_batch(pairs: Pairs, selection: np.ndarray, batch_size: int) -> tuple[np
         The contexts, (B, s) int32 padded on the left, and the answers, (B, T + 1) int32 padded on the right. s and T
         are the widths that the longest context and answer need, rounded up.
     """
-    contexts, answers = (filled(array[selection], batch_size) for array in (pairs.contexts, pairs.answers))
+    before = 0
+    if isinstance(pairs, TokenPairs) and pairs.lane.count > 1:
+        share = pairs.lane.share(batch_size)
+        before, batch_size = pairs.lane.index * share, pairs.lane.count * share
+    chosen = pairs[selection]
+    contexts, answers = (filled(array, batch_size, before) for array in (chosen.contexts, chosen.answers))
     steps = width_of(np.count_nonzero(answers, axis=1) - 1, answers.shape[1] - 1)
     return cut_contexts(contexts), fitted(answers, steps + 1, on_left=False)
 

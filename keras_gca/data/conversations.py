@@ -18,6 +18,7 @@ datasets    a data set of Hugging Face, in Parquet files or saved to disk
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -47,6 +48,7 @@ __all__ = [
     "Corpus",
     "read_conversations",
     "read_corpus",
+    "stream_conversations",
 ]
 
 EMPATHETIC_HEADER = empathetic.HEADER
@@ -106,12 +108,9 @@ class Corpus:
 
     def __str__(self) -> str:
         """Say in one line how the corpus was read, and how large it is."""
-        encoding = f" in {' and '.join(self.encodings)}" if self.encodings else ""
         utterances = sum(len(conversation.utterances) for conversation in self.conversations)
-        size = f"{counted(len(self.conversations), 'conversation')}, {counted(utterances, 'utterance')}"
-        parts = [counted(count, kind) for kind, count in self.left_out.items() if count]
-        left_out = f"; left out: {', '.join(parts)}" if parts else ""
-        return f"{self.name}: read as {TITLES[self.format]}{encoding}: {size}{left_out}"
+        sizes = len(self.conversations), utterances
+        return _described(self.name, self.format, sizes, self.encodings, self.left_out)
 
 
 def read_corpus(
@@ -147,9 +146,39 @@ def read_corpus(
             return _read(folder, "text", bad, EMBEDDED, official)
     path = Path(path)
     refuse_missing(path)
-    if is_archive(path):
-        return _read_archive(path, format, bad, official)
-    return _read(path, format or detect(path), bad, str(path), official)
+    with _readable(path, bad) as place:
+        return _read(place, format or detect(place), bad, str(path), official)
+
+
+def stream_conversations(
+    path: str | os.PathLike, format: str | None, bad: BadLines, splits: str = "random"
+) -> Iterator[Conversation]:
+    """Yield the conversations of a corpus one by one, so that the corpus need not fit into memory.
+
+    Plain text, JSON lines, tables of pairs, and data sets are read conversation by conversation. Readers of other
+    formats hold a file in memory. After the last conversation, a line that says how the corpus was read is added to
+    `bad.notes`.
+
+    Args:
+        path: A file or a folder.
+        format: One of FORMATS, or None to detect the format.
+        bad: Decides what happens to bad lines.
+        splits: See `read_corpus`. Conversations that have no official part are left out if it is "official".
+
+    Raises:
+        UserError: The corpus is missing, damaged, or of an unknown format; see `read_corpus`.
+    """
+    path = Path(path)
+    refuse_missing(path)
+    with _readable(path, bad) as place:
+        format = format or detect(place)
+        reading, conversations, utterances = Reading(bad), 0, 0
+        for conversation in _conversations(place, format, reading, splits == "official"):
+            conversations, utterances = conversations + 1, utterances + len(conversation.utterances)
+            if splits != "official" or conversation.part is not None:
+                yield conversation
+        sizes = conversations, utterances
+        bad.notes.append(_described(str(path), format, sizes, _named(reading), reading.left_out))
 
 
 def read_conversations(
@@ -162,39 +191,64 @@ def read_conversations(
     return read_corpus(path, format, bad, splits).conversations
 
 
-def _read_archive(path: Path, format: str | None, bad: BadLines, official: bool) -> Corpus:
+@contextmanager
+def _readable(path: Path, bad: BadLines) -> Iterator[Path]:
+    """Yield the file or folder to read: an archive is unpacked, and messages name the archive itself."""
+    if not is_archive(path):
+        yield path
+        return
     with unpacked(path) as folder:
         try:
-            return _read(folder, format or detect(folder), bad, str(path), official)
+            yield folder
         except UserError as error:
             raise UserError(str(error).replace(str(folder), str(path))) from None
         finally:
             bad.rename(str(folder), str(path))
 
 
-def _read(path: Path, format: str, bad: BadLines, name: str, official: bool) -> Corpus:
+def _conversations(path: Path, format: str, reading: Reading, official: bool) -> Iterator[Conversation]:
     if format not in FORMATS:
         raise UserError(f"{format!r} is not a corpus format; choose from {', '.join(FORMATS)}")
-    reading = Reading(bad)
     made = FORMATS[format](path, reading)
     # The reader has set `reading.part` when it yields a conversation.
-    conversations = [replace(each, part=reading.part) for each in made] if official else list(made)
+    return (replace(each, part=reading.part) for each in made) if official else made
+
+
+def _read(path: Path, format: str, bad: BadLines, name: str, official: bool) -> Corpus:
+    reading = Reading(bad)
+    conversations = list(_conversations(path, format, reading, official))
     if not any(len(conversation.utterances) > 1 for conversation in conversations):
         skipped = f"; {bad.summary()}" if bad.counts else ""
         raise UserError(
             f"{path}: the corpus has no conversation of two or more utterances (the file was read as {format}){skipped}"
         )
-    names = {
-        f"{encoding.name}{' (detected)' if encoding.detected else ''}"
-        for encoding in reading.encodings.values()
-        if encoding.name != "utf-8"
-    }
-    corpus = Corpus(name, format, conversations, tuple(sorted(names)), reading.speakers, reading.left_out)
+    corpus = Corpus(name, format, conversations, _named(reading), reading.speakers, reading.left_out)
     bad.notes.append(str(corpus))
     if official:
         bad.notes.append(_official_parts(corpus))
         return replace(corpus, conversations=[each for each in conversations if each.part is not None])
     return corpus
+
+
+def _named(reading: Reading) -> tuple[str, ...]:
+    """Return the encodings that are worth a remark: those that are not UTF-8, and those that were detected."""
+    names = {
+        f"{encoding.name}{' (detected)' if encoding.detected else ''}"
+        for encoding in reading.encodings.values()
+        if encoding.name != "utf-8"
+    }
+    return tuple(sorted(names))
+
+
+def _described(
+    name: str, format: str, sizes: tuple[int, int], encodings: tuple[str, ...], left_out: Counter[str]
+) -> str:
+    """Say in one line how a corpus was read; `sizes` are the numbers of its conversations and of its utterances."""
+    encoding = f" in {' and '.join(encodings)}" if encodings else ""
+    size = f"{counted(sizes[0], 'conversation')}, {counted(sizes[1], 'utterance')}"
+    parts = [counted(count, kind) for kind, count in left_out.items() if count]
+    without = f"; left out: {', '.join(parts)}" if parts else ""
+    return f"{name}: read as {TITLES[format]}{encoding}: {size}{without}"
 
 
 def _official_parts(corpus: Corpus) -> str:

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glove.text_files import counted
 from keras_gca.config import Config
 from keras_gca.data.conversations import PARTS, Conversation
+from keras_gca.data.held_out import hold_out, is_divisible, refuse_too_few
 from keras_gca.data.pairs import PREDICTED, Pairs, make_pairs
 from keras_gca.data.text import tokenise
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary import Vocabulary, usual_surfaces
+from keras_gca.data.vocabulary_choice import chosen_vocabulary
 from keras_gca.errors import UserError
-
-MINIMUM_PAIRS = 20
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,14 @@ class Dataset:
         vocabulary: The vocabulary, built from the training text alone (except the usual spellings of names).
         training: The pairs to train on.
         validation: The pairs on which the networks are measured during training.
-        documents: The tokenised training conversations, to which word vectors are fitted.
+        documents: The tokenised training conversations, to which word vectors are fitted; empty for token files, which
+            have them (`TokenPairs.documents`).
         whole_conversations: Whether whole conversations are held out, or single pairs (see `hold_out`).
         test: The pairs of the corpus' own test part, or None without `--splits official`.
     """
 
     vocabulary: Vocabulary
-    training: Pairs
+    training: Pairs | TokenPairs
     validation: Pairs
     documents: list[list[str]]
     whole_conversations: bool
@@ -46,14 +47,6 @@ class Dataset:
         """(n, s_s) int32, the contexts of all pairs."""
         parts = (self.training, self.validation, *(() if self.test is None else (self.test,)))
         return np.concatenate([part.contexts for part in parts])
-
-
-def all_too_rare(vocabulary: Vocabulary, config: Config) -> bool:
-    """Return whether every word is rarer than a `minimum_count` that the user has not given.
-
-    The number then comes from a preset, which was not made for this corpus, and `prepare` ignores it.
-    """
-    return "minimum_count" not in config.given and max(vocabulary.counts.values(), default=0) < config.minimum_count
 
 
 def prepare(conversations: Sequence[Conversation], config: Config, words: Sequence[str] | None = None) -> Dataset:
@@ -79,9 +72,7 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         tokenised, parts = _some(tokenised, parts, config.max_pairs, config.seed)
     lengths = [len(conversation) - 1 for conversation in tokenised]
     owner = np.repeat(np.arange(len(tokenised)), lengths)
-    if len(owner) < MINIMUM_PAIRS:
-        available = counted(len(owner), "context/answer pair")
-        raise UserError(f"the corpus has {available}; at least {MINIMUM_PAIRS} are needed")
+    refuse_too_few(len(owner))
     if official:
         part_of = np.repeat(parts, lengths)
         training, held_out, test = (part_of == part for part in PARTS)
@@ -113,13 +104,7 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
             words=words,
         )
 
-    vocabulary = build(config.minimum_count)
-    if words is None and all_too_rare(vocabulary, config):
-        vocabulary = build(1)
-    if words is not None and not any(vocabulary.counts.values()):
-        raise UserError("none of the vocabulary's words occurs in the training text")
-    if not vocabulary.counts:
-        raise UserError(f"no word occurs {config.minimum_count} times in the training text; try --minimum-count 1")
+    vocabulary = chosen_vocabulary(build, config, words is not None)
     pairs = make_pairs(tokenised, vocabulary, config.context_utterances, config.sentence_length)
     pairs = PREDICTED[config.predict](pairs)
     return Dataset(
@@ -127,38 +112,9 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         pairs[training],
         pairs[held_out],
         [[token for utterance in document for token in utterance] for document in documents],
-        whole_conversations=official or _is_divisible(owner),
+        whole_conversations=official or is_divisible(len(lengths), len(owner), max(lengths)),
         test=None if test is None else pairs[test],
     )
-
-
-def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Choose the pairs to hold out: those of whole conversations, which are drawn at random.
-
-    A corpus cannot be divided in this way if it has fewer than ten conversations, or if one conversation has more than
-    a tenth of all pairs. An example is the paper's own corpus, which has no boundaries between conversations. Single
-    pairs are then drawn, and their contexts overlap with training utterances.
-
-    Args:
-        owner: (n,) int, the conversation of each pair.
-        fraction: The share of the conversations, or of the pairs, to hold out.
-        seed: The seed of the choice.
-
-    Returns:
-        (n,) bool, whether each pair is held out.
-    """
-    random = np.random.default_rng(seed)
-    if _is_divisible(owner):
-        groups = np.unique(owner)
-        return np.isin(owner, random.choice(groups, max(1, round(fraction * len(groups))), replace=False))
-    held_out = np.zeros(len(owner), bool)
-    held_out[random.choice(len(owner), max(1, round(fraction * len(owner))), replace=False)] = True
-    return held_out
-
-
-def _is_divisible(owner: np.ndarray) -> bool:
-    sizes = np.unique(owner, return_counts=True)[1]
-    return len(sizes) >= 10 and int(sizes.max()) <= max(len(owner) / 10, 10)
 
 
 def _tokenise_all(conversations: Sequence[Conversation], style: str) -> tuple[list[list[list[str]]], list[str]]:

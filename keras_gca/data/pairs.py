@@ -41,6 +41,19 @@ class Pairs:
         """The number of target tokens: every token after BOS, EOS included."""
         return int((self.answers[:, 1:] != PAD).sum())
 
+    @property
+    def in_memory(self) -> int:
+        """The number of pairs that are held in memory: all."""
+        return len(self)
+
+    def some(self) -> "Pairs":
+        """Return pairs that are typical of all; see `TokenPairs.some`."""
+        return self
+
+    def drawn(self, random: np.random.Generator, count: int) -> np.ndarray:
+        """Draw the numbers of `count` different pairs, at most all, in random order."""
+        return random.permutation(len(self))[:count]
+
     @staticmethod
     def concatenate(parts: Sequence["Pairs"]) -> "Pairs":
         """Join several Pairs in their order."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from glove.text_files import SKIP_HINT, BadLines
 from keras_gca.data.conversations import EMBEDDED, Conversation, read_conversations
+from keras_gca.data.token_folder import is_token_folder
 from keras_gca.errors import UserError, refuse_missing
 
 
@@ -45,6 +46,9 @@ class Source:
         if self.glove_member and not self.glove:
             raise UserError("--glove-member applies only to --glove, which is not given")
         refuse_missing(self.data, self.vocabulary, self.glove)
+        if is_token_folder(self.data) and (self.format or self.vocabulary):
+            unwanted = "--format" if self.format else "--vocabulary"
+            raise UserError(f"{unwanted} has no effect on {self.data}, which is prepared; leave it out")
 
     def read(self, splits: str = "random") -> tuple[list[Conversation], BadLines]:
         """Read the corpus.

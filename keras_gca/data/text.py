@@ -10,6 +10,7 @@ expanded as in the first paper's original program: "don't" -> do not, "it's" -> 
 import re
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
@@ -103,6 +104,36 @@ def tokenise(texts: Sequence[str], style: str = "split", lower: bool = True) -> 
         return []
     tokens = tokens_of(tf.constant(list(texts)), style, lower)
     return [[token.decode("utf-8") for token in row] for row in tokens.to_list()]
+
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([], tf.bool)], autograph=False)
+def _in_turn(texts: tf.Tensor, split: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def tokens(style: str) -> tuple[tf.Tensor, tf.Tensor]:
+        rows = tokens_of(texts, style, lower=False)
+        return rows.flat_values, rows.row_lengths()
+
+    return tf.cond(split, lambda: tokens("split"), lambda: tokens("expanded"))
+
+
+def tokens_in_turn(texts: Sequence[str], style: str = "split") -> tuple[list[bytes], np.ndarray]:
+    """Tokenise many utterances in their original case, without a list for each.
+
+    Args:
+        texts: The utterances.
+        style: See `normalise`.
+
+    Returns:
+        The tokens of all utterances, one after the other, UTF-8, and the number of tokens of each utterance, (n,)
+        int64.
+    """
+    tokens, lengths = _in_turn(tf.constant(list(texts), tf.string), tf.constant(style == "split"))
+    return tokens.numpy().tolist(), lengths.numpy()
+
+
+def lowered(tokens: Sequence[str]) -> list[str]:
+    """Convert tokens to lower case as `normalise` does; the text around a token has no influence on it."""
+    lower = tf.strings.lower(tf.constant(list(tokens), tf.string), encoding="utf-8")
+    return [token.decode("utf-8") for token in lower.numpy().tolist()]
 
 
 def detokenise(tokens: Iterable[str], surfaces: dict[str, str] | None = None) -> str:

@@ -1,8 +1,9 @@
 """`Vocabulary` gives an index to every word, and to the special tokens PAD, BOS, EOS and UNK."""
 
 import collections
+import heapq
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from keras_gca.errors import UserError
 
 PAD, BOS, EOS, UNK = range(4)
 PERIOD = 4  # the index of "." in vocabularies of `original` padding, where it is the padding as well
+BEGIN_SENTENCES = (".", "!", "?", ":")  # after these tokens a word may be capitalised because of its place
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")
 
 
@@ -68,14 +70,49 @@ class Vocabulary:
                 period_first then have no effect. If None, the words are chosen by their frequency.
         """
         counts = collections.Counter(token for utterance in utterances for token in utterance)
+        return cls.of_counts(counts.items(), size, minimum_count, surfaces, period_first, words)
+
+    @classmethod
+    def of_counts(
+        cls,
+        counts: Iterable[tuple[str, int]],
+        size: int = 7000,
+        minimum_count: int = 1,
+        surfaces: dict[str, str] | None = None,
+        period_first: bool = False,
+        words: Sequence[str] | None = None,
+    ) -> "Vocabulary":
+        """Build a vocabulary from words and their frequencies, in memory for the words of the vocabulary only.
+
+        Args:
+            counts: The words of the training text, each once, with their frequencies. They may come from a file.
+            size: s_v, the largest number of tokens, the special ones included.
+            minimum_count: See `build`.
+            surfaces: See `build`.
+            period_first: See `build`.
+            words: See `build`.
+        """
         if words is None:
-            kept = (word for word in counts if counts[word] >= minimum_count and word not in SPECIAL_TOKENS)
-            words = sorted(kept, key=lambda word: (-counts[word], word))
-            if period_first:
-                words = [".", *(word for word in words if word != ".")]
-            words = words[: max(size - len(SPECIAL_TOKENS), 0)]
+            first = ["."] if period_first else []
+            free = max(size - len(SPECIAL_TOKENS), 0)
+            left_out = {*SPECIAL_TOKENS, *first}
+            known: dict[str, int] = {}
+
+            def candidates() -> Iterator[tuple[int, str]]:
+                for word, count in counts:
+                    if word in first:
+                        known[word] = count
+                    elif count >= minimum_count and word not in left_out:
+                        yield -count, word
+
+            chosen = heapq.nsmallest(free, candidates())
+            known |= {word: -negative for negative, word in chosen}
+            words = [*first, *(word for _, word in chosen)][:free]
+        else:
+            wanted = set(words)
+            known = {word: count for word, count in counts if word in wanted}
         surfaces = {word: surfaces[word] for word in words if word in surfaces} if surfaces else {}
-        return cls(words, [counts[word] for word in words], surfaces)
+        return cls(words, [known.get(word, 0) for word in words], surfaces)
 
     def __repr__(self) -> str:
         return f"<Vocabulary: {len(self):,} tokens>"
@@ -174,6 +211,15 @@ def usual_surfaces(cased: Iterable[Sequence[str]]) -> dict[str, str]:
         for token in utterance:
             if not start and token[0].isalpha():
                 seen[token.lower()][token] += 1
-            start = token in (".", "!", "?", ":")
+            start = token in BEGIN_SENTENCES
+    return most_frequent(seen)
+
+
+def most_frequent(seen: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+    """Return the most frequent spelling of each word, except where it is the word itself.
+
+    Args:
+        seen: The frequency of each spelling inside a sentence, by the word in lower case.
+    """
     best = {word: max(forms, key=lambda form: (forms[form], form)) for word, forms in seen.items()}
     return {word: form for word, form in best.items() if form != word}

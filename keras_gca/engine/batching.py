@@ -10,7 +10,11 @@ POOL = 32  # the rows of this many batches are sorted by length together; larger
 
 
 def plan(
-    lengths: np.ndarray, size: int, seed: int | None = None, then: np.ndarray | None = None, pool: int = POOL
+    lengths: np.ndarray,
+    size: int,
+    seed: int | tuple[int, ...] | None = None,
+    then: np.ndarray | None = None,
+    pool: int = POOL,
 ) -> list[np.ndarray]:
     """Plan the batches of one epoch; rows of similar lengths share a batch.
 
@@ -59,6 +63,12 @@ def fitted(rows: np.ndarray, width: int, on_left: bool) -> np.ndarray:
     return np.pad(rows, [(0, 0), (-surplus, 0) if on_left else (0, -surplus)])
 
 
-def filled(rows: np.ndarray, size: int) -> np.ndarray:
-    """Fill rows, (n, ...), up with rows of zeros: (size, ...). Such rows have no tokens and do not count."""
-    return np.pad(rows, [(0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)])
+def filled(rows: np.ndarray, size: int, before: int = 0) -> np.ndarray:
+    """Fill rows, (n, ...), up with rows of zeros: (size, ...). Such rows have no tokens and do not count.
+
+    Args:
+        rows: The rows.
+        size: The number of rows of the result.
+        before: How many of the rows of zeros come first.
+    """
+    return np.pad(rows, [(before, size - before - len(rows)), *[(0, 0)] * (rows.ndim - 1)])

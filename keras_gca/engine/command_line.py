@@ -12,8 +12,9 @@ import os
 import platform
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind", bound=Settings)
 
 PROGRAMS = {"keras_gca": "gca", "gail_tf": "empathy-gail"}
+SAY_AFTER = 1.0  # seconds
+# Keras imports these packages if they are installed, for pictures and tables that no command uses. They take a fifth of
+# the time of its import. Plots of this project import Matplotlib later, when they are drawn.
+OPTIONAL_OF_KERAS = ("matplotlib", "pandas")
 STRATEGIES = ("none", "mirrored", "multi_worker", "tpu")  # see devices.py
 
 
@@ -86,10 +91,15 @@ def hint(module: str, *arguments: object) -> str:
     return " ".join([python, "-m", module, *words])
 
 
-def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
+def add_settings(parser: argparse.ArgumentParser, kind: type[Settings], names: Collection[str] | None = None) -> None:
     """Add one option for each setting, under the title of its group.
 
     The parsed options have an attribute for a setting only if the user has given the option.
+
+    Args:
+        parser: The parser of a command.
+        kind: The class of the settings.
+        names: The settings for which options are added, or None for all.
     """
     sections = {}
     for title, options in kind.titled_options():
@@ -97,6 +107,8 @@ def add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
             heading = f"settings: {title}" if title else "settings (each replaces the preset's value)"
             sections[title] = parser.add_argument_group(heading)
         for option in options:
+            if names is not None and option.name not in names:
+                continue
             _, value = field_type(option)
             default = "not set" if option.default is None else option.default
             sections[title].add_argument(
@@ -311,28 +323,52 @@ def run(
 
 
 @contextlib.contextmanager
-def quiet_imports() -> Iterator[None]:
-    """Suppress TensorFlow's start-up lines while it is imported in this block.
+def quiet_imports(what: str = "TensorFlow") -> Iterator[None]:
+    """Import TensorFlow and Keras without their start-up lines, and suppress such lines in this block.
 
     TensorFlow has no setting for this: the lines go directly to the standard error of the process. If an import fails,
     they are shown. Ctrl-C ends the process without a message. With -v, versions and devices are printed afterwards.
+
+    Args:
+        what: What is loaded. If it takes longer than SAY_AFTER seconds, a terminal shows a line that says so.
     """
     sys.stderr.flush()
     kept = os.dup(2)
+    line, encoding = one_line(f"loading {what} ...") + "\n", sys.stderr.encoding or "ascii"  # None: not a file
+    saying = threading.Timer(SAY_AFTER, os.write, (kept, line.encode(encoding, "backslashreplace")))
+    if os.isatty(kept):
+        saying.start()
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             with interruption.ends_at_once():
+                with _hidden(*OPTIONAL_OF_KERAS):
+                    import tensorflow as tf  # noqa: F401
                 yield
         except BaseException:
             held.seek(0)
             os.write(kept, held.read())
             raise
         finally:
+            saying.cancel()
+            if saying.is_alive():
+                saying.join()
             os.dup2(kept, 2)
             os.close(kept)
     if reporting.is_verbose():
         _describe_machine()
+
+
+@contextlib.contextmanager
+def _hidden(*packages: str) -> Iterator[None]:
+    """Let imports of packages fail in this block, as if they were not installed, unless they are imported already."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes Python's import fail
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 def _describe_machine() -> None:

@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -31,6 +32,7 @@ def talk(
     path: Path,
     folder: Path,
     notice: str = "",
+    warm_up: Callable[[], object] | None = None,
 ) -> int:
     """Chat in the terminal until the user ends it, or answer the messages of --say.
 
@@ -41,6 +43,7 @@ def talk(
         path: The path of the bot, for the greeting.
         folder: The folder in which `transcripts` is made.
         notice: A text that is printed first.
+        warm_up: A function that prepares the agent for its first reply. It runs while the user types the first line.
 
     Returns:
         The exit status.
@@ -57,14 +60,41 @@ def talk(
         print(f"{notice}\n")
     print(f"{path}: {agent.description}")
     print("Type a line and press Enter; /help lists the commands, Ctrl-D ends the chat.\n")
-    with _transcript(options, folder) as transcript:
-        for said in _Chat(agent, reply, options.verbose, folder).run():
+    with _transcript(options, folder) as transcript, warming_up(reply, warm_up) as ready:
+        for said in _Chat(agent, ready, options.verbose, folder).run():
             if transcript is not None:
                 transcript.write(said)
                 transcript.flush()
     if transcript is not None:
         print(f"\ntranscript: {transcript.name}")
     return 0
+
+
+@contextlib.contextmanager
+def warming_up(reply: Reply, warm_up: Callable[[], object] | None) -> Iterator[Reply]:
+    """Prepare an agent for its first reply in another thread, if a user types the messages.
+
+    Args:
+        reply: See `talk`.
+        warm_up: See `talk`.
+
+    Yields:
+        The function `reply`, which first waits until the agent is prepared.
+    """
+    if warm_up is None or not sys.stdin.isatty():
+        yield reply
+        return
+    thread = threading.Thread(target=warm_up)
+    thread.start()
+
+    def ready(history: list[str], turn: int) -> list[Answer]:
+        thread.join()
+        return reply(history, turn)
+
+    try:
+        yield ready
+    finally:
+        thread.join()  # Python must not end while TensorFlow is at work
 
 
 def print_answers(answers: Sequence[Answer], generators: Sequence[str], width: int) -> None:

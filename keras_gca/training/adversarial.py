@@ -94,7 +94,7 @@ class AdversarialTraining(AdversarialState):
         # Use only as many human pairs as there are machine-generated pairs, so that both classes weigh the same.
         human = self.training
         if len(human) > len(machine):
-            human = human[np.random.default_rng(chosen).permutation(len(human))[: len(machine)]]
+            human = human[human.drawn(np.random.default_rng(chosen), len(machine))]
         batches, take = labelled_batches(human, machine, size, order)
         for _, batch in self.remaining(batches):
             yield self.step_is_done(stage, learner, len(batches), learner.train_step(*take(batch)))

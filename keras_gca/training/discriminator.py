@@ -4,13 +4,14 @@ H is the set of human pairs of a context and an answer. M is the set of pairs th
 the discriminator.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.engine import replicas
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.rows import last_rows, rows_of
@@ -72,8 +73,8 @@ class DiscriminatorTraining(BlockLearner):
 
 
 def labelled_batches(
-    human: Pairs, machine: Pairs, batch_size: int, seed: int | None = None
-) -> tuple[list[np.ndarray], Callable[[np.ndarray], tuple[np.ndarray, ...]]]:
+    human: Pairs | TokenPairs, machine: Pairs, batch_size: int, seed: int | None = None
+) -> tuple[Sequence[np.ndarray], Callable[[np.ndarray], tuple[np.ndarray, ...]]]:
     """Plan the batches of one epoch over H and M.
 
     Args:
@@ -85,7 +86,7 @@ def labelled_batches(
     Returns:
         The batches (see `plan_batches`), and a function that makes the arrays of a batch: contexts, answers, labels.
     """
-    both = Pairs.concatenate([human, machine])
+    both = Pairs.concatenate([human[:], machine])
     labels = np.repeat(np.array([HUMAN, MACHINE], np.float32), [len(human), len(machine)])
 
     def take(batch: np.ndarray) -> tuple[np.ndarray, ...]:

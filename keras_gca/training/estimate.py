@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from glove.cost import Estimate
 from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.models.costs import Costs, Lengths
 from keras_gca.training.schedule import (
     DISCRIMINATOR,
@@ -21,7 +22,7 @@ from keras_gca.training.schedule import (
 def estimate(
     config: Config,
     vocabulary: int,
-    training: Pairs,
+    training: Pairs | TokenPairs,
     validation: Pairs,
     stages: Sequence[Stage] | None = None,
     rate: float | None = None,
@@ -39,7 +40,11 @@ def estimate(
     Returns:
         The seconds of each line of Algorithm 2, and the memory.
     """
-    costs, human, held_out = Costs(config, vocabulary), Lengths.of(training), Lengths.of(validation)
+    costs, human, held_out = (
+        Costs(config, vocabulary),
+        Lengths.of(training.some()).some(len(training)),
+        Lengths.of(validation),
+    )
     turns = 1 if config.algorithm == "reinforce" else config.self_conversation_turns
     # The length of machine-generated answers is not known before; that of the human ones takes its place.
     seeds, seeds_held_out = config.machine_pairs, min(config.machine_pairs, len(validation))
@@ -62,4 +67,4 @@ def estimate(
     left = Counter(stage.phase for stage in (schedule(config) if stages is None else stages))
     operations = {phase: left[phase] * number for phase, number in of_stage.items()}
     at_once = max(config.batch_size, config.adversarial_batch_size)
-    return costs.estimate(operations, len(training) + len(validation), at_once, rate=rate)
+    return costs.estimate(operations, training.in_memory + len(validation), at_once, rate=rate)

@@ -12,23 +12,28 @@ import numpy as np
 import tensorflow as tf
 
 import glove
-from glove.text_files import BadLines, counted, one_line
+from glove.text_files import SKIP_HINT, BadLines, counted, one_line
 from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
-from keras_gca.data.dataset import Dataset, all_too_rare, prepare
-from keras_gca.data.pickled_vocabulary import is_pickle, read_vocabulary
+from keras_gca.data.dataset import Dataset, prepare
 from keras_gca.data.source import Source
-from keras_gca.data.vocabulary import read_words
+from keras_gca.data.token_folder import is_token_folder
+from keras_gca.data.token_pairs import TokenPairs
+from keras_gca.data.vocabulary_choice import all_too_rare, given_words
 from keras_gca.engine import devices, reporting
 from keras_gca.engine.session import Watching
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
+from keras_gca.training.token_data import prepared
 
 # These values suit corpora of about 100,000 tokens, in which few pairs of words co-occur 100 times (GloVe's own x_max).
 GLOVE_EPOCHS, GLOVE_X_MAX = 50, 10.0
+# Word vectors are fitted to so many tokens of token files, because they are only initial values. They are counted in
+# blocks, so that the memory does not grow with them.
+MOST_GLOVE_TOKENS, GLOVE_BLOCK = 2**22, 2**18
 
 
 def train_agent(
@@ -63,10 +68,17 @@ def train_agent(
     path = Path(run)
     GCARun.refuse_existing(path)
     names = source.names()
-    conversations, bad = read or source.read(config.splits)
-    words = _words(source.vocabulary, config, bad) if source.vocabulary else None
-    reporting.say(*bad.notes)
-    dataset = prepare(conversations, config, words)
+    if is_token_folder(source.data):
+        bad = BadLines(source.skip_bad_lines, UserError, SKIP_HINT)
+        with (strategy or tf.distribute.get_strategy()).scope():
+            config, dataset = prepared(source.data, config)
+        names["vocabulary"] = dataset.training.folder.source["vocabulary"]
+        words = None
+    else:
+        conversations, bad = read or source.read(config.splits)
+        words = given_words(source.vocabulary, config, bad) if source.vocabulary else None
+        reporting.say(*bad.notes)
+        dataset = prepare(conversations, config, words)
     reporting.say(*_first_exchange(dataset))
     _describe(dataset, names["vocabulary"])
     if words is None and all_too_rare(dataset.vocabulary, config):
@@ -171,27 +183,22 @@ def resume(
     return session
 
 
-def _words(path: Path, config: Config, bad: BadLines) -> list[str]:
-    """Read the words of --vocabulary from a list of words, or from the author's pickle."""
-    words = list(read_vocabulary(path).counts) if is_pickle(path) else read_words(path, bad)
-    if config.padding == "original" and words[0] != ".":
-        raise UserError(f"{path}: the first word is {words[0]!r}; with --padding original it must be '.'")
-    return words
-
-
 def _first_exchange(dataset: Dataset) -> tuple[str, str]:
     """Return two lines with the first training pair, as the networks see it."""
-    first = dataset.training.contexts[0], dataset.training.answers[0]
-    context, answer = (one_line(" ".join(dataset.vocabulary.decode(tokens))) for tokens in first)
+    first = dataset.training[:1]
+    context, answer = (
+        one_line(" ".join(dataset.vocabulary.decode(tokens))) for tokens in (first.contexts[0], first.answers[0])
+    )
     return f"  context: {context}", f"  answer:  {answer}"
 
 
 def _describe(dataset: Dataset, source: str) -> None:
     vocabulary, training, validation = dataset.vocabulary, dataset.training, dataset.validation
-    number = len(np.union1d(training.conversation, validation.conversation))
-    needed = "whole ones are held out if there are ten or more, none with over a tenth of all pairs"
-    few = f"single pairs (the corpus has {counted(number, 'conversation')}; {needed})"
-    unit = "whole conversations" if dataset.whole_conversations else few
+    unit = "whole conversations"
+    if not dataset.whole_conversations:
+        number = len(np.union1d(training.conversation, validation.conversation))
+        needed = "whole ones are held out if there are ten or more, none with over a tenth of all pairs"
+        unit = f"single pairs (the corpus has {counted(number, 'conversation')}; {needed})"
     if dataset.test is not None:
         unit = "the corpus' own part for validation"
     reporting.say(
@@ -214,11 +221,12 @@ def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLine
     if source.glove:
         vectors = glove.read_vectors(source.glove, words, config.word_embedding_size, source.glove_member, bad)
     else:
-        if sum(map(len, dataset.documents)) < 2 * len(dataset.documents):
+        entries = _cooccurrences(dataset, words)
+        if not len(entries[0]):
             raise UserError("no two words of the training text occur together, so no word vectors can be fitted")
         with progress(total=GLOVE_EPOCHS, desc="fitting GloVe vectors") as bar:
-            vectors = glove.fit(
-                dataset.documents,
+            vectors = glove.fit_entries(
+                entries,
                 words,
                 config.word_embedding_size,
                 x_max=GLOVE_X_MAX,
@@ -228,3 +236,19 @@ def _word_vectors(dataset: Dataset, config: Config, source: Source, bad: BadLine
             )
     reporting.say(glove.embedding_matrix(words, vectors, dataset.vocabulary.counts).report())
     return glove.embedding_matrix(dataset.vocabulary.tokens, vectors).matrix
+
+
+def _cooccurrences(dataset: Dataset, words: list[str]) -> glove.Entries:
+    """Count the co-occurrences of the vocabulary's words in the training text."""
+    training = dataset.training
+    if isinstance(training, TokenPairs):
+        joined = training.documents(MOST_GLOVE_TOKENS)
+        blocks = (
+            (indices[start : start + GLOVE_BLOCK], owner[start : start + GLOVE_BLOCK])
+            for indices, owner in joined
+            for start in range(0, len(indices), GLOVE_BLOCK)
+        )
+        return glove.added((glove.joined_cooccurrences(*block, len(words)) for block in blocks), len(words))
+    index = {word: i for i, word in enumerate(words)}
+    documents = ([index.get(word, -1) for word in document] for document in dataset.documents)
+    return glove.cooccurrences(documents, len(words))

@@ -1,7 +1,8 @@
 """Reads and writes a run of the first paper on disk: a folder with these files.
 
 config.json                     every setting of the run, and the source of its data
-vocabulary.json  pairs.h5       the training, held-out and test pairs, so that a resumed run does not need the corpus
+vocabulary.json  pairs.h5       the training, held-out and test pairs, so that a resumed run does not need the corpus;
+                                a training on token files stores where these files are in place of its training pairs
 checkpoint.h5                   everything that `--resume` needs
 checkpoint.previous.h5          the previous checkpoint, in case the latest one is damaged
 log.csv          tensorboard/   one row and one point for each epoch
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.engine.staged_training import validated_position
 from keras_gca.errors import UserError
@@ -29,6 +31,7 @@ from keras_gca.storage.arrays import HDF5_STRUCTURE, read_arrays, write_arrays
 from keras_gca.storage.atomic import replacing, write_text
 from keras_gca.storage.run_folder import RunFolder, refuse_reached
 from keras_gca.training.schedule import TEACHER_FORCING, schedule
+from keras_gca.training.token_data import reference, referred
 
 if TYPE_CHECKING:
     import keras
@@ -68,11 +71,16 @@ class GCARun(RunFolder[Config]):
         run = cls.make(path, config, source)
         text = json.dumps(dataset.vocabulary.to_values(), ensure_ascii=False)
         write_text(run.path / "vocabulary.json", text)
-        pairs = {"training": dataset.training, "validation": dataset.validation}
+        pairs: dict[str, Pairs] = {"validation": dataset.validation}
+        facts: dict[str, Any] = {"whole_conversations": dataset.whole_conversations}
+        if isinstance(dataset.training, TokenPairs):
+            facts["tokens"] = reference(dataset.training)
+        else:
+            pairs = {"training": dataset.training, **pairs}
         if dataset.test is not None:
             pairs["test"] = dataset.test
         arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
-        write_arrays(run.path / "pairs.h5", arrays, {"whole_conversations": dataset.whole_conversations}, compress=True)
+        write_arrays(run.path / "pairs.h5", arrays, facts, compress=True)
         return run
 
     def dataset(self) -> Dataset:
@@ -81,21 +89,24 @@ class GCARun(RunFolder[Config]):
         Raises:
             UserError: The files are missing, damaged, or do not fit together.
         """
-        path, length = self.path / "vocabulary.json", self.config().sentence_length
+        config = self.config()
+        path, length = self.path / "vocabulary.json", config.sentence_length
         try:
             vocabulary = Vocabulary.from_values(json_files.read(path))
             path = self.path / "pairs.h5"
             facts, arrays = read_arrays(path)
+            on_disk = "tokens" in facts
             pairs = {
                 name: Pairs.of_arrays([arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), length)
-                for name in ("training", "validation", "test")
+                for name in (() if on_disk else ("training",)) + ("validation", "test")
                 if name != "test" or "test/0" in arrays  # only runs with `--splits official` have test pairs
             }
+            training = referred(facts["tokens"], config, path) if on_disk else pairs["training"]
             whole = bool(facts["whole_conversations"])
-            return Dataset(vocabulary, pairs["training"], pairs["validation"], [], whole, pairs.get("test"))
+            return Dataset(vocabulary, training, pairs["validation"], [], whole, pairs.get("test"))
         except UserError:
             raise
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: the file is damaged; its parts do not fit together ({error})") from None
 
     def is_finished(self) -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_gca.data.pairs import Pairs, answers_as_contexts
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.models.decoding import Decoder
 
 
-def choose_seeds(pairs: Pairs, count: int, seed: int) -> np.ndarray:
+def choose_seeds(pairs: Pairs | TokenPairs, count: int, seed: int) -> np.ndarray:
     """Choose contexts x+ of pairs as seeds.
 
     Args:
@@ -27,8 +28,8 @@ def choose_seeds(pairs: Pairs, count: int, seed: int) -> np.ndarray:
     """
     random = np.random.default_rng(seed)
     rounds = -(-count // len(pairs))
-    order = np.concatenate([random.permutation(len(pairs)) for _ in range(rounds)])[:count]
-    return pairs.contexts[order]
+    order = np.concatenate([pairs.drawn(random, count) for _ in range(rounds)])[:count]
+    return pairs[order].contexts
 
 
 def converse(

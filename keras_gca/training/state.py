@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.engine.learner import StepResult, add_up
 from keras_gca.engine.staged_training import Event, StagedTraining, pack, unpack, validated_position
 from keras_gca.engine.variables import assign
@@ -55,7 +56,7 @@ class AdversarialState(StagedTraining):
 
     config: Config
     gca: GenerativeConversationalAgent
-    training: Pairs
+    training: Pairs | TokenPairs
     validation: Pairs
     history: list[dict[str, Any]] = field(default_factory=list)
 

@@ -4,7 +4,8 @@ import pytest
 from keras_gca.config import Config
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.conversations import Conversation
-from keras_gca.data.dataset import hold_out, prepare
+from keras_gca.data.dataset import prepare
+from keras_gca.data.held_out import hold_out
 from keras_gca.data.pairs import Pairs, make_pairs
 from keras_gca.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from keras_gca.engine.batching import BUCKET

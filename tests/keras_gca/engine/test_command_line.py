@@ -1,7 +1,10 @@
 """Functions that all commands share, tested without a command."""
 
 import configparser
+import os
 import re
+import sys
+import time
 
 import pytest
 
@@ -29,3 +32,26 @@ def test_nothing_tells_a_user_to_install_the_project_by_its_name():
     files += PROJECT.glob("*.md")
     assert len(files) > 100
     assert [str(file) for file in files if hint.search(file.read_text(encoding="utf-8"))] == []
+
+
+def test_optional_packages_of_keras_cannot_be_imported_while_it_is_imported(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    monkeypatch.setitem(sys.modules, "re", re)
+    with command_line._hidden("colorsys", "re"):
+        with pytest.raises(ModuleNotFoundError):
+            import colorsys
+        assert __import__("re") is re  # it was imported before
+    import colorsys
+
+    assert colorsys.__name__ == "colorsys"
+
+
+@pytest.mark.parametrize(("is_terminal", "seconds"), [(True, 0.3), (True, 0.0), (False, 0.3)])
+def test_a_terminal_says_what_is_loaded_if_it_takes_long(is_terminal, seconds, monkeypatch, capfd):
+    monkeypatch.setattr(command_line, "SAY_AFTER", 0.1)
+    monkeypatch.setattr(os, "isatty", lambda descriptor: is_terminal)
+    with command_line.quiet_imports("the bot \udcff"):
+        os.write(2, b"a line of TensorFlow\n")
+        time.sleep(seconds)
+    err = capfd.readouterr().err
+    assert err == ("loading the bot \\udcff ...\n" if is_terminal and seconds else "")

@@ -1,0 +1,102 @@
+"""`python -m benchmarks.first_reply`: measures where the time from a chat's command to its first reply goes.
+
+Each measurement is a new process, which loads a bot and answers one message twice. The parts are the start of the
+interpreter, the imports, the loading of the bot, the first reply, which makes the graph, and the same reply again. The
+difference of the last two is the time for making the graph. Checkouts of other versions take turns with this one.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import measure
+
+PARTS = ("interpreter", "imports", "loading", "first reply", "same reply again")
+MESSAGE = "Hello! How are you?"
+BEGIN = """
+import json, sys, time
+clocks = [(time.time(), time.process_time())]
+def mark():
+    clocks.append((time.time(), time.process_time()))
+"""
+END = """
+agent.answers([message], None, how, 0)
+mark()
+agent.answers([message], None, how, 0)
+mark()
+peak = [line for line in open("/proc/self/status") if line.startswith(("VmHWM", "RssAnon"))]
+print(json.dumps({"clocks": clocks, "memory": [int(line.split()[1]) / 2**20 for line in peak]}))
+"""
+PROGRAMS = {
+    "keras_gca": """
+from keras_gca.engine import command_line
+from keras_gca.chat import SHIPPED
+with command_line.quiet_imports():
+    from keras_gca.agent import CHAT, Agent
+    from keras_gca.original import agent
+mark()
+agent, how = Agent.load(path or SHIPPED), CHAT
+mark()
+""",
+    "gail_tf": """
+from keras_gca.engine import command_line
+from gail_tf import chat
+with command_line.quiet_imports():
+    from gail_tf.agent import GAILAgent, Replying
+mark()
+agent, how = GAILAgent.load(path or chat.SHIPPED), Replying()
+mark()
+""",
+}
+
+
+def first_reply(checkout: Path, package: str, bot: str | None) -> dict[str, list[float]]:
+    """Measure one chat in a new process: seconds, and processor seconds, of each of PARTS, and GB of memory."""
+    program = f"{BEGIN}\npath, message = {bot!r}, {MESSAGE!r}\n{PROGRAMS[package]}\n{END}"
+    environment = os.environ | {"PYTHONPATH": str(checkout), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    began = time.time()
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=checkout, env=environment, capture_output=True, text=True, check=True
+    )
+    result = json.loads(done.stdout.splitlines()[-1])
+    clocks = [(began, 0.0), *result["clocks"]]
+    walls, processors = ([later[i] - earlier[i] for earlier, later in itertools.pairwise(clocks)] for i in (0, 1))
+    return {"seconds": walls, "processor": processors, "memory": result["memory"]}
+
+
+def main() -> None:
+    """Measure the requested chats, and print a table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.first_reply", description=__doc__)
+    parser.add_argument("--package", choices=PROGRAMS, default="keras_gca", help="the paper of the bot [keras_gca]")
+    parser.add_argument("--bot", help="a run or a bot [the shipped bot]")
+    parser.add_argument("--rounds", type=int, default=10, metavar="N", help="measurements of each version [10]")
+    parser.add_argument(
+        "--checkout", type=Path, action="append", default=[], metavar="DIR", help="another version to compare with"
+    )
+    options = parser.parse_args()
+    checkouts = [*(path.resolve() for path in options.checkout), Path(__file__).parents[1]]
+    results: dict[Path, list[dict[str, list[float]]]] = {path: [] for path in checkouts}
+    for number in range(options.rounds):
+        for path in checkouts:
+            measure.progress(f"round {number + 1}: {path.name}")
+            results[path].append(first_reply(path, options.package, options.bot))
+    rows = []
+    for path, measured in results.items():
+        for kind in ("seconds", "processor"):
+            columns = list(zip(*(one[kind] for one in measured), strict=True))
+            to_first = [sum(one[kind][:-1]) for one in measured]
+            medians = [statistics.median(values) for values in (*columns, to_first)]
+            rows.append([path.name, kind, *(f"{value:.2f}" for value in medians)])
+        peak = statistics.median(one["memory"][0] for one in measured)
+        rows.append([path.name, "peak memory, GB", *[""] * len(PARTS), f"{peak:.2f}"])
+    print(measure.table(("version", "clock", *PARTS, "up to the first reply"), rows))
+
+
+if __name__ == "__main__":
+    main()

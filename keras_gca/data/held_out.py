@@ -1,0 +1,60 @@
+"""Chooses the conversations or pairs of a corpus that are held out for validation."""
+
+import numpy as np
+
+from glove.text_files import counted
+from keras_gca.errors import UserError
+
+MINIMUM_PAIRS = 20
+
+
+def refuse_too_few(pairs: int) -> None:
+    """Raise UserError if a corpus has too few pairs to be divided."""
+    if pairs < MINIMUM_PAIRS:
+        available = counted(pairs, "context/answer pair")
+        raise UserError(f"the corpus has {available}; at least {MINIMUM_PAIRS} are needed")
+
+
+def hold_out(owner: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Choose the pairs to hold out: those of whole conversations, which are drawn at random.
+
+    A corpus cannot be divided in this way if it has fewer than ten conversations, or if one conversation has more than
+    a tenth of all pairs. An example is the paper's own corpus, which has no boundaries between conversations. Single
+    pairs are then drawn, and their contexts overlap with training utterances.
+
+    Args:
+        owner: (n,) int, the conversation of each pair.
+        fraction: The share of the conversations, or of the pairs, to hold out.
+        seed: The seed of the choice.
+
+    Returns:
+        (n,) bool, whether each pair is held out.
+    """
+    sizes = np.unique(owner, return_counts=True)[1]
+    whole = is_divisible(len(sizes), len(owner), int(sizes.max()))
+    held_out = drawn_to_hold_out(len(sizes) if whole else len(owner), fraction, seed)
+    return np.isin(owner, np.unique(owner)[held_out]) if whole else np.isin(np.arange(len(owner)), held_out)
+
+
+def drawn_to_hold_out(units: int, fraction: float, seed: int, most: int | None = None) -> np.ndarray:
+    """Draw the numbers of the conversations, or of the pairs, to hold out; see `hold_out`.
+
+    Args:
+        units: The number of conversations, or of pairs.
+        fraction: The share to hold out.
+        seed: The seed of the choice.
+        most: The largest number to hold out, or None for no limit.
+    """
+    count = max(1, round(fraction * units))
+    return np.random.default_rng(seed).choice(units, count if most is None else min(count, most), replace=False)
+
+
+def is_divisible(conversations: int, pairs: int, largest: int) -> bool:
+    """Return whether whole conversations can be held out; see `hold_out`.
+
+    Args:
+        conversations: The number of conversations.
+        pairs: The number of pairs.
+        largest: The number of pairs of the longest conversation.
+    """
+    return conversations >= 10 and largest <= max(pairs / 10, 10)

@@ -1,0 +1,315 @@
+"""Prepares a corpus of any size as token files, in bounded memory and by several processes.
+
+The first pass reads the corpus and tokenises it in chunks (`token_chunks.py`). Only this pass takes long, and it is
+continued if an interrupted command is repeated. Then the held-out conversations are drawn, the words of the training
+text are counted, and the chunks become shards of the vocabulary's tokens (`token_folder.py`). The results do not depend
+on the number of processes. For a small corpus they are those of `dataset.prepare`.
+"""
+
+import collections
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import filelock
+import numpy as np
+
+from glove.text_files import BadLines, counted
+from keras_gca.config import Config
+from keras_gca.data.conversations import PARTS, stream_conversations
+from keras_gca.data.held_out import drawn_to_hold_out, is_divisible, refuse_too_few
+from keras_gca.data.token_chunks import (
+    NO_PART,
+    ChunkFacts,
+    ShardTask,
+    begin_process,
+    count_chunk,
+    encode_shard,
+    facts_of,
+    import_tensorflow,
+    tokenise_chunk,
+)
+from keras_gca.data.token_folder import INDEX, PREPARED, WORK, TokenFolder
+from keras_gca.data.vocabulary import SPECIAL_TOKENS, Vocabulary, most_frequent
+from keras_gca.data.vocabulary_choice import chosen_vocabulary
+from keras_gca.data.word_counts import WordCounts
+from keras_gca.engine import reporting
+from keras_gca.errors import UserError
+from keras_gca.storage import json_files
+from keras_gca.storage.atomic import write_text
+
+CHUNK_UTTERANCES, CHUNK_CHARACTERS = 2**15, 2**25  # a chunk ends with the conversation that reaches one of these
+SHARD_PAIRS = 2**19  # a shard ends with the chunk that reaches this number
+MOST_HELD_OUT = 20_000  # pairs, so that the validation does not grow with the corpus
+REPORT_EVERY = 2**20  # utterances
+
+T = TypeVar("T")
+
+
+class Corpora(NamedTuple):
+    """The corpora to prepare.
+
+    Attributes:
+        paths: Files or folders, which are read in this order.
+        format: One of `conversations.FORMATS`, or None to detect the format of each.
+        vocabulary: The file that gives the words, or None.
+        skip_bad_lines: Whether bad lines are skipped.
+    """
+
+    paths: Sequence[Path]
+    format: str | None = None
+    vocabulary: Path | None = None
+    skip_bad_lines: bool = False
+
+
+class _Here(Executor):
+    """Runs the work in this process, in turn."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def prepare_folder(
+    corpora: Corpora,
+    config: Config,
+    out: Path,
+    bad: BadLines,
+    words: Sequence[str] | None = None,
+    processes: int = 1,
+) -> TokenFolder:
+    """Prepare corpora as a folder of token files, or continue a preparation that was interrupted.
+
+    Args:
+        corpora: The corpora.
+        config: The settings; those in `token_folder.PREPARED`, and the seed by which pairs are held out, are used.
+        out: The folder to make.
+        bad: Decides what happens to bad lines.
+        words: The words of the vocabulary in their order, or None for the most frequent words in the training text.
+        processes: The number of processes that work at the same time. 1: this process does all the work.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: A corpus cannot be used, or the folder contains something else, or a process has ended.
+        OSError: The disk is full.
+    """
+    if (out / INDEX).exists():
+        raise UserError(f"{out}: this folder is complete already; name a new one, or train on it: --data {out}")
+    if out.exists() and (not out.is_dir() or ((others := os.listdir(out)) and WORK not in others)):
+        raise UserError(f"{out}: this is not an empty folder; name a new one")
+    if config.splits == "official" and "validation_fraction" in config.given:
+        raise UserError("--validation-fraction has no effect with --splits official; leave one of the two out")
+    work = out / WORK
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(work / ".lock", blocking=False), ExitStack() as stack:
+            _refuse_other_plan(work, corpora, config)
+            executor = stack.enter_context(_executor(processes))
+            stack.callback(executor.shutdown, cancel_futures=True)
+            made = _Preparation(corpora, config, out, bad, words, executor, 2 * processes).run()
+    except filelock.Timeout:
+        raise UserError(f"{out}: another process is preparing this folder; wait for its end") from None
+    except BrokenProcessPool:
+        raise UserError(
+            f"{out}: one of the processes has ended, perhaps because the memory was full; repeat the command to "
+            "continue, with fewer --processes"
+        ) from None
+    shutil.rmtree(work)
+    return made
+
+
+def _executor(processes: int) -> Executor:
+    if processes == 1:
+        import_tensorflow()
+        return _Here()
+    # New processes, because TensorFlow does not survive a fork.
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=begin_process)
+
+
+def _refuse_other_plan(work: Path, corpora: Corpora, config: Config) -> None:
+    """Store what a preparation depends on, or raise an error if an interrupted one depended on something else."""
+    files = [file for path in corpora.paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+    states = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    plan = {
+        "files": [list(state) for state in states],
+        "format": corpora.format,
+        "skip_bad_lines": corpora.skip_bad_lines,
+        "contractions": config.contractions,
+        "splits": config.splits,
+    }
+    path = work / "plan.json"
+    if not path.exists():
+        write_text(path, json.dumps(plan))
+    elif json_files.read(path) != plan:
+        raise UserError(
+            f"{work.parent}: an interrupted preparation of this folder had other files or options; repeat its command, "
+            "or name a new folder"
+        )
+
+
+class _Preparation:
+    """One preparation; see `prepare_folder`. `ahead` is the number of tasks that wait for a process."""
+
+    def __init__(
+        self,
+        corpora: Corpora,
+        config: Config,
+        out: Path,
+        bad: BadLines,
+        words: Sequence[str] | None,
+        executor: Executor,
+        ahead: int,
+    ):
+        self._corpora, self._config, self._out, self._bad = corpora, config, out, bad
+        self._words, self._executor, self._ahead = words, executor, ahead
+
+    def run(self) -> TokenFolder:
+        facts = list(self._in_turn(self._tokenise()))
+        reporting.say(*self._bad.notes)
+        if self._bad.counts:
+            reporting.say(self._bad.summary())
+        pairs = sum(chunk.pairs for chunk in facts)
+        refuse_too_few(pairs)
+        held_out, whole = self._hold_out(facts)
+        work = [(number, chunk) for number, chunk in enumerate(facts) if chunk.pairs]
+        counts = WordCounts(self._out / WORK)
+        for words, numbers in self._in_turn(
+            self._executor.submit(count_chunk, self._path(number), held_out[number], whole) for number, _ in work
+        ):
+            counts.add(words, numbers.tolist())
+        vocabulary = chosen_vocabulary(lambda least: self._build(counts, least), self._config, self._words is not None)
+        dtype = "uint16" if len(vocabulary) <= 2**16 else "uint32"
+        tasks = [
+            ShardTask(self._out, number, list(map(self._path, chunks)), [held_out[i] for i in chunks], whole, dtype)
+            for number, chunks in enumerate(_grouped(work))
+        ]
+        chosen = vocabulary.tokens[len(SPECIAL_TOKENS) :]
+        shards, seen = [], collections.defaultdict[str, collections.Counter[str]](collections.Counter)
+        for shard, spellings in self._in_turn(self._executor.submit(encode_shard, task, chosen) for task in tasks):
+            shards.append(shard)
+            for word, forms in spellings.items():
+                seen[word].update(forms)
+        counted_words = [vocabulary.counts[word] for word in chosen]
+        spelled = most_frequent(seen)
+        surfaces = {word: spelled[word] for word in chosen if word in spelled}
+        values = self._config.to_values()
+        index = {
+            "settings": {name: values[name] for name in (*PREPARED, "seed")},
+            "source": self._source(),
+            "whole_conversations": whole or self._config.splits == "official",
+            "dtype": dtype,
+            "shards": shards,
+        }
+        TokenFolder.write_index(self._out, Vocabulary(chosen, counted_words, surfaces), index)
+        return TokenFolder.open(self._out)
+
+    def _in_turn(self, futures: Iterable["Future[T]"]) -> Iterator[T]:
+        """Yield the results of tasks in their order; a few more are submitted than there are processes."""
+        waiting: collections.deque[Future[T]] = collections.deque()
+        for future in futures:
+            waiting.append(future)
+            if len(waiting) > self._ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def _path(self, number: int) -> Path:
+        return self._out / WORK / f"chunk-{number:06d}.npz"
+
+    def _tokenise(self) -> Iterator["Future[ChunkFacts]"]:
+        """Read the corpora, and submit the chunks that an interrupted preparation has not written."""
+        conversations: list[tuple[str, ...]] = []
+        parts: list[int] = []
+        number, utterances, characters, said = 0, 0, 0, 0
+        for path in self._corpora.paths:
+            for conversation in stream_conversations(path, self._corpora.format, self._bad, self._config.splits):
+                conversations.append(conversation.utterances)
+                parts.append(PARTS.index(conversation.part) if conversation.part else NO_PART)
+                utterances += len(conversation.utterances)
+                characters += sum(map(len, conversation.utterances))
+                if utterances >= CHUNK_UTTERANCES or characters >= CHUNK_CHARACTERS:
+                    yield self._submit(number, conversations, parts)
+                    said += utterances
+                    if said // REPORT_EVERY > (said - utterances) // REPORT_EVERY:
+                        reporting.say(f"read {said:,} utterances")
+                    conversations, parts, number, utterances, characters = [], [], number + 1, 0, 0
+        if conversations:
+            yield self._submit(number, conversations, parts)
+
+    def _submit(self, number: int, conversations: list[tuple[str, ...]], parts: list[int]) -> "Future[ChunkFacts]":
+        path = self._path(number)
+        if path.exists():
+            return self._executor.submit(facts_of, path)
+        return self._executor.submit(tokenise_chunk, path, conversations, parts, self._config.contractions)
+
+    def _hold_out(self, facts: Sequence[ChunkFacts]) -> tuple[list[np.ndarray | None], bool]:
+        """Draw the conversations or pairs to hold out.
+
+        Returns:
+            Their numbers in each chunk, or None for the corpus' own parts; and whether they are conversations.
+        """
+        pairs = sum(chunk.pairs for chunk in facts)
+        if self._config.splits == "official":
+            in_parts = np.sum([chunk.in_parts for chunk in facts], axis=0)
+            if empty := [part for part, count in zip(PARTS, in_parts, strict=True) if not count]:
+                raise UserError(f"--splits official: no context/answer pair for {' and '.join(empty)} is in the corpus")
+            return [None] * len(facts), True
+        conversations = sum(chunk.conversations for chunk in facts)
+        whole = is_divisible(conversations, pairs, max(chunk.longest for chunk in facts))
+        units = conversations if whole else pairs
+        most = max(1, MOST_HELD_OUT * units // pairs)
+        drawn = np.sort(drawn_to_hold_out(units, self._config.validation_fraction, self._config.seed, most))
+        begins = np.cumsum([0, *(chunk.conversations if whole else chunk.pairs for chunk in facts)])
+        places = np.searchsorted(drawn, begins)
+        return [drawn[places[i] : places[i + 1]] - begins[i] for i in range(len(facts))], whole
+
+    def _build(self, counts: WordCounts, minimum_count: int) -> Vocabulary:
+        size, period_first = self._config.vocabulary_size, self._config.padding == "original"
+        return Vocabulary.of_counts(counts.items(), size, minimum_count, None, period_first, self._words)
+
+    def _source(self) -> dict[str, Any]:
+        names = [str(path) for path in self._corpora.paths]
+        words = str(self._corpora.vocabulary or "from the training text")
+        skipped = {"skipped_lines": dict(self._bad.counts)} if self._bad.counts else {}
+        return {"data": ", ".join(names), "vocabulary": words, **skipped}
+
+
+def _grouped(chunks: Sequence[tuple[int, ChunkFacts]]) -> Iterator[list[int]]:
+    """Divide chunks, numbers and sizes, into groups of consecutive ones, one for each shard."""
+    group: list[int] = []
+    pairs = 0
+    for number, facts in chunks:
+        group.append(number)
+        pairs += facts.pairs
+        if pairs >= SHARD_PAIRS:
+            yield group
+            group, pairs = [], 0
+    if group:
+        yield group
+
+
+def described(folder: TokenFolder) -> list[str]:
+    """Return lines that describe a folder of token files: its sizes, and the space that it takes."""
+    shards = folder.shards
+    pairs = sum(shard.training + shard.validation + shard.test for shard in shards)
+    size = sum(file.stat().st_size for file in folder.path.iterdir() if file.is_file())
+    parts = [f"{sum(shard.training for shard in shards):,} to train on"]
+    parts += [f"{sum(shard.validation for shard in shards):,} held out"]
+    if test := sum(shard.test for shard in shards):
+        parts.append(f"{test:,} of the corpus' own test part")
+    tokens = sum(shard.tokens for shard in shards)
+    return [
+        f"vocabulary: {len(folder.vocabulary):,} tokens, {folder.source['vocabulary']}",
+        f"pairs:      {', '.join(parts)}; {tokens:,} tokens of text",
+        f"files:      {counted(len(shards), 'shard')}, {size:,} bytes, {size / pairs:.1f} for each pair",
+    ]

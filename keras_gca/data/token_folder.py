@@ -1,0 +1,284 @@
+"""Token files: a prepared corpus of any size on disk, as a folder of shards that are mapped into memory.
+
+tokens.json       the settings of the preparation, the source, and the sizes and checksums of all other files
+vocabulary.json   the vocabulary
+00000.bin         the tokens of all utterances of a shard, one after the other: uint16, or uint32 for large vocabularies
+00000.idx         offsets: (u + 1) uint32, where the u utterances begin in the .bin, and where the last one ends;
+                  roles: (u,) uint8, FIRST for the first utterance of a conversation, and for each other utterance the
+                  part to which it belongs as an answer
+
+All numbers are little-endian. A pair is an utterance that is not the first one of its conversation, and the context is
+made of the utterances before it. Therefore the length of contexts and answers is chosen when a training begins.
+"""
+
+import functools
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from keras_gca.config import Config
+from keras_gca.corpora.detection import TOKEN_FILES
+from keras_gca.data.vocabulary import SPECIAL_TOKENS, Vocabulary
+from keras_gca.errors import UserError
+from keras_gca.settings import naming
+from keras_gca.storage import json_files
+from keras_gca.storage.atomic import replacing, write_text
+
+INDEX, WORDS, WORK = TOKEN_FILES, "vocabulary.json", "work"
+FORMAT = "keras_gca tokens 1"
+FIRST, TRAINING, VALIDATION, TEST = range(4)  # roles of utterances
+# The settings on which the token files depend. A training takes their values from the folder.
+PREPARED = ("vocabulary_size", "minimum_count", "contractions", "padding", "validation_fraction", "splits")
+
+
+@dataclass(frozen=True)
+class ShardFacts:
+    """The sizes and checksums of one shard.
+
+    Attributes:
+        conversations: The number of its conversations.
+        utterances: The number of its utterances.
+        tokens: The number of its tokens.
+        training: The number of pairs to train on.
+        validation: The number of held-out pairs.
+        test: The number of pairs of the corpus' own test part.
+        bin_sha256: The SHA-256 of the file of tokens, in hexadecimal.
+        idx_sha256: The SHA-256 of the file of offsets and roles, in hexadecimal.
+    """
+
+    conversations: int
+    utterances: int
+    tokens: int
+    training: int
+    validation: int
+    test: int
+    bin_sha256: str
+    idx_sha256: str
+
+    def pairs(self, role: int) -> int:
+        """Return the number of pairs of a role: TRAINING, VALIDATION or TEST."""
+        return (self.training, self.validation, self.test)[role - 1]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The arrays of one shard, mapped into memory.
+
+    Attributes:
+        tokens: (t,) uint16 or uint32.
+        offsets: (u + 1,) uint32.
+        roles: (u,) uint8.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    roles: np.ndarray
+
+
+def is_token_folder(path: str | os.PathLike | None) -> bool:
+    """Return whether a path is a folder of token files, or one whose preparation has not finished."""
+    return path is not None and ((Path(path) / INDEX).is_file() or (Path(path) / WORK).is_dir())
+
+
+def write_shard(
+    folder: Path, number: int, tokens: np.ndarray, lengths: np.ndarray, roles: np.ndarray, dtype: str
+) -> ShardFacts:
+    """Write the two files of a shard, each atomically.
+
+    Args:
+        folder: The folder of token files.
+        number: The number of the shard.
+        tokens: (t,) int, the tokens of all utterances.
+        lengths: (u,) int, the numbers of tokens of the utterances.
+        roles: (u,) uint8, the roles of the utterances.
+        dtype: The type of the tokens in the file: "uint16" or "uint32".
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.uint64)])
+    sums = []
+    contents: dict[str, list[np.ndarray]] = {
+        "bin": [tokens.astype(np.dtype(dtype).newbyteorder("<"))],
+        "idx": [offsets.astype("<u4"), roles.astype(np.uint8)],
+    }
+    for suffix, arrays in contents.items():
+        sha = hashlib.sha256()
+        with replacing(_file(folder, number, suffix)) as temporary, temporary.open("wb") as stream:
+            for array in arrays:
+                sha.update(array.data)
+                stream.write(array.data)
+        sums.append(sha.hexdigest())
+    counts = np.bincount(roles, minlength=4)
+    first, training, validation, test = counts.tolist()
+    return ShardFacts(first, len(roles), len(tokens), training, validation, test, *sums)
+
+
+def _file(folder: Path, number: int, suffix: str) -> Path:
+    return folder / f"{number:05d}.{suffix}"
+
+
+class TokenFolder:
+    """A folder of token files; `open` opens one that exists, and `write_index` completes a new one.
+
+    Args:
+        path: The folder.
+        values: The content of its index.
+        fingerprint: The SHA-256 of its index, which determines all its files.
+
+    Attributes:
+        shards: The facts of its shards, in the order of the corpus.
+        vocabulary: Its vocabulary.
+    """
+
+    def __init__(self, path: Path, values: dict[str, Any], fingerprint: str):
+        self.path, self.fingerprint = path, fingerprint
+        self.settings: dict[str, Any] = values["settings"]
+        self.source: dict[str, Any] = values["source"]
+        self.whole_conversations = bool(values["whole_conversations"])
+        self.dtype = np.dtype(values["dtype"]).newbyteorder("<")
+        self.shards = [ShardFacts(**facts) for facts in values["shards"]]
+        if values["dtype"] not in ("uint16", "uint32") or not self.shards:
+            raise ValueError("tokens are uint16 or uint32, and one or more shards are expected")
+        for facts in self.shards:
+            if any(type(number) is not int or not 0 <= number < 2**32 for number in list(asdict(facts).values())[:6]):
+                raise ValueError("the sizes of a shard are whole numbers from 0")
+            if not 1 <= facts.conversations < facts.utterances <= facts.tokens:
+                raise ValueError("a shard has conversations of several utterances, each with tokens")
+        Config().changed(**{name: self.settings[name] for name in PREPARED})  # an impossible setting is an error
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> Self:
+        """Open a folder, and check that every file is there and has the right size.
+
+        Raises:
+            UserError: The folder was not completed, is damaged, or was written by another version of the program.
+        """
+        folder = Path(path)
+        index = folder / INDEX
+        if not index.exists():
+            raise UserError(
+                f"{path}: the preparation of this folder has not finished; repeat the command keras_gca.prepare, "
+                "which continues it"
+            )
+        values = json_files.read_object(index)
+        if values.get("format") != FORMAT:
+            raise UserError(
+                f"{index}: the format is {values.get('format')!r}; {FORMAT!r} is expected. Prepare the corpus anew"
+            )
+        try:
+            made = cls(folder, values, hashlib.sha256(index.read_bytes()).hexdigest())
+            vocabulary_sha256 = values["vocabulary_sha256"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{index}: the file is damaged; it does not describe token files ({error})") from None
+        words = folder / WORDS
+        _refuse_size(words, None)
+        _refuse_sum(words, vocabulary_sha256)
+        for number, facts in enumerate(made.shards):
+            _refuse_size(_file(folder, number, "bin"), facts.tokens * made.dtype.itemsize)
+            _refuse_size(_file(folder, number, "idx"), 4 * (facts.utterances + 1) + facts.utterances)
+        return made
+
+    @staticmethod
+    def write_index(path: Path, vocabulary: Vocabulary, values: dict[str, Any]) -> None:
+        """Write the vocabulary and the index, which completes a folder.
+
+        Args:
+            path: The folder, which contains all shards.
+            vocabulary: The vocabulary.
+            values: `settings`, `source`, `whole_conversations`, `dtype`, and `shards`, a list of ShardFacts.
+        """
+        write_text(path / WORDS, json.dumps(vocabulary.to_values(), ensure_ascii=False))
+        shards = [asdict(facts) for facts in values["shards"]]
+        written = {
+            "format": FORMAT,
+            **values,
+            "vocabulary_sha256": _sha256(path / WORDS),
+            "shards": shards,
+        }
+        write_text(path / INDEX, json.dumps(written, indent=1))
+
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        try:
+            return Vocabulary.from_values(json_files.read(self.path / WORDS))
+        except UserError:
+            raise
+        except ValueError as error:
+            raise UserError(f"{self.path / WORDS}: the file is damaged ({error})") from None
+
+    def settings_of(self, config: Config) -> Config:
+        """Return the settings of a training on this folder: those in PREPARED are the folder's own.
+
+        Raises:
+            UserError: The user has given another value of such a setting, or --max-pairs.
+        """
+        for name in PREPARED:
+            given, own = getattr(config, name), self.settings[name]
+            if name in config.given and given != own:
+                raise UserError(
+                    f"{naming([name])}: {given} is not possible with {self.path}, which was prepared with {own}; leave "
+                    "the option out, or prepare the corpus anew"
+                )
+        if "max_pairs" in config.given and config.max_pairs is not None:
+            raise UserError(f"--max-pairs has no effect on {self.path}, which is prepared; leave it out")
+        return config.changed(**{name: self.settings[name] for name in PREPARED}, max_pairs=None)
+
+    def pairs(self, role: int) -> int:
+        """Return the number of pairs of a role: TRAINING, VALIDATION or TEST."""
+        return sum(facts.pairs(role) for facts in self.shards)
+
+    def shard(self, number: int) -> Shard:
+        """Map a shard into memory; nothing is checked. `verify` checks what this returns."""
+        facts = self.shards[number]
+        idx = np.memmap(_file(self.path, number, "idx"), np.uint8, "r")
+        split = 4 * (facts.utterances + 1)
+        tokens = np.memmap(_file(self.path, number, "bin"), self.dtype, "r")
+        return Shard(tokens, idx[:split].view("<u4"), idx[split:])
+
+    def verify(self, number: int) -> None:
+        """Check a shard's checksums, and that its numbers are possible.
+
+        Raises:
+            UserError: A file is damaged.
+        """
+        facts = self.shards[number]
+        for suffix, expected in (("bin", facts.bin_sha256), ("idx", facts.idx_sha256)):
+            _refuse_sum(_file(self.path, number, suffix), expected)
+        shard = self.shard(number)
+        lengths = np.diff(shard.offsets.astype(np.int64))
+        counts = np.bincount(shard.roles, minlength=4)
+        expected_counts = facts.conversations, facts.training, facts.validation, facts.test
+        if shard.offsets[0] != 0 or shard.offsets[-1] != facts.tokens or lengths.min() < 1 or shard.roles[0] != FIRST:
+            raise UserError(f"{_file(self.path, number, 'idx')}: the file is damaged; its offsets are impossible")
+        if tuple(counts) != expected_counts:
+            raise UserError(f"{_file(self.path, number, 'idx')}: the file is damaged; its roles are impossible")
+        low, high = shard.tokens.min(), shard.tokens.max()
+        if low < len(SPECIAL_TOKENS) - 1 or high >= len(self.vocabulary):
+            raise UserError(
+                f"{_file(self.path, number, 'bin')}: words have numbers from {low} to {high}; "
+                f"{len(SPECIAL_TOKENS) - 1} to {len(self.vocabulary) - 1} is expected"
+            )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _refuse_size(path: Path, expected: int | None) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file, but {INDEX} names it; prepare the corpus anew")
+    size = path.stat().st_size
+    if expected is not None and size != expected:
+        raise UserError(f"{path}: the file has {size:,} bytes; {expected:,} are expected. Prepare the corpus anew")
+
+
+def _refuse_sum(path: Path, expected: str) -> None:
+    if _sha256(path) != expected:
+        raise UserError(f"{path}: the file is damaged; its checksum is wrong. Prepare the corpus anew")

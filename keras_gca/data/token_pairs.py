@@ -1,0 +1,298 @@
+"""The context/answer pairs of token files, which are read from the disk when a batch needs them.
+
+`TokenPairs` takes the place of `Pairs` for corpora that do not fit into memory. The order of an epoch is deterministic:
+the shards are taken in random order, the batches of SHARDS_TOGETHER shards take turns, and each shard is shuffled as
+`Pairs` are (`batching.plan`). For a corpus of one shard, this is exactly the order of the same pairs in memory.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_gca.data.pairs import PREDICTED, Pairs
+from keras_gca.data.token_folder import FIRST, TRAINING, Shard, TokenFolder
+from keras_gca.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS
+from keras_gca.engine.batching import plan
+
+SHARDS_TOGETHER = 4  # shards whose batches take turns; more mix better, and need more memory
+OPEN_SHARDS = 2 * SHARDS_TOGETHER
+SHARDS_OF_A_LANE = 8  # with fewer shards for each process, the processes would have too different numbers of pairs
+SAMPLE = 20_000  # the most held-out pairs that are measured, and the pairs from which costs are estimated
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The part of the shards that one process of a training reads.
+
+    Attributes:
+        index: The number of the process, from 0.
+        count: The number of processes.
+        replicas: The number of replicas of all processes.
+    """
+
+    index: int = 0
+    count: int = 1
+    replicas: int = 1
+
+    def share(self, batch_size: int) -> int:
+        """Return the number of rows of a batch that each process reads."""
+        return -(-batch_size // self.replicas) * self.replicas // self.count if self.count > 1 else batch_size
+
+
+class _PairIndex(NamedTuple):
+    """Where the pairs of one role are in a shard.
+
+    Attributes:
+        shard: The arrays of the shard.
+        answer: (n,) int32, the number of the utterance that is the answer.
+        context: (n,) int32, the number of the first utterance of the context.
+        conversation: (n,) int32, the number of the conversation in the shard.
+    """
+
+    shard: Shard
+    answer: np.ndarray
+    context: np.ndarray
+    conversation: np.ndarray
+
+
+class TokenPairs:
+    """The pairs of one role in a folder of token files.
+
+    Args:
+        folder: The folder.
+        sentence_length: s_s, the length of contexts and partial answers in tokens.
+        context_utterances: N_u, the number of utterances in a context.
+        predict: See `Config.predict`.
+        role: TRAINING, VALIDATION or TEST.
+        lane: The part of the shards from which this process makes its batches, if there are SHARDS_OF_A_LANE shards
+            for each process. If there are fewer shards, or if it is None, the batches are made from all shards.
+    """
+
+    def __init__(
+        self,
+        folder: TokenFolder,
+        sentence_length: int,
+        context_utterances: int = 2,
+        predict: str = "answer",
+        role: int = TRAINING,
+        lane: Lane | None = None,
+    ):
+        self.folder = folder
+        self._length, self._utterances, self._predict, self._role = sentence_length, context_utterances, predict, role
+        counts = [facts.pairs(role) for facts in folder.shards]
+        self._numbers = [number for number, count in enumerate(counts) if count]
+        # If there are only a few shards, every process reads all of them, and makes the same batches.
+        divided = lane is not None and len(self._numbers) >= SHARDS_OF_A_LANE * lane.count
+        self.lane = lane if lane is not None and divided else Lane()
+        self._begins = np.cumsum([0, *counts])  # the number of the first pair of each shard
+        self._conversations = np.cumsum([0, *(facts.conversations for facts in folder.shards)])
+        self._index = lru_cache(OPEN_SHARDS)(self._make_index)
+
+    def __len__(self) -> int:
+        return int(self._begins[-1])
+
+    def __getitem__(self, selection: slice | np.ndarray) -> Pairs:
+        """Read pairs into memory; a selection of rows by their numbers keeps its order."""
+        if isinstance(selection, slice):
+            selection = np.arange(*selection.indices(len(self)))
+        rows = np.flatnonzero(selection) if selection.dtype == bool else np.asarray(selection, np.int64)
+        contexts = np.full((len(rows), self._length), PAD, np.int32)
+        answers = np.full((len(rows), self._length + 1), PAD, np.int32)
+        conversation = np.zeros(len(rows), np.int32)
+        owner = np.searchsorted(self._begins, rows, side="right") - 1
+        for number in np.unique(owner):
+            here = owner == number
+            index = self._index(int(number))
+            chosen = rows[here] - self._begins[number]
+            contexts[here], answers[here] = self._read(index, chosen)
+            conversation[here] = index.conversation[chosen] + self._conversations[number]
+        return PREDICTED[self._predict](Pairs(contexts, answers, conversation))
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Read all pairs into memory; see `Pairs.arrays`."""
+        return self[:].arrays()
+
+    @property
+    def contexts(self) -> np.ndarray:
+        """(n, s_s) int32, the contexts of all pairs, in memory."""
+        return self[:].contexts
+
+    @property
+    def answers(self) -> np.ndarray:
+        """(n, s_s + 1) int32, the answers of all pairs, in memory."""
+        return self[:].answers
+
+    @property
+    def conversation(self) -> np.ndarray:
+        """(n,) int32, the conversation of each pair."""
+        parts = [self._index(number).conversation + self._conversations[number] for number in self._numbers]
+        return np.concatenate(parts).astype(np.int32)
+
+    @property
+    def tokens(self) -> int:
+        """The number of target tokens: every token after BOS, EOS included."""
+        return sum(int(self._lengths(number)[1].sum()) - self._begins_of(number)[1] for number in self._numbers)
+
+    @property
+    def in_memory(self) -> int:
+        """The number of pairs that are held in memory."""
+        return 0
+
+    def some(self) -> Pairs:
+        """Return evenly spread pairs, at most SAMPLE: a fixed sample, which does not grow with the corpus."""
+        count = min(len(self), SAMPLE)
+        return self[np.linspace(0, len(self) - 1, count).astype(np.int64)]
+
+    def drawn(self, random: np.random.Generator, count: int) -> np.ndarray:
+        """Draw the numbers of `count` different pairs, at most all; with one shard, as `Pairs.drawn` does."""
+        if len(self._numbers) == 1:
+            return random.permutation(len(self))[:count]
+        return random.choice(len(self), min(count, len(self)), replace=False)
+
+    def verify(self) -> None:
+        """Check the checksums of the shards that this process reads.
+
+        Raises:
+            UserError: A file is damaged.
+        """
+        for number in self._numbers[self.lane.index :: self.lane.count]:
+            self.folder.verify(number)
+
+    def plan(self, batch_size: int, seed: int | None) -> "Epoch":
+        """Plan the batches of one epoch; see `Epoch`."""
+        return Epoch(self, batch_size, seed)
+
+    def documents(self, tokens: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the training text for the fitting of word vectors, from evenly spread shards.
+
+        Args:
+            tokens: The number of tokens after which no further shard is taken.
+
+        Returns:
+            For each shard, the indices of words, (t,) int64 from 0, with -1 for unknown words, and the number of the
+            conversation of each token, (t,). As in memory, the text consists of the first utterance of each
+            conversation and the answers of the training pairs.
+        """
+        made: list[tuple[np.ndarray, np.ndarray]] = []
+        total = 0
+        mean = sum(self.folder.shards[number].tokens for number in self._numbers) / len(self._numbers)
+        wanted = min(len(self._numbers), max(1, int(-(-tokens // mean))))
+        for number in np.array(self._numbers)[np.linspace(0, len(self._numbers) - 1, wanted).astype(int)]:
+            if total >= tokens:
+                break
+            shard = self.folder.shard(int(number))
+            conversation = np.cumsum(shard.roles == FIRST) - 1
+            trained = np.zeros(conversation[-1] + 1, bool)
+            trained[conversation[shard.roles == self._role]] = True
+            used = ((shard.roles == FIRST) | (shard.roles == self._role)) & trained[conversation]
+            lengths: np.ndarray = np.diff(shard.offsets.astype(np.int64))
+            kept = np.repeat(used, lengths)
+            words = shard.tokens[kept].astype(np.int64) - len(SPECIAL_TOKENS)
+            made.append((np.maximum(words, -1), np.repeat(conversation, lengths)[kept]))
+            total += len(words)
+        return made
+
+    def _make_index(self, number: int) -> _PairIndex:
+        shard = self.folder.shard(number)
+        first = shard.roles == FIRST
+        utterances = np.arange(len(first), dtype=np.int32)
+        begins = np.maximum.accumulate(np.where(first, utterances, 0))  # of the conversation of each utterance
+        answer = np.flatnonzero(shard.roles == self._role).astype(np.int32)
+        context = np.maximum(begins[answer], answer - min(self._utterances, len(first)))
+        return _PairIndex(shard, answer, context, (np.cumsum(first, dtype=np.int32) - 1)[answer])
+
+    def _begins_of(self, number: int) -> tuple[int, int]:
+        """Return the number of a shard's first pair, and the number of its pairs."""
+        begin, end = self._begins[number : number + 2]
+        return int(begin), int(end - begin)
+
+    def _lengths(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of tokens of the contexts and of the answers of a shard's pairs, BOS and EOS included."""
+        shard, answer, context, _ = self._index(number)
+        offsets = shard.offsets.astype(np.int64)
+        before = np.minimum(offsets[answer] - offsets[context], self._length)
+        words = offsets[answer + 1] - offsets[answer]
+        if self._predict == "context":
+            return np.minimum(words, self._length), np.minimum(before + 2, self._length + 1)
+        framed = np.minimum(words + 2, self._length + 1)
+        return (np.zeros_like(before) if self._predict == "unconditional" else before), framed
+
+    def _read(self, index: _PairIndex, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Read the contexts and the answers of pairs of one shard: (n, s_s) and (n, s_s + 1)."""
+        shard, length = index.shard, self._length
+        answer = index.answer[chosen]
+        begin = shard.offsets[index.context[chosen]].astype(np.int64)[:, None]
+        middle, end = (shard.offsets[answer + i].astype(np.int64)[:, None] for i in (0, 1))
+        place = middle - length + np.arange(length)
+        contexts = np.where(place >= begin, shard.tokens[np.maximum(place, begin)], PAD)
+        place = middle + np.arange(length + 1) - 1
+        answers = np.where(place < end, shard.tokens[np.clip(place, middle, end - 1)], PAD)
+        answers[place == end] = EOS
+        answers[:, 0] = BOS
+        return contexts, answers
+
+    def shard_batches(self, number: int, batch_size: int, seed: int | None) -> list[np.ndarray]:
+        """Plan the batches of one shard: the numbers of each batch's pairs.
+
+        The generator's entropy is (seed, number), and NumPy fills entropy up with zeros. Therefore shard 0 has the
+        order that the seed alone gives in memory.
+        """
+        contexts, answers = self._lengths(number)
+        entropy = None if seed is None else (seed, number)
+        begin, _ = self._begins_of(number)
+        return [begin + rows for rows in plan(contexts, batch_size, entropy, answers)]
+
+    def lane_shards(self, lane: int, seed: int | None) -> list[int]:
+        """Return the shards of a lane, which are the same in each epoch, in the order of one epoch."""
+        numbers = np.array(self._numbers[lane :: self.lane.count], int)
+        order = numbers if seed is None else np.random.default_rng((seed, lane, 1)).permutation(numbers)
+        return order.tolist()
+
+    def steps_of(self, number: int, batch_size: int) -> int:
+        """Return the number of batches of a shard."""
+        return -(-self._begins_of(number)[1] // batch_size)
+
+
+class Epoch(Sequence[np.ndarray]):
+    """The batches of one epoch: the numbers of each batch's pairs. They are planned a few shards at a time.
+
+    Any batch can be requested, so that an epoch can be resumed at any step. With several lanes, a batch has only the
+    rows of this process, and is empty after the last shard of its lane. All lanes have the same number of batches.
+
+    Args:
+        pairs: The pairs.
+        batch_size: The number of pairs in a batch of all lanes.
+        seed: The seed of the order, or None for the order of the corpus.
+    """
+
+    def __init__(self, pairs: TokenPairs, batch_size: int, seed: int | None):
+        self._pairs, self._seed, self._size = pairs, seed, pairs.lane.share(batch_size)
+        lanes = [pairs.lane_shards(lane, seed) for lane in range(pairs.lane.count)]
+        own = lanes[pairs.lane.index]
+        self._groups = [own[i : i + SHARDS_TOGETHER] for i in range(0, len(own), SHARDS_TOGETHER)]
+        steps = [sum(pairs.steps_of(number, self._size) for number in group) for group in self._groups]
+        self._begins = np.cumsum([0, *steps])
+        self._steps = max(sum(pairs.steps_of(number, self._size) for number in lane) for lane in lanes)
+        self._planned: tuple[int, list[np.ndarray]] = (-1, [])
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> np.ndarray:  # type: ignore[override]  # an epoch has no slices
+        if not 0 <= step < self._steps:
+            raise IndexError(step)
+        if step >= self._begins[-1]:
+            return np.empty(0, np.int64)
+        group = int(np.searchsorted(self._begins, step, side="right")) - 1
+        if self._planned[0] != group:
+            self._planned = (group, self._plan(group))
+        return self._planned[1][step - self._begins[group]]
+
+    def _plan(self, group: int) -> list[np.ndarray]:
+        """Plan the batches of a group of shards, which take turns until each is at its end."""
+        plans = [self._pairs.shard_batches(number, self._size, self._seed) for number in self._groups[group]]
+        turns = range(max(map(len, plans)))
+        return [batches[turn] for turn in turns for batches in plans if turn < len(batches)]

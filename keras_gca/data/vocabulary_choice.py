@@ -1,0 +1,61 @@
+"""Chooses the words of a training: by their frequency in the training text, as the settings say."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from glove.text_files import BadLines
+from keras_gca.config import Config
+from keras_gca.data.pickled_vocabulary import is_pickle, read_vocabulary
+from keras_gca.data.vocabulary import Vocabulary, read_words
+from keras_gca.errors import UserError
+
+
+def all_too_rare(vocabulary: Vocabulary, config: Config) -> bool:
+    """Return whether every word is rarer than a `minimum_count` that the user has not given.
+
+    The number then comes from a preset, which was not made for this corpus, and `chosen_vocabulary` ignores it.
+    """
+    return "minimum_count" not in config.given and max(vocabulary.counts.values(), default=0) < config.minimum_count
+
+
+def given_words(path: Path, config: Config, bad: BadLines) -> list[str]:
+    """Read the words of --vocabulary from a list of words, or from the author's pickle.
+
+    Args:
+        path: The file.
+        config: The settings.
+        bad: Decides what happens to bad lines.
+
+    Raises:
+        UserError: The file cannot be used; see `read_words`.
+    """
+    words = list(read_vocabulary(path).counts) if is_pickle(path) else read_words(path, bad)
+    if config.padding == "original" and words[0] != ".":
+        raise UserError(f"{path}: the first word is {words[0]!r}; with --padding original it must be '.'")
+    return words
+
+
+def chosen_vocabulary(build: Callable[[int], Vocabulary], config: Config, given: bool) -> Vocabulary:
+    """Build the vocabulary of a training.
+
+    If every word is rarer than `minimum_count`, and the user has not set this option, all words are taken
+    (`all_too_rare`).
+
+    Args:
+        build: A function that builds the vocabulary from a `minimum_count`.
+        config: The settings.
+        given: Whether the user has given the words, whatever their frequency.
+
+    Raises:
+        UserError: No word would be left.
+    """
+    vocabulary = build(config.minimum_count)
+    if given:
+        if not any(vocabulary.counts.values()):
+            raise UserError("none of the vocabulary's words occurs in the training text")
+        return vocabulary
+    if all_too_rare(vocabulary, config):
+        vocabulary = build(1)
+    if not vocabulary.counts:
+        raise UserError(f"no word occurs {config.minimum_count} times in the training text; try --minimum-count 1")
+    return vocabulary

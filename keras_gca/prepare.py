@@ -1,0 +1,80 @@
+"""`python -m keras_gca.prepare`: prepare a corpus of any size as token files, which a training reads from the disk."""
+
+import os
+import sys
+from pathlib import Path
+
+from keras_gca.config import PRESETS, Config
+from keras_gca.data.conversations import FORMATS
+from keras_gca.data.token_folder import PREPARED
+from keras_gca.engine import command_line, reporting
+from keras_gca.errors import UserError, refuse_missing
+from keras_gca.settings import naming
+
+DESCRIPTION = """\
+Prepare a corpus as a folder of token files. A training maps these files into memory, so that the corpus need not fit
+into memory. The memory of this command does not grow with the corpus, either. An interrupted command continues when it
+is repeated.
+
+  python -m keras_gca.prepare FILE... --out FOLDER    prepare one or more corpora
+  python -m keras_gca.train --data FOLDER             train on them
+"""
+
+EPILOG = """\
+A corpus that fits into memory does not need this command: python -m keras_gca.train --data FILE trains to the same
+weights. The settings above are fixed by this command; all other settings are chosen when a training begins.
+docs/formats.md describes the formats of corpora and of token files.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit status, 0."""
+    options = make_parser().parse_args(arguments)
+    changes = command_line.settings(options, Config)
+    if options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
+        raise UserError(
+            f"{naming(idle)}: this has no effect, because --vocabulary gives the words; leave one of them out"
+        )
+    config = Config.preset(options.preset or "default", **changes)
+    refuse_missing(*options.data, options.vocabulary)
+    bad = command_line.bad_lines(options)
+    from keras_gca.data import preparation
+    from keras_gca.data.vocabulary_choice import given_words
+
+    words = given_words(options.vocabulary, config, bad) if options.vocabulary else None
+    corpora = preparation.Corpora(options.data, options.format, options.vocabulary, options.skip_bad_lines)
+    folder = preparation.prepare_folder(corpora, config, options.out, bad, words, options.processes)
+    reporting.say(*preparation.described(folder))
+    print(f"wrote {options.out}")
+    print(f"next: {command_line.hint('keras_gca.train', '--data', options.out)}")
+    return 0
+
+
+def make_parser() -> command_line.Parser:
+    """Make the parser of the command's options."""
+    parser = command_line.Parser(prog="python -m keras_gca.prepare", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("data", type=Path, nargs="+", metavar="DATA", help="the corpora: files or folders")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to make")
+    parser.add_argument("--format", choices=FORMATS, help="the format of all DATA (default: detected)")
+    parser.add_argument(
+        "--vocabulary",
+        type=Path,
+        metavar="FILE",
+        help="the words of the vocabulary, one on each line (default: the words of the training text)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=command_line.at_least_one,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="the number of processes that work at the same time [one for each core]",
+    )
+    parser.add_argument("--preset", choices=PRESETS, help="the preset of the settings below [default]")
+    command_line.add_bad_lines(parser)
+    reporting.add_options(parser)
+    command_line.add_settings(parser, Config, (*PREPARED, "seed"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.run(main, "prepare"))

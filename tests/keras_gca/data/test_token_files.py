@@ -1,0 +1,347 @@
+"""Token files hold the same pairs as the preparation in memory, in any number of shards, and damage is reported."""
+
+import hashlib
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import glove
+from glove.text_files import BadLines
+from keras_gca import prepare as prepare_command
+from keras_gca.config import Config
+from keras_gca.data import preparation, token_chunks, token_pairs
+from keras_gca.data.batches import plan_batches, take_batch
+from keras_gca.data.conversations import read_conversations
+from keras_gca.data.dataset import prepare
+from keras_gca.data.text import lowered, tokenise, tokens_in_turn
+from keras_gca.data.token_folder import TRAINING, VALIDATION, TokenFolder
+from keras_gca.data.token_pairs import Lane, TokenPairs
+from keras_gca.data.word_counts import WordCounts
+from keras_gca.engine import command_line
+from keras_gca.errors import UserError
+from tests.factories.commands import run, train_here
+
+NAMES = ("I", "Tom", "London", "ΟΔΟΣ", "Σίσυφος", "ＡＢ")
+WORDS = (*NAMES, "you", "is", "not", "happy", "don't", "it's", "3.50", "won't", ",", ".", "?", "good")
+
+
+def write_corpus(path, conversations=120, seed=0):
+    """Write a corpus of random sentences, with an utterance without tokens and a conversation of one utterance."""
+    random = np.random.default_rng(seed)
+    lines = ["Alone.", "", "Hello Tom", "...", "---"]
+    for _ in range(conversations):
+        lines += [" ".join(random.choice(WORDS, random.integers(1, 12))) for _ in range(random.integers(2, 6))]
+        lines.append("")
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def folder_of(corpus, out, **changes):
+    config = Config.preset("default", **changes)
+    return preparation.prepare_folder(preparation.Corpora([corpus]), config, out, BadLines(error=UserError))
+
+
+def pairs_of(folder, role=TRAINING, length=12, utterances=2, predict="answer", lane=None):
+    return TokenPairs(folder, length, utterances, predict, role, lane)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
+    write_corpus(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def one_shard(corpus, tmp_path_factory):
+    return folder_of(corpus, tmp_path_factory.mktemp("tokens") / "one")
+
+
+@pytest.fixture(scope="module")
+def many_shards(corpus, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "CHUNK_UTTERANCES", 20)
+        patch.setattr(preparation, "SHARD_PAIRS", 40)
+        return folder_of(corpus, tmp_path_factory.mktemp("tokens") / "many")
+
+
+@pytest.mark.parametrize(
+    ("shards", "predict"),
+    [
+        ("one_shard", "answer"),
+        ("many_shards", "context"),
+        pytest.param("many_shards", "answer", marks=pytest.mark.thorough),
+        pytest.param("many_shards", "unconditional", marks=pytest.mark.thorough),
+    ],
+)
+def test_token_files_hold_the_pairs_of_a_preparation_in_memory(corpus, shards, predict, request):
+    folder = request.getfixturevalue(shards)
+    assert (len(folder.shards) == 1) == (shards == "one_shard")
+    config = Config.preset("default", sentence_length=7, context_utterances=2, predict=predict)
+    expected = prepare(read_conversations(corpus), config)
+    assert folder.vocabulary.to_values() == expected.vocabulary.to_values()
+    assert {"tom", "london", "οδος"} <= set(folder.vocabulary.surfaces)
+    assert folder.whole_conversations == expected.whole_conversations
+    for role, pairs in ((TRAINING, expected.training), (VALIDATION, expected.validation)):
+        stored = pairs_of(folder, role, 7, 2, predict)
+        assert len(stored) == len(pairs) > 10
+        assert stored.tokens == pairs.tokens
+        for array, other in zip(stored.arrays(), pairs.arrays(), strict=True):
+            np.testing.assert_array_equal(array, other)
+
+
+def test_a_corpus_without_boundaries_holds_the_same_pairs_out(tmp_path, monkeypatch):
+    random = np.random.default_rng(1)
+    lines = [" ".join(random.choice(WORDS, random.integers(1, 9))) for _ in range(120)]
+    (tmp_path / "corpus.txt").write_text("\n".join(lines), encoding="utf-8")
+    expected = prepare(read_conversations(tmp_path / "corpus.txt"), Config(sentence_length=12))
+    folder = folder_of(tmp_path / "corpus.txt", tmp_path / "out", minimum_count=1)
+    assert folder.vocabulary.to_values() == expected.vocabulary.to_values()
+    for role, pairs in ((TRAINING, expected.training), (VALIDATION, expected.validation)):
+        np.testing.assert_array_equal(pairs_of(folder, role).answers, pairs.answers)
+        np.testing.assert_array_equal(pairs_of(folder, role).contexts, pairs.contexts)
+
+
+@pytest.mark.parametrize("seed", [None, 2**31 - 1])
+def test_one_shard_gives_the_batches_of_pairs_in_memory(corpus, one_shard, seed):
+    config = Config.preset("default", sentence_length=12, context_utterances=2)
+    memory, stored = prepare(read_conversations(corpus), config).training, pairs_of(one_shard)
+    batches, epoch = plan_batches(memory, 8, seed), plan_batches(stored, 8, seed)
+    assert len(batches) == len(epoch)
+    for one, other in zip(batches, epoch, strict=True):
+        for array, stored_array in zip(take_batch(memory, one, 8), take_batch(stored, other, 8), strict=True):
+            np.testing.assert_array_equal(array, stored_array)
+    draw, again = (np.random.default_rng(seed) if seed is not None else np.random.default_rng(1) for _ in range(2))
+    if seed is not None:
+        np.testing.assert_array_equal(memory.drawn(draw, 9), stored.drawn(again, 9))
+
+
+def test_an_epoch_of_many_shards_has_each_pair_once_and_can_be_resumed(many_shards):
+    pairs = pairs_of(many_shards)
+    epoch, other = pairs.plan(8, 3), pairs.plan(8, 4)
+    batches = list(epoch)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(pairs)))
+    assert np.concatenate(batches).tolist() != np.concatenate(list(other)).tolist()
+    for step in (len(epoch) - 1, 0, len(epoch) // 2):  # each in a new plan, as after an interruption
+        np.testing.assert_array_equal(pairs_of(many_shards).plan(8, 3)[step], batches[step])
+    shards = [np.searchsorted(pairs._begins, batch, side="right") - 1 for batch in batches]
+    assert all(len(set(owner)) == 1 for owner in shards)
+    assert len({owner[0] for owner in shards[:4]}) == 4  # the batches of several shards take turns
+
+
+def test_processes_read_their_own_shards_and_together_all_pairs(many_shards, monkeypatch):
+    assert pairs_of(many_shards, lane=Lane(1, 3, 3)).lane == Lane()  # too few shards
+    monkeypatch.setattr(token_pairs, "SHARDS_OF_A_LANE", 1)
+    lanes = [pairs_of(many_shards, lane=Lane(i, 3, 3)) for i in range(3)]
+    epochs = [list(pairs.plan(8, 5)) for pairs in lanes]
+    assert len({len(epoch) for epoch in epochs}) == 1
+    rows = [np.concatenate(epoch) for epoch in epochs]
+    assert sorted(np.concatenate(rows).tolist()) == list(range(len(lanes[0])))
+    shards = [set(np.searchsorted(lanes[0]._begins, row, side="right")) for row in rows]
+    assert not shards[0] & shards[1]
+    whole = pairs_of(many_shards)
+    for i, pairs in enumerate(lanes):
+        contexts, answers = take_batch(pairs, epochs[i][0], 8)
+        assert len(contexts) == len(answers) == 9  # three rows for each of the three processes
+        own = whole[epochs[i][0]].answers
+        np.testing.assert_array_equal(answers[3 * i : 3 * i + len(own)], own[:, : answers.shape[1]])
+        assert not np.delete(answers, range(3 * i, 3 * i + 3), axis=0).any()
+
+
+def test_the_held_out_sample_does_not_grow_with_the_corpus(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "MOST_HELD_OUT", 15)
+    folder = folder_of(corpus, tmp_path / "out", validation_fraction=0.3)
+    assert 1 <= folder.pairs(VALIDATION) <= 30
+    assert len(pairs_of(folder).some()) == folder.pairs(TRAINING)
+
+
+@pytest.mark.thorough
+def test_an_interrupted_preparation_continues_and_ends_with_the_same_files(corpus, many_shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "CHUNK_UTTERANCES", 20)
+    monkeypatch.setattr(preparation, "SHARD_PAIRS", 40)
+    written = []
+
+    def tokenise_some(path, *arguments):
+        if len(written) == 4:
+            raise KeyboardInterrupt
+        written.append(path)
+        return token_chunks.tokenise_chunk(path, *arguments)
+
+    monkeypatch.setattr(preparation, "tokenise_chunk", tokenise_some)
+    with pytest.raises(KeyboardInterrupt):
+        folder_of(corpus, tmp_path / "out")
+    with pytest.raises(UserError, match="has not finished"):
+        TokenFolder.open(tmp_path / "out")
+    with pytest.raises(UserError, match="other files or options"):
+        folder_of(corpus, tmp_path / "out", contractions="expanded")
+    others = []
+    monkeypatch.setattr(
+        preparation,
+        "tokenise_chunk",
+        lambda path, *rest: others.append(path) or token_chunks.tokenise_chunk(path, *rest),
+    )
+    folder = folder_of(corpus, tmp_path / "out")
+    assert len(written) == 4
+    assert others
+    assert not set(written) & set(others)
+    assert folder.shards == many_shards.shards  # with their checksums
+    assert not (tmp_path / "out" / "work").exists()
+
+
+def damaged(folder, tmp_path, change):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in folder.path.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    change(copy)
+    return copy
+
+
+def cut(folder):
+    file = folder / "00000.bin"
+    file.write_bytes(file.read_bytes()[:-2])
+
+
+def flip(folder):
+    file = folder / "00000.bin"
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.write_bytes(bytes(content))
+
+
+def index(**changes):
+    def change(folder):
+        values = json.loads((folder / "tokens.json").read_text())
+        (folder / "tokens.json").write_text(json.dumps(values | changes))
+
+    return change
+
+
+HOSTILE = {
+    "truncated shard": (cut, "00000.bin: the file has"),
+    "wrong sum": (flip, "00000.bin: the file is damaged; its checksum is wrong"),
+    "missing file": (lambda folder: (folder / "00000.idx").unlink(), "00000.idx: no such file"),
+    "another version": (index(format="keras_gca tokens 9"), "'keras_gca tokens 1' is expected"),
+    "no shards": (index(shards=[]), "tokens.json: the file is damaged"),
+    "shards of another kind": (index(shards=[{"tokens": 1}]), "tokens.json: the file is damaged"),
+    "settings of another kind": (index(settings=[]), "tokens.json: the file is damaged"),
+    "no JSON": (lambda folder: (folder / "tokens.json").write_text("{"), "tokens.json: the file is damaged"),
+    "other words": (lambda folder: (folder / "vocabulary.json").write_text("{}"), "vocabulary.json: the file is"),
+    "not finished": (lambda f: ((f / "tokens.json").unlink(), (f / "work").mkdir()), "has not finished"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_damaged_token_files_are_one_line_with_status_2(one_shard, tmp_path, name):
+    change, message = HOSTILE[name]
+    copy = damaged(one_shard, tmp_path, change)
+    status, out, err = train_here("--data", copy, "--run", tmp_path / "run", "--preset", "tiny")
+    assert (status, out) == (2, "")
+    assert message in err
+    assert str(copy) in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def rewritten(change):
+    """Return a change of a shard's arrays after which the checksums are right."""
+
+    def rewrite(folder):
+        opened = TokenFolder.open(folder)
+        shard = opened.shard(0)
+        arrays = {name: np.array(getattr(shard, name)) for name in ("tokens", "offsets", "roles")}
+        change(arrays)
+        contents = {"bin": arrays["tokens"].tobytes(), "idx": arrays["offsets"].tobytes() + arrays["roles"].tobytes()}
+        values = json.loads((folder / "tokens.json").read_text())
+        for suffix, content in contents.items():
+            (folder / f"00000.{suffix}").write_bytes(content)
+            values["shards"][0][f"{suffix}_sha256"] = hashlib.sha256(content).hexdigest()
+        (folder / "tokens.json").write_text(json.dumps(values))
+
+    return rewrite
+
+
+@pytest.mark.parametrize(
+    ("name", "position", "value", "message"),
+    [("tokens", 5, 60_000, "words have numbers"), ("offsets", 3, 2**31, "offsets"), ("roles", 4, 9, "roles")],
+)
+def test_impossible_numbers_with_right_checksums_are_refused(one_shard, tmp_path, name, position, value, message):
+    def change(arrays):
+        arrays[name][position] = value
+
+    copy = damaged(one_shard, tmp_path, rewritten(change))
+    with pytest.raises(UserError, match=message):
+        pairs_of(TokenFolder.open(copy)).verify()
+
+
+def test_settings_of_the_folder_are_taken_and_others_refused(one_shard):
+    config = one_shard.settings_of(Config.preset("tiny"))
+    assert (config.vocabulary_size, config.max_pairs) == (7000, None)
+    assert one_shard.settings_of(Config.preset("tiny", vocabulary_size=7000)).vocabulary_size == 7000
+    for changes, message in (({"vocabulary_size": 50}, "prepared with 7000"), ({"max_pairs": 50}, "no effect")):
+        with pytest.raises(UserError, match=message):
+            one_shard.settings_of(Config.preset("tiny", **changes))
+
+
+def test_the_command_prepares_and_refuses_a_full_folder(corpus, tmp_path, capsys):
+    arguments = [str(corpus), "--out", str(tmp_path / "out"), "--processes", "1"]
+    assert command_line.run(prepare_command.main, "prepare", arguments) == 0
+    assert "to train on" in capsys.readouterr().out
+    assert command_line.run(prepare_command.main, "prepare", arguments) == 2
+    assert "complete already" in capsys.readouterr().err
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    assert command_line.run(prepare_command.main, "prepare", [str(corpus), "--out", str(tmp_path / "other")]) == 2
+    assert "not an empty folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("style", ["split", "expanded"])
+def test_tokens_in_turn_are_those_of_tokenise(style):
+    texts = ["Don't you? ΟΔΟΣ's İstanbul", "", "A: it's 7:30 ... won’t", "\u3000a b\x0bc"]
+    tokens, lengths = tokens_in_turn(texts, style)
+    cased = tokenise(texts, style, lower=False)
+    assert [token.decode() for token in tokens] == [token for row in cased for token in row]
+    assert lengths.tolist() == list(map(len, cased))
+    assert lowered([token.decode() for token in tokens]) == [token for row in tokenise(texts, style) for token in row]
+
+
+def test_word_counts_in_files_are_those_in_memory(tmp_path):
+    random = np.random.default_rng(0)
+    expected, counts = Counter(), WordCounts(tmp_path, most=10)
+    for _ in range(20):
+        part = Counter(f"w{number}é" for number in random.integers(0, 40, 30))
+        expected.update(part)
+        counts.add(part, part.values())
+    assert len(list(tmp_path.iterdir())) > 2
+    assert dict(counts.items()) == expected
+    assert len(list(counts.items())) == len(expected)
+
+
+def test_cooccurrences_of_parts_add_up_to_those_of_the_whole():
+    random = np.random.default_rng(0)
+    documents = [random.integers(-1, 9, 12).tolist() for _ in range(7)]
+    parts = [glove.cooccurrences(documents[i : i + 1], 9) for i in range(7)]
+    for one, other in zip(glove.added(parts, 9), glove.cooccurrences(documents, 9), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    assert glove.added(parts[:1], 9) is parts[0]
+    assert [len(array) for array in glove.added([], 9)] == [0, 0, 0]
+
+
+def test_training_text_for_word_vectors_is_that_in_memory(corpus, one_shard, many_shards):
+    dataset = prepare(read_conversations(corpus), Config.preset("default"))
+    index_of = {word: number for number, word in enumerate(dataset.vocabulary.counts)}
+    expected = [index_of.get(word, -1) for document in dataset.documents for word in document]
+    assert pairs_of(one_shard).documents(2**22)[0][0].tolist() == expected
+    joined = np.concatenate([indices for indices, _ in pairs_of(many_shards).documents(2**22)])
+    assert joined.tolist() == expected
+    assert sum(len(indices) for indices, _ in pairs_of(many_shards).documents(300)) < 900
+
+
+@pytest.mark.thorough
+def test_two_processes_write_the_files_of_one(corpus, one_shard, tmp_path):
+    status, out, err = run("prepare", corpus, "--out", "out", "--processes", "2", folder=tmp_path)
+    assert (status, err) == (0, "")
+    assert "wrote out\n" in out
+    for file in ("00000.bin", "00000.idx", "vocabulary.json"):
+        assert (tmp_path / "out" / file).read_bytes() == (one_shard.path / file).read_bytes()

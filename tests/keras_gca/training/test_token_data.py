@@ -1,0 +1,116 @@
+"""A training on token files learns what a training in memory learns, and finds its files again when it is resumed."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from glove.text_files import BadLines
+from keras_gca.config import Config
+from keras_gca.data import preparation
+from keras_gca.data.token_folder import TokenFolder
+from keras_gca.data.token_pairs import Lane, TokenPairs
+from keras_gca.errors import UserError
+from keras_gca.storage.arrays import read_arrays
+from keras_gca.training.adversarial import AdversarialTraining
+from keras_gca.training.run_folder import GCARun
+from keras_gca.training.token_data import prepared
+from tests.factories.commands import train_here
+from tests.factories.gca import toy_networks
+
+WORDS = ["i", "you", "tom", "london", "is", "not", "happy", "good", "why", "here", ",", ".", "?"]
+# Settings of both ways; word vectors are fitted to the training text.
+SETTINGS = ["--vocabulary-size", "12", "--minimum-count", "1"]
+SMALL = ["--preset", "tiny", "--teacher-forcing-epochs", "1", "--adversarial-epochs", "0"]
+
+
+def write_corpus(path):
+    random = np.random.default_rng(0)
+    with path.open("w") as stream:
+        for _ in range(30):
+            for _ in range(random.integers(2, 5)):
+                print(*random.choice(WORDS, random.integers(1, 9)), file=stream)
+            print(file=stream)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
+    write_corpus(path)
+    return path
+
+
+def folder_of(corpus, out):
+    config = Config.preset("default", vocabulary_size=12, minimum_count=1)
+    return preparation.prepare_folder(preparation.Corpora([corpus]), config, out, BadLines(error=UserError))
+
+
+@pytest.fixture(scope="module")
+def many_shards(corpus, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "CHUNK_UTTERANCES", 15)
+        patch.setattr(preparation, "SHARD_PAIRS", 12)
+        return folder_of(corpus, tmp_path_factory.mktemp("tokens") / "many")
+
+
+@pytest.mark.thorough
+def test_token_files_and_memory_train_to_the_same_weights(corpus, tmp_path):
+    folder = folder_of(corpus, tmp_path / "tokens").path
+    status, _, err = train_here("--data", folder, "--run", tmp_path / "stored", *SMALL)
+    assert status == 0, err
+    status, _, err = train_here("--data", corpus, "--run", tmp_path / "memory", *SMALL, *SETTINGS)
+    assert status == 0, err
+    runs = GCARun.open(tmp_path / "stored"), GCARun.open(tmp_path / "memory")
+    for name in ("bot.h5", "checkpoint.h5"):
+        one, other = (read_arrays(run.path / name)[1] for run in runs)
+        assert one.keys() == other.keys()
+        for part, array in one.items():
+            np.testing.assert_array_equal(array, other[part], err_msg=part)
+    assert runs[0].read_log() == runs[1].read_log()
+    assert "training/0" not in read_arrays(runs[0].path / "pairs.h5")[1]
+    np.testing.assert_array_equal(runs[0].dataset().training.answers, runs[1].dataset().training.answers)
+
+    moved = folder.rename(tmp_path / "moved")
+    with pytest.raises(UserError, match="no such folder, but the run was trained on its token files"):
+        runs[0].dataset()
+    shutil.copytree(moved, folder)
+    (folder / "tokens.json").write_text((folder / "tokens.json").read_text() + " ")
+    with pytest.raises(UserError, match="other token files"):
+        runs[0].dataset()
+
+
+def training_on(folder):
+    config = Config.preset(
+        "tiny", batch_size=4, teacher_forcing_epochs=2, adversarial_epochs=0, sentence_length=8, seed=3
+    )
+    config, dataset = prepared(folder.path, config)
+    return AdversarialTraining(config, toy_networks(length=8), dataset.training, dataset.validation)
+
+
+@pytest.mark.thorough
+def test_an_epoch_over_many_shards_is_resumed_at_any_step(many_shards):
+    whole = training_on(many_shards)
+    steps = []
+    for number, event in enumerate(whole):
+        steps.append(event.metrics)
+        if number == 4:
+            kept = whole.state()
+        if number == 9:
+            break
+    resumed = training_on(TokenFolder.open(many_shards.path))
+    resumed.restore(*kept)
+    later = []
+    for event in resumed:
+        later.append(event.metrics)
+        if len(later) == 5:
+            break
+    assert later == steps[5:]
+    for one, other in zip(whole.state()[1].values(), resumed.state()[1].values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_seeds_and_human_pairs_of_many_shards_are_drawn_without_repetition(many_shards):
+    pairs = TokenPairs(many_shards, 8, lane=Lane())
+    drawn = pairs.drawn(np.random.default_rng(0), 20)
+    assert len(set(drawn.tolist())) == 20
+    assert len(pairs.drawn(np.random.default_rng(0), 10_000)) == len(pairs)
