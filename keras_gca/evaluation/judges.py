@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from keras_gca.agent import Agent
+from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine.learner import add_up
 from keras_gca.engine.variables import assign
@@ -153,6 +154,24 @@ class CrossFitted:
             rows = self._folds == fold
             log_l[rows] = agent.judge(contexts[rows], answers[rows])
         return log_l
+
+
+def parts(dataset: Dataset, seed: int) -> tuple[Pairs, Pairs]:
+    """Return the held-out pairs on which choices are made, and those on which the chosen systems are measured.
+
+    These are the validation and the test part, or without a test part the halves of the held-out conversations.
+
+    Args:
+        dataset: The data of a run.
+        seed: The seed of the division into halves.
+
+    Raises:
+        UserError: There are fewer pairs than halves.
+    """
+    if dataset.test is not None:
+        return dataset.validation, dataset.test
+    halves = folds(dataset.validation.conversation, seed)
+    return dataset.validation[halves == 0], dataset.validation[halves == 1]
 
 
 def folds(conversation: np.ndarray, seed: int) -> np.ndarray:

@@ -54,7 +54,8 @@ class DiscriminatorTraining(BlockLearner):
         self._rows = last_rows if whole_answers else rows_of
         self._smoothing, self._noise = label_smoothing, instance_noise
         self._matrices = [variable for variable in self.variables if len(variable.shape) == 2]
-        self._normalise = tf.function(self.normalise, autograph=False) if spectral_normalisation else None
+        self._normalises = spectral_normalisation
+        self.compiled_normalise = tf.function(self.normalise, autograph=False)
 
     @property
     def draws(self) -> bool:
@@ -64,8 +65,8 @@ class DiscriminatorTraining(BlockLearner):
     def step(self, *batch: np.ndarray, seed: tuple[int, int]) -> StepResult:
         """Make one training step, and normalise D's matrices if this is asked for; see `BlockLearner.step`."""
         result = super().step(*batch, seed=seed)
-        if self._normalise is not None:
-            self._normalise()
+        if self._normalises:
+            self.compiled_normalise()
         return result
 
     def normalise(self) -> None:

@@ -13,8 +13,9 @@ from keras_gca.models.networks import build
 from keras_gca.training.adversarial import AdversarialTraining
 from keras_gca.training.discriminator import HUMAN, MACHINE, DiscriminatorTraining
 from keras_gca.training.generator import GeneratorTraining, shown_tokens
+from keras_gca.training.learners import Learners
 from keras_gca.training.run_folder import GCARun
-from keras_gca.training.schedule import INTERLEAVED, schedule
+from keras_gca.training.schedule import DISCRIMINATOR, GENERATOR, INTERLEAVED, schedule
 from tests.factories.gca import SMALL, VOCABULARY, random_pairs
 from tests.oracles.equations import Equations, sigmoid, softmax
 
@@ -69,7 +70,7 @@ def test_spectral_norms_after_a_step(gca):
     learner = DiscriminatorTraining(gca, 1e-3, spectral_normalisation=True)
     before = [variable.numpy() for variable in learner.variables]
     learner.train_step = lambda *batch: "result"  # a step that changes nothing
-    learner._normalise = learner.normalise  # without a graph, which would take time to build
+    learner.compiled_normalise = learner.normalise  # without a graph, which would take time to build
     assert learner.step(seed=(1, 2)) == "result"
     for old, variable in zip(before, learner.variables, strict=True):
         new = variable.numpy()
@@ -168,13 +169,35 @@ def test_iterations_cannot_follow_the_final_epochs(tmp_path):
             refuse(position, step)
 
 
+def training(**changes):
+    config = Config.preset("tiny", **SMALL, **changes)
+    return AdversarialTraining(config, build(config, VOCABULARY), random_pairs(20), random_pairs(10))
+
+
+def test_settings_reach_the_learners(gca):
+    of_line_6 = {"label_smoothing": 0.1, "instance_noise": 0.2, "spectral_normalisation": "on"}
+    of_line_9 = {"generator_loss": "log", "generator_tokens": "gumbel", "gumbel_temperature": 0.5}
+    learners = Learners(Config.preset("tiny", **of_line_6, **of_line_9), gca, 10)
+    learner = learners[DISCRIMINATOR]
+    assert (learner._smoothing, learner._noise, learner._normalises) == (0.1, 0.2, True)
+    learner = learners[GENERATOR]
+    assert (learner._kind, learner._tokens, learner._temperature) == ("log", "gumbel", 0.5)
+
+
+def test_seeds_have_their_last_utterances_only_if_contexts_are_generated():
+    walk = training(machine_contexts="utterances", context_utterances=2)
+    seeds, utterances = walk._contexts(walk.training, 7, seed=3)
+    np.testing.assert_array_equal(utterances[:, 0], seeds)  # each pair is the first one of its conversation
+    config = walk.config
+    for changes in ({"self_conversation_turns": 1}, {"machine_contexts": "answer"}, {"algorithm": "reinforce"}):
+        walk.config = config.changed(**changes)
+        same, none = walk._contexts(walk.training, 7, seed=3)
+        assert none is None
+        np.testing.assert_array_equal(same, seeds)
+
+
 def test_pairs_of_earlier_iterations_are_stored(pairs):
-    config = Config.preset("tiny", **SMALL, replay=0.5)
-
-    def training():
-        return AdversarialTraining(config, build(config, VOCABULARY), random_pairs(20), random_pairs(10))
-
-    walk, other = training(), training()
+    walk, other = training(replay=0.5), training(replay=0.5)
     other.restore(*walk.state())
     assert other.earlier is None
     walk.machine, walk.earlier = (pairs, random_pairs(3)), random_pairs(5, seed=9)
