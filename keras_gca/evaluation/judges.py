@@ -22,6 +22,7 @@ from keras_gca.training.discriminator import DiscriminatorTraining, labelled_bat
 
 BATCH = 32
 EPOCHS = 10  # of each independent discriminator
+RATE = 1e-3  # the lowest learning rate of a judge; that of a run's own discriminator may be too low for EPOCHS
 FOLDS = 2  # parts of the held-out conversations; the discriminator that judges a part has learned from the others
 EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score}
 
@@ -103,7 +104,7 @@ def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epo
     config = agent.config.changed(algorithm="backpropagation", discriminator_hidden_size=None)
     gca = build(config.changed(seed=seed), len(agent.vocabulary))
     assign(gca.variables(*WHITE), agent.discriminator[: len(gca.variables(*WHITE))])
-    learner = DiscriminatorTraining(gca, agent.config.discriminator_learning_rate)
+    learner = DiscriminatorTraining(gca, max(RATE, agent.config.discriminator_learning_rate))
     for epoch_seed in np.random.default_rng(seed).integers(2**31, size=epochs):
         batches, take = labelled_batches(human, machine, BATCH, int(epoch_seed))
         add_up(learner.train_step(*take(batch)).sums for batch in batches)

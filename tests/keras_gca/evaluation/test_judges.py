@@ -173,3 +173,19 @@ def test_choices_and_claims_have_different_conversations():
     assert not set(first.conversation) & set(second.conversation)
     test = random_pairs(3)
     assert judges.parts(SimpleNamespace(validation=pairs, test=test), seed=3) == (pairs, test)
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(1e-6, 1e-3), (1e-2, 1e-2)])
+def test_a_judge_learns_even_if_the_discriminator_of_the_run_hardly_does(agent, monkeypatch, rate, expected):
+    asked = []
+
+    def learner(gca, rate):
+        asked.append(rate)
+        return SimpleNamespace(train_step=None)
+
+    monkeypatch.setattr(judges, "DiscriminatorTraining", learner)
+    slow = Agent(
+        agent.config.changed(discriminator_learning_rate=rate), agent.vocabulary, agent.weights, agent.discriminator
+    )
+    independent_judge(slow, random_pairs(4), random_pairs(4), seed=1, epochs=0)
+    assert asked == [expected]
