@@ -16,7 +16,7 @@ Talking to a trained model:
 
 Settings and data:
 
-    Config                         every setting of a training; presets `paper`, `default` and `tiny`
+    Config                         every setting of a training; presets `paper`, `author`, `default` and `tiny`
     Conversation                   the utterances of one conversation
     Source                         the files that a training reads
     UserError                      an error that the user can fix, in one line

@@ -1,4 +1,4 @@
-"""The settings of a run, as one dataclass, and the presets `paper`, `default` and `tiny`.
+"""The settings of a run, as one dataclass, and the presets `paper`, `author`, `default` and `tiny`.
 
 The help text of a field gives the paper's symbol, or the equation, figure or line of Algorithm 2 that uses it. A
 departure from the paper is explained beside its value. G is the generator.
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from keras_gca.errors import UserError
-from keras_gca.settings import Settings, option
+from keras_gca.settings import COLDEST, HOTTEST, Settings, option
 
 # `train --start-from` starts a run from the generator that another run had after line 3 of Algorithm 2. The new run may
 # differ from the other run in these settings only. The data do not depend on them, and line 3 is not run again.
@@ -23,9 +23,20 @@ AFTER_LINE_3 = (
     "adversarial_epochs",
     "machine_pairs",
     "self_conversation_turns",
+    "machine_contexts",
+    "machine_temperature",
+    "machine_top_p",
+    "replay",
     "discriminator_epochs",
+    "label_smoothing",
+    "instance_noise",
+    "spectral_normalisation",
     "generator_epochs",
+    "generator_loss",
+    "generator_tokens",
+    "gumbel_temperature",
     "interleaved_epochs",
+    "final_epochs",
     "discriminator_learning_rate",
     "generator_learning_rate",
     "interleaved_learning_rate",
@@ -36,8 +47,17 @@ AFTER_LINE_3 = (
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Every number of Section 5. It gives one learning rate for the generator, which is used in lines 3, 9 and 11.
-    "paper": {},
+    # Every number of Section 5. It gives one learning rate for the generator, which is used in lines 3, 9 and 11. The
+    # default of `machine_contexts` is the author's, and not the paper's, so that older runs keep their contexts.
+    "paper": {"machine_contexts": "utterances"},
+    # The rates and epochs of the author's adversarial programs. In everything else his programs equal the paper, except
+    # for the padding and the contractions, which are options of their own; see docs/fidelity.md.
+    "author": {
+        "generator_epochs": 4,
+        "final_epochs": 1,
+        "discriminator_learning_rate": 1e-6,
+        "generator_learning_rate": 1e-6,
+    },
     # For the embedded corpus (25,600 pairs) on two CPU cores in a quarter of an hour; see docs/fidelity.md.
     "default": {
         "context_utterances": 1,
@@ -81,11 +101,21 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+def after_line_3(preset: str) -> dict[str, Any]:
+    """Return the settings of a preset that a run takes which starts from another run's line 3 (AFTER_LINE_3).
+
+    Raises:
+        UserError: There is no such preset.
+    """
+    values = Config.preset(preset).to_values()
+    return {name: values[name] for name in AFTER_LINE_3}
+
+
 @dataclass(frozen=True, init=False, repr=False)
 class Config(Settings):
     """All settings of a run of the first paper.
 
-    The defaults are the paper's numbers (Section 5); PRESETS lists what the other presets change.
+    The defaults are the paper's numbers (Section 5); PRESETS lists what the presets change.
     `python -m keras_gca.train --help` prints the meaning and the possible values of each field.
 
     Raises:
@@ -235,12 +265,66 @@ class Config(Settings):
         "reinforce always uses 1",
         low=1,
     )
+    machine_contexts: str = option(
+        "answer", "the contexts of the pairs in line 5, if they are generated. answer: the last answer alone, as in "
+        "the author's program; utterances: the last N_u utterances, of which the first ones may be human, as the paper "
+        "defines a context",
+        choices=("answer", "utterances"),
+    )  # fmt: skip
+    machine_temperature: float | None = option(
+        None,
+        "temperature at which the generator samples its answers in line 5 (default: greedy answers, as in the paper; 1 "
+        "with --algorithm reinforce)",
+        low=COLDEST,
+        high=HOTTEST,
+    )
+    machine_top_p: float = option(
+        1.0, "nucleus from which the answers of line 5 are sampled; 1 takes all tokens", low=0.01, high=1
+    )
+    replay: float = option(
+        0.0,
+        "share of the machine-generated pairs of line 6 that come from earlier iterations, once there are any",
+        low=0,
+        high=0.9,
+    )
     discriminator_epochs: int = option(
         15, "N_D: epochs of the discriminator in each adversarial iteration (line 6)", low=0
     )
+    label_smoothing: float = option(
+        0.0, "label smoothing: the human pairs of line 6 get the label 1 - X in place of 1", low=0, high=0.49
+    )
+    instance_noise: float = option(
+        0.0,
+        "scale of Gaussian noise on the discriminator's encodings e_cd and e_ad in line 6, in standard deviations of "
+        "each encoding",
+        low=0,
+    )
+    spectral_normalisation: str = option(
+        "off", "on: after each step of line 6, divide every matrix of the discriminator by its largest singular value, "
+        "if this value exceeds 1",
+        choices=("off", "on"),
+    )  # fmt: skip
     generator_epochs: int = option(1, "N_G: epochs of the generator in each adversarial iteration (line 9)", low=0)
+    generator_loss: str = option(
+        "squared", "the loss of line 9, where l is the discriminator's output. squared: (1 - l)^2, as in the paper; "
+        "log: -log l, computed from the logit, whose gradient does not vanish if l is near 0",
+        choices=("squared", "log"),
+    )  # fmt: skip
+    generator_tokens: str = option(
+        "probabilities", "what the discriminator reads in line 9. probabilities: the generator's p, as in the paper; "
+        "straight_through: the most probable token, with the gradient of p; gumbel: a token drawn from p, with the "
+        "gradient of the Gumbel-softmax. The last two are for a discriminator with a hidden layer, which has learned "
+        "from tokens",
+        choices=("probabilities", "straight_through", "gumbel"),
+    )  # fmt: skip
+    gumbel_temperature: float = option(
+        1.0, "temperature of the Gumbel-softmax (--generator-tokens gumbel)", low=COLDEST, high=HOTTEST
+    )
     interleaved_epochs: int = option(
         1, "N_tf: epochs of teacher forcing in each adversarial iteration (line 11)", low=0
+    )
+    final_epochs: int = option(
+        0, "epochs of teacher forcing after the last adversarial iteration; 1 in the author's program", low=0
     )
     discriminator_learning_rate: float = option(
         1e-4, "alpha_d: Adam's learning rate for the discriminator (line 6)", low=1e-9, high=1
@@ -272,4 +356,11 @@ class Config(Settings):
         if self.generator == "canonical" and self.padding == "original":
             raise UserError(
                 "--generator canonical: the author's program has no such model; --padding masked is expected"
+            )
+        reinforce = self.algorithm == "reinforce"
+        if self.machine_top_p < 1 and self.machine_temperature is None and not reinforce:
+            raise UserError("--machine-top-p: greedy answers have no nucleus; --machine-temperature is expected, too")
+        if reinforce and (self.generator_loss, self.generator_tokens) != ("squared", "probabilities"):
+            raise UserError(
+                "--generator-loss, --generator-tokens: --algorithm reinforce learns from rewards; leave them out"
             )

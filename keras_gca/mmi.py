@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 from keras_gca.engine import command_line, reporting
-from keras_gca.evaluation.variants import Reranking
+from keras_gca.evaluation.variants import LENGTH_BONUSES, Reranking
 
 DESCRIPTION = """\
 Rerank the N-best lists of a run's held-out contexts by maximum mutual information, in both forms of Li et al. 2016, and
-compare the chosen replies with those of plain beam search and of humans. The metrics are written to RUN/mmi.json.
+compare the chosen replies with those of plain beam search and of humans. The metrics are written to RUN/mmi.json. They
+are those of the test part, or of one half of the held-out conversations; gamma is chosen on the rest.
 
 Three runs with the same settings are needed, for the probabilities of an answer y and its context x:
 
@@ -71,9 +72,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--length-bonus",
         type=float,
-        default=DEFAULT.length_bonus,
         metavar="X",
-        help=f"gamma, a bonus for each token of an answer [{DEFAULT.length_bonus:g}]",
+        help="gamma, a bonus for each token of an answer (default: for each lambda the one of "
+        f"{', '.join(f'{bonus:g}' for bonus in LENGTH_BONUSES)} with the highest BLEU on validation conversations)",
     )
     reporting.add_options(parser)
     return parser

@@ -2,13 +2,14 @@
 
 A study compares variants of one training. The variant `default` is the training with unchanged settings. Runs that
 exist in the folder are used again. Therefore several studies can share a run, and an interrupted study continues where
-it stopped.
+it stopped. The study `adversarial` compares settings of adversarial training instead, all of which start from one
+stored generator (`evaluation/adversarial_cells.py`).
 """
 
 import argparse
-import functools
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glove.cost import TimeLimit
 from keras_gca.config import PRESETS, Config
@@ -17,17 +18,33 @@ from keras_gca.data.source import Source
 from keras_gca.engine import command_line, reporting
 from keras_gca.errors import UserError, refuse_missing
 from keras_gca.evaluation.decoding_grid import grid
-from keras_gca.evaluation.variants import STUDIES
+from keras_gca.evaluation.variants import ADVERSARIAL, CELLS, FACTORS, QUESTION, STUDIES, TEACHER_FORCED
+
+if TYPE_CHECKING:
+    from keras_gca.evaluation.provenance import Outcome
 
 DESCRIPTION = f"""\
 Compare variants of a training over several seeds, and print mean and standard deviation:
 
 {chr(10).join(f"  {name:14} {study.question}" for name, study in STUDIES.items())}
   {"all":14} all of these
+  {ADVERSARIAL:14} {QUESTION}
 
 Runs are stored in RUNS/VARIANT/seed_N (see --runs). A run that exists is used again, and continued if it is not
 finished. Every other setting (see python -m keras_gca.train --help) applies to all variants. The results are written to
 RUNS/STUDY.md and RUNS/STUDY.json.
+
+The study {ADVERSARIAL} trains {len(CELLS)} cells (see --cells), each with one iteration. They combine
+
+{chr(10).join(f"  {factor:14} {', '.join(values)}" for factor, values in FACTORS.items())}
+
+All cells start from RUNS/{TEACHER_FORCED}/seed_N, with N_u = 2. Each of them writes its results to
+RUNS/CELL/seed_N/cell.json. The last line names the best cells on validation conversations. Their gain in test
+conversations should be measured with seeds that were not used for the choice. Other settings can be tried with the
+same generators:
+
+  python -m keras_gca.studies {ADVERSARIAL} --teacher-forced runs/studies --runs runs/replay --adversarial-epochs 3
+    --replay 0.5 --label-smoothing 0.1
 """
 
 
@@ -40,15 +57,28 @@ def main(arguments: list[str] | None = None) -> int:
     Config.preset(preset, **settings)  # raises UserError on an impossible setting
     if options.experiment is not None:
         refuse_missing(options.experiment.absolute().parent)
+    if options.study != ADVERSARIAL and (options.cells or options.teacher_forced):
+        raise UserError(f"--cells, --teacher-forced: only the study {ADVERSARIAL} has cells; leave them out")
+    if options.study == ADVERSARIAL and options.grid:
+        raise UserError(f"--grid: the study {ADVERSARIAL} compares its generators at equal diversity; leave it out")
     source = Source(options.data, options.format, glove=options.glove, skip_bad_lines=options.skip_bad_lines)
     command_line.set_up_tensorflow()
-    from keras_gca.evaluation import provenance
-    from keras_gca.evaluation.studies import Setup, cost, run_study
+    from keras_gca.evaluation import adversarial_cells, provenance
+    from keras_gca.evaluation.studies import run_study
+    from keras_gca.evaluation.study_trainings import Setup, cost
 
-    setup = Setup(options.runs, options.seeds, preset, settings, source, grid() if options.grid else None)
+    points = grid() if options.grid else None
+    setup = Setup(options.runs, options.seeds, preset, settings, source, points, options.teacher_forced)
     names = list(STUDIES) if options.study == "all" else [options.study]
-    reporting.say_cost(cost(names, setup))
-    run = functools.partial(run_study, setup=setup, limit=TimeLimit(options.minutes))
+    cells, limit = options.cells or list(CELLS), TimeLimit(options.minutes)
+    variants = cells if options.study == ADVERSARIAL else [one for name in names for one in STUDIES[name].variants]
+    reporting.say_cost(cost(variants, setup))
+
+    def run(name: str) -> "Outcome | None":
+        if name == ADVERSARIAL:
+            return adversarial_cells.run_cells(cells, setup, limit=limit)
+        return run_study(name, setup, limit=limit)
+
     command = provenance.command_of("keras_gca.studies", sys.argv[1:] if arguments is None else arguments)
     return provenance.run_all(names, run, options.experiment, command)
 
@@ -56,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.studies", description=DESCRIPTION)
-    parser.add_argument("study", choices=[*STUDIES, "all"], metavar="STUDY", help="one of the above")
+    parser.add_argument("study", choices=[*STUDIES, "all", ADVERSARIAL], metavar="STUDY", help="one of the above")
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="train each variant with each seed [0 1 2]"
     )
@@ -74,6 +104,19 @@ def make_parser() -> argparse.ArgumentParser:
         "--grid",
         action="store_true",
         help="also compare all generators at their best points of a grid of temperatures and nuclei",
+    )
+    parser.add_argument(
+        "--cells",
+        nargs="+",
+        choices=CELLS,
+        metavar="CELL",
+        help=f"train only these cells of the study {ADVERSARIAL}, such as {next(iter(CELLS))} (default: all of them)",
+    )
+    parser.add_argument(
+        "--teacher-forced",
+        type=Path,
+        metavar="DIR",
+        help=f"the folder with the runs {TEACHER_FORCED}/seed_N from which the cells start (default: --runs)",
     )
     reporting.add_experiment(parser)
     command_line.add_bad_lines(parser)

@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from keras_gca.config import AFTER_LINE_3, PRESETS, Config
+from keras_gca.config import AFTER_LINE_3, PRESETS, Config, after_line_3
 from keras_gca.data.conversations import FORMATS
 from keras_gca.data.source import Source
 from keras_gca.data.token_folder import TokenFolder, is_token_folder
@@ -25,6 +25,8 @@ trained, the generator is trained through the frozen discriminator, and teacher 
                                                        train line 3 further, to 20 epochs in all, and run lines
                                                        4 to 12 anew
   python -m keras_gca.train --start-from RUN           start a new run from line 4 with RUN's data and line 3
+  python -m keras_gca.train --start-from RUN --preset author
+                                                       the same with the author's settings of lines 4 to 12
   python -m keras_gca.train --config RUN/config.json   start a new run with another run's settings
   python -m keras_gca.train --watch                      show curves and replies in the browser meanwhile
   python -m keras_gca.train --strategy mirrored        train on all GPUs of this machine
@@ -47,13 +49,17 @@ def main(arguments: list[str] | None = None) -> int:
         command_line.refuse_settings_of_resume(options, others, changes, Config.totals)
     elif options.start_from is not None:
         fixed = [name for name in changes if name not in AFTER_LINE_3]
-        own = ("preset", "config", *given)
+        own = ("config", *given)
         command_line.refuse(options, own, fixed, "--start-from takes the other run's data and line 3")
+        if options.preset is not None:
+            changes = after_line_3(options.preset) | changes
     elif options.vocabulary and (idle := [name for name in ("vocabulary_size", "minimum_count") if name in changes]):
         raise UserError(
             f"{naming(idle)}: this has no effect, because --vocabulary gives the words; leave one of them out"
         )
-    source, config = Source(**given), command_line.chosen_settings(options, Config)
+    source = Source(**given)
+    # `start_from` takes its settings from the other run, which alone can say whether the changes fit them.
+    config = command_line.chosen_settings(options, Config) if options.start_from is None else Config()
     run = command_line.new_run(options)
     read = None
     if options.resume is None and options.start_from is None:
@@ -80,8 +86,9 @@ def make_parser() -> command_line.Parser:
     parser.add_argument(
         "--preset",
         choices=PRESETS,
-        help="the preset of the settings. paper: every number of Section 5; default: settings for the embedded corpus; "
-        "tiny: a trial that takes seconds",
+        help="the preset of the settings. paper: every number of Section 5; author: the paper with the adversarial "
+        "rates and epochs of the author's program; default: settings for the embedded corpus; tiny: a trial that takes "
+        "seconds",
     )
     command_line.add_config(parser)
     parser.add_argument(
@@ -118,7 +125,7 @@ def make_parser() -> command_line.Parser:
         metavar="RUN",
         help="start a new run at the adversarial training (line 4 of Algorithm 2), with the data, the settings and the "
         "teacher-forced generator (line 3) of RUN. Only these settings may be changed: "
-        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}",
+        f"{', '.join(name.replace('_', '-') for name in AFTER_LINE_3)}. With --preset, all of these are the preset's",
     )
     command_line.add_bad_lines(parser)
     command_line.add_devices(parser)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_gca.engine import random, replicas
 from keras_gca.engine.masked import masked_mean
-from keras_gca.errors import UserError
+from keras_gca.engine.regularisation import with_proportional_noise, with_smoothed_labels
 
 # Losses
 
@@ -40,10 +40,8 @@ def binary_loss(
     Raises:
         UserError: label_smoothing is not from 0 to below 0.5.
     """
-    if not 0 <= label_smoothing < 0.5:
-        raise UserError(f"the label smoothing is {label_smoothing}; a number from 0 to below 0.5 is expected")
     expert, generated = tf.cast(expert_logits, tf.float32), tf.cast(generated_logits, tf.float32)
-    expert_loss = tf.math.softplus(-expert) + label_smoothing * expert  # cross-entropy with the smoothed label
+    expert_loss = with_smoothed_labels(tf.math.softplus(-expert), expert, label_smoothing)
     return _mean(expert_loss, expert_mask) + _mean(tf.math.softplus(generated), generated_mask)
 
 
@@ -68,10 +66,7 @@ def contrastive_loss(human_scores: tf.Tensor, generated_scores: tf.Tensor, mask:
 def with_instance_noise(
     features: tf.Tensor, scale: float, seeds: tf.Tensor, mask: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Add Gaussian noise to features. Its scale is proportional to each feature's standard deviation in the batch.
-
-    With noise on D's input, the distributions of experts' and generated samples overlap, so that D cannot separate them
-    entirely (Arjovsky and Bottou 2017). Pass both kinds of samples in one call, so that both get noise of one scale.
+    """Add instance noise to features (`regularisation.with_proportional_noise`).
 
     Args:
         features: (B, F), or (B, T, F) for tokens.
@@ -83,13 +78,7 @@ def with_instance_noise(
     Returns:
         The noisy features, float32, of the same shape.
     """
-    features = tf.cast(features, tf.float32)
-    counted = tf.ones(tf.shape(features)[:-1], bool) if mask is None else mask
-    rows, number = tf.boolean_mask(features, counted), tf.math.count_nonzero(counted, dtype=tf.float32)
-    number = replicas.total(number)
-    mean = replicas.total(tf.reduce_sum(rows, 0)) / number
-    deviation = tf.sqrt(replicas.total(tf.reduce_sum(tf.square(rows - mean), 0)) / number)
-    return features + scale * deviation * random.normal(seeds, 0, tf.shape(features)[1:])
+    return with_proportional_noise(features, scale, random.normal(seeds, 0, tf.shape(features)[1:]), mask)
 
 
 # Metrics to log

@@ -94,6 +94,16 @@ def batch_uniform(seed: tf.Tensor, place: Place, shape: Sequence[int | tf.Tensor
     return drawn if replica() is None else drawn[place.before : place.before + place.own]
 
 
+def batch_gumbel(seed: tf.Tensor, place: Place, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+    """Draw from the standard Gumbel distribution for a replica's rows; see `batch_uniform`."""
+    return -tf.math.log(-tf.math.log(tf.maximum(batch_uniform(seed, place, shape), _SMALLEST)))
+
+
+def batch_normal(seed: tf.Tensor, place: Place, shape: Sequence[int | tf.Tensor]) -> tf.Tensor:
+    """Draw from the standard normal distribution for a replica's rows; see `batch_uniform`."""
+    return tf.math.ndtri(tf.maximum(batch_uniform(seed, place, shape), _SMALLEST))
+
+
 def batch_dropout(values: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
     """Set a share `rate` of the values (B, ...) to zero and scale the others, by a seed (2,) int32 of the batch."""
     if not rate:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from keras_gca.agent import Agent
+from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.engine.learner import add_up
 from keras_gca.engine.variables import assign
@@ -21,6 +22,7 @@ from keras_gca.training.discriminator import DiscriminatorTraining, labelled_bat
 
 BATCH = 32
 EPOCHS = 10  # of each independent discriminator
+RATE = 1e-3  # the lowest learning rate of a judge; that of a run's own discriminator may be too low for EPOCHS
 FOLDS = 2  # parts of the held-out conversations; the discriminator that judges a part has learned from the others
 EQUATIONS = {"Eq. 9": scoring.log_human_probability, "Eq. 10": scoring.log_score}
 
@@ -102,7 +104,7 @@ def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epo
     config = agent.config.changed(algorithm="backpropagation", discriminator_hidden_size=None)
     gca = build(config.changed(seed=seed), len(agent.vocabulary))
     assign(gca.variables(*WHITE), agent.discriminator[: len(gca.variables(*WHITE))])
-    learner = DiscriminatorTraining(gca, agent.config.discriminator_learning_rate)
+    learner = DiscriminatorTraining(gca, max(RATE, agent.config.discriminator_learning_rate))
     for epoch_seed in np.random.default_rng(seed).integers(2**31, size=epochs):
         batches, take = labelled_batches(human, machine, BATCH, int(epoch_seed))
         add_up(learner.train_step(*take(batch)).sums for batch in batches)
@@ -153,6 +155,24 @@ class CrossFitted:
             rows = self._folds == fold
             log_l[rows] = agent.judge(contexts[rows], answers[rows])
         return log_l
+
+
+def parts(dataset: Dataset, seed: int) -> tuple[Pairs, Pairs]:
+    """Return the held-out pairs on which choices are made, and those on which the chosen systems are measured.
+
+    These are the validation and the test part, or without a test part the halves of the held-out conversations.
+
+    Args:
+        dataset: The data of a run.
+        seed: The seed of the division into halves.
+
+    Raises:
+        UserError: There are fewer pairs than halves.
+    """
+    if dataset.test is not None:
+        return dataset.validation, dataset.test
+    halves = folds(dataset.validation.conversation, seed)
+    return dataset.validation[halves == 0], dataset.validation[halves == 1]
 
 
 def folds(conversation: np.ndarray, seed: int) -> np.ndarray:

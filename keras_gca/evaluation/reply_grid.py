@@ -71,11 +71,7 @@ def speakers(run: str | Path, seed: int = 0) -> list[Speaker]:
     agent, dataset = Agent.load(made.path), made.dataset()
     model = WordModel([agent.vocabulary.decode(row[1:]) for row in dataset.training.answers])
     store = StoredValues(made.path / FOLDER, made.bot)
-    if dataset.test is None:
-        halves = judges.folds(dataset.validation.conversation, agent.config.seed)
-        divided = dataset.validation[halves == 0], dataset.validation[halves == 1]
-    else:
-        divided = dataset.validation, dataset.test
+    divided = judges.parts(dataset, agent.config.seed)
     validation, test = (
         part_of(agent, pairs, model, store, title, seed)
         for pairs, title in zip(divided, ("validation", "test"), strict=True)

@@ -11,29 +11,37 @@ N is the number of tokens of y, and U(y) the probability of its first k words wi
 weights. p(y) and p(x|y) come from separate networks of the same architecture, in runs that were trained with
 `--predict unconditional` and `--predict context`. In shapes, n is the number of contexts, and s_s the largest number of
 tokens of an answer.
+
+The row "beam search" ranks by log p(y|x) per token. Reranked rows rank by log p(y|x) with a bonus for each token, so
+they also differ from it in the preference for long answers. The row "likelihood, lambda 0" differs from the other
+reranked rows in lambda alone.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from glove import cost
 from keras_gca.agent import Agent
 from keras_gca.data import pairs as transformations
 from keras_gca.data.pairs import Pairs
+from keras_gca.data.text import detokenise
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
-from keras_gca.evaluation import estimate
+from keras_gca.evaluation import estimate, judges, reply_metrics
 from keras_gca.evaluation.replies import reply_figures
 from keras_gca.evaluation.tables import Table
-from keras_gca.evaluation.variants import Reranking
+from keras_gca.evaluation.variants import LENGTH_BONUSES, Reranking
 from keras_gca.storage.atomic import write_text
 from keras_gca.training.run_folder import GCARun
 
 FILE = "mmi.json"
 BATCH = 64
 DEFAULT = Reranking()
+BONUS = "gamma"
 SHOWN = ("distinct-1", "distinct-2", "tokens", "repeated", "most frequent", "entropy, bits", "BLEU")
 
 
@@ -41,6 +49,8 @@ def rerank(
     run: str | Path, language_model: str | Path, backward: str | Path, how: Reranking = DEFAULT
 ) -> dict[str, dict[str, Any]]:
     """Rerank the N-best lists of a run's held-out contexts, and write the metrics to RUN/mmi.json.
+
+    The metrics are those of the test part (`judges.parts`). If gamma is not given, it is chosen on the validation part.
 
     Args:
         run: The run folder of p(y|x).
@@ -63,10 +73,16 @@ def rerank(
         )
     alone = _other_network(language_model, "--language-model", "unconditional", agent, made.path)
     reverse = _other_network(backward, "--backward", "context", agent, made.path)
-    pairs = made.dataset().held_out
-    reporting.say_cost(estimate.of_reranking(agent, pairs, how.candidates))
-    choices = candidates(agent, generator, alone, reverse, pairs, how.candidates)
-    figures = measure(agent, choices, pairs, tuple(how.weights), how.words, how.length_bonus)
+    validation, test = judges.parts(made.dataset(), agent.config.seed)
+    read = [test] if how.length_bonus is not None else [validation, test]
+    reporting.say_cost(cost.in_turn([estimate.of_reranking(agent, pairs, how.candidates) for pairs in read]))
+    lists = [candidates(agent, generator, alone, reverse, pairs, how.candidates) for pairs in read]
+    bonus: float | Mapping[str, float]
+    if how.length_bonus is None:
+        bonus = best_bonuses(agent, lists[0], validation, how.weights, how.words)
+    else:
+        bonus = how.length_bonus
+    figures = measure(agent, lists[-1], test, how.weights, how.words, bonus)
     write_text(made.path / FILE, json.dumps(figures, indent=2) + "\n")
     return figures
 
@@ -93,8 +109,11 @@ def table(figures: dict[str, dict[str, Any]], caption: str = "") -> Table:
         figures: The metrics that `rerank` returns, or a `Summary` in place of each number.
         caption: The caption of the table.
     """
-    rows = [(name, *(f"{metrics[title]:.3g}" for title in SHOWN)) for name, metrics in figures.items()]
-    return Table(None, caption, ("replies", *SHOWN), rows)
+    rows = [
+        (name, f"{metrics[BONUS]:.3g}" if BONUS in metrics else None, *(f"{metrics[title]:.3g}" for title in SHOWN))
+        for name, metrics in figures.items()
+    ]
+    return Table(None, caption, ("replies", BONUS, *SHOWN), rows)
 
 
 def candidates(
@@ -154,13 +173,65 @@ def _tokens(choices: dict[str, np.ndarray]) -> np.ndarray:
     return np.sum(~np.isnan(choices["alone"]), axis=-1)
 
 
+def choose(choices: dict[str, np.ndarray], weight: float, words: int, bonus: float) -> dict[str, np.ndarray]:
+    """Choose the best candidate by each form of reranking.
+
+    Args:
+        choices: The candidates, as `candidates` returns them.
+        weight: lambda. With 0 both forms are the same, and there is one choice.
+        words: k, the number of an answer's first words whose probability is U.
+        bonus: gamma.
+
+    Returns:
+        {name of the form, with lambda: the chosen answers, (n, s_s + 1) int32}.
+    """
+    scores = {"likelihood": anti_language_model(choices, 0.0, words, bonus)}
+    if weight:
+        scores = {
+            "anti-language model": anti_language_model(choices, weight, words, bonus),
+            "bidirectional": bidirectional(choices, weight, bonus),
+        }
+    best = {name: np.argmax(of_form, axis=1) for name, of_form in scores.items()}
+    return {f"{name}, lambda {weight:g}": choices["answers"][np.arange(len(rows)), rows] for name, rows in best.items()}
+
+
+def best_bonuses(
+    agent: Agent, choices: dict[str, np.ndarray], pairs: Pairs, weights: Sequence[float], words: int
+) -> dict[str, float]:
+    """Choose gamma for each form and lambda: the one of LENGTH_BONUSES whose answers have the highest BLEU.
+
+    Args:
+        agent: The agent of p(y|x).
+        choices: Candidates for the contexts of validation pairs.
+        pairs: These pairs.
+        weights: The values of lambda.
+        words: k, the number of an answer's first words whose probability is U.
+
+    Returns:
+        {name of the form, with lambda: gamma}; the smallest of several that are equally good.
+    """
+
+    def texts(answers: np.ndarray) -> list[str]:
+        vocabulary = agent.vocabulary
+        return [detokenise(vocabulary.decode(row[1:]), vocabulary.surfaces) for row in answers]
+
+    human, best = texts(pairs.answers), {}
+    for weight in weights:
+        scores: dict[str, dict[float, float]] = {}
+        for bonus in LENGTH_BONUSES:
+            for name, answers in choose(choices, weight, words, bonus).items():
+                scores.setdefault(name, {})[bonus] = reply_metrics.bleu(texts(answers), human)[0]
+        best |= {name: max(of_form, key=lambda bonus: of_form[bonus]) for name, of_form in scores.items()}
+    return best
+
+
 def measure(
     agent: Agent,
     choices: dict[str, np.ndarray],
     pairs: Pairs,
-    weights: tuple[float, ...],
+    weights: Sequence[float],
     words: int,
-    length_bonus: float,
+    length_bonus: float | Mapping[str, float],
 ) -> dict[str, dict[str, Any]]:
     """Compute the metrics of the human replies, of plain beam search, and of both forms of reranking.
 
@@ -170,17 +241,15 @@ def measure(
         pairs: The human pairs.
         weights: The values of lambda.
         words: k, the number of an answer's first words whose probability is U.
-        length_bonus: gamma.
+        length_bonus: gamma, one for all, or one for each form and lambda (`best_bonuses`).
 
     Returns:
-        {system: {metric: value}}; see `replies.reply_figures`.
+        {system: {metric: value}}; see `replies.reply_figures`. Reranked systems also have BONUS, which is gamma.
     """
-    chosen = {"human": pairs.answers, "beam search": choices["answers"][:, 0]}
+    chosen, bonuses = {"human": pairs.answers, "beam search": choices["answers"][:, 0]}, {}
     for weight in weights:
-        for name, scores in (
-            ("anti-language model", anti_language_model(choices, weight, words, length_bonus)),
-            ("bidirectional", bidirectional(choices, weight, length_bonus)),
-        ):
-            best = np.argmax(scores, axis=1)
-            chosen[f"{name}, lambda {weight:g}"] = choices["answers"][np.arange(len(best)), best]
-    return reply_figures(agent, chosen)
+        for name in choose(choices, weight, words, 0.0):
+            bonuses[name] = length_bonus[name] if isinstance(length_bonus, Mapping) else length_bonus
+            chosen[name] = choose(choices, weight, words, bonuses[name])[name]
+    figures = reply_figures(agent, chosen)
+    return {name: of | ({BONUS: bonuses[name]} if name in bonuses else {}) for name, of in figures.items()}

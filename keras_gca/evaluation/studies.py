@@ -1,110 +1,30 @@
-"""Trains variants of the first paper's method over several seeds, and compares them; `variants.py` defines them.
-
-Runs that exist in the folder are used again. Therefore several studies can share a run, and an interrupted study
-continues where it stopped.
-"""
+"""Trains variants of the first paper's method over several seeds, and compares them; `variants.py` defines them."""
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from glove.cost import Estimate, TimeLimit
-from keras_gca.config import AFTER_LINE_3, Config
-from keras_gca.data.dataset import prepare
-from keras_gca.data.source import Source
+from glove.cost import TimeLimit
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
 from keras_gca.evaluation import grid_report, replies, reply_grid, reranking
-from keras_gca.evaluation.decoding_grid import Setting
 from keras_gca.evaluation.paired_tests import PairedTest, table_of_tests, tests_by_seeds
 from keras_gca.evaluation.paired_tests import as_json as tests_as_json
 from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.quality_diversity import HUMAN, Speaker, compare
 from keras_gca.evaluation.statistics import as_json, over_runs
+from keras_gca.evaluation.study_trainings import Setup, train
 from keras_gca.evaluation.tables import Table
-from keras_gca.evaluation.variants import STUDIES, VARIANTS
+from keras_gca.evaluation.variants import STUDIES
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
-from keras_gca.storage.run_folder import CHECKPOINT
-from keras_gca.training import pipeline
-from keras_gca.training.estimate import estimate
 from keras_gca.training.run_folder import GCARun
-from keras_gca.training.schedule import schedule
 
 REPLIES = ("distinct-2", "tokens", "repeated", "most frequent", "BLEU")
-
-
-@dataclass(frozen=True)
-class Setup:
-    """The parts that all trainings of a study share.
-
-    Args:
-        runs: The folder of the runs.
-        seeds: The seeds. Each variant is trained once with each seed.
-        preset: The preset of all trainings.
-        settings: Settings of all trainings; those that define a variant take precedence.
-        source: The data. Its word vectors are also used for the similarities of replies.
-        settings_of_grid: The points of a grid of temperatures and nuclei, over which the generators of the variants are
-            compared, too, or None for no such comparison.
-    """
-
-    runs: Path
-    seeds: Sequence[int]
-    preset: str
-    settings: Mapping[str, Any]
-    source: Source
-    settings_of_grid: Sequence[Setting] | None = None
-
-    def folder(self, variant: str, seed: int) -> Path:
-        """Return the run folder of a training."""
-        return self.runs / variant / f"seed_{seed}"
-
-    def config(self, variant: str, seed: int) -> Config:
-        """Return the settings of a training.
-
-        Raises:
-            UserError: A setting is impossible.
-        """
-        return Config.preset(self.preset, **{**self.settings, **VARIANTS[variant], "seed": seed})
-
-
-def cost(names: Sequence[str], setup: Setup) -> Estimate:
-    """Estimate the cost of the trainings that studies lack.
-
-    Lengths of contexts and the vocabulary are those of the first training. Trainings that were interrupted, and the
-    evaluations, which print estimates of their own, are not counted.
-
-    Args:
-        names: Names of STUDIES.
-        setup: The parts that all trainings share.
-
-    Returns:
-        The seconds of each variant, over all seeds.
-
-    Raises:
-        UserError: The corpus cannot be used, or a setting is impossible.
-    """
-    variants = {variant for name in names for variant in STUDIES[name].variants}
-    if any(map(_shares_line_3, variants)):
-        variants.add("default")
-    needed = [(variant, seed) for variant in VARIANTS if variant in variants for seed in setup.seeds]
-    lacking = [one for one in needed if not (setup.folder(*one) / CHECKPOINT).exists()]
-    if not lacking:
-        return Estimate({}, 0.0, "has nothing to train")
-    dataset = prepare(setup.source.read()[0], setup.config(*lacking[0]))
-    data = len(dataset.vocabulary), dataset.training, dataset.validation
-    seconds: dict[str, float] = {}
-    for variant, seed in lacking:
-        config = setup.config(variant, seed)
-        stages = schedule(config)[config.teacher_forcing_epochs if _shares_line_3(variant) else 0 :]
-        made = estimate(config, *data, stages)
-        seconds[variant] = seconds.get(variant, 0.0) + made.total
-    return made._replace(seconds=seconds)
 
 
 def run_study(
@@ -130,7 +50,7 @@ def run_study(
     study, limit = STUDIES[name], limit or TimeLimit()
     for seed in setup.seeds:
         for variant in study.variants:
-            if not _train(variant, seed, setup, strategy, limit):
+            if not train(variant, seed, setup, strategy, limit):
                 print(f"next: the same command continues with {setup.folder(variant, seed)}")
                 return None
     print(f"\n{study.question}\n")
@@ -155,40 +75,6 @@ def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
             for speaker in reply_grid.speakers(setup.folder(variant, seed)):
                 systems.setdefault(f"{variant}, {speaker.name}", []).append(speaker)
     return systems
-
-
-# Training
-
-
-def _shares_line_3(variant: str) -> bool:
-    """Return whether a variant starts from the default training's line 3."""
-    changes = VARIANTS[variant]
-    return bool(changes) and set(changes) <= set(AFTER_LINE_3)
-
-
-def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
-    """Train a variant, or continue its training, and return whether the training has reached its end."""
-    path = setup.folder(variant, seed)
-    exists = (path / CHECKPOINT).exists()
-    if exists and GCARun.open(path).is_finished():
-        return True
-    if limit.is_over:
-        return False
-    if exists:
-        return pipeline.resume(path, strategy, limit.remaining).training.finished
-    if _shares_line_3(variant) and not _train("default", seed, setup, strategy, limit):
-        return False
-    if limit.is_over:
-        return False
-    reporting.say(f"\n== {variant}, seed {seed}\n")
-    if _shares_line_3(variant):
-        first, changes = setup.folder("default", seed), VARIANTS[variant]
-        session = pipeline.start_from(first, changes, path, strategy, limit.remaining)
-    else:
-        session = pipeline.train_agent(
-            setup.config(variant, seed), setup.source, path, strategy, minutes=limit.remaining
-        )
-    return session.training.finished
 
 
 # Measuring

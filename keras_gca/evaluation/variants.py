@@ -3,6 +3,7 @@
 Importing this module is fast: it does not import TensorFlow.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,11 +19,45 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "reinforce": {"algorithm": "reinforce"},
     "human_contexts": {"self_conversation_turns": 1},
     "hidden_discriminator": {"discriminator_hidden_size": 100},
+    # What differs from `reinforce` in the algorithm of line 9, and in the D that it needs, alone
+    "sampled_human_contexts": {"self_conversation_turns": 1, "machine_temperature": 1.0},
     "one_utterance": {"context_utterances": 1},
+    "two_utterances": {"context_utterances": 2},
     "three_utterances": {"context_utterances": 3},
     "language_model": {"predict": "unconditional", "adversarial_epochs": 0},
     "backward": {"predict": "context", "adversarial_epochs": 0},
+    "teacher_forced": {"context_utterances": 2, "adversarial_epochs": 0},
 }
+
+# The cells of the study `adversarial`: all combinations of these settings, each of which starts from the generator of
+# the variant TEACHER_FORCED. With N_u = 1 the first two kinds of contexts would be the same.
+TEACHER_FORCED = "teacher_forced"
+FACTORS: dict[str, dict[str, dict[str, Any]]] = {
+    "contexts of M": {
+        "author": {"self_conversation_turns": 2, "machine_contexts": "answer"},
+        "utterances": {"self_conversation_turns": 2, "machine_contexts": "utterances"},
+        "human": {"self_conversation_turns": 1},
+    },
+    "answers of M": {
+        "greedy": {"machine_temperature": None, "machine_top_p": 1.0},
+        "sampled": {"machine_temperature": 1.0},
+    },
+    "D": {
+        "linear": {"discriminator_hidden_size": None, "generator_tokens": "probabilities"},
+        "hidden": {"discriminator_hidden_size": 100, "generator_tokens": "straight_through"},
+    },
+    "loss of G": {"squared": {"generator_loss": "squared"}, "log": {"generator_loss": "log"}},
+}
+CELLS: dict[str, dict[str, Any]] = {
+    "_".join(values): {
+        name: value
+        for factor, chosen in zip(FACTORS, values, strict=True)
+        for name, value in FACTORS[factor][chosen].items()
+    }
+    for values in itertools.product(*FACTORS.values())
+}
+ADVERSARIAL = "adversarial"  # the study that compares CELLS
+QUESTION = "is there a setting in which adversarial training beats teacher forcing at equal diversity?"
 
 
 class Study(NamedTuple):
@@ -35,16 +70,20 @@ class Study(NamedTuple):
 STUDIES = {
     "architecture": Study("GCA or canonical seq2seq: are short, safe answers favoured?", ("default", "canonical")),
     "training": Study("teacher forcing or adversarial training?", ("default",)),
-    "reinforce": Study("backpropagation through the discriminator, or REINFORCE?", ("default", "reinforce")),
+    "reinforce": Study(
+        "backpropagation through the discriminator, or REINFORCE?", ("sampled_human_contexts", "reinforce")
+    ),
     "pairs": Study("machine-generated answers to generated, or to human contexts?", ("default", "human_contexts")),
     "selection": Study("choice by Eq. 9, or by Eq. 10?", ("default",)),
-    "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "default", "three_utterances")),
+    "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "two_utterances", "three_utterances")),
     "discriminator": Study("discriminator of Eq. 8, or with a hidden layer?", ("default", "hidden_discriminator")),
     "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
 }
 
 
 # Reranking
+
+LENGTH_BONUSES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0)  # the values of gamma among which the best one is chosen
 
 
 @dataclass(frozen=True)
@@ -54,9 +93,11 @@ class Reranking:
     Args:
         generator: The generator whose lists are reranked, or None for the first generator of the run.
         candidates: The number of answers in a list.
-        weights: The values of lambda that are compared.
+        weights: The values of lambda that are compared. 0 ranks by the likelihood and gamma alone, so that the effect
+            of the other probability can be told from that of gamma.
         words: The number of an answer's first words whose probability is U.
-        length_bonus: gamma, which is added for each token.
+        length_bonus: gamma, which is added for each token, or None to choose one of LENGTH_BONUSES for each form and
+            lambda on validation conversations.
 
     Raises:
         UserError: A weight is out of range.
@@ -64,9 +105,9 @@ class Reranking:
 
     generator: str | None = None
     candidates: int = 20
-    weights: Sequence[float] = (0.25, 0.5)
+    weights: Sequence[float] = (0.0, 0.25, 0.5)
     words: int = 5
-    length_bonus: float = 0.0
+    length_bonus: float | None = None
 
     def __post_init__(self) -> None:
         if not all(0 <= weight < 1 for weight in self.weights):

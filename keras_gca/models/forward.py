@@ -297,7 +297,12 @@ class PrefixDiscriminator(PrefixLayer):
         )
 
     def call(
-        self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, probabilities: tf.Tensor | None = None
+        self,
+        contexts: tf.Tensor,
+        answers: tf.Tensor,
+        rows: Rows,
+        probabilities: tf.Tensor | None = None,
+        noise: Dropout = no_dropout,
     ) -> tf.Tensor:
         """Judge the token of every row.
 
@@ -307,22 +312,48 @@ class PrefixDiscriminator(PrefixLayer):
             rows: the rows of the answers to judge.
             probabilities: (R, s_v) float32, the generator's p as in Figure 2. If None, the answers' own tokens are
                 judged, for which the product of W_d with a one-hot vector is computed as a look-up.
+            noise: changes the encodings e_cd, (B, s_sed), and e_ad, (R, s_sed), which it receives by these names.
 
         Returns:
             (R,) float32, the argument of Eq. 8's sigmoid.
         """
+        token, context, answer = self.terms(contexts, answers, rows, probabilities, noise)
+        return self.logits(token + context + answer)
+
+    def terms(
+        self,
+        contexts: tf.Tensor,
+        answers: tf.Tensor,
+        rows: Rows,
+        probabilities: tf.Tensor | None = None,
+        noise: Dropout = no_dropout,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Compute the three terms of Eq. 8's W_d [token e_cd e_ad] for every row; the arguments are those of `call`.
+
+        Returns:
+            The terms of the current token, the context and the partial answer, (R, 1) float32 each, or (R, units) for
+            a discriminator with a hidden layer.
+        """
         lengths, moved = moved_right(contexts)
         E_c, E_a = self.embed(moved), self.embed(answers[:, :-1])  # (B, s, s_e) and (B, T, s_e), Eq. 1
-        e_cd = self.encode_contexts(E_c, lengths)  # (B, s_sed), Eq. 7
-        e_ad = self.encode_prefixes(E_a, rows)  # (R, s_sed)
-        first = self.discriminator_hidden or self.discriminator_output
+        e_cd = noise("e_cd", self.encode_contexts(E_c, lengths))  # (B, s_sed), Eq. 7
+        e_ad = noise("e_ad", self.encode_prefixes(E_a, rows))  # (R, s_sed)
         parts = [self.shared.input_dim, self.encoder_context.units, self.encoder_answer.units]
-        W_p, W_c, W_a = tf.split(tf.convert_to_tensor(first.kernel), parts)  # W_d of Eq. 8, over [token e_cd e_ad]
+        W_p, W_c, W_a = tf.split(tf.convert_to_tensor(self._first.kernel), parts)  # W_d of Eq. 8, [token e_cd e_ad]
         token = tf.gather(W_p, rows.targets) if probabilities is None else probabilities @ W_p
-        total = token + tf.gather(e_cd @ W_c, rows.answer) + e_ad @ W_a + first.bias
+        return token, tf.gather(e_cd @ W_c, rows.answer), e_ad @ W_a
+
+    def logits(self, total: tf.Tensor) -> tf.Tensor:
+        """Compute the argument of Eq. 8's sigmoid, (R,) float32, from the sum of the three terms."""
+        total = total + self._first.bias
         if self.discriminator_hidden:
             total = tf.nn.relu(total) @ self.discriminator_output.kernel + self.discriminator_output.bias
         return total[:, 0]
+
+    @property
+    def _first(self) -> keras.layers.Dense:
+        """The layer that reads the token and both encodings."""
+        return self.discriminator_hidden or self.discriminator_output
 
 
 def _paddings(gca: GenerativeConversationalAgent) -> Paddings | None:

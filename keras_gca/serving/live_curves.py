@@ -35,6 +35,11 @@ PANELS = {
             "Higher is better for the generator; at 0.5 the discriminator guesses.",
             ("judged_human", "val_judged_human"),
         ),
+        Panel(
+            "AUC of the terms of Eq. 8, human against machine-generated tokens",
+            "The generator can change the token's term only; at 0.5 a term tells nothing.",
+            ("val_token_auc", "val_context_auc", "val_answer_auc"),
+        ),
         Panel("Share of different answers in self-conversation", "Higher is more diverse.", ("distinct_answers",)),
     ),
     "gail_tf": (

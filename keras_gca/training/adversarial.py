@@ -10,16 +10,22 @@ G is the generator, and D the discriminator. H is the set of human pairs, and M 
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow as tf
 
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
+from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.engine.staged_training import Event
 from keras_gca.training.discriminator import labelled_batches
 from keras_gca.training.held_out import diversity
 from keras_gca.training.learner import BlockLearner
 from keras_gca.training.schedule import TEACHER_FORCING, Stage
-from keras_gca.training.self_conversation import choose_seeds, converse
+from keras_gca.training.self_conversation import (
+    choose_seeds,
+    converse,
+    kept_for_replay,
+    seeds_with_utterances,
+    with_replay,
+)
 from keras_gca.training.state import AdversarialState, present
 
 
@@ -54,8 +60,7 @@ class AdversarialTraining(AdversarialState):
         order, dropout, *_ = self._seeds()
         batches = plan_batches(self.training, size, order)
         for number, batch in self.remaining(batches):
-            seed = tf.constant([dropout, number], tf.int32)
-            result = learner.train_step(*take_batch(self.training, batch, size), seed)
+            result = learner.step(*take_batch(self.training, batch, size), seed=(dropout, number))
             yield self.step_is_done(stage, learner, len(batches), result)
         with learner.averaged():
             held_out = self.held_out.perplexity()
@@ -68,36 +73,56 @@ class AdversarialTraining(AdversarialState):
 
     def self_conversation(self, stage: Stage) -> Iterator[Event]:
         """Walk through line 5, which makes M and, for the validation, pairs from held-out contexts."""
-        seeds, count = self._seeds()[:2], self.config.machine_pairs
-        sources = (
-            choose_seeds(self.training, count, seeds[0]),
-            choose_seeds(self.validation, min(len(self.validation), count), seeds[1]),
-        )
-        total, done, machine = sum(map(len, sources)), 0, []
-        for source, seed in zip(sources, seeds, strict=True):
-            how = (1, seed) if self._reinforce else (self.config.self_conversation_turns,)
+        config, (*seeds, kept, _) = self.config, self._seeds()
+        numbers = config.machine_pairs, min(len(self.validation), config.machine_pairs)
+        sources = [
+            self._contexts(*chosen) for chosen in zip((self.training, self.validation), numbers, seeds, strict=True)
+        ]
+        sampled = self._reinforce or config.machine_temperature is not None
+        temperature = 1.0 if config.machine_temperature is None else config.machine_temperature
+        total, done, machine = sum(numbers), 0, []
+        for (source, before), seed in zip(sources, seeds, strict=True):
             parts = []
-            for answered, pairs in converse(self.decoder, source, *how):
+            for answered, pairs in converse(
+                self.decoder,
+                source,
+                self._turns,
+                seed if sampled else None,
+                temperature=temperature,
+                top_p=config.machine_top_p,
+                before=before,
+            ):
                 parts.append(pairs)
                 if done + answered < total:
                     yield Event(stage, done + answered, total, {})
             done += len(source)
             machine.append(Pairs.concatenate(parts))
+        if config.replay and self.machine is not None:
+            self.earlier = kept_for_replay(self.earlier, self.machine[0], stage.iteration - 1, kept)
         self.machine = (machine[0], machine[1])
         yield self._end(stage, total, {}, diversity(machine[0]))
+
+    def _contexts(self, pairs: Pairs | TokenPairs, count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Choose seeds of line 5, (count, s_s), and with `--machine-contexts utterances` their last utterances."""
+        config = self.config
+        if config.machine_contexts == "answer" or config.predict != "answer" or self._turns == 1:
+            return choose_seeds(pairs, count, seed), None
+        return seeds_with_utterances(pairs, count, seed, config.context_utterances - 1)
 
     def discriminator(self, stage: Stage) -> Iterator[Event]:
         """Walk through an epoch of line 6 (`DiscriminatorTraining`)."""
         learner, size = self._learner(stage)
-        chosen, order, *_ = self._seeds()
+        chosen, order, noise, replayed = self._seeds()
         machine, machine_held_out = present(self.machine, "M of line 5")
+        machine = with_replay(machine, self.earlier, self.config.replay, replayed)
         # Use only as many human pairs as there are machine-generated pairs, so that both classes weigh the same.
         human = self.training
         if len(human) > len(machine):
             human = human[human.drawn(np.random.default_rng(chosen), len(machine))]
         batches, take = labelled_batches(human, machine, size, order)
-        for _, batch in self.remaining(batches):
-            yield self.step_is_done(stage, learner, len(batches), learner.train_step(*take(batch)))
+        for number, batch in self.remaining(batches):
+            result = learner.step(*take(batch), seed=(noise, number))
+            yield self.step_is_done(stage, learner, len(batches), result)
         held_out = self.held_out.discriminator(learner, machine_held_out)
         yield self.epoch_is_done(stage, learner, len(batches), held_out)
 
@@ -116,7 +141,7 @@ class AdversarialTraining(AdversarialState):
             if self._reinforce:
                 pairs = self._sampled(machine.contexts[batch], drawn + number)
                 rows = np.arange(len(pairs))
-            result = learner.train_step(*take_batch(pairs, rows, size))
+            result = learner.step(*take_batch(pairs, rows, size), seed=(drawn, number))
             yield self.step_is_done(stage, learner, len(batches), result)
         if self._reinforce:
             machine_held_out = self._sampled(machine_held_out.contexts, order)
@@ -136,6 +161,11 @@ class AdversarialTraining(AdversarialState):
     def _sampled(self, contexts: np.ndarray, seed: int) -> Pairs:
         """Sample one answer of the generator to each context, and return the pairs."""
         return Pairs.concatenate([pairs for _, pairs in converse(self.decoder, contexts, 1, seed)])
+
+    @property
+    def _turns(self) -> int:
+        """The number of answers after each seed of line 5."""
+        return 1 if self._reinforce else self.config.self_conversation_turns
 
     @property
     def _reinforce(self) -> bool:

@@ -12,12 +12,18 @@ import tensorflow as tf
 from keras_gca.data.batches import plan_batches, take_batch
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.token_pairs import TokenPairs
+from keras_gca.data.vocabulary import PAD
 from keras_gca.engine import replicas
+from keras_gca.engine.learner import StepResult
+from keras_gca.engine.random import batch_normal
+from keras_gca.engine.regularisation import spectrally_normalised, with_proportional_noise, with_smoothed_labels
+from keras_gca.models.forward import no_dropout
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.rows import last_rows, rows_of
 from keras_gca.training.learner import BlockLearner
 
 HUMAN, MACHINE = 1.0, 0.0  # the labels of Section 4
+ENCODINGS = ("e_cd", "e_ad")  # the encodings of Eq. 7, which may get noise
 
 
 class DiscriminatorTraining(BlockLearner):
@@ -28,14 +34,53 @@ class DiscriminatorTraining(BlockLearner):
         learning_rate: Adam's learning rate.
         whole_answers: Whether D judges each answer once, at its last token, as in Li et al. 2017, instead of every
             token.
+        label_smoothing: The number by which the label of human tokens is below HUMAN.
+        instance_noise: The scale of the noise on D's encodings e_cd and e_ad (Eq. 7) in training steps, in standard
+            deviations of each encoding in the batch.
+        spectral_normalisation: Whether `step` keeps the largest singular value of each of D's matrices at 1 or below.
     """
 
-    def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, whole_answers: bool = False):
+    replicated = ("seed",)
+
+    def __init__(
+        self,
+        gca: GenerativeConversationalAgent,
+        learning_rate: float,
+        whole_answers: bool = False,
+        label_smoothing: float = 0.0,
+        instance_noise: float = 0.0,
+        spectral_normalisation: bool = False,
+    ):
         super().__init__(gca, gca.green, learning_rate)
         self._rows = last_rows if whole_answers else rows_of
+        self._smoothing, self._noise = label_smoothing, instance_noise
+        self._matrices = [variable for variable in self.variables if len(variable.shape) == 2]
+        self._normalises = spectral_normalisation
+        self.compiled_normalise = tf.function(self.normalise, autograph=False)
+
+    @property
+    def draws(self) -> bool:
+        """Whether there is instance noise."""
+        return self._noise > 0
+
+    def step(self, *batch: np.ndarray, seed: tuple[int, int]) -> StepResult:
+        """Make one training step, and normalise D's matrices if this is asked for; see `BlockLearner.step`."""
+        result = super().step(*batch, seed=seed)
+        if self._normalises:
+            self.compiled_normalise()
+        return result
+
+    def normalise(self) -> None:
+        """Divide each of D's matrices by its largest singular value, if this exceeds 1. For use in a graph.
+
+        Miyato et al. 2018 divide in each forward pass, and let the gradient flow through the singular value. Here the
+        stored weights themselves are divided, so that a bot needs no other code to read them.
+        """
+        for matrix in self._matrices:
+            matrix.assign(spectrally_normalised(tf.convert_to_tensor(matrix)))
 
     def loss(
-        self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor
+        self, contexts: tf.Tensor, answers: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """Compute the binary cross-entropy between D's outputs for tokens (or whole answers) and their labels.
 
@@ -43,15 +88,27 @@ class DiscriminatorTraining(BlockLearner):
             contexts: (B, s) int32, the contexts of B pairs.
             answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
             labels: (B,) float32, HUMAN or MACHINE, the label of all tokens of an answer.
+            seed: (2,) int32, the seed of the instance noise, or None for no noise, as in measurements.
 
         Returns:
             The mean loss, and five sums: the losses, the number of human tokens, the number of human tokens that D
             recognises, the number of machine-generated tokens, and the number of these that D recognises.
         """
+
+        def noise(encoding: str, values: tf.Tensor) -> tf.Tensor:
+            count, size = tf.unstack(tf.shape(values))
+            own = tf.random.experimental.stateless_fold_in(seed, ENCODINGS.index(encoding))
+            drawn = batch_normal(own, replicas.place(count), [size])
+            # Contexts without tokens are empty pairs, which only fill up the batch.
+            counted = tf.reduce_any(contexts != PAD, 1) if encoding == "e_cd" else None
+            return with_proportional_noise(values, self._noise, drawn, counted)
+
         rows = self._rows(answers)
-        logits = self.discriminator(contexts, answers, rows)
+        logits = self.discriminator(contexts, answers, rows, noise=no_dropout if seed is None else noise)
         label = tf.gather(labels, rows.answer)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(label, logits)
+        if self._smoothing:
+            losses = with_smoothed_labels(losses, label * logits, self._smoothing)  # those of M have the logit 0 here
         human = label == HUMAN
         correct = (logits >= 0) == human
 

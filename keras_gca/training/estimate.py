@@ -53,14 +53,19 @@ def estimate(
     of_teacher_forcing = costs.learn(human) + costs.read(held_out)
     of_generator = costs.learn(machine) + 3 * costs.judge(machine)  # the gradient flows through D
     of_generator += costs.read(machine_held_out) + costs.judge(machine_held_out) + costs.read(held_out)
+    of_terms = costs.judge(machine_held_out) + costs.judge(held_out)  # those of Eq. 8, on H and M
+    of_generator += of_terms
     if config.algorithm == "reinforce":
         of_generator += costs.decode(machine) + costs.decode(machine_held_out)
+    else:
+        of_generator += costs.read(machine_held_out)  # p, from which the terms of line 9 are computed
     of_stage = {
         TEACHER_FORCING: of_teacher_forcing,
         SELF_CONVERSATION: costs.decode(human.some(turns * (seeds + seeds_held_out))),
         DISCRIMINATOR: 3 * (costs.judge(machine) + costs.judge(as_many_human))
         + costs.judge(machine_held_out)
-        + costs.judge(held_out),
+        + costs.judge(held_out)
+        + of_terms,
         GENERATOR: of_generator,
         INTERLEAVED: of_teacher_forcing,
     }

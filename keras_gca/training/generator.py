@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.engine import replicas
+from keras_gca.engine.random import batch_gumbel
 from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
 from keras_gca.models.rows import rows_of
 from keras_gca.training.discriminator import HUMAN
@@ -15,31 +16,55 @@ from keras_gca.training.learner import BlockLearner
 
 
 class GeneratorTraining(BlockLearner):
-    """Trains G to increase D's output for its tokens to 1, by the squared error; D is frozen.
+    """Trains G to increase D's output for its tokens to 1; D is frozen.
 
     Args:
         gca: The networks.
         learning_rate: Adam's learning rate.
         precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".
+        kind: The loss of a token. "squared" is the paper's (1 - l)^2. "log" is -log l, the loss of Goodfellow et al.
+            2014 that does not saturate.
+        tokens: What D reads in place of G's p; see `shown_tokens`.
+        temperature: The temperature of the Gumbel-softmax.
     """
 
-    def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
-        super().__init__(gca, YELLOW, learning_rate, precision=precision)
+    replicated = ("seed",)
 
-    def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """Compute the mean of (1 - l)^2 over the tokens, where D judges the probabilities p that G gives (Figure 2).
+    def __init__(
+        self,
+        gca: GenerativeConversationalAgent,
+        learning_rate: float,
+        precision: str = "float32",
+        kind: str = "squared",
+        tokens: str = "probabilities",
+        temperature: float = 1.0,
+    ):
+        super().__init__(gca, YELLOW, learning_rate, precision=precision)
+        self._kind, self._tokens, self._temperature = kind, tokens, temperature
+
+    @property
+    def draws(self) -> bool:
+        """Whether tokens are drawn."""
+        return self._tokens == "gumbel"
+
+    def loss(
+        self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """Compute the mean of (1 - l)^2 or -log l over the tokens, where D judges what G gives (Figure 2).
 
         Args:
             contexts: (B, s) int32, the contexts of B pairs of M.
             answers: (B, T + 1) int32, their answers: BOS and at most T tokens each.
+            seed: (2,) int32, the seed of Gumbel noise, or None for no noise.
 
         Returns:
-            The mean, and three sums: the squared errors, D's outputs l, and the number of tokens.
+            The mean, and three sums: the losses of the tokens, D's outputs l, and the number of tokens.
         """
         rows = rows_of(answers)
-        p = tf.nn.softmax(self.generator(contexts, answers, rows))
-        l = tf.sigmoid(self.discriminator(contexts, answers, rows, p))  # noqa: E741  (Eq. 8's name)
-        errors = tf.square(HUMAN - l)
+        shown = shown_tokens(self.generator(contexts, answers, rows), self._tokens, self._temperature, seed)
+        logits = self.discriminator(contexts, answers, rows, shown)
+        l = tf.sigmoid(logits)  # noqa: E741  (Eq. 8's name)
+        errors = tf.square(HUMAN - l) if self._kind == "squared" else tf.math.softplus(-logits)
         sums = (tf.reduce_sum(errors), tf.reduce_sum(l), tf.cast(tf.size(l), tf.float32))
         return replicas.mean(errors), sums
 
@@ -48,3 +73,33 @@ class GeneratorTraining(BlockLearner):
         """Compute the loss, and the mean output of D over the generator's tokens."""
         errors, judged, tokens = sums
         return {"loss": float(errors / tokens), "judged_human": float(judged / tokens)}
+
+
+def shown_tokens(logits: tf.Tensor, how: str, temperature: float = 1.0, seed: tf.Tensor | None = None) -> tf.Tensor:
+    """Compute what D reads as G's current token in line 9.
+
+    In line 6, D has learned from tokens, which are one-hot vectors. For a D without a hidden layer, the output for p is
+    the mean of the outputs for tokens. A D with a hidden layer may give any output for p. Therefore it can be shown
+    tokens.
+
+    Args:
+        logits: (R, s_v) float32, the argument of Eq. 3's softmax.
+        how: "probabilities" gives p, as in the paper. "straight_through" gives the most probable token, whose gradient
+            is that of p (Bengio et al. 2013). "gumbel" gives a token that is drawn from p, whose gradient is that of
+            softmax((log p + noise) / temperature) (Jang et al. 2017).
+        temperature: The temperature of the Gumbel-softmax.
+        seed: (2,) int32, the seed of the Gumbel noise, or None for no noise.
+
+    Returns:
+        (R, s_v) float32, a distribution in each row.
+    """
+    if how == "gumbel":
+        if seed is not None:
+            count, size = tf.unstack(tf.shape(logits))
+            logits = logits + batch_gumbel(seed, replicas.place(count), [size])
+        logits = logits / temperature
+    p = tf.nn.softmax(logits)
+    if how == "probabilities":
+        return p
+    token = tf.one_hot(tf.argmax(p, 1), tf.shape(p)[1])
+    return token + (p - tf.stop_gradient(p))  # the difference is exactly 0, and has the gradient of p

@@ -16,6 +16,7 @@ from keras_gca.data.vocabulary import EOS
 from keras_gca.engine.learner import add_up
 from keras_gca.models.likelihood import Evaluator
 from keras_gca.models.networks import GenerativeConversationalAgent
+from keras_gca.training.decomposition import Decomposition
 from keras_gca.training.discriminator import labelled_batches
 from keras_gca.training.learner import BlockLearner
 
@@ -26,25 +27,35 @@ class HeldOut:
     Args:
         gca: The networks G and D.
         pairs: The held-out pairs of H.
-        config: The settings; only the batch sizes are used.
+        config: The settings.
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, pairs: Pairs, config: Config):
         self.pairs, self.config, self.evaluator = pairs, config, Evaluator(gca)
+        self.decomposition = Decomposition(gca, config)
 
     def perplexity(self) -> dict[str, float]:
         """Measure G's perplexity on H."""
         return {"val_perplexity": self.evaluator.perplexity(self.pairs, self.config.batch_size)}
 
     def discriminator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how well D distinguishes held-out pairs of H from the machine-generated pairs (line 6)."""
-        return self._metrics(learner, *labelled_batches(self.pairs, machine, self.config.adversarial_batch_size))
+        """Measure how well D, and each term of Eq. 8, distinguish held-out pairs of H from those of M (line 6)."""
+        metrics = self._metrics(learner, *labelled_batches(self.pairs, machine, self.config.adversarial_batch_size))
+        return metrics | self._terms(machine, generated=False)
 
     def generator(self, learner: BlockLearner, machine: Pairs) -> dict[str, float]:
-        """Measure how human D judges the tokens of the machine-generated pairs (line 9), and G's perplexity on H."""
+        """Measure how human D judges the tokens of the machine-generated pairs (line 9), and G's perplexity on H.
+
+        The terms of Eq. 8 are those that G can change: the current token is what G shows D. With `reinforce`, it is the
+        token that G has sampled.
+        """
         size = self.config.adversarial_batch_size
         metrics = self._metrics(learner, plan_batches(machine, size), lambda batch: take_batch(machine, batch, size))
-        return metrics | self.perplexity()
+        return metrics | self._terms(machine, self.config.algorithm != "reinforce") | self.perplexity()
+
+    def _terms(self, machine: Pairs, generated: bool) -> dict[str, float]:
+        measured = self.decomposition.measure(self.pairs, machine, self.config.adversarial_batch_size, generated)
+        return {f"val_{name}": value for name, value in measured.items()}
 
     @staticmethod
     def _metrics(

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.engine import optimizers
-from keras_gca.engine.learner import Learner
+from keras_gca.engine.learner import Learner, StepResult
 from keras_gca.engine.variables import assign
 from keras_gca.models.forward import PrefixDiscriminator, PrefixGenerator
 from keras_gca.models.networks import GenerativeConversationalAgent
@@ -39,6 +39,24 @@ class BlockLearner(Learner):
         self.generator = PrefixGenerator.of(gca, precision)
         self.discriminator = PrefixDiscriminator.of(gca)
         self.names = names
+
+    @property
+    def draws(self) -> bool:
+        """Whether a training step draws random numbers; `loss` then has a seed as its last argument."""
+        return False
+
+    def step(self, *batch: np.ndarray, seed: tuple[int, int]) -> StepResult:
+        """Make one training step.
+
+        Args:
+            *batch: The arguments of `loss` without the seed.
+            seed: The seed of the step, which is not used unless the step draws random numbers.
+
+        Returns:
+            The result of the step.
+        """
+        drawn = [tf.constant(seed, tf.int32)] if self.draws else []
+        return self.train_step(*batch, *drawn)
 
     @staticmethod
     def metrics(sums: np.ndarray) -> dict[str, float]:

@@ -41,16 +41,26 @@ class Learners(dict[str, BlockLearner]):
 
     def line_6(self) -> DiscriminatorTraining:
         """Make the learner of the discriminator, which judges tokens, or whole answers for `reinforce`."""
-        rate, whole_answers = self.config.discriminator_learning_rate, self.config.algorithm == "reinforce"
-        return DiscriminatorTraining(self.gca, rate, whole_answers)
+        config = self.config
+        return DiscriminatorTraining(
+            self.gca,
+            config.discriminator_learning_rate,
+            config.algorithm == "reinforce",
+            config.label_smoothing,
+            config.instance_noise,
+            config.spectral_normalisation == "on",
+        )
 
     def line_9(self) -> GeneratorTraining | ReinforceTraining:
         """Make the learner by which the generator learns to deceive the discriminator.
 
         It learns by backpropagation through the discriminator, or by the policy gradient of Li et al. 2017.
         """
-        kind = ReinforceTraining if self.config.algorithm == "reinforce" else GeneratorTraining
-        return kind(self.gca, self.config.generator_learning_rate, self.config.precision)
+        config = self.config
+        common = self.gca, config.generator_learning_rate, config.precision
+        if config.algorithm == "reinforce":
+            return ReinforceTraining(*common)
+        return GeneratorTraining(*common, config.generator_loss, config.generator_tokens, config.gumbel_temperature)
 
     def line_11(self) -> TeacherForcing:
         """Make the learner of the teacher forcing in the adversarial iterations; it does not train the word vectors."""

@@ -124,12 +124,17 @@ class GCARun(RunFolder[Config]):
         If line 3 continues after its end, lines 4 to 12 count as not completed, because they are run anew.
         """
         stages = schedule(before)
-        position, _, history = validated_position(facts, len(stages))
+        position, step, history = validated_position(facts, len(stages))
         done = {"teacher_forcing_epochs": sum(row["phase"] == TEACHER_FORCING for row in history)}
         if position >= before.teacher_forcing_epochs:
             if "teacher_forcing_epochs" not in changes:
                 finished = position == len(stages)
                 done["adversarial_epochs"] = before.adversarial_epochs if finished else stages[position].iteration - 1
+                if before.final_epochs and (position, step) > (len(stages) - before.final_epochs, 0):
+                    raise UserError(
+                        f"--adversarial-epochs: {self.path} has begun the teacher forcing after its last iteration "
+                        "(--final-epochs); start another run with --start-from"
+                    )
             elif not done["teacher_forcing_epochs"]:
                 raise UserError(
                     f"--teacher-forcing-epochs: another run has trained line 3 of {self.path} (--start-from); train "

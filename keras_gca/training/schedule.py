@@ -60,6 +60,10 @@ def schedule(config: Config) -> list[Stage]:
             (INTERLEAVED, config.interleaved_epochs),
         ):
             stages += [Stage(phase, iteration, epoch, epochs) for epoch in _count(epochs)]
+    if config.adversarial_epochs:
+        done, epochs = config.interleaved_epochs, config.interleaved_epochs + config.final_epochs
+        last = range(done + 1, epochs + 1)  # the author's program: line 11 once more after the last iteration
+        stages += [Stage(INTERLEAVED, config.adversarial_epochs, epoch, epochs) for epoch in last]
     return stages
 
 

@@ -1,16 +1,21 @@
 """Algorithm 2, line 5: the generator talks to itself and produces M, pairs of machine-generated utterances.
 
-The generator answers a human context x+, the seed, by x-. It then answers x- alone by y-. M is the set of the pairs
-(x-, y-). H is the set of human pairs (x+, y+), from which the seeds come. s_s is the length of a context in tokens,
-padding included.
+The generator answers a human context x+, the seed, by x-. It then answers x- by y-. M is the set of the pairs (x-, y-).
+H is the set of human pairs (x+, y+), from which the seeds come. s_s is the length of a context in tokens, padding
+included.
+
+In the author's program, the context of y- is x- alone. The paper defines a context as the last N_u utterances, which
+are the last N_u - 1 utterances of x+, and then x- (`--machine-contexts utterances`). If N_u exceeds 1, contexts of one
+utterance are shorter than the human ones, so the discriminator recognises M by their length.
 """
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from keras_gca.data.pairs import Pairs, answers_as_contexts
+from keras_gca.data.pairs import Pairs, answers_as_contexts, pad_contexts
 from keras_gca.data.token_pairs import TokenPairs
+from keras_gca.data.vocabulary import EOS, PAD
 from keras_gca.models.decoding import Decoder
 
 
@@ -32,8 +37,111 @@ def choose_seeds(pairs: Pairs | TokenPairs, count: int, seed: int) -> np.ndarray
     return pairs[order].contexts
 
 
+def seeds_with_utterances(
+    pairs: Pairs | TokenPairs, count: int, seed: int, utterances: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose contexts from which self-conversations start, as `choose_seeds`, and find their last utterances.
+
+    Contexts whose utterances are not known (see `last_utterances`) are chosen only if there are no others.
+
+    Args:
+        pairs: The pairs of H. Those of one conversation are in the order of the conversation.
+        count: The number of seeds, which may be greater than the number of pairs.
+        seed: The seed of the choice.
+        utterances: The number of utterances to find for each context.
+
+    Returns:
+        The contexts, (count, s_s) int32, and their last utterances, (count, utterances, s_s) int32.
+    """
+    numbers = pairs.drawn(np.random.default_rng(seed), 2 * count)
+    # The utterances of a context are the answers of the pairs just before it.
+    read = np.unique(np.maximum(numbers[:, None] - np.arange(utterances + 1), 0))
+    parts, known = last_utterances(pairs[read], utterances)
+    places = np.searchsorted(read, numbers)
+    usable = places[known[places]] if known[places].any() else places
+    chosen = np.resize(usable, count)
+    return pairs[read[chosen]].contexts, parts[chosen]
+
+
+def last_utterances(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the last utterances of the contexts of pairs.
+
+    Contexts have no marks between utterances. But an utterance of a context is also the answer of an earlier pair of
+    the same conversation, and the first pair of a conversation has one utterance as its context.
+
+    Args:
+        pairs: The pairs of H. Those of one conversation are in the order of the conversation.
+        count: The number of utterances to find for each context.
+
+    Returns:
+        The utterances, (n, count, s_s) int32, padded on the left like contexts, and whether they were found, (n,) bool.
+        A context with fewer utterances has rows of padding before them. If earlier pairs are held out, the utterances
+        of a context may be unknown.
+    """
+    number, length = pairs.contexts.shape
+    words = [row[row != PAD].tolist() for row in answers_as_contexts(pairs.answers, length)]
+    cut = ~np.any(pairs.answers == EOS, axis=1)  # the end of such an utterance is unknown, but it fills a context
+    utterances, known = np.full((number, count, length), PAD, np.int32), np.ones(number, bool)
+    for i, context in enumerate(pairs.contexts):
+        rest, earlier = context[context != PAD].tolist(), i - 1
+        for place in reversed(range(count)):
+            if not rest:
+                break
+            is_first = earlier < 0 or pairs.conversation[earlier] != pairs.conversation[i]
+            last = rest if is_first or cut[earlier] else words[earlier][-len(rest) :]
+            if rest[-len(last) :] != last:
+                known[i] = False
+                break
+            utterances[i, place, length - len(last) :] = last
+            rest, earlier = rest[: len(rest) - len(last)], earlier - 1
+    return utterances, known
+
+
+def kept_for_replay(earlier: Pairs | None, latest: Pairs, iterations: int, seed: int) -> Pairs:
+    """Choose the machine-generated pairs of earlier iterations that line 6 uses again.
+
+    Args:
+        earlier: The result for all iterations but the latest one, or None if there were none.
+        latest: M of the latest iteration.
+        iterations: The number of all these iterations, from each of which as many pairs are kept.
+        seed: The seed of the choice.
+
+    Returns:
+        As many pairs as M has.
+    """
+    if earlier is None:
+        return latest
+    random, share = np.random.default_rng(seed), round(len(latest) / iterations)
+    old, new = (random.permutation(len(pairs)) for pairs in (earlier, latest))
+    return Pairs.concatenate([earlier[old[: len(latest) - share]], latest[new[:share]]])
+
+
+def with_replay(machine: Pairs, earlier: Pairs | None, share: float, seed: int) -> Pairs:
+    """Replace a share of M by pairs of earlier iterations (Shrivastava et al. 2017).
+
+    Args:
+        machine: M of the current iteration.
+        earlier: Pairs of earlier iterations, or None if there are none.
+        share: The share.
+        seed: The seed by which both are drawn.
+    """
+    number = 0 if earlier is None else round(share * len(machine))
+    if earlier is None or not number:
+        return machine
+    random = np.random.default_rng(seed)
+    old, new = (random.permutation(len(pairs)) for pairs in (earlier, machine))
+    return Pairs.concatenate([machine[new[number:]], earlier[old[:number]]])
+
+
 def converse(
-    decoder: Decoder, seeds: np.ndarray, turns: int = 2, sampling_seed: int | None = None, batch_size: int = 128
+    decoder: Decoder,
+    seeds: np.ndarray,
+    turns: int = 2,
+    sampling_seed: int | None = None,
+    batch_size: int = 128,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    before: np.ndarray | None = None,
 ) -> Iterator[tuple[int, Pairs]]:
     """Answer the seeds, answer these answers, and so on. Seeds of similar lengths share a batch.
 
@@ -41,10 +149,14 @@ def converse(
         decoder: The decoder of the generator.
         seeds: (n, s_s) int32, contexts padded on the left.
         turns: The number of answers per seed. Each answer after the first makes a pair with the previous answer, which
-            is its whole context. Thus 2 turns give the paper's M, and k turns give k - 1 times as many pairs. One turn
-            gives the pairs (x+, y-) of Li et al. 2017.
+            is its whole context, unless `before` is given. Thus 2 turns give the paper's M, and k turns give k - 1
+            times as many pairs. One turn gives the pairs (x+, y-) of Li et al. 2017.
         sampling_seed: The seed by which answers are drawn from the softmax, or None for greedy answers (Algorithm 1).
         batch_size: The number of seeds that are answered at a time.
+        temperature: The temperature at which answers are drawn.
+        top_p: The nucleus from which answers are drawn, or 1 for all tokens.
+        before: (n, N_u - 1, s_s) int32, the last utterances of each seed (`last_utterances`), if the context of an
+            answer has the last N_u utterances, or None if it has the previous answer alone.
 
     Yields:
         For each batch of seeds, the number of seeds answered so far and the batch's pairs, whose `conversation` is the
@@ -55,13 +167,17 @@ def converse(
     for start in range(0, len(order), batch_size):
         owner = order[start : start + batch_size]
         contexts = seeds[owner]
+        said = contexts[:, None][:, :0] if before is None else before[owner]  # (b, N_u - 1, s_s)
         pairs = []
         for turn in range(turns):
             if sampling_seed is None:
                 answers = decoder.greedy(contexts).answers
             else:
-                answers = decoder.sample(contexts, sampling_seed + start * turns + turn).answers
+                seed = sampling_seed + start * turns + turn
+                answers = decoder.sample(contexts, seed, temperature, top_p=top_p).answers
             if turn or turns == 1:
                 pairs.append(Pairs(contexts, answers, owner.astype(np.int32)))
-            contexts = answers_as_contexts(answers, length)
+            said = np.concatenate([said, answers_as_contexts(answers, length)[:, None]], axis=1)
+            contexts = pad_contexts([tokens[tokens != PAD] for tokens in said.reshape(len(said), -1)], length)
+            said = said[:, 1:]
         yield start + len(owner), Pairs.concatenate(pairs)

@@ -37,6 +37,7 @@ from keras_gca.training.schedule import (
 T = TypeVar("T")
 
 _MACHINE = ("machine/training", "machine/validation")
+_EARLIER = "earlier"  # the name under which pairs of earlier iterations are stored
 _AVERAGE = "average"  # the name under which the running average of line 3's weights is stored
 
 
@@ -49,6 +50,7 @@ class AdversarialState(StagedTraining):
             held-out pairs begin with `val_`.
         machine: The latest M of line 5, and the pairs that line 5 made from held-out seeds. None before line 5 has run
             for the first time.
+        earlier: Pairs of M of earlier iterations for `--replay`, or None.
         teacher_forced: The weights of G (WHITE and YELLOW) that line 3 has kept: the best ones if the config sets a
             patience, and otherwise the latest ones. None until the first epoch of line 3 has ended.
         learners: The learner of each phase.
@@ -66,6 +68,7 @@ class AdversarialState(StagedTraining):
         self.held_out = HeldOut(self.gca, self.validation, self.config)
         self.learners = Learners(self.config, self.gca, len(self.training))
         self.machine: tuple[Pairs, Pairs] | None = None
+        self.earlier: Pairs | None = None
         self.teacher_forced: list[np.ndarray] | None = None
         self._best: dict[str, Any] | None = None  # the lowest perplexity of line 3, and the number of epochs since
         self._position = 0  # the number of the current stage
@@ -175,6 +178,8 @@ class AdversarialState(StagedTraining):
         if self.machine is not None:
             for name, pairs in zip(_MACHINE, self.machine, strict=True):
                 arrays |= pack(name, pairs.arrays())
+        if self.earlier is not None:
+            arrays |= pack(_EARLIER, self.earlier.arrays())
         for phase, learner in self.learners.items():
             arrays |= pack(f"optimizers/{phase}", learner.state())
             if learner.average is not None:
@@ -202,6 +207,8 @@ class AdversarialState(StagedTraining):
         self.teacher_forced = unpack("teacher_forced", arrays) or None
         machine = [unpack(name, arrays) for name in _MACHINE]
         self.machine = (Pairs(*machine[0]), Pairs(*machine[1])) if machine[0] else None
+        earlier = unpack(_EARLIER, arrays)
+        self.earlier = Pairs(*earlier) if earlier else None
         for phase in (TEACHER_FORCING, DISCRIMINATOR, GENERATOR, INTERLEAVED):
             if stored := unpack(f"optimizers/{phase}", arrays):
                 learner = self.learners[phase]

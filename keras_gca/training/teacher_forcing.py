@@ -49,6 +49,11 @@ class TeacherForcing(BlockLearner):
         self._context_dropout, self._answer_dropout = context_dropout, answer_dropout
         self._rates = dict.fromkeys(SITES, dropout) | {"y_h": hidden_dropout}
 
+    @property
+    def draws(self) -> bool:
+        """True: every step has a seed of dropout."""
+        return True
+
     def loss(
         self, contexts: tf.Tensor, answers: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:

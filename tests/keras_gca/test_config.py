@@ -45,6 +45,18 @@ def test_presets_survive_json(name):
         ({"batch_size": None}, "--batch-size: None has the wrong type; int is expected"),
         ({"contractions": "none"}, "--contractions: 'none' is not one of split, expanded"),
         ({"nonsense": 1}, "'nonsense' is not a setting"),
+        ({"machine_contexts": "all"}, "--machine-contexts: 'all' is not one of answer, utterances"),
+        ({"machine_temperature": 0}, "--machine-temperature: 0 is out of range; from 0.01 to 100 is expected"),
+        ({"machine_top_p": 0.9}, "--machine-top-p: greedy answers have no nucleus; --machine-temperature is expected"),
+        ({"machine_top_p": 2}, "--machine-top-p: 2 is out of range; from 0.01 to 1 is expected"),
+        ({"label_smoothing": 0.5}, "--label-smoothing: 0.5 is out of range; from 0 to 0.49 is expected"),
+        ({"instance_noise": -1}, "--instance-noise: -1 is out of range; at least 0 is expected"),
+        ({"spectral_normalisation": "yes"}, "--spectral-normalisation: 'yes' is not one of off, on"),
+        ({"replay": 1}, "--replay: 1 is out of range; from 0 to 0.9 is expected"),
+        ({"generator_tokens": "soft"}, "--generator-tokens: 'soft' is not one of probabilities, straight_through"),
+        ({"gumbel_temperature": 0}, "--gumbel-temperature: 0 is out of range"),
+        ({"final_epochs": -1}, "--final-epochs: -1 is out of range; at least 0 is expected"),
+        ({"generator_loss": "log", "algorithm": "reinforce"}, "--algorithm reinforce learns from rewards; leave them"),
     ],
 )
 def test_impossible_values(changes, message):
@@ -53,7 +65,7 @@ def test_impossible_values(changes, message):
 
 
 def test_an_unknown_preset():
-    with pytest.raises(UserError, match="'huge' is not a preset; choose from paper, default, tiny"):
+    with pytest.raises(UserError, match="'huge' is not a preset; choose from paper, author, default, tiny"):
         Config.preset("huge")
 
 

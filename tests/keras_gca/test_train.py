@@ -6,7 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from keras_gca import train
+from keras_gca.config import AFTER_LINE_3
 from keras_gca.storage.arrays import read_arrays
+from keras_gca.training import pipeline
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 from tests.factories.commands import SMALL_GCA, train_here
@@ -132,3 +135,20 @@ def test_a_bad_config_is_one_line_that_names_file_and_field(tmp_path, content, m
 def test_what_config_excludes(trained, tmp_path, others, message):
     status, out, err = train_here("--config", trained[0] / "config.json", *others)
     assert (status, out, err) == (2, "", f"train: {message}\n")
+
+
+def test_a_preset_gives_what_follows_line_3(monkeypatch, tmp_path):
+    asked = []
+
+    def start_from(first, changes, run, *others):
+        asked.append(changes)
+        return SimpleNamespace(training=SimpleNamespace(finished=True))
+
+    monkeypatch.setattr(pipeline, "start_from", start_from)
+    arguments = ["--start-from", "first", "--run", str(tmp_path / "run"), "--machine-pairs", "7"]
+    assert train.main([*arguments, "--preset", "author"]) == 0
+    assert train.main([*arguments, "--machine-top-p", "0.9"]) == 0  # the other run may sample
+    with_preset, without = asked
+    assert set(with_preset) == set(AFTER_LINE_3)
+    assert (with_preset["generator_epochs"], with_preset["machine_pairs"]) == (4, 7)
+    assert without == {"machine_pairs": 7, "machine_top_p": 0.9}

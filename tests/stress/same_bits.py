@@ -35,6 +35,10 @@ VARIANTS = {
         "regularised": "--dropout 0.1 --hidden-dropout 0.4 --average-epochs 1 --learning-rate-decay 0.9 --patience 1",
         "bfloat16": "--precision bfloat16",
         "hidden_layer_of_d": "--discriminator-hidden-size 8",
+        "machine_pairs": "--machine-contexts utterances --machine-temperature 0.8 --machine-top-p 0.9 --replay 0.5 "
+        "--adversarial-epochs 2",
+        "regularised_d": "--label-smoothing 0.1 --instance-noise 0.1 --spectral-normalisation on",
+        "tokens": "--generator-loss log --generator-tokens gumbel --discriminator-hidden-size 8 --final-epochs 1",
     },
     "gail_tf": {
         "gail": "",

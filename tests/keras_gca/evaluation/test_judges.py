@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -161,3 +163,29 @@ def test_parts_are_whole_conversations():
     assert sorted(np.bincount(judges.folds(np.zeros(7, int), 1))) == [3, 4]  # one conversation: single pairs
     with pytest.raises(UserError, match="1 held-out pair; at least 2 are needed"):
         judges.folds(np.zeros(1, int), 1)
+
+
+def test_choices_and_claims_have_different_conversations():
+    pairs = random_pairs(20)
+    pairs = Pairs(pairs.contexts, pairs.answers, np.arange(20, dtype=np.int32) // 4)
+    first, second = judges.parts(SimpleNamespace(validation=pairs, test=None), seed=3)
+    assert len(first) + len(second) == 20
+    assert not set(first.conversation) & set(second.conversation)
+    test = random_pairs(3)
+    assert judges.parts(SimpleNamespace(validation=pairs, test=test), seed=3) == (pairs, test)
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(1e-6, 1e-3), (1e-2, 1e-2)])
+def test_a_judge_learns_even_if_the_discriminator_of_the_run_hardly_does(agent, monkeypatch, rate, expected):
+    asked = []
+
+    def learner(gca, rate):
+        asked.append(rate)
+        return SimpleNamespace(train_step=None)
+
+    monkeypatch.setattr(judges, "DiscriminatorTraining", learner)
+    slow = Agent(
+        agent.config.changed(discriminator_learning_rate=rate), agent.vocabulary, agent.weights, agent.discriminator
+    )
+    independent_judge(slow, random_pairs(4), random_pairs(4), seed=1, epochs=0)
+    assert asked == [expected]

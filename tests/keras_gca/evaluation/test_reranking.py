@@ -40,6 +40,42 @@ def test_both_forms_by_hand():
     )
 
 
+def test_lambda_0_ranks_by_the_likelihood_and_gamma_alone():
+    choices = CHOICES | {"answers": np.array([[[1, 5, 2, 0], [1, 6, 7, 2]]])}
+    for bonus, best in ((0.0, [1, 5, 2, 0]), (2.0, [1, 6, 7, 2])):  # log 0.4 + 2 gamma, and log 0.1 + 3 gamma
+        found = reranking.choose(choices, 0.0, 5, bonus)
+        assert {name: answers.tolist() for name, answers in found.items()} == {"likelihood, lambda 0": [best]}
+    assert list(reranking.choose(choices, 0.5, 5, 0.0)) == [
+        "anti-language model, lambda 0.5",
+        "bidirectional, lambda 0.5",
+    ]
+
+
+def test_gamma_is_the_one_of_the_highest_bleu(agent):
+    """The long answers are the human ones. The likelihoods are 0.4 (3 tokens) and 0.1 (6 tokens)."""
+    pairs = Pairs(pad_contexts([[4]] * 2, 8), frame_answers([[4, 5, 6, 7, 8]] * 2, 8), np.arange(2, dtype=np.int32))
+    alone = np.full((2, 2, 8), NAN)
+    alone[:, 0, :3] = alone[:, 1, :6] = 0.0  # log 1
+    choices = {
+        "answers": np.stack([frame_answers([[9, 10]] * 2, 8), pairs.answers], axis=1),
+        "forward": np.log([[0.4, 0.1]] * 2),
+        "backward": np.zeros((2, 2)),
+        "alone": alone,
+    }
+    bonuses = reranking.best_bonuses(agent, choices, pairs, (0.0, 0.5), 5)
+    assert bonuses == {
+        "likelihood, lambda 0": 0.5,  # above log(4) / 3 = 0.46
+        "anti-language model, lambda 0.5": 0.5,
+        "bidirectional, lambda 0.5": 0.25,  # above half of it
+    }
+    figures = reranking.measure(agent, choices, pairs, (0.0, 0.5), 5, bonuses)
+    assert figures["bidirectional, lambda 0.5"]["gamma"] == 0.25
+    assert figures["likelihood, lambda 0"]["BLEU"] == pytest.approx(100)
+    assert "gamma" not in figures["beam search"]
+    header, beam = (reranking.table(figures).header, reranking.table(figures).rows[1])
+    assert dict(zip(header, beam, strict=True))["gamma"] is None
+
+
 @pytest.mark.thorough
 def test_candidates_carry_the_probabilities_of_all_three_networks(agent):
     pairs = Pairs(

@@ -12,12 +12,13 @@ from glove.cost import Estimate, TimeLimit
 from keras_gca import mmi, studies
 from keras_gca.data.source import Source
 from keras_gca.errors import UserError
-from keras_gca.evaluation import replies, reply_grid, reranking
+from keras_gca.evaluation import replies, reply_grid, reranking, study_trainings
 from keras_gca.evaluation import studies as of_studies
 from keras_gca.evaluation.decoding_grid import grid
 from keras_gca.evaluation.provenance import read_experiment, table_with_command
 from keras_gca.evaluation.quality_diversity import Part, Speaker
-from keras_gca.evaluation.studies import Setup, cost, run_study
+from keras_gca.evaluation.studies import run_study
+from keras_gca.evaluation.study_trainings import Setup, cost
 from keras_gca.storage.run_folder import CHECKPOINT
 from keras_gca.training import pipeline
 from keras_gca.training.run_folder import GCARun
@@ -90,15 +91,15 @@ def evaluated(monkeypatch):
 
 
 def test_a_variant_after_line_3_starts_from_the_default_one(setup, trained, evaluated, capsys):
-    assert run_study("reinforce", setup)
+    assert run_study("pairs", setup)
     (config, name), second = trained.calls
     assert (config.seed, config.machine_pairs, name) == (3, 40, "default")
-    assert second == ("start_from", "default", {"algorithm": "reinforce"}, "reinforce")
-    assert evaluated == ["default", "reinforce"]
-    table = (setup.runs / "reinforce.md").read_text()
-    assert table.startswith("backpropagation through the discriminator, or REINFORCE?\n\n| variant ")
-    assert json.loads((setup.runs / "reinforce.json").read_text())["default"]["perplexity"]["a"]["mean"] == 7
-    assert capsys.readouterr().out.endswith(f"wrote {setup.runs}/reinforce.md and {setup.runs}/reinforce.json\n")
+    assert second == ("start_from", "default", {"self_conversation_turns": 1}, "human_contexts")
+    assert evaluated == ["default", "human_contexts"]
+    table = (setup.runs / "pairs.md").read_text()
+    assert table.startswith("machine-generated answers to generated, or to human contexts?\n\n| variant ")
+    assert json.loads((setup.runs / "pairs.json").read_text())["default"]["perplexity"]["a"]["mean"] == 7
+    assert capsys.readouterr().out.endswith(f"wrote {setup.runs}/pairs.md and {setup.runs}/pairs.json\n")
 
 
 def test_what_is_there_is_used_again_until_the_bot_is_newer(setup, trained, evaluated, tmp_path):
@@ -119,13 +120,13 @@ def test_what_is_there_is_used_again_until_the_bot_is_newer(setup, trained, eval
 
 def test_a_stopped_training_stops_the_study_and_is_gone_on_with(setup, trained, evaluated, monkeypatch, capsys):
     trained.ends = False
-    assert not run_study("reinforce", setup)
+    assert not run_study("pairs", setup)
     assert capsys.readouterr().out.endswith(f"next: the same command continues with {setup.folder('default', 3)}\n")
     assert evaluated == []
     trained.ends = True
     finished = iter((False, True, True))
     monkeypatch.setattr(GCARun, "is_finished", lambda run: next(finished))
-    assert run_study("reinforce", setup)
+    assert run_study("pairs", setup)
     assert [call[0] for call in trained.calls[1:]] == ["resume", "start_from"]
 
 
@@ -144,17 +145,17 @@ def test_a_limit_of_time_holds_for_trainings_and_evaluations(setup, trained, eva
         monkeypatch.setattr(module, name, after(10, getattr(module, name)))
 
     def study(minutes):
-        return run_study("reinforce", setup, limit=TimeLimit(minutes, lambda: now))
+        return run_study("pairs", setup, limit=TimeLimit(minutes, lambda: now))
 
     assert not study(8)
     assert trained.minutes == [8]
-    assert capsys.readouterr().out.endswith(f"continues with {setup.folder('reinforce', 3)}\n")
+    assert capsys.readouterr().out.endswith(f"continues with {setup.folder('human_contexts', 3)}\n")
     assert not study(20)  # after 10 minutes of training and 10 of an evaluation
     assert (trained.minutes, evaluated) == ([8, 20], ["default"])
     assert capsys.readouterr().out.endswith("the same command continues with the evaluations\n")
     os.utime(setup.folder("default", 3) / "bot.h5", (1, 1))
     assert study(15)
-    assert evaluated == ["default", "reinforce"]
+    assert evaluated == ["default", "human_contexts"]
 
 
 def test_the_cost_is_that_of_the_trainings_that_are_lacking(setup, tmp_path, monkeypatch):
@@ -166,9 +167,9 @@ def test_the_cost_is_that_of_the_trainings_that_are_lacking(setup, tmp_path, mon
         assert min(vocabulary, len(training), len(validation)) > 0
         return Estimate({"line": 60.0 * len(asked)}, 2e9, "is fast")
 
-    monkeypatch.setattr(of_studies, "estimate", estimate)
+    monkeypatch.setattr(study_trainings, "estimate", estimate)
     two = dataclasses.replace(setup, seeds=(3, 4), source=Source(corpus))
-    made = cost(["training", "reinforce"], two)
+    made = cost(["default", "reinforce"], two)
     assert asked == [
         ("backpropagation", 3, "teacher_forcing"), ("backpropagation", 4, "teacher_forcing"),
         ("reinforce", 3, "self_conversation"), ("reinforce", 4, "self_conversation"),
@@ -179,7 +180,7 @@ def test_the_cost_is_that_of_the_trainings_that_are_lacking(setup, tmp_path, mon
         file.parent.mkdir(parents=True)
         file.touch()
         asked.clear()
-        assert cost(["training"], two).total == sum(60.0 * (i + 1) for i in range(len(lacking)))
+        assert cost(["default"], two).total == sum(60.0 * (i + 1) for i in range(len(lacking)))
         assert [seed for _, seed, _ in asked] == lacking
 
 
@@ -194,13 +195,15 @@ def test_an_evaluation_without_parts_is_made_anew(setup, trained, evaluated):
 
 
 def test_systems_are_tested_by_seeds(setup, trained, evaluated):
-    outcome = run_study("reinforce", dataclasses.replace(setup, seeds=range(6)))
+    outcome = run_study("pairs", dataclasses.replace(setup, seeds=range(6)))
     _, tests = outcome.tables
-    assert {(row[0], row[2], row[-1]) for row in tests.rows} == {("default, a minus reinforce, a", "all", "6 seeds")}
+    assert {(row[0], row[2], row[-1]) for row in tests.rows} == {
+        ("default, a minus human contexts, a", "all", "6 seeds")
+    }
     assert {row[5] for row in tests.rows} == {"1.0000"}  # the replaced evaluations are all alike
     assert "log perplexity" in [row[1] for row in tests.rows]
     assert outcome.seeds == {"runs": list(range(6)), "evaluation": 0}
-    assert len(run_study("reinforce", setup).tables) == 1  # one seed has no tests
+    assert len(run_study("pairs", setup).tables) == 1  # one seed has no tests
 
 
 def test_all_studies_of_a_command_are_one_experiment(setup, trained, evaluated, tmp_path, monkeypatch):
@@ -227,10 +230,10 @@ def test_generators_are_compared_over_a_grid(setup, trained, evaluated, monkeypa
         return [Speaker("adversarial", 3, part, part)]
 
     monkeypatch.setattr(reply_grid, "speakers", speakers)
-    outcome = run_study("reinforce", dataclasses.replace(setup, settings_of_grid=grid((1.0,), (1.0,))))
-    assert asked == [setup.folder(variant, 3) for variant in ("default", "reinforce")]
-    assert set(outcome.results["grid"]["best"]) == {"default, adversarial", "reinforce, adversarial"}
-    assert "Best points on test conversations" in (setup.runs / "reinforce.md").read_text()
+    outcome = run_study("pairs", dataclasses.replace(setup, settings_of_grid=grid((1.0,), (1.0,))))
+    assert asked == [setup.folder(variant, 3) for variant in ("default", "human_contexts")]
+    assert set(outcome.results["grid"]["best"]) == {"default, adversarial", "human_contexts, adversarial"}
+    assert "Best points on test conversations" in (setup.runs / "pairs.md").read_text()
 
 
 def test_a_limit_of_time_holds_for_the_grid(setup, trained, evaluated, monkeypatch, capsys):

@@ -1,0 +1,78 @@
+"""Keeps the discriminators of both papers from becoming too sure: label smoothing, instance noise, spectral norms."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.engine import replicas
+from keras_gca.errors import UserError
+
+POWER_STEPS = 30  # steps of the power iteration; a kernel's largest singular value is then known to about a per cent
+
+
+def with_smoothed_labels(losses: tf.Tensor, logits: tf.Tensor, label_smoothing: float) -> tf.Tensor:
+    """Turn cross-entropies with the label 1 into those with the label 1 - label_smoothing.
+
+    Only samples of people get smoothed labels. The labels of generated samples stay 0 (one-sided smoothing, Salimans et
+    al. 2016). The discriminator then never becomes entirely sure of the samples of people.
+
+    Args:
+        losses: The cross-entropies of samples of people, softplus(-logit), of any shape.
+        logits: The logits of these samples, of the same shape; high for people. A logit of 0 leaves its loss as it is.
+        label_smoothing: The number by which the label is lower than 1.
+
+    Returns:
+        The cross-entropies with the smoothed label, of the same shape.
+
+    Raises:
+        UserError: label_smoothing is not from 0 to below 0.5.
+    """
+    if not 0 <= label_smoothing < 0.5:
+        raise UserError(f"the label smoothing is {label_smoothing}; a number from 0 to below 0.5 is expected")
+    return losses + label_smoothing * logits
+
+
+def with_proportional_noise(
+    features: tf.Tensor, scale: float, drawn: tf.Tensor, mask: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Add Gaussian noise to features. Its scale is proportional to each feature's standard deviation in the batch.
+
+    With such instance noise on D's input, the distributions of human and generated samples overlap, so that D cannot
+    separate them entirely (Arjovsky and Bottou 2017). Pass both kinds of samples in one call, so that both get noise of
+    one scale.
+
+    Args:
+        features: (B, F), or (B, T, F) for tokens.
+        scale: The standard deviation of the noise, in units of each feature's standard deviation.
+        drawn: Numbers from the standard normal distribution, of the same shape.
+        mask: (B,) or (B, T) bool, the samples or tokens that count in the standard deviation. If None, all of them
+            count.
+
+    Returns:
+        The noisy features, float32, of the same shape.
+    """
+    features = tf.cast(features, tf.float32)
+    counted = tf.ones(tf.shape(features)[:-1], bool) if mask is None else mask
+    rows, number = tf.boolean_mask(features, counted), tf.math.count_nonzero(counted, dtype=tf.float32)
+    number = replicas.total(number)
+    mean = replicas.total(tf.reduce_sum(rows, 0)) / number
+    deviation = tf.sqrt(replicas.total(tf.reduce_sum(tf.square(rows - mean), 0)) / number)
+    return features + scale * deviation * drawn
+
+
+def spectrally_normalised(kernel: tf.Tensor) -> tf.Tensor:
+    """Divide a matrix by its largest singular value, if this value exceeds 1 (Miyato et al. 2018).
+
+    The value comes from a power iteration, whose first vector is always the same. Therefore the result depends on the
+    matrix alone, and nothing needs to be stored between two steps.
+
+    Args:
+        kernel: (n, m) float32.
+
+    Returns:
+        (n, m) float32, whose largest singular value is at most about 1.
+    """
+    first = np.random.default_rng(0).normal(size=(kernel.shape[1], 1)).astype(np.float32)
+    vector = tf.constant(first / np.linalg.norm(first))
+    for _ in range(POWER_STEPS):
+        vector = tf.math.l2_normalize(tf.matmul(kernel, kernel @ vector, transpose_a=True))
+    return kernel / tf.maximum(tf.norm(kernel @ vector), 1.0)

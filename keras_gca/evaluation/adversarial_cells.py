@@ -1,0 +1,346 @@
+"""Compares settings of adversarial training with teacher forcing, at equal diversity and by an independent judge.
+
+A cell is a combination of settings (`variants.CELLS`). Each cell starts from the stored generator of one line 3. When a
+cell has been trained and measured, its results are written to cell.json in its run folder. The tables are made from
+these files alone.
+
+The replies of a cell's adversarial generator are drawn from its softmax as it is. The teacher-forced generator replies
+at the temperature at which its replies are as diverse as these. This temperature is chosen on validation conversations.
+A judge (`judges.CrossFitted`) has learned neither from the replies that it judges nor from their conversations. The
+gain of a cell is the mean of log S (Eq. 10) of its replies minus that of the teacher-forced generator's replies, in
+nats a token. The best cells are chosen by their gain in validation conversations; the gain in test conversations is
+what is claimed.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from glove.cost import TimeLimit
+from keras_gca.agent import Agent, Decoding
+from keras_gca.data.pairs import Pairs
+from keras_gca.engine import reporting
+from keras_gca.engine.command_line import hint
+from keras_gca.errors import UserError
+from keras_gca.evaluation import judges, reply_metrics
+from keras_gca.evaluation.paired_tests import (
+    Comparison,
+    PairedTest,
+    compare_conversations,
+    compare_seeds,
+    table_of_tests,
+    with_correction,
+)
+from keras_gca.evaluation.paired_tests import as_json as tests_as_json
+from keras_gca.evaluation.provenance import Outcome
+from keras_gca.evaluation.replies import answers_to
+from keras_gca.evaluation.statistics import summarise
+from keras_gca.evaluation.study_trainings import Setup, train
+from keras_gca.evaluation.tables import Table
+from keras_gca.evaluation.variants import ADVERSARIAL, FACTORS, QUESTION
+from keras_gca.evaluation.word_model import WordModel
+from keras_gca.models import scoring
+from keras_gca.settings import naming
+from keras_gca.storage import json_files
+from keras_gca.storage.atomic import write_text
+from keras_gca.training.run_folder import GCARun
+from keras_gca.training.schedule import DISCRIMINATOR, GENERATOR
+
+FILE = "cell.json"
+TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)  # of teacher forcing, one of which is as diverse as a cell
+BEST = 4  # the number of cells that the last line names
+SYSTEMS = ("adversarial", "teacher_forcing")
+TERMS = ("context", "answer", "token")  # of Eq. 8
+GAIN = "gain, nats a token"
+
+Sampled = dict[tuple[int, float], np.ndarray]  # replies of teacher forcing by part and temperature
+
+
+def run_cells(
+    cells: Sequence[str], setup: Setup, strategy: tf.distribute.Strategy | None = None, limit: TimeLimit | None = None
+) -> Outcome | None:
+    """Train and measure cells one after the other, print their tables, and write RUNS/adversarial.md and .json.
+
+    Cells whose results are stored are not measured again.
+
+    Args:
+        cells: Names of CELLS.
+        setup: The parts that all trainings share.
+        strategy: The strategy of the trainings; see `pipeline.train_agent`.
+        limit: The time limit, at which trainings stop as if Ctrl-C had been pressed, and after which no cell is
+            measured, or None for no limit.
+
+    Returns:
+        The results and tables, or None if the user has interrupted the study or its time is over.
+
+    Raises:
+        UserError: A file is missing or damaged, or a run in the folder has other settings.
+    """
+    limit, results = limit or TimeLimit(), []
+    config = setup.config(cells[0], setup.seeds[0])
+    if not min(config.adversarial_epochs, config.discriminator_epochs, config.generator_epochs):
+        raise UserError(
+            "--adversarial-epochs, --discriminator-epochs, --generator-epochs: 1 or more of each is expected, because "
+            f"the study {ADVERSARIAL} measures what they have learned"
+        )
+    for seed in setup.seeds:
+        sampled: Sampled = {}  # all cells of a seed have the same teacher-forced generator
+        for cell in cells:
+            path = setup.folder(cell, seed)
+            if not train(cell, seed, setup, strategy, limit) or limit.is_over:
+                print(f"next: the same command continues with {path}")
+                return None
+            _refuse_other_settings(path, setup.config(cell, seed).to_values(), setup.changes(cell))
+            results.append(_stored(path) or _measured(cell, path, setup, sampled))
+    made, best = tables(results), best_cells(results)
+    facts = {"cells": results, "best": best, "tests": tests_as_json(tests(by_cell(results)))}
+    print(f"\n{QUESTION}\n\n" + "\n\n".join(table.to_text() for table in made))
+    target = setup.runs / f"{ADVERSARIAL}.md"
+    write_text(target, "\n".join(table.to_markdown() for table in made))
+    write_text(target.with_suffix(".json"), json.dumps(facts, indent=1) + "\n")
+    print(f"\nwrote {target} and {target.with_suffix('.json')}")
+    if len(cells) > BEST:
+        new = range(max(setup.seeds) + 1, max(setup.seeds) + 7)  # six seeds, the fewest that can show a difference
+        command = hint("keras_gca.studies", ADVERSARIAL, "--cells", *best[:BEST], "--seeds", *new)
+        print(f"next, the best {BEST} on validation conversations, with other seeds: {command}")
+    return Outcome({"runs": list(setup.seeds)}, facts, made)
+
+
+def _refuse_other_settings(path: Path, expected: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Raise UserError if a run of a cell that exists has other settings than those that the command asks for."""
+    stored = GCARun.open(path).config().to_values()
+    if other := [name for name in changes if stored[name] != expected[name]]:
+        raise UserError(f"{path}: this run has another value of {naming(other)}; another --runs is expected")
+
+
+def _stored(run: Path) -> dict[str, Any] | None:
+    """Return the results of a cell if they are stored and newer than its bot."""
+    file = run / FILE
+    if not file.exists() or file.stat().st_mtime < GCARun(run).bot.stat().st_mtime:
+        return None
+    values = json_files.read_object(file)
+    if not {"cell", "seed", "terms", "decoding", "validation", "test"} <= set(values):
+        raise UserError(f"{file}: the file does not hold the results of a cell; delete it to measure the cell anew")
+    return values
+
+
+def _measured(cell: str, run: Path, setup: Setup, sampled: Sampled) -> dict[str, Any]:
+    """Measure a cell, and write the results to its run folder."""
+    made = GCARun.open(run)
+    agent, dataset = Agent.load(made.path), made.dataset()
+    model = WordModel([agent.vocabulary.decode(row[1:]) for row in dataset.training.answers])
+    divided = judges.parts(dataset, agent.config.seed)
+    config = made.config()
+    measured = {
+        "cell": cell,
+        "seed": config.seed,
+        "settings": {name: getattr(config, name) for name in setup.changes(cell)},
+        "terms": _terms(made.read_facts()["history"]),
+        "perplexity": agent.perplexities(dataset.held_out),
+        **measure(agent, divided, model, sampled),
+    }
+    values = json_files.plain(measured)  # as `_stored` reads it
+    write_text(run / FILE, json.dumps(values, indent=1) + "\n")
+    reporting.say(f"wrote {run / FILE}")
+    return values
+
+
+def _terms(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return the gap and the AUC of the terms of Eq. 8 after the last epochs of lines 6 and 9."""
+    last = {row["phase"]: row for row in history}
+    return {
+        phase: {name: last[phase][f"val_{name}"] for term in TERMS for name in (f"{term}_gap", f"{term}_auc")}
+        for phase in (DISCRIMINATOR, GENERATOR)
+        if phase in last
+    }
+
+
+def measure(agent: Agent, divided: tuple[Pairs, Pairs], model: WordModel, sampled: Sampled) -> dict[str, Any]:
+    """Compare the adversarial with the teacher-forced generator of an agent at equal diversity.
+
+    Args:
+        agent: The agent.
+        divided: The validation and the test pairs.
+        model: The model of words that measures the replies' quality.
+        sampled: Replies of the teacher-forced generator that are known already; further ones are added.
+
+    Returns:
+        "decoding" with the temperature of each generator, and "validation" and "test" with the results of `compared`.
+    """
+    seed = agent.config.seed
+
+    def draw(part: int, system: str, temperature: float) -> np.ndarray:
+        return answers_to(agent, system, divided[part].contexts, Decoding(temperature=temperature), seed)
+
+    def of_teacher_forcing(part: int, temperature: float) -> np.ndarray:
+        place = part, temperature
+        if place not in sampled:
+            sampled[place] = draw(part, "teacher_forcing", temperature)
+        return sampled[place]
+
+    def words(answers: np.ndarray) -> list[list[str]]:
+        return [agent.vocabulary.decode(row[1:]) for row in answers]
+
+    own = [draw(part, "adversarial", 1.0) for part in range(2)]
+    temperature = as_diverse_as(words(own[0]), lambda at: words(of_teacher_forcing(0, at)))
+    results = {}
+    for part, name in enumerate(("validation", "test")):
+        answers = {"adversarial": own[part], "teacher_forcing": of_teacher_forcing(part, temperature)}
+        results[name] = compared(agent, divided[part], answers, model, seed)
+    edge = temperature in (TEMPERATURES[0], TEMPERATURES[-1])
+    return {"decoding": {"adversarial": 1.0, "teacher_forcing": temperature, "edge": edge}, **results}
+
+
+def as_diverse_as(replies: Sequence[Sequence[str]], sample: Callable[[float], Sequence[Sequence[str]]]) -> float:
+    """Return the temperature of TEMPERATURES at which other replies are about as diverse as given ones.
+
+    Args:
+        replies: The given replies.
+        sample: Returns the other replies at a temperature.
+
+    Returns:
+        The temperature with the smallest difference of distinct-2 at equal counts.
+    """
+
+    def difference(temperature: float) -> float:
+        both = reply_metrics.equal_distinct({"given": replies, "other": sample(temperature)}, 2)[1]
+        return abs(both["given"] - both["other"])
+
+    return min(TEMPERATURES, key=difference)
+
+
+def compared(agent: Agent, pairs: Pairs, answers: dict[str, np.ndarray], model: WordModel, seed: int) -> dict[str, Any]:
+    """Compare the replies of both generators to the contexts of one part of the held-out pairs.
+
+    Args:
+        agent: The agent.
+        pairs: The pairs of the part.
+        answers: The replies of SYSTEMS, (n, s_s + 1) int32 each.
+        model: The model of words that measures the replies' quality.
+        seed: The seed of the judge.
+
+    Returns:
+        "gain" (a `Comparison` by conversations), "log S" (Eq. 10) of both and of the human replies, "first", the share
+        of contexts for which the adversarial reply has the higher score, and distinct-2 at equal counts and the
+        perplexity of both under the model of words.
+    """
+    judge = judges.CrossFitted(agent, pairs, answers, seed)
+    rows = {**answers, "human": pairs.answers}
+    log_s = {name: scoring.log_score(judge.judge(pairs.contexts, texts)) for name, texts in rows.items()}
+    differences = log_s["adversarial"] - log_s["teacher_forcing"]
+    numbers, index = np.unique(pairs.conversation, return_inverse=True)
+    if len(numbers) < 2:  # a corpus without boundaries between conversations, as in `judges.folds`
+        numbers = index = np.arange(len(pairs))
+    gain = compare_conversations(
+        np.bincount(index, differences, len(numbers)), np.bincount(index, minlength=len(numbers)).astype(np.float64)
+    )
+    words = {name: [agent.vocabulary.decode(row[1:]) for row in texts] for name, texts in rows.items()}
+    costs = {name: model.costs(texts).sum(axis=0) for name, texts in words.items()}
+    return {
+        "gain": gain._asdict(),
+        "log S": {name: float(values.mean()) for name, values in log_s.items()},
+        "first": float(np.mean(differences > 0) + np.mean(differences == 0) / 2),
+        "distinct-2": reply_metrics.equal_distinct(words, 2)[1],
+        "word perplexity": {name: float(np.exp(nats / count)) for name, (nats, count) in costs.items()},
+    }
+
+
+# Tables
+
+
+def best_cells(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of all cells, the one with the highest mean gain in validation conversations first."""
+    gains = {
+        cell: float(np.mean([run["validation"]["gain"]["difference"] for run in runs]))
+        for cell, runs in by_cell(results).items()
+    }
+    return sorted(gains, key=lambda cell: -gains[cell])
+
+
+def by_cell(results: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the results of each cell, one for each seed."""
+    cells: dict[str, list[Mapping[str, Any]]] = {}
+    for one in results:
+        cells.setdefault(one["cell"], []).append(one)
+    return cells
+
+
+def tables(results: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Make the tables of the cells, and of their tests, from what their files hold.
+
+    Args:
+        results: The results of each cell with each seed.
+    """
+    cells, rows = by_cell(results), []
+    for cell in best_cells(results):
+        runs = cells[cell]
+
+        def cell_of(read: Callable[[Mapping[str, Any]], float], form: str, runs: Sequence = runs) -> str:
+            return format(summarise([read(run) for run in runs]), form)
+
+        of_terms = [cell_of(lambda run, term=term: run["terms"][DISCRIMINATOR][f"{term}_auc"], ".3f") for term in TERMS]
+        pairs = [
+            cell_of(lambda run, name=name, system=system: run["test"][name][system], form)
+            for name, form in (("distinct-2", ".3f"), ("word perplexity", ".1f"))
+            for system in SYSTEMS
+        ]
+        rows.append(
+            [
+                *cell.split("_"),
+                *of_terms,
+                cell_of(lambda run: run["terms"][GENERATOR]["token_gap"], "+.3f"),
+                cell_of(lambda run: run["validation"]["gain"]["difference"], "+.4f"),
+                cell_of(lambda run: run["test"]["gain"]["difference"], "+.4f"),
+                cell_of(lambda run: run["test"]["first"], ".1%"),
+                cell_of(lambda run: run["decoding"]["teacher_forcing"], ".2f"),
+                *pairs,
+            ]
+        )
+    header = [
+        *FACTORS,
+        *(f"AUC, {term}" for term in TERMS),
+        "gap, p",
+        "gain, validation",
+        "gain, test",
+        "adversarial first",
+        "T of t. f.",
+        *(f"{name}, {system}" for name in ("distinct-2", "5-gram") for system in ("adv.", "t. f.")),
+    ]
+    caption = (
+        "Each cell from the same teacher-forced generator, at equal diversity (distinct-2 of both generators on test "
+        "conversations). AUC of the terms of Eq. 8 after line 6; gap of p's term after line 9, in logits; gain: log S "
+        "(Eq. 10) by independent judges, adversarial minus teacher forcing, nats a token; T of t. f.: the temperature, "
+        f"from {TEMPERATURES[0]} to {TEMPERATURES[-1]}, at which teacher forcing is as diverse; 5-gram: perplexity "
+        "under the model of words. The cells are sorted by their gain in validation conversations."
+    )
+    tested = table_of_tests(tests(cells), _title, " of the gain on test conversations")
+    return [Table(None, caption, header, rows, len(FACTORS)), tested]
+
+
+def tests(cells: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[PairedTest]:
+    """Test whether the gain of each cell in test conversations differs from 0.
+
+    Args:
+        cells: The results of each cell with each seed.
+
+    Returns:
+        The tests, by conversations for a cell with one seed, and by seeds for a cell with several. All of them are
+        corrected as one table.
+    """
+    rows: list[tuple[tuple[str, str], int | None, str, Comparison]] = []
+    for cell, runs in cells.items():
+        systems = cell, "teacher forcing"
+        if len(runs) == 1:
+            rows.append((systems, runs[0]["seed"], GAIN, Comparison(**runs[0]["test"]["gain"])))
+        else:
+            values = [[run["test"]["log S"][system] for run in runs] for system in SYSTEMS]
+            rows.append((systems, None, GAIN, compare_seeds(*values)))
+    return with_correction(rows)
+
+
+def _title(system: str) -> str:
+    return system.replace("_", " ")

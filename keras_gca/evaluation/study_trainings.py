@@ -1,0 +1,148 @@
+"""Trains the variants that studies compare; `variants.py` defines them.
+
+Runs that exist in the folder are used again. Therefore several studies can share a run, and an interrupted study
+continues where it stopped.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from glove.cost import Estimate, TimeLimit
+from keras_gca.config import AFTER_LINE_3, Config
+from keras_gca.data.dataset import prepare
+from keras_gca.data.source import Source
+from keras_gca.engine import reporting
+from keras_gca.evaluation.decoding_grid import Setting
+from keras_gca.evaluation.variants import CELLS, TEACHER_FORCED, VARIANTS
+from keras_gca.storage.run_folder import CHECKPOINT
+from keras_gca.training import pipeline
+from keras_gca.training.estimate import estimate
+from keras_gca.training.run_folder import GCARun
+from keras_gca.training.schedule import schedule
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The parts that all trainings of a study share.
+
+    Args:
+        runs: The folder of the runs.
+        seeds: The seeds. Each variant is trained once with each seed.
+        preset: The preset of all trainings.
+        settings: Settings of all trainings; those that define a variant take precedence.
+        source: The data. Its word vectors are also used for the similarities of replies.
+        settings_of_grid: The points of a grid of temperatures and nuclei, over which the generators of the variants are
+            compared, too, or None for no such comparison.
+        teacher_forced: The folder of other runs, from whose teacher-forced generators the cells of the study
+            `adversarial` start, or None for `runs`.
+    """
+
+    runs: Path
+    seeds: Sequence[int]
+    preset: str
+    settings: Mapping[str, Any]
+    source: Source
+    settings_of_grid: Sequence[Setting] | None = None
+    teacher_forced: Path | None = None
+
+    def folder(self, variant: str, seed: int) -> Path:
+        """Return the run folder of a training."""
+        runs = self.teacher_forced if variant == TEACHER_FORCED and self.teacher_forced else self.runs
+        return runs / variant / f"seed_{seed}"
+
+    def config(self, variant: str, seed: int) -> Config:
+        """Return the settings of a training.
+
+        Raises:
+            UserError: A setting is impossible.
+        """
+        base = VARIANTS[TEACHER_FORCED] if variant in CELLS else {}
+        return Config.preset(self.preset, **{**self.settings, **base, **self.changes(variant), "seed": seed})
+
+    def changes(self, variant: str) -> dict[str, Any]:
+        """Return the settings of a variant that differ from those of the run whose line 3 it shares."""
+        if variant not in CELLS:
+            return VARIANTS[variant]
+        given = {name: value for name, value in self.settings.items() if name in AFTER_LINE_3}
+        return {"adversarial_epochs": 1, **given, **CELLS[variant]}
+
+
+def first_of(variant: str) -> str | None:
+    """Return the variant from whose line 3 another one starts, or None if it has a line 3 of its own."""
+    if variant in CELLS:
+        return TEACHER_FORCED
+    changes = VARIANTS[variant]
+    return "default" if changes and set(changes) <= set(AFTER_LINE_3) else None
+
+
+def cost(variants: Iterable[str], setup: Setup) -> Estimate:
+    """Estimate the cost of the trainings that studies lack.
+
+    Lengths of contexts and the vocabulary are those of the first training. Trainings that were interrupted, and the
+    evaluations, which print estimates of their own, are not counted.
+
+    Args:
+        variants: The variants that are compared.
+        setup: The parts that all trainings share.
+
+    Returns:
+        The seconds of each variant, over all seeds.
+
+    Raises:
+        UserError: The corpus cannot be used, or a setting is impossible.
+    """
+    wanted = set(variants)
+    wanted |= {first for variant in wanted if (first := first_of(variant)) is not None}
+    needed = [(variant, seed) for variant in (*VARIANTS, *CELLS) if variant in wanted for seed in setup.seeds]
+    lacking = [one for one in needed if not (setup.folder(*one) / CHECKPOINT).exists()]
+    if not lacking:
+        return Estimate({}, 0.0, "has nothing to train")
+    dataset = prepare(setup.source.read()[0], setup.config(*lacking[0]))
+    data = len(dataset.vocabulary), dataset.training, dataset.validation
+    seconds: dict[str, float] = {}
+    for variant, seed in lacking:
+        config = setup.config(variant, seed)
+        stages = schedule(config)[config.teacher_forcing_epochs if first_of(variant) else 0 :]
+        made = estimate(config, *data, stages)
+        seconds[variant] = seconds.get(variant, 0.0) + made.total
+    return made._replace(seconds=seconds)
+
+
+def train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strategy | None, limit: TimeLimit) -> bool:
+    """Train a variant, or continue its training, and return whether the training has reached its end.
+
+    Args:
+        variant: The variant.
+        seed: The seed.
+        setup: The parts that all trainings share.
+        strategy: The strategy of the trainings; see `pipeline.train_agent`.
+        limit: The time limit, at which the training stops as if Ctrl-C had been pressed.
+
+    Raises:
+        UserError: A file is missing or damaged.
+    """
+    path, first = setup.folder(variant, seed), first_of(variant)
+    exists = (path / CHECKPOINT).exists()
+    if exists and GCARun.open(path).is_finished():
+        return True
+    if limit.is_over:
+        return False
+    if exists:
+        return pipeline.resume(path, strategy, limit.remaining).training.finished
+    if first is not None and not train(first, seed, setup, strategy, limit):
+        return False
+    if limit.is_over:
+        return False
+    reporting.say(f"\n== {variant}, seed {seed}\n")
+    if first is not None:
+        folder, changes = setup.folder(first, seed), setup.changes(variant)
+        session = pipeline.start_from(folder, changes, path, strategy, limit.remaining)
+    else:
+        session = pipeline.train_agent(
+            setup.config(variant, seed), setup.source, path, strategy, minutes=limit.remaining
+        )
+    return session.training.finished

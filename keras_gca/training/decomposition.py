@@ -1,0 +1,128 @@
+"""Measures which of the three terms of Eq. 8 tell H from M: that of the token, the context or the partial answer.
+
+In line 9 the generator can change only the term of the current token, W_p p. The other two terms are constants for it,
+however well they tell H from M. Therefore a discriminator that recognises M by its contexts cannot teach.
+
+H is the set of human pairs, and M the set of machine-generated pairs. D is the discriminator.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from scipy.stats import rankdata
+
+from keras_gca.config import Config
+from keras_gca.data.batches import plan_batches, take_batch
+from keras_gca.data.pairs import Pairs
+from keras_gca.engine.compiled import Compiled
+from keras_gca.models.forward import PrefixDiscriminator, PrefixGenerator
+from keras_gca.models.networks import GenerativeConversationalAgent
+from keras_gca.models.rows import last_rows, rows_of
+from keras_gca.training.generator import shown_tokens
+
+
+class Terms(NamedTuple):
+    """The three terms of Eq. 8 for some rows, (R, 1) float32 each, or (R, units) if D has a hidden layer.
+
+    Attributes:
+        token: W_p times the current token.
+        context: W_c e_cd.
+        answer: W_a e_ad.
+    """
+
+    token: np.ndarray
+    context: np.ndarray
+    answer: np.ndarray
+
+
+class Decomposition:
+    """Measures the gap and the AUC of each term of Eq. 8 between the tokens of H and those of M.
+
+    Args:
+        gca: The networks.
+        config: The settings; those of line 9 say which token D reads there.
+    """
+
+    def __init__(self, gca: GenerativeConversationalAgent, config: Config):
+        self._rows = last_rows if config.algorithm == "reinforce" else rows_of
+        self._how, self._temperature = config.generator_tokens, config.gumbel_temperature
+        self._generator, self._discriminator = PrefixGenerator.of(gca), PrefixDiscriminator.of(gca)
+        self.compiled_given = Compiled(self.given, distribute=False)
+        self.compiled_generated = Compiled(self.generated, distribute=False)
+
+    def given(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Compute the terms for the answers' own tokens, as D reads them in line 6. For use in a graph."""
+        return self._discriminator.terms(contexts, answers, self._rows(answers))
+
+    def generated(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Compute the terms for the generator's tokens, as D reads them in line 9. For use in a graph."""
+        rows = self._rows(answers)
+        tokens = shown_tokens(self._generator(contexts, answers, rows), self._how, self._temperature)
+        return self._discriminator.terms(contexts, answers, rows, tokens)
+
+    def measure(self, human: Pairs, machine: Pairs, batch_size: int, generated: bool = False) -> dict[str, float]:
+        """Measure how well each term tells H from M.
+
+        Args:
+            human: Pairs of H.
+            machine: Pairs of M.
+            batch_size: The number of pairs that are read at a time.
+            generated: Whether D reads what the generator shows it in line 9 for the pairs of M, or their own tokens.
+
+        Returns:
+            The metrics of `separations`.
+        """
+        read = self.compiled_generated if generated else self.compiled_given
+        return separations(
+            self._terms(human, batch_size, self.compiled_given),
+            self._terms(machine, batch_size, read),
+            lambda total: self._discriminator.logits(tf.constant(total)).numpy(),
+        )
+
+    @staticmethod
+    def _terms(pairs: Pairs, size: int, read: Callable[..., tuple[tf.Tensor, ...]]) -> Terms:
+        parts = [read(*take_batch(pairs, batch, size)) for batch in plan_batches(pairs, size)]
+        return Terms(*(np.concatenate([term.numpy() for term in of_term]) for of_term in zip(*parts, strict=True)))
+
+
+def separations(human: Terms, machine: Terms, logits: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
+    """Compute the gap and the AUC of each term.
+
+    A term's value is the logit that D gives if the other two terms have their means over all rows. Without a hidden
+    layer this is the term plus a constant. The gap is the mean over H minus the mean over M. The AUC is the probability
+    that the value is higher for a token of H than for one of M, where ties count half.
+
+    Args:
+        human: The terms of the tokens of H.
+        machine: The terms of the tokens of M.
+        logits: Computes the logits of sums of the three terms.
+
+    Returns:
+        {"token_gap": ..., "token_auc": ...}, and the same for "context" and "answer".
+    """
+    means = {name: np.concatenate(both).mean(0) for name, both in _named(human, machine).items()}
+    metrics = {}
+    for name, both in _named(human, machine).items():
+        others = sum(mean for other, mean in means.items() if other != name)
+        of_human, of_machine = (logits((of_class + others).astype(np.float32)) for of_class in both)
+        metrics[f"{name}_gap"] = float(of_human.mean(dtype=np.float64) - of_machine.mean(dtype=np.float64))
+        metrics[f"{name}_auc"] = auc(of_human, of_machine)
+    return metrics
+
+
+def auc(higher: np.ndarray, lower: np.ndarray) -> float:
+    """Compute the area under the ROC curve: the probability that a value of `higher` exceeds one of `lower`.
+
+    Args:
+        higher: (n,) values.
+        lower: (m,) values. A tie with one of `higher` counts half.
+    """
+    count = len(higher)
+    ranks = rankdata(np.concatenate([higher, lower]))[:count].sum()
+    return float((ranks - count * (count + 1) / 2) / (count * len(lower)))
+
+
+def _named(human: Terms, machine: Terms) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+    return dict(zip(Terms._fields, zip(human, machine, strict=True), strict=True))
