@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_gca.config import Config
-from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
+from keras_gca.data.pairs import Pairs, frame_answers, joined, pad_contexts
 from keras_gca.data.text import detokenise, tokenise
 from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 from keras_gca.engine.variables import assign
@@ -24,7 +24,7 @@ from keras_gca.models.figure_files import plain_generator
 from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.judgement import log_outputs
 from keras_gca.models.likelihood import Evaluator
-from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
+from keras_gca.models.networks import WHITE, build, sizes_of
 from keras_gca.models.text_replies import TextReplies
 from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
@@ -131,8 +131,8 @@ class Agent:
         config: The settings that the networks were trained with.
         vocabulary: The s_v words that the networks know.
         generators: The name and the weights of each generator. The weights are the float32 arrays of the blocks WHITE
-            (the word vectors) and YELLOW of Figure 2.
-        discriminator: The weights of the blocks WHITE and GREEN of Figure 2.
+            (the word vectors) and `yellow` of Figure 2.
+        discriminator: The weights of the blocks WHITE and `green` of Figure 2.
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; initially True.
@@ -180,7 +180,7 @@ class Agent:
         judge = None
         for name, weights in generators.items():
             gca = build(config, len(vocabulary))
-            assign(gca.variables(*WHITE, *YELLOW), weights)
+            assign(gca.variables(*WHITE, *gca.yellow), weights)
             self._decoders[name] = Decoder(gca)
             self._evaluators[name] = Evaluator(gca)
             if np.array_equal(weights[0], discriminator[0]):  # G and D share word vectors, as after Algorithm 2
@@ -382,13 +382,19 @@ class Agent:
             context_utterances: The number of utterances in each context, or None for the N_u of the training.
 
         Returns:
-            (B, s_s) int32, padded on the left.
+            (B, s_s) int32, padded on the left. For a hierarchical encoder, (B, N_u s_s), or as many more columns as
+            `context_utterances` needs.
         """
-        count = context_utterances or self.config.context_utterances
+        config = self.config
+        count = context_utterances or config.context_utterances
         read = [history[-count:] for history in histories]
         tokens = iter(self.tokenise([utterance for utterances in read for utterance in utterances]))
-        contexts = [[token for _ in utterances for token in next(tokens)] for utterances in read]
-        return pad_contexts([self.vocabulary.encode(context) for context in contexts], self.config.sentence_length)
+        encoded = [[self.vocabulary.encode(next(tokens)) for _ in utterances] for utterances in read]
+        contexts = [joined(utterances, config.sentence_length, config.hierarchical) for utterances in encoded]
+        length = config.context_length
+        if config.hierarchical:
+            length = max([length, *(len(context) for context in contexts)])
+        return pad_contexts(contexts, length)
 
     def answer_contexts(
         self,

@@ -35,6 +35,8 @@ AFTER_LINE_3 = (
 )
 
 
+MOST_UTTERANCES = 100  # of a hierarchical encoder, because Figures 1 and 2 have a row of tokens for each of them
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Every number of Section 5. It gives one learning rate for the generator, which is used in lines 3, 9 and 11.
     "paper": {},
@@ -108,7 +110,11 @@ class Config(Settings):
     # Data
     context_utterances: int = option(2, "N_u: number of previous utterances that form the context", low=1)
     sentence_length: int = option(
-        50, "s_s: largest number of tokens of a context, and of a partial answer", low=2, high=10_000
+        50,
+        "s_s: largest number of tokens of a context, and of a partial answer; with --encoder hierarchical, of each "
+        "utterance of a context",
+        low=2,
+        high=10_000,
     )
     vocabulary_size: int = option(
         7000, "s_v: largest size of the vocabulary, including four special tokens", low=5, high=10_000_000
@@ -157,6 +163,12 @@ class Config(Settings):
         "gca", "the generator's network. gca: the paper's model (Figure 1, Eq. 6), which reads the context at each "
         "token; canonical: a seq2seq model, in which the context only sets the decoder's initial state (Eq. 4-5)",
         choices=("gca", "canonical"),
+    )  # fmt: skip
+    encoder: str = option(
+        "flat", "how both networks read a context. flat: one LSTM over its words, as in the paper; hierarchical: an "
+        "LSTM over the words of each utterance, and an LSTM over the utterances (Sordoni et al. 2015, Serban et al. "
+        "2016)",
+        choices=("flat", "hierarchical"),
     )  # fmt: skip
     hidden_size: int | None = option(
         None, "number of units of the generator's hidden layer (default: half the size of the vocabulary)", low=1
@@ -268,7 +280,26 @@ class Config(Settings):
     presets: ClassVar = PRESETS
     totals: ClassVar = ("teacher_forcing_epochs", "adversarial_epochs")
 
+    @property
+    def hierarchical(self) -> bool:
+        """Whether both networks read contexts by a hierarchical encoder."""
+        return self.encoder == "hierarchical"
+
+    @property
+    def context_length(self) -> int:
+        """The largest number of tokens of a context: s_s, or s_s for each of the N_u utterances (hierarchical)."""
+        return self.sentence_length * (self.context_utterances if self.hierarchical else 1)
+
     def check_combinations(self) -> None:
+        if self.hierarchical and self.padding == "original":
+            raise UserError(
+                "--encoder hierarchical: the author's program has no such encoder; --padding masked is expected"
+            )
+        if self.hierarchical and self.context_utterances > MOST_UTTERANCES:
+            raise UserError(
+                f"--context-utterances: {self.context_utterances} is out of range; with --encoder hierarchical, from 1 "
+                f"to {MOST_UTTERANCES} is expected"
+            )
         if self.generator == "canonical" and self.padding == "original":
             raise UserError(
                 "--generator canonical: the author's program has no such model; --padding masked is expected"

@@ -120,8 +120,9 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         raise UserError("none of the vocabulary's words occurs in the training text")
     if not vocabulary.counts:
         raise UserError(f"no word occurs {config.minimum_count} times in the training text; try --minimum-count 1")
-    pairs = make_pairs(tokenised, vocabulary, config.context_utterances, config.sentence_length)
-    pairs = PREDICTED[config.predict](pairs)
+    lengths_of_pairs = config.context_utterances, config.sentence_length
+    pairs = make_pairs(tokenised, vocabulary, *lengths_of_pairs, hierarchical=config.hierarchical)
+    pairs = PREDICTED[config.predict](pairs, config.hierarchical)
     return Dataset(
         vocabulary,
         pairs[training],

@@ -100,6 +100,10 @@ class Vocabulary:
                 tokens.append(self.tokens[index])
         return tokens
 
+    def decode_context(self, indices: Iterable[int]) -> list[str]:
+        """Return the words of a context, in which EOS may end each of several utterances (see `data/pairs.py`)."""
+        return self.decode(index for index in indices if index != EOS)
+
     def to_values(self) -> dict[str, Any]:
         """Return the whole vocabulary as values for JSON."""
         words = self.tokens[len(SPECIAL_TOKENS) :]

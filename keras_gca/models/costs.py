@@ -67,7 +67,7 @@ class Costs:
     def read(self, some: Lengths) -> float:
         """Return the operations by which the generator reads pairs in one pass (`forward.py`)."""
         tokens = some.pairs * some.answer
-        states = some.pairs * (some.context + some.answer)
+        states = some.pairs * (some.context + some.answer + self._of_utterances)
         # The term of the context in y_h is computed once for each pair (Eq. 2 and 3); a canonical model has none.
         of_contexts = 0 if self._config.generator == "canonical" else some.pairs * self._of_context
         return (tokens * self._of_token + of_contexts) / DENSE + states * self._lstm(self._sizes.sentence_embedding)
@@ -80,7 +80,7 @@ class Costs:
         """Return the operations by which the discriminator judges each token of pairs (Eq. 7 and 8)."""
         sizes, tokens = self._sizes, some.pairs * some.answer
         hidden = 2 * 2 * sizes.discriminator_sentence_embedding * (sizes.discriminator_hidden or 0)
-        states = some.pairs * (some.context + some.answer)
+        states = some.pairs * (some.context + some.answer + self._of_utterances)
         return states * self._lstm(sizes.discriminator_sentence_embedding) + tokens * hidden / DENSE
 
     def decode(self, some: Lengths, width: int = 1) -> float:
@@ -111,9 +111,16 @@ class Costs:
         weights = sum(sizes.numbers(self._config.generator == "canonical"))
         # Each partial answer needs y_h, the logits, and the gradients of both at the same time.
         activations = at_once * sizes.sentence_length * 2 * (sizes.hidden_units + sizes.vocabulary)
-        memory = IMPORTS + 4 * (copies * weights + activations + pairs * (2 * sizes.sentence_length + 1))
+        memory = IMPORTS + 4 * (
+            copies * weights + activations + pairs * (self._config.context_length + sizes.sentence_length + 1)
+        )
         shape = sizes.hidden_units, sizes.vocabulary
         return estimate_of(operations, memory, shape, self._config.precision, rate)
+
+    @property
+    def _of_utterances(self) -> int:
+        """The states of a hierarchical encoder for the utterances of a context; they count like those for words."""
+        return self._sizes.utterances or 0
 
     @property
     def _of_context(self) -> int:

@@ -218,11 +218,11 @@ class Decoder:
         """
         generator, count = self._generator, tf.shape(contexts)[0]
         lengths, moved = moved_right(contexts)
-        E_c = generator.embed(moved)
+        inputs, lengths = generator.inputs_of_contexts(generator.embed(moved), moved, lengths)
         if self.gca.canonical:
             bias = tf.convert_to_tensor(generator.bot.bias)
-            return tf.tile(bias[None], [count, 1]), generator.context_memory(E_c, lengths)
-        term = generator.context_term(generator.encode_contexts(E_c, lengths))
+            return tf.tile(bias[None], [count, 1]), generator.context_memory(inputs, lengths)
+        term = generator.context_term(generator.encode_contexts(inputs, lengths))
         if not self.gca.original_padding:
             zeros = tf.zeros([count, self._sizes.sentence_embedding])
             return term, States(zeros, zeros)

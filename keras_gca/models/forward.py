@@ -13,9 +13,13 @@ paddings is the same for every sample, so one pass over s_s paddings gives the m
 each partial answer needs k steps of its own in place of s_s, and all partial answers are computed in parallel. A
 context needs as many steps as it has tokens.
 
+With a hierarchical encoder, the utterances of a context follow one another in a row of tokens, and EOS ends each of
+them. One pass over this row encodes all utterances: the LSTM's memory is set to 0 where an utterance begins, and its
+state at EOS is the encoding of the utterance.
+
 A row is a pair of a partial answer and the token that follows it (`rows.py`). The layers after the LSTMs compute only
-rows, and not the padding of a batch. Shapes: B answers, T partial answers in the longest of them, R <= B T rows; the
-other sizes are those of `networks.Sizes`.
+rows, and not the padding of a batch. Shapes: B answers, T partial answers in the longest of them, R <= B T rows; at
+most n utterances in a context; the other sizes are those of `networks.Sizes`.
 """
 
 from collections.abc import Callable
@@ -24,6 +28,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from keras_gca.data.vocabulary import EOS
 from keras_gca.models.lstm import States, lstm_memories, lstm_states
 from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.rows import Rows, moved_right
@@ -60,6 +65,8 @@ class PrefixLayer(keras.layers.Layer):
         encoder_answer: the LSTM that reads partial answers, of u units.
         paddings: the padding that both LSTMs read before a sentence, or None if they skip padding.
         name: the name of the layer.
+        encoder_utterance: the LSTM that reads each utterance of a context, of u units, if the encoder is hierarchical.
+            `encoder_context` then reads the encodings of the utterances. None for the paper's encoder.
     """
 
     def __init__(
@@ -69,23 +76,47 @@ class PrefixLayer(keras.layers.Layer):
         encoder_answer: keras.layers.LSTM,
         paddings: Paddings | None = None,
         name: str | None = None,
+        encoder_utterance: keras.layers.LSTM | None = None,
     ):
         super().__init__(name=name)
         self.shared = shared
         self.encoder_context = encoder_context
         self.encoder_answer = encoder_answer
         self.paddings = paddings
+        self.encoder_utterance = encoder_utterance
 
     def embed(self, tokens: tf.Tensor) -> tf.Tensor:
         """Look up word vectors (Eq. 1): (B, T) int32 -> (B, T, s_e) float32."""
         return tf.gather(self.shared.embeddings, tokens)
 
-    def encode_contexts(self, E_c: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Encode contexts: e_c of Eq. 2, or e_cd of Eq. 7.
+    def inputs_of_contexts(self, E_c: tf.Tensor, tokens: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute what `encoder_context` reads: word vectors, or the encodings of utterances (hierarchical).
 
         Args:
             E_c: (B, s, s_e) float32, the word vectors of contexts that are padded on the right.
+            tokens: (B, s) int32, the tokens of these contexts.
             lengths: (B,) int32, the contexts' numbers of tokens.
+
+        Returns:
+            The inputs, (B, s, s_e) or (B, n, u) float32, padded on the right, and their numbers, (B,) int32.
+        """
+        if self.encoder_utterance is None:
+            return E_c, lengths
+        ends = tokens == EOS
+        begins = tf.pad(ends[:, :-1], [[0, 0], [1, 0]])  # the memory before the first token is 0 in any case
+        states = lstm_memories(self.encoder_utterance, E_c, kept=1 - tf.cast(begins, tf.float32)).h  # (B, s, u)
+        counts = tf.math.count_nonzero(ends, axis=1, dtype=tf.int32)
+        order = tf.argsort(tf.cast(ends, tf.int32), axis=1, direction="DESCENDING", stable=True)
+        places = order[:, : tf.maximum(tf.reduce_max(counts), 1)]  # at first the places of all EOS, in their order
+        return tf.gather(states, places, batch_dims=1), counts
+
+    def encode_contexts(self, inputs: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """Encode contexts: e_c of Eq. 2, or e_cd of Eq. 7.
+
+        Args:
+            inputs: (B, s, s_e) float32, the word vectors of contexts that are padded on the right; for a hierarchical
+                encoder (B, n, u), the encodings of utterances. See `inputs_of_contexts`.
+            lengths: (B,) int32, the numbers of these inputs of each context.
 
         Returns:
             (B, u) float32.
@@ -93,7 +124,7 @@ class PrefixLayer(keras.layers.Layer):
         start = None
         if self.paddings:
             start = self.after_paddings(self.encoder_context, self.paddings.sentence_length - lengths)
-        states = lstm_states(self.encoder_context, E_c, start)  # (B, s, u)
+        states = lstm_states(self.encoder_context, inputs, start)  # (B, s, u)
         return _last(states, lengths, 0.0 if start is None else start.h)
 
     def encode_prefixes(self, E_a: tf.Tensor, rows: Rows, start: States | None = None) -> tf.Tensor:
@@ -154,6 +185,7 @@ class PrefixGenerator(PrefixLayer):
         canonical: whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). The encoding e is
             then the answer's encoding alone.
         precision: "bfloat16" multiplies the matrices of `bot` and `decision_bot` in that format.
+        encoder_utterance_bot: the LSTM that reads each utterance of a context, of s_se units; see `PrefixLayer`.
     """
 
     def __init__(
@@ -166,8 +198,10 @@ class PrefixGenerator(PrefixLayer):
         paddings: Paddings | None = None,
         canonical: bool = False,
         precision: str = "float32",
+        encoder_utterance_bot: keras.layers.LSTM | None = None,
     ):
-        super().__init__(shared, encoder_context_bot, encoder_answer_bot, paddings, "prefix_generator")
+        encoders = encoder_context_bot, encoder_answer_bot
+        super().__init__(shared, *encoders, paddings, "prefix_generator", encoder_utterance_bot)
         self.bot = bot
         self.decision_bot = decision_bot
         self.canonical = canonical
@@ -186,6 +220,7 @@ class PrefixGenerator(PrefixLayer):
             _paddings(gca),
             gca.canonical,
             precision,
+            layers.encoder_utterance_bot,
         )
 
     def call(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout) -> tf.Tensor:
@@ -207,27 +242,28 @@ class PrefixGenerator(PrefixLayer):
         lengths, moved = moved_right(contexts)
         E_c = dropout("E_c", self.embed(moved))  # (B, s, s_e), Eq. 1
         E_a = dropout("E_a", self.embed(answers[:, :-1]))  # (B, T, s_e)
+        inputs, lengths = self.inputs_of_contexts(E_c, moved, lengths)
         if self.canonical:
-            start = States(*(dropout("e_c", memory) for memory in self.context_memory(E_c, lengths)))  # Eq. 4
+            start = States(*(dropout("e_c", memory) for memory in self.context_memory(inputs, lengths)))  # Eq. 4
             e_a = dropout("e_a", self.encode_prefixes(E_a, rows, start))  # (R, s_se), Eq. 5
             context_term = self.bot.bias  # (hidden,)
         else:
-            e_c = dropout("e_c", self.encode_contexts(E_c, lengths))  # (B, s_se), Eq. 2
+            e_c = dropout("e_c", self.encode_contexts(inputs, lengths))  # (B, s_se), Eq. 2
             e_a = dropout("e_a", self.encode_prefixes(E_a, rows))  # (R, s_se)
             context_term = tf.gather(self.context_term(e_c), rows.answer)  # (R, hidden)
         return dropout("y_h", self.hidden_layer(context_term, e_a))  # (R, hidden), Eq. 3
 
-    def context_memory(self, E_c: tf.Tensor, lengths: tf.Tensor) -> States:
+    def context_memory(self, inputs: tf.Tensor, lengths: tf.Tensor) -> States:
         """Compute the memory from which a canonical decoder starts, g(x) of Eq. 4 and 5.
 
         Args:
-            E_c: (B, s, s_e) float32, the word vectors of contexts that are padded on the right.
-            lengths: (B,) int32, the contexts' numbers of tokens.
+            inputs: the inputs of the LSTM that reads contexts, as for `encode_contexts`.
+            lengths: (B,) int32, the numbers of these inputs of each context.
 
         Returns:
             h and c, (B, s_se) float32 each.
         """
-        memories = lstm_memories(self.encoder_context, E_c)  # (B, s, s_se)
+        memories = lstm_memories(self.encoder_context, inputs)  # (B, s, s_se)
         return States(*(_last(memory, lengths, 0.0) for memory in memories))
 
     def context_term(self, e_c: tf.Tensor) -> tf.Tensor:
@@ -267,6 +303,8 @@ class PrefixDiscriminator(PrefixLayer):
         discriminator_hidden: a hidden layer before the output layer, or None if the network does not have such a layer,
             as in the paper.
         paddings: see `PrefixLayer`.
+        encoder_utterance_discriminator: the LSTM that reads each utterance of a context, of s_sed units; see
+            `PrefixLayer`.
     """
 
     def __init__(
@@ -277,9 +315,10 @@ class PrefixDiscriminator(PrefixLayer):
         discriminator_output: keras.layers.Dense,
         discriminator_hidden: keras.layers.Dense | None = None,
         paddings: Paddings | None = None,
+        encoder_utterance_discriminator: keras.layers.LSTM | None = None,
     ):
         encoders = encoder_context_discriminator, encoder_answer_discriminator
-        super().__init__(shared, *encoders, paddings, "prefix_discriminator")
+        super().__init__(shared, *encoders, paddings, "prefix_discriminator", encoder_utterance_discriminator)
         self.discriminator_output = discriminator_output
         self.discriminator_hidden = discriminator_hidden
 
@@ -294,6 +333,7 @@ class PrefixDiscriminator(PrefixLayer):
             layers.discriminator_output,
             layers.discriminator_hidden,
             _paddings(gca),
+            layers.encoder_utterance_discriminator,
         )
 
     def call(
@@ -313,7 +353,7 @@ class PrefixDiscriminator(PrefixLayer):
         """
         lengths, moved = moved_right(contexts)
         E_c, E_a = self.embed(moved), self.embed(answers[:, :-1])  # (B, s, s_e) and (B, T, s_e), Eq. 1
-        e_cd = self.encode_contexts(E_c, lengths)  # (B, s_sed), Eq. 7
+        e_cd = self.encode_contexts(*self.inputs_of_contexts(E_c, moved, lengths))  # (B, s_sed), Eq. 7
         e_ad = self.encode_prefixes(E_a, rows)  # (R, s_sed)
         first = self.discriminator_hidden or self.discriminator_output
         parts = [self.shared.input_dim, self.encoder_context.units, self.encoder_answer.units]

@@ -17,7 +17,7 @@ from keras_gca.data.text import BEFORE_NUMBERS, SENTENCE_ENDS, is_attached, toke
 from keras_gca.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.forward import PrefixDiscriminator
-from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent
+from keras_gca.models.networks import WHITE, GenerativeConversationalAgent
 from keras_gca.models.rows import last_rows, rows_of
 from keras_gca.models.scoring import TIE
 
@@ -46,12 +46,12 @@ class TextReplies(tf.Module):
         super().__init__(name="text_replies")
         self._contractions, self._context_utterances = contractions, context_utterances
         self._whole_answers = whole_answers
-        self._sentence_length = judge.sizes.sentence_length
+        self._sizes = judge.sizes
         self._may_say_unknown = SPECIAL_TOKENS[UNK] in vocabulary.surfaces
         self._decoders = [_PlainDecoder(gca) for gca in generators]
         self._judge = PrefixDiscriminator.of(judge)
         # A SavedModel stores only variables that attributes of the module hold.
-        used = [variable for gca in generators for variable in gca.variables(*WHITE, *YELLOW)]
+        used = [variable for gca in generators for variable in gca.variables(*WHITE, *gca.yellow)]
         self.saved_variables = [variable.value for variable in [*used, *judge.variables(*WHITE, *judge.green)]]
         words = vocabulary.tokens[len(SPECIAL_TOKENS) :]
         indices = tf.range(len(SPECIAL_TOKENS), len(vocabulary.tokens))
@@ -112,17 +112,24 @@ class TextReplies(tf.Module):
     def encode(self, contexts: tf.Tensor) -> tf.Tensor:
         """Turn contexts into the indices of their last s_s tokens, padded on the left. For use in a graph.
 
+        For a hierarchical encoder, each utterance has at most s_s tokens, and ends with EOS (see `data/pairs.py`).
+
         Args:
             contexts: (B,) string; see `reply`.
 
         Returns:
-            (B, s_s) int32.
+            (B, s_s) int32; (B, N_u s_s) for a hierarchical encoder.
         """
         utterances = tf.strings.split(tf.strings.strip(contexts), "\n")[:, -self._context_utterances :]
-        tokens = utterances.with_values(tokens_of(utterances.values, self._contractions)).merge_dims(1, 2)
-        tokens = tokens[:, -self._sentence_length :]
-        indices = tf.ragged.map_flat_values(self.index.lookup, tokens)
-        backward = tf.reverse(indices, [1]).to_tensor(PAD, shape=[None, self._sentence_length])
+        tokens = utterances.with_values(tokens_of(utterances.values, self._contractions))
+        indices = tf.ragged.map_flat_values(self.index.lookup, tokens)  # (B, utterances, tokens)
+        length = self._sizes.sentence_length
+        if self._sizes.utterances is not None:
+            words = indices.values[:, -(length - 1) :]
+            ends = tf.fill([words.nrows(), 1], EOS)
+            indices, length = indices.with_values(tf.concat([words, ends], 1)), length * self._sizes.utterances
+        joined = indices.merge_dims(1, 2)[:, -length:]
+        backward = tf.reverse(joined, [1]).to_tensor(PAD, shape=[None, length])
         return backward[:, ::-1]
 
     def _log_score(self, contexts: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.engine import replicas
-from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
+from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.rows import rows_of
 from keras_gca.training.discriminator import HUMAN
 from keras_gca.training.learner import BlockLearner
@@ -24,7 +24,7 @@ class GeneratorTraining(BlockLearner):
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
-        super().__init__(gca, YELLOW, learning_rate, precision=precision)
+        super().__init__(gca, gca.yellow, learning_rate, precision=precision)
 
     def loss(self, contexts: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """Compute the mean of (1 - l)^2 over the tokens, where D judges the probabilities p that G gives (Figure 2).

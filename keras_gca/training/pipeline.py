@@ -181,8 +181,9 @@ def _words(path: Path, config: Config, bad: BadLines) -> list[str]:
 
 def _first_exchange(dataset: Dataset) -> tuple[str, str]:
     """Return two lines with the first training pair, as the networks see it."""
-    first = dataset.training.contexts[0], dataset.training.answers[0]
-    context, answer = (one_line(" ".join(dataset.vocabulary.decode(tokens))) for tokens in first)
+    vocabulary, pairs = dataset.vocabulary, dataset.training
+    words = vocabulary.decode_context(pairs.contexts[0]), vocabulary.decode(pairs.answers[0])
+    context, answer = (one_line(" ".join(tokens)) for tokens in words)
     return f"  context: {context}", f"  answer:  {answer}"
 
 

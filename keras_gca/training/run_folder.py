@@ -81,13 +81,14 @@ class GCARun(RunFolder[Config]):
         Raises:
             UserError: The files are missing, damaged, or do not fit together.
         """
-        path, length = self.path / "vocabulary.json", self.config().sentence_length
+        path, config = self.path / "vocabulary.json", self.config()
+        lengths = config.sentence_length, config.context_length
         try:
             vocabulary = Vocabulary.from_values(json_files.read(path))
             path = self.path / "pairs.h5"
             facts, arrays = read_arrays(path)
             pairs = {
-                name: Pairs.of_arrays([arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), length)
+                name: Pairs.of_arrays([arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), *lengths)
                 for name in ("training", "validation", "test")
                 if name != "test" or "test/0" in arrays  # only runs with `--splits official` have test pairs
             }

@@ -62,5 +62,5 @@ def converse(
                 answers = decoder.sample(contexts, sampling_seed + start * turns + turn).answers
             if turn or turns == 1:
                 pairs.append(Pairs(contexts, answers, owner.astype(np.int32)))
-            contexts = answers_as_contexts(answers, length)
+            contexts = answers_as_contexts(answers, length, decoder.gca.sizes.hierarchical)
         yield start + len(owner), Pairs.concatenate(pairs)

@@ -13,7 +13,7 @@ from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import assign
-from keras_gca.models.networks import WHITE, YELLOW, build
+from keras_gca.models.networks import WHITE, build
 from keras_gca.serving.live_view import record
 from keras_gca.serving.terminal import print_answers
 from keras_gca.storage.live_files import Exchange
@@ -107,7 +107,7 @@ class GCASession(Session):
         if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
             contexts = _samples(self.training.validation).contexts
             answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
-            exchanges = [(self._text(c), self._text(a)) for c, a in zip(contexts, answers, strict=True)]
+            exchanges = [(self._context(c), self._text(a)) for c, a in zip(contexts, answers, strict=True)]
             self.run.write_samples(f"{len(self.training.history):03d}_{event.stage.phase}", exchanges)
         if event.stage.phase != SELF_CONVERSATION:  # this phase changes neither G nor D
             record(self.run.path, len(self.training.history), self.title(event.stage), self._answer)
@@ -120,7 +120,7 @@ class GCASession(Session):
     def write(self) -> None:
         """Write the weights of the networks, and the bot."""
         training, gca = self.training, self.training.gca
-        live = [variable.numpy() for variable in gca.variables(*WHITE, *YELLOW)]
+        live = [variable.numpy() for variable in gca.variables(*WHITE, *gca.yellow)]
         if training.phase == TEACHER_FORCING or training.config.adversarial_epochs == 0:
             generators = {"teacher_forcing": training.teacher_forced or live}
             # If line 3 is trained further, this file is left over from the earlier adversarial iterations.
@@ -129,9 +129,9 @@ class GCASession(Session):
             kept = present(training.teacher_forced, "the generator of line 3")
             generators = {"teacher_forcing": kept, "adversarial": live}
         for name, weights in generators.items():
-            assign(gca.variables(*WHITE, *YELLOW), weights)
+            assign(gca.variables(*WHITE, *gca.yellow), weights)
             self.run.write_weights(name, gca.generator)
-        assign(gca.variables(*WHITE, *YELLOW), live)
+        assign(gca.variables(*WHITE, *gca.yellow), live)
         self.run.write_weights("discriminator", gca.discriminator)
         green = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
         save_bot(self.run.bot, training.config, self.vocabulary, generators, green)
@@ -157,7 +157,7 @@ class GCASession(Session):
         agent = Agent.load(self.run.bot)
         contexts = _samples(self.training.validation).contexts
         for context, answers in zip(contexts, agent.answer_contexts(contexts, CHAT), strict=True):
-            print(f"\n  {self._text(context)}")
+            print(f"\n  {self._context(context)}")
             print_answers(answers, agent.generators, width=16)
 
     def conclude(self) -> None:
@@ -166,6 +166,9 @@ class GCASession(Session):
         print(f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, samples and tensorboard show how it learned")
         print(f"next: {hint('keras_gca.chat', path)}")
         print(f"  or: {hint('keras_gca.evaluate', path)}")
+
+    def _context(self, indices: np.ndarray) -> str:
+        return detokenise(self.vocabulary.decode_context(indices), self.vocabulary.surfaces)
 
     def _text(self, indices: np.ndarray) -> str:
         return detokenise(self.vocabulary.decode(indices), self.vocabulary.surfaces)

@@ -5,7 +5,7 @@ The loss takes the indices of the target tokens, so that no one-hot matrix is ma
 
 import tensorflow as tf
 
-from keras_gca.data.vocabulary import PAD
+from keras_gca.data.vocabulary import EOS, PAD
 from keras_gca.engine import replicas
 from keras_gca.engine.random import batch_dropout, batch_uniform
 from keras_gca.models import likelihood
@@ -15,7 +15,7 @@ from keras_gca.training.learner import BlockLearner
 
 
 class TeacherForcing(BlockLearner):
-    """Trains the named layers of the generator by teacher forcing: WHITE and YELLOW in line 3, YELLOW in line 11.
+    """Trains the named layers of the generator by teacher forcing: WHITE and `yellow` in line 3, `yellow` in line 11.
 
     Args:
         gca: The networks.
@@ -82,7 +82,7 @@ def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Te
     """Leave tokens out of contexts at random, as people do who leave out a word or the mark at the end.
 
     Args:
-        contexts: (B, s) int32, padded on the left.
+        contexts: (B, s) int32, padded on the left. EOS, which ends an utterance for a hierarchical encoder, is kept.
         rate: The probability that a token is left out.
         seed: (2,) int32, the seed of the batch.
 
@@ -90,7 +90,8 @@ def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Te
         (B, s) int32: the other tokens in their order, padded on the left.
     """
     count, length = tf.unstack(tf.shape(contexts))
-    kept = (contexts != PAD) & (batch_uniform(seed, replicas.place(count), [length]) >= rate)
+    drawn = batch_uniform(seed, replicas.place(count), [length]) >= rate
+    kept = (contexts != PAD) & (drawn | (contexts == EOS))
     order = tf.argsort(tf.cast(kept, tf.int32), axis=1, stable=True)  # padding first, then the tokens that are kept
     return tf.gather(tf.where(kept, contexts, PAD), order, batch_dims=1)
 
