@@ -109,6 +109,12 @@ class Config(Settings):
 
     # Data
     context_utterances: int = option(2, "N_u: number of previous utterances that form the context", low=1)
+    context_changes: str = option(
+        "ignore", "what a context has after a change of the subject. ignore: the last N_u utterances, as in the paper; "
+        "detect: those of them after the last change. A detector of changes learns without labels before line 3 "
+        "(docs/systems.md)",
+        choices=("ignore", "detect"),
+    )  # fmt: skip
     sentence_length: int = option(
         50,
         "s_s: largest number of tokens of a context, and of a partial answer; with --encoder hierarchical, of each "
@@ -286,6 +292,11 @@ class Config(Settings):
         return self.encoder == "hierarchical"
 
     @property
+    def detects_changes(self) -> bool:
+        """Whether a detector of context changes limits the contexts."""
+        return self.context_changes == "detect"
+
+    @property
     def context_length(self) -> int:
         """The largest number of tokens of a context: s_s, or s_s for each of the N_u utterances (hierarchical)."""
         return self.sentence_length * (self.context_utterances if self.hierarchical else 1)
@@ -299,6 +310,11 @@ class Config(Settings):
             raise UserError(
                 f"--context-utterances: {self.context_utterances} is out of range; with --encoder hierarchical, from 1 "
                 f"to {MOST_UTTERANCES} is expected"
+            )
+        if self.detects_changes and self.predict != "answer":
+            raise UserError(
+                f"--context-changes detect limits contexts before an answer, but --predict {self.predict} has none; "
+                "--predict answer is expected"
             )
         if self.generator == "canonical" and self.padding == "original":
             raise UserError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_gca.engine import command_line, reporting
-from keras_gca.errors import refuse_missing
+from keras_gca.errors import UserError, refuse_missing
 from keras_gca.storage.atomic import write_text
 
 DESCRIPTION = """\
@@ -26,6 +26,8 @@ Table 1      how often a discriminator prefers each generator's answer (Eq. 10, 
              human answer scores higher than a machine's
 parts        perplexity and BLEU by the number of utterances before the answer (if whole conversations are held out),
              and with and without answers that occur in the training answers
+changes      With --subject-changes, each held-out conversation follows another one. The perplexity of its answers is
+             compared with their perplexity without the other conversation (written to RUN/subject_changes.json)
 ratings      With --ratings, FILE has people's ratings of responses. Each line is a JSON object with context, response,
              system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 
@@ -40,8 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
         if path is not None:
             refuse_missing(path.absolute().parent)
     refuse_missing(options.ratings)
+    if options.ratings is not None and options.subject_changes:
+        raise UserError("--ratings and --subject-changes measure different things; leave one of them out")
     command = sys.argv[1:] if arguments is None else arguments
     compute = _evaluate if options.ratings is None else _compare_with_ratings
+    if options.subject_changes:
+        compute = _measure_subject_changes
     return reporting.print_results(lambda: compute(options, command), options.json)
 
 
@@ -83,6 +89,21 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str])
     return provenance.document(command, by_run, [run / rated_answers.FILE for run in options.runs])
 
 
+def _measure_subject_changes(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
+    """Measure each run on conversations that change their subject, write the results, and return what --json prints."""
+    with command_line.quiet_imports():
+        from keras_gca.evaluation import provenance, subject_changes
+
+    command, by_run, seeds = provenance.command_of("keras_gca.evaluate", arguments), {}, {"joined": options.seed}
+    for run in options.runs:
+        results = by_run[str(run)] = subject_changes.evaluate_subject_changes(run, options.seed)
+        table = subject_changes.table({run.name: results})
+        print(table.to_text())
+        provenance.write_experiment(run / subject_changes.FILE, command, seeds, results, [table])
+        print(f"wrote {run / subject_changes.FILE}")
+    return provenance.document(command, by_run, [run / subject_changes.FILE for run in options.runs])
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.evaluate", description=DESCRIPTION)
@@ -100,10 +121,19 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="only compare the discriminator, the likelihood and the length with the people's ratings in this file",
     )
+    parser.add_argument(
+        "--subject-changes",
+        action="store_true",
+        help="only measure the perplexity after a change of the subject: held-out conversations are joined",
+    )
     reporting.add_experiment(parser)
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs as JSON")
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of the independent discriminator and of sampling [0]"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the independent discriminator, of sampling and of joining [0]",
     )
     reporting.add_json(parser)
     reporting.add_options(parser)

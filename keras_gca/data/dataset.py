@@ -27,6 +27,7 @@ class Dataset:
         documents: The tokenised training conversations, to which word vectors are fitted.
         whole_conversations: Whether whole conversations are held out, or single pairs (see `hold_out`).
         test: The pairs of the corpus' own test part, or None without `--splits official`.
+        detector: The weights of the detector by which the contexts were limited (`--context-changes detect`), or None.
     """
 
     vocabulary: Vocabulary
@@ -35,6 +36,7 @@ class Dataset:
     documents: list[list[str]]
     whole_conversations: bool
     test: Pairs | None = None
+    detector: list[np.ndarray] | None = None
 
     @property
     def held_out(self) -> Pairs:
@@ -60,7 +62,8 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
     """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
 
     If every word is rarer than `minimum_count`, and the user has not set this option, all words are taken
-    (`all_too_rare`).
+    (`all_too_rare`). With `--context-changes detect`, EOS ends each utterance of a context, as for a hierarchical
+    encoder; `training/context_changes.py` then makes the contexts that the networks read.
 
     Args:
         conversations: The conversations.
@@ -121,7 +124,9 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
     if not vocabulary.counts:
         raise UserError(f"no word occurs {config.minimum_count} times in the training text; try --minimum-count 1")
     lengths_of_pairs = config.context_utterances, config.sentence_length
-    pairs = make_pairs(tokenised, vocabulary, *lengths_of_pairs, hierarchical=config.hierarchical)
+    # The detector of context changes, which limits the contexts later, needs to know where utterances end.
+    marked = config.hierarchical or config.detects_changes
+    pairs = make_pairs(tokenised, vocabulary, *lengths_of_pairs, hierarchical=marked)
     pairs = PREDICTED[config.predict](pairs, config.hierarchical)
     return Dataset(
         vocabulary,

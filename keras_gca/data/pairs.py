@@ -129,6 +129,12 @@ def joined(
     return np.concatenate(parts) if parts else np.zeros(0, np.int32)
 
 
+def utterances_of(context: np.ndarray) -> list[np.ndarray]:
+    """Return the words of each utterance of a context, (s,) int32, in which EOS ends each of them."""
+    tokens = context[context != PAD]
+    return [words[words != EOS] for words in np.split(tokens, np.flatnonzero(tokens == EOS) + 1)[:-1]]
+
+
 def backward(pairs: Pairs, hierarchical: bool = False) -> Pairs:
     """Exchange contexts and answers. Words beyond s_s tokens are cut."""
     length = pairs.answers.shape[1] - 1

@@ -107,7 +107,8 @@ def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epo
         batches, take = labelled_batches(human, machine, BATCH, int(epoch_seed))
         add_up(learner.train_step(*take(batch)).sums for batch in batches)
     weights = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
-    return Agent(config, agent.vocabulary, agent.weights, weights)
+    detector = None if agent.detector is None else agent.detector.weights
+    return Agent(config, agent.vocabulary, agent.weights, weights, detector)
 
 
 class CrossFitted:

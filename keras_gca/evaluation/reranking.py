@@ -123,7 +123,7 @@ def candidates(
         flat = Pairs(np.repeat(contexts, width, axis=0), rows, np.zeros(len(rows), np.int32))
         shape = lists.answers.shape[:2]
         alone = language_model.token_log_probabilities(transformations.unconditional(flat))
-        reverse = backward.token_log_probabilities(transformations.backward(flat))
+        reverse = backward.token_log_probabilities(transformations.backward(flat, backward.config.hierarchical))
         parts.append(
             {
                 "answers": lists.answers,

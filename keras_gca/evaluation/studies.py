@@ -19,7 +19,7 @@ from keras_gca.data.dataset import prepare
 from keras_gca.data.source import Source
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
-from keras_gca.evaluation import grid_report, replies, reply_grid, reranking
+from keras_gca.evaluation import grid_report, replies, reply_grid, reranking, subject_changes
 from keras_gca.evaluation.decoding_grid import Setting
 from keras_gca.evaluation.paired_tests import PairedTest, table_of_tests, tests_by_seeds
 from keras_gca.evaluation.paired_tests import as_json as tests_as_json
@@ -197,6 +197,8 @@ def _train(variant: str, seed: int, setup: Setup, strategy: tf.distribute.Strate
 def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
     """Return the study's tables, and its metrics for JSON, or None if the time is over before all are made."""
     question, variants = STUDIES[name]
+    if name == "dynamic_context":
+        return _after_changes(name, setup, limit)
     measured: dict[str, list[dict[str, Any]]] = {}
     for variant in variants[:1] if name == "mmi" else variants:  # reranking takes the runs of all three together
         for seed in setup.seeds:
@@ -220,6 +222,42 @@ def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], An
     if results is None:
         return None
     return [*tables, *grid_report.tables(results)], {**facts, "grid": grid_report.as_json(results)}
+
+
+def _after_changes(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
+    """Return the tables of a study of conversations that change their subject, and its metrics for JSON."""
+    measured: dict[str, list[dict[str, Any]]] = {}
+    for variant in STUDIES[name].variants:
+        for seed in setup.seeds:
+            if limit.is_over:
+                return None
+            measured.setdefault(variant, []).append(_of_changes(setup.folder(variant, seed)))
+    figures = {variant: over_runs(runs) for variant, runs in measured.items()}
+    values = {
+        f"{variant}, {generator}": {
+            f"log perplexity, {kind}, after {distance}": [
+                math.log(run["perplexity"][generator][kind][distance]) for run in runs
+            ]
+            for kind, by_distance in by_kind.items()
+            for distance in by_distance
+            if all(distance in run["perplexity"][generator][kind] for run in runs)
+        }
+        for variant, runs in measured.items()
+        for generator, by_kind in runs[0]["perplexity"].items()
+    }
+    tests = tests_by_seeds(values)
+    tables = [subject_changes.table(figures)] + ([table_of_tests(tests, _name)] if tests else [])
+    return tables, {**as_json(figures), "tests": tests_as_json(tests)}
+
+
+def _of_changes(run: Path) -> dict[str, Any]:
+    """Return the metrics of a run after changes of the subject; stored metrics are read if they are newer."""
+    done = run / subject_changes.STUDIED
+    if _is_newer(done, run):
+        return json_files.read_object(done)
+    figures = subject_changes.evaluate_subject_changes(run)
+    write_text(done, json.dumps(figures, indent=2) + "\n")
+    return figures
 
 
 def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:

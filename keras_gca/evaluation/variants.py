@@ -22,6 +22,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "two_utterances": {"context_utterances": 2},
     "three_utterances": {"context_utterances": 3},
     "five_utterances": {"context_utterances": 5},
+    "dynamic_context": {"context_utterances": 3, "context_changes": "detect"},
     "hierarchical_two": {"encoder": "hierarchical", "context_utterances": 2},
     "hierarchical_five": {"encoder": "hierarchical", "context_utterances": 5},
     "language_model": {"predict": "unconditional", "adversarial_epochs": 0},
@@ -43,6 +44,10 @@ STUDIES = {
     "pairs": Study("machine-generated answers to generated, or to human contexts?", ("default", "human_contexts")),
     "selection": Study("choice by Eq. 9, or by Eq. 10?", ("default",)),
     "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "default", "three_utterances")),
+    "dynamic_context": Study(
+        "N_u = 1, 2 or 3, or as many utterances as a detector of context changes allows, when the subject changes?",
+        ("one_utterance", "two_utterances", "three_utterances", "dynamic_context"),
+    ),
     "encoder": Study(
         "one LSTM over the words of a context, or a hierarchical encoder, with N_u = 2 or 5 utterances?",
         ("two_utterances", "five_utterances", "hierarchical_two", "hierarchical_five"),

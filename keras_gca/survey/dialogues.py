@@ -63,7 +63,10 @@ def held_out_lines(
     tokenised = [[next(tokens) for _ in conversation] for conversation in written]
     config = agent.config
     lengths = config.context_utterances, config.sentence_length
-    pairs = make_pairs(tokenised, agent.vocabulary, *lengths, hierarchical=config.hierarchical)
+    marked = config.hierarchical or config.detects_changes
+    pairs = make_pairs(tokenised, agent.vocabulary, *lengths, hierarchical=marked)
+    if agent.detector is not None:
+        pairs = agent.detector.shorten(pairs, config)
     shown = (context for conversation in written for context in _contexts(conversation, utterances))
     by_indices = {_key(pairs, i): context for i, context in enumerate(shown)}
     lines: dict[int, list[tuple[str, ...]]] = {}

@@ -24,6 +24,7 @@ from keras_gca.engine import devices, reporting
 from keras_gca.engine.session import Watching
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError
+from keras_gca.training.context_changes import with_dynamic_contexts
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 
@@ -72,6 +73,8 @@ def train_agent(
     if words is None and all_too_rare(dataset.vocabulary, config):
         reporting.say(f"no word occurs {config.minimum_count} times in the training text, so all words are used")
     embedding = _word_vectors(dataset, config, source, bad)
+    if config.detects_changes:
+        dataset = with_dynamic_contexts(dataset, config, embedding)
     if bad.counts:
         print(bad.summary())
     with devices.training_on(strategy, path) as own:

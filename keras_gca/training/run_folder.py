@@ -22,7 +22,7 @@ from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import Vocabulary
-from keras_gca.engine.staged_training import validated_position
+from keras_gca.engine.staged_training import unpack, validated_position
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.arrays import HDF5_STRUCTURE, read_arrays, write_arrays
@@ -72,6 +72,7 @@ class GCARun(RunFolder[Config]):
         if dataset.test is not None:
             pairs["test"] = dataset.test
         arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
+        arrays |= {f"detector/{i}": array for i, array in enumerate(dataset.detector or ())}
         write_arrays(run.path / "pairs.h5", arrays, {"whole_conversations": dataset.whole_conversations}, compress=True)
         return run
 
@@ -93,7 +94,11 @@ class GCARun(RunFolder[Config]):
                 if name != "test" or "test/0" in arrays  # only runs with `--splits official` have test pairs
             }
             whole = bool(facts["whole_conversations"])
-            return Dataset(vocabulary, pairs["training"], pairs["validation"], [], whole, pairs.get("test"))
+            detector = unpack("detector", arrays) if config.detects_changes else None
+            if detector == []:
+                raise ValueError("the detector of context changes is missing")
+            parts = pairs["training"], pairs["validation"], [], whole, pairs.get("test"), detector
+            return Dataset(vocabulary, *parts)
         except UserError:
             raise
         except (KeyError, ValueError) as error:

@@ -34,15 +34,22 @@ class GCASession(Session):
         run: The run folder.
         training: The training, with the settings and the data of the run.
         vocabulary: The vocabulary of the networks.
+        detector: The weights of the detector of context changes, for the bot, or None.
     """
 
     package = "keras_gca"
     run: GCARun
     training: AdversarialTraining
 
-    def __init__(self, run: GCARun, training: AdversarialTraining, vocabulary: Vocabulary):
+    def __init__(
+        self,
+        run: GCARun,
+        training: AdversarialTraining,
+        vocabulary: Vocabulary,
+        detector: list[np.ndarray] | None = None,
+    ):
         super().__init__(run, training)
-        self.vocabulary = vocabulary
+        self.vocabulary, self.detector = vocabulary, detector
 
     @classmethod
     def of(cls, run: GCARun, config: Config, dataset: Dataset, embedding: np.ndarray | None = None) -> "GCASession":
@@ -56,7 +63,8 @@ class GCASession(Session):
                 vectors.
         """
         gca = build(config, len(dataset.vocabulary), embedding)
-        return cls(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)
+        training = AdversarialTraining(config, gca, dataset.training, dataset.validation)
+        return cls(run, training, dataset.vocabulary, dataset.detector)
 
     def sizes(self) -> dict[str, int]:
         """Return the numbers of weights of the generator and of the discriminator, both with the word vectors."""
@@ -134,7 +142,7 @@ class GCASession(Session):
         assign(gca.variables(*WHITE, *gca.yellow), live)
         self.run.write_weights("discriminator", gca.discriminator)
         green = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
-        save_bot(self.run.bot, training.config, self.vocabulary, generators, green)
+        save_bot(self.run.bot, training.config, self.vocabulary, generators, green, detector=self.detector)
 
     def summarise(self) -> None:
         """Print the held-out perplexity, and the share of tokens of H and M that the discriminator recognises."""

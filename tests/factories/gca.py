@@ -69,7 +69,7 @@ def pairs_of_utterances(count, utterances, seed=0, vocabulary=VOCABULARY, length
     return dataclasses.replace(random_pairs(count, seed, vocabulary, length), contexts=contexts)
 
 
-def make_agent(words=WORDS, **settings) -> Agent:
+def make_agent(words=WORDS, detector=None, **settings) -> Agent:
     """Make an agent that has two generators with random weights."""
     config = Config.preset(
         "tiny",
@@ -90,7 +90,7 @@ def make_agent(words=WORDS, **settings) -> Agent:
         if config.padding == "original":
             generators[name][-1][PAD] = FORBIDDEN  # the bias of PAD, which never occurs
     green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*gca.green)]
-    return Agent(config, vocabulary, generators, [shared, *green])
+    return Agent(config, vocabulary, generators, [shared, *green], detector)
 
 
 def make_original_agent() -> Agent:
