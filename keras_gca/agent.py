@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_gca.config import Config
-from keras_gca.data.pairs import Pairs, frame_answers, joined, pad_contexts
+from keras_gca.data.pairs import Pairs, frame_answers, joined, pad_contexts, with_speakers
 from keras_gca.data.text import detokenise, tokenise
 from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 from keras_gca.engine.variables import assign
@@ -25,7 +25,8 @@ from keras_gca.models.figure_files import plain_generator
 from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.judgement import log_outputs
 from keras_gca.models.likelihood import Evaluator
-from keras_gca.models.networks import WHITE, build, sizes_of
+from keras_gca.models.networks import WHITE, build
+from keras_gca.models.sizes import sizes_of
 from keras_gca.models.text_replies import TextReplies
 from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
@@ -37,6 +38,7 @@ from keras_gca.storage.export_folder import refuse_non_empty
 
 FORMAT = "keras_gca bot 2"
 DETECTOR = "context_detector"  # the name of the detector's weights in a bot
+SHOWN_SPEAKERS = 20  # the number of speakers that a message names
 SAVED_MODEL = "saved_model"  # what `Agent.export` writes
 CHAT_BEAM = 10  # width of the beam search in a chat; after training on a small corpus, greedy decoding is less fluent
 
@@ -140,6 +142,7 @@ class Agent:
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; initially True.
         crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123"; initially empty.
+        persona: The name of the speaker as whom the agent answers (`speak_as`), or None for no particular speaker.
 
     Raises:
         ValueError: There is no generator, or the weights do not have the sizes that the config requires.
@@ -174,7 +177,10 @@ class Agent:
         if self.detector is not None and self.detector.words.input_dim != len(vocabulary):
             raise ValueError(f"the detector of context changes knows {self.detector.words.input_dim:,} words")
         # Checked before anything is made, because the settings in a file may require far more than the file contains.
-        of_generator, of_discriminator = sizes_of(config, len(vocabulary)).numbers(config.generator == "canonical")
+        if config.names_speakers != bool(vocabulary.speakers):
+            raise ValueError("the settings and the vocabulary disagree about embeddings of speakers")
+        sizes = sizes_of(config, len(vocabulary), len(vocabulary.speakers))
+        of_generator, of_discriminator = sizes.numbers(config.generator == "canonical")
         expected = [*(of_generator for _ in generators), of_discriminator]
         for weights, numbers in zip((*generators.values(), discriminator), expected, strict=True):
             if sum(weight.size for weight in weights) != numbers:
@@ -182,19 +188,20 @@ class Agent:
                 raise ValueError(f"the weights have {stored:,} numbers, but the settings require {numbers:,}")
         self.notes_crises = True
         self.crisis_lines: Sequence[str] = ()
+        self.persona: str | None = None
         self.config, self.vocabulary = config, vocabulary
         self.weights, self.discriminator = generators, discriminator
         self._decoders: dict[str, Decoder] = {}
         self._evaluators: dict[str, Evaluator] = {}
         judge = None
         for name, weights in generators.items():
-            gca = build(config, len(vocabulary))
+            gca = build(config, len(vocabulary), speakers=sizes.speakers)
             assign(gca.variables(*WHITE, *gca.yellow), weights)
             self._decoders[name] = Decoder(gca)
             self._evaluators[name] = Evaluator(gca)
             if np.array_equal(weights[0], discriminator[0]):  # G and D share word vectors, as after Algorithm 2
                 judge = gca
-        self._judging = judge or build(config, len(vocabulary))
+        self._judging = judge or build(config, len(vocabulary), speakers=sizes.speakers)
         assign(self._judging.variables(*WHITE, *self._judging.green), discriminator)
         self._judge = PrefixDiscriminator.of(self._judging)
 
@@ -418,7 +425,29 @@ class Agent:
         length = config.context_length
         if config.hierarchical:
             length = max([length, *(len(context) for context in contexts)])
-        return pad_contexts(contexts, length)
+        made = pad_contexts(contexts, length)
+        if config.names_speakers:
+            made = with_speakers(made, [self.vocabulary.token_of_speaker(self.persona)] * len(made))
+        return made
+
+    def speak_as(self, persona: str) -> None:
+        """Answer as a speaker of the corpus from now on.
+
+        Args:
+            persona: The name of the speaker, whose case does not matter.
+
+        Raises:
+            UserError: The agent does not know this speaker.
+        """
+        names = {name.casefold(): name for name in self.vocabulary.speakers}
+        if not names:
+            raise UserError("--persona: this bot has no speakers; train one with --persona-size")
+        if persona.casefold() not in names:
+            shown = ", ".join(self.vocabulary.speakers[:SHOWN_SPEAKERS])
+            more = len(names) - SHOWN_SPEAKERS
+            others = f" and {more} more" if more > 0 else ""
+            raise UserError(f"--persona: {persona!r} is not a speaker of this bot; it knows {shown}{others}")
+        self.persona = names[persona.casefold()]
 
     def answer_contexts(
         self,

@@ -176,6 +176,13 @@ class Config(Settings):
         "2016)",
         choices=("flat", "hierarchical"),
     )  # fmt: skip
+    persona_size: int | None = option(
+        None,
+        "dimension of the embedding of the speaker of the answer, which is concatenated to e of Eq. 2 (Li et al. "
+        "2016), for the speakers whom the corpus names (default: no such embedding, as in the paper)",
+        low=1,
+        high=100_000,
+    )
     hidden_size: int | None = option(
         None, "number of units of the generator's hidden layer (default: half the size of the vocabulary)", low=1
     )
@@ -301,11 +308,23 @@ class Config(Settings):
         """The largest number of tokens of a context: s_s, or s_s for each of the N_u utterances (hierarchical)."""
         return self.sentence_length * (self.context_utterances if self.hierarchical else 1)
 
+    @property
+    def names_speakers(self) -> bool:
+        """Whether the generator has embeddings of speakers."""
+        return self.persona_size is not None
+
+    @property
+    def context_columns(self) -> int:
+        """The number of columns of an array of contexts: with embeddings of speakers, one for the speaker's token."""
+        return self.context_length + self.names_speakers
+
     def check_combinations(self) -> None:
         if self.hierarchical and self.padding == "original":
             raise UserError(
                 "--encoder hierarchical: the author's program has no such encoder; --padding masked is expected"
             )
+        if self.names_speakers and (self.padding == "original" or self.predict != "answer"):
+            raise UserError("--persona-size: --padding masked and --predict answer are expected")
         if self.hierarchical and self.context_utterances > MOST_UTTERANCES:
             raise UserError(
                 f"--context-utterances: {self.context_utterances} is out of range; with --encoder hierarchical, from 1 "

@@ -5,7 +5,8 @@ answer, and N_u the number of utterances in a context. For n pairs the arrays ar
 
 contexts: (n, s_s) int32, the last s_s tokens of the N_u utterances before the answer, padded on the left. For a
           hierarchical encoder: (n, N_u s_s) int32, at most s_s tokens of each of these utterances, where the last of
-          them is EOS. EOS occurs nowhere else in a context.
+          them is EOS. EOS occurs nowhere else in a context. With embeddings of speakers there is one more column, and
+          the first token may be that of the speaker of the answer, which is not below s_v (see `Vocabulary.speakers`).
 answers:  (n, s_s + 1) int32, `BOS w1 w2 ... EOS` padded on the right. A row holds at most s_s partial answers, and the
           token after each of them. An answer that does not end within s_s + 1 tokens is cut and has no EOS.
 """
@@ -50,7 +51,12 @@ class Pairs:
 
     @classmethod
     def of_arrays(
-        cls, arrays: Sequence[np.ndarray], vocabulary_size: int, sentence_length: int, context_length: int | None = None
+        cls,
+        arrays: Sequence[np.ndarray],
+        vocabulary_size: int,
+        sentence_length: int,
+        context_length: int | None = None,
+        speakers: int = 0,
     ) -> "Pairs":
         """Make Pairs from the arrays that `arrays` returned, and check them.
 
@@ -58,7 +64,8 @@ class Pairs:
             arrays: The arrays.
             vocabulary_size: s_v.
             sentence_length: s_s.
-            context_length: The length of contexts in tokens (`Config.context_length`), or None for s_s.
+            context_length: The number of columns of contexts (`Config.context_columns`), or None for s_s.
+            speakers: The number of speakers who have an embedding.
 
         Raises:
             ValueError: The shapes differ from those expected, or a token is outside the vocabulary.
@@ -71,10 +78,11 @@ class Pairs:
             )
         if not conversation.size or any(array.dtype.kind not in "iu" for array in arrays):
             raise ValueError("one or more pairs of whole numbers are expected")
-        for array in (contexts, answers):
-            if array.min() < 0 or array.max() >= vocabulary_size:
+        tokens = vocabulary_size + speakers + 1 if speakers else vocabulary_size
+        for array, limit in ((contexts, tokens), (answers, vocabulary_size)):
+            if array.min() < 0 or array.max() >= limit:
                 raise ValueError(
-                    f"words have numbers from {array.min()} to {array.max()}; 0 to {vocabulary_size - 1} is expected"
+                    f"words have numbers from {array.min()} to {array.max()}; 0 to {limit - 1} is expected"
                 )
         return cls(*arrays)
 
@@ -127,6 +135,26 @@ def joined(
     if hierarchical:
         parts = [np.append(part[-(sentence_length - 1) :], np.int32(EOS)) for part in parts]
     return np.concatenate(parts) if parts else np.zeros(0, np.int32)
+
+
+def with_speakers(contexts: np.ndarray, speakers: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Put the tokens of speakers before contexts.
+
+    Args:
+        contexts: (n, s) int32, padded on the left.
+        speakers: (n,), the token of the speaker of each answer, or PAD for a speaker without an embedding.
+
+    Returns:
+        (n, s + 1) int32, padded on the left.
+    """
+    made = np.pad(contexts, ((0, 0), (1, 0)))
+    made[np.arange(len(made)), contexts.shape[1] - np.count_nonzero(contexts, axis=1)] = speakers
+    return made
+
+
+def without_speakers(contexts: np.ndarray, vocabulary_size: int) -> np.ndarray:
+    """Undo `with_speakers`."""
+    return np.where(contexts < vocabulary_size, contexts, PAD)[:, 1:]
 
 
 def utterances_of(context: np.ndarray) -> list[np.ndarray]:

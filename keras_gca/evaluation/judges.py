@@ -100,7 +100,7 @@ def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epo
         epochs: The number of epochs.
     """
     config = agent.config.changed(algorithm="backpropagation", discriminator_hidden_size=None)
-    gca = build(config.changed(seed=seed), len(agent.vocabulary))
+    gca = build(config.changed(seed=seed), len(agent.vocabulary), speakers=len(agent.vocabulary.speakers))
     assign(gca.variables(*WHITE), agent.discriminator[: len(gca.variables(*WHITE))])
     learner = DiscriminatorTraining(gca, agent.config.discriminator_learning_rate)
     for epoch_seed in np.random.default_rng(seed).integers(2**31, size=epochs):

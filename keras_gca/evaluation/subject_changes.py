@@ -65,7 +65,7 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
     Raises:
         UserError: Fewer than two conversations are held out.
     """
-    conversations = conversations_of(dataset.held_out)
+    conversations = conversations_of(dataset.held_out, len(agent.vocabulary))
     if len(conversations) < 2:
         raise UserError(f"{len(conversations)} conversation is held out; at least 2 are needed to join them")
     order = np.random.default_rng(seed).permutation(len(conversations))
@@ -105,15 +105,21 @@ def measure(agent: Agent, dataset: Dataset, seed: int = 0) -> dict[str, Any]:
     return figures
 
 
-def conversations_of(pairs: Pairs) -> list[list[np.ndarray]]:
+def conversations_of(pairs: Pairs, vocabulary_size: int) -> list[list[np.ndarray]]:
     """Return the utterances of whole conversations, as the indices of their words.
 
     The first utterance of a conversation is the context of its first pair, and each further one is an answer.
+
+    Args:
+        pairs: The pairs of whole conversations.
+        vocabulary_size: s_v. The tokens of speakers, which are not below s_v, are left out.
     """
     special = (PAD, BOS, EOS)
     conversations: dict[int, list[np.ndarray]] = {}
     for context, answer, number in zip(pairs.contexts, pairs.answers, pairs.conversation.tolist(), strict=True):
-        utterances = conversations.setdefault(number, [context[~np.isin(context, special)]])
+        utterances = conversations.setdefault(
+            number, [context[~np.isin(context, special) & (context < vocabulary_size)]]
+        )
         utterances.append(answer[~np.isin(answer, special)])
     return list(conversations.values())
 

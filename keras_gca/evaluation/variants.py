@@ -23,6 +23,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "three_utterances": {"context_utterances": 3},
     "five_utterances": {"context_utterances": 5},
     "dynamic_context": {"context_utterances": 3, "context_changes": "detect"},
+    "persona": {"persona_size": 50},
     "hierarchical_two": {"encoder": "hierarchical", "context_utterances": 2},
     "hierarchical_five": {"encoder": "hierarchical", "context_utterances": 5},
     "language_model": {"predict": "unconditional", "adversarial_epochs": 0},
@@ -48,6 +49,7 @@ STUDIES = {
         "N_u = 1, 2 or 3, or as many utterances as a detector of context changes allows, when the subject changes?",
         ("one_utterance", "two_utterances", "three_utterances", "dynamic_context"),
     ),
+    "persona": Study("do embeddings of speakers make a speaker's answers more probable and consistent?", ("persona",)),
     "encoder": Study(
         "one LSTM over the words of a context, or a hierarchical encoder, with N_u = 2 or 5 utterances?",
         ("two_utterances", "five_utterances", "hierarchical_two", "hierarchical_five"),

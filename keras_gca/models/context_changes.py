@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gca.config import Config
-from keras_gca.data.pairs import Pairs, joined, pad_contexts, utterances_of
+from keras_gca.data.pairs import Pairs, joined, pad_contexts, utterances_of, with_speakers, without_speakers
 from keras_gca.data.vocabulary import PAD
 from keras_gca.engine.variables import assign
 
@@ -140,7 +140,13 @@ class ChangeDetector:
         Returns:
             The pairs with contexts for the encoder of the config.
         """
-        read = [utterances_of(context) for context in pairs.contexts]
+        of_words, speakers = pairs.contexts, np.zeros(len(pairs), np.int32)
+        if config.names_speakers:
+            of_words = without_speakers(pairs.contexts, self.words.input_dim)
+            tokens = np.max(pairs.contexts, axis=1)
+            speakers = np.where(tokens >= self.words.input_dim, tokens, PAD)
+        read = [utterances_of(context) for context in of_words]
         kept = self.without_earlier_contexts(read, config.sentence_length)
         contexts = [joined(utterances, config.sentence_length, config.hierarchical) for utterances in kept]
-        return dataclasses.replace(pairs, contexts=pad_contexts(contexts, config.context_length))
+        made = pad_contexts(contexts, config.context_length)
+        return dataclasses.replace(pairs, contexts=with_speakers(made, speakers) if config.names_speakers else made)

@@ -4,7 +4,7 @@ An operation is a multiplication or an addition of a matrix product. Training an
 large matrix product, so each count is divided by the share of this rate that they have reached (`DENSE`, `LSTM`): a
 count says how many operations a single product would do in the same time.
 
-s_e, s_se, s_sed and s_v are sizes (`networks.Sizes`), and y_h is the generator's hidden layer.
+s_e, s_se, s_sed and s_v are sizes (`sizes.py`), and y_h is the generator's hidden layer.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import PAD
 from keras_gca.engine.matrix_products import IMPORTS, estimate_of
-from keras_gca.models.networks import sizes_of
+from keras_gca.models.sizes import sizes_of
 
 DENSE = 0.5  # the share of the rate of one matrix product that the layers after the LSTMs reach
 LSTM = 0.2  # the share that the LSTMs reach
@@ -112,7 +112,7 @@ class Costs:
         # Each partial answer needs y_h, the logits, and the gradients of both at the same time.
         activations = at_once * sizes.sentence_length * 2 * (sizes.hidden_units + sizes.vocabulary)
         memory = IMPORTS + 4 * (
-            copies * weights + activations + pairs * (self._config.context_length + sizes.sentence_length + 1)
+            copies * weights + activations + pairs * (self._config.context_columns + sizes.sentence_length + 1)
         )
         shape = sizes.hidden_units, sizes.vocabulary
         return estimate_of(operations, memory, shape, self._config.precision, rate)

@@ -4,7 +4,7 @@ Everything that `Agent.reply` does in Python is done here by operations of the g
 each generator answers greedily, the discriminator chooses (Eq. 10), and the answer is written as text. The graph has no
 XLA programs, because not every server that loads a SavedModel can compile them. TensorFlow Text normalises the text.
 
-Shapes: B contexts; s_s, s_v as in `networks.Sizes`.
+Shapes: B contexts; s_s, s_v as in `sizes.py`.
 """
 
 import contextlib

@@ -1,5 +1,6 @@
 """Makes a survey: held-out dialogue lines, two models' answers to each, and the discriminator's scores of them."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from glove.text_files import counted
 from keras_gca.agent import Agent, Decoding
 from keras_gca.data.conversations import Conversation
-from keras_gca.data.pairs import Pairs, frame_answers, make_pairs
+from keras_gca.data.pairs import Pairs, frame_answers, make_pairs, without_speakers
 from keras_gca.errors import UserError
 from keras_gca.models import scoring
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
@@ -66,7 +67,10 @@ def held_out_lines(
     marked = config.hierarchical or config.detects_changes
     pairs = make_pairs(tokenised, agent.vocabulary, *lengths, hierarchical=marked)
     if agent.detector is not None:
-        pairs = agent.detector.shorten(pairs, config)
+        pairs = agent.detector.shorten(pairs, config.changed(persona_size=None))
+    if config.names_speakers:  # the text does not say who speaks
+        words = without_speakers(validation.contexts, len(agent.vocabulary))
+        validation = dataclasses.replace(validation, contexts=words)
     shown = (context for conversation in written for context in _contexts(conversation, utterances))
     by_indices = {_key(pairs, i): context for i, context in enumerate(shown)}
     lines: dict[int, list[tuple[str, ...]]] = {}

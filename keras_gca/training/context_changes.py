@@ -20,7 +20,7 @@ from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models.context_changes import ChangeDetector
 
-EPOCHS, BATCH, LEARNING_RATE = 5, 128, 1e-3
+EPOCHS, BATCH, LEARNING_RATE = 5, 128, 1e-3  # the largest number of epochs
 MOST = 200_000  # the largest number of successive utterances that are learned in an epoch
 
 
@@ -71,8 +71,12 @@ class Successions:
     owner: np.ndarray
 
     @classmethod
-    def of(cls, pairs: Pairs) -> "Successions":
+    def of(cls, pairs: Pairs, vocabulary_size: int) -> "Successions":
         """Take the successive utterances from pairs in whose contexts EOS ends each utterance.
+
+        Args:
+            pairs: The pairs.
+            vocabulary_size: s_v. The tokens of speakers, which are not below s_v, are left out.
 
         Raises:
             UserError: All pairs are from one conversation.
@@ -83,7 +87,7 @@ class Successions:
                 "corpus has only one; --context-changes ignore is expected"
             )
         length = pairs.answers.shape[1] - 1
-        read = [utterances_of(context) for context in pairs.contexts]
+        read = [utterances_of(context[context < vocabulary_size]) for context in pairs.contexts]
         first = pad_contexts([utterances[-1] if utterances else () for utterances in read], length)
         second = answers_as_contexts(pairs.answers, length)
         _, begins = np.unique(pairs.conversation, return_index=True)  # only contexts have the first utterances
@@ -98,23 +102,27 @@ class Successions:
         return self.pool[drawn]
 
 
-def train_detector(pairs: Pairs, embedding: np.ndarray, seed: int) -> ChangeDetector:
-    """Train a detector of context changes.
+def train_detector(pairs: Pairs, held_out: Pairs, embedding: np.ndarray, seed: int) -> ChangeDetector:
+    """Train a detector of context changes, until its loss on held-out pairs rises.
 
     Args:
         pairs: The training pairs, in whose contexts EOS ends each utterance.
+        held_out: Held-out pairs of the same kind.
         embedding: (s_v, s_e) float32, the initial word vectors.
         seed: The seed of the initial weights and of all draws.
 
     Raises:
-        UserError: All pairs are from one conversation.
+        UserError: All pairs of one of the two parts are from one conversation.
     """
-    successions, random = Successions.of(pairs), np.random.default_rng(seed)
+    measured = Successions.of(held_out, len(embedding))
+    joined = measured.joined(np.arange(len(held_out)), np.random.default_rng(seed))
+    successions, random = Successions.of(pairs, len(embedding)), np.random.default_rng(seed)
     detector = ChangeDetector(*embedding.shape, seed)
     assign(detector.variables[:1], [embedding])
     learner, half = ChangeLearner(detector), min(BATCH // 2, len(pairs))
     changes = np.repeat(np.array([0, 1], np.float32), half)
     steps = min(len(pairs), MOST) // half
+    best, weights = np.inf, detector.weights
     with progress(total=EPOCHS * steps, desc="learning context changes") as bar:
         for _ in range(EPOCHS):
             order = random.permutation(len(pairs))
@@ -123,7 +131,16 @@ def train_detector(pairs: Pairs, embedding: np.ndarray, seed: int) -> ChangeDete
                 second = np.concatenate([successions.second[rows], successions.joined(rows, random)])
                 learner.train_step(np.tile(successions.first[rows], (2, 1)), second, changes)
                 bar.update()
-    return detector
+            kinds = ((measured.second, 0.0), (joined, 1.0))
+            sums = [
+                learner.test_step(measured.first, second, np.full(len(joined), change, np.float32))
+                for second, change in kinds
+            ]
+            loss = float(sum(of_kind[0] for of_kind in sums))
+            if loss >= best:
+                break
+            best, weights = loss, detector.weights
+    return ChangeDetector.of_weights(weights)
 
 
 def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, float]:
@@ -138,7 +155,7 @@ def rates(detector: ChangeDetector, pairs: Pairs, seed: int) -> tuple[float, flo
         The share of joined utterances at which the detector sees a change, and the share of continued conversations at
         which it sees one, too.
     """
-    held_out = Successions.of(pairs)
+    held_out = Successions.of(pairs, detector.words.input_dim)
     joined = held_out.joined(np.arange(len(pairs)), np.random.default_rng(seed))
     seen = [np.mean(detector.logits(held_out.first, second) > 0) for second in (joined, held_out.second)]
     return float(seen[0]), float(seen[1])
@@ -155,7 +172,7 @@ def with_dynamic_contexts(dataset: Dataset, config: Config, embedding: np.ndarra
     Raises:
         UserError: The training part or the held-out part has only one conversation.
     """
-    detector = train_detector(dataset.training, embedding, config.seed)
+    detector = train_detector(dataset.training, dataset.validation, embedding, config.seed)
     hit, false = rates(detector, dataset.validation, config.seed)
     shortened = {
         name: detector.shorten(pairs, config)

@@ -34,7 +34,7 @@ def answer(
     config = training.config
     encoded = [vocabulary.encode(tokens) for tokens in tokenise(questions, config.contractions)]
     read = [joined([question], config.sentence_length, config.hierarchical) for question in encoded]
-    asked = pad_contexts(read, config.context_length) if read else samples.contexts[:0]
+    asked = pad_contexts(read, config.context_columns) if read else samples.contexts[:0]
     contexts = np.concatenate([asked, samples.contexts])
     replies = training.decoder.greedy(contexts, allow_unknown=False).answers
     rows = np.concatenate([replies, samples.answers])

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import glove
 from glove.text_files import BadLines, counted, one_line
-from keras_gca.agent import Agent
+from keras_gca.agent import SHOWN_SPEAKERS, Agent
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
 from keras_gca.data.dataset import Dataset, all_too_rare, prepare
@@ -203,6 +203,10 @@ def _describe(dataset: Dataset, source: str) -> None:
         f"training:   {counted(len(training), 'pair')}, {training.tokens:,} tokens",
         f"held out:   {counted(len(validation), 'pair')}, {counted(validation.tokens, 'token')}, {unit}",
     )
+    if vocabulary.speakers:
+        named = ", ".join(vocabulary.speakers[:SHOWN_SPEAKERS])
+        more = len(vocabulary.speakers) - SHOWN_SPEAKERS
+        reporting.say(f"speakers:   {named}{f' and {more:,} more' if more > 0 else ''}")
     if dataset.test is not None:
         size = f"{counted(len(dataset.test), 'pair')}, {counted(dataset.test.tokens, 'token')}"
         reporting.say(f"test:       {size}, the corpus' own part, which keras_gca.evaluate uses")

@@ -83,13 +83,15 @@ class GCARun(RunFolder[Config]):
             UserError: The files are missing, damaged, or do not fit together.
         """
         path, config = self.path / "vocabulary.json", self.config()
-        lengths = config.sentence_length, config.context_length
+        lengths = config.sentence_length, config.context_columns
         try:
             vocabulary = Vocabulary.from_values(json_files.read(path))
             path = self.path / "pairs.h5"
             facts, arrays = read_arrays(path)
             pairs = {
-                name: Pairs.of_arrays([arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), *lengths)
+                name: Pairs.of_arrays(
+                    [arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), *lengths, len(vocabulary.speakers)
+                )
                 for name in ("training", "validation", "test")
                 if name != "test" or "test/0" in arrays  # only runs with `--splits official` have test pairs
             }

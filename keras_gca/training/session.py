@@ -62,7 +62,7 @@ class GCASession(Session):
             embedding: The initial word vectors, float32, one row for each token of the vocabulary, or None for random
                 vectors.
         """
-        gca = build(config, len(dataset.vocabulary), embedding)
+        gca = build(config, len(dataset.vocabulary), embedding, len(dataset.vocabulary.speakers))
         training = AdversarialTraining(config, gca, dataset.training, dataset.validation)
         return cls(run, training, dataset.vocabulary, dataset.detector)
 

@@ -27,9 +27,10 @@ CONVENTIONS = {"masked": {}, "original": {"original_padding": True}, "canonical"
 WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
 
 
-def toy_networks(length=LENGTH, discriminator_hidden=None, utterances=None, **convention):
+def toy_networks(length=LENGTH, discriminator_hidden=None, utterances=None, persona=None, speakers=0, **convention):
     """Make networks of toy sizes. Their weights are far from zero, so that errors have a visible effect."""
-    sizes = Sizes(VOCABULARY, length, 7, 9, 8, discriminator_hidden=discriminator_hidden, utterances=utterances)
+    changed = {"discriminator_hidden": discriminator_hidden, "persona": persona, "speakers": speakers}
+    sizes = Sizes(VOCABULARY, length, 7, 9, 8, utterances=utterances, **changed)
     gca = GenerativeConversationalAgent(sizes, seed=1, **convention)
     random = np.random.default_rng(0)
     for layer in gca.adversarial.layers:
@@ -69,7 +70,7 @@ def pairs_of_utterances(count, utterances, seed=0, vocabulary=VOCABULARY, length
     return dataclasses.replace(random_pairs(count, seed, vocabulary, length), contexts=contexts)
 
 
-def make_agent(words=WORDS, detector=None, **settings) -> Agent:
+def make_agent(words=WORDS, detector=None, speakers=(), **settings) -> Agent:
     """Make an agent that has two generators with random weights."""
     config = Config.preset(
         "tiny",
@@ -79,11 +80,11 @@ def make_agent(words=WORDS, detector=None, **settings) -> Agent:
         discriminator_sentence_embedding_size=7,
         **settings,
     )
-    vocabulary = Vocabulary(words, [1] * len(words), {"tom": "Tom"})
+    vocabulary = Vocabulary(words, [1] * len(words), {"tom": "Tom"}, speakers)
     generators = {}
     random = np.random.default_rng(0)
     shared = random.normal(size=(len(vocabulary), 5)).astype(np.float32)
-    gca = build(config, len(vocabulary))
+    gca = build(config, len(vocabulary), speakers=len(speakers))
     for name in ("teacher_forcing", "adversarial"):
         shapes = [variable.shape for variable in gca.variables(*gca.yellow)]
         generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]

@@ -21,7 +21,7 @@ def of(agent):
 
 def test_the_utterances_of_conversations_are_recovered_from_their_pairs():
     agent = make_agent()
-    found = subject_changes.conversations_of(of(agent).held_out)
+    found = subject_changes.conversations_of(of(agent).held_out, len(agent.vocabulary))
     words = [[agent.vocabulary.decode(utterance) for utterance in conversation] for conversation in found]
     assert words == CONVERSATIONS
 
@@ -70,7 +70,7 @@ def test_runs_without_conversations_to_join_are_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="1 conversation is held out; at least 2 are needed"):
         subject_changes.measure(agent, Dataset(agent.vocabulary, pairs, pairs, [], True))
     options = [str(tmp_path), "--subject-changes", "--ratings", __file__]
-    with pytest.raises(UserError, match="--ratings and --subject-changes measure different things"):
+    with pytest.raises(UserError, match="--ratings and --subject-changes measure different things; one"):
         evaluate.main(options)
 
 

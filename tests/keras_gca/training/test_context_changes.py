@@ -39,7 +39,8 @@ def embedding(dataset):
 
 
 def test_joined_utterances_are_those_of_other_conversations(dataset):
-    successions = Successions.of(dataset.training)
+    size = len(dataset.vocabulary)
+    successions = Successions.of(dataset.training, size)
     assert len(successions.pool) == len(dataset.training) + len(np.unique(dataset.training.conversation))
     rows = np.arange(len(dataset.training))
     drawn = successions.joined(rows, np.random.default_rng(0))
@@ -50,14 +51,14 @@ def test_joined_utterances_are_those_of_other_conversations(dataset):
     for row, conversation in zip(drawn, successions.conversation, strict=True):
         assert of_pool[row.tobytes()] - {conversation}
     with pytest.raises(UserError, match="learns from utterances of different conversations, but the corpus has only"):
-        Successions.of(dataclasses.replace(dataset.training, conversation=np.zeros(len(rows), np.int32)))
+        Successions.of(dataclasses.replace(dataset.training, conversation=np.zeros(len(rows), np.int32)), size)
 
 
 @pytest.mark.thorough
 def test_the_detector_learns_without_labels_repeats_and_limits_the_contexts(dataset, config, tmp_path, monkeypatch):
     monkeypatch.setattr("keras_gca.training.context_changes.EPOCHS", 60)
-    detector = train_detector(dataset.training, embedding(dataset), 0)
-    again = train_detector(dataset.training, embedding(dataset), 0)
+    detector = train_detector(dataset.training, dataset.validation, embedding(dataset), 0)
+    again = train_detector(dataset.training, dataset.validation, embedding(dataset), 0)
     for ours, theirs in zip(detector.weights, again.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     hit, false = rates(detector, dataset.validation, 0)
