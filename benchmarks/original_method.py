@@ -30,7 +30,7 @@ def per_token_samples(pairs: Pairs, padding: int = PAD) -> tuple[np.ndarray, ...
         The contexts, the partial answers before the token, the tokens, and the number of the answer of each sample.
     """
     contexts, partial_answers, tokens, owner = [], [], [], []
-    length = pairs.contexts.shape[1]
+    length = pairs.answers.shape[1] - 1
     for number, (context, answer) in enumerate(zip(pairs.contexts, pairs.answers, strict=True)):
         for k in range(1, np.count_nonzero(answer)):
             partial = np.full(length, padding, np.int32)

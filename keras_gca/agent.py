@@ -13,18 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from keras_gca.config import Config
-from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
+from keras_gca.data.pairs import Pairs, frame_answers, joined, pad_contexts, with_speakers
 from keras_gca.data.text import detokenise, tokenise
 from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError
 from keras_gca.models import scoring
+from keras_gca.models.context_changes import ChangeDetector
 from keras_gca.models.decoding import Decoded, Decoder
 from keras_gca.models.figure_files import plain_generator
 from keras_gca.models.forward import PrefixDiscriminator
 from keras_gca.models.judgement import log_outputs
 from keras_gca.models.likelihood import Evaluator
-from keras_gca.models.networks import WHITE, YELLOW, build, sizes_of
+from keras_gca.models.networks import WHITE, build
+from keras_gca.models.sizes import sizes_of
 from keras_gca.models.text_replies import TextReplies
 from keras_gca.safety.crisis import note_on
 from keras_gca.serving.protocol import Answer, as_histories
@@ -35,6 +37,8 @@ from keras_gca.storage.bot_file import damaged_bot, read_bot, write_bot
 from keras_gca.storage.export_folder import refuse_non_empty
 
 FORMAT = "keras_gca bot 2"
+DETECTOR = "context_detector"  # the name of the detector's weights in a bot
+SHOWN_SPEAKERS = 20  # the number of speakers that a message names
 SAVED_MODEL = "saved_model"  # what `Agent.export` writes
 CHAT_BEAM = 10  # width of the beam search in a chat; after training on a small corpus, greedy decoding is less fluent
 
@@ -131,12 +135,14 @@ class Agent:
         config: The settings that the networks were trained with.
         vocabulary: The s_v words that the networks know.
         generators: The name and the weights of each generator. The weights are the float32 arrays of the blocks WHITE
-            (the word vectors) and YELLOW of Figure 2.
-        discriminator: The weights of the blocks WHITE and GREEN of Figure 2.
+            (the word vectors) and `yellow` of Figure 2.
+        discriminator: The weights of the blocks WHITE and `green` of Figure 2.
+        detector: The weights of the detector of context changes, which the setting `context_changes` requires, or None.
 
     Attributes:
         notes_crises: Whether `crisis_note` answers messages that speak of self-harm or danger; initially True.
         crisis_lines: Local crisis lines that the note names, for example "Samaritans (UK): 116 123"; initially empty.
+        persona: The name of the speaker as whom the agent answers (`speak_as`), or None for no particular speaker.
 
     Raises:
         ValueError: There is no generator, or the weights do not have the sizes that the config requires.
@@ -161,11 +167,20 @@ class Agent:
         vocabulary: Vocabulary,
         generators: dict[str, list[np.ndarray]],
         discriminator: list[np.ndarray],
+        detector: list[np.ndarray] | None = None,
     ):
         if not generators:
             raise ValueError("an agent needs a generator")
+        if config.detects_changes != (detector is not None):
+            raise ValueError("the settings and the weights disagree about a detector of context changes")
+        self.detector = None if detector is None else ChangeDetector.of_weights(detector)
+        if self.detector is not None and self.detector.words.input_dim != len(vocabulary):
+            raise ValueError(f"the detector of context changes knows {self.detector.words.input_dim:,} words")
         # Checked before anything is made, because the settings in a file may require far more than the file contains.
-        of_generator, of_discriminator = sizes_of(config, len(vocabulary)).numbers(config.generator == "canonical")
+        if config.names_speakers != bool(vocabulary.speakers):
+            raise ValueError("the settings and the vocabulary disagree about embeddings of speakers")
+        sizes = sizes_of(config, len(vocabulary), len(vocabulary.speakers))
+        of_generator, of_discriminator = sizes.numbers(config.generator == "canonical")
         expected = [*(of_generator for _ in generators), of_discriminator]
         for weights, numbers in zip((*generators.values(), discriminator), expected, strict=True):
             if sum(weight.size for weight in weights) != numbers:
@@ -173,19 +188,20 @@ class Agent:
                 raise ValueError(f"the weights have {stored:,} numbers, but the settings require {numbers:,}")
         self.notes_crises = True
         self.crisis_lines: Sequence[str] = ()
+        self.persona: str | None = None
         self.config, self.vocabulary = config, vocabulary
         self.weights, self.discriminator = generators, discriminator
         self._decoders: dict[str, Decoder] = {}
         self._evaluators: dict[str, Evaluator] = {}
         judge = None
         for name, weights in generators.items():
-            gca = build(config, len(vocabulary))
-            assign(gca.variables(*WHITE, *YELLOW), weights)
+            gca = build(config, len(vocabulary), speakers=sizes.speakers)
+            assign(gca.variables(*WHITE, *gca.yellow), weights)
             self._decoders[name] = Decoder(gca)
             self._evaluators[name] = Evaluator(gca)
             if np.array_equal(weights[0], discriminator[0]):  # G and D share word vectors, as after Algorithm 2
                 judge = gca
-        self._judging = judge or build(config, len(vocabulary))
+        self._judging = judge or build(config, len(vocabulary), speakers=sizes.speakers)
         assign(self._judging.variables(*WHITE, *self._judging.green), discriminator)
         self._judge = PrefixDiscriminator.of(self._judging)
 
@@ -204,8 +220,8 @@ class Agent:
         try:
             config = Config.from_values(facts["config"])
             vocabulary = Vocabulary.from_values(facts["vocabulary"])
-            discriminator = networks.pop("discriminator")
-            return cls(config, vocabulary, networks, discriminator)
+            discriminator, detector = networks.pop("discriminator"), networks.pop(DETECTOR, None)
+            return cls(config, vocabulary, networks, discriminator, detector)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise damaged_bot(path, error) from None
 
@@ -219,7 +235,8 @@ class Agent:
         Raises:
             OSError: The file cannot be written; a previous file stays unchanged.
         """
-        save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator, half_precision)
+        detector = None if self.detector is None else self.detector.weights
+        save_bot(Path(path), self.config, self.vocabulary, self.weights, self.discriminator, half_precision, detector)
 
     def export(self, folder: str | os.PathLike) -> list[str]:
         """Write the agent for other programs: Keras and TensorFlow load it without this project.
@@ -252,6 +269,7 @@ class Agent:
             config.contractions,
             config.context_utterances,
             whole_answers=config.algorithm == "reinforce",
+            detector=self.detector,
         )
         replies.save(str(folder / SAVED_MODEL))
         self.save(folder / BOT)
@@ -377,18 +395,59 @@ class Agent:
     def encode_contexts(self, histories: Sequence[Sequence[str]], context_utterances: int | None = None) -> np.ndarray:
         """Encode the last utterances of B conversations as contexts.
 
+        If the agent has a detector of context changes, a context begins after the last change that it sees.
+
         Args:
             histories: The utterances of each conversation.
-            context_utterances: The number of utterances in each context, or None for the N_u of the training.
+            context_utterances: The number of utterances in each context, or None for the N_u of the training; the
+                largest number if the agent has a detector.
 
         Returns:
-            (B, s_s) int32, padded on the left.
+            (B, s_s) int32, padded on the left. For a hierarchical encoder, (B, N_u s_s), or as many more columns as
+            `context_utterances` needs.
         """
         count = context_utterances or self.config.context_utterances
         read = [history[-count:] for history in histories]
         tokens = iter(self.tokenise([utterance for utterances in read for utterance in utterances]))
-        contexts = [[token for _ in utterances for token in next(tokens)] for utterances in read]
-        return pad_contexts([self.vocabulary.encode(context) for context in contexts], self.config.sentence_length)
+        encoded = [[self.vocabulary.encode(next(tokens)) for _ in utterances] for utterances in read]
+        return self.contexts_of(encoded)
+
+    def contexts_of(self, encoded: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+        """Make contexts of the tokens of utterances; the result is that of `encode_contexts`.
+
+        Args:
+            encoded: The tokens of each utterance of B contexts.
+        """
+        config = self.config
+        if self.detector is not None:
+            encoded = self.detector.without_earlier_contexts(encoded, config.sentence_length)
+        contexts = [joined(utterances, config.sentence_length, config.hierarchical) for utterances in encoded]
+        length = config.context_length
+        if config.hierarchical:
+            length = max([length, *(len(context) for context in contexts)])
+        made = pad_contexts(contexts, length)
+        if config.names_speakers:
+            made = with_speakers(made, [self.vocabulary.token_of_speaker(self.persona)] * len(made))
+        return made
+
+    def speak_as(self, persona: str) -> None:
+        """Answer as a speaker of the corpus from now on.
+
+        Args:
+            persona: The name of the speaker, whose case does not matter.
+
+        Raises:
+            UserError: The agent does not know this speaker.
+        """
+        names = {name.casefold(): name for name in self.vocabulary.speakers}
+        if not names:
+            raise UserError("--persona: this bot has no speakers; train one with --persona-size")
+        if persona.casefold() not in names:
+            shown = ", ".join(self.vocabulary.speakers[:SHOWN_SPEAKERS])
+            more = len(names) - SHOWN_SPEAKERS
+            others = f" and {more} more" if more > 0 else ""
+            raise UserError(f"--persona: {persona!r} is not a speaker of this bot; it knows {shown}{others}")
+        self.persona = names[persona.casefold()]
 
     def answer_contexts(
         self,
@@ -530,7 +589,9 @@ def save_bot(
     generators: dict[str, list[np.ndarray]],
     discriminator: list[np.ndarray],
     half_precision: bool = False,
+    detector: list[np.ndarray] | None = None,
 ) -> None:
     """Write a file that `Agent.load` reads. The other arguments are those of `Agent` and of `Agent.save`."""
     facts = {"config": config.to_values(), "vocabulary": vocabulary.to_values()}
-    write_bot(path, FORMAT, facts, {**generators, "discriminator": discriminator}, half_precision)
+    networks = {**generators, "discriminator": discriminator} | ({} if detector is None else {DETECTOR: detector})
+    write_bot(path, FORMAT, facts, networks, half_precision)

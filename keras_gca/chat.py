@@ -60,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.original and (by_beam or options.beam is not None):
         decoding = dataclasses.replace(CHAT, beam=options.beam or CHAT.beam)
     agent = original.load(path) if options.original else Agent.load(path, options.agreed)
+    if options.persona is not None:
+        agent.speak_as(options.persona)
     agent.notes_crises, agent.crisis_lines = not options.no_crisis_note, options.crisis_line
     if isinstance(agent, original.OriginalAgent) and options.verbose and not options.say:
         print("\n".join(agent.report))
@@ -110,6 +112,9 @@ def make_parser() -> command_line.Parser:
         type=command_line.at_least_one,
         metavar="N",
         help="N_u, the number of utterances in the context (default: the number used in the training)",
+    )
+    parser.add_argument(
+        "--persona", metavar="NAME", help="answer as this speaker of the corpus; needs a run with --persona-size"
     )
     parser.add_argument(
         "--greedy", action="store_true", help="Algorithm 1: the likeliest token at every step [always with --original]"

@@ -46,6 +46,8 @@ AFTER_LINE_3 = (
 )
 
 
+MOST_UTTERANCES = 100  # of a hierarchical encoder, because Figures 1 and 2 have a row of tokens for each of them
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Every number of Section 5. It gives one learning rate for the generator, which is used in lines 3, 9 and 11. The
     # default of `machine_contexts` is the author's, and not the paper's, so that older runs keep their contexts.
@@ -137,8 +139,18 @@ class Config(Settings):
 
     # Data
     context_utterances: int = option(2, "N_u: number of previous utterances that form the context", low=1)
+    context_changes: str = option(
+        "ignore", "what a context has after a change of the subject. ignore: the last N_u utterances, as in the paper; "
+        "detect: those of them after the last change. A detector of changes learns without labels before line 3 "
+        "(docs/systems.md)",
+        choices=("ignore", "detect"),
+    )  # fmt: skip
     sentence_length: int = option(
-        50, "s_s: largest number of tokens of a context, and of a partial answer", low=2, high=10_000
+        50,
+        "s_s: largest number of tokens of a context, and of a partial answer; with --encoder hierarchical, of each "
+        "utterance of a context",
+        low=2,
+        high=10_000,
     )
     vocabulary_size: int = option(
         7000, "s_v: largest size of the vocabulary, including four special tokens", low=5, high=10_000_000
@@ -188,6 +200,19 @@ class Config(Settings):
         "token; canonical: a seq2seq model, in which the context only sets the decoder's initial state (Eq. 4-5)",
         choices=("gca", "canonical"),
     )  # fmt: skip
+    encoder: str = option(
+        "flat", "how both networks read a context. flat: one LSTM over its words, as in the paper; hierarchical: an "
+        "LSTM over the words of each utterance, and an LSTM over the utterances (Sordoni et al. 2015, Serban et al. "
+        "2016)",
+        choices=("flat", "hierarchical"),
+    )  # fmt: skip
+    persona_size: int | None = option(
+        None,
+        "dimension of the embedding of the speaker of the answer, which is concatenated to e of Eq. 2 (Li et al. "
+        "2016), for the speakers whom the corpus names (default: no such embedding, as in the paper)",
+        low=1,
+        high=100_000,
+    )
     hidden_size: int | None = option(
         None, "number of units of the generator's hidden layer (default: half the size of the vocabulary)", low=1
     )
@@ -352,7 +377,48 @@ class Config(Settings):
     presets: ClassVar = PRESETS
     totals: ClassVar = ("teacher_forcing_epochs", "adversarial_epochs")
 
+    @property
+    def hierarchical(self) -> bool:
+        """Whether both networks read contexts by a hierarchical encoder."""
+        return self.encoder == "hierarchical"
+
+    @property
+    def detects_changes(self) -> bool:
+        """Whether a detector of context changes limits the contexts."""
+        return self.context_changes == "detect"
+
+    @property
+    def context_length(self) -> int:
+        """The largest number of tokens of a context: s_s, or s_s for each of the N_u utterances (hierarchical)."""
+        return self.sentence_length * (self.context_utterances if self.hierarchical else 1)
+
+    @property
+    def names_speakers(self) -> bool:
+        """Whether the generator has embeddings of speakers."""
+        return self.persona_size is not None
+
+    @property
+    def context_columns(self) -> int:
+        """The number of columns of an array of contexts: with embeddings of speakers, one for the speaker's token."""
+        return self.context_length + self.names_speakers
+
     def check_combinations(self) -> None:
+        if self.hierarchical and self.padding == "original":
+            raise UserError(
+                "--encoder hierarchical: the author's program has no such encoder; --padding masked is expected"
+            )
+        if self.names_speakers and (self.padding == "original" or self.predict != "answer"):
+            raise UserError("--persona-size: --padding masked and --predict answer are expected")
+        if self.hierarchical and self.context_utterances > MOST_UTTERANCES:
+            raise UserError(
+                f"--context-utterances: {self.context_utterances} is out of range; with --encoder hierarchical, from 1 "
+                f"to {MOST_UTTERANCES} is expected"
+            )
+        if self.detects_changes and self.predict != "answer":
+            raise UserError(
+                f"--context-changes detect limits contexts before an answer, but --predict {self.predict} has none; "
+                "--predict answer is expected"
+            )
         if self.generator == "canonical" and self.padding == "original":
             raise UserError(
                 "--generator canonical: the author's program has no such model; --padding masked is expected"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_gca.engine import command_line, reporting
-from keras_gca.errors import refuse_missing
+from keras_gca.errors import UserError, refuse_missing
+from keras_gca.settings import naming
 from keras_gca.storage.atomic import write_text
 
 DESCRIPTION = """\
@@ -27,6 +28,10 @@ Table 1      how often a discriminator prefers each generator's answer (Eq. 10, 
              human answer scores higher than a machine's
 parts        perplexity and BLEU by the number of utterances before the answer (if whole conversations are held out),
              and with and without answers that occur in the training answers
+changes      With --subject-changes, each held-out conversation follows another one. The perplexity of its answers is
+             compared with their perplexity without the other conversation (written to RUN/subject_changes.json)
+personas     With --personas, the speakers of a run with --persona-size are measured: the perplexity of their answers,
+             and their answers to the same questions in other words (written to RUN/personas.json)
 ratings      With --ratings, FILE has people's ratings of responses. Each line is a JSON object with context, response,
              system and scores. Spearman's correlation and Eq. 11 say how well each measure agrees with the raters.
 
@@ -41,8 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
         if path is not None:
             refuse_missing(path.absolute().parent)
     refuse_missing(options.ratings)
+    chosen = [name for name in ("ratings", "subject_changes", "personas") if getattr(options, name)]
+    if len(chosen) > 1:
+        raise UserError(
+            f"{' and '.join(naming([name]) for name in chosen)} measure different things; one of them is expected"
+        )
     command = sys.argv[1:] if arguments is None else arguments
     compute = _evaluate if options.ratings is None else _compare_with_ratings
+    if options.subject_changes or options.personas:
+        compute = _measure_alone
     return reporting.print_results(lambda: compute(options, command), options.json)
 
 
@@ -79,6 +91,27 @@ def _compare_with_ratings(options: argparse.Namespace, arguments: Sequence[str])
     return human_ratings.compare_runs(options.runs, compare, command, options.seed, options.experiment)
 
 
+def _measure_alone(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, Any]:
+    """Measure changes of the subject, or personas, of each run, write the results, and return what --json prints."""
+    with command_line.quiet_imports():
+        from keras_gca.evaluation import personas, provenance, subject_changes
+
+    command, by_run = provenance.command_of("keras_gca.evaluate", arguments), {}
+    file, table_of = subject_changes.FILE, subject_changes.table
+    if options.personas:
+        file, table_of = personas.FILE, personas.table
+    for run in options.runs:
+        if options.personas:
+            results = personas.evaluate_personas(run)
+        else:
+            results = subject_changes.evaluate_subject_changes(run, options.seed)
+        by_run[str(run)], table = results, table_of({run.name: results})
+        print(table.to_text())
+        provenance.write_experiment(run / file, command, {"evaluation": options.seed}, results, [table])
+        print(f"wrote {run / file}")
+    return provenance.document(command, by_run, [run / file for run in options.runs])
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's options."""
     parser = command_line.Parser(prog="python -m keras_gca.evaluate", description=DESCRIPTION)
@@ -96,10 +129,24 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="only compare the discriminator, the likelihood and the length with the people's ratings in this file",
     )
+    parser.add_argument(
+        "--subject-changes",
+        action="store_true",
+        help="only measure the perplexity after a change of the subject: held-out conversations are joined",
+    )
+    parser.add_argument(
+        "--personas",
+        action="store_true",
+        help="only measure the speakers of runs with --persona-size, and how consistent their answers are",
+    )
     reporting.add_experiment(parser)
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the metrics over all runs as JSON")
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of the independent discriminator and of sampling [0]"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the independent discriminator, of sampling and of joining [0]",
     )
     reporting.add_json(parser)
     reporting.add_options(parser)

@@ -14,10 +14,11 @@ from keras_gca.engine import command_line
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     options = make_parser().parse_args(arguments)
+    config = Config.preset("paper", encoder=options.encoder, generator=options.generator)
     with command_line.quiet_imports():
         from keras_gca.models import drawing
 
-    for path in drawing.draw_figures(options.output, Config.preset("paper")):
+    for path in drawing.draw_figures(options.output, config):
         print(f"wrote {path}")
     return 0
 
@@ -30,6 +31,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=Path, default=Path("figures"), metavar="DIR", help="the folder to write to [figures]"
     )
+    for option in Config.options():
+        if option.name in ("encoder", "generator"):
+            what, choices = option.metadata["help"], option.metadata["choices"]
+            help = f"{what} [{option.default}]"
+            parser.add_argument(f"--{option.name}", choices=choices, default=option.default, help=help)
     return parser
 
 

@@ -28,12 +28,15 @@ class Conversation:
             the corpus has no such labels.
         part: The official part: the one of PARTS to which the corpus' authors have assigned the conversation. None if
             official parts were not requested.
+        speakers: The name of the speaker of each utterance, with None for an unknown speaker. Empty if the format does
+            not name speakers. Two conversations with the same text are equal, whoever speaks.
     """
 
     utterances: tuple[str, ...]
     emotion: str | None = None
     emotions: tuple[str | None, ...] = ()
     part: str | None = None
+    speakers: tuple[str | None, ...] = field(default=(), compare=False)
 
 
 @dataclass

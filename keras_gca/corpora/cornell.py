@@ -24,7 +24,7 @@ def read_cornell(path: Path, reading: Reading) -> Iterator[Conversation]:
     for file in (lines_file, conversations_file):
         if not file.exists():
             raise UserError(f"{file}: the file is missing; the Cornell layout needs {LINES} and {CONVERSATIONS}")
-    texts = {}
+    texts, names = {}, {}
     for number, line in reading.lines(lines_file, "latin-1"):
         fields = line.split(SEPARATOR)
         if len(fields) < 4:
@@ -32,6 +32,7 @@ def read_cornell(path: Path, reading: Reading) -> Iterator[Conversation]:
             bad.report(f"{lines_file}:{number}", WRONG_FIELDS, message)
             continue
         texts[fields[0].strip()] = fields[4].strip() if len(fields) > 4 else ""
+        names[fields[0].strip()] = f"{fields[3].strip()} ({fields[2].strip()})"  # the same name occurs in many films
     for number, line in reading.lines(conversations_file, "latin-1"):
         where = f"{conversations_file}:{number}"
         identifiers = re.findall(r"'([^']+)'", line.split(SEPARATOR)[-1])
@@ -42,4 +43,6 @@ def read_cornell(path: Path, reading: Reading) -> Iterator[Conversation]:
         elif missing:
             bad.report(where, "with missing turns", f"the utterance {missing[0]} is not in {lines_file.name}")
         else:
-            yield Conversation(tuple(texts[identifier] for identifier in identifiers if texts[identifier]))
+            said = [identifier for identifier in identifiers if texts[identifier]]
+            speakers = tuple(names[identifier] for identifier in said)
+            yield Conversation(tuple(texts[identifier] for identifier in said), speakers=speakers)

@@ -4,6 +4,7 @@ Empty lines, or lines such as `---`, divide conversations. A folder of .txt file
 paper's own corpus has this format, without empty lines.
 """
 
+import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,24 +28,52 @@ def read_text(path: Path, reading: Reading) -> Iterator[Conversation]:
     if not path.is_dir():
         yield from _read_lines(path, reading)
         return
+    persons = _persons(path)
     for file in sorted(path.glob("*.txt")):
         format = detect(file)
         if format not in ("text", "speakers"):
             raise UserError(f"{file}: the file looks like {format}, not plain text; name this file, not its folder")
-        yield from read_speakers(file, reading) if format == "speakers" else _read_lines(file, reading)
+        if format == "speakers":
+            yield from read_speakers(file, reading)
+        else:
+            yield from _read_lines(file, reading, persons.get(file.name))
 
 
-def _read_lines(path: Path, reading: Reading) -> Iterator[Conversation]:
+def _persons(folder: Path) -> dict[str, str]:
+    """Read the person of each file of a folder from its `speakers.csv`, if there is one; see docs/corpus.md.
+
+    Returns:
+        {name of a file: name of the person, who speaks the utterances 2, 4 and 6 of its conversations}.
+
+    Raises:
+        UserError: The file is not a table.
+    """
+    table = folder / "speakers.csv"
+    if not table.exists():
+        return {}
+    with table.open(encoding="utf-8", errors="replace", newline="") as stream:
+        try:
+            rows = [row for row in csv.DictReader(stream) if row.get("name") and row.get("file")]
+        except csv.Error as error:
+            raise UserError(f"{table}: not a table of speakers with the columns name and file ({error})") from None
+    return {row["file"]: row["name"] for row in rows}
+
+
+def _read_lines(path: Path, reading: Reading, person: str | None = None) -> Iterator[Conversation]:
+    def conversation() -> Conversation:
+        names = tuple(person if number % 2 else None for number in range(len(utterances)))
+        return Conversation(tuple(utterances), speakers=names if person else ())
+
     utterances: list[str] = []
     for _, line in reading.lines(path):
         line = line.strip()
         if line and not RULE.fullmatch(line):
             utterances.append(line)
         elif utterances:
-            yield Conversation(tuple(utterances))
+            yield conversation()
             utterances = []
     if utterances:
-        yield Conversation(tuple(utterances))
+        yield conversation()
 
 
 class Paragraph(NamedTuple):
@@ -72,26 +101,29 @@ def read_speakers(path: Path, reading: Reading) -> Iterator[Conversation]:
     spaced = tags.count(1) >= max(MOST * sum(map(bool, tags)), len(tags) / 2)
     least = min((paragraph.gap for paragraph in paragraphs[1:] if paragraph.gap > 0), default=0)
     utterances: list[list[str]] = []  # the parts of each utterance
+    speakers: list[str | None] = []  # the speaker of each utterance
     tagged = False  # whether the last utterance has a tag, so that a line without one continues it
     for paragraph in paragraphs:
         divides = not spaced or paragraph.gap < 0 or paragraph.gap > least
         for number, line in enumerate(paragraph.lines):
             if utterances and ((divides and number == 0) or _asks(line)):
-                yield from _conversation(utterances)
-                utterances, tagged = [], False
+                yield from _conversation(utterances, speakers)
+                utterances, speakers, tagged = [], [], False
             if _is_instruction(line):
                 reading.left_out["system instruction"] += 1
             elif tagged and not _is_tagged(line):
                 utterances[-1].append(line)
             else:
                 tagged = _is_tagged(line)
+                speakers.append(match[1] if (match := SPEAKER.match(line)) else None)
                 utterances.append([reading.without_speaker(line).strip()])
-    yield from _conversation(utterances)
+    yield from _conversation(utterances, speakers)
 
 
-def _conversation(utterances: list[list[str]]) -> Iterator[Conversation]:
-    if said := tuple(text for parts in utterances if (text := " ".join(parts).strip())):
-        yield Conversation(said)
+def _conversation(utterances: list[list[str]], speakers: list[str | None]) -> Iterator[Conversation]:
+    texts = [" ".join(parts).strip() for parts in utterances]
+    if said := [(text, speaker) for text, speaker in zip(texts, speakers, strict=True) if text]:
+        yield Conversation(tuple(text for text, _ in said), speakers=tuple(speaker for _, speaker in said))
 
 
 def _paragraphs(path: Path, reading: Reading) -> Iterator[Paragraph]:

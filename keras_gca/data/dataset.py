@@ -1,19 +1,22 @@
 """Prepares a corpus for training: holds conversations out, builds the vocabulary, and makes context/answer pairs."""
 
+import collections
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from keras_gca.config import Config
 from keras_gca.data.conversations import PARTS, Conversation
 from keras_gca.data.held_out import hold_out, is_divisible, refuse_too_few
-from keras_gca.data.pairs import PREDICTED, Pairs, make_pairs
+from keras_gca.data.pairs import PREDICTED, Pairs, make_pairs, with_speakers
 from keras_gca.data.text import tokenise
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary import Vocabulary, usual_surfaces
 from keras_gca.data.vocabulary_choice import chosen_vocabulary
 from keras_gca.errors import UserError
+
+MINIMUM_ANSWERS = 10  # training answers of a speaker who gets an embedding
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Dataset:
             have them (`TokenPairs.documents`).
         whole_conversations: Whether whole conversations are held out, or single pairs (see `hold_out`).
         test: The pairs of the corpus' own test part, or None without `--splits official`.
+        detector: The weights of the detector by which the contexts were limited (`--context-changes detect`), or None.
     """
 
     vocabulary: Vocabulary
@@ -36,6 +40,7 @@ class Dataset:
     documents: list[list[str]]
     whole_conversations: bool
     test: Pairs | None = None
+    detector: list[np.ndarray] | None = None
 
     @property
     def held_out(self) -> Pairs:
@@ -53,7 +58,8 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
     """Tokenise conversations, hold a part of them out, build the vocabulary, and make the pairs.
 
     If every word is rarer than `minimum_count`, and the user has not set this option, all words are taken
-    (`all_too_rare`).
+    (`all_too_rare`). With `--context-changes detect`, EOS ends each utterance of a context, as for a hierarchical
+    encoder; `training/context_changes.py` then makes the contexts that the networks read.
 
     Args:
         conversations: The conversations.
@@ -67,9 +73,11 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
     official = config.splits == "official"
     if official and "validation_fraction" in config.given:
         raise UserError("--validation-fraction has no effect with --splits official; leave one of the two out")
-    tokenised, parts = _tokenise_all(conversations, config.contractions)
+    tokenised, parts, speakers = _tokenise_all(conversations, config.contractions)
     if config.max_pairs is not None:
-        tokenised, parts = _some(tokenised, parts, config.max_pairs, config.seed)
+        chosen = _some(tokenised, config.max_pairs, config.seed)
+        tokenised = [tokenised[number][:length] for number, length in chosen]
+        parts, speakers = ([every[number] for number, _ in chosen] for every in (parts, speakers))
     lengths = [len(conversation) - 1 for conversation in tokenised]
     owner = np.repeat(np.arange(len(tokenised)), lengths)
     refuse_too_few(len(owner))
@@ -105,8 +113,20 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
         )
 
     vocabulary = chosen_vocabulary(build, config, words is not None)
-    pairs = make_pairs(tokenised, vocabulary, config.context_utterances, config.sentence_length)
-    pairs = PREDICTED[config.predict](pairs)
+    lengths_of_pairs = config.context_utterances, config.sentence_length
+    # The detector of context changes, which limits the contexts later, needs to know where utterances end.
+    marked = config.hierarchical or config.detects_changes
+    pairs = make_pairs(tokenised, vocabulary, *lengths_of_pairs, hierarchical=marked)
+    pairs = PREDICTED[config.predict](pairs, config.hierarchical)
+    if config.names_speakers:
+        of_answers = [
+            speaker
+            for utterances, names in zip(tokenised, speakers, strict=True)
+            for speaker in names[1 : len(utterances)]
+        ]
+        vocabulary.speakers = _speakers([speaker for speaker, used in zip(of_answers, training, strict=True) if used])
+        named = with_speakers(pairs.contexts, [vocabulary.token_of_speaker(speaker) for speaker in of_answers])
+        pairs = replace(pairs, contexts=named)
     return Dataset(
         vocabulary,
         pairs[training],
@@ -117,30 +137,56 @@ def prepare(conversations: Sequence[Conversation], config: Config, words: Sequen
     )
 
 
-def _tokenise_all(conversations: Sequence[Conversation], style: str) -> tuple[list[list[list[str]]], list[str]]:
+def _speakers(of_answers: Sequence[str | None]) -> tuple[str, ...]:
+    """Return the speakers who have an embedding, the most frequent one first.
+
+    Args:
+        of_answers: The speaker of each training answer.
+
+    Raises:
+        UserError: Nobody speaks often enough.
+    """
+    counts = collections.Counter(speaker for speaker in of_answers if speaker is not None)
+    kept = [speaker for speaker, count in counts.items() if count >= MINIMUM_ANSWERS]
+    if not kept:
+        raise UserError(
+            f"--persona-size: no named speaker gives {MINIMUM_ANSWERS} or more answers in the training part of the "
+            "corpus; a corpus that names its speakers is expected (docs/systems.md)"
+        )
+    return tuple(sorted(kept, key=lambda speaker: (-counts[speaker], speaker)))
+
+
+def _tokenise_all(
+    conversations: Sequence[Conversation], style: str
+) -> tuple[list[list[list[str]]], list[str], list[list[str | None]]]:
     """Tokenise conversations; utterances without a token, and conversations of one utterance, are left out.
 
     Returns:
-        The tokens of each utterance of each conversation that is left, and the official part of each conversation (""
-        if it has none).
+        The tokens of each utterance of each conversation that is left, the official part of each conversation ("" if it
+        has none), and the speakers of its utterances, with None for unknown speakers.
     """
     flat = iter(tokenise([text for conversation in conversations for text in conversation.utterances], style))
-    tokenised = [[tokens for _ in conversation.utterances if (tokens := next(flat))] for conversation in conversations]
+    tokenised, speakers = [], []
+    for conversation in conversations:
+        names = conversation.speakers or (None,) * len(conversation.utterances)
+        said = [(tokens, name) for name in names if (tokens := next(flat))]
+        tokenised.append([tokens for tokens, _ in said])
+        speakers.append([name for _, name in said])
     kept = [number for number, utterances in enumerate(tokenised) if len(utterances) > 1]
-    return [tokenised[number] for number in kept], [conversations[number].part or "" for number in kept]
+    parts = [conversations[number].part or "" for number in kept]
+    return [tokenised[number] for number in kept], parts, [speakers[number] for number in kept]
 
 
-def _some(
-    conversations: list[list[list[str]]], parts: list[str], max_pairs: int, seed: int
-) -> tuple[list[list[list[str]]], list[str]]:
-    """Draw conversations until they have `max_pairs` pairs, and return them, with their parts, in the corpus' order.
+def _some(conversations: list[list[list[str]]], max_pairs: int, seed: int) -> list[tuple[int, int]]:
+    """Draw conversations until they have `max_pairs` pairs.
 
-    The conversation that is drawn last is cut.
+    Returns:
+        The number and the length of each of them, in the corpus' order. The conversation that is drawn last is cut.
     """
     left, chosen = max_pairs, {}
     for number in np.random.default_rng(seed).permutation(len(conversations)):
         if left <= 0:
             break
-        chosen[number] = conversations[number][: left + 1]
-        left -= len(chosen[number]) - 1
-    return [chosen[number] for number in sorted(chosen)], [parts[number] for number in sorted(chosen)]
+        chosen[number] = min(len(conversations[number]), left + 1)
+        left -= chosen[number] - 1
+    return sorted(chosen.items())

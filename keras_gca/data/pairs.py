@@ -3,7 +3,10 @@
 PAD is index 0, and index 0 means nothing else. s_s is the largest number of tokens of a context and of a partial
 answer, and N_u the number of utterances in a context. For n pairs the arrays are:
 
-contexts: (n, s_s) int32, the last s_s tokens of the N_u utterances before the answer, padded on the left.
+contexts: (n, s_s) int32, the last s_s tokens of the N_u utterances before the answer, padded on the left. For a
+          hierarchical encoder: (n, N_u s_s) int32, at most s_s tokens of each of these utterances, where the last of
+          them is EOS. EOS occurs nowhere else in a context. With embeddings of speakers there is one more column, and
+          the first token may be that of the speaker of the answer, which is not below s_v (see `Vocabulary.speakers`).
 answers:  (n, s_s + 1) int32, `BOS w1 w2 ... EOS` padded on the right. A row holds at most s_s partial answers, and the
           token after each of them. An answer that does not end within s_s + 1 tokens is cut and has no EOS.
 """
@@ -21,7 +24,7 @@ class Pairs:
     """Contexts and answers as arrays, and the conversation that each pair comes from.
 
     Args:
-        contexts: (n, s_s) int32, padded on the left.
+        contexts: (n, s_s) int32, padded on the left; (n, N_u s_s) for a hierarchical encoder.
         answers: (n, s_s + 1) int32, `BOS ... EOS` padded on the right.
         conversation: (n,) int32, the number of each pair's conversation.
     """
@@ -60,24 +63,39 @@ class Pairs:
         return Pairs(*(np.concatenate(arrays) for arrays in zip(*(part.arrays() for part in parts), strict=True)))
 
     @classmethod
-    def of_arrays(cls, arrays: Sequence[np.ndarray], vocabulary_size: int, sentence_length: int) -> "Pairs":
+    def of_arrays(
+        cls,
+        arrays: Sequence[np.ndarray],
+        vocabulary_size: int,
+        sentence_length: int,
+        context_length: int | None = None,
+        speakers: int = 0,
+    ) -> "Pairs":
         """Make Pairs from the arrays that `arrays` returned, and check them.
+
+        Args:
+            arrays: The arrays.
+            vocabulary_size: s_v.
+            sentence_length: s_s.
+            context_length: The number of columns of contexts (`Config.context_columns`), or None for s_s.
+            speakers: The number of speakers who have an embedding.
 
         Raises:
             ValueError: The shapes differ from those expected, or a token is outside the vocabulary.
         """
         contexts, answers, conversation = arrays
-        expected = [(conversation.size, sentence_length), (conversation.size, sentence_length + 1)]
+        expected = [(conversation.size, context_length or sentence_length), (conversation.size, sentence_length + 1)]
         if [contexts.shape, answers.shape] != expected or conversation.ndim != 1:
             raise ValueError(
                 f"the shapes of the pairs are {contexts.shape} and {answers.shape}; {expected} are expected"
             )
         if not conversation.size or any(array.dtype.kind not in "iu" for array in arrays):
             raise ValueError("one or more pairs of whole numbers are expected")
-        for array in (contexts, answers):
-            if array.min() < 0 or array.max() >= vocabulary_size:
+        tokens = vocabulary_size + speakers + 1 if speakers else vocabulary_size
+        for array, limit in ((contexts, tokens), (answers, vocabulary_size)):
+            if array.min() < 0 or array.max() >= limit:
                 raise ValueError(
-                    f"words have numbers from {array.min()} to {array.max()}; 0 to {vocabulary_size - 1} is expected"
+                    f"words have numbers from {array.min()} to {array.max()}; 0 to {limit - 1} is expected"
                 )
         return cls(*arrays)
 
@@ -91,6 +109,7 @@ def make_pairs(
     vocabulary: Vocabulary,
     context_utterances: int = 2,
     sentence_length: int = 50,
+    hierarchical: bool = False,
 ) -> Pairs:
     """Make all pairs of tokenised conversations: each utterance after the first is the answer to those before it.
 
@@ -99,46 +118,94 @@ def make_pairs(
         vocabulary: The vocabulary.
         context_utterances: N_u, the number of utterances in a context.
         sentence_length: s_s, the length of contexts and partial answers in tokens.
+        hierarchical: Whether the contexts are for a hierarchical encoder.
     """
     contexts, answers, owner = [], [], []
     for number, conversation in enumerate(conversations):
         encoded = [vocabulary.encode(utterance) for utterance in conversation]
         for i in range(1, len(encoded)):
-            contexts.append(np.concatenate(encoded[max(0, i - context_utterances) : i]))
+            contexts.append(joined(encoded[max(0, i - context_utterances) : i], sentence_length, hierarchical))
             answers.append(encoded[i])
             owner.append(number)
-    return Pairs(
-        pad_contexts(contexts, sentence_length), frame_answers(answers, sentence_length), np.array(owner, np.int32)
-    )
+    length = sentence_length * (context_utterances if hierarchical else 1)
+    return Pairs(pad_contexts(contexts, length), frame_answers(answers, sentence_length), np.array(owner, np.int32))
 
 
-def backward(pairs: Pairs) -> Pairs:
+def joined(
+    utterances: Sequence[Sequence[int] | np.ndarray], sentence_length: int, hierarchical: bool = False
+) -> np.ndarray:
+    """Join utterances to a context.
+
+    Args:
+        utterances: The tokens of each utterance.
+        sentence_length: s_s, with which each utterance for a hierarchical encoder is cut to its last s_s - 1 words.
+        hierarchical: Whether the context is for a hierarchical encoder, and each utterance ends with EOS.
+
+    Returns:
+        (m,) int32, the tokens of the context without padding; `pad_contexts` cuts it to its length.
+    """
+    parts = [np.asarray(utterance, np.int32) for utterance in utterances]
+    if hierarchical:
+        parts = [np.append(part[-(sentence_length - 1) :], np.int32(EOS)) for part in parts]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int32)
+
+
+def with_speakers(contexts: np.ndarray, speakers: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Put the tokens of speakers before contexts.
+
+    Args:
+        contexts: (n, s) int32, padded on the left.
+        speakers: (n,), the token of the speaker of each answer, or PAD for a speaker without an embedding.
+
+    Returns:
+        (n, s + 1) int32, padded on the left.
+    """
+    made = np.pad(contexts, ((0, 0), (1, 0)))
+    made[np.arange(len(made)), contexts.shape[1] - np.count_nonzero(contexts, axis=1)] = speakers
+    return made
+
+
+def without_speakers(contexts: np.ndarray, vocabulary_size: int) -> np.ndarray:
+    """Undo `with_speakers`."""
+    return np.where(contexts < vocabulary_size, contexts, PAD)[:, 1:]
+
+
+def utterances_of(context: np.ndarray) -> list[np.ndarray]:
+    """Return the words of each utterance of a context, (s,) int32, in which EOS ends each of them."""
+    tokens = context[context != PAD]
+    return [words[words != EOS] for words in np.split(tokens, np.flatnonzero(tokens == EOS) + 1)[:-1]]
+
+
+def backward(pairs: Pairs, hierarchical: bool = False) -> Pairs:
     """Exchange contexts and answers. Words beyond s_s tokens are cut."""
-    length = pairs.contexts.shape[1]
-    contexts = frame_answers([row[row != PAD] for row in pairs.contexts], length)
-    return Pairs(answers_as_contexts(pairs.answers, length), contexts, pairs.conversation)
+    length = pairs.answers.shape[1] - 1
+    contexts = frame_answers([row[(row != PAD) & (row != EOS)] for row in pairs.contexts], length)
+    read = answers_as_contexts(pairs.answers, pairs.contexts.shape[1], hierarchical)
+    return Pairs(read, contexts, pairs.conversation)
 
 
-def unconditional(pairs: Pairs) -> Pairs:
-    """Replace all contexts by empty ones."""
+def unconditional(pairs: Pairs, hierarchical: bool = False) -> Pairs:
+    """Replace all contexts by empty ones, which are the same for all encoders."""
     return Pairs(np.full_like(pairs.contexts, PAD), pairs.answers, pairs.conversation)
 
 
-PREDICTED = {"answer": lambda pairs: pairs, "context": backward, "unconditional": unconditional}  # Config.predict
+# Config.predict: (pairs, whether contexts are for a hierarchical encoder) -> pairs
+PREDICTED = {"answer": lambda pairs, hierarchical: pairs, "context": backward, "unconditional": unconditional}
 
 
-def answers_as_contexts(answers: np.ndarray, sentence_length: int) -> np.ndarray:
-    """Turn answers, (n, s_s + 1), into contexts of their words, (n, s_s) int32 padded on the left."""
+def answers_as_contexts(answers: np.ndarray, context_length: int, hierarchical: bool = False) -> np.ndarray:
+    """Turn answers, (n, s_s + 1), into contexts of their words, (n, context_length) int32 padded on the left."""
     words = [row[(row != PAD) & (row != BOS) & (row != EOS)] for row in answers]
-    return pad_contexts(words, sentence_length)
+    length = answers.shape[1] - 1
+    return pad_contexts([joined([row], length, hierarchical) for row in words], context_length)
 
 
-def pad_contexts(contexts: Sequence[Sequence[int] | np.ndarray], sentence_length: int) -> np.ndarray:
-    """Pad the last s_s tokens of each context on the left: (n, s_s) int32."""
-    rows = np.full((len(contexts), sentence_length), PAD, np.int32)
+def pad_contexts(contexts: Sequence[Sequence[int] | np.ndarray], length: int) -> np.ndarray:
+    """Pad the last `length` tokens of each context on the left: (n, length) int32."""
+    rows = np.full((len(contexts), length), PAD, np.int32)
     for row, context in zip(rows, contexts, strict=True):
-        tokens = np.asarray(context, np.int32)[-sentence_length:]
-        row[sentence_length - len(tokens) :] = tokens
+        tokens = np.asarray(context, np.int32)[-length:]
+        row[length - len(tokens) :] = tokens
     return rows
 
 

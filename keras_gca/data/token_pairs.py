@@ -109,7 +109,7 @@ class TokenPairs:
             chosen = rows[here] - self._begins[number]
             contexts[here], answers[here] = self._read(index, chosen)
             conversation[here] = index.conversation[chosen] + self._conversations[number]
-        return PREDICTED[self._predict](Pairs(contexts, answers, conversation))
+        return PREDICTED[self._predict](Pairs(contexts, answers, conversation), False)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Read all pairs into memory; see `Pairs.arrays`."""

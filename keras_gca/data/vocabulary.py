@@ -24,9 +24,11 @@ class Vocabulary:
         words: The words after the four special tokens, the most frequent one first; word i has index i + 4.
         counts: The frequency of each word in the training text.
         surfaces: The usual spelling of words that are not in lower case inside a sentence.
+        speakers: The names of the speakers who have an embedding (`--persona-size`). In a context, the index
+            len(vocabulary) + k stands for speaker k, counted from 1.
 
     Raises:
-        ValueError: A word is repeated or is a special token, or the numbers of words and counts differ.
+        ValueError: A word or a speaker is repeated or is a special token, or the numbers of words and counts differ.
 
     Examples:
         >>> from keras_gca import Vocabulary
@@ -39,12 +41,21 @@ class Vocabulary:
         ['hello', 'tom']
     """
 
-    def __init__(self, words: Sequence[str], counts: Sequence[int], surfaces: dict[str, str] | None = None):
+    def __init__(
+        self,
+        words: Sequence[str],
+        counts: Sequence[int],
+        surfaces: dict[str, str] | None = None,
+        speakers: Sequence[str] = (),
+    ):
+        if len(set(speakers)) != len(speakers):
+            raise ValueError("the names of speakers must be distinct")
         if len(words) != len(counts) or len(set(words)) != len(words) or set(words) & set(SPECIAL_TOKENS):
             raise ValueError("words must be distinct, not special tokens, and have one count each")
         self.tokens = [*SPECIAL_TOKENS, *words]
         self.counts = dict(zip(words, map(int, counts), strict=True))
         self.surfaces = dict(surfaces or {})
+        self.speakers = tuple(speakers)
         self._index = {word: i for i, word in enumerate(words, start=len(SPECIAL_TOKENS))}
 
     @classmethod
@@ -137,10 +148,19 @@ class Vocabulary:
                 tokens.append(self.tokens[index])
         return tokens
 
+    def decode_context(self, indices: Iterable[int]) -> list[str]:
+        """Return the words of a context, in which EOS may end each of several utterances (see `data/pairs.py`)."""
+        return self.decode(index for index in indices if index != EOS and index < len(self))
+
+    def token_of_speaker(self, name: str | None) -> int:
+        """Return the index that stands for a speaker in a context, or PAD if the speaker has no embedding."""
+        return len(self) + 1 + self.speakers.index(name) if name in self.speakers else PAD
+
     def to_values(self) -> dict[str, Any]:
         """Return the whole vocabulary as values for JSON."""
         words = self.tokens[len(SPECIAL_TOKENS) :]
-        return {"words": words, "counts": [self.counts[word] for word in words], "surfaces": self.surfaces}
+        values = {"words": words, "counts": [self.counts[word] for word in words], "surfaces": self.surfaces}
+        return values | ({"speakers": list(self.speakers)} if self.speakers else {})
 
     @classmethod
     def from_values(cls, values: Any) -> "Vocabulary":
@@ -149,7 +169,7 @@ class Vocabulary:
         Raises:
             ValueError: The values are not those of a vocabulary.
         """
-        if not isinstance(values, dict) or values.keys() != {"words", "counts", "surfaces"}:
+        if not isinstance(values, dict) or values.keys() - {"speakers"} != {"words", "counts", "surfaces"}:
             raise ValueError("a vocabulary has words, counts and surfaces")
         words, counts, surfaces = values["words"], values["counts"], values["surfaces"]
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
@@ -158,7 +178,10 @@ class Vocabulary:
             raise ValueError("the counts of a vocabulary are whole numbers from 0")
         if not isinstance(surfaces, dict) or not all(isinstance(form, str) for form in surfaces.values()):
             raise ValueError("the surfaces of a vocabulary are text")
-        return cls(words, counts, surfaces)
+        speakers = values.get("speakers", [])
+        if not isinstance(speakers, list) or not all(isinstance(speaker, str) for speaker in speakers):
+            raise ValueError("the speakers of a vocabulary are a list of text")
+        return cls(words, counts, surfaces, speakers)
 
 
 def read_words(path: str | os.PathLike, bad: BadLines | None = None) -> list[str]:

@@ -102,14 +102,15 @@ def independent_judge(agent: Agent, human: Pairs, machine: Pairs, seed: int, epo
         epochs: The number of epochs.
     """
     config = agent.config.changed(algorithm="backpropagation", discriminator_hidden_size=None)
-    gca = build(config.changed(seed=seed), len(agent.vocabulary))
+    gca = build(config.changed(seed=seed), len(agent.vocabulary), speakers=len(agent.vocabulary.speakers))
     assign(gca.variables(*WHITE), agent.discriminator[: len(gca.variables(*WHITE))])
     learner = DiscriminatorTraining(gca, max(RATE, agent.config.discriminator_learning_rate))
     for epoch_seed in np.random.default_rng(seed).integers(2**31, size=epochs):
         batches, take = labelled_batches(human, machine, BATCH, int(epoch_seed))
         add_up(learner.train_step(*take(batch)).sums for batch in batches)
     weights = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
-    return Agent(config, agent.vocabulary, agent.weights, weights)
+    detector = None if agent.detector is None else agent.detector.weights
+    return Agent(config, agent.vocabulary, agent.weights, weights, detector)
 
 
 class CrossFitted:

@@ -139,10 +139,16 @@ def candidates(
         contexts = pairs.contexts[start : start + BATCH]
         lists = agent.n_best(generator, contexts, width)
         rows = lists.answers.reshape(-1, lists.answers.shape[-1])
-        flat = Pairs(np.repeat(contexts, width, axis=0), rows, np.zeros(len(rows), np.int32))
+        # The models of p(y) and p(x|y) know no speakers.
+        words = (
+            transformations.without_speakers(contexts, len(agent.vocabulary))
+            if agent.config.names_speakers
+            else contexts
+        )
+        flat = Pairs(np.repeat(words, width, axis=0), rows, np.zeros(len(rows), np.int32))
         shape = lists.answers.shape[:2]
         alone = language_model.token_log_probabilities(transformations.unconditional(flat))
-        reverse = backward.token_log_probabilities(transformations.backward(flat))
+        reverse = backward.token_log_probabilities(transformations.backward(flat, backward.config.hierarchical))
         parts.append(
             {
                 "answers": lists.answers,

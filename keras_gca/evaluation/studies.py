@@ -11,18 +11,18 @@ import tensorflow as tf
 from glove.cost import TimeLimit
 from keras_gca.engine import reporting
 from keras_gca.errors import UserError
-from keras_gca.evaluation import grid_report, replies, reply_grid, reranking
+from keras_gca.evaluation import grid_report, replies, reply_grid, reranking, system_studies
 from keras_gca.evaluation.paired_tests import PairedTest, table_of_tests, tests_by_seeds
 from keras_gca.evaluation.paired_tests import as_json as tests_as_json
 from keras_gca.evaluation.provenance import Outcome
 from keras_gca.evaluation.quality_diversity import HUMAN, Speaker, compare
 from keras_gca.evaluation.statistics import as_json, over_runs
 from keras_gca.evaluation.study_trainings import Setup, train
+from keras_gca.evaluation.system_studies import is_newer, shown
 from keras_gca.evaluation.tables import Table
 from keras_gca.evaluation.variants import STUDIES
 from keras_gca.storage import json_files
 from keras_gca.storage.atomic import write_text
-from keras_gca.training.run_folder import GCARun
 
 REPLIES = ("distinct-2", "tokens", "repeated", "most frequent", "BLEU")
 
@@ -83,6 +83,9 @@ def _systems(name: str, setup: Setup) -> dict[str, list[Speaker]]:
 def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], Any] | None:
     """Return the study's tables, and its metrics for JSON, or None if the time is over before all are made."""
     question, variants = STUDIES[name]
+    if name in system_studies.MEASURED:
+        folders = {variant: [setup.folder(variant, seed) for seed in setup.seeds] for variant in variants}
+        return system_studies.MEASURED[name](folders, limit)
     measured: dict[str, list[dict[str, Any]]] = {}
     for variant in variants[:1] if name == "mmi" else variants:  # reranking takes the runs of all three together
         for seed in setup.seeds:
@@ -98,7 +101,7 @@ def _measure(name: str, setup: Setup, limit: TimeLimit) -> tuple[list[Table], An
         tables, facts = [_table_of_choices(figures, question)], as_json(figures)
     else:
         tests = _tests(measured)
-        tables = [_table_of_replies(figures, question)] + ([table_of_tests(tests, _name)] if tests else [])
+        tables = [_table_of_replies(figures, question)] + ([table_of_tests(tests, shown)] if tests else [])
         facts = {**as_json(figures), "tests": tests_as_json(tests)}
     if setup.settings_of_grid is None:
         return tables, facts
@@ -123,14 +126,10 @@ def _tests(of_runs: Mapping[str, Sequence[dict[str, Any]]]) -> list[PairedTest]:
     return tests_by_seeds(values)
 
 
-def _name(system: str) -> str:
-    return system.replace("_", " ")
-
-
 def _evaluated(run: Path, setup: Setup) -> dict[str, Any]:
     """Return the evaluation of a run; if the run folder has an evaluation that is newer than the bot, it is read."""
     done, vectors = run / replies.FILE, setup.source.glove
-    if _is_newer(done, run):
+    if is_newer(done, run):
         figures = json_files.read_object(done)
         if figures.get("vectors") == str(vectors or replies.OWN_VECTORS) and "parts" in figures:
             return figures
@@ -143,18 +142,12 @@ def _reranked(seed: int, setup: Setup) -> dict[str, Any]:
     """Return the metrics of reranking for one seed; stored metrics are read if they are newer than the bots."""
     runs = [setup.folder(variant, seed) for variant in STUDIES["mmi"].variants]
     done = runs[0] / reranking.FILE
-    if _is_newer(done, *runs):
+    if is_newer(done, *runs):
         return json_files.read_object(done)
     run, language_model, backward = runs
     figures = reranking.rerank(run, language_model, backward)
     reporting.say(f"{reranking.table(figures).to_text()}\n\nwrote {done}")
     return figures
-
-
-def _is_newer(file: Path, *runs: Path) -> bool:
-    """Return whether a file exists and is newer than the runs' bots."""
-    bots = [GCARun(run).bot for run in runs]
-    return file.exists() and all(file.stat().st_mtime > bot.stat().st_mtime for bot in bots)
 
 
 def _table_of_replies(figures: dict[str, Any], question: str) -> Table:

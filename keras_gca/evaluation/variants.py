@@ -24,6 +24,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one_utterance": {"context_utterances": 1},
     "two_utterances": {"context_utterances": 2},
     "three_utterances": {"context_utterances": 3},
+    "five_utterances": {"context_utterances": 5},
+    "dynamic_context": {"context_utterances": 3, "context_changes": "detect"},
+    "persona": {"persona_size": 50},
+    "hierarchical_two": {"encoder": "hierarchical", "context_utterances": 2},
+    "hierarchical_five": {"encoder": "hierarchical", "context_utterances": 5},
     "language_model": {"predict": "unconditional", "adversarial_epochs": 0},
     "backward": {"predict": "context", "adversarial_epochs": 0},
     "teacher_forced": {"context_utterances": 2, "adversarial_epochs": 0},
@@ -76,6 +81,15 @@ STUDIES = {
     "pairs": Study("machine-generated answers to generated, or to human contexts?", ("default", "human_contexts")),
     "selection": Study("choice by Eq. 9, or by Eq. 10?", ("default",)),
     "context": Study("N_u = 1, 2 or 3 utterances of context?", ("one_utterance", "two_utterances", "three_utterances")),
+    "dynamic_context": Study(
+        "N_u = 1, 2 or 3, or as many utterances as a detector of context changes allows, when the subject changes?",
+        ("one_utterance", "two_utterances", "three_utterances", "dynamic_context"),
+    ),
+    "persona": Study("do embeddings of speakers make a speaker's answers more probable and consistent?", ("persona",)),
+    "encoder": Study(
+        "one LSTM over the words of a context, or a hierarchical encoder, with N_u = 2 or 5 utterances?",
+        ("two_utterances", "five_utterances", "hierarchical_two", "hierarchical_five"),
+    ),
     "discriminator": Study("discriminator of Eq. 8, or with a hidden layer?", ("default", "hidden_discriminator")),
     "mmi": Study("does MMI reranking make replies more diverse?", ("default", "language_model", "backward")),
 }

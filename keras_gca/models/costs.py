@@ -4,7 +4,7 @@ An operation is a multiplication or an addition of a matrix product. Training an
 large matrix product, so each count is divided by the share of this rate that they have reached (`DENSE`, `LSTM`): a
 count says how many operations a single product would do in the same time.
 
-s_e, s_se, s_sed and s_v are sizes (`networks.Sizes`), and y_h is the generator's hidden layer.
+s_e, s_se, s_sed and s_v are sizes (`sizes.py`), and y_h is the generator's hidden layer.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from keras_gca.config import Config
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.vocabulary import PAD
 from keras_gca.engine.matrix_products import IMPORTS, estimate_of
-from keras_gca.models.networks import sizes_of
+from keras_gca.models.sizes import sizes_of
 
 DENSE = 0.5  # the share of the rate of one matrix product that the layers after the LSTMs reach
 LSTM = 0.2  # the share that the LSTMs reach
@@ -67,7 +67,7 @@ class Costs:
     def read(self, some: Lengths) -> float:
         """Return the operations by which the generator reads pairs in one pass (`forward.py`)."""
         tokens = some.pairs * some.answer
-        states = some.pairs * (some.context + some.answer)
+        states = some.pairs * (some.context + some.answer + self._of_utterances)
         # The term of the context in y_h is computed once for each pair (Eq. 2 and 3); a canonical model has none.
         of_contexts = 0 if self._config.generator == "canonical" else some.pairs * self._of_context
         return (tokens * self._of_token + of_contexts) / DENSE + states * self._lstm(self._sizes.sentence_embedding)
@@ -80,7 +80,7 @@ class Costs:
         """Return the operations by which the discriminator judges each token of pairs (Eq. 7 and 8)."""
         sizes, tokens = self._sizes, some.pairs * some.answer
         hidden = 2 * 2 * sizes.discriminator_sentence_embedding * (sizes.discriminator_hidden or 0)
-        states = some.pairs * (some.context + some.answer)
+        states = some.pairs * (some.context + some.answer + self._of_utterances)
         return states * self._lstm(sizes.discriminator_sentence_embedding) + tokens * hidden / DENSE
 
     def decode(self, some: Lengths, width: int = 1) -> float:
@@ -111,9 +111,16 @@ class Costs:
         weights = sum(sizes.numbers(self._config.generator == "canonical"))
         # Each partial answer needs y_h, the logits, and the gradients of both at the same time.
         activations = at_once * sizes.sentence_length * 2 * (sizes.hidden_units + sizes.vocabulary)
-        memory = IMPORTS + 4 * (copies * weights + activations + pairs * (2 * sizes.sentence_length + 1))
+        memory = IMPORTS + 4 * (
+            copies * weights + activations + pairs * (self._config.context_columns + sizes.sentence_length + 1)
+        )
         shape = sizes.hidden_units, sizes.vocabulary
         return estimate_of(operations, memory, shape, self._config.precision, rate)
+
+    @property
+    def _of_utterances(self) -> int:
+        """The states of a hierarchical encoder for the utterances of a context; they count like those for words."""
+        return self._sizes.utterances or 0
 
     @property
     def _of_context(self) -> int:

@@ -217,12 +217,14 @@ class Decoder:
         the paddings that precede a partial answer of t + 1 tokens.
         """
         generator, count = self._generator, tf.shape(contexts)[0]
-        lengths, moved = moved_right(contexts)
-        E_c = generator.embed(moved)
+        lengths, moved = moved_right(generator.words_of(contexts))
+        personas = [] if generator.persona_bot is None else [generator.personas(contexts)]
+        inputs, lengths = generator.inputs_of_contexts(generator.embed(moved), moved, lengths)
         if self.gca.canonical:
             bias = tf.convert_to_tensor(generator.bot.bias)
-            return tf.tile(bias[None], [count, 1]), generator.context_memory(E_c, lengths)
-        term = generator.context_term(generator.encode_contexts(E_c, lengths))
+            term = generator.context_term(*personas) if personas else tf.tile(bias[None], [count, 1])
+            return term, generator.context_memory(inputs, lengths)
+        term = generator.context_term(tf.concat([generator.encode_contexts(inputs, lengths), *personas], 1))
         if not self.gca.original_padding:
             zeros = tf.zeros([count, self._sizes.sentence_embedding])
             return term, States(zeros, zeros)

@@ -3,6 +3,7 @@
 White blocks are shared, yellow ones belong to the generator, green ones to the discriminator.
 """
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from keras_gca.models.networks import build
 
 WHITE, YELLOW, GREEN = "#ffffff", "#ffe27a", "#a8dba8"
 ROW = 1.4  # the distance between two rows of boxes; a box is 0.84 high
+COLUMN = 4.0  # the distance between two boxes of a row; a box is 3.5 wide
 
 
 def draw_figures(folder: Path, config: Config) -> list[Path]:
@@ -115,11 +117,15 @@ def _sources(value: Any) -> list[str]:
 
 def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
     """Place the boxes of the layers in rows by the distance from the inputs, each box below its sources."""
-    names = list(dict.fromkeys(name for arrow in arrows for name in arrow))
-    parents = {name: [source for source, target in arrows if target == name] for name in names}
+    layers = {name for arrow in arrows for name in arrow}
+    # An encoder of utterances makes long columns, between which arrows that skip rows need a place of their own.
+    in_columns = any("encoder_utterance" in name for name in layers)
+    if in_columns:
+        arrows = _with_bends(arrows)
+    names, parents = _names_and_parents(arrows)
 
     def depth(name: str) -> int:
-        return 1 + max(map(depth, parents[name])) if parents[name] else 0
+        return _depth(name, parents)
 
     place: dict[str, tuple[float, float]] = {}
     for level in range(max(map(depth, names)) + 1):
@@ -127,7 +133,12 @@ def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
         centre = {name: sum(place[p][0] for p in parents[name]) / max(len(parents[name]), 1) for name in row}
         row.sort(key=lambda name: (centre[name], "discriminator" in name))
         middle = sum(centre.values()) / len(row)
-        place |= {name: (middle + 4.0 * (i - (len(row) - 1) / 2), -ROW * level) for i, name in enumerate(row)}
+        across = {name: middle + COLUMN * (i - (len(row) - 1) / 2) for i, name in enumerate(row)}
+        if all(centre[right] - centre[left] >= COLUMN for left, right in itertools.pairwise(row)):
+            across = centre  # exactly below the sources
+        place |= {name: (across[name], -ROW * level) for name in row}
+    if in_columns:
+        return {name: place[name] for name in names if name in layers}
     # A box that is many rows above what it feeds is drawn halfway, so that the drawing fills the frame.
     for name in names:
         fed = [depth(target) for source, target in arrows if source == name]
@@ -136,7 +147,31 @@ def _places(arrows: list[tuple[str, str]]) -> dict[str, tuple[float, float]]:
     return place
 
 
+def _names_and_parents(arrows: list[tuple[str, str]]) -> tuple[list[str], dict[str, list[str]]]:
+    names = list(dict.fromkeys(name for arrow in arrows for name in arrow))
+    return names, {name: [source for source, target in arrows if target == name] for name in names}
+
+
+def _depth(name: str, parents: dict[str, list[str]]) -> int:
+    """Return the row of a box: the largest number of arrows that lead from an input to it."""
+    return 1 + max(_depth(parent, parents) for parent in parents[name]) if parents[name] else 0
+
+
+def _with_bends(arrows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Divide each arrow that skips rows by a bend, which takes the place of a box in the row below its source."""
+    _, parents = _names_and_parents(arrows)
+    bent = []
+    for source, target in arrows:
+        bend = f"{source} to {target}"
+        skips = _depth(target, parents) - _depth(source, parents) > 1
+        bent += [(source, bend), (bend, target)] if skips else [(source, target)]
+    return bent
+
+
 def _describe(layer: keras.layers.Layer) -> str:
     """Describe a layer by its class and the shape of its output, without the batch."""
     shape = layer.output[0].shape if isinstance(layer.output, list) else layer.output.shape
-    return f"{type(layer).__name__}  ({', '.join(str(size) for size in shape[1:])})"
+    kind = type(layer).__name__
+    if isinstance(layer, keras.layers.TimeDistributed):
+        kind = f"{type(layer.layer).__name__} of each row"
+    return f"{kind}  ({', '.join(str(size) for size in shape[1:])})"

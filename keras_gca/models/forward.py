@@ -13,19 +13,23 @@ paddings is the same for every sample, so one pass over s_s paddings gives the m
 each partial answer needs k steps of its own in place of s_s, and all partial answers are computed in parallel. A
 context needs as many steps as it has tokens.
 
+With a hierarchical encoder, the utterances of a context follow one another in a row of tokens, and EOS ends each of
+them. One pass over this row encodes all utterances: the LSTM's memory is set to 0 where an utterance begins, and its
+state at EOS is the encoding of the utterance.
+
 A row is a pair of a partial answer and the token that follows it (`rows.py`). The layers after the LSTMs compute only
-rows, and not the padding of a batch. Shapes: B answers, T partial answers in the longest of them, R <= B T rows; the
-other sizes are those of `networks.Sizes`.
+rows, and not the padding of a batch. Shapes: B answers, T partial answers in the longest of them, R <= B T rows; at
+most n utterances in a context; the other sizes are those of `sizes.py`.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from keras_gca.models.lstm import States, lstm_memories, lstm_states
+from keras_gca.models.lstm import States, lstm_memories
 from keras_gca.models.networks import GenerativeConversationalAgent
+from keras_gca.models.prefix_layer import Paddings, PrefixLayer, last_states
 from keras_gca.models.rows import Rows, moved_right
 
 SITES = ("E_c", "E_a", "e_c", "e_a", "y_h")  # the places where a training may apply dropout
@@ -35,108 +39,6 @@ Dropout = Callable[[str, tf.Tensor], tf.Tensor]  # (one of SITES, values) -> val
 def no_dropout(site: str, values: tf.Tensor) -> tf.Tensor:
     """The `Dropout` that drops nothing."""
     return values
-
-
-class Paddings(NamedTuple):
-    """The padding token that the LSTMs read before each sentence with `--padding original`, and the padded length.
-
-    Attributes:
-        token: the index of the token that is read as padding.
-        sentence_length: s_s; n tokens follow s_s - n paddings.
-    """
-
-    token: int
-    sentence_length: int
-
-
-class PrefixLayer(keras.layers.Layer):
-    """The part of Figure 2 that the generator and the discriminator have in common: Eq. 1, and Eq. 2 or 7.
-
-    It uses the layers of Figure 2, and has no weights of its own.
-
-    Args:
-        shared: the embedding, (s_v, s_e).
-        encoder_context: the LSTM that reads contexts, of u units: s_se or s_sed.
-        encoder_answer: the LSTM that reads partial answers, of u units.
-        paddings: the padding that both LSTMs read before a sentence, or None if they skip padding.
-        name: the name of the layer.
-    """
-
-    def __init__(
-        self,
-        shared: keras.layers.Embedding,
-        encoder_context: keras.layers.LSTM,
-        encoder_answer: keras.layers.LSTM,
-        paddings: Paddings | None = None,
-        name: str | None = None,
-    ):
-        super().__init__(name=name)
-        self.shared = shared
-        self.encoder_context = encoder_context
-        self.encoder_answer = encoder_answer
-        self.paddings = paddings
-
-    def embed(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Look up word vectors (Eq. 1): (B, T) int32 -> (B, T, s_e) float32."""
-        return tf.gather(self.shared.embeddings, tokens)
-
-    def encode_contexts(self, E_c: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Encode contexts: e_c of Eq. 2, or e_cd of Eq. 7.
-
-        Args:
-            E_c: (B, s, s_e) float32, the word vectors of contexts that are padded on the right.
-            lengths: (B,) int32, the contexts' numbers of tokens.
-
-        Returns:
-            (B, u) float32.
-        """
-        start = None
-        if self.paddings:
-            start = self.after_paddings(self.encoder_context, self.paddings.sentence_length - lengths)
-        states = lstm_states(self.encoder_context, E_c, start)  # (B, s, u)
-        return _last(states, lengths, 0.0 if start is None else start.h)
-
-    def encode_prefixes(self, E_a: tf.Tensor, rows: Rows, start: States | None = None) -> tf.Tensor:
-        """Encode all partial answers: e_a of Eq. 2, or e_ad of Eq. 7.
-
-        Args:
-            E_a: (B, T, s_e) float32, the word vectors of answers without their last token, padded on the right.
-            rows: the R partial answers: for each of them, the number of the answer and the number of the last token.
-            start: the two parts of the memory to start from, as in Eq. 5, each (B, u). Used only with masked padding.
-
-        Returns:
-            (R, u) float32, the state of the LSTM after each partial answer.
-        """
-        if not self.paddings:
-            return tf.gather_nd(lstm_states(self.encoder_answer, E_a, start), rows.positions)
-        # Each answer has T memories. Memory t starts after s_s - t - 1 paddings; after step t it has read the partial
-        # answer of t + 1 tokens.
-        count, steps, _ = tf.unstack(tf.shape(E_a))
-        counts = self.paddings.sentence_length - 1 - tf.range(steps)
-        memories = self.after_paddings(self.encoder_answer, counts)
-        start = States(*(tf.tile(memory, [count, 1]) for memory in memories))
-        states = lstm_states(self.encoder_answer, tf.repeat(E_a, steps, axis=0), start)  # (B T, T, u)
-        states = tf.reshape(states, [count, steps, steps, self.encoder_answer.units])
-        return tf.gather_nd(states, tf.concat([rows.positions, rows.positions[:, 1:]], 1))
-
-    def after_paddings(self, lstm: keras.layers.LSTM, counts: tf.Tensor) -> States:
-        """Compute the memory of an LSTM that has read only paddings; with `original` padding only.
-
-        Args:
-            lstm: one of the two encoders.
-            counts: (n,) int32, for each of n memories the number of paddings that the LSTM has read, at most s_s.
-
-        Returns:
-            The memories, (n, u) each.
-
-        Raises:
-            ValueError: The layer skips padding, as with `masked` padding.
-        """
-        if self.paddings is None:
-            raise ValueError(f"{self.name} skips padding, so its LSTMs have no memory after paddings")
-        token, longest = self.paddings
-        memories = lstm_memories(lstm, self.embed(tf.fill([1, longest], token)))  # (1, s_s, u)
-        return States(*(tf.gather(tf.pad(memory[0], [[1, 0], [0, 0]]), counts) for memory in memories))
 
 
 class PrefixGenerator(PrefixLayer):
@@ -154,6 +56,8 @@ class PrefixGenerator(PrefixLayer):
         canonical: whether encoder_answer_bot starts from the memory of encoder_context_bot (Eq. 5). The encoding e is
             then the answer's encoding alone.
         precision: "bfloat16" multiplies the matrices of `bot` and `decision_bot` in that format.
+        encoder_utterance_bot: the LSTM that reads each utterance of a context, of s_se units; see `PrefixLayer`.
+        persona_bot: the embedding of speakers, (speakers + 1, s_p), or None if the network does not have it.
     """
 
     def __init__(
@@ -166,8 +70,12 @@ class PrefixGenerator(PrefixLayer):
         paddings: Paddings | None = None,
         canonical: bool = False,
         precision: str = "float32",
+        encoder_utterance_bot: keras.layers.LSTM | None = None,
+        persona_bot: keras.layers.Embedding | None = None,
     ):
-        super().__init__(shared, encoder_context_bot, encoder_answer_bot, paddings, "prefix_generator")
+        encoders, speakers = (encoder_context_bot, encoder_answer_bot), persona_bot is not None
+        super().__init__(shared, *encoders, paddings, "prefix_generator", encoder_utterance_bot, speakers)
+        self.persona_bot = persona_bot
         self.bot = bot
         self.decision_bot = decision_bot
         self.canonical = canonical
@@ -186,6 +94,8 @@ class PrefixGenerator(PrefixLayer):
             _paddings(gca),
             gca.canonical,
             precision,
+            layers.encoder_utterance_bot,
+            layers.persona_bot,
         )
 
     def call(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout) -> tf.Tensor:
@@ -204,41 +114,57 @@ class PrefixGenerator(PrefixLayer):
 
     def hidden(self, contexts: tf.Tensor, answers: tf.Tensor, rows: Rows, dropout: Dropout = no_dropout) -> tf.Tensor:
         """Compute y_h of Eq. 3 for every row, (R, hidden) float32; the arguments are those of `call`."""
-        lengths, moved = moved_right(contexts)
+        lengths, moved = moved_right(self.words_of(contexts))
         E_c = dropout("E_c", self.embed(moved))  # (B, s, s_e), Eq. 1
         E_a = dropout("E_a", self.embed(answers[:, :-1]))  # (B, T, s_e)
+        inputs, lengths = self.inputs_of_contexts(E_c, moved, lengths)
         if self.canonical:
-            start = States(*(dropout("e_c", memory) for memory in self.context_memory(E_c, lengths)))  # Eq. 4
+            start = States(*(dropout("e_c", memory) for memory in self.context_memory(inputs, lengths)))  # Eq. 4
             e_a = dropout("e_a", self.encode_prefixes(E_a, rows, start))  # (R, s_se), Eq. 5
             context_term = self.bot.bias  # (hidden,)
+            if self.persona_bot is not None:
+                context_term = tf.gather(self.context_term(self.personas(contexts)), rows.answer)  # (R, hidden)
         else:
-            e_c = dropout("e_c", self.encode_contexts(E_c, lengths))  # (B, s_se), Eq. 2
+            e_c = dropout("e_c", self.encode_contexts(inputs, lengths))  # (B, s_se), Eq. 2
             e_a = dropout("e_a", self.encode_prefixes(E_a, rows))  # (R, s_se)
+            if self.persona_bot is not None:
+                e_c = tf.concat([e_c, self.personas(contexts)], 1)  # (B, s_se + s_p)
             context_term = tf.gather(self.context_term(e_c), rows.answer)  # (R, hidden)
         return dropout("y_h", self.hidden_layer(context_term, e_a))  # (R, hidden), Eq. 3
 
-    def context_memory(self, E_c: tf.Tensor, lengths: tf.Tensor) -> States:
+    def context_memory(self, inputs: tf.Tensor, lengths: tf.Tensor) -> States:
         """Compute the memory from which a canonical decoder starts, g(x) of Eq. 4 and 5.
 
         Args:
-            E_c: (B, s, s_e) float32, the word vectors of contexts that are padded on the right.
-            lengths: (B,) int32, the contexts' numbers of tokens.
+            inputs: the inputs of the LSTM that reads contexts, as for `encode_contexts`.
+            lengths: (B,) int32, the numbers of these inputs of each context.
 
         Returns:
             h and c, (B, s_se) float32 each.
         """
-        memories = lstm_memories(self.encoder_context, E_c)  # (B, s, s_se)
-        return States(*(_last(memory, lengths, 0.0) for memory in memories))
+        memories = lstm_memories(self.encoder_context, inputs)  # (B, s, s_se)
+        return States(*(last_states(memory, lengths, 0.0) for memory in memories))
+
+    def personas(self, contexts: tf.Tensor) -> tf.Tensor:
+        """Look up the embeddings v of the speakers whose tokens precede the words of contexts: (B, s) -> (B, s_p)."""
+        if self.persona_bot is None:
+            raise ValueError("the generator has no embeddings of speakers")
+        numbers = tf.reduce_max(tf.where(contexts < self.shared.input_dim, 0, contexts - self.shared.input_dim), 1)
+        return tf.gather(self.persona_bot.embeddings, numbers)
 
     def context_term(self, e_c: tf.Tensor) -> tf.Tensor:
-        """Compute the part of Eq. 3's W_1 [e_c e_a] + b_1 that all prefixes share: (B, s_se) -> (B, hidden)."""
-        return self._product(e_c, self.bot.kernel[: self.encoder_context.units]) + self.bot.bias
+        """Compute the part of Eq. 3's W_1 [e_c e_a] + b_1 that all prefixes share: (B, s_se) -> (B, hidden).
+
+        With embeddings of speakers, the argument is [e_c v]; in a canonical generator it is v.
+        """
+        return self._product(e_c, self.bot.kernel[: -self.encoder_answer.units]) + self.bot.bias
 
     def hidden_layer(self, context_term: tf.Tensor, e_a: tf.Tensor) -> tf.Tensor:
         """Compute y_h of Eq. 3 from its two parts.
 
         Args:
-            context_term: (R, hidden) float32, see `context_term`; b_1 alone for a canonical generator.
+            context_term: (R, hidden) float32, see `context_term`; b_1 alone for a canonical generator without
+                embeddings of speakers.
             e_a: (R, s_se) float32.
 
         Returns:
@@ -267,6 +193,9 @@ class PrefixDiscriminator(PrefixLayer):
         discriminator_hidden: a hidden layer before the output layer, or None if the network does not have such a layer,
             as in the paper.
         paddings: see `PrefixLayer`.
+        encoder_utterance_discriminator: the LSTM that reads each utterance of a context, of s_sed units; see
+            `PrefixLayer`.
+        speakers: see `PrefixLayer`.
     """
 
     def __init__(
@@ -277,9 +206,11 @@ class PrefixDiscriminator(PrefixLayer):
         discriminator_output: keras.layers.Dense,
         discriminator_hidden: keras.layers.Dense | None = None,
         paddings: Paddings | None = None,
+        encoder_utterance_discriminator: keras.layers.LSTM | None = None,
+        speakers: bool = False,
     ):
         encoders = encoder_context_discriminator, encoder_answer_discriminator
-        super().__init__(shared, *encoders, paddings, "prefix_discriminator")
+        super().__init__(shared, *encoders, paddings, "prefix_discriminator", encoder_utterance_discriminator, speakers)
         self.discriminator_output = discriminator_output
         self.discriminator_hidden = discriminator_hidden
 
@@ -294,6 +225,8 @@ class PrefixDiscriminator(PrefixLayer):
             layers.discriminator_output,
             layers.discriminator_hidden,
             _paddings(gca),
+            layers.encoder_utterance_discriminator,
+            layers.persona_bot is not None,
         )
 
     def call(
@@ -334,9 +267,9 @@ class PrefixDiscriminator(PrefixLayer):
             The terms of the current token, the context and the partial answer, (R, 1) float32 each, or (R, units) for
             a discriminator with a hidden layer.
         """
-        lengths, moved = moved_right(contexts)
+        lengths, moved = moved_right(self.words_of(contexts))
         E_c, E_a = self.embed(moved), self.embed(answers[:, :-1])  # (B, s, s_e) and (B, T, s_e), Eq. 1
-        e_cd = noise("e_cd", self.encode_contexts(E_c, lengths))  # (B, s_sed), Eq. 7
+        e_cd = noise("e_cd", self.encode_contexts(*self.inputs_of_contexts(E_c, moved, lengths)))  # (B, s_sed), Eq. 7
         e_ad = noise("e_ad", self.encode_prefixes(E_a, rows))  # (R, s_sed)
         parts = [self.shared.input_dim, self.encoder_context.units, self.encoder_answer.units]
         W_p, W_c, W_a = tf.split(tf.convert_to_tensor(self._first.kernel), parts)  # W_d of Eq. 8, [token e_cd e_ad]
@@ -358,9 +291,3 @@ class PrefixDiscriminator(PrefixLayer):
 
 def _paddings(gca: GenerativeConversationalAgent) -> Paddings | None:
     return Paddings(gca.padding, gca.sizes.sentence_length) if gca.original_padding else None
-
-
-def _last(states: tf.Tensor, lengths: tf.Tensor, empty: tf.Tensor | float) -> tf.Tensor:
-    """Return the states after the last token, (B, s, u) -> (B, u) float32; `empty` for rows without tokens."""
-    last = tf.gather(states, tf.maximum(lengths - 1, 0), batch_dims=1)
-    return tf.where(lengths[:, None] > 0, last, empty)

@@ -8,7 +8,8 @@ Keras' order; s is the sigmoid or `hard_sigmoid`:
     [i f g o] = [s(z_i) s(z_f) tanh(z_c) s(z_o)],  z = x W + h' U + b,  c = f c' + i g,  h = o tanh(c)
 
 x is the input of a step, h the output and c the cell; h' and c' are those of the step before. W, U and b are the
-layer's weights. Shapes: B sequences, T steps, u units, s_e numbers in an input.
+layer's weights. Several sequences can follow one another in a row: where one of them begins, h' and c' are 0.
+Shapes: B sequences, T steps, u units, s_e numbers in an input.
 """
 
 import functools
@@ -58,13 +59,17 @@ def lstm_states(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | N
     return lstm_memories(lstm, sequences, start).h
 
 
-def lstm_memories(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None) -> States:
+def lstm_memories(
+    lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States | None = None, kept: tf.Tensor | None = None
+) -> States:
     """Compute h and c of an LSTM after every step, on every device.
 
     Args:
         lstm: a layer whose gates are sigmoids, or `hard_sigmoid`.
         sequences: (B, T, s_e) float32.
         start: (B, u) each, the memory before the first step, or None for zeros.
+        kept: (B, T) float32, the factor by which the memory is multiplied before each step: 0 where a sequence begins,
+            and 1 elsewhere. None if each row is one sequence.
 
     Returns:
         (B, T, u) float32 each.
@@ -74,7 +79,8 @@ def lstm_memories(lstm: keras.layers.LSTM, sequences: tf.Tensor, start: States |
         zeros = tf.zeros([tf.shape(sequences)[0], lstm.units])
         start = States(zeros, zeros)
     weights = (tf.convert_to_tensor(weight) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias))
-    return States(*_recurrence(_is_hard(lstm))(sequences, *start, *weights))
+    several = () if kept is None else (kept,)
+    return States(*_recurrence(_is_hard(lstm))(sequences, *start, *weights, *several))
 
 
 def lstm_step(lstm: keras.layers.LSTM, x: tf.Tensor, state: States) -> States:
@@ -116,15 +122,21 @@ def _slope(gate: tf.Tensor, hard: bool) -> tf.Tensor:
 
 @functools.cache
 def _recurrence(hard: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-    """Return the function (x, h, c, W, U, b) -> h and c after every step, for gates of one kind."""
+    """Return the function (x, h, c, W, U, b) -> h and c after every step, for gates of one kind.
+
+    A seventh argument is `kept` of `lstm_memories`, which has no gradient.
+    """
 
     @tf.custom_gradient
     def recurrence(*arguments: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable]:
         # stop_gradient: outside a graph, the tape would otherwise try to differentiate the XLA program itself.
-        states, cells, gates = _forward(*map(tf.stop_gradient, arguments), hard)
+        x, h, c, W, U, b, *several = map(tf.stop_gradient, arguments)
+        kept = several[0] if several else None
+        states, cells, gates = _forward(x, h, c, W, U, b, hard, kept)
 
-        def gradient(upstream_h: tf.Tensor, upstream_c: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            return _backward(upstream_h, upstream_c, *arguments[:-1], states, cells, gates, hard)
+        def gradient(upstream_h: tf.Tensor, upstream_c: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+            learned = _backward(upstream_h, upstream_c, *arguments[:5], states, cells, gates, hard, kept)
+            return *learned, *(None for _ in several)
 
         return (tf.transpose(states, [1, 0, 2]), tf.transpose(cells, [1, 0, 2])), gradient
 
@@ -133,7 +145,14 @@ def _recurrence(hard: bool) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
 
 @tf.function(jit_compile=True)
 def _forward(
-    x: tf.Tensor, h: tf.Tensor, c: tf.Tensor, W: tf.Tensor, U: tf.Tensor, b: tf.Tensor, hard: bool
+    x: tf.Tensor,
+    h: tf.Tensor,
+    c: tf.Tensor,
+    W: tf.Tensor,
+    U: tf.Tensor,
+    b: tf.Tensor,
+    hard: bool,
+    kept: tf.Tensor | None,
 ) -> tuple[tf.Tensor, ...]:
     """Compute states and cells, (T, B, u), and the activated gates, (T, B, 4u), in the order i, f, g, o."""
     inputs = tf.transpose(x, [1, 0, 2])
@@ -151,6 +170,8 @@ def _forward(
         cells: tf.TensorArray,
         gates: tf.TensorArray,
     ) -> tuple[Any, ...]:
+        if kept is not None:
+            h, c = (memory * kept[:, t, None] for memory in (h, c))
         (h, c), activated = _step(z[t] + h @ U, c, hard)
         return t + 1, h, c, states.write(t, h), cells.write(t, c), gates.write(t, tf.concat(activated, 1))
 
@@ -171,11 +192,14 @@ def _backward(
     cells: tf.Tensor,
     gates: tf.Tensor,
     hard: bool,
+    kept: tf.Tensor | None,
 ) -> tuple[tf.Tensor, ...]:
     """Compute the gradients of x, h, c, W, U and b from those of the states and cells, (B, T, u)."""
     upstream_h, upstream_c = (tf.transpose(upstream, [1, 0, 2]) for upstream in (upstream_h, upstream_c))
     steps = upstream_h.shape[0] or tf.shape(upstream_h)[0]
     before_h, before_c = tf.concat([h[None], states[:-1]], 0), tf.concat([c[None], cells[:-1]], 0)
+    if kept is not None:
+        before_h, before_c = (memory * tf.transpose(kept)[:, :, None] for memory in (before_h, before_c))
     zeros = tf.zeros_like(h)
     U_transposed = tf.transpose(U)
     collected = tf.TensorArray(tf.float32, size=steps, element_shape=(None, U.shape[1]))
@@ -194,7 +218,10 @@ def _backward(
             ],
             1,
         )
-        return t - 1, dz @ U_transposed, dc * f, collected.write(t, dz)
+        dh, dc = dz @ U_transposed, dc * f
+        if kept is not None:
+            dh, dc = (slope * kept[:, t, None] for slope in (dh, dc))
+        return t - 1, dh, dc, collected.write(t, dz)
 
     _, dh, dc, collected = tf.while_loop(
         lambda t, *_: t >= 0, step, (steps - 1, zeros, zeros, collected), maximum_iterations=steps

@@ -1,11 +1,13 @@
 """Figures 1 and 2 as drawn: white, yellow and green blocks (Eq. 1-3, 7-8).
 
 The white block is the shared word vectors, the yellow blocks are the generator, and the green ones the discriminator.
+With a hierarchical encoder (Sordoni et al. 2015, Serban et al. 2016), each of the two networks has one more block,
+which encodes every utterance of a context; the block of the context then reads the utterances in place of the words.
 
 Training does not call these models. It runs the same layers through `forward.py`, which computes all partial answers in
 one pass. `tests/keras_gca/models/test_forward.py` proves that both give the same values.
 
-Shapes: B samples. `Sizes` explains the sizes s_s, s_e, s_se, s_sed and s_v.
+Shapes: B samples. `sizes.py` explains the sizes s_s, s_e, s_se, s_sed and s_v.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,75 +21,21 @@ from keras_gca.data.vocabulary import PAD, PERIOD
 from keras_gca.engine.memory import refuse_beyond_memory
 from keras_gca.engine.nucleus import FORBIDDEN
 from keras_gca.models.lstm import hard_sigmoid
+from keras_gca.models.sizes import Sizes, sizes_of
 
 WHITE = ("shared",)
 YELLOW = ("encoder_context_bot", "encoder_answer_bot", "bot", "decision_bot")
 GREEN = ("encoder_context_discriminator", "encoder_answer_discriminator", "discriminator_output")
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The sizes of Figure 2's layers.
-
-    Attributes:
-        vocabulary: s_v, the number of tokens, the special ones included.
-        sentence_length: s_s, the number of tokens of a context and of a partial answer, padding included.
-        word_embedding: s_e, the number of values in a word vector.
-        sentence_embedding: s_se, the number of units of each of the generator's LSTMs.
-        discriminator_sentence_embedding: s_sed, the number of units of each of the discriminator's LSTMs.
-        hidden: the number of units of the generator's hidden layer, or None for s_v / 2, as in the author's program.
-        discriminator_hidden: the number of units of a hidden layer before the discriminator's output, or None for no
-            such layer, as in the paper: the terms of the context, the partial answer and the current token are then
-            only added, and do not interact.
-    """
-
-    vocabulary: int
-    sentence_length: int = 50
-    word_embedding: int = 100
-    sentence_embedding: int = 300
-    discriminator_sentence_embedding: int = 300
-    hidden: int | None = None
-    discriminator_hidden: int | None = None
-
-    @property
-    def hidden_units(self) -> int:
-        """The number of units of the generator's hidden layer, y_h of Eq. 3."""
-        return self.hidden or self.vocabulary // 2
-
-    def numbers(self, canonical: bool = False) -> tuple[int, int]:
-        """Count the weights before a network is made.
-
-        Args:
-            canonical: whether the generator is a canonical seq2seq model.
-
-        Returns:
-            The number of weights of the generator, and that of the discriminator. Both include the shared word vectors.
-        """
-        words = self.vocabulary * self.word_embedding
-
-        def lstms(units: int) -> int:
-            return 2 * 4 * units * (self.word_embedding + units + 1)
-
-        def dense(inputs: int, units: int) -> int:
-            return (inputs + 1) * units
-
-        encoded = self.sentence_embedding * (1 if canonical else 2)
-        generator = lstms(self.sentence_embedding) + dense(encoded, self.hidden_units)
-        generator += dense(self.hidden_units, self.vocabulary)
-        judged = self.vocabulary + 2 * self.discriminator_sentence_embedding
-        discriminator = lstms(self.discriminator_sentence_embedding)
-        if self.discriminator_hidden:
-            discriminator += dense(judged, self.discriminator_hidden) + dense(self.discriminator_hidden, 1)
-        else:
-            discriminator += dense(judged, 1)
-        return words + generator, words + discriminator
+UTTERANCES_BOT, UTTERANCES_DISCRIMINATOR = "encoder_utterance_bot", "encoder_utterance_discriminator"
+PERSONA = "persona_bot"
 
 
 @dataclass(frozen=True)
 class Layers:
     """The layers of Figure 2 that have weights, under the figure's names.
 
-    `discriminator_hidden` is None if `Sizes.discriminator_hidden` is None.
+    `discriminator_hidden` is None if `Sizes.discriminator_hidden` is None. The two encoders of utterances are None
+    without a hierarchical encoder, and `persona_bot` is None without embeddings of speakers.
     """
 
     shared: keras.layers.Embedding
@@ -99,6 +47,9 @@ class Layers:
     encoder_answer_discriminator: keras.layers.LSTM
     discriminator_output: keras.layers.Dense
     discriminator_hidden: keras.layers.Dense | None = None
+    encoder_utterance_bot: keras.layers.LSTM | None = None
+    encoder_utterance_discriminator: keras.layers.LSTM | None = None
+    persona_bot: keras.layers.Embedding | None = None
 
 
 class GenerativeConversationalAgent:
@@ -113,6 +64,18 @@ class GenerativeConversationalAgent:
     In a canonical generator (Eq. 4-5, the baseline of Section 3.1), the LSTM that reads the answer starts from the
     memory of the LSTM that has read the context. The encoding e is then the answer's encoding alone.
 
+    With a hierarchical encoder (`Sizes.utterances`), `context` is (B, N_u, s_s) int32: the tokens of each utterance
+    with EOS at its end, padded on the left. A context of fewer utterances begins with rows of padding. An LSTM encodes
+    the words of each utterance, and the LSTM of the context reads these encodings u_1 ... u_n in place of word vectors:
+
+        u_k = LSTM(W_e x_k),   e_c = LSTM([u_1 ... u_n])
+
+    `forward.py` takes the same contexts as rows of tokens, in which EOS ends each utterance (see `data/pairs.py`).
+
+    With embeddings of speakers (`Sizes.persona`, Li et al. 2016), the generator has a third input `speaker`, () int32:
+    the number of the speaker of the answer, from 1, or 0 for a speaker without a name. The embedding v of the speaker
+    is a part of the encoding e, [e_c v e_a], or [v e_a] in a canonical generator. The discriminator does not read it.
+
     Because the layers are shared, the paper's steps that copy weights (Algorithm 2, lines 7, 8, 10) are not needed.
     WHITE, YELLOW and GREEN name the layers of each colour; `select_trainable` freezes all other layers.
 
@@ -122,8 +85,8 @@ class GenerativeConversationalAgent:
         >>> gca = GenerativeConversationalAgent(Sizes(20, 5, 4, 6, 7), seed=1)
         >>> gca  # doctest: +NORMALIZE_WHITESPACE
         <GenerativeConversationalAgent of Sizes(vocabulary=20, sentence_length=5, word_embedding=4,
-        sentence_embedding=6, discriminator_sentence_embedding=7, hidden=None, discriminator_hidden=None), masked
-        padding; generator of 958 weights, discriminator of 787>
+        sentence_embedding=6, discriminator_sentence_embedding=7, hidden=None, discriminator_hidden=None,
+        utterances=None, persona=None, speakers=0), masked padding; generator of 958 weights, discriminator of 787>
         >>> context, answer = np.array([[0, 0, 0, 9, 8]]), np.array([[0, 0, 0, 0, 1]])
         >>> p = gca.generator([context, answer])  # Eq. 3: the next token's probabilities
         >>> p.shape, round(float(sum(p[0])), 3)
@@ -164,11 +127,16 @@ class GenerativeConversationalAgent:
             canonical: whether to make the generator a canonical seq2seq model.
 
         Raises:
-            ValueError: the embedding has another shape, or both original_padding and canonical are true.
+            ValueError: the embedding has another shape, or the author's program has no such network: original_padding
+                excludes canonical and a hierarchical encoder.
             UserError: the weights would not fit into this computer's memory.
         """
         if original_padding and canonical:
             raise ValueError("the author's program has no canonical seq2seq model")
+        if original_padding and sizes.hierarchical:
+            raise ValueError("the author's program has no hierarchical encoder")
+        if original_padding and sizes.persona:
+            raise ValueError("the author's program has no embeddings of speakers")
         refuse_beyond_memory(sum(sizes.numbers(canonical)), "a network")
         self.sizes = sizes
         self.canonical = canonical
@@ -185,7 +153,8 @@ class GenerativeConversationalAgent:
             if embedding.shape != expected:
                 raise ValueError(f"the embedding has shape {embedding.shape}; {expected} is expected")
             initial = keras.initializers.Constant(embedding)
-        context = keras.Input((sizes.sentence_length,), dtype="int32", name="context")
+        rows = () if sizes.utterances is None else (sizes.utterances,)
+        context = keras.Input((*rows, sizes.sentence_length), dtype="int32", name="context")
         answer = keras.Input((sizes.sentence_length,), dtype="int32", name="answer")
         token = keras.Input((sizes.vocabulary,), name="token")
         shared = keras.layers.Embedding(
@@ -210,6 +179,14 @@ class GenerativeConversationalAgent:
         discriminator_hidden = None
         if sizes.discriminator_hidden:
             discriminator_hidden = _dense(sizes.discriminator_hidden, "relu", "discriminator_hidden", seeds)
+        encoder_utterance_bot = encoder_utterance_discriminator = None
+        if sizes.hierarchical:
+            encoder_utterance_bot = _of_each_utterance(sizes.sentence_embedding, UTTERANCES_BOT, seeds)
+            encoder_utterance_discriminator = _of_each_utterance(units, UTTERANCES_DISCRIMINATOR, seeds)
+        persona_bot = None
+        if sizes.persona:
+            small = keras.initializers.RandomUniform(-0.05, 0.05, seed=next(seeds))
+            persona_bot = keras.layers.Embedding(sizes.speakers + 1, sizes.persona, small, name=PERSONA)
         self.layers = Layers(
             shared=shared,
             encoder_context_bot=encoder_context_bot,
@@ -220,30 +197,49 @@ class GenerativeConversationalAgent:
             encoder_answer_discriminator=encoder_answer_discriminator,
             discriminator_output=discriminator_output,
             discriminator_hidden=discriminator_hidden,
+            encoder_utterance_bot=encoder_utterance_bot and encoder_utterance_bot.layer,
+            encoder_utterance_discriminator=encoder_utterance_discriminator and encoder_utterance_discriminator.layer,
+            persona_bot=persona_bot,
         )
 
         # Functional models
-        E_c = shared(context)  # (B, s_s, s_e), Eq. 1
+        E_c = shared(context)  # (B, s_s, s_e), or (B, N_u, s_s, s_e) for a hierarchical encoder; Eq. 1
         E_a = shared(answer)
+
+        def read_by(encoder: keras.layers.TimeDistributed | None, owner: str) -> keras.KerasTensor:
+            if encoder is None:
+                return E_c
+            # A missing utterance is a row of padding, whose encoding is 0.
+            return keras.layers.Masking(0.0, name=f"masking_{owner}")(encoder(E_c))  # (B, N_u, s_se or s_sed)
+
+        inputs = [context, answer]
+        v = []  # (B, s_p) each: the embedding of the speaker, if there is one
+        if persona_bot is not None:
+            inputs.append(keras.Input((), dtype="int32", name="speaker"))
+            v.append(persona_bot(inputs[-1]))
+        read = read_by(encoder_utterance_bot, "bot")
         if canonical:
-            _, h, c = encoder_context_bot(E_c)  # (B, s_se), Eq. 4
+            _, h, c = encoder_context_bot(read)  # (B, s_se), Eq. 4
             # Eq. 5. Keras does not pass a mask on to a layer that is called on several tensors.
             e = encoder_answer_bot(E_a, initial_state=[h, c], mask=shared.compute_mask(answer))
+            if v:
+                e = keras.layers.Concatenate(name="concatenation_bot")([*v, e])  # (B, s_p + s_se)
         else:
-            e_c = encoder_context_bot(E_c)  # (B, s_se), Eq. 2
+            e_c = encoder_context_bot(read)  # (B, s_se), Eq. 2
             e_a = encoder_answer_bot(E_a)
-            e = keras.layers.Concatenate(name="concatenation_bot")([e_c, e_a])  # (B, 2 s_se)
+            e = keras.layers.Concatenate(name="concatenation_bot")([e_c, *v, e_a])  # (B, 2 s_se), and s_p for v
         p = decision_bot(bot(e))  # (B, s_v), Eq. 3
-        e_cd = encoder_context_discriminator(E_c)  # (B, s_sed), Eq. 7
+        read_by_discriminator = read_by(encoder_utterance_discriminator, "discriminator")
+        e_cd = encoder_context_discriminator(read_by_discriminator)  # (B, s_sed), Eq. 7
         e_ad = encoder_answer_discriminator(E_a)
 
         def judge(current_token: keras.KerasTensor) -> keras.KerasTensor:  # (B, s_v) -> (B, 1), Eq. 8
             everything = concatenation_discriminator([current_token, e_cd, e_ad])
             return discriminator_output(discriminator_hidden(everything) if discriminator_hidden else everything)
 
-        self.generator = keras.Model([context, answer], p, name="generator")
+        self.generator = keras.Model(inputs, p, name="generator")
         self.discriminator = keras.Model([context, answer, token], judge(token), name="discriminator")
-        self.adversarial = keras.Model([context, answer], judge(p), name="adversarial")
+        self.adversarial = keras.Model(inputs, judge(p), name="adversarial")
         if original_padding:
             decision_bot.bias.assign(np.where(np.arange(sizes.vocabulary) == PAD, FORBIDDEN, 0))
 
@@ -256,9 +252,16 @@ class GenerativeConversationalAgent:
         )
 
     @property
+    def yellow(self) -> tuple[str, ...]:
+        """The names of this generator's layers: YELLOW, and encoder of utterances and embedding of speakers if any."""
+        utterances = (UTTERANCES_BOT,) if self.sizes.hierarchical else ()
+        return (*YELLOW, *utterances, *((PERSONA,) if self.sizes.persona else ()))
+
+    @property
     def green(self) -> tuple[str, ...]:
-        """The names of this discriminator's layers: GREEN, and the hidden layer if there is one."""
-        return (*GREEN, "discriminator_hidden") if self.sizes.discriminator_hidden else GREEN
+        """The names of this discriminator's layers: GREEN, the hidden layer and the encoder of utterances if any."""
+        hidden = ("discriminator_hidden",) if self.sizes.discriminator_hidden else ()
+        return (*GREEN, *hidden, *((UTTERANCES_DISCRIMINATOR,) if self.sizes.hierarchical else ()))
 
     @property
     def padding(self) -> int:
@@ -286,7 +289,7 @@ class GenerativeConversationalAgent:
             raise KeyError(f"no layer {name!r} in Figure 2") from None
 
     def variables(self, *names: str) -> list[keras.Variable]:
-        """Return the weights of the named layers, in order: `variables(*WHITE, *YELLOW)` are the generator's.
+        """Return the weights of the named layers, in order: `variables(*WHITE, *gca.yellow)` are the generator's.
 
         Raises:
             KeyError: Figure 2 has no layer of such a name.
@@ -296,8 +299,8 @@ class GenerativeConversationalAgent:
     def select_trainable(self, *names: str) -> list[keras.Variable]:
         """Make the named layers trainable and freeze all others.
 
-        Teacher forcing (line 3) trains WHITE and YELLOW, the discriminator's epochs train `green`, and the generator's
-        epochs train YELLOW.
+        Teacher forcing (line 3) trains WHITE and `yellow`, the discriminator's epochs train `green`, and the
+        generator's epochs train `yellow`.
 
         Returns:
             The trainable weights, in the order of the names.
@@ -310,38 +313,23 @@ class GenerativeConversationalAgent:
         return self.variables(*names)
 
 
-def sizes_of(config: Config, vocabulary_size: int) -> Sizes:
-    """Return the sizes of the networks that a config describes.
-
-    Args:
-        config: the settings of a run.
-        vocabulary_size: s_v.
-    """
-    return Sizes(
-        vocabulary=vocabulary_size,
-        sentence_length=config.sentence_length,
-        word_embedding=config.word_embedding_size,
-        sentence_embedding=config.sentence_embedding_size,
-        discriminator_sentence_embedding=config.discriminator_sentence_embedding_size,
-        hidden=config.hidden_size,
-        discriminator_hidden=config.discriminator_hidden_size,
-    )
-
-
-def build(config: Config, vocabulary_size: int, embedding: np.ndarray | None = None) -> GenerativeConversationalAgent:
+def build(
+    config: Config, vocabulary_size: int, embedding: np.ndarray | None = None, speakers: int = 0
+) -> GenerativeConversationalAgent:
     """Make the networks that a config describes.
 
     Args:
         config: the settings of a run. The seed of the run is also the seed of the initial weights.
         vocabulary_size: s_v.
         embedding: (s_v, s_e) float32, the initial word vectors, or None to draw them at random.
+        speakers: the number of speakers who have an embedding, if the config has embeddings of speakers.
 
     Raises:
         ValueError: the embedding has another shape.
         UserError: the weights would not fit into this computer's memory.
     """
     return GenerativeConversationalAgent(
-        sizes_of(config, vocabulary_size),
+        sizes_of(config, vocabulary_size, speakers),
         embedding,
         config.seed,
         original_padding=config.padding == "original",
@@ -360,6 +348,11 @@ def _lstm(
         recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
         name=name,
     )
+
+
+def _of_each_utterance(units: int, name: str, seeds: Iterator[int]) -> keras.layers.TimeDistributed:
+    """Make the encoder of utterances: an LSTM that reads each row of a context from the same weights."""
+    return keras.layers.TimeDistributed(_lstm(units, "sigmoid", f"{name}_words", seeds), name=name)
 
 
 def _dense(units: int, activation: str, name: str, seeds: Iterator[int]) -> keras.layers.Dense:

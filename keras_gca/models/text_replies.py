@@ -4,7 +4,7 @@ Everything that `Agent.reply` does in Python is done here by operations of the g
 each generator answers greedily, the discriminator chooses (Eq. 10), and the answer is written as text. The graph has no
 XLA programs, because not every server that loads a SavedModel can compile them. TensorFlow Text normalises the text.
 
-Shapes: B contexts; s_s, s_v as in `networks.Sizes`.
+Shapes: B contexts; s_s, s_v as in `sizes.py`.
 """
 
 import contextlib
@@ -15,9 +15,10 @@ import tensorflow as tf
 
 from keras_gca.data.text import BEFORE_NUMBERS, SENTENCE_ENDS, is_attached, tokens_of, written
 from keras_gca.data.vocabulary import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Vocabulary
+from keras_gca.models.context_changes import THRESHOLD, ChangeDetector
 from keras_gca.models.decoding import Decoder
 from keras_gca.models.forward import PrefixDiscriminator
-from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent
+from keras_gca.models.networks import WHITE, GenerativeConversationalAgent
 from keras_gca.models.rows import last_rows, rows_of
 from keras_gca.models.scoring import TIE
 
@@ -32,6 +33,7 @@ class TextReplies(tf.Module):
         contractions: The style of contractions; see `normalise`.
         context_utterances: N_u, the number of utterances in a context.
         whole_answers: Whether the discriminator was trained on whole answers, and judges only their last token.
+        detector: The detector of context changes that limits the contexts, or None.
     """
 
     def __init__(
@@ -42,17 +44,19 @@ class TextReplies(tf.Module):
         contractions: str,
         context_utterances: int,
         whole_answers: bool,
+        detector: ChangeDetector | None = None,
     ):
         super().__init__(name="text_replies")
         self._contractions, self._context_utterances = contractions, context_utterances
-        self._whole_answers = whole_answers
-        self._sentence_length = judge.sizes.sentence_length
+        self._whole_answers, self._detector = whole_answers, detector
+        self._sizes = judge.sizes
         self._may_say_unknown = SPECIAL_TOKENS[UNK] in vocabulary.surfaces
         self._decoders = [_PlainDecoder(gca) for gca in generators]
         self._judge = PrefixDiscriminator.of(judge)
         # A SavedModel stores only variables that attributes of the module hold.
-        used = [variable for gca in generators for variable in gca.variables(*WHITE, *YELLOW)]
-        self.saved_variables = [variable.value for variable in [*used, *judge.variables(*WHITE, *judge.green)]]
+        used = [variable for gca in generators for variable in gca.variables(*WHITE, *gca.yellow)]
+        used += judge.variables(*WHITE, *judge.green) + (detector.variables if detector is not None else [])
+        self.saved_variables = [variable.value for variable in used]
         words = vocabulary.tokens[len(SPECIAL_TOKENS) :]
         indices = tf.range(len(SPECIAL_TOKENS), len(vocabulary.tokens))
         self.index = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(tf.constant(words), indices), UNK)
@@ -112,18 +116,43 @@ class TextReplies(tf.Module):
     def encode(self, contexts: tf.Tensor) -> tf.Tensor:
         """Turn contexts into the indices of their last s_s tokens, padded on the left. For use in a graph.
 
+        For a hierarchical encoder, each utterance has at most s_s tokens, and ends with EOS (see `data/pairs.py`).
+
         Args:
             contexts: (B,) string; see `reply`.
 
         Returns:
-            (B, s_s) int32.
+            (B, s_s) int32; (B, N_u s_s) for a hierarchical encoder.
         """
         utterances = tf.strings.split(tf.strings.strip(contexts), "\n")[:, -self._context_utterances :]
-        tokens = utterances.with_values(tokens_of(utterances.values, self._contractions)).merge_dims(1, 2)
-        tokens = tokens[:, -self._sentence_length :]
-        indices = tf.ragged.map_flat_values(self.index.lookup, tokens)
-        backward = tf.reverse(indices, [1]).to_tensor(PAD, shape=[None, self._sentence_length])
+        tokens = utterances.with_values(tokens_of(utterances.values, self._contractions))
+        indices = tf.ragged.map_flat_values(self.index.lookup, tokens)  # (B, utterances, tokens)
+        if self._detector is not None:
+            indices = self._after_last_change(indices, self._detector)
+        length = self._sizes.sentence_length
+        if self._sizes.utterances is not None:
+            words = indices.values[:, -(length - 1) :]
+            ends = tf.fill([words.nrows(), 1], EOS)
+            indices, length = indices.with_values(tf.concat([words, ends], 1)), length * self._sizes.utterances
+        joined = indices.merge_dims(1, 2)[:, -length:]
+        backward = tf.reverse(joined, [1]).to_tensor(PAD, shape=[None, length])
         return backward[:, ::-1]
+
+    def _after_last_change(self, contexts: tf.RaggedTensor, detector: ChangeDetector) -> tf.RaggedTensor:
+        """Leave out the utterances before the last change of each context; see `ChangeDetector`.
+
+        Args:
+            contexts: (B, utterances, tokens) int32.
+            detector: The detector.
+        """
+        utterances = contexts.values[:, -self._sizes.sentence_length :].to_tensor(PAD)  # those of all contexts
+        changes = tf.sigmoid(detector.logits(utterances[:-1], utterances[1:])) > THRESHOLD
+        # A change before the first utterance of a context leaves nothing out.
+        changes = tf.concat([[False], changes], 0)[: tf.shape(utterances)[0]]
+        numbers = tf.ragged.range(contexts.row_lengths())
+        start = tf.reduce_max(numbers.with_values(tf.where(changes, numbers.values, 0)), axis=1)
+        kept = numbers.values >= tf.gather(start, numbers.value_rowids())
+        return tf.ragged.boolean_mask(contexts, numbers.with_values(kept))
 
     def _log_score(self, contexts: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
         """Compute the logarithm of Eq. 10 for each answer, (B,) float64; see `scoring.log_score`."""

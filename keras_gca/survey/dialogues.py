@@ -1,5 +1,6 @@
 """Makes a survey: held-out dialogue lines, two models' answers to each, and the discriminator's scores of them."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from glove.text_files import counted
 from keras_gca.agent import Agent, Decoding
 from keras_gca.data.conversations import Conversation
-from keras_gca.data.pairs import Pairs, frame_answers, make_pairs, pad_contexts
+from keras_gca.data.pairs import Pairs, frame_answers, make_pairs, without_speakers
 from keras_gca.errors import UserError
 from keras_gca.models import scoring
 from keras_gca.survey.questionnaire import Line, MachineAnswer, Survey
@@ -62,7 +63,14 @@ def held_out_lines(
     tokens = iter(agent.tokenise([utterance for conversation in written for utterance in conversation]))
     tokenised = [[next(tokens) for _ in conversation] for conversation in written]
     config = agent.config
-    pairs = make_pairs(tokenised, agent.vocabulary, config.context_utterances, config.sentence_length)
+    lengths = config.context_utterances, config.sentence_length
+    marked = config.hierarchical or config.detects_changes
+    pairs = make_pairs(tokenised, agent.vocabulary, *lengths, hierarchical=marked)
+    if agent.detector is not None:
+        pairs = agent.detector.shorten(pairs, config.changed(persona_size=None))
+    if config.names_speakers:  # the text does not say who speaks
+        words = without_speakers(validation.contexts, len(agent.vocabulary))
+        validation = dataclasses.replace(validation, contexts=words)
     shown = (context for conversation in written for context in _contexts(conversation, utterances))
     by_indices = {_key(pairs, i): context for i, context in enumerate(shown)}
     lines: dict[int, list[tuple[str, ...]]] = {}
@@ -159,7 +167,7 @@ def _answered(
         batch = contexts[start : start + BATCH]
         by_model = []
         for model in models:
-            every = model.agent.answer_contexts(_encode(model.agent, batch), decoding, seed + start)
+            every = model.agent.answer_contexts(model.agent.encode_contexts(batch), decoding, seed + start)
             answers = [next(answer for answer in line if answer.generator == model.generator) for line in every]
             if model.agent is judge:
                 by_model.append([MachineAnswer(answer.text, answer.human, answer.score) for answer in answers])
@@ -168,17 +176,9 @@ def _answered(
         yield from zip(batch, zip(*by_model, strict=True), strict=True)
 
 
-def _encode(agent: Agent, contexts: Sequence[tuple[str, ...]]) -> np.ndarray:
-    """Encode the last N_u utterances of contexts in an agent's vocabulary, (B, s_s) int32; N_u is the agent's own."""
-    read = [context[-agent.config.context_utterances :] for context in contexts]
-    tokens = iter(agent.tokenise([utterance for utterances in read for utterance in utterances]))
-    rows = [agent.vocabulary.encode([token for _ in utterances for token in next(tokens)]) for utterances in read]
-    return pad_contexts(rows, agent.config.sentence_length)
-
-
 def _judged(judge: Agent, contexts: Sequence[tuple[str, ...]], texts: list[str]) -> list[MachineAnswer]:
     """Score another agent's answers (Eq. 9 and 10) by the judge's discriminator, in the judge's vocabulary."""
     rows = [judge.vocabulary.encode(tokens) for tokens in judge.tokenise(texts)]
-    log_l = judge.judge(_encode(judge, contexts), frame_answers(rows, judge.config.sentence_length))
+    log_l = judge.judge(judge.encode_contexts(contexts), frame_answers(rows, judge.config.sentence_length))
     human, score = np.exp(scoring.log_human_probability(log_l)), np.exp(scoring.log_score(log_l))
     return [MachineAnswer(*parts) for parts in zip(texts, human.tolist(), score.tolist(), strict=True)]

@@ -107,7 +107,9 @@ class AdversarialTraining(AdversarialState):
         config = self.config
         if config.machine_contexts == "answer" or config.predict != "answer" or self._turns == 1:
             return choose_seeds(pairs, count, seed), None
-        return seeds_with_utterances(pairs, count, seed, config.context_utterances - 1)
+        words = self.gca.layers.shared.input_dim if config.names_speakers else None
+        utterances = config.context_utterances - 1
+        return seeds_with_utterances(pairs, count, seed, utterances, config.hierarchical, words)
 
     def discriminator(self, stage: Stage) -> Iterator[Event]:
         """Walk through an epoch of line 6 (`DiscriminatorTraining`)."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_gca.engine import replicas
 from keras_gca.engine.random import batch_gumbel
-from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
+from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.rows import rows_of
 from keras_gca.training.discriminator import HUMAN
 from keras_gca.training.learner import BlockLearner
@@ -39,7 +39,7 @@ class GeneratorTraining(BlockLearner):
         tokens: str = "probabilities",
         temperature: float = 1.0,
     ):
-        super().__init__(gca, YELLOW, learning_rate, precision=precision)
+        super().__init__(gca, gca.yellow, learning_rate, precision=precision)
         self._kind, self._tokens, self._temperature = kind, tokens, temperature
 
     @property

@@ -19,7 +19,7 @@ class BlockLearner(Learner):
 
     Args:
         gca: The networks.
-        names: The names of the layers to train (networks.WHITE, YELLOW, GREEN).
+        names: The names of the layers to train (networks.WHITE, `gca.yellow`, `gca.green`).
         learning_rate: Adam's learning rate.
         average: The momentum of a running average of the weights (see `WeightAverage`), or 0 for no average.
         precision: The number format of the generator's two large matrix products, "float32" or "bfloat16".

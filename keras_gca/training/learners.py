@@ -1,7 +1,7 @@
 """Makes the learner of each line of Algorithm 2 from the settings, when the line is first reached."""
 
 from keras_gca.config import Config
-from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent
+from keras_gca.models.networks import WHITE, GenerativeConversationalAgent
 from keras_gca.training.discriminator import DiscriminatorTraining
 from keras_gca.training.generator import GeneratorTraining
 from keras_gca.training.learner import BlockLearner
@@ -37,7 +37,7 @@ class Learners(dict[str, BlockLearner]):
         config = self.config
         window = config.average_epochs * -(-self.pairs // config.batch_size)  # in steps
         average = max(0.0, 1 - 1 / window) if window else 0.0
-        return self._teacher_forcing((*WHITE, *YELLOW), config.teacher_forcing_learning_rate, average)
+        return self._teacher_forcing((*WHITE, *self.gca.yellow), config.teacher_forcing_learning_rate, average)
 
     def line_6(self) -> DiscriminatorTraining:
         """Make the learner of the discriminator, which judges tokens, or whole answers for `reinforce`."""
@@ -64,7 +64,7 @@ class Learners(dict[str, BlockLearner]):
 
     def line_11(self) -> TeacherForcing:
         """Make the learner of the teacher forcing in the adversarial iterations; it does not train the word vectors."""
-        return self._teacher_forcing(YELLOW, self.config.interleaved_learning_rate)
+        return self._teacher_forcing(self.gca.yellow, self.config.interleaved_learning_rate)
 
     def _teacher_forcing(self, names: tuple[str, ...], rate: float, average: float = 0.0) -> TeacherForcing:
         config = self.config

@@ -5,7 +5,7 @@ Replies are the greedy ones of Algorithm 1, which draws no random numbers, so wa
 
 import numpy as np
 
-from keras_gca.data.pairs import Pairs, pad_contexts
+from keras_gca.data.pairs import Pairs, joined, pad_contexts
 from keras_gca.data.text import detokenise, tokenise
 from keras_gca.data.vocabulary import Vocabulary
 from keras_gca.models.forward import PrefixDiscriminator
@@ -33,21 +33,21 @@ def answer(
     """
     config = training.config
     encoded = [vocabulary.encode(tokens) for tokens in tokenise(questions, config.contractions)]
-    length = config.sentence_length
-    asked = pad_contexts(encoded, length) if encoded else samples.contexts[:0]
+    read = [joined([question], config.sentence_length, config.hierarchical) for question in encoded]
+    asked = pad_contexts(read, config.context_columns) if read else samples.contexts[:0]
     contexts = np.concatenate([asked, samples.contexts])
     replies = training.decoder.greedy(contexts, allow_unknown=False).answers
     rows = np.concatenate([replies, samples.answers])
     judged = [Judged(_text(vocabulary, row)) for row in rows]
     if any(row["phase"] == DISCRIMINATOR for row in training.history):
         discriminator = PrefixDiscriminator.of(training.gca)
-        read = np.concatenate([contexts, samples.contexts])
-        log_l = log_outputs(discriminator, read, rows, whole_answers=config.algorithm == "reinforce")
+        judged_contexts = np.concatenate([contexts, samples.contexts])
+        log_l = log_outputs(discriminator, judged_contexts, rows, whole_answers=config.algorithm == "reinforce")
         judged = [_judged(vocabulary, row, log) for row, log in zip(rows, log_l, strict=True)]
     mine, human = judged[: len(contexts)], judged[len(contexts) :]
     exchanges = [Exchange(text, reply) for text, reply in zip(questions, mine, strict=False)]
     held_out = zip(samples.contexts, mine[len(questions) :], human, strict=True)
-    return exchanges, [Exchange(_text(vocabulary, context), reply, said) for context, reply, said in held_out]
+    return exchanges, [Exchange(_context(vocabulary, context), reply, said) for context, reply, said in held_out]
 
 
 def _judged(vocabulary: Vocabulary, row: np.ndarray, log_l: np.ndarray) -> Judged:
@@ -55,6 +55,10 @@ def _judged(vocabulary: Vocabulary, row: np.ndarray, log_l: np.ndarray) -> Judge
     numbers = np.flatnonzero(~np.isnan(log_l))
     tokens = [(vocabulary.tokens[row[1 + i]], float(np.exp(log_l[i]))) for i in numbers]
     return Judged(_text(vocabulary, row), float(np.exp(log_score(log_l))), tuple(tokens) if len(tokens) > 1 else ())
+
+
+def _context(vocabulary: Vocabulary, row: np.ndarray) -> str:
+    return detokenise(vocabulary.decode_context(row), vocabulary.surfaces)
 
 
 def _text(vocabulary: Vocabulary, row: np.ndarray) -> str:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import glove
 from glove.text_files import SKIP_HINT, BadLines, counted, one_line
-from keras_gca.agent import Agent
+from keras_gca.agent import SHOWN_SPEAKERS, Agent
 from keras_gca.config import Config
 from keras_gca.data.conversations import Conversation
 from keras_gca.data.dataset import Dataset, prepare
@@ -25,6 +25,7 @@ from keras_gca.engine import devices, reporting
 from keras_gca.engine.session import Watching
 from keras_gca.engine.training_loop import progress
 from keras_gca.errors import UserError
+from keras_gca.training.context_changes import with_dynamic_contexts
 from keras_gca.training.run_folder import GCARun
 from keras_gca.training.session import GCASession
 from keras_gca.training.token_data import prepared
@@ -84,6 +85,8 @@ def train_agent(
     if words is None and all_too_rare(dataset.vocabulary, config):
         reporting.say(f"no word occurs {config.minimum_count} times in the training text, so all words are used")
     embedding = _word_vectors(dataset, config, source, bad)
+    if config.detects_changes:
+        dataset = with_dynamic_contexts(dataset, config, embedding)
     if bad.counts:
         print(bad.summary())
     with devices.training_on(strategy, path) as own:
@@ -185,10 +188,9 @@ def resume(
 
 def _first_exchange(dataset: Dataset) -> tuple[str, str]:
     """Return two lines with the first training pair, as the networks see it."""
-    first = dataset.training[:1]
-    context, answer = (
-        one_line(" ".join(dataset.vocabulary.decode(tokens))) for tokens in (first.contexts[0], first.answers[0])
-    )
+    vocabulary, first = dataset.vocabulary, dataset.training[:1]
+    words = vocabulary.decode_context(first.contexts[0]), vocabulary.decode(first.answers[0])
+    context, answer = (one_line(" ".join(tokens)) for tokens in words)
     return f"  context: {context}", f"  answer:  {answer}"
 
 
@@ -206,6 +208,10 @@ def _describe(dataset: Dataset, source: str) -> None:
         f"training:   {counted(len(training), 'pair')}, {training.tokens:,} tokens",
         f"held out:   {counted(len(validation), 'pair')}, {counted(validation.tokens, 'token')}, {unit}",
     )
+    if vocabulary.speakers:
+        named = ", ".join(vocabulary.speakers[:SHOWN_SPEAKERS])
+        more = len(vocabulary.speakers) - SHOWN_SPEAKERS
+        reporting.say(f"speakers:   {named}{f' and {more:,} more' if more > 0 else ''}")
     if dataset.test is not None:
         size = f"{counted(len(dataset.test), 'pair')}, {counted(dataset.test.tokens, 'token')}"
         reporting.say(f"test:       {size}, the corpus' own part, which keras_gca.evaluate uses")

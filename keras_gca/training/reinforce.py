@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras_gca.engine import optimizers, replicas
 from keras_gca.engine.learner import StepResult
 from keras_gca.engine.variables import assign
-from keras_gca.models.networks import YELLOW, GenerativeConversationalAgent
+from keras_gca.models.networks import GenerativeConversationalAgent
 from keras_gca.models.rows import Rows, last_rows, rows_of
 from keras_gca.training.learner import BlockLearner
 
@@ -33,7 +33,7 @@ class ReinforceTraining(BlockLearner):
     """
 
     def __init__(self, gca: GenerativeConversationalAgent, learning_rate: float, precision: str = "float32"):
-        super().__init__(gca, YELLOW, learning_rate, precision=precision)
+        super().__init__(gca, gca.yellow, learning_rate, precision=precision)
         self.baseline = keras.layers.Dense(1, kernel_initializer="zeros", name="baseline")
         self.baseline.build((None, gca.sizes.hidden_units))
         self._baseline_optimizer = optimizers.Adam(BASELINE_RATE)

@@ -24,7 +24,7 @@ from keras_gca.data.dataset import Dataset
 from keras_gca.data.pairs import Pairs
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary import Vocabulary
-from keras_gca.engine.staged_training import validated_position
+from keras_gca.engine.staged_training import unpack, validated_position
 from keras_gca.errors import UserError
 from keras_gca.storage import json_files
 from keras_gca.storage.arrays import HDF5_STRUCTURE, read_arrays, write_arrays
@@ -80,6 +80,7 @@ class GCARun(RunFolder[Config]):
         if dataset.test is not None:
             pairs["test"] = dataset.test
         arrays = {f"{name}/{i}": array for name in pairs for i, array in enumerate(pairs[name].arrays())}
+        arrays |= {f"detector/{i}": array for i, array in enumerate(dataset.detector or ())}
         write_arrays(run.path / "pairs.h5", arrays, facts, compress=True)
         return run
 
@@ -89,21 +90,26 @@ class GCARun(RunFolder[Config]):
         Raises:
             UserError: The files are missing, damaged, or do not fit together.
         """
-        config = self.config()
-        path, length = self.path / "vocabulary.json", config.sentence_length
+        path, config = self.path / "vocabulary.json", self.config()
+        lengths = config.sentence_length, config.context_columns
         try:
             vocabulary = Vocabulary.from_values(json_files.read(path))
             path = self.path / "pairs.h5"
             facts, arrays = read_arrays(path)
             on_disk = "tokens" in facts
             pairs = {
-                name: Pairs.of_arrays([arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), length)
+                name: Pairs.of_arrays(
+                    [arrays[f"{name}/{i}"] for i in range(3)], len(vocabulary), *lengths, len(vocabulary.speakers)
+                )
                 for name in (() if on_disk else ("training",)) + ("validation", "test")
                 if name != "test" or "test/0" in arrays  # only runs with `--splits official` have test pairs
             }
             training = referred(facts["tokens"], config, path) if on_disk else pairs["training"]
             whole = bool(facts["whole_conversations"])
-            return Dataset(vocabulary, training, pairs["validation"], [], whole, pairs.get("test"))
+            detector = unpack("detector", arrays) if config.detects_changes else None
+            if detector == []:
+                raise ValueError("the detector of context changes is missing")
+            return Dataset(vocabulary, training, pairs["validation"], [], whole, pairs.get("test"), detector)
         except UserError:
             raise
         except (KeyError, TypeError, ValueError) as error:

@@ -10,10 +10,11 @@ utterance are shorter than the human ones, so the discriminator recognises M by 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from keras_gca.data.pairs import Pairs, answers_as_contexts, pad_contexts
+from keras_gca.data.pairs import Pairs, answers_as_contexts, pad_contexts, utterances_of
 from keras_gca.data.token_pairs import TokenPairs
 from keras_gca.data.vocabulary import EOS, PAD
 from keras_gca.models.decoding import Decoder
@@ -38,7 +39,12 @@ def choose_seeds(pairs: Pairs | TokenPairs, count: int, seed: int) -> np.ndarray
 
 
 def seeds_with_utterances(
-    pairs: Pairs | TokenPairs, count: int, seed: int, utterances: int
+    pairs: Pairs | TokenPairs,
+    count: int,
+    seed: int,
+    utterances: int,
+    hierarchical: bool = False,
+    words: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose contexts from which self-conversations start, as `choose_seeds`, and find their last utterances.
 
@@ -49,18 +55,39 @@ def seeds_with_utterances(
         count: The number of seeds, which may be greater than the number of pairs.
         seed: The seed of the choice.
         utterances: The number of utterances to find for each context.
+        hierarchical: Whether the contexts are for a hierarchical encoder, so that EOS ends each utterance.
+        words: The size of the vocabulary, if contexts begin with tokens of speakers (`with_speakers`), or None.
 
     Returns:
-        The contexts, (count, s_s) int32, and their last utterances, (count, utterances, s_s) int32.
+        The contexts, (count, s_s) int32, and their last utterances, (count, utterances, s_s) int32. For a hierarchical
+        encoder, s_s is N_u times as large.
     """
     numbers = pairs.drawn(np.random.default_rng(seed), 2 * count)
     # The utterances of a context are the answers of the pairs just before it.
     read = np.unique(np.maximum(numbers[:, None] - np.arange(utterances + 1), 0))
-    parts, known = last_utterances(pairs[read], utterances)
+    some = pairs[read]
+    said = some.contexts if words is None else np.where(some.contexts < words, some.contexts, PAD)
+    if hierarchical:
+        parts, known = divided(said, utterances), np.ones(len(read), bool)
+    else:
+        parts, known = last_utterances(replace(some, contexts=said), utterances)
     places = np.searchsorted(read, numbers)
     usable = places[known[places]] if known[places].any() else places
     chosen = np.resize(usable, count)
-    return pairs[read[chosen]].contexts, parts[chosen]
+    return some.contexts[chosen], parts[chosen]
+
+
+def divided(contexts: np.ndarray, count: int) -> np.ndarray:
+    """Divide contexts for a hierarchical encoder, (n, s), into their last utterances, (n, count, s) int32.
+
+    Each utterance still ends with EOS. A context with fewer utterances has rows of padding before them.
+    """
+    parts = np.full((len(contexts), count, contexts.shape[1]), PAD, np.int32)
+    for rows, context in zip(parts, contexts, strict=True):
+        utterances = utterances_of(context)[-count:] if count else []
+        for row, utterance in zip(rows[count - len(utterances) :], utterances, strict=True):
+            row[len(row) - len(utterance) - 1 :] = [*utterance, EOS]
+    return parts
 
 
 def last_utterances(pairs: Pairs, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -177,7 +204,8 @@ def converse(
                 answers = decoder.sample(contexts, seed, temperature, top_p=top_p).answers
             if turn or turns == 1:
                 pairs.append(Pairs(contexts, answers, owner.astype(np.int32)))
-            said = np.concatenate([said, answers_as_contexts(answers, length)[:, None]], axis=1)
+            heard = answers_as_contexts(answers, length, decoder.gca.sizes.hierarchical)
+            said = np.concatenate([said, heard[:, None]], axis=1)
             contexts = pad_contexts([tokens[tokens != PAD] for tokens in said.reshape(len(said), -1)], length)
             said = said[:, 1:]
         yield start + len(owner), Pairs.concatenate(pairs)

@@ -13,7 +13,7 @@ from keras_gca.engine.command_line import hint
 from keras_gca.engine.session import Session
 from keras_gca.engine.staged_training import Event
 from keras_gca.engine.variables import assign
-from keras_gca.models.networks import WHITE, YELLOW, build
+from keras_gca.models.networks import WHITE, build
 from keras_gca.serving.live_view import record
 from keras_gca.serving.terminal import print_answers
 from keras_gca.storage.live_files import Exchange
@@ -34,15 +34,22 @@ class GCASession(Session):
         run: The run folder.
         training: The training, with the settings and the data of the run.
         vocabulary: The vocabulary of the networks.
+        detector: The weights of the detector of context changes, for the bot, or None.
     """
 
     package = "keras_gca"
     run: GCARun
     training: AdversarialTraining
 
-    def __init__(self, run: GCARun, training: AdversarialTraining, vocabulary: Vocabulary):
+    def __init__(
+        self,
+        run: GCARun,
+        training: AdversarialTraining,
+        vocabulary: Vocabulary,
+        detector: list[np.ndarray] | None = None,
+    ):
         super().__init__(run, training)
-        self.vocabulary = vocabulary
+        self.vocabulary, self.detector = vocabulary, detector
 
     @classmethod
     def of(cls, run: GCARun, config: Config, dataset: Dataset, embedding: np.ndarray | None = None) -> "GCASession":
@@ -55,8 +62,9 @@ class GCASession(Session):
             embedding: The initial word vectors, float32, one row for each token of the vocabulary, or None for random
                 vectors.
         """
-        gca = build(config, len(dataset.vocabulary), embedding)
-        return cls(run, AdversarialTraining(config, gca, dataset.training, dataset.validation), dataset.vocabulary)
+        gca = build(config, len(dataset.vocabulary), embedding, len(dataset.vocabulary.speakers))
+        training = AdversarialTraining(config, gca, dataset.training, dataset.validation)
+        return cls(run, training, dataset.vocabulary, dataset.detector)
 
     def sizes(self) -> dict[str, int]:
         """Return the numbers of weights of the generator and of the discriminator, both with the word vectors."""
@@ -107,7 +115,7 @@ class GCASession(Session):
         if event.stage.phase in (TEACHER_FORCING, GENERATOR, INTERLEAVED):
             contexts = _samples(self.training.validation).contexts
             answers = self.training.decoder.greedy(contexts, allow_unknown=False).answers
-            exchanges = [(self._text(c), self._text(a)) for c, a in zip(contexts, answers, strict=True)]
+            exchanges = [(self._context(c), self._text(a)) for c, a in zip(contexts, answers, strict=True)]
             self.run.write_samples(f"{len(self.training.history):03d}_{event.stage.phase}", exchanges)
         if event.stage.phase != SELF_CONVERSATION:  # this phase changes neither G nor D
             record(self.run.path, len(self.training.history), self.title(event.stage), self._answer)
@@ -120,7 +128,7 @@ class GCASession(Session):
     def write(self) -> None:
         """Write the weights of the networks, and the bot."""
         training, gca = self.training, self.training.gca
-        live = [variable.numpy() for variable in gca.variables(*WHITE, *YELLOW)]
+        live = [variable.numpy() for variable in gca.variables(*WHITE, *gca.yellow)]
         if training.phase == TEACHER_FORCING or training.config.adversarial_epochs == 0:
             generators = {"teacher_forcing": training.teacher_forced or live}
             # If line 3 is trained further, this file is left over from the earlier adversarial iterations.
@@ -129,12 +137,12 @@ class GCASession(Session):
             kept = present(training.teacher_forced, "the generator of line 3")
             generators = {"teacher_forcing": kept, "adversarial": live}
         for name, weights in generators.items():
-            assign(gca.variables(*WHITE, *YELLOW), weights)
+            assign(gca.variables(*WHITE, *gca.yellow), weights)
             self.run.write_weights(name, gca.generator)
-        assign(gca.variables(*WHITE, *YELLOW), live)
+        assign(gca.variables(*WHITE, *gca.yellow), live)
         self.run.write_weights("discriminator", gca.discriminator)
         green = [variable.numpy() for variable in gca.variables(*WHITE, *gca.green)]
-        save_bot(self.run.bot, training.config, self.vocabulary, generators, green)
+        save_bot(self.run.bot, training.config, self.vocabulary, generators, green, detector=self.detector)
 
     def summarise(self) -> None:
         """Print the held-out perplexity, and the share of tokens of H and M that the discriminator recognises."""
@@ -157,7 +165,7 @@ class GCASession(Session):
         agent = Agent.load(self.run.bot)
         contexts = _samples(self.training.validation).contexts
         for context, answers in zip(contexts, agent.answer_contexts(contexts, CHAT), strict=True):
-            print(f"\n  {self._text(context)}")
+            print(f"\n  {self._context(context)}")
             print_answers(answers, agent.generators, width=16)
 
     def conclude(self) -> None:
@@ -166,6 +174,9 @@ class GCASession(Session):
         print(f"\nwrote {path}: bot.h5 is the bot to chat with; log.csv, samples and tensorboard show how it learned")
         print(f"next: {hint('keras_gca.chat', path)}")
         print(f"  or: {hint('keras_gca.evaluate', path)}")
+
+    def _context(self, indices: np.ndarray) -> str:
+        return detokenise(self.vocabulary.decode_context(indices), self.vocabulary.surfaces)
 
     def _text(self, indices: np.ndarray) -> str:
         return detokenise(self.vocabulary.decode(indices), self.vocabulary.surfaces)

@@ -1,8 +1,8 @@
 """The state of a training by Algorithm 2, which can be stored and restored after any step.
 
-G is the generator, and D the discriminator. WHITE names the layer of the word vectors, which both share, and YELLOW the
-other layers of G. M is the set of machine-generated pairs. Line 3 trains G by teacher forcing, and lines 4 to 12 are
-the adversarial iterations.
+G is the generator, and D the discriminator. WHITE names the layer of the word vectors, which both share, and `yellow`
+the other layers of G. M is the set of machine-generated pairs. Line 3 trains G by teacher forcing, and lines 4 to 12
+are the adversarial iterations.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -20,7 +20,7 @@ from keras_gca.engine.staged_training import Event, StagedTraining, pack, unpack
 from keras_gca.engine.variables import assign
 from keras_gca.errors import UserError, refuse_nan
 from keras_gca.models.decoding import Decoder
-from keras_gca.models.networks import WHITE, YELLOW, GenerativeConversationalAgent
+from keras_gca.models.networks import WHITE, GenerativeConversationalAgent
 from keras_gca.training.held_out import HeldOut
 from keras_gca.training.learner import BlockLearner
 from keras_gca.training.learners import Learners
@@ -51,7 +51,7 @@ class AdversarialState(StagedTraining):
         machine: The latest M of line 5, and the pairs that line 5 made from held-out seeds. None before line 5 has run
             for the first time.
         earlier: Pairs of M of earlier iterations for `--replay`, or None.
-        teacher_forced: The weights of G (WHITE and YELLOW) that line 3 has kept: the best ones if the config sets a
+        teacher_forced: The weights of G (WHITE and `yellow`) that line 3 has kept: the best ones if the config sets a
             patience, and otherwise the latest ones. None until the first epoch of line 3 has ended.
         learners: The learner of each phase.
     """
@@ -136,9 +136,9 @@ class AdversarialState(StagedTraining):
         """Skip line 3, and continue with the given generator as if line 3 had ended with it.
 
         Args:
-            weights: The weights of the given generator, those of WHITE and YELLOW.
+            weights: The weights of the given generator, those of WHITE and `yellow`.
         """
-        assign(self.gca.variables(*WHITE, *YELLOW), weights)
+        assign(self.gca.variables(*WHITE, *self.gca.yellow), weights)
         self.keep_generator(self.held_out.perplexity()["val_perplexity"])
         self._position = self.config.teacher_forcing_epochs
 
@@ -147,7 +147,7 @@ class AdversarialState(StagedTraining):
         best = self._best
         if best is None or self.config.patience is None or perplexity < best["perplexity"]:
             self._best = {"perplexity": perplexity, "waited": 0}
-            self.teacher_forced = [variable.numpy() for variable in self.gca.variables(*WHITE, *YELLOW)]
+            self.teacher_forced = [variable.numpy() for variable in self.gca.variables(*WHITE, *self.gca.yellow)]
         else:
             best["waited"] += 1
 
@@ -157,7 +157,9 @@ class AdversarialState(StagedTraining):
         if patience is not None and best["waited"] >= patience:
             self._position = self.config.teacher_forcing_epochs
         if self.phase != TEACHER_FORCING:
-            assign(self.gca.variables(*WHITE, *YELLOW), present(self.teacher_forced, "the generator of line 3"))
+            assign(
+                self.gca.variables(*WHITE, *self.gca.yellow), present(self.teacher_forced, "the generator of line 3")
+            )
             del self.learners[TEACHER_FORCING]
 
     # Storing and restoring
@@ -244,7 +246,7 @@ class AdversarialState(StagedTraining):
         self.restore(facts, arrays)
 
     def _networks(self) -> list[keras.Variable]:
-        return self.gca.variables(*WHITE, *YELLOW, *self.gca.green)
+        return self.gca.variables(*WHITE, *self.gca.yellow, *self.gca.green)
 
 
 def present(value: T | None, name: str) -> T:

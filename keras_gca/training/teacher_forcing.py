@@ -5,7 +5,7 @@ The loss takes the indices of the target tokens, so that no one-hot matrix is ma
 
 import tensorflow as tf
 
-from keras_gca.data.vocabulary import PAD
+from keras_gca.data.vocabulary import EOS, PAD
 from keras_gca.engine import replicas
 from keras_gca.engine.random import batch_dropout, batch_uniform
 from keras_gca.models import likelihood
@@ -15,7 +15,7 @@ from keras_gca.training.learner import BlockLearner
 
 
 class TeacherForcing(BlockLearner):
-    """Trains the named layers of the generator by teacher forcing: WHITE and YELLOW in line 3, YELLOW in line 11.
+    """Trains the named layers of the generator by teacher forcing: WHITE and `yellow` in line 3, `yellow` in line 11.
 
     Args:
         gca: The networks.
@@ -78,24 +78,28 @@ class TeacherForcing(BlockLearner):
 
         if self._context_dropout:
             drawn = tf.random.experimental.stateless_fold_in(seed, len(SITES))
-            contexts = leave_tokens_out(contexts, self._context_dropout, drawn)
+            speakers = self.gca.sizes.vocabulary if self.gca.sizes.persona else None
+            contexts = leave_tokens_out(contexts, self._context_dropout, drawn, speakers)
         losses = likelihood.negative_log_likelihoods(self.generator, contexts, answers, drop)
         return replicas.mean(losses), (tf.reduce_sum(losses), tf.size(losses))
 
 
-def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
+def leave_tokens_out(contexts: tf.Tensor, rate: float, seed: tf.Tensor, speakers: int | None = None) -> tf.Tensor:
     """Leave tokens out of contexts at random, as people do who leave out a word or the mark at the end.
 
     Args:
-        contexts: (B, s) int32, padded on the left.
+        contexts: (B, s) int32, padded on the left. EOS, which ends an utterance for a hierarchical encoder, is kept.
         rate: The probability that a token is left out.
         seed: (2,) int32, the seed of the batch.
+        speakers: The lowest token of a speaker; tokens from there on are kept. None if contexts have no such tokens.
 
     Returns:
         (B, s) int32: the other tokens in their order, padded on the left.
     """
     count, length = tf.unstack(tf.shape(contexts))
-    kept = (contexts != PAD) & (batch_uniform(seed, replicas.place(count), [length]) >= rate)
+    drawn = batch_uniform(seed, replicas.place(count), [length]) >= rate
+    always = contexts == EOS if speakers is None else (contexts == EOS) | (contexts >= speakers)
+    kept = (contexts != PAD) & (drawn | always)
     order = tf.argsort(tf.cast(kept, tf.int32), axis=1, stable=True)  # padding first, then the tokens that are kept
     return tf.gather(tf.where(kept, contexts, PAD), order, batch_dims=1)
 

@@ -25,10 +25,18 @@ def prepared(path: Path, config: Config) -> tuple[Config, Dataset]:
         The settings, with those of the folder, and the data.
 
     Raises:
-        UserError: The folder is damaged, or was prepared with other settings than the user has given.
+        UserError: The folder is damaged, was prepared with other settings than the user has given, or lacks what the
+            settings need.
     """
     folder = TokenFolder.open(path)
     config = folder.settings_of(config)
+    for lacking, option in (
+        (config.hierarchical, "--encoder hierarchical"),
+        (config.detects_changes, "--context-changes detect"),
+        (config.names_speakers, "--persona-size"),
+    ):
+        if lacking:
+            raise UserError(f"{path}: token files do not serve {option}; name the files of the corpus by --data")
     training = _training(folder, config)
     training.verify()
     validation = _held_out(folder, config, VALIDATION)

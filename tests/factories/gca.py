@@ -1,13 +1,15 @@
 """Makes networks, pairs and agents of the first paper, of toy sizes and with random weights."""
 
+import dataclasses
+
 import numpy as np
 
 from keras_gca.agent import Agent
 from keras_gca.config import Config
 from keras_gca.data.dataset import Dataset
-from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
+from keras_gca.data.pairs import Pairs, frame_answers, joined, pad_contexts
 from keras_gca.data.vocabulary import EOS, PAD, SPECIAL_TOKENS, Vocabulary
-from keras_gca.models.networks import FORBIDDEN, GREEN, YELLOW, GenerativeConversationalAgent, Sizes, build
+from keras_gca.models.networks import FORBIDDEN, GenerativeConversationalAgent, Sizes, build
 from keras_gca.training.run_folder import GCARun
 
 VOCABULARY, LENGTH = 30, 12
@@ -25,9 +27,10 @@ CONVENTIONS = {"masked": {}, "original": {"original_padding": True}, "canonical"
 WORDS = ["hello", "there", "i", "'m", "fine", ".", "?", "tom", "how", "are", "you", ","]
 
 
-def toy_networks(length=LENGTH, discriminator_hidden=None, **convention):
+def toy_networks(length=LENGTH, discriminator_hidden=None, utterances=None, persona=None, speakers=0, **convention):
     """Make networks of toy sizes. Their weights are far from zero, so that errors have a visible effect."""
-    sizes = Sizes(VOCABULARY, length, 7, 9, 8, discriminator_hidden=discriminator_hidden)
+    changed = {"discriminator_hidden": discriminator_hidden, "persona": persona, "speakers": speakers}
+    sizes = Sizes(VOCABULARY, length, 7, 9, 8, utterances=utterances, **changed)
     gca = GenerativeConversationalAgent(sizes, seed=1, **convention)
     random = np.random.default_rng(0)
     for layer in gca.adversarial.layers:
@@ -52,7 +55,22 @@ def random_pairs(count, seed=0, vocabulary=VOCABULARY, length=LENGTH):
     return Pairs(pad_contexts(contexts, length), frame_answers(answers, length), np.arange(count, dtype=np.int32))
 
 
-def make_agent(words=WORDS, **settings) -> Agent:
+def pairs_of_utterances(count, utterances, seed=0, vocabulary=VOCABULARY, length=LENGTH):
+    """Make pairs for a hierarchical encoder.
+
+    Contexts have 0 to `utterances` utterances, and an utterance has 0 to `length` - 1 words before EOS.
+    """
+    random = np.random.default_rng(seed)
+
+    def context(number):
+        words = [random.integers(len(SPECIAL_TOKENS), vocabulary, random.integers(length)) for _ in range(number)]
+        return joined(words, length, hierarchical=True)
+
+    contexts = pad_contexts([context(i % (utterances + 1)) for i in range(count)], utterances * length)
+    return dataclasses.replace(random_pairs(count, seed, vocabulary, length), contexts=contexts)
+
+
+def make_agent(words=WORDS, detector=None, speakers=(), **settings) -> Agent:
     """Make an agent that has two generators with random weights."""
     config = Config.preset(
         "tiny",
@@ -62,18 +80,18 @@ def make_agent(words=WORDS, **settings) -> Agent:
         discriminator_sentence_embedding_size=7,
         **settings,
     )
-    vocabulary = Vocabulary(words, [1] * len(words), {"tom": "Tom"})
+    vocabulary = Vocabulary(words, [1] * len(words), {"tom": "Tom"}, speakers)
     generators = {}
     random = np.random.default_rng(0)
     shared = random.normal(size=(len(vocabulary), 5)).astype(np.float32)
-    gca = build(config, len(vocabulary))
+    gca = build(config, len(vocabulary), speakers=len(speakers))
     for name in ("teacher_forcing", "adversarial"):
-        shapes = [variable.shape for variable in gca.variables(*YELLOW)]
+        shapes = [variable.shape for variable in gca.variables(*gca.yellow)]
         generators[name] = [shared, *(random.normal(0, 0.7, shape).astype(np.float32) for shape in shapes)]
         if config.padding == "original":
             generators[name][-1][PAD] = FORBIDDEN  # the bias of PAD, which never occurs
-    green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*GREEN)]
-    return Agent(config, vocabulary, generators, [shared, *green])
+    green = [random.normal(0, 0.7, variable.shape).astype(np.float32) for variable in gca.variables(*gca.green)]
+    return Agent(config, vocabulary, generators, [shared, *green], detector)
 
 
 def make_original_agent() -> Agent:

@@ -1,12 +1,20 @@
 """Line 5 with contexts of N_u utterances, with sampled answers, and with pairs of earlier iterations."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from keras_gca.data.pairs import Pairs, frame_answers, pad_contexts
-from keras_gca.training.self_conversation import converse, kept_for_replay, last_utterances, with_replay
+from keras_gca.data.pairs import Pairs, frame_answers, joined, pad_contexts, with_speakers
+from keras_gca.data.vocabulary import EOS
+from keras_gca.training.self_conversation import (
+    converse,
+    kept_for_replay,
+    last_utterances,
+    seeds_with_utterances,
+    with_replay,
+)
 
 LENGTH = 6
 
@@ -48,8 +56,35 @@ def test_an_utterance_may_be_unknown_or_cut():
     assert found(pairs_of([A, longer, B]), 1) == ([[A], [longer[-LENGTH:]]], [True, True])
 
 
+def by_context(contexts, utterances):
+    """Return the utterance that was found for each context, by the tokens of the context."""
+    rows = zip(contexts, utterances[:, 0], strict=True)
+    return {(*context[context != 0].tolist(),): row[row != 0].tolist() for context, row in rows}
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_seeds_have_the_utterances_of_their_contexts(count):
+    """The second context of the first conversation is not chosen, because its utterances are unknown."""
+    pairs = pairs_of([A, B, C, D], [X, Y], held_out=[1])
+    contexts, utterances = seeds_with_utterances(pairs, count, 0, 1)
+    assert len(contexts) == count
+    assert by_context(contexts, utterances) == {(*A,): A, (*X,): X}
+    named = replace(pairs, contexts=with_speakers(pairs.contexts, [11, 12, 11]))
+    again = seeds_with_utterances(named, count, 0, 1, words=10)
+    np.testing.assert_array_equal(again[1][:, :, 1:], utterances)
+
+
+def test_seeds_of_a_hierarchical_encoder_keep_the_ends_of_utterances():
+    contexts = pad_contexts([joined([A, B], LENGTH, True), joined([C], LENGTH, True)], 2 * LENGTH)
+    pairs = Pairs(contexts, frame_answers([X, Y], LENGTH), np.array([0, 1], np.int32))
+    chosen, utterances = seeds_with_utterances(pairs, 2, 0, 1, hierarchical=True)
+    assert by_context(chosen, utterances) == {(*A, EOS, *B, EOS): [*B, EOS], (*C, EOS): [*C, EOS]}
+
+
 class Repeater:
     """Answers each context by its last two tokens, each plus 1, and records how it was asked."""
+
+    gca = SimpleNamespace(sizes=SimpleNamespace(hierarchical=False))
 
     def __init__(self):
         self.asked = []

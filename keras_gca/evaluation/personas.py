@@ -1,0 +1,143 @@
+"""Measures the personas of a run with embeddings of speakers (`--persona-size`, Li et al. 2016).
+
+Three questions are answered. Does a speaker's embedding make this speaker's own answers more probable? Does a speaker
+answer the same question in other words by the same words? Do different speakers answer the same question differently?
+"""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_gca.agent import Agent
+from keras_gca.data.dataset import Dataset
+from keras_gca.data.pairs import Pairs, with_speakers, without_speakers
+from keras_gca.data.vocabulary import PAD
+from keras_gca.errors import UserError
+from keras_gca.evaluation.tables import Table
+from keras_gca.training.run_folder import GCARun
+
+FILE = "personas.json"  # of `keras_gca.evaluate`
+STUDIED = "studied_personas.json"  # of `keras_gca.studies`
+OWN, NOBODY, OTHER = "own", "nobody", "another"  # as whom the answers of a speaker are judged
+MOST = 20  # the largest number of speakers who are asked: those with the most answers
+# Each question in several wordings
+QUESTIONS = (
+    ("What is your name?", "Who are you?", "May I ask your name?", "What do people call you?"),
+    ("Where do you live?", "Where is your home?", "What town do you live in?", "Where are you from?"),
+    ("What do you do for a living?", "What is your job?", "Where do you work?", "What work do you do?"),
+    ("Do you have a family?", "Tell me about your family.", "Are you married?", "Who do you live with?"),
+    ("What do you like doing?", "What are your hobbies?", "What do you do in your free time?", "What do you enjoy?"),
+)
+
+
+def evaluate_personas(run: str | Path) -> dict[str, Any]:
+    """Measure the personas of a run.
+
+    Args:
+        run: The run folder.
+
+    Returns:
+        What `measure` returns.
+
+    Raises:
+        UserError: A file is missing or damaged, or the run has no embeddings of speakers.
+    """
+    made = GCARun.open(run, "evaluate")
+    agent = Agent.load(made.path)
+    if not agent.vocabulary.speakers:
+        raise UserError(f"{run}: the run has no speakers; a run with --persona-size is expected")
+    return measure(agent, made.dataset())
+
+
+def measure(agent: Agent, dataset: Dataset) -> dict[str, Any]:
+    """Measure the personas of an agent.
+
+    Args:
+        agent: The agent.
+        dataset: The data of its training.
+
+    Returns:
+        A dictionary for JSON. "answers" is the number of held-out answers of named speakers. "perplexity" has the
+        perplexity of these answers under each generator, with the embedding of their OWN speaker, of a speaker without
+        a name (NOBODY), and of the next speaker (OTHER). "same speaker" has for each generator the mean overlap of the
+        greedy answers of one speaker to a question in two wordings, "nobody" the same for a speaker without a name, and
+        "other speakers" the mean overlap of the answers of two speakers to the same words. All overlaps are `overlap`.
+
+    Raises:
+        UserError: No held-out answer is that of a named speaker.
+    """
+    vocabulary = agent.vocabulary
+    named = dataset.held_out[np.max(dataset.held_out.contexts, axis=1) > len(vocabulary)]
+    if not len(named):
+        raise UserError("no held-out answer is that of a named speaker")
+    figures: dict[str, Any] = {"answers": len(named), "perplexity": {}}
+    of_kind = {kind: _spoken_by(kind, named, agent) for kind in (OWN, NOBODY, OTHER)}
+    for name in agent.generators:
+        logs = {kind: agent.token_log_probabilities(pairs, name) for kind, pairs in of_kind.items()}
+        figures["perplexity"][name] = {
+            kind: float(np.exp(-np.nanmean(values, dtype=np.float64))) for kind, values in logs.items()
+        }
+    asked = vocabulary.speakers[:MOST]
+    for name in agent.generators:
+        nobody, *speakers = [_answers(agent, name, speaker) for speaker in (None, *asked)]
+        figures.setdefault("same speaker", {})[name] = float(np.mean([_in_wordings(one) for one in speakers]))
+        figures.setdefault("nobody", {})[name] = _in_wordings(nobody)
+        flat = [[answer for wordings in one for answer in wordings] for one in speakers]
+        others = _mean_overlap(both for pair in itertools.combinations(flat, 2) for both in zip(*pair, strict=True))
+        figures.setdefault("other speakers", {})[name] = others
+    return figures
+
+
+def overlap(first: Sequence[int], second: Sequence[int]) -> float:
+    """Compute the Jaccard index of the sets of words of two answers; 1 if both are empty."""
+    union = set(first) | set(second)
+    return len(set(first) & set(second)) / len(union) if union else 1.0
+
+
+def _mean_overlap(pairs: Iterable[tuple[Sequence[int], Sequence[int]]]) -> float:
+    values = [overlap(*pair) for pair in pairs]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _in_wordings(answers: Sequence[Sequence[Sequence[int]]]) -> float:
+    """Compute the mean overlap of the answers to two wordings of a question."""
+    return _mean_overlap(pair for wordings in answers for pair in itertools.combinations(wordings, 2))
+
+
+def _answers(agent: Agent, generator: str, speaker: str | None) -> list[list[list[int]]]:
+    """Let a speaker answer each wording of each question; return the indices of the answers' words."""
+    before, agent.persona = agent.persona, speaker
+    contexts = agent.encode_contexts([[wording] for wordings in QUESTIONS for wording in wordings])
+    agent.persona = before
+    rows = iter(agent.decode(generator, contexts).answers)
+    words = [[agent.vocabulary.encode(agent.vocabulary.decode(next(rows))).tolist() for _ in of] for of in QUESTIONS]
+    return words
+
+
+def _spoken_by(kind: str, pairs: Pairs, agent: Agent) -> Pairs:
+    """Replace the speakers of answers: by themselves (OWN), by nobody (NOBODY), or by the next speaker (OTHER)."""
+    size, count = len(agent.vocabulary), len(agent.vocabulary.speakers)
+    own = np.max(pairs.contexts, axis=1)
+    speakers = {OWN: own, NOBODY: np.full_like(own, PAD), OTHER: size + 1 + (own - size) % count}[kind]
+    contexts = with_speakers(without_speakers(pairs.contexts, size), speakers)
+    return Pairs(contexts, pairs.answers, pairs.conversation)
+
+
+def table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Make a table of what `measure` returned, or of its summary over several runs, for each name of a row."""
+    header = "run", "generator", *(f"perplexity, {kind}" for kind in (OWN, NOBODY, OTHER)), "same", "nobody", "others"
+    rows = []
+    for what, of_row in figures.items():
+        for name, by_kind in of_row["perplexity"].items():
+            overlaps = (f"{of_row[key][name]:.3f}" for key in ("same speaker", "nobody", "other speakers"))
+            perplexities = (f"{by_kind[kind]:.2f}" for kind in (OWN, NOBODY, OTHER))
+            rows.append((what.replace("_", " "), name.replace("_", " "), *perplexities, *overlaps))
+    caption = (
+        "Perplexity of the held-out answers of named speakers, with the embedding of their own speaker, of nobody in "
+        "particular, and of another speaker. Overlap (Jaccard index) of greedy answers: of the same speaker to a "
+        "question in two wordings, of nobody in particular likewise, and of two other speakers to the same words."
+    )
+    return Table(None, caption, header, rows, 2)

@@ -1,0 +1,104 @@
+"""Measures the studies of the systems around the papers that have metrics of their own (docs/systems.md)."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from glove.cost import TimeLimit
+from keras_gca.evaluation import personas, subject_changes
+from keras_gca.evaluation.paired_tests import as_json as tests_as_json
+from keras_gca.evaluation.paired_tests import table_of_tests, tests_by_seeds
+from keras_gca.evaluation.statistics import as_json, over_runs
+from keras_gca.evaluation.tables import Table
+from keras_gca.storage import json_files
+from keras_gca.storage.atomic import write_text
+from keras_gca.training.run_folder import GCARun
+
+Folders = Mapping[str, Sequence[Path]]  # the run folders of each variant, one for each seed
+Measured = tuple[list[Table], Any]  # tables, and metrics for JSON
+
+
+def after_changes(folders: Folders, limit: TimeLimit) -> Measured | None:
+    """Compare variants after changes of the subject; see `subject_changes`.
+
+    Args:
+        folders: The run folders.
+        limit: The time limit, after which no evaluation begins.
+
+    Returns:
+        The tables and the metrics, or None if the time is over before all are made.
+    """
+    runs = _stored_or_measured(folders, limit, subject_changes.STUDIED, subject_changes.evaluate_subject_changes)
+    if runs is None:
+        return None
+    values: dict[str, dict[str, list[float]]] = {}
+    for variant, of_variant in runs.items():
+        for generator, by_kind in of_variant[0]["perplexity"].items():
+            values[f"{variant}, {generator}"] = {
+                f"log perplexity, {kind}, after {distance}": [
+                    math.log(run["perplexity"][generator][kind][distance]) for run in of_variant
+                ]
+                for kind, by_distance in by_kind.items()
+                for distance in by_distance
+                if all(distance in run["perplexity"][generator][kind] for run in of_variant)
+            }
+    return _compared(runs, values, subject_changes.table)
+
+
+def of_personas(folders: Folders, limit: TimeLimit) -> Measured | None:
+    """Compare the embeddings of speakers with those of nobody and of others; see `personas` and `after_changes`."""
+    runs = _stored_or_measured(folders, limit, personas.STUDIED, personas.evaluate_personas)
+    if runs is None:
+        return None
+    values = {
+        f"judged as {kind}, {generator}": {
+            "log perplexity": [math.log(run["perplexity"][generator][kind]) for run in of_variant]
+        }
+        for of_variant in runs.values()
+        for generator, by_kind in of_variant[0]["perplexity"].items()
+        for kind in by_kind
+    }
+    return _compared(runs, values, personas.table)
+
+
+MEASURED = {"dynamic_context": after_changes, "persona": of_personas}  # by the name of the study
+
+
+def is_newer(file: Path, *runs: Path) -> bool:
+    """Return whether a file exists and is newer than the runs' bots."""
+    bots = [GCARun(run).bot for run in runs]
+    return file.exists() and all(file.stat().st_mtime > bot.stat().st_mtime for bot in bots)
+
+
+def shown(system: str) -> str:
+    """Return the name of a system as a table shows it."""
+    return system.replace("_", " ")
+
+
+def _stored_or_measured(
+    folders: Folders, limit: TimeLimit, file: str, evaluated: Callable[[Path], dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]] | None:
+    """Return the metrics of each variant's runs, or None if the time is over; stored metrics are read if newer."""
+    measured: dict[str, list[dict[str, Any]]] = {variant: [] for variant in folders}
+    for variant, runs in folders.items():
+        for run in runs:
+            if limit.is_over:
+                return None
+            if not is_newer(run / file, run):
+                write_text(run / file, json.dumps(evaluated(run), indent=2) + "\n")
+            measured[variant].append(json_files.read_object(run / file))
+    return measured
+
+
+def _compared(
+    runs: Mapping[str, Sequence[dict[str, Any]]],
+    values: Mapping[str, Mapping[str, Sequence[float]]],
+    table: Callable[[Mapping[str, Any]], Table],
+) -> Measured:
+    """Return the table of all variants with the paired tests by seeds, and both as values for JSON."""
+    figures = {variant: over_runs(of_variant) for variant, of_variant in runs.items()}
+    tests = tests_by_seeds(values)
+    tables = [table(figures)] + ([table_of_tests(tests, shown)] if tests else [])
+    return tables, {**as_json(figures), "tests": tests_as_json(tests)}

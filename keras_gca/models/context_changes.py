@@ -1,0 +1,152 @@
+"""Detects changes of the context between two utterances, and sets how much history is read: the dynamic N_u.
+
+Ludwig 2017, Section 5: "An algorithm able to process the conversation and detect changes in the context would be useful
+to set the best value of Nu before generating an answer." The paper does not say what this algorithm is. Here it is a
+small network that compares two successive utterances a and b:
+
+    p(change | a, b) = sigmoid(w_2 relu(W_1 [m_a m_b |m_a - m_b| m_a * m_b] + b_1) + b_2)
+
+m is the mean of the word vectors of an utterance; the vectors are the detector's own. Shapes: B pairs of utterances of
+at most T tokens; s_v tokens in the vocabulary, s_e numbers in a word vector, h units in the hidden layer.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gca.config import Config
+from keras_gca.data.pairs import Pairs, joined, pad_contexts, utterances_of, with_speakers, without_speakers
+from keras_gca.data.vocabulary import PAD
+from keras_gca.engine.variables import assign
+
+HIDDEN = 64  # h
+THRESHOLD = 0.5  # a more probable change ends the context; the detector learns from as many changes as continuations
+BATCH = 1024  # the number of pairs of utterances that are compared at a time
+
+
+class ChangeDetector:
+    """Estimates how probable it is that the context changes between two utterances.
+
+    Args:
+        vocabulary: s_v.
+        word_embedding: s_e.
+        seed: The seed of the initial weights.
+
+    Attributes:
+        words: The layer of the word vectors, (s_v, s_e).
+        hidden: The hidden layer, W_1 and b_1.
+        change: The output layer, w_2 and b_2.
+    """
+
+    def __init__(self, vocabulary: int, word_embedding: int, seed: int = 0):
+        draw = [keras.initializers.GlorotUniform(seed + i) for i in range(3)]
+        self.words = keras.layers.Embedding(vocabulary, word_embedding, draw[0], name="words")
+        self.hidden = keras.layers.Dense(HIDDEN, "relu", kernel_initializer=draw[1], name="hidden")
+        self.change = keras.layers.Dense(1, kernel_initializer=draw[2], name="change")
+        for layer, inputs in ((self.words, 1), (self.hidden, 4 * word_embedding), (self.change, HIDDEN)):
+            layer.build((None, inputs))
+
+    @classmethod
+    def of_weights(cls, weights: Sequence[np.ndarray]) -> "ChangeDetector":
+        """Make a detector from stored weights.
+
+        Raises:
+            ValueError: The weights are not those of a detector.
+        """
+        if not weights or weights[0].ndim != 2:
+            raise ValueError("the detector of context changes has no word vectors")
+        detector = cls(*weights[0].shape)
+        assign(detector.variables, list(weights))
+        return detector
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The weights: word vectors, W_1, b_1, w_2, b_2."""
+        return [*self.words.weights, *self.hidden.weights, *self.change.weights]
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """The weights as float32 arrays, for storing."""
+        return [variable.numpy() for variable in self.variables]
+
+    def logits(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        """Compute the argument of the sigmoid for pairs of successive utterances. For use in a graph or eagerly.
+
+        Args:
+            first: (B, T) int32, the tokens of the first utterances, with PAD on either side.
+            second: (B, T) int32, those of the second utterances.
+
+        Returns:
+            (B,) float32.
+        """
+        a, b = self._means(first), self._means(second)
+        return self.change(self.hidden(tf.concat([a, b, tf.abs(a - b), a * b], 1)))[:, 0]
+
+    def _means(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Compute the means of word vectors, (B, s_e) float32; 0 for utterances without tokens."""
+        read = tf.cast(tf.not_equal(tokens, PAD), tf.float32)[..., None]
+        total = tf.reduce_sum(tf.gather(self.words.embeddings, tokens) * read, 1)
+        return total / tf.maximum(tf.reduce_sum(read, 1), 1)
+
+    def probabilities(
+        self, first: Sequence[np.ndarray], second: Sequence[np.ndarray], sentence_length: int
+    ) -> np.ndarray:
+        """Compute p(change | a, b) of n pairs of successive utterances.
+
+        Args:
+            first: The tokens of the first utterances.
+            second: The tokens of the second utterances.
+            sentence_length: s_s; longer utterances lose their beginning.
+
+        Returns:
+            (n,) float32.
+        """
+        a, b = (pad_contexts(utterances, sentence_length) for utterances in (first, second))
+        parts = [tf.sigmoid(self.logits(a[i : i + BATCH], b[i : i + BATCH])) for i in range(0, len(a), BATCH)]
+        return np.concatenate([np.zeros(0, np.float32), *(part.numpy() for part in parts)])
+
+    def without_earlier_contexts(
+        self, contexts: Sequence[Sequence[np.ndarray]], sentence_length: int
+    ) -> list[list[np.ndarray]]:
+        """Leave out the utterances before the last change of each context. The last utterance always stays.
+
+        Args:
+            contexts: The tokens of the utterances of each context.
+            sentence_length: s_s.
+
+        Returns:
+            The utterances of each context after its last change.
+        """
+        first = [utterance for utterances in contexts for utterance in utterances[:-1]]
+        second = [utterance for utterances in contexts for utterance in utterances[1:]]
+        changes = self.probabilities(first, second, sentence_length) > THRESHOLD
+        kept, start = [], 0
+        for utterances in contexts:
+            own = np.flatnonzero(changes[start : start + max(len(utterances) - 1, 0)])
+            start += max(len(utterances) - 1, 0)
+            kept.append(list(utterances[own[-1] + 1 :]) if len(own) else list(utterances))
+        return kept
+
+    def shorten(self, pairs: Pairs, config: Config) -> Pairs:
+        """Leave out what precedes the last change of each pair's context.
+
+        Args:
+            pairs: Pairs in whose contexts EOS ends each utterance.
+            config: The settings, which say how the contexts of the result are made.
+
+        Returns:
+            The pairs with contexts for the encoder of the config.
+        """
+        of_words, speakers = pairs.contexts, np.zeros(len(pairs), np.int32)
+        if config.names_speakers:
+            of_words = without_speakers(pairs.contexts, self.words.input_dim)
+            tokens = np.max(pairs.contexts, axis=1)
+            speakers = np.where(tokens >= self.words.input_dim, tokens, PAD)
+        read = [utterances_of(context) for context in of_words]
+        kept = self.without_earlier_contexts(read, config.sentence_length)
+        contexts = [joined(utterances, config.sentence_length, config.hierarchical) for utterances in kept]
+        made = pad_contexts(contexts, config.context_length)
+        return dataclasses.replace(pairs, contexts=with_speakers(made, speakers) if config.names_speakers else made)

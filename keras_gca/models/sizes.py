@@ -1,0 +1,102 @@
+"""The sizes of Figure 2's layers, and the numbers of weights that follow from them before a network is made."""
+
+from dataclasses import dataclass
+
+from keras_gca.config import Config
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of Figure 2's layers.
+
+    Attributes:
+        vocabulary: s_v, the number of tokens, the special ones included.
+        sentence_length: s_s, the number of tokens of a context and of a partial answer, padding included.
+        word_embedding: s_e, the number of values in a word vector.
+        sentence_embedding: s_se, the number of units of each of the generator's LSTMs.
+        discriminator_sentence_embedding: s_sed, the number of units of each of the discriminator's LSTMs.
+        hidden: the number of units of the generator's hidden layer, or None for s_v / 2, as in the author's program.
+        discriminator_hidden: the number of units of a hidden layer before the discriminator's output, or None for no
+            such layer, as in the paper: the terms of the context, the partial answer and the current token are then
+            only added, and do not interact.
+        utterances: N_u of a hierarchical encoder, the largest number of utterances that Figures 1 and 2 draw, or None
+            for the paper's encoder. `forward.py` reads any number of utterances.
+        persona: the number of values of the embedding of a speaker, or None for no such embedding, as in the paper.
+        speakers: the number of speakers who have an embedding; speakers without a name share one more.
+    """
+
+    vocabulary: int
+    sentence_length: int = 50
+    word_embedding: int = 100
+    sentence_embedding: int = 300
+    discriminator_sentence_embedding: int = 300
+    hidden: int | None = None
+    discriminator_hidden: int | None = None
+    utterances: int | None = None
+    persona: int | None = None
+    speakers: int = 0
+
+    @property
+    def hierarchical(self) -> bool:
+        """Whether contexts are read by a hierarchical encoder."""
+        return self.utterances is not None
+
+    @property
+    def hidden_units(self) -> int:
+        """The number of units of the generator's hidden layer, y_h of Eq. 3."""
+        return self.hidden or self.vocabulary // 2
+
+    def numbers(self, canonical: bool = False) -> tuple[int, int]:
+        """Count the weights before a network is made.
+
+        Args:
+            canonical: whether the generator is a canonical seq2seq model.
+
+        Returns:
+            The number of weights of the generator, and that of the discriminator. Both include the shared word vectors.
+        """
+        words = self.vocabulary * self.word_embedding
+
+        def lstm(inputs: int, units: int) -> int:
+            return 4 * units * (inputs + units + 1)
+
+        def lstms(units: int) -> int:
+            of_words = lstm(self.word_embedding, units)
+            return 2 * of_words + (lstm(units, units) if self.hierarchical else 0)
+
+        def dense(inputs: int, units: int) -> int:
+            return (inputs + 1) * units
+
+        encoded = self.sentence_embedding * (1 if canonical else 2) + (self.persona or 0)
+        words_and_speakers = words + (self.speakers + 1) * (self.persona or 0)
+        generator = lstms(self.sentence_embedding) + dense(encoded, self.hidden_units)
+        generator += dense(self.hidden_units, self.vocabulary)
+        judged = self.vocabulary + 2 * self.discriminator_sentence_embedding
+        discriminator = lstms(self.discriminator_sentence_embedding)
+        if self.discriminator_hidden:
+            discriminator += dense(judged, self.discriminator_hidden) + dense(self.discriminator_hidden, 1)
+        else:
+            discriminator += dense(judged, 1)
+        return words_and_speakers + generator, words + discriminator
+
+
+def sizes_of(config: Config, vocabulary_size: int, speakers: int = 0) -> Sizes:
+    """Return the sizes of the networks that a config describes.
+
+    Args:
+        config: the settings of a run.
+        vocabulary_size: s_v.
+        speakers: the number of speakers who have an embedding, if the config has embeddings of speakers.
+    """
+    return Sizes(
+        vocabulary=vocabulary_size,
+        sentence_length=config.sentence_length,
+        word_embedding=config.word_embedding_size,
+        sentence_embedding=config.sentence_embedding_size,
+        discriminator_sentence_embedding=config.discriminator_sentence_embedding_size,
+        hidden=config.hidden_size,
+        discriminator_hidden=config.discriminator_hidden_size,
+        utterances=config.context_utterances if config.hierarchical else None,
+        persona=config.persona_size,
+        speakers=speakers,
+    )
