@@ -231,6 +231,11 @@ class GAILConfig(Settings):
             raise UserError(
                 "--discriminator token: RoBERTa reads whole responses; another --discriminator-encoder is needed"
             )
+        if self.reward.reference_kl == "adaptive" and not self.reward.reference_kl_coefficient:
+            raise UserError(
+                "--reference-kl adaptive: the weight is doubled or halved, so --reference-kl-coefficient above 0 is "
+                "expected"
+            )
         if self.token_rewards and self.reward.length_drift_strength:
             raise UserError(
                 "--length-drift-strength: only rewards of whole responses can counter the drift; "

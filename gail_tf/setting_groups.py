@@ -11,6 +11,7 @@ from keras_gca.settings import COLDEST, HOTTEST, option
 
 TRAINABLE = ("full", "lora", "head")
 COUNTING = ("plain", "filtered")
+REWARD_CONTROLS = ("none", "permuted", "zero")
 DISCRIMINATORS = ("binary", "contrastive", "token")
 ENCODERS = ("frozen", "trainable", "roberta")
 LAYOUTS = ("auto", "end_of_text", "plain", "chatml", "llama3", "smollm2", "qwen2", "qwen2.5")
@@ -171,6 +172,24 @@ class RewardSettings:
     human_reward: float = option(2.0, "reward of a human demonstration (TextGAIL)", low=-100, high=100)
     length_drift_strength: float = option(
         0.0, "strength of the reward that counters a drift of the mean response length; 0 for none", low=0
+    )
+    reward_control: str = option(
+        "none", "a control experiment that takes D's information out of the rewards. permuted: D's rewards are "
+        "permuted among the policy's responses in a buffer; zero: D's rewards are 0; none: D's rewards as they are. "
+        "Human demonstrations keep their reward",
+        choices=REWARD_CONTROLS,
+    )  # fmt: skip
+    reference_kl_coefficient: float = option(
+        0.0, "initial weight of the KL to the reference in the reward: the weight times the log-ratio of policy and "
+        "reference is subtracted from D's reward; 0 for none", low=0,
+    )  # fmt: skip
+    reference_kl: str = option(
+        "fixed", "weight of the KL to the reference. fixed: it is constant; adaptive: it is doubled or halved to keep "
+        "the KL near --reference-kl-target",
+        choices=("fixed", "adaptive"),
+    )  # fmt: skip
+    reference_kl_target: float = option(
+        0.05, "KL to the reference at which --reference-kl adaptive aims, in nats per generated token", low=1e-9
     )
 
 

@@ -64,12 +64,13 @@ class GAILTraining(GAILState):
         judged = diagnostics.of_judgement(rollouts, judgement, self.config, self.judge.discriminates)
         yield Event(stage, 1, steps, judged, resumable=False)
 
-        advantages, targets = self.advantages.estimate(rollouts, judgement.given)
+        advantages, targets = self.advantages.estimate(rollouts, judgement.given, noise)
         policy_log = []
         for metrics in self.optimiser.improve(rollouts, advantages, targets, minibatches):
             policy_log.append(metrics)
             yield Event(stage, 1 + len(policy_log), steps, judged, resumable=False)
         adapted = {"human_ratio": ratio} | self.optimiser.end_of_update(policy_log)
+        adapted |= self.advantages.end_of_update(judged["kl_per_token"])
         passes = self.config.judge.discriminator_passes
         judge_log = [self.judge.learn(rollouts, noise, number) for number in range(passes)]
 

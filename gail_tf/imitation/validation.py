@@ -46,4 +46,5 @@ class Validation:
         rollouts = self.collector.collect(rows, (config.seed, 0), config.rollout.sample_batch_size)
         judgement = self.judge.judge(rollouts.given, rollouts.expert)
         judged = diagnostics.of_judgement(rollouts, judgement, config, self.judge.discriminates)
-        return diagnostics.held_out(judged, self.perplexity(batch))
+        auc = diagnostics.auc(rollouts, judgement, config)
+        return diagnostics.held_out(judged, self.perplexity(batch), auc)
