@@ -10,7 +10,7 @@ import numpy as np
 from gail_tf.config import GAILConfig
 from gail_tf.data.batches import take
 from gail_tf.imitation import ppo_losses, rewards
-from gail_tf.imitation.policy_optimiser import Metrics, PolicyOptimiser
+from gail_tf.imitation.policy_optimiser import Metrics, Optimiser
 from gail_tf.imitation.rollouts import Rollouts
 
 
@@ -29,7 +29,7 @@ class AdvantageEstimator:
             changes after each update.
     """
 
-    def __init__(self, config: GAILConfig, optimiser: PolicyOptimiser):
+    def __init__(self, config: GAILConfig, optimiser: Optimiser):
         self.config, self._optimiser = config, optimiser
         self.statistics = rewards.RewardStatistics.initial()
         self.reference_kl_coefficient = config.reward.reference_kl_coefficient
