@@ -8,7 +8,7 @@ from pathlib import Path
 from gail_tf.base_models import known_models
 from gail_tf.config import PRETRAINED, GAILConfig
 from gail_tf.data.source import Source
-from gail_tf.evaluation.variants import EXPERIMENTS, SCALES, VARIANTS
+from gail_tf.evaluation.variants import COMPARABLE, EXPERIMENTS, SCALES
 from glove.cost import TimeLimit
 from glove.text_files import counted
 from keras_gca.data.conversations import FORMATS
@@ -153,11 +153,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--yes", action="store_true", help="fetch the encoder and the network without asking")
     parser.add_argument(
         "--variants",
-        choices=VARIANTS,
+        choices=COMPARABLE,
         nargs="+",
         metavar="VARIANT",
         help="compare these variants, in this order, in place of those of the experiment; the names are those of the "
-        f"folders: {', '.join(VARIANTS)}",
+        f"folders: {', '.join(COMPARABLE)}",
     )
     parser.add_argument(
         "--grid",

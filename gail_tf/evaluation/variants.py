@@ -64,6 +64,9 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
+COMPARABLE = tuple(name for name in VARIANTS if name != PRETRAINED)  # the other variants start from this one
+
+
 class Experiment(NamedTuple):
     """A question, and the variants whose comparison answers it."""
 
