@@ -22,7 +22,7 @@ class Variant(NamedTuple):
     settings: dict[str, Any]
 
 
-PRETRAINED, MLE, MLE_PLAIN = "pretrained", "mle", "mle_without_sentiment"
+PRETRAINED, MLE, MLE_PLAIN, START = "pretrained", "mle", "mle_without_sentiment", "start_of_imitation"
 
 # How rollouts are drawn. If D compares responses from a colder policy and its nucleus with the experts' whole
 # distribution, the policy earns rewards by making itself hotter, until its filtered responses look like the experts'.
@@ -34,6 +34,9 @@ VARIANTS: dict[str, Variant] = {
     PRETRAINED: Variant(None, {"algorithm": "mle", "mle_epochs": 0}),
     MLE: Variant(PRETRAINED, {"algorithm": "mle"}),
     MLE_PLAIN: Variant(PRETRAINED, {"algorithm": "mle", "sentiment": "off"}),
+    # The policy of MLE as other variants start from it, after its adapters were merged into rounded weights. Nothing is
+    # learned: a variant that starts from another one has no epochs of maximum likelihood.
+    START: Variant(MLE, {"algorithm": "mle"}),
     "rl_seq2seq": Variant(None, {"algorithm": "rl_seq2seq", **FILTERED}),  # it has no D that could see the filter
     "textgail": Variant(MLE_PLAIN, {"algorithm": "textgail"}),
     "trpo": Variant(MLE, {"algorithm": "trpo"}),
@@ -116,8 +119,8 @@ EXPERIMENTS = {
 
 # The systems of the experiment table2 at the scale "pretrained", in the order in which they are trained.
 TABLE_2_PRETRAINED = (
-    MLE, "extra_likelihood", "gail", "iqlearn", "selection", "textgail", "rl_seq2seq", "gail_filtered", "gail_permuted",
-    "gail_zero",
+    START, "extra_likelihood", "gail", "iqlearn", "selection", "textgail", "rl_seq2seq", "gail_filtered",
+    "gail_permuted", "gail_zero",
 )  # fmt: skip
 
 # Settings of the trainings at each scale; the user's settings override them.

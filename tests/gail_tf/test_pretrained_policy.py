@@ -128,7 +128,7 @@ def test_a_llama_trains_resumes_chats_and_is_exported(folder, tmp_path, capsys, 
 @pytest.mark.slow
 def test_the_systems_of_table_2_at_the_pretrained_scale(folder, tmp_path, capsys):
     """Each system is trained from the model, measured when it ends, and has a row that says what it is."""
-    variants = ["mle", "extra_likelihood", "gail", "iqlearn", "selection", "textgail", "gail_permuted"]
+    variants = ["start_of_imitation", "extra_likelihood", "gail", "iqlearn", "selection", "textgail", "gail_permuted"]
     runs = tmp_path / "experiments"
     arguments = [
         "table2", "--scale", "pretrained", "--model", folder, "--runs", runs, "--seeds", "3", "--variants", *variants,
@@ -140,7 +140,8 @@ def test_the_systems_of_table_2_at_the_pretrained_scale(folder, tmp_path, capsys
     assert status == 0, err
     trained = re.findall(r"^== (.*), seed 3$", out, re.MULTILINE)
     assert trained == [
-        "mle", "extra likelihood", "gail", "iqlearn", "selection", "mle without sentiment", "textgail", "gail permuted"
+        "mle", "start of imitation", "extra likelihood", "gail", "iqlearn", "selection", "mle without sentiment",
+        "textgail", "gail permuted",
     ]  # fmt: skip
     files = [runs / "table2_systems" / f"{variant}_seed_3.json" for variant in variants]
     places = [out.index(f"wrote {file}") for file in files]
@@ -150,10 +151,12 @@ def test_the_systems_of_table_2_at_the_pretrained_scale(folder, tmp_path, capsys
     assert list(of_selection["policies"]) == ["selection_at_random", "selection_by_likelihood", "selection_by_odds"]
     assert "perplexity" not in of_selection["policies"]["selection_by_odds"]["all turns"]
     assert json.loads(files[2].read_text())["policies"]["imitation"]["all turns"]["perplexity"]["value"] > 1
-    for row in ("GPT-2 + MLE", "extra likelihood", "EmpathyGAIL", "IQ-Learn", "EmpathyGAIL, rewards permuted"):
+    start = "likelihood, the start of all others"
+    for row in (start, "extra likelihood", "EmpathyGAIL", "IQ-Learn", "EmpathyGAIL, rewards permuted"):
         assert re.search(rf"^\| perplexity +\| {row} +\|", out, re.MULTILINE), row
     assert "TextGAIL, D a copy of the policy's network with adapters" in out
     assert "selection by D's odds" in out
+    assert GAILRun.open(runs / "start_of_imitation" / "seed_3").read_log() == []  # nothing is learned
     config = GAILRun.open(runs / "gail" / "seed_3").config()
     assert (config.rollout.temperature, config.rollout.top_p, config.model.trainable) == (1.0, 1.0, "lora")
     status, out, err = call(capsys, experiments.main, "experiments", *arguments)
